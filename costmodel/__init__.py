@@ -1,0 +1,111 @@
+"""What a neural network costs on hardware, and why."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costmodel.catalogue import Catalogue
+    from costmodel.convention import Convention, LoweredLayer
+    from costmodel.devices import (
+        Charge,
+        Cost,
+        Device,
+        Evidence,
+        Factor,
+        Outcome,
+        Parameter,
+        parameter,
+        prices,
+    )
+    from costmodel.errors import CostModelError, UnpricedWarning
+    from costmodel.estimates import (
+        Bill,
+        Coverage,
+        Estimate,
+        collect,
+        estimate,
+        lower,
+        measure_rates,
+        price,
+        read,
+    )
+    from costmodel.hookspecs import hookimpl
+    from costmodel.layer import Input, Layer, LayerRules, Work, setting
+    from costmodel.network import Network, Port
+    from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
+    from costmodel.operators import (
+        Activation,
+        Contraction,
+        Elementwise,
+        Free,
+        Lookup,
+        Movement,
+        Operator,
+        Reduction,
+        Unpriced,
+    )
+    from costmodel.plugins import Plugins
+    from costmodel.reader import Reader
+    from costmodel.scenario import Scenario
+    from costmodel.tensor import Shape, Tensor
+
+_HOMES = {
+    "catalogue": ("Catalogue",),
+    "convention": ("Convention", "LoweredLayer"),
+    "devices": (
+        "Charge", "Cost", "Device", "Evidence", "Factor", "Outcome", "Parameter", "parameter",
+        "prices",
+    ),
+    "errors": ("CostModelError", "UnpricedWarning"),
+    "estimates": (
+        "Bill", "Coverage", "Estimate", "collect", "estimate", "lower", "measure_rates", "price",
+        "read",
+    ),
+    "hookspecs": ("hookimpl",),
+    "layer": ("Input", "Layer", "LayerRules", "Work", "setting"),
+    "network": ("Network", "Port"),
+    "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
+    "operators": (
+        "Activation", "Contraction", "Elementwise", "Free", "Lookup", "Movement", "Operator",
+        "Reduction", "Unpriced",
+    ),
+    "plugins": ("Plugins",),
+    "reader": ("Reader",),
+    "scenario": ("Scenario",),
+    "tensor": ("Shape", "Tensor"),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604, RUF100  # spelt out for type checkers by the imports above
+    *sorted(_HOME_OF),
+    "device",
+]
+
+
+def device(name: Any, **parameters: str | float) -> Device:
+    """A device by its name or by the path of its YAML file, some parameters replaced.
+
+    Each replacement is a quantity with its unit: `energy_per_neuron_update="80 pJ"`.
+
+    Raises:
+        CostModelError: no such device or parameter, or a value that it cannot have.
+
+    """
+    return import_module("costmodel.catalogue").installed().device(name, **parameters)  # type: ignore[no-any-return]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the home of a public name when it is first asked for."""
+    if name not in _HOME_OF:
+        message = f"module 'costmodel' has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(f"costmodel.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, also those not imported yet."""
+    return sorted(__all__)

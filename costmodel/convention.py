@@ -1,0 +1,91 @@
+"""Conventions: named sets of counting rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from costmodel.errors import ShapeError
+from costmodel.operators import Contraction, Free, Operator, Unpriced
+
+if TYPE_CHECKING:
+    from costmodel.devices import Device, Outcome
+    from costmodel.layer import Layer, Work
+    from costmodel.network import Network
+    from costmodel.scenario import Scenario
+
+
+@frozen
+class LoweredLayer:
+    """A layer and the work that a convention counts for it."""
+
+    layer: Layer
+    work: Work
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators, none where the work is free or unpriced."""
+        return tuple(self.work) if isinstance(self.work, Iterable) else ()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates under this convention."""
+        return sum(operator.macs for operator in self.operators)
+
+
+@frozen
+class Convention:
+    """The true count: every multiply-accumulate that an inference needs, and nothing else.
+
+    A subclass replaces `work` to count otherwise, or `price` to charge otherwise.
+    """
+
+    name: str = "costmodel"
+    title: str = "the true count of what an inference computes"
+
+    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+        """The work of every layer of a bound network, in topological order."""
+        lowered = {layer.name: LoweredLayer(layer, self.work(layer)) for layer in network.layers}
+        return tuple(self.fold(network, lowered).values())
+
+    def work(self, layer: Layer) -> Work:
+        """What this convention counts for one layer."""
+        if not layer.is_bound:
+            message = (
+                f"layer {layer.name!r} has an open axis; bind it with "
+                "Scenario(input_shapes={...}) or --input-shape"
+            )
+            raise ShapeError(message)
+        return layer.operators()
+
+    def fold(
+        self, network: Network, lowered: Mapping[str, LoweredLayer]
+    ) -> Mapping[str, LoweredLayer]:
+        """Free every scale-and-shift layer that a linear neighbour absorbs at inference."""
+        foldable = [layer for layer in network.layers if layer.is_foldable]
+        if not foldable:
+            return lowered
+        consumers = Counter(port.layer for ports in network.edges.values() for port in ports)
+        consumers.update(port.layer for port in network.outputs)
+        folded = dict(lowered)
+        for layer in foldable:
+            source = network.sources(layer.name)[0].layer
+            if consumers[source] == 1 and _ends_linear(folded[source].work):
+                reason = "folded into the linear layer before it at inference"
+                folded[layer.name] = LoweredLayer(layer, Free(reason))
+        return folded
+
+    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        """What this convention charges for one operator: what the device says."""
+        return device.price(operator, scenario)
+
+
+def _ends_linear(work: Work) -> bool:
+    if isinstance(work, Free | Unpriced):
+        return False
+    operators = list(work)
+    last = operators[-1] if operators else None
+    return isinstance(last, Contraction) and bool(last.parameters)

@@ -1,0 +1,292 @@
+"""Device files: YAML to devices, strictly, with all mistakes of a file told at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import cattrs
+import yaml
+from attrs import field, fields, frozen
+
+from costmodel.devices import Device, Evidence, Parameter
+from costmodel.errors import DeviceFileError, UnitError, nearest
+from costmodel.units import Quantity, parse_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cattrs import Converter
+
+SCHEMA: Final = "costmodel/device/1"
+SIZE_LIMIT: Final = 2**20
+"""Bytes; the largest file that ships has a few thousand."""
+DEPTH_LIMIT: Final = 20
+"""Levels of nesting; the schema has three."""
+
+
+@frozen
+class _Entry:
+    """One parameter as the file has it, before its name and unit are known to fit."""
+
+    value: str | float
+    source: str
+    evidence: Evidence
+    low: str | float | None = None
+    high: str | float | None = None
+    note: str = ""
+
+
+@frozen
+class _Head:
+    """The file without its parameters."""
+
+    schema: str
+    name: str
+    family: str
+    sources: dict[str, str]
+    title: str = ""
+    process: str | None = None
+    parameters: Any = field(factory=dict)
+
+
+def load_device(text: bytes, file: str, families: Mapping[str, type[Device]]) -> Device:
+    """The device that a YAML file describes.
+
+    Raises:
+        DeviceFileError: anything in the file is not as the schema and the class demand.
+
+    """
+    return _File(file, _parse(text, file), families).device(hashlib.sha256(text).hexdigest())
+
+
+class _File:
+    """One file on its way to a device, with the mistakes found so far."""
+
+    def __init__(self, file: str, raw: Any, families: Mapping[str, type[Device]]) -> None:
+        self.file, self.families = file, families
+        self.mistakes: list[str] = []
+        self.raw = raw if isinstance(raw, dict) else {}
+        if not isinstance(raw, dict):
+            self.mistakes.append(f"expected a mapping with schema, name, class, found {raw!r:.80}")
+
+    def device(self, content_hash: str) -> Device:
+        head = self._structure(self.raw, _Head, "")
+        family = self._family()
+        parameters = dict(self._parameters(family))
+        if head is not None:
+            self._check_schema(head.schema)
+        if self.mistakes or head is None or family is None:
+            raise DeviceFileError(self.file, self.mistakes)
+        return family(
+            head.name, title=head.title, process=head.process,
+            file=self.file, content_hash=content_hash, **parameters,
+        )  # fmt: skip
+
+    def _check_schema(self, schema: str) -> None:
+        if schema != SCHEMA:
+            self.mistakes.append(f"schema: expected {SCHEMA!r}, found {schema!r}")
+
+    def _family(self) -> type[Device] | None:
+        name = self.raw.get("class")
+        if not isinstance(name, str):
+            return None
+        if name not in self.families:
+            self.mistakes.append(_not_known("class", name, self.families))
+        return self.families.get(name)
+
+    def _parameters(self, family: type[Device] | None) -> Iterator[tuple[str, Parameter]]:
+        raw = self.raw.get("parameters", {})
+        if not isinstance(raw, dict):
+            self.mistakes.append(f"parameters: expected a mapping, found {raw!r:.80}")
+            return
+        units = family.parameter_units() if family else None
+        for name, value in raw.items():
+            if units is not None and name not in units:
+                self.mistakes.append(_not_known("parameters", str(name), units))
+            made = self._parameter(str(name), value, units.get(name) if units else None)
+            if made is not None:
+                yield str(name), made
+        for name in sorted(family.required_parameters() - raw.keys()) if family else ():
+            self.mistakes.append(f"parameters.{name}: missing, {family.family!r} needs it")  # type: ignore[union-attr]
+
+    def _parameter(self, name: str, raw: Any, unit: str | None) -> Parameter | None:
+        path = f"parameters.{name}"
+        before = len(self.mistakes)
+        entry = self._structure(raw, _Entry, path)
+        if entry is None:
+            return None
+        source = self._citation(path, entry.source)
+        value = self._quantity(f"{path}.value", entry.value, unit)
+        low = value if entry.low is None else self._quantity(f"{path}.low", entry.low, unit)
+        high = value if entry.high is None else self._quantity(f"{path}.high", entry.high, unit)
+        if len(self.mistakes) > before or value is None or low is None or high is None:
+            return None
+        try:
+            return Parameter(
+                name, value.value, value.unit, source, entry.evidence,
+                low=low.value, high=high.value, note=entry.note,
+            )  # fmt: skip
+        except ValueError as error:
+            self.mistakes.append(f"{path}: {error}")
+            return None
+
+    def _citation(self, path: str, key: str) -> str:
+        sources = self.raw.get("sources")
+        known = sources if isinstance(sources, dict) else {}
+        if key not in known:
+            self.mistakes.append(_not_known(f"{path}.source", key, known))
+        return str(known.get(key, key))
+
+    def _quantity(self, path: str, text: str | float, unit: str | None) -> Quantity | None:
+        try:
+            quantity = parse_quantity(str(text))
+        except UnitError as error:
+            self.mistakes.append(f"{path}: {error}")
+            return None
+        if unit is not None and quantity.unit != unit:
+            wanted = f"a quantity in {unit}" if unit else "a number without a unit"
+            self.mistakes.append(f"{path}: expected {wanted}, found {str(text)!r}")
+            return None
+        if quantity.value < 0:
+            self.mistakes.append(f"{path}: expected a value that is not negative, found {text!r}")
+            return None
+        return quantity
+
+    def _structure(self, raw: Any, cls: Callable[..., Any], path: str) -> Any:
+        try:
+            return _converter().structure(raw, cls)  # type: ignore[arg-type]
+        except cattrs.ClassValidationError as error:
+            self.mistakes.extend(_told(error, path))
+        except (TypeError, ValueError) as error:
+            self.mistakes.append(f"{path}: {error}")
+        return None
+
+
+def _converter() -> Converter:
+    global _CONVERTER  # noqa: PLW0603  # made on first use: cattrs takes 30 ms to import
+    if _CONVERTER is None:
+        _CONVERTER = _make_converter()
+    return _CONVERTER
+
+
+_CONVERTER: Converter | None = None
+
+
+def _make_converter() -> Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(Evidence, _evidence)
+    converter.register_structure_hook(str | float, _number_or_text)
+    converter.register_structure_hook(str | float | None, _number_or_text)
+    rename = cattrs.gen.make_dict_structure_fn(
+        _Head, converter, family=cattrs.override(rename="class")
+    )
+    converter.register_structure_hook(_Head, lambda raw, cls: rename(_mapping(raw), cls))
+    plain = cattrs.gen.make_dict_structure_fn(_Entry, converter)
+    converter.register_structure_hook(_Entry, lambda raw, cls: plain(_mapping(raw), cls))
+    return converter
+
+
+def _mapping(raw: Any) -> Mapping[str, Any]:
+    if not isinstance(raw, dict):
+        message = f"expected a mapping, found {raw!r:.80}"
+        raise TypeError(message)
+    return raw
+
+
+def _text(raw: Any, _: object) -> str:
+    if not isinstance(raw, str):
+        message = f"expected text, found {raw!r:.80}"
+        raise TypeError(message)
+    return raw
+
+
+def _number_or_text(raw: Any, _: object) -> str | float | None:
+    if raw is None or isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        message = f"expected a quantity such as '23.6 pJ', found {raw!r:.80}"
+        raise TypeError(message)
+    return raw
+
+
+def _evidence(raw: Any, _: object) -> Evidence:
+    try:
+        return Evidence(raw)
+    except ValueError:
+        known = ", ".join(item.value for item in Evidence)
+        message = f"expected one of {known}, found {raw!r:.80}"
+        raise ValueError(message) from None
+
+
+def _told(error: cattrs.ClassValidationError, path: str) -> Iterator[str]:
+    """Each leaf of a cattrs error as `path: demand and value`."""
+    noted, bare = error.group_exceptions()
+    for cause, note in noted:
+        name = "class" if note.name == "family" else str(note.name)
+        yield from _leaf(cause, f"{path}.{name}".lstrip("."))
+    for cause in bare:
+        yield from _leaf(cause, path)
+
+
+def _leaf(cause: BaseException, path: str) -> Iterator[str]:
+    where = f"{path}: " if path else ""
+    if isinstance(cause, cattrs.ClassValidationError):
+        yield from _told(cause, path)
+    elif isinstance(cause, cattrs.IterableValidationError):
+        yield from (f"{where}{item}" for item in cause.exceptions)
+    elif isinstance(cause, cattrs.ForbiddenExtraKeysError):
+        allowed = ["class" if key == "family" else key for key in _keys(cause.cl)]
+        for key in sorted(map(str, cause.extra_fields)):
+            yield _not_known(path or "file", key, dict.fromkeys(allowed))
+    elif isinstance(cause, KeyError):
+        key = "class" if cause.args[0] == "family" else cause.args[0]
+        yield f"{where.removesuffix(f'{key}: ')}{key}: missing"
+    else:
+        yield f"{where}{cause}"
+
+
+def _keys(cls: type) -> list[str]:
+    return [item.name for item in fields(cls)]
+
+
+def _not_known(path: str, name: str, known: Mapping[str, Any]) -> str:
+    near = nearest(name, known)
+    hint = f"nearest {near!r}" if near else f"expected one of {', '.join(map(repr, known))}"
+    return f"{path}: {name!r} is not known; {hint}"
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe loader, which takes no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # the base class has it so
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                message = f"key {key!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _parse(text: bytes, file: str) -> Any:
+    if len(text) > SIZE_LIMIT:
+        message = f"expected at most {SIZE_LIMIT:,} bytes, found {len(text):,}"
+        raise DeviceFileError(file, [message])
+    try:
+        _check_nesting(text, file)
+        return yaml.load(text, _Loader)  # noqa: S506  # _Loader is a safe loader
+    except yaml.YAMLError as error:
+        raise DeviceFileError(file, [f"not YAML: {' '.join(str(error).split())}"]) from None
+    except (ValueError, RecursionError) as error:
+        raise DeviceFileError(file, [f"not YAML: {error}"]) from None
+
+
+def _check_nesting(text: bytes, file: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise DeviceFileError(file, ["aliases (*name) are not taken; write the value out"])
+        if depth > DEPTH_LIMIT:
+            raise DeviceFileError(file, [f"nested more than {DEPTH_LIMIT} levels deep"])

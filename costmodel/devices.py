@@ -1,0 +1,272 @@
+"""Devices: the prices of operators. The class holds the formula, a YAML file the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
+
+from attrs import Attribute, evolve, field, fields, frozen
+
+from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.operators import Free, Operator, Unpriced
+from costmodel.scenario import Scenario
+from costmodel.units import format_quantity, parse_quantity
+
+
+class Evidence(str, Enum):
+    """How well a number is known."""
+
+    MEASURED = "measured"
+    SIMULATED = "simulated"
+    VENDOR = "vendor"
+    DERIVED = "derived"
+    ASSUMED = "assumed"
+
+
+def _finite(instance: Any, attribute: Any, value: Any) -> None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        message = f"{attribute.name} is {value!r}; expected a finite number, not negative"
+        raise ValueError(message)
+
+
+@frozen
+class Parameter:
+    """One number of a device, in the SI `unit` beside it, with where it comes from."""
+
+    name: str
+    value: float = field(validator=_finite)
+    unit: str
+    source: str
+    evidence: Evidence
+    low: float = field(kw_only=True, validator=_finite)
+    high: float = field(kw_only=True, validator=_finite)
+    note: str = field(default="", kw_only=True)
+
+    @low.default
+    def _low(self) -> float:
+        return self.value
+
+    @high.default
+    def _high(self) -> float:
+        return self.value
+
+    def __attrs_post_init__(self) -> None:
+        """Check that the range holds the value."""
+        if not self.low <= self.value <= self.high:
+            message = f"expected low <= value <= high, found {self.low}, {self.value}, {self.high}"
+            raise ValueError(message)
+
+    def __str__(self) -> str:
+        """Write the value with its unit, and the range where there is one."""
+        shown = format_quantity(self.value, self.unit)
+        if self.low == self.high:
+            return shown
+        low, high = format_quantity(self.low, self.unit), format_quantity(self.high, self.unit)
+        return f"{shown} ({low} to {high})"
+
+
+class Factor(NamedTuple):
+    """One factor of a count: what it is, how much, in which unit."""
+
+    label: str
+    value: float
+    unit: str = ""
+
+
+@frozen
+class Charge:
+    """One line of the bill: a count, the product of its factors, times a unit price."""
+
+    component: str
+    parameter: Parameter
+    factors: tuple[Factor, ...]
+
+    @property
+    def count(self) -> float:
+        """How many times the unit price is due."""
+        return math.prod([factor.value for factor in self.factors])
+
+    @property
+    def energy_joules(self) -> float:
+        """Count times price."""
+        return self.count * self.parameter.value
+
+    @property
+    def energy_joules_low(self) -> float:
+        """Count times the lowest price."""
+        return self.count * self.parameter.low
+
+    @property
+    def energy_joules_high(self) -> float:
+        """Count times the highest price."""
+        return self.count * self.parameter.high
+
+
+@frozen
+class Cost:
+    """A sum of charges; `latency_seconds` is None where the device does not model time."""
+
+    charges: tuple[Charge, ...] = field(default=(), converter=tuple)
+    latency_seconds: float | None = field(default=None, validator=_finite)
+
+    @property
+    def energy_joules(self) -> float:
+        """Energy of all charges."""
+        return math.fsum([charge.energy_joules for charge in self.charges])
+
+    @property
+    def energy_joules_low(self) -> float:
+        """Energy of all charges at their lowest prices."""
+        return math.fsum([charge.energy_joules_low for charge in self.charges])
+
+    @property
+    def energy_joules_high(self) -> float:
+        """Energy of all charges at their highest prices."""
+        return math.fsum([charge.energy_joules_high for charge in self.charges])
+
+    @property
+    def components(self) -> Mapping[str, float]:
+        """Energy in joules by component."""
+        sums: dict[str, list[float]] = {}
+        for charge in self.charges:
+            sums.setdefault(charge.component, []).append(charge.energy_joules)
+        return {component: math.fsum(parts) for component, parts in sums.items()}
+
+    def __add__(self, other: Cost) -> Cost:
+        """Both sets of charges; the times one after the other, where both are known."""
+        known = self.latency_seconds is not None and other.latency_seconds is not None
+        latency = self.latency_seconds + other.latency_seconds if known else None  # type: ignore[operator]
+        return Cost(self.charges + other.charges, latency)
+
+
+Outcome: TypeAlias = Cost | Free | Unpriced
+"""What a device answers to an operator."""
+
+COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "neuron", "static")
+"""The components of a bill, in the order in which they are shown."""
+
+_UNIT = "costmodel.unit"
+_Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
+
+
+def parameter(unit: str, *, optional: bool = False) -> Any:
+    """Declare a parameter of a device class; a file must give it in `unit` unless `optional`."""
+    metadata = {_UNIT: unit}
+    if optional:
+        return field(kw_only=True, default=None, metadata=metadata)
+    return field(kw_only=True, metadata=metadata)
+
+
+def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
+    """Mark a method of a device class as its price for exactly these operator types.
+
+    The method takes the operator and the scenario and returns a Cost, Free or Unpriced.
+    """
+
+    def mark(rule: _Rule) -> _Rule:
+        rule.__prices__ = operators  # type: ignore[attr-defined]
+        return rule
+
+    return mark
+
+
+@frozen
+class Device:
+    """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
+
+    family: ClassVar[str] = ""
+    _rules: ClassVar[Mapping[type[Operator], str]] = {}
+
+    name: str
+    title: str = field(default="", kw_only=True)
+    process: str | None = field(default=None, kw_only=True)
+    file: str | None = field(default=None, kw_only=True)
+    content_hash: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        """Collect the marked rules once, when the class is made."""
+        rules = dict(cls._rules)
+        for name, member in vars(cls).items():
+            rules.update(dict.fromkeys(getattr(member, "__prices__", ()), name))
+        cls._rules = MappingProxyType(rules)
+
+    def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome:
+        """The cost of one operator, or why it is free, or why it has no price here.
+
+        An operator without a rule of its own is priced by its parts, where it names them.
+        """
+        scenario = Scenario() if scenario is None else scenario
+        rule = self._rules.get(type(operator))
+        if rule is not None:
+            answer: Outcome = getattr(self, rule)(operator, scenario)
+            return answer
+        return self._price_parts(operator, scenario)
+
+    def with_parameters(self, **values: str | float) -> Device:
+        """The same device with other numbers, each a quantity with its unit.
+
+        Raises:
+            UnknownNameError: the device has no such parameter.
+            CostModelError: a value of the wrong unit, or not finite, or negative.
+
+        """
+        units = self.parameter_units()
+        changed = {}
+        for name, value in values.items():
+            if name not in units:
+                raise UnknownNameError(f"parameter of device {self.name!r}", name, units)
+            changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
+        return evolve(self, **changed)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters that this device has, by name."""
+        values = {name: getattr(self, name) for name in self.parameter_units()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def parameter_units(cls) -> Mapping[str, str]:
+        """The declared parameters of the class and their units."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return {item.name: item.metadata[_UNIT] for item in declared if _UNIT in item.metadata}
+
+    @classmethod
+    def required_parameters(cls) -> frozenset[str]:
+        """The names of the parameters that a file of this class must give."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return frozenset(
+            item.name for item in declared if _UNIT in item.metadata and item.default is not None
+        )
+
+    def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
+        parts = operator.decompose()
+        if not parts:
+            kind = type(operator).__name__
+            return Unpriced(f"device {self.name!r} has no price for {kind!r} operators")
+        total = Cost(latency_seconds=0.0)
+        reasons = []
+        for part in parts:
+            answer = self.price(part, scenario)
+            if isinstance(answer, Unpriced):
+                return answer
+            if isinstance(answer, Free):
+                reasons.append(answer.reason)
+            else:
+                total = total + answer
+        return total if total.charges or not reasons else Free("; ".join(dict.fromkeys(reasons)))
+
+
+def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:
+    try:
+        quantity = parse_quantity(str(value))
+        if quantity.unit != unit:
+            message = f"expected a quantity in {unit or 'no unit'}"
+            raise ValueError(message)  # noqa: TRY301  # one place adds what and where
+        return Parameter(name, quantity.value, unit, "given by the caller", Evidence.ASSUMED)
+    except ValueError as error:
+        message = f"{where} = {value!r}: {error}"
+        raise CostModelError(message) from None

@@ -1,0 +1,84 @@
+"""Errors that tell a user what is wrong, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class CostModelError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class UnknownNameError(CostModelError, LookupError):
+    """A name that nothing answers to; the message gives the nearest known one."""
+
+    def __init__(self, what: str, asked: str, known: Iterable[str], hint: str = "") -> None:
+        """Describe the missing `what` called `asked`, given the `known` names and a next step."""
+        self.what, self.asked, self.known = what, asked, sorted(known)
+        super().__init__("\n  ".join(self._lines(hint)))
+
+    def _lines(self, hint: str) -> list[str]:
+        lines = [f"unknown {self.what} {self.asked!r}"]
+        if near := nearest(self.asked, self.known):
+            lines.append(f"nearest known: {near!r}")
+        lines.append(f"known: {_listed(self.known)}")
+        return [*lines, hint] if hint else lines
+
+
+class ReadError(CostModelError):
+    """A source that cannot be read as a network."""
+
+
+class NetworkError(CostModelError):
+    """Layers that do not make a network: a cycle, a repeated name, shapes that disagree."""
+
+
+class ShapeError(NetworkError):
+    """A layer whose shapes are impossible, contradictory or not bound."""
+
+
+class ScenarioError(CostModelError):
+    """Conditions that make no sense, or that a device needs and nobody gave."""
+
+
+class UnitError(CostModelError, ValueError):
+    """A quantity that is not a number with a unit of the closed table."""
+
+
+class PluginError(CostModelError):
+    """A plugin that cannot be used."""
+
+
+class UnpricedError(CostModelError):
+    """Work that no rule or device could price, where the caller asked to be stopped by it."""
+
+
+class DeviceFileError(CostModelError):
+    """A device file with mistakes; `mistakes` lists all of them."""
+
+    def __init__(self, file: str, mistakes: Sequence[str]) -> None:
+        """Collect the `mistakes` of one `file`, each with its path, demand and value."""
+        self.file, self.mistakes = file, tuple(mistakes)
+        count = len(self.mistakes)
+        head = f"{file}: {count} mistake{'s' if count > 1 else ''}"
+        super().__init__("\n  ".join([head, *self.mistakes]))
+
+
+class UnpricedWarning(UserWarning):
+    """Work that is in the network but not in the total."""
+
+
+def nearest(asked: str, known: Iterable[str]) -> str | None:
+    """The known name closest to `asked`, letter case aside, or None."""
+    folded = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(asked.casefold(), folded, n=1)
+    return folded[found[0]] if found else None
+
+
+def _listed(names: Sequence[str], limit: int = 20) -> str:
+    shown = ", ".join(names[:limit]) or "none"
+    return f"{shown}, and {len(names) - limit} more" if len(names) > limit else shown

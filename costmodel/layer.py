@@ -1,0 +1,257 @@
+"""Layers: the nodes of a network, each of the kind that its framework names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from attrs import Attribute, evolve, field, fields, frozen
+
+from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, nearest
+from costmodel.operators import Free, Operator, Unpriced
+from costmodel.tensor import Shape, Tensor, as_shape, show_shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Work: TypeAlias = Sequence[Operator] | Free | Unpriced
+"""What a layer asks of a device: operators, or the reason why there are none."""
+
+_REQUIRED: Any = object()
+_SETTING = "costmodel.setting"
+
+
+def setting(
+    convert: Callable[[Any], Any] | None = None,
+    *,
+    default: Any = _REQUIRED,
+    source: str | Sequence[str] = (),
+) -> Any:
+    """Declare a field of a layer that is read from the framework's own attribute.
+
+    `convert` turns what the framework holds into a plain value and raises ValueError where it
+    cannot; `source` is the framework's name for it, where it differs from the field's, or
+    several, of which the first that is there is taken.
+    """
+    metadata = {_SETTING: (source,) if isinstance(source, str) else tuple(source)}
+    if default is _REQUIRED:
+        return field(kw_only=True, converter=convert, metadata=metadata)
+    return field(kw_only=True, converter=convert, default=default, metadata=metadata)
+
+
+@frozen
+class Layer:
+    """One node of a network: its name, its kind, its tensors and its settings.
+
+    A subclass names its `kinds`, declares its settings, and says which output shapes follow,
+    which parameters it holds and which `operators()` it needs. All shapes leave out the batch.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    serves_subclasses: ClassVar[bool] = False
+
+    name: str
+    kind: str
+    inputs: tuple[Tensor, ...] = ()
+    shares: str | None = field(default=None, kw_only=True)
+    outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
+    parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Derive the outputs and parameters from the rules, so that they always agree."""
+        try:
+            outputs = tuple(map(Tensor, self.output_shapes()))
+            parameters = {name: Tensor(shape) for name, shape in self.parameter_shapes().items()}
+        except ShapeError as error:
+            message = f"layer {self.name!r} of kind {self.kind!r}: {error}"
+            raise ShapeError(message) from None
+        except (IndexError, ValueError, TypeError, KeyError, ArithmeticError) as error:
+            message = (
+                f"layer {self.name!r} of kind {self.kind!r} cannot take input "
+                f"{self._shown_inputs()}: {error}"
+            )
+            raise ShapeError(message) from error
+        object.__setattr__(self, "outputs", outputs)
+        object.__setattr__(self, "parameters", MappingProxyType(parameters))
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The shape of every output; unless told otherwise, that of the first input."""
+        return (self.input_shape,)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The shape of every parameter tensor by name; unless told otherwise, none."""
+        return {}
+
+    def operators(self) -> Work:
+        """The work of one call on bound shapes, or the reason why there is none."""
+        return Unpriced(f"no rule says what a {self.kind!r} computes")
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of the first input.
+
+        Raises:
+            ShapeError: the layer has no input.
+
+        """
+        if not self.inputs:
+            message = "expected an input, found none"
+            raise ShapeError(message)
+        return self.inputs[0].shape
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of parameter elements, also where another layer shares them."""
+        return sum(tensor.size for tensor in self.parameters.values())
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether no axis of the inputs and outputs is open."""
+        return all(tensor.is_bound for tensor in (*self.inputs, *self.outputs))
+
+    @property
+    def is_foldable(self) -> bool:
+        """Whether it is a fixed scale and shift that a linear neighbour can absorb."""
+        return False
+
+    def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
+        """The same layer for other inputs."""
+        return evolve(self, inputs=inputs)
+
+    @classmethod
+    def from_settings(
+        cls,
+        name: str,
+        kind: str,
+        inputs: tuple[Tensor, ...],
+        settings: Mapping[str, Any],
+        shares: str | None = None,
+    ) -> Self:
+        """Make the layer from what its framework says of it.
+
+        Raises:
+            ReadError: a setting is missing or has a value that the layer cannot have.
+            ShapeError: the inputs and the settings do not fit.
+
+        """
+        values = {}
+        for attribute, sources in cls.settings():
+            for source in sources:
+                try:
+                    values[attribute] = settings[source]
+                    break
+                except KeyError:
+                    continue
+        try:
+            return cls(name, kind, inputs, shares=shares, **values)
+        except CostModelError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise cls._unreadable(name, kind, settings, error) from error
+
+    @classmethod
+    def settings(cls) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The declared settings: (field of this class, its names in the framework)."""
+        cached: tuple[tuple[str, tuple[str, ...]], ...] | None = cls.__dict__.get("_settings_cache")
+        if cached is None:
+            declared: tuple[Attribute[Any], ...] = fields(cls)
+            cached = tuple(
+                (item.name, item.metadata[_SETTING] or (item.name,))
+                for item in declared
+                if _SETTING in item.metadata
+            )
+            cls._settings_cache = cached  # type: ignore[attr-defined]
+        return cached
+
+    @classmethod
+    def _unreadable(
+        cls, name: str, kind: str, settings: Mapping[str, Any], error: Exception
+    ) -> ReadError:
+        for item in fields(cls):
+            if _SETTING in item.metadata:
+                wrong = _wrong_setting(item, settings)
+                if wrong:
+                    return ReadError(f"layer {name!r} of kind {kind!r}: {wrong}")
+        return ReadError(f"layer {name!r} of kind {kind!r}: {error}")
+
+    def _shown_inputs(self) -> str:
+        return ", ".join(show_shape(tensor.shape) for tensor in self.inputs) or "nothing"
+
+
+def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | None:
+    for source in item.metadata[_SETTING] or (item.name,):
+        if source not in settings:
+            continue
+        try:
+            if item.converter is not None:
+                item.converter(settings[source])  # type: ignore[operator]
+        except (TypeError, ValueError, AttributeError) as error:
+            return f"{source!r} is {settings[source]!r:.80}; {error}"
+        return None
+    return f"{item.name!r} is missing" if item.default is _NOTHING else None
+
+
+_NOTHING: Any = fields(Layer).name.default
+
+
+@frozen
+class Input(Layer):
+    """Where data enters a network."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("input",)
+
+    shape: Shape = field(kw_only=True, converter=as_shape)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The declared shape."""
+        return (self.shape,)
+
+    def operators(self) -> Work:
+        """No work: the data is there."""
+        return Free("the data arrives from outside")
+
+
+@frozen
+class UnknownLayer(Layer):
+    """A layer that no rule knows: it keeps its tensors and is never priced."""
+
+    recorded: tuple[Shape, ...] = field(default=(), kw_only=True)
+    reason: str = field(kw_only=True)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The shapes that the source recorded."""
+        return self.recorded
+
+    def operators(self) -> Work:
+        """Unpriced, with the reason."""
+        return Unpriced(self.reason)
+
+
+@frozen
+class LayerRules:
+    """The layer class of every known kind."""
+
+    by_kind: Mapping[str, type[Layer]]
+    conflicts: Mapping[str, str] = field(factory=dict)
+
+    def find(self, kind: str, base_kinds: Sequence[str] = ()) -> type[Layer] | None:
+        """The class for exactly `kind`, else one that serves subclasses of a base kind.
+
+        Raises:
+            PluginError: two plugins offer a rule for this kind.
+
+        """
+        if kind in self.conflicts:
+            raise PluginError(self.conflicts[kind])
+        found = self.by_kind.get(kind)
+        if found is not None:
+            return found
+        bases = (self.by_kind.get(base) for base in base_kinds)
+        return next((base for base in bases if base is not None and base.serves_subclasses), None)
+
+    def reason_unknown(self, kind: str) -> str:
+        """Why a layer of `kind` stays unpriced, with the nearest known kind and the next step."""
+        near = nearest(kind, self.by_kind)
+        hint = f"nearest known: {near!r}; " if near else ""
+        return f"no rule for kind {kind!r} ({hint}a plugin can add one: costmodel_layers)"

@@ -1,0 +1,229 @@
+"""Networks: directed acyclic graphs of layers that hold no framework object."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from attrs import evolve, field, frozen
+
+from costmodel.errors import NetworkError, ShapeError, UnknownNameError
+from costmodel.layer import Input, Layer
+from costmodel.operators import Operator
+from costmodel.tensor import Shape, show_shape
+
+if TYPE_CHECKING:
+    from costmodel.tensor import Tensor
+
+
+_Node = TypeVar("_Node", bound=Hashable)
+
+
+class Port(NamedTuple):
+    """One output of a layer."""
+
+    layer: str
+    output: int = 0
+
+
+def _ports(
+    edges: Mapping[str, Iterable[Port | tuple[str, int] | str]],
+) -> Mapping[str, tuple[Port, ...]]:
+    return MappingProxyType({name: tuple(map(_port, sources)) for name, sources in edges.items()})
+
+
+def _port(source: Port | tuple[str, int] | str) -> Port:
+    if source.__class__ is Port:
+        return source  # type: ignore[return-value]
+    return Port(source) if isinstance(source, str) else Port(*source)
+
+
+@frozen
+class Network:
+    """Layers in topological order, and for each the ports that feed its inputs.
+
+    `outputs` are the ports that leave the network; unless given, those that feed no layer.
+
+    Raises:
+        NetworkError: no layers, a name twice, a source that is not there, a cycle, or an edge
+            whose two ends disagree about the shape.
+
+    """
+
+    name: str
+    layers: tuple[Layer, ...] = field(converter=tuple)
+    edges: Mapping[str, tuple[Port, ...]] = field(factory=dict, converter=_ports)
+    outputs: tuple[Port, ...] = field(default=(), converter=lambda ports: tuple(map(_port, ports)))
+    _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Sort the layers and check that they make a network."""
+        by_name = {layer.name: layer for layer in self.layers}
+        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+        self._check_names()
+        object.__setattr__(self, "layers", tuple(by_name[name] for name in self._order()))
+        self._check_edges()
+        if not self.outputs:
+            object.__setattr__(self, "outputs", self._ends())
+
+    def layer(self, name: str) -> Layer:
+        """The layer called `name`.
+
+        Raises:
+            UnknownNameError: there is none.
+
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownNameError("layer", name, self._by_name) from None
+
+    def sources(self, name: str) -> tuple[Port, ...]:
+        """The ports that feed the layer called `name`."""
+        return self.edges.get(name, ())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference by the true count, over all layers with a rule."""
+        return sum(operator.macs for layer in self.layers for operator in _operators(layer))
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of parameter elements, each shared one counted once."""
+        return sum(layer.parameter_count for layer in self.layers if layer.shares is None)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether no axis of any layer is open."""
+        return all(layer.is_bound for layer in self.layers)
+
+    def bind(self, input_shapes: Mapping[str, Shape]) -> Network:
+        """The same network for other input shapes, which every rule carries through.
+
+        Raises:
+            UnknownNameError: a name that is no input of this network.
+            ShapeError: a shape that contradicts a declared axis, or that a layer cannot take.
+
+        """
+        inputs = {layer.name: layer for layer in self.layers if isinstance(layer, Input)}
+        for name in input_shapes:
+            if name not in inputs:
+                raise UnknownNameError("input", name, inputs)
+        bound: dict[str, Layer] = {}
+        for layer in self.layers:
+            feeds = tuple(
+                bound[port.layer].outputs[port.output] for port in self.sources(layer.name)
+            )
+            if layer.name in input_shapes and isinstance(layer, Input):
+                bound[layer.name] = _with_shape(layer, input_shapes[layer.name])
+            else:
+                bound[layer.name] = layer.with_inputs(feeds)
+        return evolve(self, layers=tuple(bound.values()))
+
+    def _check_names(self) -> None:
+        if not self.layers:
+            message = f"network {self.name!r} has no layers; expected at least one"
+            raise NetworkError(message)
+        if len(self._by_name) < len(self.layers):
+            names = [layer.name for layer in self.layers]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            message = f"network {self.name!r} has more than one layer called {twice[0]!r}"
+            raise NetworkError(message)
+
+    def _order(self) -> list[str]:
+        for name, sources in self.edges.items():
+            self.layer(name)
+            for port in sources:
+                self.layer(port.layer)
+        graph = {name: [port.layer for port in self.edges.get(name, ())] for name in self._by_name}
+        try:
+            return topological_order(graph)
+        except CycleError as error:
+            path = " -> ".join(error.args[1])
+            message = f"network {self.name!r} has a cycle: {path}; expected an acyclic graph"
+            raise NetworkError(message) from None
+
+    def _ends(self) -> tuple[Port, ...]:
+        fed = {port for sources in self.edges.values() for port in sources}
+        ports = (Port(layer.name, i) for layer in self.layers for i in range(len(layer.outputs)))
+        return tuple(port for port in ports if port not in fed)
+
+    def _check_edges(self) -> None:
+        for layer in self.layers:
+            sources = self.edges.get(layer.name, ())
+            if len(sources) != len(layer.inputs):
+                message = (
+                    f"layer {layer.name!r} takes {len(layer.inputs)} inputs, "
+                    f"but {len(sources)} edges lead to it"
+                )
+                raise NetworkError(message)
+            for port, tensor in zip(sources, layer.inputs, strict=True):
+                self._check_edge(port, layer.name, tensor)
+
+    def _check_edge(self, port: Port, to: str, tensor: Tensor) -> None:
+        outputs = self._by_name[port.layer].outputs
+        if port.output >= len(outputs):
+            message = (
+                f"layer {to!r} reads output {port.output} of {port.layer!r}, "
+                f"which has {len(outputs)}"
+            )
+            raise NetworkError(message)
+        if outputs[port.output].shape != tensor.shape:
+            message = (
+                f"layer {port.layer!r} gives {show_shape(outputs[port.output].shape)}, "
+                f"but {to!r} is declared to take {show_shape(tensor.shape)}"
+            )
+            raise ShapeError(message)
+
+
+def topological_order(graph: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
+    """The nodes so that each comes after its sources, otherwise in the order given.
+
+    Raises:
+        graphlib.CycleError: the graph has a cycle; its second argument is the path.
+
+    """
+    if _is_sorted(graph):
+        return list(graph)
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    rank = {node: index for index, node in enumerate(graph)}
+    ready: list[int] = []
+    nodes, order = list(graph), []
+    while sorter.is_active():
+        for node in sorter.get_ready():
+            heapq.heappush(ready, rank[node])
+        order.append(nodes[heapq.heappop(ready)])
+        sorter.done(order[-1])
+    return order
+
+
+def _is_sorted(graph: Mapping[_Node, Iterable[_Node]]) -> bool:
+    seen: set[_Node] = set()
+    for node, sources in graph.items():
+        if not seen.issuperset(sources):
+            return False
+        seen.add(node)
+    return True
+
+
+def _operators(layer: Layer) -> Iterable[Operator]:
+    work = layer.operators()
+    return work if isinstance(work, Iterable) else ()
+
+
+def _with_shape(layer: Input, shape: Shape) -> Layer:
+    declared = layer.shape
+    agree = len(declared) == len(shape) and all(
+        before is None or before == after for before, after in zip(declared, shape, strict=False)
+    )
+    if not agree:
+        message = (
+            f"input {layer.name!r} is declared as {show_shape(declared)}; "
+            f"{show_shape(tuple(shape))} does not fit it"
+        )
+        raise ShapeError(message)
+    return evolve(layer, shape=shape)

@@ -1,0 +1,215 @@
+"""Hardware-neutral work: what a layer asks of a device, and what either may say instead."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, field, frozen
+from attrs.validators import ge, in_
+
+from costmodel.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+@frozen
+class Free:
+    """Work that costs nothing, and why."""
+
+    reason: str
+
+
+@frozen
+class Unpriced:
+    """Work that could not be priced, and why."""
+
+    reason: str
+
+
+def _tensors(values: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    return values if isinstance(values, tuple) else tuple(values)
+
+
+def _stacked(tensor: Tensor, times: int) -> Tensor:
+    return Tensor((times, *tensor.shape), tensor.format)
+
+
+@frozen(kw_only=True)
+class Operator:
+    """Work over tensors, for one example of the batch.
+
+    `inputs` arrive and `outputs` leave with every example; `parameters` stay on the device.
+    """
+
+    inputs: tuple[Tensor, ...] = field(default=(), converter=_tensors)
+    parameters: tuple[Tensor, ...] = field(default=(), converter=_tensors)
+    outputs: tuple[Tensor, ...] = field(default=(), converter=_tensors)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return 0
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """Arithmetic operations by type, such as `{"multiply-accumulate": 320}`."""
+        return {}
+
+    @property
+    def summary(self) -> str:
+        """One line that names the work and its size."""
+        counted = ", ".join(f"{count:,} {name}" for name, count in self.operations.items())
+        return f"{type(self).__name__.lower()}: {counted or 'no arithmetic'}"
+
+    def decompose(self) -> Sequence[Operator]:
+        """Simpler operators that do the same work, for devices that do not know this one."""
+        return ()
+
+    def repeated(self, times: int) -> Operator:
+        """The same work done `times` times with the same parameters."""
+        inputs = tuple(_stacked(tensor, times) for tensor in self.inputs)
+        outputs = tuple(_stacked(tensor, times) for tensor in self.outputs)
+        return evolve(self, inputs=inputs, outputs=outputs)
+
+    @property
+    def elements(self) -> int:
+        """Number of output elements."""
+        return sum(tensor.size for tensor in self.outputs)
+
+
+def _loops(loops: Mapping[str, int] | Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    pairs = loops.items() if hasattr(loops, "items") else loops
+    return tuple((name, size) for name, size in pairs)
+
+
+@frozen(kw_only=True)
+class Contraction(Operator):
+    """Multiply-accumulates: dense, convolution, attention, einsum, recurrent gates.
+
+    `loops` name the loop nest and its sizes, whose product is the number of
+    multiply-accumulates; `reduction` is how many products are summed into one output.
+    The factors are the first two of `inputs` and `parameters`; a further parameter is the bias.
+    """
+
+    loops: tuple[tuple[str, int], ...] = field(converter=_loops)
+    reduction: int = field(validator=ge(1))
+
+    @loops.validator
+    def _check_loops(self, _: object, loops: tuple[tuple[str, int], ...]) -> None:
+        for name, size in loops:
+            if size < 0:
+                message = f"loop {name!r} of a contraction has size {size}; expected 0 or more"
+                raise ValueError(message)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates: the product of the loop sizes."""
+        return math.prod(size for _, size in self.loops)
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """All of them multiply-accumulates."""
+        return {"multiply-accumulate": self.macs}
+
+    def repeated(self, times: int) -> Contraction:
+        """The same loop nest with one more loop around it."""
+        stacked = super().repeated(times)
+        return evolve(stacked, loops=(("repeat", times), *self.loops))
+
+
+ELEMENTWISE: Final = {
+    # function: (operation counted, whether the result is linear in every operand)
+    "add": ("add", True),
+    "subtract": ("add", True),
+    "average": ("add", True),
+    "affine": ("multiply-add", True),
+    "multiply": ("multiply", False),
+    "divide": ("divide", False),
+    "maximum": ("compare", False),
+    "minimum": ("compare", False),
+    "normalize": ("multiply-add", False),
+}
+"""The elementwise functions: what one step counts as, and whether it is linear."""
+
+
+@frozen(kw_only=True)
+class Elementwise(Operator):
+    """The same small function at every element; `steps` operations for each."""
+
+    function: str = field(validator=in_(ELEMENTWISE))
+    steps: int = field(default=1, validator=ge(0))
+
+    @property
+    def count(self) -> int:
+        """Operations: output elements times steps."""
+        return self.elements * self.steps
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether a connection of fixed weight can do it."""
+        return ELEMENTWISE[self.function][1]
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """The operations, under the type that the function counts as."""
+        return {ELEMENTWISE[self.function][0]: self.count}
+
+
+REDUCTIONS: Final = {"sum": ("add", True), "mean": ("add", True), "max": ("compare", False)}
+"""The reductions: what one step counts as, and whether it is linear."""
+
+
+@frozen(kw_only=True)
+class Reduction(Operator):
+    """Many elements to one: pooling. `window` elements meet in every output element."""
+
+    function: str = field(validator=in_(REDUCTIONS))
+    window: int = field(validator=ge(1))
+
+    @property
+    def connections(self) -> int:
+        """Input elements that reach an output element, over all output elements."""
+        return self.elements * self.window
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether connections of fixed weight can do it."""
+        return REDUCTIONS[self.function][1]
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """One step fewer than the window for each output, and for a mean one scaling."""
+        steps = {REDUCTIONS[self.function][0]: self.elements * (self.window - 1)}
+        return {**steps, "multiply": self.elements} if self.function == "mean" else steps
+
+
+@frozen(kw_only=True)
+class Activation(Operator):
+    """A non-linear function of one element; in spiking terms, the update of a neuron."""
+
+    function: str
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """One evaluation for each output element."""
+        return {"activation": self.elements}
+
+
+@frozen(kw_only=True)
+class Lookup(Operator):
+    """Rows fetched from a table by their index; no arithmetic."""
+
+
+@frozen(kw_only=True)
+class Movement(Operator):
+    """Elements carried or reordered; no arithmetic. `purpose` says what for."""
+
+    purpose: str
+
+
+STANDARD: tuple[type[Operator], ...] = (
+    Contraction, Elementwise, Reduction, Activation, Lookup, Movement,
+)  # fmt: skip
+"""The operators that every device is expected to have an answer to."""

@@ -1,0 +1,148 @@
+"""Finding plugins and asking them, so that a broken one is seen and harms nobody else."""
+
+from __future__ import annotations
+
+import functools
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+from attrs import Factory, define, frozen
+
+from costmodel import hookspecs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+GROUP = hookspecs.PROJECT
+"""The entry point group that is searched."""
+
+
+@frozen
+class Plugin:
+    """One plugin: where it comes from, which hooks it has, and what is wrong with it, if any."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@define
+class Plugins:
+    """The plugins in use."""
+
+    _manager: pluggy.PluginManager = Factory(lambda: _manager())
+    _found: dict[str, Plugin] = Factory(dict)
+    _problems: list[str] = Factory(list)
+
+    @classmethod
+    def of(cls, plugins: Mapping[str, object]) -> Plugins:
+        """Exactly these plugins, with no search: for tests and for programs that bring theirs."""
+        found = cls()
+        for name, plugin in plugins.items():
+            found.add(Plugin(name, "", ""), plugin)
+        return found
+
+    @classmethod
+    def discover(cls) -> Plugins:
+        """All plugins that installed distributions name by their entry points."""
+        found = cls()
+        for entry_point in _entry_points():
+            found.load(entry_point)
+        return found
+
+    def load(self, entry_point: metadata.EntryPoint) -> None:
+        """Import the plugin behind `entry_point`; what goes wrong is kept with its name."""
+        distribution = entry_point.dist
+        plugin = Plugin(
+            entry_point.name,
+            distribution.name if distribution else "",
+            distribution.version if distribution else "",
+        )
+        try:
+            loaded = entry_point.load()
+        except Exception as error:  # noqa: BLE001  # a stranger's import may fail in any way
+            self._reject(plugin, f"cannot be imported: {type(error).__name__}: {error}")
+        else:
+            self.add(plugin, loaded)
+
+    def add(self, plugin: Plugin, implementation: object) -> None:
+        """Register `implementation` under the plugin's name, if its hooks are what they should be."""
+        if plugin.name in self._found:
+            first = self._found[plugin.name]
+            self._reject(plugin, f"its name is taken by distribution {first.distribution!r}")
+            return
+        problem = _signature_problem(self._manager, plugin.name, implementation)
+        if problem:
+            self._reject(plugin, problem)
+            return
+        hooks = tuple(sorted(caller.name for caller in self._callers(implementation)))
+        self._found[plugin.name] = Plugin(
+            plugin.name, plugin.distribution, plugin.version, hooks=hooks
+        )
+
+    def ask(self, hook: str) -> Iterator[tuple[str, Any]]:
+        """Call one hook of every plugin; yields (plugin name, value) in the order of names."""
+        caller = getattr(self._manager.hook, hook)
+        for implementation in sorted(caller.get_hookimpls(), key=lambda item: item.plugin_name):
+            try:
+                values = list(implementation.function())
+            except Exception as error:  # noqa: BLE001  # a stranger's hook may fail in any way
+                self.blame(implementation.plugin_name, f"{hook}: {type(error).__name__}: {error}")
+                continue
+            for value in values:
+                yield implementation.plugin_name, value
+
+    def blame(self, name: str, problem: str) -> None:
+        """Note what is wrong with the plugin called `name`."""
+        self._problems.append(f"plugin {name!r}: {problem}")
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with any plugin, in the order in which it was found."""
+        return tuple(dict.fromkeys(self._problems))
+
+    def __iter__(self) -> Iterator[Plugin]:
+        """All plugins by name, rejected ones among them."""
+        return iter(sorted(self._found.values(), key=lambda plugin: plugin.name))
+
+    def _callers(self, implementation: object) -> Iterable[pluggy.HookCaller]:
+        return self._manager.get_hookcallers(implementation) or ()
+
+    def _reject(self, plugin: Plugin, problem: str) -> None:
+        self.blame(plugin.name, problem)
+        key = plugin.name if plugin.name not in self._found else f"{plugin.name} (rejected)"
+        self._found[key] = Plugin(plugin.name, plugin.distribution, plugin.version, problem=problem)
+
+
+@functools.cache
+def installed() -> Plugins:
+    """The plugins of the running environment, searched for once."""
+    return Plugins.discover()
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _signature_problem(
+    manager: pluggy.PluginManager, name: str, implementation: object
+) -> str | None:
+    try:
+        manager.register(implementation, name)
+        manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if manager.get_plugin(name) is not None:
+            manager.unregister(name=name)
+        known = ", ".join(sorted(item for item in vars(hookspecs) if item.startswith("costmodel_")))
+        return f"a hook does not fit: {error} (hooks: {known})"
+    return None
+
+
+def _entry_points() -> list[metadata.EntryPoint]:
+    found = metadata.entry_points(group=GROUP)
+    return sorted(found, key=lambda point: (point.name, point.dist.name if point.dist else ""))

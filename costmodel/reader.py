@@ -1,0 +1,54 @@
+"""Readers: from a framework's network or file to a `Network`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from costmodel.errors import ReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from costmodel.layer import LayerRules
+    from costmodel.network import Network
+
+
+class Reader(ABC):
+    """Reads one family of sources. Never runs code that comes with a file."""
+
+    name: ClassVar[str]
+    reads: ClassVar[str]
+    """What it reads, in a few words, for messages."""
+
+    @abstractmethod
+    def accepts(self, source: object) -> bool:
+        """Whether `source` is of this reader's family; decided without reading it."""
+
+    @abstractmethod
+    def read(self, source: object, rules: LayerRules) -> Network:
+        """The network in `source`, each layer by its rule.
+
+        Raises:
+            ReadError: the source is damaged, too large, or not what it says.
+
+        """
+
+    def measure_rates(
+        self,
+        source: Any,
+        examples: Any,
+        *,
+        batch_size: int,
+        progress: Callable[[int, int], None],
+    ) -> Mapping[str, float]:
+        """Mean absolute input of every layer over `examples`, by layer name.
+
+        `progress` is called with the number of examples done and their total.
+
+        Raises:
+            ReadError: this reader's sources cannot be run.
+
+        """
+        message = f"reader {self.name!r} cannot run {type(source).__name__!r} on example data"
+        raise ReadError(message)

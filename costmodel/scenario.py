@@ -1,0 +1,119 @@
+"""Scenarios: the conditions under which a network runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from costmodel.errors import ScenarioError, nearest
+from costmodel.numerics import FLOAT32, NumericFormat
+from costmodel.tensor import Shape, as_shape
+
+Rates: TypeAlias = float | Mapping[str, float]
+"""Firing rates in hertz: one for all layers, or one for each by its name."""
+
+HOW_TO_GIVE_RATES = (
+    "give one number (Scenario(rates=10.0), --rate 10), one for each layer "
+    "(rates={'conv2d': 12.5}, --rate conv2d=12.5), or measure them on example data: "
+    "costmodel.measure_rates(model, examples)"
+)
+
+
+def _whole(instance: Any, attribute: Any, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        message = f"{attribute.name} is {value!r}; expected a whole number of 1 or more"
+        raise ScenarioError(message)
+
+
+def _positive(instance: Any, attribute: Any, value: Any) -> None:
+    if not _is_number(value) or not value > 0:
+        message = f"{attribute.name} is {value!r}; expected a positive number of seconds"
+        raise ScenarioError(message)
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def _check_rate(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        message = f"the firing rate {where} is {value!r}; expected hertz, finite and not negative"
+        raise ScenarioError(message)
+    return number
+
+
+def _rates(rates: Any) -> Rates | None:
+    if rates is None:
+        return None
+    if not isinstance(rates, Mapping):
+        return _check_rate(rates, "of all layers")
+    checked = {name: _check_rate(rate, f"of layer {name!r}") for name, rate in rates.items()}
+    return MappingProxyType(checked)
+
+
+def _shapes(shapes: Mapping[str, Any]) -> Mapping[str, Shape]:
+    return MappingProxyType({name: as_shape(shape) for name, shape in shapes.items()})
+
+
+@frozen(kw_only=True)
+class Scenario:
+    """The conditions of one inference.
+
+    `timesteps` of `dt` seconds each and firing `rates` in hertz matter to event-driven
+    devices; `input_shapes` (without the batch axis) bind the open axes of a network.
+
+    Raises:
+        ScenarioError: a value that no experiment can have.
+
+    """
+
+    batch: int = field(default=1, validator=_whole)
+    timesteps: int = field(default=1, validator=_whole)
+    dt: float = field(default=0.001, validator=_positive)
+    rates: Rates | None = field(default=None, converter=_rates)
+    default_format: NumericFormat = FLOAT32
+    input_shapes: Mapping[str, Shape] = field(factory=dict, converter=_shapes)
+
+    def at(self, layer: str) -> Scenario:
+        """The same conditions with the rate of one layer, where rates are given by layer."""
+        if not isinstance(self.rates, Mapping):
+            return self
+        return evolve(self, rates=self.rates.get(layer))
+
+    @property
+    def rate(self) -> float:
+        """The one firing rate in hertz.
+
+        Raises:
+            ScenarioError: no rate was given.
+
+        """
+        if isinstance(self.rates, Mapping):
+            message = "rates are given by layer; use Scenario.at(layer) to choose one"
+            raise ScenarioError(message)
+        if self.rates is None:
+            message = f"an event-driven device needs the firing rate: {HOW_TO_GIVE_RATES}"
+            raise ScenarioError(message)
+        return self.rates
+
+    def check_rates(self, layers: Mapping[str, object]) -> None:
+        """Check that every rate given by name belongs to one of `layers`.
+
+        Raises:
+            ScenarioError: a rate for a layer that is not there.
+
+        """
+        for name in self.rates if isinstance(self.rates, Mapping) else ():
+            if name not in layers:
+                near = nearest(name, layers)
+                message = f"a firing rate is given for {name!r}, which is no layer"
+                raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))

@@ -1,0 +1,92 @@
+"""Quantities as text, read and written by a closed table of prefixes and units."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from costmodel.errors import UnitError
+
+UNITS: Final = ("J", "W", "s", "Hz", "B", "bit", "V")
+"""Joule, watt, second, hertz, byte, bit, volt."""
+
+DECIMAL_PREFIXES: Final = {
+    "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3,
+    "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
+}  # fmt: skip
+BINARY_PREFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_SHOWN_PREFIXES: Final = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
+_SHOWN_LOWEST: Final = -18
+
+
+class Quantity(NamedTuple):
+    """A value in the SI unit named beside it."""
+
+    value: float
+    unit: str
+
+
+def parse_quantity(text: str) -> Quantity:
+    """Read a quantity such as `23.6 pJ`, `614 GB/s` or `0.3` (no unit: a plain number).
+
+    Raises:
+        UnitError: not a number followed by at most one unit or quotient of units.
+
+    """
+    matched = _NUMBER.match(text.strip())
+    if matched is None:
+        message = f"{text!r} is not a quantity; expected a number and a unit, such as '23.6 pJ'"
+        raise UnitError(message)
+    unit_text = text.strip()[matched.end() :].strip()
+    exponent, factor, unit = _scale(unit_text, text)
+    # Shifting the decimal point keeps '23.6 pJ' the float nearest to 23.6e-12.
+    value = float(Decimal(matched.group()).scaleb(exponent)) * factor
+    if not math.isfinite(value):
+        message = f"{text!r} is too large for a number"
+        raise UnitError(message)
+    return Quantity(value, unit)
+
+
+def format_quantity(value: float, unit: str, digits: int = 3) -> str:
+    """Write `value` with the SI prefix that leaves one to three digits before the point."""
+    if value == 0 or not math.isfinite(value) or not unit:
+        return f"{value:.{digits}g} {unit}".strip()
+    power = math.floor(math.log10(abs(value)) / 3)
+    power = max(0, min(power - _SHOWN_LOWEST // 3, len(_SHOWN_PREFIXES) - 1))
+    scaled = value / 10.0 ** (power * 3 + _SHOWN_LOWEST)
+    return f"{_significant(scaled, digits)} {_SHOWN_PREFIXES[power]}{unit}"
+
+
+def _significant(value: float, digits: int) -> str:
+    text = f"{value:.{digits}g}"
+    # '%g' turns 999.6 into '1e+03'; the plain form reads better here.
+    return f"{float(text):.0f}" if "e" in text and abs(value) < 10**6 else text
+
+
+def _scale(unit_text: str, whole: str) -> tuple[int, int | float, str]:
+    if not unit_text:
+        return 0, 1, ""
+    upper, slash, lower = unit_text.partition("/")
+    exponent, factor, unit = _prefixed(upper.strip(), whole)
+    if not slash:
+        return exponent, factor, unit
+    below_exponent, below_factor, below = _prefixed(lower.strip(), whole)
+    return exponent - below_exponent, factor / below_factor, f"{unit}/{below}"
+
+
+def _prefixed(text: str, whole: str) -> tuple[int, int, str]:
+    for unit in UNITS:
+        prefix = text.removesuffix(unit)
+        if prefix != text and prefix in DECIMAL_PREFIXES:
+            return DECIMAL_PREFIXES[prefix], 1, unit
+        if prefix != text and prefix in BINARY_PREFIXES and unit in {"B", "bit"}:
+            return 0, BINARY_PREFIXES[prefix], unit
+    message = (
+        f"unit {text!r} in {whole!r} is not known; "
+        f"expected one of {', '.join(UNITS)} with an SI prefix, or a quotient of two"
+    )
+    raise UnitError(message)

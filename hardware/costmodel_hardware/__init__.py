@@ -1,0 +1,1 @@
+"""Devices: families of hardware, each a formula with its figures in YAML files beside it."""

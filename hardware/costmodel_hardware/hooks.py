@@ -1,0 +1,38 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from costmodel.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.resources.abc import Traversable
+
+    from costmodel.devices import Device
+
+FAMILIES: Final = ("processors", "neuromorphic")
+"""The folders beside this file, one for each family."""
+
+
+@hookimpl
+def costmodel_devices() -> Iterable[type[Device]]:
+    """The device classes."""
+    from costmodel_hardware.neuromorphic import EventDriven  # noqa: PLC0415  # on demand
+    from costmodel_hardware.processors import PerOperation  # noqa: PLC0415  # on demand
+
+    return [EventDriven, PerOperation]
+
+
+@hookimpl
+def costmodel_device_files() -> Iterable[Traversable]:
+    """Every YAML file of every family."""
+    here = files("costmodel_hardware")
+    return [
+        file
+        for family in FAMILIES
+        for file in (here / family).iterdir()
+        if file.name.endswith(".yaml")
+    ]

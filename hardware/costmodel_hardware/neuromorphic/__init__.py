@@ -1,0 +1,94 @@
+"""Neuromorphic chips, which work when a spike arrives."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from costmodel.devices import Charge, Cost, Device, Factor, Outcome, Parameter, parameter, prices
+from costmodel.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Free,
+    Lookup,
+    Movement,
+    Operator,
+    Reduction,
+    Unpriced,
+)
+from costmodel.scenario import Scenario
+
+
+@frozen
+class EventDriven(Device):
+    """An energy for every synaptic event and for every neuron in every timestep.
+
+    A connection sees `rate x dt x timesteps` spikes; a spike is sent once for each input
+    element, and travels one hop for each synaptic event where hops have a price.
+    """
+
+    family: ClassVar = "event-driven"
+
+    energy_per_synaptic_operation: Parameter = parameter("J")
+    energy_per_neuron_update: Parameter = parameter("J")
+    energy_per_spike_hop: Parameter | None = parameter("J", optional=True)
+    energy_per_spike: Parameter | None = parameter("J", optional=True)
+
+    @prices(Contraction)
+    def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+        """Every connection, as often as a spike arrives."""
+        return self._connections(operator, operator.macs, scenario)
+
+    @prices(Elementwise)
+    def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
+        """One connection from every input element, if connections of fixed weight can do it."""
+        if not operator.is_linear:
+            return Unpriced(f"{operator.function!r} of elements has no spiking form")
+        return self._connections(operator, operator.elements * max(1, operator.steps), scenario)
+
+    @prices(Reduction)
+    def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
+        """One connection from every element of every window, if the reduction is linear."""
+        if not operator.is_linear:
+            return Unpriced(f"{operator.function!r} pooling has no spiking form")
+        return self._connections(operator, operator.connections, scenario)
+
+    @prices(Activation)
+    def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
+        """Every neuron in every timestep, whether it fires or not."""
+        factors = (
+            Factor("neurons", operator.elements),
+            Factor("timesteps", scenario.timesteps),
+            *_examples(scenario),
+        )
+        return Cost((Charge("neuron", self.energy_per_neuron_update, factors),))
+
+    @prices(Lookup, Movement)
+    def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
+        """No connection and no neuron: the wiring already sends spikes where they belong."""
+        return Free("no synapse and no neuron; routing is part of the wiring")
+
+    def _connections(self, operator: Operator, count: int, scenario: Scenario) -> Outcome:
+        spikes = (
+            Factor("firing rate", scenario.rate, "Hz"),
+            Factor("dt", scenario.dt, "s"),
+            Factor("timesteps", scenario.timesteps),
+            *_examples(scenario),
+        )
+        events = (Factor("connections", count), *spikes)
+        charges = [Charge("synapse", self.energy_per_synaptic_operation, events)]
+        if self.energy_per_spike_hop is not None:
+            charges.append(Charge("synapse", self.energy_per_spike_hop, events))
+        if self.energy_per_spike is not None:
+            if not operator.inputs:
+                return Unpriced("the operator names no inputs, so its spikes cannot be counted")
+            senders = sum(tensor.size for tensor in operator.inputs)
+            sent = (Factor("input elements", senders), *spikes)
+            charges.append(Charge("inputs", self.energy_per_spike, sent))
+        return Cost(charges)
+
+
+def _examples(scenario: Scenario) -> tuple[Factor, ...]:
+    return () if scenario.batch == 1 else (Factor("examples", scenario.batch),)

@@ -1,0 +1,65 @@
+"""Processors with one energy for every operation."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from costmodel.devices import Charge, Cost, Device, Factor, Outcome, Parameter, parameter, prices
+from costmodel.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Free,
+    Lookup,
+    Movement,
+    Operator,
+    Reduction,
+)
+from costmodel.scenario import Scenario
+
+
+@frozen
+class PerOperation(Device):
+    """A fixed energy for a multiply-accumulate, a neuron update and any other operation.
+
+    The energies are effective ones of whole processors, so they hold memory and control.
+    """
+
+    family: ClassVar = "per-operation"
+
+    energy_per_multiply_accumulate: Parameter = parameter("J")
+    energy_per_neuron_update: Parameter = parameter("J")
+    energy_per_other_operation: Parameter = parameter("J")
+
+    @prices(Contraction)
+    def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+        """Every multiply-accumulate once."""
+        count = Factor("multiply-accumulates", operator.macs)
+        return _cost("synapse", self.energy_per_multiply_accumulate, count, scenario)
+
+    @prices(Activation)
+    def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
+        """Every element once."""
+        count = Factor("neuron updates", operator.elements)
+        return _cost("neuron", self.energy_per_neuron_update, count, scenario)
+
+    @prices(Elementwise, Reduction)
+    def arithmetic(self, operator: Operator, scenario: Scenario) -> Outcome:
+        """Every addition, multiplication and comparison once."""
+        total = sum(operator.operations.values())
+        if not total:
+            return Free("nothing is computed: a window of one element")
+        count = Factor("operations", total)
+        return _cost("compute", self.energy_per_other_operation, count, scenario)
+
+    @prices(Lookup, Movement)
+    def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
+        """No arithmetic, so no charge: memory is part of the energy of each operation."""
+        return Free("no arithmetic; the energies of this device hold their share of memory access")
+
+
+def _cost(component: str, price: Parameter, count: Factor, scenario: Scenario) -> Cost:
+    factors = (count,) if scenario.batch == 1 else (count, Factor("examples", scenario.batch))
+    return Cost((Charge(component, price, factors),))

@@ -1,0 +1,1 @@
+"""Networks of Keras: live models, `.keras` files and the JSON of `model.to_json()`."""

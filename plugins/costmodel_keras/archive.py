@@ -1,0 +1,83 @@
+"""Reading the architecture out of files that strangers made, within bounds."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+from costmodel.errors import ReadError
+
+CONFIG_LIMIT: Final = 2**26
+"""Bytes of an architecture; that of a network of 10,000 layers takes a seventh of it."""
+
+_CONFIG: Final = "config.json"
+_CHUNK: Final = 2**16
+
+
+def load_file(path: Path) -> Any:
+    """The configuration in a `.keras` or `.json` file; weights are not touched.
+
+    Raises:
+        ReadError: the file is damaged, too large, or not what its name says.
+
+    """
+    try:
+        content = _archived(path) if path.suffix == ".keras" else _bounded(path)
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror or error}"
+        raise ReadError(message) from None
+    return load_json(content, str(path))
+
+
+def load_json(content: bytes | str, where: str) -> Any:
+    """The values of a JSON text.
+
+    Raises:
+        ReadError: not JSON, too large, or nested too deeply.
+
+    """
+    if len(content) > CONFIG_LIMIT:
+        message = f"{where}: the architecture has {len(content):,} bytes; expected at most {CONFIG_LIMIT:,}"
+        raise ReadError(message)
+    try:
+        return json.loads(content)
+    except RecursionError:
+        message = f"{where}: the JSON is nested too deeply for a network"
+        raise ReadError(message) from None
+    except ValueError as error:
+        message = f"{where}: not JSON: {error}"
+        raise ReadError(message) from None
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(CONFIG_LIMIT + 1)
+
+
+def _archived(path: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _member(archive, path)
+    except zipfile.BadZipFile as error:
+        message = f"{path}: not a whole .keras file (a zip archive): {error}"
+        raise ReadError(message) from None
+    except (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        message = f"{path}: {_CONFIG} in it cannot be unpacked: {error}"
+        raise ReadError(message) from None
+
+
+def _member(archive: zipfile.ZipFile, path: Path) -> bytes:
+    try:
+        info = archive.getinfo(_CONFIG)
+    except KeyError:
+        message = f"{path}: expected {_CONFIG} in the archive; is it a .keras file of Keras 3?"
+        raise ReadError(message) from None
+    # The size in the header may lie, so what is unpacked is counted as well.
+    content = bytearray()
+    with archive.open(info) as member:
+        while len(content) <= CONFIG_LIMIT and (chunk := member.read(_CHUNK)):
+            content += chunk
+    return bytes(content)

@@ -1,0 +1,356 @@
+"""The graph of a Keras network, from a live model or a configuration, in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final, NamedTuple, Protocol
+
+from costmodel.errors import ReadError
+from costmodel.tensor import Shape, as_shape
+
+_SEQUENTIAL: Final = "keras.Sequential"
+_FUNCTIONAL: Final = "keras.Functional"
+
+
+class Key(NamedTuple):
+    """One output of one call of a layer, within its model."""
+
+    call: Hashable
+    output: int
+
+
+class Call(NamedTuple):
+    """One call of one layer: what feeds it, and the shapes that were recorded, if any."""
+
+    key: Hashable
+    layer: LayerView
+    feeds: tuple[Key, ...]
+    input_shapes: tuple[Shape | None, ...]
+    output_shapes: tuple[Shape, ...] | None
+
+
+class LayerView(Protocol):
+    """What a layer says of itself; `[name]` gives a setting or raises KeyError."""
+
+    name: str
+    kind: str
+
+    @property
+    def base_kinds(self) -> Sequence[str]:
+        """The kinds of the classes that its class derives from, nearest first."""
+
+    @property
+    def parameter_count(self) -> int | None:
+        """Number of parameter elements, where the source knows it."""
+
+    def __getitem__(self, name: str) -> Any:
+        """A setting by its name in Keras."""
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a setting."""
+
+    def model(self) -> ModelView | None:
+        """The graph in it, if it is a model."""
+
+    def child(self, name: str) -> LayerView:
+        """The layer that it holds as a setting."""
+
+
+class ModelView(NamedTuple):
+    """A model: its calls in Keras's order, what enters and what leaves."""
+
+    name: str
+    calls: tuple[Call, ...]
+    inputs: tuple[Key, ...]
+    outputs: tuple[Key, ...]
+
+
+def kind_of(module: str, class_name: str) -> str:
+    """The kind of a class: the package that it comes from, and its name."""
+    package, _, rest = module.partition(".")
+    if package == "keras" and ".ops" in f".{rest}":
+        return f"keras.ops.{class_name}"
+    return f"{package}.{class_name}"
+
+
+# ------------------------------------------------------------------ configurations
+
+
+class ConfigView:
+    """A layer as its configuration in a file has it."""
+
+    def __init__(self, entry: Any, where: str) -> None:
+        """Check that `entry` is the configuration of a layer.
+
+        Raises:
+            ReadError: no class name, or no settings.
+
+        """
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
+            message = f"{where}: expected a layer with a class_name, found {_short(entry)}"
+            raise ReadError(message)
+        config = entry.get("config")
+        if not isinstance(config, Mapping):
+            message = (
+                f"{where}: expected the config of a {entry['class_name']!r}, found {_short(config)}"
+            )
+            raise ReadError(message)
+        self._entry, self._config, self._where = entry, config, where
+        module = entry.get("module")
+        self.kind = kind_of(module if isinstance(module, str) else "keras", entry["class_name"])
+        self.name = str(config.get("name") or entry.get("name") or entry["class_name"])
+
+    @property
+    def base_kinds(self) -> Sequence[str]:
+        """Unknown to a file."""
+        return ()
+
+    @property
+    def parameter_count(self) -> int | None:
+        """Unknown to a file."""
+        return None
+
+    def __getitem__(self, name: str) -> Any:
+        """A setting by its name in Keras."""
+        return self._config[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a setting."""
+        return name in self._config
+
+    def child(self, name: str) -> LayerView:
+        """The layer that it holds as a setting."""
+        return ConfigView(self._config.get(name), f"{name!r} of layer {self.name!r}")
+
+    def model(self) -> ModelView | None:
+        """The graph in it, if it is a model."""
+        if not isinstance(self._config.get("layers"), list):
+            return None
+        if "input_layers" in self._config:
+            return _functional(self._config, self.name)
+        if self.kind == _SEQUENTIAL:
+            return _sequential(self._config, self.name)
+        return None
+
+
+def config_view(config: Any, where: str) -> LayerView:
+    """The view of the whole model in a configuration."""
+    return ConfigView(config, where)
+
+
+def _functional(config: Mapping[str, Any], name: str) -> ModelView:
+    entries = config["layers"]
+    views = [ConfigView(entry, f"layer {i} of {name!r}") for i, entry in enumerate(entries)]
+    recorded: dict[Key, Shape] = {}
+    calls = []
+    for view, entry in zip(views, entries, strict=True):
+        own = entry.get("name", view.name)
+        nodes = entry.get("inbound_nodes") or ([] if view.kind != "keras.InputLayer" else [{}])
+        for index, node in enumerate(_list(nodes, view.name)):
+            feeds, shapes = _feeds(node, view.name)
+            recorded.update((k, s) for k, s in zip(feeds, shapes, strict=True) if s is not None)
+            calls.append(Call((own, index), view, feeds, shapes, None))
+    return ModelView(
+        name,
+        tuple(_with_outputs(call, recorded) for call in calls),
+        tuple(_keys(config["input_layers"], name)),
+        tuple(_keys(config.get("output_layers"), name)),
+    )
+
+
+def _with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
+    """The call with the output shapes that its consumers recorded, up to the first gap."""
+    shapes = []
+    while (shape := recorded.get(Key(call.key, len(shapes)))) is not None:
+        shapes.append(shape)
+    return call._replace(output_shapes=tuple(shapes)) if shapes else call
+
+
+def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
+    entries = list(config["layers"])
+    views = [ConfigView(entry, f"layer {i} of {name!r}") for i, entry in enumerate(entries)]
+    if not views or views[0].kind != "keras.InputLayer":
+        shape = config.get("build_input_shape")
+        if shape is None:
+            message = (
+                f"model {name!r} records no input shape; "
+                "build it before saving, or add a keras.Input in front"
+            )
+            raise ReadError(message)
+        entry = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": shape}}
+        views.insert(0, ConfigView(entry, name))
+    calls = [Call((0, 0), views[0], (), (), None)]
+    for index, view in enumerate(views[1:], start=1):
+        feed = Key((index - 1, 0), 0)
+        calls.append(Call((index, 0), view, (feed,), (None,), None))
+    return ModelView(name, tuple(calls), (Key((0, 0), 0),), (Key(calls[-1].key, 0),))
+
+
+def _feeds(node: Any, layer: str) -> tuple[tuple[Key, ...], tuple[Shape | None, ...]]:
+    keys, shapes = [], []
+    if not isinstance(node, Mapping):
+        message = f"layer {layer!r}: expected an inbound node with args, found {_short(node)}"
+        raise ReadError(message)
+    for tensor in chain(_tensors(node.get("args")), _tensors(node.get("kwargs"))):
+        history = tensor.get("keras_history")
+        found = list(_keys(history, layer))
+        if len(found) != 1:
+            message = f"layer {layer!r}: expected a keras_history, found {_short(history)}"
+            raise ReadError(message)
+        keys.append(found[0])
+        shapes.append(_recorded(tensor.get("shape"), layer))
+    return tuple(keys), tuple(shapes)
+
+
+def _tensors(value: Any) -> Iterator[Mapping[str, Any]]:
+    """All tensors in the arguments of a call, in the order in which Keras flattens them."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, Mapping):
+        config = value.get("config")
+        if value.get("class_name") == "__keras_tensor__" and isinstance(config, Mapping):
+            yield config
+            return
+        for key in sorted(value, key=str):
+            yield from _tensors(value[key])
+
+
+def _keys(value: Any, where: str) -> Iterator[Key]:
+    """All [layer, call, output] triples in a structure of lists and mappings."""
+    if isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from _keys(value[key], where)
+    elif isinstance(value, list):
+        if len(value) == 3 and isinstance(value[0], str):  # noqa: PLR2004  # a triple
+            yield _key(value, where)
+            return
+        for item in value:
+            yield from _keys(item, where)
+    else:
+        message = f"{where!r}: expected [layer, call, output], found {_short(value)}"
+        raise ReadError(message)
+
+
+def _key(triple: Sequence[Any], where: str) -> Key:
+    name, call, index = triple
+    if not isinstance(call, int) or not isinstance(index, int) or index < 0:
+        message = f"{where!r}: expected [layer, call, output], found {_short(triple)}"
+        raise ReadError(message)
+    return Key((name, call), index)
+
+
+def _recorded(shape: Any, layer: str) -> Shape | None:
+    if shape is None:
+        return None
+    if not isinstance(shape, list):
+        message = f"layer {layer!r}: expected a shape, found {_short(shape)}"
+        raise ReadError(message)
+    return as_shape(shape[1:])
+
+
+def _list(value: Any, layer: str) -> list[Any]:
+    if not isinstance(value, list):
+        message = f"layer {layer!r}: expected a list of inbound nodes, found {_short(value)}"
+        raise ReadError(message)
+    return value
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:80]
+
+
+# ------------------------------------------------------------------ live models
+
+
+class LiveView:
+    """A layer as the live object has it."""
+
+    def __init__(self, layer: Any) -> None:
+        """Look at `layer`; nothing of it is called."""
+        self._layer = layer
+        cls = type(layer)
+        self.kind = kind_of(cls.__module__, cls.__name__)
+        self.name = str(layer.name)
+
+    @property
+    def base_kinds(self) -> Sequence[str]:
+        """The kinds of the classes that its class derives from, nearest first."""
+        return [kind_of(cls.__module__, cls.__name__) for cls in type(self._layer).__mro__[1:]]
+
+    @property
+    def parameter_count(self) -> int | None:
+        """Number of parameter elements, once the layer is built."""
+        return int(self._layer.count_params()) if getattr(self._layer, "built", False) else None
+
+    def __getitem__(self, name: str) -> Any:
+        """A setting by its name in Keras."""
+        try:
+            return getattr(self._layer, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a setting."""
+        return hasattr(self._layer, str(name))
+
+    def child(self, name: str) -> LayerView:
+        """The layer that it holds as a setting."""
+        return LiveView(self[name])
+
+    def model(self) -> ModelView | None:
+        """The graph in it, if it is a model."""
+        kinds = {self.kind, *self.base_kinds}
+        if _SEQUENTIAL in kinds:
+            graph = getattr(self._layer, "_functional", None)
+            if graph is None:
+                message = (
+                    f"model {self.name!r} is not built; "
+                    "call model.build(input_shape), or add a keras.Input in front"
+                )
+                raise ReadError(message)
+            return _live(graph, self.name)
+        return _live(self._layer, self.name) if _FUNCTIONAL in kinds else None
+
+
+def live_view(model: Any) -> LayerView:
+    """The view of a live model."""
+    return LiveView(model)
+
+
+def _live(model: Any, name: str) -> ModelView:
+    calls = tuple(_live_calls(model))
+    produced = {
+        id(tensor): Key(call.key, index)
+        for call, node in calls
+        for index, tensor in enumerate(node.outputs)
+    }
+    wired = tuple(
+        call._replace(feeds=tuple(produced[id(tensor)] for tensor in node.input_tensors))
+        for call, node in calls
+    )
+    inputs = tuple(produced[id(tensor)] for tensor in model.inputs)
+    outputs = tuple(produced[id(tensor)] for tensor in model.outputs)
+    return ModelView(name, wired, inputs, outputs)
+
+
+def _live_calls(model: Any) -> Iterator[tuple[Call, Any]]:
+    """Every call that belongs to the model, with Keras's node, by layer and then by call."""
+    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001  # Keras has no public name for its graph
+    for layer in model.operations:
+        view = LiveView(layer)
+        nodes = [node for node in layer._inbound_nodes if id(node) in belongs]  # noqa: SLF001
+        for index, node in enumerate(nodes):
+            yield (
+                Call(
+                    (view.name, index), view, (),
+                    tuple(_without_batch(tensor) for tensor in node.input_tensors),
+                    tuple(_without_batch(tensor) for tensor in node.outputs),
+                ),
+                node,
+            )  # fmt: skip
+
+
+def _without_batch(tensor: Any) -> Shape:
+    return tuple(tensor.shape[1:])

@@ -1,0 +1,47 @@
+"""The layers of keras.layers, by subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from costmodel_keras.layers.basic import (
+    ActivationLayer,
+    Dense,
+    Embedding,
+    InputLayer,
+    TrainingOnly,
+)
+from costmodel_keras.layers.convolution import (
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    SeparableConv,
+)
+from costmodel_keras.layers.merging import Concatenate, Dot, Merge
+from costmodel_keras.layers.normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+)
+from costmodel_keras.layers.pooling import GlobalPooling, Pooling
+from costmodel_keras.layers.reshaping import (
+    Cropping,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling,
+    ZeroPadding,
+)
+from costmodel_keras.layers.wrappers import TimeDistributed
+
+if TYPE_CHECKING:
+    from costmodel.layer import Layer
+
+LAYERS: tuple[type[Layer], ...] = (
+    ActivationLayer, BatchNormalization, Concatenate, Conv, ConvTranspose, Cropping, Dense,
+    DepthwiseConv, Dot, Embedding, Flatten, GlobalPooling, InputLayer, LayerNormalization, Merge,
+    Normalization, Permute, Pooling, RepeatVector, Rescaling, Reshape, SeparableConv,
+    TimeDistributed, TrainingOnly, UpSampling, ZeroPadding,
+)  # fmt: skip

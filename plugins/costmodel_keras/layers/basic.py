@@ -1,0 +1,167 @@
+"""Dense, activation and embedding layers, inputs, and layers that only act in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from attrs import frozen
+
+from costmodel.layer import Input, Layer, Work, setting
+from costmodel.operators import Activation, Contraction, Free, Lookup, Operator
+from costmodel.tensor import Shape, as_shape
+from costmodel_keras.layers import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def activated(work: Operator, function: str) -> tuple[Operator, ...]:
+    """The operator, and the activation of its outputs unless that is linear."""
+    if function == "linear":
+        return (work,)
+    return (work, Activation(inputs=work.outputs, outputs=work.outputs, function=function))
+
+
+def present(parameters: Iterable[tuple[str, Shape, bool]]) -> Mapping[str, Shape]:
+    """The parameters that the settings ask for."""
+    return {name: shape for name, shape, is_there in parameters if is_there}
+
+
+def _batch_shape(value: Any) -> Shape:
+    if not isinstance(value, list | tuple) or not value:
+        message = "expected a shape with the batch axis first"
+        raise TypeError(message)
+    return as_shape(value[1:])
+
+
+@frozen
+class InputLayer(Input):
+    """Where data enters a Keras network."""
+
+    kinds: ClassVar = ("keras.InputLayer",)
+
+    shape: Shape = setting(_batch_shape, source=("batch_shape", "batch_input_shape"))
+
+
+@frozen
+class Dense(Layer):
+    """Every output element is a weighted sum along the last axis."""
+
+    kinds: ClassVar = ("keras.Dense",)
+
+    units: int = setting(settings.whole)
+    use_bias: bool = setting(settings.flag, default=True)
+    activation: str = setting(settings.activation, default="linear")
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The last axis becomes `units` long."""
+        return ((*self.input_shape[:-1], self.units),)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Kernel (inputs, units) and bias (units)."""
+        kernel = (self.input_shape[-1], self.units)
+        return present([("kernel", kernel, True), ("bias", (self.units,), self.use_bias)])
+
+    def operators(self) -> Work:
+        """One contraction over the last axis, then the activation."""
+        inputs, outputs = self.inputs[0], self.outputs[0]
+        depth = self.parameters["kernel"].shape[0]
+        loops = (
+            ("positions", outputs.size // self.units),
+            ("outputs", self.units),
+            ("inputs", depth),
+        )
+        work = Contraction(
+            inputs=(inputs,), parameters=self.parameters.values(), outputs=(outputs,),
+            loops=loops, reduction=depth,
+        )  # fmt: skip
+        return activated(work, self.activation)
+
+
+@frozen
+class ActivationLayer(Layer):
+    """A non-linear function of every element."""
+
+    kinds: ClassVar = (
+        "keras.Activation", "keras.ELU", "keras.LeakyReLU", "keras.PReLU", "keras.ReLU",
+        "keras.Softmax", "keras.ThresholdedReLU",
+    )  # fmt: skip
+
+    activation: str = setting(settings.activation, default="")
+    shared_axes: tuple[int, ...] = setting(
+        lambda axes: settings.integers(axes) if axes else (), default=()
+    )
+
+    @property
+    def function(self) -> str:
+        """The name of the function: given, or that of the layer's class."""
+        return self.activation or _FUNCTIONS[self.kind]
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """For a parametric rectifier its slopes, one for each element that shares none."""
+        if self.kind != "keras.PReLU":
+            return {}
+        axes = enumerate(self.input_shape, start=1)
+        slopes = tuple(1 if axis in self.shared_axes else length for axis, length in axes)
+        return {"alpha": slopes}
+
+    def operators(self) -> Work:
+        """One activation; a linear one is free."""
+        if self.function == "linear":
+            return Free("a linear activation is the identity")
+        return (
+            Activation(
+                inputs=self.inputs, outputs=self.outputs, function=self.function,
+                parameters=self.parameters.values(),
+            ),
+        )  # fmt: skip
+
+
+_FUNCTIONS = {
+    "keras.ELU": "elu",
+    "keras.LeakyReLU": "leaky_relu",
+    "keras.PReLU": "prelu",
+    "keras.ReLU": "relu",
+    "keras.Softmax": "softmax",
+    "keras.ThresholdedReLU": "thresholded_relu",
+}
+
+
+@frozen
+class Embedding(Layer):
+    """A row of a table for every index."""
+
+    kinds: ClassVar = ("keras.Embedding",)
+
+    input_dim: int = setting(settings.whole)
+    output_dim: int = setting(settings.whole)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """One more axis, of `output_dim`."""
+        return ((*self.input_shape, self.output_dim),)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The table (input_dim, output_dim)."""
+        return {"embeddings": (self.input_dim, self.output_dim)}
+
+    def operators(self) -> Work:
+        """One lookup."""
+        return (
+            Lookup(inputs=self.inputs, parameters=self.parameters.values(), outputs=self.outputs),
+        )
+
+
+@frozen
+class TrainingOnly(Layer):
+    """A layer that passes its input on at inference."""
+
+    kinds: ClassVar = (
+        "keras.ActivityRegularization", "keras.AlphaDropout", "keras.Dropout",
+        "keras.GaussianDropout", "keras.GaussianNoise", "keras.SpatialDropout1D",
+        "keras.SpatialDropout2D", "keras.SpatialDropout3D",
+    )  # fmt: skip
+
+    def operators(self) -> Work:
+        """No work at inference."""
+        return Free("acts only in training")

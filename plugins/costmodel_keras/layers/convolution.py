@@ -1,0 +1,302 @@
+"""Convolutions: plain, transposed, depthwise and separable, in one to three dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from attrs import frozen
+
+from costmodel.layer import Layer, Work, setting
+from costmodel.operators import Contraction
+from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.basic import activated, present
+
+
+def window_length(length: int | None, window: int, stride: int, padding: str) -> int | None:
+    """Number of places where a window of `window` elements stands along an axis.
+
+    Raises:
+        ValueError: the window does not fit once.
+
+    """
+    if length is None:
+        return None
+    if padding != "valid":
+        return math.ceil(length / stride)
+    if window > length:
+        message = f"a window of {window} does not fit into an axis of {length}"
+        raise ValueError(message)
+    return (length - window) // stride + 1
+
+
+def spatial_axes(shape: Shape, rank: int, data_format: str) -> tuple[Shape, int]:
+    """The spatial lengths and the number of channels of a `rank`-dimensional image.
+
+    Raises:
+        ValueError: the shape is not that of such an image, or its channels are open.
+
+    """
+    if len(shape) != rank + 1:
+        message = f"expected {rank} spatial axes and the channels, found {show_shape(shape)}"
+        raise ValueError(message)
+    *spatial, channels = shape if data_format == "channels_last" else (*shape[1:], shape[0])
+    if channels is None:
+        message = "the number of channels is open"
+        raise ValueError(message)
+    return tuple(spatial), channels
+
+
+def image_shape(spatial: Sequence[int | None], channels: int, data_format: str) -> Shape:
+    """The shape of an image with its channels where they belong."""
+    if data_format == "channels_last":
+        return (*spatial, channels)
+    return (channels, *spatial)
+
+
+@frozen
+class Convolution(Layer):
+    """What all convolutions share: a kernel that moves over the spatial axes."""
+
+    kernel_size: tuple[int, ...] = setting(settings.wholes)
+    strides: tuple[int, ...] = setting(settings.wholes)
+    padding: str = setting(settings.padding)
+    data_format: str = setting(settings.data_format, default="channels_last")
+    dilation_rate: tuple[int, ...] = setting(settings.wholes)
+    use_bias: bool = setting(settings.flag, default=True)
+    activation: str = setting(settings.activation, default="linear")
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return len(self.kernel_size)
+
+    @property
+    def window(self) -> int:
+        """Elements of the kernel in one channel."""
+        return math.prod(self.kernel_size)
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels."""
+        return spatial_axes(self.input_shape, self.rank, self.data_format)[1]
+
+    def spatial_shape(self) -> tuple[int | None, ...]:
+        """The output's spatial lengths."""
+        spatial, _ = spatial_axes(self.input_shape, self.rank, self.data_format)
+        axes = zip(
+            spatial, self.kernel_size, _each(self.strides, self.rank),
+            _each(self.dilation_rate, self.rank), strict=True,
+        )  # fmt: skip
+        return tuple(
+            window_length(length, (kernel - 1) * dilation + 1, stride, self.padding)
+            for length, kernel, stride, dilation in axes
+        )
+
+    def output_channels(self) -> int:
+        """Number of output channels."""
+        raise NotImplementedError
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The places of the kernel, by output channels."""
+        return (image_shape(self.spatial_shape(), self.output_channels(), self.data_format),)
+
+    @property
+    def positions(self) -> int:
+        """Places of the kernel in the output."""
+        return self.outputs[0].size // self.output_channels()
+
+    def contraction(
+        self, loops: Sequence[tuple[str, int]], reduction: int, parameters: Sequence[str]
+    ) -> Contraction:
+        """The contraction from the layer's input to its output."""
+        held = [self.parameters[name] for name in parameters if name in self.parameters]
+        return Contraction(
+            inputs=self.inputs, parameters=held, outputs=self.outputs,
+            loops=loops, reduction=reduction,
+        )  # fmt: skip
+
+
+def _each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    return values * rank if len(values) == 1 else values
+
+
+@frozen
+class Conv(Convolution):
+    """Convolution, grouped or not."""
+
+    kinds: ClassVar = ("keras.Conv1D", "keras.Conv2D", "keras.Conv3D")
+
+    filters: int = setting(settings.whole)
+    groups: int = setting(settings.whole, default=1)
+
+    def output_channels(self) -> int:
+        """As many as there are filters."""
+        return self.filters
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Kernel (window, channels of a group, filters) and bias (filters)."""
+        if self.channels % self.groups or self.filters % self.groups:
+            message = (
+                f"{self.channels} channels and {self.filters} filters "
+                f"do not divide into {self.groups} groups"
+            )
+            raise ValueError(message)
+        kernel = (*self.kernel_size, self.channels // self.groups, self.filters)
+        return present([("kernel", kernel, True), ("bias", (self.filters,), self.use_bias)])
+
+    def operators(self) -> Work:
+        """One contraction over the window and the channels of a group."""
+        depth = self.channels // self.groups
+        loops = [
+            ("positions", self.positions), ("filters", self.filters),
+            ("channels", depth), ("window", self.window),
+        ]  # fmt: skip
+        work = self.contraction(loops, self.window * depth, ("kernel", "bias"))
+        return activated(work, self.activation)
+
+
+@frozen
+class ConvTranspose(Convolution):
+    """Transposed convolution: every input element is spread through the kernel."""
+
+    kinds: ClassVar = ("keras.Conv1DTranspose", "keras.Conv2DTranspose", "keras.Conv3DTranspose")
+
+    filters: int = setting(settings.whole)
+    output_padding: tuple[int, ...] | None = setting(
+        lambda value: None if value is None else settings.integers(value), default=None
+    )
+
+    def output_channels(self) -> int:
+        """As many as there are filters."""
+        return self.filters
+
+    def spatial_shape(self) -> tuple[int | None, ...]:
+        """The output's spatial lengths."""
+        spatial, _ = spatial_axes(self.input_shape, self.rank, self.data_format)
+        extra: tuple[int | None, ...] = (
+            (None,) * self.rank
+            if self.output_padding is None
+            else _each(self.output_padding, self.rank)
+        )
+        axes = zip(
+            spatial, self.kernel_size, _each(self.strides, self.rank),
+            _each(self.dilation_rate, self.rank), extra, strict=True,
+        )  # fmt: skip
+        return tuple(
+            _spread_length(length, (kernel - 1) * dilation + 1, stride, self.padding, added)
+            for length, kernel, stride, dilation, added in axes
+        )
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Kernel (window, filters, channels) and bias (filters)."""
+        kernel = (*self.kernel_size, self.filters, self.channels)
+        return present([("kernel", kernel, True), ("bias", (self.filters,), self.use_bias)])
+
+    def operators(self) -> Work:
+        """One contraction, each input element times the whole kernel."""
+        loops = [
+            ("positions", self.inputs[0].size // self.channels), ("filters", self.filters),
+            ("channels", self.channels), ("window", self.window),
+        ]  # fmt: skip
+        # At most this many spread elements meet in one output element along each axis.
+        meeting = (
+            math.ceil(kernel / stride)
+            for kernel, stride in zip(self.kernel_size, _each(self.strides, self.rank), strict=True)
+        )
+        work = self.contraction(loops, math.prod(meeting) * self.channels, ("kernel", "bias"))
+        return activated(work, self.activation)
+
+
+def _spread_length(
+    length: int | None, window: int, stride: int, padding: str, extra: int | None
+) -> int | None:
+    """Output length of a transposed convolution (Keras: `compute_conv_transpose_output_shape`)."""
+    if length is None:
+        return None
+    if extra is None:
+        return length * stride + (max(window - stride, 0) if padding == "valid" else 0)
+    cut = 2 * (window // 2) if padding == "same" else 0
+    return (length - 1) * stride + window - cut + extra
+
+
+@frozen
+class DepthwiseConv(Convolution):
+    """Convolution of every channel with kernels of its own."""
+
+    kinds: ClassVar = ("keras.DepthwiseConv1D", "keras.DepthwiseConv2D")
+
+    depth_multiplier: int = setting(settings.whole, default=1)
+
+    def output_channels(self) -> int:
+        """Each input channel makes `depth_multiplier` of them."""
+        return self.channels * self.depth_multiplier
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Kernel (window, channels, multiplier) and bias (output channels)."""
+        kernel = (*self.kernel_size, self.channels, self.depth_multiplier)
+        bias = (self.output_channels(),)
+        return present([("kernel", kernel, True), ("bias", bias, self.use_bias)])
+
+    def operators(self) -> Work:
+        """One contraction over the window alone."""
+        loops = [
+            ("positions", self.positions), ("channels", self.channels),
+            ("multiplier", self.depth_multiplier), ("window", self.window),
+        ]  # fmt: skip
+        return activated(self.contraction(loops, self.window, ("kernel", "bias")), self.activation)
+
+
+@frozen
+class SeparableConv(Convolution):
+    """A depthwise convolution and a pointwise one after it."""
+
+    kinds: ClassVar = ("keras.SeparableConv1D", "keras.SeparableConv2D")
+
+    filters: int = setting(settings.whole)
+    depth_multiplier: int = setting(settings.whole, default=1)
+
+    def output_channels(self) -> int:
+        """As many as there are filters."""
+        return self.filters
+
+    @property
+    def depth(self) -> int:
+        """Channels between the two convolutions."""
+        return self.channels * self.depth_multiplier
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Two kernels (window, channels, multiplier) and (1, depth, filters), and bias (filters)."""
+        depthwise = (*self.kernel_size, self.channels, self.depth_multiplier)
+        pointwise = (*(1,) * self.rank, self.depth, self.filters)
+        return present([
+            ("depthwise_kernel", depthwise, True),
+            ("pointwise_kernel", pointwise, True),
+            ("bias", (self.filters,), self.use_bias),
+        ])  # fmt: skip
+
+    def operators(self) -> Work:
+        """Two contractions, and the activation after the second."""
+        between = Tensor(image_shape(self.spatial_shape(), self.depth, self.data_format))
+        depthwise = Contraction(
+            inputs=self.inputs, parameters=(self.parameters["depthwise_kernel"],),
+            outputs=(between,), reduction=self.window,
+            loops=(
+                ("positions", self.positions), ("channels", self.channels),
+                ("multiplier", self.depth_multiplier), ("window", self.window),
+            ),
+        )  # fmt: skip
+        held = [
+            self.parameters[name]
+            for name in ("pointwise_kernel", "bias")
+            if name in self.parameters
+        ]
+        pointwise = Contraction(
+            inputs=(between,), parameters=held, outputs=self.outputs, reduction=self.depth,
+            loops=(
+                ("positions", self.positions), ("filters", self.filters), ("channels", self.depth),
+            ),
+        )  # fmt: skip
+        return (depthwise, *activated(pointwise, self.activation))

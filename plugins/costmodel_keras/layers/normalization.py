@@ -1,0 +1,134 @@
+"""Layers that scale and shift: normalization and rescaling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from costmodel.layer import Layer, Work, setting
+from costmodel.operators import Elementwise, Operator, Reduction
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.basic import present
+from costmodel_keras.layers.merging import own_axis
+
+
+@frozen
+class ScaleAndShift(Layer):
+    """One multiplication and one addition of constants for every element."""
+
+    def operators(self) -> Work:
+        """One affine step for each element."""
+        return (
+            Elementwise(
+                inputs=self.inputs, outputs=self.outputs, function="affine",
+                parameters=self.parameters.values(),
+            ),
+        )  # fmt: skip
+
+
+@frozen
+class BatchNormalization(ScaleAndShift):
+    """Normalization by statistics of training: at inference a fixed scale and shift."""
+
+    kinds: ClassVar = ("keras.BatchNormalization",)
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+    center: bool = setting(settings.flag, default=True)
+    scale: bool = setting(settings.flag, default=True)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Four vectors along the axis; gamma and beta only where asked for."""
+        rank = len(self.input_shape)
+        shape = tuple(self.input_shape[own_axis(axis, rank)] for axis in self.axis)
+        return present([
+            ("gamma", shape, self.scale), ("beta", shape, self.center),
+            ("moving_mean", shape, True), ("moving_variance", shape, True),
+        ])  # fmt: skip
+
+    @property
+    def is_foldable(self) -> bool:
+        """A linear layer before it can absorb it."""
+        return True
+
+
+@frozen
+class LayerNormalization(Layer):
+    """Normalization by the statistics of each example."""
+
+    kinds: ClassVar = ("keras.LayerNormalization",)
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+    center: bool = setting(settings.flag, default=True)
+    scale: bool = setting(settings.flag, default=True)
+    rms_scaling: bool = setting(settings.flag, default=False)
+
+    def _normalized_shape(self) -> Shape:
+        axes = sorted(own_axis(axis, len(self.input_shape)) for axis in self.axis)
+        return tuple(self.input_shape[axis] for axis in axes)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Gamma and beta along the normalised axes."""
+        shape = self._normalized_shape()
+        shift = self.center and not self.rms_scaling
+        scale = self.scale or self.rms_scaling
+        return present([("gamma", shape, scale), ("beta", shape, shift)])
+
+    def operators(self) -> Work:
+        """Mean and variance of each group, then one scale and shift for each element."""
+        tensor, parameters = self.inputs[0], self.parameters.values()
+        group = math.prod(length or 1 for length in self._normalized_shape())
+        statistic = Tensor((tensor.size // group,))
+        work: list[Operator] = []
+        if not self.rms_scaling:
+            work.append(_mean(tensor, statistic, group))
+        work.append(Elementwise(inputs=(tensor,), outputs=(tensor,), function="multiply"))
+        work.append(_mean(tensor, statistic, group))
+        # Subtract the mean and divide by the deviation; gamma and beta are one more step.
+        steps = 1 + bool(parameters)
+        work.append(
+            Elementwise(
+                inputs=(tensor, statistic), outputs=self.outputs, function="normalize",
+                parameters=parameters, steps=steps,
+            )
+        )  # fmt: skip
+        return work
+
+
+def _mean(tensor: Tensor, statistic: Tensor, group: int) -> Reduction:
+    return Reduction(inputs=(tensor,), outputs=(statistic,), function="mean", window=group)
+
+
+@frozen
+class Rescaling(ScaleAndShift):
+    """A fixed scale and offset."""
+
+    kinds: ClassVar = ("keras.Rescaling",)
+
+
+def _axes(value: Any) -> tuple[int, ...]:
+    return () if value is None else settings.integers(value)
+
+
+@frozen
+class Normalization(ScaleAndShift):
+    """A shift by the mean and a scaling by the variance of the data it was adapted to."""
+
+    kinds: ClassVar = ("keras.Normalization",)
+
+    axis: tuple[int, ...] = setting(_axes, default=(-1,))
+    has_given_statistics: bool = setting(
+        lambda mean: mean is not None, default=False, source=("input_mean", "mean")
+    )
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Mean, variance and a count, unless the statistics were given as settings."""
+        rank = len(self.input_shape)
+        shape = tuple(self.input_shape[own_axis(axis, rank)] for axis in self.axis)
+        adapted = not self.has_given_statistics
+        return present([
+            ("mean", shape, adapted), ("variance", shape, adapted), ("count", (), adapted)
+        ])  # fmt: skip

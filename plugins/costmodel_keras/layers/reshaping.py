@@ -1,0 +1,187 @@
+"""Layers that carry elements to another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from costmodel.layer import Layer, Work, setting
+from costmodel.operators import Elementwise, Free, Movement
+from costmodel.tensor import Shape, show_shape
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.convolution import image_shape, spatial_axes
+
+
+@frozen
+class Relabelling(Layer):
+    """The same elements in the same order under another shape."""
+
+    def operators(self) -> Work:
+        """No work: not even a move."""
+        return Free("the same elements in the same order")
+
+
+@frozen
+class Flatten(Relabelling):
+    """All axes in one."""
+
+    kinds: ClassVar = ("keras.Flatten",)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """One axis as long as the product of all."""
+        return ((_size(self.input_shape),),)
+
+
+@frozen
+class Reshape(Relabelling):
+    """Other axes for the same elements."""
+
+    kinds: ClassVar = ("keras.Reshape",)
+
+    target_shape: tuple[int, ...] = setting(settings.integers)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The target; one -1 in it takes what is left."""
+        size = _size(self.input_shape)
+        known = math.prod(length for length in self.target_shape if length != -1)
+        if self.target_shape.count(-1) > 1 or not _fits(size, known, -1 in self.target_shape):
+            message = f"the elements do not fit into {self.target_shape}"
+            raise ValueError(message)
+        rest = None if size is None else size // known
+        return (tuple(rest if length == -1 else length for length in self.target_shape),)
+
+
+def _fits(size: int | None, known: int, is_open: bool) -> bool:  # noqa: FBT001  # private
+    if size is None:
+        return True
+    return known > 0 and (size % known == 0 if is_open else size == known)
+
+
+def _size(shape: Shape) -> int | None:
+    return None if None in shape else math.prod(shape)  # type: ignore[arg-type]
+
+
+@frozen
+class Moving(Layer):
+    """Elements carried to other places."""
+
+    purpose: ClassVar[str]
+
+    def operators(self) -> Work:
+        """One movement."""
+        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose=self.purpose),)
+
+
+@frozen
+class Permute(Moving):
+    """Axes in another order."""
+
+    kinds: ClassVar = ("keras.Permute",)
+    purpose: ClassVar = "transposition"
+
+    dims: tuple[int, ...] = setting(settings.wholes)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The axes in the order of `dims`, which count from 1."""
+        if sorted(self.dims) != list(range(1, len(self.input_shape) + 1)):
+            message = f"{self.dims} does not name each axis once"
+            raise ValueError(message)
+        return (tuple(self.input_shape[axis - 1] for axis in self.dims),)
+
+
+@frozen
+class RepeatVector(Moving):
+    """The input several times over."""
+
+    kinds: ClassVar = ("keras.RepeatVector",)
+    purpose: ClassVar = "repetition"
+
+    n: int = setting(settings.whole)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """One more axis, in front."""
+        return ((self.n, *self.input_shape),)
+
+
+@frozen
+class ZeroPadding(Moving):
+    """Zeros around an image."""
+
+    kinds: ClassVar = ("keras.ZeroPadding1D", "keras.ZeroPadding2D", "keras.ZeroPadding3D")
+    purpose: ClassVar = "padding"
+
+    padding: tuple[tuple[int, int], ...] = setting(settings.pairs)
+    data_format: str = setting(settings.data_format, default="channels_last")
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Each spatial axis longer by what is added before and after."""
+        return _changed(self, self.padding, 1)
+
+
+@frozen
+class Cropping(Moving):
+    """An image without its edges."""
+
+    kinds: ClassVar = ("keras.Cropping1D", "keras.Cropping2D", "keras.Cropping3D")
+    purpose: ClassVar = "cropping"
+
+    cropping: tuple[tuple[int, int], ...] = setting(settings.pairs)
+    data_format: str = setting(settings.data_format, default="channels_last")
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Each spatial axis shorter by what is cut before and after."""
+        return _changed(self, self.cropping, -1)
+
+
+def _changed(
+    layer: ZeroPadding | Cropping, amounts: tuple[tuple[int, int], ...], sign: int
+) -> Sequence[Shape]:
+    spatial, channels = spatial_axes(layer.input_shape, len(amounts), layer.data_format)
+    lengths = [
+        None if length is None else length + sign * sum(amount)
+        for length, amount in zip(spatial, amounts, strict=True)
+    ]
+    if any(length is not None and length < 1 for length in lengths):
+        message = f"nothing of {show_shape(layer.input_shape)} is left"
+        raise ValueError(message)
+    return (image_shape(lengths, channels, layer.data_format),)
+
+
+_STEPS = {"nearest": 0, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100}
+"""Input elements that are weighed into one output element: the square of the filter's width."""
+
+
+def _interpolation(value: Any) -> str:
+    return settings.one_of(*_STEPS)(value)
+
+
+@frozen
+class UpSampling(Layer):
+    """An image enlarged a whole number of times."""
+
+    kinds: ClassVar = ("keras.UpSampling1D", "keras.UpSampling2D", "keras.UpSampling3D")
+
+    size: tuple[int, ...] = setting(settings.wholes)
+    data_format: str = setting(settings.data_format, default="channels_last")
+    interpolation: str = setting(_interpolation, default="nearest")
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Each spatial axis `size` times as long."""
+        spatial, channels = spatial_axes(self.input_shape, len(self.size), self.data_format)
+        lengths = [
+            None if length is None else length * times
+            for length, times in zip(spatial, self.size, strict=True)
+        ]
+        return (image_shape(lengths, channels, self.data_format),)
+
+    def operators(self) -> Work:
+        """A movement, or the weighing of the neighbours of every output element."""
+        if self.interpolation == "nearest":
+            return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="repetition"),)
+        steps = _STEPS[self.interpolation]
+        return (
+            Elementwise(inputs=self.inputs, outputs=self.outputs, function="affine", steps=steps),
+        )

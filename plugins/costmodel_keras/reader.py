@@ -1,0 +1,237 @@
+"""The reader of Keras networks."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from attrs import define, field
+
+from costmodel.errors import ReadError, ShapeError
+from costmodel.layer import Layer, UnknownLayer
+from costmodel.network import CycleError, Network, Port, topological_order
+from costmodel.reader import Reader
+from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel_keras import archive, graph
+from costmodel_keras.layers.wrappers import Wrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    from costmodel.layer import LayerRules
+    from costmodel_keras.graph import Call, Key, LayerView, ModelView
+
+_SUFFIXES = (".keras", ".json")
+
+
+class KerasReader(Reader):
+    """Reads live Keras 3 models, `.keras` files and the JSON of `model.to_json()`."""
+
+    name: ClassVar = "keras"
+    reads: ClassVar = "a live Keras model, a .keras file, the JSON of model.to_json()"
+
+    def accepts(self, source: object) -> bool:
+        """A path with the right ending, a text that starts with a brace, or a Keras object."""
+        if isinstance(source, str) and source.lstrip()[:1] == "{":
+            return True
+        if isinstance(source, str | Path):
+            return Path(source).suffix in _SUFFIXES
+        return any(cls.__module__.partition(".")[0] == "keras" for cls in type(source).__mro__)
+
+    def read(self, source: object, rules: LayerRules) -> Network:
+        """The network in `source`, each layer by its rule."""
+        return read_view(_view(source), rules)
+
+    def measure_rates(
+        self,
+        source: Any,
+        examples: Any,
+        *,
+        batch_size: int,
+        progress: Callable[[int, int], None],
+    ) -> Mapping[str, float]:
+        """Mean absolute input of every layer of a live model over `examples`."""
+        from costmodel_keras.rates import measure  # noqa: PLC0415  # brings NumPy
+
+        if isinstance(source, str | Path):
+            message = "example data needs a live model, not a file: load it with Keras first"
+            raise ReadError(message)
+        return measure(source, examples, batch_size, progress)
+
+
+def _view(source: object) -> LayerView:
+    if isinstance(source, str) and source.lstrip()[:1] == "{":
+        return graph.config_view(archive.load_json(source, "JSON text"), "JSON text")
+    if isinstance(source, str | Path):
+        return graph.config_view(archive.load_file(Path(source)), str(source))
+    return graph.live_view(source)
+
+
+def read_view(view: LayerView, rules: LayerRules) -> Network:
+    """The network that a view of a whole model shows.
+
+    Raises:
+        ReadError: it is no functional or sequential model, or its parts do not fit together.
+
+    """
+    model = view.model()
+    if model is None:
+        message = (
+            f"{view.name!r} is a {view.kind!r} without a graph of layers; "
+            "expected a Functional or Sequential model"
+        )
+        raise ReadError(message)
+    assembly = _Assembly(rules)
+    outputs = assembly.add_model(model, "", None)
+    return Network(view.name, tuple(assembly.layers.values()), assembly.edges, outputs)
+
+
+@define
+class _Assembly:
+    """A network in the making: its layers by name, and what feeds them."""
+
+    rules: LayerRules
+    layers: dict[str, Layer] = field(factory=dict)
+    edges: dict[str, tuple[Port, ...]] = field(factory=dict)
+    calls: dict[str, int] = field(factory=dict)
+
+    def add_model(
+        self, model: ModelView, prefix: str, feeds: Sequence[Port] | None
+    ) -> tuple[Port, ...]:
+        """Add all layers of a model, their names behind `prefix`; returns what leaves it.
+
+        `feeds` replaces the inputs of a model that is called as a layer.
+        """
+        ports: dict[Key, Port] = {}
+        if feeds is not None:
+            if len(feeds) != len(model.inputs):
+                message = (
+                    f"model {model.name!r} takes {len(model.inputs)} inputs, given {len(feeds)}"
+                )
+                raise ReadError(message)
+            ports.update(zip(model.inputs, feeds, strict=True))
+        # Shapes that a model recorded say nothing about a call of it with other ones.
+        recorded = feeds is None or self._takes(model, feeds)
+        for call in _ordered(model):
+            if (call.key, 0) not in ports:
+                self._add_call(call, prefix, ports, recorded=recorded)
+        return tuple(_port(ports, key, model.name) for key in model.outputs)
+
+    def _takes(self, model: ModelView, feeds: Sequence[Port]) -> bool:
+        declared = {call.key: call.output_shapes for call in model.calls}
+        shapes = [declared.get(key.call) or (None,) for key in model.inputs]
+        return all(
+            shape is None or _agree(self._tensor(port).shape, shape)
+            for (shape, *_), port in zip(shapes, feeds, strict=True)
+        )
+
+    def _add_call(self, call: Call, prefix: str, ports: dict[Key, Port], *, recorded: bool) -> None:
+        sources = tuple(_port(ports, key, call.layer.name) for key in call.feeds)
+        path = f"{prefix}{call.layer.name}"
+        inner = call.layer.model()
+        if inner is not None:
+            left = self.add_model(inner, f"{path}/", sources)
+        else:
+            layer = self._add_layer(call, path, sources)
+            if recorded:
+                _check_recorded(layer, call)
+            left = tuple(Port(layer.name, index) for index in range(len(layer.outputs)))
+        for index, port in enumerate(left):
+            ports[graph.Key(call.key, index)] = port
+
+    def _add_layer(self, call: Call, path: str, sources: tuple[Port, ...]) -> Layer:
+        count = self.calls[path] = self.calls.get(path, 0) + 1
+        name = path if count == 1 else f"{path}@{count}"
+        inputs = tuple(map(self._tensor, sources))
+        layer = self._make(call, name, inputs, None if count == 1 else path)
+        self.layers[name] = layer
+        self.edges[name] = sources
+        return layer
+
+    def _tensor(self, port: Port) -> Tensor:
+        return self.layers[port.layer].outputs[port.output]
+
+    def _make(self, call: Call, name: str, inputs: tuple[Tensor, ...], shares: str | None) -> Layer:
+        view = call.layer
+        cls = self.rules.find(view.kind, view.base_kinds)
+        if cls is None:
+            return UnknownLayer(
+                name, view.kind, inputs, shares=shares,
+                recorded=call.output_shapes or (), reason=self.rules.reason_unknown(view.kind),
+            )  # fmt: skip
+        return make_layer(cls, name, inputs, view, self.rules, shares)
+
+
+def make_layer(
+    cls: type[Layer],
+    name: str,
+    inputs: tuple[Tensor, ...],
+    view: LayerView,
+    rules: LayerRules,
+    shares: str | None = None,
+) -> Layer:
+    """The layer that a view shows, by its class; a wrapper gets its inner layer first."""
+    if not issubclass(cls, Wrapper):
+        return cls.from_settings(name, view.kind, inputs, view, shares)  # type: ignore[arg-type]
+    inner_view = view.child("layer")
+    inner_class = rules.find(inner_view.kind, inner_view.base_kinds)
+    inner_inputs = cls.inner_inputs(inputs)
+    inner: Layer
+    if inner_class is None:
+        reason = rules.reason_unknown(inner_view.kind)
+        inner = UnknownLayer(inner_view.name, inner_view.kind, inner_inputs, reason=reason)
+    else:
+        inner = make_layer(inner_class, inner_view.name, inner_inputs, inner_view, rules)
+    return cls.from_settings(name, view.kind, inputs, {"layer": inner}, shares)
+
+
+def _ordered(model: ModelView) -> list[Call]:
+    calls: dict[Hashable, Call] = {call.key: call for call in model.calls}
+    if len(calls) < len(model.calls):
+        keys = [call.key for call in model.calls]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        message = f"model {model.name!r} has more than one layer called {twice[0]!r}"  # type: ignore[index]
+        raise ReadError(message)
+    sources = {key: [feed.call for feed in call.feeds] for key, call in calls.items()}
+    for key, feeds in sources.items():
+        for feed in feeds:
+            if feed not in calls:
+                message = f"layer {key[0]!r} reads from {feed!r}, which is not in the model"  # type: ignore[index]
+                raise ReadError(message)
+    try:
+        return [calls[key] for key in topological_order(sources)]
+    except CycleError as error:
+        path = " -> ".join(str(key[0]) for key in error.args[1])
+        message = f"model {model.name!r} has a cycle: {path}; expected an acyclic graph"
+        raise ReadError(message) from None
+
+
+def _port(ports: Mapping[Key, Port], key: Key, reader: str) -> Port:
+    try:
+        return ports[key]
+    except KeyError:
+        message = f"{reader!r} reads output {key.output} of {key.call!r}, which is not there"
+        raise ReadError(message) from None
+
+
+def _check_recorded(layer: Layer, call: Call) -> None:
+    """Check the shapes that follow from the rules against those that were recorded."""
+    pairs = chain(
+        zip(layer.inputs, call.input_shapes, strict=False),
+        zip(layer.outputs, call.output_shapes or (), strict=False),
+    )
+    for tensor, shape in pairs:
+        if shape is not None and not _agree(tensor.shape, shape):
+            message = (
+                f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
+                f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
+            )
+            raise ShapeError(message)
+
+
+def _agree(ruled: Shape, recorded: Shape) -> bool:
+    return len(ruled) == len(recorded) and all(
+        one is None or other is None or one == other
+        for one, other in zip(ruled, recorded, strict=True)
+    )

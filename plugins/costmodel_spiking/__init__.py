@@ -1,0 +1,1 @@
+"""KerasSpiking's layers, its counting convention, and a drop-in for its ModelEnergy."""
