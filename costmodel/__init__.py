@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from costmodel.bills import Bill, Coverage
     from costmodel.catalogue import Catalogue
     from costmodel.convention import Convention, LoweredLayer
     from costmodel.devices import (
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     )
     from costmodel.errors import CostModelError, UnpricedWarning
     from costmodel.estimates import (
-        Bill,
-        Coverage,
         Estimate,
         collect,
         estimate,
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from costmodel.tensor import Shape, Tensor
 
 _HOMES = {
+    "bills": ("Bill", "Coverage"),
     "catalogue": ("Catalogue",),
     "convention": ("Convention", "LoweredLayer"),
     "devices": (
@@ -60,7 +60,7 @@ _HOMES = {
     ),
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
-        "Bill", "Coverage", "Estimate", "collect", "estimate", "lower", "measure_rates", "price",
+        "Estimate", "collect", "estimate", "lower", "measure_rates", "price",
         "read",
     ),
     "hookspecs": ("hookimpl",),

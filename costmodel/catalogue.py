@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -29,7 +29,6 @@ NOT_INSTALLED = (
     "installed; run `pip install -e .` in it, then `costmodel plugins`"
 )
 _FILE_SUFFIXES = (".yaml", ".yml")
-_Value = TypeVar("_Value")
 
 
 @define(eq=False)
@@ -131,7 +130,7 @@ class Catalogue:
         conventions = self.conventions
         self._check_conflict("costmodel_conventions", name)
         if name not in conventions:
-            raise UnknownNameError("convention", name, conventions)
+            raise UnknownNameError(name, conventions, "convention")
         return conventions[name]
 
     @property
@@ -151,7 +150,7 @@ class Catalogue:
         self._check_conflict("costmodel_device_files", name)
         if name not in files:
             hint = "or give the path of a YAML file" if files else NOT_INSTALLED
-            raise UnknownNameError("device", name, files, hint)
+            raise UnknownNameError(name, files, "device", hint)
         device = self.load_device(files[name])
         if device.name != name:
             message = f"name: expected {name!r} as the file is called, found {device.name!r}"
@@ -170,8 +169,8 @@ class Catalogue:
         self,
         hook: str,
         names: Callable[[Any], Iterable[str | None]],
-        demanded: type[_Value],
-        base: Mapping[str, _Value] | None = None,
+        demanded: type,
+        base: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """What all plugins answer to one hook, by name, and what was offered twice."""
         if hook not in self._tables:

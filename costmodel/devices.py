@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from enum import Enum
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -16,7 +16,7 @@ from costmodel.scenario import Scenario
 from costmodel.units import format_quantity, parse_quantity
 
 
-class Evidence(str, Enum):
+class Evidence(StrEnum):
     """How well a number is known."""
 
     MEASURED = "measured"
@@ -26,7 +26,7 @@ class Evidence(str, Enum):
     ASSUMED = "assumed"
 
 
-def _finite(instance: Any, attribute: Any, value: Any) -> None:
+def _finite(_: Any, attribute: Any, value: Any) -> None:
     if value is not None and not (math.isfinite(value) and value >= 0):
         message = f"{attribute.name} is {value!r}; expected a finite number, not negative"
         raise ValueError(message)
@@ -105,11 +105,15 @@ class Charge:
         return self.count * self.parameter.high
 
 
+def _charges(charges: Iterable[Charge]) -> tuple[Charge, ...]:
+    return tuple(charges)
+
+
 @frozen
 class Cost:
     """A sum of charges; `latency_seconds` is None where the device does not model time."""
 
-    charges: tuple[Charge, ...] = field(default=(), converter=tuple)
+    charges: tuple[Charge, ...] = field(default=(), converter=_charges)
     latency_seconds: float | None = field(default=None, validator=_finite)
 
     @property
@@ -218,9 +222,9 @@ class Device:
         changed = {}
         for name, value in values.items():
             if name not in units:
-                raise UnknownNameError(f"parameter of device {self.name!r}", name, units)
+                raise UnknownNameError(name, units, f"parameter of device {self.name!r}")
             changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
-        return evolve(self, **changed)
+        return evolve(self, **changed)  # type: ignore[arg-type] # the keys are its own fields
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:

@@ -16,8 +16,8 @@ class CostModelError(Exception):
 class UnknownNameError(CostModelError, LookupError):
     """A name that nothing answers to; the message gives the nearest known one."""
 
-    def __init__(self, what: str, asked: str, known: Iterable[str], hint: str = "") -> None:
-        """Describe the missing `what` called `asked`, given the `known` names and a next step."""
+    def __init__(self, asked: str, known: Iterable[str], what: str, hint: str = "") -> None:
+        """Say that no `what` is called `asked`, given the `known` names and a next step."""
         self.what, self.asked, self.known = what, asked, sorted(known)
         super().__init__("\n  ".join(self._lines(hint)))
 

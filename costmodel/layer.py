@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -13,7 +14,7 @@ from costmodel.operators import Free, Operator, Unpriced
 from costmodel.tensor import Shape, Tensor, as_shape, show_shape
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 Work: TypeAlias = Sequence[Operator] | Free | Unpriced
 """What a layer asks of a device: operators, or the reason why there are none."""
@@ -40,6 +41,10 @@ def setting(
     return field(kw_only=True, converter=convert, default=default, metadata=metadata)
 
 
+# Networks repeat a few shapes many times, and equal tensors are the same value.
+_tensor = functools.lru_cache(maxsize=4096)(Tensor)
+
+
 @frozen
 class Layer:
     """One node of a network: its name, its kind, its tensors and its settings.
@@ -61,8 +66,8 @@ class Layer:
     def __attrs_post_init__(self) -> None:
         """Derive the outputs and parameters from the rules, so that they always agree."""
         try:
-            outputs = tuple(map(Tensor, self.output_shapes()))
-            parameters = {name: Tensor(shape) for name, shape in self.parameter_shapes().items()}
+            outputs = tuple(map(_tensor, self.output_shapes()))
+            parameters = {name: _tensor(shape) for name, shape in self.parameter_shapes().items()}
         except ShapeError as error:
             message = f"layer {self.name!r} of kind {self.kind!r}: {error}"
             raise ShapeError(message) from None

@@ -36,9 +36,17 @@ def _ports(
 
 
 def _port(source: Port | tuple[str, int] | str) -> Port:
-    if source.__class__ is Port:
-        return source  # type: ignore[return-value]
+    if isinstance(source, Port):
+        return source
     return Port(source) if isinstance(source, str) else Port(*source)
+
+
+def _layers(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    return tuple(layers)
+
+
+def _outputs(ports: Iterable[Port | tuple[str, int] | str]) -> tuple[Port, ...]:
+    return tuple(map(_port, ports))
 
 
 @frozen
@@ -54,9 +62,9 @@ class Network:
     """
 
     name: str
-    layers: tuple[Layer, ...] = field(converter=tuple)
+    layers: tuple[Layer, ...] = field(converter=_layers)
     edges: Mapping[str, tuple[Port, ...]] = field(factory=dict, converter=_ports)
-    outputs: tuple[Port, ...] = field(default=(), converter=lambda ports: tuple(map(_port, ports)))
+    outputs: tuple[Port, ...] = field(default=(), converter=_outputs)
     _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -79,7 +87,7 @@ class Network:
         try:
             return self._by_name[name]
         except KeyError:
-            raise UnknownNameError("layer", name, self._by_name) from None
+            raise UnknownNameError(name, self._by_name, "layer") from None
 
     def sources(self, name: str) -> tuple[Port, ...]:
         """The ports that feed the layer called `name`."""
@@ -111,7 +119,7 @@ class Network:
         inputs = {layer.name: layer for layer in self.layers if isinstance(layer, Input)}
         for name in input_shapes:
             if name not in inputs:
-                raise UnknownNameError("input", name, inputs)
+                raise UnknownNameError(name, inputs, "input")
         bound: dict[str, Layer] = {}
         for layer in self.layers:
             feeds = tuple(

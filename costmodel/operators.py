@@ -32,8 +32,8 @@ def _tensors(values: Iterable[Tensor]) -> tuple[Tensor, ...]:
     return values if isinstance(values, tuple) else tuple(values)
 
 
-def _stacked(tensor: Tensor, times: int) -> Tensor:
-    return Tensor((times, *tensor.shape), tensor.format)
+def _stacked(tensors: tuple[Tensor, ...], times: int) -> tuple[Tensor, ...]:
+    return tuple(Tensor((times, *tensor.shape), tensor.format) for tensor in tensors)
 
 
 @frozen(kw_only=True)
@@ -69,9 +69,9 @@ class Operator:
 
     def repeated(self, times: int) -> Operator:
         """The same work done `times` times with the same parameters."""
-        inputs = tuple(_stacked(tensor, times) for tensor in self.inputs)
-        outputs = tuple(_stacked(tensor, times) for tensor in self.outputs)
-        return evolve(self, inputs=inputs, outputs=outputs)
+        return evolve(
+            self, inputs=_stacked(self.inputs, times), outputs=_stacked(self.outputs, times)
+        )
 
     @property
     def elements(self) -> int:
@@ -115,8 +115,12 @@ class Contraction(Operator):
 
     def repeated(self, times: int) -> Contraction:
         """The same loop nest with one more loop around it."""
-        stacked = super().repeated(times)
-        return evolve(stacked, loops=(("repeat", times), *self.loops))
+        return evolve(
+            self,
+            inputs=_stacked(self.inputs, times),
+            outputs=_stacked(self.outputs, times),
+            loops=(("repeat", times), *self.loops),
+        )
 
 
 ELEMENTWISE: Final = {

@@ -29,11 +29,17 @@ class Plugin:
     problem: str | None = None
 
 
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
 @define
 class Plugins:
     """The plugins in use."""
 
-    _manager: pluggy.PluginManager = Factory(lambda: _manager())
+    _manager: pluggy.PluginManager = Factory(_manager)
     _found: dict[str, Plugin] = Factory(dict)
     _problems: list[str] = Factory(list)
 
@@ -69,7 +75,7 @@ class Plugins:
             self.add(plugin, loaded)
 
     def add(self, plugin: Plugin, implementation: object) -> None:
-        """Register `implementation` under the plugin's name, if its hooks are what they should be."""
+        """Register `implementation` under the plugin's name, if its hooks fit."""
         if plugin.name in self._found:
             first = self._found[plugin.name]
             self._reject(plugin, f"its name is taken by distribution {first.distribution!r}")
@@ -121,12 +127,6 @@ class Plugins:
 def installed() -> Plugins:
     """The plugins of the running environment, searched for once."""
     return Plugins.discover()
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return manager
 
 
 def _signature_problem(

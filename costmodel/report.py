@@ -26,15 +26,23 @@ class Column:
     numeric: bool = False
 
 
+def _columns(columns: Iterable[Column]) -> tuple[Column, ...]:
+    return tuple(columns)
+
+
+def _notes(notes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(notes)
+
+
 @frozen
 class Table:
     """Rows under columns, totals in `footer`, and sentences below it."""
 
     title: str
-    columns: tuple[Column, ...] = field(converter=tuple)
+    columns: tuple[Column, ...] = field(converter=_columns)
     rows: tuple[tuple[str, ...], ...] = field(converter=_rows)
     footer: tuple[tuple[str, ...], ...] = field(default=(), converter=_rows)
-    notes: tuple[str, ...] = field(default=(), converter=tuple)
+    notes: tuple[str, ...] = field(default=(), converter=_notes)
 
     def text(self) -> str:
         """Plain text, columns as wide as their widest cell."""

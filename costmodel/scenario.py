@@ -23,13 +23,13 @@ HOW_TO_GIVE_RATES = (
 )
 
 
-def _whole(instance: Any, attribute: Any, value: Any) -> None:
+def _whole(_: Any, attribute: Any, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         message = f"{attribute.name} is {value!r}; expected a whole number of 1 or more"
         raise ScenarioError(message)
 
 
-def _positive(instance: Any, attribute: Any, value: Any) -> None:
+def _positive(_: Any, attribute: Any, value: Any) -> None:
     if not _is_number(value) or not value > 0:
         message = f"{attribute.name} is {value!r}; expected a positive number of seconds"
         raise ScenarioError(message)

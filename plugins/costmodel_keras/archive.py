@@ -40,7 +40,7 @@ def load_json(content: bytes | str, where: str) -> Any:
 
     """
     if len(content) > CONFIG_LIMIT:
-        message = f"{where}: the architecture has {len(content):,} bytes; expected at most {CONFIG_LIMIT:,}"
+        message = f"{where}: the architecture has more than {CONFIG_LIMIT:,} bytes"
         raise ReadError(message)
     try:
         return json.loads(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
@@ -36,9 +37,8 @@ class LayerView(Protocol):
     name: str
     kind: str
 
-    @property
-    def base_kinds(self) -> Sequence[str]:
-        """The kinds of the classes that its class derives from, nearest first."""
+    base_kinds: tuple[str, ...]
+    """The kinds of the classes that its class derives from, nearest first."""
 
     @property
     def parameter_count(self) -> int | None:
@@ -74,6 +74,12 @@ def kind_of(module: str, class_name: str) -> str:
     return f"{package}.{class_name}"
 
 
+@functools.cache
+def kinds_of(cls: type) -> tuple[str, ...]:
+    """The kind of a class, and those of the classes that it derives from, nearest first."""
+    return tuple(kind_of(base.__module__, base.__name__) for base in cls.__mro__)
+
+
 # ------------------------------------------------------------------ configurations
 
 
@@ -96,15 +102,11 @@ class ConfigView:
                 f"{where}: expected the config of a {entry['class_name']!r}, found {_short(config)}"
             )
             raise ReadError(message)
-        self._entry, self._config, self._where = entry, config, where
+        self._config = config
+        self.base_kinds: tuple[str, ...] = ()
         module = entry.get("module")
         self.kind = kind_of(module if isinstance(module, str) else "keras", entry["class_name"])
         self.name = str(config.get("name") or entry.get("name") or entry["class_name"])
-
-    @property
-    def base_kinds(self) -> Sequence[str]:
-        """Unknown to a file."""
-        return ()
 
     @property
     def parameter_count(self) -> int | None:
@@ -161,7 +163,7 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
 
 def _with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
     """The call with the output shapes that its consumers recorded, up to the first gap."""
-    shapes = []
+    shapes: list[Shape] = []
     while (shape := recorded.get(Key(call.key, len(shapes)))) is not None:
         shapes.append(shape)
     return call._replace(output_shapes=tuple(shapes)) if shapes else call
@@ -188,7 +190,8 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
 
 
 def _feeds(node: Any, layer: str) -> tuple[tuple[Key, ...], tuple[Shape | None, ...]]:
-    keys, shapes = [], []
+    keys: list[Key] = []
+    shapes: list[Shape | None] = []
     if not isinstance(node, Mapping):
         message = f"layer {layer!r}: expected an inbound node with args, found {_short(node)}"
         raise ReadError(message)
@@ -270,14 +273,10 @@ class LiveView:
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
         self._layer = layer
-        cls = type(layer)
-        self.kind = kind_of(cls.__module__, cls.__name__)
+        cls: type = type(layer)
+        self.kind = kinds_of(cls)[0]
+        self.base_kinds = kinds_of(cls)[1:]
         self.name = str(layer.name)
-
-    @property
-    def base_kinds(self) -> Sequence[str]:
-        """The kinds of the classes that its class derives from, nearest first."""
-        return [kind_of(cls.__module__, cls.__name__) for cls in type(self._layer).__mro__[1:]]
 
     @property
     def parameter_count(self) -> int | None:
@@ -301,8 +300,8 @@ class LiveView:
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
-        kinds = {self.kind, *self.base_kinds}
-        if _SEQUENTIAL in kinds:
+        sort = _model_kind(type(self._layer))
+        if sort == _SEQUENTIAL:
             graph = getattr(self._layer, "_functional", None)
             if graph is None:
                 message = (
@@ -311,7 +310,13 @@ class LiveView:
                 )
                 raise ReadError(message)
             return _live(graph, self.name)
-        return _live(self._layer, self.name) if _FUNCTIONAL in kinds else None
+        return _live(self._layer, self.name) if sort else None
+
+
+@functools.cache
+def _model_kind(cls: type) -> str | None:
+    kinds = kinds_of(cls)
+    return next((kind for kind in (_SEQUENTIAL, _FUNCTIONAL) if kind in kinds), None)
 
 
 def live_view(model: Any) -> LayerView:
@@ -320,37 +325,35 @@ def live_view(model: Any) -> LayerView:
 
 
 def _live(model: Any, name: str) -> ModelView:
-    calls = tuple(_live_calls(model))
+    nodes = list(_nodes(model))
     produced = {
-        id(tensor): Key(call.key, index)
-        for call, node in calls
+        id(tensor): Key(place, index)
+        for place, (_, node) in enumerate(nodes)
         for index, tensor in enumerate(node.outputs)
     }
-    wired = tuple(
-        call._replace(feeds=tuple(produced[id(tensor)] for tensor in node.input_tensors))
-        for call, node in calls
-    )
+    calls = tuple(_live_call(place, *pair, produced) for place, pair in enumerate(nodes))
     inputs = tuple(produced[id(tensor)] for tensor in model.inputs)
     outputs = tuple(produced[id(tensor)] for tensor in model.outputs)
-    return ModelView(name, wired, inputs, outputs)
+    return ModelView(name, calls, inputs, outputs)
 
 
-def _live_calls(model: Any) -> Iterator[tuple[Call, Any]]:
-    """Every call that belongs to the model, with Keras's node, by layer and then by call."""
-    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001  # Keras has no public name for its graph
+def _nodes(model: Any) -> Iterator[tuple[LiveView, Any]]:
+    """Every layer of the model with each of its calls there: Keras's nodes."""
+    # Keras has no public name for its graph.
+    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001
     for layer in model.operations:
         view = LiveView(layer)
-        nodes = [node for node in layer._inbound_nodes if id(node) in belongs]  # noqa: SLF001
-        for index, node in enumerate(nodes):
-            yield (
-                Call(
-                    (view.name, index), view, (),
-                    tuple(_without_batch(tensor) for tensor in node.input_tensors),
-                    tuple(_without_batch(tensor) for tensor in node.outputs),
-                ),
-                node,
-            )  # fmt: skip
+        for node in layer._inbound_nodes:  # noqa: SLF001
+            if id(node) in belongs:
+                yield view, node
 
 
-def _without_batch(tensor: Any) -> Shape:
-    return tuple(tensor.shape[1:])
+def _live_call(place: int, view: LiveView, node: Any, produced: Mapping[int, Key]) -> Call:
+    tensors = node.input_tensors
+    return Call(
+        place,
+        view,
+        tuple([produced[id(tensor)] for tensor in tensors]),
+        tuple([tensor.shape[1:] for tensor in tensors]),
+        tuple([tensor.shape[1:] for tensor in node.outputs]),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,7 @@ from attrs import define, field
 
 from costmodel.errors import ReadError, ShapeError
 from costmodel.layer import Layer, UnknownLayer
-from costmodel.network import CycleError, Network, Port, topological_order
+from costmodel.network import Network, Port, topological_order
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras import archive, graph
@@ -231,7 +232,10 @@ def _check_recorded(layer: Layer, call: Call) -> None:
 
 
 def _agree(ruled: Shape, recorded: Shape) -> bool:
-    return len(ruled) == len(recorded) and all(
-        one is None or other is None or one == other
-        for one, other in zip(ruled, recorded, strict=True)
+    return ruled == recorded or (
+        len(ruled) == len(recorded)
+        and all(
+            one is None or other is None or one == other
+            for one, other in zip(ruled, recorded, strict=True)
+        )
     )

@@ -87,7 +87,7 @@ class EventDriven(Device):
             senders = sum(tensor.size for tensor in operator.inputs)
             sent = (Factor("input elements", senders), *spikes)
             charges.append(Charge("inputs", self.energy_per_spike, sent))
-        return Cost(charges)
+        return Cost(tuple(charges))
 
 
 def _examples(scenario: Scenario) -> tuple[Factor, ...]:

@@ -66,7 +66,7 @@ class Dense(Layer):
     def operators(self) -> Work:
         """One contraction over the last axis, then the activation."""
         inputs, outputs = self.inputs[0], self.outputs[0]
-        depth = self.parameters["kernel"].shape[0]
+        depth = self.parameters["kernel"].size // self.units
         loops = (
             ("positions", outputs.size // self.units),
             ("outputs", self.units),

@@ -268,7 +268,7 @@ class SeparableConv(Convolution):
         return self.channels * self.depth_multiplier
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Two kernels (window, channels, multiplier) and (1, depth, filters), and bias (filters)."""
+        """Kernels (window, channels, multiplier) and (1, depth, filters), and bias (filters)."""
         depthwise = (*self.kernel_size, self.channels, self.depth_multiplier)
         pointwise = (*(1,) * self.rank, self.depth, self.filters)
         return present([

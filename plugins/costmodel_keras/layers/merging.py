@@ -50,7 +50,7 @@ class Merge(Layer):
 def _broadcast(lengths: Sequence[int | None]) -> int | None:
     known = {length for length in lengths if length not in {None, 1}}
     if len(known) > 1:
-        message = f"axes of {' and '.join(map(str, sorted(known)))} do not broadcast"  # type: ignore[type-var]
+        message = f"axes of {' and '.join(map(str, sorted(known)))} do not broadcast"
         raise ValueError(message)
     return next(iter(known), None if None in lengths else 1)
 

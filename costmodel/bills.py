@@ -1,0 +1,156 @@
+"""Bills: what every layer of a network costs on one device, and how much of it that covers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from attrs import frozen
+
+from costmodel.devices import Cost, Device, Outcome
+from costmodel.errors import UnknownNameError
+from costmodel.layer import Layer
+from costmodel.operators import Free, Operator, Unpriced
+
+
+@frozen
+class Item:
+    """One operator of a layer, or None where the layer has none, and what was said of it."""
+
+    operator: Operator | None
+    outcome: Outcome
+
+
+@frozen(slots=False)
+class Line:
+    """What one layer costs on one device."""
+
+    layer: Layer
+    items: tuple[Item, ...]
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The charges of all operators of the layer."""
+        costs = [item.outcome for item in self.items if isinstance(item.outcome, Cost)]
+        if len(costs) == 1:
+            return costs[0]
+        times = [cost.latency_seconds for cost in costs]
+        latency = None if None in times else math.fsum(times)  # type: ignore[arg-type]
+        return Cost(tuple(charge for cost in costs for charge in cost.charges), latency)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Why work of this layer is free."""
+        return _reasons(self.items, Free)
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Why work of this layer has no price."""
+        return _reasons(self.items, Unpriced)
+
+
+@frozen
+class Share:
+    """How much of a total was priced or is free with a reason."""
+
+    covered: int
+    total: int
+
+    @property
+    def fraction(self) -> float:
+        """Between 0 and 1; 1 where there is nothing to cover."""
+        return self.covered / self.total if self.total else 1.0
+
+
+@frozen
+class Coverage:
+    """How much of a network is in the total, what was free, and what has no price."""
+
+    layers: Share
+    operators: Share
+    macs: Share
+    parameters: Share
+    free: Mapping[str, tuple[str, ...]]
+    unpriced: Mapping[str, tuple[str, ...]]
+
+    @property
+    def fraction(self) -> float:
+        """The share of layers that are priced or free for a reason."""
+        return self.layers.fraction
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing from the total."""
+        return not self.unpriced
+
+
+@frozen(slots=False)
+class Bill:
+    """A line for every layer of a network on one device."""
+
+    device: Device
+    lines: tuple[Line, ...]
+
+    def line(self, layer: str) -> Line:
+        """The line of the layer called `layer`.
+
+        Raises:
+            UnknownNameError: there is none.
+
+        """
+        try:
+            return self._by_name[layer]
+        except KeyError:
+            raise UnknownNameError(layer, self._by_name, "layer") from None
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Line]:
+        return {line.layer.name: line for line in self.lines}
+
+    @cached_property
+    def total(self) -> Cost:
+        """The charges of all layers; the time is known only where it is known for every one."""
+        costs = [line.cost for line in self.lines]
+        times = [cost.latency_seconds for cost in costs if cost.charges]
+        latency = None if None in times or not times else math.fsum(times)  # type: ignore[arg-type]
+        return Cost(tuple(charge for cost in costs for charge in cost.charges), latency)
+
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing from the total."""
+        return not any(_is_unpriced(item) for line in self.lines for item in line.items)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How much of the network is in the total."""
+        items = [item for line in self.lines for item in line.items if item.operator is not None]
+        covered = [line for line in self.lines if not line.unpriced]
+        return Coverage(
+            layers=Share(len(covered), len(self.lines)),
+            operators=Share(sum(not _is_unpriced(item) for item in items), len(items)),
+            macs=Share(
+                sum(_macs(item) for item in items if not _is_unpriced(item)),
+                sum(map(_macs, items)),
+            ),
+            parameters=Share(_parameters(covered), _parameters(self.lines)),
+            free={line.layer.name: line.free for line in self.lines if line.free},
+            unpriced={line.layer.name: line.unpriced for line in self.lines if line.unpriced},
+        )
+
+
+def _is_unpriced(item: Item) -> bool:
+    return isinstance(item.outcome, Unpriced)
+
+
+def _macs(item: Item) -> int:
+    return item.operator.macs if item.operator else 0
+
+
+def _parameters(lines: Iterable[Line]) -> int:
+    return sum(line.layer.parameter_count for line in lines if line.layer.shares is None)
+
+
+def _reasons(items: Iterable[Item], sort: type[Free | Unpriced]) -> tuple[str, ...]:
+    found = (item.outcome.reason for item in items if isinstance(item.outcome, sort))
+    return tuple(dict.fromkeys(found))
