@@ -11,7 +11,7 @@ from attrs import frozen
 from costmodel.devices import Cost, Device, Outcome
 from costmodel.errors import UnknownNameError
 from costmodel.layer import Layer
-from costmodel.operators import Free, Operator, Unpriced
+from costmodel.operators import Free, Operator, Reason, Unpriced
 
 
 @frozen
@@ -151,6 +151,6 @@ def _parameters(lines: Iterable[Line]) -> int:
     return sum(line.layer.parameter_count for line in lines if line.layer.shares is None)
 
 
-def _reasons(items: Iterable[Item], sort: type[Free | Unpriced]) -> tuple[str, ...]:
+def _reasons(items: Iterable[Item], sort: type[Reason]) -> tuple[str, ...]:
     found = (item.outcome.reason for item in items if isinstance(item.outcome, sort))
     return tuple(dict.fromkeys(found))

@@ -38,6 +38,7 @@ class Catalogue:
     plugins: Plugins
     _tables: dict[str, tuple[dict[str, Any], dict[str, str]]] = field(factory=dict, init=False)
     _devices: dict[str, Device] = field(factory=dict, init=False)
+    _owners: dict[str, dict[str, str]] = field(factory=dict, init=False)
 
     def read(self, source: object) -> Network:
         """The network in `source`, by the first reader that accepts it.
@@ -50,17 +51,22 @@ class Catalogue:
 
     def reader(self, source: object) -> Reader:
         """The reader for `source`."""
-        readers = self._table("costmodel_readers", lambda reader: [reader.name], Reader)[0]
+        readers = self.readers
         if isinstance(source, str | Path) and _is_missing_file(str(source)):
             message = f"no such file: {source}"
             raise ReadError(message)
         for reader in readers.values():
             if reader.accepts(source):
-                return reader  # type: ignore[no-any-return]
+                return reader
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
         shown = repr(source) if isinstance(source, str | Path) else f"a {type(source).__name__!r}"
         message = f"no reader accepts {shown:.200}; {known or NOT_INSTALLED}"
         raise ReadError(message)
+
+    @property
+    def readers(self) -> Mapping[str, Reader]:
+        """All readers by name, in the order in which they are tried."""
+        return self._table("costmodel_readers", lambda reader: [reader.name], Reader)[0]
 
     @property
     def layer_rules(self) -> LayerRules:
@@ -138,6 +144,15 @@ class Catalogue:
         """The commands that plugins add to the command line, by name."""
         return self._table("costmodel_commands", lambda command: [command.name], object)[0]
 
+    def owner(self, hook: str, name: str) -> str:
+        """The plugin that offers `name` by `hook`, once that hook was asked."""
+        return self._owners.get(hook, {}).get(name, "costmodel")
+
+    def ask_everything(self) -> None:
+        """Ask every hook now, so that whatever is wrong with a plugin is known."""
+        _ = self.readers, self.layer_rules, self.device_families, self.device_names
+        _ = self.conventions, self.commands
+
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
             return self.load_device(Path(name))
@@ -178,6 +193,7 @@ class Catalogue:
             for plugin, value in self.plugins.ask(hook):
                 collected.take(plugin, value, names)
             self._tables[hook] = (collected.values, collected.conflicts)
+            self._owners[hook] = collected.owners
         return self._tables[hook]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from costmodel.errors import ShapeError
-from costmodel.operators import Contraction, Free, Operator, Unpriced
+from costmodel.operators import Contraction, Free, Operator, Reason
 
 if TYPE_CHECKING:
     from costmodel.devices import Device, Outcome
@@ -28,12 +28,12 @@ class LoweredLayer:
     @property
     def operators(self) -> tuple[Operator, ...]:
         """The operators, none where the work is free or unpriced."""
-        return tuple(self.work) if isinstance(self.work, Iterable) else ()
+        return () if isinstance(self.work, Reason) else tuple(self.work)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates under this convention."""
-        return sum(operator.macs for operator in self.operators)
+        return sum([operator.macs for operator in self.operators])
 
 
 @frozen
@@ -84,7 +84,7 @@ class Convention:
 
 
 def _ends_linear(work: Work) -> bool:
-    if isinstance(work, Free | Unpriced):
+    if isinstance(work, Reason):
         return False
     operators = list(work)
     last = operators[-1] if operators else None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
 from attrs import Attribute, evolve, field, fields, frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.operators import Free, Operator, Unpriced
+from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
 from costmodel.units import format_quantity, parse_quantity
 
@@ -146,7 +146,7 @@ class Cost:
         return Cost(self.charges + other.charges, latency)
 
 
-Outcome: TypeAlias = Cost | Free | Unpriced
+Outcome: TypeAlias = Cost | Reason
 """What a device answers to an operator."""
 
 COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "neuron", "static")

@@ -17,7 +17,7 @@ from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost, Device
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError, UnpricedWarning
 from costmodel.network import Network
-from costmodel.operators import Free, Unpriced
+from costmodel.operators import Reason
 from costmodel.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _line(
     lowered: LoweredLayer, device: Device, scenario: Scenario, convention: Convention
 ) -> Line:
     work = lowered.work
-    if isinstance(work, Free | Unpriced):
+    if isinstance(work, Reason):
         return Line(lowered.layer, (Item(None, work),))
     local = scenario.at(lowered.layer.name)
     return Line(

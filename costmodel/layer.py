@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from attrs import Attribute, evolve, field, fields, frozen
 
 from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, nearest
-from costmodel.operators import Free, Operator, Unpriced
+from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.tensor import Shape, Tensor, as_shape, show_shape
 
 if TYPE_CHECKING:
     from typing import Self
 
-Work: TypeAlias = Sequence[Operator] | Free | Unpriced
+Work: TypeAlias = Sequence[Operator] | Reason
 """What a layer asks of a device: operators, or the reason why there are none."""
 
 _REQUIRED: Any = object()
@@ -66,7 +66,7 @@ class Layer:
     def __attrs_post_init__(self) -> None:
         """Derive the outputs and parameters from the rules, so that they always agree."""
         try:
-            outputs = tuple(map(_tensor, self.output_shapes()))
+            outputs = tuple([_tensor(shape) for shape in self.output_shapes()])
             parameters = {name: _tensor(shape) for name, shape in self.parameter_shapes().items()}
         except ShapeError as error:
             message = f"layer {self.name!r} of kind {self.kind!r}: {error}"
@@ -113,7 +113,10 @@ class Layer:
     @property
     def is_bound(self) -> bool:
         """Whether no axis of the inputs and outputs is open."""
-        return all(tensor.is_bound for tensor in (*self.inputs, *self.outputs))
+        for tensor in self.inputs + self.outputs:
+            if None in tensor.shape:
+                return False
+        return True
 
     @property
     def is_foldable(self) -> bool:
@@ -140,20 +143,25 @@ class Layer:
             ShapeError: the inputs and the settings do not fit.
 
         """
-        values = {}
-        for attribute, sources in cls.settings():
-            for source in sources:
-                try:
-                    values[attribute] = settings[source]
-                    break
-                except KeyError:
-                    continue
+        try:
+            values = {attribute: settings[sources[0]] for attribute, sources in cls.settings()}
+        except KeyError:
+            values = cls._present_settings(settings)
         try:
             return cls(name, kind, inputs, shares=shares, **values)
         except CostModelError:
             raise
         except (TypeError, ValueError, AttributeError) as error:
             raise cls._unreadable(name, kind, settings, error) from error
+
+    @classmethod
+    def _present_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            attribute: settings[source]
+            for attribute, sources in cls.settings()
+            for source in sources[::-1]
+            if source in settings
+        }
 
     @classmethod
     def settings(cls) -> tuple[tuple[str, tuple[str, ...]], ...]:

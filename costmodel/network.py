@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from costmodel.errors import NetworkError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer
-from costmodel.operators import Operator
+from costmodel.operators import Operator, Reason
 from costmodel.tensor import Shape, show_shape
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _is_sorted(graph: Mapping[_Node, Iterable[_Node]]) -> bool:
 
 def _operators(layer: Layer) -> Iterable[Operator]:
     work = layer.operators()
-    return work if isinstance(work, Iterable) else ()
+    return () if isinstance(work, Reason) else work
 
 
 def _with_shape(layer: Input, shape: Shape) -> Layer:

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Free:
-    """Work that costs nothing, and why."""
+class Reason:
+    """Why there is no charge."""
 
     reason: str
 
 
 @frozen
-class Unpriced:
-    """Work that could not be priced, and why."""
+class Free(Reason):
+    """Work that costs nothing, and why."""
 
-    reason: str
+
+@frozen
+class Unpriced(Reason):
+    """Work that could not be priced, and why."""
 
 
 def _tensors(values: Iterable[Tensor]) -> tuple[Tensor, ...]:
@@ -76,12 +79,12 @@ class Operator:
     @property
     def elements(self) -> int:
         """Number of output elements."""
-        return sum(tensor.size for tensor in self.outputs)
+        return sum([tensor.size for tensor in self.outputs])
 
 
 def _loops(loops: Mapping[str, int] | Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     pairs = loops.items() if hasattr(loops, "items") else loops
-    return tuple((name, size) for name, size in pairs)
+    return tuple([(name, size) for name, size in pairs])
 
 
 @frozen(kw_only=True)
@@ -106,7 +109,7 @@ class Contraction(Operator):
     @property
     def macs(self) -> int:
         """Multiply-accumulates: the product of the loop sizes."""
-        return math.prod(size for _, size in self.loops)
+        return math.prod([size for _, size in self.loops])
 
     @property
     def operations(self) -> Mapping[str, int]:

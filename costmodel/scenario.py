@@ -85,7 +85,7 @@ class Scenario:
 
     def at(self, layer: str) -> Scenario:
         """The same conditions with the rate of one layer, where rates are given by layer."""
-        if not isinstance(self.rates, Mapping):
+        if not isinstance(self.rates, MappingProxyType):
             return self
         return evolve(self, rates=self.rates.get(layer))
 
@@ -97,7 +97,7 @@ class Scenario:
             ScenarioError: no rate was given.
 
         """
-        if isinstance(self.rates, Mapping):
+        if isinstance(self.rates, MappingProxyType):
             message = "rates are given by layer; use Scenario.at(layer) to choose one"
             raise ScenarioError(message)
         if self.rates is None:
@@ -112,7 +112,7 @@ class Scenario:
             ScenarioError: a rate for a layer that is not there.
 
         """
-        for name in self.rates if isinstance(self.rates, Mapping) else ():
+        for name in self.rates if isinstance(self.rates, MappingProxyType) else ():
             if name not in layers:
                 near = nearest(name, layers)
                 message = f"a firing rate is given for {name!r}, which is no layer"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from graphlib import CycleError
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -128,7 +127,7 @@ class _Assembly:
         )
 
     def _add_call(self, call: Call, prefix: str, ports: dict[Key, Port], *, recorded: bool) -> None:
-        sources = tuple(_port(ports, key, call.layer.name) for key in call.feeds)
+        sources = tuple([_port(ports, key, call.layer.name) for key in call.feeds])
         path = f"{prefix}{call.layer.name}"
         inner = call.layer.model()
         if inner is not None:
@@ -137,7 +136,7 @@ class _Assembly:
             layer = self._add_layer(call, path, sources)
             if recorded:
                 _check_recorded(layer, call)
-            left = tuple(Port(layer.name, index) for index in range(len(layer.outputs)))
+            left = tuple([Port(layer.name, index) for index in range(len(layer.outputs))])
         for index, port in enumerate(left):
             ports[graph.Key(call.key, index)] = port
 
@@ -218,12 +217,9 @@ def _port(ports: Mapping[Key, Port], key: Key, reader: str) -> Port:
 
 def _check_recorded(layer: Layer, call: Call) -> None:
     """Check the shapes that follow from the rules against those that were recorded."""
-    pairs = chain(
-        zip(layer.inputs, call.input_shapes, strict=False),
-        zip(layer.outputs, call.output_shapes or (), strict=False),
-    )
-    for tensor, shape in pairs:
-        if shape is not None and not _agree(tensor.shape, shape):
+    recorded = (*call.input_shapes, *(call.output_shapes or ()))
+    for tensor, shape in zip((*layer.inputs, *layer.outputs), recorded, strict=False):
+        if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
             message = (
                 f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
                 f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
@@ -232,10 +228,7 @@ def _check_recorded(layer: Layer, call: Call) -> None:
 
 
 def _agree(ruled: Shape, recorded: Shape) -> bool:
-    return ruled == recorded or (
-        len(ruled) == len(recorded)
-        and all(
-            one is None or other is None or one == other
-            for one, other in zip(ruled, recorded, strict=True)
-        )
+    return len(ruled) == len(recorded) and all(
+        one is None or other is None or one == other
+        for one, other in zip(ruled, recorded, strict=True)
     )

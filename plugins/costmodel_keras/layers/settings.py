@@ -34,8 +34,10 @@ def flag(value: Any) -> bool:
 
 def wholes(value: Any) -> tuple[int, ...]:
     """A whole number of at least 1, or a sequence of them."""
-    values = value if isinstance(value, list | tuple) else (value,)
-    return tuple(map(whole, values))
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for item in values:
+        whole(item)
+    return values
 
 
 def integers(value: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from attrs import evolve, frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Free, Unpriced
+from costmodel.operators import Reason
 from costmodel.tensor import Shape, Tensor
 
 
@@ -51,7 +51,7 @@ class TimeDistributed(Wrapper):
     def operators(self) -> Work:
         """The inner layer's operators, once for each step."""
         work = self.inner.operators()
-        if isinstance(work, Free | Unpriced):
+        if isinstance(work, Reason):
             return work
         steps = self.input_shape[0] or 1
         return tuple(operator.repeated(steps) for operator in work)

@@ -1,0 +1,38 @@
+"""The command line: it parses, calls the library and prints.
+
+Exit status: 0; 1 the answer is no; 2 wrong use, unreadable input or a fault of costmodel;
+130 stopped by Ctrl-C; 141 the reader of a pipe went away.
+"""
+
+from __future__ import annotations
+
+import click
+
+from costmodel.cli.devices import devices
+from costmodel.cli.estimating import estimate, explain
+from costmodel.cli.group import CommandGroup
+from costmodel.cli.listing import plugins
+
+_STATUS = """
+\b
+Exit status: 0, 1 (the answer is no), 2 (wrong use or unreadable input).
+"""
+
+
+@click.group(
+    cls=CommandGroup, epilog=_STATUS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="costmodel", message="%(prog)s %(version)s")
+def main() -> None:
+    """What a neural network costs on hardware, and why.
+
+    \b
+    costmodel estimate model.keras -d cpu -d loihi --rate 10
+    costmodel explain model.keras conv2d_1 -d loihi --rate 10
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+
+
+for _command in (estimate, explain, devices, plugins):
+    main.add_command(_command)
+
+__all__ = ["main"]

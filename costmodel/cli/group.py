@@ -1,0 +1,119 @@
+"""The group of all commands: where plugins join it and where errors end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import click
+
+from costmodel import catalogue
+from costmodel.cli.output import escaped
+from costmodel.errors import CostModelError, UnpricedError
+
+NO: Final = 1
+"""Exit status of an answer that is no."""
+WRONG: Final = 2
+"""Exit status of wrong use, unreadable input, or a fault of costmodel."""
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+TRACEBACK: Final = "COSTMODEL_TRACEBACK"
+"""The environment variable that shows where an unexpected error came from."""
+
+_HOOK = "costmodel_commands"
+
+
+class CommandGroup(click.Group):
+    """The built-in commands and those of plugins; no traceback leaves it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, built-in ones first."""
+        return [*super().list_commands(ctx), *self._of_plugins()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; a built-in one wins."""
+        return super().get_command(ctx, cmd_name) or self._of_plugins().get(cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what goes wrong becomes a message and an exit status."""
+        with _told():
+            return super().invoke(ctx)
+
+    def main(  # type: ignore[override]  # click has overloads for standalone_mode
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run the command line, and leave with an exit status."""
+        try:
+            with _told():
+                super().main(args, prog_name, **extra)
+        except click.ClickException as error:  # raised outside of click's own handling
+            error.show()
+            sys.exit(error.exit_code)
+        except click.exceptions.Exit as stop:
+            sys.exit(stop.exit_code)
+        sys.exit(0)
+
+    def _of_plugins(self) -> dict[str, click.Command]:
+        found = catalogue.installed()
+        commands = dict(found.commands)
+        for name in self.commands.keys() & commands.keys():
+            problem = f"{_HOOK}: {name!r} is a command of costmodel; its own is out of reach"
+            found.plugins.blame(found.owner(_HOOK, name), problem)
+            del commands[name]
+        return commands
+
+
+class Failure(click.ClickException):
+    """An error as a user sees it."""
+
+    def __init__(self, message: str, status: int = WRONG) -> None:
+        """Keep the text and the exit status."""
+        super().__init__(message)
+        self.exit_code = status
+
+    def format_message(self) -> str:
+        """The text, with nothing in it that steers a terminal."""
+        return escaped(self.message)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn every error into one that click shows on standard error."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _forget_standard_output()
+        raise click.exceptions.Exit(PIPE_CLOSED) from None
+    except UnpricedError as error:
+        raise Failure(str(error), NO) from None
+    except CostModelError as error:
+        raise Failure(str(error)) from None
+    except Exception as error:  # noqa: BLE001  # no traceback may reach a user
+        raise Failure(_unexpected(error)) from None
+
+
+def _unexpected(error: Exception) -> str:
+    if os.environ.get(TRACEBACK):
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"unexpected {what:.300}; this is a fault of costmodel or of a plugin, please report it "
+        f"with the command that you gave ({TRACEBACK}=1 shows where it happened)"
+    )
+
+
+def _forget_standard_output() -> None:
+    """Send what is still buffered nowhere, so that Python's exit does not complain about it."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no real file, as in a test
+        return

@@ -1,0 +1,140 @@
+"""Tables on a terminal: as wide as it is, and never a number cut off."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import evolve
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from costmodel.cli.output import escaped
+from costmodel.report import Table
+
+DISPENSABLE: Final = ("Kind", "Output", "Parameters")
+"""Columns that give way first, before the names of layers are folded."""
+LAST: Final = ("MACs",)
+"""Columns that give way when folded names do not help."""
+
+_GAP: Final = 2
+_FOLDED: Final = 16
+"""The narrowest that a column of words becomes."""
+_STYLES: Final = {"free": "dim", "unpriced": "yellow", "absent": "dim"}
+
+
+def draw(tables: Sequence[Table], console: Console | None = None) -> None:
+    """Write tables one below the other."""
+    console = console or Console(file=sys.stdout, highlight=False)
+    for index, table in enumerate(tables):
+        if index:
+            console.print()
+        _draw(table, console)
+
+
+def fit(table: Table, width: int) -> tuple[Table, ...]:
+    """The table in `width` columns: columns left out, and where that is not enough, blocks.
+
+    Numbers stay whole: words are folded, and what is left out is said in a note.
+    """
+    fitted, dropped = table, list[str]()
+    for titles, measure in ((DISPENSABLE, _natural), (LAST, _narrowest)):
+        for title in titles:
+            if measure(fitted) > width and _has(fitted, title):
+                fitted, dropped = _without(fitted, title), [*dropped, title]
+    if dropped:
+        left_out = f"left out to fit {width} columns: {', '.join(dropped)}"
+        fitted = evolve(fitted, notes=(*fitted.notes, f"{left_out} (-o FILE and a pipe have all)"))
+    return tuple(_blocks(fitted, width))
+
+
+def _natural(table: Table) -> int:
+    """The width in which nothing is folded."""
+    return sum(_widths(table)) + _GAP * (len(table.columns) - 1)
+
+
+def _narrowest(table: Table) -> int:
+    """The width in which words are folded as far as they may be."""
+    return sum(_least(table)) + _GAP * (len(table.columns) - 1)
+
+
+def _least(table: Table) -> list[int]:
+    pairs = zip(table.columns, _widths(table), strict=True)
+    return [width if column.numeric else min(width, _FOLDED) for column, width in pairs]
+
+
+def _widths(table: Table) -> list[int]:
+    rows = [[column.title for column in table.columns], *table.rows, *table.footer]
+    return [max(cell_len(row[i]) for row in rows) for i in range(len(table.columns))]
+
+
+def _has(table: Table, title: str) -> bool:
+    return any(column.title == title for column in table.columns)
+
+
+def _without(table: Table, title: str) -> Table:
+    titles = [column.title for column in table.columns]
+    return _picked(table, [i for i, name in enumerate(titles) if name != title])
+
+
+def _picked(table: Table, indices: Sequence[int]) -> Table:
+    return evolve(
+        table,
+        columns=[table.columns[i] for i in indices],
+        rows=[[row[i] for i in indices] for row in table.rows],
+        footer=[[row[i] for i in indices] for row in table.footer],
+    )
+
+
+def _blocks(table: Table, width: int) -> Iterator[Table]:
+    """The first column with as many others as fit, again and again."""
+    groups = list(_groups(_least(table), width))
+    for index, group in enumerate(groups):
+        title = table.title if index == 0 else ""
+        notes = table.notes if index == len(groups) - 1 else ()
+        yield evolve(_picked(table, [0, *group]), title=title, notes=notes)
+
+
+def _groups(widths: Sequence[int], width: int) -> Iterator[list[int]]:
+    group: list[int] = []
+    used = widths[0]
+    for index, needed in enumerate(widths[1:], start=1):
+        if group and used + _GAP + needed > width:
+            yield group
+            group, used = [], widths[0]
+        group.append(index)
+        used += _GAP + needed
+    yield group
+
+
+def _draw(table: Table, console: Console) -> None:
+    for block in fit(table, console.width):
+        if block.title:
+            console.print(Text(escaped(block.title), style="bold"))
+        console.print()
+        console.print(_grid(block))
+        for index, note in enumerate(block.notes):
+            console.print(Text(("\n" if index == 0 else "") + escaped(note), style="dim"))
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        title = Text(escaped(column.title))
+        justify = "right" if column.numeric else "left"
+        grid.add_column(title, justify=justify, no_wrap=column.numeric, overflow="fold")  # type: ignore[arg-type]
+    for row in table.rows:
+        grid.add_row(*map(_cell, row))
+    for index, row in enumerate(table.footer):
+        if index == 0:
+            grid.add_section()
+        grid.add_row(*map(_cell, row), style="bold")
+    return grid
+
+
+def _cell(text: str) -> Text:
+    return Text(escaped(text), style=_STYLES.get(text, ""))
