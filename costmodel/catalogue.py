@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from costmodel import plugins as plugin_search
 from costmodel.convention import Convention
@@ -16,7 +17,6 @@ from costmodel.layer import Input, Layer, LayerRules
 from costmodel.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from importlib.resources.abc import Traversable
 
     import click
@@ -36,9 +36,8 @@ class Catalogue:
     """What a set of plugins offers, each sort asked for when first needed."""
 
     plugins: Plugins
-    _tables: dict[str, tuple[dict[str, Any], dict[str, str]]] = field(factory=dict, init=False)
+    _answers: dict[str, _Answers] = field(factory=dict, init=False)
     _devices: dict[str, Device] = field(factory=dict, init=False)
-    _owners: dict[str, dict[str, str]] = field(factory=dict, init=False)
 
     def read(self, source: object) -> Network:
         """The network in `source`, by the first reader that accepts it.
@@ -66,20 +65,18 @@ class Catalogue:
     @property
     def readers(self) -> Mapping[str, Reader]:
         """All readers by name, in the order in which they are tried."""
-        return self._table("costmodel_readers", lambda reader: [reader.name], Reader)[0]
+        return self._ask("costmodel_readers").values
 
     @property
     def layer_rules(self) -> LayerRules:
         """The layer class of every known kind."""
-        by_kind, conflicts = self._table(
-            "costmodel_layers", lambda layer: layer.kinds, Layer, base={"input": Input}
-        )
-        return LayerRules(by_kind, conflicts)
+        answers = self._ask("costmodel_layers")
+        return LayerRules(answers.values, answers.conflicts)
 
     @property
     def device_names(self) -> tuple[str, ...]:
         """The names of all devices that plugins offer, sorted."""
-        return tuple(sorted(self._device_files()[0]))
+        return tuple(sorted(self._ask("costmodel_device_files").values))
 
     def device(self, name: str | Path | Device, **parameters: str | float) -> Device:
         """A device by its name or by the path of its YAML file, some parameters replaced.
@@ -110,19 +107,12 @@ class Catalogue:
     @property
     def device_families(self) -> Mapping[str, type[Device]]:
         """The device classes by the name that a file gives as `class`."""
-        table = self._table("costmodel_devices", lambda family: [family.family], Device)
-        return table[0]
+        return self._ask("costmodel_devices").values
 
     @property
     def conventions(self) -> Mapping[str, Convention]:
         """All conventions by name, the default one first."""
-        default = Convention()
-        return self._table(
-            "costmodel_conventions",
-            lambda convention: [convention.name],
-            Convention,
-            base={default.name: default},
-        )[0]
+        return self._ask("costmodel_conventions").values
 
     def convention(self, name: str | Convention) -> Convention:
         """A convention by its name.
@@ -142,16 +132,7 @@ class Catalogue:
     @property
     def commands(self) -> Mapping[str, click.Command]:
         """The commands that plugins add to the command line, by name."""
-        return self._table("costmodel_commands", lambda command: [command.name], object)[0]
-
-    def owner(self, hook: str, name: str) -> str:
-        """The plugin that offers `name` by `hook`, once that hook was asked."""
-        return self._owners.get(hook, {}).get(name, "costmodel")
-
-    def ask_everything(self) -> None:
-        """Ask every hook now, so that whatever is wrong with a plugin is known."""
-        _ = self.readers, self.layer_rules, self.device_families, self.device_names
-        _ = self.conventions, self.commands
+        return self._ask("costmodel_commands").values
 
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
@@ -161,7 +142,7 @@ class Catalogue:
         return self._devices[name]
 
     def _load(self, name: str) -> Device:
-        files = self._device_files()[0]
+        files = self._ask("costmodel_device_files").values
         self._check_conflict("costmodel_device_files", name)
         if name not in files:
             hint = "or give the path of a YAML file" if files else NOT_INSTALLED
@@ -172,72 +153,96 @@ class Catalogue:
             raise DeviceFileError(str(files[name]), [message])
         return device
 
-    def _device_files(self) -> tuple[Mapping[str, Traversable], Mapping[str, str]]:
-        return self._table("costmodel_device_files", lambda file: [_stem(file)], object)
+    def owner(self, hook: str, name: str) -> str:
+        """The name of the plugin that offers `name` through `hook`."""
+        return self._ask(hook).owners.get(name, "costmodel")
+
+    def ask_everything(self) -> None:
+        """Ask every hook now, so that whatever is wrong with a plugin is known."""
+        for hook in _HOOKS:
+            self._ask(hook)
 
     def _check_conflict(self, hook: str, name: str) -> None:
-        conflicts = self._tables[hook][1]
+        conflicts = self._ask(hook).conflicts
         if name in conflicts:
             raise PluginError(conflicts[name])
 
-    def _table(
-        self,
-        hook: str,
-        names: Callable[[Any], Iterable[str | None]],
-        demanded: type,
-        base: Mapping[str, Any] | None = None,
-    ) -> tuple[dict[str, Any], dict[str, str]]:
-        """What all plugins answer to one hook, by name, and what was offered twice."""
-        if hook not in self._tables:
-            collected = _Collected(self.plugins, hook, demanded, dict(base or {}))
+    def _ask(self, hook: str) -> _Answers:
+        """What all plugins answer to one hook, asked once."""
+        if hook not in self._answers:
+            answers = _Answers(hook, _HOOKS[hook], dict(_HOOKS[hook].built_in))
             for plugin, value in self.plugins.ask(hook):
-                collected.take(plugin, value, names)
-            self._tables[hook] = (collected.values, collected.conflicts)
-            self._owners[hook] = collected.owners
-        return self._tables[hook]
+                answers.take(plugin, value, self.plugins.blame)
+            self._answers[hook] = answers
+        return self._answers[hook]
+
+
+@frozen
+class _Hook:
+    """What a hook must return, and the names under which an answer is kept."""
+
+    demanded: type
+    names: Callable[[Any], Iterable[str | None]]
+    built_in: Mapping[str, Any] = {}
+
+
+_DEFAULT = Convention()
+_HOOKS: Mapping[str, _Hook] = {
+    "costmodel_readers": _Hook(Reader, lambda reader: [reader.name]),
+    "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, {"input": Input}),
+    "costmodel_devices": _Hook(Device, lambda family: [family.family]),
+    "costmodel_device_files": _Hook(object, lambda file: [file.name.rpartition(".")[0]]),
+    "costmodel_conventions": _Hook(
+        Convention, lambda convention: [convention.name], {_DEFAULT.name: _DEFAULT}
+    ),
+    "costmodel_commands": _Hook(object, lambda command: [command.name]),
+}
 
 
 @define
-class _Collected:
+class _Answers:
     """The answers to one hook, name by name."""
 
-    plugins: Plugins
     hook: str
-    demanded: type
+    demand: _Hook
     values: dict[str, Any]
     conflicts: dict[str, str] = field(factory=dict)
     owners: dict[str, str] = field(factory=dict)
 
-    def take(self, plugin: str, value: Any, names: Callable[[Any], Iterable[str | None]]) -> None:
-        fits = isinstance(value, self.demanded) or (
-            isinstance(value, type) and issubclass(value, self.demanded)
-        )
-        found = [name for name in names(value) if name] if fits else []
-        if not found:
-            self.plugins.blame(plugin, f"{self.hook}: {value!r:.80} is not what the hook returns")
-        for name in found:
-            self._take_name(plugin, name, value)
+    def take(self, plugin: str, value: Any, blame: Callable[[str, str], None]) -> None:
+        """Keep one answer under its names; blame the plugin for what cannot be kept."""
+        names = self._names(value)
+        if not names:
+            blame(plugin, f"{self.hook}: {value!r:.80} is not what the hook returns")
+        for name in names:
+            if name in self.values or name in self.conflicts:
+                blame(plugin, self._conflict(plugin, name))
+            else:
+                self.values[name] = value
+                self.owners[name] = plugin
 
-    def _take_name(self, plugin: str, name: str, value: Any) -> None:
-        if name in self.values or name in self.conflicts:
-            owner = self.owners.get(name, "costmodel")
-            message = f"{self.hook}: {name!r} is offered by plugin {owner!r} and by {plugin!r}"
-            self.conflicts[name] = f"{message}; remove one of them"
-            self.values.pop(name, None)
-            self.plugins.blame(plugin, message.partition(": ")[2])
-            return
-        self.values[name] = value
-        self.owners[name] = plugin
+    def _names(self, value: Any) -> list[str]:
+        demanded = self.demand.demanded
+        fits = isinstance(value, demanded) or (
+            isinstance(value, type) and issubclass(value, demanded)
+        )
+        try:
+            return [name for name in self.demand.names(value) if name] if fits else []
+        except (AttributeError, TypeError):
+            return []
+
+    def _conflict(self, plugin: str, name: str) -> str:
+        owner = self.owners.get(name, "costmodel")
+        message = f"{self.hook}: {name!r} is offered by plugin {owner!r} and by {plugin!r}"
+        self.conflicts[name] = f"{message}; remove one of them"
+        self.values.pop(name, None)
+        return message
 
 
 @functools.cache
 def installed() -> Catalogue:
     """The catalogue of the running environment."""
     return Catalogue(plugin_search.installed())
-
-
-def _stem(file: Traversable) -> str:
-    return file.name.rpartition(".")[0]
 
 
 def _is_missing_file(source: str) -> bool:

@@ -158,7 +158,7 @@ class _Pairs:
         return Difference(
             line.layer.name, line.layer.kind, before, after,
             tuple(reason for reason in REASONS if reason in reasons),
-            tuple(sentence for _, sentence in facts),
+            tuple(dict.fromkeys(sentence for _, sentence in facts)),
         )  # fmt: skip
 
     def _facts(self, before: Line | None, after: Line | None) -> Iterator[tuple[str, str]]:
@@ -256,10 +256,12 @@ def _number(value: float) -> str:
 
 
 def _title(comparison: Comparison) -> str:
-    before, after = comparison.before, comparison.after
-    same_place = before.device == after.device
-    where = f"{before.estimate.network.name} on {before.device}: " if same_place else ""
-    return f"{where}energy by {before.label} and by {after.label}"
+    sides = (comparison.before, comparison.after)
+    networks = {side.estimate.network.name for side in sides}
+    devices = {side.device for side in sides}
+    network = networks.pop() if len(networks) == 1 else "two networks"
+    where = f"{network} on {devices.pop()}" if len(devices) == 1 else network
+    return f"{where}: energy by {sides[0].label} and by {sides[1].label}"
 
 
 def _row(difference: Difference) -> tuple[str, ...]:

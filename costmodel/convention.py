@@ -48,7 +48,13 @@ class Convention:
 
     def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
         """The work of every layer of a bound network, in topological order."""
-        lowered = {layer.name: LoweredLayer(layer, self.work(layer)) for layer in network.layers}
+        known: dict[object, Work] = {}
+        lowered = {}
+        for layer in network.layers:
+            work = known.get(layer.likeness)
+            if work is None:
+                work = known[layer.likeness] = self.work(layer)
+            lowered[layer.name] = LoweredLayer(layer, work)
         return tuple(self.fold(network, lowered).values())
 
     def work(self, layer: Layer) -> Work:

@@ -257,7 +257,7 @@ class Device:
             answer = self.price(part, scenario)
             if isinstance(answer, Unpriced):
                 return answer
-            if isinstance(answer, Free):
+            if isinstance(answer, Reason):
                 reasons.append(answer.reason)
             else:
                 total = total + answer

@@ -18,12 +18,13 @@ from costmodel.devices import Cost, Device
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError, UnpricedWarning
 from costmodel.network import Network
 from costmodel.operators import Reason
-from costmodel.scenario import Scenario
+from costmodel.scenario import Rates, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from costmodel.catalogue import Catalogue
+    from costmodel.layer import Work
     from costmodel.plugins import Plugin
     from costmodel.report import Table
     from costmodel.tensor import Shape
@@ -157,7 +158,18 @@ def price(
 ) -> Bill:
     """The price of lowered work on one device."""
     scenario, convention = scenario or Scenario(), convention or Convention()
-    return Bill(device, tuple(_line(layer, device, scenario, convention) for layer in lowered))
+    known: dict[tuple[int, Rates | None], tuple[Item, ...]] = {}
+    lines = []
+    for layer in lowered:
+        # Layers that differ in their names alone share their work, and so its price.
+        local = scenario.at(layer.layer.name)
+        items = known.get((id(layer.work), local.rates))
+        if items is None:
+            items = known[id(layer.work), local.rates] = _items(
+                layer.work, device, local, convention
+            )
+        lines.append(Line(layer.layer, items))
+    return Bill(device, tuple(lines))
 
 
 def estimate(
@@ -239,17 +251,12 @@ def _devices(
     return chosen
 
 
-def _line(
-    lowered: LoweredLayer, device: Device, scenario: Scenario, convention: Convention
-) -> Line:
-    work = lowered.work
+def _items(
+    work: Work, device: Device, scenario: Scenario, convention: Convention
+) -> tuple[Item, ...]:
     if isinstance(work, Reason):
-        return Line(lowered.layer, (Item(None, work),))
-    local = scenario.at(lowered.layer.name)
-    return Line(
-        lowered.layer,
-        tuple(Item(operator, convention.price(device, operator, local)) for operator in work),
-    )
+        return (Item(None, work),)
+    return tuple([Item(item, convention.price(device, item, scenario)) for item in work])
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

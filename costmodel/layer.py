@@ -62,6 +62,8 @@ class Layer:
     shares: str | None = field(default=None, kw_only=True)
     outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
     parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
+    likeness: object = field(init=False, eq=False, repr=False, factory=object)
+    """The same object in layers that differ in their names alone."""
 
     def __attrs_post_init__(self) -> None:
         """Derive the outputs and parameters from the rules, so that they always agree."""
@@ -113,10 +115,7 @@ class Layer:
     @property
     def is_bound(self) -> bool:
         """Whether no axis of the inputs and outputs is open."""
-        for tensor in self.inputs + self.outputs:
-            if None in tensor.shape:
-                return False
-        return True
+        return all(None not in tensor.shape for tensor in self.inputs + self.outputs)
 
     @property
     def is_foldable(self) -> bool:
@@ -126,6 +125,15 @@ class Layer:
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for other inputs."""
         return evolve(self, inputs=inputs)
+
+    def renamed(self, name: str, shares: str | None = None) -> Self:
+        """The same layer under another name; what follows from the rules is shared."""
+        twin = object.__new__(type(self))
+        for attribute in _attributes(type(self)):  # type: ignore[arg-type]  # a class has a hash
+            object.__setattr__(twin, attribute, getattr(self, attribute))
+        object.__setattr__(twin, "name", name)
+        object.__setattr__(twin, "shares", shares)
+        return twin
 
     @classmethod
     def from_settings(
@@ -143,10 +151,7 @@ class Layer:
             ShapeError: the inputs and the settings do not fit.
 
         """
-        try:
-            values = {attribute: settings[sources[0]] for attribute, sources in cls.settings()}
-        except KeyError:
-            values = cls._present_settings(settings)
+        values = cls.read_settings(settings)
         try:
             return cls(name, kind, inputs, shares=shares, **values)
         except CostModelError:
@@ -155,13 +160,17 @@ class Layer:
             raise cls._unreadable(name, kind, settings, error) from error
 
     @classmethod
-    def _present_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            attribute: settings[source]
-            for attribute, sources in cls.settings()
-            for source in sources[::-1]
-            if source in settings
-        }
+    def read_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The declared settings that are there, as the framework has them."""
+        try:
+            return {attribute: settings[sources[0]] for attribute, sources in cls.settings()}
+        except KeyError:
+            return {
+                attribute: settings[source]
+                for attribute, sources in cls.settings()
+                for source in sources[::-1]
+                if source in settings
+            }
 
     @classmethod
     def settings(cls) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -203,6 +212,11 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
             return f"{source!r} is {settings[source]!r:.80}; {error}"
         return None
     return f"{item.name!r} is missing" if item.default is _NOTHING else None
+
+
+@functools.cache
+def _attributes(cls: type[Layer]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))
 
 
 _NOTHING: Any = fields(Layer).name.default

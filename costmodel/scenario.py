@@ -97,7 +97,7 @@ class Scenario:
             ScenarioError: no rate was given.
 
         """
-        if isinstance(self.rates, MappingProxyType):
+        if isinstance(self.rates, Mapping):
             message = "rates are given by layer; use Scenario.at(layer) to choose one"
             raise ScenarioError(message)
         if self.rates is None:
@@ -112,7 +112,7 @@ class Scenario:
             ScenarioError: a rate for a layer that is not there.
 
         """
-        for name in self.rates if isinstance(self.rates, MappingProxyType) else ():
+        for name in self.rates if isinstance(self.rates, Mapping) else ():
             if name not in layers:
                 near = nearest(name, layers)
                 message = f"a firing rate is given for {name!r}, which is no layer"

@@ -3,6 +3,52 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from costmodel import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from costmodel import Catalogue
 
 # Keep TensorFlow's start-up notes out of the tests' output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+settings.register_profile(
+    "house",
+    deadline=None,  # two cores that other jobs share keep no time
+    max_examples=30,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.register_profile("thorough", settings.get_profile("house"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+HOUSE = ("costmodel_hardware.hooks", "costmodel_keras.hooks", "costmodel_spiking.hooks")
+"""The plugins of this repository, by the module that their entry points name."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_strangers() -> Iterator[None]:
+    """Only the plugins of the house: a stranger in the environment must not change a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_entry_points", _house_entry_points)
+        yield
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """A world of the Keras and hardware plugins, made without any search."""
+    import worlds  # noqa: PLC0415  # after the environment is set
+
+    return worlds.CATALOGUE
+
+
+def _house_entry_points() -> list[metadata.EntryPoint]:
+    found = metadata.entry_points(group=plugins.GROUP)
+    return sorted((point for point in found if point.value in HOUSE), key=lambda point: point.name)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from costmodel.devices import Device, Parameter
 
 _LIST = tuple(map(Column, ("Name", "Family", "Title", "Process", "Parameters", "Plugin")))
+
+
 @click.group(invoke_without_command=True)
 @click.pass_context
 def devices(context: click.Context) -> None:
@@ -46,7 +48,7 @@ def show(name: str) -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     device = catalogue.installed().device(name)
     blocks = [_heading(device), *map(_block, device.parameters.values())]
-    with opened(None) as output:
+    with opened() as output:
         output.prose("\n\n".join(blocks))
 
 
@@ -63,7 +65,7 @@ def validate(files: Sequence[Path]) -> None:
     costmodel devices validate my-chip.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     answers = [_verdict(file) for file in files]
-    with opened(None) as output:
+    with opened() as output:
         output.prose("\n".join(text for _, text in answers))
     if not all(good for good, _ in answers):
         sys.exit(1)
@@ -80,7 +82,7 @@ def _verdict(file: Path) -> tuple[bool, str]:
 def _list(found: Catalogue) -> None:
     rows = [_row(found, name) for name in found.device_names]
     notes = () if rows else (catalogue.NOT_INSTALLED,)
-    with opened(None) as output:
+    with opened() as output:
         output.tables([Table("devices", _LIST, rows, notes=notes)])
     for problem in found.plugins.problems:
         note(f"note: {problem}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +12,13 @@ import click
 
 from costmodel import estimates as library
 from costmodel.cli.options import Conditions, conditions
-from costmodel.cli.output import FORMATS, Output, chosen_format, escaped, note, opened
+from costmodel.cli.output import FORMATS, Output, chosen_format, note, opened, safe
 from costmodel.comparison import Comparison, compare
 from costmodel.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import UnpricedWarning
 from costmodel.estimates import ON_UNPRICED, Estimate
-from costmodel.report import Table
+from costmodel.report import Column, Table
 
 _DEFAULT: Final = Convention().name
 _SOURCE = "MODEL is a .keras file or the JSON of model.to_json()."
@@ -89,7 +89,7 @@ def explain(model: str, layer: str, convention: str, **options: Any) -> None:
     devices = asked.chosen_devices()
     (made,) = _estimates(model, devices, asked, (convention,), "bound")
     told = "\n\n".join(made.explain(layer, device.name) for device in devices)
-    with opened(None) as output:
+    with opened() as output:
         output.prose(told)
 
 
@@ -130,9 +130,24 @@ def _write(by_model: Sequence[Sequence[Estimate]], form: str, output: Output) ->
         output.text("\n\n".join(_plain(tables, form)))
 
 
-def _plain(tables: Iterable[Table], form: str) -> Iterator[str]:
+def _plain(tables: Sequence[Table], form: str) -> Iterator[str]:
+    if form == "csv":
+        yield from (table.csv() for table in _stacked(tables))
+    else:
+        yield from (safe(table).markdown() for table in tables)
+
+
+def _stacked(tables: Sequence[Table]) -> Iterator[Table]:
+    """Tables of the same columns as one, each row behind the title of its table."""
+    if len(tables) == 1:
+        yield tables[0]
+        return
+    by_columns: dict[tuple[Column, ...], list[tuple[str, ...]]] = {}
     for table in tables:
-        yield table.csv() if form == "csv" else escaped(table.markdown())
+        rows = [(table.title, *row) for row in table.rows]
+        by_columns.setdefault(table.columns, []).extend(rows)
+    for columns, rows in by_columns.items():
+        yield Table("", (Column("Table"), *columns), rows)
 
 
 def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
@@ -145,7 +160,7 @@ def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
 def _tell(made: Sequence[Estimate]) -> None:
     """Say on standard error which totals leave something out, and what is wrong with plugins."""
     for estimate in made:
-        missing = ", ".join(_missing(estimate)) if estimate.on_unpriced == "warn" else ""
+        missing = "; ".join(_missing(estimate)) if estimate.on_unpriced == "warn" else ""
         if missing:
             by = f" by {estimate.convention.name}" if len(made) > 1 else ""
             note(
@@ -164,4 +179,4 @@ def _missing(estimate: Estimate) -> Iterator[str]:
             missing = f"{layers.total - layers.covered} of {layers.total} layers"
             devices.setdefault(missing, []).append(name)
     for missing, names in devices.items():
-        yield f"{missing} on {' and '.join(names)}"
+        yield f"{missing} on {', '.join(names)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
 
@@ -43,19 +43,10 @@ class CommandGroup(click.Group):
         with _told():
             return super().invoke(ctx)
 
-    def main(  # type: ignore[override]  # click has overloads for standalone_mode
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
-    ) -> NoReturn:
-        """Run the command line, and leave with an exit status."""
-        try:
-            with _told():
-                super().main(args, prog_name, **extra)
-        except click.ClickException as error:  # raised outside of click's own handling
-            error.show()
-            sys.exit(error.exit_code)
-        except click.exceptions.Exit as stop:
-            sys.exit(stop.exit_code)
-        sys.exit(0)
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options of the group itself, among them --help."""
+        with _told():
+            return super().make_context(*args, **extra)
 
     def _of_plugins(self) -> dict[str, click.Command]:
         found = catalogue.installed()
@@ -70,14 +61,17 @@ class CommandGroup(click.Group):
 class Failure(click.ClickException):
     """An error as a user sees it."""
 
-    def __init__(self, message: str, status: int = WRONG) -> None:
-        """Keep the text and the exit status."""
-        super().__init__(message)
-        self.exit_code = status
+    exit_code = WRONG
 
     def format_message(self) -> str:
         """The text, with nothing in it that steers a terminal."""
         return escaped(self.message)
+
+
+class AnswerIsNo(Failure):
+    """Not an error of the user: the question has an answer, and it is no."""
+
+    exit_code = NO
 
 
 @contextmanager
@@ -94,7 +88,7 @@ def _told() -> Iterator[None]:
         _forget_standard_output()
         raise click.exceptions.Exit(PIPE_CLOSED) from None
     except UnpricedError as error:
-        raise Failure(str(error), NO) from None
+        raise AnswerIsNo(str(error)) from None
     except CostModelError as error:
         raise Failure(str(error)) from None
     except Exception as error:  # noqa: BLE001  # no traceback may reach a user

@@ -31,7 +31,7 @@ def plugins(context: click.Context) -> None:
         group.list_commands(context)  # finds commands of plugins that are out of reach
     notes = () if list(found.plugins) else (catalogue.NOT_INSTALLED,)
     rows = [_row(plugin, found.plugins.problems) for plugin in found.plugins]
-    with opened(None) as output:
+    with opened() as output:
         output.tables([Table("plugins", _COLUMNS, rows, notes=notes)])
 
 

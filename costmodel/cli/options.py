@@ -25,77 +25,57 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class QuantityType(click.ParamType):
-    """A number in one SI unit: plain, or with a prefix of that unit."""
-
-    def __init__(self, unit: str, name: str) -> None:
-        """Take numbers in `unit`; `name` stands for them in help texts."""
-        self.unit, self.name = unit, name
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The number in the SI unit."""
-        if not isinstance(value, str):
-            return value
-        try:
-            quantity = parse_quantity(value)
-        except UnitError as error:
-            self.fail(str(error), param, ctx)
-        if quantity.unit not in {"", self.unit}:
-            self.fail(f"{value!r} is no quantity in {self.unit}", param, ctx)
-        return quantity.value
-
-
-class NamedType(click.ParamType):
-    """`NAME=VALUE`, or a VALUE for all, as a pair whose name may be None."""
-
-    def __init__(self, name: str, value: Callable[[str], Any]) -> None:
-        """Read the VALUE by `value`, which raises ValueError where it cannot."""
-        self.name, self.value = name, value
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The pair."""
-        if not isinstance(value, str):
-            return value
-        name, is_named, text = value.rpartition("=")
-        try:
-            return (name if is_named else None, self.value(text))
-        except (CostModelError, ValueError) as error:
-            self.fail(str(error), param, ctx)
-
-
-class SettingType(click.ParamType):
-    """`device.parameter=value` as a triple."""
-
-    name = "device.parameter=value"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The triple."""
-        if not isinstance(value, str):
-            return value
-        path, is_set, quantity = value.partition("=")
-        device, is_of_device, parameter = path.rpartition(".")
-        if not (is_set and is_of_device and device and parameter):
-            self.fail(f"{value!r}: expected device.parameter=value, such as {_SET_EXAMPLE}")
-        return device, parameter, quantity
-
-
 _SET_EXAMPLE: Final = "loihi.energy_per_neuron_update='60 pJ'"
 
 
-def _rate(text: str) -> float:
-    quantity = parse_quantity(text)
-    if quantity.unit not in {"", "Hz"}:
-        message = f"{text!r} is no quantity in Hz"
-        raise ValueError(message)
-    return quantity.value
-
-
-def _shape(text: str) -> Shape:
+def quantity(text: str, unit: str) -> float:
+    """The number in `text`, plain or with a prefix of `unit`, in the SI unit."""
     try:
-        return as_shape(int(length) for length in text.split("x"))
+        found = parse_quantity(str(text))
+    except UnitError as error:
+        raise click.BadParameter(str(error)) from None
+    if found.unit not in {"", unit}:
+        message = f"{text!r} is no quantity in {unit}"
+        raise click.BadParameter(message)
+    return found.value
+
+
+def seconds(text: str) -> float:
+    """A length of time."""
+    return quantity(text, "s")
+
+
+def rate(text: str) -> tuple[str | None, float]:
+    """`LAYER=HZ` as a pair; the layer is None where the rate is for all."""
+    name, value = _named(text)
+    return name, quantity(value, "Hz")
+
+
+def shape(text: str) -> tuple[str | None, Shape]:
+    """`NAME=224x224x3` as a pair; the name is None where it is left out."""
+    name, value = _named(text)
+    try:
+        return name, as_shape(int(length) for length in value.split("x"))
     except ValueError:
-        message = f"{text!r} is no shape; expected axis lengths such as 224x224x3"
-        raise ValueError(message) from None
+        message = f"{value!r} is no shape; expected axis lengths such as 224x224x3"
+        raise click.BadParameter(message) from None
+    except CostModelError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def setting(text: str) -> tuple[str, str, str]:
+    """`device.parameter=value` as a triple."""
+    path, _, value = text.partition("=")
+    device, _, parameter = path.rpartition(".")
+    if not (device and parameter and value):
+        message = f"{text!r}: expected device.parameter=value, such as {_SET_EXAMPLE}"
+        raise click.BadParameter(message)
+    return device, parameter, value
+
+
+def _named(text: str) -> tuple[str | None, str]:
+    name, is_named, value = text.rpartition("=")
+    return (name if is_named else None), value
 
 
 _OPTIONS: Final = (
@@ -106,7 +86,7 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--rate", "rates", multiple=True, metavar="[LAYER=]HZ",
-        type=NamedType("rate", _rate),
+        type=rate,
         help="Mean firing rate in hertz, of all layers or of one. Repeatable.",
     ),
     click.option(
@@ -114,7 +94,7 @@ _OPTIONS: Final = (
         help="Timesteps of one inference.",
     ),
     click.option(
-        "--dt", type=QuantityType("s", "seconds"), default=0.001, metavar="SECONDS",
+        "--dt", type=seconds, default=0.001, metavar="SECONDS",
         show_default=True, help="Length of a timestep: 0.001 or '1 ms'.",
     ),
     click.option(
@@ -123,11 +103,11 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--input-shape", "input_shapes", multiple=True, metavar="[NAME=]SHAPE",
-        type=NamedType("shape", _shape),
+        type=shape,
         help="Shape of an input without the batch axis, such as 224x224x3. Repeatable.",
     ),
     click.option(
-        "--set", "settings", multiple=True, metavar="DEVICE.PARAMETER=VALUE", type=SettingType(),
+        "--set", "settings", multiple=True, metavar="DEVICE.PARAMETER=VALUE", type=setting,
         help=f"Another value for a parameter: {_SET_EXAMPLE}. Repeatable.",
     ),
 )  # fmt: skip
@@ -140,11 +120,17 @@ def conditions(command: _Command) -> _Command:
     return command
 
 
+def _split(given: Iterable[str]) -> tuple[str, ...]:
+    """Names separated by commas, one by one; a path that exists stays whole."""
+    parts = ([text] if Path(text).exists() else text.split(",") for text in given)
+    return tuple(part.strip() for texts in parts for part in texts if part.strip())
+
+
 @frozen(kw_only=True)
 class Conditions:
     """What the options say about devices and scenario."""
 
-    devices: tuple[str, ...] = field(converter=lambda given: tuple(_split(given)))
+    devices: tuple[str, ...] = field(converter=_split)
     rates: tuple[tuple[str | None, float], ...]
     timesteps: int
     dt: float
@@ -202,12 +188,6 @@ class Conditions:
             dict.fromkeys((layer.name for layer in network.layers), general[-1]) if general else {}
         )
         return {**others, **named}
-
-
-def _split(given: Iterable[str]) -> Iterable[str]:
-    for text in given:
-        is_one = "," not in text or Path(text).exists()
-        yield from [text] if is_one else filter(None, map(str.strip, text.split(",")))
 
 
 def _only_input(network: Network) -> str:

@@ -6,21 +6,17 @@ import codecs
 import os
 import secrets
 import shutil
-import stat
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-
-if TYPE_CHECKING:
-    from costmodel.report import Table
+from costmodel.report import Column, Table
 
 FORMATS = ("table", "json", "csv", "markdown")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown"}
@@ -30,10 +26,9 @@ _NARROWEST = 40
 
 @frozen
 class Output:
-    """A place for data: a path, or standard output where there is none."""
+    """A place for data: standard output where there is no path."""
 
-    path: Path | None
-    temporary: Path | None
+    path: Path | None = None
 
     def tables(self, tables: Sequence[Table]) -> None:
         """Write tables for a person, each fitted to the terminal if there is one."""
@@ -42,7 +37,7 @@ class Output:
 
             draw(tables)
         else:
-            self.text("\n\n".join(escaped(table.text()) for table in tables))
+            self.text("\n\n".join(safe(table).text() for table in tables))
 
     def prose(self, text: str) -> None:
         """Write sentences for a person, folded to the terminal if there is one."""
@@ -53,11 +48,12 @@ class Output:
         if self.path is None:
             _print(text)
         else:
-            (self.temporary or self.path).write_text(f"{text}\n", encoding="utf-8")
+            with _told(self.path):
+                self.path.write_text(f"{text}\n", encoding="utf-8")
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[Output]:
+def opened(path: Path | None = None) -> Iterator[Output]:
     """The output for `path`, tried before anything is computed for it.
 
     A file appears in one piece when all went well; until then an older one stays.
@@ -67,15 +63,12 @@ def opened(path: Path | None) -> Iterator[Output]:
 
     """
     if path is None or str(path) == "-":
-        yield Output(None, None)
-        return
-    target = Path(os.path.realpath(path))
-    try:
-        with _written(target) as temporary:
-            yield Output(target, temporary)
-    except OSError as error:
-        message = f"{path}: cannot be written: {error.strerror or error}"
-        raise CostModelError(message) from None
+        yield Output()
+    elif _is_special(path):
+        yield Output(path)
+    else:
+        with _replaced(path) as temporary:
+            yield Output(temporary)
 
 
 def chosen_format(given: str | None, path: Path | None) -> str:
@@ -83,12 +76,23 @@ def chosen_format(given: str | None, path: Path | None) -> str:
     return given or _BY_SUFFIX.get(path.suffix.lower() if path else "", "table")
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, keep: str = "\n") -> str:
     """The text with nothing that steers a terminal: names in a file are a stranger's."""
     if text.isprintable():
         return text
     return "".join(
-        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
+    )
+
+
+def safe(table: Table) -> Table:
+    """The table with nothing that steers a terminal, and no cell of several lines."""
+    return Table(
+        escaped(table.title),
+        [Column(escaped(column.title, keep=""), column.numeric) for column in table.columns],
+        [[escaped(cell, keep="") for cell in row] for row in table.rows],
+        [[escaped(cell, keep="") for cell in row] for row in table.footer],
+        [escaped(line, keep="") for line in table.notes],
     )
 
 
@@ -114,25 +118,49 @@ def _fold(line: str, width: int) -> str:
     )
 
 
+def _is_special(path: Path) -> bool:
+    """Whether it is a device or a pipe, which is written to and never replaced."""
+    with _told(path):
+        special = path.exists() and not path.is_file()
+        if special:
+            path.open("ab").close()  # a folder is refused here
+    return special
+
+
 @contextmanager
-def _written(target: Path) -> Iterator[Path | None]:
-    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        with target.open("ab"):  # a device, a pipe; a directory is refused here
-            yield None
-        return
-    if target.exists():
-        with target.open("ab"):
-            """Refuse a file that the user may not write."""
-    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
-    temporary.open("xb").close()
+def _replaced(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place in the end."""
+    target = Path(os.path.realpath(path))
+    with _told(path):
+        temporary = _beside(target)
     try:
         yield temporary
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
+        with _told(path):
+            temporary.replace(target)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _beside(target: Path) -> Path:
+    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
+    is_there = target.exists()
+    target.open("ab").close()  # refused where the user has no right to write
+    if not is_there:
+        target.unlink()
+    temporary.open("xb").close()
+    if is_there:
+        shutil.copymode(target, temporary)
+    return temporary
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or error}"
+        raise CostModelError(message) from None
 
 
 def _print(text: str) -> None:

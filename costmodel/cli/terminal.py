@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from attrs import evolve
@@ -13,17 +14,18 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from costmodel.cli.output import escaped
+from costmodel.cli.output import safe
 from costmodel.report import Table
 
 DISPENSABLE: Final = ("Kind", "Output", "Parameters")
 """Columns that give way first, before the names of layers are folded."""
-LAST: Final = ("MACs",)
+LAST: Final = ("MACs", "Because")
 """Columns that give way when folded names do not help."""
 
 _GAP: Final = 2
 _FOLDED: Final = 16
 """The narrowest that a column of words becomes."""
+_JOINTS: Final = frozenset("_-/.@ ")
 _STYLES: Final = {"free": "dim", "unpriced": "yellow", "absent": "dim"}
 
 
@@ -112,29 +114,57 @@ def _groups(widths: Sequence[int], width: int) -> Iterator[list[int]]:
 
 
 def _draw(table: Table, console: Console) -> None:
-    for block in fit(table, console.width):
+    for block in fit(safe(table), console.width):
         if block.title:
-            console.print(Text(escaped(block.title), style="bold"))
+            console.print(Text(block.title, style="bold"))
         console.print()
-        console.print(_grid(block))
-        for index, note in enumerate(block.notes):
-            console.print(Text(("\n" if index == 0 else "") + escaped(note), style="dim"))
+        console.print(_grid(_folded(block, console.width)))
+        if block.notes:
+            console.print()
+        for note in block.notes:
+            console.print(Text(note, style="dim"))
+
+
+def _folded(table: Table, width: int) -> Table:
+    """The table with its only column of words folded where a name has a joint."""
+    words = [index for index, column in enumerate(table.columns) if not column.numeric]
+    room = width - _natural(table) + _widths(table)[words[0]]
+    if len(words) != 1 or room >= _widths(table)[words[0]] or room < _FOLDED:
+        return table
+    fold = partial(_fold_cell, index=words[0], room=room)
+    return evolve(table, rows=map(fold, table.rows), footer=map(fold, table.footer))
+
+
+def _fold_cell(row: Sequence[str], index: int, room: int) -> list[str]:
+    return [_fold(cell, room) if i == index else cell for i, cell in enumerate(row)]
+
+
+def _fold(name: str, room: int) -> str:
+    lines = []
+    while cell_len(name) > room:
+        joints = [i + 1 for i in range(room // 2, room) if name[i] in _JOINTS]
+        cut = joints[-1] if joints else room
+        lines.append(name[:cut])
+        name = f" {name[cut:]}"
+    return "\n".join([*lines, name])
 
 
 def _grid(table: Table) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in table.columns:
-        title = Text(escaped(column.title))
-        justify = "right" if column.numeric else "left"
-        grid.add_column(title, justify=justify, no_wrap=column.numeric, overflow="fold")  # type: ignore[arg-type]
+        grid.add_column(
+            Text(column.title),
+            justify="right" if column.numeric else "left",
+            no_wrap=column.numeric,
+            overflow="fold",
+        )
     for row in table.rows:
         grid.add_row(*map(_cell, row))
-    for index, row in enumerate(table.footer):
-        if index == 0:
-            grid.add_section()
+    grid.add_section()
+    for row in table.footer:
         grid.add_row(*map(_cell, row), style="bold")
     return grid
 
 
 def _cell(text: str) -> Text:
-    return Text(escaped(text), style=_STYLES.get(text, ""))
+    return Text(text, style=_STYLES.get(text, ""))

@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
 
 class LayerView(Protocol):
-    """What a layer says of itself; `[name]` gives a setting or raises KeyError."""
+    """What a layer says of itself."""
 
     name: str
     kind: str
@@ -44,11 +44,9 @@ class LayerView(Protocol):
     def parameter_count(self) -> int | None:
         """Number of parameter elements, where the source knows it."""
 
-    def __getitem__(self, name: str) -> Any:
-        """A setting by its name in Keras."""
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is such a setting."""
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings by their names in Keras."""
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
@@ -113,13 +111,10 @@ class ConfigView:
         """Unknown to a file."""
         return None
 
-    def __getitem__(self, name: str) -> Any:
-        """A setting by its name in Keras."""
-        return self._config[name]
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is such a setting."""
-        return name in self._config
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings by their names in Keras."""
+        return self._config
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
@@ -267,6 +262,23 @@ def _short(value: Any) -> str:
 # ------------------------------------------------------------------ live models
 
 
+class _Attributes(dict[str, Any]):
+    """The attributes of a live layer, properties included."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(vars(layer))
+        self._layer = layer
+
+    def __missing__(self, name: str) -> Any:
+        try:
+            return getattr(self._layer, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or hasattr(self._layer, str(name))
+
+
 class LiveView:
     """A layer as the live object has it."""
 
@@ -283,24 +295,18 @@ class LiveView:
         """Number of parameter elements, once the layer is built."""
         return int(self._layer.count_params()) if getattr(self._layer, "built", False) else None
 
-    def __getitem__(self, name: str) -> Any:
-        """A setting by its name in Keras."""
-        try:
-            return getattr(self._layer, name)
-        except AttributeError:
-            raise KeyError(name) from None
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is such a setting."""
-        return hasattr(self._layer, str(name))
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings by their names in Keras."""
+        return _Attributes(self._layer)
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
-        return LiveView(self[name])
+        return LiveView(self.settings[name])
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
-        sort = _model_kind(type(self._layer))
+        sort = _model_kind(type(self._layer))  # type: ignore[arg-type]  # a class has a hash
         if sort == _SEQUENTIAL:
             graph = getattr(self._layer, "_functional", None)
             if graph is None:

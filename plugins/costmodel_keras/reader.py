@@ -95,6 +95,7 @@ class _Assembly:
     layers: dict[str, Layer] = field(factory=dict)
     edges: dict[str, tuple[Port, ...]] = field(factory=dict)
     calls: dict[str, int] = field(factory=dict)
+    made: dict[Hashable, Layer] = field(factory=dict)
 
     def add_model(
         self, model: ModelView, prefix: str, feeds: Sequence[Port] | None
@@ -160,7 +161,29 @@ class _Assembly:
                 name, view.kind, inputs, shares=shares,
                 recorded=call.output_shapes or (), reason=self.rules.reason_unknown(view.kind),
             )  # fmt: skip
-        return make_layer(cls, name, inputs, view, self.rules, shares)
+        if issubclass(cls, Wrapper):
+            return make_layer(cls, name, inputs, view, self.rules, shares)
+        return self._alike(cls, name, inputs, view, shares)
+
+    def _alike(
+        self,
+        cls: type[Layer],
+        name: str,
+        inputs: tuple[Tensor, ...],
+        view: LayerView,
+        shares: str | None,
+    ) -> Layer:
+        """The layer, or one made before under another name: deep networks repeat their blocks."""
+        settings = view.settings
+        key = (cls, view.kind, *map(id, inputs), *cls.read_settings(settings).values())
+        try:
+            made = self.made.get(key)
+        except TypeError:  # a setting that cannot be a key, such as a list in a file
+            return cls.from_settings(name, view.kind, inputs, settings, shares)
+        if made is None:
+            self.made[key] = made = cls.from_settings(name, view.kind, inputs, settings, shares)
+            return made
+        return made.renamed(name, shares)
 
 
 def make_layer(
@@ -173,7 +196,7 @@ def make_layer(
 ) -> Layer:
     """The layer that a view shows, by its class; a wrapper gets its inner layer first."""
     if not issubclass(cls, Wrapper):
-        return cls.from_settings(name, view.kind, inputs, view, shares)  # type: ignore[arg-type]
+        return cls.from_settings(name, view.kind, inputs, view.settings, shares)
     inner_view = view.child("layer")
     inner_class = rules.find(inner_view.kind, inner_view.base_kinds)
     inner_inputs = cls.inner_inputs(inputs)

@@ -9,6 +9,8 @@ from costmodel_keras.layers.basic import (
     Dense,
     Embedding,
     InputLayer,
+    NamedActivation,
+    ParametricRectifier,
     TrainingOnly,
 )
 from costmodel_keras.layers.convolution import (
@@ -40,8 +42,32 @@ if TYPE_CHECKING:
     from costmodel.layer import Layer
 
 LAYERS: tuple[type[Layer], ...] = (
-    ActivationLayer, BatchNormalization, Concatenate, Conv, ConvTranspose, Cropping, Dense,
-    DepthwiseConv, Dot, Embedding, Flatten, GlobalPooling, InputLayer, LayerNormalization, Merge,
-    Normalization, Permute, Pooling, RepeatVector, Rescaling, Reshape, SeparableConv,
-    TimeDistributed, TrainingOnly, UpSampling, ZeroPadding,
-)  # fmt: skip
+    ActivationLayer,
+    BatchNormalization,
+    Concatenate,
+    Conv,
+    ConvTranspose,
+    Cropping,
+    Dense,
+    DepthwiseConv,
+    Dot,
+    Embedding,
+    Flatten,
+    GlobalPooling,
+    InputLayer,
+    LayerNormalization,
+    Merge,
+    NamedActivation,
+    Normalization,
+    ParametricRectifier,
+    Permute,
+    Pooling,
+    RepeatVector,
+    Rescaling,
+    Reshape,
+    SeparableConv,
+    TimeDistributed,
+    TrainingOnly,
+    UpSampling,
+    ZeroPadding,
+)

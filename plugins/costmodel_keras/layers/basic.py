@@ -81,30 +81,20 @@ class Dense(Layer):
 
 @frozen
 class ActivationLayer(Layer):
-    """A non-linear function of every element."""
+    """A non-linear function of every element, which the class of the layer names."""
 
-    kinds: ClassVar = (
-        "keras.Activation", "keras.ELU", "keras.LeakyReLU", "keras.PReLU", "keras.ReLU",
-        "keras.Softmax", "keras.ThresholdedReLU",
-    )  # fmt: skip
-
-    activation: str = setting(settings.activation, default="")
-    shared_axes: tuple[int, ...] = setting(
-        lambda axes: settings.integers(axes) if axes else (), default=()
+    kinds: ClassVar[tuple[str, ...]] = (
+        "keras.ELU",
+        "keras.LeakyReLU",
+        "keras.ReLU",
+        "keras.Softmax",
+        "keras.ThresholdedReLU",
     )
 
     @property
     def function(self) -> str:
-        """The name of the function: given, or that of the layer's class."""
-        return self.activation or _FUNCTIONS[self.kind]
-
-    def parameter_shapes(self) -> Mapping[str, Shape]:
-        """For a parametric rectifier its slopes, one for each element that shares none."""
-        if self.kind != "keras.PReLU":
-            return {}
-        axes = enumerate(self.input_shape, start=1)
-        slopes = tuple(1 if axis in self.shared_axes else length for axis, length in axes)
-        return {"alpha": slopes}
+        """The name of the function."""
+        return _FUNCTIONS[self.kind]
 
     def operators(self) -> Work:
         """One activation; a linear one is free."""
@@ -112,10 +102,44 @@ class ActivationLayer(Layer):
             return Free("a linear activation is the identity")
         return (
             Activation(
-                inputs=self.inputs, outputs=self.outputs, function=self.function,
+                inputs=self.inputs,
+                outputs=self.outputs,
+                function=self.function,
                 parameters=self.parameters.values(),
             ),
-        )  # fmt: skip
+        )
+
+
+@frozen
+class NamedActivation(ActivationLayer):
+    """A function of every element, given by its name."""
+
+    kinds: ClassVar = ("keras.Activation",)
+
+    activation: str = setting(settings.activation)
+
+    @property
+    def function(self) -> str:
+        """The name of the function."""
+        return self.activation
+
+
+def _axes(value: Any) -> tuple[int, ...]:
+    return settings.integers(value) if value else ()
+
+
+@frozen
+class ParametricRectifier(ActivationLayer):
+    """A rectifier with a trained slope for negative elements."""
+
+    kinds: ClassVar = ("keras.PReLU",)
+
+    shared_axes: tuple[int, ...] = setting(_axes, default=())
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The slopes, one for each element that shares none."""
+        axes = enumerate(self.input_shape, start=1)
+        return {"alpha": tuple(1 if axis in self.shared_axes else size for axis, size in axes)}
 
 
 _FUNCTIONS = {

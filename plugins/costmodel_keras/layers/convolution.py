@@ -91,8 +91,10 @@ class Convolution(Layer):
             _each(self.dilation_rate, self.rank), strict=True,
         )  # fmt: skip
         return tuple(
-            window_length(length, (kernel - 1) * dilation + 1, stride, self.padding)
-            for length, kernel, stride, dilation in axes
+            [
+                window_length(length, (kernel - 1) * dilation + 1, stride, self.padding)
+                for length, kernel, stride, dilation in axes
+            ]
         )
 
     def output_channels(self) -> int:
@@ -138,13 +140,14 @@ class Conv(Convolution):
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Kernel (window, channels of a group, filters) and bias (filters)."""
-        if self.channels % self.groups or self.filters % self.groups:
+        channels = self.channels
+        if channels % self.groups or self.filters % self.groups:
             message = (
-                f"{self.channels} channels and {self.filters} filters "
+                f"{channels} channels and {self.filters} filters "
                 f"do not divide into {self.groups} groups"
             )
             raise ValueError(message)
-        kernel = (*self.kernel_size, self.channels // self.groups, self.filters)
+        kernel = (*self.kernel_size, channels // self.groups, self.filters)
         return present([("kernel", kernel, True), ("bias", (self.filters,), self.use_bias)])
 
     def operators(self) -> Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,18 +11,19 @@ DATA_FORMATS = ("channels_last", "channels_first")
 
 def whole(value: Any) -> int:
     """A whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    number = value if value.__class__ is int else integer(value)
+    if number < 1:
         message = "expected a whole number of 1 or more"
         raise ValueError(message)
-    return value
+    return number
 
 
 def integer(value: Any) -> int:
-    """A whole number, negative ones included: the index of an axis."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    """A whole number, negative ones and NumPy's included."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
         message = "expected a whole number"
         raise TypeError(message)
-    return value
+    return operator.index(value)
 
 
 def flag(value: Any) -> bool:
@@ -34,35 +36,36 @@ def flag(value: Any) -> bool:
 
 def wholes(value: Any) -> tuple[int, ...]:
     """A whole number of at least 1, or a sequence of them."""
-    values = tuple(value) if isinstance(value, list | tuple) else (value,)
-    for item in values:
-        whole(item)
-    return values
+    return tuple([whole(item) for item in value]) if _is_several(value) else (whole(value),)
 
 
 def integers(value: Any) -> tuple[int, ...]:
     """A whole number, or a sequence of them."""
-    values = value if isinstance(value, list | tuple) else (value,)
-    return tuple(map(integer, values))
+    return tuple([integer(item) for item in value]) if _is_several(value) else (integer(value),)
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def pairs(value: Any) -> tuple[tuple[int, int], ...]:
     """Amounts before and after each axis, from any of the forms that Keras takes."""
-    if isinstance(value, int):
+    if not _is_several(value):
         return ((_amount(value), _amount(value)),)
-    if not isinstance(value, list | tuple) or not value:
+    if not value:
         message = "expected amounts before and after each axis"
         raise TypeError(message)
-    if len(value) == 2 and all(isinstance(item, int) for item in value):  # noqa: PLR2004  # 1-D
+    if len(value) == 2 and not any(map(_is_several, value)):  # noqa: PLR2004  # 1-D
         return ((_amount(value[0]), _amount(value[1])),)
     return tuple((_amount(before), _amount(after)) for before, after in value)
 
 
 def _amount(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    number = integer(value)
+    if number < 0:
         message = "expected whole numbers of 0 or more"
         raise ValueError(message)
-    return value
+    return number
 
 
 def one_of(*allowed: str) -> Callable[[Any], str]:
@@ -87,11 +90,11 @@ def data_format(value: Any) -> str:
 
 def activation(value: Any) -> str:
     """The name of an activation: given by name, as a function, a layer or a configuration."""
-    if value is None:
-        return "linear"
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
+    if value is None:
+        return "linear"
+    if isinstance(value, dict):
         return _configured(value)
     name = getattr(value, "__name__", None)
     return str(name or type(value).__name__)

@@ -1,0 +1,90 @@
+"""Five networks of keras.applications: live, file and JSON, against Keras and TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+from types import SimpleNamespace
+
+import pytest
+from worlds import CATALOGUE, SHIPPED
+
+from costmodel import Scenario, estimate, read
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2
+)
+
+SMALL, LARGE = ["MobileNetV2"], ["ResNet50", "VGG16", "DenseNet121", "InceptionV3"]
+SCENARIO = Scenario(rates=10.0, timesteps=5)
+
+
+@functools.cache
+def application(name, folder):
+    """A network of keras.applications without its weights, read from all three sources."""
+    import keras  # noqa: PLC0415  # only where a test runs
+
+    model = getattr(keras.applications, name)(weights=None)
+    file = folder / f"{name}.keras"
+    model.save(file)
+    sources = (model, file, model.to_json())
+    networks = [read(source, catalogue=CATALOGUE) for source in sources]
+    file.unlink()  # half a gigabyte of weights
+    live, from_file, text = networks
+    return SimpleNamespace(model=model, live=live, file=from_file, json=text)
+
+
+@pytest.fixture(
+    scope="session", params=[*SMALL, *(pytest.param(n, marks=pytest.mark.slow) for n in LARGE)]
+)
+def app(request, tmp_path_factory):
+    """One of the networks, built once."""
+    return application(request.param, tmp_path_factory.getbasetemp())
+
+
+def test_the_live_model_the_file_and_the_json_are_one_network(app):
+    assert app.live == app.file
+    assert app.live == app.json
+
+
+def test_the_live_model_the_file_and_the_json_have_one_bill(app):
+    sources = (app.live, app.file, app.json)
+    bills = [
+        estimate(source, SHIPPED, scenario=SCENARIO, catalogue=CATALOGUE, on_unpriced="bound")
+        for source in sources
+    ]
+    assert len({bill.to_json() for bill in bills}) == 1
+
+
+def test_every_layer_has_keras_own_output_shape(app):
+    shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in app.model.layers}
+    assert {layer.name: layer.outputs[0].shape for layer in app.live.layers} == shapes
+
+
+def test_every_layer_has_keras_own_parameter_count(app):
+    counts = {layer.name: layer.count_params() for layer in app.model.layers}
+    assert {layer.name: layer.parameter_count for layer in app.live.layers} == counts
+    assert app.live.parameter_count == app.model.count_params()
+
+
+def test_a_processor_prices_every_layer(app):
+    bill = estimate(app.live, "cpu", catalogue=CATALOGUE, on_unpriced="error")
+    assert bill.coverage("cpu").is_complete
+    assert bill.total("cpu").energy_joules > 0
+
+
+def test_the_multiply_accumulates_are_half_of_the_operations_that_tensorflow_counts(app):
+    assert 2 * app.live.macs == tensorflow_operations(app.model)
+
+
+def tensorflow_operations(model):
+    """Floating point operations of all convolutions and products in TensorFlow's own graph."""
+    import tensorflow as tf  # noqa: PLC0415  # only where a test runs
+
+    signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature).graph
+    options = {
+        **tf.compat.v1.profiler.ProfileOptionBuilder.float_operation(),
+        "output": "none",
+        "account_type_regexes": ["Conv2D", "MatMul", "DepthwiseConv2dNative"],
+    }
+    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops

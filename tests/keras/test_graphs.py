@@ -1,0 +1,300 @@
+"""Graphs of every form that Keras makes, live and as JSON."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+from keras import layers
+from worlds import CATALOGUE
+
+from costmodel import Scenario, UnpricedWarning, estimate, read
+from costmodel.errors import ReadError, ShapeError, UnknownNameError
+
+
+def both(model):
+    """The network, after a check that the live model and its JSON agree."""
+    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    assert live == text
+    assert live.parameter_count == model.count_params()
+    return live
+
+
+def names(network):
+    return [layer.name for layer in network.layers]
+
+
+def outputs(network):
+    return [network.layer(port.layer).outputs[port.output].shape for port in network.outputs]
+
+
+def dense_block(name="block", width=4):
+    """A model that goes as a layer: `width` elements in and out."""
+    inputs = keras.Input((width,))
+    return keras.Model(inputs, layers.Dense(width, name="inner")(inputs), name=name)
+
+
+def test_a_sequential_model_is_a_chain():
+    model = keras.Sequential([keras.Input((4,), name="in"), layers.Dense(3, name="out")])
+    network = both(model)
+    assert names(network) == ["in", "out"]
+    assert outputs(network) == [(3,)]
+
+
+def test_a_sequential_model_without_an_input_layer_reads_once_it_is_built():
+    model = keras.Sequential([layers.Dense(3, name="out")])
+    model.build((None, 4))
+    assert outputs(both(model)) == [(3,)]
+
+
+@pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])
+def test_a_sequential_model_that_is_not_built_says_how_to_build_it(source):
+    model = keras.Sequential([layers.Dense(3)])
+    with pytest.raises(ReadError, match=r"build.*keras\.Input in front"):
+        read(source(model), catalogue=CATALOGUE)
+
+
+def test_a_nested_model_gives_its_layers_under_its_name():
+    inputs = keras.Input((4,), name="in")
+    network = both(keras.Model(inputs, layers.Dense(2, name="out")(dense_block()(inputs))))
+    assert names(network) == ["in", "block/inner", "out"]
+
+
+def test_models_nested_in_models_are_opened_all_the_way():
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="deep")], name="inner")
+    middle = keras.Sequential([keras.Input((4,)), inner], name="middle")
+    network = both(keras.Sequential([keras.Input((4,), name="in"), middle]))
+    assert names(network) == ["in", "middle/inner/deep"]
+
+
+def test_a_model_called_twice_shares_its_parameters():
+    inputs, block = keras.Input((4,), name="in"), dense_block()
+    network = both(keras.Model(inputs, block(block(inputs))))
+    assert names(network) == ["in", "block/inner", "block/inner@2"]
+    assert network.layer("block/inner@2").shares == "block/inner"
+    assert network.parameter_count == 20
+    assert network.macs == 2 * 16
+
+
+def test_a_layer_called_twice_shares_its_parameters():
+    inputs, dense = keras.Input((4,), name="in"), layers.Dense(4, name="same")
+    network = both(keras.Model(inputs, dense(dense(inputs))))
+    assert names(network) == ["in", "same", "same@2"]
+    assert network.sources("same@2")[0].layer == "same"
+
+
+def test_a_layer_called_at_two_shapes_has_both():
+    short, long = keras.Input((3, 4), name="short"), keras.Input((9, 4), name="long")
+    dense = layers.Dense(5, name="same")
+    network = both(keras.Model([short, long], [dense(short), dense(long)]))
+    assert outputs(network) == [(3, 5), (9, 5)]
+
+
+def test_a_model_called_at_another_shape_has_the_shapes_of_the_call():
+    inner = keras.Sequential(
+        [keras.Input((None, None, 3)), layers.Conv2D(4, 3, name="conv")], name="inner"
+    )
+    inputs = keras.Input((8, 8, 3), name="in")
+    network = both(keras.Model(inputs, inner(inputs)))
+    assert network.layer("inner/conv").outputs[0].shape == (6, 6, 4)
+
+
+def test_several_inputs_and_outputs_keep_their_order():
+    first, second = keras.Input((3,), name="first"), keras.Input((4,), name="second")
+    joined = layers.Concatenate(name="join")([second, first])
+    network = both(keras.Model([first, second], [layers.Dense(2)(joined), joined]))
+    assert [port.layer for port in network.sources("join")] == ["second", "first"]
+    assert outputs(network) == [(2,), (7,)]
+
+
+def test_inputs_and_outputs_may_be_dictionaries():
+    tensors = {"b": keras.Input((4,), name="b"), "a": keras.Input((3,), name="a")}
+    heads = {"z": layers.Dense(2)(tensors["b"]), "y": layers.Dense(5)(tensors["a"])}
+    assert sorted(outputs(both(keras.Model(tensors, heads)))) == [(2,), (5,)]
+
+
+def test_a_model_that_takes_a_dictionary_goes_as_a_layer():
+    tensors = {"b": keras.Input((4,), name="b"), "a": keras.Input((4,), name="a")}
+    merged = layers.Subtract(name="less")([tensors["a"], layers.Dense(4)(tensors["b"])])
+    inner = keras.Model(tensors, merged, name="inner")
+    left, right = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    network = both(keras.Model([left, right], inner({"a": left, "b": right})))
+    assert network.sources("inner/less")[0].layer == "left"
+
+
+def test_a_tensor_given_as_a_keyword_feeds_the_layer():
+    inputs = keras.Input((4, 8), name="in")
+    attention = layers.MultiHeadAttention(2, 4, name="attention")
+    network = read(keras.Model(inputs, attention(query=inputs, value=inputs)), catalogue=CATALOGUE)
+    assert [port.layer for port in network.sources("attention")] == ["in", "in"]
+
+
+def test_a_model_between_two_layers_of_another_is_a_network():
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(3, name="hidden")(inputs)
+    part = keras.Model(inputs, hidden)
+    layers.Dense(2, name="beyond")(hidden)
+    assert outputs(both(part)) == [(3,)]
+
+
+def test_a_layer_of_two_models_belongs_to_each_with_its_own_calls():
+    dense = layers.Dense(3, name="shared")
+    first, second = keras.Input((4,)), keras.Input((4,))
+    keras.Model(first, dense(first))
+    network = both(keras.Model(second, dense(second)))
+    assert [layer.name for layer in network.layers if layer.kind == "keras.Dense"] == ["shared"]
+
+
+def test_an_input_that_is_an_output_leaves_the_network():
+    inputs = keras.Input((4,), name="in")
+    network = both(keras.Model(inputs, [inputs, layers.Dense(2)(inputs)]))
+    assert outputs(network) == [(4,), (2,)]
+
+
+def test_a_subclass_of_a_functional_model_reads_as_its_graph():
+    class Named(keras.Model):
+        pass
+
+    inputs = keras.Input((4,))
+    assert outputs(both(Named(inputs, layers.Dense(2)(inputs)))) == [(2,)]
+
+
+def test_a_model_without_a_graph_is_refused():
+    class Free(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(ReadError, match="without a graph of layers"):
+        read(Free(), catalogue=CATALOGUE)
+
+
+def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once():
+    dense, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
+    tensor = keras.Input((4,))
+    inner = keras.Model(tensor, dense(tensor), name="inner")
+    model = keras.Model(inputs, dense(inner(inputs)))
+    assert read(model, catalogue=CATALOGUE).parameter_count == model.count_params()
+
+
+# ------------------------------------------------------------------ what has no rule
+
+
+class Mystery(layers.Layer):
+    """A stranger's layer."""
+
+    def call(self, x):
+        return x * 2
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Weighted(Mystery):
+    """A stranger's layer with parameters."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],))
+
+
+def never(_):
+    """What a Lambda must not do."""
+    raise AssertionError
+
+
+def behind(layer, *, last):
+    """A model with `layer` at its end, or before a dense layer."""
+    inputs = keras.Input((4,), name="in")
+    tensor = layer(inputs)
+    return keras.Model(inputs, tensor if last else layers.Dense(2, name="out")(tensor))
+
+
+UNRULED = {
+    "a stranger's layer": lambda: Mystery(name="odd"),
+    "a stranger's layer with weights": lambda: Weighted(name="odd"),
+    "a lambda": lambda: layers.Lambda(lambda x: x + 1, output_shape=(4,), name="odd"),
+    "a lambda that fails": lambda: layers.Lambda(never, output_shape=(4,), name="odd"),
+    "a layer of keras without a rule": lambda: layers.UnitNormalization(name="odd"),
+}
+SOURCES = {"live": lambda model: model, "json": lambda model: model.to_json()}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+@pytest.mark.parametrize("last", [False, True], ids=["before another", "at the end"])
+@pytest.mark.parametrize("odd", UNRULED.values(), ids=UNRULED.keys())
+def test_a_layer_without_a_rule_is_unpriced_and_named(odd, last, source):
+    network = read(source(behind(odd(), last=last)), catalogue=CATALOGUE)
+    assert network.layer("odd").operators().reason.startswith("no rule for kind")
+    with pytest.warns(UnpricedWarning, match="odd: no rule for kind"):
+        bill = estimate(network, "cpu", catalogue=CATALOGUE)
+    assert list(bill.coverage("cpu").unpriced) == ["odd"]
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+def test_a_layer_without_a_rule_keeps_its_place_in_a_sequential_model(source):
+    model = keras.Sequential([keras.Input((4,)), Mystery(name="odd"), layers.Dense(2, name="out")])
+    network = read(source(model), catalogue=CATALOGUE)
+    assert network.layer("out").parameter_count == 10
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
+@pytest.mark.parametrize("last", [False, True], ids=["before another", "at the end"])
+def test_an_operation_on_tensors_is_unpriced_and_named(last, source):
+    inputs = keras.Input((4,), name="in")
+    total = inputs + inputs
+    model = keras.Model(inputs, total if last else layers.Dense(2)(total))
+    network = read(source(model), catalogue=CATALOGUE)
+    kinds = [layer.kind for layer in network.layers]
+    assert "keras.ops.Add" in kinds
+
+
+def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage():
+    network = read(behind(Weighted(name="odd"), last=False), catalogue=CATALOGUE)
+    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    assert bill.coverage("cpu").parameters.fraction < 1
+
+
+# ------------------------------------------------------------------ open axes
+
+
+@pytest.fixture
+def open_model():
+    """A network over sequences of any length."""
+    inputs = keras.Input((None, 4), name="words")
+    return keras.Model(inputs, layers.Conv1D(2, 3, name="conv")(inputs))
+
+
+def test_an_open_axis_stays_open_until_it_is_bound(open_model):
+    network = both(open_model)
+    assert not network.is_bound
+    assert network.layer("conv").outputs[0].shape == (None, 2)
+
+
+def test_an_open_axis_is_bound_by_the_reading(open_model):
+    network = read(open_model, input_shapes={"words": (10, 4)}, catalogue=CATALOGUE)
+    assert network.layer("conv").outputs[0].shape == (8, 2)
+
+
+def test_an_open_axis_is_bound_by_the_scenario(open_model):
+    scenario = Scenario(input_shapes={"words": (10, 4)})
+    bill = estimate(open_model, "cpu", scenario=scenario, catalogue=CATALOGUE)
+    assert bill.macs == 8 * 3 * 4 * 2
+
+
+def test_an_axis_that_nobody_binds_is_an_error_that_says_how(open_model):
+    with pytest.raises(ShapeError, match=r"open axis.*Scenario\(input_shapes"):
+        estimate(open_model, "cpu", catalogue=CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "error", "message"),
+    [
+        ({"words": (10, 5)}, ShapeError, "declared as . x 4; 10 x 5 does not fit"),
+        ({"words": (10,)}, ShapeError, "does not fit"),
+        ({"words": (2, 4)}, ShapeError, "window of 3 does not fit into an axis of 2"),
+        ({"words": (0, 4)}, ShapeError, "not an axis length of 1 or more"),
+        ({"word": (10, 4)}, UnknownNameError, "nearest known: 'words'"),
+        ({"conv": (10, 4)}, UnknownNameError, "unknown input 'conv'"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_refused(open_model, shapes, error, message):
+    with pytest.raises(error, match=message):
+        read(open_model, input_shapes=shapes, catalogue=CATALOGUE)

@@ -1,0 +1,184 @@
+"""Single layers of every kind that has a rule, against Keras itself."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras_cases import CASES, FIRST, ONE_OF_EACH, Case, built, label
+from worlds import CATALOGUE
+
+from costmodel import read
+from costmodel_keras.layers import LAYERS
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2
+)
+
+SPATIAL = [
+    case
+    for case in CASES
+    if any(word in case.name for word in ("Conv", "Pooling", "Padding", "Cropping", "UpSampling"))
+    and "TimeDistributed" not in case.name
+    and not FIRST.items() <= case.settings.items()
+]
+"""Layers over images, which take open axes."""
+
+IN_KERAS_NO_MORE = {"keras.ThresholdedReLU"}
+"""Kinds of older Keras versions, whose files are still about."""
+
+
+@pytest.fixture(scope="module", params=CASES, ids=label)
+def single(request):
+    """A model of one layer, and the layer."""
+    return built(request.param)
+
+
+def read_layer(source, layer):
+    return read(source, catalogue=CATALOGUE).layer(layer.name)
+
+
+def test_the_output_has_keras_own_shape(single):
+    model, layer = single
+    assert read_layer(model, layer).outputs[0].shape == tuple(model.output_shape[1:])
+
+
+def test_the_parameters_are_as_many_and_of_the_shapes_that_keras_holds(single):
+    model, layer = single
+    ours = read_layer(model, layer)
+    assert ours.parameter_count == layer.count_params()
+    shapes = sorted(tensor.shape for tensor in ours.parameters.values())
+    assert shapes == sorted(tuple(w.shape) for w in layer.weights if "seed" not in w.path)
+
+
+def test_the_live_layer_and_its_json_are_equal(single):
+    model, _ = single
+    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    assert live == text
+    assert live.parameter_count == text.parameter_count
+
+
+def test_a_layer_given_its_own_inputs_again_is_itself(single):
+    model, _ = single
+    for layer in read(model, catalogue=CATALOGUE).layers:
+        again = layer.with_inputs(layer.inputs)
+        assert (again, again.parameter_count) == (layer, layer.parameter_count)
+
+
+def test_the_layer_has_work_or_says_why_not(single):
+    model, layer = single
+    work = read_layer(model, layer).operators()
+    assert getattr(work, "reason", None) or len(work) > 0
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=label)
+def test_the_keras_file_is_the_live_layer(case, tmp_path):
+    model, _ = built(case)
+    model.save(tmp_path / "one.keras")
+    from_file = read(tmp_path / "one.keras", catalogue=CATALOGUE)
+    assert from_file == read(model, catalogue=CATALOGUE)
+
+
+@pytest.mark.parametrize("case", SPATIAL, ids=label)
+def test_open_axes_once_bound_give_the_shapes_of_a_layer_built_for_them(case):
+    shape = case.shapes[0]
+    model, _ = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
+    name = model.layers[0].name
+    bound = read(model, input_shapes={name: shape}, catalogue=CATALOGUE)
+    closed, _ = built(case)
+    assert bound.layers[-1].outputs[0].shape == tuple(closed.output_shape[1:])
+
+
+@pytest.mark.parametrize("case", SPATIAL, ids=label)
+def test_open_axes_stay_open_where_keras_leaves_them_open(case):
+    shape = case.shapes[0]
+    model, layer = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
+    assert read_layer(model, layer).outputs[0].shape == tuple(model.output_shape[1:])
+
+
+def test_every_kind_that_has_a_rule_is_tried():
+    tried = {f"keras.{case.name}" for case in CASES} | {"keras.InputLayer"}
+    ruled = {kind for rule in LAYERS for kind in rule.kinds}
+    assert tried == ruled - IN_KERAS_NO_MORE
+
+
+# ------------------------------------------------------------------ drawn settings
+
+
+@st.composite
+def convolutions(draw):
+    """Any convolution of any rank with settings that Keras accepts."""
+    rank = draw(st.integers(1, 3))
+    name = draw(
+        st.sampled_from(["Conv{}D", "Conv{}DTranspose", "DepthwiseConv{}D", "SeparableConv{}D"])
+    )
+    if "Conv{}D" != name != "Conv{}DTranspose":
+        rank = min(rank, 2)
+    channels, groups = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    kernel = draw(st.tuples(*[st.integers(1, 4)] * rank))
+    stride = draw(st.tuples(*[st.integers(1, 3)] * rank))
+    padding = draw(st.sampled_from(["valid", "same"]))
+    options = {"kernel_size": kernel, "padding": padding, "use_bias": draw(st.booleans())}
+    if name == "Conv{}D":
+        options |= {"filters": groups * 2, "groups": groups}
+    elif "Depthwise" not in name:
+        options |= {"filters": draw(st.integers(1, 4))}
+    if "Depthwise" in name or "Separable" in name:
+        options |= {"depth_multiplier": draw(st.integers(1, 3))}
+        stride = stride[:1] * rank  # TensorFlow takes no other
+    if draw(st.booleans()) and "Transpose" not in name:
+        options |= {"dilation_rate": draw(st.integers(1, 2))}
+    else:
+        options |= {"strides": stride}
+    sides = draw(st.tuples(*[st.integers(7, 10)] * rank))
+    return Case([(*sides, channels * groups)], name.format(rank), options)
+
+
+@st.composite
+def poolings(draw):
+    """Any pooling of any rank."""
+    rank = draw(st.integers(1, 3))
+    name = draw(st.sampled_from(["Max", "Average"])) + f"Pooling{rank}D"
+    options = {
+        "pool_size": draw(st.tuples(*[st.integers(1, 4)] * rank)),
+        "strides": draw(st.none() | st.tuples(*[st.integers(1, 4)] * rank)),
+        "padding": draw(st.sampled_from(["valid", "same"])),
+    }
+    sides = draw(st.tuples(*[st.integers(4, 9)] * rank))
+    return Case([(*sides, 2)], name, options)
+
+
+@st.composite
+def output_paddings(draw):
+    """Transposed convolutions with the padding of the output given."""
+    stride, kernel = draw(st.integers(2, 3)), draw(st.integers(2, 4))
+    options = {
+        "filters": 2,
+        "kernel_size": kernel,
+        "strides": stride,
+        "padding": draw(st.sampled_from(["valid", "same"])),
+        "output_padding": draw(st.integers(0, stride - 1)),
+    }
+    return Case([(draw(st.integers(3, 6)), 2)], "Conv1DTranspose", options)
+
+
+@settings(max_examples=60)
+@given(case=convolutions() | poolings() | output_paddings())
+def test_windows_of_any_size_stride_and_padding_land_where_keras_has_them(case):
+    model, layer = built(case)
+    ours = read_layer(model, layer)
+    assert ours.outputs[0].shape == tuple(model.output_shape[1:])
+    assert ours.parameter_count == layer.count_params()
+    assert ours == read_layer(model.to_json(), layer)
+
+
+def test_every_public_layer_of_keras_without_a_rule_is_unpriced_and_named():
+    import keras  # noqa: PLC0415  # only where a test runs
+
+    classes = [member for _, member in inspect.getmembers(keras.layers, inspect.isclass)]
+    kinds = {f"keras.{cls.__name__}" for cls in classes} - CATALOGUE.layer_rules.by_kind.keys()
+    assert {"keras.LSTM", "keras.MultiHeadAttention", "keras.Lambda"} <= kinds
+    for kind in kinds:
+        assert repr(kind) in CATALOGUE.layer_rules.reason_unknown(kind)

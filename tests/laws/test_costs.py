@@ -1,0 +1,217 @@
+"""The laws that every cost obeys, on every device that ships and on drawn ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import KERAS, UNKNOWN, devices, networks, operators, scenarios, sketches
+from worlds import CATALOGUE, RULES, SHIPPED
+
+from costmodel import Cost, lower, price
+
+SPIKE_DRIVEN = {"synapse", "inputs"}
+"""The components of an event-driven device that are paid by the spike."""
+
+CHIPS = {
+    **{name: st.just(CATALOGUE.device(name)) for name in SHIPPED},
+    **{f"any {name}": devices(family) for name, family in CATALOGUE.device_families.items()},
+}
+every_chip = pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS.keys())
+event_driven = pytest.mark.parametrize(
+    "name", ["loihi", "loihi-silicon", "spinnaker", "spinnaker2"]
+)
+
+RECIPES = (*KERAS, UNKNOWN)
+
+
+def bill_of(network, device, scenario):
+    return price(lower(network, scenario), device, scenario)
+
+
+def charges(outcome):
+    return outcome.charges if isinstance(outcome, Cost) else ()
+
+
+def energy(outcome):
+    return outcome.energy_joules if isinstance(outcome, Cost) else 0.0
+
+
+def by_component(cost, wanted):
+    return [charge.energy_joules for charge in cost.charges if charge.component in wanted]
+
+
+def close(one, other):
+    return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-300)
+
+
+@every_chip
+@given(data=st.data(), operator=operators(), scenario=scenarios())
+def test_every_charge_is_finite_and_not_negative(chip, data, operator, scenario):
+    outcome = data.draw(chip).price(operator, scenario)
+    for charge in charges(outcome):
+        assert math.isfinite(charge.energy_joules)
+        assert charge.count >= 0
+        assert charge.energy_joules_low >= 0
+
+
+@every_chip
+@given(data=st.data(), operator=operators(), scenario=scenarios())
+def test_a_device_answers_every_standard_operator_with_a_charge_or_a_reason(
+    chip, data, operator, scenario
+):
+    outcome = data.draw(chip).price(operator, scenario)
+    assert charges(outcome) or outcome.reason
+
+
+@every_chip
+@given(data=st.data(), operator=operators(), scenario=scenarios())
+def test_the_lowest_energy_the_energy_and_the_highest_stand_in_this_order(
+    chip, data, operator, scenario
+):
+    outcome = data.draw(chip).price(operator, scenario)
+    if isinstance(outcome, Cost):
+        assert outcome.energy_joules_low <= outcome.energy_joules <= outcome.energy_joules_high
+
+
+@every_chip
+@given(data=st.data(), operator=operators(), scenario=scenarios())
+def test_the_factors_of_a_charge_make_its_count_and_the_charges_make_the_energy(
+    chip, data, operator, scenario
+):
+    outcome = data.draw(chip).price(operator, scenario)
+    made = [
+        math.prod(factor.value for factor in charge.factors) * charge.parameter.value
+        for charge in charges(outcome)
+    ]
+    assert close(sum(made), energy(outcome))
+
+
+@every_chip
+@given(data=st.data(), operator=operators(), scenario=scenarios())
+def test_the_components_make_the_energy(chip, data, operator, scenario):
+    outcome = data.draw(chip).price(operator, scenario)
+    if isinstance(outcome, Cost):
+        assert close(sum(outcome.components.values()), outcome.energy_joules)
+
+
+@every_chip
+@given(data=st.data(), network=networks(RULES, recipes=RECIPES), scenario=scenarios())
+def test_a_network_costs_the_sum_of_its_layers(chip, data, network, scenario):
+    bill = bill_of(network, data.draw(chip), scenario)
+    layers = [bill.line(layer.name).cost.energy_joules for layer in network.layers]
+    assert close(bill.total.energy_joules, sum(layers))
+
+
+@every_chip
+@given(data=st.data(), network=networks(RULES, recipes=RECIPES), scenario=scenarios())
+def test_nothing_is_free_or_missing_without_a_reason(chip, data, network, scenario):
+    for line in bill_of(network, data.draw(chip), scenario).lines:
+        assert line.cost.charges or line.free or line.unpriced
+        for item in line.items:
+            assert charges(item.outcome) or item.outcome.reason
+
+
+@every_chip
+@given(data=st.data(), network=networks(RULES, recipes=RECIPES), scenario=scenarios())
+def test_coverage_is_a_fraction_and_complete_only_if_nothing_is_unpriced(
+    chip, data, network, scenario
+):
+    bill = bill_of(network, data.draw(chip), scenario)
+    coverage = bill.coverage
+    for name in ("layers", "operators", "macs", "parameters"):
+        assert 0 <= getattr(coverage, name).fraction <= 1
+    missing = {line.layer.name for line in bill.lines if line.unpriced}
+    assert coverage.unpriced.keys() == missing
+    assert coverage.is_complete == (coverage.fraction == 1) == (not missing)
+
+
+@every_chip
+@given(data=st.data(), sketch=sketches(rules=RULES, branching=False), scenario=scenarios())
+def test_a_wider_layer_never_makes_a_network_cheaper(chip, data, sketch, scenario):
+    device = data.draw(chip)
+    widest = data.draw(st.sampled_from([node.name for node in sketch.nodes]))
+    wider = sketch.widened(widest, data.draw(st.integers(2, 4)))
+    before, after = (
+        bill_of(drawn.network(RULES), device, scenario).total for drawn in (sketch, wider)
+    )
+    assert after.energy_joules >= before.energy_joules * (1 - 1e-12)
+
+
+@every_chip
+@given(data=st.data(), operator=operators(), times=st.integers(2, 9), scenario=scenarios())
+def test_work_done_more_often_never_costs_less(chip, data, operator, times, scenario):
+    device = data.draw(chip)
+    once, often = (device.price(work, scenario) for work in (operator, operator.repeated(times)))
+    assert energy(often) >= energy(once) * (1 - 1e-12)
+
+
+@every_chip
+@given(data=st.data(), network=networks(RULES), scenario=scenarios())
+def test_twice_the_batch_costs_twice_the_dynamic_energy(chip, data, network, scenario):
+    device = data.draw(chip)
+    twice = evolve(scenario, batch=2 * scenario.batch)
+    one, two = (bill_of(network, device, item).total for item in (scenario, twice))
+    dynamic = one.components.keys() - {"static"}
+    assert close(2 * sum(by_component(one, dynamic)), sum(by_component(two, dynamic)))
+
+
+@event_driven
+@given(network=networks(RULES), scenario=scenarios(rates=st.just(0.0)))
+def test_no_spikes_cost_no_synaptic_energy(name, network, scenario):
+    total = bill_of(network, CATALOGUE.device(name), scenario).total
+    assert not any(by_component(total, SPIKE_DRIVEN))
+
+
+@event_driven
+@given(network=networks(RULES), scenario=scenarios())
+def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
+    name, network, scenario
+):
+    device = CATALOGUE.device(name)
+    twice = evolve(scenario, rates=2 * scenario.rate)
+    one, two = (bill_of(network, device, item).total for item in (scenario, twice))
+    assert close(2 * sum(by_component(one, SPIKE_DRIVEN)), sum(by_component(two, SPIKE_DRIVEN)))
+    assert by_component(one, {"neuron"}) == by_component(two, {"neuron"})
+
+
+@every_chip
+@given(data=st.data(), network=networks(RULES), scenario=scenarios())
+def test_twice_a_price_costs_twice_its_charges_and_nothing_else_changes(
+    chip, data, network, scenario
+):
+    device = data.draw(chip)
+    name, price_before = data.draw(st.sampled_from(sorted(device.parameters.items())))
+    dearer = device.with_parameters(**{name: f"{2 * price_before.value!r} {price_before.unit}"})
+    before = bill_of(network, device, scenario).total
+    after = bill_of(network, dearer, scenario).total
+    for old, new in zip(before.charges, after.charges, strict=True):
+        factor = 2 if old.parameter.name == name else 1
+        assert new.count == old.count
+        assert new.energy_joules == pytest.approx(factor * old.energy_joules, rel=1e-12, abs=0)
+
+
+@every_chip
+@given(data=st.data(), network=networks(RULES), scenario=scenarios())
+def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
+    chip, data, network, scenario
+):
+    device = data.draw(chip)
+    bill = bill_of(network, device, scenario)
+    names = list(device.parameters)
+    counts = np.zeros((len(bill.lines), len(names)))
+    for row, line in enumerate(bill.lines):
+        for charge in line.cost.charges:
+            counts[row, names.index(charge.parameter.name)] += charge.count
+    prices = np.array([device.parameters[name].value for name in names])
+    energies = [line.cost.energy_joules for line in bill.lines]
+    np.testing.assert_allclose(counts @ prices, energies, rtol=1e-12, atol=0)
+
+
+@given(network=networks(RULES))
+def test_folding_a_layer_away_loses_no_multiply_accumulate(network):
+    assert sum(layer.macs for layer in lower(network)) == network.macs

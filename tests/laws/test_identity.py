@@ -1,0 +1,193 @@
+"""The laws of what must change nothing: names, order, form, repetition and threads."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+from attrs import evolve, fields
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import KERAS, UNKNOWN, devices, networks, scenarios, sketches
+from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
+
+from costmodel import Scenario, estimate, lower, price, read
+from costmodel.devicefile import SCHEMA, load_device
+from costmodel.units import parse_quantity
+
+FAMILIES = CATALOGUE.device_families
+RECIPES = (*KERAS, UNKNOWN)
+any_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+any_network = networks(RULES, recipes=RECIPES)
+
+
+def estimate_on_all(source, scenario, catalogue=CATALOGUE):
+    return estimate(source, SHIPPED, scenario=scenario, catalogue=catalogue, on_unpriced="bound")
+
+
+def device_file(device):
+    """The YAML text of a device."""
+    sources = {item.name: item.source for item in device.parameters.values()}
+    entries = {name: entry(item) for name, item in device.parameters.items()}
+    head = {"schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title}
+    return yaml.safe_dump({**head, "sources": sources, "parameters": entries}).encode()
+
+
+def entry(parameter):
+    shown = {
+        key: f"{getattr(parameter, key)!r} {parameter.unit}" for key in ("value", "low", "high")
+    }
+    return {**shown, "source": parameter.name, "evidence": parameter.evidence.value}
+
+
+@given(sketch=sketches(rules=RULES, recipes=RECIPES), scenario=scenarios())
+def test_renaming_the_layers_changes_nothing_but_names(sketch, scenario):
+    renamed = sketch.renamed(lambda name: f"{name} in other words")
+    before, after = (
+        estimate_on_all(drawn.network(RULES), scenario).to_json() for drawn in (sketch, renamed)
+    )
+    assert after.replace(" in other words", "") == before
+
+
+@given(sketch=sketches(rules=RULES, recipes=RECIPES, branching=False), data=st.data())
+def test_the_order_in_which_layers_are_given_does_not_change_the_network_costs(sketch, data):
+    network = sketch.network(RULES)
+    shuffled = evolve(network, layers=data.draw(st.permutations(network.layers)))
+    assert shuffled.layers == network.layers
+    assert shuffled == network
+
+
+@given(network=any_network, scenario=scenarios())
+def test_the_order_of_the_plugins_changes_nothing(network, scenario):
+    worlds = [world(**dict(order)) for order in itertools.permutations(HOUSE.items())]
+    bills = {estimate_on_all(network, scenario, each).to_json() for each in worlds}
+    assert len(bills) == 1
+
+
+@given(sketch=sketches(rules=RULES))
+def test_the_json_of_a_network_reads_as_the_network(sketch):
+    assert read(sketch.json(RULES), catalogue=CATALOGUE) == sketch.network(RULES)
+
+
+@given(sketch=sketches(rules=RULES), scenario=scenarios())
+def test_a_file_its_text_and_the_network_have_one_bill(tmp_path_factory, sketch, scenario):
+    file = tmp_path_factory.mktemp("file") / "network.json"
+    file.write_text(sketch.json(RULES))
+    sources = [sketch.network(RULES), sketch.json(RULES), file, str(file)]
+    assert len({estimate_on_all(source, scenario).to_json() for source in sources}) == 1
+
+
+@given(network=any_network, scenario=scenarios())
+def test_an_estimate_as_json_parses_back_to_its_values(network, scenario):
+    bill = estimate_on_all(network, scenario)
+    assert json.loads(bill.to_json()) == bill.to_dict()
+    for name in SHIPPED:
+        energy = json.loads(bill.to_json())["devices"][name]["energy_joules"]
+        assert energy["value"] == bill.total(name).energy_joules
+
+
+@any_family
+@given(data=st.data())
+def test_a_device_written_to_a_file_loads_as_the_same_device(family, data):
+    device = data.draw(devices(family))
+    loaded = load_device(device_file(device), "drawn.yaml", FAMILIES)
+    assert type(loaded) is family
+    assert loaded.parameters.keys() == device.parameters.keys()
+    for name, parameter in device.parameters.items():
+        assert evolve(loaded.parameters[name], source="drawn") == parameter
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_device_that_ships_loads_the_same_after_it_is_written(name):
+    device = CATALOGUE.device(name)
+    loaded = load_device(device_file(device), f"{name}.yaml", FAMILIES)
+    for parameter, value in device.parameters.items():
+        assert evolve(loaded.parameters[parameter], note=value.note) == value
+
+
+@given(network=any_network, scenario=scenarios())
+def test_the_same_question_has_the_same_answer(network, scenario):
+    first, second = (estimate_on_all(network, scenario) for _ in range(2))
+    assert first.to_json() == second.to_json()
+    assert str(first) == str(second)
+
+
+@given(network=any_network, scenario=scenarios())
+def test_a_network_for_its_own_input_shape_is_itself(network, scenario):
+    shape = network.layer("input").shape
+    rebound = network.bind({"input": shape})
+    assert rebound == network
+    bound = evolve(scenario, input_shapes={"input": shape})
+    assert lower(network, bound) == lower(network, scenario)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_threads_that_price_one_network_at_once_agree(name):
+    network = read_example()
+    lowered, device = lower(network), CATALOGUE.device(name)
+    scenario = Scenario(rates=10.0)
+    with ThreadPoolExecutor(8) as pool:
+        bills = pool.map(lambda _: price(lowered, device, scenario), range(64))
+    assert len({bill.total.energy_joules for bill in bills}) == 1
+
+
+def test_threads_that_ask_a_new_world_at_once_get_one_device_each():
+    fresh = world(**HOUSE)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(fresh.device, SHIPPED * 8))
+    assert {device.name for device in found} == set(SHIPPED)
+    assert not fresh.plugins.problems
+
+
+@given(network=any_network, scenario=scenarios(), name=st.sampled_from(SHIPPED))
+def test_the_charges_that_an_explanation_shows_add_up_to_its_energy(network, scenario, name):
+    bill = estimate_on_all(network, scenario)
+    for layer in network.layers:
+        lines = bill.explain(layer.name, name).splitlines()
+        shown = [joules(line) for line in lines if line.startswith("      x ")]
+        # Each figure is shown with three digits.
+        assert joules(lines[-1]) == pytest.approx(sum(shown), rel=0.011, abs=1e-30)
+
+
+@given(network=any_network, scenario=scenarios(), name=st.sampled_from(SHIPPED))
+def test_an_explanation_names_the_parameter_evidence_and_source_of_every_charge(
+    network, scenario, name
+):
+    bill = estimate_on_all(network, scenario)
+    for line in bill.bill(name).lines:
+        text = bill.explain(line.layer.name, name)
+        for charge in line.cost.charges:
+            parameter = charge.parameter
+            assert f"x {parameter.name} " in text
+            assert f"[{parameter.evidence.value}: {parameter.source}" in text
+
+
+def joules(line):
+    """The energy that a line of an explanation ends with, or states behind `energy:`."""
+    found = re.search(r"(?:= |energy: )(\S+ \S*J)", line)
+    return parse_quantity(found.group(1)).value
+
+
+def read_example():
+    text = {
+        "class_name": "Sequential",
+        "config": {
+            "name": "example",
+            "layers": [
+                {"class_name": "InputLayer", "config": {"batch_shape": [None, 64], "name": "in"}},
+                {"class_name": "Dense", "config": {"units": 10, "name": "out"}},
+            ],
+        },
+    }
+    return read(json.dumps(text), catalogue=CATALOGUE)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_field_of_a_shipped_parameter_is_filled_in(name):
+    for parameter in CATALOGUE.device(name).parameters.values():
+        for attribute in fields(type(parameter)):
+            assert attribute.name == "note" or getattr(parameter, attribute.name) not in {None, ""}

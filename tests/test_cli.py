@@ -1,0 +1,496 @@
+"""The command line, in process where that is enough and as a real command where it is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+import worlds
+from click.testing import CliRunner, Result
+
+from costmodel import catalogue as catalogues
+from costmodel.cli import main
+from costmodel.operators import Contraction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NETWORKS = Path(__file__).parent / "networks"
+VISION, DENSE = str(NETWORKS / "vision.json"), str(NETWORKS / "dense.json")
+TWO_INPUTS, OPEN_AXES = str(NETWORKS / "two_inputs.json"), str(NETWORKS / "open_axes.json")
+COMMAND = Path(sys.executable).with_name("costmodel")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def good(*arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def command(*arguments: str, **extra: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  # our own command
+        [COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60, **extra
+    )
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A way to replace the installed catalogue by the house and further plugins."""
+
+    def use(**plugins: object) -> None:
+        made = worlds.world(**worlds.HOUSE, **plugins)
+        monkeypatch.setattr(catalogues, "installed", lambda: made)
+
+    return use
+
+
+# ------------------------------------------------------------------ estimate
+
+
+def test_an_estimate_lists_every_layer_and_the_total() -> None:
+    shown = good("estimate", DENSE, "-d", "cpu")
+    assert [line.split()[0] for line in shown.splitlines()[4:7]] == ["features", "first", "second"]
+    assert "6.75 µJ" in next(line for line in shown.splitlines() if line.startswith("Total"))
+
+
+def test_devices_may_be_repeated_or_separated_by_commas() -> None:
+    repeated = good("estimate", DENSE, "-d", "cpu", "-d", "gpu", "-d", "arm")
+    assert repeated == good("estimate", DENSE, "-d", "cpu, gpu", "-d", "arm")
+
+
+def test_a_device_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine, too.yaml"
+    file.write_text(Path(str(worlds.CATALOGUE.device("cpu").file)).read_text())
+    assert "6.75 µJ" in good("estimate", DENSE, "-d", file)
+
+
+def test_without_a_device_the_known_ones_are_told() -> None:
+    result = run("estimate", DENSE)
+    assert result.exit_code == 2
+    assert "known: arm, cpu, gpu, loihi" in result.stderr
+    assert result.stdout == ""
+
+
+def test_several_models_give_several_tables() -> None:
+    shown = good("estimate", DENSE, TWO_INPUTS, "-d", "cpu")
+    assert shown.startswith("dense: ")
+    assert "\n\ntwo_inputs: " in shown
+
+
+def test_one_model_as_json_is_one_object_and_several_are_a_list() -> None:
+    one = json.loads(good("estimate", DENSE, "-d", "cpu", "--format", "json"))
+    two = json.loads(good("estimate", DENSE, TWO_INPUTS, "-d", "cpu", "--format", "json"))
+    assert one["devices"]["cpu"]["energy_joules"]["value"] == pytest.approx(785 * 8.6e-9)
+    assert [item["network"]["name"] for item in two] == ["dense", "two_inputs"]
+    assert two[0] == one
+
+
+def test_several_models_as_csv_are_one_table_that_names_them() -> None:
+    rows = list(
+        csv.reader(io.StringIO(good("estimate", DENSE, DENSE, "-d", "cpu", "--format", "csv")))
+    )
+    assert rows[0][:2] == ["Table", "Layer"]
+    assert [row[1] for row in rows[1:]] == ["features", "first", "second"] * 2
+
+
+def test_markdown_is_a_github_table() -> None:
+    assert "| Layer | Kind |" in good("estimate", DENSE, "-d", "cpu", "--format", "markdown")
+
+
+def test_timesteps_rate_and_dt_scale_what_spikes_cost() -> None:
+    def synapses(*options: str) -> float:
+        shown = good("estimate", DENSE, "-d", "spinnaker", "--format", "json", *options)
+        return json.loads(shown)["devices"]["spinnaker"]["components"]["synapse"]  # type: ignore[no-any-return]
+
+    once = synapses("--rate", "10")
+    assert synapses("--rate", "20") == pytest.approx(2 * once)
+    assert synapses("--rate", "0.01 kHz", "--timesteps", "3") == pytest.approx(3 * once)
+    assert synapses("--rate", "10 Hz", "--dt", "2 ms") == pytest.approx(2 * once)
+    assert synapses("--rate", "10", "--dt", "0.004") == pytest.approx(4 * once)
+    assert synapses("--rate", "10", "--batch", "5") == pytest.approx(5 * once)
+
+
+def test_a_rate_of_one_layer_replaces_the_rate_of_all() -> None:
+    options = ["--rate", "0", "--rate", "first=10", "--format", "json"]
+    layers = json.loads(good("estimate", DENSE, "-d", "spinnaker", *options))
+    by_name = {item["name"]: item for item in layers["devices"]["spinnaker"]["layers"]}
+    assert by_name["first"]["components"]["synapse"] == pytest.approx(600 * 10 * 0.001 * 13.3e-9)
+    assert by_name["second"]["components"]["synapse"] == 0
+
+
+def test_set_replaces_a_parameter_of_one_device() -> None:
+    setting = "cpu.energy_per_multiply_accumulate=17.2 nJ"
+    shown = good("explain", DENSE, "first", "-d", "cpu,gpu", "--set", setting)
+    assert "17.2 nJ" in shown
+    assert "given by the caller" in shown
+    assert "300 pJ" in shown
+
+
+def test_the_shape_of_the_only_input_needs_no_name() -> None:
+    named = good("estimate", OPEN_AXES, "-d", "cpu", "--input-shape", "image=12x12x3")
+    assert "10 x 10 x 4" in named
+    assert named == good("estimate", OPEN_AXES, "-d", "cpu", "--input-shape", "12x12x3")
+
+
+def test_the_shape_of_one_of_two_inputs_needs_a_name() -> None:
+    result = run("estimate", TWO_INPUTS, "-d", "cpu", "--input-shape", "4")
+    assert result.exit_code == 2
+    assert "needs a name, as in NAME=224x224x3; inputs: left, right" in result.stderr
+
+
+def test_unpriced_work_is_one_note_on_standard_error() -> None:
+    result = run("estimate", VISION, "-d", "loihi,spinnaker", "--rate", "10")
+    assert result.exit_code == 0
+    assert result.stderr.count("\n") == 1
+    assert "not in the total of vision: 1 of 10 layers on loihi, spinnaker" in result.stderr
+
+
+def test_a_bound_needs_no_note() -> None:
+    options = ["--rate", "10", "--on-unpriced", "bound"]
+    assert run("estimate", VISION, "-d", "loihi", *options).stderr == ""
+
+
+def test_unpriced_work_answers_no_where_asked_to() -> None:
+    result = run("estimate", VISION, "-d", "loihi", "--rate", "1", "--on-unpriced", "error")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "pool" in result.stderr
+
+
+# ------------------------------------------------------------------ two conventions
+
+
+@pytest.fixture
+def halving(world: Any) -> None:
+    """A convention that counts half of every kernel and knows no pooling."""
+    from costmodel import Convention, Unpriced  # noqa: PLC0415
+    from costmodel.operators import Reduction  # noqa: PLC0415
+
+    class Half(Convention):
+        def work(self, layer: Any) -> Any:
+            work = super().work(layer)
+            if not isinstance(work, list | tuple):
+                return work
+            if any(isinstance(operator, Reduction) for operator in work):
+                return Unpriced("pooling is unknown here")
+            return [halved(operator) for operator in work]
+
+    def halved(operator: Any) -> Any:
+        if not isinstance(operator, Contraction):
+            return operator
+        return Contraction(
+            inputs=operator.inputs, parameters=operator.parameters, outputs=operator.outputs,
+            loops={"half": operator.macs // 2}, reduction=operator.reduction,
+        )  # fmt: skip
+
+    world(half=worlds.plugin(conventions=[Half("half", "half of everything")]))
+
+
+@pytest.mark.usefixtures("halving")
+def test_two_conventions_show_which_layers_differ_and_why() -> None:
+    shown = good(
+        "estimate", VISION, "-d", "cpu", "--convention", "costmodel", "--convention", "half"
+    )
+    assert "55,296 -> 27,648 multiply-accumulates" in shown
+    assert "half: unpriced: pooling is unknown here" in shown
+    rows = [line.partition(" ")[0] for line in shown.splitlines()[4:]]
+    assert rows[0] == "conv"
+    assert "relu" not in rows
+    assert "3 further layers are charged alike on both sides" in shown
+
+
+@pytest.mark.usefixtures("halving")
+def test_two_conventions_on_two_devices_are_a_list_in_json() -> None:
+    both = ["--convention", "costmodel", "--convention", "half"]
+    found = json.loads(good("estimate", VISION, "-d", "cpu,gpu", *both, "--format", "json"))
+    assert [item["before"]["device"] for item in found] == ["cpu", "gpu"]
+    assert {item["schema"] for item in found} == {"costmodel/comparison/1"}
+
+
+# ------------------------------------------------------------------ explain
+
+
+def test_an_explanation_has_operands_unit_and_source() -> None:
+    shown = good("explain", DENSE, "first", "-d", "loihi", "--rate", "10")
+    for words in ("600 connections", "10 Hz firing rate", "23.6 pJ", "simulated", "Davies"):
+        assert words in shown
+
+
+def test_an_unknown_layer_is_told_with_the_nearest() -> None:
+    result = run("explain", DENSE, "frist", "-d", "cpu")
+    assert result.exit_code == 2
+    assert "unknown layer 'frist'\n  nearest known: 'first'" in result.stderr
+
+
+# ------------------------------------------------------------------ devices and plugins
+
+
+def test_devices_lists_every_device_with_its_plugin() -> None:
+    shown = good("devices")
+    rows = {line.split()[0]: line for line in shown.splitlines()[4:]}
+    assert set(rows) == set(worlds.SHIPPED)
+    assert "event-driven" in rows["loihi"]
+    assert rows["loihi"].endswith("hardware")
+
+
+def test_a_device_is_shown_with_every_fact() -> None:
+    shown = good("devices", "show", "loihi")
+    for words in ("81 pJ", "52 pJ to 81 pJ", "simulated", "Davies", "an active neuron", "14 nm"):
+        assert words in shown
+
+
+def test_a_broken_device_is_a_row_and_a_note(world: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: broken")
+    world(bad=worlds.plugin(device_files=[broken]))
+    result = run("devices")
+    assert result.exit_code == 0
+    assert "cannot be loaded" in result.stdout
+    assert "plugin 'bad'" in result.stderr
+
+
+def test_good_device_files_are_said_to_be_good() -> None:
+    files = [str(worlds.CATALOGUE.device(name).file) for name in worlds.SHIPPED]
+    shown = good("devices", "validate", *files)
+    assert shown.count(": good (") == len(worlds.SHIPPED)
+
+
+def test_a_wrong_device_file_answers_no_with_all_its_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "schema: costmodel/device/1\nname: 3\nclass: event-drivn\nsources: {}\ncolour: 1\n"
+    )
+    result = run("devices", "validate", file, tmp_path / "missing.yaml")
+    assert result.exit_code == 1
+    for words in ("name: expected text", "nearest 'event-driven'", "'colour'", "cannot be read"):
+        assert words in result.stdout
+
+
+def test_plugins_are_listed_with_their_hooks() -> None:
+    rows = {line.split()[0]: line for line in good("plugins").splitlines()[4:]}
+    assert set(rows) == {"hardware", "keras", "spiking"}
+    assert "device_files, devices" in rows["hardware"]
+
+
+def test_what_is_wrong_with_a_plugin_is_in_its_row(world: Any) -> None:
+    def fail() -> Iterator[Any]:
+        message = "no luck"
+        raise RuntimeError(message)
+
+    world(unlucky=worlds.plugin(readers=fail))
+    row = next(line for line in good("plugins").splitlines() if line.startswith("unlucky"))
+    assert "costmodel_readers: RuntimeError: no luck" in row
+
+
+@pytest.mark.parametrize("hook", ["commands", "device_files"])
+def test_a_plugin_that_offers_something_else_is_told_in_its_row(world: Any, hook: str) -> None:
+    world(odd=worlds.plugin(**{hook: [lambda: None]}))
+    row = next(line for line in good("plugins").splitlines() if line.startswith("odd"))
+    assert f"costmodel_{hook}" in row
+
+
+def test_a_command_of_a_plugin_joins_the_group(world: Any) -> None:
+    @click.command()
+    def greet() -> None:
+        """Say hello."""
+        click.echo("hello")
+
+    world(polite=worlds.plugin(commands=[greet]))
+    assert good("greet") == "hello\n"
+    assert "Say hello." in good("--help")
+
+
+def test_a_plugin_cannot_take_the_name_of_a_command(world: Any) -> None:
+    @click.command("estimate")
+    def stranger() -> None:
+        click.echo("mine")
+
+    world(greedy=worlds.plugin(commands=[stranger]))
+    assert "dense" in good("estimate", DENSE, "-d", "cpu")
+    row = next(line for line in good("plugins").splitlines() if line.startswith("greedy"))
+    assert "'estimate' is a command of costmodel" in row
+
+
+# ------------------------------------------------------------------ how it ends
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"], ["estimate", "--help"], ["explain", "--help"], ["devices", "--help"],
+        ["devices", "show", "--help"], ["devices", "validate", "--help"], ["plugins", "--help"],
+    ],
+)  # fmt: skip
+def test_every_help_text_has_an_example(arguments: list[str]) -> None:
+    example = " ".join(["  costmodel", *arguments[:-1]])
+    assert example in good(*arguments)
+
+
+def test_an_unexpected_error_is_one_line_without_a_traceback(world: Any) -> None:
+    result = _crash(world)
+    assert result.exit_code == 2
+    assert "unexpected ZeroDivisionError" in result.stderr
+    assert "please report it" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unexpected_error_can_be_looked_into(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COSTMODEL_TRACEBACK", "1")
+    assert "Traceback" in _crash(world).stderr
+
+
+def test_ctrl_c_leaves_with_130(world: Any) -> None:
+    @click.command()
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    world(stop=worlds.plugin(commands=[stop]))
+    assert run("stop").exit_code == 130
+
+
+def _crash(world: Any) -> Result:
+    @click.command()
+    def crash() -> None:
+        _ = 1 / 0
+
+    world(crash=worlds.plugin(commands=[crash]))
+    return run("crash")
+
+
+# ------------------------------------------------------------------ -o
+
+
+def test_a_file_gets_what_standard_output_would(tmp_path: Path) -> None:
+    file = tmp_path / "bill.json"
+    assert good("estimate", DENSE, "-d", "cpu", "-o", file) == ""
+    assert file.read_text() == good("estimate", DENSE, "-d", "cpu", "--format", "json")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_format_asked_for_beats_the_name_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "bill.json"
+    good("estimate", DENSE, "-d", "cpu", "-o", file, "--format", "csv")
+    assert file.read_text().startswith("Layer,Kind")
+
+
+def test_a_file_is_kept_when_the_run_fails(tmp_path: Path) -> None:
+    file = tmp_path / "bill.txt"
+    file.write_text("before")
+    assert run("estimate", DENSE, "missing.json", "-d", "cpu", "-o", file).exit_code == 2
+    assert file.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_and_the_rights_of_a_file_are_kept(tmp_path: Path) -> None:
+    file, link = tmp_path / "bill.txt", tmp_path / "link.txt"
+    file.write_text("before")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    good("estimate", DENSE, "-d", "cpu", "-o", link)
+    assert link.is_symlink()
+    assert file.read_text().startswith("dense")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_dash_is_standard_output() -> None:
+    assert good("estimate", DENSE, "-d", "cpu", "-o", "-").startswith("dense")
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a Unix device")
+def test_a_device_of_the_system_is_written_to_and_not_replaced() -> None:
+    good("estimate", DENSE, "-d", "cpu", "-o", "/dev/null")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_the_path_of_standard_output_is_standard_output() -> None:
+    done = command("estimate", DENSE, "-d", "cpu", "-o", "/dev/stdout")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("dense")
+
+
+# ------------------------------------------------------------------ the real command
+
+
+def test_data_and_notes_go_different_ways() -> None:
+    done = command("estimate", VISION, "-d", "loihi", "--rate", "10", "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["network"]["name"] == "vision"
+    assert done.stderr.startswith("note: not in the total of vision")
+
+
+def test_a_pipe_gets_plain_text_as_wide_as_it_needs() -> None:
+    done = command("estimate", VISION, "-d", "cpu,gpu,arm", env={**os.environ, "COLUMNS": "40"})
+    assert "\x1b" not in done.stdout
+    assert "Parameters" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) > 80
+
+
+def test_the_module_is_the_command() -> None:
+    arguments = [sys.executable, "-m", "costmodel", "--version"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == command("--version").stdout
+    assert done.stdout.startswith("costmodel 0.")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    first, second = os.pipe()
+    os.close(first)
+    with os.fdopen(second, "w") as closed:
+        done = subprocess.run(  # noqa: S603
+            [COMMAND, "estimate", VISION, "-d", "cpu"],
+            stdout=closed, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(  # noqa: S603
+            [COMMAND, "estimate", VISION, "-d", "cpu"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "standard output cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_knows_only_ascii_gets_u_for_micro() -> None:
+    done = command("estimate", DENSE, "-d", "cpu", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "6.75 uJ" in done.stdout
+
+
+def test_a_cold_estimate_loads_neither_rich_nor_numpy_nor_a_framework() -> None:
+    code = (
+        "import sys; from costmodel.cli import main\n"
+        f"main(['estimate', {DENSE!r}, '-d', 'cpu'], standalone_mode=False)\n"
+        "print(sorted({'rich', 'numpy', 'keras', 'tensorflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_names_that_steer_a_terminal_are_shown_harmless(tmp_path: Path) -> None:
+    text = Path(DENSE).read_text().replace("first", "fi\\u001b[2Jrst\\nnext")
+    file = tmp_path / "evil.json"
+    file.write_text(text)
+    shown = good("estimate", file, "-d", "cpu")
+    assert "\x1b" not in shown
+    assert "fi\\x1b[2Jrst\\nnext" in shown

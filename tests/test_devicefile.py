@@ -1,0 +1,187 @@
+"""Device files: a good one, and every way to spoil it."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import CATALOGUE
+
+from costmodel import Evidence
+from costmodel.devicefile import DEPTH_LIMIT, SIZE_LIMIT, load_device
+from costmodel.errors import DeviceFileError
+
+GOOD = """\
+schema: costmodel/device/1
+name: toy
+class: event-driven
+title: A toy
+process: 14 nm
+sources:
+  paper: "A. Author, A Paper, 2020"
+parameters:
+  energy_per_synaptic_operation: {value: 2 pJ, source: paper, evidence: measured}
+  energy_per_spike_hop: {value: 3.5 pJ, low: 3 pJ, high: 4 pJ, source: paper, evidence: derived, note: mean}
+  energy_per_neuron_update: {value: 81 pJ, source: paper, evidence: simulated}
+"""
+SYNAPSE = "{value: 2 pJ, source: paper, evidence: measured}"
+
+
+def load(text):
+    return load_device(text.encode(), "toy.yaml", CATALOGUE.device_families)
+
+
+def mistakes(text):
+    with pytest.raises(DeviceFileError) as caught:
+        load(text)
+    assert str(caught.value).startswith("toy.yaml: ")
+    return caught.value.mistakes
+
+
+def test_a_good_file_is_a_device():
+    device = load(GOOD)
+    assert (device.name, device.title, device.process) == ("toy", "A toy", "14 nm")
+    assert (device.family, device.file) == ("event-driven", "toy.yaml")
+    hop = device.energy_per_spike_hop
+    assert (hop.value, hop.low, hop.high, hop.unit) == (3.5e-12, 3e-12, 4e-12, "J")
+    assert (hop.source, hop.note) == ("A. Author, A Paper, 2020", "mean")
+    assert hop.evidence is Evidence.DERIVED
+    assert device.energy_per_spike is None
+
+
+def test_the_content_hash_is_that_of_the_bytes():
+    assert load(GOOD).content_hash != load(GOOD + "\n").content_hash
+    assert len(load(GOOD).content_hash) == 64
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        # the head
+        ("schema: costmodel/device/1", "schema: costmodel/device/2", "schema: expected"),
+        ("schema: costmodel/device/1\n", "", "schema: missing"),
+        ("name: toy\n", "", "name: missing"),
+        ("name: toy", "name: 7", "name: expected text, found 7"),
+        ("name: toy", "name: yes", "name: expected text, found True"),
+        ("class: event-driven\n", "", "class: missing"),
+        ("class: event-driven", "class: event-drive", "class: 'event-drive' is not known; nearest 'event-driven'"),
+        ("class: event-driven", "class: [a]", "class: expected text"),
+        ("title: A toy", "titel: A toy", "file: 'titel' is not known; nearest 'title'"),
+        ("process: 14 nm", "process: 14", "process: expected text, found 14"),
+        ("process: 14 nm", "7: seven", "file: '7' is not known"),
+        # sources
+        ('paper: "A. Author, A Paper, 2020"', "paper: 2020", "sources.*expected text, found 2020"),
+        ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "", "sources: missing"),
+        ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "sources: []\n", "sources: "),
+        ("source: paper, evidence: measured", "source: papper, evidence: measured",
+         r"energy_per_synaptic_operation.source: 'papper' is not known; nearest 'paper'"),
+        ("source: paper, evidence: measured", "evidence: measured", "source: missing"),
+        # evidence
+        ("evidence: measured", "evidence: guessed", "evidence: expected one of measured, .*'guessed'"),
+        (", evidence: measured", "", "energy_per_synaptic_operation.evidence: missing"),
+        # parameters
+        ("energy_per_spike_hop", "energy_per_spike_hopp", "nearest 'energy_per_spike_hop'"),
+        ("  energy_per_neuron_update: {value: 81 pJ, source: paper, evidence: simulated}\n", "",
+         "parameters.energy_per_neuron_update: missing, 'event-driven' needs it"),
+        (SYNAPSE, "2 pJ", "energy_per_synaptic_operation: expected a mapping, found '2 pJ'"),
+        (SYNAPSE, "", "energy_per_synaptic_operation: expected a mapping, found None"),
+        ("note: mean", "nota: mean", "energy_per_spike_hop: 'nota' is not known; nearest 'note'"),
+        ("note: mean", "note: 3", "energy_per_spike_hop.note: expected text"),
+        # values
+        ("value: 2 pJ, ", "", "energy_per_synaptic_operation.value: missing"),
+        ("value: 2 pJ", "value: 2", "expected a quantity in J, found '2'"),
+        ("value: 2 pJ", "value: 2 pW", "expected a quantity in J, found '2 pW'"),
+        ("value: 2 pJ", "value: 2 px", "unit 'px' in '2 px' is not known"),
+        ("value: 2 pJ", "value: -2 pJ", "expected a value that is not negative, found '-2 pJ'"),
+        ("value: 2 pJ", "value: .nan", "value: 'nan' is not a quantity"),
+        ("value: 2 pJ", "value: .inf", "value: 'inf' is not a quantity"),
+        ("value: 2 pJ", "value: 1e400 J", "too large"),
+        ("value: 2 pJ", "value: true", "expected a quantity such as '23.6 pJ', found True"),
+        ("value: 2 pJ", "value: [2 pJ]", "expected a quantity such as"),
+        ("value: 2 pJ", "value: null", "expected a quantity such as"),
+        ("low: 3 pJ", "low: 5 pJ", "expected low <= value <= high"),
+        ("high: 4 pJ", "high: 1 pJ", "expected low <= value <= high"),
+        ("low: 3 pJ", "low: 3 s", "low: expected a quantity in J"),
+    ],
+)  # fmt: skip
+def test_one_change_makes_one_clear_mistake(old, new, message):
+    assert old in GOOD
+    told = mistakes(GOOD.replace(old, new, 1))
+    assert len(told) == 1
+    with pytest.raises(DeviceFileError, match=message):
+        load(GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping"),
+        ("- a list", "expected a mapping"),
+        ("just text", "expected a mapping"),
+        ("a: [", "not YAML"),
+        ("a: b: c", "not YAML"),
+        ("\t", "not YAML"),
+        ("a: \x00", "not YAML"),
+        (GOOD + "name: again\n", "key 'name' stands twice"),
+        (GOOD.replace("note: mean", "source: paper"), "key 'source' stands twice"),
+        ("a: &x [1]\nb: *x\n", r"aliases \(\*name\) are not taken"),
+        ("a: &x {<<: *x}\n", "aliases"),
+        ("a: " + "[" * 50 + "]" * 50, f"nested more than {DEPTH_LIMIT} levels deep"),
+        ("a: " + "[" * 200_000, f"nested more than {DEPTH_LIMIT} levels deep"),
+        ("#" * (SIZE_LIMIT + 1), "expected at most 1,048,576 bytes"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not YAML"),
+        ("a: !!python/name:os.system\n", "not YAML"),
+        ("name: a\n---\nname: b\n", "not YAML"),
+        ("? [1, 2]\n: 3\n", "not YAML|is not known"),
+        ("? {a: 1}\n: 3\n", "not YAML"),
+        ("a: 2020-13-45\n", "not YAML|is not known"),
+    ],
+)
+def test_a_text_that_is_no_device_file_is_refused_with_a_reason(text, message):
+    with pytest.raises(DeviceFileError, match=message):
+        load(text)
+
+
+def test_bytes_that_are_no_text_are_refused():
+    with pytest.raises(DeviceFileError, match="not YAML"):
+        load_device(b"\xff\xfe\xff", "toy.yaml", CATALOGUE.device_families)
+
+
+def test_all_mistakes_are_told_at_once():
+    text = """\
+schema: costmodel/device/9
+class: event-driven
+titel: A toy
+sources: {paper: A Paper}
+parameters:
+  energy_per_synaptic_operation: {value: 2 pW, source: papper, evidence: guessed}
+  energy_per_spike_hop: {value: -3 pJ, source: paper, evidence: derived}
+  energy_per_spike: {value: .nan, low: 3, source: paper, evidence: measured}
+  energy_per_foo: {value: 3 pJ, source: paper, evidence: measured}
+"""
+    told = "\n".join(mistakes(text))
+    for place in (
+        "schema", "name: missing", "titel", "operation.evidence", "spike_hop.value",
+        "spike.value", "spike.low", "energy_per_foo", "energy_per_neuron_update: missing",
+    ):  # fmt: skip
+        assert place in told
+    assert "9 mistakes" in str(DeviceFileError("toy.yaml", ["x"] * 9))
+
+
+def test_a_wrong_entry_tells_its_unit_and_source_beside_its_evidence():
+    spoiled = "{value: 2 pW, source: papper, evidence: guessed}"
+    told = "\n".join(mistakes(GOOD.replace(SYNAPSE, spoiled)))
+    for place in (".value", ".source", ".evidence"):
+        assert f"energy_per_synaptic_operation{place}" in told
+
+
+def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path):
+    with pytest.raises(DeviceFileError, match="cannot be read: No such file"):
+        CATALOGUE.device(tmp_path / "none.yaml")
+    with pytest.raises(DeviceFileError, match="cannot be read: Is a directory"):
+        CATALOGUE.load_device(tmp_path)
+
+
+def test_a_device_is_taken_from_a_path(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD)
+    assert CATALOGUE.device(str(file)) == CATALOGUE.device(file)
+    assert CATALOGUE.device(file).name == "toy"

@@ -1,0 +1,247 @@
+"""The house rules: the import stair, light imports, the wheel, names, words and licence."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import re
+import subprocess
+import sys
+import zipfile
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "costmodel"
+PACKAGES = {
+    "costmodel": CORE,
+    "costmodel_keras": ROOT / "plugins/costmodel_keras",
+    "costmodel_spiking": ROOT / "plugins/costmodel_spiking",
+    "costmodel_hardware": ROOT / "hardware/costmodel_hardware",
+}
+SOURCES = sorted(file for folder in PACKAGES.values() for file in folder.rglob("*.py"))
+DEVICE_FILES = sorted(PACKAGES["costmodel_hardware"].rglob("*.yaml"))
+
+FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "qkeras", "keras_spiking"}
+HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
+
+STAIR = ["errors", "units", "numerics", "tensor", "operators", "layer", "network", "scenario", "devices", "convention", "hookspecs", "plugins", "reader", "devicefile", "catalogue", "bills", "report", "rendering", "estimates", "comparison", "cli", "__main__"]
+"""The steps of the core, each of which imports only from those before it (DESIGN section 4)."""
+
+
+def label(file):
+    return str(file.relative_to(ROOT))
+
+
+def is_for_checkers(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imported(tree, *, also_in_functions):
+    """The names of the modules that run-time imports name, each with its top-level package."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif is_for_checkers(node):
+            for other in node.orelse:
+                yield from imported(other, also_in_functions=also_in_functions)
+        elif also_in_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from imported(node, also_in_functions=also_in_functions)
+
+
+@functools.cache
+def core_graph():
+    """The step of every import between modules of the core, by module."""
+    steps = {file.stem if file.parent == CORE else file.parent.name for file in core_files()}
+    graph = {step: set() for step in steps - {"costmodel"}}
+    for file in core_files():
+        step = file.stem if file.parent == CORE else file.parent.name
+        tree = ast.parse(file.read_text())
+        named = [name.split(".") for name in imported(tree, also_in_functions=True)]
+        found = {name[1] for name in named if name[0] == "costmodel" and len(name) > 1}
+        graph[step] |= (found & graph.keys()) - {step}
+    return graph
+
+
+def core_files():
+    return [file for file in CORE.rglob("*.py") if file != CORE / "__init__.py"]
+
+
+def test_the_imports_of_the_core_make_a_stair_without_a_circle():
+    order = list(TopologicalSorter(core_graph()).static_order())
+    assert len(order) == len(core_graph())
+
+
+def test_the_stair_names_every_module_of_the_core():
+    assert core_graph().keys() == set(STAIR)
+
+
+@pytest.mark.parametrize("step", STAIR)
+def test_a_step_of_the_stair_imports_only_from_those_before_it(step):
+    assert core_graph()[step] <= set(STAIR[: STAIR.index(step)])
+
+
+def test_the_core_imports_no_plugin():
+    for file in CORE.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        tops = {name.partition(".")[0] for name in imported(tree, also_in_functions=True)}
+        assert not tops & (PACKAGES.keys() - {"costmodel"}), label(file)
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=label)
+def test_no_module_imports_a_framework(file):
+    tree = ast.parse(file.read_text())
+    tops = {name.partition(".")[0] for name in imported(tree, also_in_functions=True)}
+    assert not tops & FRAMEWORKS
+
+
+def test_importing_costmodel_brings_nothing_heavy():
+    program = f"import sys, costmodel; print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
+
+
+@pytest.mark.parametrize("plugin", ["costmodel_keras", "costmodel_spiking", "costmodel_hardware"])
+def test_the_hooks_of_a_plugin_bring_nothing_heavy(plugin):
+    program = f"import sys, {plugin}.hooks; print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
+
+
+def test_every_public_name_of_the_package_is_there_and_documented():
+    import costmodel  # noqa: PLC0415  # the subject of this test
+
+    aliases = {"Outcome", "Shape", "Work"}
+    for name in costmodel.__all__:
+        member = getattr(costmodel, name)
+        assert name in aliases or member.__doc__, name
+    assert set(costmodel.__all__) == set(dir(costmodel))
+
+
+def test_a_public_name_that_is_not_there_is_an_attribute_error():
+    import costmodel  # noqa: PLC0415  # the subject of this test
+
+    with pytest.raises(AttributeError, match="no attribute 'estimat'"):
+        _ = costmodel.estimat
+
+
+# ------------------------------------------------------------------ words
+
+
+def public(tree, prefix=""):
+    """Every public class and function with its dotted name."""
+    for node in ast.iter_child_nodes(tree):
+        kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, kinds) and not node.name.startswith("_"):
+            yield f"{prefix}{node.name}", node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node, f"{prefix}{node.name}.")
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=label)
+def test_every_public_thing_is_documented(file):
+    tree = ast.parse(file.read_text())
+    assert ast.get_docstring(tree), "the module"
+    bare = [name for name, node in public(tree) if not ast.get_docstring(node)]
+    assert bare == []
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=label)
+def test_a_module_is_called_after_what_it_holds(file):
+    assert not re.fullmatch(r"_?(utils?|helpers?|misc|common|tools?)", file.stem)
+
+
+@pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES.keys())
+def test_a_package_is_typed(package):
+    assert (package / "py.typed").is_file()
+    assert (package / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("folder", ["plugins", "hardware"])
+def test_a_folder_of_packages_is_no_package(folder):
+    assert not (ROOT / folder / "__init__.py").exists()
+    assert all(item.name.startswith("costmodel_") for item in (ROOT / folder).iterdir())
+
+
+def test_the_licence_is_apache_2():
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text()
+
+
+# ------------------------------------------------------------------ figures
+
+
+@pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
+def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file):
+    raw = yaml.safe_load(file.read_text())
+    assert raw["parameters"]
+    for name, entry in raw["parameters"].items():
+        assert entry["source"] in raw["sources"], name
+        assert entry["evidence"] in {"measured", "simulated", "vendor", "derived", "assumed"}, name
+        assert re.search(r"\d [a-zµ]*J$", entry["value"]), name
+
+
+@pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
+def test_every_source_of_a_device_file_is_cited(file):
+    raw = yaml.safe_load(file.read_text())
+    cited = {entry["source"] for entry in raw["parameters"].values()}
+    assert raw["sources"].keys() == cited
+
+
+@pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
+def test_a_derived_or_assumed_number_says_how(file):
+    raw = yaml.safe_load(file.read_text())
+    for name, entry in raw["parameters"].items():
+        assert entry["evidence"] in {"measured", "simulated", "vendor"} or entry.get("note"), name
+
+
+@pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
+def test_a_device_file_is_called_after_its_device(file):
+    assert yaml.safe_load(file.read_text())["name"] == file.stem
+
+
+# ------------------------------------------------------------------ the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this repository, built without the network."""
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling is not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        return archive.namelist()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel):
+    tops = {name.partition("/")[0] for name in wheel}
+    assert {name for name in tops if not name.endswith(".dist-info")} == PACKAGES.keys()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_module_device_file_and_marker(wheel):
+    for package, folder in PACKAGES.items():
+        files = [*folder.rglob("*.py"), *folder.rglob("*.yaml"), *folder.rglob("py.typed")]
+        expected = {f"{package}/{file.relative_to(folder).as_posix()}" for file in files}
+        assert expected <= set(wheel)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_licence(wheel):
+    assert any(name.endswith("licenses/LICENSE") for name in wheel)

@@ -1,0 +1,377 @@
+"""Plugins that break: each is told clearly and harms nobody else."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from attrs import frozen
+from worlds import CATALOGUE, HOUSE, SHIPPED, plugin, world
+
+import costmodel
+from costmodel import Catalogue, Convention, Device, Layer, Plugins, Reader, estimate, hookimpl
+from costmodel import plugins as plugin_search
+from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
+from costmodel.plugins import Plugin
+
+
+class Octave(Layer):
+    """A stranger's layer."""
+
+    kinds = ("acme.Octave",)
+
+
+class Other(Layer):
+    """Another stranger's layer, of the same kind."""
+
+    kinds = ("acme.Octave",)
+
+
+class Dense(Layer):
+    """A layer of a kind that the house has."""
+
+    kinds = ("keras.Dense",)
+
+
+@frozen
+class PerOperation(Device):
+    """A device class of a family that the house has."""
+
+    family = "per-operation"
+
+
+class Sheet(Reader):
+    """A reader of the mapping that a spreadsheet made, or of its address."""
+
+    name = "sheet"
+    reads = "a sheet"
+
+    def accepts(self, source):
+        return source in (SHEET, ADDRESS)
+
+    def read(self, source, rules):  # the interface of a reader
+        return costmodel.Network("sheet", [costmodel.Input("in", "input", shape=(3,))])
+
+
+SHEET, ADDRESS = {"rows": 3}, "sheet://mine/7"
+
+
+def fails():
+    """A hook that fails."""
+    message = "the licence server is down"
+    raise RuntimeError(message)
+
+
+def entry_point(name, value):
+    return metadata.EntryPoint(name, value, plugin_search.GROUP)
+
+
+def problems(catalogue):
+    """What is wrong once everything has been asked for."""
+    for table in ("layer_rules", "device_names", "device_families", "conventions", "commands"):
+        getattr(catalogue, table)
+    return "\n".join(catalogue.plugins.problems)
+
+
+def still_works(catalogue):
+    network = costmodel.Network("n", [costmodel.Input("in", "input", shape=(3,))])
+    bill = estimate(network, "cpu", catalogue=catalogue)
+    return bill.coverage("cpu").is_complete and catalogue.device_names == SHIPPED
+
+
+# ------------------------------------------------------------------ loading
+
+
+def test_a_plugin_that_cannot_be_imported_is_kept_with_its_reason():
+    found = Plugins()
+    found.load(entry_point("broken", "no_such_module_at_all"))
+    (broken,) = found
+    assert broken.name == "broken"
+    assert "cannot be imported: ModuleNotFoundError" in broken.problem
+    assert found.problems == (f"plugin 'broken': {broken.problem}",)
+
+
+def test_a_plugin_whose_import_raises_anything_is_kept_with_its_reason(tmp_path, monkeypatch):
+    (tmp_path / "raises_at_import.py").write_text("raise ValueError('no')")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Plugins()
+    found.load(entry_point("broken", "raises_at_import"))
+    assert "cannot be imported: ValueError: no" in next(iter(found)).problem
+
+
+def test_a_plugin_that_leaves_the_interpreter_at_import_harms_nobody(tmp_path, monkeypatch):
+    (tmp_path / "exits_at_import.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = Plugins()
+    found.load(entry_point("broken", "exits_at_import"))
+    assert "SystemExit" in next(iter(found)).problem
+
+
+def test_an_entry_point_without_that_attribute_is_kept_with_its_reason():
+    found = Plugins()
+    found.load(entry_point("broken", "costmodel_keras.hooks:nothing"))
+    assert "AttributeError" in next(iter(found)).problem
+
+
+def test_a_broken_import_leaves_the_others_at_work():
+    found = Plugins.of(HOUSE)
+    found.load(entry_point("broken", "no_such_module_at_all"))
+    assert still_works(Catalogue(found))
+
+
+def test_a_name_that_is_taken_is_told_with_its_first_owner():
+    found = Plugins()
+    found.add(Plugin("twice", "first-distribution", "1"), plugin(layers=[Octave]))
+    found.add(Plugin("twice", "second-distribution", "2"), plugin(layers=[Other]))
+    assert found.problems == (
+        "plugin 'twice': its name is taken by distribution 'first-distribution'",
+    )
+    assert Catalogue(found).layer_rules.find("acme.Octave") is Octave
+    assert [item.problem is None for item in found] == [True, False]
+
+
+def test_three_plugins_of_one_name_are_all_listed():
+    found = Plugins()
+    for distribution in ("first", "second", "third"):
+        found.add(Plugin("same", distribution, "1"), plugin(layers=[]))
+    assert [item.distribution for item in found] == ["first", "second", "third"]
+
+
+def test_a_hook_with_an_argument_too_many_is_told():
+    @hookimpl
+    def costmodel_layers(framework):
+        return [framework]
+
+    catalogue = world(**HOUSE, wrong=SimpleNamespace(costmodel_layers=costmodel_layers))
+    assert "a hook does not fit" in problems(catalogue)
+    assert "framework" in problems(catalogue)
+    assert still_works(catalogue)
+
+
+def test_a_hook_that_does_not_exist_is_told_with_those_that_do():
+    catalogue = world(**HOUSE, wrong=plugin(layer=[Octave]))
+    assert "costmodel_layer" in problems(catalogue)
+    assert "hooks: costmodel_commands, costmodel_conventions," in problems(catalogue)
+    assert still_works(catalogue)
+
+
+def test_a_plugin_without_hooks_is_listed_and_harmless():
+    catalogue = world(**HOUSE, empty=SimpleNamespace())
+    assert [item.hooks for item in catalogue.plugins if item.name == "empty"] == [()]
+    assert still_works(catalogue)
+
+
+# ------------------------------------------------------------------ answers
+
+HOOKS = ("layers", "devices", "device_files", "conventions", "commands", "readers")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook):
+    catalogue = world(**HOUSE, wrong=plugin(**{hook: fails}))
+    assert still_works(catalogue)
+    with pytest.raises(ReadError):
+        catalogue.read("nothing")
+    told = problems(catalogue)
+    assert f"plugin 'wrong': costmodel_{hook}: RuntimeError: the licence server is down" in told
+
+
+def halfway():
+    """A hook that fails after its first value."""
+    yield Octave
+    fails()
+
+
+def test_a_hook_that_fails_half_way_is_told():
+    catalogue = world(**HOUSE, wrong=plugin(layers=halfway))
+    assert "the licence server is down" in problems(catalogue)
+
+
+NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=repr)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_nonsense_among_the_answers_is_told_and_left_out(hook, value):
+    catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
+    assert still_works(catalogue)
+    with pytest.raises(ReadError):
+        catalogue.read("nothing")
+    assert f"plugin 'wrong': costmodel_{hook}: " in problems(catalogue)
+    assert "is not what the hook returns" in problems(catalogue)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("answer", [None, 7], ids=repr)
+def test_an_answer_that_is_no_list_is_told(hook, answer):
+    catalogue = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
+    assert still_works(catalogue)
+    with pytest.raises(ReadError):
+        catalogue.read("nothing")
+    assert f"plugin 'wrong': costmodel_{hook}: TypeError" in problems(catalogue)
+
+
+@pytest.mark.parametrize(
+    ("hook", "value"),
+    [("layers", Octave("o", "acme.Octave", (costmodel.Tensor((3,)),))), ("readers", Sheet)],
+    ids=["a layer for its class", "a reader's class for a reader"],
+)
+def test_a_class_for_a_value_and_a_value_for_a_class_are_told(hook, value):
+    catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
+    with pytest.raises(ReadError):
+        catalogue.read("nothing")
+    assert "is not what the hook returns" in problems(catalogue)
+
+
+def test_each_hook_is_asked_once():
+    asked = []
+
+    def layers():
+        asked.append("layers")
+        return [Octave]
+
+    catalogue = world(**HOUSE, mine=plugin(layers=layers))
+    for _ in range(3):
+        assert catalogue.layer_rules.find("acme.Octave") is Octave
+    assert asked == ["layers"]
+
+
+# ------------------------------------------------------------------ names that are taken
+
+
+def test_two_rules_for_one_kind_are_an_error_that_names_both_owners():
+    catalogue = world(**HOUSE, first=plugin(layers=[Octave]), second=plugin(layers=[Other]))
+    with pytest.raises(
+        PluginError, match="'acme.Octave' is offered by plugin 'first' and by 'second'"
+    ):
+        catalogue.layer_rules.find("acme.Octave")
+    assert still_works(catalogue)
+
+
+def test_a_stranger_cannot_take_a_kind_of_the_house_in_silence():
+    catalogue = world(**HOUSE, thief=plugin(layers=[Dense]))
+    with pytest.raises(
+        PluginError, match="'keras.Dense' is offered by plugin 'keras' and by 'thief'"
+    ):
+        catalogue.layer_rules.find("keras.Dense")
+    assert catalogue.layer_rules.find("keras.Conv2D") is not None
+
+
+def test_two_devices_of_one_name_are_an_error_that_names_both_owners(tmp_path):
+    file = tmp_path / "cpu.yaml"
+    file.write_text("name: cpu")
+    catalogue = world(**HOUSE, mine=plugin(device_files=[file]))
+    with pytest.raises(PluginError, match="'cpu' is offered by plugin 'hardware' and by 'mine'"):
+        catalogue.device("cpu")
+    assert catalogue.device("gpu").name == "gpu"
+
+
+def test_two_families_of_one_name_are_an_error_that_names_both_owners():
+    catalogue = world(**HOUSE, mine=plugin(devices=[PerOperation]))
+    with pytest.raises(
+        (PluginError, DeviceFileError), match="offered by plugin 'hardware' and by 'mine'"
+    ):
+        catalogue.device("cpu")
+    assert catalogue.device("loihi").name == "loihi"
+
+
+def test_a_stranger_cannot_take_the_default_convention():
+    catalogue = world(**HOUSE, mine=plugin(conventions=[Convention("costmodel")]))
+    with pytest.raises(PluginError, match="'costmodel' is offered by .*'mine'"):
+        catalogue.convention("costmodel")
+
+
+def test_two_readers_of_one_name_are_an_error():
+    catalogue = world(**HOUSE, first=plugin(readers=[Sheet()]), second=plugin(readers=[Sheet()]))
+    with pytest.raises(PluginError, match="'sheet' is offered by plugin 'first' and by 'second'"):
+        catalogue.read(SHEET)
+
+
+def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(Path(CATALOGUE.device("cpu").file).read_bytes())
+    catalogue = world(**HOUSE, mine=plugin(device_files=[file]))
+    with pytest.raises(DeviceFileError, match="expected 'mine' as the file is called, found 'cpu'"):
+        catalogue.device("mine")
+
+
+# ------------------------------------------------------------------ strangers at work
+
+
+def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path):
+    text = (
+        "schema: costmodel/device/1\nname: toy\nclass: per-operation\nsources: {s: A book}\n"
+        "parameters:\n"
+        "  energy_per_multiply_accumulate: {value: 1 pJ, source: s, evidence: assumed}\n"
+        "  energy_per_neuron_update: {value: 1 pJ, source: s, evidence: assumed}\n"
+        "  energy_per_other_operation: {value: 1 pJ, source: s, evidence: assumed}\n"
+    )
+    (tmp_path / "toy.yaml").write_text(text)
+    mine = plugin(readers=[Sheet()], layers=[Octave], device_files=[tmp_path / "toy.yaml"])
+    catalogue = world(**HOUSE, mine=mine)
+    bill = estimate(SHEET, "toy", catalogue=catalogue)
+    assert bill.total("toy").energy_joules == 0
+    assert not catalogue.plugins.problems
+
+
+def test_a_strangers_reader_may_take_texts_that_are_no_path():
+    catalogue = world(**HOUSE, mine=plugin(readers=[Sheet()]))
+    assert catalogue.read(ADDRESS).name == "sheet"
+
+
+# ------------------------------------------------------------------ names that are not there
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda world: world.device("loihy"), "unknown device 'loihy'\n  nearest known: 'loihi'"),
+        (lambda world: world.device("CPU"), "nearest known: 'cpu'"),
+        (lambda world: world.device("zzzz"), "known: arm, cpu, gpu, .*or give the path of a YAML"),
+        (lambda world: world.convention("costmodell"), "nearest known: 'costmodel'"),
+        (
+            lambda world: world.device("cpu", energy_per_mac="1 pJ"),
+            "unknown parameter of device 'cpu'",
+        ),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(ask, message):
+    with pytest.raises(UnknownNameError, match=rf"(?s){message}"):
+        ask(world(**HOUSE))
+
+
+def test_an_unknown_device_of_a_checkout_without_plugins_says_not_installed():
+    with pytest.raises(UnknownNameError, match=r"never installed; run `pip install -e \.`"):
+        world().device("cpu")
+
+
+def test_a_source_without_readers_says_not_installed(tmp_path):
+    file = tmp_path / "network.keras"
+    file.write_bytes(b"")
+    with pytest.raises(ReadError, match="never installed"):
+        world().read(file)
+
+
+def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take():
+    with pytest.raises(ReadError, match=r"no reader accepts a 'int'.*keras"):
+        world(**HOUSE).read(7)
+
+
+def test_a_file_that_is_not_there_is_told():
+    with pytest.raises(ReadError, match=r"no such file: nowhere\.keras"):
+        world(**HOUSE).read("nowhere.keras")
+
+
+# ------------------------------------------------------------------ the real search
+
+
+def test_the_installed_plugins_are_found_by_their_entry_points():
+    house = {point.name: point for point in metadata.entry_points(group=plugin_search.GROUP)}
+    found = {item.name: item for item in Plugins.discover()}
+    assert {"hardware", "keras", "spiking"} <= house.keys() & found.keys()
+    for name in ("hardware", "keras", "spiking"):
+        assert found[name].problem is None
+        assert found[name].distribution == "costmodel"
+        assert found[name].version == metadata.version("costmodel")

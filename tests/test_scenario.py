@@ -1,0 +1,130 @@
+"""Scenarios: conditions that make sense, and a clear answer to those that do not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from attrs import evolve
+from worlds import CATALOGUE
+
+from costmodel import Input, Network, Scenario, Tensor, estimate
+from costmodel.errors import ScenarioError, ShapeError
+from costmodel_keras.layers import Dense
+
+NETWORK = Network(
+    "net",
+    [
+        Input("in", "input", shape=(4,)),
+        Dense("one", "keras.Dense", (Tensor((4,)),), units=3),
+        Dense("two", "keras.Dense", (Tensor((3,)),), units=2),
+    ],
+    {"one": ["in"], "two": ["one"]},
+)
+
+
+def synapse_energy(layer, device="loihi", **conditions):
+    bill = estimate(NETWORK, device, scenario=Scenario(**conditions), catalogue=CATALOGUE)
+    return bill.bill(device).line(layer).cost.components["synapse"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ({"batch": 0}, "batch is 0; expected a whole number of 1 or more"),
+        ({"batch": -1}, "batch is -1"),
+        ({"batch": 1.5}, "batch is 1.5"),
+        ({"batch": True}, "batch is True"),
+        ({"batch": "2"}, "batch is '2'"),
+        ({"batch": None}, "batch is None"),
+        ({"timesteps": 0}, "timesteps is 0; expected a whole number of 1 or more"),
+        ({"timesteps": -3}, "timesteps is -3"),
+        ({"timesteps": math.nan}, "timesteps is nan"),
+        ({"dt": 0}, "dt is 0; expected a positive number of seconds"),
+        ({"dt": -0.001}, "dt is -0.001"),
+        ({"dt": math.nan}, "dt is nan"),
+        ({"dt": math.inf}, "dt is inf"),
+        ({"dt": "1 ms"}, "dt is '1 ms'"),
+        ({"rates": -1}, "the firing rate of all layers is -1; expected hertz, finite"),
+        ({"rates": math.nan}, "of all layers is nan"),
+        ({"rates": math.inf}, "of all layers is inf"),
+        ({"rates": "fast"}, "of all layers is 'fast'"),
+        ({"rates": [1.0]}, r"of all layers is \[1.0\]"),
+        ({"rates": {"one": -2}}, "of layer 'one' is -2"),
+        ({"rates": {"one": math.nan}}, "of layer 'one' is nan"),
+        ({"rates": {"one": None}}, "of layer 'one' is None"),
+        ({"rates": True}, "of all layers is True"),
+    ],
+)
+def test_a_condition_that_no_experiment_has_is_refused(conditions, message):
+    with pytest.raises(ScenarioError, match=message):
+        Scenario(**conditions)
+
+
+@pytest.mark.parametrize("shape", [(0,), (-1,), (1.5,)])
+def test_a_shape_that_no_input_has_is_refused(shape):
+    with pytest.raises(ShapeError, match="not an axis length"):
+        Scenario(input_shapes={"in": shape})
+
+
+def test_a_change_to_a_scenario_is_checked_as_a_new_one():
+    with pytest.raises(ScenarioError, match="batch is 0"):
+        evolve(Scenario(), batch=0)
+
+
+def test_the_rate_of_all_layers_is_the_rate_of_each():
+    assert Scenario(rates=10).at("one").rate == 10.0
+    assert Scenario(rates=0).rate == 0.0
+
+
+def test_rates_by_layer_reach_their_layers():
+    rates = {"one": 10.0, "two": 20.0}
+    assert synapse_energy("one", rates=rates) == synapse_energy("one", rates=10.0)
+    assert synapse_energy("two", rates=rates) == synapse_energy("two", rates=20.0)
+
+
+def test_a_mapping_of_rates_does_not_follow_later_changes():
+    rates = {"one": 10.0}
+    scenario = Scenario(rates=rates)
+    rates["one"] = 99.0
+    assert scenario.at("one").rate == 10.0
+
+
+def test_a_missing_rate_is_an_error_that_says_how_to_give_one():
+    with pytest.raises(ScenarioError, match=r"Scenario\(rates=10.0\), --rate 10.*measure_rates"):
+        synapse_energy("one")
+
+
+def test_a_missing_rate_of_one_layer_names_the_layer():
+    with pytest.raises(ScenarioError, match="'two'"):
+        synapse_energy("one", rates={"one": 10.0})
+
+
+def test_a_rate_for_a_layer_that_is_not_there_is_told_with_the_nearest():
+    with pytest.raises(
+        ScenarioError, match="given for 'onee', which is no layer; nearest known: 'one'"
+    ):
+        synapse_energy("one", rates={"onee": 10.0, "two": 1.0, "one": 1.0})
+
+
+def test_one_rate_cannot_be_taken_from_many():
+    with pytest.raises(ScenarioError, match=r"Scenario\.at"):
+        _ = Scenario(rates={"one": 1.0}).rate
+
+
+def test_a_processor_needs_no_rate():
+    assert estimate(NETWORK, "cpu", catalogue=CATALOGUE).total("cpu").energy_joules > 0
+
+
+def test_timesteps_dt_and_rate_multiply():
+    base = synapse_energy("one", rates=10.0, timesteps=10, dt=0.001)
+    for more in ({"rates": 20.0}, {"timesteps": 20}, {"dt": 0.002}, {"batch": 2}):
+        conditions = {"rates": 10.0, "timesteps": 10, "dt": 0.001, **more}
+        assert synapse_energy("one", **conditions) == pytest.approx(2 * base, rel=1e-12)
+
+
+def test_a_scenario_is_a_value():
+    assert Scenario(rates={"one": 1.0}) == Scenario(rates={"one": 1})
+    assert Scenario(batch=2) != Scenario(batch=3)
+    with pytest.raises(AttributeError):
+        Scenario().batch = 4

@@ -1,0 +1,166 @@
+"""Quantities, with pint as the oracle."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import pint
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodel.errors import CostModelError, UnitError
+from costmodel.units import (
+    BINARY_PREFIXES,
+    DECIMAL_PREFIXES,
+    UNITS,
+    Quantity,
+    format_quantity,
+    parse_quantity,
+)
+
+IN_PINT = {"B": "byte"}
+"""Where pint calls a unit otherwise: its `B` is the bel."""
+
+PREFIXED = [(prefix, unit) for prefix in DECIMAL_PREFIXES for unit in UNITS] + [
+    (prefix, unit) for prefix in BINARY_PREFIXES for unit in ("B", "bit")
+]
+prefixed_units = st.sampled_from(PREFIXED)
+numbers = st.floats(1e-30, 1e30) | st.integers(1, 10**6).map(float)
+
+
+@functools.cache
+def pint_factor(prefix, unit):
+    """How many of `unit` pint takes one prefixed unit for."""
+    name = IN_PINT.get(unit, unit)
+    return registry().Quantity(1.0, f"{prefix}{name}").to(name).magnitude
+
+
+@functools.cache
+def registry():
+    return pint.UnitRegistry()
+
+
+@given(number=numbers, prefixed=prefixed_units)
+def test_a_quantity_is_what_pint_takes_it_for(number, prefixed):
+    value, unit = parse_quantity(f"{number!r} {''.join(prefixed)}")
+    assert unit == prefixed[1]
+    assert value == pytest.approx(number * pint_factor(*prefixed), rel=1e-15, abs=0)
+
+
+@given(number=numbers, above=prefixed_units, below=prefixed_units)
+def test_a_quotient_is_what_pint_takes_it_for(number, above, below):
+    value, unit = parse_quantity(f"{number!r} {''.join(above)}/{''.join(below)}")
+    assert unit == f"{above[1]}/{below[1]}"
+    expected = number * pint_factor(*above) / pint_factor(*below)
+    assert value == pytest.approx(expected, rel=1e-15, abs=0)
+
+
+@pytest.mark.parametrize(("prefix", "unit"), PREFIXED)
+def test_every_prefix_goes_with_every_unit(prefix, unit):
+    expected = (pytest.approx(pint_factor(prefix, unit), rel=1e-15, abs=0), unit)
+    assert parse_quantity(f"1{prefix}{unit}") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("23.6 pJ", 23.6e-12, "J"),
+        ("  23.6pJ ", 23.6e-12, "J"),
+        ("614 GB/s", 614e9, "B/s"),
+        ("64 KiB", 65536, "B"),
+        ("0.3", 0.3, ""),
+        ("1e3", 1000, ""),
+        (".5 V", 0.5, "V"),
+        ("5. V", 5, "V"),
+        ("+2 us", 2e-6, "s"),
+        ("2 µs", 2e-6, "s"),
+        ("-1 J", -1, "J"),
+        ("1 MHz", 1e6, "Hz"),
+        ("1 Pbit", 1e15, "bit"),
+        ("2.5 pJ / bit", 2.5e-12, "J/bit"),
+        ("0 J", 0, "J"),
+    ],
+)
+def test_a_text_is_read_as_the_nearest_float(text, value, unit):
+    assert parse_quantity(text) == Quantity(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not a quantity"),
+        ("pJ", "is not a quantity"),
+        ("nan J", "is not a quantity"),
+        ("inf J", "is not a quantity"),
+        ("-inf", "is not a quantity"),
+        ("1.2.3 J", r"unit '.3 J' in '1.2.3 J' is not known"),
+        ("1,5 J", "unit ',5 J'"),
+        ("1_000 J", "unit '_000 J'"),
+        ("0x10 J", "unit 'x10 J'"),
+        ("1 j", "unit 'j' in '1 j' is not known; expected one of J, W, s, Hz, B, bit, V"),
+        ("1 joule", "unit 'joule'"),
+        ("1 cal", "unit 'cal'"),
+        ("1 KJ", "unit 'KJ'"),
+        ("1 ppJ", "unit 'ppJ'"),
+        ("1 KiJ", "unit 'KiJ'"),
+        ("1 kib", "unit 'kib'"),
+        ("1 J/", "unit ''"),
+        ("1 /s", "unit ''"),
+        ("1 J/s/s", "unit 's/s'"),
+        ("1 J s", "unit 'J s'"),
+        ("1e999 J", "too large|is not a number"),
+        ("1e308 PJ", "too large"),
+        ("1 p", "unit 'p'"),
+    ],
+)
+def test_anything_else_is_refused_with_what_was_expected(text, message):
+    with pytest.raises(UnitError, match=message):
+        parse_quantity(text)
+
+
+def test_a_unit_error_is_a_value_error_and_one_of_ours():
+    assert issubclass(UnitError, ValueError)
+    assert issubclass(UnitError, CostModelError)
+
+
+@given(text=st.text(max_size=20) | st.from_regex(r"\A[0-9.eE+-]{1,8} ?[a-zA-Z/µ]{0,6}\Z"))
+def test_no_text_does_anything_but_parse_or_fail_as_a_unit_error(text):
+    try:
+        value, _ = parse_quantity(text)
+    except UnitError:
+        return
+    assert math.isfinite(value)
+
+
+@given(value=st.floats(1e-17, 1e17), unit=st.sampled_from(UNITS), digits=st.integers(3, 15))
+def test_what_is_written_reads_back_within_its_digits(value, unit, digits):
+    read = parse_quantity(format_quantity(value, unit, digits))
+    assert read.unit == unit
+    assert read.value == pytest.approx(value, rel=0.51 * 10.0 ** (1 - digits), abs=0)
+
+
+@given(value=st.floats(1e-17, 9e17), unit=st.sampled_from(UNITS))
+def test_one_to_three_digits_stand_before_the_point(value, unit):
+    number = format_quantity(value, unit).partition(" ")[0]
+    assert 1 <= len(number.partition(".")[0]) <= 3
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (23.6e-12, "J", "23.6 pJ"),
+        (0, "J", "0 J"),
+        (-2.5e-9, "J", "-2.5 nJ"),
+        (1e-6, "s", "1 µs"),
+        (999e-12, "J", "999 pJ"),
+        (1e-25, "J", "1e-07 aJ"),
+        (0.25, "", "0.25"),
+        (math.inf, "J", "inf J"),
+        (math.nan, "J", "nan J"),
+        (12.0, "J", "12 J"),
+    ],
+)
+def test_a_value_is_written_as_people_write_it(value, unit, shown):
+    assert format_quantity(value, unit) == shown

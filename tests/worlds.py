@@ -1,0 +1,38 @@
+"""Small worlds of plugins, made without any search."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import costmodel_hardware.hooks
+import costmodel_keras.hooks
+from costmodel import Catalogue, Plugins, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+HOUSE = {"hardware": costmodel_hardware.hooks, "keras": costmodel_keras.hooks}
+"""The plugins that read Keras and describe devices."""
+
+
+def world(**plugins: object) -> Catalogue:
+    """A catalogue of exactly these plugins."""
+    return Catalogue(Plugins.of(plugins))
+
+
+def plugin(**hooks: Callable[[], Iterable[Any]] | Iterable[Any]) -> object:
+    """A plugin whose hooks return these values, or are these functions."""
+    return SimpleNamespace(**{f"costmodel_{name}": _hook(value) for name, value in hooks.items()})
+
+
+def _hook(value: Callable[[], Iterable[Any]] | Iterable[Any]) -> Callable[[], Iterable[Any]]:
+    return hookimpl(value if callable(value) else lambda: value)
+
+
+CATALOGUE = world(**HOUSE)
+"""The house, for tests that need no other."""
+
+RULES = CATALOGUE.layer_rules
+SHIPPED = CATALOGUE.device_names
+"""The names of all devices that ship."""
