@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from costmodel.bills import Bill, Coverage
     from costmodel.catalogue import Catalogue
+    from costmodel.comparison import Comparison, compare
     from costmodel.convention import Convention, LoweredLayer
     from costmodel.devices import (
         Charge,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from costmodel.tensor import Shape, Tensor
 
 _HOMES = {
+    "comparison": ("Comparison", "compare"),
     "bills": ("Bill", "Coverage"),
     "catalogue": ("Catalogue",),
     "convention": ("Convention", "LoweredLayer"),
@@ -83,6 +85,7 @@ __all__ = [
     "Bill",
     "Catalogue",
     "Charge",
+    "Comparison",
     "Contraction",
     "Convention",
     "Cost",
@@ -118,6 +121,7 @@ __all__ = [
     "UnpricedWarning",
     "Work",
     "collect",
+    "compare",
     "device",
     "estimate",
     "hookimpl",

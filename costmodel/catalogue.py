@@ -100,8 +100,9 @@ class Catalogue:
 
         try:
             content = file.read_bytes()
-        except OSError as error:
-            raise DeviceFileError(str(file), [f"cannot be read: {error.strerror}"]) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DeviceFileError(str(file), [f"cannot be read: {reason}"]) from None
         return load_device(content, str(file), self.device_families)
 
     @property

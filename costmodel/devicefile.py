@@ -75,8 +75,7 @@ class _File:
         head = self._structure(self.raw, _Head, "")
         family = self._family()
         parameters = dict(self._parameters(family))
-        if head is not None:
-            self._check_schema(head.schema)
+        self._check_schema(self.raw.get("schema"))
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes)
         return family(
@@ -84,8 +83,8 @@ class _File:
             file=self.file, content_hash=content_hash, **parameters,
         )  # fmt: skip
 
-    def _check_schema(self, schema: str) -> None:
-        if schema != SCHEMA:
+    def _check_schema(self, schema: Any) -> None:
+        if isinstance(schema, str) and schema != SCHEMA:
             self.mistakes.append(f"schema: expected {SCHEMA!r}, found {schema!r}")
 
     def _family(self) -> type[Device] | None:
@@ -115,9 +114,9 @@ class _File:
         path = f"parameters.{name}"
         before = len(self.mistakes)
         entry = self._structure(raw, _Entry, path)
+        source = self._citation(path, raw)
         if entry is None:
             return None
-        source = self._citation(path, entry.source)
         value = self._quantity(f"{path}.value", entry.value, unit)
         low = value if entry.low is None else self._quantity(f"{path}.low", entry.low, unit)
         high = value if entry.high is None else self._quantity(f"{path}.high", entry.high, unit)
@@ -132,7 +131,10 @@ class _File:
             self.mistakes.append(f"{path}: {error}")
             return None
 
-    def _citation(self, path: str, key: str) -> str:
+    def _citation(self, path: str, raw: Any) -> str:
+        key = raw.get("source") if isinstance(raw, dict) else None
+        if not isinstance(key, str):
+            return ""
         sources = self.raw.get("sources")
         known = sources if isinstance(sources, dict) else {}
         if key not in known:

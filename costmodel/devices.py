@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
 
 from attrs import Attribute, evolve, field, fields, frozen
 
-from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
 from costmodel.units import format_quantity, parse_quantity
@@ -83,11 +83,20 @@ class Charge:
     component: str
     parameter: Parameter
     factors: tuple[Factor, ...]
+    count: float = field(init=False, eq=False)
+    """How many times the unit price is due."""
 
-    @property
-    def count(self) -> float:
-        """How many times the unit price is due."""
-        return math.prod([factor.value for factor in self.factors])
+    def __attrs_post_init__(self) -> None:
+        """Multiply the factors, and check that their product times the price is a number."""
+        try:
+            count = float(math.prod([factor.value for factor in self.factors]))
+        except OverflowError:
+            count = math.inf
+        if not math.isfinite(count * self.parameter.high):
+            labels = " x ".join(factor.label for factor in self.factors)
+            message = f"{labels}: the product is larger than a number can be"
+            raise ScenarioError(message)
+        object.__setattr__(self, "count", count)
 
     @property
     def energy_joules(self) -> float:

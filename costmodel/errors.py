@@ -18,7 +18,7 @@ class UnknownNameError(CostModelError, LookupError):
 
     def __init__(self, asked: str, known: Iterable[str], what: str, hint: str = "") -> None:
         """Say that no `what` is called `asked`, given the `known` names and a next step."""
-        self.what, self.asked, self.known = what, asked, sorted(known)
+        self.what, self.asked, self.known = what, asked, sorted(map(str, known))
         super().__init__("\n  ".join(self._lines(hint)))
 
     def _lines(self, hint: str) -> list[str]:
@@ -74,8 +74,8 @@ class UnpricedWarning(UserWarning):
 
 def nearest(asked: str, known: Iterable[str]) -> str | None:
     """The known name closest to `asked`, letter case aside, or None."""
-    folded = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(asked.casefold(), folded, n=1)
+    folded = {str(name).casefold(): name for name in known}
+    found = difflib.get_close_matches(str(asked).casefold(), folded, n=1)
     return folded[found[0]] if found else None
 
 

@@ -15,7 +15,13 @@ from costmodel import rendering
 from costmodel.bills import Bill, Coverage, Item, Line
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost, Device
-from costmodel.errors import CostModelError, UnknownNameError, UnpricedError, UnpricedWarning
+from costmodel.errors import (
+    CostModelError,
+    ScenarioError,
+    UnknownNameError,
+    UnpricedError,
+    UnpricedWarning,
+)
 from costmodel.network import Network
 from costmodel.operators import Reason
 from costmodel.scenario import Rates, Scenario
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from costmodel.catalogue import Catalogue
-    from costmodel.layer import Work
     from costmodel.plugins import Plugin
     from costmodel.report import Table
     from costmodel.tensor import Shape
@@ -85,9 +90,12 @@ class Estimate:
         """The estimate as JSON."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
-    def table(self) -> Table:
-        """The bill as a table: a row for each layer, a column for each device."""
-        return rendering.table(self)
+    def table(self, *, exact: bool = False) -> Table:
+        """The bill as a table: a row for each layer, a column for each device.
+
+        `exact` leaves bare numbers in joules, for spreadsheets; what is unpriced is empty there.
+        """
+        return rendering.table(self, exact=exact)
 
     def __str__(self) -> str:
         """Write the table as plain text."""
@@ -163,11 +171,10 @@ def price(
     for layer in lowered:
         # Layers that differ in their names alone share their work, and so its price.
         local = scenario.at(layer.layer.name)
-        items = known.get((id(layer.work), local.rates))
+        key = (id(layer.work), local.rates)
+        items = known.get(key)
         if items is None:
-            items = known[id(layer.work), local.rates] = _items(
-                layer.work, device, local, convention
-            )
+            items = known[key] = _items(layer, device, local, convention)
         lines.append(Line(layer.layer, items))
     return Bill(device, tuple(lines))
 
@@ -239,7 +246,10 @@ def _devices(
     devices: str | Path | Device | Sequence[str | Path | Device], catalogue: Catalogue
 ) -> list[Device]:
     single = isinstance(devices, str | Path | Device)
-    asked: Sequence[str | Path | Device] = [devices] if single else devices  # type: ignore[list-item,assignment]
+    asked: Any = [devices] if single else devices
+    if not isinstance(asked, Sequence):
+        message = f"devices is {asked!r:.80}; expected names, paths of YAML files or devices"
+        raise CostModelError(message)
     chosen = [catalogue.device(device) for device in asked]
     names = [device.name for device in chosen]
     if not chosen:
@@ -252,11 +262,17 @@ def _devices(
 
 
 def _items(
-    work: Work, device: Device, scenario: Scenario, convention: Convention
+    lowered: LoweredLayer, device: Device, scenario: Scenario, convention: Convention
 ) -> tuple[Item, ...]:
-    if isinstance(work, Reason):
-        return (Item(None, work),)
-    return tuple([Item(item, convention.price(device, item, scenario)) for item in work])
+    if isinstance(lowered.work, Reason):
+        return (Item(None, lowered.work),)
+    try:
+        return tuple(
+            [Item(item, convention.price(device, item, scenario)) for item in lowered.work]
+        )
+    except ScenarioError as error:
+        message = f"layer {lowered.layer.name!r} on {device.name!r}: {error}"
+        raise ScenarioError(message) from None
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

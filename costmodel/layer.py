@@ -151,8 +151,8 @@ class Layer:
             ShapeError: the inputs and the settings do not fit.
 
         """
-        values = cls.read_settings(settings)
         try:
+            values = cls.read_settings(settings)
             return cls(name, kind, inputs, shares=shares, **values)
         except CostModelError:
             raise

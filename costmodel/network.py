@@ -94,6 +94,11 @@ class Network:
         return self.edges.get(name, ())
 
     @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The layers through which data enters."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Input))
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference by the true count, over all layers with a rule."""
         return sum(operator.macs for layer in self.layers for operator in _operators(layer))
@@ -116,7 +121,7 @@ class Network:
             ShapeError: a shape that contradicts a declared axis, or that a layer cannot take.
 
         """
-        inputs = {layer.name: layer for layer in self.layers if isinstance(layer, Input)}
+        inputs = {layer.name: layer for layer in self.inputs}
         for name in input_shapes:
             if name not in inputs:
                 raise UnknownNameError(name, inputs, "input")

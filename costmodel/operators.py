@@ -63,7 +63,7 @@ class Operator:
     @property
     def summary(self) -> str:
         """One line that names the work and its size."""
-        counted = ", ".join(f"{count:,} {name}" for name, count in self.operations.items())
+        counted = ", ".join(f"{count:,} x {name}" for name, count in self.operations.items())
         return f"{type(self).__name__.lower()}: {counted or 'no arithmetic'}"
 
     def decompose(self) -> Sequence[Operator]:
@@ -154,8 +154,13 @@ class Elementwise(Operator):
         return self.elements * self.steps
 
     @property
+    def connections(self) -> int:
+        """Elements that reach an output element, over all output elements."""
+        return self.elements * max(self.steps, len(self.inputs))
+
+    @property
     def is_linear(self) -> bool:
-        """Whether a connection of fixed weight can do it."""
+        """Whether connections of fixed weight can do it."""
         return ELEMENTWISE[self.function][1]
 
     @property

@@ -59,15 +59,18 @@ def explanation(bill: Bill, line: Line) -> Iterator[str]:
 def _charge_lines(charge: Charge) -> Iterator[str]:
     parameter = charge.parameter
     factors = " x ".join(_factor(*factor) for factor in charge.factors)
-    yield f"    {charge.component}: {factors} = {charge.count:,.6g}"
+    yield f"    {charge.component}: {factors} = {_counted(charge.count)}"
     yield f"      x {parameter.name} {parameter} = {_joules(charge.energy_joules)}"
     note = f"; {parameter.note}" if parameter.note else ""
     yield f"      [{parameter.evidence.value}: {parameter.source}{note}]"
 
 
 def _factor(label: str, value: float, unit: str) -> str:
-    shown = f"{value:,}" if isinstance(value, int) else f"{value:g}"
-    return f"{shown} {unit} {label}" if unit else f"{shown} {label}"
+    return f"{label} {_counted(value)} {unit}".rstrip()
+
+
+def _counted(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
 
 def _energy(cost: Cost) -> str:
@@ -87,26 +90,31 @@ def _cell(line: Line) -> str:
     return _joules(line.cost.energy_joules) if line.cost.charges else "free"
 
 
-def table(estimate: Estimate) -> Table:
-    """A row for each layer and a column for each device."""
+def table(estimate: Estimate, *, exact: bool = False) -> Table:
+    """A row for each layer and a column for each device; `exact` has bare numbers in joules."""
     bills = list(estimate.bills.values())
+    cell = _exact_cell if exact else _cell
     columns = [
         Column("Layer"), Column("Kind"), Column("Output"),
         Column("Parameters", numeric=True), Column("MACs", numeric=True),
-        *(Column(bill.device.name, numeric=True) for bill in bills),
+        *(Column(f"{bill.device.name}{' (J)' * exact}", numeric=True) for bill in bills),
     ]  # fmt: skip
     rows = [
         (
             lowered.layer.name,
             lowered.layer.kind,
             "; ".join(show_shape(tensor.shape) for tensor in lowered.layer.outputs),
-            f"{lowered.layer.parameter_count:,}",
-            f"{lowered.macs:,}",
-            *(_cell(bill.lines[index]) for bill in bills),
+            f"{lowered.layer.parameter_count:{'' if exact else ','}}",
+            f"{lowered.macs:{'' if exact else ','}}",
+            *(cell(bill.lines[index]) for bill in bills),
         )
         for index, lowered in enumerate(estimate.lowered)
     ]
     return Table(_title(estimate), columns, rows, _footer(estimate), _notes(estimate))
+
+
+def _exact_cell(line: Line) -> str:
+    return "" if line.unpriced else repr(line.cost.energy_joules)
 
 
 def _title(estimate: Estimate) -> str:

@@ -16,6 +16,9 @@ from costmodel.tensor import Shape, as_shape
 Rates: TypeAlias = float | Mapping[str, float]
 """Firing rates in hertz: one for all layers, or one for each by its name."""
 
+_MOST = 2**53
+"""The largest whole number up to which floating point counts exactly."""
+
 HOW_TO_GIVE_RATES = (
     "give one number (Scenario(rates=10.0), --rate 10), one for each layer "
     "(rates={'conv2d': 12.5}, --rate conv2d=12.5), or measure them on example data: "
@@ -24,8 +27,8 @@ HOW_TO_GIVE_RATES = (
 
 
 def _whole(_: Any, attribute: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        message = f"{attribute.name} is {value!r}; expected a whole number of 1 or more"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
+        message = f"{attribute.name} is {value!r:.80}; expected a whole number from 1 to {_MOST:,}"
         raise ScenarioError(message)
 
 
@@ -37,13 +40,16 @@ def _positive(_: Any, attribute: Any, value: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
+    try:
+        return is_real and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _check_rate(value: Any, where: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
         message = f"the firing rate {where} is {value!r}; expected hertz, finite and not negative"
@@ -56,12 +62,20 @@ def _rates(rates: Any) -> Rates | None:
         return None
     if not isinstance(rates, Mapping):
         return _check_rate(rates, "of all layers")
-    checked = {name: _check_rate(rate, f"of layer {name!r}") for name, rate in rates.items()}
+    checked = {str(name): _check_rate(rate, f"of layer {name!r}") for name, rate in rates.items()}
     return MappingProxyType(checked)
 
 
-def _shapes(shapes: Mapping[str, Any]) -> Mapping[str, Shape]:
-    return MappingProxyType({name: as_shape(shape) for name, shape in shapes.items()})
+def _shapes(shapes: Any) -> Mapping[str, Shape]:
+    try:
+        checked = {str(name): as_shape(shape) for name, shape in shapes.items()}
+    except (AttributeError, TypeError):
+        message = (
+            f"input_shapes is {shapes!r:.80}; expected a shape without the batch axis "
+            "for each input by its name, such as {'image': (224, 224, 3)}"
+        )
+        raise ScenarioError(message) from None
+    return MappingProxyType(checked)
 
 
 @frozen(kw_only=True)

@@ -107,7 +107,7 @@ def on_a_terminal(columns: int, *arguments: str, **environment: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     outer = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "NO_COLOR"}}
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         [COMMAND, *arguments], stdout=theirs, env={**outer, "TERM": "xterm-256color", **environment}
     ) as running:
         os.close(theirs)

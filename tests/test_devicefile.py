@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from worlds import CATALOGUE
 
@@ -19,24 +22,25 @@ sources:
   paper: "A. Author, A Paper, 2020"
 parameters:
   energy_per_synaptic_operation: {value: 2 pJ, source: paper, evidence: measured}
-  energy_per_spike_hop: {value: 3.5 pJ, low: 3 pJ, high: 4 pJ, source: paper, evidence: derived, note: mean}
+  energy_per_spike_hop:
+    {value: 3.5 pJ, low: 3 pJ, high: 4 pJ, source: paper, evidence: derived, note: mean}
   energy_per_neuron_update: {value: 81 pJ, source: paper, evidence: simulated}
 """
 SYNAPSE = "{value: 2 pJ, source: paper, evidence: measured}"
 
 
-def load(text):
+def load(text: str) -> Any:
     return load_device(text.encode(), "toy.yaml", CATALOGUE.device_families)
 
 
-def mistakes(text):
+def mistakes(text: str) -> Any:
     with pytest.raises(DeviceFileError) as caught:
         load(text)
     assert str(caught.value).startswith("toy.yaml: ")
     return caught.value.mistakes
 
 
-def test_a_good_file_is_a_device():
+def test_a_good_file_is_a_device() -> None:
     device = load(GOOD)
     assert (device.name, device.title, device.process) == ("toy", "A toy", "14 nm")
     assert (device.family, device.file) == ("event-driven", "toy.yaml")
@@ -47,7 +51,7 @@ def test_a_good_file_is_a_device():
     assert device.energy_per_spike is None
 
 
-def test_the_content_hash_is_that_of_the_bytes():
+def test_the_content_hash_is_that_of_the_bytes() -> None:
     assert load(GOOD).content_hash != load(GOOD + "\n").content_hash
     assert len(load(GOOD).content_hash) == 64
 
@@ -62,7 +66,8 @@ def test_the_content_hash_is_that_of_the_bytes():
         ("name: toy", "name: 7", "name: expected text, found 7"),
         ("name: toy", "name: yes", "name: expected text, found True"),
         ("class: event-driven\n", "", "class: missing"),
-        ("class: event-driven", "class: event-drive", "class: 'event-drive' is not known; nearest 'event-driven'"),
+        ("class: event-driven", "class: event-drive",
+         "class: 'event-drive' is not known; nearest 'event-driven'"),
         ("class: event-driven", "class: [a]", "class: expected text"),
         ("title: A toy", "titel: A toy", "file: 'titel' is not known; nearest 'title'"),
         ("process: 14 nm", "process: 14", "process: expected text, found 14"),
@@ -75,7 +80,8 @@ def test_the_content_hash_is_that_of_the_bytes():
          r"energy_per_synaptic_operation.source: 'papper' is not known; nearest 'paper'"),
         ("source: paper, evidence: measured", "evidence: measured", "source: missing"),
         # evidence
-        ("evidence: measured", "evidence: guessed", "evidence: expected one of measured, .*'guessed'"),
+        ("evidence: measured", "evidence: guessed",
+         "evidence: expected one of measured, .*'guessed'"),
         (", evidence: measured", "", "energy_per_synaptic_operation.evidence: missing"),
         # parameters
         ("energy_per_spike_hop", "energy_per_spike_hopp", "nearest 'energy_per_spike_hop'"),
@@ -102,7 +108,7 @@ def test_the_content_hash_is_that_of_the_bytes():
         ("low: 3 pJ", "low: 3 s", "low: expected a quantity in J"),
     ],
 )  # fmt: skip
-def test_one_change_makes_one_clear_mistake(old, new, message):
+def test_one_change_makes_one_clear_mistake(old: str, new: str, message: str) -> None:
     assert old in GOOD
     told = mistakes(GOOD.replace(old, new, 1))
     assert len(told) == 1
@@ -135,17 +141,17 @@ def test_one_change_makes_one_clear_mistake(old, new, message):
         ("a: 2020-13-45\n", "not YAML|is not known"),
     ],
 )
-def test_a_text_that_is_no_device_file_is_refused_with_a_reason(text, message):
+def test_a_text_that_is_no_device_file_is_refused_with_a_reason(text: str, message: str) -> None:
     with pytest.raises(DeviceFileError, match=message):
         load(text)
 
 
-def test_bytes_that_are_no_text_are_refused():
+def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(DeviceFileError, match="not YAML"):
         load_device(b"\xff\xfe\xff", "toy.yaml", CATALOGUE.device_families)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_told_at_once() -> None:
     text = """\
 schema: costmodel/device/9
 class: event-driven
@@ -166,21 +172,21 @@ parameters:
     assert "9 mistakes" in str(DeviceFileError("toy.yaml", ["x"] * 9))
 
 
-def test_a_wrong_entry_tells_its_unit_and_source_beside_its_evidence():
+def test_a_wrong_entry_tells_its_unit_and_source_beside_its_evidence() -> None:
     spoiled = "{value: 2 pW, source: papper, evidence: guessed}"
     told = "\n".join(mistakes(GOOD.replace(SYNAPSE, spoiled)))
     for place in (".value", ".source", ".evidence"):
         assert f"energy_per_synaptic_operation{place}" in told
 
 
-def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path):
+def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DeviceFileError, match="cannot be read: No such file"):
         CATALOGUE.device(tmp_path / "none.yaml")
     with pytest.raises(DeviceFileError, match="cannot be read: Is a directory"):
         CATALOGUE.load_device(tmp_path)
 
 
-def test_a_device_is_taken_from_a_path(tmp_path):
+def test_a_device_is_taken_from_a_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD)
     assert CATALOGUE.device(str(file)) == CATALOGUE.device(file)

@@ -11,6 +11,7 @@ import sys
 import zipfile
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -29,19 +30,42 @@ DEVICE_FILES = sorted(PACKAGES["costmodel_hardware"].rglob("*.yaml"))
 FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "qkeras", "keras_spiking"}
 HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
 
-STAIR = ["errors", "units", "numerics", "tensor", "operators", "layer", "network", "scenario", "devices", "convention", "hookspecs", "plugins", "reader", "devicefile", "catalogue", "bills", "report", "rendering", "estimates", "comparison", "cli", "__main__"]
+STAIR = [
+    "errors",
+    "units",
+    "numerics",
+    "tensor",
+    "operators",
+    "layer",
+    "network",
+    "scenario",
+    "devices",
+    "convention",
+    "hookspecs",
+    "plugins",
+    "reader",
+    "devicefile",
+    "catalogue",
+    "bills",
+    "report",
+    "rendering",
+    "estimates",
+    "comparison",
+    "cli",
+    "__main__",
+]
 """The steps of the core, each of which imports only from those before it (DESIGN section 4)."""
 
 
-def label(file):
+def label(file: Path) -> Any:
     return str(file.relative_to(ROOT))
 
 
-def is_for_checkers(node):
+def is_for_checkers(node: ast.AST) -> Any:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-def imported(tree, *, also_in_functions):
+def imported(tree: ast.AST, *, also_in_functions: Any) -> Any:
     """The names of the modules that run-time imports name, each with its top-level package."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
@@ -57,7 +81,7 @@ def imported(tree, *, also_in_functions):
 
 
 @functools.cache
-def core_graph():
+def core_graph() -> Any:
     """The step of every import between modules of the core, by module."""
     steps = {file.stem if file.parent == CORE else file.parent.name for file in core_files()}
     graph = {step: set() for step in steps - {"costmodel"}}
@@ -70,25 +94,25 @@ def core_graph():
     return graph
 
 
-def core_files():
+def core_files() -> Any:
     return [file for file in CORE.rglob("*.py") if file != CORE / "__init__.py"]
 
 
-def test_the_imports_of_the_core_make_a_stair_without_a_circle():
+def test_the_imports_of_the_core_make_a_stair_without_a_circle() -> None:
     order = list(TopologicalSorter(core_graph()).static_order())
     assert len(order) == len(core_graph())
 
 
-def test_the_stair_names_every_module_of_the_core():
+def test_the_stair_names_every_module_of_the_core() -> None:
     assert core_graph().keys() == set(STAIR)
 
 
 @pytest.mark.parametrize("step", STAIR)
-def test_a_step_of_the_stair_imports_only_from_those_before_it(step):
+def test_a_step_of_the_stair_imports_only_from_those_before_it(step: str) -> None:
     assert core_graph()[step] <= set(STAIR[: STAIR.index(step)])
 
 
-def test_the_core_imports_no_plugin():
+def test_the_core_imports_no_plugin() -> None:
     for file in CORE.rglob("*.py"):
         tree = ast.parse(file.read_text())
         tops = {name.partition(".")[0] for name in imported(tree, also_in_functions=True)}
@@ -96,30 +120,31 @@ def test_the_core_imports_no_plugin():
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=label)
-def test_no_module_imports_a_framework(file):
+def test_no_module_imports_a_framework(file: Path) -> None:
     tree = ast.parse(file.read_text())
     tops = {name.partition(".")[0] for name in imported(tree, also_in_functions=True)}
     assert not tops & FRAMEWORKS
 
 
-def test_importing_costmodel_brings_nothing_heavy():
+def run_alone(program: str) -> list[str]:
+    """The words that a program prints in an interpreter of its own."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # ours
+    return done.stdout.split()
+
+
+def test_importing_costmodel_brings_nothing_heavy() -> None:
     program = f"import sys, costmodel; print(*sorted({HEAVY!r} & sys.modules.keys()))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout.split() == []
+    assert run_alone(program) == []
 
 
 @pytest.mark.parametrize("plugin", ["costmodel_keras", "costmodel_spiking", "costmodel_hardware"])
-def test_the_hooks_of_a_plugin_bring_nothing_heavy(plugin):
+def test_the_hooks_of_a_plugin_bring_nothing_heavy(plugin: str) -> None:
     program = f"import sys, {plugin}.hooks; print(*sorted({HEAVY!r} & sys.modules.keys()))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout.split() == []
+    assert run_alone(program) == []
 
 
-def test_every_public_name_of_the_package_is_there_and_documented():
+def test_every_public_name_of_the_package_is_there_and_documented() -> None:
     import costmodel  # noqa: PLC0415  # the subject of this test
 
     aliases = {"Outcome", "Shape", "Work"}
@@ -129,7 +154,7 @@ def test_every_public_name_of_the_package_is_there_and_documented():
     assert set(costmodel.__all__) == set(dir(costmodel))
 
 
-def test_a_public_name_that_is_not_there_is_an_attribute_error():
+def test_a_public_name_that_is_not_there_is_an_attribute_error() -> None:
     import costmodel  # noqa: PLC0415  # the subject of this test
 
     with pytest.raises(AttributeError, match="no attribute 'estimat'"):
@@ -139,7 +164,7 @@ def test_a_public_name_that_is_not_there_is_an_attribute_error():
 # ------------------------------------------------------------------ words
 
 
-def public(tree, prefix=""):
+def public(tree: ast.AST, prefix: str = "") -> Any:
     """Every public class and function with its dotted name."""
     for node in ast.iter_child_nodes(tree):
         kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -150,7 +175,7 @@ def public(tree, prefix=""):
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=label)
-def test_every_public_thing_is_documented(file):
+def test_every_public_thing_is_documented(file: Path) -> None:
     tree = ast.parse(file.read_text())
     assert ast.get_docstring(tree), "the module"
     bare = [name for name, node in public(tree) if not ast.get_docstring(node)]
@@ -158,23 +183,23 @@ def test_every_public_thing_is_documented(file):
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=label)
-def test_a_module_is_called_after_what_it_holds(file):
+def test_a_module_is_called_after_what_it_holds(file: Path) -> None:
     assert not re.fullmatch(r"_?(utils?|helpers?|misc|common|tools?)", file.stem)
 
 
 @pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES.keys())
-def test_a_package_is_typed(package):
+def test_a_package_is_typed(package: Path) -> None:
     assert (package / "py.typed").is_file()
     assert (package / "__init__.py").is_file()
 
 
 @pytest.mark.parametrize("folder", ["plugins", "hardware"])
-def test_a_folder_of_packages_is_no_package(folder):
+def test_a_folder_of_packages_is_no_package(folder: str) -> None:
     assert not (ROOT / folder / "__init__.py").exists()
     assert all(item.name.startswith("costmodel_") for item in (ROOT / folder).iterdir())
 
 
-def test_the_licence_is_apache_2():
+def test_the_licence_is_apache_2() -> None:
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
@@ -185,7 +210,7 @@ def test_the_licence_is_apache_2():
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
-def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file):
+def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
     assert raw["parameters"]
     for name, entry in raw["parameters"].items():
@@ -195,21 +220,21 @@ def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file):
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
-def test_every_source_of_a_device_file_is_cited(file):
+def test_every_source_of_a_device_file_is_cited(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
     cited = {entry["source"] for entry in raw["parameters"].values()}
     assert raw["sources"].keys() == cited
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
-def test_a_derived_or_assumed_number_says_how(file):
+def test_a_derived_or_assumed_number_says_how(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
     for name, entry in raw["parameters"].items():
         assert entry["evidence"] in {"measured", "simulated", "vendor"} or entry.get("note"), name
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
-def test_a_device_file_is_called_after_its_device(file):
+def test_a_device_file_is_called_after_its_device(file: Path) -> None:
     assert yaml.safe_load(file.read_text())["name"] == file.stem
 
 
@@ -217,25 +242,25 @@ def test_a_device_file_is_called_after_its_device(file):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The wheel of this repository, built without the network."""
     if importlib.util.find_spec("hatchling") is None:
         pytest.skip("hatchling is not installed")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # our own
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
         return archive.namelist()
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel):
+def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: list[str]) -> None:
     tops = {name.partition("/")[0] for name in wheel}
     assert {name for name in tops if not name.endswith(".dist-info")} == PACKAGES.keys()
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_every_module_device_file_and_marker(wheel):
+def test_the_wheel_holds_every_module_device_file_and_marker(wheel: list[str]) -> None:
     for package, folder in PACKAGES.items():
         files = [*folder.rglob("*.py"), *folder.rglob("*.yaml"), *folder.rglob("py.typed")]
         expected = {f"{package}/{file.relative_to(folder).as_posix()}" for file in files}
@@ -243,5 +268,5 @@ def test_the_wheel_holds_every_module_device_file_and_marker(wheel):
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_licence(wheel):
+def test_the_wheel_holds_the_licence(wheel: list[str]) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in wheel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from attrs import frozen
@@ -48,34 +49,34 @@ class Sheet(Reader):
     name = "sheet"
     reads = "a sheet"
 
-    def accepts(self, source):
+    def accepts(self, source: Any) -> Any:
         return source in (SHEET, ADDRESS)
 
-    def read(self, source, rules):  # the interface of a reader
+    def read(self, source: Any, rules: Any) -> Any:  # the interface of a reader
         return costmodel.Network("sheet", [costmodel.Input("in", "input", shape=(3,))])
 
 
 SHEET, ADDRESS = {"rows": 3}, "sheet://mine/7"
 
 
-def fails():
+def fails() -> None:
     """A hook that fails."""
     message = "the licence server is down"
     raise RuntimeError(message)
 
 
-def entry_point(name, value):
+def entry_point(name: str, value: object) -> Any:
     return metadata.EntryPoint(name, value, plugin_search.GROUP)
 
 
-def problems(catalogue):
+def problems(catalogue: Catalogue) -> Any:
     """What is wrong once everything has been asked for."""
     for table in ("layer_rules", "device_names", "device_families", "conventions", "commands"):
         getattr(catalogue, table)
     return "\n".join(catalogue.plugins.problems)
 
 
-def still_works(catalogue):
+def still_works(catalogue: Catalogue) -> Any:
     network = costmodel.Network("n", [costmodel.Input("in", "input", shape=(3,))])
     bill = estimate(network, "cpu", catalogue=catalogue)
     return bill.coverage("cpu").is_complete and catalogue.device_names == SHIPPED
@@ -84,7 +85,7 @@ def still_works(catalogue):
 # ------------------------------------------------------------------ loading
 
 
-def test_a_plugin_that_cannot_be_imported_is_kept_with_its_reason():
+def test_a_plugin_that_cannot_be_imported_is_kept_with_its_reason() -> None:
     found = Plugins()
     found.load(entry_point("broken", "no_such_module_at_all"))
     (broken,) = found
@@ -93,7 +94,9 @@ def test_a_plugin_that_cannot_be_imported_is_kept_with_its_reason():
     assert found.problems == (f"plugin 'broken': {broken.problem}",)
 
 
-def test_a_plugin_whose_import_raises_anything_is_kept_with_its_reason(tmp_path, monkeypatch):
+def test_a_plugin_whose_import_raises_anything_is_kept_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "raises_at_import.py").write_text("raise ValueError('no')")
     monkeypatch.syspath_prepend(tmp_path)
     found = Plugins()
@@ -101,7 +104,9 @@ def test_a_plugin_whose_import_raises_anything_is_kept_with_its_reason(tmp_path,
     assert "cannot be imported: ValueError: no" in next(iter(found)).problem
 
 
-def test_a_plugin_that_leaves_the_interpreter_at_import_harms_nobody(tmp_path, monkeypatch):
+def test_a_plugin_that_leaves_the_interpreter_at_import_harms_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "exits_at_import.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(tmp_path)
     found = Plugins()
@@ -109,19 +114,19 @@ def test_a_plugin_that_leaves_the_interpreter_at_import_harms_nobody(tmp_path, m
     assert "SystemExit" in next(iter(found)).problem
 
 
-def test_an_entry_point_without_that_attribute_is_kept_with_its_reason():
+def test_an_entry_point_without_that_attribute_is_kept_with_its_reason() -> None:
     found = Plugins()
     found.load(entry_point("broken", "costmodel_keras.hooks:nothing"))
     assert "AttributeError" in next(iter(found)).problem
 
 
-def test_a_broken_import_leaves_the_others_at_work():
+def test_a_broken_import_leaves_the_others_at_work() -> None:
     found = Plugins.of(HOUSE)
     found.load(entry_point("broken", "no_such_module_at_all"))
     assert still_works(Catalogue(found))
 
 
-def test_a_name_that_is_taken_is_told_with_its_first_owner():
+def test_a_name_that_is_taken_is_told_with_its_first_owner() -> None:
     found = Plugins()
     found.add(Plugin("twice", "first-distribution", "1"), plugin(layers=[Octave]))
     found.add(Plugin("twice", "second-distribution", "2"), plugin(layers=[Other]))
@@ -132,16 +137,16 @@ def test_a_name_that_is_taken_is_told_with_its_first_owner():
     assert [item.problem is None for item in found] == [True, False]
 
 
-def test_three_plugins_of_one_name_are_all_listed():
+def test_three_plugins_of_one_name_are_all_listed() -> None:
     found = Plugins()
     for distribution in ("first", "second", "third"):
         found.add(Plugin("same", distribution, "1"), plugin(layers=[]))
     assert [item.distribution for item in found] == ["first", "second", "third"]
 
 
-def test_a_hook_with_an_argument_too_many_is_told():
+def test_a_hook_with_an_argument_too_many_is_told() -> None:
     @hookimpl
-    def costmodel_layers(framework):
+    def costmodel_layers(framework: Any) -> Any:
         return [framework]
 
     catalogue = world(**HOUSE, wrong=SimpleNamespace(costmodel_layers=costmodel_layers))
@@ -150,14 +155,14 @@ def test_a_hook_with_an_argument_too_many_is_told():
     assert still_works(catalogue)
 
 
-def test_a_hook_that_does_not_exist_is_told_with_those_that_do():
+def test_a_hook_that_does_not_exist_is_told_with_those_that_do() -> None:
     catalogue = world(**HOUSE, wrong=plugin(layer=[Octave]))
     assert "costmodel_layer" in problems(catalogue)
     assert "hooks: costmodel_commands, costmodel_conventions," in problems(catalogue)
     assert still_works(catalogue)
 
 
-def test_a_plugin_without_hooks_is_listed_and_harmless():
+def test_a_plugin_without_hooks_is_listed_and_harmless() -> None:
     catalogue = world(**HOUSE, empty=SimpleNamespace())
     assert [item.hooks for item in catalogue.plugins if item.name == "empty"] == [()]
     assert still_works(catalogue)
@@ -169,7 +174,7 @@ HOOKS = ("layers", "devices", "device_files", "conventions", "commands", "reader
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook):
+def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook: str) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: fails}))
     assert still_works(catalogue)
     with pytest.raises(ReadError):
@@ -178,13 +183,13 @@ def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook):
     assert f"plugin 'wrong': costmodel_{hook}: RuntimeError: the licence server is down" in told
 
 
-def halfway():
+def halfway() -> Any:
     """A hook that fails after its first value."""
     yield Octave
     fails()
 
 
-def test_a_hook_that_fails_half_way_is_told():
+def test_a_hook_that_fails_half_way_is_told() -> None:
     catalogue = world(**HOUSE, wrong=plugin(layers=halfway))
     assert "the licence server is down" in problems(catalogue)
 
@@ -194,7 +199,7 @@ NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
 
 @pytest.mark.parametrize("value", NONSENSE, ids=repr)
 @pytest.mark.parametrize("hook", HOOKS)
-def test_nonsense_among_the_answers_is_told_and_left_out(hook, value):
+def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: object) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
     assert still_works(catalogue)
     with pytest.raises(ReadError):
@@ -205,7 +210,7 @@ def test_nonsense_among_the_answers_is_told_and_left_out(hook, value):
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("answer", [None, 7], ids=repr)
-def test_an_answer_that_is_no_list_is_told(hook, answer):
+def test_an_answer_that_is_no_list_is_told(hook: str, answer: Any) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
     assert still_works(catalogue)
     with pytest.raises(ReadError):
@@ -218,17 +223,17 @@ def test_an_answer_that_is_no_list_is_told(hook, answer):
     [("layers", Octave("o", "acme.Octave", (costmodel.Tensor((3,)),))), ("readers", Sheet)],
     ids=["a layer for its class", "a reader's class for a reader"],
 )
-def test_a_class_for_a_value_and_a_value_for_a_class_are_told(hook, value):
+def test_a_class_for_a_value_and_a_value_for_a_class_are_told(hook: str, value: object) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
     with pytest.raises(ReadError):
         catalogue.read("nothing")
     assert "is not what the hook returns" in problems(catalogue)
 
 
-def test_each_hook_is_asked_once():
+def test_each_hook_is_asked_once() -> None:
     asked = []
 
-    def layers():
+    def layers() -> Any:
         asked.append("layers")
         return [Octave]
 
@@ -241,25 +246,25 @@ def test_each_hook_is_asked_once():
 # ------------------------------------------------------------------ names that are taken
 
 
-def test_two_rules_for_one_kind_are_an_error_that_names_both_owners():
+def test_two_rules_for_one_kind_are_an_error_that_names_both_owners() -> None:
     catalogue = world(**HOUSE, first=plugin(layers=[Octave]), second=plugin(layers=[Other]))
     with pytest.raises(
-        PluginError, match="'acme.Octave' is offered by plugin 'first' and by 'second'"
+        PluginError, match=r"'acme\.Octave' is offered by plugin 'first' and by 'second'"
     ):
         catalogue.layer_rules.find("acme.Octave")
     assert still_works(catalogue)
 
 
-def test_a_stranger_cannot_take_a_kind_of_the_house_in_silence():
+def test_a_stranger_cannot_take_a_kind_of_the_house_in_silence() -> None:
     catalogue = world(**HOUSE, thief=plugin(layers=[Dense]))
     with pytest.raises(
-        PluginError, match="'keras.Dense' is offered by plugin 'keras' and by 'thief'"
+        PluginError, match=r"'keras\.Dense' is offered by plugin 'keras' and by 'thief'"
     ):
         catalogue.layer_rules.find("keras.Dense")
     assert catalogue.layer_rules.find("keras.Conv2D") is not None
 
 
-def test_two_devices_of_one_name_are_an_error_that_names_both_owners(tmp_path):
+def test_two_devices_of_one_name_are_an_error_that_names_both_owners(tmp_path: Path) -> None:
     file = tmp_path / "cpu.yaml"
     file.write_text("name: cpu")
     catalogue = world(**HOUSE, mine=plugin(device_files=[file]))
@@ -268,7 +273,7 @@ def test_two_devices_of_one_name_are_an_error_that_names_both_owners(tmp_path):
     assert catalogue.device("gpu").name == "gpu"
 
 
-def test_two_families_of_one_name_are_an_error_that_names_both_owners():
+def test_two_families_of_one_name_are_an_error_that_names_both_owners() -> None:
     catalogue = world(**HOUSE, mine=plugin(devices=[PerOperation]))
     with pytest.raises(
         (PluginError, DeviceFileError), match="offered by plugin 'hardware' and by 'mine'"
@@ -277,19 +282,19 @@ def test_two_families_of_one_name_are_an_error_that_names_both_owners():
     assert catalogue.device("loihi").name == "loihi"
 
 
-def test_a_stranger_cannot_take_the_default_convention():
+def test_a_stranger_cannot_take_the_default_convention() -> None:
     catalogue = world(**HOUSE, mine=plugin(conventions=[Convention("costmodel")]))
-    with pytest.raises(PluginError, match="'costmodel' is offered by .*'mine'"):
+    with pytest.raises(PluginError, match=r"'costmodel' is offered by .*'mine'"):
         catalogue.convention("costmodel")
 
 
-def test_two_readers_of_one_name_are_an_error():
+def test_two_readers_of_one_name_are_an_error() -> None:
     catalogue = world(**HOUSE, first=plugin(readers=[Sheet()]), second=plugin(readers=[Sheet()]))
     with pytest.raises(PluginError, match="'sheet' is offered by plugin 'first' and by 'second'"):
         catalogue.read(SHEET)
 
 
-def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path):
+def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(Path(CATALOGUE.device("cpu").file).read_bytes())
     catalogue = world(**HOUSE, mine=plugin(device_files=[file]))
@@ -300,7 +305,7 @@ def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path):
 # ------------------------------------------------------------------ strangers at work
 
 
-def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path):
+def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path: Path) -> None:
     text = (
         "schema: costmodel/device/1\nname: toy\nclass: per-operation\nsources: {s: A book}\n"
         "parameters:\n"
@@ -316,7 +321,7 @@ def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path)
     assert not catalogue.plugins.problems
 
 
-def test_a_strangers_reader_may_take_texts_that_are_no_path():
+def test_a_strangers_reader_may_take_texts_that_are_no_path() -> None:
     catalogue = world(**HOUSE, mine=plugin(readers=[Sheet()]))
     assert catalogue.read(ADDRESS).name == "sheet"
 
@@ -337,29 +342,29 @@ def test_a_strangers_reader_may_take_texts_that_are_no_path():
         ),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(ask, message):
+def test_an_unknown_name_is_answered_with_the_nearest(ask: Any, message: str) -> None:
     with pytest.raises(UnknownNameError, match=rf"(?s){message}"):
         ask(world(**HOUSE))
 
 
-def test_an_unknown_device_of_a_checkout_without_plugins_says_not_installed():
+def test_an_unknown_device_of_a_checkout_without_plugins_says_not_installed() -> None:
     with pytest.raises(UnknownNameError, match=r"never installed; run `pip install -e \.`"):
         world().device("cpu")
 
 
-def test_a_source_without_readers_says_not_installed(tmp_path):
+def test_a_source_without_readers_says_not_installed(tmp_path: Path) -> None:
     file = tmp_path / "network.keras"
     file.write_bytes(b"")
     with pytest.raises(ReadError, match="never installed"):
         world().read(file)
 
 
-def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take():
+def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take() -> None:
     with pytest.raises(ReadError, match=r"no reader accepts a 'int'.*keras"):
         world(**HOUSE).read(7)
 
 
-def test_a_file_that_is_not_there_is_told():
+def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(ReadError, match=r"no such file: nowhere\.keras"):
         world(**HOUSE).read("nowhere.keras")
 
@@ -367,7 +372,7 @@ def test_a_file_that_is_not_there_is_told():
 # ------------------------------------------------------------------ the real search
 
 
-def test_the_installed_plugins_are_found_by_their_entry_points():
+def test_the_installed_plugins_are_found_by_their_entry_points() -> None:
     house = {point.name: point for point in metadata.entry_points(group=plugin_search.GROUP)}
     found = {item.name: item for item in Plugins.discover()}
     assert {"hardware", "keras", "spiking"} <= house.keys() & found.keys()

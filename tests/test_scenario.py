@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -23,7 +24,7 @@ NETWORK = Network(
 )
 
 
-def synapse_energy(layer, device="loihi", **conditions):
+def synapse_energy(layer: Any, device: str = "loihi", **conditions: Any) -> Any:
     bill = estimate(NETWORK, device, scenario=Scenario(**conditions), catalogue=CATALOGUE)
     return bill.bill(device).line(layer).cost.components["synapse"]
 
@@ -56,74 +57,74 @@ def synapse_energy(layer, device="loihi", **conditions):
         ({"rates": True}, "of all layers is True"),
     ],
 )
-def test_a_condition_that_no_experiment_has_is_refused(conditions, message):
+def test_a_condition_that_no_experiment_has_is_refused(conditions: Any, message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         Scenario(**conditions)
 
 
 @pytest.mark.parametrize("shape", [(0,), (-1,), (1.5,)])
-def test_a_shape_that_no_input_has_is_refused(shape):
+def test_a_shape_that_no_input_has_is_refused(shape: Any) -> None:
     with pytest.raises(ShapeError, match="not an axis length"):
         Scenario(input_shapes={"in": shape})
 
 
-def test_a_change_to_a_scenario_is_checked_as_a_new_one():
+def test_a_change_to_a_scenario_is_checked_as_a_new_one() -> None:
     with pytest.raises(ScenarioError, match="batch is 0"):
         evolve(Scenario(), batch=0)
 
 
-def test_the_rate_of_all_layers_is_the_rate_of_each():
+def test_the_rate_of_all_layers_is_the_rate_of_each() -> None:
     assert Scenario(rates=10).at("one").rate == 10.0
     assert Scenario(rates=0).rate == 0.0
 
 
-def test_rates_by_layer_reach_their_layers():
+def test_rates_by_layer_reach_their_layers() -> None:
     rates = {"one": 10.0, "two": 20.0}
     assert synapse_energy("one", rates=rates) == synapse_energy("one", rates=10.0)
     assert synapse_energy("two", rates=rates) == synapse_energy("two", rates=20.0)
 
 
-def test_a_mapping_of_rates_does_not_follow_later_changes():
+def test_a_mapping_of_rates_does_not_follow_later_changes() -> None:
     rates = {"one": 10.0}
     scenario = Scenario(rates=rates)
     rates["one"] = 99.0
     assert scenario.at("one").rate == 10.0
 
 
-def test_a_missing_rate_is_an_error_that_says_how_to_give_one():
+def test_a_missing_rate_is_an_error_that_says_how_to_give_one() -> None:
     with pytest.raises(ScenarioError, match=r"Scenario\(rates=10.0\), --rate 10.*measure_rates"):
         synapse_energy("one")
 
 
-def test_a_missing_rate_of_one_layer_names_the_layer():
+def test_a_missing_rate_of_one_layer_names_the_layer() -> None:
     with pytest.raises(ScenarioError, match="'two'"):
         synapse_energy("one", rates={"one": 10.0})
 
 
-def test_a_rate_for_a_layer_that_is_not_there_is_told_with_the_nearest():
+def test_a_rate_for_a_layer_that_is_not_there_is_told_with_the_nearest() -> None:
     with pytest.raises(
         ScenarioError, match="given for 'onee', which is no layer; nearest known: 'one'"
     ):
         synapse_energy("one", rates={"onee": 10.0, "two": 1.0, "one": 1.0})
 
 
-def test_one_rate_cannot_be_taken_from_many():
+def test_one_rate_cannot_be_taken_from_many() -> None:
     with pytest.raises(ScenarioError, match=r"Scenario\.at"):
         _ = Scenario(rates={"one": 1.0}).rate
 
 
-def test_a_processor_needs_no_rate():
+def test_a_processor_needs_no_rate() -> None:
     assert estimate(NETWORK, "cpu", catalogue=CATALOGUE).total("cpu").energy_joules > 0
 
 
-def test_timesteps_dt_and_rate_multiply():
+def test_timesteps_dt_and_rate_multiply() -> None:
     base = synapse_energy("one", rates=10.0, timesteps=10, dt=0.001)
     for more in ({"rates": 20.0}, {"timesteps": 20}, {"dt": 0.002}, {"batch": 2}):
         conditions = {"rates": 10.0, "timesteps": 10, "dt": 0.001, **more}
         assert synapse_energy("one", **conditions) == pytest.approx(2 * base, rel=1e-12)
 
 
-def test_a_scenario_is_a_value():
+def test_a_scenario_is_a_value() -> None:
     assert Scenario(rates={"one": 1.0}) == Scenario(rates={"one": 1})
     assert Scenario(batch=2) != Scenario(batch=3)
     with pytest.raises(AttributeError):

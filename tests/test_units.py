@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import pint
 import pytest
@@ -31,26 +32,26 @@ numbers = st.floats(1e-30, 1e30) | st.integers(1, 10**6).map(float)
 
 
 @functools.cache
-def pint_factor(prefix, unit):
+def pint_factor(prefix: str, unit: str) -> Any:
     """How many of `unit` pint takes one prefixed unit for."""
     name = IN_PINT.get(unit, unit)
     return registry().Quantity(1.0, f"{prefix}{name}").to(name).magnitude
 
 
 @functools.cache
-def registry():
+def registry() -> Any:
     return pint.UnitRegistry()
 
 
 @given(number=numbers, prefixed=prefixed_units)
-def test_a_quantity_is_what_pint_takes_it_for(number, prefixed):
+def test_a_quantity_is_what_pint_takes_it_for(number: float, prefixed: Any) -> None:
     value, unit = parse_quantity(f"{number!r} {''.join(prefixed)}")
     assert unit == prefixed[1]
     assert value == pytest.approx(number * pint_factor(*prefixed), rel=1e-15, abs=0)
 
 
 @given(number=numbers, above=prefixed_units, below=prefixed_units)
-def test_a_quotient_is_what_pint_takes_it_for(number, above, below):
+def test_a_quotient_is_what_pint_takes_it_for(number: float, above: Any, below: Any) -> None:
     value, unit = parse_quantity(f"{number!r} {''.join(above)}/{''.join(below)}")
     assert unit == f"{above[1]}/{below[1]}"
     expected = number * pint_factor(*above) / pint_factor(*below)
@@ -58,7 +59,7 @@ def test_a_quotient_is_what_pint_takes_it_for(number, above, below):
 
 
 @pytest.mark.parametrize(("prefix", "unit"), PREFIXED)
-def test_every_prefix_goes_with_every_unit(prefix, unit):
+def test_every_prefix_goes_with_every_unit(prefix: str, unit: str) -> None:
     expected = (pytest.approx(pint_factor(prefix, unit), rel=1e-15, abs=0), unit)
     assert parse_quantity(f"1{prefix}{unit}") == expected
 
@@ -83,7 +84,7 @@ def test_every_prefix_goes_with_every_unit(prefix, unit):
         ("0 J", 0, "J"),
     ],
 )
-def test_a_text_is_read_as_the_nearest_float(text, value, unit):
+def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str) -> None:
     assert parse_quantity(text) == Quantity(value, unit)
 
 
@@ -115,18 +116,18 @@ def test_a_text_is_read_as_the_nearest_float(text, value, unit):
         ("1 p", "unit 'p'"),
     ],
 )
-def test_anything_else_is_refused_with_what_was_expected(text, message):
+def test_anything_else_is_refused_with_what_was_expected(text: str, message: str) -> None:
     with pytest.raises(UnitError, match=message):
         parse_quantity(text)
 
 
-def test_a_unit_error_is_a_value_error_and_one_of_ours():
+def test_a_unit_error_is_a_value_error_and_one_of_ours() -> None:
     assert issubclass(UnitError, ValueError)
     assert issubclass(UnitError, CostModelError)
 
 
 @given(text=st.text(max_size=20) | st.from_regex(r"\A[0-9.eE+-]{1,8} ?[a-zA-Z/µ]{0,6}\Z"))
-def test_no_text_does_anything_but_parse_or_fail_as_a_unit_error(text):
+def test_no_text_does_anything_but_parse_or_fail_as_a_unit_error(text: str) -> None:
     try:
         value, _ = parse_quantity(text)
     except UnitError:
@@ -135,14 +136,14 @@ def test_no_text_does_anything_but_parse_or_fail_as_a_unit_error(text):
 
 
 @given(value=st.floats(1e-17, 1e17), unit=st.sampled_from(UNITS), digits=st.integers(3, 15))
-def test_what_is_written_reads_back_within_its_digits(value, unit, digits):
+def test_what_is_written_reads_back_within_its_digits(value: float, unit: str, digits: int) -> None:
     read = parse_quantity(format_quantity(value, unit, digits))
     assert read.unit == unit
     assert read.value == pytest.approx(value, rel=0.51 * 10.0 ** (1 - digits), abs=0)
 
 
 @given(value=st.floats(1e-17, 9e17), unit=st.sampled_from(UNITS))
-def test_one_to_three_digits_stand_before_the_point(value, unit):
+def test_one_to_three_digits_stand_before_the_point(value: float, unit: str) -> None:
     number = format_quantity(value, unit).partition(" ")[0]
     assert 1 <= len(number.partition(".")[0]) <= 3
 
@@ -162,5 +163,5 @@ def test_one_to_three_digits_stand_before_the_point(value, unit):
         (12.0, "J", "12 J"),
     ],
 )
-def test_a_value_is_written_as_people_write_it(value, unit, shown):
+def test_a_value_is_written_as_people_write_it(value: float, unit: str, shown: str) -> None:
     assert format_quantity(value, unit) == shown

@@ -123,7 +123,10 @@ def _write(by_model: Sequence[Sequence[Estimate]], form: str, output: Output) ->
         shown = values if len(values) > 1 else values[0]
         output.text(json.dumps(shown, indent=2, allow_nan=False))
         return
-    tables = [result.table() for result in results]
+    tables = [
+        result.table(exact=form == "csv") if isinstance(result, Estimate) else result.table()
+        for result in results
+    ]
     if form == "table":
         output.tables(tables)
     else:

@@ -12,7 +12,6 @@ from attrs import field, frozen
 from costmodel import catalogue
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
-from costmodel.layer import Input
 from costmodel.scenario import Scenario
 from costmodel.tensor import as_shape
 from costmodel.units import parse_quantity
@@ -191,7 +190,7 @@ class Conditions:
 
 
 def _only_input(network: Network) -> str:
-    names = [layer.name for layer in network.layers if isinstance(layer, Input)]
+    names = [layer.name for layer in network.inputs]
     if len(names) != 1:
         message = f"--input-shape needs a name, as in NAME=224x224x3; inputs: {', '.join(names)}"
         raise click.UsageError(message)

@@ -143,6 +143,9 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
     calls = []
     for view, entry in zip(views, entries, strict=True):
         own = entry.get("name", view.name)
+        if not isinstance(own, str):
+            message = f"layer {view.name!r}: expected a name, found {_short(own)}"
+            raise ReadError(message)
         nodes = entry.get("inbound_nodes") or ([] if view.kind != "keras.InputLayer" else [{}])
         for index, node in enumerate(_list(nodes, view.name)):
             feeds, shapes = _feeds(node, view.name)

@@ -114,7 +114,9 @@ class _Assembly:
             ports.update(zip(model.inputs, feeds, strict=True))
         # Shapes that a model recorded say nothing about a call of it with other ones.
         recorded = feeds is None or self._takes(model, feeds)
-        for call in _ordered(model):
+        calls = _ordered(model)
+        _check_inputs(model)
+        for call in calls:
             if (call.key, 0) not in ports:
                 self._add_call(call, prefix, ports, recorded=recorded)
         return tuple(_port(ports, key, model.name) for key in model.outputs)
@@ -161,9 +163,16 @@ class _Assembly:
                 name, view.kind, inputs, shares=shares,
                 recorded=call.output_shapes or (), reason=self.rules.reason_unknown(view.kind),
             )  # fmt: skip
-        if issubclass(cls, Wrapper):
-            return make_layer(cls, name, inputs, view, self.rules, shares)
-        return self._alike(cls, name, inputs, view, shares)
+        if not issubclass(cls, Wrapper):
+            return self._alike(cls, name, inputs, view, shares)
+        layer = make_layer(cls, name, inputs, view, self.rules, shares)
+        if layer.outputs or not call.output_shapes:
+            return layer
+        # Only the source knows what a wrapper gives whose inner layer has no rule.
+        reason = self.rules.reason_unknown(view.child("layer").kind)
+        return UnknownLayer(
+            name, view.kind, inputs, shares=shares, recorded=call.output_shapes, reason=reason
+        )
 
     def _alike(
         self,
@@ -175,10 +184,10 @@ class _Assembly:
     ) -> Layer:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
         settings = view.settings
-        key = (cls, view.kind, *map(id, inputs), *cls.read_settings(settings).values())
         try:
+            key = (cls, view.kind, *map(id, inputs), *cls.read_settings(settings).values())
             made = self.made.get(key)
-        except TypeError:  # a setting that cannot be a key, such as a list in a file
+        except (TypeError, ValueError):  # a setting is no key, such as a list in a file, or wrong
             return cls.from_settings(name, view.kind, inputs, settings, shares)
         if made is None:
             self.made[key] = made = cls.from_settings(name, view.kind, inputs, settings, shares)
@@ -228,6 +237,14 @@ def _ordered(model: ModelView) -> list[Call]:
         path = " -> ".join(str(key[0]) for key in error.args[1])
         message = f"model {model.name!r} has a cycle: {path}; expected an acyclic graph"
         raise ReadError(message) from None
+
+
+def _check_inputs(model: ModelView) -> None:
+    known = {call.key for call in model.calls}
+    for key in model.inputs:
+        if key.call not in known:
+            message = f"input {key.call!r} of model {model.name!r} is not in the model"
+            raise ReadError(message)
 
 
 def _port(ports: Mapping[Key, Port], key: Key, reader: str) -> Port:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from worlds import CATALOGUE, SHIPPED
@@ -19,7 +21,7 @@ SCENARIO = Scenario(rates=10.0, timesteps=5)
 
 
 @functools.cache
-def application(name, folder):
+def application(name: str, folder: Path) -> Any:
     """A network of keras.applications without its weights, read from all three sources."""
     import keras  # noqa: PLC0415  # only where a test runs
 
@@ -36,17 +38,17 @@ def application(name, folder):
 @pytest.fixture(
     scope="session", params=[*SMALL, *(pytest.param(n, marks=pytest.mark.slow) for n in LARGE)]
 )
-def app(request, tmp_path_factory):
+def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One of the networks, built once."""
     return application(request.param, tmp_path_factory.getbasetemp())
 
 
-def test_the_live_model_the_file_and_the_json_are_one_network(app):
+def test_the_live_model_the_file_and_the_json_are_one_network(app: Any) -> None:
     assert app.live == app.file
     assert app.live == app.json
 
 
-def test_the_live_model_the_file_and_the_json_have_one_bill(app):
+def test_the_live_model_the_file_and_the_json_have_one_bill(app: Any) -> None:
     sources = (app.live, app.file, app.json)
     bills = [
         estimate(source, SHIPPED, scenario=SCENARIO, catalogue=CATALOGUE, on_unpriced="bound")
@@ -55,28 +57,30 @@ def test_the_live_model_the_file_and_the_json_have_one_bill(app):
     assert len({bill.to_json() for bill in bills}) == 1
 
 
-def test_every_layer_has_keras_own_output_shape(app):
+def test_every_layer_has_keras_own_output_shape(app: Any) -> None:
     shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in app.model.layers}
     assert {layer.name: layer.outputs[0].shape for layer in app.live.layers} == shapes
 
 
-def test_every_layer_has_keras_own_parameter_count(app):
+def test_every_layer_has_keras_own_parameter_count(app: Any) -> None:
     counts = {layer.name: layer.count_params() for layer in app.model.layers}
     assert {layer.name: layer.parameter_count for layer in app.live.layers} == counts
     assert app.live.parameter_count == app.model.count_params()
 
 
-def test_a_processor_prices_every_layer(app):
+def test_a_processor_prices_every_layer(app: Any) -> None:
     bill = estimate(app.live, "cpu", catalogue=CATALOGUE, on_unpriced="error")
     assert bill.coverage("cpu").is_complete
     assert bill.total("cpu").energy_joules > 0
 
 
-def test_the_multiply_accumulates_are_half_of_the_operations_that_tensorflow_counts(app):
+def test_the_multiply_accumulates_are_half_of_the_operations_that_tensorflow_counts(
+    app: Any,
+) -> None:
     assert 2 * app.live.macs == tensorflow_operations(app.model)
 
 
-def tensorflow_operations(model):
+def tensorflow_operations(model: Any) -> Any:
     """Floating point operations of all convolutions and products in TensorFlow's own graph."""
     import tensorflow as tf  # noqa: PLC0415  # only where a test runs
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import pytest
 from keras import layers
 from worlds import CATALOGUE
 
-from costmodel import Scenario, UnpricedWarning, estimate, read
+from costmodel import Network, Scenario, UnpricedWarning, estimate, read
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
 
 
-def both(model):
+def both(model: Any) -> Any:
     """The network, after a check that the live model and its JSON agree."""
     live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
     assert live == text
@@ -19,54 +21,54 @@ def both(model):
     return live
 
 
-def names(network):
+def names(network: Network) -> Any:
     return [layer.name for layer in network.layers]
 
 
-def outputs(network):
+def outputs(network: Network) -> Any:
     return [network.layer(port.layer).outputs[port.output].shape for port in network.outputs]
 
 
-def dense_block(name="block", width=4):
+def dense_block(name: str = "block", width: Any = 4) -> Any:
     """A model that goes as a layer: `width` elements in and out."""
     inputs = keras.Input((width,))
     return keras.Model(inputs, layers.Dense(width, name="inner")(inputs), name=name)
 
 
-def test_a_sequential_model_is_a_chain():
+def test_a_sequential_model_is_a_chain() -> None:
     model = keras.Sequential([keras.Input((4,), name="in"), layers.Dense(3, name="out")])
     network = both(model)
     assert names(network) == ["in", "out"]
     assert outputs(network) == [(3,)]
 
 
-def test_a_sequential_model_without_an_input_layer_reads_once_it_is_built():
+def test_a_sequential_model_without_an_input_layer_reads_once_it_is_built() -> None:
     model = keras.Sequential([layers.Dense(3, name="out")])
     model.build((None, 4))
     assert outputs(both(model)) == [(3,)]
 
 
 @pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])
-def test_a_sequential_model_that_is_not_built_says_how_to_build_it(source):
+def test_a_sequential_model_that_is_not_built_says_how_to_build_it(source: Any) -> None:
     model = keras.Sequential([layers.Dense(3)])
     with pytest.raises(ReadError, match=r"build.*keras\.Input in front"):
         read(source(model), catalogue=CATALOGUE)
 
 
-def test_a_nested_model_gives_its_layers_under_its_name():
+def test_a_nested_model_gives_its_layers_under_its_name() -> None:
     inputs = keras.Input((4,), name="in")
     network = both(keras.Model(inputs, layers.Dense(2, name="out")(dense_block()(inputs))))
     assert names(network) == ["in", "block/inner", "out"]
 
 
-def test_models_nested_in_models_are_opened_all_the_way():
+def test_models_nested_in_models_are_opened_all_the_way() -> None:
     inner = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="deep")], name="inner")
     middle = keras.Sequential([keras.Input((4,)), inner], name="middle")
     network = both(keras.Sequential([keras.Input((4,), name="in"), middle]))
     assert names(network) == ["in", "middle/inner/deep"]
 
 
-def test_a_model_called_twice_shares_its_parameters():
+def test_a_model_called_twice_shares_its_parameters() -> None:
     inputs, block = keras.Input((4,), name="in"), dense_block()
     network = both(keras.Model(inputs, block(block(inputs))))
     assert names(network) == ["in", "block/inner", "block/inner@2"]
@@ -75,21 +77,21 @@ def test_a_model_called_twice_shares_its_parameters():
     assert network.macs == 2 * 16
 
 
-def test_a_layer_called_twice_shares_its_parameters():
+def test_a_layer_called_twice_shares_its_parameters() -> None:
     inputs, dense = keras.Input((4,), name="in"), layers.Dense(4, name="same")
     network = both(keras.Model(inputs, dense(dense(inputs))))
     assert names(network) == ["in", "same", "same@2"]
     assert network.sources("same@2")[0].layer == "same"
 
 
-def test_a_layer_called_at_two_shapes_has_both():
+def test_a_layer_called_at_two_shapes_has_both() -> None:
     short, long = keras.Input((3, 4), name="short"), keras.Input((9, 4), name="long")
     dense = layers.Dense(5, name="same")
     network = both(keras.Model([short, long], [dense(short), dense(long)]))
     assert outputs(network) == [(3, 5), (9, 5)]
 
 
-def test_a_model_called_at_another_shape_has_the_shapes_of_the_call():
+def test_a_model_called_at_another_shape_has_the_shapes_of_the_call() -> None:
     inner = keras.Sequential(
         [keras.Input((None, None, 3)), layers.Conv2D(4, 3, name="conv")], name="inner"
     )
@@ -98,7 +100,7 @@ def test_a_model_called_at_another_shape_has_the_shapes_of_the_call():
     assert network.layer("inner/conv").outputs[0].shape == (6, 6, 4)
 
 
-def test_several_inputs_and_outputs_keep_their_order():
+def test_several_inputs_and_outputs_keep_their_order() -> None:
     first, second = keras.Input((3,), name="first"), keras.Input((4,), name="second")
     joined = layers.Concatenate(name="join")([second, first])
     network = both(keras.Model([first, second], [layers.Dense(2)(joined), joined]))
@@ -106,13 +108,13 @@ def test_several_inputs_and_outputs_keep_their_order():
     assert outputs(network) == [(2,), (7,)]
 
 
-def test_inputs_and_outputs_may_be_dictionaries():
+def test_inputs_and_outputs_may_be_dictionaries() -> None:
     tensors = {"b": keras.Input((4,), name="b"), "a": keras.Input((3,), name="a")}
     heads = {"z": layers.Dense(2)(tensors["b"]), "y": layers.Dense(5)(tensors["a"])}
     assert sorted(outputs(both(keras.Model(tensors, heads)))) == [(2,), (5,)]
 
 
-def test_a_model_that_takes_a_dictionary_goes_as_a_layer():
+def test_a_model_that_takes_a_dictionary_goes_as_a_layer() -> None:
     tensors = {"b": keras.Input((4,), name="b"), "a": keras.Input((4,), name="a")}
     merged = layers.Subtract(name="less")([tensors["a"], layers.Dense(4)(tensors["b"])])
     inner = keras.Model(tensors, merged, name="inner")
@@ -121,14 +123,14 @@ def test_a_model_that_takes_a_dictionary_goes_as_a_layer():
     assert network.sources("inner/less")[0].layer == "left"
 
 
-def test_a_tensor_given_as_a_keyword_feeds_the_layer():
+def test_a_tensor_given_as_a_keyword_feeds_the_layer() -> None:
     inputs = keras.Input((4, 8), name="in")
     attention = layers.MultiHeadAttention(2, 4, name="attention")
     network = read(keras.Model(inputs, attention(query=inputs, value=inputs)), catalogue=CATALOGUE)
     assert [port.layer for port in network.sources("attention")] == ["in", "in"]
 
 
-def test_a_model_between_two_layers_of_another_is_a_network():
+def test_a_model_between_two_layers_of_another_is_a_network() -> None:
     inputs = keras.Input((4,))
     hidden = layers.Dense(3, name="hidden")(inputs)
     part = keras.Model(inputs, hidden)
@@ -136,7 +138,7 @@ def test_a_model_between_two_layers_of_another_is_a_network():
     assert outputs(both(part)) == [(3,)]
 
 
-def test_a_layer_of_two_models_belongs_to_each_with_its_own_calls():
+def test_a_layer_of_two_models_belongs_to_each_with_its_own_calls() -> None:
     dense = layers.Dense(3, name="shared")
     first, second = keras.Input((4,)), keras.Input((4,))
     keras.Model(first, dense(first))
@@ -144,13 +146,13 @@ def test_a_layer_of_two_models_belongs_to_each_with_its_own_calls():
     assert [layer.name for layer in network.layers if layer.kind == "keras.Dense"] == ["shared"]
 
 
-def test_an_input_that_is_an_output_leaves_the_network():
+def test_an_input_that_is_an_output_leaves_the_network() -> None:
     inputs = keras.Input((4,), name="in")
     network = both(keras.Model(inputs, [inputs, layers.Dense(2)(inputs)]))
     assert outputs(network) == [(4,), (2,)]
 
 
-def test_a_subclass_of_a_functional_model_reads_as_its_graph():
+def test_a_subclass_of_a_functional_model_reads_as_its_graph() -> None:
     class Named(keras.Model):
         pass
 
@@ -158,16 +160,16 @@ def test_a_subclass_of_a_functional_model_reads_as_its_graph():
     assert outputs(both(Named(inputs, layers.Dense(2)(inputs)))) == [(2,)]
 
 
-def test_a_model_without_a_graph_is_refused():
+def test_a_model_without_a_graph_is_refused() -> None:
     class Free(keras.Model):
-        def call(self, x):
+        def call(self, x: Any) -> Any:
             return x
 
     with pytest.raises(ReadError, match="without a graph of layers"):
         read(Free(), catalogue=CATALOGUE)
 
 
-def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once():
+def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once() -> None:
     dense, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
     tensor = keras.Input((4,))
     inner = keras.Model(tensor, dense(tensor), name="inner")
@@ -181,26 +183,26 @@ def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once():
 class Mystery(layers.Layer):
     """A stranger's layer."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         return x * 2
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: Any) -> Any:
         return shape
 
 
 class Weighted(Mystery):
     """A stranger's layer with parameters."""
 
-    def build(self, shape):
+    def build(self, shape: Any) -> None:
         self.scale = self.add_weight(shape=(shape[-1],))
 
 
-def never(_):
+def never(_: Any) -> None:
     """What a Lambda must not do."""
     raise AssertionError
 
 
-def behind(layer, *, last):
+def behind(layer: Any, *, last: Any) -> Any:
     """A model with `layer` at its end, or before a dense layer."""
     inputs = keras.Input((4,), name="in")
     tensor = layer(inputs)
@@ -220,7 +222,7 @@ SOURCES = {"live": lambda model: model, "json": lambda model: model.to_json()}
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 @pytest.mark.parametrize("last", [False, True], ids=["before another", "at the end"])
 @pytest.mark.parametrize("odd", UNRULED.values(), ids=UNRULED.keys())
-def test_a_layer_without_a_rule_is_unpriced_and_named(odd, last, source):
+def test_a_layer_without_a_rule_is_unpriced_and_named(odd: Any, last: Any, source: Any) -> None:
     network = read(source(behind(odd(), last=last)), catalogue=CATALOGUE)
     assert network.layer("odd").operators().reason.startswith("no rule for kind")
     with pytest.warns(UnpricedWarning, match="odd: no rule for kind"):
@@ -229,7 +231,7 @@ def test_a_layer_without_a_rule_is_unpriced_and_named(odd, last, source):
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
-def test_a_layer_without_a_rule_keeps_its_place_in_a_sequential_model(source):
+def test_a_layer_without_a_rule_keeps_its_place_in_a_sequential_model(source: Any) -> None:
     model = keras.Sequential([keras.Input((4,)), Mystery(name="odd"), layers.Dense(2, name="out")])
     network = read(source(model), catalogue=CATALOGUE)
     assert network.layer("out").parameter_count == 10
@@ -237,7 +239,7 @@ def test_a_layer_without_a_rule_keeps_its_place_in_a_sequential_model(source):
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 @pytest.mark.parametrize("last", [False, True], ids=["before another", "at the end"])
-def test_an_operation_on_tensors_is_unpriced_and_named(last, source):
+def test_an_operation_on_tensors_is_unpriced_and_named(last: Any, source: Any) -> None:
     inputs = keras.Input((4,), name="in")
     total = inputs + inputs
     model = keras.Model(inputs, total if last else layers.Dense(2)(total))
@@ -246,7 +248,7 @@ def test_an_operation_on_tensors_is_unpriced_and_named(last, source):
     assert "keras.ops.Add" in kinds
 
 
-def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage():
+def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage() -> None:
     network = read(behind(Weighted(name="odd"), last=False), catalogue=CATALOGUE)
     bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
     assert bill.coverage("cpu").parameters.fraction < 1
@@ -256,30 +258,30 @@ def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage(
 
 
 @pytest.fixture
-def open_model():
+def open_model() -> Any:
     """A network over sequences of any length."""
     inputs = keras.Input((None, 4), name="words")
     return keras.Model(inputs, layers.Conv1D(2, 3, name="conv")(inputs))
 
 
-def test_an_open_axis_stays_open_until_it_is_bound(open_model):
+def test_an_open_axis_stays_open_until_it_is_bound(open_model: Any) -> None:
     network = both(open_model)
     assert not network.is_bound
     assert network.layer("conv").outputs[0].shape == (None, 2)
 
 
-def test_an_open_axis_is_bound_by_the_reading(open_model):
+def test_an_open_axis_is_bound_by_the_reading(open_model: Any) -> None:
     network = read(open_model, input_shapes={"words": (10, 4)}, catalogue=CATALOGUE)
     assert network.layer("conv").outputs[0].shape == (8, 2)
 
 
-def test_an_open_axis_is_bound_by_the_scenario(open_model):
+def test_an_open_axis_is_bound_by_the_scenario(open_model: Any) -> None:
     scenario = Scenario(input_shapes={"words": (10, 4)})
     bill = estimate(open_model, "cpu", scenario=scenario, catalogue=CATALOGUE)
     assert bill.macs == 8 * 3 * 4 * 2
 
 
-def test_an_axis_that_nobody_binds_is_an_error_that_says_how(open_model):
+def test_an_axis_that_nobody_binds_is_an_error_that_says_how(open_model: Any) -> None:
     with pytest.raises(ShapeError, match=r"open axis.*Scenario\(input_shapes"):
         estimate(open_model, "cpu", catalogue=CATALOGUE)
 
@@ -295,6 +297,8 @@ def test_an_axis_that_nobody_binds_is_an_error_that_says_how(open_model):
         ({"conv": (10, 4)}, UnknownNameError, "unknown input 'conv'"),
     ],
 )
-def test_a_shape_that_does_not_fit_is_refused(open_model, shapes, error, message):
+def test_a_shape_that_does_not_fit_is_refused(
+    open_model: Any, shapes: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         read(open_model, input_shapes=shapes, catalogue=CATALOGUE)

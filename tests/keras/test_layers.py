@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,21 +33,21 @@ IN_KERAS_NO_MORE = {"keras.ThresholdedReLU"}
 
 
 @pytest.fixture(scope="module", params=CASES, ids=label)
-def single(request):
+def single(request: pytest.FixtureRequest) -> Any:
     """A model of one layer, and the layer."""
     return built(request.param)
 
 
-def read_layer(source, layer):
+def read_layer(source: Any, layer: Any) -> Any:
     return read(source, catalogue=CATALOGUE).layer(layer.name)
 
 
-def test_the_output_has_keras_own_shape(single):
+def test_the_output_has_keras_own_shape(single: Any) -> None:
     model, layer = single
     assert read_layer(model, layer).outputs[0].shape == tuple(model.output_shape[1:])
 
 
-def test_the_parameters_are_as_many_and_of_the_shapes_that_keras_holds(single):
+def test_the_parameters_are_as_many_and_of_the_shapes_that_keras_holds(single: Any) -> None:
     model, layer = single
     ours = read_layer(model, layer)
     assert ours.parameter_count == layer.count_params()
@@ -53,28 +55,28 @@ def test_the_parameters_are_as_many_and_of_the_shapes_that_keras_holds(single):
     assert shapes == sorted(tuple(w.shape) for w in layer.weights if "seed" not in w.path)
 
 
-def test_the_live_layer_and_its_json_are_equal(single):
+def test_the_live_layer_and_its_json_are_equal(single: Any) -> None:
     model, _ = single
     live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
     assert live == text
     assert live.parameter_count == text.parameter_count
 
 
-def test_a_layer_given_its_own_inputs_again_is_itself(single):
+def test_a_layer_given_its_own_inputs_again_is_itself(single: Any) -> None:
     model, _ = single
     for layer in read(model, catalogue=CATALOGUE).layers:
         again = layer.with_inputs(layer.inputs)
         assert (again, again.parameter_count) == (layer, layer.parameter_count)
 
 
-def test_the_layer_has_work_or_says_why_not(single):
+def test_the_layer_has_work_or_says_why_not(single: Any) -> None:
     model, layer = single
     work = read_layer(model, layer).operators()
     assert getattr(work, "reason", None) or len(work) > 0
 
 
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=label)
-def test_the_keras_file_is_the_live_layer(case, tmp_path):
+def test_the_keras_file_is_the_live_layer(case: Case, tmp_path: Path) -> None:
     model, _ = built(case)
     model.save(tmp_path / "one.keras")
     from_file = read(tmp_path / "one.keras", catalogue=CATALOGUE)
@@ -82,7 +84,7 @@ def test_the_keras_file_is_the_live_layer(case, tmp_path):
 
 
 @pytest.mark.parametrize("case", SPATIAL, ids=label)
-def test_open_axes_once_bound_give_the_shapes_of_a_layer_built_for_them(case):
+def test_open_axes_once_bound_give_the_shapes_of_a_layer_built_for_them(case: Case) -> None:
     shape = case.shapes[0]
     model, _ = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
     name = model.layers[0].name
@@ -92,13 +94,13 @@ def test_open_axes_once_bound_give_the_shapes_of_a_layer_built_for_them(case):
 
 
 @pytest.mark.parametrize("case", SPATIAL, ids=label)
-def test_open_axes_stay_open_where_keras_leaves_them_open(case):
+def test_open_axes_stay_open_where_keras_leaves_them_open(case: Case) -> None:
     shape = case.shapes[0]
     model, layer = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
     assert read_layer(model, layer).outputs[0].shape == tuple(model.output_shape[1:])
 
 
-def test_every_kind_that_has_a_rule_is_tried():
+def test_every_kind_that_has_a_rule_is_tried() -> None:
     tried = {f"keras.{case.name}" for case in CASES} | {"keras.InputLayer"}
     ruled = {kind for rule in LAYERS for kind in rule.kinds}
     assert tried == ruled - IN_KERAS_NO_MORE
@@ -108,7 +110,7 @@ def test_every_kind_that_has_a_rule_is_tried():
 
 
 @st.composite
-def convolutions(draw):
+def convolutions(draw: Any) -> Any:
     """Any convolution of any rank with settings that Keras accepts."""
     rank = draw(st.integers(1, 3))
     name = draw(
@@ -137,7 +139,7 @@ def convolutions(draw):
 
 
 @st.composite
-def poolings(draw):
+def poolings(draw: Any) -> Any:
     """Any pooling of any rank."""
     rank = draw(st.integers(1, 3))
     name = draw(st.sampled_from(["Max", "Average"])) + f"Pooling{rank}D"
@@ -151,7 +153,7 @@ def poolings(draw):
 
 
 @st.composite
-def output_paddings(draw):
+def output_paddings(draw: Any) -> Any:
     """Transposed convolutions with the padding of the output given."""
     stride, kernel = draw(st.integers(2, 3)), draw(st.integers(2, 4))
     options = {
@@ -166,7 +168,7 @@ def output_paddings(draw):
 
 @settings(max_examples=60)
 @given(case=convolutions() | poolings() | output_paddings())
-def test_windows_of_any_size_stride_and_padding_land_where_keras_has_them(case):
+def test_windows_of_any_size_stride_and_padding_land_where_keras_has_them(case: Case) -> None:
     model, layer = built(case)
     ours = read_layer(model, layer)
     assert ours.outputs[0].shape == tuple(model.output_shape[1:])
@@ -174,7 +176,7 @@ def test_windows_of_any_size_stride_and_padding_land_where_keras_has_them(case):
     assert ours == read_layer(model.to_json(), layer)
 
 
-def test_every_public_layer_of_keras_without_a_rule_is_unpriced_and_named():
+def test_every_public_layer_of_keras_without_a_rule_is_unpriced_and_named() -> None:
     import keras  # noqa: PLC0415  # only where a test runs
 
     classes = [member for _, member in inspect.getmembers(keras.layers, inspect.isclass)]

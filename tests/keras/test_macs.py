@@ -7,6 +7,7 @@ output, so the sum of the output is the number of multiply-accumulates.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,25 +60,25 @@ DOTS = [
 ]
 
 
-def run_on_ones(model, layer):
+def run_on_ones(model: Any, layer: Any) -> Any:
     """The outputs of the model for ones, with every kernel of the layer at one."""
     layer.set_weights([np.ones(w.shape) * ("bias" not in w.path) for w in layer.weights])
     inputs = [np.ones((1, *tensor.shape[1:]), np.float32) for tensor in model.inputs]
     return np.asarray(model(inputs))
 
 
-def macs(model):
+def macs(model: Any) -> Any:
     return read(model, catalogue=CATALOGUE).macs
 
 
 @pytest.mark.parametrize("case", COUNTED + DOTS, ids=label)
-def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case):
+def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case: Case) -> None:
     model, layer = built(case)
     assert macs(model) == run_on_ones(model, layer).sum()
 
 
 @pytest.mark.parametrize("case", COUNTED, ids=label)
-def test_the_loop_sizes_multiply_to_the_count_and_a_bias_adds_none(case):
+def test_the_loop_sizes_multiply_to_the_count_and_a_bias_adds_none(case: Case) -> None:
     model, layer = built(case)
     for operator in read(model, catalogue=CATALOGUE).layer(layer.name).operators():
         assert operator.macs == math.prod(size for _, size in operator.loops)
@@ -86,7 +87,7 @@ def test_the_loop_sizes_multiply_to_the_count_and_a_bias_adds_none(case):
 @pytest.mark.parametrize(
     "case", [case for case in COUNTED if case.name != "TimeDistributed"], ids=label
 )
-def test_the_reduction_is_the_most_products_that_meet_in_one_output(case):
+def test_the_reduction_is_the_most_products_that_meet_in_one_output(case: Case) -> None:
     model, layer = built(case)
     (work,) = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
     assert work.reduction == run_on_ones(model, layer).max()
@@ -98,7 +99,9 @@ def test_the_reduction_is_the_most_products_that_meet_in_one_output(case):
     stride=st.integers(1, 3),
     name=st.sampled_from(["Conv2D", "DepthwiseConv2D"]),
 )
-def test_same_padding_counts_the_whole_window_at_every_place(kernel, stride, name):
+def test_same_padding_counts_the_whole_window_at_every_place(
+    kernel: int, stride: int, name: str
+) -> None:
     more = {"filters": 2} if name == "Conv2D" else {}
     options = {"kernel_size": kernel, "strides": stride, **more}
     model, _ = built(Case([(7, 6, 3)], name, {**options, "padding": "same"}))
@@ -116,7 +119,9 @@ def test_same_padding_counts_the_whole_window_at_every_place(kernel, stride, nam
         (IMAGE, {"kernel_size": 2, "depth_multiplier": 3, "strides": 2}),
     ],
 )
-def test_a_separable_convolution_is_a_depthwise_and_a_pointwise_one(shape, options):
+def test_a_separable_convolution_is_a_depthwise_and_a_pointwise_one(
+    shape: Any, options: Any
+) -> None:
     rank = len(shape) - 1
     separable = Case([shape], f"SeparableConv{rank}D", {**options, "filters": 4})
     depthwise, first = built(Case([shape], f"DepthwiseConv{rank}D", options))
@@ -128,6 +133,6 @@ def test_a_separable_convolution_is_a_depthwise_and_a_pointwise_one(shape, optio
     assert [operator.macs for operator in work] == stages
 
 
-def test_layers_that_only_carry_or_compare_multiply_nothing():
+def test_layers_that_only_carry_or_compare_multiply_nothing() -> None:
     model, _ = built(Case([IMAGE], "MaxPooling2D", {"pool_size": 2}))
     assert macs(model) == 0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, devices, networks, operators, scenarios, sketches
+from strategies import KERAS, UNKNOWN, Sketch, devices, networks, operators, scenarios, sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
-from costmodel import Cost, lower, price
+from costmodel import Cost, Device, Network, Operator, Outcome, Scenario, lower, price
 
 SPIKE_DRIVEN = {"synapse", "inputs"}
 """The components of an event-driven device that are paid by the spike."""
@@ -29,29 +30,31 @@ event_driven = pytest.mark.parametrize(
 RECIPES = (*KERAS, UNKNOWN)
 
 
-def bill_of(network, device, scenario):
+def bill_of(network: Network, device: Device, scenario: Scenario) -> Any:
     return price(lower(network, scenario), device, scenario)
 
 
-def charges(outcome):
+def charges(outcome: Outcome) -> Any:
     return outcome.charges if isinstance(outcome, Cost) else ()
 
 
-def energy(outcome):
+def energy(outcome: Outcome) -> Any:
     return outcome.energy_joules if isinstance(outcome, Cost) else 0.0
 
 
-def by_component(cost, wanted):
+def by_component(cost: Cost, wanted: set[str]) -> Any:
     return [charge.energy_joules for charge in cost.charges if charge.component in wanted]
 
 
-def close(one, other):
+def close(one: Any, other: Any) -> Any:
     return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-300)
 
 
 @every_chip
 @given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_every_charge_is_finite_and_not_negative(chip, data, operator, scenario):
+def test_every_charge_is_finite_and_not_negative(
+    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
+) -> None:
     outcome = data.draw(chip).price(operator, scenario)
     for charge in charges(outcome):
         assert math.isfinite(charge.energy_joules)
@@ -62,8 +65,8 @@ def test_every_charge_is_finite_and_not_negative(chip, data, operator, scenario)
 @every_chip
 @given(data=st.data(), operator=operators(), scenario=scenarios())
 def test_a_device_answers_every_standard_operator_with_a_charge_or_a_reason(
-    chip, data, operator, scenario
-):
+    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
+) -> None:
     outcome = data.draw(chip).price(operator, scenario)
     assert charges(outcome) or outcome.reason
 
@@ -71,8 +74,8 @@ def test_a_device_answers_every_standard_operator_with_a_charge_or_a_reason(
 @every_chip
 @given(data=st.data(), operator=operators(), scenario=scenarios())
 def test_the_lowest_energy_the_energy_and_the_highest_stand_in_this_order(
-    chip, data, operator, scenario
-):
+    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
+) -> None:
     outcome = data.draw(chip).price(operator, scenario)
     if isinstance(outcome, Cost):
         assert outcome.energy_joules_low <= outcome.energy_joules <= outcome.energy_joules_high
@@ -81,8 +84,8 @@ def test_the_lowest_energy_the_energy_and_the_highest_stand_in_this_order(
 @every_chip
 @given(data=st.data(), operator=operators(), scenario=scenarios())
 def test_the_factors_of_a_charge_make_its_count_and_the_charges_make_the_energy(
-    chip, data, operator, scenario
-):
+    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
+) -> None:
     outcome = data.draw(chip).price(operator, scenario)
     made = [
         math.prod(factor.value for factor in charge.factors) * charge.parameter.value
@@ -93,7 +96,9 @@ def test_the_factors_of_a_charge_make_its_count_and_the_charges_make_the_energy(
 
 @every_chip
 @given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_the_components_make_the_energy(chip, data, operator, scenario):
+def test_the_components_make_the_energy(
+    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
+) -> None:
     outcome = data.draw(chip).price(operator, scenario)
     if isinstance(outcome, Cost):
         assert close(sum(outcome.components.values()), outcome.energy_joules)
@@ -101,7 +106,9 @@ def test_the_components_make_the_energy(chip, data, operator, scenario):
 
 @every_chip
 @given(data=st.data(), network=networks(RULES, recipes=RECIPES), scenario=scenarios())
-def test_a_network_costs_the_sum_of_its_layers(chip, data, network, scenario):
+def test_a_network_costs_the_sum_of_its_layers(
+    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
+) -> None:
     bill = bill_of(network, data.draw(chip), scenario)
     layers = [bill.line(layer.name).cost.energy_joules for layer in network.layers]
     assert close(bill.total.energy_joules, sum(layers))
@@ -109,7 +116,9 @@ def test_a_network_costs_the_sum_of_its_layers(chip, data, network, scenario):
 
 @every_chip
 @given(data=st.data(), network=networks(RULES, recipes=RECIPES), scenario=scenarios())
-def test_nothing_is_free_or_missing_without_a_reason(chip, data, network, scenario):
+def test_nothing_is_free_or_missing_without_a_reason(
+    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
+) -> None:
     for line in bill_of(network, data.draw(chip), scenario).lines:
         assert line.cost.charges or line.free or line.unpriced
         for item in line.items:
@@ -119,8 +128,8 @@ def test_nothing_is_free_or_missing_without_a_reason(chip, data, network, scenar
 @every_chip
 @given(data=st.data(), network=networks(RULES, recipes=RECIPES), scenario=scenarios())
 def test_coverage_is_a_fraction_and_complete_only_if_nothing_is_unpriced(
-    chip, data, network, scenario
-):
+    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
+) -> None:
     bill = bill_of(network, data.draw(chip), scenario)
     coverage = bill.coverage
     for name in ("layers", "operators", "macs", "parameters"):
@@ -132,7 +141,9 @@ def test_coverage_is_a_fraction_and_complete_only_if_nothing_is_unpriced(
 
 @every_chip
 @given(data=st.data(), sketch=sketches(rules=RULES, branching=False), scenario=scenarios())
-def test_a_wider_layer_never_makes_a_network_cheaper(chip, data, sketch, scenario):
+def test_a_wider_layer_never_makes_a_network_cheaper(
+    chip: st.SearchStrategy[Device], data: st.DataObject, sketch: Sketch, scenario: Scenario
+) -> None:
     device = data.draw(chip)
     widest = data.draw(st.sampled_from([node.name for node in sketch.nodes]))
     wider = sketch.widened(widest, data.draw(st.integers(2, 4)))
@@ -144,7 +155,13 @@ def test_a_wider_layer_never_makes_a_network_cheaper(chip, data, sketch, scenari
 
 @every_chip
 @given(data=st.data(), operator=operators(), times=st.integers(2, 9), scenario=scenarios())
-def test_work_done_more_often_never_costs_less(chip, data, operator, times, scenario):
+def test_work_done_more_often_never_costs_less(
+    chip: st.SearchStrategy[Device],
+    data: st.DataObject,
+    operator: Operator,
+    times: int,
+    scenario: Scenario,
+) -> None:
     device = data.draw(chip)
     once, often = (device.price(work, scenario) for work in (operator, operator.repeated(times)))
     assert energy(often) >= energy(once) * (1 - 1e-12)
@@ -152,7 +169,9 @@ def test_work_done_more_often_never_costs_less(chip, data, operator, times, scen
 
 @every_chip
 @given(data=st.data(), network=networks(RULES), scenario=scenarios())
-def test_twice_the_batch_costs_twice_the_dynamic_energy(chip, data, network, scenario):
+def test_twice_the_batch_costs_twice_the_dynamic_energy(
+    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
+) -> None:
     device = data.draw(chip)
     twice = evolve(scenario, batch=2 * scenario.batch)
     one, two = (bill_of(network, device, item).total for item in (scenario, twice))
@@ -162,7 +181,7 @@ def test_twice_the_batch_costs_twice_the_dynamic_energy(chip, data, network, sce
 
 @event_driven
 @given(network=networks(RULES), scenario=scenarios(rates=st.just(0.0)))
-def test_no_spikes_cost_no_synaptic_energy(name, network, scenario):
+def test_no_spikes_cost_no_synaptic_energy(name: str, network: Network, scenario: Scenario) -> None:
     total = bill_of(network, CATALOGUE.device(name), scenario).total
     assert not any(by_component(total, SPIKE_DRIVEN))
 
@@ -170,8 +189,8 @@ def test_no_spikes_cost_no_synaptic_energy(name, network, scenario):
 @event_driven
 @given(network=networks(RULES), scenario=scenarios())
 def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
-    name, network, scenario
-):
+    name: str, network: Network, scenario: Scenario
+) -> None:
     device = CATALOGUE.device(name)
     twice = evolve(scenario, rates=2 * scenario.rate)
     one, two = (bill_of(network, device, item).total for item in (scenario, twice))
@@ -182,8 +201,8 @@ def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
 @every_chip
 @given(data=st.data(), network=networks(RULES), scenario=scenarios())
 def test_twice_a_price_costs_twice_its_charges_and_nothing_else_changes(
-    chip, data, network, scenario
-):
+    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
+) -> None:
     device = data.draw(chip)
     name, price_before = data.draw(st.sampled_from(sorted(device.parameters.items())))
     dearer = device.with_parameters(**{name: f"{2 * price_before.value!r} {price_before.unit}"})
@@ -198,8 +217,8 @@ def test_twice_a_price_costs_twice_its_charges_and_nothing_else_changes(
 @every_chip
 @given(data=st.data(), network=networks(RULES), scenario=scenarios())
 def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
-    chip, data, network, scenario
-):
+    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
+) -> None:
     device = data.draw(chip)
     bill = bill_of(network, device, scenario)
     names = list(device.parameters)
@@ -213,5 +232,5 @@ def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
 
 
 @given(network=networks(RULES))
-def test_folding_a_layer_away_loses_no_multiply_accumulate(network):
+def test_folding_a_layer_away_loses_no_multiply_accumulate(network: Network) -> None:
     assert sum(layer.macs for layer in lower(network)) == network.macs

@@ -6,16 +6,17 @@ import itertools
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import yaml
 from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, devices, networks, scenarios, sketches
+from strategies import KERAS, UNKNOWN, Sketch, devices, networks, scenarios, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
-from costmodel import Scenario, estimate, lower, price, read
+from costmodel import Catalogue, Device, Network, Parameter, Scenario, estimate, lower, price, read
 from costmodel.devicefile import SCHEMA, load_device
 from costmodel.units import parse_quantity
 
@@ -25,11 +26,11 @@ any_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.k
 any_network = networks(RULES, recipes=RECIPES)
 
 
-def estimate_on_all(source, scenario, catalogue=CATALOGUE):
+def estimate_on_all(source: Any, scenario: Scenario, catalogue: Catalogue = CATALOGUE) -> Any:
     return estimate(source, SHIPPED, scenario=scenario, catalogue=catalogue, on_unpriced="bound")
 
 
-def device_file(device):
+def device_file(device: Device) -> Any:
     """The YAML text of a device."""
     sources = {item.name: item.source for item in device.parameters.values()}
     entries = {name: entry(item) for name, item in device.parameters.items()}
@@ -37,7 +38,7 @@ def device_file(device):
     return yaml.safe_dump({**head, "sources": sources, "parameters": entries}).encode()
 
 
-def entry(parameter):
+def entry(parameter: Parameter) -> Any:
     shown = {
         key: f"{getattr(parameter, key)!r} {parameter.unit}" for key in ("value", "low", "high")
     }
@@ -45,7 +46,7 @@ def entry(parameter):
 
 
 @given(sketch=sketches(rules=RULES, recipes=RECIPES), scenario=scenarios())
-def test_renaming_the_layers_changes_nothing_but_names(sketch, scenario):
+def test_renaming_the_layers_changes_nothing_but_names(sketch: Sketch, scenario: Scenario) -> None:
     renamed = sketch.renamed(lambda name: f"{name} in other words")
     before, after = (
         estimate_on_all(drawn.network(RULES), scenario).to_json() for drawn in (sketch, renamed)
@@ -54,7 +55,9 @@ def test_renaming_the_layers_changes_nothing_but_names(sketch, scenario):
 
 
 @given(sketch=sketches(rules=RULES, recipes=RECIPES, branching=False), data=st.data())
-def test_the_order_in_which_layers_are_given_does_not_change_the_network_costs(sketch, data):
+def test_the_order_in_which_layers_are_given_does_not_change_the_network_costs(
+    sketch: Sketch, data: st.DataObject
+) -> None:
     network = sketch.network(RULES)
     shuffled = evolve(network, layers=data.draw(st.permutations(network.layers)))
     assert shuffled.layers == network.layers
@@ -62,19 +65,21 @@ def test_the_order_in_which_layers_are_given_does_not_change_the_network_costs(s
 
 
 @given(network=any_network, scenario=scenarios())
-def test_the_order_of_the_plugins_changes_nothing(network, scenario):
+def test_the_order_of_the_plugins_changes_nothing(network: Network, scenario: Scenario) -> None:
     worlds = [world(**dict(order)) for order in itertools.permutations(HOUSE.items())]
     bills = {estimate_on_all(network, scenario, each).to_json() for each in worlds}
     assert len(bills) == 1
 
 
 @given(sketch=sketches(rules=RULES))
-def test_the_json_of_a_network_reads_as_the_network(sketch):
+def test_the_json_of_a_network_reads_as_the_network(sketch: Sketch) -> None:
     assert read(sketch.json(RULES), catalogue=CATALOGUE) == sketch.network(RULES)
 
 
 @given(sketch=sketches(rules=RULES), scenario=scenarios())
-def test_a_file_its_text_and_the_network_have_one_bill(tmp_path_factory, sketch, scenario):
+def test_a_file_its_text_and_the_network_have_one_bill(
+    tmp_path_factory: pytest.TempPathFactory, sketch: Sketch, scenario: Scenario
+) -> None:
     file = tmp_path_factory.mktemp("file") / "network.json"
     file.write_text(sketch.json(RULES))
     sources = [sketch.network(RULES), sketch.json(RULES), file, str(file)]
@@ -82,7 +87,9 @@ def test_a_file_its_text_and_the_network_have_one_bill(tmp_path_factory, sketch,
 
 
 @given(network=any_network, scenario=scenarios())
-def test_an_estimate_as_json_parses_back_to_its_values(network, scenario):
+def test_an_estimate_as_json_parses_back_to_its_values(
+    network: Network, scenario: Scenario
+) -> None:
     bill = estimate_on_all(network, scenario)
     assert json.loads(bill.to_json()) == bill.to_dict()
     for name in SHIPPED:
@@ -92,7 +99,9 @@ def test_an_estimate_as_json_parses_back_to_its_values(network, scenario):
 
 @any_family
 @given(data=st.data())
-def test_a_device_written_to_a_file_loads_as_the_same_device(family, data):
+def test_a_device_written_to_a_file_loads_as_the_same_device(
+    family: type[Device], data: st.DataObject
+) -> None:
     device = data.draw(devices(family))
     loaded = load_device(device_file(device), "drawn.yaml", FAMILIES)
     assert type(loaded) is family
@@ -102,7 +111,7 @@ def test_a_device_written_to_a_file_loads_as_the_same_device(family, data):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_device_that_ships_loads_the_same_after_it_is_written(name):
+def test_a_device_that_ships_loads_the_same_after_it_is_written(name: str) -> None:
     device = CATALOGUE.device(name)
     loaded = load_device(device_file(device), f"{name}.yaml", FAMILIES)
     for parameter, value in device.parameters.items():
@@ -110,14 +119,14 @@ def test_a_device_that_ships_loads_the_same_after_it_is_written(name):
 
 
 @given(network=any_network, scenario=scenarios())
-def test_the_same_question_has_the_same_answer(network, scenario):
+def test_the_same_question_has_the_same_answer(network: Network, scenario: Scenario) -> None:
     first, second = (estimate_on_all(network, scenario) for _ in range(2))
     assert first.to_json() == second.to_json()
     assert str(first) == str(second)
 
 
 @given(network=any_network, scenario=scenarios())
-def test_a_network_for_its_own_input_shape_is_itself(network, scenario):
+def test_a_network_for_its_own_input_shape_is_itself(network: Network, scenario: Scenario) -> None:
     shape = network.layer("input").shape
     rebound = network.bind({"input": shape})
     assert rebound == network
@@ -126,7 +135,7 @@ def test_a_network_for_its_own_input_shape_is_itself(network, scenario):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_threads_that_price_one_network_at_once_agree(name):
+def test_threads_that_price_one_network_at_once_agree(name: str) -> None:
     network = read_example()
     lowered, device = lower(network), CATALOGUE.device(name)
     scenario = Scenario(rates=10.0)
@@ -135,7 +144,7 @@ def test_threads_that_price_one_network_at_once_agree(name):
     assert len({bill.total.energy_joules for bill in bills}) == 1
 
 
-def test_threads_that_ask_a_new_world_at_once_get_one_device_each():
+def test_threads_that_ask_a_new_world_at_once_get_one_device_each() -> None:
     fresh = world(**HOUSE)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(fresh.device, SHIPPED * 8))
@@ -144,7 +153,9 @@ def test_threads_that_ask_a_new_world_at_once_get_one_device_each():
 
 
 @given(network=any_network, scenario=scenarios(), name=st.sampled_from(SHIPPED))
-def test_the_charges_that_an_explanation_shows_add_up_to_its_energy(network, scenario, name):
+def test_the_charges_that_an_explanation_shows_add_up_to_its_energy(
+    network: Network, scenario: Scenario, name: str
+) -> None:
     bill = estimate_on_all(network, scenario)
     for layer in network.layers:
         lines = bill.explain(layer.name, name).splitlines()
@@ -155,8 +166,8 @@ def test_the_charges_that_an_explanation_shows_add_up_to_its_energy(network, sce
 
 @given(network=any_network, scenario=scenarios(), name=st.sampled_from(SHIPPED))
 def test_an_explanation_names_the_parameter_evidence_and_source_of_every_charge(
-    network, scenario, name
-):
+    network: Network, scenario: Scenario, name: str
+) -> None:
     bill = estimate_on_all(network, scenario)
     for line in bill.bill(name).lines:
         text = bill.explain(line.layer.name, name)
@@ -166,13 +177,13 @@ def test_an_explanation_names_the_parameter_evidence_and_source_of_every_charge(
             assert f"[{parameter.evidence.value}: {parameter.source}" in text
 
 
-def joules(line):
+def joules(line: str) -> Any:
     """The energy that a line of an explanation ends with, or states behind `energy:`."""
     found = re.search(r"(?:= |energy: )(\S+ \S*J)", line)
     return parse_quantity(found.group(1)).value
 
 
-def read_example():
+def read_example() -> Any:
     text = {
         "class_name": "Sequential",
         "config": {
@@ -187,7 +198,7 @@ def read_example():
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_field_of_a_shipped_parameter_is_filled_in(name):
+def test_every_field_of_a_shipped_parameter_is_filled_in(name: str) -> None:
     for parameter in CATALOGUE.device(name).parameters.values():
         for attribute in fields(type(parameter)):
             assert attribute.name == "note" or getattr(parameter, attribute.name) not in {None, ""}

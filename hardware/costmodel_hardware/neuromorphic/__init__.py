@@ -46,7 +46,7 @@ class EventDriven(Device):
         """One connection from every input element, if connections of fixed weight can do it."""
         if not operator.is_linear:
             return Unpriced(f"{operator.function!r} of elements has no spiking form")
-        return self._connections(operator, operator.elements * max(1, operator.steps), scenario)
+        return self._connections(operator, operator.connections, scenario)
 
     @prices(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:

@@ -28,10 +28,10 @@ def present(parameters: Iterable[tuple[str, Shape, bool]]) -> Mapping[str, Shape
     return {name: shape for name, shape, is_there in parameters if is_there}
 
 
-def _batch_shape(value: Any) -> Shape:
+def _without_batch(value: Any) -> Shape:
     if not isinstance(value, list | tuple) or not value:
-        message = "expected a shape with the batch axis first"
-        raise TypeError(message)
+        message = f"'batch_shape' is {value!r:.80}; expected a shape with the batch axis first"
+        raise ValueError(message)
     return as_shape(value[1:])
 
 
@@ -41,7 +41,14 @@ class InputLayer(Input):
 
     kinds: ClassVar = ("keras.InputLayer",)
 
-    shape: Shape = setting(_batch_shape, source=("batch_shape", "batch_input_shape"))
+    @classmethod
+    def read_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The shape, which Keras keeps with the batch axis in front."""
+        for name in ("batch_shape", "batch_input_shape"):
+            if name in settings:
+                return {"shape": _without_batch(settings[name])}
+        message = "'batch_shape' is missing"
+        raise ValueError(message)
 
 
 @frozen
