@@ -245,6 +245,8 @@ class UnknownLayer(Layer):
 
     recorded: tuple[Shape, ...] = field(default=(), kw_only=True)
     reason: str = field(kw_only=True)
+    parameters_held: int | None = field(default=None, kw_only=True, eq=False)
+    """Number of parameter elements, where the source knows it: a live model does."""
 
     def output_shapes(self) -> Sequence[Shape]:
         """The shapes that the source recorded."""
@@ -253,6 +255,11 @@ class UnknownLayer(Layer):
     def operators(self) -> Work:
         """Unpriced, with the reason."""
         return Unpriced(self.reason)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of parameter elements as far as it is known."""
+        return self.parameters_held or 0
 
 
 @frozen

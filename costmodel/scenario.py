@@ -48,7 +48,7 @@ def _is_number(value: Any) -> bool:
 
 def _check_rate(value: Any, where: str) -> float:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -37,6 +37,8 @@ class LayerView(Protocol):
     name: str
     kind: str
 
+    identity: Hashable
+    """What tells it from other layers and is the same wherever it is used, or None."""
     base_kinds: tuple[str, ...]
     """The kinds of the classes that its class derives from, nearest first."""
 
@@ -102,6 +104,8 @@ class ConfigView:
             raise ReadError(message)
         self._config = config
         self.base_kinds: tuple[str, ...] = ()
+        shared = entry.get("shared_object_id")
+        self.identity: Hashable = shared if isinstance(shared, int) else None
         module = entry.get("module")
         self.kind = kind_of(module if isinstance(module, str) else "keras", entry["class_name"])
         self.name = str(config.get("name") or entry.get("name") or entry["class_name"])
@@ -151,12 +155,20 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
             feeds, shapes = _feeds(node, view.name)
             recorded.update((k, s) for k, s in zip(feeds, shapes, strict=True) if s is not None)
             calls.append(Call((own, index), view, feeds, shapes, None))
+    models = {view.name for view in views if "input_layers" in view.settings}
     return ModelView(
         name,
         tuple(_with_outputs(call, recorded) for call in calls),
-        tuple(_keys(config["input_layers"], name)),
-        tuple(_keys(config.get("output_layers"), name)),
+        tuple(_own_key(key, models) for key in _keys(config["input_layers"], name)),
+        tuple(_own_key(key, models) for key in _keys(config.get("output_layers"), name)),
     )
+
+
+def _own_key(key: Key, models: Collection[str]) -> Key:
+    """The key as inbound nodes have it: Keras counts a functional model's own node there too."""
+    pair: Any = key.call
+    layer, call = pair
+    return Key((layer, call - 1), key.output) if layer in models else key
 
 
 def _with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
@@ -181,10 +193,22 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
         entry = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": shape}}
         views.insert(0, ConfigView(entry, name))
     calls = [Call((0, 0), views[0], (), (), None)]
+    shift = len(views) - len(entries)
+    taken = [None] * shift + [_built_shape(entry) for entry in entries]
     for index, view in enumerate(views[1:], start=1):
         feed = Key((index - 1, 0), 0)
-        calls.append(Call((index, 0), view, (feed,), (None,), None))
+        given = taken[index + 1] if index + 1 < len(taken) else None
+        calls.append(Call((index, 0), view, (feed,), (None,), (given,) if given else None))
     return ModelView(name, tuple(calls), (Key((0, 0), 0),), (Key(calls[-1].key, 0),))
+
+
+def _built_shape(entry: Any) -> Shape | None:
+    """The input shape that a layer of a sequential model was built for, where it is recorded."""
+    built = entry.get("build_config")
+    shape = built.get("input_shape") if isinstance(built, Mapping) else None
+    if not isinstance(shape, list) or not all(n is None or isinstance(n, int) for n in shape):
+        return None
+    return as_shape(shape[1:])
 
 
 def _feeds(node: Any, layer: str) -> tuple[tuple[Key, ...], tuple[Shape | None, ...]]:
@@ -291,6 +315,7 @@ class LiveView:
         cls: type = type(layer)
         self.kind = kinds_of(cls)[0]
         self.base_kinds = kinds_of(cls)[1:]
+        self.identity: Hashable = id(layer)
         self.name = str(layer.name)
 
     @property

@@ -95,6 +95,7 @@ class _Assembly:
     layers: dict[str, Layer] = field(factory=dict)
     edges: dict[str, tuple[Port, ...]] = field(factory=dict)
     calls: dict[str, int] = field(factory=dict)
+    first: dict[Hashable, str] = field(factory=dict)
     made: dict[Hashable, Layer] = field(factory=dict)
 
     def add_model(
@@ -119,7 +120,12 @@ class _Assembly:
         for call in calls:
             if (call.key, 0) not in ports:
                 self._add_call(call, prefix, ports, recorded=recorded)
-        return tuple(_port(ports, key, model.name) for key in model.outputs)
+        # A file does not record the shape of what leaves a network: a layer without a rule that
+        # stands there gives nothing that could be named.
+        silent = {call.key for call in calls if (call.key, 0) not in ports}
+        return tuple(
+            _port(ports, key, model.name) for key in model.outputs if key.call not in silent
+        )
 
     def _takes(self, model: ModelView, feeds: Sequence[Port]) -> bool:
         declared = {call.key: call.output_shapes for call in model.calls}
@@ -147,7 +153,9 @@ class _Assembly:
         count = self.calls[path] = self.calls.get(path, 0) + 1
         name = path if count == 1 else f"{path}@{count}"
         inputs = tuple(map(self._tensor, sources))
-        layer = self._make(call, name, inputs, None if count == 1 else path)
+        identity = call.layer.identity
+        first = self.first.setdefault(path if identity is None else identity, name)
+        layer = self._make(call, name, inputs, None if first == name else first)
         self.layers[name] = layer
         self.edges[name] = sources
         return layer
@@ -161,7 +169,8 @@ class _Assembly:
         if cls is None:
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
-                recorded=call.output_shapes or (), reason=self.rules.reason_unknown(view.kind),
+                recorded=call.output_shapes or (), parameters_held=view.parameter_count,
+                reason=self.rules.reason_unknown(view.kind),
             )  # fmt: skip
         if not issubclass(cls, Wrapper):
             return self._alike(cls, name, inputs, view, shares)
@@ -171,8 +180,9 @@ class _Assembly:
         # Only the source knows what a wrapper gives whose inner layer has no rule.
         reason = self.rules.reason_unknown(view.child("layer").kind)
         return UnknownLayer(
-            name, view.kind, inputs, shares=shares, recorded=call.output_shapes, reason=reason
-        )
+            name, view.kind, inputs, shares=shares, recorded=call.output_shapes,
+            parameters_held=view.parameter_count, reason=reason,
+        )  # fmt: skip
 
     def _alike(
         self,
@@ -185,7 +195,7 @@ class _Assembly:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
         settings = view.settings
         try:
-            key = (cls, view.kind, *map(id, inputs), *cls.read_settings(settings).values())
+            key = (cls, view.kind, *map(id, inputs), *cls.read_settings(settings).items())
             made = self.made.get(key)
         except (TypeError, ValueError):  # a setting is no key, such as a list in a file, or wrong
             return cls.from_settings(name, view.kind, inputs, settings, shares)

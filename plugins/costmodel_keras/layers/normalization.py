@@ -113,6 +113,10 @@ def _axes(value: Any) -> tuple[int, ...]:
     return () if value is None else settings.integers(value)
 
 
+def _is_given(mean: Any) -> bool:
+    return mean if isinstance(mean, bool) else mean is not None
+
+
 @frozen
 class Normalization(ScaleAndShift):
     """A shift by the mean and a scaling by the variance of the data it was adapted to."""
@@ -120,9 +124,7 @@ class Normalization(ScaleAndShift):
     kinds: ClassVar = ("keras.Normalization",)
 
     axis: tuple[int, ...] = setting(_axes, default=(-1,))
-    has_given_statistics: bool = setting(
-        lambda mean: mean is not None, default=False, source=("input_mean", "mean")
-    )
+    has_given_statistics: bool = setting(_is_given, default=False, source=("input_mean", "mean"))
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Mean, variance and a count, unless the statistics were given as settings."""
