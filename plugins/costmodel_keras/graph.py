@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from costmodel.errors import ReadError
 from costmodel.tensor import Shape, as_shape
@@ -14,11 +14,8 @@ _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
 
-class Key(NamedTuple):
-    """One output of one call of a layer, within its model."""
-
-    call: Hashable
-    output: int
+Key: TypeAlias = tuple[Hashable, int]
+"""One output of one call of a layer, within its model: the call, and the index of the output."""
 
 
 class Call(NamedTuple):
@@ -49,6 +46,10 @@ class LayerView(Protocol):
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names in Keras."""
+
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """Those of the settings that are at hand without asking for each; quicker."""
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
@@ -120,6 +121,11 @@ class ConfigView:
         """The settings by their names in Keras."""
         return self._config
 
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """The same: a configuration has all of them at hand."""
+        return self._config
+
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
         return ConfigView(self._config.get(name), f"{name!r} of layer {self.name!r}")
@@ -166,15 +172,15 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
 
 def _own_key(key: Key, models: Collection[str]) -> Key:
     """The key as inbound nodes have it: Keras counts a functional model's own node there too."""
-    pair: Any = key.call
+    pair: Any = key[0]
     layer, call = pair
-    return Key((layer, call - 1), key.output) if layer in models else key
+    return ((layer, call - 1), key[1]) if layer in models else key
 
 
 def _with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
     """The call with the output shapes that its consumers recorded, up to the first gap."""
     shapes: list[Shape] = []
-    while (shape := recorded.get(Key(call.key, len(shapes)))) is not None:
+    while (shape := recorded.get((call.key, len(shapes)))) is not None:
         shapes.append(shape)
     return call._replace(output_shapes=tuple(shapes)) if shapes else call
 
@@ -196,10 +202,10 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
     shift = len(views) - len(entries)
     taken = [None] * shift + [_built_shape(entry) for entry in entries]
     for index, view in enumerate(views[1:], start=1):
-        feed = Key((index - 1, 0), 0)
+        feed = ((index - 1, 0), 0)
         given = taken[index + 1] if index + 1 < len(taken) else None
         calls.append(Call((index, 0), view, (feed,), (None,), (given,) if given else None))
-    return ModelView(name, tuple(calls), (Key((0, 0), 0),), (Key(calls[-1].key, 0),))
+    return ModelView(name, tuple(calls), (((0, 0), 0),), ((calls[-1].key, 0),))
 
 
 def _built_shape(entry: Any) -> Shape | None:
@@ -263,7 +269,7 @@ def _key(triple: Sequence[Any], where: str) -> Key:
     if not isinstance(call, int) or not isinstance(index, int) or index < 0:
         message = f"{where!r}: expected [layer, call, output], found {_short(triple)}"
         raise ReadError(message)
-    return Key((name, call), index)
+    return ((name, call), index)
 
 
 def _recorded(shape: Any, layer: str) -> Shape | None:
@@ -328,6 +334,12 @@ class LiveView:
         """The settings by their names in Keras."""
         return _Attributes(self._layer)
 
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """Those that are attributes and no properties."""
+        attributes: Mapping[str, Any] = vars(self._layer)
+        return attributes
+
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
         return LiveView(self.settings[name])
@@ -361,7 +373,7 @@ def live_view(model: Any) -> LayerView:
 def _live(model: Any, name: str) -> ModelView:
     nodes = list(_nodes(model))
     produced = {
-        id(tensor): Key(place, index)
+        id(tensor): (place, index)
         for place, (_, node) in enumerate(nodes)
         for index, tensor in enumerate(node.outputs)
     }
