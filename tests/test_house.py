@@ -40,6 +40,7 @@ STAIR = [
     "network",
     "scenario",
     "devices",
+    "formats",
     "convention",
     "hookspecs",
     "plugins",
