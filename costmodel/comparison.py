@@ -11,11 +11,12 @@ from attrs import field, frozen
 from costmodel.bills import Bill, Line
 from costmodel.devices import Charge
 from costmodel.estimates import Estimate
+from costmodel.rendering import scenario_dict, shown_energy, some, standing
 from costmodel.report import Column, Table
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SCHEMA: Final = "costmodel/comparison/1"
 
@@ -48,22 +49,43 @@ class Side:
 
 
 @frozen
-class Difference:
-    """One layer that the two sides charge differently; a side without it has no line.
+class Fact:
+    """One fact behind a difference: its reason, a key of REASONS, and a whole sentence.
 
-    `reasons` are keys of REASONS, `why` is a sentence for each fact behind them.
+    A table has `short` in the row of the layer, and `shared`, which other layers may have too,
+    once below it.
     """
+
+    reason: str
+    sentence: str
+    short: str = ""
+    shared: tuple[str, ...] = ()
+
+
+@frozen
+class Difference:
+    """One layer that the two sides charge differently; a side without it has no line."""
 
     layer: str
     kind: str
     before: Line | None
     after: Line | None
-    reasons: tuple[str, ...]
-    why: tuple[str, ...]
+    facts: tuple[Fact, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the layer costs differently, as keys of REASONS."""
+        found = {fact.reason for fact in self.facts}
+        return tuple(reason for reason in REASONS if reason in found)
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """A sentence for each fact behind the reasons."""
+        return tuple(dict.fromkeys(fact.sentence for fact in self.facts))
 
     @property
     def energy_joules(self) -> float:
-        """How much more the layer costs after than before."""
+        """How much more of the layer is in the total after than before."""
         return _joules(self.after) - _joules(self.before)
 
 
@@ -82,15 +104,21 @@ class Comparison:
         """How much more the network costs after than before."""
         return self.after.energy_joules - self.before.energy_joules
 
-    def table(self) -> Table:
-        """A row for each layer that differs."""
+    def table(self, *, exact: bool = False) -> Table:
+        """A row for each layer that differs.
+
+        `exact` has bare numbers in joules, and whole sentences beside them in place of notes.
+        """
+        titles = [self.before.label, self.after.label, "Difference"]
         columns = [
             Column("Layer"), Column("Kind"),
-            Column(self.before.label, numeric=True), Column(self.after.label, numeric=True),
-            Column("Difference", numeric=True), Column("Because"), Column("Why"),
+            *(Column(f"{title} (J)" if exact else title, numeric=True) for title in titles),
+            Column("Because"), Column("Why"),
         ]  # fmt: skip
-        rows = map(_row, self.differences)
-        return Table(_title(self), columns, rows, _footer(self), _notes(self))
+        shared = _footnotes(self.differences)
+        numbers = {text: number for number, text in enumerate(shared, start=1)}
+        rows = [_exact_row(item) if exact else _row(item, numbers) for item in self.differences]
+        return Table(_title(self), columns, rows, _footer(self), _notes(self, shared))
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values, in SI units; the schema is named in it."""
@@ -154,36 +182,36 @@ class _Pairs:
         facts = list(self._facts(before, after))
         if not facts:
             return None
-        reasons = {reason for reason, _ in facts}
-        return Difference(
-            line.layer.name, line.layer.kind, before, after,
-            tuple(reason for reason in REASONS if reason in reasons),
-            tuple(dict.fromkeys(sentence for _, sentence in facts)),
-        )  # fmt: skip
+        return Difference(line.layer.name, line.layer.kind, before, after, tuple(facts))
 
-    def _facts(self, before: Line | None, after: Line | None) -> Iterator[tuple[str, str]]:
+    def _facts(self, before: Line | None, after: Line | None) -> Iterator[Fact]:
         if before is None or after is None:
-            only = self.before if after is None else self.after
-            yield "layer", f"only in {only}"
-        elif _standing(before) != _standing(after):
-            yield "coverage", f"{self.before}: {_stated(before)}"
-            yield "coverage", f"{self.after}: {_stated(after)}"
+            only = f"only in {self.before if after is None else self.after}"
+            yield Fact("layer", only, only)
+        elif standing(before) != standing(after):
+            yield _stated(self.before, before)
+            yield _stated(self.after, after)
         else:
             yield from self._charged(_account(before), _account(after))
 
-    def _charged(self, before: _Account, after: _Account) -> Iterator[tuple[str, str]]:
+    def _charged(self, before: _Account, after: _Account) -> Iterator[Fact]:
         for key in dict.fromkeys([*before, *after]):
             old, new = before.get(key), after.get(key)
             if old and new:
                 yield from _both(old, new)
             else:
-                reason = "count" if self.same_device else "price"
-                yield reason, self._one_sided(old, new)
+                yield self._one_sided(old, new)
 
-    def _one_sided(self, old: list[Charge] | None, new: list[Charge] | None) -> str:
+    def _one_sided(self, old: list[Charge] | None, new: list[Charge] | None) -> Fact:
         charges = old or new or []
         label = self.before if old else self.after
-        return f"only {label} charges {_counted(charges)} at {_priced(charges[0])}"
+        counted, price = _counted(charges), _priced(charges[0])
+        return Fact(
+            "count" if self.same_device else "price",
+            f"only {label} charges {counted} at {price}",
+            f"{label}: {counted}",
+            (f"only {label} charges {charges[0].factors[0].label} at {price}",),
+        )
 
 
 _Account = dict[tuple[str, str], list[Charge]]
@@ -197,11 +225,13 @@ def _account(line: Line) -> _Account:
     return account
 
 
-def _both(old: list[Charge], new: list[Charge]) -> Iterator[tuple[str, str]]:
+def _both(old: list[Charge], new: list[Charge]) -> Iterator[Fact]:
     if _count(old) != _count(new):
-        yield "count", f"{old[0].component}: {_changed_count(old, new)}"
+        sentence = f"{old[0].component}: {_changed_count(old, new)}"
+        yield Fact("count", sentence, sentence)
     if old[0].parameter.value != new[0].parameter.value:
-        yield "price", f"{_priced(old[0])} -> {_priced(new[0])}"
+        sentence = f"{_priced(old[0])} -> {_priced(new[0])}"
+        yield Fact("price", sentence, shared=(sentence,))
 
 
 def _changed_count(old: list[Charge], new: list[Charge]) -> str:
@@ -230,18 +260,15 @@ def _priced(charge: Charge) -> str:
     )
 
 
-def _standing(line: Line) -> str:
-    if line.unpriced:
-        return "priced in part" if line.cost.charges else "unpriced"
-    return "priced" if line.cost.charges else "free"
-
-
-def _stated(line: Line) -> str:
+def _stated(label: str, line: Line) -> Fact:
     """What is said of a line: what it is charged for, or why it is not."""
-    charged = [f"charged for {_counted(charges)}" for charges in _account(line).values()]
+    charged = dict.fromkeys(f"charged for {_counted(part)}" for part in _account(line).values())
     missing = [f"unpriced: {reason}" for reason in line.unpriced]
     free = [f"free: {reason}" for reason in line.free] if not charged else []
-    return "; ".join(dict.fromkeys([*charged, *missing, *free])) or "nothing to charge"
+    said = "; ".join([*charged, *missing, *free]) or "nothing to charge"
+    short = f"{label}: {'; '.join(charged)}" if charged else ""
+    shared = tuple(f"{label}: {reason}" for reason in (*missing, *free))
+    return Fact("coverage", f"{label}: {said}", short, shared)
 
 
 def _joules(line: Line | None) -> float:
@@ -264,7 +291,18 @@ def _title(comparison: Comparison) -> str:
     return f"{where}: energy by {sides[0].label} and by {sides[1].label}"
 
 
-def _row(difference: Difference) -> tuple[str, ...]:
+def _footnotes(differences: Iterable[Difference]) -> Mapping[str, list[str]]:
+    """The layers of each text that rows share, in the order in which the texts come up."""
+    found: dict[str, list[str]] = {}
+    for item in differences:
+        for text in dict.fromkeys(text for fact in item.facts for text in fact.shared):
+            found.setdefault(text, []).append(item.layer)
+    return found
+
+
+def _row(difference: Difference, numbers: Mapping[str, int]) -> tuple[str, ...]:
+    marks = sorted({numbers[text] for fact in difference.facts for text in fact.shared})
+    short = "; ".join(dict.fromkeys(fact.short for fact in difference.facts if fact.short))
     return (
         difference.layer,
         difference.kind,
@@ -272,15 +310,27 @@ def _row(difference: Difference) -> tuple[str, ...]:
         _cell(difference.after),
         _signed(difference.energy_joules),
         ", ".join(difference.reasons),
+        " ".join(filter(None, [short, *(f"[{number}]" for number in marks)])),
+    )
+
+
+def _exact_row(difference: Difference) -> tuple[str, ...]:
+    return (
+        difference.layer,
+        difference.kind,
+        *map(_exact_cell, (difference.before, difference.after)),
+        repr(difference.energy_joules),
+        ", ".join(difference.reasons),
         "; ".join(difference.why),
     )
 
 
 def _cell(line: Line | None) -> str:
-    if line is None:
-        return "absent"
-    standing = _standing(line)
-    return format_quantity(_joules(line), "J") if line.cost.charges else standing
+    return "absent" if line is None else shown_energy(line)
+
+
+def _exact_cell(line: Line | None) -> str:
+    return "" if line is None or standing(line) == "unpriced" else repr(_joules(line))
 
 
 def _signed(energy_joules: float) -> str:
@@ -302,10 +352,13 @@ def _total(side: Side) -> str:
     return least + format_quantity(side.energy_joules, "J")
 
 
-def _notes(comparison: Comparison) -> Iterator[str]:
-    yield f"{comparison.same} further layers are charged alike on both sides"
+def _notes(comparison: Comparison, shared: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    plural = "layer is" if comparison.same == 1 else "layers are"
+    yield f"{comparison.same} further {plural} charged alike on both sides"
     used = dict.fromkeys(reason for item in comparison.differences for reason in item.reasons)
     yield from (f"{reason}: {meaning}" for reason, meaning in REASONS.items() if reason in used)
+    for number, (text, layers) in enumerate(shared.items(), start=1):
+        yield f"[{number}] {some(layers)}: {text}"
 
 
 # ------------------------------------------------------------------ as plain values
@@ -317,6 +370,7 @@ def _side_dict(side: Side) -> dict[str, Any]:
         "network": side.estimate.network.name,
         "device": side.device,
         "convention": side.estimate.convention.name,
+        "scenario": scenario_dict(side.estimate.scenario),
         "energy_joules": side.energy_joules,
         "is_lower_bound": not side.bill.is_complete,
     }
@@ -341,4 +395,5 @@ def _line_dict(line: Line | None) -> Mapping[str, Any] | None:
         {"component": component, "parameter": name, "count": _count(parts)}
         for (component, name), parts in _account(line).items()
     ]
-    return {"standing": _standing(line), "energy_joules": _joules(line), "charges": charges}
+    known = None if standing(line) == "unpriced" else _joules(line)
+    return {"standing": standing(line), "energy_joules": known, "charges": charges}

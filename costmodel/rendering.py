@@ -44,6 +44,7 @@ def standing(line: Line) -> str:
 
 
 def some(names: Sequence[str], limit: int = 3) -> str:
+    """The first few names, and how many more there are."""
     shown = ", ".join(names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
@@ -97,7 +98,8 @@ def _joules(value: float) -> str:
     return format_quantity(value, "J")
 
 
-def _cell(line: Line) -> str:
+def shown_energy(line: Line) -> str:
+    """What a layer costs as a cell of a table, or why there is no number."""
     energy = _joules(line.cost.energy_joules)
     return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
 
@@ -150,7 +152,7 @@ def _has_count(lowered: LoweredLayer) -> bool:
 
 def _cells(line: Line, *, exact: bool) -> tuple[str, ...]:
     if not exact:
-        return (_cell(line),)
+        return (shown_energy(line),)
     state = standing(line)
     return ("" if state == "unpriced" else repr(line.cost.energy_joules), state)
 

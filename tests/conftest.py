@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from costmodel import plugins
 
@@ -27,6 +27,9 @@ settings.register_profile(
     print_blob=True,
 )
 settings.register_profile("thorough", settings.get_profile("house"), max_examples=2000)
+settings.register_profile(
+    "quick", settings.get_profile("house"), max_examples=10, phases=[Phase.generate]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 HOUSE = ("costmodel_hardware.hooks", "costmodel_keras.hooks", "costmodel_spiking.hooks")

@@ -16,6 +16,7 @@ import pytest
 import worlds
 from click.testing import CliRunner, Result
 
+import costmodel
 from costmodel import catalogue as catalogues
 from costmodel.cli import main
 from costmodel.operators import Contraction
@@ -79,7 +80,7 @@ def test_a_device_may_be_a_file(tmp_path: Path) -> None:
 def test_without_a_device_the_known_ones_are_told() -> None:
     result = run("estimate", DENSE)
     assert result.exit_code == 2
-    assert "known: arm, cpu, gpu, loihi" in result.stderr
+    assert "known: arm, cpu, gpu, horowitz-45nm" in result.stderr
     assert result.stdout == ""
 
 
@@ -167,6 +168,53 @@ def test_unpriced_work_answers_no_where_asked_to() -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "pool" in result.stderr
+    assert "--on-unpriced bound" in result.stderr
+    assert "on_unpriced" not in result.stderr
+
+
+def test_an_estimate_that_leaves_nothing_out_is_told_where_asked_to() -> None:
+    options = ["-d", "cpu", "--on-unpriced", "error", "--format", "json"]
+    assert json.loads(good("estimate", VISION, *options))["on_unpriced"] == "error"
+
+
+def test_the_formats_of_what_a_network_does_not_declare_are_chosen() -> None:
+    options = ["--default-format", "int8", "--source-format", "float16", "--format", "json"]
+    scenario = json.loads(good("estimate", DENSE, "-d", "cpu", *options))["scenario"]
+    assert (scenario["default_format"], scenario["source_format"]) == ("fixed<8,7>", "float16")
+    eight, full = (
+        good("estimate", DENSE, "-d", "horowitz-45nm", "--default-format", name)
+        for name in ("int8", "float32")
+    )
+    assert eight != full
+
+
+@pytest.mark.parametrize("option", ["--default-format", "--source-format"])
+def test_a_format_that_is_none_is_wrong_use(option: str) -> None:
+    result = run("estimate", DENSE, "-d", "cpu", option, "int8x")
+    assert result.exit_code == 2
+    assert "int8x" in result.stderr
+
+
+def test_the_same_convention_twice_is_wrong_use() -> None:
+    result = run("estimate", DENSE, "-d", "cpu", *["--convention", "costmodel"] * 2)
+    assert result.exit_code == 2
+    assert "convention 'costmodel' is given more than once" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["estimate", "-"], ["explain", "-", "first"]])
+def test_a_network_is_not_read_from_standard_input(command: list[str]) -> None:
+    result = run(*command, "-d", "cpu")
+    assert result.exit_code == 2
+    assert "a network is not read from standard input; give a file" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["pipe.json", "pipe.keras"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    result = run("estimate", tmp_path / name, "-d", "cpu")
+    assert result.exit_code == 2
+    assert "a pipe or device is not read; expected a regular file" in result.stderr
 
 
 # ------------------------------------------------------------------ two conventions
@@ -226,6 +274,31 @@ def test_an_explanation_has_operands_unit_and_source() -> None:
     shown = good("explain", DENSE, "first", "-d", "loihi", "--rate", "10")
     for words in ("connections 600", "firing rate 10 Hz", "23.6 pJ", "simulated", "Davies"):
         assert words in shown
+
+
+def test_an_explanation_needs_no_rates_of_other_layers() -> None:
+    shown = good("explain", DENSE, "first", "-d", "loihi", "--rate", "first=10")
+    assert "firing rate 10 Hz" in shown
+    result = run("explain", DENSE, "second", "-d", "loihi", "--rate", "first=10")
+    assert result.exit_code == 2
+    assert "layer 'second' on 'loihi'" in result.stderr
+
+
+def test_an_explanation_is_that_of_the_whole_estimate() -> None:
+    whole = worlds.CATALOGUE
+    made = costmodel.estimate(DENSE, "cpu", catalogue=whole)
+    assert good("explain", DENSE, "second", "-d", "cpu") == f"{made.explain('second', 'cpu')}\n"
+
+
+def test_a_rate_of_no_layer_is_wrong_in_an_explanation_too() -> None:
+    result = run("explain", DENSE, "first", "-d", "loihi", "--rate", "1", "--rate", "frist=1")
+    assert "which is no layer; nearest known: 'first'" in result.stderr
+
+
+def test_a_device_twice_is_wrong_in_an_explanation_too() -> None:
+    result = run("explain", DENSE, "first", "-d", "cpu,cpu")
+    assert result.exit_code == 2
+    assert "device 'cpu' is given more than once" in result.stderr
 
 
 def test_an_unknown_layer_is_told_with_the_nearest() -> None:
@@ -329,7 +402,8 @@ def test_a_plugin_cannot_take_the_name_of_a_command(world: Any) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--help"], ["estimate", "--help"], ["explain", "--help"], ["devices", "--help"],
+        ["--help"], ["estimate", "--help"], ["explain", "--help"], ["compare", "--help"],
+        ["devices", "--help"],
         ["devices", "show", "--help"], ["devices", "validate", "--help"], ["plugins", "--help"],
     ],
 )  # fmt: skip
@@ -385,6 +459,15 @@ def test_the_format_asked_for_beats_the_name_of_the_file(tmp_path: Path) -> None
     file = tmp_path / "bill.json"
     good("estimate", DENSE, "-d", "cpu", "-o", file, "--format", "csv")
     assert file.read_text().startswith("Layer,Kind")
+
+
+def test_a_name_that_stands_for_no_format_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bill.xlsx"
+    result = run("estimate", DENSE, "-d", "cpu", "-o", file)
+    assert result.exit_code == 2
+    assert "'.xlsx' says no format: end FILE in one of .json, .csv, .md, .txt" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert good("estimate", DENSE, "-d", "cpu", "-o", file, "--format", "csv") == ""
 
 
 def test_a_file_is_kept_when_the_run_fails(tmp_path: Path) -> None:

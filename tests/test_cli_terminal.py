@@ -83,6 +83,26 @@ def test_devices_that_do_not_fit_beside_each_other_follow_below(deep: Table) -> 
     assert [bool(block.notes) for block in blocks] == [False] * (len(blocks) - 1) + [True]
 
 
+def test_a_part_has_no_footer_that_says_nothing(deep: Table) -> None:
+    (whole,) = terminal.fit(deep, 300)
+    assert [row[0] for row in whole.footer] == ["Total", "Layers covered"]
+    kinds = Table(
+        "t", [Column("Layer"), Column("Kind" * 9), Column("cpu", numeric=True)],
+        [["a", "b", "1 J"]], [["Total", "", "1 J"], ["Layers covered", "", "100.0%"]],
+    )  # fmt: skip
+    first, second = terminal.fit(kinds, 20)
+    assert [first.footer, len(second.footer)] == [(), 2]
+
+
+def test_macs_of_one_example_give_way_as_macs_do(deep: Table) -> None:
+    columns = [
+        Column("MACs/example", numeric=True) if column.title == "MACs" else column
+        for column in deep.columns
+    ]
+    (fitted,) = terminal.fit(Table(deep.title, columns, deep.rows, deep.footer), 80)
+    assert "MACs/example" not in titles(fitted)
+
+
 def test_names_are_folded_at_their_joints(deep: Table) -> None:
     assert any(line.startswith("conv5_block3_ ") for line in drawn(deep, 80).splitlines())
 

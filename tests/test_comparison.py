@@ -119,7 +119,27 @@ def test_a_comparison_is_plain_values_for_programs() -> None:
     assert values["schema"] == SCHEMA
     assert values["after"]["is_lower_bound"] is True
     pool = next(item for item in values["differences"] if item["layer"] == "pool")
-    assert pool["after"] == {"standing": "unpriced", "energy_joules": 0.0, "charges": []}
+    assert pool["after"] == {"standing": "unpriced", "energy_joules": None, "charges": []}
+
+
+def test_a_reason_that_many_layers_share_stands_once_below_the_table() -> None:
+    made = bill()
+    text = compare(made, "cpu", made, "gpu").table().text()
+    assert text.count("energy_per_neuron_update 8.6 nJ -> energy_per_neuron_update 300 pJ") == 1
+
+
+def test_the_table_of_a_comparison_is_narrow() -> None:
+    made = bill()
+    for row in compare(made, "cpu", made, "loihi").table().rows:
+        assert len(row[-1]) < 80
+
+
+def test_an_exact_table_has_bare_numbers_and_whole_sentences() -> None:
+    made = bill()
+    rows = {row[0]: row for row in compare(made, "cpu", made, "loihi").table(exact=True).rows}
+    assert float(rows["pool"][2]) == pytest.approx(1536 * 8.6e-9)
+    assert rows["pool"][3] == ""
+    assert rows["pool"][-1].endswith("loihi: unpriced: 'max' pooling has no spiking form")
 
 
 def test_a_device_that_was_not_estimated_is_told() -> None:

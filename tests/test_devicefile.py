@@ -51,6 +51,23 @@ def test_a_good_file_is_a_device() -> None:
     assert device.energy_per_spike is None
 
 
+@pytest.mark.parametrize("value", ["0 J", "0.0 pJ", "0e-9 J", "1 J", "1e-30 J"])
+def test_zero_is_a_value_and_so_is_whatever_a_number_can_hold(value: str) -> None:
+    high = load(GOOD.replace("value: 2 pJ", f"value: {value}"))
+    assert 0 <= high.energy_per_synaptic_operation.value <= 1
+
+
+@pytest.mark.parametrize("name", ["t", "toy-2", "Toy_2.1", "7nm", "t" * 64])
+def test_a_name_of_letters_digits_and_joints_is_good(name: str) -> None:
+    assert load(GOOD.replace("name: toy", f"name: {name!r}")).name == name
+
+
+def test_a_source_that_no_source_answers_to_is_told_where_there_are_none_at_all() -> None:
+    told = mistakes(GOOD.replace('sources:\n  paper: "A. Author, A Paper, 2020"', "sources: {}"))
+    assert len(told) == 3
+    assert all("source: 'paper' is not known; none is given" in mistake for mistake in told)
+
+
 def test_the_content_hash_is_that_of_the_bytes() -> None:
     assert load(GOOD).content_hash != load(GOOD + "\n").content_hash
     assert len(load(GOOD).content_hash) == 64
@@ -72,7 +89,16 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
         ("title: A toy", "titel: A toy", "file: 'titel' is not known; nearest 'title'"),
         ("process: 14 nm", "process: 14", "process: expected text, found 14"),
         ("process: 14 nm", "7: seven", "file: '7' is not known"),
+        ("name: toy", "name: toy,other", "name: expected 1 to 64 letters.*'toy,other'"),
+        ("name: toy", 'name: "toy\\n"', r"name: expected 1 to 64 letters"),
+        ("name: toy", 'name: "\\e[2J"', r"name: expected .*x1b"),
+        ("name: toy", "name: -toy", "the first of them a letter or digit; found '-toy'"),
+        ("name: toy", 'name: ""', "name: expected 1 to 64 letters"),
+        ("name: toy", "name: " + "t" * 65, "name: expected 1 to 64 letters"),
         # sources
+        ('paper: "A. Author, A Paper, 2020"', 'paper: ""',
+         "sources: expected a citation for 'paper', found ''"),
+        ('paper: "A. Author, A Paper, 2020"', 'paper: " "', "sources: expected a citation"),
         ('paper: "A. Author, A Paper, 2020"', "paper: 2020", "sources.*expected text, found 2020"),
         ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "", "sources: missing"),
         ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "sources: []\n", "sources: "),
@@ -100,6 +126,10 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
         ("value: 2 pJ", "value: .nan", "value: 'nan' is not a quantity"),
         ("value: 2 pJ", "value: .inf", "value: 'inf' is not a quantity"),
         ("value: 2 pJ", "value: 1e400 J", "too large"),
+        ("value: 2 pJ", "value: 1e-400 J", "value: expected a value large enough .*'1e-400 J'"),
+        ("value: 2 pJ", "value: .00005e-400 J", "value: expected a value large enough"),
+        ("value: 2 pJ", "value: 2 J", "expected at most 1 J for one operation .*found '2 J'"),
+        ("high: 4 pJ", "high: 4 kJ", "high: expected at most 1 J for one operation"),
         ("value: 2 pJ", "value: true", "expected a quantity such as '23.6 pJ', found True"),
         ("value: 2 pJ", "value: [2 pJ]", "expected a quantity such as"),
         ("value: 2 pJ", "value: null", "expected a quantity such as"),

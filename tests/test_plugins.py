@@ -359,6 +359,40 @@ def test_a_source_without_readers_says_not_installed(tmp_path: Path) -> None:
         world().read(file)
 
 
+def test_a_reader_that_fails_at_a_look_is_told_and_the_others_read() -> None:
+    class Clumsy(Sheet):
+        name = "clumsy"
+
+        def accepts(self, source: object) -> bool:
+            message = f"cannot look at {source!r:.10}"
+            raise ValueError(message)
+
+    catalogue = world(clumsy=plugin(readers=[Clumsy()]), **HOUSE)
+    network = Path(__file__).parent / "networks" / "dense.json"
+    assert catalogue.read(network).name == "dense"
+    assert "plugin 'clumsy': reader 'clumsy': accepts: ValueError: cannot look" in problems(
+        catalogue
+    )
+
+
+def test_what_a_plugin_prints_is_no_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "chatty.py").write_text("print('hello from the import')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def chats() -> Any:
+        print("hello from the hook")  # noqa: T201  # the subject of this test
+        return []
+
+    plugins = Plugins()
+    plugins.load(metadata.EntryPoint("chatty", "chatty", plugin_search.GROUP))
+    list(Plugins.of({"chatty": plugin(layers=chats)}).ask("costmodel_layers"))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == ["hello from the import", "hello from the hook"]
+
+
 def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take() -> None:
     with pytest.raises(ReadError, match=r"no reader accepts a 'int'.*keras"):
         world(**HOUSE).read(7)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from costmodel.cli.comparing import compare
 from costmodel.cli.devices import devices
 from costmodel.cli.estimating import estimate, explain
 from costmodel.cli.group import CommandGroup
@@ -29,10 +30,11 @@ def main() -> None:
     \b
     costmodel estimate model.keras -d cpu -d loihi --rate 10
     costmodel explain model.keras conv2d_1 -d loihi --rate 10
+    costmodel compare model.keras -d cpu -d loihi --rate 10
     """  # noqa: D301  # \b keeps click from rewrapping the lines
 
 
-for _command in (estimate, explain, devices, plugins):
+for _command in (estimate, explain, compare, devices, plugins):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from attrs import evolve
 
+from costmodel import catalogue, rendering
 from costmodel import estimates as library
-from costmodel.cli.options import Conditions, conditions
-from costmodel.cli.output import FORMATS, Output, chosen_format, note, opened, safe
+from costmodel.cli.options import Conditions, check_once, conditions, written
+from costmodel.cli.output import chosen_format, note, opened
+from costmodel.cli.results import write
 from costmodel.comparison import Comparison, compare
 from costmodel.convention import Convention
 from costmodel.devices import Device
-from costmodel.errors import UnpricedWarning
+from costmodel.errors import UnknownNameError, UnpricedError
 from costmodel.estimates import ON_UNPRICED, Estimate
-from costmodel.report import Column, Table
+from costmodel.network import Network
 
 _DEFAULT: Final = Convention().name
-_SOURCE = "MODEL is a .keras file or the JSON of model.to_json()."
+SOURCE = "MODEL is a .keras file or the JSON of model.to_json()."
 
 
-@click.command(epilog=_SOURCE)
+@click.command(epilog=SOURCE)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @conditions
 @click.option(
@@ -37,14 +38,7 @@ _SOURCE = "MODEL is a .keras file or the JSON of model.to_json()."
     help="What to do about work without a price: stop (exit status 1), tell, "
     "or only call the total a lower bound.",
 )  # fmt: skip
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS),
-    help="By default what the name of FILE ends in (.json, .csv, .md), else a table.",
-)  # fmt: skip
-@click.option(
-    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write there instead of to standard output, in one piece.",
-)  # fmt: skip
+@written
 def estimate(
     models: Sequence[str],
     conventions: Sequence[str],
@@ -61,18 +55,17 @@ def estimate(
     costmodel estimate model.keras -d cpu --convention costmodel --convention keras-spiking
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     asked = Conditions(**options)
+    form = chosen_format(form, path)
+    check_once(conventions, "convention")
     devices = asked.chosen_devices()
     with opened(path) as output:
-        by_model = [
-            _estimates(model, devices, asked, tuple(dict.fromkeys(conventions)), on_unpriced)
-            for model in models
-        ]
-        _write(by_model, chosen_format(form, path), output)
+        by_model = [_estimates(model, devices, asked, conventions, on_unpriced) for model in models]
+        write([result for made in by_model for result in _results(made)], form, output)
     for made in by_model:
         _tell(made)
 
 
-@click.command(epilog=_SOURCE)
+@click.command(epilog=SOURCE)
 @click.argument("model")
 @click.argument("layer")
 @conditions
@@ -87,10 +80,37 @@ def explain(model: str, layer: str, convention: str, **options: Any) -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     asked = Conditions(**options)
     devices = asked.chosen_devices()
-    (made,) = _estimates(model, devices, asked, (convention,), "bound")
-    told = "\n\n".join(made.explain(layer, device.name) for device in devices)
+    check_once([device.name for device in devices], "device")
+    told = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
     with opened() as output:
         output.prose(told)
+
+
+def read(model: str) -> Network:
+    """The network in a file.
+
+    Raises:
+        CostModelError: there is none, or it cannot be read.
+
+    """
+    if model == "-":
+        message = "MODEL is '-': a network is not read from standard input; give a file"
+        raise click.UsageError(message)
+    return library.read(model)
+
+
+def _explanations(
+    network: Network, layer: str, devices: Sequence[Device], asked: Conditions, convention: str
+) -> Iterator[str]:
+    """How the cost of one layer comes about; the others are not priced, and need no rates."""
+    scenario, rules = asked.scenario(network), catalogue.installed().convention(convention)
+    lowered = {item.layer.name: item for item in library.lower(network, scenario, rules)}
+    scenario.check_rates(lowered)
+    if layer not in lowered:
+        raise UnknownNameError(layer, lowered, "layer")
+    for device in devices:
+        bill = library.price([lowered[layer]], device, scenario, rules)
+        yield "\n".join(rendering.explanation(bill, bill.line(layer)))
 
 
 def _estimates(
@@ -101,56 +121,38 @@ def _estimates(
     on_unpriced: library.OnUnpriced,
 ) -> list[Estimate]:
     """The estimate of one model by each convention."""
-    network = library.read(model)
+    network = read(model)
     scenario = asked.scenario(network)
-    with warnings.catch_warnings():
-        # Told by _tell, in one line for all devices.
-        warnings.simplefilter("ignore", UnpricedWarning)
-        return [
-            library.estimate(
-                network, devices, scenario=scenario, convention=name, on_unpriced=on_unpriced
+    made = []
+    for name in conventions:
+        # What is unpriced is told here, in the words of the command line.
+        bound = library.estimate(
+            network, devices, scenario=scenario, convention=name, on_unpriced="bound"
+        )
+        made.append(evolve(bound, on_unpriced=on_unpriced))
+        if on_unpriced == "error":
+            _check_complete(bound)
+    return made
+
+
+def _check_complete(estimate: Estimate) -> None:
+    for name, bill in estimate.bills.items():
+        if not bill.is_complete:
+            missing, total = len(bill.coverage.unpriced), bill.coverage.layers.total
+            head = (
+                f"the total of {estimate.network.name} on {name} leaves out {missing} of {total} "
+                f"layers by {estimate.convention.name}:"
             )
-            for name in conventions
-        ]
+            lines = [
+                head,
+                *rendering.listed_reasons(bill.coverage.unpriced),
+                '--on-unpriced bound takes the total as "at least"',
+            ]
+            raise UnpricedError("\n  ".join(lines))
 
 
-def _write(by_model: Sequence[Sequence[Estimate]], form: str, output: Output) -> None:
-    results: list[Estimate | Comparison] = [
-        result for made in by_model for result in (made if len(made) == 1 else _comparisons(made))
-    ]
-    if form == "json":
-        values = [result.to_dict() for result in results]
-        shown = values if len(values) > 1 else values[0]
-        output.text(json.dumps(shown, indent=2, allow_nan=False))
-        return
-    tables = [
-        result.table(exact=form == "csv") if isinstance(result, Estimate) else result.table()
-        for result in results
-    ]
-    if form == "table":
-        output.tables(tables)
-    else:
-        output.text("\n\n".join(_plain(tables, form)))
-
-
-def _plain(tables: Sequence[Table], form: str) -> Iterator[str]:
-    if form == "csv":
-        yield from (table.csv() for table in _stacked(tables))
-    else:
-        yield from (safe(table).markdown() for table in tables)
-
-
-def _stacked(tables: Sequence[Table]) -> Iterator[Table]:
-    """Tables of the same columns as one, each row behind the title of its table."""
-    if len(tables) == 1:
-        yield tables[0]
-        return
-    by_columns: dict[tuple[Column, ...], list[tuple[str, ...]]] = {}
-    for table in tables:
-        rows = [(table.title, *row) for row in table.rows]
-        by_columns.setdefault(table.columns, []).extend(rows)
-    for columns, rows in by_columns.items():
-        yield Table("", (Column("Table"), *columns), rows)
+def _results(made: Sequence[Estimate]) -> Sequence[Estimate] | Iterator[Comparison]:
+    return made if len(made) == 1 else _comparisons(made)
 
 
 def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -10,6 +10,7 @@ import click
 from attrs import field, frozen
 
 from costmodel import catalogue
+from costmodel.cli.output import FORMATS
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.scenario import Scenario
@@ -106,15 +107,51 @@ _OPTIONS: Final = (
         help="Shape of an input without the batch axis, such as 224x224x3. Repeatable.",
     ),
     click.option(
+        "--default-format", metavar="FORMAT", default="float32", show_default=True,
+        help="Numbers whose format the network does not declare: int8, fixed<8,3>, float16, "
+        "ternary and others.",
+    ),
+    click.option(
+        "--source-format", metavar="FORMAT",
+        help="Numbers that enter the network. By default as --default-format.",
+    ),
+    click.option(
         "--set", "settings", multiple=True, metavar="DEVICE.PARAMETER=VALUE", type=setting,
         help=f"Another value for a parameter: {_SET_EXAMPLE}. Repeatable.",
     ),
 )  # fmt: skip
 
 
+_RESULT_OPTIONS: Final = (
+    click.option(
+        "--format", "form", type=click.Choice(FORMATS),
+        help="By default what the name of FILE ends in (.json, .csv, .md, .txt), else a table.",
+    ),
+    click.option(
+        "-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE",
+        help="Write there instead of to standard output, in one piece.",
+    ),
+)  # fmt: skip
+
+
+def check_once(names: Sequence[str], what: str) -> None:
+    """Refuse a name that is given more than once."""
+    for name in names:
+        if names.count(name) > 1:
+            message = f"{what} {name!r} is given more than once"
+            raise click.UsageError(message)
+
+
 def conditions(command: _Command) -> _Command:
     """Add the options that `Conditions` takes to a command."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def written(command: _Command) -> _Command:
+    """Add the options for where a result goes, and in which format, to a command."""
+    for option in reversed(_RESULT_OPTIONS):
         command = option(command)
     return command
 
@@ -135,6 +172,8 @@ class Conditions:
     dt: float
     batch: int
     input_shapes: tuple[tuple[str | None, Shape], ...]
+    default_format: str
+    source_format: str | None
     settings: tuple[tuple[str, str, str], ...]
 
     def chosen_devices(self) -> list[Device]:
@@ -165,6 +204,8 @@ class Conditions:
             timesteps=self.timesteps,
             dt=self.dt,
             rates=self._rates(network),
+            default_format=self.default_format,
+            source_format=self.source_format,
             input_shapes={name or _only_input(network): shape for name, shape in self.input_shapes},
         )
 

@@ -19,7 +19,7 @@ from costmodel.errors import CostModelError
 from costmodel.report import Column, Table
 
 FORMATS = ("table", "json", "csv", "markdown")
-_BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown"}
+_BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".txt": "table", "": "table"}
 _NARROWEST = 40
 """Columns; a narrower terminal folds by itself."""
 
@@ -72,8 +72,18 @@ def opened(path: Path | None = None) -> Iterator[Output]:
 
 
 def chosen_format(given: str | None, path: Path | None) -> str:
-    """The format asked for, else the one that the name of the file ends in, else a table."""
-    return given or _BY_SUFFIX.get(path.suffix.lower() if path else "", "table")
+    """The format asked for, else the one that the name of the file ends in, else a table.
+
+    Raises:
+        click.UsageError: the name ends in something that stands for no format.
+
+    """
+    suffix = path.suffix.lower() if path else ""
+    if given is None and suffix not in _BY_SUFFIX:
+        known = ", ".join(filter(None, _BY_SUFFIX))
+        message = f"{suffix!r} says no format: end FILE in one of {known}, or give --format"
+        raise click.UsageError(message)
+    return given or _BY_SUFFIX[suffix]
 
 
 def escaped(text: str, keep: str = "\n") -> str:

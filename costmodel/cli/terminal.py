@@ -19,7 +19,7 @@ from costmodel.report import Table
 
 DISPENSABLE: Final = ("Kind", "Output", "Parameters")
 """Columns that give way first, before the names of layers are folded."""
-LAST: Final = ("MACs", "Because")
+LAST: Final = ("MACs", "MACs/example", "Because")
 """Columns that give way when folded names do not help."""
 
 _GAP: Final = 2
@@ -98,7 +98,9 @@ def _blocks(table: Table, width: int) -> Iterator[Table]:
     for index, group in enumerate(groups):
         title = table.title if index == 0 else ""
         notes = table.notes if index == len(groups) - 1 else ()
-        yield evolve(_picked(table, [0, *group]), title=title, notes=notes)
+        part = _picked(table, [0, *group])
+        footer = [row for row in part.footer if any(row[1:])]
+        yield evolve(part, footer=footer, title=title, notes=notes)
 
 
 def _groups(widths: Sequence[int], width: int) -> Iterator[list[int]]:

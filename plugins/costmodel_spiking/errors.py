@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.errors import CostModelError, ScenarioError, ShapeError, UnknownNameError
+from costmodel.errors import CostModelError, ReadError, ScenarioError, ShapeError, UnknownNameError
 
 
 class UndefinedAxisError(ShapeError, ValueError):
@@ -11,6 +11,14 @@ class UndefinedAxisError(ShapeError, ValueError):
 
 class UnknownModelEnergyNameError(UnknownNameError, ValueError):
     """A device, layer or column that `ModelEnergy` does not have."""
+
+
+class NoModelError(ReadError, TypeError):
+    """Something that is no Keras model, where one is needed."""
+
+
+class NoColumnsError(CostModelError, ValueError):
+    """A table without a column."""
 
 
 class NoExampleDataError(ScenarioError, ValueError):

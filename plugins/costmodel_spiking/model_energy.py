@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import ChainMap
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Final
 
 from attrs import asdict
@@ -18,7 +18,7 @@ from costmodel_spiking import summary
 from costmodel_spiking.convention import Stats
 from costmodel_spiking.counting import Call, Counter, StatsFunction, only_node
 from costmodel_spiking.devices import Devices, energy_joules, is_spiking
-from costmodel_spiking.errors import NoExampleDataError, UnknownModelEnergyNameError
+from costmodel_spiking.errors import NoExampleDataError, NoModelError, UnknownModelEnergyNameError
 
 DEFAULT_DT: Final = 0.001
 """Seconds of a timestep, where none are given."""
@@ -40,6 +40,7 @@ class ModelEnergy:
         devices: `spiking`, `energy_per_synop` and `energy_per_neuron` (joules) by device.
 
     Raises:
+        NoModelError: `model` is no Keras model.
         ReadError: the model has no graph of layers.
         UndefinedAxisError: an axis other than the batch and time is open in a counted layer.
         ScenarioError: the example data does not fit the model.
@@ -50,6 +51,7 @@ class ModelEnergy:
     _registered: ClassVar[MutableMapping[type, StatsFunction]] = {}
 
     def __init__(self, model: Any, example_data: Any = None) -> None:
+        _check_model(model)
         self.model = model
         self.layer_stats: dict[Any, dict[str, Any]] = {}
         self.uncounted: tuple[Any, ...] = ()
@@ -91,10 +93,7 @@ class ModelEnergy:
             NoExampleDataError: the device spikes, and there is no example data.
 
         """
-        if layer not in self.layer_stats:
-            names = [known.name for known in self.layer_stats]
-            name = str(getattr(layer, "name", layer))
-            raise UnknownModelEnergyNameError(name, names, "layer", "give the layer object")
+        self._check_layer(layer)
         chosen = self.devices.device(device)
         rate = self.layer_rates[layer] if is_spiking(chosen) else None
         step = DEFAULT_DT if dt is None else dt
@@ -224,11 +223,30 @@ class ModelEnergy:
         if uncounted:
             _warn_uncounted(uncounted, 4)
 
+    def _check_layer(self, layer: Any) -> None:
+        if isinstance(layer, Hashable) and layer in self.layer_stats:
+            return
+        if isinstance(layer, str):
+            hint = f"give the layer object and not its name: model.get_layer({layer!r})"
+        else:
+            hint = "give a layer object of the model of this ModelEnergy"
+        names = [known.name for known in self.layer_stats]
+        name = str(getattr(layer, "name", layer))
+        raise UnknownModelEnergyNameError(name, names, "layer", hint)
+
     def _measure(self, example_data: Any) -> dict[Any, float]:
         sums: dict[str, float] = {}
         for rate in rates.measure_calls(self.model, example_data):
             sums[rate.path] = sums.get(rate.path, 0.0) + rate.hertz
         return {layer: sums[layer.name] for layer in self.layer_stats}
+
+
+def _check_model(model: Any) -> None:
+    if not hasattr(model, "layers") or isinstance(model, type):
+        message = (
+            f"model is {model!r:.80}; expected a built Functional or Sequential model of Keras 3"
+        )
+        raise NoModelError(message)
 
 
 def _calls(model: Any) -> dict[Any, list[Any]]:

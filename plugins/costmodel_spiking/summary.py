@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import frozen
 
 from costmodel_spiking.devices import is_spiking
-from costmodel_spiking.errors import UnknownModelEnergyNameError
+from costmodel_spiking.errors import NoColumnsError, UnknownModelEnergyNameError
 
 if TYPE_CHECKING:
     from costmodel_spiking.model_energy import ModelEnergy
@@ -59,10 +59,14 @@ def text(
     """The table of all layers, the totals of the devices in it, and remarks if `warnings`.
 
     Raises:
+        NoColumnsError: `columns` is empty.
         UnknownModelEnergyNameError: a column or device that is not there.
         NoExampleDataError: a firing rate is needed that was not measured.
 
     """
+    if isinstance(columns, str) or not columns:
+        message = f"columns is {columns!r}; expected a list of names: {_listed(energy)}"
+        raise NoColumnsError(message)
     shown = [_column(energy, name, conditions) for name in columns]
     rows = [[column.cell(layer) for column in shown] for layer in energy.layer_stats]
     natural = [
@@ -124,8 +128,7 @@ def _column(energy: ModelEnergy, name: str, conditions: Conditions) -> _Column:
         return _Column(heading, lambda layer: show(energy, layer))
     sort, _, device = name.partition(" ")
     if sort not in _ENERGIES or not device:
-        known = [*_PLAIN, *(f"{sort} {device}" for sort in _ENERGIES for device in energy.devices)]
-        raise UnknownModelEnergyNameError(name, known, "column")
+        raise UnknownModelEnergyNameError(name, _known(energy), "column")
     energy.devices.device(device)
     title, choose = _ENERGIES[sort]
 
@@ -134,6 +137,15 @@ def _column(energy: ModelEnergy, name: str, conditions: Conditions) -> _Column:
         return f"{choose(*parts):.2g}"
 
     return _Column(f"{title} ({device})", cell)
+
+
+def _known(energy: ModelEnergy) -> list[str]:
+    """The names of all columns."""
+    return [*_PLAIN, *(f"{sort} {device}" for sort in _ENERGIES for device in energy.devices)]
+
+
+def _listed(energy: ModelEnergy) -> str:
+    return f"{', '.join(_PLAIN)} or {', '.join(_ENERGIES)} with a device, as in 'energy cpu'"
 
 
 def _line(row: Sequence[str], widths: Sequence[int], is_name: Sequence[bool]) -> str:

@@ -529,7 +529,7 @@ colour: blue
 sources: {known: "A. Author, 2020"}
 parameters:
   energy_per_synaptic_operation: {value: ten, source: known, evidence: measured}
-  energy_per_neuron_update: {value: 1 pJ, source: unknwn, evidence: guessed}
+  energy_per_neuron_update: {value: 1 pJ, source: knwon, evidence: guessed}
   energy_per_spike: {value: -1 pJ, source: known, evidence: measured}
   energy_per_spike_hop: {value: 3 pJ, low: 4 pJ, source: known, evidence: measured, why: no}
 """
@@ -540,7 +540,7 @@ TEN_WORDS = (
     "title: expected text",
     "'colour' is not known",
     "energy_per_synaptic_operation.value: 'ten' is not a quantity",
-    "energy_per_neuron_update.source: 'unknwn' is not known; nearest 'known'",
+    "energy_per_neuron_update.source: 'knwon' is not known; nearest 'known'",
     "energy_per_neuron_update.evidence: expected one of measured",
     "energy_per_spike.value: expected a value that is not negative",
     "energy_per_spike_hop: 'why' is not known",

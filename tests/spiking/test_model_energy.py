@@ -208,6 +208,22 @@ def test_a_layer_of_another_model_is_an_error(dense: Any) -> None:
         ModelEnergy(dense).layer_energy(layers.Dense(2, name="other"), "cpu")
 
 
+def test_a_name_in_place_of_a_layer_is_told_to_be_one(dense: Any) -> None:
+    with pytest.raises(ValueError, match=r"give the layer object .* model.get_layer\('dense'\)"):
+        ModelEnergy(dense).layer_energy("dense", "cpu")
+
+
+def test_something_without_a_hash_is_no_layer(dense: Any) -> None:
+    with pytest.raises(ValueError, match="give a layer object of the model"):
+        ModelEnergy(dense).layer_energy([], "cpu")
+
+
+@pytest.mark.parametrize("given", [3, "model.keras", None, layers.Dense(2), keras.Model])
+def test_what_is_no_model_is_told_so(given: Any) -> None:
+    with pytest.raises(ReadError, match="expected a built Functional or Sequential model"):
+        ModelEnergy(given)
+
+
 @pytest.mark.parametrize("conditions", [{"timesteps_per_inference": 0}, {"dt": -1.0}])
 def test_conditions_that_no_experiment_can_have_are_errors(dense: Any, conditions: Any) -> None:
     with pytest.raises(CostModelError, match="expected a"):

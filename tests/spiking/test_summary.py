@@ -115,6 +115,12 @@ def test_calls_that_give_different_shapes_are_multiple() -> None:
     assert "multiple" in energy.summary_string(("output_shape",))
 
 
+@pytest.mark.parametrize("columns", [(), [], "name"])
+def test_a_table_needs_a_list_of_columns(energy: ModelEnergy, columns: Any) -> None:
+    with pytest.raises(ValueError, match="expected a list of names: name, output_shape, params"):
+        energy.summary_string(columns)
+
+
 def test_an_unknown_column_is_an_error_that_names_the_nearest(energy: ModelEnergy) -> None:
     with pytest.raises(ValueError, match=r"unknown column 'param'\n  nearest known: 'params'"):
         energy.summary_string(("name", "param"))

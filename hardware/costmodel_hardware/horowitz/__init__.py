@@ -35,12 +35,18 @@ from costmodel.operators import (
 )
 from costmodel.scenario import Scenario
 from costmodel.tensor import Tensor
-from costmodel_hardware.horowitz.laws import Point, power, straight
+from costmodel_hardware.horowitz.laws import Point, Share, shares
 
 ACCESS_BITS: Final = 64
 """Width of the memory access that the published figures are for."""
 SRAM_SIZES: Final = (2**16, 2**18, 2**23)
 """Bits of the published memories: 8 KB, 32 KB and 1 MB."""
+SRAM_BANK: Final = 2**30
+"""Bits of the largest memory without banks: 128 MB, as in TPUv4i, the largest that is published."""
+ADDER_GROWTH: Final = 1.0
+MULTIPLIER_GROWTH: Final = 2.0
+MEMORY_GROWTH: Final = 0.5
+"""Exponents of energy over bits; see `laws.shares`."""
 MEMORIES: Final = ("dram", "sram", "fixed")
 
 
@@ -62,8 +68,8 @@ class Horowitz(Device):
     A tensor in `dram` costs its 64-bit accesses there and, with `rd_wr_on_io`, as many in the
     SRAM that stages it; in `sram`, its accesses to a memory just large enough for it, but of at
     least `min_sram_size` bits; `fixed` tensors are wired in and cost nothing. A write costs what
-    a read does: nobody publishes the two apart. Every tensor is moved once for each example,
-    parameters once for each batch.
+    a read does: nobody publishes the two apart. Every tensor is moved once for each example:
+    no reuse is assumed.
     """
 
     family: ClassVar = "horowitz"
@@ -141,24 +147,21 @@ class Horowitz(Device):
         """The elements out of memory and back into it."""
         return self._cost(operator, scenario, [])
 
-    def price_of(self, operation: Operation) -> Parameter:
-        """Energy in joules of one circuit as large as `operation` says, before its gate factor."""
+    def price_of(self, operation: Operation) -> tuple[Share, ...]:
+        """Energy of one circuit as large as `operation` says, as shares of published figures."""
         if isinstance(operation.result, FloatingPoint):
             return self._float(operation)
         if operation.circuit is Circuit.MULTIPLIER:
-            return power("integer multiply", self._multiplies, operation.gate_bits)
+            return shares(self._multiplies, operation.gate_bits, MULTIPLIER_GROWTH)
         # Multiplexers, gates and shifters are sized in cells of an adder.
-        return straight("integer add", self._adds, operation.gate_bits)
+        return shares(self._adds, operation.gate_bits, ADDER_GROWTH)
 
-    def sram_access(self, bits: float) -> Parameter:
-        """Energy in joules of one 64-bit access to an SRAM of `bits` bits, at most DRAM's.
+    def sram_access(self, bits: float) -> tuple[Share, ...]:
+        """Energy of one 64-bit access to an SRAM of `bits` bits, as shares of published figures.
 
-        Straight lines between the published points in log-log, beyond them with the slope of
-        the last piece: exact at 8 KB, 32 KB and 1 MB.
+        Exact at 8 KB, 32 KB and 1 MB; a memory beyond SRAM_BANK is made of banks of that size.
         """
-        found = power("SRAM access", self._srams, max(float(bits), 1.0))
-        dram = self.energy_per_dram_access
-        return found if found.value <= dram.value else dram
+        return shares(self._srams, min(max(float(bits), 1.0), SRAM_BANK), MEMORY_GROWTH)
 
     @property
     def _adds(self) -> tuple[Point, ...]:
@@ -182,15 +185,15 @@ class Horowitz(Device):
         )
         return tuple(zip(map(float, SRAM_SIZES), figures, strict=True))
 
-    def _float(self, operation: Operation) -> Parameter:
+    def _float(self, operation: Operation) -> tuple[Share, ...]:
         adds = ((16.0, self.energy_per_float16_add), (32.0, self.energy_per_float32_add))
         multiplies = (
             (16.0, self.energy_per_float16_multiply),
             (32.0, self.energy_per_float32_multiply),
         )
         is_add = operation.circuit is Circuit.ADDER
-        label, points = ("float add", adds) if is_add else ("float multiply", multiplies)
-        return power(label, points, float(operation.result.bits))
+        points, growth = (adds, ADDER_GROWTH) if is_add else (multiplies, MULTIPLIER_GROWTH)
+        return shares(points, float(operation.result.bits), growth)
 
     def _cost(
         self, operator: Operator, scenario: Scenario, work: Iterable[tuple[Factor, Operation]]
@@ -207,9 +210,10 @@ class Horowitz(Device):
         ]
         examples = () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
         charges += [
-            Charge("compute", self.price_of(item), (count, *_gates(item), *examples))
+            Charge("compute", price, (count, *_gates(item), *_share(share), *examples))
             for count, item in work
             if count.value and item.gate_factor
+            for price, share in self.price_of(item)
         ]
         if charges:
             return Cost(tuple(charges))
@@ -218,21 +222,27 @@ class Horowitz(Device):
     def _traffic(
         self, component: str, tensors: Iterable[Tensor], memory: str, scenario: Scenario
     ) -> list[Charge]:
-        once = component == "parameters" or scenario.batch == 1
-        examples = () if once else (Factor("examples", scenario.batch),)
+        examples = () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
         charges = []
         for tensor in tensors:
             bits = tensor.size * _format(tensor, scenario).bits
-            accesses = (Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS)), *examples)
-            sram = self.sram_access(max(bits, self.min_sram_size))
-            charges += [Charge(component, price, accesses) for price in self._moves(memory, sram)]
+            accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
+            size = max(bits, self.min_sram_size)
+            charges += [
+                Charge(component, price, (accesses, *_share(share), *examples))
+                for price, share in self._moves(memory, size)
+            ]
         return charges
 
-    def _moves(self, memory: str, sram: Parameter) -> tuple[Parameter, ...]:
+    def _moves(self, memory: str, bits: int) -> tuple[Share, ...]:
         if memory == "dram":
-            staged = (sram,) if self.rd_wr_on_io else ()
-            return (self.energy_per_dram_access, *staged)
-        return (sram,) if memory == "sram" else ()
+            staged = self.sram_access(bits) if self.rd_wr_on_io else ()
+            return ((self.energy_per_dram_access, 1.0), *staged)
+        return self.sram_access(bits) if memory == "sram" else ()
+
+
+def _share(share: float) -> tuple[Factor, ...]:
+    return () if share == 1 else (Factor("share of the published figure", share),)
 
 
 def _gates(operation: Operation) -> tuple[Factor, ...]:

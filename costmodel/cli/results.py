@@ -1,0 +1,48 @@
+"""Estimates and comparisons in the format that was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from costmodel.cli.output import Output, safe
+from costmodel.report import Column, Table
+
+if TYPE_CHECKING:
+    from costmodel.comparison import Comparison
+    from costmodel.estimates import Estimate
+
+
+def write(results: Sequence[Estimate | Comparison], form: str, output: Output) -> None:
+    """Write all results as one text of the format `form`."""
+    if form == "json":
+        values = [result.to_dict() for result in results]
+        shown = values if len(values) > 1 else values[0]
+        output.text(json.dumps(shown, indent=2, allow_nan=False))
+        return
+    tables = [result.table(exact=form == "csv") for result in results]
+    if form == "table":
+        output.tables(tables)
+    else:
+        output.text("\n\n".join(_plain(tables, form)))
+
+
+def _plain(tables: Sequence[Table], form: str) -> Iterator[str]:
+    if form == "csv":
+        yield from (table.csv() for table in _stacked(tables))
+    else:
+        yield from (safe(table).markdown() for table in tables)
+
+
+def _stacked(tables: Sequence[Table]) -> Iterator[Table]:
+    """Tables of the same columns as one, each row behind the title of its table."""
+    if len(tables) == 1:
+        yield tables[0]
+        return
+    by_columns: dict[tuple[Column, ...], list[tuple[str, ...]]] = {}
+    for table in tables:
+        rows = [(table.title, *row) for row in table.rows]
+        by_columns.setdefault(table.columns, []).extend(rows)
+    for columns, rows in by_columns.items():
+        yield Table("", (Column("Table"), *columns), rows)

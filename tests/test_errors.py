@@ -1,0 +1,46 @@
+"""Suggestions: a typo is found, and no name is better than a silly one."""
+
+from __future__ import annotations
+
+import pytest
+import worlds
+
+from costmodel.errors import nearest
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("keras.Con2D", "keras.Conv2D"),
+        ("keras.conv2d", "keras.Conv2D"),
+        ("acme.Conv2D", "keras.Conv2D"),
+        ("Conv2D", "keras.Conv2D"),
+        ("keras.Sofmax", "keras.Softmax"),
+        ("keras.BatchNormalisation", "keras.BatchNormalization"),
+        ("keras.LSTM", None),
+        ("keras.GRU", None),
+        ("keras.Bidirectional", None),
+        ("keras.MultiHeadAttention", None),
+        ("acme.OctaveConv", None),
+        ("LSTM", None),
+    ],
+)
+def test_the_nearest_kind_is_one_whose_own_name_is_near(asked: str, near: str | None) -> None:
+    assert nearest(asked, worlds.RULES.by_kind) == near
+
+
+def test_a_name_of_an_inner_model_is_found_by_its_last_part() -> None:
+    assert nearest("d", ["inner/d", "first", "inner/e"]) == "inner/d"
+
+
+def test_of_names_that_end_alike_the_one_alike_as_a_whole_is_nearest() -> None:
+    known = ["block1/conv", "block2/conv", "block3/conv"]
+    assert nearest("blok2/conv", known) == "block2/conv"
+
+
+def test_a_letter_typed_twice_is_a_typo_however_short_the_name() -> None:
+    assert nearest("aa", ["a", "b"]) == "a"
+
+
+def test_nothing_is_near_where_nothing_is_known() -> None:
+    assert nearest("a", []) is None

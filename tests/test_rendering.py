@@ -1,0 +1,201 @@
+"""Estimates as tables, explanations and plain values, where something is not known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import worlds
+
+import costmodel
+from costmodel import Contraction, Estimate, Scenario
+from costmodel.operators import Activation
+from costmodel.tensor import Tensor
+
+NETWORKS = Path(__file__).parent / "networks"
+
+
+def of(source: Any, *devices: str, batch: int = 1) -> Estimate:
+    return costmodel.estimate(
+        source, devices or ("cpu", "loihi"), on_unpriced="bound",
+        scenario=Scenario(rates=10.0, batch=batch), catalogue=worlds.CATALOGUE,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def unknown() -> str:
+    """The dense network with a last layer that no rule knows."""
+    config = json.loads((NETWORKS / "dense.json").read_text())
+    config["config"]["layers"][-1] |= {"module": "acme", "class_name": "Oracle"}
+    return json.dumps(config)
+
+
+@pytest.fixture
+def partial(monkeypatch: pytest.MonkeyPatch) -> Estimate:
+    """An estimate whose last layer has a part that cpu does not price."""
+    from costmodel import Convention, Device, Unpriced  # noqa: PLC0415
+
+    class Picky(Convention):
+        def price(self, device: Device, operator: Any, scenario: Scenario) -> Any:
+            if isinstance(operator, Activation) and operator.elements == 5:
+                return Unpriced("five is too much")
+            return super().price(device, operator, scenario)
+
+    return costmodel.estimate(
+        NETWORKS / "dense.json", "cpu", convention=Picky("picky"), on_unpriced="bound",
+        catalogue=worlds.CATALOGUE,
+    )  # fmt: skip
+
+
+def row(estimate: Estimate, layer: str) -> dict[str, str]:
+    table = estimate.table()
+    cells = next(row for row in (*table.rows, *table.footer) if row[0] == layer)
+    return {column.title: cell for column, cell in zip(table.columns, cells, strict=True)}
+
+
+def line(estimate: Estimate, layer: str, device: str = "cpu") -> Any:
+    lines = estimate.to_dict()["devices"][device]["layers"]
+    return next(item for item in lines if item["name"] == layer)
+
+
+def rows(estimate: Estimate) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(estimate.table(exact=True).csv())))
+
+
+# ------------------------------------------------------------------ what nobody knows
+
+
+def test_what_a_layer_without_a_rule_holds_and_does_is_a_question_mark(unknown: str) -> None:
+    shown = row(of(unknown), "second")
+    assert (shown["Parameters"], shown["MACs"], shown["cpu"]) == ("?", "?", "unpriced")
+
+
+def test_totals_with_something_unknown_in_them_are_at_least_so_much(unknown: str) -> None:
+    shown = row(of(unknown), "Total")
+    assert (shown["Parameters"], shown["MACs"]) == (">= 630", ">= 600")
+    assert shown["cpu"].startswith(">= ")
+
+
+def test_totals_of_a_known_network_are_plain() -> None:
+    shown = row(of(NETWORKS / "dense.json"), "Total")
+    assert (shown["Parameters"], shown["MACs"]) == ("785", "750")
+
+
+def test_unknown_values_are_null_for_programs(unknown: str) -> None:
+    made = of(unknown)
+    found = line(made, "second")
+    for name in ("parameters", "macs", "energy_joules", "latency_seconds"):
+        assert found[name] is None
+    network = made.to_dict()["network"]
+    assert network["macs_are_lower_bound"]
+    assert network["parameters_are_lower_bound"]
+
+
+def test_a_lower_bound_has_no_upper_one(unknown: str) -> None:
+    total = of(unknown).to_dict()["devices"]["loihi"]
+    assert total["is_lower_bound"]
+    assert total["energy_joules"]["high"] is None
+    assert total["energy_joules"]["low"] <= total["energy_joules"]["value"]
+
+
+def test_a_known_layer_has_its_macs_and_bounds() -> None:
+    found = line(of(NETWORKS / "dense.json"), "first", "loihi")
+    assert found["macs"] == 600
+    assert found["status"] == "priced"
+    energy = found["energy_joules"]
+    assert energy["low"] < energy["value"] < energy["high"]
+
+
+def test_time_is_null_on_a_device_that_does_not_model_it() -> None:
+    device = of(NETWORKS / "vision.json", "cpu").to_dict()["devices"]["cpu"]
+    assert {item["latency_seconds"] for item in (device, *device["layers"])} == {None}
+
+
+def test_an_explanation_of_the_unknown_says_so(unknown: str) -> None:
+    told = of(unknown).explain("second", "cpu")
+    assert "holds an unknown number of parameters" in told
+    assert told.endswith("energy: not known")
+
+
+def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
+    assert partial.explain("second", "cpu").endswith("energy: at least 1.29 µJ")
+    assert row(partial, "second")["cpu"] == "1.29 µJ + unpriced"
+    found = line(partial, "second")
+    assert found["energy_joules"]["value"] == pytest.approx(150 * 8.6e-9)
+    assert found["energy_joules"]["high"] is None
+
+
+# ------------------------------------------------------------------ CSV
+
+
+def test_a_spreadsheet_tells_the_status_of_every_energy() -> None:
+    found = {item["Layer"]: item for item in rows(of(NETWORKS / "vision.json"))}
+    assert found["conv"]["cpu status"] == "priced"
+    assert (found["pool"]["loihi (J)"], found["pool"]["loihi status"]) == ("", "unpriced")
+    assert (found["image"]["cpu (J)"], found["image"]["cpu status"]) == ("0.0", "free")
+
+
+def test_a_spreadsheet_has_the_known_part_of_an_energy(partial: Estimate) -> None:
+    found = {item["Layer"]: item for item in rows(partial)}
+    assert found["second"]["cpu status"] == "partial"
+    assert float(found["second"]["cpu (J)"]) == pytest.approx(150 * 8.6e-9)
+
+
+def test_a_spreadsheet_leaves_the_unknown_empty(unknown: str) -> None:
+    found = {item["Layer"]: item for item in rows(of(unknown))}
+    assert (found["second"]["Parameters"], found["second"]["MACs"]) == ("", "")
+
+
+def test_an_exact_table_is_whole_as_text_too(unknown: str) -> None:
+    assert "second" in of(unknown).table(exact=True).text()
+
+
+# ------------------------------------------------------------------ the rest
+
+
+@pytest.mark.parametrize(("batch", "title"), [(1, "MACs"), (8, "MACs/example")])
+def test_macs_are_those_of_one_example_and_say_so(batch: int, title: str) -> None:
+    assert row(of(NETWORKS / "dense.json", "cpu", batch=batch), "Total")[title] == "750"
+
+
+def test_the_formats_of_a_scenario_are_in_the_result() -> None:
+    made = costmodel.estimate(
+        NETWORKS / "dense.json", "cpu", catalogue=worlds.CATALOGUE,
+        scenario=Scenario(default_format="int8", source_format="float16"),
+    )  # fmt: skip
+    scenario = made.to_dict()["scenario"]
+    assert (scenario["default_format"], scenario["source_format"]) == ("fixed<8,7>", "float16")
+    assert of(NETWORKS / "dense.json").to_dict()["scenario"]["source_format"] is None
+
+
+def test_a_cost_reads_as_its_energy_and_its_charges() -> None:
+    layer = Contraction(
+        loops={"outputs": 10, "inputs": 64}, reduction=64, inputs=[Tensor((64,))],
+    )  # fmt: skip
+    shown = str(worlds.CATALOGUE.device("loihi").price(layer, Scenario(rates=10.0)))
+    assert shown.splitlines() == [
+        "173 pJ (170 pJ to 177 pJ)",
+        (
+            "  synapse: 640 connections x 10 Hz firing rate x 0.001 s dt x 1 timesteps"
+            " x energy_per_synaptic_operation 23.6 pJ = 151 pJ"
+        ),
+        (
+            "  synapse: 640 connections x 10 Hz firing rate x 0.001 s dt x 1 timesteps"
+            " x energy_per_spike_hop 3.5 pJ (3 pJ to 4 pJ) = 22.4 pJ"
+        ),
+    ]
+
+
+def test_a_cost_tells_its_time_where_it_is_known() -> None:
+    assert str(costmodel.Cost(latency_seconds=2e-3)) == "0 J, 2 ms"
+
+
+def test_a_hop_belongs_to_a_spike_and_not_to_each_of_its_synapses() -> None:
+    chip = worlds.CATALOGUE.device("loihi-silicon")
+    assert "energy_per_spike_hop" not in chip.parameters
+    assert chip.parameters["energy_per_spike"].value == pytest.approx(183.9e-12)
+    assert {item.evidence.value for item in chip.parameters.values()} == {"derived"}
