@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from costmodel.estimates import read
 from costmodel.network import Network
 from costmodel_qkeras.qtools import live, results, saved
 from costmodel_qkeras.qtools.datatypes import Datatype
@@ -169,7 +170,8 @@ def _facts(model: Any, *, is_inference: bool) -> tuple[list[Node], list[str] | N
     if is_inference:
         message = f"is_inference needs the weights of a live model, not {model!r:.80}"
         raise QToolsError(message)
-    return saved.nodes_of(model), None
+    network = model if isinstance(model, Network) else read(model)
+    return saved.nodes_of(network), None
 
 
 def _fusions(weights: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ A live object is looked at; its class is never imported.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -126,15 +127,30 @@ def from_object(live: Any) -> Quantizer:
         QuantizerError: its class is no quantizer of QKeras.
 
     """
-    name = type(live).__name__
-    values = tuple([_attribute(live, key) for key in _readable(name)])
-    # repr tells True from 1, which are one key.
-    made = _made(name, values, repr(values))
-    integer = getattr(live, "integer", None)
-    if integer.__class__ is not int and hasattr(integer, "shape"):
+    cls = type(live)
+    values = _values(live, cls)
+    # True and 1 are one key, their types are not.
+    made = _made(cls.__name__, values, tuple(map(type, values)))
+    if hasattr(getattr(live, "integer", 0), "shape"):
         made = evolve(made, integer_is_variable=True)
     shifts = _shifts(live)
     return evolve(made, shifts=shifts) if shifts else made
+
+
+_ABSENT: Final = "<absent>"
+_PLAIN: Final = frozenset({type(None), bool, int, float, str})
+
+
+def _values(live: Any, cls: type) -> tuple[Argument, ...]:
+    """The parameters of a live quantizer, in the order of its signature."""
+    names = _readable(cls.__name__)
+    try:
+        values: tuple[Any, ...] = operator.attrgetter(*names)(live)
+    except AttributeError:
+        values = tuple([getattr(live, name, _ABSENT) for name in names])
+    if _PLAIN.issuperset(map(type, values)):
+        return values
+    return tuple(map(_plain, values))
 
 
 @lru_cache(maxsize=256)
@@ -142,24 +158,14 @@ def _readable(name: str) -> tuple[str, ...]:
     return tuple(key for key, _ in signature_of(name) if key not in _TRAINING_STATE)
 
 
-_ABSENT: Final = "<absent>"
-
-
-def _attribute(live: Any, key: str) -> Argument:
-    value = getattr(live, key, _ABSENT)
-    return value if value.__class__ in _PLAIN else _plain(value)
-
-
-_PLAIN: Final = frozenset({type(None), bool, int, float, str})
-
-
 @lru_cache(maxsize=4096)
-def _made(name: str, values: tuple[Argument, ...], identity: str) -> Quantizer:
+def _made(name: str, values: tuple[Argument, ...], types: tuple[type, ...]) -> Quantizer:
     given = zip(_readable(name), values, strict=True)
     named = {key: value for key, value in given if value != _ABSENT}
-    if isinstance(named.get("integer"), tuple):
+    integer = named.get("integer")
+    if isinstance(integer, tuple):
         # One integer part for each channel: the hardware needs the widest.
-        named["integer"] = max(item for item in named["integer"] if isinstance(item, int))  # type: ignore[union-attr]
+        named["integer"] = max(item for item in integer if isinstance(item, int))
     return make(name, named=named)
 
 

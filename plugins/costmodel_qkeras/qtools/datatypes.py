@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -48,7 +49,12 @@ class Datatype:
 
     def as_json(self) -> dict[str, Any]:
         """The entry of QTools' dictionary."""
-        return {"quantizer_type": self.name} | _JSON[self.mode](self)
+        return dict(_entry(self))
+
+
+@lru_cache(maxsize=1024)
+def _entry(kind: Datatype) -> dict[str, Any]:
+    return {"quantizer_type": kind.name} | _JSON[kind.mode](kind)
 
 
 def _fixed_json(kind: Datatype) -> dict[str, Any]:
@@ -183,6 +189,7 @@ def is_named(name: object) -> bool:
     return isinstance(name, str) and name in _NAMED
 
 
+@lru_cache(maxsize=256)
 def default_datatype(name: str) -> Datatype:
     """The datatype that `keras_quantizer` or `keras_accumulator` names.
 
@@ -204,6 +211,7 @@ def is_supported(quantizer: Quantizer | None) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def datatype(quantizer: Quantizer | None) -> Datatype:
     """The datatype of a quantizer; the default for none and for one that QTools ignores.
 

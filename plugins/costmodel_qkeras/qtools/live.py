@@ -12,8 +12,8 @@ from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.constants import distinct_values
 from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.facts import LayerFacts, Node, Shape
-from costmodel_qkeras.quantizers import Quantizer
-from costmodel_qkeras.reading import looks_quantised, read
+from costmodel_qkeras.quantizers import NAMES, Quantizer
+from costmodel_qkeras.reading import from_object
 
 _WEIGHTED: Final = kinds.CONTRACTIONS | kinds.SELF_FOLDING | kinds.NORMALIZATIONS
 _QUANTIZED: Final = _WEIGHTED | kinds.QUANTIZED_POOLS
@@ -86,14 +86,14 @@ def _node(layer: Any, call: Any, order: Mapping[int, int], *, count_values: bool
 def _facts(layer: Any, call: Any) -> LayerFacts:
     kind = type(layer).__name__
     settings = vars(layer)
-    activation = settings.get("activation")
     return LayerFacts(
         kind=kind,
         input_shapes=tuple([tuple(tensor.shape[1:]) for tensor in call.input_tensors]),
         output_shape=tuple(call.outputs[0].shape[1:]),
         kernel_shape=_kernel_shape(layer) if kind in _WEIGHTED else (),
         quantizers=_listed(layer) if kind in _QUANTIZED else None,
-        activation=_activation(activation) if activation is not None else None,
+        # Of a recurrent layer it is a property.
+        activation=_quantizer(getattr(layer, "activation", None)),
         use_bias=bool(settings.get("use_bias", True)),
         scale=bool(settings.get("scale", True)),
         center=bool(settings.get("center", True)),
@@ -101,29 +101,28 @@ def _facts(layer: Any, call: Any) -> LayerFacts:
     )
 
 
-def _activation(value: Any) -> Quantizer | None:
-    # QTools cannot read strings.
-    return None if isinstance(value, str) else _read_activation(value)
-
-
-def _read_activation(value: Any) -> Quantizer | None:
-    return read(value) if looks_quantised(value) else None
+def _quantizer(value: Any) -> Quantizer | None:
+    """The quantizer of a live object, if it is one; QTools cannot read strings."""
+    return from_object(value) if type(value).__name__ in NAMES else None
 
 
 def _listed(layer: Any) -> tuple[Quantizer | None, ...] | None:
     """What the layer's `get_quantizers` lists; None for a Keras layer."""
     if not hasattr(layer, "get_quantizers"):
         return None
-    return tuple([_read_activation(value) for value in layer.get_quantizers()])
+    return tuple([_quantizer(value) for value in layer.get_quantizers()])
 
 
 def _kernel_shape(layer: Any) -> Shape:
     """The shape of the first weight."""
+    # The list of all weights takes long to make, and TensorFlow's shape of one, too.
     own = getattr(layer, "_trainable_variables", ()) or getattr(
         layer, "_non_trainable_variables", ()
     )
     weights = own or layer.weights
-    return tuple(weights[0].shape) if weights else ()
+    if not weights:
+        return ()
+    return tuple(getattr(weights[0], "_shape", None) or weights[0].shape)
 
 
 @lru_cache(maxsize=64)

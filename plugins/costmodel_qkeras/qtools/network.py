@@ -61,15 +61,15 @@ def describe_network(
     named = inputs or [node.name for node in nodes if node.facts.kind == "InputLayer"]
     sources = source_datatypes(source_quantizers, len(named))
     graph = _Graph({node.name: node for node in nodes}, dict(zip(named, sources, strict=True)))
-    kept = [node for node in nodes if node.facts.kind not in kinds.CUT_OUT]
-    origins = {node.name: {graph.origin(name) for name in node.sources} for node in kept}
-    first = frozenset(name for name, found in origins.items() if _OUTSIDE in found)
-    describing = _Describing(graph, settings, first, fusions or {})
-    for node in kept:
-        describing.add(node)
-    last = frozenset(origins).difference(*origins.values())
+    describing = _Describing(graph, settings, fusions or {})
+    for node in nodes:
+        if node.facts.kind not in kinds.CUT_OUT:
+            describing.add(node)
     shapes = tuple(graph.nodes[name].facts.output_shape for name in named)
-    return NetworkRecord(sources, shapes, describing.records, first, last)
+    return NetworkRecord(
+        sources, shapes, describing.records, frozenset(describing.first),
+        frozenset(describing.records.keys() - describing.read),
+    )  # fmt: skip
 
 
 def source_datatypes(given: Sequence[object] | None, count: int) -> tuple[Datatype, ...]:
@@ -114,8 +114,8 @@ class _Graph:
             return _OUTSIDE
         return self.origin(node.sources[0]) if node.facts.kind == "Dropout" else name
 
-    def edges(self, node: Node, outputs: Mapping[str, Datatype]) -> tuple[Edge, ...]:
-        """The tensors that reach a layer; parallel edges collapse, cut ones come last."""
+    def edges(self, node: Node, outputs: Mapping[str, Datatype]) -> dict[str, Edge]:
+        """The tensors that reach a layer by origin; parallel edges collapse, cut ones come last."""
         found: dict[str, Edge] = {}
         sources = node.sources
         for name in sorted(sources, key=self._turn) if len(sources) > 1 else sources:
@@ -123,7 +123,7 @@ class _Graph:
             # Behind a dropout the format of a network input is lost.
             kind = outputs[origin] if origin != _OUTSIDE else self.inputs.get(name, DEFAULT)
             found[origin] = Edge(kind, self.nodes[name].facts.output_shape)
-        return tuple(found.values())
+        return found
 
     def _turn(self, name: str) -> tuple[int, int, int]:
         """The order of edges: direct ones as given, then dropouts, then inputs as in the model."""
@@ -144,23 +144,27 @@ class _Describing:
 
     graph: _Graph
     settings: Settings
-    first: frozenset[str]
     fusions: Mapping[str, str]
     records: dict[str, Record] = field(factory=dict)
     outputs: dict[str, Datatype] = field(factory=dict)
+    first: set[str] = field(factory=set)
+    read: set[str] = field(factory=set)
 
     def add(self, node: Node) -> None:
         edges = self.graph.edges(node, self.outputs)
+        self.read.update(edges)
+        if _OUTSIDE in edges:
+            self.first.add(node.name)
+        place = self._place(node.name, is_first=_OUTSIDE in edges)
         try:
-            record = describe(node.facts, edges, self.settings, self._place(node.name))
+            record = describe(node.facts, tuple(edges.values()), self.settings, place)
         except QToolsError as error:
             message = f"layer {node.name!r} of kind {node.facts.kind!r}: {error}"
             raise QToolsError(message) from None
         self.records[node.name] = record
         self.outputs[node.name] = record.output
 
-    def _place(self, name: str) -> Place:
-        is_first = name in self.first
+    def _place(self, name: str, *, is_first: bool) -> Place:
         if not self.fusions:
             return _FIRST if is_first else _INNER
         folded = self.fusions.get(name)

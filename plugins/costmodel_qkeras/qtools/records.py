@@ -101,7 +101,7 @@ class Record:
         return {
             "layer_type": self.kind,
             "input_quantizer_list": [kind.as_json() for kind in self.inputs],
-            "output_quantizer": Part(self.output, shape).as_json(),
+            "output_quantizer": self.output.as_json() | {"shape": shape},
             **{name: part.as_json() for name, part in self.parts},
             "operation_count": self.operation_count,
         }

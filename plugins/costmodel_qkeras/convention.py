@@ -1,0 +1,3 @@
+"""Stub."""
+from costmodel.convention import Convention
+CONVENTION = Convention("qtools","t")
