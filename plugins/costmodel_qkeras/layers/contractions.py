@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.layer import Work, setting
 from costmodel.operators import Contraction
@@ -225,6 +225,12 @@ class QDenseBatchnorm(QDense):
         """Those of a dense layer and of the normalisation."""
         own = super().parameter_shapes()
         return _with_normalization(own, self.units, scale=self.scale, center=self.center)
+
+    def operators(self) -> Work:
+        """The work of a dense layer, whose kernel and bias hold the normalisation."""
+        work, *activation = super().operators()  # type: ignore[misc]  # it is never a reason
+        held = [self.parameters[name] for name in KERNEL if name in self.parameters]
+        return (evolve(work, parameters=held), *activation)
 
 
 @frozen

@@ -48,11 +48,13 @@ def describe_network(
     *,
     inputs: Sequence[str] | None = None,
     fusions: Mapping[str, str] | None = None,
+    failures: dict[str, str] | None = None,
 ) -> NetworkRecord:
     """The records of a network given in topological order.
 
     `inputs` names the inputs in the order of their quantizers, else they come as in `nodes`;
-    `fusions` maps a layer to the batch normalisation that the hardware folds into it.
+    `fusions` maps a layer to the batch normalisation that the hardware folds into it. Where
+    there is no answer for a layer its name and the reason go into `failures`, if given.
 
     Raises:
         QToolsError: QTools has no answer here.
@@ -61,14 +63,14 @@ def describe_network(
     named = inputs or [node.name for node in nodes if node.facts.kind == "InputLayer"]
     sources = source_datatypes(source_quantizers, len(named))
     graph = _Graph({node.name: node for node in nodes}, dict(zip(named, sources, strict=True)))
-    describing = _Describing(graph, settings, fusions or {})
+    describing = _Describing(graph, settings, fusions or {}, failures)
     for node in nodes:
         if node.facts.kind not in kinds.CUT_OUT:
             describing.add(node)
     shapes = tuple(graph.nodes[name].facts.output_shape for name in named)
     return NetworkRecord(
         sources, shapes, describing.records, frozenset(describing.first),
-        frozenset(describing.records.keys() - describing.read),
+        frozenset(describing.outputs.keys() - describing.read),
     )  # fmt: skip
 
 
@@ -145,6 +147,7 @@ class _Describing:
     graph: _Graph
     settings: Settings
     fusions: Mapping[str, str]
+    failures: dict[str, str] | None = None
     records: dict[str, Record] = field(factory=dict)
     outputs: dict[str, Datatype] = field(factory=dict)
     first: set[str] = field(factory=set)
@@ -159,10 +162,15 @@ class _Describing:
         try:
             record = describe(node.facts, tuple(edges.values()), self.settings, place)
         except QToolsError as error:
-            message = f"layer {node.name!r} of kind {node.facts.kind!r}: {error}"
-            raise QToolsError(message) from None
-        self.records[node.name] = record
-        self.outputs[node.name] = record.output
+            if self.failures is None:
+                message = f"layer {node.name!r} of kind {node.facts.kind!r}: {error}"
+                raise QToolsError(message) from None
+            self.failures[node.name] = str(error)
+            # What follows needs a datatype.
+            self.outputs[node.name] = self.settings.result
+        else:
+            self.records[node.name] = record
+            self.outputs[node.name] = record.output
 
     def _place(self, name: str, *, is_first: bool) -> Place:
         if not self.fusions:

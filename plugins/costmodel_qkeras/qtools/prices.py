@@ -24,6 +24,9 @@ _WORD_BITS: Final = 64
 class Prices(Protocol):
     """The energies of a process in picojoules; hashable, since prices are remembered."""
 
+    def citation(self, quantity: str) -> str:
+        """Where the energy of an `operation`, of `sram` or of `dram` comes from."""
+
     def operation(self, work: Work) -> float:
         """One operation of unit gate factor.
 

@@ -55,6 +55,10 @@ class PriceTable:
         """Index the laws."""
         object.__setattr__(self, "_by_name", {law.name: law for law in self.laws})
 
+    def citation(self, quantity: str) -> str:
+        """Where the energy of an `operation`, of `sram` or of `dram` comes from."""
+        return self.law("fixed_add" if quantity == "operation" else quantity).source
+
     def law(self, name: str) -> Law:
         """One law.
 
