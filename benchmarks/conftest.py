@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-DEVICES = ("cpu", "gpu", "arm", "loihi", "spinnaker", "spinnaker2")
 
 
 @pytest.fixture(scope="session")
@@ -24,5 +23,7 @@ def resnet50() -> Any:
 def resnet50_file(resnet50: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same in a `.keras` file."""
     path = tmp_path_factory.mktemp("networks") / "resnet50.keras"
-    resnet50.save(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Keras's own, under NumPy 2
+        resnet50.save(path)
     return path

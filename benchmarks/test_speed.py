@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DEVICES
 
 import costmodel
 
+DEVICES = ("cpu", "gpu", "arm", "loihi", "spinnaker", "spinnaker2")
 SCENARIO = costmodel.Scenario(rates=10.0)
 
 
@@ -58,6 +58,11 @@ def test_file_to_totals_on_six_devices(benchmark: Any, resnet50_file: Path) -> N
         return [bill.total(device).energy_joules for device in DEVICES]
 
     assert all(benchmark(totals))
+
+
+def test_keras_describing_the_live_model(benchmark: Any, resnet50: Any) -> None:
+    """What reading `get_config()` would cost, for comparison with the next."""
+    assert benchmark(resnet50.get_config)
 
 
 def test_live_model_on_one_device(benchmark: Any, resnet50: Any) -> None:

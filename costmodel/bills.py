@@ -23,15 +23,14 @@ class Item:
 
 
 @frozen(slots=False)
-class Line:
-    """What one layer costs on one device."""
+class Answer:
+    """What a device says to the work of a layer; layers of the same work share it."""
 
-    layer: Layer
     items: tuple[Item, ...]
 
     @cached_property
     def cost(self) -> Cost:
-        """The charges of all operators of the layer."""
+        """The charges of all operators."""
         costs = [item.outcome for item in self.items if isinstance(item.outcome, Cost)]
         if len(costs) == 1:
             return costs[0]
@@ -39,15 +38,43 @@ class Line:
         latency = None if None in times else math.fsum(times)  # type: ignore[arg-type]
         return Cost(tuple(charge for cost in costs for charge in cost.charges), latency)
 
+    @cached_property
+    def free(self) -> tuple[str, ...]:
+        """Why work is free."""
+        return _reasons(self.items, Free)
+
+    @cached_property
+    def unpriced(self) -> tuple[str, ...]:
+        """Why work has no price."""
+        return _reasons(self.items, Unpriced)
+
+
+@frozen
+class Line:
+    """What one layer costs on one device."""
+
+    layer: Layer
+    answer: Answer
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Each operator of the layer with what the device says to it."""
+        return self.answer.items
+
+    @property
+    def cost(self) -> Cost:
+        """The charges of all operators of the layer."""
+        return self.answer.cost
+
     @property
     def free(self) -> tuple[str, ...]:
         """Why work of this layer is free."""
-        return _reasons(self.items, Free)
+        return self.answer.free
 
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Why work of this layer has no price."""
-        return _reasons(self.items, Unpriced)
+        return self.answer.unpriced
 
 
 @frozen
@@ -119,7 +146,7 @@ class Bill:
     @cached_property
     def is_complete(self) -> bool:
         """Whether nothing is missing from the total."""
-        return not any(_is_unpriced(item) for line in self.lines for item in line.items)
+        return not any(_is_unpriced(item) for line in self.lines for item in line.answer.items)
 
     @cached_property
     def coverage(self) -> Coverage:

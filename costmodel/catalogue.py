@@ -51,12 +51,14 @@ class Catalogue:
     def reader(self, source: object) -> Reader:
         """The reader for `source`."""
         readers = self.readers
-        if isinstance(source, str | Path) and _is_missing_file(str(source)):
-            message = f"no such file: {source}"
-            raise ReadError(message)
         for reader in readers.values():
             if reader.accepts(source):
                 return reader
+        for conflict in self._ask("costmodel_readers").conflicts.values():
+            raise PluginError(conflict)
+        if isinstance(source, str | Path) and _is_missing_file(str(source)):
+            message = f"no such file: {source}"
+            raise ReadError(message)
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
         shown = repr(source) if isinstance(source, str | Path) else f"a {type(source).__name__!r}"
         message = f"no reader accepts {shown:.200}; {known or NOT_INSTALLED}"
@@ -103,7 +105,8 @@ class Catalogue:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DeviceFileError(str(file), [f"cannot be read: {reason}"]) from None
-        return load_device(content, str(file), self.device_families)
+        families = self._ask("costmodel_devices")
+        return load_device(content, str(file), families.values, families.conflicts)
 
     @property
     def device_families(self) -> Mapping[str, type[Device]]:
@@ -184,14 +187,15 @@ class _Hook:
 
     demanded: type
     names: Callable[[Any], Iterable[str | None]]
+    wants_class: bool = field(default=False, kw_only=True)
     built_in: Mapping[str, Any] = {}
 
 
 _DEFAULT = Convention()
 _HOOKS: Mapping[str, _Hook] = {
     "costmodel_readers": _Hook(Reader, lambda reader: [reader.name]),
-    "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, {"input": Input}),
-    "costmodel_devices": _Hook(Device, lambda family: [family.family]),
+    "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, {"input": Input}, wants_class=True),
+    "costmodel_devices": _Hook(Device, lambda family: [family.family], wants_class=True),
     "costmodel_device_files": _Hook(object, lambda file: [file.name.rpartition(".")[0]]),
     "costmodel_conventions": _Hook(
         Convention, lambda convention: [convention.name], {_DEFAULT.name: _DEFAULT}
@@ -223,12 +227,13 @@ class _Answers:
                 self.owners[name] = plugin
 
     def _names(self, value: Any) -> list[str]:
-        demanded = self.demand.demanded
-        fits = isinstance(value, demanded) or (
-            isinstance(value, type) and issubclass(value, demanded)
-        )
+        demand = self.demand
+        if demand.wants_class:
+            fits = isinstance(value, type) and issubclass(value, demand.demanded)
+        else:
+            fits = isinstance(value, demand.demanded) and not isinstance(value, type)
         try:
-            return [name for name in self.demand.names(value) if name] if fits else []
+            return [name for name in demand.names(value) if name] if fits else []
         except (AttributeError, TypeError):
             return []
 

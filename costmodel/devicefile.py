@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import cattrs
@@ -51,21 +52,35 @@ class _Head:
     parameters: Any = field(factory=dict)
 
 
-def load_device(text: bytes, file: str, families: Mapping[str, type[Device]]) -> Device:
+def load_device(
+    text: bytes,
+    file: str,
+    families: Mapping[str, type[Device]],
+    conflicts: Mapping[str, str] | None = None,
+) -> Device:
     """The device that a YAML file describes.
+
+    `families` are the device classes by name, `conflicts` tells why a name has none.
 
     Raises:
         DeviceFileError: anything in the file is not as the schema and the class demand.
 
     """
-    return _File(file, _parse(text, file), families).device(hashlib.sha256(text).hexdigest())
+    read = _File(file, _parse(text, file), families, conflicts or {})
+    return read.device(hashlib.sha256(text).hexdigest())
 
 
 class _File:
     """One file on its way to a device, with the mistakes found so far."""
 
-    def __init__(self, file: str, raw: Any, families: Mapping[str, type[Device]]) -> None:
-        self.file, self.families = file, families
+    def __init__(
+        self,
+        file: str,
+        raw: Any,
+        families: Mapping[str, type[Device]],
+        conflicts: Mapping[str, str],
+    ) -> None:
+        self.file, self.families, self.conflicts = file, families, conflicts
         self.mistakes: list[str] = []
         self.raw = raw if isinstance(raw, dict) else {}
         if not isinstance(raw, dict):
@@ -91,7 +106,9 @@ class _File:
         name = self.raw.get("class")
         if not isinstance(name, str):
             return None
-        if name not in self.families:
+        if name in self.conflicts:
+            self.mistakes.append(f"class: {self.conflicts[name]}")
+        elif name not in self.families:
             self.mistakes.append(_not_known("class", name, self.families))
         return self.families.get(name)
 
@@ -116,6 +133,7 @@ class _File:
         entry = self._structure(raw, _Entry, path)
         source = self._citation(path, raw)
         if entry is None:
+            self._check_value(path, raw, unit)
             return None
         value = self._quantity(f"{path}.value", entry.value, unit)
         low = value if entry.low is None else self._quantity(f"{path}.low", entry.low, unit)
@@ -136,10 +154,17 @@ class _File:
         if not isinstance(key, str):
             return ""
         sources = self.raw.get("sources")
-        known = sources if isinstance(sources, dict) else {}
-        if key not in known:
-            self.mistakes.append(_not_known(f"{path}.source", key, known))
-        return str(known.get(key, key))
+        if not isinstance(sources, dict) or not sources:
+            return key
+        if key not in sources:
+            self.mistakes.append(_not_known(f"{path}.source", key, sources))
+        return str(sources.get(key, key))
+
+    def _check_value(self, path: str, raw: Any, unit: str | None) -> None:
+        """Tell what is wrong with the value of an entry that is wrong elsewhere."""
+        value = raw.get("value") if isinstance(raw, dict) else None
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            self._quantity(f"{path}.value", value, unit)
 
     def _quantity(self, path: str, text: str | float, unit: str | None) -> Quantity | None:
         try:
@@ -179,6 +204,7 @@ _CONVERTER: Converter | None = None
 def _make_converter() -> Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, _text)
+    converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _texts)
     converter.register_structure_hook(Evidence, _evidence)
     converter.register_structure_hook(str | float, _number_or_text)
     converter.register_structure_hook(str | float | None, _number_or_text)
@@ -203,6 +229,12 @@ def _text(raw: Any, _: object) -> str:
         message = f"expected text, found {raw!r:.80}"
         raise TypeError(message)
     return raw
+
+
+def _texts(raw: Any, _: object) -> dict[str, str]:
+    for item in chain(*_mapping(raw).items()):
+        _text(item, str)
+    return dict(raw)
 
 
 def _number_or_text(raw: Any, _: object) -> str | float | None:

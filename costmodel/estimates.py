@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from costmodel import catalogue as catalogues
 from costmodel import rendering
-from costmodel.bills import Bill, Coverage, Item, Line
+from costmodel.bills import Answer, Bill, Coverage, Item, Line
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost, Device
 from costmodel.errors import (
@@ -166,16 +166,16 @@ def price(
 ) -> Bill:
     """The price of lowered work on one device."""
     scenario, convention = scenario or Scenario(), convention or Convention()
-    known: dict[tuple[int, Rates | None], tuple[Item, ...]] = {}
+    known: dict[tuple[int, Rates | None], Answer] = {}
     lines = []
     for layer in lowered:
         # Layers that differ in their names alone share their work, and so its price.
         local = scenario.at(layer.layer.name)
         key = (id(layer.work), local.rates)
-        items = known.get(key)
-        if items is None:
-            items = known[key] = _items(layer, device, local, convention)
-        lines.append(Line(layer.layer, items))
+        answer = known.get(key)
+        if answer is None:
+            answer = known[key] = Answer(_items(layer, device, local, convention))
+        lines.append(Line(layer.layer, answer))
     return Bill(device, tuple(lines))
 
 
@@ -205,7 +205,7 @@ def estimate(
     rules = catalogue.convention(convention)
     network = source if isinstance(source, Network) else catalogue.read(source)
     lowered = lower(network, scenario, rules)
-    scenario.check_rates({layer.layer.name: None for layer in lowered})
+    scenario.check_rates(layer.layer.name for layer in lowered)
     bills = [price(lowered, device, scenario, rules) for device in chosen]
     collected = collect(
         network, lowered, bills, scenario, rules, on_unpriced=on_unpriced, catalogue=catalogue

@@ -45,7 +45,7 @@ def setting(
 _tensor = functools.lru_cache(maxsize=4096)(Tensor)
 
 
-@frozen
+@frozen(slots=False)
 class Layer:
     """One node of a network: its name, its kind, its tensors and its settings.
 
@@ -128,11 +128,10 @@ class Layer:
 
     def renamed(self, name: str, shares: str | None = None) -> Self:
         """The same layer under another name; what follows from the rules is shared."""
+        if _has_slots(type(self)):  # type: ignore[arg-type]  # a class has a hash
+            return evolve(self, name=name, shares=shares)
         twin = object.__new__(type(self))
-        for attribute in _attributes(type(self)):  # type: ignore[arg-type]  # a class has a hash
-            object.__setattr__(twin, attribute, getattr(self, attribute))
-        object.__setattr__(twin, "name", name)
-        object.__setattr__(twin, "shares", shares)
+        vars(twin).update(vars(self), name=name, shares=shares)
         return twin
 
     @classmethod
@@ -162,15 +161,12 @@ class Layer:
     @classmethod
     def read_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The declared settings that are there, as the framework has them."""
-        try:
-            return {attribute: settings[sources[0]] for attribute, sources in cls.settings()}
-        except KeyError:
-            return {
-                attribute: settings[source]
-                for attribute, sources in cls.settings()
-                for source in sources[::-1]
-                if source in settings
-            }
+        return {
+            attribute: settings[source]
+            for attribute, sources in cls.settings()
+            for source in sources[::-1]
+            if source in settings
+        }
 
     @classmethod
     def settings(cls) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -215,14 +211,14 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
 
 
 @functools.cache
-def _attributes(cls: type[Layer]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(cls))
+def _has_slots(cls: type[Layer]) -> bool:
+    return any(vars(base).get("__slots__") for base in cls.__mro__)
 
 
 _NOTHING: Any = fields(Layer).name.default
 
 
-@frozen
+@frozen(slots=False)
 class Input(Layer):
     """Where data enters a network."""
 
@@ -239,12 +235,14 @@ class Input(Layer):
         return Free("the data arrives from outside")
 
 
-@frozen
+@frozen(slots=False)
 class UnknownLayer(Layer):
     """A layer that no rule knows: it keeps its tensors and is never priced."""
 
     recorded: tuple[Shape, ...] = field(default=(), kw_only=True)
     reason: str = field(kw_only=True)
+    parameters_held: int | None = field(default=None, kw_only=True, eq=False)
+    """Number of parameter elements, where the source knows it: a live model does."""
 
     def output_shapes(self) -> Sequence[Shape]:
         """The shapes that the source recorded."""
@@ -253,6 +251,11 @@ class UnknownLayer(Layer):
     def operators(self) -> Work:
         """Unpriced, with the reason."""
         return Unpriced(self.reason)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of parameter elements as far as it is known."""
+        return self.parameters_held or 0
 
 
 @frozen

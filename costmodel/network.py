@@ -74,6 +74,7 @@ class Network:
         self._check_names()
         object.__setattr__(self, "layers", tuple(by_name[name] for name in self._order()))
         self._check_edges()
+        self._check_outputs()
         if not self.outputs:
             object.__setattr__(self, "outputs", self._ends())
 
@@ -159,6 +160,18 @@ class Network:
             message = f"network {self.name!r} has a cycle: {path}; expected an acyclic graph"
             raise NetworkError(message) from None
 
+    def _check_outputs(self) -> None:
+        for port in self.outputs:
+            if port.layer not in self._by_name:
+                message = f"network {self.name!r} gives an output of {port.layer!r}, no such layer"
+                raise NetworkError(message)
+            if not 0 <= port.output < len(self.layer(port.layer).outputs):
+                message = (
+                    f"network {self.name!r} gives output {port.output} of {port.layer!r}, "
+                    f"which has {len(self.layer(port.layer).outputs)}"
+                )
+                raise NetworkError(message)
+
     def _ends(self) -> tuple[Port, ...]:
         fed = {port for sources in self.edges.values() for port in sources}
         ports = (Port(layer.name, i) for layer in self.layers for i in range(len(layer.outputs)))
@@ -178,7 +191,7 @@ class Network:
 
     def _check_edge(self, port: Port, to: str, tensor: Tensor) -> None:
         outputs = self._by_name[port.layer].outputs
-        if port.output >= len(outputs):
+        if not 0 <= port.output < len(outputs):
             message = (
                 f"layer {to!r} reads output {port.output} of {port.layer!r}, "
                 f"which has {len(outputs)}"

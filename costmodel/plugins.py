@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pluggy
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from costmodel import hookspecs
 
@@ -41,6 +41,7 @@ class Plugins:
 
     _manager: pluggy.PluginManager = Factory(_manager)
     _found: dict[str, Plugin] = Factory(dict)
+    _rejected: list[Plugin] = Factory(list)
     _problems: list[str] = Factory(list)
 
     @classmethod
@@ -69,7 +70,7 @@ class Plugins:
         )
         try:
             loaded = entry_point.load()
-        except Exception as error:  # noqa: BLE001  # a stranger's import may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's import may fail in any way
             self._reject(plugin, f"cannot be imported: {type(error).__name__}: {error}")
         else:
             self.add(plugin, loaded)
@@ -85,9 +86,7 @@ class Plugins:
             self._reject(plugin, problem)
             return
         hooks = tuple(sorted(caller.name for caller in self._callers(implementation)))
-        self._found[plugin.name] = Plugin(
-            plugin.name, plugin.distribution, plugin.version, hooks=hooks
-        )
+        self._found[plugin.name] = evolve(plugin, hooks=hooks)
 
     def ask(self, hook: str) -> Iterator[tuple[str, Any]]:
         """Call one hook of every plugin; yields (plugin name, value) in the order of names."""
@@ -95,7 +94,7 @@ class Plugins:
         for implementation in sorted(caller.get_hookimpls(), key=lambda item: item.plugin_name):
             try:
                 values = list(implementation.function())
-            except Exception as error:  # noqa: BLE001  # a stranger's hook may fail in any way
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's hook may fail in any way
                 self.blame(implementation.plugin_name, f"{hook}: {type(error).__name__}: {error}")
                 continue
             for value in values:
@@ -112,15 +111,15 @@ class Plugins:
 
     def __iter__(self) -> Iterator[Plugin]:
         """All plugins by name, rejected ones among them."""
-        return iter(sorted(self._found.values(), key=lambda plugin: plugin.name))
+        everyone = [*self._found.values(), *self._rejected]
+        return iter(sorted(everyone, key=lambda plugin: (plugin.name, plugin.distribution)))
 
     def _callers(self, implementation: object) -> Iterable[pluggy.HookCaller]:
         return self._manager.get_hookcallers(implementation) or ()
 
     def _reject(self, plugin: Plugin, problem: str) -> None:
         self.blame(plugin.name, problem)
-        key = plugin.name if plugin.name not in self._found else f"{plugin.name} (rejected)"
-        self._found[key] = Plugin(plugin.name, plugin.distribution, plugin.version, problem=problem)
+        self._rejected.append(evolve(plugin, problem=problem))
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -48,7 +48,7 @@ def _is_number(value: Any) -> bool:
 
 def _check_rate(value: Any, where: str) -> float:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
@@ -119,15 +119,17 @@ class Scenario:
             raise ScenarioError(message)
         return self.rates
 
-    def check_rates(self, layers: Mapping[str, object]) -> None:
+    def check_rates(self, layers: Iterable[str]) -> None:
         """Check that every rate given by name belongs to one of `layers`.
 
         Raises:
             ScenarioError: a rate for a layer that is not there.
 
         """
-        for name in self.rates if isinstance(self.rates, Mapping) else ():
-            if name not in layers:
-                near = nearest(name, layers)
-                message = f"a firing rate is given for {name!r}, which is no layer"
-                raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
+        if not isinstance(self.rates, MappingProxyType):
+            return
+        known = set(layers)
+        for name in self.rates.keys() - known:
+            near = nearest(name, known)
+            message = f"a firing rate is given for {name!r}, which is no layer"
+            raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))

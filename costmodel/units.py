@@ -21,6 +21,7 @@ BINARY_PREFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SHOWN_PREFIXES: Final = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
 _SHOWN_LOWEST: Final = -18
+_LONGEST_PLAIN: Final = 10**6
 
 
 class Quantity(NamedTuple):
@@ -55,16 +56,17 @@ def format_quantity(value: float, unit: str, digits: int = 3) -> str:
     """Write `value` with the SI prefix that leaves one to three digits before the point."""
     if value == 0 or not math.isfinite(value) or not unit:
         return f"{value:.{digits}g} {unit}".strip()
-    power = math.floor(math.log10(abs(value)) / 3)
-    power = max(0, min(power - _SHOWN_LOWEST // 3, len(_SHOWN_PREFIXES) - 1))
+    # Rounding first, so that 999.9 mJ become 1 J and not 1000 mJ.
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    power = max(0, min(exponent // 3 - _SHOWN_LOWEST // 3, len(_SHOWN_PREFIXES) - 1))
     scaled = value / 10.0 ** (power * 3 + _SHOWN_LOWEST)
     return f"{_significant(scaled, digits)} {_SHOWN_PREFIXES[power]}{unit}"
 
 
 def _significant(value: float, digits: int) -> str:
     text = f"{value:.{digits}g}"
-    # '%g' turns 999.6 into '1e+03'; the plain form reads better here.
-    return f"{float(text):.0f}" if "e" in text and abs(value) < 10**6 else text
+    # '%g' turns 9996 into '1e+04'; the plain form reads better here.
+    return f"{float(text):.0f}" if "e" in text and 1 <= abs(value) < _LONGEST_PLAIN else text
 
 
 def _scale(unit_text: str, whole: str) -> tuple[int, int | float, str]:

@@ -278,7 +278,9 @@ def sketches(
     made = {"input": made_from(nodes[0], [], rules)}
     for index in range(draw(st.integers(1, max_layers))):
         first = draw(st.sampled_from(list(made))) if branching else nodes[-1].name
-        node = _next_node(draw, f"layer_{index}", first, made, recipes)
+        # In a chain a merge takes its one source several times, so that its inputs stay alike.
+        known = made if branching else {first: made[first]}
+        node = _next_node(draw, f"layer_{index}", first, known, recipes)
         nodes.append(node)
         made[node.name] = made_from(
             node, [made[source].outputs[0] for source in node.sources], rules

@@ -26,8 +26,12 @@ def load_file(path: Path) -> Any:
     """
     try:
         content = _archived(path) if path.suffix == ".keras" else _bounded(path)
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror or error}"
+    except FileNotFoundError:
+        message = f"no such file: {path}"
+        raise ReadError(message) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"{path!s:.200}: cannot be read: {reason}"
         raise ReadError(message) from None
     return load_json(content, str(path))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from costmodel.errors import ReadError
 from costmodel.tensor import Shape, as_shape
@@ -14,11 +14,8 @@ _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
 
-class Key(NamedTuple):
-    """One output of one call of a layer, within its model."""
-
-    call: Hashable
-    output: int
+Key: TypeAlias = tuple[Hashable, int]
+"""One output of one call of a layer, within its model: the call, and the index of the output."""
 
 
 class Call(NamedTuple):
@@ -37,6 +34,8 @@ class LayerView(Protocol):
     name: str
     kind: str
 
+    identity: Hashable
+    """What tells it from other layers and is the same wherever it is used, or None."""
     base_kinds: tuple[str, ...]
     """The kinds of the classes that its class derives from, nearest first."""
 
@@ -47,6 +46,10 @@ class LayerView(Protocol):
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names in Keras."""
+
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """Those of the settings that are at hand without asking for each; quicker."""
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
@@ -102,6 +105,8 @@ class ConfigView:
             raise ReadError(message)
         self._config = config
         self.base_kinds: tuple[str, ...] = ()
+        shared = entry.get("shared_object_id")
+        self.identity: Hashable = shared if isinstance(shared, int) else None
         module = entry.get("module")
         self.kind = kind_of(module if isinstance(module, str) else "keras", entry["class_name"])
         self.name = str(config.get("name") or entry.get("name") or entry["class_name"])
@@ -114,6 +119,11 @@ class ConfigView:
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names in Keras."""
+        return self._config
+
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """The same: a configuration has all of them at hand."""
         return self._config
 
     def child(self, name: str) -> LayerView:
@@ -151,18 +161,26 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
             feeds, shapes = _feeds(node, view.name)
             recorded.update((k, s) for k, s in zip(feeds, shapes, strict=True) if s is not None)
             calls.append(Call((own, index), view, feeds, shapes, None))
+    models = {view.name for view in views if "input_layers" in view.settings}
     return ModelView(
         name,
         tuple(_with_outputs(call, recorded) for call in calls),
-        tuple(_keys(config["input_layers"], name)),
-        tuple(_keys(config.get("output_layers"), name)),
+        tuple(_own_key(key, models) for key in _keys(config["input_layers"], name)),
+        tuple(_own_key(key, models) for key in _keys(config.get("output_layers"), name)),
     )
+
+
+def _own_key(key: Key, models: Collection[str]) -> Key:
+    """The key as inbound nodes have it: Keras counts a functional model's own node there too."""
+    pair: Any = key[0]
+    layer, call = pair
+    return ((layer, call - 1), key[1]) if layer in models else key
 
 
 def _with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
     """The call with the output shapes that its consumers recorded, up to the first gap."""
     shapes: list[Shape] = []
-    while (shape := recorded.get(Key(call.key, len(shapes)))) is not None:
+    while (shape := recorded.get((call.key, len(shapes)))) is not None:
         shapes.append(shape)
     return call._replace(output_shapes=tuple(shapes)) if shapes else call
 
@@ -181,10 +199,22 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
         entry = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": shape}}
         views.insert(0, ConfigView(entry, name))
     calls = [Call((0, 0), views[0], (), (), None)]
+    shift = len(views) - len(entries)
+    taken = [None] * shift + [_built_shape(entry) for entry in entries]
     for index, view in enumerate(views[1:], start=1):
-        feed = Key((index - 1, 0), 0)
-        calls.append(Call((index, 0), view, (feed,), (None,), None))
-    return ModelView(name, tuple(calls), (Key((0, 0), 0),), (Key(calls[-1].key, 0),))
+        feed = ((index - 1, 0), 0)
+        given = taken[index + 1] if index + 1 < len(taken) else None
+        calls.append(Call((index, 0), view, (feed,), (None,), (given,) if given else None))
+    return ModelView(name, tuple(calls), (((0, 0), 0),), ((calls[-1].key, 0),))
+
+
+def _built_shape(entry: Any) -> Shape | None:
+    """The input shape that a layer of a sequential model was built for, where it is recorded."""
+    built = entry.get("build_config")
+    shape = built.get("input_shape") if isinstance(built, Mapping) else None
+    if not isinstance(shape, list) or not all(n is None or isinstance(n, int) for n in shape):
+        return None
+    return as_shape(shape[1:])
 
 
 def _feeds(node: Any, layer: str) -> tuple[tuple[Key, ...], tuple[Shape | None, ...]]:
@@ -239,7 +269,7 @@ def _key(triple: Sequence[Any], where: str) -> Key:
     if not isinstance(call, int) or not isinstance(index, int) or index < 0:
         message = f"{where!r}: expected [layer, call, output], found {_short(triple)}"
         raise ReadError(message)
-    return Key((name, call), index)
+    return ((name, call), index)
 
 
 def _recorded(shape: Any, layer: str) -> Shape | None:
@@ -291,6 +321,7 @@ class LiveView:
         cls: type = type(layer)
         self.kind = kinds_of(cls)[0]
         self.base_kinds = kinds_of(cls)[1:]
+        self.identity: Hashable = id(layer)
         self.name = str(layer.name)
 
     @property
@@ -302,6 +333,12 @@ class LiveView:
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names in Keras."""
         return _Attributes(self._layer)
+
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """Those that are attributes and no properties."""
+        attributes: Mapping[str, Any] = vars(self._layer)
+        return attributes
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
@@ -336,7 +373,7 @@ def live_view(model: Any) -> LayerView:
 def _live(model: Any, name: str) -> ModelView:
     nodes = list(_nodes(model))
     produced = {
-        id(tensor): Key(place, index)
+        id(tensor): (place, index)
         for place, (_, node) in enumerate(nodes)
         for index, tensor in enumerate(node.outputs)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from graphlib import CycleError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -95,6 +96,7 @@ class _Assembly:
     layers: dict[str, Layer] = field(factory=dict)
     edges: dict[str, tuple[Port, ...]] = field(factory=dict)
     calls: dict[str, int] = field(factory=dict)
+    first: dict[Hashable, str] = field(factory=dict)
     made: dict[Hashable, Layer] = field(factory=dict)
 
     def add_model(
@@ -119,35 +121,42 @@ class _Assembly:
         for call in calls:
             if (call.key, 0) not in ports:
                 self._add_call(call, prefix, ports, recorded=recorded)
-        return tuple(_port(ports, key, model.name) for key in model.outputs)
+        # A file does not record the shape of what leaves a network: a layer without a rule that
+        # stands there gives nothing that could be named.
+        silent = {call.key for call in calls if (call.key, 0) not in ports}
+        return tuple(_port(ports, key, model.name) for key in model.outputs if key[0] not in silent)
 
     def _takes(self, model: ModelView, feeds: Sequence[Port]) -> bool:
         declared = {call.key: call.output_shapes for call in model.calls}
-        shapes = [declared.get(key.call) or (None,) for key in model.inputs]
+        shapes = [declared.get(key[0]) or (None,) for key in model.inputs]
         return all(
             shape is None or _agree(self._tensor(port).shape, shape)
             for (shape, *_), port in zip(shapes, feeds, strict=True)
         )
 
     def _add_call(self, call: Call, prefix: str, ports: dict[Key, Port], *, recorded: bool) -> None:
-        sources = tuple([_port(ports, key, call.layer.name) for key in call.feeds])
-        path = f"{prefix}{call.layer.name}"
-        inner = call.layer.model()
+        view = call.layer
+        sources = tuple([_port(ports, key, view.name) for key in call.feeds])
+        path = prefix + view.name
+        inner = view.model()
         if inner is not None:
             left = self.add_model(inner, f"{path}/", sources)
-        else:
-            layer = self._add_layer(call, path, sources)
-            if recorded:
-                _check_recorded(layer, call)
-            left = tuple([Port(layer.name, index) for index in range(len(layer.outputs))])
-        for index, port in enumerate(left):
-            ports[graph.Key(call.key, index)] = port
+            ports.update({(call.key, index): port for index, port in enumerate(left)})
+            return
+        layer = self._add_layer(call, path, sources)
+        if recorded:
+            _check_recorded(layer, call)
+        for index in range(len(layer.outputs)):
+            ports[call.key, index] = Port(layer.name, index)
 
     def _add_layer(self, call: Call, path: str, sources: tuple[Port, ...]) -> Layer:
         count = self.calls[path] = self.calls.get(path, 0) + 1
         name = path if count == 1 else f"{path}@{count}"
-        inputs = tuple(map(self._tensor, sources))
-        layer = self._make(call, name, inputs, None if count == 1 else path)
+        layers = self.layers
+        inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
+        identity = call.layer.identity
+        first = self.first.setdefault(path if identity is None else identity, name)
+        layer = self._make(call, name, inputs, None if first == name else first)
         self.layers[name] = layer
         self.edges[name] = sources
         return layer
@@ -161,9 +170,10 @@ class _Assembly:
         if cls is None:
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
-                recorded=call.output_shapes or (), reason=self.rules.reason_unknown(view.kind),
+                recorded=call.output_shapes or (), parameters_held=view.parameter_count,
+                reason=self.rules.reason_unknown(view.kind),
             )  # fmt: skip
-        if not issubclass(cls, Wrapper):
+        if inputs and not issubclass(cls, Wrapper):
             return self._alike(cls, name, inputs, view, shares)
         layer = make_layer(cls, name, inputs, view, self.rules, shares)
         if layer.outputs or not call.output_shapes:
@@ -171,8 +181,9 @@ class _Assembly:
         # Only the source knows what a wrapper gives whose inner layer has no rule.
         reason = self.rules.reason_unknown(view.child("layer").kind)
         return UnknownLayer(
-            name, view.kind, inputs, shares=shares, recorded=call.output_shapes, reason=reason
-        )
+            name, view.kind, inputs, shares=shares, recorded=call.output_shapes,
+            parameters_held=view.parameter_count, reason=reason,
+        )  # fmt: skip
 
     def _alike(
         self,
@@ -183,16 +194,23 @@ class _Assembly:
         shares: str | None,
     ) -> Layer:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
-        settings = view.settings
         try:
-            key = (cls, view.kind, *map(id, inputs), *cls.read_settings(settings).values())
+            plain = view.plain_settings
+            key = (cls, view.kind, *map(id, inputs), *[plain[name] for name in _names(cls)])  # type: ignore[arg-type]  # a class has a hash
             made = self.made.get(key)
-        except (TypeError, ValueError):  # a setting is no key, such as a list in a file, or wrong
-            return cls.from_settings(name, view.kind, inputs, settings, shares)
-        if made is None:
-            self.made[key] = made = cls.from_settings(name, view.kind, inputs, settings, shares)
-            return made
-        return made.renamed(name, shares)
+        except (TypeError, KeyError):  # a setting is no key, such as a list in a file, or not there
+            return cls.from_settings(name, view.kind, inputs, view.settings, shares)
+        if made is not None:
+            return made.renamed(name, shares)
+        layer = cls.from_settings(name, view.kind, inputs, view.settings, shares)
+        self.made[key] = layer
+        return layer
+
+
+@functools.cache
+def _names(cls: type[Layer]) -> tuple[str, ...]:
+    """The names in Keras of all settings of a layer class."""
+    return tuple(source for _, sources in cls.settings() for source in sources)
 
 
 def make_layer(
@@ -225,7 +243,7 @@ def _ordered(model: ModelView) -> list[Call]:
         twice = next(key for key in keys if keys.count(key) > 1)
         message = f"model {model.name!r} has more than one layer called {twice[0]!r}"  # type: ignore[index]
         raise ReadError(message)
-    sources = {key: [feed.call for feed in call.feeds] for key, call in calls.items()}
+    sources = {key: [feed[0] for feed in call.feeds] for key, call in calls.items()}
     for key, feeds in sources.items():
         for feed in feeds:
             if feed not in calls:
@@ -242,8 +260,8 @@ def _ordered(model: ModelView) -> list[Call]:
 def _check_inputs(model: ModelView) -> None:
     known = {call.key for call in model.calls}
     for key in model.inputs:
-        if key.call not in known:
-            message = f"input {key.call!r} of model {model.name!r} is not in the model"
+        if key[0] not in known:
+            message = f"input {key[0]!r} of model {model.name!r} is not in the model"
             raise ReadError(message)
 
 
@@ -251,15 +269,17 @@ def _port(ports: Mapping[Key, Port], key: Key, reader: str) -> Port:
     try:
         return ports[key]
     except KeyError:
-        message = f"{reader!r} reads output {key.output} of {key.call!r}, which is not there"
+        message = f"{reader!r} reads output {key[1]} of {key[0]!r}, which is not there"
         raise ReadError(message) from None
 
 
 def _check_recorded(layer: Layer, call: Call) -> None:
     """Check the shapes that follow from the rules against those that were recorded."""
-    recorded = (*call.input_shapes, *(call.output_shapes or ()))
+    recorded = call.input_shapes + (call.output_shapes or ())
+    if recorded == tuple([tensor.shape for tensor in layer.inputs + layer.outputs]):
+        return
     for tensor, shape in zip((*layer.inputs, *layer.outputs), recorded, strict=False):
-        if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
+        if shape is not None and not _agree(tensor.shape, shape):
             message = (
                 f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
                 f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"

@@ -13,7 +13,7 @@ from costmodel.tensor import Shape
 from costmodel_keras.layers import settings
 
 
-@frozen
+@frozen(slots=False)
 class Temporal(Layer):
     """The same small state machine at every element, one step for each timestep."""
 
@@ -38,7 +38,7 @@ class Temporal(Layer):
         return (self.input_shape if self.return_sequences else last,)
 
 
-@frozen
+@frozen(slots=False)
 class SpikingActivation(Temporal):
     """Neurons that fire at the rate of an activation function."""
 
@@ -55,7 +55,7 @@ class SpikingActivation(Temporal):
 _STAGES: Mapping[str, int] = {"keras_spiking.Lowpass": 1, "keras_spiking.Alpha": 2}
 
 
-@frozen
+@frozen(slots=False)
 class Filter(Temporal):
     """A synaptic filter: one low-pass stage, or two of equal time constant (alpha)."""
 

@@ -13,7 +13,7 @@ import yaml
 from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, Sketch, devices, networks, scenarios, sketches
+from strategies import KERAS, UNKNOWN, Node, Sketch, devices, networks, scenarios, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
 from costmodel import Catalogue, Device, Network, Parameter, Scenario, estimate, lower, price, read
@@ -84,6 +84,16 @@ def test_a_file_its_text_and_the_network_have_one_bill(
     file.write_text(sketch.json(RULES))
     sources = [sketch.network(RULES), sketch.json(RULES), file, str(file)]
     assert len({estimate_on_all(source, scenario).to_json() for source in sources}) == 1
+
+
+def test_layers_with_other_settings_left_out_are_not_taken_for_each_other() -> None:
+    nodes = [Node("in", "keras.InputLayer", {"batch_shape": [None, 4]}, ())]
+    for left_out in ("center", "scale"):
+        given = {"axis": -1, left_out: False}
+        nodes.append(Node(left_out, "keras.BatchNormalization", given, ("in",)))
+    network = read(Sketch(tuple(nodes)).json(RULES), catalogue=CATALOGUE)
+    assert "gamma" in network.layer("center").parameters
+    assert "beta" in network.layer("scale").parameters
 
 
 @given(network=any_network, scenario=scenarios())

@@ -35,7 +35,7 @@ def _without_batch(value: Any) -> Shape:
     return as_shape(value[1:])
 
 
-@frozen
+@frozen(slots=False)
 class InputLayer(Input):
     """Where data enters a Keras network."""
 
@@ -51,7 +51,7 @@ class InputLayer(Input):
         raise ValueError(message)
 
 
-@frozen
+@frozen(slots=False)
 class Dense(Layer):
     """Every output element is a weighted sum along the last axis."""
 
@@ -86,7 +86,7 @@ class Dense(Layer):
         return activated(work, self.activation)
 
 
-@frozen
+@frozen(slots=False)
 class ActivationLayer(Layer):
     """A non-linear function of every element, which the class of the layer names."""
 
@@ -117,7 +117,7 @@ class ActivationLayer(Layer):
         )
 
 
-@frozen
+@frozen(slots=False)
 class NamedActivation(ActivationLayer):
     """A function of every element, given by its name."""
 
@@ -135,7 +135,7 @@ def _axes(value: Any) -> tuple[int, ...]:
     return settings.integers(value) if value else ()
 
 
-@frozen
+@frozen(slots=False)
 class ParametricRectifier(ActivationLayer):
     """A rectifier with a trained slope for negative elements."""
 
@@ -159,7 +159,7 @@ _FUNCTIONS = {
 }
 
 
-@frozen
+@frozen(slots=False)
 class Embedding(Layer):
     """A row of a table for every index."""
 
@@ -183,7 +183,7 @@ class Embedding(Layer):
         )
 
 
-@frozen
+@frozen(slots=False)
 class TrainingOnly(Layer):
     """A layer that passes its input on at inference."""
 

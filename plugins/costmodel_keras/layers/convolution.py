@@ -56,7 +56,7 @@ def image_shape(spatial: Sequence[int | None], channels: int, data_format: str) 
     return (channels, *spatial)
 
 
-@frozen
+@frozen(slots=False)
 class Convolution(Layer):
     """What all convolutions share: a kernel that moves over the spatial axes."""
 
@@ -125,7 +125,7 @@ def _each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return values * rank if len(values) == 1 else values
 
 
-@frozen
+@frozen(slots=False)
 class Conv(Convolution):
     """Convolution, grouped or not."""
 
@@ -161,7 +161,7 @@ class Conv(Convolution):
         return activated(work, self.activation)
 
 
-@frozen
+@frozen(slots=False)
 class ConvTranspose(Convolution):
     """Transposed convolution: every input element is spread through the kernel."""
 
@@ -225,7 +225,7 @@ def _spread_length(
     return (length - 1) * stride + window - cut + extra
 
 
-@frozen
+@frozen(slots=False)
 class DepthwiseConv(Convolution):
     """Convolution of every channel with kernels of its own."""
 
@@ -252,7 +252,7 @@ class DepthwiseConv(Convolution):
         return activated(self.contraction(loops, self.window, ("kernel", "bias")), self.activation)
 
 
-@frozen
+@frozen(slots=False)
 class SeparableConv(Convolution):
     """A depthwise convolution and a pointwise one after it."""
 

@@ -22,7 +22,7 @@ _FUNCTIONS: Mapping[str, str] = {
 }
 
 
-@frozen
+@frozen(slots=False)
 class Merge(Layer):
     """Two or more inputs, element by element, with axes of length 1 stretched."""
 
@@ -55,7 +55,7 @@ def _broadcast(lengths: Sequence[int | None]) -> int | None:
     return next(iter(known), None if None in lengths else 1)
 
 
-@frozen
+@frozen(slots=False)
 class Concatenate(Layer):
     """Inputs one after another along an axis."""
 
@@ -84,7 +84,7 @@ class Concatenate(Layer):
         return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="concatenation"),)
 
 
-@frozen
+@frozen(slots=False)
 class Dot(Layer):
     """The sum of products of two inputs along an axis of each."""
 

@@ -16,7 +16,7 @@ from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.merging import own_axis
 
 
-@frozen
+@frozen(slots=False)
 class ScaleAndShift(Layer):
     """One multiplication and one addition of constants for every element."""
 
@@ -30,7 +30,7 @@ class ScaleAndShift(Layer):
         )  # fmt: skip
 
 
-@frozen
+@frozen(slots=False)
 class BatchNormalization(ScaleAndShift):
     """Normalization by statistics of training: at inference a fixed scale and shift."""
 
@@ -55,7 +55,7 @@ class BatchNormalization(ScaleAndShift):
         return True
 
 
-@frozen
+@frozen(slots=False)
 class LayerNormalization(Layer):
     """Normalization by the statistics of each example."""
 
@@ -102,7 +102,7 @@ def _mean(tensor: Tensor, statistic: Tensor, group: int) -> Reduction:
     return Reduction(inputs=(tensor,), outputs=(statistic,), function="mean", window=group)
 
 
-@frozen
+@frozen(slots=False)
 class Rescaling(ScaleAndShift):
     """A fixed scale and offset."""
 
@@ -113,16 +113,18 @@ def _axes(value: Any) -> tuple[int, ...]:
     return () if value is None else settings.integers(value)
 
 
-@frozen
+def _is_given(mean: Any) -> bool:
+    return mean if isinstance(mean, bool) else mean is not None
+
+
+@frozen(slots=False)
 class Normalization(ScaleAndShift):
     """A shift by the mean and a scaling by the variance of the data it was adapted to."""
 
     kinds: ClassVar = ("keras.Normalization",)
 
     axis: tuple[int, ...] = setting(_axes, default=(-1,))
-    has_given_statistics: bool = setting(
-        lambda mean: mean is not None, default=False, source=("input_mean", "mean")
-    )
+    has_given_statistics: bool = setting(_is_given, default=False, source=("input_mean", "mean"))
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Mean, variance and a count, unless the statistics were given as settings."""

@@ -26,7 +26,7 @@ def _strides(value: Any) -> tuple[int, ...]:
     return () if value is None else settings.wholes(value)
 
 
-@frozen
+@frozen(slots=False)
 class Pooling(Layer):
     """The maximum or mean of every window."""
 
@@ -51,7 +51,7 @@ class Pooling(Layer):
         return _reduction(self, math.prod(self.pool_size))
 
 
-@frozen
+@frozen(slots=False)
 class GlobalPooling(Layer):
     """The maximum or mean of every channel."""
 

@@ -15,7 +15,7 @@ from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import image_shape, spatial_axes
 
 
-@frozen
+@frozen(slots=False)
 class Relabelling(Layer):
     """The same elements in the same order under another shape."""
 
@@ -24,7 +24,7 @@ class Relabelling(Layer):
         return Free("the same elements in the same order")
 
 
-@frozen
+@frozen(slots=False)
 class Flatten(Relabelling):
     """All axes in one."""
 
@@ -35,7 +35,7 @@ class Flatten(Relabelling):
         return ((_size(self.input_shape),),)
 
 
-@frozen
+@frozen(slots=False)
 class Reshape(Relabelling):
     """Other axes for the same elements."""
 
@@ -64,7 +64,7 @@ def _size(shape: Shape) -> int | None:
     return None if None in shape else math.prod(shape)  # type: ignore[arg-type]
 
 
-@frozen
+@frozen(slots=False)
 class Moving(Layer):
     """Elements carried to other places."""
 
@@ -75,7 +75,7 @@ class Moving(Layer):
         return (Movement(inputs=self.inputs, outputs=self.outputs, purpose=self.purpose),)
 
 
-@frozen
+@frozen(slots=False)
 class Permute(Moving):
     """Axes in another order."""
 
@@ -92,7 +92,7 @@ class Permute(Moving):
         return (tuple(self.input_shape[axis - 1] for axis in self.dims),)
 
 
-@frozen
+@frozen(slots=False)
 class RepeatVector(Moving):
     """The input several times over."""
 
@@ -106,7 +106,7 @@ class RepeatVector(Moving):
         return ((self.n, *self.input_shape),)
 
 
-@frozen
+@frozen(slots=False)
 class ZeroPadding(Moving):
     """Zeros around an image."""
 
@@ -121,7 +121,7 @@ class ZeroPadding(Moving):
         return _changed(self, self.padding, 1)
 
 
-@frozen
+@frozen(slots=False)
 class Cropping(Moving):
     """An image without its edges."""
 
@@ -158,7 +158,7 @@ def _interpolation(value: Any) -> str:
     return settings.one_of(*_STEPS)(value)
 
 
-@frozen
+@frozen(slots=False)
 class UpSampling(Layer):
     """An image enlarged a whole number of times."""
 

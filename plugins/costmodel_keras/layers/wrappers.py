@@ -12,7 +12,7 @@ from costmodel.operators import Reason
 from costmodel.tensor import Shape, Tensor
 
 
-@frozen
+@frozen(slots=False)
 class Wrapper(Layer):
     """A layer whose work is that of the layer in it."""
 
@@ -33,7 +33,7 @@ class Wrapper(Layer):
         return {name: tensor.shape for name, tensor in self.inner.parameters.items()}
 
 
-@frozen
+@frozen(slots=False)
 class TimeDistributed(Wrapper):
     """The inner layer applied to every step along the first axis."""
 
