@@ -1,0 +1,168 @@
+"""The convention `qtools`: QTools' numbers by layer, and what QTools leaves out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from attrs import frozen
+from golden import specs
+from golden.qtools_cases import CASES, ask, savable
+from worlds import HOUSE, world
+
+import costmodel
+import costmodel_qkeras.hooks
+from costmodel import Device, Network, Scenario, UnpricedWarning
+from costmodel_qkeras.convention import QToolsConvention
+from costmodel_qkeras.qtools.facts import Settings
+from costmodel_qkeras.qtools.prices import Memory
+from costmodel_qkeras.qtools.results import energies
+
+if TYPE_CHECKING:
+    from costmodel import Estimate
+
+CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
+PICO = 1e-12
+
+
+@frozen
+class Chip(Device):
+    """A device of the class that QTools' prices are for, with its memory settings."""
+
+    family: ClassVar = "horowitz"
+
+    weights_on_memory: str = "dram"
+    activations_on_memory: str = "dram"
+    min_sram_size: int = 0
+    rd_wr_on_io: bool = True
+
+
+def network(shape: tuple[int, ...], *layers: dict[str, Any]) -> Network:
+    """A chain of layers, read from the JSON that Keras would save."""
+    import json  # noqa: PLC0415  # here alone
+
+    first = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [None, *shape]}}
+    rest = [
+        {"class_name": kind, "module": module, "config": {"name": f"layer{i}", **config}}
+        for i, (module, kind, config) in enumerate(
+            (each.pop("module", "qkeras.qlayers"), each.pop("kind"), each) for each in layers
+        )
+    ]
+    config = {"name": "chain", "layers": [first, *rest]}
+    text = json.dumps({"class_name": "Sequential", "module": "keras", "config": config})
+    return CATALOGUE.read(text)
+
+
+def estimate(source: Any, convention: Any = "qtools", **memory: Any) -> Estimate:
+    return costmodel.estimate(
+        source, Chip("chip", **memory), convention=convention, on_unpriced="bound",
+        catalogue=CATALOGUE,
+    )  # fmt: skip
+
+
+qkeras_cases = [case for case in CASES if not case["expected"].get("pe_error")]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:qkeras")
+@pytest.mark.parametrize("case", qkeras_cases[::10], ids=lambda case: case["name"])
+def test_a_bill_has_the_numbers_of_qtools_before_rounding(case: specs.Case) -> None:
+    qkeras: Any = pytest.importorskip("qkeras")
+    source = CATALOGUE.read(specs.build(savable(case["spec"]), [qkeras]))
+    settings = Settings(
+        for_reference=case["for_reference"],
+        keras_quantizer="int8" if case["for_reference"] else None,
+        keras_accumulator="int32" if case["for_reference"] else None,
+    )
+    convention = QToolsConvention(source_quantizers=case["source_quantizers"], settings=settings)
+    bill = estimate(source, convention, **case["memory"]).bill("chip")
+    tools = ask(source, case)
+    found = energies(tools._layer_map, Memory(**case["memory"]), tools._prices)
+    for name, energy in found.items():
+        parts = bill.line(name).cost.components
+        expected = {
+            "inputs": energy.inputs, "parameters": energy.parameters,
+            "outputs": energy.outputs, "compute": energy.op_cost,
+        }  # fmt: skip
+        for component, value in expected.items():
+            assert parts.get(component, 0.0) == pytest.approx(value * PICO, rel=1e-6)
+
+
+DENSE = {
+    "kind": "QDense", "units": 4, "kernel_quantizer": "quantized_bits(4,0,1)",
+    "bias_quantizer": "quantized_bits(8,3,1)", "activation": "quantized_relu(4)",
+}  # fmt: skip
+CONV = {
+    "module": "qkeras.qconvolutional", "filters": 4, "kernel_size": [3, 3], "strides": [1, 1],
+    "padding": "same", "dilation_rate": [1, 1], "kernel_quantizer": "quantized_bits(4,0,1)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", [
+    {**CONV, "kind": "QConv2DTranspose"},
+    {**CONV, "kind": "QConv2DBatchnorm", "module": "qkeras.qconv2d_batchnorm"},
+    {**CONV, "kind": "QSeparableConv2D"},
+], ids=lambda layer: layer["kind"])  # fmt: skip
+def test_work_that_qtools_forgets_is_unpriced_with_its_size(layer: dict[str, Any]) -> None:
+    found = estimate(network((8, 8, 3), layer))
+    (reason,) = found.coverage("chip").unpriced["layer0"]
+    macs = found.network.macs
+    assert reason == (
+        f"QTools counts no energy for the arithmetic of a 'qkeras.{found.network.layers[1].kind[7:]}'"
+        f": {macs:,} multiply-accumulates"
+    )
+    assert found.coverage("chip").macs.covered == 0
+
+
+def test_what_qtools_takes_for_free_is_free_with_the_reason() -> None:
+    relu = {"kind": "QActivation", "activation": "quantized_relu(4)"}
+    found = estimate(network((8,), dict(DENSE), relu))
+    assert found.coverage("chip").is_complete
+    assert "QTools counts no energy" in found.coverage("chip").free["layer1"][0]
+    assert "cuts inputs" in found.coverage("chip").free["input"][0]
+
+
+def test_where_qtools_raises_the_layer_is_unpriced_with_the_error() -> None:
+    pool = {"kind": "AveragePooling2D", "module": "keras.layers", "pool_size": [2, 2]}
+    found = estimate(network((8, 8, 3), {**CONV, "kind": "QConv2D"}, pool))
+    (reason,) = found.coverage("chip").unpriced["layer1"]
+    assert reason.startswith("QTools raises AttributeError")
+
+
+def test_a_dense_layer_over_several_axes_is_unpriced_with_the_error() -> None:
+    found = estimate(network((5, 8), dict(DENSE)))
+    assert "AssertionError" in found.coverage("chip").unpriced["layer0"][0]
+
+
+def test_a_device_of_another_class_has_no_prices_for_it() -> None:
+    with pytest.warns(UnpricedWarning, match="on devices of the class 'horowitz' alone"):
+        costmodel.estimate(
+            network((8,), dict(DENSE)), "cpu", convention="qtools", catalogue=CATALOGUE
+        )
+
+
+def test_weights_that_are_fixed_cost_nothing_to_read() -> None:
+    found = estimate(network((8,), dict(DENSE)), weights_on_memory="fixed")
+    assert "fixed in the logic: nothing is moved" in found.bill("chip").line("layer0").free
+    assert "parameters" not in found.total("chip").components
+
+
+def test_twice_the_batch_costs_twice_as_much() -> None:
+    source = network((8,), dict(DENSE))
+    one, two = (
+        costmodel.estimate(
+            source, Chip("chip"), convention="qtools", catalogue=CATALOGUE,
+            scenario=Scenario(batch=batch),
+        ).total("chip").energy_joules
+        for batch in (1, 2)
+    )  # fmt: skip
+    assert two == pytest.approx(2 * one)
+
+
+def test_the_sum_of_an_explanation_is_the_energy_of_the_layer() -> None:
+    found = estimate(network((8,), dict(DENSE)))
+    line = found.bill("chip").line("layer0")
+    assert line.cost.energy_joules == pytest.approx(math.fsum(line.cost.components.values()))
+    text = found.explain("layer0", "chip")
+    assert "energy_per_mul" in text
+    assert "config_public.py" in text
