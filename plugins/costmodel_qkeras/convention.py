@@ -50,7 +50,8 @@ def _quantizers(given: Sequence[object] | None) -> tuple[object, ...] | None:
 class QToolsConvention(Convention):
     """Counts and charges as QTools does, over- and undercounting where it does.
 
-    Memory is that of the device. `source_quantizers` are the quantizers of the inputs, else quantized_bits(8, 0, 1).
+    Memory is that of the device; `source_quantizers` are those of the inputs, where they are
+    not quantized_bits(8, 0, 1).
     """
 
     name: str = "qtools"
@@ -58,9 +59,7 @@ class QToolsConvention(Convention):
     source_quantizers: tuple[object, ...] | None = field(default=None, converter=_quantizers)
     settings: Settings = field(factory=Settings)
 
-    def describe(
-        self, network: Network, failures: dict[str, str] | None = None
-    ) -> NetworkRecord:
+    def describe(self, network: Network, failures: dict[str, str] | None = None) -> NetworkRecord:
         """QTools' records of a network; see `describe_network` about `failures`."""
         return describe_network(
             nodes_of(network), self.settings, self.source_quantizers, failures=failures

@@ -128,7 +128,9 @@ class QTools:
         return results.bit_operations(self._layer_map, default_float_bits)
 
     def calculate_output_bytes(
-        self, include_model_input_size: bool, default_float_bits: int  # noqa: FBT001  # as QTools
+        self,
+        include_model_input_size: bool,  # noqa: FBT001  # QTools has it so
+        default_float_bits: int,
     ) -> tuple[float, float]:
         """Bytes that quantised activations put out, and the same as floats."""
         shape = self._input_shape() if include_model_input_size else None

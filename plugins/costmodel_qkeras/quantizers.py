@@ -120,12 +120,12 @@ class Quantizer:
             raise QuantizerError(message)
 
     def _whole(self, name: str) -> int:
-        value = self.get(name)
+        value: Any = self.get(name)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value != int(value):  # type: ignore[arg-type]
+        if not is_number or not math.isfinite(value) or value != int(value):
             message = f"{self.name}: {name} is {value!r}; expected a whole number"
             raise QuantizerError(message)
-        return int(value)  # type: ignore[arg-type]
+        return int(value)
 
 
 def _written(value: Argument) -> str:

@@ -173,8 +173,8 @@ def _shifts(live: Any) -> tuple[int, int] | None:
     """The least and the largest exponent of a live `auto_po2` scale, if it was computed."""
     if getattr(live, "alpha", None) != "auto_po2":
         return None
-    scale = getattr(live, "scale", None)
-    array = scale.numpy() if hasattr(scale, "numpy") else scale
+    scale: Any = getattr(live, "scale", None)
+    array: Any = scale.numpy() if hasattr(scale, "numpy") else scale
     if not (hasattr(array, "min") and hasattr(array, "max")):
         return None
     # QTools truncates towards zero, as int() does.

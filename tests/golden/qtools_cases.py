@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from golden import specs
 from attrs import evolve
+from golden import specs
 
 from costmodel_qkeras import drop_in
 

@@ -107,10 +107,9 @@ def test_work_that_qtools_forgets_is_unpriced_with_its_size(layer: dict[str, Any
     found = estimate(network((8, 8, 3), layer))
     (reason,) = found.coverage("chip").unpriced["layer0"]
     macs = found.network.macs
-    assert reason == (
-        f"QTools counts no energy for the arithmetic of a 'qkeras.{found.network.layers[1].kind[7:]}'"
-        f": {macs:,} multiply-accumulates"
-    )
+    kind = f"qkeras.{layer['kind']}"
+    forgotten = f"{macs:,} multiply-accumulates"
+    assert reason == f"QTools counts no energy for the arithmetic of a {kind!r}: {forgotten}"
     assert found.coverage("chip").macs.covered == 0
 
 

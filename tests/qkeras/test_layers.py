@@ -148,7 +148,7 @@ def test_a_layer_says_which_formats_it_declares() -> None:
 ])  # fmt: skip
 def test_a_bad_quantizer_is_refused_with_its_layer_and_field(text: Any, message: str) -> None:
     where = "layer 'layer' of kind 'qkeras.QDense': 'kernel_quantizer' is "
-    with pytest.raises(Exception, match="expected|refused|unknown") as error:
+    with pytest.raises(Exception, match=r"expected|refused|unknown") as error:
         made("qkeras.QDense", (4,), units=3, kernel_quantizer=text)
     assert where in str(error.value)
     assert message in str(error.value)

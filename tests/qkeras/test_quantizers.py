@@ -142,6 +142,7 @@ TEXTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:qkeras")  # its parser is deprecated
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_live_quantizer_and_its_configuration_are_read_like_the_string(text: str) -> None:
     quantizers: Any = pytest.importorskip("qkeras.quantizers")

@@ -47,7 +47,7 @@ class QDense(Quantized, Dense):
 class QConv(Quantized, Conv):
     """A convolution with quantizers."""
 
-    kinds: ClassVar = ("qkeras.QConv1D", "qkeras.QConv2D")
+    kinds: ClassVar[tuple[str, ...]] = ("qkeras.QConv1D", "qkeras.QConv2D")
     quantizer_names: ClassVar = KERNEL
 
     kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
@@ -261,4 +261,3 @@ class QDepthwiseConvBatchnorm(QDepthwiseConv):
         """Those of a depthwise convolution and of the normalisation."""
         own, channels = super().parameter_shapes(), self.output_channels()
         return _with_normalization(own, channels, scale=self.scale, center=self.center)
-

@@ -114,9 +114,7 @@ class QRecurrent(Quantized, Layer):
         work += [self._activation(name, count, time) for name, count in self.rule.functions]
         return tuple(work)
 
-    def _gates(
-        self, inputs: tuple[Tensor, ...], names: Sequence[str], sums: Tensor
-    ) -> Contraction:
+    def _gates(self, inputs: tuple[Tensor, ...], names: Sequence[str], sums: Tensor) -> Contraction:
         time, width = sums.shape
         depth = inputs[0].shape[-1] or 1
         held = [self.parameters[name] for name in names if name in self.parameters]

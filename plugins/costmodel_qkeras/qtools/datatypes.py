@@ -206,9 +206,7 @@ def default_datatype(name: str) -> Datatype:
 
 def is_supported(quantizer: Quantizer | None) -> bool:
     """Whether QTools knows a quantizer."""
-    return quantizer is not None and (
-        quantizer.name in _DATATYPES or quantizer.name in _BREAKING
-    )
+    return quantizer is not None and (quantizer.name in _DATATYPES or quantizer.name in _BREAKING)
 
 
 @lru_cache(maxsize=4096)

@@ -92,9 +92,7 @@ def describe(
     )
 
 
-def _infer(
-    layer: LayerFacts, edges: Sequence[Edge], settings: Settings, place: Place
-) -> Inferred:
+def _infer(layer: LayerFacts, edges: Sequence[Edge], settings: Settings, place: Place) -> Inferred:
     if place.folds_in is not None and layer.kind in kinds.CONTRACTIONS:
         return fused_contraction(layer, edges, settings, place.folds_in)
     if place.is_folded:

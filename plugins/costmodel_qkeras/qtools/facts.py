@@ -66,6 +66,12 @@ class Settings:
     keras_quantizer: str | None = None
     keras_accumulator: str | None = None
 
+    def __attrs_post_init__(self) -> None:
+        """Check that the formats can be read."""
+        for name in (self.keras_quantizer, self.keras_accumulator):
+            if name:
+                default_datatype(name)
+
     @property
     def parameter(self) -> Datatype:
         """Datatype of the parameters of a layer that declares none."""

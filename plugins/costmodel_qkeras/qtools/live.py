@@ -65,7 +65,7 @@ def _edge_order(calls: Iterable[tuple[Any, Any]]) -> Mapping[int, int]:
     read_tensors = {tensor: None for taken, _ in pairs for tensor in taken}
     written = {tensor: None for _, made in pairs for tensor in made}
     # set(dict) sizes its table unlike set(dict.keys()), and the order follows the size.
-    walked = set(read_tensors.keys()) | set(written.keys())  # noqa: SIM118
+    walked = set(read_tensors.keys()) | set(written.keys())
     return {id(tensor): place for place, tensor in enumerate(walked)}
 
 

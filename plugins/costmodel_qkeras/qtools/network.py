@@ -93,8 +93,9 @@ def source_datatypes(given: Sequence[object] | None, count: int) -> tuple[Dataty
             f"{len(listed)} source quantizers for {count} inputs"
         )
         raise QToolsError(message)
-    return tuple(default_datatype(item) if is_named(item) else datatype(read(item))  # type: ignore[arg-type]
-                 for item in listed)  # fmt: skip
+    return tuple(
+        default_datatype(item) if is_named(item) else datatype(read(item)) for item in listed
+    )
 
 
 @frozen

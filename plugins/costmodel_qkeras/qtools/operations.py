@@ -70,4 +70,3 @@ def shifter(output: Datatype, po2: Datatype, word: Datatype) -> Operation:
     # A programmable shifter: b log10(b) gates with b = sqrt(positions * bits).
     size = root(2**po2.bits * word.bits)
     return Operation(output, "shifter", 1.0, single(size * log10(size)))
-

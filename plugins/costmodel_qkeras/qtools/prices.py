@@ -24,6 +24,9 @@ _WORD_BITS: Final = 64
 class Prices(Protocol):
     """The energies of a process in picojoules; hashable, since prices are remembered."""
 
+    def __hash__(self) -> int:
+        """Equal prices are remembered as one."""
+
     def citation(self, quantity: str) -> str:
         """Where the energy of an `operation`, of `sram` or of `dram` comes from."""
 

@@ -16,17 +16,15 @@ from costmodel_qkeras.qtools.records import Record
 _TOTAL: Final = "total_cost"
 
 INCLUDE_ENERGY: Final[Mapping[str, Sequence[str]]] = {
-    **dict.fromkeys(sorted(kinds.ACTIVATIONS), ["outputs"]),
-    **dict.fromkeys(sorted(kinds.NORMALIZATIONS), ["parameters"]),
-    **dict.fromkeys(("Add", "Subtract", "MaxPooling2D"), ["op_cost"]),
+    **{kind: ["outputs"] for kind in sorted(kinds.ACTIVATIONS)},
+    **{kind: ["parameters"] for kind in sorted(kinds.NORMALIZATIONS)},
+    **{kind: ["op_cost"] for kind in ("Add", "MaxPooling2D", "Subtract")},
     "default": ["inputs", "parameters", "op_cost"],
 }
 """The parts of a layer's energy that count in a sum (QTools, `cfg.include_energy`)."""
 
 
-def energies(
-    network: NetworkRecord, memory: Memory, prices: Prices
-) -> dict[str, Energy]:
+def energies(network: NetworkRecord, memory: Memory, prices: Prices) -> dict[str, Energy]:
     """The picojoules of every layer before rounding.
 
     Raises:
@@ -92,9 +90,7 @@ def bit_operations(network: NetworkRecord, float_bits: int) -> tuple[int, int]:
     return ace, sum(record.operation_count * float_bits**2 for record, _ in weighted)
 
 
-def weight_bytes(
-    network: NetworkRecord, nodes: Sequence[Node], float_bits: int
-) -> tuple[int, int]:
+def weight_bytes(network: NetworkRecord, nodes: Sequence[Node], float_bits: int) -> tuple[int, int]:
     """What `QTools.calculate_weight_bytes` means to return: bytes of kernels and biases."""
     uses_bias = {node.name: node.facts.use_bias for node in nodes}
     sizes = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -18,12 +18,16 @@ SCHEMA: Final = "costmodel/qtools-prices/1"
 _FLOAT_COLUMNS: Final = {"add": "add", "mul": "multiply"}
 
 
+def _numbers(given: Iterable[float]) -> tuple[float, ...]:
+    return tuple(map(float, given))
+
+
 @frozen(cache_hash=True)
 class Law:
     """A polynomial in picojoules, never below zero; the highest power comes first."""
 
     name: str
-    coefficients: tuple[float, ...] = field(converter=lambda given: tuple(map(float, given)))
+    coefficients: tuple[float, ...] = field(converter=_numbers)
     source: str
     evidence: str
     of: str = ""
