@@ -8,6 +8,8 @@ import pytest
 from golden import specs
 from golden.qtools_cases import CASES, ask, exactly, in_every_order, savable
 
+import costmodel
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,3 +45,5 @@ def test_a_live_model_and_its_file_have_the_numbers_of_qtools(
     check(model, case)
     model.save(tmp_path / "model.keras")
     check(tmp_path / "model.keras", case)
+    live, file = costmodel.read(model), costmodel.read(tmp_path / "model.keras")
+    assert (live.layers, live.edges, live.outputs) == (file.layers, file.edges, file.outputs)

@@ -27,7 +27,7 @@ run_qtools: Any = pytest.importorskip("qkeras.qtools.run_qtools")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::UserWarning:qkeras", "ignore::UserWarning:keras"),
+    pytest.mark.filterwarnings("ignore"),  # QTools warns of much
 ]
 
 DRAWN = 200

@@ -131,6 +131,12 @@ class Energy:
     outputs: float = 0.0
     parameters: float = 0.0
     op_cost: float = 0.0
+    _printed: tuple[tuple[str, float], ...] = field(init=False, eq=False, repr=False)
+
+    @_printed.default
+    def _print(self) -> tuple[tuple[str, float], ...]:
+        names = ("inputs", "outputs", "parameters", "op_cost")
+        return tuple([(name, float(f"{getattr(self, name):.2f}")) for name in names])
 
     @property
     def total(self) -> float:
@@ -139,12 +145,7 @@ class Energy:
 
     def as_json(self) -> dict[str, float]:
         """The parts as QTools prints them, to two decimals by way of text."""
-        return {
-            "inputs": float(f"{self.inputs:.2f}"),
-            "outputs": float(f"{self.outputs:.2f}"),
-            "parameters": float(f"{self.parameters:.2f}"),
-            "op_cost": float(f"{self.op_cost:.2f}"),
-        }
+        return dict(self._printed)
 
 
 def operations_energy(record: Record, prices: Prices) -> float:
