@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 keras: Any = pytest.importorskip("keras")
+pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
 qkeras: Any = pytest.importorskip("qkeras")
 run_qtools: Any = pytest.importorskip("qkeras.qtools.run_qtools")
 

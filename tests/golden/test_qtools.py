@@ -13,6 +13,7 @@ import costmodel
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
 qkeras: Any = pytest.importorskip("qkeras")
 keras: Any = pytest.importorskip("keras")
 

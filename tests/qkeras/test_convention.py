@@ -45,13 +45,16 @@ def network(shape: tuple[int, ...], *layers: dict[str, Any]) -> Network:
     first = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [None, *shape]}}
     rest = [
         {"class_name": kind, "module": module, "config": {"name": f"layer{i}", **config}}
-        for i, (module, kind, config) in enumerate(
-            (each.pop("module", "qkeras.qlayers"), each.pop("kind"), each) for each in layers
-        )
+        for i, (module, kind, config) in enumerate(map(_parts, layers))
     ]
     config = {"name": "chain", "layers": [first, *rest]}
     text = json.dumps({"class_name": "Sequential", "module": "keras", "config": config})
     return CATALOGUE.read(text)
+
+
+def _parts(layer: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    config = {name: value for name, value in layer.items() if name not in {"kind", "module"}}
+    return layer.get("module", "qkeras.qlayers"), layer["kind"], config
 
 
 def estimate(source: Any, convention: Any = "qtools", **memory: Any) -> Estimate:
@@ -67,6 +70,7 @@ qkeras_cases = [case for case in CASES if not case["expected"].get("pe_error")]
 @pytest.mark.filterwarnings("ignore::UserWarning:qkeras")
 @pytest.mark.parametrize("case", qkeras_cases[::10], ids=lambda case: case["name"])
 def test_a_bill_has_the_numbers_of_qtools_before_rounding(case: specs.Case) -> None:
+    pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
     qkeras: Any = pytest.importorskip("qkeras")
     source = CATALOGUE.read(specs.build(savable(case["spec"]), [qkeras]))
     settings = Settings(
@@ -115,7 +119,7 @@ def test_work_that_qtools_forgets_is_unpriced_with_its_size(layer: dict[str, Any
 
 def test_what_qtools_takes_for_free_is_free_with_the_reason() -> None:
     relu = {"kind": "QActivation", "activation": "quantized_relu(4)"}
-    found = estimate(network((8,), dict(DENSE), relu))
+    found = estimate(network((8,), DENSE, relu))
     assert found.coverage("chip").is_complete
     assert "QTools counts no energy" in found.coverage("chip").free["layer1"][0]
     assert "cuts inputs" in found.coverage("chip").free["input"][0]
@@ -129,25 +133,23 @@ def test_where_qtools_raises_the_layer_is_unpriced_with_the_error() -> None:
 
 
 def test_a_dense_layer_over_several_axes_is_unpriced_with_the_error() -> None:
-    found = estimate(network((5, 8), dict(DENSE)))
+    found = estimate(network((5, 8), DENSE))
     assert "AssertionError" in found.coverage("chip").unpriced["layer0"][0]
 
 
 def test_a_device_of_another_class_has_no_prices_for_it() -> None:
     with pytest.warns(UnpricedWarning, match="on devices of the class 'horowitz' alone"):
-        costmodel.estimate(
-            network((8,), dict(DENSE)), "cpu", convention="qtools", catalogue=CATALOGUE
-        )
+        costmodel.estimate(network((8,), DENSE), "cpu", convention="qtools", catalogue=CATALOGUE)
 
 
 def test_weights_that_are_fixed_cost_nothing_to_read() -> None:
-    found = estimate(network((8,), dict(DENSE)), weights_on_memory="fixed")
+    found = estimate(network((8,), DENSE), weights_on_memory="fixed")
     assert "fixed in the logic: nothing is moved" in found.bill("chip").line("layer0").free
     assert "parameters" not in found.total("chip").components
 
 
 def test_twice_the_batch_costs_twice_as_much() -> None:
-    source = network((8,), dict(DENSE))
+    source = network((8,), DENSE)
     one, two = (
         costmodel.estimate(
             source, Chip("chip"), convention="qtools", catalogue=CATALOGUE,
@@ -159,7 +161,7 @@ def test_twice_the_batch_costs_twice_as_much() -> None:
 
 
 def test_the_sum_of_an_explanation_is_the_energy_of_the_layer() -> None:
-    found = estimate(network((8,), dict(DENSE)))
+    found = estimate(network((8,), DENSE))
     line = found.bill("chip").line("layer0")
     assert line.cost.energy_joules == pytest.approx(math.fsum(line.cost.components.values()))
     text = found.explain("layer0", "chip")

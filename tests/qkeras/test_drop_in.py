@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 keras: Any = pytest.importorskip("keras")
+pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
 qkeras: Any = pytest.importorskip("qkeras")
 L = keras.layers
 

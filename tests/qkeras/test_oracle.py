@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
 keras: Any = pytest.importorskip("keras")
+pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
 qkeras: Any = pytest.importorskip("qkeras")
 run_qtools: Any = pytest.importorskip("qkeras.qtools.run_qtools")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -97,11 +98,22 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """The layer's entry in QTools' data type map."""
-        shape = (-1, *self.output_shape)
-        return {
-            "layer_type": self.kind,
-            "input_quantizer_list": [kind.as_json() for kind in self.inputs],
-            "output_quantizer": self.output.as_json() | {"shape": shape},
-            **{name: part.as_json() for name, part in self.parts},
-            "operation_count": self.operation_count,
+        entry = {
+            name: dict(value) if value.__class__ is dict else value
+            for name, value in _entry(self).items()
         }
+        inputs = entry["input_quantizer_list"]
+        return entry | {"input_quantizer_list": [dict(kind) for kind in inputs]}
+
+
+@lru_cache(maxsize=4096)
+def _entry(record: Record) -> dict[str, Any]:
+    """The entry of a layer, of which the caller must give away copies."""
+    shape = (-1, *record.output_shape)
+    return {
+        "layer_type": record.kind,
+        "input_quantizer_list": [kind.as_json() for kind in record.inputs],
+        "output_quantizer": record.output.as_json() | {"shape": shape},
+        **{name: part.as_json() for name, part in record.parts},
+        "operation_count": record.operation_count,
+    }
