@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from costmodel import formats
 from costmodel.errors import ShapeError
 from costmodel.operators import Contraction, Free, Operator, Reason
 
@@ -50,7 +51,7 @@ class Convention:
         """The work of every layer of a bound network, in topological order."""
         known: dict[object, Work] = {}
         lowered = {}
-        for layer in network.layers:
+        for layer in formats.infer(network, scenario).layers:
             work = known.get(layer.likeness)
             if work is None:
                 work = known[layer.likeness] = self.work(layer)

@@ -50,6 +50,7 @@ class _Head:
     title: str = ""
     process: str | None = None
     parameters: Any = field(factory=dict)
+    settings: Any = field(factory=dict)
 
 
 def load_device(
@@ -90,12 +91,13 @@ class _File:
         head = self._structure(self.raw, _Head, "")
         family = self._family()
         parameters = dict(self._parameters(family))
+        settings = dict(self._settings(family))
         self._check_schema(self.raw.get("schema"))
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes)
         return family(
             head.name, title=head.title, process=head.process,
-            file=self.file, content_hash=content_hash, **parameters,
+            file=self.file, content_hash=content_hash, **parameters, **settings,
         )  # fmt: skip
 
     def _check_schema(self, schema: Any) -> None:
@@ -126,6 +128,21 @@ class _File:
                 yield str(name), made
         for name in sorted(family.required_parameters() - raw.keys()) if family else ():
             self.mistakes.append(f"parameters.{name}: missing, {family.family!r} needs it")  # type: ignore[union-attr]
+
+    def _settings(self, family: type[Device] | None) -> Iterator[tuple[str, Any]]:
+        raw = self.raw.get("settings", {})
+        if not isinstance(raw, dict):
+            self.mistakes.append(f"settings: expected a mapping, found {raw!r:.80}")
+            return
+        known = family.option_names() if family else {}
+        for name, value in raw.items():
+            if family is not None and name not in known:
+                self.mistakes.append(_not_known("settings", str(name), known))
+            elif name in known:
+                try:
+                    yield name, known[name](value)
+                except ValueError as error:
+                    self.mistakes.append(f"settings.{name}: {error}")
 
     def _parameter(self, name: str, raw: Any, unit: str | None) -> Parameter | None:
         path = f"parameters.{name}"

@@ -162,6 +162,7 @@ COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "n
 """The components of a bill, in the order in which they are shown."""
 
 _UNIT = "costmodel.unit"
+_CHOICE = "costmodel.choice"
 _Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
 
 
@@ -171,6 +172,36 @@ def parameter(unit: str, *, optional: bool = False) -> Any:
     if optional:
         return field(kw_only=True, default=None, metadata=metadata)
     return field(kw_only=True, metadata=metadata)
+
+
+def option(convert: Callable[[Any], Any], *, default: Any) -> Any:
+    """Declare a setting of a device class: something that is chosen and not measured.
+
+    `convert` takes what a file, a caller or the command line gives, and raises ValueError
+    where it cannot.
+    """
+    return field(kw_only=True, default=default, converter=convert, metadata={_CHOICE: convert})
+
+
+def one_of(*allowed: str) -> Callable[[Any], str]:
+    """A converter for `option` that takes one of `allowed`."""
+
+    def check(value: Any) -> str:
+        if value not in allowed:
+            message = f"expected one of {', '.join(allowed)}, found {value!r:.40}"
+            raise ValueError(message)
+        return str(value)
+
+    return check
+
+
+def yes_or_no(value: Any) -> bool:
+    """A converter for `option` that takes a truth value or its name."""
+    known = {True: True, False: False, "true": True, "false": False, "yes": True, "no": False}
+    if isinstance(value, bool | str) and value in known:
+        return known[value]
+    message = f"expected true or false, found {value!r:.40}"
+    raise ValueError(message)
 
 
 def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
@@ -219,21 +250,40 @@ class Device:
             return answer
         return self._price_parts(operator, scenario)
 
-    def with_parameters(self, **values: str | float) -> Device:
-        """The same device with other numbers, each a quantity with its unit.
+    def with_parameters(self, **values: Any) -> Device:
+        """The same device with other numbers, each a quantity with its unit, or settings.
 
         Raises:
-            UnknownNameError: the device has no such parameter.
+            UnknownNameError: the device has no such parameter or setting.
             CostModelError: a value of the wrong unit, or not finite, or negative.
 
         """
-        units = self.parameter_units()
-        changed = {}
+        units, options = self.parameter_units(), self.option_names()
+        changed: dict[str, Any] = {}
         for name, value in values.items():
-            if name not in units:
-                raise UnknownNameError(name, units, f"parameter of device {self.name!r}")
-            changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
-        return evolve(self, **changed)  # type: ignore[arg-type] # the keys are its own fields
+            if name not in units and name not in options:
+                known = [*units, *options]
+                raise UnknownNameError(name, known, f"parameter of device {self.name!r}")
+            if name in units:
+                changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
+            else:
+                changed[name] = value
+        try:
+            return evolve(self, **changed)
+        except ValueError as error:
+            message = f"{self.name}: {', '.join(values)}: {error}"
+            raise CostModelError(message) from None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of this device, by name."""
+        return {name: getattr(self, name) for name in self.option_names()}
+
+    @classmethod
+    def option_names(cls) -> Mapping[str, Callable[[Any], Any]]:
+        """The declared settings of the class, each with its converter."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return {item.name: item.metadata[_CHOICE] for item in declared if _CHOICE in item.metadata}
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:

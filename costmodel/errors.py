@@ -49,6 +49,10 @@ class UnitError(CostModelError, ValueError):
     """A quantity that is not a number with a unit of the closed table."""
 
 
+class FormatError(CostModelError, ValueError):
+    """A numeric format that cannot exist, or an operation that a format does not allow."""
+
+
 class PluginError(CostModelError):
     """A plugin that cannot be used."""
 

@@ -16,6 +16,8 @@ from costmodel.tensor import Shape, Tensor, as_shape, show_shape
 if TYPE_CHECKING:
     from typing import Self
 
+    from costmodel.numerics import NumericFormat
+
 Work: TypeAlias = Sequence[Operator] | Reason
 """What a layer asks of a device: operators, or the reason why there are none."""
 
@@ -94,6 +96,14 @@ class Layer:
         """The work of one call on bound shapes, or the reason why there is none."""
         return Unpriced(f"no rule says what a {self.kind!r} computes")
 
+    def declared_formats(self) -> Mapping[str, NumericFormat]:
+        """The formats of the parameters by name, as far as the layer declares them."""
+        return {}
+
+    def declared_result(self) -> NumericFormat | None:
+        """The format that the layer rounds its result to, or None where it declares none."""
+        return None
+
     @property
     def input_shape(self) -> Shape:
         """The shape of the first input.
@@ -121,6 +131,28 @@ class Layer:
     def is_foldable(self) -> bool:
         """Whether it is a fixed scale and shift that a linear neighbour can absorb."""
         return False
+
+    def with_formats(
+        self,
+        inputs: tuple[Tensor, ...],
+        parameters: Mapping[str, NumericFormat],
+        result: NumericFormat | None,
+    ) -> Layer:
+        """The same layer with formats: inputs as given, parameters by name, outputs alike."""
+        twin = self.renamed(self.name, self.shares)
+        held = {
+            name: Tensor(tensor.shape, parameters.get(name, tensor.format))
+            for name, tensor in self.parameters.items()
+        }
+        outputs = tuple(Tensor(tensor.shape, result) for tensor in self.outputs)
+        for attribute, value in (
+            ("inputs", inputs),
+            ("parameters", MappingProxyType(held)),
+            ("outputs", outputs),
+            ("likeness", object()),
+        ):
+            object.__setattr__(twin, attribute, value)
+        return twin
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for other inputs."""

@@ -1,48 +1,684 @@
-"""Numeric formats: how the elements of a tensor are stored."""
+"""Numeric formats and their arithmetic: what a result needs, and which circuit forms it.
+
+The rules are exact: every product and sum of representable operands is representable in the
+format that is inferred for it. Floating point is the exception, it rounds by nature.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, StrEnum
+from fractions import Fraction
+from functools import cache, reduce
+from typing import Any, ClassVar, Final, TypeAlias
 
+import attrs
 from attrs import field, frozen
-from attrs.validators import ge, in_, le
 
-MAX_BITS = 1024
-"""No format of any published accelerator comes near; more is taken for a slip of the pen."""
+from costmodel.errors import FormatError
 
-_BITS = (ge(1), le(MAX_BITS))
+MAX_BITS: Final = 4096
+"""No datapath is wider; the limit also bounds the work that a hostile file can ask for."""
+MAX_EXPONENT_BITS: Final = 11
+"""Exponents of this many bits span 2**1024, the range of IEEE double precision."""
+FLOAT_WIDTHS: Final = (8, 16, 32, 64, 128)
+"""The interchange formats of IEEE 754, and the 8-bit formats of OCP MX."""
+
+# Size of a cell in full-adder cells, as QKeras QTools has it (qtools/quantized_operators).
+AND_GATE: Final = 0.1
+MUX_GATE: Final = 0.3
+XOR_GATE: Final = 0.3
+TERNARY_MUX_GATE: Final = 2 * MUX_GATE
+"""A ternary operand chooses among +x, -x and 0: two multiplexers in a row."""
 
 
-@frozen
+class Circuit(StrEnum):
+    """What carries out an operation."""
+
+    MULTIPLIER = "multiplier"
+    SHIFTER = "shifter"
+    MUX = "mux"
+    AND = "and"
+    XOR = "xor"
+    ADDER = "adder"
+
+
 class NumericFormat:
-    """How one number is stored. Subclasses say what the bits mean."""
+    """How one number is stored, in `bits` bits."""
 
-    bits: int = field(validator=_BITS)
+    name: ClassVar[str]
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def bits(self) -> int:
+        """Width of the word."""
+
+    @property
+    @abstractmethod
+    def signed(self) -> bool:
+        """Whether it can be negative."""
+
+    @abstractmethod
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The format as plain values; `from_dict` reads it back."""
+        return {"format": self.name, **attrs.asdict(self)}  # type: ignore[arg-type]  # all are attrs classes
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> NumericFormat:
+        """The format that `to_dict` wrote.
+
+        Raises:
+            FormatError: no such format.
+
+        """
+        settings = dict(values)
+        cls = FORMATS.get(settings.pop("format", None))
+        if cls is None:
+            message = f"{values!r:.80} is no numeric format; known: {', '.join(FORMATS)}"
+            raise FormatError(message)
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            message = f"{values!r:.80} is no {cls.name} format: {error}"
+            raise FormatError(message) from None
 
 
-@frozen
+def _whole(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_BITS:
+        message = f"{attribute.name} is {value!r:.40}; expected a whole number from 1 to {MAX_BITS}"
+        raise FormatError(message)
+
+
+def _integer(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"{attribute.name} is {value!r:.40}; expected a whole number"
+        raise FormatError(message)
+
+
+@frozen(cache_hash=True)
 class FixedPoint(NumericFormat):
-    """Fixed point: `integer_bits` before the binary point, the sign bit apart if `signed`."""
+    """Two's complement or unsigned: multiples of 2**-fraction_bits.
 
-    integer_bits: int = 0
+    `integer_bits` stand before the binary point; the sign bit is counted apart.
+    """
+
+    name: ClassVar = "fixed"
+
+    bits: int = field(validator=_whole)
+    integer_bits: int = field(default=0, validator=_integer)
     signed: bool = True
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse an integer part that leaves no bit of the word."""
+        if not -MAX_BITS <= self.integer_bits <= self.bits:
+            message = (
+                f"integer_bits is {self.integer_bits} in a word of {self.bits} bits; "
+                f"expected at most {self.bits} and at least -{MAX_BITS}"
+            )
+            raise FormatError(message)
+
     def __str__(self) -> str:
-        """Write the format as hardware people do: `fixed<8,3>`, unsigned `ufixed<8,3>`."""
+        """Write `fixed<8,3>`, unsigned `ufixed<8,3>`: the width and the integer bits."""
         return f"{'' if self.signed else 'u'}fixed<{self.bits},{self.integer_bits}>"
 
+    @property
+    def fraction_bits(self) -> int:
+        """Binary digits after the point; negative where the step is larger than one."""
+        return self.bits - self.integer_bits - self.signed
 
-@frozen
-class FloatingPoint(NumericFormat):
-    """Binary floating point of 16, 32 or 64 bits (IEEE 754), or 8 bits."""
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        lowest = -(2 ** (self.bits - 1)) if self.signed else 0
+        step = Fraction(2) ** -self.fraction_bits
+        return (step * (lowest + index) for index in range(2**self.bits))
 
-    WIDTHS: ClassVar = (8, 16, 32, 64)
 
-    bits: int = field(validator=in_(WIDTHS))
+@frozen(cache_hash=True)
+class PowerOfTwo(NumericFormat):
+    """A power of two whose exponent is stored: +-2**e, never zero.
+
+    The word is a sign, if `signed`, and an exponent, which has a sign of its own unless
+    `max_exponent` is zero or below.
+    """
+
+    name: ClassVar = "power of two"
+
+    bits: int = field(validator=_whole)
+    signed: bool = True
+    max_exponent: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a word without an exponent, or with more than any number needs."""
+        if not 1 <= self.exponent_bits <= MAX_EXPONENT_BITS:
+            message = (
+                f"bits is {self.bits}, which leaves {self.exponent_bits} for the exponent; "
+                f"expected 1 to {MAX_EXPONENT_BITS}"
+            )
+            raise FormatError(message)
 
     def __str__(self) -> str:
-        """Write the format as frameworks do: `float32`."""
+        """Write `po2<4>`, unsigned `upo2<4>`: the width."""
+        return f"{'' if self.signed else 'u'}po2<{self.bits}>"
+
+    @property
+    def exponent_bits(self) -> int:
+        """Bits of the exponent, its own sign among them."""
+        return self.bits - self.signed
+
+    @property
+    def _magnitude_bits(self) -> int:
+        return self.exponent_bits - (self.max_exponent is None or self.max_exponent > 0)
+
+    @property
+    def lowest_exponent(self) -> int:
+        """Exponent of the smallest magnitude."""
+        return -(1 << self._magnitude_bits)
+
+    @property
+    def highest_exponent(self) -> int:
+        """Exponent of the largest magnitude."""
+        highest = (1 << self._magnitude_bits) - 1
+        return highest if self.max_exponent is None else min(highest, self.max_exponent)
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        signs = (1, -1) if self.signed else (1,)
+        exponents = range(self.lowest_exponent, self.highest_exponent + 1)
+        return (sign * Fraction(2) ** exponent for exponent in exponents for sign in signs)
+
+
+@frozen(cache_hash=True)
+class Ternary(NumericFormat):
+    """One of -1, 0 and +1."""
+
+    name: ClassVar = "ternary"
+
+    @property
+    def bits(self) -> int:
+        """Two bits tell three values apart."""
+        return 2
+
+    @property
+    def signed(self) -> bool:
+        """-1 is negative."""
+        return True
+
+    def __str__(self) -> str:
+        """Write `ternary`."""
+        return self.name
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        return map(Fraction, (-1, 0, 1))
+
+
+@frozen(cache_hash=True)
+class Binary(NumericFormat):
+    """One of -1 and +1, or of 0 and 1."""
+
+    name: ClassVar = "binary"
+
+    zero_one: bool = False
+
+    @property
+    def bits(self) -> int:
+        """One bit tells two values apart."""
+        return 1
+
+    def __str__(self) -> str:
+        """Write `binary<-1,1>` or `binary<0,1>`."""
+        return f"binary<{'0' if self.zero_one else '-1'},1>"
+
+    @property
+    def signed(self) -> bool:
+        """Whether the lower of the two values is negative."""
+        return not self.zero_one
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        return map(Fraction, (0, 1) if self.zero_one else (-1, 1))
+
+
+@frozen(cache_hash=True)
+class FloatingPoint(NumericFormat):
+    """Floating point of the given width."""
+
+    name: ClassVar = "float"
+
+    bits: int = 32
+
+    @property
+    def signed(self) -> bool:
+        """A sign bit is part of every width."""
+        return True
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse widths in which nobody computes."""
+        if self.bits not in FLOAT_WIDTHS:
+            message = f"bits is {self.bits!r:.40}; expected one of {FLOAT_WIDTHS} in floating point"
+            raise FormatError(message)
+
+    def __str__(self) -> str:
+        """Write `float32`."""
         return f"float{self.bits}"
 
+    def values(self) -> Iterator[Fraction]:
+        """Not listed: floating point rounds, and no law of exactness holds for it."""
+        message = f"the values of {self} are not listed"
+        raise FormatError(message)
 
-FLOAT32 = FloatingPoint(32)
+
+FORMATS: Final[Mapping[Any, type[NumericFormat]]] = {
+    cls.name: cls for cls in (FixedPoint, PowerOfTwo, Ternary, Binary, FloatingPoint)
+}
+FLOAT32: Final = FloatingPoint(32)
+
+_TEXT: Final = re.compile(
+    r"(?P<unsigned>u)?(?P<name>int|fixed|po2|float)<?(?P<bits>\d+)(,(?P<integer>-?\d+))?>?"
+)
+_NAMED: Final = {
+    "ternary": Ternary(),
+    "binary": Binary(),
+    "binary<-1,1>": Binary(),
+    "binary<0,1>": Binary(zero_one=True),
+}
+
+
+def parse_format(text: str) -> NumericFormat:
+    """The format that a text names: `int8`, `fixed<8,3>`, `po2<4>`, `float16`, `ternary`, `binary`.
+
+    A leading `u` makes it unsigned; `int8` has all its digits before the binary point.
+
+    Raises:
+        FormatError: no such format.
+
+    """
+    known = _NAMED.get(text)
+    matched = _TEXT.fullmatch(text)
+    if known is not None or matched is None:
+        return known or _no_format(text)
+    signed, bits = not matched["unsigned"], int(matched["bits"])
+    integer = matched["integer"]
+    if matched["name"] == "int" and integer is None:
+        return FixedPoint(bits, bits - signed, signed)
+    if matched["name"] == "fixed":
+        return FixedPoint(bits, int(integer or 0), signed)
+    if matched["name"] == "po2" and integer is None:
+        return PowerOfTwo(bits, signed)
+    if matched["name"] == "float" and signed and integer is None:
+        return FloatingPoint(bits)
+    return _no_format(text)
+
+
+def _no_format(text: str) -> NumericFormat:
+    message = (
+        f"{text!r:.40} is no numeric format; expected one such as int8, uint4, fixed<8,3>, "
+        "po2<4>, float16, ternary, binary<-1,1> or binary<0,1>"
+    )
+    raise FormatError(message)
+
+
+Rule: TypeAlias = "Callable[[NumericFormat, NumericFormat], Operation]"
+
+
+@frozen(cache_hash=True)
+class Operation:
+    """One arithmetic operation: what it yields, what forms it, and how large that is.
+
+    The circuit has the size of `gate_factor` times the named circuit over `gate_bits` bits.
+    """
+
+    result: NumericFormat
+    circuit: Circuit
+    gate_factor: float = 1.0
+    gate_bits: float = 1.0
+
+
+def _fixed(integer: int, fraction: int, *, signed: bool) -> FixedPoint:
+    """The narrowest valid fixed-point format with at least these parts."""
+    sign = int(signed)
+    # A word is never narrower than its integer part, nor empty.
+    bits = max(integer + sign + max(fraction, -sign), 1)
+    return FixedPoint(bits, integer, signed)
+
+
+def _power_of_two(lowest: int, highest: int, *, signed: bool) -> PowerOfTwo:
+    """The narrowest power-of-two format that holds these exponents."""
+    positive = highest > 0
+    magnitudes = max(-lowest, highest + 1 if positive else 1)
+    exponent_bits = max((magnitudes - 1).bit_length() + positive, 1)
+    return PowerOfTwo(exponent_bits + signed, signed, highest)
+
+
+_SMALL_AS_FIXED: dict[NumericFormat, FixedPoint] = {
+    Ternary(): FixedPoint(2, 1, signed=True),
+    Binary(zero_one=False): FixedPoint(2, 1, signed=True),
+    Binary(zero_one=True): FixedPoint(1, 1, signed=False),
+}
+
+
+@cache
+def as_fixed_point(number: NumericFormat) -> FixedPoint:
+    """The narrowest fixed-point format that holds every value of a format."""
+    if isinstance(number, FixedPoint):
+        return number
+    if isinstance(number, PowerOfTwo):
+        # 2**highest needs one digit more than the highest exponent.
+        return _fixed(number.highest_exponent + 1, -number.lowest_exponent, signed=number.signed)
+    if isinstance(number, FloatingPoint):
+        message = f"floating point of {number.bits} bits has no fixed-point equivalent"
+        raise FormatError(message)
+    return _SMALL_AS_FIXED[number]
+
+
+def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
+    """The widest floating-point operand, if any is."""
+    widths = [number.bits for number in numbers if isinstance(number, FloatingPoint)]
+    return FloatingPoint(max(widths)) if widths else None
+
+
+def _multiply_fixed(a: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply two fixed-point numbers.
+
+    Two signed operands need a digit more: the product of both lowest values is positive.
+    """
+    x, y = as_fixed_point(a), as_fixed_point(b)
+    result = _fixed(
+        x.integer_bits + y.integer_bits + (x.signed and y.signed),
+        x.fraction_bits + y.fraction_bits,
+        signed=x.signed or y.signed,
+    )
+    return Operation(result, Circuit.MULTIPLIER, 1.0, math.sqrt(x.bits * y.bits))
+
+
+def _shift(a: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply a fixed-point number by a power of two: a programmable shifter.
+
+    Its size is that of b*log10(b) adder cells with b the geometric mean of the positions and
+    the word (QKeras QTools, multiplier_impl.Shifter).
+    """
+    power, number = (a, b) if isinstance(a, PowerOfTwo) else (b, a)
+    word = as_fixed_point(number)
+    if not isinstance(power, PowerOfTwo):
+        message = f"a shift needs a power of two, got {power}"
+        raise FormatError(message)
+    result = _fixed(
+        word.integer_bits + power.highest_exponent + (word.signed and power.signed),
+        word.fraction_bits - power.lowest_exponent,
+        signed=word.signed or power.signed,
+    )
+    size = math.sqrt(2**power.bits * word.bits)
+    return Operation(result, Circuit.SHIFTER, 1.0, size * math.log10(size))
+
+
+def _add_exponents(a: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply two powers of two: an adder of their exponents."""
+    if not (isinstance(a, PowerOfTwo) and isinstance(b, PowerOfTwo)):
+        message = f"adding exponents needs two powers of two, got {a} and {b}"
+        raise FormatError(message)
+    result = _power_of_two(
+        a.lowest_exponent + b.lowest_exponent,
+        a.highest_exponent + b.highest_exponent,
+        signed=a.signed or b.signed,
+    )
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def _multiply_float(a: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply in the widest floating-point format of the operands."""
+    result = _widest_float(a, b) or FloatingPoint()
+    return Operation(result, Circuit.MULTIPLIER, 1.0, result.bits)
+
+
+def _signed_by(number: NumericFormat) -> NumericFormat:
+    """The format that holds a number and its negative."""
+    if isinstance(number, PowerOfTwo):
+        return (
+            number
+            if number.signed
+            else _power_of_two(number.lowest_exponent, number.highest_exponent, signed=True)
+        )
+    if number == Binary(zero_one=True):
+        return Ternary()
+    if isinstance(number, FixedPoint):
+        # The negative of the lowest two's complement value needs a digit more.
+        return _fixed(number.integer_bits + number.signed, number.fraction_bits, signed=True)
+    return number
+
+
+def _select(gate_factor: float, zero: bool) -> Rule:  # noqa: FBT001 - a table entry
+    """The rule that chooses among +x, -x and, if `zero`, 0."""
+
+    def rule(_: NumericFormat, b: NumericFormat) -> Operation:
+        """Select by the first operand, whose values never come out themselves."""
+        number = _signed_by(b)
+        if zero and isinstance(number, (PowerOfTwo, Binary)):
+            number = Ternary() if isinstance(number, Binary) else as_fixed_point(number)
+        return Operation(number, Circuit.MUX, gate_factor, b.bits)
+
+    return rule
+
+
+def _gate(_: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply by 0 or 1: an AND gate per bit."""
+    number = b
+    if isinstance(b, PowerOfTwo):
+        number = as_fixed_point(b)
+    if b == Binary(zero_one=False):
+        number = Ternary()
+    return Operation(number, Circuit.AND, AND_GATE, b.bits)
+
+
+def _exclusive_or(_a: NumericFormat, _b: NumericFormat) -> Operation:
+    """Multiply two signs: an exclusive-or gate."""
+    return Operation(Binary(zero_one=False), Circuit.XOR, XOR_GATE, 1.0)
+
+
+class _Class(Enum):
+    """The classes of operand that the table of products tells apart, cheapest circuit first."""
+
+    ZERO_ONE = 0
+    SIGN = 1
+    TERNARY = 2
+    POWER = 3
+    FIXED = 4
+    FLOAT = 5
+
+
+_CLASSES: dict[type, _Class] = {
+    Ternary: _Class.TERNARY,
+    PowerOfTwo: _Class.POWER,
+    FixedPoint: _Class.FIXED,
+    FloatingPoint: _Class.FLOAT,
+}
+
+
+def _class_of(number: NumericFormat) -> _Class:
+    """The class of operand a format belongs to."""
+    if isinstance(number, Binary):
+        return _Class.ZERO_ONE if number.zero_one else _Class.SIGN
+    return _CLASSES[type(number)]
+
+
+_BY_SIGN = _select(MUX_GATE, zero=False)
+_BY_TERNARY = _select(TERNARY_MUX_GATE, zero=True)
+# Keyed by the two classes in order: the cheaper operand controls the circuit.
+_PRODUCTS: dict[tuple[_Class, _Class], Rule] = {
+    (_Class.SIGN, _Class.SIGN): _exclusive_or,
+    (_Class.POWER, _Class.POWER): _add_exponents,
+    (_Class.POWER, _Class.FIXED): _shift,
+    (_Class.FIXED, _Class.FIXED): _multiply_fixed,
+    **{(_Class.ZERO_ONE, other): _gate for other in list(_Class)[:5]},
+    **{(_Class.SIGN, other): _BY_SIGN for other in list(_Class)[2:5]},
+    **{(_Class.TERNARY, other): _BY_TERNARY for other in list(_Class)[2:5]},
+    **{(other, _Class.FLOAT): _multiply_float for other in _Class},
+}
+
+
+@cache
+def product(a: NumericFormat, b: NumericFormat) -> Operation:
+    """The product of two formats and the circuit that forms it."""
+    first, second = sorted((a, b), key=lambda number: _class_of(number).value)
+    return _PRODUCTS[_class_of(first), _class_of(second)](first, second)
+
+
+@cache
+def addition(a: NumericFormat, b: NumericFormat) -> Operation:
+    """The sum of two formats: a digit more than the wider one."""
+    floating = _widest_float(a, b)
+    if floating is not None:
+        return Operation(floating, Circuit.ADDER, 1.0, floating.bits)
+    x, y = as_fixed_point(a), as_fixed_point(b)
+    result = _fixed(
+        max(x.integer_bits, y.integer_bits) + 1,
+        max(x.fraction_bits, y.fraction_bits),
+        signed=x.signed or y.signed,
+    )
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+@cache
+def accumulation(term: NumericFormat, count: int) -> Operation:
+    """The sum of `count` terms of one format: ceil(log2(count)) digits more."""
+    if count < 1:
+        message = f"an accumulation needs at least one term, got {count}"
+        raise FormatError(message)
+    if isinstance(term, FloatingPoint):
+        return Operation(term, Circuit.ADDER, 1.0, term.bits)
+    word = as_fixed_point(term)
+    growth = (count - 1).bit_length()
+    result = _fixed(word.integer_bits + growth, word.fraction_bits, signed=word.signed)
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def multiply_accumulate(
+    weight: NumericFormat,
+    value: NumericFormat,
+    count: int,
+    bias: NumericFormat | None = None,
+) -> tuple[Operation, Operation]:
+    """The product and the sum, with the bias in it, of a contraction over `count` terms."""
+    multiplication = product(weight, value)
+    total = accumulation(multiplication.result, count)
+    return multiplication, total if bias is None else addition(total.result, bias)
+
+
+@cache
+def union(*numbers: NumericFormat) -> NumericFormat:
+    """The narrowest format that holds every value of all formats (concatenation)."""
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    floating = _widest_float(*numbers)
+    if floating is not None:
+        return floating
+    words = [as_fixed_point(number) for number in numbers]
+    return _fixed(
+        max(word.integer_bits for word in words),
+        max(word.fraction_bits for word in words),
+        signed=any(word.signed for word in words),
+    )
+
+
+def _chain(rule: Callable[[NumericFormat, NumericFormat], Operation]) -> Merge:
+    """The merge that applies a rule of two operands from left to right."""
+
+    def merged(*numbers: NumericFormat) -> Operation:
+        """Apply the rule to each operand in turn."""
+        first, second, *rest = numbers
+        return reduce(lambda done, number: rule(done.result, number), rest, rule(first, second))
+
+    return merged
+
+
+def difference(a: NumericFormat, b: NumericFormat) -> Operation:
+    """The difference of two formats: a sum with the second negated."""
+    if _widest_float(a, b) is not None:
+        return addition(a, b)
+    return addition(a, _signed_by(as_fixed_point(b)))
+
+
+def _compare(*numbers: NumericFormat) -> Operation:
+    """Choose among operands after comparing them: an adder, and the union holds the result."""
+    result = union(*numbers)
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def _sum_all(*numbers: NumericFormat) -> Operation:
+    """Sum operands of different formats as terms of their union."""
+    if len(numbers) == 2:  # noqa: PLR2004 - two operands have a tighter rule
+        return addition(*numbers)
+    return accumulation(union(*numbers), len(numbers))
+
+
+def _mean(*numbers: NumericFormat) -> Operation:
+    """Average operands: the sum's adder; the mean lies in the union's range, rounded to it."""
+    return Operation(union(*numbers), Circuit.ADDER, 1.0, _sum_all(*numbers).gate_bits)
+
+
+def _no_arithmetic(*numbers: NumericFormat) -> Operation:
+    """Join operands without computing."""
+    return Operation(union(*numbers), Circuit.MUX, 0.0, 0.0)
+
+
+Merge: TypeAlias = Callable[..., Operation]
+MERGES: dict[str, Merge] = {
+    "add": _sum_all,
+    "subtract": _chain(difference),
+    "multiply": _chain(product),
+    "maximum": _compare,
+    "minimum": _compare,
+    "average": _mean,
+    "concatenate": _no_arithmetic,
+}
+
+
+def merge(name: str, *numbers: NumericFormat) -> Operation:
+    """Return what an elementwise merge of at least two operands yields."""
+    if name not in MERGES:
+        message = f"unknown merge {name!r}; known: {', '.join(MERGES)}"
+        raise FormatError(message)
+    if not numbers:
+        message = f"merge {name!r} needs an operand"
+        raise FormatError(message)
+    if len(numbers) == 1:
+        return _no_arithmetic(*numbers)
+    return MERGES[name](*numbers)
+
+
+def sum_pooling(value: NumericFormat, window: int) -> Operation:
+    """The sum over a pooling window."""
+    return accumulation(value, window)
+
+
+def average_pooling(
+    value: NumericFormat,
+    window: int,
+    reciprocal: NumericFormat | None = None,
+) -> tuple[Operation, Operation | None]:
+    """The sum over a window, and its product with the stored 1/window if there is one.
+
+    Without a stored reciprocal the mean is rounded back to the format of the values.
+    """
+    total = sum_pooling(value, window)
+    return total, None if reciprocal is None else product(reciprocal, total.result)
+
+
+def batch_normalisation(
+    value: NumericFormat,
+    scale: NumericFormat,
+    offset: NumericFormat | None,
+) -> tuple[Operation, Operation | None]:
+    """Scale times x and, if there is an offset, that plus the offset.
+
+    `scale` is gamma / sqrt(variance + epsilon), `offset` is beta - mean * scale, both constants.
+    """
+    scaled = product(scale, value)
+    return scaled, None if offset is None else addition(scaled.result, offset)

@@ -44,11 +44,13 @@ class Operator:
     """Work over tensors, for one example of the batch.
 
     `inputs` arrive and `outputs` leave with every example; `parameters` stay on the device.
+    An operator `in_place` works on results before they leave: it moves nothing by itself.
     """
 
     inputs: tuple[Tensor, ...] = field(default=(), converter=_tensors)
     parameters: tuple[Tensor, ...] = field(default=(), converter=_tensors)
     outputs: tuple[Tensor, ...] = field(default=(), converter=_tensors)
+    in_place: bool = False
 
     @property
     def macs(self) -> int:

@@ -196,6 +196,7 @@ def _bill_dict(bill: Bill) -> dict[str, Any]:
         "file": device.file,
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},
+        "settings": dict(device.settings),
         **_cost_dict(bill.total),
         "is_lower_bound": not bill.is_complete,
         "coverage": _coverage_dict(bill.coverage),
@@ -261,6 +262,7 @@ def _charge_dict(charge: Charge) -> dict[str, Any]:
         "component": charge.component,
         "count": charge.count,
         "parameter": charge.parameter.name,
+        "unit_price": {"value": charge.parameter.value, "unit": charge.parameter.unit},
         "factors": [
             {"label": label, "value": value, "unit": unit} for label, value, unit in charge.factors
         ],

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from attrs import evolve, field, frozen
 
 from costmodel.errors import ScenarioError, nearest
-from costmodel.numerics import FLOAT32, NumericFormat
+from costmodel.numerics import FLOAT32, NumericFormat, parse_format
 from costmodel.tensor import Shape, as_shape
 
 Rates: TypeAlias = float | Mapping[str, float]
@@ -78,12 +78,22 @@ def _shapes(shapes: Any) -> Mapping[str, Shape]:
     return MappingProxyType(checked)
 
 
+def _format(given: NumericFormat | str) -> NumericFormat:
+    return parse_format(given) if isinstance(given, str) else given
+
+
+def _optional_format(given: NumericFormat | str | None) -> NumericFormat | None:
+    return None if given is None else _format(given)
+
+
 @frozen(kw_only=True)
 class Scenario:
     """The conditions of one inference.
 
     `timesteps` of `dt` seconds each and firing `rates` in hertz matter to event-driven
-    devices; `input_shapes` (without the batch axis) bind the open axes of a network.
+    devices; `input_shapes` (without the batch axis) bind the open axes of a network. What the
+    network does not declare is in `default_format`, its inputs in `source_format` if given;
+    both take a format or its text, such as `int8`, `fixed<8,3>` or `float16`.
 
     Raises:
         ScenarioError: a value that no experiment can have.
@@ -94,7 +104,8 @@ class Scenario:
     timesteps: int = field(default=1, validator=_whole)
     dt: float = field(default=0.001, validator=_positive)
     rates: Rates | None = field(default=None, converter=_rates)
-    default_format: NumericFormat = FLOAT32
+    default_format: NumericFormat = field(default=FLOAT32, converter=_format)
+    source_format: NumericFormat | None = field(default=None, converter=_optional_format)
     input_shapes: Mapping[str, Shape] = field(factory=dict, converter=_shapes)
 
     def at(self, layer: str) -> Scenario:

@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
     from costmodel.devices import Device
 
-FAMILIES: Final = ("processors", "neuromorphic")
+FAMILIES: Final = ("horowitz", "processors", "neuromorphic")
 """The folders beside this file, one for each family."""
 
 
 @hookimpl
 def costmodel_devices() -> Iterable[type[Device]]:
     """The device classes."""
+    from costmodel_hardware.horowitz import Horowitz  # noqa: PLC0415  # on demand
     from costmodel_hardware.neuromorphic import EventDriven  # noqa: PLC0415  # on demand
     from costmodel_hardware.processors import PerOperation  # noqa: PLC0415  # on demand
 
-    return [EventDriven, PerOperation]
+    return [EventDriven, Horowitz, PerOperation]
 
 
 @hookimpl

@@ -20,7 +20,8 @@ def activated(work: Operator, function: str) -> tuple[Operator, ...]:
     """The operator, and the activation of its outputs unless that is linear."""
     if function == "linear":
         return (work,)
-    return (work, Activation(inputs=work.outputs, outputs=work.outputs, function=function))
+    after = Activation(inputs=work.outputs, outputs=work.outputs, function=function, in_place=True)
+    return (work, after)
 
 
 def present(parameters: Iterable[tuple[str, Shape, bool]]) -> Mapping[str, Shape]:

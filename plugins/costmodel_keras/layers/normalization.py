@@ -85,7 +85,10 @@ class LayerNormalization(Layer):
         work: list[Operator] = []
         if not self.rms_scaling:
             work.append(_mean(tensor, statistic, group))
-        work.append(Elementwise(inputs=(tensor,), outputs=(tensor,), function="multiply"))
+        square = Elementwise(
+            inputs=(tensor,), outputs=(tensor,), function="multiply", in_place=True
+        )
+        work.append(square)
         work.append(_mean(tensor, statistic, group))
         # Subtract the mean and divide by the deviation; gamma and beta are one more step.
         steps = 1 + bool(parameters)

@@ -1,0 +1,142 @@
+"""Inference of the numeric formats that a network does not declare, in topological order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import evolve
+
+from costmodel import numerics
+from costmodel.numerics import NumericFormat
+from costmodel.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Lookup,
+    Movement,
+    Operator,
+    Reason,
+    Reduction,
+)
+from costmodel.tensor import Tensor
+
+if TYPE_CHECKING:
+    from costmodel.layer import Layer
+    from costmodel.network import Network
+    from costmodel.scenario import Scenario
+
+KEEPS_FORMAT = frozenset({"linear", "relu", "relu6", "leaky_relu", "hard_tanh"})
+"""Activations whose results are among the numbers that their operand's format represents."""
+
+
+def infer(network: Network, scenario: Scenario) -> Network:
+    """The same network with the format of every tensor that follows from what is declared.
+
+    A network that declares nothing is returned as it is: all of it is in the default format.
+    Where something is declared, a layer that declares no result gets the exact one: that of
+    its operators over its inputs and parameters, of which undeclared ones have the default.
+    """
+    if not any(layer.declared_formats() or layer.declared_result() for layer in network.layers):
+        return network
+    formatted: dict[str, Layer] = {}
+    for layer in network.layers:
+        sources = network.sources(layer.name)
+        inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
+        formatted[layer.name] = _formatted(layer, inputs, scenario)
+    return evolve(network, layers=tuple(formatted.values()))
+
+
+def _formatted(layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario) -> Layer:
+    declared = layer.declared_formats()
+    known = layer.with_formats(inputs, declared, None)
+    if not inputs:
+        return layer.with_formats(inputs, declared, scenario.source_format)
+    result = layer.declared_result()
+    return layer.with_formats(inputs, declared, result or _result(known, scenario.default_format))
+
+
+def _result(layer: Layer, default: NumericFormat) -> NumericFormat:
+    """The exact format of what the layer's operators yield."""
+    arriving = [tensor.format or default for tensor in layer.inputs]
+    work = layer.operators() if layer.is_bound else ()
+    if isinstance(work, Reason) or not work:
+        return numerics.union(*arriving)
+    result: NumericFormat | None = None
+    for operator in work:
+        result = _after(operator, result, default)
+    return result or default
+
+
+def _after(
+    operator: Operator, before: NumericFormat | None, default: NumericFormat
+) -> NumericFormat:
+    """The exact result of one operator; an input without a format is the result before it."""
+    inputs = [tensor.format or before or default for tensor in operator.inputs] or [default]
+    parameters = [tensor.format or default for tensor in operator.parameters]
+    rule = _RESULTS.get(type(operator))
+    return rule(operator, inputs, parameters, default) if rule else default
+
+
+_Formats: TypeAlias = Sequence[NumericFormat]
+
+
+def _contraction(
+    operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
+) -> NumericFormat:
+    left, right, *bias = (*inputs, *parameters, default)
+    terms = operator.reduction if isinstance(operator, Contraction) else 1
+    has_bias = len(inputs) + len(parameters) > 2  # noqa: PLR2004  # two factors and the bias
+    _, total = numerics.multiply_accumulate(right, left, terms, bias[0] if has_bias else None)
+    return total.result
+
+
+def _elementwise(
+    operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
+) -> NumericFormat:
+    function = operator.function if isinstance(operator, Elementwise) else ""
+    if function in numerics.MERGES:
+        return numerics.merge(function, *inputs).result
+    if function != "affine":
+        return default
+    scale, offset = (*parameters, default, default)[:2]
+    return numerics.addition(numerics.product(scale, inputs[0]).result, offset).result
+
+
+def _reduction(
+    operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
+) -> NumericFormat:
+    if not isinstance(operator, Reduction) or operator.function != "sum":
+        return inputs[0]
+    return numerics.accumulation(inputs[0], operator.window).result
+
+
+def _activation(
+    operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
+) -> NumericFormat:
+    function = operator.function if isinstance(operator, Activation) else ""
+    return inputs[0] if function in KEEPS_FORMAT else default
+
+
+def _lookup(
+    operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
+) -> NumericFormat:
+    return parameters[0] if parameters else default
+
+
+def _movement(
+    operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
+) -> NumericFormat:
+    return numerics.union(*inputs)
+
+
+_RESULTS: Mapping[
+    type[Operator], Callable[[Operator, _Formats, _Formats, NumericFormat], NumericFormat]
+] = {
+    Activation: _activation,
+    Contraction: _contraction,
+    Elementwise: _elementwise,
+    Lookup: _lookup,
+    Movement: _movement,
+    Reduction: _reduction,
+}
