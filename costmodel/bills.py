@@ -35,7 +35,7 @@ class Answer:
         if len(costs) == 1:
             return costs[0]
         times = [cost.latency_seconds for cost in costs]
-        latency = None if None in times else math.fsum(times)  # type: ignore[arg-type]
+        latency = None if None in times or not times else math.fsum(times)  # type: ignore[arg-type]
         return Cost(tuple(charge for cost in costs for charge in cost.charges), latency)
 
     @cached_property
@@ -82,11 +82,14 @@ class Share:
     """How much of a total was priced or is free with a reason."""
 
     covered: int
-    total: int
+    total: int | None
+    """None where a layer without a rule is in it, of which nobody knows how much it is."""
 
     @property
-    def fraction(self) -> float:
-        """Between 0 and 1; 1 where there is nothing to cover."""
+    def fraction(self) -> float | None:
+        """Between 0 and 1; 1 where there is nothing to cover, None where the total is unknown."""
+        if self.total is None:
+            return None
         return self.covered / self.total if self.total else 1.0
 
 
@@ -104,7 +107,8 @@ class Coverage:
     @property
     def fraction(self) -> float:
         """The share of layers that are priced or free for a reason."""
-        return self.layers.fraction
+        fraction = self.layers.fraction
+        return 1.0 if fraction is None else fraction
 
     @property
     def is_complete(self) -> bool:
@@ -153,14 +157,18 @@ class Bill:
         """How much of the network is in the total."""
         items = [item for line in self.lines for item in line.items if item.operator is not None]
         covered = [line for line in self.lines if not line.unpriced]
+        whole = all(item.operator or not _is_unpriced(item) for x in self.lines for item in x.items)
+        counted = all(line.layer.is_counted for line in self.lines)
         return Coverage(
             layers=Share(len(covered), len(self.lines)),
-            operators=Share(sum(not _is_unpriced(item) for item in items), len(items)),
+            operators=Share(
+                sum(not _is_unpriced(item) for item in items), len(items) if whole else None
+            ),
             macs=Share(
                 sum(_macs(item) for item in items if not _is_unpriced(item)),
-                sum(map(_macs, items)),
+                sum(map(_macs, items)) if whole else None,
             ),
-            parameters=Share(_parameters(covered), _parameters(self.lines)),
+            parameters=Share(_parameters(covered), _parameters(self.lines) if counted else None),
             free={line.layer.name: line.free for line in self.lines if line.free},
             unpriced={line.layer.name: line.unpriced for line in self.lines if line.unpriced},
         )

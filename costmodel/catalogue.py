@@ -52,7 +52,7 @@ class Catalogue:
         """The reader for `source`."""
         readers = self.readers
         for reader in readers.values():
-            if reader.accepts(source):
+            if self._accepts(reader, source):
                 return reader
         for conflict in self._ask("costmodel_readers").conflicts.values():
             raise PluginError(conflict)
@@ -63,6 +63,16 @@ class Catalogue:
         shown = repr(source) if isinstance(source, str | Path) else f"a {type(source).__name__!r}"
         message = f"no reader accepts {shown:.200}; {known or NOT_INSTALLED}"
         raise ReadError(message)
+
+    def _accepts(self, reader: Reader, source: object) -> bool:
+        try:
+            return bool(reader.accepts(source))
+        except Exception as error:  # noqa: BLE001  # a stranger's reader may fail in any way
+            owner = self.owner("costmodel_readers", reader.name)
+            self.plugins.blame(
+                owner, f"reader {reader.name!r}: accepts: {type(error).__name__}: {error}"
+            )
+            return False
 
     @property
     def readers(self) -> Mapping[str, Reader]:

@@ -11,6 +11,7 @@ from attrs import frozen
 from costmodel import formats
 from costmodel.errors import ShapeError
 from costmodel.operators import Contraction, Free, Operator, Reason
+from costmodel.tensor import show_shape
 
 if TYPE_CHECKING:
     from costmodel.devices import Device, Outcome
@@ -61,9 +62,10 @@ class Convention:
     def work(self, layer: Layer) -> Work:
         """What this convention counts for one layer."""
         if not layer.is_bound:
+            taken = " and ".join(show_shape(t.shape) for t in (*layer.inputs, *layer.outputs)[:1])
             message = (
                 f"layer {layer.name!r} has an open axis; bind it with "
-                "Scenario(input_shapes={...}) or --input-shape"
+                f"Scenario(input_shapes={{...}}) or --input-shape (its shape is {taken})"
             )
             raise ShapeError(message)
         return layer.operators()
@@ -71,18 +73,33 @@ class Convention:
     def fold(
         self, network: Network, lowered: Mapping[str, LoweredLayer]
     ) -> Mapping[str, LoweredLayer]:
-        """Free every scale-and-shift layer that a linear neighbour absorbs at inference."""
-        foldable = [layer for layer in network.layers if layer.is_foldable]
-        if not foldable:
+        """Free every scale-and-shift layer that the linear layer before it absorbs at inference.
+
+        It is absorbed along the axis of its constants by parameters that nobody else uses, of a
+        layer whose result nobody else reads.
+        """
+        scaling = [layer for layer in network.layers if layer.scales_along is not None]
+        if not scaling:
             return lowered
-        consumers = Counter(port.layer for ports in network.edges.values() for port in ports)
-        consumers.update(port.layer for port in network.outputs)
+        readers = Counter(port.layer for ports in network.edges.values() for port in ports)
+        readers.update(port.layer for port in network.outputs)
+        shared = {
+            name for layer in network.layers if layer.shares for name in (layer.name, layer.shares)
+        }
         folded = dict(lowered)
-        for layer in foldable:
+        linear: dict[str, str] = {}
+        for layer in scaling:
             source = network.sources(layer.name)[0].layer
-            if consumers[source] == 1 and _ends_linear(folded[source].work):
+            absorber = linear.get(source, source)
+            if (
+                readers[source] == 1
+                and absorber not in shared
+                and network.layer(absorber).absorbs_along == layer.scales_along
+                and _ends_linear(lowered[absorber].work)
+            ):
                 reason = "folded into the linear layer before it at inference"
                 folded[layer.name] = LoweredLayer(layer, Free(reason))
+                linear[layer.name] = absorber
         return folded
 
     def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:

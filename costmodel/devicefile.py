@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,12 @@ SIZE_LIMIT: Final = 2**20
 """Bytes; the largest file that ships has a few thousand."""
 DEPTH_LIMIT: Final = 20
 """Levels of nesting; the schema has three."""
+MOST_JOULES: Final = 1.0
+"""Of one operation: more is a prefix that was forgotten or mistyped."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""The name of a device: one word to type, in a list separated by commas too."""
+_NOT_ZERO: Final = re.compile(r"[+-]?[0.]*[1-9]")
 
 
 @frozen
@@ -93,6 +100,7 @@ class _File:
         parameters = dict(self._parameters(family))
         settings = dict(self._settings(family))
         self._check_schema(self.raw.get("schema"))
+        self._check_name(self.raw.get("name"))
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes)
         return family(
@@ -103,6 +111,13 @@ class _File:
     def _check_schema(self, schema: Any) -> None:
         if isinstance(schema, str) and schema != SCHEMA:
             self.mistakes.append(f"schema: expected {SCHEMA!r}, found {schema!r}")
+
+    def _check_name(self, name: Any) -> None:
+        if isinstance(name, str) and not _NAME.fullmatch(name):
+            self.mistakes.append(
+                "name: expected 1 to 64 letters, digits, '_', '.' or '-', the first of them a "
+                f"letter or digit; found {name!r:.80}"
+            )
 
     def _family(self) -> type[Device] | None:
         name = self.raw.get("class")
@@ -171,7 +186,7 @@ class _File:
         if not isinstance(key, str):
             return ""
         sources = self.raw.get("sources")
-        if not isinstance(sources, dict) or not sources:
+        if not isinstance(sources, dict):
             return key
         if key not in sources:
             self.mistakes.append(_not_known(f"{path}.source", key, sources))
@@ -196,6 +211,9 @@ class _File:
         if quantity.value < 0:
             self.mistakes.append(f"{path}: expected a value that is not negative, found {text!r}")
             return None
+        if problem := _implausible(quantity, str(text)):
+            self.mistakes.append(f"{path}: {problem}, found {str(text)!r}")
+            return None
         return quantity
 
     def _structure(self, raw: Any, cls: Callable[..., Any], path: str) -> Any:
@@ -206,6 +224,14 @@ class _File:
         except (TypeError, ValueError) as error:
             self.mistakes.append(f"{path}: {error}")
         return None
+
+
+def _implausible(quantity: Quantity, text: str) -> str | None:
+    if quantity.value == 0 and _NOT_ZERO.match(text.strip()):
+        return "expected a value large enough for a number, or 0"
+    if quantity.unit == "J" and quantity.value > MOST_JOULES:
+        return f"expected at most {MOST_JOULES:g} J for one operation (is the prefix missing?)"
+    return None
 
 
 def _converter() -> Converter:
@@ -251,6 +277,10 @@ def _text(raw: Any, _: object) -> str:
 def _texts(raw: Any, _: object) -> dict[str, str]:
     for item in chain(*_mapping(raw).items()):
         _text(item, str)
+    for key, text in raw.items():
+        if not text.strip():
+            message = f"expected a citation for {key!r}, found {text!r}"
+            raise ValueError(message)
     return dict(raw)
 
 
@@ -303,7 +333,9 @@ def _keys(cls: type) -> list[str]:
 
 def _not_known(path: str, name: str, known: Mapping[str, Any]) -> str:
     near = nearest(name, known)
-    hint = f"nearest {near!r}" if near else f"expected one of {', '.join(map(repr, known))}"
+    listed = ", ".join(map(repr, known))
+    expected = f"expected one of {listed}" if known else "none is given"
+    hint = f"nearest {near!r}" if near else expected
     return f"{path}: {name!r} is not known; {hint}"
 
 

@@ -113,6 +113,14 @@ class Charge:
         """Count times the highest price."""
         return self.count * self.parameter.high
 
+    def __str__(self) -> str:
+        """Write the component, the factors, the unit price and their product."""
+        factors = " x ".join(
+            f"{value:,.6g} {unit} {label}".replace("  ", " ") for label, value, unit in self.factors
+        )
+        energy = format_quantity(self.energy_joules, "J")
+        return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
+
 
 def _charges(charges: Iterable[Charge]) -> tuple[Charge, ...]:
     return tuple(charges)
@@ -147,6 +155,15 @@ class Cost:
         for charge in self.charges:
             sums.setdefault(charge.component, []).append(charge.energy_joules)
         return {component: math.fsum(parts) for component, parts in sums.items()}
+
+    def __str__(self) -> str:
+        """Write the energy, its range, the time where it is known, and a line for each charge."""
+        values = (self.energy_joules, self.energy_joules_low, self.energy_joules_high)
+        energy, low, high = (format_quantity(value, "J") for value in values)
+        bounds = "" if values[1] == values[2] else f" ({low} to {high})"
+        known = self.latency_seconds is not None
+        time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]
+        return "\n  ".join([f"{energy}{bounds}{time}", *map(str, self.charges)])
 
     def __add__(self, other: Cost) -> Cost:
         """Both sets of charges; the times one after the other, where both are known."""

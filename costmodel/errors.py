@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_ALIKE: Final = 0.75
+"""The least similarity of a name that is worth suggesting."""
+_JOINT: Final = re.compile(r"[./]")
+"""What a name is put together with: keras.Conv2D, block/conv."""
+_DOUBLED: Final = re.compile(r"(.)\1+")
 
 
 class CostModelError(Exception):
@@ -77,10 +84,34 @@ class UnpricedWarning(UserWarning):
 
 
 def nearest(asked: str, known: Iterable[str]) -> str | None:
-    """The known name closest to `asked`, letter case aside, or None."""
-    folded = {str(name).casefold(): name for name in known}
-    found = difflib.get_close_matches(str(asked).casefold(), folded, n=1)
-    return folded[found[0]] if found else None
+    """The known name closest to `asked`, letter case aside, or None where none is close.
+
+    The part behind the last dot or slash must be alike: that names begin alike says nothing.
+    """
+    scored = [(_alikeness(str(asked).casefold(), str(name).casefold()), name) for name in known]
+    best = max(scored, key=lambda pair: pair[0], default=((0.0, 0.0), ""))
+    return best[1] if best[0][0] >= _ALIKE else None
+
+
+def _alikeness(asked: str, name: str) -> tuple[float, float]:
+    """How alike the last parts of two names are and, where they are, the names as a whole."""
+    first, second = (_JOINT.split(text)[-1] for text in (asked, name))
+    if _undoubled(first) == _undoubled(second):
+        return 1.0, _ratio(asked, name)
+    end = _ratio(first, second)
+    return end, _ratio(asked, name) if end >= _ALIKE else 0.0
+
+
+def _ratio(first: str, second: str) -> float:
+    matcher = difflib.SequenceMatcher(None, second, first)
+    # The upper bounds are quick, and most names are far off.
+    if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < _ALIKE / 2:
+        return 0.0
+    return matcher.ratio()
+
+
+def _undoubled(text: str) -> str:
+    return _DOUBLED.sub(r"\1", text)
 
 
 def _listed(names: Sequence[str], limit: int = 20) -> str:

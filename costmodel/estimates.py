@@ -288,10 +288,10 @@ def _answer_unpriced(estimate: Estimate) -> None:
 
 def _unpriced_message(device: str, coverage: Coverage) -> str:
     layers = coverage.layers
-    missing = layers.total - layers.covered
+    missing = len(coverage.unpriced)
     lines = [
         f"the total on {device!r} leaves out {missing} of {layers.total} layers:",
         *rendering.listed_reasons(coverage.unpriced),
-        'pass on_unpriced="error" to stop here, or "bound" to take the total as "at least"',
+        'on_unpriced="error" stops here, "bound" takes the total as "at least"',
     ]
     return "\n  ".join(lines)

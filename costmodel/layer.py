@@ -128,9 +128,19 @@ class Layer:
         return all(None not in tensor.shape for tensor in self.inputs + self.outputs)
 
     @property
-    def is_foldable(self) -> bool:
-        """Whether it is a fixed scale and shift that a linear neighbour can absorb."""
-        return False
+    def scales_along(self) -> int | None:
+        """The axis along which a layer that only scales and shifts has its constants."""
+        return None
+
+    @property
+    def absorbs_along(self) -> int | None:
+        """The output axis along which its parameters can absorb a scale and shift after it."""
+        return None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its parameters and operations are known, if it has any."""
+        return True
 
     def with_formats(
         self,
@@ -288,6 +298,11 @@ class UnknownLayer(Layer):
     def parameter_count(self) -> int:
         """Number of parameter elements as far as it is known."""
         return self.parameters_held or 0
+
+    @property
+    def is_counted(self) -> bool:
+        """Not unless the source knows the number of parameters."""
+        return self.parameters_held is not None
 
 
 @frozen

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +71,8 @@ class Plugins:
             distribution.version if distribution else "",
         )
         try:
-            loaded = entry_point.load()
+            with _quiet():
+                loaded = entry_point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's import may fail in any way
             self._reject(plugin, f"cannot be imported: {type(error).__name__}: {error}")
         else:
@@ -93,7 +96,8 @@ class Plugins:
         caller = getattr(self._manager.hook, hook)
         for implementation in sorted(caller.get_hookimpls(), key=lambda item: item.plugin_name):
             try:
-                values = list(implementation.function())
+                with _quiet():
+                    values = list(implementation.function())
             except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's hook may fail in any way
                 self.blame(implementation.plugin_name, f"{hook}: {type(error).__name__}: {error}")
                 continue
@@ -126,6 +130,11 @@ class Plugins:
 def installed() -> Plugins:
     """The plugins of the running environment, searched for once."""
     return Plugins.discover()
+
+
+def _quiet() -> contextlib.AbstractContextManager[object]:
+    """Send what a plugin prints to standard error: standard output is for data."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _signature_problem(

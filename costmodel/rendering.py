@@ -7,12 +7,14 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.devices import COMPONENTS, Charge, Cost
+from costmodel.operators import Unpriced
 from costmodel.report import Column, Table
 from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from costmodel.bills import Bill, Coverage, Line, Share
+    from costmodel.convention import LoweredLayer
     from costmodel.devices import Parameter
     from costmodel.estimates import Estimate
     from costmodel.scenario import Scenario
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = "costmodel/estimate/1"
 
 _SHOWN_REASONS: Final = 8
+_UNKNOWN: Final = "?"
 
 
 def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
@@ -28,12 +31,19 @@ def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
     for layer, whys in reasons.items():
         for why in whys:
             by_reason.setdefault(why, []).append(layer)
-    listed = [f"{_some(layers)}: {why}" for why, layers in by_reason.items()]
+    listed = [f"{some(layers)}: {why}" for why, layers in by_reason.items()]
     more = len(listed) - _SHOWN_REASONS
     return listed[:_SHOWN_REASONS] + ([f"and {more} more reasons"] if more > 0 else [])
 
 
-def _some(names: Sequence[str], limit: int = 3) -> str:
+def standing(line: Line) -> str:
+    """Whether a layer is `priced`, `partial`, `free` or `unpriced`."""
+    if line.unpriced:
+        return "partial" if line.cost.charges else "unpriced"
+    return "priced" if line.cost.charges else "free"
+
+
+def some(names: Sequence[str], limit: int = 3) -> str:
     shown = ", ".join(names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
@@ -44,7 +54,8 @@ def explanation(bill: Bill, line: Line) -> Iterator[str]:
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
     shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"
     outputs = " and ".join(show_shape(tensor.shape) for tensor in layer.outputs)
-    yield f"  takes {shapes}, gives {outputs}, holds {layer.parameter_count:,} parameters"
+    held = f"{layer.parameter_count:,}" if layer.is_counted else "an unknown number of"
+    yield f"  takes {shapes}, gives {outputs or 'an unknown shape'}, holds {held} parameters"
     for item in line.items:
         if item.operator is not None:
             yield f"  {item.operator.summary}"
@@ -53,7 +64,7 @@ def explanation(bill: Bill, line: Line) -> Iterator[str]:
                 yield from _charge_lines(charge)
         else:
             yield f"    {type(item.outcome).__name__.lower()}: {item.outcome.reason}"
-    yield f"  energy: {_energy(line.cost)}"
+    yield f"  energy: {_energy(line)}"
 
 
 def _charge_lines(charge: Charge) -> Iterator[str]:
@@ -73,8 +84,11 @@ def _counted(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
 
-def _energy(cost: Cost) -> str:
+def _energy(line: Line) -> str:
+    cost = line.cost
     value = _joules(cost.energy_joules)
+    if line.unpriced:
+        return f"at least {value}" if cost.charges else "not known"
     low, high = cost.energy_joules_low, cost.energy_joules_high
     return value if low == high else f"{value} ({_joules(low)} to {_joules(high)})"
 
@@ -84,37 +98,61 @@ def _joules(value: float) -> str:
 
 
 def _cell(line: Line) -> str:
-    if line.unpriced:
-        known = f"{_joules(line.cost.energy_joules)} + " if line.cost.charges else ""
-        return f"{known}unpriced"
-    return _joules(line.cost.energy_joules) if line.cost.charges else "free"
+    energy = _joules(line.cost.energy_joules)
+    return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
 
 
 def table(estimate: Estimate, *, exact: bool = False) -> Table:
-    """A row for each layer and a column for each device; `exact` has bare numbers in joules."""
+    """A row for each layer and a column for each device.
+
+    `exact` has bare numbers, energies in joules, and a column for whether each is the whole one.
+    """
     bills = list(estimate.bills.values())
-    cell = _exact_cell if exact else _cell
     columns = [
         Column("Layer"), Column("Kind"), Column("Output"),
-        Column("Parameters", numeric=True), Column("MACs", numeric=True),
-        *(Column(f"{bill.device.name}{' (J)' * exact}", numeric=True) for bill in bills),
+        Column("Parameters", numeric=True), Column(_macs_title(estimate), numeric=True),
+        *(column for bill in bills for column in _device_columns(bill, exact=exact)),
     ]  # fmt: skip
     rows = [
         (
-            lowered.layer.name,
-            lowered.layer.kind,
-            "; ".join(show_shape(tensor.shape) for tensor in lowered.layer.outputs),
-            f"{lowered.layer.parameter_count:{'' if exact else ','}}",
-            f"{lowered.macs:{'' if exact else ','}}",
-            *(cell(bill.lines[index]) for bill in bills),
+            *_layer_cells(lowered, exact=exact),
+            *(cell for bill in bills for cell in _cells(bill.lines[index], exact=exact)),
         )
         for index, lowered in enumerate(estimate.lowered)
     ]
-    return Table(_title(estimate), columns, rows, _footer(estimate), _notes(estimate))
+    return Table(_title(estimate), columns, rows, _footer(estimate, exact=exact), _notes(estimate))
 
 
-def _exact_cell(line: Line) -> str:
-    return "" if line.unpriced else repr(line.cost.energy_joules)
+def _macs_title(estimate: Estimate) -> str:
+    return "MACs" if estimate.scenario.batch == 1 else "MACs/example"
+
+
+def _device_columns(bill: Bill, *, exact: bool) -> Iterator[Column]:
+    name = bill.device.name
+    yield Column(f"{name} (J)" if exact else name, numeric=True)
+    if exact:
+        yield Column(f"{name} status")
+
+
+def _layer_cells(lowered: LoweredLayer, *, exact: bool) -> Iterator[str]:
+    layer, style = lowered.layer, "" if exact else ","
+    unknown = "" if exact else _UNKNOWN
+    yield from (layer.name, layer.kind)
+    yield "; ".join(show_shape(tensor.shape) for tensor in layer.outputs)
+    yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
+    yield f"{lowered.macs:{style}}" if _has_count(lowered) else unknown
+
+
+def _has_count(lowered: LoweredLayer) -> bool:
+    """Whether it is known how much work there is, priced or not."""
+    return not isinstance(lowered.work, Unpriced)
+
+
+def _cells(line: Line, *, exact: bool) -> tuple[str, ...]:
+    if not exact:
+        return (_cell(line),)
+    state = standing(line)
+    return ("" if state == "unpriced" else repr(line.cost.energy_joules), state)
 
 
 def _title(estimate: Estimate) -> str:
@@ -128,17 +166,33 @@ def _title(estimate: Estimate) -> str:
     )
 
 
-def _footer(estimate: Estimate) -> list[tuple[str, ...]]:
+def _footer(estimate: Estimate, *, exact: bool) -> list[tuple[str, ...]]:
     bills = estimate.bills.values()
-    count = f"{estimate.network.parameter_count:,}"
-    totals = ("Total", "", "", count, f"{estimate.macs:,}", *map(_total_cell, bills))
-    covered = (f"{bill.coverage.fraction:.1%}" for bill in bills)
-    return [totals, ("Layers covered", "", "", "", "", *covered)]
+    beside = ("",) * exact
+    parameters = f"{_least(_parameters_known(estimate))}{estimate.network.parameter_count:,}"
+    macs = f"{_least(_macs_known(estimate))}{estimate.macs:,}"
+    energies = [cell for bill in bills for cell in (_total_cell(bill), *beside)]
+    covered = [cell for bill in bills for cell in (f"{bill.coverage.fraction:.1%}", *beside)]
+    return [
+        ("Total", "", "", parameters, macs, *energies),
+        ("Layers covered", "", "", "", "", *covered),
+    ]
+
+
+def _parameters_known(estimate: Estimate) -> bool:
+    return all(lowered.layer.is_counted for lowered in estimate.lowered)
+
+
+def _macs_known(estimate: Estimate) -> bool:
+    return all(map(_has_count, estimate.lowered))
+
+
+def _least(known: object) -> str:
+    return "" if known else ">= "
 
 
 def _total_cell(bill: Bill) -> str:
-    least = "" if bill.is_complete else ">= "
-    return least + _joules(bill.total.energy_joules)
+    return _least(bill.is_complete) + _joules(bill.total.energy_joules)
 
 
 def _notes(estimate: Estimate) -> Iterator[str]:
@@ -162,21 +216,24 @@ def as_dict(estimate: Estimate) -> dict[str, Any]:
             "name": network.name,
             "layers": len(network.layers),
             "macs": estimate.macs,
+            "macs_are_lower_bound": not _macs_known(estimate),
             "parameters": network.parameter_count,
+            "parameters_are_lower_bound": not _parameters_known(estimate),
         },
         "convention": estimate.convention.name,
-        "scenario": _scenario_dict(scenario),
+        "scenario": scenario_dict(scenario),
         "on_unpriced": estimate.on_unpriced,
         "plugins": [
             {"name": item.name, "distribution": item.distribution, "version": item.version}
             for item in estimate.plugins
         ],
         "problems": list(estimate.problems),
-        "devices": {name: _bill_dict(bill) for name, bill in estimate.bills.items()},
+        "devices": {name: _bill_dict(bill, estimate) for name, bill in estimate.bills.items()},
     }
 
 
-def _scenario_dict(scenario: Scenario) -> dict[str, Any]:
+def scenario_dict(scenario: Scenario) -> dict[str, Any]:
+    """The conditions as plain values, in SI units."""
     rates = scenario.rates
     return {
         "batch": scenario.batch,
@@ -184,12 +241,14 @@ def _scenario_dict(scenario: Scenario) -> dict[str, Any]:
         "dt_seconds": scenario.dt,
         "rates_hertz": dict(rates) if isinstance(rates, Mapping) else rates,
         "default_format": str(scenario.default_format),
+        "source_format": None if scenario.source_format is None else str(scenario.source_format),
         "input_shapes": {name: list(shape) for name, shape in scenario.input_shapes.items()},
     }
 
 
-def _bill_dict(bill: Bill) -> dict[str, Any]:
-    device = bill.device
+def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
+    device, total = bill.device, bill.total
+    pairs = zip(estimate.lowered, bill.lines, strict=True)
     return {
         "title": device.title,
         "family": device.family,
@@ -197,10 +256,10 @@ def _bill_dict(bill: Bill) -> dict[str, Any]:
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},
         "settings": dict(device.settings),
-        **_cost_dict(bill.total),
+        **_cost_dict(total, is_complete=bill.is_complete),
         "is_lower_bound": not bill.is_complete,
         "coverage": _coverage_dict(bill.coverage),
-        "layers": [_line_dict(line) for line in bill.lines],
+        "layers": [_line_dict(lowered, line) for lowered, line in pairs],
     }
 
 
@@ -216,14 +275,14 @@ def _parameter_dict(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _cost_dict(cost: Cost) -> dict[str, Any]:
+def _cost_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any]:
     parts = cost.components
     order = [*(name for name in COMPONENTS if name in parts), *sorted(parts.keys() - {*COMPONENTS})]
     return {
         "energy_joules": {
             "value": cost.energy_joules,
             "low": cost.energy_joules_low,
-            "high": cost.energy_joules_high,
+            "high": cost.energy_joules_high if is_complete else None,
         },
         "latency_seconds": cost.latency_seconds,
         "components": {name: parts[name] for name in order},
@@ -243,14 +302,19 @@ def _share_dict(share: Share) -> dict[str, Any]:
     return {"covered": share.covered, "total": share.total, "fraction": share.fraction}
 
 
-def _line_dict(line: Line) -> dict[str, Any]:
-    layer = line.layer
+def _line_dict(lowered: LoweredLayer, line: Line) -> dict[str, Any]:
+    layer, cost = line.layer, _cost_dict(line.cost, is_complete=not line.unpriced)
+    if standing(line) == "unpriced":
+        cost |= {"energy_joules": None, "latency_seconds": None}
     return {
         "name": layer.name,
         "kind": layer.kind,
         "outputs": [list(tensor.shape) for tensor in layer.outputs],
-        "parameters": layer.parameter_count,
-        **_cost_dict(line.cost),
+        "parameters": layer.parameter_count if layer.is_counted else None,
+        "macs": lowered.macs if _has_count(lowered) else None,
+        "status": standing(line),
+        **cost,
+        "is_lower_bound": bool(line.unpriced),
         "charges": [_charge_dict(charge) for charge in line.cost.charges],
         "free": list(line.free),
         "unpriced": list(line.unpriced),

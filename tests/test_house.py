@@ -41,6 +41,7 @@ STAIR = [
     "network",
     "scenario",
     "devices",
+    "formats",
     "convention",
     "hookspecs",
     "plugins",

@@ -179,7 +179,7 @@ def _missing(estimate: Estimate) -> Iterator[str]:
     for name, bill in estimate.bills.items():
         layers = bill.coverage.layers
         if not bill.is_complete:
-            missing = f"{layers.total - layers.covered} of {layers.total} layers"
+            missing = f"{len(bill.coverage.unpriced)} of {layers.total} layers"
             devices.setdefault(missing, []).append(name)
     for missing, names in devices.items():
         yield f"{missing} on {', '.join(names)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ from costmodel.errors import ReadError
 CONFIG_LIMIT: Final = 2**26
 """Bytes of an architecture; that of a network of 10,000 layers takes a seventh of it."""
 
+_HDF5: Final = (".h5", ".hdf5")
 _CONFIG: Final = "config.json"
 _CHUNK: Final = 2**16
 
@@ -24,7 +26,11 @@ def load_file(path: Path) -> Any:
         ReadError: the file is damaged, too large, or not what its name says.
 
     """
+    if path.suffix in _HDF5:
+        message = f"{path}: HDF5 is not read yet; save the model as .keras with Keras 3"
+        raise ReadError(message)
     try:
+        _check_kind(path)
         content = _archived(path) if path.suffix == ".keras" else _bounded(path)
     except FileNotFoundError:
         message = f"no such file: {path}"
@@ -54,6 +60,14 @@ def load_json(content: bytes | str, where: str) -> Any:
     except ValueError as error:
         message = f"{where}: not JSON: {error}"
         raise ReadError(message) from None
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse a pipe or device, which may never end, before it is opened."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        message = f"{path}: a pipe or device is not read; expected a regular file"
+        raise ReadError(message)
 
 
 def _bounded(path: Path) -> bytes:

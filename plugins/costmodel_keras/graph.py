@@ -10,6 +10,9 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from costmodel.errors import ReadError
 from costmodel.tensor import Shape, as_shape
 
+OWN_PACKAGE: Final = "custom"
+"""The package that stands in the kind of a class that was defined in a program itself."""
+
 _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
@@ -70,6 +73,8 @@ class ModelView(NamedTuple):
 def kind_of(module: str, class_name: str) -> str:
     """The kind of a class: the package that it comes from, and its name."""
     package, _, rest = module.partition(".")
+    if package == "__main__":  # Keras saves such a class without a module
+        package = OWN_PACKAGE
     if package == "keras" and ".ops" in f".{rest}":
         return f"keras.ops.{class_name}"
     return f"{package}.{class_name}"
@@ -107,8 +112,9 @@ class ConfigView:
         self.base_kinds: tuple[str, ...] = ()
         shared = entry.get("shared_object_id")
         self.identity: Hashable = shared if isinstance(shared, int) else None
-        module = entry.get("module")
-        self.kind = kind_of(module if isinstance(module, str) else "keras", entry["class_name"])
+        module = entry.get("module", "keras")
+        known = module if isinstance(module, str) else OWN_PACKAGE
+        self.kind = kind_of(known, entry["class_name"])
         self.name = str(config.get("name") or entry.get("name") or entry["class_name"])
 
     @property
@@ -132,6 +138,11 @@ class ConfigView:
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
+        return self._model
+
+    @functools.cached_property
+    def _model(self) -> ModelView | None:
+        # Kept, because a model that is called twice is asked twice.
         if not isinstance(self._config.get("layers"), list):
             return None
         if "input_layers" in self._config:
@@ -161,10 +172,10 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
             feeds, shapes = _feeds(node, view.name)
             recorded.update((k, s) for k, s in zip(feeds, shapes, strict=True) if s is not None)
             calls.append(Call((own, index), view, feeds, shapes, None))
-    models = {view.name for view in views if "input_layers" in view.settings}
+    models = {call.key[0] for call in calls if "input_layers" in call.layer.settings}  # type: ignore[index]
     return ModelView(
         name,
-        tuple(_with_outputs(call, recorded) for call in calls),
+        tuple(with_outputs(call, recorded) for call in calls),
         tuple(_own_key(key, models) for key in _keys(config["input_layers"], name)),
         tuple(_own_key(key, models) for key in _keys(config.get("output_layers"), name)),
     )
@@ -177,7 +188,7 @@ def _own_key(key: Key, models: Collection[str]) -> Key:
     return ((layer, call - 1), key[1]) if layer in models else key
 
 
-def _with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
+def with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
     """The call with the output shapes that its consumers recorded, up to the first gap."""
     shapes: list[Shape] = []
     while (shape := recorded.get((call.key, len(shapes)))) is not None:
@@ -198,6 +209,10 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
             raise ReadError(message)
         entry = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": shape}}
         views.insert(0, ConfigView(entry, name))
+    names = [view.name for view in views]
+    if len(set(names)) < len(names):
+        message = f"model {name!r} has more than one layer called {max(names, key=names.count)!r}"
+        raise ReadError(message)
     calls = [Call((0, 0), views[0], (), (), None)]
     shift = len(views) - len(entries)
     taken = [None] * shift + [_built_shape(entry) for entry in entries]

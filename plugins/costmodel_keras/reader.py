@@ -15,6 +15,7 @@ from costmodel.network import Network, Port, topological_order
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras import archive, graph
+from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.wrappers import Wrapper
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from costmodel.layer import LayerRules
     from costmodel_keras.graph import Call, Key, LayerView, ModelView
 
-_SUFFIXES = (".keras", ".json")
+LAYER_LIMIT = 50_000
+"""Models that call models that call models unfold fast: thirty of them to a thousand million."""
+
+_SUFFIXES = (".keras", ".json", ".h5", ".hdf5")
 
 
 class KerasReader(Reader):
@@ -63,10 +67,18 @@ class KerasReader(Reader):
 
 def _view(source: object) -> LayerView:
     if isinstance(source, str) and source.lstrip()[:1] == "{":
-        return graph.config_view(archive.load_json(source, "JSON text"), "JSON text")
+        return _config_view(archive.load_json(source, "JSON text"), "JSON text")
     if isinstance(source, str | Path):
-        return graph.config_view(archive.load_file(Path(source)), str(source))
+        return _config_view(archive.load_file(Path(source)), str(source))
     return graph.live_view(source)
+
+
+def _config_view(config: Any, where: str) -> LayerView:
+    version = config.get("keras_version") if isinstance(config, dict) else None
+    if isinstance(version, str) and version.startswith(("1.", "2.")):
+        message = f"{where}: written by Keras {version}; load it there and save it with Keras 3"
+        raise ReadError(message)
+    return graph.config_view(config, where)
 
 
 def read_view(view: LayerView, rules: LayerRules) -> Network:
@@ -85,7 +97,11 @@ def read_view(view: LayerView, rules: LayerRules) -> Network:
         raise ReadError(message)
     assembly = _Assembly(rules)
     outputs = assembly.add_model(model, "", None)
-    return Network(view.name, tuple(assembly.layers.values()), assembly.edges, outputs)
+    if not model.outputs:
+        message = f"model {view.name!r} names no outputs; expected at least one"
+        raise ReadError(message)
+    left = tuple(port for port in outputs if port is not None)
+    return Network(view.name, tuple(assembly.layers.values()), assembly.edges, left)
 
 
 @define
@@ -100,13 +116,19 @@ class _Assembly:
     made: dict[Hashable, Layer] = field(factory=dict)
 
     def add_model(
-        self, model: ModelView, prefix: str, feeds: Sequence[Port] | None
-    ) -> tuple[Port, ...]:
+        self,
+        model: ModelView,
+        prefix: str,
+        feeds: Sequence[Port] | None,
+        given: Sequence[Shape] = (),
+    ) -> tuple[Port | None, ...]:
         """Add all layers of a model, their names behind `prefix`; returns what leaves it.
 
-        `feeds` replaces the inputs of a model that is called as a layer.
+        `feeds` replaces the inputs of a model that is called as a layer, and `given` are the
+        shapes that the model around it recorded of its outputs. What leaves it is None where
+        nobody knows its shape.
         """
-        ports: dict[Key, Port] = {}
+        ports: dict[Key, Port | None] = {}
         if feeds is not None:
             if len(feeds) != len(model.inputs):
                 message = (
@@ -116,15 +138,14 @@ class _Assembly:
             ports.update(zip(model.inputs, feeds, strict=True))
         # Shapes that a model recorded say nothing about a call of it with other ones.
         recorded = feeds is None or self._takes(model, feeds)
+        ends = dict(zip(model.outputs, given, strict=False))
         calls = _ordered(model)
         _check_inputs(model)
         for call in calls:
             if (call.key, 0) not in ports:
-                self._add_call(call, prefix, ports, recorded=recorded)
-        # A file does not record the shape of what leaves a network: a layer without a rule that
-        # stands there gives nothing that could be named.
-        silent = {call.key for call in calls if (call.key, 0) not in ports}
-        return tuple(_port(ports, key, model.name) for key in model.outputs if key[0] not in silent)
+                known = call if call.output_shapes else _with_outputs(call, ends)
+                self._add_call(known, prefix, ports, recorded=recorded)
+        return tuple(_port(ports, key, model.name) for key in model.outputs)
 
     def _takes(self, model: ModelView, feeds: Sequence[Port]) -> bool:
         declared = {call.key: call.output_shapes for call in model.calls}
@@ -134,24 +155,53 @@ class _Assembly:
             for (shape, *_), port in zip(shapes, feeds, strict=True)
         )
 
-    def _add_call(self, call: Call, prefix: str, ports: dict[Key, Port], *, recorded: bool) -> None:
+    def _add_call(
+        self, call: Call, prefix: str, ports: dict[Key, Port | None], *, recorded: bool
+    ) -> None:
         view = call.layer
         sources = tuple([_port(ports, key, view.name) for key in call.feeds])
         path = prefix + view.name
+        if None in sources:
+            self._add_behind_unknown(call, path, ports)
+            return
         inner = view.model()
         if inner is not None:
-            left = self.add_model(inner, f"{path}/", sources)
+            left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())  # type: ignore[arg-type]  # none is None
             ports.update({(call.key, index): port for index, port in enumerate(left)})
             return
-        layer = self._add_layer(call, path, sources)
+        layer = self._add_layer(call, path, sources)  # type: ignore[arg-type]  # none is None
         if recorded:
             _check_recorded(layer, call)
+        self._open_ports(call, layer, ports)
+
+    def _open_ports(self, call: Call, layer: Layer, ports: dict[Key, Port | None]) -> None:
         for index in range(len(layer.outputs)):
             ports[call.key, index] = Port(layer.name, index)
+        if not layer.outputs:
+            # A file does not record the shape of what leaves a network or a sequential model.
+            ports[call.key, 0] = None
+
+    def _add_behind_unknown(self, call: Call, path: str, ports: dict[Key, Port | None]) -> None:
+        """Keep the place of a layer whose input comes from a layer of unknown output shape."""
+        name = self._name(path)
+        layer = UnknownLayer(
+            name, call.layer.kind, recorded=call.output_shapes or (),
+            reason="the shape of its input is not known: no rule for the layer before it",
+        )  # fmt: skip
+        self.layers[name] = layer
+        self.edges[name] = ()
+        self._open_ports(call, layer, ports)
+
+    def _name(self, path: str) -> str:
+        """A name for one more call of the layer at `path`."""
+        if len(self.layers) >= LAYER_LIMIT:
+            message = f"the network unfolds to more than {LAYER_LIMIT:,} layers"
+            raise ReadError(message)
+        count = self.calls[path] = self.calls.get(path, 0) + 1
+        return path if count == 1 else f"{path}@{count}"
 
     def _add_layer(self, call: Call, path: str, sources: tuple[Port, ...]) -> Layer:
-        count = self.calls[path] = self.calls.get(path, 0) + 1
-        name = path if count == 1 else f"{path}@{count}"
+        name = self._name(path)
         layers = self.layers
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
         identity = call.layer.identity
@@ -265,7 +315,7 @@ def _check_inputs(model: ModelView) -> None:
             raise ReadError(message)
 
 
-def _port(ports: Mapping[Key, Port], key: Key, reader: str) -> Port:
+def _port(ports: Mapping[Key, Port | None], key: Key, reader: str) -> Port | None:
     try:
         return ports[key]
     except KeyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
@@ -302,3 +303,101 @@ def test_a_shape_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         read(open_model, input_shapes=shapes, catalogue=CATALOGUE)
+
+
+# ------------------------------------------------------------------ what no source tells
+
+
+def test_layers_behind_one_of_unknown_shape_keep_their_places() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((5, 3)),
+            Mystery(name="odd"),
+            layers.Dropout(0.5, name="drop"),
+            layers.Dense(2),
+        ]
+    )
+    network = read(model.to_json(), catalogue=CATALOGUE)
+    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").bill("cpu")
+    assert [line.layer.name for line in bill.lines if line.unpriced] == ["odd", "drop"]
+    assert "not known" in bill.line("drop").unpriced[0]
+    assert bill.lines[-1].cost.energy_joules > 0
+
+
+def test_a_file_with_a_layer_of_unknown_size_claims_no_coverage_of_sizes() -> None:
+    model = behind(Weighted(name="odd"), last=False)
+    network = read(model.to_json(), catalogue=CATALOGUE)
+    coverage = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
+    assert coverage.parameters.fraction is None
+    assert coverage.macs.fraction is None
+
+
+def test_a_class_of_ones_own_is_not_taken_for_the_layer_of_that_name() -> None:
+    config = json.loads(keras.Sequential([keras.Input((4,)), layers.Dense(2)]).to_json())
+    config["config"]["layers"][1].update(module=None, registered_name="Dense")
+    network = read(json.dumps(config), catalogue=CATALOGUE)
+    assert network.layers[1].kind == "custom.Dense"
+
+
+def test_models_that_unfold_without_end_are_refused() -> None:
+    entry = json.loads(behind(layers.ReLU(), last=True).to_json())
+    with pytest.raises(ReadError, match="unfolds to more than"):
+        read(json.dumps(_nested(entry, depth=30)), catalogue=CATALOGUE)
+
+
+def _nested(entry: Any, depth: int) -> Any:
+    """Models that each call the one before twice, one after the other."""
+    for level in range(depth):
+        inner = {**entry, "name": f"inner_{level}", "inbound_nodes": []}
+        feeds = [("in", 0), (f"inner_{level}", 0)]
+        inner["inbound_nodes"] = [
+            {"args": [_tensor_of(name, call)], "kwargs": {}} for name, call in feeds
+        ]
+        first = {
+            "class_name": "InputLayer", "module": "keras.layers", "name": "in",
+            "config": {"name": "in", "batch_shape": [None, 4]}, "inbound_nodes": [],
+        }  # fmt: skip
+        config = {
+            "name": f"outer_{level}", "layers": [first, inner],
+            "input_layers": [["in", 0, 0]], "output_layers": [[f"inner_{level}", 2, 0]],
+        }  # fmt: skip
+        entry = {"class_name": "Functional", "module": "keras", "config": config}
+    return entry
+
+
+def _tensor_of(layer: str, call: int) -> Any:
+    config = {"shape": [None, 4], "dtype": "float32", "keras_history": [layer, call, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+# ------------------------------------------------------------------ folding
+
+
+def _free(model: Any) -> Any:
+    network = read(model, catalogue=CATALOGUE)
+    return estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu").free
+
+
+def test_batch_norm_along_another_axis_than_the_channels_is_charged() -> None:
+    image = keras.Input((8, 8, 3))
+    along = {
+        axis: keras.Model(
+            image, layers.BatchNormalization(axis, name="bn")(layers.Conv2D(4, 3)(image))
+        )
+        for axis in (-1, 1)
+    }
+    assert "bn" in _free(along[-1])
+    assert "bn" not in _free(along[1])
+
+
+def test_batch_norm_behind_shared_parameters_is_charged() -> None:
+    one, other, shared = keras.Input((4,)), keras.Input((4,)), layers.Dense(4)
+    outputs = [layers.BatchNormalization(name="bn")(shared(one)), shared(other)]
+    assert "bn" not in _free(keras.Model([one, other], outputs))
+
+
+def test_batch_norm_behind_folded_batch_norm_is_folded_too() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    model.add(layers.BatchNormalization(name="bn"))
+    model.add(layers.BatchNormalization(name="again"))
+    assert {"bn", "again"} <= _free(model).keys()

@@ -71,6 +71,11 @@ class Dense(Layer):
         kernel = (self.input_shape[-1], self.units)
         return present([("kernel", kernel, True), ("bias", (self.units,), self.use_bias)])
 
+    @property
+    def absorbs_along(self) -> int | None:
+        """The last axis: a column of the kernel makes each of its elements."""
+        return len(self.input_shape) - 1
+
     def operators(self) -> Work:
         """One contraction over the last axis, then the activation."""
         inputs, outputs = self.inputs[0], self.outputs[0]

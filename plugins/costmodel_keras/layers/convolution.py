@@ -106,6 +106,11 @@ class Convolution(Layer):
         return (image_shape(self.spatial_shape(), self.output_channels(), self.data_format),)
 
     @property
+    def absorbs_along(self) -> int | None:
+        """The channels: a filter makes each of them."""
+        return self.rank if self.data_format == "channels_last" else 0
+
+    @property
     def positions(self) -> int:
         """Places of the kernel in the output."""
         return self.outputs[0].size // self.output_channels()

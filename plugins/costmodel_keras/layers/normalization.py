@@ -50,9 +50,9 @@ class BatchNormalization(ScaleAndShift):
         ])  # fmt: skip
 
     @property
-    def is_foldable(self) -> bool:
-        """A linear layer before it can absorb it."""
-        return True
+    def scales_along(self) -> int | None:
+        """The axis of its vectors, where it is one."""
+        return own_axis(self.axis[0], len(self.input_shape)) if len(self.axis) == 1 else None
 
 
 @frozen(slots=False)
