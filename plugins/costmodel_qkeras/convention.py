@@ -17,7 +17,7 @@ from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.facts import Settings
 from costmodel_qkeras.qtools.network import NetworkRecord, describe_network
 from costmodel_qkeras.qtools.prices import Memory, Prices, moves
-from costmodel_qkeras.qtools.processes import ADAPTERS, prices_for
+from costmodel_qkeras.qtools.processes import FAMILY, prices_for
 from costmodel_qkeras.qtools.records import Record, Stored
 from costmodel_qkeras.qtools.saved import bare_kind, nodes_of
 
@@ -50,7 +50,8 @@ def _quantizers(given: Sequence[object] | None) -> tuple[object, ...] | None:
 class QToolsConvention(Convention):
     """Counts and charges as QTools does, over- and undercounting where it does.
 
-    Memory is that of the device; `source_quantizers` are those of the inputs, where they are
+    Prices are QTools' own on a device of the process it has a table for, and the device's on
+    another; memory is the device's. `source_quantizers` are those of the inputs, where they are
     not quantized_bits(8, 0, 1).
     """
 
@@ -80,8 +81,7 @@ class QToolsConvention(Convention):
             return super().price(device, operator, scenario)
         prices = prices_for(device)
         if prices is None:
-            families = " and ".join(map(repr, ADAPTERS))
-            return Unpriced(f"QTools' counts have prices on devices of the class {families} alone")
+            return Unpriced(f"QTools' counts have prices on devices of the class {FAMILY!r} alone")
         try:
             return rule(_Pricing(prices, memory_of(device), scenario), operator)
         except QToolsError as error:

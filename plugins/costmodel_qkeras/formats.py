@@ -4,47 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from attrs import field, frozen
-from attrs.validators import in_
-
-from costmodel.numerics import FixedPoint, NumericFormat
+from costmodel.errors import CostModelError
+from costmodel.numerics import Binary, FixedPoint, NumericFormat, PowerOfTwo, Ternary
 from costmodel_qkeras.quantizers import QuantizerError
 
 if TYPE_CHECKING:
     from costmodel_qkeras.quantizers import Quantizer
 
 
-@frozen
-class PowerOfTwo(NumericFormat):
-    """A power of two whose exponent is stored: never zero."""
-
-    signed: bool = True
-    max_exponent: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        """Check that there is a bit for the exponent."""
-        if self.bits <= self.signed:
-            message = f"bits is {self.bits}; expected one for the exponent beside the sign"
-            raise ValueError(message)
-
-
-@frozen
-class Ternary(NumericFormat):
-    """One of -1, 0 and +1."""
-
-    bits: int = field(default=2, validator=in_([2]))
-
-
-@frozen
-class Binary(NumericFormat):
-    """One of -1 and +1, or of 0 and 1."""
-
-    bits: int = field(default=1, validator=in_([1]))
-    zero_one: bool = False
-
-
+@lru_cache(maxsize=1024)
 def numeric_format(quantizer: Quantizer) -> NumericFormat:
     """The exact format of what a quantizer yields, before any scale.
 
@@ -54,7 +25,7 @@ def numeric_format(quantizer: Quantizer) -> NumericFormat:
     """
     try:
         return _FORMATS[quantizer.name](quantizer)
-    except (ValueError, TypeError) as error:
+    except (CostModelError, ValueError) as error:
         message = f"{quantizer}: {error}"
         raise QuantizerError(message) from None
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import frozen
 from golden import specs
 from golden.qtools_cases import CASES, ask, savable
 from worlds import HOUSE, world
 
 import costmodel
 import costmodel_qkeras.hooks
-from costmodel import Device, Network, Scenario, UnpricedWarning
+from costmodel import Network, Scenario, UnpricedWarning
 from costmodel_qkeras.convention import QToolsConvention
 from costmodel_qkeras.qtools.facts import Settings
 from costmodel_qkeras.qtools.prices import Memory
@@ -24,18 +23,6 @@ if TYPE_CHECKING:
 
 CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
 PICO = 1e-12
-
-
-@frozen
-class Chip(Device):
-    """A device of the class that QTools' prices are for, with its memory settings."""
-
-    family: ClassVar = "horowitz"
-
-    weights_on_memory: str = "dram"
-    activations_on_memory: str = "dram"
-    min_sram_size: int = 0
-    rd_wr_on_io: bool = True
 
 
 def network(shape: tuple[int, ...], *layers: dict[str, Any]) -> Network:
@@ -58,9 +45,9 @@ def _parts(layer: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
 
 
 def estimate(source: Any, convention: Any = "qtools", **memory: Any) -> Estimate:
+    chip = CATALOGUE.device("horowitz-45nm", **memory)
     return costmodel.estimate(
-        source, Chip("chip", **memory), convention=convention, on_unpriced="bound",
-        catalogue=CATALOGUE,
+        source, chip, convention=convention, on_unpriced="bound", catalogue=CATALOGUE
     )  # fmt: skip
 
 
@@ -79,7 +66,7 @@ def test_a_bill_has_the_numbers_of_qtools_before_rounding(case: specs.Case) -> N
         keras_accumulator="int32" if case["for_reference"] else None,
     )
     convention = QToolsConvention(source_quantizers=case["source_quantizers"], settings=settings)
-    bill = estimate(source, convention, **case["memory"]).bill("chip")
+    bill = estimate(source, convention, **case["memory"]).bill("horowitz-45nm")
     tools = ask(source, case)
     found = energies(tools._layer_map, Memory(**case["memory"]), tools._prices)
     for name, energy in found.items():
@@ -109,32 +96,32 @@ CONV = {
 ], ids=lambda layer: layer["kind"])  # fmt: skip
 def test_work_that_qtools_forgets_is_unpriced_with_its_size(layer: dict[str, Any]) -> None:
     found = estimate(network((8, 8, 3), layer))
-    (reason,) = found.coverage("chip").unpriced["layer0"]
+    (reason,) = found.coverage("horowitz-45nm").unpriced["layer0"]
     macs = found.network.macs
     kind = f"qkeras.{layer['kind']}"
     forgotten = f"{macs:,} multiply-accumulates"
     assert reason == f"QTools counts no energy for the arithmetic of a {kind!r}: {forgotten}"
-    assert found.coverage("chip").macs.covered == 0
+    assert found.coverage("horowitz-45nm").macs.covered == 0
 
 
 def test_what_qtools_takes_for_free_is_free_with_the_reason() -> None:
     relu = {"kind": "QActivation", "activation": "quantized_relu(4)"}
     found = estimate(network((8,), DENSE, relu))
-    assert found.coverage("chip").is_complete
-    assert "QTools counts no energy" in found.coverage("chip").free["layer1"][0]
-    assert "cuts inputs" in found.coverage("chip").free["input"][0]
+    assert found.coverage("horowitz-45nm").is_complete
+    assert "QTools counts no energy" in found.coverage("horowitz-45nm").free["layer1"][0]
+    assert "cuts inputs" in found.coverage("horowitz-45nm").free["input"][0]
 
 
 def test_where_qtools_raises_the_layer_is_unpriced_with_the_error() -> None:
     pool = {"kind": "AveragePooling2D", "module": "keras.layers", "pool_size": [2, 2]}
     found = estimate(network((8, 8, 3), {**CONV, "kind": "QConv2D"}, pool))
-    (reason,) = found.coverage("chip").unpriced["layer1"]
+    (reason,) = found.coverage("horowitz-45nm").unpriced["layer1"]
     assert reason.startswith("QTools raises AttributeError")
 
 
 def test_a_dense_layer_over_several_axes_is_unpriced_with_the_error() -> None:
     found = estimate(network((5, 8), DENSE))
-    assert "AssertionError" in found.coverage("chip").unpriced["layer0"][0]
+    assert "AssertionError" in found.coverage("horowitz-45nm").unpriced["layer0"][0]
 
 
 def test_a_device_of_another_class_has_no_prices_for_it() -> None:
@@ -144,17 +131,17 @@ def test_a_device_of_another_class_has_no_prices_for_it() -> None:
 
 def test_weights_that_are_fixed_cost_nothing_to_read() -> None:
     found = estimate(network((8,), DENSE), weights_on_memory="fixed")
-    assert "fixed in the logic: nothing is moved" in found.bill("chip").line("layer0").free
-    assert "parameters" not in found.total("chip").components
+    assert "fixed in the logic: nothing is moved" in found.bill("horowitz-45nm").line("layer0").free
+    assert "parameters" not in found.total("horowitz-45nm").components
 
 
 def test_twice_the_batch_costs_twice_as_much() -> None:
     source = network((8,), DENSE)
     one, two = (
         costmodel.estimate(
-            source, Chip("chip"), convention="qtools", catalogue=CATALOGUE,
+            source, "horowitz-45nm", convention="qtools", catalogue=CATALOGUE,
             scenario=Scenario(batch=batch),
-        ).total("chip").energy_joules
+        ).total("horowitz-45nm").energy_joules
         for batch in (1, 2)
     )  # fmt: skip
     assert two == pytest.approx(2 * one)
@@ -162,8 +149,19 @@ def test_twice_the_batch_costs_twice_as_much() -> None:
 
 def test_the_sum_of_an_explanation_is_the_energy_of_the_layer() -> None:
     found = estimate(network((8,), DENSE))
-    line = found.bill("chip").line("layer0")
+    line = found.bill("horowitz-45nm").line("layer0")
     assert line.cost.energy_joules == pytest.approx(math.fsum(line.cost.components.values()))
-    text = found.explain("layer0", "chip")
+    text = found.explain("layer0", "horowitz-45nm")
     assert "energy_per_mul" in text
     assert "config_public.py" in text
+
+
+def test_another_process_is_priced_with_the_figures_of_its_device() -> None:
+    source = network((8,), DENSE)
+    chip = CATALOGUE.device("horowitz-7nm")
+    found = costmodel.estimate(source, chip, convention="qtools", catalogue=CATALOGUE)
+    text = found.explain("layer0", "horowitz-7nm")
+    assert "device 'horowitz-7nm'" in text
+    own = estimate(source).bill("horowitz-45nm").line("layer0").cost.components
+    cost = found.bill("horowitz-7nm").line("layer0").cost.components
+    assert cost["compute"] < own["compute"]

@@ -119,6 +119,19 @@ def test_weights_are_loaded_from_a_file(small: Any, tmp_path: Path) -> None:
     assert np.array_equal(copy.get_weights()[0], small.get_weights()[0])
 
 
+def test_a_process_may_be_a_device(small: Any) -> None:
+    figures, own = (QTools(small, name).pe() for name in ("horowitz-45nm", "horowitz"))
+    assert figures["dense"]["energy"]["op_cost"] == pytest.approx(
+        own["dense"]["energy"]["op_cost"], rel=0.3
+    )
+    # 64 times what QTools charges for an access to the SRAM.
+    one, other = (
+        QTools(small, name).pe("sram", "sram", 2**16) for name in ("horowitz-45nm", "horowitz")
+    )
+    parts = one["dense"]["energy"], other["dense"]["energy"]
+    assert parts[0]["parameters"] == pytest.approx(64 * parts[1]["parameters"], rel=0.02)
+
+
 @pytest.mark.parametrize("sources", [["quantized_relu(6,1)"], "quantized_relu(6,1)"])
 def test_source_quantizers_may_be_strings(small: Any, sources: Any) -> None:
     live = [qkeras.get_quantizer("quantized_relu(6,1)")]

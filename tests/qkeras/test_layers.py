@@ -12,6 +12,7 @@ from worlds import HOUSE, world
 import costmodel_qkeras.hooks
 from costmodel import Contraction, Tensor
 from costmodel.layer import UnknownLayer
+from costmodel.numerics import FixedPoint
 from costmodel_qkeras.layers.quantized import Quantized
 
 CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
@@ -129,9 +130,11 @@ def test_a_bidirectional_layer_does_the_work_twice() -> None:
 def test_a_layer_says_which_formats_it_declares() -> None:
     layer = made("qkeras.QDense", (4,), units=3, kernel_quantizer=B, activation="quantized_relu(4)")
     assert isinstance(layer, Quantized)
-    declared = layer.declared_formats()
+    declared = layer.declared_quantizers()
     assert str(declared["kernel"]) == "quantized_bits(bits=4, symmetric=1)"
     assert declared["bias"] is None
+    assert layer.declared_formats() == {"kernel": FixedPoint(4, 0)}
+    assert layer.declared_result() == FixedPoint(4, 0, signed=False)
     assert layer.output_quantizer.bits == 4
     assert layer.activation == "quantized_relu"
 
@@ -139,9 +142,10 @@ def test_a_layer_says_which_formats_it_declares() -> None:
 @pytest.mark.parametrize(("text", "message"), [
     ("__import__('os').system('true')", "code in a quantizer is refused"),
     ("quantised_bits(4)", "unknown quantizer 'quantised_bits'; nearest known: 'quantized_bits'"),
-    ("quantized_bits(0)", "bits is 0; expected 1 to 1024"),
-    ("quantized_bits(-4)", "bits is -4; expected 1 to 1024"),
-    ("quantized_bits(10000)", "bits is 10000; expected 1 to 1024"),
+    ("quantized_bits(0)", "bits is 0; expected 1 to 4096"),
+    ("quantized_bits(-4)", "bits is -4; expected 1 to 4096"),
+    ("quantized_bits(10000)", "bits is 10000; expected 1 to 4096"),
+    ("quantized_po2(1)", "leaves 0 for the exponent"),
     ("quantized_bits(4, 9)", "an integer part that is not wider than the word"),
     (7, "unknown quantizer 'int'"),
     ({"class_name": "quantized_bits"}, "'class_name' and 'config'"),

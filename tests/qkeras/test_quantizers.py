@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from costmodel.numerics import FixedPoint
-from costmodel_qkeras.formats import Binary, PowerOfTwo, Ternary, numeric_format
+from costmodel.numerics import Binary, FixedPoint, PowerOfTwo, Ternary
+from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.parsing import parse
 from costmodel_qkeras.quantizers import QuantizerError
 from costmodel_qkeras.reading import from_config, read, read_activation
@@ -77,13 +77,13 @@ def test_an_activation_that_does_not_quantise_is_none(activation: object) -> Non
 
 @pytest.mark.parametrize(("text", "message"), [
     ("quantized_bit(8)", "unknown quantizer 'quantized_bit'; nearest known: 'quantized_bits'"),
-    ("quantized_bits(0)", "bits is 0; expected 1 to 1024"),
-    ("quantized_bits(-4)", "bits is -4; expected 1 to 1024"),
-    ("quantized_bits(10000)", "bits is 10000; expected 1 to 1024"),
+    ("quantized_bits(0)", "bits is 0; expected 1 to 4096"),
+    ("quantized_bits(-4)", "bits is -4; expected 1 to 4096"),
+    ("quantized_bits(10000)", "bits is 10000; expected 1 to 4096"),
     ("quantized_bits(True)", "bits is True; expected a whole number"),
     ("quantized_bits(1e999)", "bits is inf; expected a whole number"),
     ("quantized_bits(4, 9)", "integer is 9 and bits is 4"),
-    ("quantized_bits(4, -9000)", "integer is -9000; expected at least -1024"),
+    ("quantized_bits(4, -9000)", "integer is -9000; expected at least -4096"),
     ("quantized_bits('8')", "bits is '8'; expected a whole number"),
     ("quantized_bits(8, bits=4)", "bits is given twice"),
     ("quantized_bits(bits=4, bits=8)", "cannot be parsed|given twice"),
@@ -123,7 +123,7 @@ def test_what_is_no_quantizer_is_refused(source: object, message: str) -> None:
 
 
 def test_a_power_of_two_needs_a_bit_for_its_exponent() -> None:
-    with pytest.raises(QuantizerError, match="one for the exponent beside the sign"):
+    with pytest.raises(QuantizerError, match="leaves 0 for the exponent"):
         numeric_format(parse("quantized_po2(1)"))
 
 

@@ -69,8 +69,7 @@ class QAdaptiveActivation(Quantized, NamedActivation):
 
     def operators(self) -> Work:
         """One activation; its parameters only matter in training."""
-        tensors = {"inputs": self.inputs, "outputs": self.outputs}
-        return (Activation(function=self.activation, **tensors),)
+        return (Activation(inputs=self.inputs, outputs=self.outputs, function=self.activation),)
 
 
 @frozen

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from costmodel.layer import setting
+from costmodel.numerics import NumericFormat
 from costmodel_keras.layers import settings
+from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.quantizers import Quantizer, QuantizerError
 from costmodel_qkeras.reading import looks_quantised, read, read_activation
 
@@ -22,12 +24,22 @@ class Quantized:
     @property
     def quantizers(self) -> tuple[Quantizer | None, ...]:
         """The quantizers as the layer's `get_quantizers` lists them."""
-        return tuple(self.declared_formats().values())
+        return tuple(self.declared_quantizers().values())
 
-    def declared_formats(self) -> Mapping[str, Quantizer | None]:
+    def declared_quantizers(self) -> Mapping[str, Quantizer | None]:
         """The quantizer of every parameter by its name; None where none is declared."""
         names = self.quantizer_names.items()
         return {tensor: getattr(self, name) for tensor, name in names}
+
+    def declared_formats(self) -> Mapping[str, NumericFormat]:
+        """The formats of the parameters by name, as far as the layer declares them."""
+        declared = self.declared_quantizers().items()
+        return {name: numeric_format(found) for name, found in declared if found is not None}
+
+    def declared_result(self) -> NumericFormat | None:
+        """The format that the layer rounds its result to, or None where it declares none."""
+        found: Quantizer | None = getattr(self, "output_quantizer", None)
+        return None if found is None else numeric_format(found)
 
 
 def quantizer(name: str) -> Any:
@@ -54,7 +66,7 @@ KERNEL: Final = {"kernel": "kernel_quantizer", "bias": "bias_quantizer"}
 
 def _quantizer(value: Any) -> Quantizer | None:
     try:
-        return read(value)
+        return _checked(read(value))
     except QuantizerError as error:
         # Not a CostModelError: the layer says whose setting it is.
         raise ValueError(str(error)) from None
@@ -62,9 +74,15 @@ def _quantizer(value: Any) -> Quantizer | None:
 
 def _activation_quantizer(value: Any) -> Quantizer | None:
     try:
-        return read_activation(value)
+        return _checked(read_activation(value))
     except QuantizerError as error:
         raise ValueError(str(error)) from None
+
+
+def _checked(found: Quantizer | None) -> Quantizer | None:
+    if found is not None:
+        numeric_format(found)
+    return found
 
 
 def _activation_name(value: Any) -> str:

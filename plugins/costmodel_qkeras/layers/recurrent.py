@@ -192,9 +192,9 @@ class QBidirectional(Quantized, Layer):
         """Those of both directions."""
         return self.inner.quantizers * 2
 
-    def declared_formats(self) -> Mapping[str, Quantizer | None]:
+    def declared_quantizers(self) -> Mapping[str, Quantizer | None]:
         """Those of both directions by the names of the parameters."""
-        declared = self.inner.declared_formats().items()
+        declared = self.inner.declared_quantizers().items()
         return {f"{way}_{name}": found for way in _WAYS for name, found in declared}
 
     def output_shapes(self) -> Sequence[Shape]:
