@@ -32,7 +32,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
-HOUSE = ("costmodel_hardware.hooks", "costmodel_keras.hooks", "costmodel_spiking.hooks")
+HOUSE = tuple(f"costmodel_{name}.hooks" for name in ("hardware", "keras", "qkeras", "spiking"))
 """The plugins of this repository, by the module that their entry points name."""
 
 

@@ -21,6 +21,7 @@ CORE = ROOT / "costmodel"
 PACKAGES = {
     "costmodel": CORE,
     "costmodel_keras": ROOT / "plugins/costmodel_keras",
+    "costmodel_qkeras": ROOT / "plugins/costmodel_qkeras",
     "costmodel_spiking": ROOT / "plugins/costmodel_spiking",
     "costmodel_hardware": ROOT / "hardware/costmodel_hardware",
 }

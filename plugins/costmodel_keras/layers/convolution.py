@@ -134,7 +134,7 @@ def _each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
 class Conv(Convolution):
     """Convolution, grouped or not."""
 
-    kinds: ClassVar = ("keras.Conv1D", "keras.Conv2D", "keras.Conv3D")
+    kinds: ClassVar[tuple[str, ...]] = ("keras.Conv1D", "keras.Conv2D", "keras.Conv3D")
 
     filters: int = setting(settings.whole)
     groups: int = setting(settings.whole, default=1)
@@ -170,7 +170,9 @@ class Conv(Convolution):
 class ConvTranspose(Convolution):
     """Transposed convolution: every input element is spread through the kernel."""
 
-    kinds: ClassVar = ("keras.Conv1DTranspose", "keras.Conv2DTranspose", "keras.Conv3DTranspose")
+    kinds: ClassVar[tuple[str, ...]] = (
+        "keras.Conv1DTranspose", "keras.Conv2DTranspose", "keras.Conv3DTranspose",
+    )  # fmt: skip
 
     filters: int = setting(settings.whole)
     output_padding: tuple[int, ...] | None = setting(
@@ -234,7 +236,7 @@ def _spread_length(
 class DepthwiseConv(Convolution):
     """Convolution of every channel with kernels of its own."""
 
-    kinds: ClassVar = ("keras.DepthwiseConv1D", "keras.DepthwiseConv2D")
+    kinds: ClassVar[tuple[str, ...]] = ("keras.DepthwiseConv1D", "keras.DepthwiseConv2D")
 
     depth_multiplier: int = setting(settings.whole, default=1)
 

@@ -1,0 +1,90 @@
+"""What all layers of QKeras share: quantizers as settings, and what they say of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from costmodel.layer import setting
+from costmodel.numerics import NumericFormat
+from costmodel_keras.layers import settings
+from costmodel_qkeras.formats import numeric_format
+from costmodel_qkeras.quantizers import Quantizer, QuantizerError
+from costmodel_qkeras.reading import looks_quantised, read, read_activation
+
+
+class Quantized:
+    """A layer of QKeras. A subclass names its quantizers in the order of `get_quantizers`."""
+
+    __slots__ = ()
+
+    quantizer_names: ClassVar[Mapping[str, str]] = {}
+    """The quantizer setting of each tensor, by the name of the parameter or of the state."""
+
+    @property
+    def quantizers(self) -> tuple[Quantizer | None, ...]:
+        """The quantizers as the layer's `get_quantizers` lists them."""
+        return tuple(self.declared_quantizers().values())
+
+    def declared_quantizers(self) -> Mapping[str, Quantizer | None]:
+        """The quantizer of every parameter by its name; None where none is declared."""
+        names = self.quantizer_names.items()
+        return {tensor: getattr(self, name) for tensor, name in names}
+
+    def declared_formats(self) -> Mapping[str, NumericFormat]:
+        """The formats of the parameters by name, as far as the layer declares them."""
+        declared = self.declared_quantizers().items()
+        return {name: numeric_format(found) for name, found in declared if found is not None}
+
+    def declared_result(self) -> NumericFormat | None:
+        """The format that the layer rounds its result to, or None where it declares none."""
+        found: Quantizer | None = getattr(self, "output_quantizer", None)
+        return None if found is None else numeric_format(found)
+
+
+def quantizer(name: str) -> Any:
+    """Declare the setting of the quantizer that QKeras calls `name`.
+
+    A live layer has the quantizer itself under another name than what it was made with.
+    """
+    return setting(_quantizer, default=None, source=(f"{name}_internal", name))
+
+
+def activation_name(source: str = "activation") -> Any:
+    """Declare the setting of the activation's name, without the arguments of a quantizer."""
+    return setting(_activation_name, default="linear", source=source)
+
+
+def activation_quantizer(source: str = "activation") -> Any:
+    """Declare the setting of the quantizer of what a layer puts out."""
+    return setting(_activation_quantizer, default=None, source=source)
+
+
+KERNEL: Final = {"kernel": "kernel_quantizer", "bias": "bias_quantizer"}
+"""The quantizers of dense layers and plain convolutions."""
+
+
+def _quantizer(value: Any) -> Quantizer | None:
+    try:
+        return _checked(read(value))
+    except QuantizerError as error:
+        # Not a CostModelError: the layer says whose setting it is.
+        raise ValueError(str(error)) from None
+
+
+def _activation_quantizer(value: Any) -> Quantizer | None:
+    try:
+        return _checked(read_activation(value))
+    except QuantizerError as error:
+        raise ValueError(str(error)) from None
+
+
+def _checked(found: Quantizer | None) -> Quantizer | None:
+    if found is not None:
+        numeric_format(found)
+    return found
+
+
+def _activation_name(value: Any) -> str:
+    found = _activation_quantizer(value) if looks_quantised(value) else None
+    return settings.activation(value) if found is None else found.name

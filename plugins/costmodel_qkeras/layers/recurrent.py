@@ -1,0 +1,226 @@
+"""Recurrent layers: gates over the steps of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from attrs import frozen
+
+from costmodel.layer import Layer, Work, setting
+from costmodel.operators import Activation, Contraction, Elementwise, Operator
+from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel_keras.graph import ConfigView, LayerView, LiveView
+from costmodel_keras.layers import settings
+from costmodel_qkeras.layers.quantized import (
+    Quantized,
+    activation_name,
+    activation_quantizer,
+    quantizer,
+)
+from costmodel_qkeras.quantizers import Quantizer
+
+
+@frozen
+class CellRule:
+    """What a cell of one kind does in a step, for each of its units.
+
+    `gates` weighted sums, functions by the setting that names them, elementwise steps by
+    function, and the tensors that it carries from step to step.
+    """
+
+    gates: int
+    functions: tuple[tuple[str, int], ...]
+    steps: tuple[tuple[str, int], ...]
+    states: int = 1
+
+
+CELLS: Final[Mapping[str, CellRule]] = {
+    "qkeras.QSimpleRNN": CellRule(1, (("activation", 1),), (("add", 1),)),
+    # Forget the old state, add the new one, let some of it out.
+    "qkeras.QLSTM": CellRule(
+        4, (("recurrent_activation", 3), ("activation", 2)), (("add", 5), ("multiply", 3)), 2
+    ),
+    # Reset the old state, mix it with the new one by z and 1 - z.
+    "qkeras.QGRU": CellRule(
+        3, (("recurrent_activation", 2), ("activation", 1)), (("add", 5), ("multiply", 3))
+    ),
+}
+
+
+@frozen
+class QRecurrent(Quantized, Layer):
+    """A cell that runs over the first axis, time."""
+
+    kinds: ClassVar = tuple(CELLS)
+    quantizer_names: ClassVar = {
+        "kernel": "kernel_quantizer",
+        "recurrent_kernel": "recurrent_quantizer",
+        "bias": "bias_quantizer",
+        "state": "state_quantizer",
+    }
+
+    units: int = setting(settings.whole)
+    use_bias: bool = setting(settings.flag, default=True)
+    return_sequences: bool = setting(settings.flag, default=False)
+    return_state: bool = setting(settings.flag, default=False)
+    reset_after: bool = setting(settings.flag, default=False)
+    kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
+    recurrent_quantizer: Quantizer | None = quantizer("recurrent_quantizer")
+    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
+    state_quantizer: Quantizer | None = quantizer("state_quantizer")
+    activation: str = activation_name()
+    output_quantizer: Quantizer | None = activation_quantizer()
+    recurrent_activation: str = setting(
+        settings.activation, default="linear", source="recurrent_activation"
+    )
+
+    @property
+    def rule(self) -> CellRule:
+        """What the cell does in a step."""
+        return CELLS[self.kind]
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The last step or all of them, and the states where they are asked for."""
+        time, _ = _sequence(self.input_shape)
+        last = (self.units,)
+        states = self.rule.states if self.return_state else 0
+        return ((time, *last) if self.return_sequences else last, *[last] * states)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Kernels (inputs, gates) and (units, gates), and bias (gates)."""
+        _, depth = _sequence(self.input_shape)
+        width = self.rule.gates * self.units
+        bias = (2, width) if self.reset_after else (width,)
+        kernels: dict[str, Shape] = {
+            "kernel": (depth, width), "recurrent_kernel": (self.units, width),
+        }  # fmt: skip
+        return kernels | ({"bias": bias} if self.use_bias else {})
+
+    def operators(self) -> Work:
+        """Two contractions for all gates and steps, the steps on the state, the activations."""
+        time = self.input_shape[0] or 1
+        units = Tensor((time, self.units))
+        state = ((units,), (units,))
+        sums = Tensor((time, self.rule.gates * self.units))
+        work: list[Operator] = [
+            self._gates(self.inputs, ("kernel", "bias"), sums),
+            self._gates((units,), ("recurrent_kernel",), sums),
+        ]
+        work += [
+            Elementwise(inputs=state[0], outputs=state[1], function=function, steps=steps)
+            for function, steps in self.rule.steps
+        ]
+        work += [self._activation(name, count, time) for name, count in self.rule.functions]
+        return tuple(work)
+
+    def _gates(self, inputs: tuple[Tensor, ...], names: Sequence[str], sums: Tensor) -> Contraction:
+        time, width = sums.shape
+        depth = inputs[0].shape[-1] or 1
+        held = [self.parameters[name] for name in names if name in self.parameters]
+        return Contraction(
+            inputs=inputs, parameters=held, outputs=(sums,), reduction=depth,
+            loops=(("steps", time or 1), ("gates", width or 1), ("inputs", depth)),
+        )  # fmt: skip
+
+    def _activation(self, name: str, count: int, time: int) -> Activation:
+        tensors = (Tensor((time, count * self.units)),)
+        return Activation(inputs=tensors, outputs=tensors, function=getattr(self, name))
+
+
+def _sequence(shape: Shape) -> tuple[int | None, int]:
+    if len(shape) != 2 or shape[1] is None:  # noqa: PLR2004  # time and features
+        message = f"expected time and features, found {show_shape(shape)}"
+        raise ValueError(message)
+    return shape[0], shape[1]
+
+
+# ------------------------------------------------------------------ both directions
+
+
+@frozen
+class _Inner:
+    """The class, kind, name and settings of a recurrent layer in a bidirectional one."""
+
+    name: str
+    kind: str
+    settings: tuple[tuple[str, Any], ...]
+
+    def layer(self, inputs: tuple[Tensor, ...]) -> QRecurrent:
+        return QRecurrent(self.name, self.kind, inputs, **dict(self.settings))
+
+
+def _inner(value: Any) -> _Inner:
+    is_config = isinstance(value, Mapping)
+    view: LayerView = ConfigView(value, "a bidirectional layer") if is_config else LiveView(value)
+    if view.kind not in CELLS:
+        message = f"expected one of {', '.join(CELLS)}"
+        raise ValueError(message)
+    read = QRecurrent.read_settings(view.settings)
+    made = QRecurrent("", view.kind, (Tensor((1, 1)),), **read)
+    # What is named differs between a model and its file; the directions need no names.
+    return _Inner("", view.kind, tuple((name, getattr(made, name)) for name in read))
+
+
+_JOINED: Final = {"sum": "add", "ave": "average", "mul": "multiply"}
+"""The merge modes that compute, and the function that they are."""
+
+
+@frozen
+class QBidirectional(Quantized, Layer):
+    """A recurrent layer over a sequence, and another one backwards."""
+
+    kinds: ClassVar = ("qkeras.QBidirectional",)
+
+    forward: _Inner = setting(_inner, source=("forward_layer", "layer"))
+    merge_mode: str | None = setting(
+        lambda value: None if value is None else str(value), default="concat"
+    )
+
+    @property
+    def inner(self) -> QRecurrent:
+        """The layer in one direction."""
+        return self.forward.layer(self.inputs[:1])
+
+    @property
+    def output_quantizer(self) -> Quantizer | None:
+        """That of the layer in it."""
+        return self.inner.output_quantizer
+
+    @property
+    def quantizers(self) -> tuple[Quantizer | None, ...]:
+        """Those of both directions."""
+        return self.inner.quantizers * 2
+
+    def declared_quantizers(self) -> Mapping[str, Quantizer | None]:
+        """Those of both directions by the names of the parameters."""
+        declared = self.inner.declared_quantizers().items()
+        return {f"{way}_{name}": found for way in _WAYS for name, found in declared}
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Both directions side by side, in one, or each by itself; then the states of both."""
+        first, *states = self.inner.output_shapes()
+        merged: Sequence[Shape] = (first,)
+        if self.merge_mode is None:
+            merged = (first, first)
+        elif self.merge_mode == "concat":
+            merged = ((*first[:-1], 2 * self.inner.units),)
+        return (*merged, *states, *states)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Those of both directions."""
+        shapes = self.inner.parameter_shapes().items()
+        return {f"{way}_{name}": shape for way in _WAYS for name, shape in shapes}
+
+    def operators(self) -> Work:
+        """The work of both directions, and how they are joined."""
+        work = self.inner.operators()
+        both = (*work, *work)  # type: ignore[misc]  # a recurrent layer always has work
+        function = _JOINED.get(self.merge_mode or "")
+        if function is None:
+            return both
+        shape = self.outputs[:1]
+        return (*both, Elementwise(inputs=shape * 2, outputs=shape, function=function))
+
+
+_WAYS: Final = ("forward", "backward")

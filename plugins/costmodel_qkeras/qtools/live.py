@@ -1,0 +1,132 @@
+"""The facts of a live Keras model, read from its attributes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from attrs import evolve
+
+from costmodel_qkeras.qtools import kinds
+from costmodel_qkeras.qtools.constants import distinct_values
+from costmodel_qkeras.qtools.errors import QToolsError
+from costmodel_qkeras.qtools.facts import LayerFacts, Node, Shape
+from costmodel_qkeras.quantizers import NAMES, Quantizer
+from costmodel_qkeras.reading import from_object
+
+_WEIGHTED: Final = kinds.CONTRACTIONS | kinds.SELF_FOLDING | kinds.NORMALIZATIONS
+_QUANTIZED: Final = _WEIGHTED | kinds.QUANTIZED_POOLS
+_POOLED: Final = kinds.POOLS
+
+
+def nodes_of(model: Any, *, count_values: bool = False) -> list[Node]:
+    """The layers of a live model in its order; inference needs the values of weights counted.
+
+    Raises:
+        QToolsError: a layer has no input or output of its own.
+
+    """
+    # A sequential model that is built holds a functional one.
+    functional = getattr(model, "_functional", None) or model
+    calls = [(layer, _call(layer)) for layer in functional.layers]
+    order = _edge_order(calls)
+    return [_node(layer, call, order, count_values=count_values) for layer, call in calls]
+
+
+def inputs_of(model: Any) -> list[str]:
+    """The names of the inputs in the order in which the model takes them."""
+    return [_maker(tensor) for tensor in model.inputs]
+
+
+def _call(layer: Any) -> Any:
+    """Keras's node of the first call of a layer, the one that QTools looks at."""
+    nodes: Sequence[Any] = getattr(layer, "_inbound_nodes", ())
+    if not nodes:
+        message = f"layer {layer.name!r} was never called, so it has no input and no output"
+        raise QToolsError(message)
+    return nodes[0]
+
+
+def _maker(tensor: Any) -> str:
+    # Keras has no public name for the layer that makes a tensor.
+    return str(tensor._keras_history.operation.name)  # noqa: SLF001
+
+
+def _edge_order(calls: Iterable[tuple[Any, Any]]) -> Mapping[int, int]:
+    """The place of every tensor in the order in which QTools walks its set of tensors.
+
+    The order of a set hangs on memory addresses: it is the same for the same live objects and
+    for nothing else. Where no layer has several inputs it does not matter.
+    """
+    pairs = [(call.input_tensors, call.outputs) for _, call in calls]
+    if all(len(taken) < 2 for taken, _ in pairs):  # noqa: PLR2004  # an order takes two
+        return {}
+    read_tensors = {tensor: None for taken, _ in pairs for tensor in taken}
+    written = {tensor: None for _, made in pairs for tensor in made}
+    # set(dict) sizes its table unlike set(dict.keys()), and the order follows the size.
+    walked = set(read_tensors.keys()) | set(written.keys())
+    return {id(tensor): place for place, tensor in enumerate(walked)}
+
+
+def _node(layer: Any, call: Any, order: Mapping[int, int], *, count_values: bool) -> Node:
+    name = str(layer.name)
+    facts = _facts(layer, call)
+    if count_values:
+        weights = layer.get_weights()
+        facts = evolve(facts, distinct_values=distinct_values(name, facts, weights))
+    if facts.kind == "InputLayer":
+        return Node(name, facts)
+    taken = call.input_tensors
+    if len(taken) > 1:
+        taken = sorted(taken, key=lambda tensor: order[id(tensor)])
+    return Node(name, facts, tuple([_maker(tensor) for tensor in taken]))
+
+
+def _facts(layer: Any, call: Any) -> LayerFacts:
+    kind = type(layer).__name__
+    settings = vars(layer)
+    return LayerFacts(
+        kind=kind,
+        input_shapes=tuple([tuple(tensor.shape[1:]) for tensor in call.input_tensors]),
+        output_shape=tuple(call.outputs[0].shape[1:]),
+        kernel_shape=_kernel_shape(layer) if kind in _WEIGHTED else (),
+        quantizers=_listed(layer) if kind in _QUANTIZED else None,
+        # Of a recurrent layer it is a property.
+        activation=_quantizer(getattr(layer, "activation", None)),
+        use_bias=bool(settings.get("use_bias", True)),
+        scale=bool(settings.get("scale", True)),
+        center=bool(settings.get("center", True)),
+        pool_size=_pool(settings.get("pool_size")) if kind in _POOLED else (),
+    )
+
+
+def _quantizer(value: Any) -> Quantizer | None:
+    """The quantizer of a live object, if it is one; QTools cannot read strings."""
+    return from_object(value) if type(value).__name__ in NAMES else None
+
+
+def _listed(layer: Any) -> tuple[Quantizer | None, ...] | None:
+    """What the layer's `get_quantizers` lists; None for a Keras layer."""
+    if not hasattr(layer, "get_quantizers"):
+        return None
+    return tuple([_quantizer(value) for value in layer.get_quantizers()])
+
+
+def _kernel_shape(layer: Any) -> Shape:
+    """The shape of the first weight."""
+    # The list of all weights takes long to make, and TensorFlow's shape of one, too.
+    own = getattr(layer, "_trainable_variables", ()) or getattr(
+        layer, "_non_trainable_variables", ()
+    )
+    weights = own or layer.weights
+    if not weights:
+        return ()
+    return tuple(getattr(weights[0], "_shape", None) or weights[0].shape)
+
+
+@lru_cache(maxsize=64)
+def _pool(size: int | tuple[int, ...] | None) -> Shape:
+    if size is None:
+        return ()
+    return (size,) if isinstance(size, int) else tuple(size)

@@ -1,0 +1,192 @@
+"""QKeras's quantizers as values: a name, and all parameters of its constructor."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from costmodel.errors import CostModelError
+from costmodel.numerics import MAX_BITS
+from costmodel_qkeras.signatures import (
+    IMPLIED_BITS,
+    LATEST,
+    SIGNATURES,
+    Argument,
+    Parameters,
+)
+
+
+class QuantizerError(CostModelError, ValueError):
+    """A quantizer that cannot be read, or that no hardware can have."""
+
+
+NAMES: Final = frozenset(SIGNATURES[LATEST])
+"""The names of all quantizers."""
+
+
+@frozen(cache_hash=True)
+class Quantizer:
+    """A quantizer: its name and all its parameters.
+
+    `integer_is_variable` marks integer bits that an adaptive activation keeps in a variable;
+    `shifts` are the least and the largest exponent of a live `auto_po2` scale.
+
+    Raises:
+        QuantizerError: a parameter that no hardware can have.
+
+    """
+
+    name: str
+    parameters: Parameters = field(eq=False)
+    integer_is_variable: bool = False
+    shifts: tuple[int, int] | None = None
+    # True and 1 differ here, though not to ==: QTools prints what it was given.
+    _identity: str = field(init=False, repr=False)
+    _lookup: Mapping[str, Argument] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Check the parameters that decide about the format."""
+        object.__setattr__(self, "_identity", repr(self.parameters))
+        object.__setattr__(self, "_lookup", dict(self.parameters))
+        self._check_bits()
+        self._check_integer()
+        self._check_max_value()
+
+    def get(self, name: str) -> Argument:
+        """One parameter, or None where the quantizer has no such parameter."""
+        return self._lookup.get(name)
+
+    def number(self, name: str) -> float:
+        """One parameter as a number; None and absent count as zero."""
+        value = self.get(name)
+        return value if isinstance(value, (int, float)) else 0
+
+    @property
+    def bits(self) -> int:
+        """Width of the stored word."""
+        return IMPLIED_BITS.get(self.name) or int(self.number("bits"))
+
+    @property
+    def integer(self) -> int:
+        """Digits left of the binary point."""
+        return int(self.number("integer"))
+
+    @property
+    def max_value(self) -> float | None:
+        """Cap of a power of two; QKeras takes zero for no cap."""
+        return self.number("max_value") or None
+
+    def __str__(self) -> str:
+        """Write the call with the parameters that differ from their defaults."""
+        defaults = dict(SIGNATURES[LATEST][self.name])
+        changed = [
+            f"{key}={_written(value)}"
+            for key, value in self.parameters
+            if key not in defaults or value != defaults[key]
+        ]
+        return f"{self.name}({', '.join(changed)})"
+
+    def _check_bits(self) -> None:
+        if self.get("bits") is None and self.name in IMPLIED_BITS:
+            return
+        bits = self._whole("bits")
+        if not 1 <= bits <= MAX_BITS:
+            message = f"{self.name}: bits is {bits}; expected 1 to {MAX_BITS}"
+            raise QuantizerError(message)
+
+    def _check_integer(self) -> None:
+        if self.get("integer") is None:
+            return
+        integer = self._whole("integer")
+        if integer > self.bits:
+            message = (
+                f"{self.name}: integer is {integer} and bits is {self.bits}; "
+                "expected an integer part that is not wider than the word"
+            )
+            raise QuantizerError(message)
+        if integer < -MAX_BITS:
+            message = f"{self.name}: integer is {integer}; expected at least -{MAX_BITS}"
+            raise QuantizerError(message)
+
+    def _check_max_value(self) -> None:
+        value = self.get("max_value")
+        is_number = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+        if value is not None and not is_number:
+            message = f"{self.name}: max_value is {value!r}; expected a number of 0 or more"
+            raise QuantizerError(message)
+
+    def _whole(self, name: str) -> int:
+        value: Any = self.get(name)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or value != int(value):
+            message = f"{self.name}: {name} is {value!r}; expected a whole number"
+            raise QuantizerError(message)
+        return int(value)
+
+
+def _written(value: Argument) -> str:
+    return str(value) if isinstance(value, Quantizer) else repr(value)
+
+
+def make(
+    name: str,
+    positional: Sequence[Argument] = (),
+    named: Mapping[str, Argument] | None = None,
+    *,
+    release: str = LATEST,
+) -> Quantizer:
+    """The quantizer that a call of its constructor describes.
+
+    Raises:
+        QuantizerError: no such quantizer or parameter, or a value that it cannot have.
+
+    """
+    signature = signature_of(name, release)
+    given = _by_name(name, signature, positional)
+    for key, value in (named or {}).items():
+        _check_keyword(name, signature, given, key)
+        given[key] = value
+    return Quantizer(name, tuple([(key, given.get(key, default)) for key, default in signature]))
+
+
+def signature_of(name: str, release: str = LATEST) -> Parameters:
+    """The parameters of a quantizer with their defaults.
+
+    Raises:
+        QuantizerError: there is no such quantizer.
+
+    """
+    known = SIGNATURES[release]
+    if name not in known:
+        message = f"unknown quantizer {name!r}; {_nearest(name, known)}"
+        raise QuantizerError(message)
+    return known[name]
+
+
+def _by_name(
+    name: str, signature: Parameters, positional: Sequence[Argument]
+) -> dict[str, Argument]:
+    if len(positional) > len(signature):
+        message = f"{name} takes at most {len(signature)} arguments, found {len(positional)}"
+        raise QuantizerError(message)
+    return {key: value for (key, _), value in zip(signature, positional, strict=False)}
+
+
+def _check_keyword(
+    name: str, signature: Parameters, given: Mapping[str, Argument], key: str
+) -> None:
+    if key in given:
+        message = f"{name}: {key} is given twice"
+        raise QuantizerError(message)
+    known = [known for known, _ in signature]
+    if key not in known:
+        message = f"{name} has no parameter {key!r}; {_nearest(key, known)}"
+        raise QuantizerError(message)
+
+
+def _nearest(name: str, known: Any) -> str:
+    return f"nearest known: {difflib.get_close_matches(name, known, n=1, cutoff=0)[0]!r}"
