@@ -170,6 +170,9 @@ def test_the_charges_that_an_explanation_shows_add_up_to_its_energy(
     for layer in network.layers:
         lines = bill.explain(layer.name, name).splitlines()
         shown = [joules(line) for line in lines if line.startswith("      x ")]
+        if lines[-1].endswith("not known"):
+            assert not shown
+            continue
         # Each figure is shown with three digits.
         assert joules(lines[-1]) == pytest.approx(sum(shown), rel=0.011, abs=1e-30)
 
@@ -189,7 +192,7 @@ def test_an_explanation_names_the_parameter_evidence_and_source_of_every_charge(
 
 def joules(line: str) -> Any:
     """The energy that a line of an explanation ends with, or states behind `energy:`."""
-    found = re.search(r"(?:= |energy: )(\S+ \S*J)", line)
+    found = re.search(r"(?:= |energy: (?:at least )?)(\S+ \S*J)", line)
     return parse_quantity(found.group(1)).value
 
 
