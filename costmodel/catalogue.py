@@ -137,6 +137,8 @@ class Catalogue:
         """
         if isinstance(name, Convention):
             return name
+        if name == _DEFAULT.name:
+            return _DEFAULT  # no plugin needs to be asked for the one that nobody can replace
         conventions = self.conventions
         self._check_conflict("costmodel_conventions", name)
         if name not in conventions:
@@ -250,8 +252,9 @@ class _Answers:
     def _conflict(self, plugin: str, name: str) -> str:
         owner = self.owners.get(name, "costmodel")
         message = f"{self.hook}: {name!r} is offered by plugin {owner!r} and by {plugin!r}"
-        self.conflicts[name] = f"{message}; remove one of them"
-        self.values.pop(name, None)
+        if name not in self.demand.built_in:  # what the core has, nobody can take from it
+            self.conflicts[name] = f"{message}; remove one of them"
+            self.values.pop(name, None)
         return message
 
 
