@@ -1,0 +1,142 @@
+"""Horowitz's figures, the laws between them, and where tensors lie."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import CATALOGUE
+
+from costmodel import Contraction, Cost, FixedPoint, Free, Movement, Scenario, Tensor
+from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
+from costmodel.numerics import Binary, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
+
+NAMES = ["horowitz-45nm", "horowitz-7nm"]
+both = pytest.mark.parametrize("name", NAMES)
+KILOBYTE = 8 * 1024
+
+
+def chip(name: str = "horowitz-45nm", **settings: Any) -> Any:
+    return CATALOGUE.device(name, **settings)
+
+
+def dense(weights: NumericFormat, values: NumericFormat, size: int = 16) -> Contraction:
+    return Contraction(
+        inputs=(Tensor((size,), values),), parameters=(Tensor((size, size), weights),),
+        outputs=(Tensor((size,), values),), loops={"outputs": size, "inputs": size},
+        reduction=size,
+    )  # fmt: skip
+
+
+def joules(device: Any, operator: Any, **conditions: Any) -> float:
+    cost = device.price(operator, Scenario(**conditions))
+    assert isinstance(cost, Cost)
+    return cost.energy_joules
+
+
+def sram(device: Any, bits: float) -> float:
+    return math.fsum(price.value * share for price, share in device.sram_access(bits))
+
+
+@pytest.mark.parametrize(
+    ("kilobytes", "picojoules"), [(8, 10), (32, 20), (1024, 100)], ids=["8 KB", "32 KB", "1 MB"]
+)
+def test_an_sram_costs_what_was_published_for_it(kilobytes: int, picojoules: float) -> None:
+    assert sram(chip(), kilobytes * KILOBYTE) == pytest.approx(picojoules * 1e-12, rel=1e-12)
+
+
+@both
+@given(bits=st.integers(1, 2**45))
+def test_no_sram_access_costs_more_than_one_of_dram(name: str, bits: int) -> None:
+    assert sram(chip(name), bits) <= chip(name).energy_per_dram_access.value
+
+
+@both
+@given(bits=st.integers(1, 2**40), more=st.integers(1, 2**40))
+def test_a_larger_sram_never_costs_less(name: str, bits: int, more: int) -> None:
+    assert sram(chip(name), bits + more) >= sram(chip(name), bits) * (1 - 1e-12)
+
+
+@both
+@given(a=st.integers(1, 40), b=st.integers(1, 40), more=st.integers(1, 24))
+def test_a_wider_operand_never_costs_less(name: str, a: int, b: int, more: int) -> None:
+    narrow = joules(chip(name), dense(FixedPoint(a), FixedPoint(b)))
+    assert joules(chip(name), dense(FixedPoint(a + more), FixedPoint(b))) >= narrow * (1 - 1e-12)
+
+
+@both
+@given(value=st.integers(2, 32))
+def test_fewer_values_of_a_weight_never_cost_more(name: str, value: int) -> None:
+    device = chip(name, weights_on_memory="fixed", activations_on_memory="fixed")
+    weights = (Binary(zero_one=True), Binary(), Ternary(), FixedPoint(2))
+    costs = [joules(device, dense(weight, FixedPoint(value))) for weight in weights]
+    assert costs == pytest.approx(sorted(costs), rel=1e-12)
+
+
+def test_a_multiplier_and_an_adder_cost_what_was_published_for_them() -> None:
+    wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
+    single = Contraction(
+        inputs=(Tensor((1,), FloatingPoint(32)),), parameters=(Tensor((1,), FloatingPoint(32)),),
+        outputs=(Tensor((1,), FloatingPoint(32)),), loops={"all": 1}, reduction=1,
+    )  # fmt: skip
+    assert joules(wired, single) == pytest.approx((3.7 + 0.9) * 1e-12)
+
+
+def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
+    tensors = dense(FixedPoint(8), FixedPoint(8), size=64)
+    bare = chip(rd_wr_on_io=False).price(tensors).components
+    assert bare["parameters"] == pytest.approx(64 * 64 * 8 / 64 * 1300e-12)
+    staged = chip(rd_wr_on_io=True).price(tensors).components
+    inside = chip(weights_on_memory="sram").price(tensors).components
+    assert staged["parameters"] == pytest.approx(bare["parameters"] + inside["parameters"])
+
+
+def test_fixed_tensors_cost_nothing_and_a_move_of_them_says_so() -> None:
+    wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
+    assert set(wired.price(dense(FixedPoint(8), FixedPoint(8))).components) == {"compute"}
+    answer = wired.price(Movement(inputs=(Tensor((4,)),), outputs=(Tensor((4,)),), purpose="test"))
+    assert isinstance(answer, Free)
+
+
+def test_a_small_tensor_in_a_large_memory_pays_for_the_memory() -> None:
+    small = dense(FixedPoint(8), FixedPoint(8))
+    ample = chip(weights_on_memory="sram", min_sram_size=1024 * KILOBYTE)
+    accesses = 16 * 16 * 8 / 64
+    assert ample.price(small).components["parameters"] == pytest.approx(accesses * 100e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"weights_on_memory": "flash"}, "expected one of dram, sram, fixed"),
+        ({"min_sram_size": -1}, "expected a number of bits"),
+        ({"rd_wr_on_io": "perhaps"}, "expected true or false"),
+        ({"energy_per_dram_access": "3 W"}, "expected a quantity in J"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(settings: Any, words: str) -> None:
+    with pytest.raises(CostModelError, match=words):
+        chip(**settings)
+
+
+def test_a_misspelt_setting_gets_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="weights_on_memory"):
+        chip(weight_on_memory="sram")
+
+
+def test_a_file_with_a_wrong_setting_is_told(tmp_path: Any) -> None:
+    shipped = Path(CATALOGUE.device("horowitz-45nm").file or "").read_text()
+    file = tmp_path / "horowitz-45nm.yaml"
+    file.write_text(shipped.replace("weights_on_memory: dram", "weights_on_memory: tape"))
+    with pytest.raises(DeviceFileError, match=r"settings.weights_on_memory: expected one of dram"):
+        CATALOGUE.device(file)
+
+
+def test_powers_of_two_shift() -> None:
+    wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
+    shifted = joules(wired, dense(PowerOfTwo(4), FixedPoint(8)))
+    assert shifted < joules(wired, dense(FixedPoint(8), FixedPoint(8)))

@@ -1,0 +1,151 @@
+"""Formats represent what they say, and hold every result of exact arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodel import numerics
+from costmodel.errors import FormatError
+from costmodel.numerics import (
+    Binary,
+    Circuit,
+    FixedPoint,
+    FloatingPoint,
+    NumericFormat,
+    PowerOfTwo,
+    Ternary,
+    parse_format,
+)
+
+SMALL: list[NumericFormat] = [
+    *(
+        FixedPoint(bits, integer, signed)
+        for bits in (1, 2, 3)
+        for integer in range(-1, bits + 1)
+        for signed in (True, False)
+        if bits + integer > 0
+    ),
+    *(PowerOfTwo(bits, signed) for bits in (2, 3) for signed in (True, False)),
+    *(PowerOfTwo(3, signed, cap) for cap in (-1, 0, 1) for signed in (True, False)),
+    Ternary(),
+    Binary(),
+    Binary(zero_one=True),
+]
+"""Formats of so few bits that every pair of their values can be tried."""
+
+pairs = pytest.mark.parametrize(
+    ("a", "b"), list(itertools.combinations_with_replacement(SMALL, 2)), ids=str
+)
+
+
+def holds(result: NumericFormat, values: Any) -> bool:
+    return set(values) <= set(result.values())
+
+
+@pairs
+def test_every_product_is_in_the_format_of_the_product(a: NumericFormat, b: NumericFormat) -> None:
+    products = (x * y for x in a.values() for y in b.values())
+    assert holds(numerics.product(a, b).result, products)
+
+
+@pairs
+def test_every_sum_and_difference_is_in_its_format(a: NumericFormat, b: NumericFormat) -> None:
+    assert holds(numerics.addition(a, b).result, (x + y for x in a.values() for y in b.values()))
+    assert holds(numerics.difference(a, b).result, (x - y for x in a.values() for y in b.values()))
+
+
+@pairs
+def test_the_union_holds_both(a: NumericFormat, b: NumericFormat) -> None:
+    assert holds(numerics.union(a, b), itertools.chain(a.values(), b.values()))
+
+
+@pytest.mark.parametrize("term", SMALL, ids=str)
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_an_accumulator_holds_every_sum_of_its_terms(term: NumericFormat, count: int) -> None:
+    sums = {Fraction(0)}
+    for _ in range(count):
+        sums = {total + value for total in sums for value in term.values()}
+    assert holds(numerics.accumulation(term, count).result, sums)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "circuit"),
+    [
+        (FixedPoint(8), FixedPoint(4), Circuit.MULTIPLIER),
+        (PowerOfTwo(4), FixedPoint(8), Circuit.SHIFTER),
+        (PowerOfTwo(4), PowerOfTwo(4), Circuit.ADDER),
+        (Ternary(), FixedPoint(8), Circuit.MUX),
+        (Binary(), FixedPoint(8), Circuit.MUX),
+        (Binary(), Binary(), Circuit.XOR),
+        (Binary(zero_one=True), FixedPoint(8), Circuit.AND),
+        (FloatingPoint(16), FixedPoint(8), Circuit.MULTIPLIER),
+    ],
+)
+def test_a_product_is_formed_by_the_cheapest_circuit_that_can(
+    a: NumericFormat, b: NumericFormat, circuit: Circuit
+) -> None:
+    assert numerics.product(a, b).circuit is circuit
+    assert numerics.product(b, a) == numerics.product(a, b)
+
+
+fixed = st.builds(
+    lambda bits, integer, signed: FixedPoint(bits, min(integer, bits), signed),
+    st.integers(1, 64), st.integers(-64, 64), st.booleans(),
+)  # fmt: skip
+any_format = st.one_of(
+    fixed,
+    st.builds(PowerOfTwo, st.integers(2, 11), st.booleans()),
+    st.just(Ternary()),
+    st.builds(Binary, st.booleans()),
+    st.sampled_from([FloatingPoint(bits) for bits in numerics.FLOAT_WIDTHS]),
+)
+
+
+@given(any_format)
+def test_a_format_survives_json(given: NumericFormat) -> None:
+    assert NumericFormat.from_dict(json.loads(json.dumps(given.to_dict()))) == given
+
+
+@given(any_format)
+def test_a_format_is_read_from_its_own_text(given: NumericFormat) -> None:
+    assert parse_format(str(given)) == given
+
+
+@given(fixed, fixed, st.integers(1, 10**6))
+def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: int) -> None:
+    product = numerics.product(a, b).result
+    sums = [numerics.accumulation(product, terms).result.bits for terms in (count, count + 1)]
+    assert sums == sorted(sums)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: FixedPoint(0), "bits is 0; expected a whole number from 1"),
+        (lambda: FixedPoint(-3), "bits is -3"),
+        (lambda: FixedPoint(10_000), "bits is 10000"),
+        (lambda: FixedPoint(bits=True), "bits is True"),
+        (lambda: FixedPoint(8, 9), "integer_bits is 9 in a word of 8 bits"),
+        (lambda: FixedPoint(8, 1.5), "integer_bits is 1.5; expected a whole number"),
+        (lambda: PowerOfTwo(1), "leaves 0 for the exponent"),
+        (lambda: PowerOfTwo(40), "leaves 39 for the exponent"),
+        (lambda: FloatingPoint(12), "bits is 12; expected one of"),
+        (lambda: parse_format("int"), "'int' is no numeric format; expected one such as int8"),
+        (lambda: parse_format("ufloat16"), "no numeric format"),
+        (lambda: parse_format("__import__('os')"), "no numeric format"),
+        (lambda: NumericFormat.from_dict({"format": "decimal"}), "no numeric format; known"),
+        (lambda: NumericFormat.from_dict({"format": "fixed", "width": 3}), "no fixed format"),
+        (lambda: numerics.accumulation(Ternary(), 0), "at least one term"),
+        (lambda: numerics.merge("concat", Ternary()), "unknown merge 'concat'"),
+    ],
+)
+def test_a_format_that_cannot_be_is_refused(make: Any, words: str) -> None:
+    with pytest.raises(FormatError, match=words):
+        make()
