@@ -142,10 +142,10 @@ class Bill:
     @cached_property
     def total(self) -> Cost:
         """The charges of all layers; the time is known only where it is known for every one."""
-        costs = [line.cost for line in self.lines]
-        times = [cost.latency_seconds for cost in costs if cost.charges]
+        costs = [cost for line in self.lines if (cost := line.answer.cost).charges]
+        times = [cost.latency_seconds for cost in costs]
         latency = None if None in times or not times else math.fsum(times)  # type: ignore[arg-type]
-        return Cost(tuple(charge for cost in costs for charge in cost.charges), latency)
+        return Cost([charge for cost in costs for charge in cost.charges], latency)
 
     @cached_property
     def is_complete(self) -> bool:

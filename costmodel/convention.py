@@ -97,14 +97,16 @@ class Convention:
                 and network.layer(absorber).absorbs_along == layer.scales_along
                 and _ends_linear(lowered[absorber].work)
             ):
-                reason = "folded into the linear layer before it at inference"
-                folded[layer.name] = LoweredLayer(layer, Free(reason))
+                folded[layer.name] = LoweredLayer(layer, _FOLDED)
                 linear[layer.name] = absorber
         return folded
 
     def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
         """What this convention charges for one operator: what the device says."""
         return device.price(operator, scenario)
+
+
+_FOLDED = Free("folded into the linear layer before it at inference")
 
 
 def _ends_linear(work: Work) -> bool:

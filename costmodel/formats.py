@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import evolve
 
 from costmodel import numerics
+from costmodel.layer import Layer
 from costmodel.numerics import NumericFormat
 from costmodel.operators import (
     Activation,
@@ -22,7 +24,6 @@ from costmodel.operators import (
 from costmodel.tensor import Tensor
 
 if TYPE_CHECKING:
-    from costmodel.layer import Layer
     from costmodel.network import Network
     from costmodel.scenario import Scenario
 
@@ -37,7 +38,7 @@ def infer(network: Network, scenario: Scenario) -> Network:
     Where something is declared, a layer that declares no result gets the exact one: that of
     its operators over its inputs and parameters, of which undeclared ones have the default.
     """
-    if not any(layer.declared_formats() or layer.declared_result() for layer in network.layers):
+    if not any(_declares(layer) for layer in network.layers):
         return network
     formatted: dict[str, Layer] = {}
     for layer in network.layers:
@@ -45,6 +46,19 @@ def infer(network: Network, scenario: Scenario) -> Network:
         inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
         formatted[layer.name] = _formatted(layer, inputs, scenario)
     return evolve(network, layers=tuple(formatted.values()))
+
+
+@functools.cache
+def _may_declare(cls: type[Layer]) -> bool:
+    return (cls.declared_formats, cls.declared_result) != (
+        Layer.declared_formats, Layer.declared_result,
+    )  # fmt: skip
+
+
+def _declares(layer: Layer) -> bool:
+    if not _may_declare(type(layer)):  # type: ignore[arg-type]  # a class has a hash
+        return False
+    return bool(layer.declared_formats() or layer.declared_result())
 
 
 def _formatted(layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario) -> Layer:

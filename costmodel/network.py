@@ -148,11 +148,10 @@ class Network:
             raise NetworkError(message)
 
     def _order(self) -> list[str]:
+        graph: dict[str, tuple[str, ...]] = dict.fromkeys(self._by_name, ())
         for name, sources in self.edges.items():
             self.layer(name)
-            for port in sources:
-                self.layer(port.layer)
-        graph = {name: [port.layer for port in self.edges.get(name, ())] for name in self._by_name}
+            graph[name] = tuple([self.layer(port.layer).name for port in sources])
         try:
             return topological_order(graph)
         except CycleError as error:

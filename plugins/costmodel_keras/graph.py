@@ -80,12 +80,6 @@ def kind_of(module: str, class_name: str) -> str:
     return f"{package}.{class_name}"
 
 
-@functools.cache
-def kinds_of(cls: type) -> tuple[str, ...]:
-    """The kind of a class, and those of the classes that it derives from, nearest first."""
-    return tuple(kind_of(base.__module__, base.__name__) for base in cls.__mro__)
-
-
 # ------------------------------------------------------------------ configurations
 
 
@@ -333,9 +327,7 @@ class LiveView:
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
         self._layer = layer
-        cls: type = type(layer)
-        self.kind = kinds_of(cls)[0]
-        self.base_kinds = kinds_of(cls)[1:]
+        self.kind, self.base_kinds, self._model_kind = _class_facts(layer.__class__)
         self.identity: Hashable = id(layer)
         self.name = str(layer.name)
 
@@ -361,7 +353,7 @@ class LiveView:
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
-        sort = _model_kind(type(self._layer))  # type: ignore[arg-type]  # a class has a hash
+        sort = self._model_kind
         if sort == _SEQUENTIAL:
             graph = getattr(self._layer, "_functional", None)
             if graph is None:
@@ -375,9 +367,11 @@ class LiveView:
 
 
 @functools.cache
-def _model_kind(cls: type) -> str | None:
-    kinds = kinds_of(cls)
-    return next((kind for kind in (_SEQUENTIAL, _FUNCTIONAL) if kind in kinds), None)
+def _class_facts(cls: type) -> tuple[str, tuple[str, ...], str | None]:
+    """The kind of a class, those of its bases, and the kind of model that it is, if any."""
+    kinds = tuple(kind_of(base.__module__, base.__name__) for base in cls.__mro__)
+    model = next((kind for kind in (_SEQUENTIAL, _FUNCTIONAL) if kind in kinds), None)
+    return kinds[0], kinds[1:], model
 
 
 def live_view(model: Any) -> LayerView:

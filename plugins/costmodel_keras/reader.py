@@ -159,7 +159,10 @@ class _Assembly:
         self, call: Call, prefix: str, ports: dict[Key, Port | None], *, recorded: bool
     ) -> None:
         view = call.layer
-        sources = tuple([_port(ports, key, view.name) for key in call.feeds])
+        try:
+            sources = tuple([ports[key] for key in call.feeds])
+        except KeyError:
+            sources = tuple(_port(ports, key, view.name) for key in call.feeds)
         path = prefix + view.name
         if None in sources:
             self._add_behind_unknown(call, path, ports)
@@ -252,7 +255,7 @@ class _Assembly:
             return cls.from_settings(name, view.kind, inputs, view.settings, shares)
         if made is not None:
             return made.renamed(name, shares)
-        layer = cls.from_settings(name, view.kind, inputs, view.settings, shares)
+        layer = cls.from_settings(name, view.kind, inputs, plain, shares)
         self.made[key] = layer
         return layer
 

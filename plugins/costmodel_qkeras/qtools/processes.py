@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class DevicePrices:
 
     def sram_access(self, held_bits: int) -> float:
         """One access to an SRAM that holds `held_bits`."""
-        return float(self.device.sram_access(held_bits).value) * _PICOJOULES
+        return _picojoules(self.device.sram_access(held_bits))
 
     def dram(self, bits: int) -> float:
         """Moving `bits` to or from the DRAM."""
@@ -85,7 +85,12 @@ def _operation(device: Any, work: Work) -> float:
     except CostModelError as error:
         message = f"there is no energy for {work.operation} in {work.family}: {error}"
         raise QToolsError(message) from None
-    return float(found.value) * _PICOJOULES
+    return _picojoules(found)
+
+
+def _picojoules(shares: Iterable[tuple[Any, float]]) -> float:
+    """The sum of shares of published figures."""
+    return math.fsum(figure.value * share for figure, share in shares) * _PICOJOULES
 
 
 def _devices() -> Mapping[str, Device]:
