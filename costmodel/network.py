@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Hashable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -150,8 +151,10 @@ class Network:
     def _order(self) -> list[str]:
         graph: dict[str, tuple[str, ...]] = dict.fromkeys(self._by_name, ())
         for name, sources in self.edges.items():
-            self.layer(name)
-            graph[name] = tuple([self.layer(port.layer).name for port in sources])
+            graph[name] = tuple([port.layer for port in sources])
+        for name in chain(graph, chain.from_iterable(graph.values())):
+            if name not in self._by_name:
+                self.layer(name)
         try:
             return topological_order(graph)
         except CycleError as error:
@@ -177,6 +180,7 @@ class Network:
         return tuple(port for port in ports if port not in fed)
 
     def _check_edges(self) -> None:
+        by_name = self._by_name
         for layer in self.layers:
             sources = self.edges.get(layer.name, ())
             if len(sources) != len(layer.inputs):
@@ -186,7 +190,10 @@ class Network:
                 )
                 raise NetworkError(message)
             for port, tensor in zip(sources, layer.inputs, strict=True):
-                self._check_edge(port, layer.name, tensor)
+                outputs = by_name[port.layer].outputs
+                # A reader hands on the very tensor that the source gave.
+                if not (0 <= port.output < len(outputs) and outputs[port.output] is tensor):
+                    self._check_edge(port, layer.name, tensor)
 
     def _check_edge(self, port: Port, to: str, tensor: Tensor) -> None:
         outputs = self._by_name[port.layer].outputs
