@@ -73,7 +73,9 @@ class Network:
         by_name = {layer.name: layer for layer in self.layers}
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
         self._check_names()
-        object.__setattr__(self, "layers", tuple(by_name[name] for name in self._order()))
+        order = self._order()
+        if order != list(by_name):
+            object.__setattr__(self, "layers", tuple(by_name[name] for name in order))
         self._check_edges()
         self._check_outputs()
         if not self.outputs:

@@ -409,6 +409,6 @@ def _live_call(place: int, view: LiveView, node: Any, produced: Mapping[int, Key
         place,
         view,
         tuple([produced[id(tensor)] for tensor in tensors]),
-        tuple([tensor.shape[1:] for tensor in tensors]),
+        (),  # they are the very tensors that the sources gave, recorded there
         tuple([tensor.shape[1:] for tensor in node.outputs]),
     )

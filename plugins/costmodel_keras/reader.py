@@ -175,7 +175,10 @@ class _Assembly:
         layer = self._add_layer(call, path, sources)  # type: ignore[arg-type]  # none is None
         if recorded:
             _check_recorded(layer, call)
-        self._open_ports(call, layer, ports)
+        if len(layer.outputs) == 1:
+            ports[call.key, 0] = Port(layer.name, 0)
+        else:
+            self._open_ports(call, layer, ports)
 
     def _open_ports(self, call: Call, layer: Layer, ports: dict[Key, Port | None]) -> None:
         for index in range(len(layer.outputs)):
@@ -328,16 +331,17 @@ def _port(ports: Mapping[Key, Port | None], key: Key, reader: str) -> Port | Non
 
 def _check_recorded(layer: Layer, call: Call) -> None:
     """Check the shapes that follow from the rules against those that were recorded."""
-    recorded = call.input_shapes + (call.output_shapes or ())
-    if recorded == tuple([tensor.shape for tensor in layer.inputs + layer.outputs]):
-        return
-    for tensor, shape in zip((*layer.inputs, *layer.outputs), recorded, strict=False):
-        if shape is not None and not _agree(tensor.shape, shape):
-            message = (
-                f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
-                f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
-            )
-            raise ShapeError(message)
+    for tensors, shapes in (
+        (layer.inputs, call.input_shapes),
+        (layer.outputs, call.output_shapes or ()),
+    ):
+        for tensor, shape in zip(tensors, shapes, strict=False):
+            if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
+                message = (
+                    f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
+                    f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
+                )
+                raise ShapeError(message)
 
 
 def _agree(ruled: Shape, recorded: Shape) -> bool:
