@@ -73,10 +73,10 @@ class Network:
         by_name = {layer.name: layer for layer in self.layers}
         object.__setattr__(self, "_by_name", MappingProxyType(by_name))
         self._check_names()
-        order = self._order()
-        if order != list(by_name):
-            object.__setattr__(self, "layers", tuple(by_name[name] for name in order))
-        self._check_edges()
+        if not self._is_joined():
+            ordered = tuple([by_name[name] for name in self._order()])
+            object.__setattr__(self, "layers", ordered)
+            self._check_edges()
         self._check_outputs()
         if not self.outputs:
             object.__setattr__(self, "outputs", self._ends())
@@ -181,8 +181,27 @@ class Network:
         ports = (Port(layer.name, i) for layer in self.layers for i in range(len(layer.outputs)))
         return tuple(port for port in ports if port not in fed)
 
+    def _is_joined(self) -> bool:
+        """Whether each layer takes the very tensors that layers before it give.
+
+        It does where a reader made the network; the checks tell what is wrong elsewhere.
+        """
+        edges = self.edges
+        given: dict[str, tuple[Tensor, ...]] = {}
+        count = 0
+        for layer in self.layers:
+            sources = edges.get(layer.name, ())
+            count += layer.name in edges
+            if len(sources) != len(layer.inputs):
+                return False
+            for (source, output), tensor in zip(sources, layer.inputs, strict=True):
+                outputs = given.get(source, ())
+                if not (0 <= output < len(outputs) and outputs[output] is tensor):
+                    return False
+            given[layer.name] = layer.outputs
+        return count == len(edges)
+
     def _check_edges(self) -> None:
-        by_name = self._by_name
         for layer in self.layers:
             sources = self.edges.get(layer.name, ())
             if len(sources) != len(layer.inputs):
@@ -192,10 +211,7 @@ class Network:
                 )
                 raise NetworkError(message)
             for port, tensor in zip(sources, layer.inputs, strict=True):
-                outputs = by_name[port.layer].outputs
-                # A reader hands on the very tensor that the source gave.
-                if not (0 <= port.output < len(outputs) and outputs[port.output] is tensor):
-                    self._check_edge(port, layer.name, tensor)
+                self._check_edge(port, layer.name, tensor)
 
     def _check_edge(self, port: Port, to: str, tensor: Tensor) -> None:
         outputs = self._by_name[port.layer].outputs
@@ -220,8 +236,6 @@ def topological_order(graph: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
         graphlib.CycleError: the graph has a cycle; its second argument is the path.
 
     """
-    if _is_sorted(graph):
-        return list(graph)
     sorter = TopologicalSorter(graph)
     sorter.prepare()
     rank = {node: index for index, node in enumerate(graph)}
@@ -233,15 +247,6 @@ def topological_order(graph: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
         order.append(nodes[heapq.heappop(ready)])
         sorter.done(order[-1])
     return order
-
-
-def _is_sorted(graph: Mapping[_Node, Iterable[_Node]]) -> bool:
-    seen: set[_Node] = set()
-    for node, sources in graph.items():
-        if not seen.issuperset(sources):
-            return False
-        seen.add(node)
-    return True
 
 
 def _operators(layer: Layer) -> Iterable[Operator]:

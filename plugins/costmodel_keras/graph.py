@@ -380,35 +380,27 @@ def live_view(model: Any) -> LayerView:
 
 
 def _live(model: Any, name: str) -> ModelView:
-    nodes = list(_nodes(model))
-    produced = {
-        id(tensor): (place, index)
-        for place, (_, node) in enumerate(nodes)
-        for index, tensor in enumerate(node.outputs)
-    }
-    calls = tuple(_live_call(place, *pair, produced) for place, pair in enumerate(nodes))
-    inputs = tuple(produced[id(tensor)] for tensor in model.inputs)
-    outputs = tuple(produced[id(tensor)] for tensor in model.outputs)
-    return ModelView(name, calls, inputs, outputs)
-
-
-def _nodes(model: Any) -> Iterator[tuple[LiveView, Any]]:
-    """Every layer of the model with each of its calls there: Keras's nodes."""
     # Keras has no public name for its graph.
     belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001
+    nodes: list[tuple[LiveView, Any]] = []
+    produced: dict[int, Key] = {}
     for layer in model.operations:
         view = LiveView(layer)
         for node in layer._inbound_nodes:  # noqa: SLF001
             if id(node) in belongs:
-                yield view, node
-
-
-def _live_call(place: int, view: LiveView, node: Any, produced: Mapping[int, Key]) -> Call:
-    tensors = node.input_tensors
-    return Call(
-        place,
-        view,
-        tuple([produced[id(tensor)] for tensor in tensors]),
-        (),  # they are the very tensors that the sources gave, recorded there
-        tuple([tensor.shape[1:] for tensor in node.outputs]),
-    )
+                for index, tensor in enumerate(node.outputs):
+                    produced[id(tensor)] = (len(nodes), index)
+                nodes.append((view, node))
+    calls = [
+        Call(
+            place,
+            view,
+            tuple([produced[id(tensor)] for tensor in node.input_tensors]),
+            (),  # they are the very tensors that the sources gave, recorded there
+            tuple([tensor.shape[1:] for tensor in node.outputs]),
+        )
+        for place, (view, node) in enumerate(nodes)
+    ]
+    inputs = tuple([produced[id(tensor)] for tensor in model.inputs])
+    outputs = tuple([produced[id(tensor)] for tensor in model.outputs])
+    return ModelView(name, tuple(calls), inputs, outputs)

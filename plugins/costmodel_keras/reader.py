@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from graphlib import CycleError
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -252,7 +253,7 @@ class _Assembly:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
         try:
             plain = view.plain_settings
-            key = (cls, view.kind, *map(id, inputs), *[plain[name] for name in _names(cls)])  # type: ignore[arg-type]  # a class has a hash
+            key = (cls, view.kind, *map(id, inputs), _chosen(cls)(plain))  # type: ignore[arg-type]  # a class has a hash
             made = self.made.get(key)
         except (TypeError, KeyError):  # a setting is no key, such as a list in a file, or not there
             return cls.from_settings(name, view.kind, inputs, view.settings, shares)
@@ -264,9 +265,14 @@ class _Assembly:
 
 
 @functools.cache
-def _names(cls: type[Layer]) -> tuple[str, ...]:
-    """The names in Keras of all settings of a layer class."""
-    return tuple(source for _, sources in cls.settings() for source in sources)
+def _chosen(cls: type[Layer]) -> Callable[[Mapping[str, Any]], object]:
+    """What picks the values of all settings of a layer class."""
+    names = [source for _, sources in cls.settings() for source in sources]
+    return itemgetter(*names) if names else _nothing
+
+
+def _nothing(settings: Mapping[str, Any]) -> None:
+    """Of a layer without settings all instances are alike."""
 
 
 def make_layer(
@@ -292,7 +298,10 @@ def make_layer(
     return cls.from_settings(name, view.kind, inputs, {"layer": inner}, shares)
 
 
-def _ordered(model: ModelView) -> list[Call]:
+def _ordered(model: ModelView) -> Sequence[Call]:
+    """The calls of a model, each after those that feed it."""
+    if _is_ordered(model.calls):
+        return model.calls
     calls: dict[Hashable, Call] = {call.key: call for call in model.calls}
     if len(calls) < len(model.calls):
         keys = [call.key for call in model.calls]
@@ -313,6 +322,16 @@ def _ordered(model: ModelView) -> list[Call]:
         raise ReadError(message) from None
 
 
+def _is_ordered(calls: Sequence[Call]) -> bool:
+    done: set[Hashable] = set()
+    for call in calls:
+        for feed, _ in call.feeds:
+            if feed not in done:
+                return False
+        done.add(call.key)
+    return len(done) == len(calls)
+
+
 def _check_inputs(model: ModelView) -> None:
     known = {call.key for call in model.calls}
     for key in model.inputs:
@@ -331,17 +350,15 @@ def _port(ports: Mapping[Key, Port | None], key: Key, reader: str) -> Port | Non
 
 def _check_recorded(layer: Layer, call: Call) -> None:
     """Check the shapes that follow from the rules against those that were recorded."""
-    for tensors, shapes in (
-        (layer.inputs, call.input_shapes),
-        (layer.outputs, call.output_shapes or ()),
-    ):
-        for tensor, shape in zip(tensors, shapes, strict=False):
-            if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
-                message = (
-                    f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
-                    f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
-                )
-                raise ShapeError(message)
+    shapes = call.input_shapes + (call.output_shapes or ())
+    tensors = layer.inputs[: len(call.input_shapes)] + layer.outputs
+    for tensor, shape in zip(tensors, shapes, strict=False):
+        if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
+            message = (
+                f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
+                f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
+            )
+            raise ShapeError(message)
 
 
 def _agree(ruled: Shape, recorded: Shape) -> bool:

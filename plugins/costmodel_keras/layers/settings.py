@@ -83,9 +83,12 @@ def one_of(*allowed: str) -> Callable[[Any], str]:
 padding = one_of("valid", "same", "causal")
 
 
+_known_data_format = one_of(*DATA_FORMATS)
+
+
 def data_format(value: Any) -> str:
     """Where the channels are; None in a file means the default, last."""
-    return one_of(*DATA_FORMATS)(DATA_FORMATS[0] if value is None else value)
+    return _known_data_format(DATA_FORMATS[0] if value is None else value)
 
 
 def activation(value: Any) -> str:
