@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from costmodel.errors import ReadError
 from costmodel.tensor import Shape, as_shape
+from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorded_arguments
 
 OWN_PACKAGE: Final = "custom"
 """The package that stands in the kind of a class that was defined in a program itself."""
@@ -29,6 +30,8 @@ class Call(NamedTuple):
     feeds: tuple[Key, ...]
     input_shapes: tuple[Shape | None, ...]
     output_shapes: tuple[Shape, ...] | None
+    node: Any = None
+    """What the source holds of the call: its arguments are read from it where a rule asks."""
 
 
 class LayerView(Protocol):
@@ -59,6 +62,9 @@ class LayerView(Protocol):
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
+
+    def arguments(self, call: Call) -> Arguments:
+        """What it was called with, the tensors by their place among the feeds."""
 
 
 class ModelView(NamedTuple):
@@ -130,6 +136,12 @@ class ConfigView:
         """The layer that it holds as a setting."""
         return ConfigView(self._config.get(name), f"{name!r} of layer {self.name!r}")
 
+    def arguments(self, call: Call) -> Arguments:
+        """What the inbound node of the file records; a sequential model records none."""
+        if call.node is None:
+            return Arguments.of_inputs(len(call.feeds))
+        return recorded_arguments(call.node)
+
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
         return self._model
@@ -165,7 +177,7 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
         for index, node in enumerate(_list(nodes, view.name)):
             feeds, shapes = _feeds(node, view.name)
             recorded.update((k, s) for k, s in zip(feeds, shapes, strict=True) if s is not None)
-            calls.append(Call((own, index), view, feeds, shapes, None))
+            calls.append(Call((own, index), view, feeds, shapes, None, node))
     models = {call.key[0] for call in calls if "input_layers" in call.layer.settings}  # type: ignore[index]
     return ModelView(
         name,
@@ -252,6 +264,8 @@ def _tensors(value: Any) -> Iterator[Mapping[str, Any]]:
         config = value.get("config")
         if value.get("class_name") == "__keras_tensor__" and isinstance(config, Mapping):
             yield config
+            return
+        if value.get("class_name") in ARRAYS:
             return
         for key in sorted(value, key=str):
             yield from _tensors(value[key])
@@ -351,6 +365,10 @@ class LiveView:
         """The layer that it holds as a setting."""
         return LiveView(self.settings[name])
 
+    def arguments(self, call: Call) -> Arguments:
+        """What Keras's node holds."""
+        return live_arguments(call.node)
+
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
         sort = self._model_kind
@@ -398,6 +416,7 @@ def _live(model: Any, name: str) -> ModelView:
             tuple([produced[id(tensor)] for tensor in node.input_tensors]),
             (),  # they are the very tensors that the sources gave, recorded there
             tuple([tensor.shape[1:] for tensor in node.outputs]),
+            node,
         )
         for place, (view, node) in enumerate(nodes)
     ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from graphlib import CycleError
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import define, field
@@ -16,6 +18,7 @@ from costmodel.network import Network, Port, topological_order
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras import archive, graph
+from costmodel_keras.arguments import CALL
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.wrappers import Wrapper
 
@@ -230,9 +233,10 @@ class _Assembly:
                 recorded=call.output_shapes or (), parameters_held=view.parameter_count,
                 reason=self.rules.reason_unknown(view.kind),
             )  # fmt: skip
+        call_of = {CALL: view.arguments(call)} if _asks(cls) else {}  # type: ignore[arg-type]  # a class has a hash
         if inputs and not issubclass(cls, Wrapper):
-            return self._alike(cls, name, inputs, view, shares)
-        layer = make_layer(cls, name, inputs, view, self.rules, shares)
+            return self._alike(cls, name, inputs, view, call_of, shares)
+        layer = make_layer(cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs or not call.output_shapes:
             return layer
         # Only the source knows what a wrapper gives whose inner layer has no rule.
@@ -248,15 +252,16 @@ class _Assembly:
         name: str,
         inputs: tuple[Tensor, ...],
         view: LayerView,
+        call_of: Mapping[str, Any],
         shares: str | None,
     ) -> Layer:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
         try:
-            plain = view.plain_settings
+            plain = _with(call_of, view.plain_settings)
             key = (cls, view.kind, *map(id, inputs), _chosen(cls)(plain))  # type: ignore[arg-type]  # a class has a hash
             made = self.made.get(key)
         except (TypeError, KeyError):  # a setting is no key, such as a list in a file, or not there
-            return cls.from_settings(name, view.kind, inputs, view.settings, shares)
+            return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
         if made is not None:
             return made.renamed(name, shares)
         layer = cls.from_settings(name, view.kind, inputs, plain, shares)
@@ -275,6 +280,16 @@ def _nothing(settings: Mapping[str, Any]) -> None:
     """Of a layer without settings all instances are alike."""
 
 
+@functools.cache
+def _asks(cls: type[Layer]) -> bool:
+    """Whether a layer class wants to know what the layer was called with."""
+    return any(CALL in sources for _, sources in cls.settings())
+
+
+def _with(call_of: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    return ChainMap(dict(call_of), settings) if call_of else settings  # type: ignore[arg-type]  # only read
+
+
 def make_layer(
     cls: type[Layer],
     name: str,
@@ -282,10 +297,12 @@ def make_layer(
     view: LayerView,
     rules: LayerRules,
     shares: str | None = None,
+    *,
+    call_of: Mapping[str, Any] = MappingProxyType({}),
 ) -> Layer:
     """The layer that a view shows, by its class; a wrapper gets its inner layer first."""
     if not issubclass(cls, Wrapper):
-        return cls.from_settings(name, view.kind, inputs, view.settings, shares)
+        return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
     inner_view = view.child("layer")
     inner_class = rules.find(inner_view.kind, inner_view.base_kinds)
     inner_inputs = cls.inner_inputs(inputs)
@@ -295,7 +312,7 @@ def make_layer(
         inner = UnknownLayer(inner_view.name, inner_view.kind, inner_inputs, reason=reason)
     else:
         inner = make_layer(inner_class, inner_view.name, inner_inputs, inner_view, rules)
-    return cls.from_settings(name, view.kind, inputs, {"layer": inner}, shares)
+    return cls.from_settings(name, view.kind, inputs, {"layer": inner, **call_of}, shares)
 
 
 def _ordered(model: ModelView) -> Sequence[Call]:

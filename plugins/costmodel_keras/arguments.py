@@ -1,0 +1,204 @@
+"""What a layer was called with: its tensors by their place, and the constants beside them.
+
+Live models and files give equal values. Nothing is executed, and of an array only its shape
+and the type of its elements are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
+from typing import Any, Final, TypeAlias
+
+from attrs import field, frozen
+
+from costmodel.errors import ReadError
+
+CALL: Final = "arguments of the call"
+"""The source of a setting that holds the arguments; only a class that declares it gets them."""
+
+ARRAYS: Final = frozenset({"__numpy__", "__tensor__"})
+"""The classes under which a file keeps arrays."""
+
+Value: TypeAlias = Any
+"""An Operand, an Array, a Span, an Opaque, `...`, a tuple of values, a plain value or None."""
+
+
+@frozen
+class Operand:
+    """A tensor that another layer gave: the one at `index` among the layer's inputs."""
+
+    index: int
+
+
+@frozen
+class Array:
+    """A constant array: its whole shape, and the type of its elements."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@frozen
+class Span:
+    """A slice."""
+
+    start: Value
+    stop: Value
+    step: Value
+
+
+@frozen
+class Opaque:
+    """A value that says nothing about the cost, such as a function."""
+
+
+@frozen
+class Arguments:
+    """The arguments of one call: positional ones in order, and named ones by name."""
+
+    positional: tuple[Value, ...] = ()
+    named: tuple[tuple[str, Value], ...] = field(default=())
+
+    @classmethod
+    def of_inputs(cls, number: int) -> Arguments:
+        """A call on so many tensors: one alone, or a list of them."""
+        operands = tuple(map(Operand, range(number)))
+        return cls(operands if number == 1 else (operands,))
+
+    def bound(self, *names: str) -> dict[str, Value]:
+        """The arguments by the names of the parameters that they are for.
+
+        Raises:
+            ValueError: more positional arguments than names, or one of them named as well.
+
+        """
+        if len(self.positional) > len(names):
+            message = f"called with {len(self.positional)} arguments; expected {', '.join(names)}"
+            raise ValueError(message)
+        given = dict(zip(names, self.positional, strict=False))
+        for name, value in self.named:
+            if name in given:
+                message = f"argument {name!r} is given twice"
+                raise ValueError(message)
+            given[name] = value
+        return given
+
+    def roles(self, *names: str) -> tuple[str, ...]:
+        """For each input of the layer, the name of the parameter that it came through."""
+        pairs = [
+            (operand.index, name)
+            for name, value in self.bound(*names).items()
+            for operand in operands(value)
+        ]
+        return tuple([name for _, name in sorted(pairs)])
+
+
+def operands(value: Value) -> Iterator[Operand]:
+    """All operands in a value, in order."""
+    if isinstance(value, Operand):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from operands(item)
+    elif isinstance(value, Span):
+        yield from operands((value.start, value.stop, value.step))
+
+
+def recorded_arguments(node: Any) -> Arguments:
+    """The arguments in an inbound node of a configuration.
+
+    Raises:
+        ReadError: the arguments are no list and mapping, or an array in them is ragged.
+
+    """
+    args, kwargs = node.get("args") or [], node.get("kwargs") or {}
+    if not isinstance(args, list) or not isinstance(kwargs, Mapping):
+        message = f"expected args and kwargs of a call, found {node!r:.80}"
+        raise ReadError(message)
+    places = count()
+    return _arguments(args, kwargs, lambda value: _recorded(value, places))
+
+
+def live_arguments(node: Any) -> Arguments:
+    """The arguments that a live node of Keras holds."""
+    tensors = set(map(id, node.input_tensors))
+    places = count()
+    given = node.arguments
+    return _arguments(given.args, given.kwargs, lambda value: _live(value, tensors, places))
+
+
+def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any], convert: Any) -> Arguments:
+    # Keras numbers the tensors of a mapping in the order of its keys.
+    positional = tuple([convert(value) for value in args])
+    return Arguments(positional, tuple([(name, convert(kwargs[name])) for name in sorted(kwargs)]))
+
+
+def _recorded(value: Any, places: Iterator[int]) -> Value:
+    if isinstance(value, list):
+        return tuple([_recorded(item, places) for item in value])
+    if not isinstance(value, Mapping):
+        return _plain(value)
+    name, config = value.get("class_name"), value.get("config")
+    if not isinstance(name, str) or "config" not in value:
+        return tuple([(str(key), _recorded(value[key], places)) for key in sorted(value, key=str)])
+    return _tagged(name, config if isinstance(config, Mapping) else {}, places)
+
+
+def _tagged(name: str, config: Mapping[str, Any], places: Iterator[int]) -> Value:
+    """A value that Keras writes as a class and its configuration."""
+    if name == "__keras_tensor__":
+        return Operand(next(places))
+    if name in ARRAYS:
+        return Array(_shape(config.get("value")), str(config.get("dtype")))
+    if name == "__slice__":
+        return Span(*[_recorded(config.get(end), places) for end in ("start", "stop", "step")])
+    return ... if name == "__ellipsis__" else Opaque()
+
+
+def _live(value: Any, tensors: set[int], places: Iterator[int]) -> Value:
+    if id(value) in tensors:
+        return Operand(next(places))
+    if isinstance(value, list | tuple):
+        return tuple([_live(item, tensors, places) for item in value])
+    if isinstance(value, Mapping):
+        return tuple(
+            [(str(key), _live(value[key], tensors, places)) for key in sorted(value, key=str)]
+        )
+    if isinstance(value, slice):
+        return Span(*[_live(end, tensors, places) for end in (value.start, value.stop, value.step)])
+    if value is ...:
+        return value
+    is_array = hasattr(value, "dtype") and not isinstance(value, type)
+    return _array(value) if is_array else _plain(value)
+
+
+def _array(value: Any) -> Value:
+    if None in value.shape:
+        return Opaque()
+    shape = tuple(map(int, value.shape))
+    if type(value).__module__ == "numpy" and not shape:
+        return _plain(value.item())
+    name = getattr(value.dtype, "name", None) or str(value.dtype)
+    return Array(shape, name.rpartition(".")[2])
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, float) and math.isnan(value):
+        return math.nan  # the one that equals itself
+    return value if isinstance(value, bool | int | float | str | None) else Opaque()
+
+
+def _shape(rows: Any) -> tuple[int, ...]:
+    """The shape of an array written as lists in lists."""
+    shape: tuple[int, ...] = ()
+    level = [rows]
+    while level and isinstance(level[0], list):
+        lengths = {len(row) if isinstance(row, list) else -1 for row in level}
+        if len(lengths) > 1:
+            message = f"an array of the arguments has rows of several lengths: {rows!r:.80}"
+            raise ReadError(message)
+        shape = (*shape, *lengths)
+        level = list(chain.from_iterable(level))
+    return shape
