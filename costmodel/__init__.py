@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         read,
     )
     from costmodel.hookspecs import hookimpl
-    from costmodel.layer import Input, Layer, LayerRules, Work, setting
+    from costmodel.layer import Input, Layer, LayerRules, OperatorLayer, Work, setting
     from costmodel.network import Network, Port
     from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
     from costmodel.operators import (
@@ -66,7 +66,7 @@ _HOMES = {
         "read",
     ),
     "hookspecs": ("hookimpl",),
-    "layer": ("Input", "Layer", "LayerRules", "Work", "setting"),
+    "layer": ("Input", "Layer", "LayerRules", "OperatorLayer", "Work", "setting"),
     "network": ("Network", "Port"),
     "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
     "operators": (
@@ -108,6 +108,7 @@ __all__ = [
     "Network",
     "NumericFormat",
     "Operator",
+    "OperatorLayer",
     "Outcome",
     "Parameter",
     "Plugins",

@@ -13,7 +13,8 @@ from costmodel import plugins as plugin_search
 from costmodel.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
-from costmodel.layer import Input, Layer, LayerRules
+from costmodel.layer import Input, Layer, LayerRules, OperatorLayer, UnknownLayer
+from costmodel.networkfile import NetworkReader
 from costmodel.reader import Reader
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class Catalogue:
             raise ReadError(message)
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
         shown = repr(source) if isinstance(source, str | Path) else f"a {type(source).__name__!r}"
-        message = f"no reader accepts {shown:.200}; {known or NOT_INSTALLED}"
+        offered = self._ask("costmodel_readers").owners
+        hint = "" if offered else f"; {NOT_INSTALLED}"
+        message = f"no reader accepts {shown:.200}; {known}{hint}"
         raise ReadError(message)
 
     def _accepts(self, reader: Reader, source: object) -> bool:
@@ -204,9 +207,12 @@ class _Hook:
 
 
 _DEFAULT = Convention()
+_LAYERS = {kind: cls for cls in (Input, OperatorLayer, UnknownLayer) for kind in cls.kinds}
 _HOOKS: Mapping[str, _Hook] = {
-    "costmodel_readers": _Hook(Reader, lambda reader: [reader.name]),
-    "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, {"input": Input}, wants_class=True),
+    "costmodel_readers": _Hook(
+        Reader, lambda reader: [reader.name], {NetworkReader.name: NetworkReader()}
+    ),
+    "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, _LAYERS, wants_class=True),
     "costmodel_devices": _Hook(Device, lambda family: [family.family], wants_class=True),
     "costmodel_device_files": _Hook(object, lambda file: [file.name.rpartition(".")[0]]),
     "costmodel_conventions": _Hook(

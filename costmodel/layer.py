@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import Attribute, evolve, field, fields, frozen
 
@@ -23,6 +23,8 @@ Work: TypeAlias = Sequence[Operator] | Reason
 
 _REQUIRED: Any = object()
 _SETTING = "costmodel.setting"
+HOLDS: Final = "costmodel.holds"
+"""The key in a field's metadata of the classes that its value may hold."""
 
 
 def setting(
@@ -30,14 +32,18 @@ def setting(
     *,
     default: Any = _REQUIRED,
     source: str | Sequence[str] = (),
+    holds: Sequence[type] = (),
 ) -> Any:
     """Declare a field of a layer that is read from the framework's own attribute.
 
-    `convert` turns what the framework holds into a plain value and raises ValueError where it
-    cannot; `source` is the framework's name for it, where it differs from the field's, or
-    several, of which the first that is there is taken.
+    `convert` turns what the framework holds into a plain value, leaves such a value as it is,
+    and raises ValueError where it cannot; `source` is the framework's name for it, where it
+    differs from the field's, or several, of which the first that is there is taken. `holds`
+    names the classes of attrs of which the value may be or contain instances: a network is
+    written to JSON and read back with their fields.
     """
-    metadata = {_SETTING: (source,) if isinstance(source, str) else tuple(source)}
+    sources = (source,) if isinstance(source, str) else tuple(source)
+    metadata = {_SETTING: sources, HOLDS: tuple(holds)}
     if default is _REQUIRED:
         return field(kw_only=True, converter=convert, metadata=metadata)
     return field(kw_only=True, converter=convert, default=default, metadata=metadata)
@@ -277,9 +283,61 @@ class Input(Layer):
         return Free("the data arrives from outside")
 
 
+def _work(work: Iterable[Operator] | Reason) -> Work:
+    return work if isinstance(work, Reason) else tuple(work)
+
+
+@frozen(slots=False)
+class OperatorLayer(Layer):
+    """A layer of given operators, for programs that know their work and have no framework.
+
+    It puts out what its last operator does, and holds the parameters of all of them.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("operators",)
+
+    work: Work = field(kw_only=True, converter=_work)
+    results: tuple[Shape, ...] | None = field(default=None, kw_only=True)
+    """The shapes of the outputs, where they are not those of the last operator."""
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Those given, or those of the last operator, or of the first input."""
+        if self.results is not None:
+            return self.results
+        if isinstance(self.work, Reason) or not self.work:
+            return (self.input_shape,)
+        return [tensor.shape for tensor in self.work[-1].outputs]
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Every parameter of every operator, by their places: `0.1` is the first one's second."""
+        return {name: tensor.shape for name, tensor in self._held()}
+
+    def operators(self) -> Work:
+        """The given ones."""
+        return self.work
+
+    def declared_formats(self) -> Mapping[str, NumericFormat]:
+        """The formats of the operators' parameters."""
+        return {name: tensor.format for name, tensor in self._held() if tensor.format is not None}
+
+    def declared_result(self) -> NumericFormat | None:
+        """The format of what the last operator puts out."""
+        if isinstance(self.work, Reason) or not self.work or not self.work[-1].outputs:
+            return None
+        return self.work[-1].outputs[0].format
+
+    def _held(self) -> Iterable[tuple[str, Tensor]]:
+        operators = () if isinstance(self.work, Reason) else self.work
+        for place, operator in enumerate(operators):
+            for index, tensor in enumerate(operator.parameters):
+                yield f"{place}.{index}", tensor
+
+
 @frozen(slots=False)
 class UnknownLayer(Layer):
     """A layer that no rule knows: it keeps its tensors and is never priced."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("unknown",)
 
     recorded: tuple[Shape, ...] = field(default=(), kw_only=True)
     reason: str = field(kw_only=True)

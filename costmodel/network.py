@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Hashable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from attrs import evolve, field, frozen
 
-from costmodel.errors import NetworkError, ShapeError, UnknownNameError
+from costmodel import interchange
+from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer
 from costmodel.operators import Operator, Reason
 from costmodel.tensor import Shape, show_shape
 
 if TYPE_CHECKING:
+    from costmodel.layer import LayerRules
     from costmodel.tensor import Tensor
 
+SCHEMA: Final = "costmodel/network/1"
+"""The name and version of the JSON form of a network."""
 
 _Node = TypeVar("_Node", bound=Hashable)
 
@@ -33,7 +38,8 @@ class Port(NamedTuple):
 def _ports(
     edges: Mapping[str, Iterable[Port | tuple[str, int] | str]],
 ) -> Mapping[str, tuple[Port, ...]]:
-    return MappingProxyType({name: tuple(map(_port, sources)) for name, sources in edges.items()})
+    fed = {name: tuple(map(_port, sources)) for name, sources in edges.items() if sources}
+    return MappingProxyType(fed)
 
 
 def _port(source: Port | tuple[str, int] | str) -> Port:
@@ -140,6 +146,54 @@ class Network:
                 bound[layer.name] = layer.with_inputs(feeds)
         return evolve(self, layers=tuple(bound.values()))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The network as plain values that JSON can hold; `from_dict` reads it back, equal.
+
+        Raises:
+            NetworkError: a layer holds a value that no file can.
+
+        """
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "layers": [
+                {**interchange.layer_values(layer), **self._fed(layer)} for layer in self.layers
+            ],
+            "outputs": [list(port) for port in self.outputs],
+        }
+
+    def to_json(self) -> str:
+        """The network as JSON, a line for each layer, in the form that `costmodel.read` takes."""
+        values = self.to_dict()
+        layers = ",\n".join(json.dumps(layer, allow_nan=False) for layer in values.pop("layers"))
+        head = json.dumps(values, allow_nan=False).removesuffix("}")
+        return f'{head}, "layers": [\n{layers}\n]}}\n'
+
+    @classmethod
+    def from_dict(cls, values: Any, rules: LayerRules) -> Network:
+        """The network that `to_dict` wrote, each layer by its rule.
+
+        Raises:
+            ReadError: it is no such network.
+            NetworkError: its layers do not make one.
+
+        """
+        try:
+            return _from_dict(values, rules)
+        except RecursionError:
+            message = "the values are nested too deeply for a network"
+            raise ReadError(message) from None
+
+    def _fed(self, layer: Layer) -> dict[str, Any]:
+        """The ports that feed a layer, with the formats that the sources do not give."""
+        if not layer.inputs:
+            return {}
+        fed: list[list[Any]] = [list(port) for port in self.sources(layer.name)]
+        for port, tensor in zip(fed, layer.inputs, strict=True):
+            if tensor.format is not None:
+                port.append(tensor.format.to_dict())
+        return {"inputs": fed}
+
     def _check_names(self) -> None:
         if not self.layers:
             message = f"network {self.name!r} has no layers; expected at least one"
@@ -227,6 +281,65 @@ class Network:
                 f"but {to!r} is declared to take {show_shape(tensor.shape)}"
             )
             raise ShapeError(message)
+
+
+def _from_dict(values: Any, rules: LayerRules) -> Network:
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        found = values.get("schema") if isinstance(values, dict) else values
+        message = f"expected a network of the schema {SCHEMA!r}, found {found!r:.80}"
+        raise ReadError(message)
+    interchange.checked_mapping(values, {"schema", "name", "layers", "outputs"}, "network")
+    name, entries = values.get("name"), values.get("layers")
+    if not isinstance(name, str) or not isinstance(entries, list):
+        message = f"network {name!r:.80}: expected a text as name and a list of layers"
+        raise ReadError(message)
+    layers: dict[str, Layer] = {}
+    edges: dict[str, tuple[Port, ...]] = {}
+    for index, entry in enumerate(entries):
+        where = f"layer {index}"
+        fed = _listed(entry.get("inputs", []) if isinstance(entry, dict) else [], where)
+        ports = tuple([_read_port(item[:2], where) for item in fed])
+        inputs = tuple(
+            [_arriving(layers, port, item, where) for port, item in zip(ports, fed, strict=True)]
+        )
+        layer = interchange.layer_from_values(entry, inputs, rules, where)
+        if layer.name in layers:
+            message = f"{where}: more than one layer is called {layer.name!r}"
+            raise ReadError(message)
+        layers[layer.name] = layer
+        edges[layer.name] = ports
+    left = _listed(values.get("outputs", []), "outputs")
+    outputs = [_read_port(item, "outputs") for item in left]
+    return Network(name, tuple(layers.values()), edges, tuple(outputs))
+
+
+def _listed(value: Any, where: str) -> list[list[Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, list) for item in value):
+        message = f"{where}: expected a list of [layer, output], found {value!r:.80}"
+        raise ReadError(message)
+    return value
+
+
+def _read_port(item: list[Any], where: str) -> Port:
+    match item:
+        case [str(layer), int(output)] if not isinstance(output, bool):
+            return Port(layer, output)
+    message = f"{where}: expected [layer, output], found {item!r:.80}"
+    raise ReadError(message)
+
+
+def _arriving(layers: Mapping[str, Layer], port: Port, item: list[Any], where: str) -> Tensor:
+    """The tensor at a port of an earlier layer, in the format that is declared with it."""
+    source = layers.get(port.layer)
+    if source is None or not 0 <= port.output < len(source.outputs):
+        message = (
+            f"{where}: reads output {port.output} of {port.layer!r}, which no layer before it gives"
+        )
+        raise ReadError(message)
+    given = source.outputs[port.output]
+    if len(item) == len(port):
+        return given
+    return evolve(given, format=interchange.numeric_format(item[-1], where))
 
 
 def topological_order(graph: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:

@@ -18,7 +18,7 @@ from costmodel.errors import ReadError
 CALL: Final = "arguments of the call"
 """The source of a setting that holds the arguments; only a class that declares it gets them."""
 
-ARRAYS: Final = frozenset({"__numpy__", "__tensor__"})
+ARRAYS: Final = ("__numpy__", "__tensor__")
 """The classes under which a file keeps arrays."""
 
 Value: TypeAlias = Any

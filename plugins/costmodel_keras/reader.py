@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import define, field
 
+from costmodel import files
 from costmodel.errors import ReadError, ShapeError
 from costmodel.layer import Layer, UnknownLayer
 from costmodel.network import Network, Port, topological_order
@@ -71,7 +72,7 @@ class KerasReader(Reader):
 
 def _view(source: object) -> LayerView:
     if isinstance(source, str) and source.lstrip()[:1] == "{":
-        return _config_view(archive.load_json(source, "JSON text"), "JSON text")
+        return _config_view(files.json_values(source, "JSON text"), "JSON text")
     if isinstance(source, str | Path):
         return _config_view(archive.load_file(Path(source)), str(source))
     return graph.live_view(source)

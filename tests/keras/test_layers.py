@@ -55,6 +55,11 @@ def test_the_parameters_are_as_many_and_of_the_shapes_that_keras_holds(single: A
     assert shapes == sorted(tuple(w.shape) for w in layer.weights if "seed" not in w.path)
 
 
+def test_the_layer_survives_the_form_of_our_own(single: Any) -> None:
+    network = read(single[0], catalogue=CATALOGUE)
+    assert read(network.to_json(), catalogue=CATALOGUE) == network
+
+
 def test_the_live_layer_and_its_json_are_equal(single: Any) -> None:
     model, _ = single
     live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))

@@ -1,0 +1,260 @@
+"""Layers as plain values that JSON can hold, and back; no class is found by a name in a file.
+
+A text, a number, a truth value and nothing stand for themselves, a list for a tuple. A mapping
+with the key `type` is a value of a class that the core or the layer's setting declares, by
+the names of its fields; one with the key `format` is a numeric format; one with the key `layer` is
+an inner layer. Fields at their defaults are left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import NOTHING, Attribute, Factory, fields, has
+
+from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError, nearest
+from costmodel.layer import HOLDS, Layer
+from costmodel.numerics import NumericFormat
+from costmodel.operators import STANDARD, Free, Unpriced
+from costmodel.tensor import Tensor
+
+if TYPE_CHECKING:
+    from costmodel.layer import LayerRules
+
+CORE_VALUES: Final[tuple[type, ...]] = (Tensor, *STANDARD, Free, Unpriced)
+"""The classes whose values the settings of every layer may hold."""
+
+_OWN: Final = frozenset({"name", "kind", "inputs", "shares"})
+"""The fields of a layer that are no settings."""
+_PLAIN: Final = (bool, int, float, str)
+_ENTRY: Final = frozenset({"name", "kind", "rule", "inputs", "shares", "settings"})
+
+
+def layer_values(layer: Layer) -> dict[str, Any]:
+    """What makes a layer, without its inputs.
+
+    Raises:
+        NetworkError: a setting holds what no file can.
+
+    """
+    cls = type(layer)
+    if cls.kinds is Layer.kinds:
+        message = f"layer {layer.name!r}: {cls.__name__!r} serves no kind by which a file names it"
+        raise NetworkError(message)
+    values: dict[str, Any] = {"name": layer.name, "kind": layer.kind}
+    if layer.kind not in cls.kinds:
+        values["rule"] = cls.kinds[0]
+    if layer.shares is not None:
+        values["shares"] = layer.shares
+    settings = _field_values(layer, f"layer {layer.name!r}", _OWN)
+    return {**values, "settings": settings} if settings else values
+
+
+def layer_from_values(
+    values: Any, inputs: tuple[Tensor, ...], rules: LayerRules, where: str
+) -> Layer:
+    """The layer that `layer_values` described, on its inputs.
+
+    Raises:
+        ReadError: it is none, or no rule is known for its kind.
+        ShapeError: the inputs and the settings do not fit.
+
+    """
+    entry = checked_mapping(values, _ENTRY, where)
+    name, kind = (_text(entry, key, where) for key in ("name", "kind"))
+    where = f"{where} ({name!r})"
+    rule = entry.get("rule", kind)
+    shares = entry.get("shares")
+    if not isinstance(rule, str) or not isinstance(shares, str | None):
+        message = f"{where}: expected texts as rule and shares, found {rule!r:.40}, {shares!r:.40}"
+        raise ReadError(message)
+    cls = rules.find(rule)
+    if cls is None:
+        message = f"{where}: {rules.reason_unknown(rule)}"
+        raise ReadError(message)
+    settings = entry.get("settings", {})
+    known = _names(cls)  # type: ignore[arg-type]  # a class has a hash
+    checked_mapping(settings, known.keys() - _OWN, f"{where}: settings")
+    decoder = _Decoder(rules, _value_classes(cls))  # type: ignore[arg-type]  # as before
+    arguments = {
+        known[key]: decoder.value(value, f"{where}: {key}") for key, value in settings.items()
+    }
+    layer: Layer = _made(cls, where, name, kind, inputs, shares=shares, **arguments)
+    return layer
+
+
+def checked_mapping(value: Any, allowed: frozenset[str] | set[str], where: str) -> dict[str, Any]:
+    """A JSON object that has no key but those allowed.
+
+    Raises:
+        ReadError: it is none, or has another key.
+
+    """
+    if not isinstance(value, dict):
+        message = f"{where}: expected a JSON object, found {value!r:.80}"
+        raise ReadError(message)
+    for key in value:
+        if key not in allowed:
+            near = nearest(key, allowed)
+            hint = f"; did you mean {near!r}?" if near else ""
+            message = f"{where}: unknown key {key!r}{hint}; known: {', '.join(sorted(allowed))}"
+            raise ReadError(message)
+    return value
+
+
+def numeric_format(plain: Any, where: str) -> NumericFormat:
+    """The numeric format in plain values.
+
+    Raises:
+        ReadError: it is none.
+
+    """
+    try:
+        return NumericFormat.from_dict(checked_mapping(plain, set(plain), where))
+    except (CostModelError, TypeError, ValueError) as error:
+        message = f"{where}: {error}"
+        raise ReadError(message) from None
+
+
+def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value:
+        message = f"{where}: expected a text as {key!r}, found {value!r:.80}"
+        raise ReadError(message)
+    return value
+
+
+@functools.cache
+def _names(cls: type) -> Mapping[str, str]:
+    """The names of the fields that make a value, each with that of the constructor's argument."""
+    return {item.name: item.alias or item.name for item in fields(cls) if item.init}
+
+
+@functools.cache
+def _value_classes(cls: type[Layer]) -> Mapping[str, type]:
+    declared = (item.metadata.get(HOLDS, ()) for item in fields(cls))
+    return {value.__name__: value for group in (CORE_VALUES, *declared) for value in group}
+
+
+# ------------------------------------------------------------------ to plain values
+
+
+def _field_values(value: Any, where: str, left_out: frozenset[str] = frozenset()) -> dict[str, Any]:
+    return {
+        item.name: _plain(held, f"{where}: {item.name}")
+        for item in fields(type(value))
+        if item.init and item.name not in left_out
+        if not _is_default(item, held := getattr(value, item.name))
+    }
+
+
+def _is_default(item: Attribute[Any], held: Any) -> bool:
+    default = item.default
+    if default is NOTHING or isinstance(default, Factory):  # type: ignore[arg-type]  # a class
+        return False
+    return type(held) is type(default) and bool(held == default)
+
+
+def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"type": "float", "value": str(value)}
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if value is ...:
+        return {"type": "ellipsis"}
+    if isinstance(value, Mapping):
+        items = [[_plain(key, where), _plain(held, where)] for key, held in value.items()]
+        return {"type": "mapping", "items": items}
+    if isinstance(value, Sequence):
+        return [_plain(item, where) for item in value]
+    return _object(value, where)
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if isinstance(value, NumericFormat):
+        return value.to_dict()
+    if isinstance(value, Layer):
+        inputs = [_plain(tensor, where) for tensor in value.inputs]
+        return {"layer": {**layer_values(value), "inputs": inputs}}
+    if not has(type(value)):
+        message = f"{where}: {type(value).__name__!r} is no value that a file can hold"
+        raise NetworkError(message)
+    return {"type": type(value).__name__, **_field_values(value, where)}
+
+
+# ------------------------------------------------------------------ from plain values
+
+
+class _Decoder:
+    """Makes values of the declared classes from what a JSON file holds."""
+
+    def __init__(self, rules: LayerRules, classes: Mapping[str, type]) -> None:
+        self._rules = rules
+        self._classes = classes
+
+    def value(self, plain: Any, where: str) -> Any:
+        """One value."""
+        if plain is None or isinstance(plain, _PLAIN):
+            return plain
+        if isinstance(plain, list):
+            return tuple([self.value(item, where) for item in plain])
+        if "format" in plain and "type" not in plain:
+            return numeric_format(plain, where)
+        if plain.keys() == {"layer"}:
+            return self._layer(plain["layer"], where)
+        return self._typed(plain, where)
+
+    def _layer(self, plain: Any, where: str) -> Layer:
+        given = plain.get("inputs", []) if isinstance(plain, dict) else []
+        inputs = self.value(given, f"{where}: inputs")
+        if not isinstance(inputs, tuple) or not all(isinstance(item, Tensor) for item in inputs):
+            message = f"{where}: inputs: expected tensors, found {given!r:.80}"
+            raise ReadError(message)
+        return layer_from_values(plain, inputs, self._rules, where)
+
+    def _typed(self, plain: dict[str, Any], where: str) -> Any:
+        match plain:
+            case {"type": "mapping", "items": items, **rest} if not rest:
+                return self._mapping(items, where)
+            case {"type": "float", "value": "inf" | "-inf" | "nan" as value, **rest} if not rest:
+                return float(value)
+            case {"type": "ellipsis", **rest} if not rest:
+                return ...
+        name = plain.get("type")
+        cls = self._classes.get(name) if isinstance(name, str) else None
+        if cls is None:
+            message = (
+                f"{where}: {name!r:.80} is no type of value; known: "
+                f"{', '.join(sorted(['ellipsis', 'float', 'mapping', *self._classes]))}"
+            )
+            raise ReadError(message)
+        known = _names(cls)
+        checked_mapping(plain, {"type", *known}, where)
+        arguments = {
+            known[key]: self.value(value, f"{where}.{key}")
+            for key, value in plain.items()
+            if key != "type"
+        }
+        return _made(cls, where, **arguments)
+
+    def _mapping(self, items: Any, where: str) -> dict[Any, Any]:
+        try:
+            pairs = [(key, value) for key, value in items]
+            return {self.value(key, where): self.value(value, where) for key, value in pairs}
+        except (TypeError, ValueError):
+            message = f"{where}: expected a list of keys with their values, found {items!r:.80}"
+            raise ReadError(message) from None
+
+
+def _made(cls: Any, where: str, *arguments: Any, **named: Any) -> Any:
+    try:
+        return cls(*arguments, **named)
+    except ShapeError as error:
+        message = f"{where}: {error}"
+        raise ShapeError(message) from error
+    except (CostModelError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        message = f"{where}: no {cls.__name__!r}: {error}"
+        raise ReadError(message) from error

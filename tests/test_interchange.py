@@ -1,0 +1,215 @@
+"""The JSON form of networks: equal when read back, checked when written by others."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import sketches
+from worlds import CATALOGUE, RULES, SHIPPED
+
+import costmodel
+from costmodel import Contraction, FixedPoint, Input, Network, OperatorLayer, Scenario, Tensor
+from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
+from costmodel.layer import UnknownLayer
+from costmodel.operators import Activation, Free, Unpriced
+
+SCHEMA = json.loads((files("costmodel") / "network.schema.json").read_text())
+NARROW = FixedPoint(8, 1)
+
+
+def product(inputs: int, outputs: int) -> Contraction:
+    return Contraction(
+        inputs=[Tensor((inputs,))],
+        parameters=[Tensor((inputs, outputs), NARROW)],
+        outputs=[Tensor((outputs,))],
+        loops={"outputs": outputs, "inputs": inputs},
+        reduction=inputs,
+    )
+
+
+def by_hand() -> Network:
+    """A network as a compiler makes it: operators, and no framework."""
+    result = (Tensor((3,)),)
+    work = [product(4, 3), Activation(inputs=result, outputs=result, function="relu")]
+    return Network(
+        "by hand",
+        [
+            Input("x", "input", shape=(4,)),
+            OperatorLayer("first", "operators", (Tensor((4,)),), work=work),
+            OperatorLayer("passed", "operators", result, work=Free("carried along")),
+            UnknownLayer("odd", "chip.Odd", result, reason="no rule", recorded=((2,),)),
+        ],
+        {"first": ["x"], "passed": ["first"], "odd": ["passed"]},
+    )
+
+
+def back(network: Network) -> Network:
+    return costmodel.read(network.to_json(), catalogue=CATALOGUE)
+
+
+@given(sketches(rules=RULES))
+def test_a_network_written_to_json_is_read_back_equal(sketch: Any) -> None:
+    network = sketch.network(RULES)
+    again = back(network)
+    assert again == network
+    assert again.to_json() == network.to_json()
+    assert [layer.outputs for layer in again.layers] == [x.outputs for x in network.layers]
+    assert [layer.parameters for layer in again.layers] == [x.parameters for x in network.layers]
+
+
+def test_operators_made_by_hand_are_read_back_equal() -> None:
+    assert back(by_hand()) == by_hand()
+
+
+@pytest.mark.parametrize("device", SHIPPED)
+def test_a_network_read_back_costs_the_same(device: str) -> None:
+    bills = [
+        costmodel.estimate(
+            source, device, scenario=Scenario(rates=10.0), catalogue=CATALOGUE, on_unpriced="bound"
+        ).to_dict()
+        for source in (by_hand(), by_hand().to_json())
+    ]
+    assert bills[0] == bills[1]
+
+
+def test_the_form_is_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "network.json"
+    file.write_text(by_hand().to_json())
+    assert costmodel.read(file, catalogue=CATALOGUE) == by_hand()
+
+
+@given(sketches(rules=RULES))
+def test_what_is_written_fits_the_schema_that_ships(sketch: Any) -> None:
+    jsonschema.validate(sketch.network(RULES).to_dict(), SCHEMA)
+
+
+def test_a_network_made_by_hand_fits_the_schema_that_ships() -> None:
+    jsonschema.validate(by_hand().to_dict(), SCHEMA)
+
+
+def test_the_format_in_which_a_layer_takes_a_tensor_is_kept() -> None:
+    taken = Tensor((4,), NARROW)
+    layer = OperatorLayer("y", "operators", (taken,), work=Free("carried along"))
+    network = Network("net", [Input("x", "input", shape=(4,)), layer], {"y": ["x"]})
+    assert back(network).layer("y").inputs == (taken,)
+
+
+@given(st.floats(), st.sampled_from([None, True, 1, "text", (1, (2.5, None)), {1: (2,)}, ...]))
+def test_plain_values_are_read_back_with_their_types(number: float, value: Any) -> None:
+    layer = UnknownLayer("x", "a.B", reason="r", recorded=(), parameters_held=3)
+    kept = json.loads(json.dumps(costmodel.interchange._plain((number, value), "here")))
+    decoder = costmodel.interchange._Decoder(RULES, {})
+    assert repr(decoder.value(kept, "here")) == repr((number, value))
+    assert back(Network("net", [layer])).layer("x").parameter_count == 3
+
+
+def test_an_operator_layer_puts_out_what_its_last_operator_does() -> None:
+    layer = by_hand().layer("first")
+    assert [tensor.shape for tensor in layer.outputs] == [(3,)]
+    assert {name: tensor.shape for name, tensor in layer.parameters.items()} == {"0.0": (4, 3)}
+    assert by_hand().macs == 12
+    assert by_hand().parameter_count == 12
+
+
+def test_an_operator_layer_may_name_its_results() -> None:
+    work = Unpriced("nobody knows")
+    layer = OperatorLayer("x", "operators", (Tensor((4,)),), work=work, results=((2,), (5,)))
+    assert [tensor.shape for tensor in layer.outputs] == [(2,), (5,)]
+
+
+def test_the_formats_of_operators_are_the_layers() -> None:
+    lowered = costmodel.lower(by_hand(), Scenario(source_format=NARROW))
+    assert lowered[1].layer.parameters["0.0"].format == NARROW
+    assert lowered[1].layer.inputs[0].format == NARROW
+
+
+def changed(**changes: Any) -> Any:
+    values = by_hand().to_dict()
+    values.update(changes)
+    return values
+
+
+def with_layer(**changes: Any) -> Any:
+    values = by_hand().to_dict()
+    values["layers"][1].update(changes)
+    return values
+
+
+def with_work(**changes: Any) -> Any:
+    values = by_hand().to_dict()
+    values["layers"][1]["settings"]["work"][0].update(changes)
+    return values
+
+
+MISTAKES = {
+    "another version": (changed(schema="costmodel/network/2"), "costmodel/network/1"),
+    "no layers": (changed(layers=[]), "no layers"),
+    "layers that are no list": (changed(layers={}), "a list of layers"),
+    "a name that is no text": (changed(name=3), "a text as name"),
+    "an unknown key": (changed(layer=[]), "did you mean 'layers'"),
+    "an output that is none": (changed(outputs=[["odd"]]), "[layer, output]"),
+    "an output that is not there": (changed(outputs=[["odd", 7]]), "output 7 of 'odd'"),
+    "a layer that is no object": (changed(layers=["x"]), "layer 0: expected a JSON object"),
+    "a layer without a name": (with_layer(name=""), "a text as 'name'"),
+    "a layer without a kind": (with_layer(kind=None), "a text as 'kind'"),
+    "an unknown kind": (with_layer(kind="keras.Conv2d"), "'keras.Conv2D'"),
+    "a rule that is no text": (with_layer(rule=2), "texts as rule and shares"),
+    "a layer twice": (with_layer(name="x"), "more than one layer is called 'x'"),
+    "an unknown source": (with_layer(inputs=[["y", 0]]), "'y', which no layer before it gives"),
+    "a later source": (with_layer(inputs=[["odd", 0]]), "which no layer before it gives"),
+    "an unknown output": (with_layer(inputs=[["x", 1]]), "output 1 of 'x'"),
+    "an input that is none": (with_layer(inputs=["x"]), "[layer, output]"),
+    "a format that is none": (with_layer(inputs=[["x", 0, {"format": "odd"}]]), "no numeric"),
+    "an unknown setting": (with_layer(settings={"works": []}), "did you mean 'work'"),
+    "a missing setting": (with_layer(settings={}), "work"),
+    "a setting of another type": (with_layer(settings={"work": 3}), "layer 1 ('first')"),
+    "an unknown type": (with_work(type="os.system"), "no type of value; known: Activation"),
+    "an unknown field": (with_work(loop=[]), "did you mean 'loops'"),
+    "a loop of negative size": (with_work(loops=[["outputs", -1]]), "has size -1"),
+    "a reduction of nothing": (with_work(reduction=0), "reduction"),
+    "a shape with a text": (
+        with_work(outputs=[{"type": "Tensor", "shape": ["a"]}]),
+        "not an axis length",
+    ),
+    "a deep value": (with_work(loops=json.loads("[" * 900 + "]" * 900)), "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_form_is_a_clear_error(mistake: str) -> None:
+    values, message = MISTAKES[mistake]
+    with pytest.raises((ReadError, NetworkError)) as caught:
+        costmodel.read(json.dumps(values), catalogue=CATALOGUE)
+    assert message in str(caught.value)
+
+
+def test_a_layer_on_the_wrong_shape_names_itself() -> None:
+    values = changed()
+    values["layers"][0]["settings"]["shape"] = [5, 0]
+    with pytest.raises(CostModelError, match="'x'"):
+        costmodel.read(json.dumps(values), catalogue=CATALOGUE)
+
+
+def test_a_layer_of_a_class_without_kinds_is_written_by_nobody() -> None:
+    class Own(costmodel.Layer):
+        pass
+
+    network = Network(
+        "net", [Input("x", "input", shape=(4,)), Own("y", "own", (Tensor((4,)),))], {"y": ["x"]}
+    )
+    with pytest.raises(NetworkError, match="'Own' serves no kind"):
+        network.to_json()
+
+
+def test_a_shape_error_is_one() -> None:
+    values = with_layer(kind="keras.Dense", settings={"units": 3, "use_bias": False})
+    values["layers"][0]["settings"]["shape"] = []
+    with pytest.raises(ShapeError, match="'first'"):
+        costmodel.read(json.dumps(values), catalogue=CATALOGUE)
