@@ -48,6 +48,11 @@ def test_the_live_model_and_its_json_are_one_network(model: Any) -> None:
     assert read(model, catalogue=CATALOGUE) == read(model.to_json(), catalogue=CATALOGUE)
 
 
+def test_a_function_survives_the_form_of_our_own(model: Any) -> None:
+    network = read(model, catalogue=CATALOGUE)
+    assert read(network.to_json(), catalogue=CATALOGUE) == network
+
+
 def test_a_function_has_work_or_says_why_not(model: Any) -> None:
     for layer in read(model, catalogue=CATALOGUE).layers:
         work = layer.operators()
