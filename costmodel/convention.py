@@ -55,7 +55,8 @@ class Convention:
         for layer in formats.infer(network, scenario).layers:
             work = known.get(layer.likeness)
             if work is None:
-                work = known[layer.likeness] = self.work(layer)
+                counted = self.work(layer)
+                work = known[layer.likeness] = formats.between(counted, scenario.default_format)
             lowered[layer.name] = LoweredLayer(layer, work)
         return tuple(self.fold(network, lowered).values())
 

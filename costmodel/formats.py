@@ -24,6 +24,7 @@ from costmodel.operators import (
 from costmodel.tensor import Tensor
 
 if TYPE_CHECKING:
+    from costmodel.layer import Work
     from costmodel.network import Network
     from costmodel.scenario import Scenario
 
@@ -34,18 +35,57 @@ KEEPS_FORMAT = frozenset({"linear", "relu", "relu6", "leaky_relu", "hard_tanh"})
 def infer(network: Network, scenario: Scenario) -> Network:
     """The same network with the format of every tensor that follows from what is declared.
 
-    A network that declares nothing is returned as it is: all of it is in the default format.
-    Where something is declared, a layer that declares no result gets the exact one: that of
-    its operators over its inputs and parameters, of which undeclared ones have the default.
+    Where nothing is declared all is in the default format, so without a source format the
+    network is returned as it is. Where something is, a layer that declares no result gets the
+    exact one: that of its operators over its inputs and parameters, of which undeclared ones
+    have the default.
     """
-    if not any(_declares(layer) for layer in network.layers):
+    is_declared = any(_declares(layer) for layer in network.layers)
+    if not is_declared and scenario.source_format is None:
         return network
     formatted: dict[str, Layer] = {}
     for layer in network.layers:
         sources = network.sources(layer.name)
         inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
-        formatted[layer.name] = _formatted(layer, inputs, scenario)
+        result = None if is_declared else scenario.default_format
+        formatted[layer.name] = _formatted(layer, inputs, scenario, result)
     return evolve(network, layers=tuple(formatted.values()))
+
+
+def between(work: Work, default: NumericFormat) -> Work:
+    """The work of a layer with a format for what its operators hand to one another.
+
+    An input without a format is the result of the operator before, and an output without one
+    is exact; work of which no tensor has a format is all in the default, and stays as it is.
+    """
+    if isinstance(work, Reason) or not any(map(_has_format, work)):
+        return work
+    before: NumericFormat | None = None
+    done = []
+    for operator in work:
+        result = _declared(operator.outputs) or _after(operator, before, default)
+        done.append(_filled(operator, before, result))
+        before = result
+    return tuple(done)
+
+
+def _has_format(operator: Operator) -> bool:
+    return any(tensor.format for tensor in (*operator.inputs, *operator.outputs))
+
+
+def _declared(tensors: Sequence[Tensor]) -> NumericFormat | None:
+    return tensors[0].format if tensors else None
+
+
+def _filled(operator: Operator, before: NumericFormat | None, result: NumericFormat) -> Operator:
+    tensors = (*operator.inputs, *operator.outputs)
+    if all(tensor.format for tensor in tensors):
+        return operator
+    return evolve(
+        operator,
+        inputs=[Tensor(tensor.shape, tensor.format or before) for tensor in operator.inputs],
+        outputs=[Tensor(tensor.shape, tensor.format or result) for tensor in operator.outputs],
+    )
 
 
 @functools.cache
@@ -61,13 +101,16 @@ def _declares(layer: Layer) -> bool:
     return bool(layer.declared_formats() or layer.declared_result())
 
 
-def _formatted(layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario) -> Layer:
-    declared = layer.declared_formats()
-    known = layer.with_formats(inputs, declared, None)
+def _formatted(
+    layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, result: NumericFormat | None
+) -> Layer:
+    declared, default = layer.declared_formats(), scenario.default_format
     if not inputs:
-        return layer.with_formats(inputs, declared, scenario.source_format)
-    result = layer.declared_result()
-    return layer.with_formats(inputs, declared, result or _result(known, scenario.default_format))
+        return layer.with_formats(inputs, declared, scenario.source_format or default)
+    found = layer.declared_result() or result
+    if found is None:
+        found = _result(layer.with_formats(inputs, declared, None), default)
+    return layer.with_formats(inputs, declared, found)
 
 
 def _result(layer: Layer, default: NumericFormat) -> NumericFormat:

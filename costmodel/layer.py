@@ -153,7 +153,7 @@ class Layer:
         inputs: tuple[Tensor, ...],
         parameters: Mapping[str, NumericFormat],
         result: NumericFormat | None,
-    ) -> Layer:
+    ) -> Self:
         """The same layer with formats: inputs as given, parameters by name, outputs alike."""
         twin = self.renamed(self.name, self.shares)
         held = {

@@ -125,7 +125,8 @@ class Horowitz(Device):
             total = numerics.product(value, value)
         work = [(Factor("operations", operator.elements * (operator.window - 1)), total)]
         if operator.function == "mean":
-            scaling = numerics.product(scenario.default_format, total.result)
+            (factor,) = _formats(operator.parameters[:1], scenario) or (scenario.default_format,)
+            scaling = numerics.product(factor, total.result)
             work.append((Factor("scalings", operator.elements), scaling))
         return self._cost(operator, scenario, work)
 

@@ -200,6 +200,12 @@ class ConvTranspose(Convolution):
             for length, kernel, stride, dilation, added in axes
         )
 
+    @property
+    def meeting(self) -> int:
+        """At most this many spread elements of a channel meet in one output element."""
+        axes = zip(self.kernel_size, _each(self.strides, self.rank), strict=True)
+        return math.prod(math.ceil(kernel / stride) for kernel, stride in axes)
+
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Kernel (window, filters, channels) and bias (filters)."""
         kernel = (*self.kernel_size, self.filters, self.channels)
@@ -211,12 +217,7 @@ class ConvTranspose(Convolution):
             ("positions", self.inputs[0].size // self.channels), ("filters", self.filters),
             ("channels", self.channels), ("window", self.window),
         ]  # fmt: skip
-        # At most this many spread elements meet in one output element along each axis.
-        meeting = (
-            math.ceil(kernel / stride)
-            for kernel, stride in zip(self.kernel_size, _each(self.strides, self.rank), strict=True)
-        )
-        work = self.contraction(loops, math.prod(meeting) * self.channels, ("kernel", "bias"))
+        work = self.contraction(loops, self.meeting * self.channels, ("kernel", "bias"))
         return activated(work, self.activation)
 
 

@@ -28,8 +28,25 @@ def _strides(value: Any) -> tuple[int, ...]:
     return () if value is None else settings.wholes(value)
 
 
+class Reducing(Layer):
+    """What all pooling shares: a function that makes one element of many."""
+
+    @property
+    def function(self) -> str:
+        """The name of the function, which follows from the kind."""
+        return _FUNCTIONS[self.kind]
+
+    def reduction(self, window: int) -> Work:
+        """One reduction of `window` elements each."""
+        return (
+            Reduction(
+                inputs=self.inputs, outputs=self.outputs, function=self.function, window=window
+            ),
+        )  # fmt: skip
+
+
 @frozen(slots=False)
-class Pooling(Layer):
+class Pooling(Reducing):
     """The maximum or mean of every window."""
 
     kinds: ClassVar = tuple(kind for kind in _FUNCTIONS if "Global" not in kind)
@@ -50,11 +67,11 @@ class Pooling(Layer):
 
     def operators(self) -> Work:
         """One reduction over the window."""
-        return _reduction(self, math.prod(self.pool_size))
+        return self.reduction(math.prod(self.pool_size))
 
 
 @frozen(slots=False)
-class GlobalPooling(Layer):
+class GlobalPooling(Reducing):
     """The maximum or mean of every channel."""
 
     kinds: ClassVar = tuple(kind for kind in _FUNCTIONS if "Global" in kind)
@@ -75,7 +92,7 @@ class GlobalPooling(Layer):
 
     def operators(self) -> Work:
         """One reduction over all spatial axes."""
-        return _reduction(self, self.inputs[0].size // self.outputs[0].size)
+        return self.reduction(self.inputs[0].size // self.outputs[0].size)
 
 
 @frozen(slots=False)
@@ -134,11 +151,4 @@ def adaptive_work(
             window=math.prod(window for window, _ in group),
         )
         for index, group in enumerate(itertools.product(*[axis.items() for axis in alike]))
-    )
-
-
-def _reduction(layer: Layer, window: int) -> Work:
-    function = _FUNCTIONS[layer.kind]
-    return (
-        Reduction(inputs=layer.inputs, outputs=layer.outputs, function=function, window=window),
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar
 
 from attrs import evolve, frozen
 
-from costmodel.layer import Work, setting
+from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Contraction
 from costmodel.tensor import Shape, Tensor
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import Dense, activated
+from costmodel_keras.layers.basic import Dense, activated, present
 from costmodel_keras.layers.convolution import (
     Conv,
     ConvTranspose,
@@ -20,8 +19,10 @@ from costmodel_keras.layers.convolution import (
     SeparableConv,
     image_shape,
 )
+from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import (
-    KERNEL,
+    DepthwiseQuantized,
+    KernelQuantized,
     Quantized,
     activation_name,
     activation_quantizer,
@@ -30,60 +31,36 @@ from costmodel_qkeras.layers.quantized import (
 from costmodel_qkeras.quantizers import Quantizer
 
 
-@frozen
-class QDense(Quantized, Dense):
+@frozen(slots=False)
+class QDense(KernelQuantized, Dense):
     """A dense layer with quantizers."""
 
     kinds: ClassVar = ("qkeras.QDense",)
-    quantizer_names: ClassVar = KERNEL
-
-    kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
-    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
 
-@frozen
-class QConv(Quantized, Conv):
+@frozen(slots=False)
+class QConv(KernelQuantized, Conv):
     """A convolution with quantizers."""
 
     kinds: ClassVar[tuple[str, ...]] = ("qkeras.QConv1D", "qkeras.QConv2D")
-    quantizer_names: ClassVar = KERNEL
-
-    kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
-    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
 
-@frozen
-class QConvTranspose(Quantized, ConvTranspose):
+@frozen(slots=False)
+class QConvTranspose(KernelQuantized, ConvTranspose):
     """A transposed convolution with quantizers."""
 
     kinds: ClassVar = ("qkeras.QConv2DTranspose",)
-    quantizer_names: ClassVar = KERNEL
-
-    kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
-    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
 
-@frozen
-class QDepthwiseConv(Quantized, DepthwiseConv):
+@frozen(slots=False)
+class QDepthwiseConv(DepthwiseQuantized, DepthwiseConv):
     """A depthwise convolution with quantizers."""
 
     kinds: ClassVar = ("qkeras.QDepthwiseConv2D",)
-    quantizer_names: ClassVar = {"kernel": "depthwise_quantizer", "bias": "bias_quantizer"}
-
-    depthwise_quantizer: Quantizer | None = quantizer("depthwise_quantizer")
-    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
 
-@frozen
-class QSeparableConv(Quantized, SeparableConv):
+@frozen(slots=False)
+class QSeparableConv(DepthwiseQuantized, SeparableConv):
     """A separable convolution with quantizers."""
 
     kinds: ClassVar = ("qkeras.QSeparableConv1D", "qkeras.QSeparableConv2D")
@@ -93,23 +70,13 @@ class QSeparableConv(Quantized, SeparableConv):
         "bias": "bias_quantizer",
     }
 
-    depthwise_quantizer: Quantizer | None = quantizer("depthwise_quantizer")
     pointwise_quantizer: Quantizer | None = quantizer("pointwise_quantizer")
-    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
 
 # ------------------------------------------------------------------ transposed
 
 
-def _transposed_window(layer: ConvTranspose) -> int:
-    """At most this many spread elements meet in one output element."""
-    pairs = zip(layer.kernel_size, layer.strides * len(layer.kernel_size), strict=False)
-    return math.prod(math.ceil(kernel / stride) for kernel, stride in pairs)
-
-
-@frozen
+@frozen(slots=False)
 class QDepthwiseConvTranspose(Quantized, ConvTranspose):
     """A transposed convolution of groups of `group_size` channels, each by itself.
 
@@ -132,7 +99,7 @@ class QDepthwiseConvTranspose(Quantized, ConvTranspose):
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Kernel (window, channels, group) and bias (filters)."""
         kernel = (*self.kernel_size, self.channels, self.group_size)
-        return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
+        return present([("kernel", kernel, True), ("bias", (self.filters,), self.use_bias)])
 
     def operators(self) -> Work:
         """One contraction, each input element times the window and the channels of its group."""
@@ -140,11 +107,11 @@ class QDepthwiseConvTranspose(Quantized, ConvTranspose):
             ("positions", self.inputs[0].size // self.channels), ("channels", self.channels),
             ("group", self.group_size), ("window", self.window),
         ]  # fmt: skip
-        reduction = _transposed_window(self) * self.group_size
-        return activated(self.contraction(loops, reduction, ("kernel",)), self.activation)
+        work = self.contraction(loops, self.meeting * self.group_size, ("kernel",))
+        return activated(work, self.activation)
 
 
-@frozen
+@frozen(slots=False)
 class QSeparableConvTranspose(Quantized, ConvTranspose):
     """A transposed depthwise convolution and a pointwise one after it."""
 
@@ -167,97 +134,83 @@ class QSeparableConvTranspose(Quantized, ConvTranspose):
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Kernels (window, 1, channels) and (1, filters, channels), and bias (filters)."""
         ones = (1,) * self.rank
-        kernels = {
-            "depthwise_kernel": (*self.kernel_size, 1, self.channels),
-            "pointwise_kernel": (*ones, self.filters, self.channels),
-        }
-        return kernels | ({"bias": (self.filters,)} if self.use_bias else {})
+        return present([
+            ("depthwise_kernel", (*self.kernel_size, 1, self.channels), True),
+            ("pointwise_kernel", (*ones, self.filters, self.channels), True),
+            ("bias", (self.filters,), self.use_bias),
+        ])  # fmt: skip
 
     def operators(self) -> Work:
         """Two contractions, and the activation after the second."""
-        shape = image_shape(self.spatial_shape(), self.channels, self.data_format)
-        between = Tensor(shape)
+        rounded = self.depthwise_activation
+        between = Tensor(
+            image_shape(self.spatial_shape(), self.channels, self.data_format),
+            None if rounded is None else numeric_format(rounded),
+        )
         depthwise = Contraction(
             inputs=self.inputs, parameters=(self.parameters["depthwise_kernel"],),
-            outputs=(between,), reduction=_transposed_window(self),
+            outputs=(between,), reduction=self.meeting,
             loops=(
                 ("positions", self.inputs[0].size // self.channels),
                 ("channels", self.channels), ("window", self.window),
             ),
         )  # fmt: skip
-        names = ("pointwise_kernel", "bias")
-        held = [self.parameters[name] for name in names if name in self.parameters]
-        pointwise = Contraction(
-            inputs=(between,), parameters=held, outputs=self.outputs, reduction=self.channels,
-            loops=(
-                ("positions", self.positions), ("filters", self.filters),
-                ("channels", self.channels),
-            ),
-        )  # fmt: skip
-        between_name = self.depthwise_activation.name if self.depthwise_activation else "linear"
-        return (*activated(depthwise, between_name), *activated(pointwise, self.activation))
+        loops = [
+            ("positions", self.positions), ("filters", self.filters), ("channels", self.channels),
+        ]  # fmt: skip
+        pointwise = self.contraction(loops, self.channels, ("pointwise_kernel", "bias"))
+        return (
+            *activated(depthwise, "linear" if rounded is None else rounded.name),
+            *activated(evolve(pointwise, inputs=(between,)), self.activation),
+        )
 
 
 # ------------------------------------------------------------------ folded batch normalisation
 
 
-def _with_normalization(
-    own: Mapping[str, Shape], channels: int, *, scale: bool, center: bool
-) -> Mapping[str, Shape]:
-    """The parameters of a layer and of the normalisation in it, and a counter of training steps."""
-    vectors = [
-        ("gamma", scale), ("beta", center), ("moving_mean", True), ("moving_variance", True),
-    ]  # fmt: skip
-    there = {name: (channels,) for name, is_there in vectors if is_there}
-    return {**own, "iteration": (), **there}
+@frozen(slots=False)
+class NormalizationFolded(Layer):
+    """A layer that holds a batch normalisation, which is in its kernel and bias at inference."""
+
+    center: bool = setting(settings.flag, default=True)
+    scale: bool = setting(settings.flag, default=True)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Those of the layer, a counter of training steps, and those of the normalisation."""
+        own, vector = super().parameter_shapes(), self._channels()
+        normalization = present([
+            ("iteration", (), True),
+            ("gamma", vector, self.scale), ("beta", vector, self.center),
+            ("moving_mean", vector, True), ("moving_variance", vector, True),
+        ])  # fmt: skip
+        return {**own, **normalization}
+
+    def operators(self) -> Work:
+        """The work of the layer with its folded kernel and bias, of which it always has one."""
+        work, *activation = super().operators()  # type: ignore[misc]  # it is never a reason
+        bias = Tensor(self._channels(), self.declared_formats().get("bias"))
+        return (evolve(work, parameters=(self.parameters["kernel"], bias)), *activation)
+
+    def _channels(self) -> Shape:
+        return (self.output_shapes()[0][self.absorbs_along or 0],)
 
 
-@frozen
-class QDenseBatchnorm(QDense):
+@frozen(slots=False)
+class QDenseBatchnorm(NormalizationFolded, QDense):
     """A dense layer with a batch normalisation folded in: at inference, a dense layer."""
 
     kinds: ClassVar = ("qkeras.QDenseBatchnorm",)
 
-    center: bool = setting(settings.flag, default=True)
-    scale: bool = setting(settings.flag, default=True)
 
-    def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Those of a dense layer and of the normalisation."""
-        own = super().parameter_shapes()
-        return _with_normalization(own, self.units, scale=self.scale, center=self.center)
-
-    def operators(self) -> Work:
-        """The work of a dense layer, whose kernel and bias hold the normalisation."""
-        work, *activation = super().operators()  # type: ignore[misc]  # it is never a reason
-        held = [self.parameters[name] for name in KERNEL if name in self.parameters]
-        return (evolve(work, parameters=held), *activation)
-
-
-@frozen
-class QConvBatchnorm(QConv):
+@frozen(slots=False)
+class QConvBatchnorm(NormalizationFolded, QConv):
     """A convolution with a batch normalisation folded in: at inference, a convolution."""
 
     kinds: ClassVar = ("qkeras.QConv2DBatchnorm",)
 
-    center: bool = setting(settings.flag, default=True)
-    scale: bool = setting(settings.flag, default=True)
 
-    def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Those of a convolution and of the normalisation."""
-        own = super().parameter_shapes()
-        return _with_normalization(own, self.filters, scale=self.scale, center=self.center)
-
-
-@frozen
-class QDepthwiseConvBatchnorm(QDepthwiseConv):
+@frozen(slots=False)
+class QDepthwiseConvBatchnorm(NormalizationFolded, QDepthwiseConv):
     """A depthwise convolution with a batch normalisation folded in: one at inference."""
 
     kinds: ClassVar = ("qkeras.QDepthwiseConv2DBatchnorm",)
-
-    center: bool = setting(settings.flag, default=True)
-    scale: bool = setting(settings.flag, default=True)
-
-    def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Those of a depthwise convolution and of the normalisation."""
-        own, channels = super().parameter_shapes(), self.output_channels()
-        return _with_normalization(own, channels, scale=self.scale, center=self.center)

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Activation, Operator, Reduction
-from costmodel.tensor import Shape
+from costmodel.operators import Activation
+from costmodel.tensor import Shape, Tensor
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import NamedActivation, activated, present
 from costmodel_keras.layers.normalization import BatchNormalization, ScaleAndShift
-from costmodel_keras.layers.pooling import GlobalPooling, Pooling
+from costmodel_keras.layers.pooling import GlobalPooling, Pooling, Reducing
 from costmodel_qkeras.layers.quantized import (
+    Activated,
     Quantized,
     activation_name,
-    activation_quantizer,
     quantizer,
 )
 from costmodel_qkeras.quantizers import Quantizer, make
 
 
-@frozen
-class QActivation(Quantized, NamedActivation):
+@frozen(slots=False)
+class QActivation(Activated, NamedActivation):
     """A quantized function of every element."""
 
     kinds: ClassVar = ("qkeras.QActivation",)
-
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
 
 def _current_integer(live: Any) -> int:
@@ -41,7 +37,7 @@ def _current_integer(live: Any) -> int:
     return int(array.max()) if hasattr(array, "max") else int(array)
 
 
-@frozen
+@frozen(slots=False)
 class QAdaptiveActivation(Quantized, NamedActivation):
     """A quantizer of `total_bits` whose integer bits follow the data seen in training."""
 
@@ -72,7 +68,7 @@ class QAdaptiveActivation(Quantized, NamedActivation):
         return (Activation(inputs=self.inputs, outputs=self.outputs, function=self.activation),)
 
 
-@frozen
+@frozen(slots=False)
 class QBatchNormalization(Quantized, BatchNormalization):
     """A batch normalisation with quantizers."""
 
@@ -97,8 +93,8 @@ class QBatchNormalization(Quantized, BatchNormalization):
         return None
 
 
-@frozen
-class QScaleShift(Quantized, ScaleAndShift):
+@frozen(slots=False)
+class QScaleShift(Activated, ScaleAndShift):
     """One weight and one bias for all elements."""
 
     kinds: ClassVar = ("qkeras.QScaleShift",)
@@ -107,8 +103,6 @@ class QScaleShift(Quantized, ScaleAndShift):
     use_bias: bool = setting(settings.flag, default=True)
     weight_quantizer: Quantizer | None = quantizer("weight_quantizer")
     bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """One weight and one bias."""
@@ -122,41 +116,36 @@ class QScaleShift(Quantized, ScaleAndShift):
 
 # ------------------------------------------------------------------ pooling
 
-_AVERAGE: Mapping[str, str] = {"average": "average_quantizer"}
+
+@frozen(slots=False, kw_only=True)
+class AverageQuantized(Activated, Reducing):
+    """A mean whose scaling, the reciprocal of the window's size, is quantized."""
+
+    quantizer_names: ClassVar[Mapping[str, str]] = {"average": "average_quantizer"}
+
+    average_quantizer: Quantizer | None = quantizer("average_quantizer")
+
+    @property
+    def function(self) -> str:
+        """The mean."""
+        return "mean"
+
+    def operators(self) -> Work:
+        """The mean with its scaling as a constant, if that is quantized, then the activation."""
+        (mean,) = super().operators()  # type: ignore[misc]  # it is never a reason
+        scaling = [Tensor((1,), declared) for declared in self.declared_formats().values()]
+        return activated(evolve(mean, parameters=scaling), self.activation)
 
 
-def _mean(layer: Pooling | GlobalPooling, window: int) -> Operator:
-    return Reduction(inputs=layer.inputs, outputs=layer.outputs, function="mean", window=window)
-
-
-@frozen
-class QAveragePooling(Quantized, Pooling):
-    """The mean of every window, the reciprocal of its size quantized."""
+@frozen(slots=False)
+class QAveragePooling(AverageQuantized, Pooling):
+    """The mean of every window."""
 
     kinds: ClassVar = ("qkeras.QAveragePooling2D",)
-    quantizer_names: ClassVar = _AVERAGE
-
-    average_quantizer: Quantizer | None = quantizer("average_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
-
-    def operators(self) -> Work:
-        """One reduction over the window, then the activation."""
-        return activated(_mean(self, math.prod(self.pool_size)), self.activation)
 
 
-@frozen
-class QGlobalAveragePooling(Quantized, GlobalPooling):
-    """The mean of every channel, the reciprocal of its size quantized."""
+@frozen(slots=False)
+class QGlobalAveragePooling(AverageQuantized, GlobalPooling):
+    """The mean of every channel."""
 
     kinds: ClassVar = ("qkeras.QGlobalAveragePooling2D",)
-    quantizer_names: ClassVar = _AVERAGE
-
-    average_quantizer: Quantizer | None = quantizer("average_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
-
-    def operators(self) -> Work:
-        """One reduction over all spatial axes, then the activation."""
-        window = self.inputs[0].size // self.outputs[0].size
-        return activated(_mean(self, window), self.activation)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
+
+from attrs import frozen
 
 from costmodel.layer import setting
 from costmodel.numerics import NumericFormat
@@ -60,10 +62,6 @@ def activation_quantizer(source: str = "activation") -> Any:
     return setting(_activation_quantizer, default=None, source=source)
 
 
-KERNEL: Final = {"kernel": "kernel_quantizer", "bias": "bias_quantizer"}
-"""The quantizers of dense layers and plain convolutions."""
-
-
 def _quantizer(value: Any) -> Quantizer | None:
     try:
         return _checked(read(value))
@@ -88,3 +86,40 @@ def _checked(found: Quantizer | None) -> Quantizer | None:
 def _activation_name(value: Any) -> str:
     found = _activation_quantizer(value) if looks_quantised(value) else None
     return settings.activation(value) if found is None else found.name
+
+
+# ------------------------------------------------------------------ what layers declare
+
+
+@frozen(slots=False, kw_only=True)
+class Activated(Quantized):
+    """A layer of QKeras whose activation may quantize what it puts out."""
+
+    activation: str = activation_name()
+    output_quantizer: Quantizer | None = activation_quantizer()
+
+
+@frozen(slots=False, kw_only=True)
+class KernelQuantized(Activated):
+    """A layer of QKeras with quantizers of its kernel and its bias."""
+
+    quantizer_names: ClassVar[Mapping[str, str]] = {
+        "kernel": "kernel_quantizer",
+        "bias": "bias_quantizer",
+    }
+
+    kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
+    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
+
+
+@frozen(slots=False, kw_only=True)
+class DepthwiseQuantized(Activated):
+    """A layer of QKeras with quantizers of its depthwise kernel and its bias."""
+
+    quantizer_names: ClassVar[Mapping[str, str]] = {
+        "kernel": "depthwise_quantizer",
+        "bias": "bias_quantizer",
+    }
+
+    depthwise_quantizer: Quantizer | None = quantizer("depthwise_quantizer")
+    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")

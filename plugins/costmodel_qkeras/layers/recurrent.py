@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeAlias
 
 from attrs import frozen
 
+from costmodel import numerics
 from costmodel.layer import Layer, Work, setting
+from costmodel.numerics import Binary, NumericFormat
 from costmodel.operators import Activation, Contraction, Elementwise, Operator
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.graph import ConfigView, LayerView, LiveView
 from costmodel_keras.layers import settings
+from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import (
+    KernelQuantized,
     Quantized,
     activation_name,
     activation_quantizer,
@@ -20,36 +24,60 @@ from costmodel_qkeras.layers.quantized import (
 )
 from costmodel_qkeras.quantizers import Quantizer
 
+Formats: TypeAlias = tuple[NumericFormat | None, NumericFormat | None, NumericFormat | None]
+"""Of what the activation and the gates yield, and of the state that is read; None if unknown."""
+
+
+def _new_value(formats: Formats) -> NumericFormat | None:
+    return formats[0]
+
+
+def _gated_value(formats: Formats) -> NumericFormat | None:
+    value, gate, _ = formats
+    return value and gate and numerics.product(gate, value).result
+
+
+def _mixed_value(formats: Formats) -> NumericFormat | None:
+    value, gate, state = formats
+    if not (value and gate and state):
+        return None
+    rest = numerics.difference(Binary(zero_one=True), gate).result
+    kept, new = numerics.product(gate, state).result, numerics.product(rest, value).result
+    return numerics.addition(kept, new).result
+
 
 @frozen
 class CellRule:
     """What a cell of one kind does in a step, for each of its units.
 
-    `gates` weighted sums, functions by the setting that names them, elementwise steps by
-    function, and the tensors that it carries from step to step.
+    `gates` weighted sums, the additions to them and to the state, functions by the setting that
+    names them, the multiplications of what these yield, the format of the new state, and how
+    many tensors it carries from step to step.
     """
 
     gates: int
+    additions: int
     functions: tuple[tuple[str, int], ...]
-    steps: tuple[tuple[str, int], ...]
+    multiplications: int
+    result: Callable[[Formats], NumericFormat | None]
     states: int = 1
 
 
 CELLS: Final[Mapping[str, CellRule]] = {
-    "qkeras.QSimpleRNN": CellRule(1, (("activation", 1),), (("add", 1),)),
+    "qkeras.QSimpleRNN": CellRule(1, 1, (("activation", 1),), 0, _new_value),
     # Forget the old state, add the new one, let some of it out.
     "qkeras.QLSTM": CellRule(
-        4, (("recurrent_activation", 3), ("activation", 2)), (("add", 5), ("multiply", 3)), 2
+        4, 5, (("recurrent_activation", 3), ("activation", 2)), 3, _gated_value, states=2
     ),
     # Reset the old state, mix it with the new one by z and 1 - z.
     "qkeras.QGRU": CellRule(
-        3, (("recurrent_activation", 2), ("activation", 1)), (("add", 5), ("multiply", 3))
+        3, 5, (("recurrent_activation", 2), ("activation", 1)), 3, _mixed_value
     ),
 }
 
 
-@frozen
-class QRecurrent(Quantized, Layer):
+@frozen(slots=False)
+class QRecurrent(KernelQuantized, Layer):
     """A cell that runs over the first axis, time."""
 
     kinds: ClassVar = tuple(CELLS)
@@ -65,15 +93,10 @@ class QRecurrent(Quantized, Layer):
     return_sequences: bool = setting(settings.flag, default=False)
     return_state: bool = setting(settings.flag, default=False)
     reset_after: bool = setting(settings.flag, default=False)
-    kernel_quantizer: Quantizer | None = quantizer("kernel_quantizer")
     recurrent_quantizer: Quantizer | None = quantizer("recurrent_quantizer")
-    bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
     state_quantizer: Quantizer | None = quantizer("state_quantizer")
-    activation: str = activation_name()
-    output_quantizer: Quantizer | None = activation_quantizer()
-    recurrent_activation: str = setting(
-        settings.activation, default="linear", source="recurrent_activation"
-    )
+    recurrent_activation: str = activation_name("recurrent_activation")
+    gate_quantizer: Quantizer | None = activation_quantizer("recurrent_activation")
 
     @property
     def rule(self) -> CellRule:
@@ -97,21 +120,45 @@ class QRecurrent(Quantized, Layer):
         }  # fmt: skip
         return kernels | ({"bias": bias} if self.use_bias else {})
 
+    def declared_result(self) -> NumericFormat | None:
+        """The format of the new state, where it follows from what is declared."""
+        return self.rule.result(self._formats())
+
+    def _formats(self) -> Formats:
+        given = (self.output_quantizer, self.gate_quantizer, self.state_quantizer)
+        value, gate, state = (None if one is None else numeric_format(one) for one in given)
+        return value, gate, state
+
     def operators(self) -> Work:
-        """Two contractions for all gates and steps, the steps on the state, the activations."""
-        time = self.input_shape[0] or 1
-        units = Tensor((time, self.units))
-        state = ((units,), (units,))
-        sums = Tensor((time, self.rule.gates * self.units))
+        """Two contractions for all gates and steps, what is added, the activations, products."""
+        time, rule = self.input_shape[0] or 1, self.rule
+        value, gate, state = self._formats()
+        units = (time, self.units)
+        sums = Tensor((time, rule.gates * self.units))
         work: list[Operator] = [
             self._gates(self.inputs, ("kernel", "bias"), sums),
-            self._gates((units,), ("recurrent_kernel",), sums),
-        ]
+            self._gates((Tensor(units, state or self.declared_result()),), _STATE_KERNEL, sums),
+            Elementwise(
+                inputs=(Tensor(units),), outputs=(Tensor(units),), function="add",
+                steps=rule.additions,
+            ),
+        ]  # fmt: skip
+        formats = {"activation": value, "recurrent_activation": gate}
         work += [
-            Elementwise(inputs=state[0], outputs=state[1], function=function, steps=steps)
-            for function, steps in self.rule.steps
+            Activation(
+                inputs=(Tensor((time, count * self.units)),),
+                outputs=(Tensor((time, count * self.units), formats[name]),),
+                function=getattr(self, name),
+            )
+            for name, count in rule.functions
         ]
-        work += [self._activation(name, count, time) for name, count in self.rule.functions]
+        if rule.multiplications:
+            factors = (Tensor(units, gate), Tensor(units, value))
+            products = Elementwise(
+                inputs=factors, outputs=(Tensor(units),), function="multiply",
+                steps=rule.multiplications,
+            )  # fmt: skip
+            work.append(products)
         return tuple(work)
 
     def _gates(self, inputs: tuple[Tensor, ...], names: Sequence[str], sums: Tensor) -> Contraction:
@@ -123,9 +170,8 @@ class QRecurrent(Quantized, Layer):
             loops=(("steps", time or 1), ("gates", width or 1), ("inputs", depth)),
         )  # fmt: skip
 
-    def _activation(self, name: str, count: int, time: int) -> Activation:
-        tensors = (Tensor((time, count * self.units)),)
-        return Activation(inputs=tensors, outputs=tensors, function=getattr(self, name))
+
+_STATE_KERNEL: Final = ("recurrent_kernel",)
 
 
 def _sequence(shape: Shape) -> tuple[int | None, int]:
@@ -162,30 +208,37 @@ def _inner(value: Any) -> _Inner:
     return _Inner("", view.kind, tuple((name, getattr(made, name)) for name in read))
 
 
+def _merge_mode(value: Any) -> str | None:
+    return None if value is None else settings.one_of("concat", *_JOINED)(value)
+
+
 _JOINED: Final = {"sum": "add", "ave": "average", "mul": "multiply"}
 """The merge modes that compute, and the function that they are."""
 
 
-@frozen
+@frozen(slots=False)
 class QBidirectional(Quantized, Layer):
     """A recurrent layer over a sequence, and another one backwards."""
 
     kinds: ClassVar = ("qkeras.QBidirectional",)
 
     forward: _Inner = setting(_inner, source=("forward_layer", "layer"))
-    merge_mode: str | None = setting(
-        lambda value: None if value is None else str(value), default="concat"
-    )
+    merge_mode: str | None = setting(_merge_mode, default="concat")
 
     @property
     def inner(self) -> QRecurrent:
         """The layer in one direction."""
-        return self.forward.layer(self.inputs[:1])
+        layer = self.forward.layer(self.inputs[:1])
+        return layer.with_formats(layer.inputs, layer.declared_formats(), layer.declared_result())
 
     @property
     def output_quantizer(self) -> Quantizer | None:
         """That of the layer in it."""
         return self.inner.output_quantizer
+
+    def declared_result(self) -> NumericFormat | None:
+        """That of one direction, where the two are not joined into new values."""
+        return None if self.merge_mode in _JOINED else self.inner.declared_result()
 
     @property
     def quantizers(self) -> tuple[Quantizer | None, ...]:
