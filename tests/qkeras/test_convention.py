@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from chains import CATALOGUE, estimate, network
 from golden import specs
 from golden.qtools_cases import CASES, ask, savable
-from worlds import HOUSE, world
 
 import costmodel
-import costmodel_qkeras.hooks
-from costmodel import Network, Scenario, UnpricedWarning
+from costmodel import Scenario, UnpricedWarning
 from costmodel_qkeras.convention import QToolsConvention
 from costmodel_qkeras.qtools.facts import Settings
 from costmodel_qkeras.qtools.prices import Memory
 from costmodel_qkeras.qtools.results import energies
 
-if TYPE_CHECKING:
-    from costmodel import Estimate
-
-CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
 PICO = 1e-12
-
-
-def network(shape: tuple[int, ...], *layers: dict[str, Any]) -> Network:
-    """A chain of layers, read from the JSON that Keras would save."""
-    import json  # noqa: PLC0415  # here alone
-
-    first = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [None, *shape]}}
-    rest = [
-        {"class_name": kind, "module": module, "config": {"name": f"layer{i}", **config}}
-        for i, (module, kind, config) in enumerate(map(_parts, layers))
-    ]
-    config = {"name": "chain", "layers": [first, *rest]}
-    text = json.dumps({"class_name": "Sequential", "module": "keras", "config": config})
-    return CATALOGUE.read(text)
-
-
-def _parts(layer: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    config = {name: value for name, value in layer.items() if name not in {"kind", "module"}}
-    return layer.get("module", "qkeras.qlayers"), layer["kind"], config
-
-
-def estimate(source: Any, convention: Any = "qtools", **memory: Any) -> Estimate:
-    chip = CATALOGUE.device("horowitz-45nm", **memory)
-    return costmodel.estimate(
-        source, chip, convention=convention, on_unpriced="bound", catalogue=CATALOGUE
-    )  # fmt: skip
 
 
 qkeras_cases = [case for case in CASES if not case["expected"].get("pe_error")]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel import numerics
 from costmodel.devices import (
@@ -116,7 +116,10 @@ class Horowitz(Device):
 
     @prices(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
-        """The steps of every window, and the scaling of a mean."""
+        """The steps of every window, and the scaling of a mean.
+
+        The factor of a mean is wired in; its format is that of the parameter, if there is one.
+        """
         (value,) = _formats(operator.inputs[:1], scenario) or (scenario.default_format,)
         total = numerics.accumulation(value, operator.window)
         if operator.function in {"max", "min"}:
@@ -128,7 +131,7 @@ class Horowitz(Device):
             (factor,) = _formats(operator.parameters[:1], scenario) or (scenario.default_format,)
             scaling = numerics.product(factor, total.result)
             work.append((Factor("scalings", operator.elements), scaling))
-        return self._cost(operator, scenario, work)
+        return self._cost(evolve(operator, parameters=()), scenario, work)
 
     @prices(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:

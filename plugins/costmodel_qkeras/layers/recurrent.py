@@ -197,6 +197,8 @@ class _Inner:
 
 
 def _inner(value: Any) -> _Inner:
+    if isinstance(value, _Inner):
+        return value
     is_config = isinstance(value, Mapping)
     view: LayerView = ConfigView(value, "a bidirectional layer") if is_config else LiveView(value)
     if view.kind not in CELLS:
