@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -73,6 +74,37 @@ def test_an_accumulator_holds_every_sum_of_its_terms(term: NumericFormat, count:
     for _ in range(count):
         sums = {total + value for total in sums for value in term.values()}
     assert holds(numerics.accumulation(term, count).result, sums)
+
+
+FEW: list[NumericFormat] = [
+    FixedPoint(2), FixedPoint(2, 1), FixedPoint(2, 2, signed=False), FixedPoint(3, -1),
+    PowerOfTwo(2), Ternary(), Binary(), Binary(zero_one=True),
+]  # fmt: skip
+MERGED = {
+    "add": sum,
+    "subtract": lambda values: values[0] - values[1] - values[2],
+    "multiply": math.prod,
+    "maximum": max,
+    "minimum": min,
+    "concatenate": lambda values: values[0],
+}
+
+
+@pytest.mark.parametrize("name", MERGED)
+@pytest.mark.parametrize(
+    "formats", list(itertools.combinations_with_replacement(FEW, 3)),
+    ids=lambda formats: "-".join(map(str, formats)),
+)  # fmt: skip
+def test_a_merge_of_three_holds_every_result(name: str, formats: tuple[NumericFormat, ...]) -> None:
+    values = itertools.product(*(each.values() for each in formats))
+    assert holds(numerics.merge(name, *formats).result, map(MERGED[name], values))
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(FEW, FEW)), ids=str)
+def test_a_sum_of_products_holds_its_bias(a: NumericFormat, b: NumericFormat) -> None:
+    _, total = numerics.multiply_accumulate(a, b, 1, a)
+    results = (x * y + bias for x in a.values() for y in b.values() for bias in a.values())
+    assert holds(total.result, results)
 
 
 @pytest.mark.parametrize(
