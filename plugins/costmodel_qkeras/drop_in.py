@@ -51,9 +51,9 @@ class QTools:
         hw_weight_dict: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Infer the data types of every layer."""
-        self._model = model
         self._prices = prices_of(process)
         if weights_path is not None:
+            _need_weights(model, "weights_path")
             model.load_weights(weights_path)
         settings = Settings(
             bool(is_inference), bool(for_reference), keras_quantizer, keras_accumulator
@@ -167,13 +167,22 @@ class QTools:
 
 def _facts(model: Any, *, is_inference: bool) -> tuple[list[Node], list[str] | None]:
     """The facts of a model, and the names of its inputs in their order."""
-    if hasattr(model, "layers") and not isinstance(model, Network):
-        return live.nodes_of(model, count_values=is_inference), live.inputs_of(model)
     if is_inference:
-        message = f"is_inference needs the weights of a live model, not {model!r:.80}"
-        raise QToolsError(message)
+        _need_weights(model, "is_inference")
+    if _is_live(model):
+        return live.nodes_of(model, count_values=is_inference), live.inputs_of(model)
     network = model if isinstance(model, Network) else read(model)
     return saved.nodes_of(network), None
+
+
+def _is_live(model: Any) -> bool:
+    return hasattr(model, "layers") and not isinstance(model, Network)
+
+
+def _need_weights(model: Any, option: str) -> None:
+    if not _is_live(model):
+        message = f"{option} needs the weights of a live model, not {model!r:.80}"
+        raise QToolsError(message)
 
 
 def _fusions(weights: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from attrs import field, frozen
 
@@ -55,6 +55,7 @@ class Quantizer:
         self._check_bits()
         self._check_integer()
         self._check_max_value()
+        self._check_sign()
 
     def get(self, name: str) -> Argument:
         """One parameter, or None where the quantizer has no such parameter."""
@@ -95,37 +96,50 @@ class Quantizer:
             return
         bits = self._whole("bits")
         if not 1 <= bits <= MAX_BITS:
-            message = f"{self.name}: bits is {bits}; expected 1 to {MAX_BITS}"
-            raise QuantizerError(message)
+            self._refuse("bits", f"1 to {MAX_BITS}")
 
     def _check_integer(self) -> None:
-        if self.get("integer") is None:
+        if "integer" not in self._lookup:
             return
         integer = self._whole("integer")
         if integer > self.bits:
             message = (
-                f"{self.name}: integer is {integer} and bits is {self.bits}; "
+                f"{self.name}: integer is {integer!r:.40} and bits is {self.bits}; "
                 "expected an integer part that is not wider than the word"
             )
             raise QuantizerError(message)
         if integer < -MAX_BITS:
-            message = f"{self.name}: integer is {integer}; expected at least -{MAX_BITS}"
-            raise QuantizerError(message)
+            self._refuse("integer", f"at least -{MAX_BITS}")
 
     def _check_max_value(self) -> None:
         value = self.get("max_value")
-        is_number = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
-        if value is not None and not is_number:
-            message = f"{self.name}: max_value is {value!r}; expected a number of 0 or more"
-            raise QuantizerError(message)
+        if value is not None and not (_is_finite(value) and value >= 0):  # type: ignore[operator]
+            self._refuse("max_value", "a number of 0 or more")
+
+    def _check_sign(self) -> None:
+        """Check what decides whether a number can be negative; QKeras takes 1 for True."""
+        for name in ("keep_negative", "use_01"):
+            if self.get(name) not in {None, False, True}:
+                self._refuse(name, "True or False")
+        slope = self._lookup.get("negative_slope", 0)
+        if not _is_finite(slope):
+            self._refuse("negative_slope", "a number")
 
     def _whole(self, name: str) -> int:
         value: Any = self.get(name)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value != int(value):
-            message = f"{self.name}: {name} is {value!r}; expected a whole number"
-            raise QuantizerError(message)
+        if isinstance(value, bool) or not _is_finite(value) or value != int(value):
+            self._refuse(name, "a whole number")
         return int(value)
+
+    def _refuse(self, name: str, expected: str) -> NoReturn:
+        found = _written(self.get(name))
+        message = f"{self.name}: {name} is {found:.40}; expected {expected}"
+        raise QuantizerError(message)
+
+
+def _is_finite(value: object) -> bool:
+    # An int may be too large for a float, and is finite.
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _written(value: Argument) -> str:

@@ -55,8 +55,8 @@ def looks_quantised(source: object) -> bool:
     name = source if isinstance(source, str) else type(source).__name__
     if isinstance(source, Mapping):
         name = str(source.get("class_name"))
-    bare = name.partition("(")[0].rpartition(">")[2].strip()
-    return bare in NAMES or "(" in name
+    bare = name.rpartition(">")[2]
+    return bare in NAMES or not bare.replace(".", "_").isidentifier()
 
 
 # ------------------------------------------------------------------ configurations

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from costmodel.errors import UnknownNameError
+import costmodel
+from costmodel.errors import ReadError, UnknownNameError
 from costmodel_qkeras import QTools
 from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.quantizers import QuantizerError
@@ -233,6 +234,15 @@ BAD: dict[str, tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] =
         po2, {"is_inference": True}, QToolsError,
         r"layer 'dense': 'kernel_quantizer' is quantized_po2\(bits=4.*which is no power of two",
     ),
+    "an integer part wider than the word": (
+        lambda: model((8,), dense(kernel_quantizer="quantized_bits(4,9)", name="dense")), {},
+        QuantizerError,
+        "layer 'dense' of kind 'QDense': 'kernel_quantizer': quantized_bits: integer is 9",
+    ),
+    "an activation of no bits": (
+        lambda: model((8,), dense(activation="quantized_bits(0)", name="dense")), {},
+        QuantizerError, "layer 'dense' of kind 'QDense': 'activation': quantized_bits: bits is 0",
+    ),
     "too many sources": (
         po2, {"source_quantizers": ["int8", "int8"]}, QToolsError,
         "2 source quantizers for 1 inputs",
@@ -263,6 +273,15 @@ def test_bad_input_is_refused_with_its_reason(name: str) -> None:
     make, options, error, message = BAD[name]
     with pytest.raises(error, match=message):
         QTools(make(), **{"process": "horowitz", **options})
+
+
+@pytest.mark.parametrize(("field", "text"), [
+    ("kernel_quantizer", "quantized_bits(4,9)"), ("activation", "quantized_bits(-1)"),
+])  # fmt: skip
+def test_a_live_layer_with_a_bad_quantizer_is_told_with_its_field(field: str, text: str) -> None:
+    live = model((8,), dense(name="dense", **{field: text}))
+    with pytest.raises(ReadError, match=f"layer 'dense' of kind 'qkeras.QDense': '{field}"):
+        costmodel.read(live)
 
 
 @pytest.mark.parametrize("argument", ["weights_on_memory", "activations_on_memory"])

@@ -126,6 +126,9 @@ def activation(value: Any) -> str:
         return "linear"
     if isinstance(value, dict):
         return _configured(value)
+    if isinstance(value, (int, float, list, tuple)):
+        message = "expected the name of an activation"
+        raise TypeError(message)
     name = getattr(value, "__name__", None)
     return str(name or type(value).__name__)
 

@@ -17,7 +17,8 @@ from costmodel_keras.layers.pooling import GlobalPooling, Pooling, Reducing
 from costmodel_qkeras.layers.quantized import (
     Activated,
     Quantized,
-    activation_name,
+    checked,
+    name_of_activation,
     quantizer,
 )
 from costmodel_qkeras.quantizers import Quantizer, make
@@ -37,16 +38,30 @@ def _current_integer(live: Any) -> int:
     return int(array.max()) if hasattr(array, "max") else int(array)
 
 
+def _adaptive(value: Any) -> str:
+    return settings.one_of("quantized_bits", "quantized_relu")(name_of_activation(value))
+
+
+def _width(value: Any) -> int:
+    checked(lambda bits: make("quantized_bits", (bits,)), value)
+    return settings.whole(value)
+
+
+def _slope(value: Any) -> float:
+    checked(lambda slope: make("quantized_relu", named={"negative_slope": slope}), value)
+    return float(value)
+
+
 @frozen(slots=False)
 class QAdaptiveActivation(Quantized, NamedActivation):
     """A quantizer of `total_bits` whose integer bits follow the data seen in training."""
 
     kinds: ClassVar = ("qkeras.QAdaptiveActivation",)
 
-    activation: str = activation_name()
-    total_bits: int = setting(settings.whole)
-    relu_neg_slope: float = setting(float, default=0.0)
-    per_channel: bool = setting(bool, default=False)
+    activation: str = setting(_adaptive)
+    total_bits: int = setting(_width)
+    relu_neg_slope: float = setting(_slope, default=0.0)
+    per_channel: bool = setting(settings.flag, default=False)
     # A file does not say: before training there are none.
     integer: int = setting(_current_integer, default=0, source="quantizer")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -54,7 +54,7 @@ def quantizer(name: str) -> Any:
 
 def activation_name(source: str = "activation") -> Any:
     """Declare the setting of the activation's name, without the arguments of a quantizer."""
-    return setting(_activation_name, default="linear", source=source)
+    return setting(name_of_activation, default="linear", source=source)
 
 
 def activation_quantizer(source: str = "activation") -> Any:
@@ -63,27 +63,31 @@ def activation_quantizer(source: str = "activation") -> Any:
 
 
 def _quantizer(value: Any) -> Quantizer | None:
-    try:
-        return _checked(read(value))
-    except QuantizerError as error:
-        # Not a CostModelError: the layer says whose setting it is.
-        raise ValueError(str(error)) from None
+    return checked(read, value)
 
 
 def _activation_quantizer(value: Any) -> Quantizer | None:
+    return checked(read_activation, value)
+
+
+def checked(make: Callable[[Any], Quantizer | None], value: Any) -> Quantizer | None:
+    """The quantizer that `make` makes of a setting.
+
+    Raises:
+        ValueError: it makes none; no CostModelError, for the layer says whose setting it is.
+
+    """
     try:
-        return _checked(read_activation(value))
+        found = make(value)
+        if found is not None:
+            numeric_format(found)
     except QuantizerError as error:
         raise ValueError(str(error)) from None
-
-
-def _checked(found: Quantizer | None) -> Quantizer | None:
-    if found is not None:
-        numeric_format(found)
     return found
 
 
-def _activation_name(value: Any) -> str:
+def name_of_activation(value: Any) -> str:
+    """The name of an activation or of its quantizer."""
     found = _activation_quantizer(value) if looks_quantised(value) else None
     return settings.activation(value) if found is None else found.name
 

@@ -200,14 +200,17 @@ def _inner(value: Any) -> _Inner:
     if isinstance(value, _Inner):
         return value
     is_config = isinstance(value, Mapping)
+    if not (is_config or hasattr(value, "name")):
+        message = "expected a layer"
+        raise TypeError(message)
     view: LayerView = ConfigView(value, "a bidirectional layer") if is_config else LiveView(value)
     if view.kind not in CELLS:
         message = f"expected one of {', '.join(CELLS)}"
         raise ValueError(message)
-    read = QRecurrent.read_settings(view.settings)
-    made = QRecurrent("", view.kind, (Tensor((1, 1)),), **read)
+    made = QRecurrent.from_settings(view.name, view.kind, (Tensor((1, 1)),), view.settings)
     # What is named differs between a model and its file; the directions need no names.
-    return _Inner("", view.kind, tuple((name, getattr(made, name)) for name in read))
+    given = QRecurrent.read_settings(view.settings)
+    return _Inner("", view.kind, tuple((name, getattr(made, name)) for name in given))
 
 
 def _merge_mode(value: Any) -> str | None:

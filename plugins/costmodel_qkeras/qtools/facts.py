@@ -7,7 +7,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from costmodel_qkeras.qtools.datatypes import DEFAULT, Datatype, default_datatype
-from costmodel_qkeras.quantizers import Quantizer
+from costmodel_qkeras.quantizers import Quantizer, QuantizerError
 
 Shape: TypeAlias = tuple[int, ...]
 """Axis lengths without the batch."""
@@ -68,9 +68,13 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         """Check that the formats can be read."""
-        for name in (self.keras_quantizer, self.keras_accumulator):
-            if name:
-                default_datatype(name)
+        for option in ("keras_quantizer", "keras_accumulator"):
+            name = getattr(self, option)
+            try:
+                default_datatype(name or "int8")
+            except QuantizerError as error:
+                message = f"{option} is {name!r:.80}; {error}"
+                raise QuantizerError(message) from None
 
     @property
     def parameter(self) -> Datatype:

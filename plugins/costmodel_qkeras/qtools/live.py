@@ -12,7 +12,7 @@ from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.constants import distinct_values
 from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.facts import LayerFacts, Node, Shape
-from costmodel_qkeras.quantizers import NAMES, Quantizer
+from costmodel_qkeras.quantizers import NAMES, Quantizer, QuantizerError
 from costmodel_qkeras.reading import from_object
 
 _WEIGHTED: Final = kinds.CONTRACTIONS | kinds.SELF_FOLDING | kinds.NORMALIZATIONS
@@ -93,7 +93,7 @@ def _facts(layer: Any, call: Any) -> LayerFacts:
         kernel_shape=_kernel_shape(layer) if kind in _WEIGHTED else (),
         quantizers=_listed(layer) if kind in _QUANTIZED else None,
         # Of a recurrent layer it is a property.
-        activation=_quantizer(getattr(layer, "activation", None)),
+        activation=_quantizer(layer, getattr(layer, "activation", None)),
         use_bias=bool(settings.get("use_bias", True)),
         scale=bool(settings.get("scale", True)),
         center=bool(settings.get("center", True)),
@@ -101,16 +101,24 @@ def _facts(layer: Any, call: Any) -> LayerFacts:
     )
 
 
-def _quantizer(value: Any) -> Quantizer | None:
+def _quantizer(layer: Any, value: Any) -> Quantizer | None:
     """The quantizer of a live object, if it is one; QTools cannot read strings."""
-    return from_object(value) if type(value).__name__ in NAMES else None
+    if type(value).__name__ not in NAMES:
+        return None
+    try:
+        return from_object(value)
+    except QuantizerError as error:
+        held = (name for name, own in vars(layer).items() if own is value)
+        field = next(held, "activation").removesuffix("_internal")
+        message = f"layer {layer.name!r} of kind {type(layer).__name__!r}: {field!r}: {error}"
+        raise QuantizerError(message) from None
 
 
 def _listed(layer: Any) -> tuple[Quantizer | None, ...] | None:
     """What the layer's `get_quantizers` lists; None for a Keras layer."""
     if not hasattr(layer, "get_quantizers"):
         return None
-    return tuple([_quantizer(value) for value in layer.get_quantizers()])
+    return tuple([_quantizer(layer, value) for value in layer.get_quantizers()])
 
 
 def _kernel_shape(layer: Any) -> Shape:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
 
+from costmodel.errors import UnknownNameError
 from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.datatypes import (
     DEFAULT,
@@ -19,6 +21,7 @@ from costmodel_qkeras.qtools.describing import Place, describe
 from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.facts import Edge, Node, Settings, Shape
 from costmodel_qkeras.qtools.records import Record
+from costmodel_qkeras.quantizers import QuantizerError
 from costmodel_qkeras.reading import read
 
 _OUTSIDE: Final = ""
@@ -58,11 +61,15 @@ def describe_network(
 
     Raises:
         QToolsError: QTools has no answer here.
+        UnknownNameError: a fusion names a layer that is not there.
 
     """
     named = inputs or [node.name for node in nodes if node.facts.kind == "InputLayer"]
     sources = source_datatypes(source_quantizers, len(named))
     graph = _Graph({node.name: node for node in nodes}, dict(zip(named, sources, strict=True)))
+    for layer in itertools.chain.from_iterable((fusions or {}).items()):
+        if layer not in graph.nodes:
+            raise UnknownNameError(layer, graph.nodes, "layer in hw_weight_dict")
     describing = _Describing(graph, settings, fusions or {}, failures)
     for node in nodes:
         if node.facts.kind not in kinds.CUT_OUT:
@@ -93,9 +100,15 @@ def source_datatypes(given: Sequence[object] | None, count: int) -> tuple[Dataty
             f"{len(listed)} source quantizers for {count} inputs"
         )
         raise QToolsError(message)
-    return tuple(
-        default_datatype(item) if is_named(item) else datatype(read(item)) for item in listed
-    )
+    return tuple(_source(item) for item in listed)
+
+
+def _source(given: object) -> Datatype:
+    try:
+        return default_datatype(str(given)) if is_named(given) else datatype(read(given))
+    except QuantizerError as error:
+        message = f"a source quantizer is {given!r:.80}; {error}"
+        raise QuantizerError(message) from None
 
 
 @frozen

@@ -51,18 +51,25 @@ def _place(_: object, attribute: object, value: str) -> None:
         raise UnknownNameError(value, PLACES, f"memory for {name!r}")
 
 
+def _size(_: object, attribute: object, value: float) -> None:
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+        message = f"min_sram_size is {value!r:.40}; expected a number of bits, 0 or more"
+        raise QToolsError(message)
+
+
 @frozen(cache_hash=True)
 class Memory:
     """Where tensors live: the arguments of `QTools.pe`.
 
     Raises:
         UnknownNameError: a memory that QTools does not have.
+        QToolsError: a size that no memory has.
 
     """
 
     weights_on_memory: str = field(default="dram", validator=_place)
     activations_on_memory: str = field(default="dram", validator=_place)
-    min_sram_size: int = 0
+    min_sram_size: int = field(default=0, validator=_size)
     rd_wr_on_io: bool = True
 
     def place(self, *, at_the_edge: bool) -> str:
