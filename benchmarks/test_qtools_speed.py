@@ -20,7 +20,7 @@ import pytest
 from costmodel_qkeras import QTools
 from costmodel_qkeras.qtools.datatypes import datatype
 from costmodel_qkeras.qtools.describing import describe
-from costmodel_qkeras.qtools.prices import price
+from costmodel_qkeras.qtools.prices import moves, price
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ def _seconds(make: Any, models: list[Any], before: Callable[[], object]) -> floa
 
 
 def _forget() -> None:
-    for remembered in (describe, price, datatype):
+    for remembered in (describe, price, moves, datatype):
         remembered.cache_clear()
 
 

@@ -94,11 +94,16 @@ def contraction(layer: LayerFacts, edges: Sequence[Edge], settings: Settings) ->
         accumulator = fused = accumulator.yielding(settings.result)
     elif is_scaled(layer.quantizer(0)):
         widened = shifted(multiplier, layer.quantizer(0))
-        fused = with_bias(accumulate(widened.output, terms(layer)), operands.bias)
+        if widened is not multiplier:
+            fused = with_bias(accumulate(widened.output, terms(layer)), operands.bias)
         failure = _scaling_failure(layer)
-    parts = operation_parts(multiplier=multiplier, accumulator=accumulator, fused_accumulator=fused)
-    found = costed(layer, operands, multiplier, accumulator)
-    return evolve(found, parts=(*operands.parts(layer), *parts), failure=failure)
+    operations = operation_parts(
+        multiplier=multiplier, accumulator=accumulator, fused_accumulator=fused
+    )
+    return Inferred(
+        accumulator.output, (*operands.parts(layer), *operations), operands.stored(layer),
+        work(layer, multiplier, accumulator), 1, failure,
+    )  # fmt: skip
 
 
 def operation_parts(**operations: Operation) -> list[tuple[str, Part]]:
@@ -106,15 +111,13 @@ def operation_parts(**operations: Operation) -> list[tuple[str, Part]]:
     return [(name, Part.of(operation)) for name, operation in operations.items()]
 
 
-def costed(
-    layer: LayerFacts, operands: Operands, multiplier: Operation, accumulator: Operation
-) -> Inferred:
-    """A contraction with its parameters and its work; a transposed one works for free."""
-    addition = evolve(accumulator, gate_bits=accumulator.output.bits, gate_factor=1.0)
-    is_free = layer.kind in kinds.TRANSPOSED
-    work = () if is_free else (Work.of(multiplier), Work.of(addition))
-    stored = operands.stored(layer)
-    return Inferred(accumulator.output, parameters=stored, work=work, repetitions=1)
+def work(layer: LayerFacts, multiplier: Operation, accumulator: Operation) -> tuple[Work, ...]:
+    """A multiplication and an addition as wide as the sum; a transposed layer works for free."""
+    if layer.kind in kinds.TRANSPOSED:
+        return ()
+    total = accumulator.output
+    addition = Operation(total, accumulator.implementation, 1.0, total.bits)
+    return (Work.of(multiplier), Work.of(addition))
 
 
 # ------------------------------------------------------------------ scales

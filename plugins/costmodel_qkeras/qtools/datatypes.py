@@ -47,6 +47,12 @@ class Datatype:
         """Digits right of the binary point, as QTools counts them for every class."""
         return self.bits - int(self.is_signed) - self.int_bits
 
+    def sized(self, bits: int, int_bits: int, is_signed: int) -> Datatype:
+        """The same class of datatype in another width."""
+        return Datatype(
+            self.name, self.mode, bits, int_bits, is_signed, self.max_value, self.distinct_values
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The entry of QTools' dictionary."""
         return dict(_entry(self))

@@ -9,13 +9,13 @@ from attrs import evolve
 
 from costmodel_qkeras.qtools.contractions import (
     Operands,
-    costed,
     declared,
     known_values,
     operation_parts,
     shifted,
     terms,
     with_bias,
+    work,
 )
 from costmodel_qkeras.qtools.datatypes import Datatype, Mode
 from costmodel_qkeras.qtools.errors import QToolsError
@@ -57,8 +57,10 @@ def fused_contraction(
         ("bn_inverse_quantizer", Part(scales.inverse)),
         *operation_parts(fused_accumulator=fused),
     ]
-    cost = costed(layer, operands, multiplier, accumulator)
-    return evolve(cost, result=fused.output, parts=tuple(parts))
+    return Inferred(
+        fused.output, tuple(parts), operands.stored(layer),
+        work(layer, multiplier, accumulator), 1,
+    )  # fmt: skip
 
 
 def _folded(

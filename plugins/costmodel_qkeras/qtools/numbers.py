@@ -69,6 +69,12 @@ def root(value: float) -> float:
     return single(math.sqrt(single(value)))
 
 
-def int32(value: int) -> int:
-    """Wrap around at 32 bits, in which the backend counts bits."""
-    return (value + 2**31) % 2**32 - 2**31
+def counted(number: int) -> int:
+    """A count of bits or words: it wraps around at 32 bits, and is then in single precision."""
+    if 0 <= number <= _EXACT:
+        return number
+    return int(single((number + 2**31) % 2**32 - 2**31))
+
+
+_EXACT: Final = 2**24
+"""Up to here single precision has every whole number."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Self
+from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from costmodel_qkeras.qtools.datatypes import UNSET, Datatype, fixed
 from costmodel_qkeras.qtools.errors import QToolsError
@@ -24,9 +24,9 @@ class Operation:
     gate_factor: float = 1.0
     gate_bits: float = UNSET
 
-    def yielding(self, output: Datatype) -> Self:
+    def yielding(self, output: Datatype) -> Operation:
         """The same circuit with another output, as the reference mode makes it."""
-        return evolve(self, output=output)
+        return Operation(output, self.implementation, self.gate_factor, self.gate_bits)
 
 
 def exponents(po2: Datatype) -> tuple[int, int]:
@@ -60,7 +60,7 @@ def scaled(word: Datatype, left: int, right: int, po2: Datatype, out: Datatype) 
     sign = int(not word.is_signed and bool(po2.is_signed))
     bits = int(word.bits + left + right) + sign
     int_bits = int(word.int_bits + left)
-    return evolve(out, bits=bits, int_bits=int_bits, is_signed=word.is_signed | po2.is_signed)
+    return out.sized(bits, int_bits, word.is_signed | po2.is_signed)
 
 
 def shifter(output: Datatype, po2: Datatype, word: Datatype) -> Operation:

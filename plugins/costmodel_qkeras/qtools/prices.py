@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from attrs import field, frozen
 
 from costmodel.errors import UnknownNameError
 from costmodel_qkeras.qtools.errors import QToolsError
-from costmodel_qkeras.qtools.numbers import int32, single
+from costmodel_qkeras.qtools.numbers import counted, single
 from costmodel_qkeras.qtools.records import Record, Stored, Work
 
 PLACES: Final = ("dram", "sram", "fixed")
@@ -79,8 +79,7 @@ class Memory:
         return "dram" if self.rd_wr_on_io else "sram"
 
 
-@frozen
-class Move:
+class Move(NamedTuple):
     """One way of one tensor: how many units of what, and picojoules for each."""
 
     place: str
@@ -89,6 +88,7 @@ class Move:
     energy: float
 
 
+@lru_cache(maxsize=4096)
 def moves(stored: Stored, place: str, memory: Memory, prices: Prices) -> tuple[Move, ...]:
     """The ways of a tensor: on its own memory, and through the SRAM where input and output go.
 
@@ -96,37 +96,43 @@ def moves(stored: Stored, place: str, memory: Memory, prices: Prices) -> tuple[M
         QToolsError: the bits overflow 32 bits, in which QTools counts them.
 
     """
-    bits = int(single(int32(stored.elements * stored.bits)))
+    bits = counted(stored.elements * stored.bits)
     held = int(max(bits, memory.min_sram_size))
     if held <= 0:
         message = "QTools raises ValueError: the bits of a tensor overflow 32 bits"
         raise QToolsError(message)
     if place == "fixed":
         return ()
-    words = int(single(math.ceil(bits / _WORD_BITS)))
-    price = single(prices.sram_access(held))
-    sram = Move("sram", words, price, single(words * price))
     if place == "sram":
-        return (sram,)
+        return (_sram(bits, held, prices),)
     energy = prices.dram(bits)
     dram = Move("dram", bits, energy / bits if bits else 0.0, energy)
-    return (dram, sram) if memory.rd_wr_on_io else (dram,)
+    return (dram, _sram(bits, held, prices)) if memory.rd_wr_on_io else (dram,)
+
+
+def _sram(bits: int, held: int, prices: Prices) -> Move:
+    words = counted(-(-bits // _WORD_BITS))
+    price = single(prices.sram_access(held))
+    return Move("sram", words, price, single(words * price))
 
 
 def _energy(ways: tuple[Move, ...]) -> float:
-    # DRAM alone is in double precision; sums with SRAM are in single precision.
     if len(ways) > 1:
-        return single(sum(single(way.energy) for way in ways))
-    return sum(way.energy for way in ways)
+        # DRAM alone is in double precision; sums with SRAM, which has it, are in single.
+        dram, sram = ways
+        return single(single(dram.energy) + sram.energy)
+    return ways[0].energy if ways else 0.0
 
 
 def _total(stored: Iterable[Stored], place: str, memory: Memory, prices: Prices) -> float:
     """The energy of several tensors, summed in the precision in which QTools sums."""
-    total = 0.0
+    energies = [_energy(moves(tensor, place, memory, prices)) for tensor in stored]
+    if len(energies) == 1:
+        return energies[0]
     is_single = place == "sram" or memory.rd_wr_on_io
-    for tensor in stored:
-        total += _energy(moves(tensor, place, memory, prices))
-        total = single(total) if is_single else total
+    total = 0.0
+    for energy in energies:
+        total = single(total + energy) if is_single else total + energy
     return total
 
 

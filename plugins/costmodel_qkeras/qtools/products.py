@@ -45,7 +45,7 @@ def _multiply_fixed(weight: Datatype, value: Datatype, out: Datatype) -> Operati
     int_bits = value.int_bits + weight.int_bits
     signed = value.is_signed | weight.is_signed
     bits = int_bits + value.fraction_bits + weight.fraction_bits + int(signed)
-    output = evolve(out, bits=bits, int_bits=int_bits, is_signed=signed)
+    output = out.sized(bits, int_bits, signed)
     return Operation(output, "mul", 1.0, root(value.bits * weight.bits))
 
 
@@ -61,7 +61,7 @@ def _mux(weight: Datatype, value: Datatype, out: Datatype) -> Operation:
     is_cheap = "binary" in control.name if by_weight else control.name == "binary"
     bits = word.bits + int(not word.is_signed and bool(control.is_signed))
     signed = value.is_signed | weight.is_signed
-    output = evolve(out, bits=bits, int_bits=word.int_bits, is_signed=signed)
+    output = out.sized(bits, word.int_bits, signed)
     if out.mode is Mode.PO2:
         output = po2(bits, signed, _cap(weight, value))
     # A ternary operand chooses among x, -x and 0: two multiplexers in a row.
@@ -80,18 +80,17 @@ def _and(weight: Datatype, value: Datatype, out: Datatype) -> Operation:
     # Only a weight that is named `binary` passes on the other's integer bits.
     by_weight = weight.name == "binary" and weight.mode is Mode.ZERO_ONE
     int_bits = value.int_bits if by_weight else weight.int_bits
-    output = evolve(out, bits=bits, int_bits=int_bits, is_signed=signed)
+    output = out.sized(bits, int_bits, signed)
     if out.mode is Mode.PO2:
         output = evolve(po2(bits, signed, _cap(weight, value)), int_bits=int_bits)
     return Operation(output, "and", _AND_GATE, bits)
 
 
 def _xor(weight: Datatype, value: Datatype, out: Datatype) -> Operation:
-    output = evolve(
-        out,
-        bits=max(value.bits, weight.bits),
-        int_bits=max(value.int_bits, weight.int_bits),
-        is_signed=value.is_signed | weight.is_signed,
+    output = out.sized(
+        max(value.bits, weight.bits),
+        max(value.int_bits, weight.int_bits),
+        value.is_signed | weight.is_signed,
     )
     return Operation(output, "xor", _XOR_GATE, 1)
 
