@@ -45,6 +45,8 @@ def read_activation(source: object) -> Quantizer | None:
         QuantizerError: as for `read`.
 
     """
+    if isinstance(source, Quantizer):
+        return source
     return read(source) if looks_quantised(source) else None
 
 

@@ -132,7 +132,7 @@ class QScaleShift(Activated, ScaleAndShift):
 # ------------------------------------------------------------------ pooling
 
 
-@frozen(slots=False, kw_only=True)
+@frozen(slots=False, kw_only=True, eq=False, repr=False)
 class AverageQuantized(Activated, Reducing):
     """A mean whose scaling, the reciprocal of the window's size, is quantized."""
 

@@ -95,7 +95,7 @@ def name_of_activation(value: Any) -> str:
 # ------------------------------------------------------------------ what layers declare
 
 
-@frozen(slots=False, kw_only=True)
+@frozen(slots=False, kw_only=True, eq=False, repr=False)
 class Activated(Quantized):
     """A layer of QKeras whose activation may quantize what it puts out."""
 
@@ -103,7 +103,7 @@ class Activated(Quantized):
     output_quantizer: Quantizer | None = activation_quantizer()
 
 
-@frozen(slots=False, kw_only=True)
+@frozen(slots=False, kw_only=True, eq=False, repr=False)
 class KernelQuantized(Activated):
     """A layer of QKeras with quantizers of its kernel and its bias."""
 
@@ -116,7 +116,7 @@ class KernelQuantized(Activated):
     bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
 
 
-@frozen(slots=False, kw_only=True)
+@frozen(slots=False, kw_only=True, eq=False, repr=False)
 class DepthwiseQuantized(Activated):
     """A layer of QKeras with quantizers of its depthwise kernel and its bias."""
 
