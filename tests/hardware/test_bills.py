@@ -15,13 +15,13 @@ keras: Any = pytest.importorskip("keras")
 
 EIGHT_BITS = Scenario(default_format="fixed<8,0>", source_format="ufixed<8,0>")
 CHIP = "horowitz-45nm"
-NAMES = ["ResNet50", "EfficientNetB0"]
+NAMES = ["ResNet50", "EfficientNetB0", "MobileNetV3Small", "MobileNetV3Large"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_has_a_full_bill_at_8_bits(name: str) -> None:
-    model = getattr(keras.applications, name)(weights=None)
+    model = getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3))
     found = estimate(
         model, CHIP, scenario=EIGHT_BITS, on_unpriced="error", catalogue=CATALOGUE
     )  # fmt: skip
