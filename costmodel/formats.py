@@ -110,7 +110,7 @@ def _elementwise(
 ) -> NumericFormat:
     function = operator.function if isinstance(operator, Elementwise) else ""
     if function in numerics.MERGES:
-        return numerics.merge(function, *inputs).result
+        return numerics.merge(function, *inputs, *parameters).result
     if function != "affine":
         return default
     scale, offset = (*parameters, default, default)[:2]
@@ -120,9 +120,12 @@ def _elementwise(
 def _reduction(
     operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
 ) -> NumericFormat:
-    if not isinstance(operator, Reduction) or operator.function != "sum":
+    function = operator.function if isinstance(operator, Reduction) else ""
+    if function == "product":
+        return default
+    if function != "sum":
         return inputs[0]
-    return numerics.accumulation(inputs[0], operator.window).result
+    return numerics.accumulation(inputs[0], operator.window).result  # type: ignore[attr-defined]  # a sum is a reduction
 
 
 def _activation(

@@ -138,6 +138,9 @@ ELEMENTWISE: Final = {
     "divide": ("divide", False),
     "maximum": ("compare", False),
     "minimum": ("compare", False),
+    "compare": ("compare", False),
+    "select": ("select", False),
+    "logic": ("logic", False),
     "normalize": ("multiply-add", False),
 }
 """The elementwise functions: what one step counts as, and whether it is linear."""
@@ -171,7 +174,14 @@ class Elementwise(Operator):
         return {ELEMENTWISE[self.function][0]: self.count}
 
 
-REDUCTIONS: Final = {"sum": ("add", True), "mean": ("add", True), "max": ("compare", False)}
+REDUCTIONS: Final = {
+    # function: (operation counted, whether the result is linear)
+    "sum": ("add", True),
+    "mean": ("add", True),
+    "max": ("compare", False),
+    "min": ("compare", False),
+    "product": ("multiply", False),
+}
 """The reductions: what one step counts as, and whether it is linear."""
 
 

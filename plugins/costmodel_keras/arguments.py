@@ -95,6 +95,10 @@ class Arguments:
         return tuple([name for _, name in sorted(pairs)])
 
 
+VALUES: Final = (Arguments, Operand, Array, Span, Opaque)
+"""The classes that arguments are made of."""
+
+
 def operands(value: Value) -> Iterator[Operand]:
     """All operands in a value, in order."""
     if isinstance(value, Operand):

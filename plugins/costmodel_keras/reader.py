@@ -21,6 +21,7 @@ from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras import archive, graph
 from costmodel_keras.arguments import CALL
 from costmodel_keras.graph import with_outputs as _with_outputs
+from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ class _Assembly:
             ports[call.key, index] = Port(layer.name, index)
         if not layer.outputs:
             # A file does not record the shape of what leaves a network or a sequential model.
-            ports[call.key, 0] = None
+            for index in range(max(len(call.output_shapes or ()), 1)):
+                ports[call.key, index] = None
 
     def _add_behind_unknown(self, call: Call, path: str, ports: dict[Key, Port | None]) -> None:
         """Keep the place of a layer whose input comes from a layer of unknown output shape."""
@@ -234,6 +236,24 @@ class _Assembly:
                 recorded=call.output_shapes or (), parameters_held=view.parameter_count,
                 reason=self.rules.reason_unknown(view.kind),
             )  # fmt: skip
+        try:
+            return self._ruled(cls, call, name, inputs, shares)
+        except UnruledError as error:
+            return UnknownLayer(
+                name, view.kind, inputs, shares=shares,
+                recorded=() if isinstance(error, LostBatchError) else call.output_shapes or (),
+                parameters_held=view.parameter_count, reason=str(error),
+            )  # fmt: skip
+
+    def _ruled(
+        self,
+        cls: type[Layer],
+        call: Call,
+        name: str,
+        inputs: tuple[Tensor, ...],
+        shares: str | None,
+    ) -> Layer:
+        view = call.layer
         call_of = {CALL: view.arguments(call)} if _asks(cls) else {}  # type: ignore[arg-type]  # a class has a hash
         if inputs and not issubclass(cls, Wrapper):
             return self._alike(cls, name, inputs, view, call_of, shares)

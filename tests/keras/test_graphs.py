@@ -238,17 +238,6 @@ def test_a_layer_without_a_rule_keeps_its_place_in_a_sequential_model(source: An
     assert network.layer("out").parameter_count == 10
 
 
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
-@pytest.mark.parametrize("last", [False, True], ids=["before another", "at the end"])
-def test_an_operation_on_tensors_is_unpriced_and_named(last: Any, source: Any) -> None:
-    inputs = keras.Input((4,), name="in")
-    total = inputs + inputs
-    model = keras.Model(inputs, total if last else layers.Dense(2)(total))
-    network = read(source(model), catalogue=CATALOGUE)
-    kinds = [layer.kind for layer in network.layers]
-    assert "keras.ops.Add" in kinds
-
-
 def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage() -> None:
     network = read(behind(Weighted(name="odd"), last=False), catalogue=CATALOGUE)
     bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")

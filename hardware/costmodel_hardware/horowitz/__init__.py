@@ -116,11 +116,13 @@ class Horowitz(Device):
 
     @prices(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
-        """The additions or comparisons of every window, and the scaling of a mean."""
+        """The steps of every window, and the scaling of a mean."""
         (value,) = _formats(operator.inputs[:1], scenario) or (scenario.default_format,)
         total = numerics.accumulation(value, operator.window)
-        if operator.function == "max":
+        if operator.function in {"max", "min"}:
             total = Operation(value, Circuit.ADDER, 1.0, value.bits)
+        elif operator.function == "product":
+            total = numerics.product(value, value)
         work = [(Factor("operations", operator.elements * (operator.window - 1)), total)]
         if operator.function == "mean":
             scaling = numerics.product(scenario.default_format, total.result)
@@ -270,6 +272,15 @@ def _merged(function: str) -> Callable[[_Formats, NumericFormat], list[Operation
     return operations
 
 
+def _gated(circuit: Circuit, gate: float) -> Callable[[_Formats, NumericFormat], list[Operation]]:
+    def operations(formats: _Formats, default: NumericFormat) -> list[Operation]:
+        # The widest operand is as wide as the result: a condition is one bit.
+        widest = max(formats or (default,), key=lambda item: item.bits)
+        return [Operation(widest, circuit, gate, widest.bits)]
+
+    return operations
+
+
 def _scaled(formats: _Formats, default: NumericFormat) -> list[Operation]:
     value, scale, offset = (*formats, default, default, default)[:3]
     product = numerics.product(scale, value)
@@ -284,6 +295,9 @@ _ELEMENTWISE: Mapping[str, Callable[[_Formats, NumericFormat], list[Operation]]]
     "divide": _merged("multiply"),
     "maximum": _merged("maximum"),
     "minimum": _merged("minimum"),
+    "compare": _merged("maximum"),
+    "select": _gated(Circuit.MUX, numerics.MUX_GATE),
+    "logic": _gated(Circuit.AND, numerics.AND_GATE),
     "affine": _scaled,
     "normalize": _scaled,
 }

@@ -26,7 +26,8 @@ from costmodel_keras.layers.normalization import (
     Normalization,
     Rescaling,
 )
-from costmodel_keras.layers.pooling import GlobalPooling, Pooling
+from costmodel_keras.layers.operations import OPERATIONS
+from costmodel_keras.layers.pooling import AdaptivePooling, GlobalPooling, Pooling
 from costmodel_keras.layers.reshaping import (
     Cropping,
     Flatten,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 LAYERS: tuple[type[Layer], ...] = (
     ActivationLayer,
+    AdaptivePooling,
     BatchNormalization,
     Concatenate,
     Conv,
@@ -70,4 +72,5 @@ LAYERS: tuple[type[Layer], ...] = (
     TrainingOnly,
     UpSampling,
     ZeroPadding,
+    *OPERATIONS,
 )

@@ -196,7 +196,7 @@ class ConvTranspose(Convolution):
             _each(self.dilation_rate, self.rank), extra, strict=True,
         )  # fmt: skip
         return tuple(
-            _spread_length(length, (kernel - 1) * dilation + 1, stride, self.padding, added)
+            spread_length(length, (kernel - 1) * dilation + 1, stride, self.padding, added)
             for length, kernel, stride, dilation, added in axes
         )
 
@@ -220,7 +220,7 @@ class ConvTranspose(Convolution):
         return activated(work, self.activation)
 
 
-def _spread_length(
+def spread_length(
     length: int | None, window: int, stride: int, padding: str, extra: int | None
 ) -> int | None:
     """Output length of a transposed convolution (Keras: `compute_conv_transpose_output_shape`)."""

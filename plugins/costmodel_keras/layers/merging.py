@@ -34,9 +34,7 @@ class Merge(Layer):
         if len(shapes) < 2:  # noqa: PLR2004  # merging takes two
             message = "expected at least two inputs"
             raise ValueError(message)
-        rank = max(map(len, shapes))
-        padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
-        return (tuple(_broadcast(lengths) for lengths in zip(*padded, strict=True)),)
+        return (broadcast(shapes),)
 
     def operators(self) -> Work:
         """One step fewer than there are inputs; the average also scales."""
@@ -45,6 +43,18 @@ class Merge(Layer):
         return (
             Elementwise(inputs=self.inputs, outputs=self.outputs, function=function, steps=steps),
         )
+
+
+def broadcast(shapes: Sequence[Shape]) -> Shape:
+    """The shape that all of them stretch to, aligned at their last axes.
+
+    Raises:
+        ValueError: two lengths of an axis differ and neither is 1.
+
+    """
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    return tuple(_broadcast(lengths) for lengths in zip(*padded, strict=True))
 
 
 def _broadcast(lengths: Sequence[int | None]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attrs import frozen
 
@@ -154,8 +154,18 @@ _STEPS = {"nearest": 0, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5"
 """Input elements that are weighed into one output element: the square of the filter's width."""
 
 
-def _interpolation(value: Any) -> str:
-    return settings.one_of(*_STEPS)(value)
+interpolation = settings.one_of(*_STEPS)
+
+
+def resized(layer: Layer, method: str) -> Work:
+    """A movement, or the weighing of the neighbours of every output element."""
+    if method == "nearest":
+        return (Movement(inputs=layer.inputs, outputs=layer.outputs, purpose="repetition"),)
+    return (
+        Elementwise(
+            inputs=layer.inputs, outputs=layer.outputs, function="affine", steps=_STEPS[method]
+        ),
+    )
 
 
 @frozen(slots=False)
@@ -166,7 +176,7 @@ class UpSampling(Layer):
 
     size: tuple[int, ...] = setting(settings.wholes)
     data_format: str = setting(settings.data_format, default="channels_last")
-    interpolation: str = setting(_interpolation, default="nearest")
+    interpolation: str = setting(interpolation, default="nearest")
 
     def output_shapes(self) -> Sequence[Shape]:
         """Each spatial axis `size` times as long."""
@@ -179,9 +189,4 @@ class UpSampling(Layer):
 
     def operators(self) -> Work:
         """A movement, or the weighing of the neighbours of every output element."""
-        if self.interpolation == "nearest":
-            return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="repetition"),)
-        steps = _STEPS[self.interpolation]
-        return (
-            Elementwise(inputs=self.inputs, outputs=self.outputs, function="affine", steps=steps),
-        )
+        return resized(self, self.interpolation)

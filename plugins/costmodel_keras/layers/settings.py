@@ -26,6 +26,14 @@ def integer(value: Any) -> int:
     return operator.index(value)
 
 
+def number(value: Any) -> float:
+    """A number."""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        message = "expected a number"
+        raise TypeError(message)
+    return float(value)
+
+
 def flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
@@ -42,6 +50,25 @@ def wholes(value: Any) -> tuple[int, ...]:
 def integers(value: Any) -> tuple[int, ...]:
     """A whole number, or a sequence of them."""
     return tuple([integer(item) for item in value]) if _is_several(value) else (integer(value),)
+
+
+def lengths(value: Any) -> tuple[int | None, ...]:
+    """A length of at least 1 or an open one, or a sequence of them."""
+    several = value if _is_several(value) else (value,)
+    return tuple([None if item is None else whole(item) for item in several])
+
+
+def optional(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A converter that also takes None."""
+    return lambda value: None if value is None else convert(value)
+
+
+def text(value: Any) -> str:
+    """A text."""
+    if not isinstance(value, str):
+        message = "expected a text"
+        raise TypeError(message)
+    return value
 
 
 def _is_several(value: Any) -> bool:

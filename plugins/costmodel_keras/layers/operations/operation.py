@@ -1,0 +1,228 @@
+"""What all functions of keras.ops share: operands, constants, and the batch axis."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeAlias
+
+from attrs import frozen
+
+from costmodel.layer import Layer, setting
+from costmodel.operators import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    Activation,
+    Elementwise,
+    Operator,
+    Reduction,
+)
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, Value
+from costmodel_keras.layers.merging import broadcast
+from costmodel_keras.layers.unruled import LostBatchError, UnruledError
+
+BATCH: Final = -1
+"""The length of the batch axis in a whole shape: whatever the batch is."""
+
+Whole: TypeAlias = tuple[int | None, ...]
+"""A shape with the batch axis: functions count their axes with it."""
+
+FLAT: Final[Whole] = (None,)
+"""A whole shape without a batch axis: all elements of all examples in one."""
+
+
+def kind(name: str) -> str:
+    """The kind of a function of keras.ops, by the name of its class."""
+    return f"keras.ops.{name}"
+
+
+def function_of(kind: str) -> str:
+    """The name of a function as Keras writes it in Python, from its kind: `hard_sigmoid`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.rpartition(".")[2]).lower()
+
+
+@frozen(slots=False)
+class Operation(Layer):
+    """A function of keras.ops, called on tensors and constants.
+
+    A constant array is a parameter of the layer: it stays on the device. Shapes are worked out
+    with the batch axis, since functions can move it; one that loses it has no share that could
+    be given to one example, and stays unpriced.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("x1", "x2", "x3", "x4")
+    """The names of the parameters of a call, in order."""
+
+    arguments: Arguments = setting(source=CALL, holds=VALUES)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The shape of every output, with the batch axis; unless told otherwise, the first's."""
+        return (self.whole,)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The shapes without the batch axis."""
+        return tuple(without_batch(shape) for shape in self.wholes())
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The constant arrays, each under the name of its parameter."""
+        return {
+            name if index == 0 else f"{name}_{index}": leaf.shape
+            for name, value in self.given.items()
+            for index, leaf in enumerate(leaf for leaf in leaves(value) if isinstance(leaf, Array))
+        }
+
+    @property
+    def given(self) -> Mapping[str, Value]:
+        """The arguments by the names of their parameters."""
+        return self.arguments.bound(*self.takes)
+
+    def whole_of(self, value: Value) -> Whole:
+        """The whole shape of one operand, array or number.
+
+        Raises:
+            ValueError: it is neither.
+
+        """
+        if isinstance(value, Operand):
+            return (BATCH, *self.inputs[value.index].shape)
+        if isinstance(value, Array):
+            return value.shape
+        if isinstance(value, int | float):
+            return ()
+        if (numbers := _as_array(value)) is not None:
+            return numbers.shape
+        message = f"expected a tensor, an array or a number, found {value!r:.80}"
+        raise ValueError(message)
+
+    @property
+    def wholes_given(self) -> list[Whole]:
+        """The whole shapes of all operands and constants, in order."""
+        return [self.whole_of(leaf) for value in self.given.values() for leaf in leaves(value)]
+
+    @property
+    def whole(self) -> Whole:
+        """The whole shape of the first of them."""
+        return self.wholes_given[0]
+
+    @property
+    def constants(self) -> tuple[Tensor, ...]:
+        """The arrays and the numbers that take part, as tensors that stay on the device."""
+        numbers = [
+            leaf
+            for value in self.given.values()
+            for leaf in leaves(value)
+            if not isinstance(leaf, Array | Operand)
+        ]
+        return (*self.parameters.values(), *[Tensor(())] * len(numbers))
+
+    def stepwise(self, *functions: str, outputs: Sequence[Tensor] = ()) -> tuple[Operator, ...]:
+        """One function after another at every output element; the first takes the operands."""
+        outputs = outputs or self.outputs[:1]
+        first = _step(functions[0], self.inputs, outputs, parameters=self.constants)
+        return (
+            first,
+            *[_step(name, outputs, outputs, in_place=True) for name in functions[1:]],
+        )
+
+
+def _as_array(value: Value) -> Array | None:
+    """The array that nested sequences of numbers stand for."""
+    if not isinstance(value, tuple) or not value:
+        return None
+    if all(isinstance(item, int | float) for item in value):
+        return Array((len(value),), "float32")
+    rows = [_as_array(item) for item in value]
+    first = rows[0]
+    if first is None or any(row != first for row in rows):
+        return None
+    return Array((len(rows), *first.shape), first.dtype)
+
+
+def leaves(value: Value) -> Iterator[Operand | Array | float]:
+    """The operands, arrays and numbers in an argument; numbers in sequences are an array."""
+    if isinstance(value, Operand | Array | int | float):
+        yield value
+    elif isinstance(value, tuple):
+        array = _as_array(value)
+        if array is not None:
+            yield array
+            return
+        for item in value:
+            yield from leaves(item)
+
+
+def without_batch(whole: Whole) -> Shape:
+    """The shape of one example.
+
+    Raises:
+        LostBatchError: the first axis is not the batch, or another one is.
+
+    """
+    if whole[:1] != (BATCH,) or BATCH in whole[1:]:
+        raise LostBatchError
+    return whole[1:]
+
+
+def joined(wholes: Sequence[Whole]) -> Whole:
+    """The broadcast of whole shapes.
+
+    Raises:
+        UnruledError: a constant has an axis of its own along the batch.
+        ValueError: two axes do not fit.
+
+    """
+    rank = max(map(len, wholes))
+    for whole in wholes:
+        first = whole[0] if len(whole) == rank else 1
+        if first not in {BATCH, 1} and any(other[:1] == (BATCH,) for other in wholes):
+            message = "a constant of its arguments differs along the batch"
+            raise UnruledError(message)
+    return broadcast(wholes)
+
+
+def axis_in(axis: int, rank: int) -> int:
+    """The index of an axis, from the front.
+
+    Raises:
+        ValueError: there is no such axis.
+
+    """
+    if not -rank <= axis < rank:
+        message = f"there is no axis {axis} in {rank} axes"
+        raise ValueError(message)
+    return axis % rank
+
+
+def known_size(whole: Whole) -> int:
+    """Number of elements of one example; what is open counts as 1."""
+    return math.prod([length for length in whole if length is not None and length != BATCH])
+
+
+def _step(
+    function: str,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    *,
+    parameters: Sequence[Tensor] = (),
+    in_place: bool = False,
+) -> Operator:
+    settings: Any = {
+        "inputs": inputs, "outputs": outputs, "parameters": parameters,
+        "function": function, "in_place": in_place,
+    }  # fmt: skip
+    return Elementwise(**settings) if function in ELEMENTWISE else Activation(**settings)
+
+
+def reducing(
+    functions: Sequence[str], source: Tensor, result: Tensor, window: int
+) -> tuple[Operator, ...]:
+    """Steps at every element of `source`, one reduction of `window` to one, steps on the result."""
+    (place,) = [index for index, name in enumerate(functions) if name in REDUCTIONS]
+    before = [_step(name, (source,), (source,), in_place=True) for name in functions[:place]]
+    after = [_step(name, (result,), (result,), in_place=True) for name in functions[place + 1 :]]
+    work = Reduction(
+        inputs=(source,), outputs=(result,), function=functions[place], window=max(window, 1)
+    )
+    return (*before, work, *after)

@@ -1,0 +1,306 @@
+"""Functions of keras.ops that make one element of many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from attrs import frozen
+
+from costmodel.layer import Work, setting
+from costmodel.operators import Elementwise
+from costmodel.tensor import Tensor
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.operations.operation import (
+    BATCH,
+    FLAT,
+    Operation,
+    Whole,
+    axis_in,
+    kind,
+    reducing,
+)
+from costmodel_keras.layers.unruled import UnruledError
+
+_SQUARED = ("subtract", "multiply", "mean")
+_MISSING = ("compare", "select")
+
+PASSES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    kind(name): passes
+    for names, passes in (
+        ("Sum", (("sum",),)),
+        ("Mean", (("mean",),)),
+        ("Amax Any Argmax Max", (("max",),)),
+        ("All Amin Argmin Min", (("min",),)),
+        ("Prod", (("product",),)),
+        ("CountNonzero", (("compare", "sum"),)),
+        ("Ptp", (("max",), ("min", "subtract"))),
+        ("Var", (("mean",), _SQUARED)),
+        ("Std", (("mean",), (*_SQUARED, "sqrt"))),
+        ("Moments", (("mean",), _SQUARED)),
+        ("Logsumexp", (("max",), ("subtract", "exp", "sum", "log", "add"))),
+        ("Nansum", ((*_MISSING, "sum"),)),
+        ("Nanprod", ((*_MISSING, "product"),)),
+        ("Nanmax Nanargmax", ((*_MISSING, "max"),)),
+        ("Nanmin Nanargmin", ((*_MISSING, "min"),)),
+        # The sum of what is there, and how many they are
+        ("Nanmean", ((*_MISSING, "sum"), ("compare", "sum", "divide"))),
+        ("Nanvar", ((*_MISSING, "sum"), ("compare", "sum", "divide"), _SQUARED)),
+        ("Nanstd", ((*_MISSING, "sum"), ("compare", "sum", "divide"), (*_SQUARED, "sqrt"))),
+    )
+    for name in names.split()
+}
+"""What a reduction does, pass by pass over its operand: before, while and after reducing."""
+
+NORMS: Final[Mapping[object, tuple[str, ...]]] = {
+    None: ("multiply", "sum", "sqrt"),
+    "fro": ("multiply", "sum", "sqrt"),
+    2: ("multiply", "sum", "sqrt"),
+    1: ("absolute", "sum"),
+    0: ("compare", "sum"),
+    math.inf: ("absolute", "max"),
+    "inf": ("absolute", "max"),
+    -math.inf: ("absolute", "min"),
+}
+"""What the norms of a vector do, by the order that Keras names."""
+
+_POWERS = ("absolute", "power", "sum", "power")
+
+
+def _axes(value: Any) -> tuple[int, ...] | None:
+    return None if value is None else settings.integers(value)
+
+
+@frozen(slots=False)
+class Reducing(Operation):
+    """Many elements to one along some axes."""
+
+    axis: tuple[int, ...] | None = setting(_axes, default=None, source=("axis", "axes"))
+    keepdims: bool = setting(settings.flag, default=False)
+
+    @property
+    def reduced(self) -> tuple[int, ...]:
+        """The axes that are reduced; without any named, all of them."""
+        rank = len(self.whole)
+        return tuple(
+            range(rank) if self.axis is None else [axis_in(axis, rank) for axis in self.axis]
+        )
+
+    def wholes(self) -> Sequence[Whole]:
+        """The other axes, and where asked for the reduced ones with a length of 1."""
+        reduced, whole = self.reduced, self.whole
+        if self.keepdims:
+            return (tuple(1 if i in reduced else length for i, length in enumerate(whole)),)
+        return (tuple(length for i, length in enumerate(whole) if i not in reduced),)
+
+    def passes(self) -> Sequence[Sequence[str]]:
+        """What is done with the operand, time after time."""
+        return PASSES[self.kind]
+
+    def operators(self) -> Work:
+        """The passes, each a reduction with steps before and after it."""
+        source = (*self.inputs, *self.constants)[0]
+        result = self.outputs[0]
+        window = source.size // result.size
+        return tuple(
+            work for words in self.passes() for work in reducing(words, source, result, window)
+        )
+
+
+@frozen(slots=False)
+class Reduction(Reducing):
+    """A sum, mean, extreme, or a statistic made of them."""
+
+    kinds: ClassVar = tuple(name for name in PASSES if name != kind("Moments"))
+    takes: ClassVar = ("x",)
+
+
+@frozen(slots=False)
+class Moments(Reducing):
+    """Mean and variance."""
+
+    kinds: ClassVar = (kind("Moments"),)
+    takes: ClassVar = ("x",)
+
+    def wholes(self) -> Sequence[Whole]:
+        """Two results of one shape."""
+        return tuple(super().wholes()) * 2
+
+
+@frozen(slots=False)
+class Average(Reducing):
+    """A mean, weighted or not."""
+
+    kinds: ClassVar = (kind("Average"),)
+    takes: ClassVar = ("x", "weights")
+
+    def passes(self) -> Sequence[Sequence[str]]:
+        """With weights their products and their sum; else a mean."""
+        if self.given.get("weights") is None:
+            return PASSES[kind("Mean")]
+        return (("multiply", "sum"), ("sum", "divide"))
+
+
+@frozen(slots=False)
+class Norm(Reducing):
+    """The norm of the vectors along an axis."""
+
+    kinds: ClassVar = (kind("Norm"),)
+    takes: ClassVar = ("x",)
+
+    order: Any = setting(default=None, source="ord")
+
+    def passes(self) -> Sequence[Sequence[str]]:
+        """One pass, as the order asks."""
+        return (NORMS.get(self.order, _POWERS),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """As every reduction; a norm of matrices other than that of their elements has no rule."""
+        if len(self.reduced) > 1 and self.order not in {None, "fro"}:
+            message = f"the norm of order {self.order!r} of a matrix needs an iterative algorithm"
+            raise UnruledError(message)
+        return super().wholes()
+
+
+@frozen(slots=False)
+class Normalize(Operation):
+    """Vectors along an axis divided by their norm."""
+
+    kinds: ClassVar = (kind("Normalize"),)
+
+    axis: tuple[int, ...] | None = setting(_axes, default=(-1,))
+    order: Any = setting(default=2)
+
+    def operators(self) -> Work:
+        """The norm, then a division for each element."""
+        source = self.inputs[0]
+        rank = len(self.whole)
+        axes = {axis_in(axis, rank) for axis in self.axis or range(rank)}
+        lengths = [1 if i in axes else length or 1 for i, length in enumerate(self.whole)][1:]
+        norm = Tensor(tuple(lengths))
+        steps = NORMS.get(self.order, _POWERS)
+        return (
+            *reducing(steps, source, norm, source.size // norm.size),
+            Elementwise(inputs=(source, norm), outputs=self.outputs, function="divide"),
+        )
+
+
+@frozen(slots=False)
+class Scaling(Operation):
+    """Normalization by the statistics of each example, then a scale and a shift."""
+
+    kinds: ClassVar = (kind("LayerNorm"), kind("RMSNorm"))
+    takes: ClassVar = ("x", "gamma", "beta")
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+    rms_scaling: bool = setting(settings.flag, default=False)
+
+    def operators(self) -> Work:
+        """Mean and variance of each group, then one scale and shift for each element."""
+        source, rank = self.inputs[0], len(self.whole)
+        axes = {axis_in(axis, rank) for axis in self.axis}
+        lengths = [1 if i in axes else length or 1 for i, length in enumerate(self.whole)][1:]
+        statistic = Tensor(tuple(lengths))
+        window = source.size // statistic.size
+        centred = not (self.rms_scaling or self.kind == kind("RMSNorm"))
+        passes = (("mean",), ("multiply", "mean")) if centred else (("multiply", "mean"),)
+        held = (*self.inputs[1:], *self.constants)
+        return (
+            *[work for words in passes for work in reducing(words, source, statistic, window)],
+            Elementwise(
+                inputs=(source, statistic, *self.inputs[1:]), parameters=self.constants,
+                outputs=self.outputs, function="normalize", steps=1 + bool(held),
+            ),
+        )  # fmt: skip
+
+
+@frozen(slots=False)
+class BatchNorm(Operation):
+    """A scale and a shift by given statistics."""
+
+    kinds: ClassVar = (kind("BatchNorm"),)
+    takes: ClassVar = ("x", "mean", "variance", "offset", "scale")
+
+    def operators(self) -> Work:
+        """One affine step for each element; constants are folded into one scale and shift."""
+        return (
+            Elementwise(
+                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
+                function="affine",
+            ),
+        )  # fmt: skip
+
+
+@frozen(slots=False)
+class Trace(Operation):
+    """The sum along a diagonal."""
+
+    kinds: ClassVar = (kind("Trace"),)
+
+    offset: int = setting(settings.integer, default=0)
+    axis1: int = setting(settings.integer, default=0)
+    axis2: int = setting(settings.integer, default=1)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The other axes."""
+        whole = self.whole
+        axes = {axis_in(self.axis1, len(whole)), axis_in(self.axis2, len(whole))}
+        return (tuple(length for i, length in enumerate(whole) if i not in axes),)
+
+    def operators(self) -> Work:
+        """The additions along the diagonal."""
+        length = diagonal_length(self.whole, self.axis1, self.axis2, self.offset) or 1
+        source = Tensor((*self.outputs[0].shape, length))
+        return reducing(("sum",), source, self.outputs[0], length)
+
+
+def diagonal_length(whole: Whole, axis1: int, axis2: int, offset: int) -> int | None:
+    """The number of elements on a diagonal."""
+    rows, columns = whole[axis1], whole[axis2]
+    if rows is None or columns is None or BATCH in {rows, columns}:
+        return None
+    rest = columns - offset if offset > 0 else rows + offset
+    return max(min(rest, rows, columns), 0)
+
+
+@frozen(slots=False)
+class InTopK(Operation):
+    """Whether the prediction of the target is among the `k` greatest."""
+
+    kinds: ClassVar = (kind("InTopK"),)
+    takes: ClassVar = ("targets", "predictions")
+
+    def wholes(self) -> Sequence[Whole]:
+        """The shape of the targets."""
+        return (self.wholes_given[0],)
+
+    def operators(self) -> Work:
+        """Each prediction compared with the target's, and a count of the greater ones."""
+        return reducing(("compare", "sum", "compare"), self.inputs[-1], self.outputs[0],
+                        max(self.inputs[-1].size // self.outputs[0].size, 1))  # fmt: skip
+
+
+@frozen(slots=False)
+class Trapezoid(Operation):
+    """The area under the elements along an axis."""
+
+    kinds: ClassVar = (kind("Trapezoid"),)
+
+    axis: int = setting(settings.integer, default=-1)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The other axes."""
+        axis = axis_in(self.axis, len(self.whole))
+        return ((*self.whole[:axis], *self.whole[axis + 1 :]) if axis else FLAT,)
+
+    def operators(self) -> Work:
+        """The mean of each pair of neighbours, times their distance, and their sum."""
+        axis = axis_in(self.axis, len(self.whole)) - 1
+        shape = self.inputs[0].shape
+        pairs = max((shape[axis] or 1) - 1, 1)
+        between = Tensor((*shape[:axis], pairs, *shape[axis + 1 :]))
+        return (
+            Elementwise(inputs=self.inputs, outputs=(between,), function="average", steps=2),
+            *reducing(("multiply", "sum"), between, self.outputs[0], pairs),
+        )

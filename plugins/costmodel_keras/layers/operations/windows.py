@@ -1,0 +1,522 @@
+"""Functions of keras.ops whose windows move over images: convolution, pooling, resizing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from attrs import frozen
+
+from costmodel.layer import Work, setting
+from costmodel.operators import Contraction, Elementwise, Movement, Reduction
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.convolution import (
+    image_shape,
+    spatial_axes,
+    spread_length,
+    window_length,
+)
+from costmodel_keras.layers.operations.operation import BATCH, Operation, Whole, kind, without_batch
+from costmodel_keras.layers.pooling import adaptive_work
+from costmodel_keras.layers.reshaping import interpolation, resized
+from costmodel_keras.layers.unruled import UnruledError
+
+
+def _each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    return values * rank if len(values) == 1 else values
+
+
+@frozen(slots=False)
+class Imaged(Operation):
+    """A function of an image; with its batch, or not at all."""
+
+    data_format: str = setting(settings.data_format, default="channels_last")
+
+    @property
+    def image(self) -> Shape:
+        """The shape of the image of one example."""
+        return without_batch(self.whole)
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return len(self.image) - 1
+
+    @property
+    def spatial(self) -> Shape:
+        """The spatial lengths."""
+        return spatial_axes(self.image, self.rank, self.data_format)[0]
+
+    @property
+    def channels(self) -> int:
+        """The number of channels."""
+        return spatial_axes(self.image, self.rank, self.data_format)[1]
+
+    def images(self, spatial: Sequence[int | None], channels: int) -> Sequence[Whole]:
+        """One result, an image with its batch."""
+        return ((BATCH, *image_shape(spatial, channels, self.data_format)),)
+
+
+# ------------------------------------------------------------------ convolutions
+
+
+@frozen(slots=False)
+class Convolving(Imaged):
+    """What all convolutions share: a kernel given as an operand."""
+
+    takes: ClassVar[tuple[str, ...]] = ("inputs", "kernel")
+
+    strides: tuple[int, ...] = setting(settings.wholes, default=(1,))
+    padding: str = setting(settings.padding, default="valid")
+    dilation_rate: tuple[int, ...] = setting(settings.wholes, default=(1,))
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """The whole shape of the kernel: the window, and two numbers of channels."""
+        whole = self.wholes_given[1]
+        lengths = tuple([length for length in whole if length is not None and length != BATCH])
+        if len(whole) != self.rank + 2 or lengths != whole:
+            message = "its kernel is not of one shape for all examples"
+            raise UnruledError(message)
+        return lengths
+
+    def places(self) -> Shape:
+        """The places of the kernel along each spatial axis."""
+        rank = self.rank
+        axes = zip(
+            self.spatial, self.kernel, _each(self.strides, rank),
+            _each(self.dilation_rate, rank), strict=False,
+        )  # fmt: skip
+        return tuple(
+            window_length(length, (kernel - 1) * dilation + 1, stride, self.padding)
+            for length, kernel, stride, dilation in axes
+        )
+
+    def contraction(self, channels: int, depth: int) -> Work:
+        """One contraction: every output channel from `depth` input channels."""
+        window = math.prod(self.kernel[:-2])
+        loops = (
+            ("positions", self.outputs[0].size // channels), ("filters", channels),
+            ("channels", depth), ("window", window),
+        )  # fmt: skip
+        return (
+            Contraction(
+                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
+                loops=loops, reduction=window * depth,
+            ),
+        )  # fmt: skip
+
+
+@frozen(slots=False)
+class Conv(Convolving):
+    """Convolution; in groups where the kernel has fewer channels than the image."""
+
+    kinds: ClassVar = (kind("Conv"),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The places of the kernel, by output channels."""
+        if self.channels % self.kernel[-2]:
+            message = f"{self.channels} channels do not divide into groups of {self.kernel[-2]}"
+            raise ValueError(message)
+        return self.images(self.places(), self.kernel[-1])
+
+    def operators(self) -> Work:
+        """One contraction over the window and the channels of a group."""
+        return self.contraction(self.kernel[-1], self.kernel[-2])
+
+
+@frozen(slots=False)
+class DepthwiseConv(Convolving):
+    """Convolution of every channel with kernels of its own."""
+
+    kinds: ClassVar = (kind("DepthwiseConv"),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The places of the kernel, by channels and their multiples."""
+        return self.images(self.places(), self.kernel[-1] * self.kernel[-2])
+
+    def operators(self) -> Work:
+        """One contraction over the window alone."""
+        return self.contraction(self.kernel[-1] * self.kernel[-2], 1)
+
+
+@frozen(slots=False)
+class SeparableConv(Convolving):
+    """A depthwise convolution and a pointwise one after it."""
+
+    kinds: ClassVar = (kind("SeparableConv"),)
+    takes: ClassVar = ("inputs", "depthwise_kernel", "pointwise_kernel")
+
+    def wholes(self) -> Sequence[Whole]:
+        """The places of the depthwise kernel, by the channels of the pointwise one."""
+        filters = self.wholes_given[2][-1]
+        if filters is None or filters == BATCH:
+            message = "its kernel is not of one shape for all examples"
+            raise UnruledError(message)
+        return self.images(self.places(), filters)
+
+    def operators(self) -> Work:
+        """Two contractions."""
+        depth = self.kernel[-1] * self.kernel[-2]
+        window, filters = math.prod(self.kernel[:-2]), self.wholes_given[2][-1] or 1
+        positions = self.outputs[0].size // filters
+        between = Tensor(image_shape(self.places(), depth, self.data_format))
+        held = (*self.inputs[1:], *self.constants)
+        return (
+            Contraction(
+                inputs=self.inputs[:1],
+                parameters=held[:1],
+                outputs=(between,),
+                reduction=window,
+                loops=(("positions", positions), ("channels", depth), ("window", window)),
+            ),
+            Contraction(
+                inputs=(between,),
+                parameters=held[1:],
+                outputs=self.outputs,
+                reduction=depth,
+                loops=(("positions", positions), ("filters", filters), ("channels", depth)),
+            ),
+        )
+
+
+@frozen(slots=False)
+class ConvTranspose(Convolving):
+    """Transposed convolution: every input element is spread through the kernel."""
+
+    kinds: ClassVar = (kind("ConvTranspose"),)
+
+    output_padding: tuple[int, ...] | None = setting(
+        settings.optional(settings.integers), default=None
+    )
+
+    def wholes(self) -> Sequence[Whole]:
+        """The spread of each spatial axis, by output channels."""
+        rank = self.rank
+        extra = (None,) * rank if self.output_padding is None else _each(self.output_padding, rank)
+        axes = zip(
+            self.spatial, self.kernel, _each(self.strides, rank),
+            _each(self.dilation_rate, rank), extra, strict=False,
+        )  # fmt: skip
+        lengths = [
+            spread_length(length, (kernel - 1) * dilation + 1, stride, self.padding, added)
+            for length, kernel, stride, dilation, added in axes
+        ]
+        return self.images(lengths, self.kernel[-2])
+
+    def operators(self) -> Work:
+        """One contraction, each input element times the whole kernel."""
+        *window, filters, channels = self.kernel
+        meeting = (
+            math.ceil(length / stride)
+            for length, stride in zip(window, _each(self.strides, self.rank), strict=True)
+        )
+        loops = (
+            ("positions", self.inputs[0].size // channels), ("filters", filters),
+            ("channels", channels), ("window", math.prod(window)),
+        )  # fmt: skip
+        return (
+            Contraction(
+                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
+                loops=loops, reduction=math.prod(meeting) * channels,
+            ),
+        )  # fmt: skip
+
+
+@frozen(slots=False)
+class FixedFilter(Imaged):
+    """A convolution of every channel with fixed kernels: blurred images, or edges in both ways."""
+
+    kinds: ClassVar = (kind("GaussianBlur"), kind("SobelEdges"))
+
+    kernel_size: tuple[int, ...] = setting(settings.wholes, default=(3, 3))
+
+    def wholes(self) -> Sequence[Whole]:
+        """The image; edges have one more axis for both ways."""
+        without_batch(self.whole)
+        return ((*self.whole, *((2,) if self.kind == kind("SobelEdges") else ())),)
+
+    def operators(self) -> Work:
+        """One contraction over the window."""
+        window = math.prod(_each(self.kernel_size, 2))
+        loops = (("positions", self.outputs[0].size), ("window", window))
+        kernel = Tensor((*_each(self.kernel_size, 2), 1, 1))
+        return (
+            Contraction(
+                inputs=self.inputs, parameters=(kernel,), outputs=self.outputs,
+                loops=loops, reduction=window,
+            ),
+        )  # fmt: skip
+
+
+@frozen(slots=False)
+class Grayscale(Imaged):
+    """One brightness of three colours."""
+
+    kinds: ClassVar = (kind("RGBToGrayscale"),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The image with one channel."""
+        return self.images(self.spatial, 1)
+
+    def operators(self) -> Work:
+        """One contraction over the colours."""
+        size, colours = self.outputs[0].size, self.channels
+        return (
+            Contraction(
+                inputs=self.inputs, parameters=(Tensor((colours,)),), outputs=self.outputs,
+                loops=(("positions", size), ("channels", colours)), reduction=colours,
+            ),
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------ pooling
+
+
+@frozen(slots=False)
+class Pool(Imaged):
+    """The maximum or mean of every window."""
+
+    kinds: ClassVar = (kind("AveragePool"), kind("MaxPool"))
+
+    pool_size: tuple[int, ...] = setting(settings.wholes)
+    strides: tuple[int, ...] | None = setting(settings.optional(settings.wholes), default=None)
+    padding: str = setting(settings.padding, default="valid")
+
+    def wholes(self) -> Sequence[Whole]:
+        """The places of the window, by channels."""
+        sizes = _each(self.pool_size, self.rank)
+        axes = zip(self.spatial, sizes, _each(self.strides or sizes, self.rank), strict=True)
+        return self.images([window_length(*axis, self.padding) for axis in axes], self.channels)
+
+    def operators(self) -> Work:
+        """One reduction over the window."""
+        function = "max" if self.kind == kind("MaxPool") else "mean"
+        window = math.prod(_each(self.pool_size, self.rank))
+        return (
+            Reduction(inputs=self.inputs, outputs=self.outputs, function=function, window=window),
+        )
+
+
+@frozen(slots=False)
+class AdaptivePool(Imaged):
+    """The maximum or mean of as many windows as asked for."""
+
+    kinds: ClassVar = (kind("AdaptiveAveragePool"), kind("AdaptiveMaxPool"))
+
+    output_size: tuple[int, ...] = setting(settings.wholes)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The windows along each axis, by channels."""
+        return self.images(_each(self.output_size, self.rank), self.channels)
+
+    def operators(self) -> Work:
+        """Reductions over windows, some of which are one longer than others."""
+        function = "max" if self.kind == kind("AdaptiveMaxPool") else "mean"
+        sizes = _each(self.output_size, self.rank)
+        return adaptive_work(self, function, self.spatial, sizes, self.channels)
+
+
+# ------------------------------------------------------------------ blocks and patches
+
+
+@frozen(slots=False)
+class Blocks(Imaged):
+    """Channels spread over blocks of an image, or blocks gathered in channels."""
+
+    kinds: ClassVar = (kind("DepthToSpace"), kind("SpaceToDepth"))
+
+    block_size: int = setting(settings.whole)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The sides longer and the channels fewer, or the other way round."""
+        block, area = self.block_size, self.block_size**self.rank
+        if self.kind == kind("DepthToSpace"):
+            sides = [None if length is None else length * block for length in self.spatial]
+            return self.images(sides, _divided(self.channels, area))
+        sides = [None if length is None else _divided(length, block) for length in self.spatial]
+        return self.images(sides, self.channels * area)
+
+    def operators(self) -> Work:
+        """One movement."""
+        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="transposition"),)
+
+
+def _divided(length: int, parts: int) -> int:
+    if length % parts:
+        message = f"{length} does not divide by {parts}"
+        raise ValueError(message)
+    return length // parts
+
+
+@frozen(slots=False)
+class ExtractPatches(Imaged):
+    """Every window of an image as one vector."""
+
+    kinds: ClassVar = (kind("ExtractPatches"),)
+
+    size: tuple[int, ...] = setting(settings.wholes)
+    strides: tuple[int, ...] | None = setting(settings.optional(settings.wholes), default=None)
+    dilation_rate: tuple[int, ...] = setting(settings.wholes, default=(1,))
+    padding: str = setting(settings.padding, default="valid")
+
+    def wholes(self) -> Sequence[Whole]:
+        """The places of the window, by its elements."""
+        sizes = _each(self.size, self.rank)
+        axes = zip(
+            self.spatial, sizes, _each(self.strides or sizes, self.rank),
+            _each(self.dilation_rate, self.rank), strict=True,
+        )  # fmt: skip
+        places = [
+            window_length(length, (size - 1) * dilation + 1, stride, self.padding)
+            for length, size, stride, dilation in axes
+        ]
+        return self.images(places, math.prod(sizes) * self.channels)
+
+    def operators(self) -> Work:
+        """One movement."""
+        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="repetition"),)
+
+
+_PLANE: Final = 2
+
+
+@frozen(slots=False)
+class Unfold(Operation):
+    """Every window of an image, channels first, as one vector."""
+
+    kinds: ClassVar = (kind("Unfold"),)
+
+    kernel_size: tuple[int, ...] = setting(settings.wholes)
+    dilation: tuple[int, ...] = setting(settings.wholes, default=(1,))
+    padding: tuple[int, ...] = setting(settings.integers, default=(0,))
+    stride: tuple[int, ...] = setting(settings.wholes, default=(1,))
+
+    def wholes(self) -> Sequence[Whole]:
+        """The elements of a window, by the places of it."""
+        batch, channels, *spatial = self.whole
+        axes = zip(
+            spatial, _each(self.kernel_size, _PLANE), _each(self.dilation, _PLANE),
+            _each(self.padding, _PLANE), _each(self.stride, _PLANE), strict=True,
+        )  # fmt: skip
+        places = [
+            None
+            if length is None
+            else window_length(length + 2 * more, (size - 1) * dilation + 1, stride, "valid")
+            for length, size, dilation, more, stride in axes
+        ]
+        window = math.prod(_each(self.kernel_size, _PLANE))
+        if channels is None:
+            message = "the number of channels is open"
+            raise ValueError(message)
+        number = None if None in places else math.prod(places)  # type: ignore[arg-type]  # none is None
+        return ((batch, channels * window, number),)
+
+    def operators(self) -> Work:
+        """One movement."""
+        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="repetition"),)
+
+
+@frozen(slots=False)
+class Fold(Operation):
+    """Windows put back into an image, channels first, and added where they overlap."""
+
+    kinds: ClassVar = (kind("Fold"),)
+
+    output_size: tuple[int, ...] = setting(settings.wholes)
+    kernel_size: tuple[int, ...] = setting(settings.wholes)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The image."""
+        batch, depth, _ = self.whole
+        if depth is None:
+            message = "the number of channels is open"
+            raise ValueError(message)
+        window = math.prod(_each(self.kernel_size, _PLANE))
+        return ((batch, _divided(depth, window), *_each(self.output_size, _PLANE)),)
+
+    def operators(self) -> Work:
+        """One movement, and one addition for each element of each window."""
+        source = self.inputs[0]
+        return (
+            Movement(inputs=self.inputs, outputs=self.outputs, purpose="selection"),
+            Elementwise(inputs=(source,), outputs=(source,), function="add", in_place=True),
+        )
+
+
+# ------------------------------------------------------------------ other sizes
+
+
+@frozen(slots=False)
+class Resize(Imaged):
+    """An image of another size."""
+
+    kinds: ClassVar = (kind("Resize"),)
+
+    size: tuple[int, ...] = setting(settings.wholes)
+    interpolation: str = setting(interpolation, default="bilinear")
+    antialias: bool = setting(settings.flag, default=False)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The sides as asked for."""
+        if self.antialias:
+            message = "how many elements a filter against aliasing weighs is the library's choice"
+            raise UnruledError(message)
+        return self.images(self.size, self.channels)
+
+    def operators(self) -> Work:
+        """The weighing of the neighbours of every output element."""
+        return resized(self, self.interpolation)
+
+
+def _optional_amount(value: Any) -> int | None:
+    return None if value is None else settings.integer(value)
+
+
+@frozen(slots=False)
+class Cut(Imaged):
+    """An image without its edges, or with edges of zeros."""
+
+    kinds: ClassVar = (kind("CropImages"), kind("PadImages"))
+
+    top: int | None = setting(
+        _optional_amount, default=None, source=("top_cropping", "top_padding")
+    )
+    left: int | None = setting(
+        _optional_amount, default=None, source=("left_cropping", "left_padding")
+    )
+    bottom: int | None = setting(
+        _optional_amount, default=None, source=("bottom_cropping", "bottom_padding")
+    )
+    right: int | None = setting(
+        _optional_amount, default=None, source=("right_cropping", "right_padding")
+    )
+    target_height: int | None = setting(_optional_amount, default=None)
+    target_width: int | None = setting(_optional_amount, default=None)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The sides as asked for, or changed by what is taken or added at both ends."""
+        height, width = self.spatial
+        sign = -1 if self.kind == kind("CropImages") else 1
+        return self.images(
+            (
+                _changed(height, self.target_height, sign, (self.top, self.bottom)),
+                _changed(width, self.target_width, sign, (self.left, self.right)),
+            ),
+            self.channels,
+        )
+
+    def operators(self) -> Work:
+        """One movement."""
+        purpose = "cropping" if self.kind == kind("CropImages") else "padding"
+        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose=purpose),)
+
+
+def _changed(
+    length: int | None, target: int | None, sign: int, ends: tuple[int | None, int | None]
+) -> int | None:
+    if target is not None or length is None:
+        return target
+    return length + sign * sum(end or 0 for end in ends)

@@ -1,0 +1,41 @@
+"""Layers about which no rule can say anything true, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from attrs import frozen
+
+from costmodel.errors import CostModelError
+from costmodel.layer import Layer
+from costmodel.tensor import Shape
+
+
+class UnruledError(CostModelError):
+    """What a layer computes does not follow from what is known of it.
+
+    The reader keeps such a layer with its tensors, unpriced for this reason.
+    """
+
+
+class LostBatchError(UnruledError):
+    """A result without the batch axis in front.
+
+    What its shape says is no longer that of one example, so nothing behind it can be priced.
+    """
+
+    def __init__(self, what: str = "its result has no batch axis in front") -> None:
+        """Say what became of the batch."""
+        super().__init__(f"{what}: no part of it is that of one example")
+
+
+@frozen(slots=False)
+class Unruled(Layer):
+    """A layer whose work cannot be told from its settings: always unpriced, with the reason."""
+
+    reasons: ClassVar[Mapping[str, str]] = {}
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """None that is known: the reader takes what the source recorded."""
+        raise UnruledError(self.reasons[self.kind])

@@ -1,0 +1,287 @@
+"""Functions of keras.ops as layers, against Keras itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from operation_cases import CASES, LINE, ONES, PRODUCTS, all_operations, built
+from worlds import CATALOGUE, SHIPPED
+
+from costmodel import Scenario, estimate, read
+from costmodel.errors import ReadError, ShapeError
+from costmodel.layer import UnknownLayer
+from costmodel_keras.layers.operations import OPERATIONS
+from costmodel_keras.layers.operations.unruled import BATCHLESS, REASONS
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2
+)
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.label)
+def model(request: pytest.FixtureRequest) -> Any:
+    """A model of one call."""
+    return built(request.param)
+
+
+def test_every_output_has_keras_own_shape(model: Any) -> None:
+    network = read(model, catalogue=CATALOGUE)
+    assert not [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
+    for port, tensor in zip(network.outputs, model.outputs, strict=True):
+        ours = network.layer(port.layer).outputs[port.output].shape
+        # Keras leaves an axis open that a reshape to an unknown batch settles.
+        known = [
+            one if two is None else two for one, two in zip(ours, tensor.shape[1:], strict=True)
+        ]
+        assert list(ours) == known
+
+
+def test_the_live_model_and_its_json_are_one_network(model: Any) -> None:
+    assert read(model, catalogue=CATALOGUE) == read(model.to_json(), catalogue=CATALOGUE)
+
+
+def test_a_function_survives_the_form_of_our_own(model: Any) -> None:
+    network = read(model, catalogue=CATALOGUE)
+    assert read(network.to_json(), catalogue=CATALOGUE) == network
+
+
+def test_a_function_has_work_or_says_why_not(model: Any) -> None:
+    for layer in read(model, catalogue=CATALOGUE).layers:
+        work = layer.operators()
+        assert getattr(work, "reason", None) or len(work) > 0
+
+
+def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:
+    ruled = {kind for rule in OPERATIONS for kind in rule.kinds}
+    assert ruled == {f"keras.ops.{name}" for name in all_operations()}
+
+
+def test_every_operation_that_has_a_rule_is_tried() -> None:
+    tried = {
+        layer.kind for case in CASES for layer in read(built(case), catalogue=CATALOGUE).layers
+    }
+    ruled = {kind for rule in OPERATIONS for kind in rule.kinds}
+    ruled -= {*REASONS, *BATCHLESS}
+    # Keras writes both as one function, and makes the other class for neither.
+    assert ruled - tried == {"keras.ops.Abs"}
+
+
+def test_all_calls_in_one_model_are_the_same_from_its_file(tmp_path: Path) -> None:
+    models = [built(case) for case in CASES]
+    inputs = [tensor for model in models for tensor in model.inputs]
+    whole = keras.Model(inputs, [tensor for model in models for tensor in model.outputs])
+    whole.save(tmp_path / "all.keras")
+    from_file = read(tmp_path / "all.keras", catalogue=CATALOGUE)
+    live = read(whole, catalogue=CATALOGUE)
+    assert from_file == live
+    scenario = Scenario(rates=10.0)
+    bill = estimate(live, SHIPPED, scenario=scenario, catalogue=CATALOGUE, on_unpriced="bound")
+    assert bill.coverage("horowitz-45nm").is_complete
+    assert bill.coverage("cpu").is_complete
+
+
+# ------------------------------------------------------------------ counts
+
+
+COUNTED = [
+    case
+    for case in PRODUCTS
+    if not any(
+        word in case.label
+        for word in ("attention", "cdist", "same", "image", "bij->b", "sep", "conv_t")
+    )
+]
+"""Products of which each adds exactly one to the output where all operands are ones."""
+
+
+@pytest.mark.parametrize("case", COUNTED, ids=lambda case: case.label)
+def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case: Any) -> None:
+    model = built(case)
+    ones = [np.ones((1, *shape), np.float32) for shape in case.shapes]
+    scale = 2 if "2.0" in case.label else 1
+    total = float(np.sum(model(ones))) / scale
+    network = read(model, catalogue=CATALOGUE)
+    assert network.macs == total
+    for layer in network.layers[len(ones) :]:
+        for operator in getattr(layer.operators(), "__iter__", tuple)():
+            assert operator.macs == math.prod(
+                size for _, size in getattr(operator, "loops", [(0, 0)])
+            )
+
+
+def work(shapes: Any, call: Any) -> Any:
+    """The operations by type of one call, over all of its layers."""
+    tensors = [keras.Input(shape) for shape in shapes]
+    network = read(keras.Model(tensors, call(*tensors)), catalogue=CATALOGUE)
+    counts: Counter[str] = Counter()
+    for layer in network.layers:
+        found = layer.operators()
+        for operator in () if hasattr(found, "reason") else found:
+            counts.update(operator.operations)
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "call", "expected"),
+    [
+        ([(4, 6)], lambda x: x + 1.0, {"add": 24}),
+        ([(4, 1), (1, 6)], lambda x, y: x * y, {"multiply": 24}),
+        ([(4, 6)], lambda x: ops.clip(x, 0, 1), {"compare": 48}),
+        ([(4, 6)], lambda x: x % 3, {"divide": 24, "activation": 24, "multiply": 24, "add": 24}),
+        ([(4, 6)], lambda x: ops.where(x > 0, x, 0.0), {"compare": 24, "select": 24}),
+        ([(4, 6)], lambda x: ops.sum(x, axis=-1), {"add": 4 * 5}),
+        ([(4, 6)], lambda x: ops.mean(x, axis=-1), {"add": 4 * 5, "multiply": 4}),
+        ([(4, 6)], lambda x: ops.argmax(x, axis=1), {"compare": 6 * 3}),
+        ([(4, 6)], lambda x: ops.prod(x, axis=1), {"multiply": 6 * 3}),
+        ([(4, 6)], lambda x: ops.min(x, axis=1), {"compare": 6 * 3}),
+        # A mean, then differences, their squares and the mean of these
+        (
+            [(4, 6)],
+            lambda x: ops.var(x, axis=-1),
+            {"add": 2 * 4 * 5 + 24, "multiply": 2 * 4 + 24},
+        ),
+        (
+            [(4, 6)],
+            lambda x: ops.logsumexp(x, axis=-1),
+            {"compare": 4 * 5, "add": 24 + 4 * 5 + 4, "activation": 24 + 4},
+        ),
+        ([(4, 6)], lambda x: ops.norm(x, axis=-1), {"multiply": 24, "add": 20, "activation": 4}),
+        ([(4, 6)], lambda x: ops.einsum("bij->bi", x), {"add": 20}),
+        ([(4, 6)], lambda x: ops.diff(x, n=2), {"add": 4 * 5 + 4 * 4}),
+        ([(4, 6)], lambda x: ops.digitize(x, ONES((7,))), {"compare": 24 * 3}),
+        ([(4, 6)], lambda x: ops.isin(x, ONES((7,), "float32")), {"compare": 24 * 7}),
+        ([(8, 6, 4)], lambda x: ops.max_pool(x, 2), {"compare": 4 * 3 * 4 * 3}),
+        # Windows of 3, 4 and 3 of 8 by windows of 3 and 3 of 6
+        (
+            [(4, 8, 6)],
+            lambda x: ops.adaptive_max_pool(x, (3, 2), data_format="channels_first"),
+            {"compare": 4 * 2 * ((9 - 1) * 2 + (12 - 1))},
+        ),
+        ([(8, 6, 4)], lambda x: ops.image.resize(x, (4, 5)), {"multiply-add": 4 * 5 * 4 * 4}),
+        ([(8, 6, 3)], ops.image.rgb_to_grayscale, {"multiply-accumulate": 8 * 6 * 3}),
+        (
+            [(8, 6, 4)],
+            lambda x: ops.separable_conv(x, ONES((3, 3, 4, 2)), ONES((1, 1, 8, 5))),
+            {"multiply-accumulate": 6 * 4 * 8 * 9 + 6 * 4 * 8 * 5},
+        ),
+        (
+            [(8, 6, 4)],
+            lambda x: ops.conv_transpose(x, ONES((3, 3, 5, 4)), 2, data_format="channels_last"),
+            {"multiply-accumulate": 8 * 6 * 4 * 9 * 5},
+        ),
+        ([(4, 6)], lambda x: ops.transpose(x, (0, 2, 1))[:, 0], {}),
+        (
+            [(4, 3, 8), (5, 3, 8)],
+            lambda q, k: ops.dot_product_attention(q, k, k),
+            {"multiply-accumulate": 2 * 4 * 5 * 3 * 8, "multiply": 60, "activation": 60},
+        ),
+    ],
+)
+def test_the_operations_are_those_of_the_definition(shapes: Any, call: Any, expected: Any) -> None:
+    assert work(shapes, call) == expected
+
+
+# ------------------------------------------------------------------ constants
+
+
+def one(shape: Any, call: Any) -> Any:
+    tensor = keras.Input(shape)
+    return read(keras.Model(tensor, call(tensor)), catalogue=CATALOGUE).layers[-1]
+
+
+def test_a_constant_array_is_a_parameter_and_a_number_is_none() -> None:
+    assert one(LINE, lambda x: x + ONES((6,))).parameter_count == 6
+    assert one(LINE, lambda x: x + 1.0).parameter_count == 0
+
+
+def test_rows_of_a_constant_table_are_looked_up() -> None:
+    layer = one((4,), lambda x: ops.take(ONES((9, 5)), x, axis=0))
+    (operator,) = layer.operators()
+    assert type(operator).__name__ == "Lookup"
+    assert layer.parameter_count == 45
+
+
+# ------------------------------------------------------------------ what stays unpriced
+
+
+UNRULED = {
+    "the batch summed": (lambda x: ops.sum(x, axis=0), "no batch axis in front"),
+    "everything summed": (ops.sum, "no batch axis in front"),
+    "the batch moved": (lambda x: ops.transpose(x, (1, 0, 2)), "no batch axis in front"),
+    "axes reversed": (ops.transpose, "no batch axis in front"),
+    "one example": (lambda x: x[0], "no batch axis in front"),
+    "some examples": (lambda x: x[1:, :], "no batch axis in front"),
+    "time in the batch": (lambda x: ops.reshape(x, (-1, 6)), "no batch axis in front"),
+    "a flat tensor": (ops.ravel, "no batch axis in front"),
+    "a flat sum so far": (ops.cumsum, "no batch axis in front"),
+    "examples together": (lambda x: ops.concatenate([x, x], axis=0), "no batch axis in front"),
+    "examples stacked": (lambda x: ops.stack([x, x]), "no batch axis in front"),
+    "examples repeated": (lambda x: ops.tile(x, (2, 1, 1)), "no batch axis in front"),
+    "examples padded": (lambda x: ops.pad(x, 1), "no batch axis in front"),
+    "a sum over the batch": (
+        lambda x: ops.einsum("bij,bjk->ik", x, ops.transpose(x, (0, 2, 1))),
+        "sums over the batch",
+    ),
+    "three operands": (
+        lambda x: ops.einsum("bij,jk,kl->bil", x, ONES((6, 5)), ONES((5, 4))),
+        "order in which more than two",
+    ),
+    "a sort": (ops.sort, "how many comparisons a sort takes"),
+    "a decomposition": (lambda x: ops.svd(x)[0], "matrix algorithm"),
+    "a Fourier transform": (lambda x: ops.rfft(x)[0], "Fourier transform"),
+    "a loop": (lambda x: ops.vectorized_map(lambda y: y, x), "function of the program"),
+    "a filter": (
+        lambda x: ops.image.resize(ops.expand_dims(x, -1), (2, 2), antialias=True),
+        "against aliasing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "reason"), UNRULED.values(), ids=UNRULED.keys())
+def test_what_has_no_honest_count_is_unpriced_for_its_reason(call: Any, reason: str) -> None:
+    inputs = keras.Input(LINE, name="in")
+    model = keras.Model(inputs, [call(inputs), inputs])
+    network = read(model, catalogue=CATALOGUE)
+    unknown = [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
+    assert [reason in layer.reason for layer in unknown] == [True]
+
+
+@pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])
+def test_nothing_is_priced_behind_a_result_that_mixes_examples(source: Any) -> None:
+    inputs = keras.Input(LINE)
+    mixed = layers.Dense(5, name="dense")(ops.reshape(inputs, (-1, 6)))
+    model = keras.Model(inputs, ops.reshape(mixed, (-1, 4, 5)))
+    network = read(source(model), catalogue=CATALOGUE)
+    coverage = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
+    assert "dense" in coverage.unpriced
+    assert network.macs == 0
+
+
+def test_each_function_without_a_rule_names_its_reason() -> None:
+    assert all(len(reason) > 20 for reason in REASONS.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"newshape": "x"}, "expected a whole number"),
+        ({"newshape": [-1, 2.5]}, "expected a whole number"),
+        ({"newshape": [-1, 0]}, "not an axis length"),
+    ],
+)
+def test_a_damaged_setting_of_a_function_is_refused(changes: Any, message: str) -> None:
+    inputs = keras.Input(LINE)
+    config = json.loads(
+        keras.Model(inputs, layers.Dense(2)(ops.reshape(inputs, (-1, 24)))).to_json()
+    )
+    config["config"]["layers"][1]["config"].update(changes)
+    with pytest.raises((ReadError, ShapeError), match=message):
+        read(json.dumps(config), catalogue=CATALOGUE)
