@@ -58,6 +58,7 @@ STAIR = [
     "comparison",
     "cli",
     "__main__",
+    "testing",
 ]
 """The steps of the core, each of which imports only from those before it (DESIGN section 4)."""
 
