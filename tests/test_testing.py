@@ -195,13 +195,16 @@ FIXTURES = [
 @pytest.mark.parametrize(("contract", "name"), FIXTURES, ids=title)
 def test_a_class_that_forgets_its_fixture_is_told(contract: Any, name: str) -> None:
     forgetful = type("TestIt", (contract,), {})()
-    fixture = inspect.unwrap(getattr(getattr(contract, name), "_get_wrapped_function")())
+    fixture = inspect.unwrap(getattr(contract, name)._get_wrapped_function())
     with pytest.raises(pytest.fail.Exception, match=f"TestIt has no fixture '{name}'"):
         fixture(forgetful)
 
 
 def test_importing_costmodel_brings_neither_pytest_nor_hypothesis() -> None:
-    program = "import sys, costmodel, costmodel.cli; print('pytest' in sys.modules, 'hypothesis' in sys.modules)"
+    program = (
+        "import sys, costmodel, costmodel.cli\n"
+        "print('pytest' in sys.modules, 'hypothesis' in sys.modules)"
+    )
     command = [sys.executable, "-c", program]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert said.split() == ["False", "False"]

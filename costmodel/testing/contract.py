@@ -83,7 +83,9 @@ def for_all(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None
 
     def run(law: Callable[..., None]) -> None:
         # How long a stranger's formula may take is no law.
-        chosen = settings(deadline=None, phases=_phases.get() or settings.default.phases)
+        phases = _phases.get()
+        chosen = settings(deadline=None)
+        chosen = chosen if phases is None else settings(chosen, phases=phases)
         chosen(given(*strategies)(law))()
 
     return run

@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 
     from costmodel.layer import Layer, Work
 
-NONSENSE: Final = (None, object(), -1, 0, 2.5, float("nan"), "nonsense", [], {}, [None], True)
+NONSENSE: Final[tuple[Any, ...]] = (
+    None,
+    object(),
+    -1,
+    0,
+    2.5,
+    float("nan"),
+    "nonsense",
+    [],
+    {},
+    [None],
+    True,
+)
 """What a broken file holds where a setting should be."""
 
 STRANGE_INPUTS: Final[Sequence[tuple[tuple[int, ...], ...]]] = (
@@ -216,5 +228,8 @@ def _told(layer: Layer, act: Any) -> None:
     try:
         act()
     except CostModelError as error:
-        for thing in (layer.name, layer.kind):
-            assert thing in str(error), f"the error does not name {thing!r}: {error}"
+        told = str(error)
+    else:
+        return
+    for thing in (layer.name, layer.kind):
+        assert thing in told, f"the error does not name {thing!r}: {told}"

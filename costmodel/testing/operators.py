@@ -105,7 +105,8 @@ class OperatorContract(Contract):
         @for_all(drawn(operator), st.sampled_from(["inputs", "parameters", "outputs"]))
         def law(operator: Operator, name: str) -> None:
             kept = list(getattr(operator, name))
-            made = evolve(operator, **{name: kept})
+            changed: dict[str, Any] = {name: kept}
+            made = evolve(operator, **changed)
             kept.append(None)
             assert made == operator
             assert None not in getattr(made, name)

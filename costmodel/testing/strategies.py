@@ -240,7 +240,9 @@ def widening_operators(draw: st.DrawFn) -> tuple[Operator, Operator]:
     operator, more = draw(operators(fixed_points())), draw(st.integers(1, MOST_BITS))
     places = [name for name in ("inputs", "parameters", "outputs") if getattr(operator, name)]
     chosen = draw(st.lists(st.sampled_from(places), min_size=1, unique=True))
-    wider = {name: [_widened(tensor, more) for tensor in getattr(operator, name)] for name in chosen}
+    wider: dict[str, Any] = {
+        name: [_widened(tensor, more) for tensor in getattr(operator, name)] for name in chosen
+    }
     return operator, evolve(operator, **wider)
 
 
@@ -269,10 +271,10 @@ def parameters(draw: st.DrawFn, name: str = "energy", unit: str = "J") -> Parame
 
 
 @st.composite
-def devices(draw: st.DrawFn, family: type[Device], **settings: Any) -> Device:
+def devices(draw: st.DrawFn, /, family: type[Device], **settings: Any) -> Device:
     """A device of `family`: every parameter that it must have, and some that it may have."""
     required = family.required_parameters()
-    figures = {
+    figures: dict[str, Any] = {
         name: draw(parameters(name, unit))
         for name, unit in family.parameter_units().items()
         if name in required or draw(st.booleans())

@@ -7,13 +7,13 @@ import pkgutil
 from importlib import import_module
 from typing import Any, ClassVar
 
+import pytest
+
+import costmodel
 import costmodel_hardware
 import costmodel_keras
 import costmodel_qkeras
 import costmodel_spiking
-import pytest
-
-import costmodel
 from costmodel.operators import (
     Activation,
     Contraction,

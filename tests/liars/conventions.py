@@ -19,7 +19,6 @@ from costmodel import (
     Operator,
     Outcome,
     Scenario,
-    Unpriced,
     Work,
 )
 from costmodel.layer import Layer, UnknownLayer

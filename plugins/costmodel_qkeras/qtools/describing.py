@@ -71,6 +71,9 @@ def describe(
         QToolsError: QTools has no answer here.
 
     """
+    if not edges:
+        message = "no tensor of a known format reaches it"
+        raise QToolsError(message)
     inferred = _infer(layer, edges, settings, place)
     is_activated = is_supported(layer.activation) and not settings.for_reference
     output = datatype(layer.activation) if is_activated else passed_on(inferred.result)
