@@ -45,6 +45,7 @@ STAIR = [
     "formats",
     "convention",
     "hookspecs",
+    "requirements",
     "plugins",
     "reader",
     "files",

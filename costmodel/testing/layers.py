@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from attrs import fields
 from hypothesis import strategies as st
 
+from costmodel import catalogue
 from costmodel.errors import CostModelError
+from costmodel.layer import Input, LayerRules
+from costmodel.network import Network
 from costmodel.operators import Operator, Reason
 from costmodel.tensor import Tensor
 from costmodel.testing.contract import (
@@ -166,6 +170,18 @@ class LayerContract(Contract):
             make = type(layer).from_settings
             _told(layer, lambda: make(layer.name, layer.kind, layer.inputs, {**settings, **wrong}))
 
+    def test_it_is_the_same_after_it_is_written_as_json(self, layer: Any) -> None:
+        """A network with it is read back equal."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            network = _alone(layer)
+            known = catalogue.installed().layer_rules.by_kind
+            rules = LayerRules({**known, **dict.fromkeys(type(layer).kinds, type(layer))})
+            again = Network.from_dict(json.loads(network.to_json()), rules)
+            assert again == network
+            assert _facts(again.layer(layer.name)) == _facts(network.layer(layer.name))
+
     def test_a_caller_cannot_change_it(self, layer: Any) -> None:
         """It is frozen, and nothing that it holds can be changed."""
 
@@ -187,6 +203,17 @@ class LayerContract(Contract):
 
 
 _NONSENSE: Final = st.sampled_from(NONSENSE)
+
+
+def _alone(layer: Layer) -> Network:
+    """A network of the layer behind its inputs."""
+    starts = [
+        Input(f"{layer.name} input {index}", "input", shape=tensor.shape)
+        for index, tensor in enumerate(layer.inputs)
+    ]
+    # What another layer shares, or declares as a format, is not there.
+    own = layer.renamed(layer.name).with_inputs(tuple(start.outputs[0] for start in starts))
+    return Network("alone", [*starts, own], {layer.name: [start.name for start in starts]})
 
 
 def _operators(layer: Layer) -> tuple[Operator, ...]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from hypothesis import strategies as st
 
 from costmodel.devices import Charge, Cost, Device, Evidence, Factor, Parameter, parameter, prices
-from costmodel.layer import Input, Layer, Work
+from costmodel.layer import Input, Layer, OperatorLayer, Work
 from costmodel.network import Network, Port
 from costmodel.numerics import (
     FLOAT_WIDTHS,
@@ -40,10 +40,7 @@ from costmodel.operators import (
     Unpriced,
 )
 from costmodel.scenario import Scenario
-from costmodel.tensor import Shape, Tensor
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from costmodel.tensor import Tensor
 
 SIDES: Final = st.integers(1, 6)
 """Axis lengths."""
@@ -319,29 +316,6 @@ def scenarios(draw: st.DrawFn, rates: st.SearchStrategy[float] = RATES) -> Scena
 # ------------------------------------------------------------------ layers and networks
 
 
-@frozen(slots=False)
-class ToldLayer(Layer):
-    """A layer that gives the shapes, holds the parameters and needs the work that it is told."""
-
-    kinds: ClassVar[tuple[str, ...]] = ("told",)
-
-    gives: tuple[Shape, ...] = field(kw_only=True)
-    holds: tuple[tuple[str, Shape], ...] = field(default=(), kw_only=True)
-    needs: Work = field(kw_only=True)
-
-    def output_shapes(self) -> Sequence[Shape]:
-        """Those that it is told."""
-        return self.gives
-
-    def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Those that it is told."""
-        return dict(self.holds)
-
-    def operators(self) -> Work:
-        """What it is told."""
-        return self.needs
-
-
 def work() -> st.SearchStrategy[Work]:
     """Up to three operators, or a reason why there are none."""
     reasons = st.sampled_from([Free("drawn as free"), Unpriced("drawn as unpriced")])
@@ -353,14 +327,8 @@ def work() -> st.SearchStrategy[Work]:
 def layers(draw: st.DrawFn, name: str = "layer", inputs: Sequence[Tensor] = ()) -> Layer:
     """A layer of any work for these inputs, else for one that is drawn."""
     taken = tuple(inputs) or (Tensor(draw(shapes())),)
-    held = [(f"parameter_{index}", shape) for index, shape in enumerate(_some_shapes(draw))]
-    return ToldLayer(
-        name, "told", taken, gives=(draw(shapes()),), holds=tuple(held), needs=draw(work())
-    )
-
-
-def _some_shapes(draw: st.DrawFn) -> list[tuple[int, ...]]:
-    return draw(st.lists(shapes(), max_size=2))
+    results = None if draw(st.booleans()) else (draw(shapes()),)
+    return OperatorLayer(name, "operators", taken, work=draw(work()), results=results)
 
 
 @st.composite

@@ -12,16 +12,18 @@ from costmodel.testing import ReaderContract
 from costmodel.testing.readers import Reading
 
 HERE = Path(__file__).parents[1] / "networks"
-SOURCES = {
-    "keras": [HERE / "dense.json", HERE / "two_inputs.json", (HERE / "dense.json").read_text()]
-}
+KERAS = [HERE / "dense.json", HERE / "two_inputs.json", (HERE / "dense.json").read_text()]
+SOURCES = {"keras": KERAS, "costmodel": [EVERYTHING.read(KERAS[0]).to_json()]}
 """What each reader is tried on, by its name."""
 
 
 class TestEveryReader(ReaderContract):
     """What ships, on files and on texts."""
 
-    @pytest.fixture(params=[(name, source) for name in SOURCES for source in SOURCES[name]])
+    @pytest.fixture(
+        params=[(name, source) for name in SOURCES for source in SOURCES[name]],
+        ids=lambda param: param[0],
+    )
     def reading(self, request: pytest.FixtureRequest) -> Any:
         name, source = request.param
         return Reading(EVERYTHING.readers[name], source, EVERYTHING.layer_rules)

@@ -130,6 +130,11 @@ class HasTags(Honest):
     tags: list[str] = setting(list, default=("dense",))
 
 
+@frozen(slots=False)
+class CannotBeWritten(Honest):
+    helper: object = field(factory=object, kw_only=True)
+
+
 LIARS = {
     of_another_kind: "test_its_kind_is_one_that_its_class_names",
     HasNothingToDo.made: "test_it_has_work_or_says_why_not",
@@ -142,6 +147,7 @@ LIARS = {
     DoesNotSayWho.made: "test_inputs_that_it_cannot_take_are_told",
     CountsOnItsSettings.made: "test_a_setting_that_is_missing_is_told",
     TakesNonsense.made: "test_nonsense_in_a_setting_is_told",
+    CannotBeWritten.made: "test_it_is_the_same_after_it_is_written_as_json",
     HasTags.made: "test_a_caller_cannot_change_it",
 }
 """How to make each liar, and the law that it breaks."""

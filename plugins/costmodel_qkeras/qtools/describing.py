@@ -13,6 +13,7 @@ from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.contractions import contraction
 from costmodel_qkeras.qtools.counts import count_failure, operation_count
 from costmodel_qkeras.qtools.datatypes import datatype, is_supported, passed_on
+from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.facts import Edge, LayerFacts, Settings
 from costmodel_qkeras.qtools.folding import (
     fused_contraction,
