@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from attrs import Attribute, evolve, field, fields, frozen
+from attrs import Attribute, field, fields, frozen
 
 from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, nearest
 from costmodel.operators import Free, Operator, Reason, Unpriced
@@ -172,15 +172,13 @@ class Layer:
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for other inputs."""
-        return evolve(self, inputs=inputs)
+        twin = self._twin(inputs=inputs, likeness=object())
+        twin.__attrs_post_init__()
+        return twin
 
     def renamed(self, name: str, shares: str | None = None) -> Self:
         """The same layer under another name; what follows from the rules is shared."""
-        if _has_slots(type(self)):  # type: ignore[arg-type]  # a class has a hash
-            return evolve(self, name=name, shares=shares)
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self), name=name, shares=shares)
-        return twin
+        return self._twin(name=name, shares=shares)
 
     @classmethod
     def from_settings(
@@ -241,6 +239,14 @@ class Layer:
                     return ReadError(f"layer {name!r} of kind {kind!r}: {wrong}")
         return ReadError(f"layer {name!r} of kind {kind!r}: {error}")
 
+    def _twin(self, **changes: Any) -> Self:
+        """The same layer but for `changes`; converters, which take a framework's values, rest."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), **changes)
+        for name in _slots(type(self)):  # type: ignore[arg-type]  # a class has a hash
+            object.__setattr__(twin, name, getattr(self, name))
+        return twin
+
     def _shown_inputs(self) -> str:
         return ", ".join(show_shape(tensor.shape) for tensor in self.inputs) or "nothing"
 
@@ -259,8 +265,9 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
 
 
 @functools.cache
-def _has_slots(cls: type[Layer]) -> bool:
-    return any(vars(base).get("__slots__") for base in cls.__mro__)
+def _slots(cls: type[Layer]) -> tuple[str, ...]:
+    """The attributes that a layer keeps outside of its `__dict__`."""
+    return tuple(name for base in cls.__mro__ for name in vars(base).get("__slots__", ()))
 
 
 _NOTHING: Any = fields(Layer).name.default

@@ -12,6 +12,7 @@ import pluggy
 from attrs import Factory, define, evolve, frozen
 
 from costmodel import hookspecs
+from costmodel.requirements import unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +71,10 @@ class Plugins:
             distribution.name if distribution else "",
             distribution.version if distribution else "",
         )
+        problem = _version_problem(distribution) if distribution else None
+        if problem:
+            self._reject(plugin, problem)
+            return
         try:
             with _quiet():
                 loaded = entry_point.load()
@@ -135,6 +140,23 @@ def installed() -> Plugins:
 def _quiet() -> contextlib.AbstractContextManager[object]:
     """Send what a plugin prints to standard error: standard output is for data."""
     return contextlib.redirect_stdout(sys.stderr)
+
+
+def _version_problem(distribution: metadata.Distribution) -> str | None:
+    """Why a distribution does not go with this version, as far as it says so."""
+    if distribution.name == hookspecs.PROJECT:
+        return None
+    try:
+        version = metadata.version(hookspecs.PROJECT)
+    except metadata.PackageNotFoundError:  # a checkout that was never installed
+        return None
+    wanted = unmet(distribution.requires or (), version)
+    if wanted is None:
+        return None
+    return (
+        f"needs {hookspecs.PROJECT} {wanted}, this is {version}; "
+        f"install another version of {distribution.name!r} or of {hookspecs.PROJECT}"
+    )
 
 
 def _signature_problem(

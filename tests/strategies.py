@@ -1,4 +1,4 @@
-"""Hypothesis strategies: networks, operators, parameters, devices and scenarios.
+"""Hypothesis strategies for networks of Keras.
 
 A network is drawn as a `Sketch`, plain values that need no framework. A sketch becomes a
 `Network` layer by layer, or the JSON that Keras would save, or the same network wider or under
@@ -15,159 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-from costmodel import (
-    Activation,
-    Contraction,
-    Elementwise,
-    Evidence,
-    Lookup,
-    Movement,
-    Network,
-    Operator,
-    Parameter,
-    Reduction,
-    Scenario,
-    Tensor,
-)
-from costmodel.layer import Layer, UnknownLayer
-from costmodel.operators import ELEMENTWISE, REDUCTIONS
+from costmodel import Layer, Network, Tensor
+from costmodel.layer import UnknownLayer
+from costmodel.testing.strategies import SIDES, shapes
 from costmodel_keras.graph import config_view
 from costmodel_keras.reader import make_layer
 
 if TYPE_CHECKING:
-    from costmodel import Device, LayerRules
-    from costmodel.tensor import Shape
-
-SIDES: Final = st.integers(1, 6)
-"""Axis lengths."""
-
-RANKS: Final = st.integers(1, 3)
-"""Numbers of axes."""
-
-RATES: Final = st.just(0.0) | st.floats(0.01, 1000)
-"""Firing rates in hertz."""
-
-
-def shapes(ranks: st.SearchStrategy[int] = RANKS) -> st.SearchStrategy[tuple[int, ...]]:
-    """Bound shapes without the batch axis."""
-    return ranks.flatmap(lambda rank: st.tuples(*[SIDES] * rank))
-
-
-def tensors() -> st.SearchStrategy[Tensor]:
-    """Bound tensors without a declared format."""
-    return shapes().map(Tensor)
-
-
-# ------------------------------------------------------------------ operators
-
-
-@st.composite
-def contractions(draw: st.DrawFn) -> Contraction:
-    """A dense product at some positions: `positions x outputs x inputs` multiply-accumulates."""
-    positions, outputs, depth = draw(st.tuples(SIDES, SIDES, SIDES))
-    bias = draw(st.booleans())
-    return Contraction(
-        inputs=[Tensor((positions, depth))],
-        parameters=[Tensor((depth, outputs)), *([Tensor((outputs,))] if bias else [])],
-        outputs=[Tensor((positions, outputs))],
-        loops={"positions": positions, "outputs": outputs, "inputs": depth},
-        reduction=depth,
-    )
-
-
-@st.composite
-def elementwises(draw: st.DrawFn) -> Elementwise:
-    """One to three inputs of one shape, joined by any of the functions."""
-    tensor = draw(tensors())
-    inputs = [tensor] * draw(st.integers(1, 3))
-    function, steps = draw(st.sampled_from(sorted(ELEMENTWISE))), draw(st.integers(0, 4))
-    return Elementwise(inputs=inputs, outputs=[tensor], function=function, steps=steps)
-
-
-@st.composite
-def reductions(draw: st.DrawFn) -> Reduction:
-    """Windows that tile the input."""
-    output, window = draw(tensors()), draw(SIDES)
-    function = draw(st.sampled_from(sorted(REDUCTIONS)))
-    stacked = Tensor((window, *output.shape))
-    return Reduction(inputs=[stacked], outputs=[output], function=function, window=window)
-
-
-@st.composite
-def activations(draw: st.DrawFn) -> Activation:
-    """A non-linear function of every element."""
-    tensor = draw(tensors())
-    function = draw(st.sampled_from(["relu", "sigmoid", "softmax"]))
-    return Activation(inputs=[tensor], outputs=[tensor], function=function)
-
-
-@st.composite
-def lookups(draw: st.DrawFn) -> Lookup:
-    """Rows of a table, by their index."""
-    indices, rows, width = draw(st.tuples(SIDES, SIDES, SIDES))
-    return Lookup(
-        inputs=[Tensor((indices,))],
-        parameters=[Tensor((rows, width))],
-        outputs=[Tensor((indices, width))],
-    )
-
-
-@st.composite
-def movements(draw: st.DrawFn) -> Movement:
-    """The same elements under a shape with its axes turned round."""
-    tensor = draw(tensors())
-    turned = Tensor(tensor.shape[::-1])
-    return Movement(inputs=[tensor], outputs=[turned], purpose="transposition")
-
-
-def operators() -> st.SearchStrategy[Operator]:
-    """Any standard operator."""
-    return st.one_of(
-        contractions(), elementwises(), reductions(), activations(), lookups(), movements()
-    )
-
-
-# ------------------------------------------------------------------ devices and scenarios
-
-
-def values() -> st.SearchStrategy[float]:
-    """Values of a parameter: zero, or of any size that hardware has."""
-    return st.just(0.0) | st.floats(1e-18, 1e-3, allow_subnormal=False)
-
-
-@st.composite
-def parameters(draw: st.DrawFn, name: str = "energy", unit: str = "J") -> Parameter:
-    """A parameter with a range around its value."""
-    low, value, high = sorted(draw(st.tuples(values(), values(), values())))
-    return Parameter(
-        name, value, unit, "drawn", draw(st.sampled_from(Evidence)), low=low, high=high
-    )
-
-
-@st.composite
-def devices(draw: st.DrawFn, family: type[Device]) -> Device:
-    """A device of `family`: every parameter that it must have, and some that it may have."""
-    required = family.required_parameters()
-    given = {
-        name: draw(parameters(name, unit))
-        for name, unit in family.parameter_units().items()
-        if name in required or draw(st.booleans())
-    }
-    return family("drawn", title="a drawn device", **given)
-
-
-@st.composite
-def scenarios(draw: st.DrawFn, rates: st.SearchStrategy[float] | None = None) -> Scenario:
-    """Conditions with one firing rate for all layers."""
-    return Scenario(
-        batch=draw(st.integers(1, 64)),
-        timesteps=draw(st.integers(1, 100)),
-        dt=draw(st.sampled_from([0.001, 0.01, 1.0])),
-        rates=draw(RATES if rates is None else rates),
-    )
-
-
-# ------------------------------------------------------------------ networks
+    from costmodel import LayerRules, Shape
 
 Settings = dict[str, Any]
 """The configuration of a layer as Keras saves it."""

@@ -575,3 +575,25 @@ def test_names_that_steer_a_terminal_are_shown_harmless(tmp_path: Path) -> None:
     shown = good("estimate", file, "-d", "cpu")
     assert "\x1b" not in shown
     assert "fi\\x1b[2Jrst\\nnext" in shown
+
+
+# ------------------------------------------------------------------ hooks
+
+
+def test_hooks_lists_every_hook() -> None:
+    shown = good("hooks")
+    for name in ("readers", "layers", "devices", "device_files", "conventions", "commands"):
+        assert f"\n{name} " in shown
+
+
+@pytest.mark.parametrize("name", ["layers", "costmodel_layers"])
+def test_hooks_shows_the_contract_of_one(name: str) -> None:
+    shown = good("hooks", name)
+    assert shown.startswith("@hookimpl\ndef costmodel_layers() -> Iterable[type[Layer]]:")
+    assert "Two classes for one kind are an error." in shown
+
+
+def test_an_unknown_hook_is_answered_with_the_nearest() -> None:
+    result = run("hooks", "layer")
+    assert result.exit_code == 2
+    assert "nearest known: 'layers'" in result.stderr

@@ -45,6 +45,7 @@ STAIR = [
     "formats",
     "convention",
     "hookspecs",
+    "requirements",
     "plugins",
     "reader",
     "files",
@@ -58,6 +59,7 @@ STAIR = [
     "comparison",
     "cli",
     "__main__",
+    "testing",
 ]
 """The steps of the core, each of which imports only from those before it (DESIGN section 4)."""
 

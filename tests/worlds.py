@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import costmodel_hardware.hooks
 import costmodel_keras.hooks
+import costmodel_qkeras.hooks
+import costmodel_spiking.hooks
 from costmodel import Catalogue, Plugins, hookimpl
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ def _hook(value: Callable[[], Iterable[Any]] | Iterable[Any]) -> Callable[[], It
 
 CATALOGUE = world(**HOUSE)
 """The house, for tests that need no other."""
+
+EVERYTHING = world(**HOUSE, qkeras=costmodel_qkeras.hooks, spiking=costmodel_spiking.hooks)
+"""All that ships."""
 
 RULES = CATALOGUE.layer_rules
 SHIPPED = CATALOGUE.device_names

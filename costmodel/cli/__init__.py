@@ -12,7 +12,9 @@ from costmodel.cli.comparing import compare
 from costmodel.cli.devices import devices
 from costmodel.cli.estimating import estimate, explain
 from costmodel.cli.group import CommandGroup
+from costmodel.cli.hooks import hooks
 from costmodel.cli.listing import plugins
+from costmodel.cli.scaffold import new_plugin
 
 _STATUS = """
 \b
@@ -34,7 +36,7 @@ def main() -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
 
 
-for _command in (estimate, explain, compare, devices, plugins):
+for _command in (estimate, explain, compare, devices, plugins, hooks, new_plugin):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -1,4 +1,7 @@
-"""The laws that every cost obeys, on every device that ships and on drawn ones."""
+"""The laws of whole networks, on every device that ships and on drawn ones.
+
+Those of a device alone stand in `costmodel.testing`.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, Sketch, devices, networks, operators, scenarios, sketches
+from strategies import KERAS, UNKNOWN, Sketch, networks, sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
-from costmodel import Cost, Device, Network, Operator, Outcome, Scenario, lower, price
+from costmodel import Cost, Device, Network, Outcome, Scenario, lower, price
+from costmodel.testing.strategies import devices, scenarios
 
 SPIKE_DRIVEN = {"synapse", "inputs"}
 """The components of an event-driven device that are paid by the spike."""
@@ -38,70 +42,12 @@ def charges(outcome: Outcome) -> Any:
     return outcome.charges if isinstance(outcome, Cost) else ()
 
 
-def energy(outcome: Outcome) -> Any:
-    return outcome.energy_joules if isinstance(outcome, Cost) else 0.0
-
-
 def by_component(cost: Cost, wanted: set[str]) -> Any:
     return [charge.energy_joules for charge in cost.charges if charge.component in wanted]
 
 
 def close(one: Any, other: Any) -> Any:
     return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-300)
-
-
-@every_chip
-@given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_every_charge_is_finite_and_not_negative(
-    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
-) -> None:
-    outcome = data.draw(chip).price(operator, scenario)
-    for charge in charges(outcome):
-        assert math.isfinite(charge.energy_joules)
-        assert charge.count >= 0
-        assert charge.energy_joules_low >= 0
-
-
-@every_chip
-@given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_a_device_answers_every_standard_operator_with_a_charge_or_a_reason(
-    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
-) -> None:
-    outcome = data.draw(chip).price(operator, scenario)
-    assert charges(outcome) or outcome.reason
-
-
-@every_chip
-@given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_the_lowest_energy_the_energy_and_the_highest_stand_in_this_order(
-    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
-) -> None:
-    outcome = data.draw(chip).price(operator, scenario)
-    if isinstance(outcome, Cost):
-        assert outcome.energy_joules_low <= outcome.energy_joules <= outcome.energy_joules_high
-
-
-@every_chip
-@given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_the_factors_of_a_charge_make_its_count_and_the_charges_make_the_energy(
-    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
-) -> None:
-    outcome = data.draw(chip).price(operator, scenario)
-    made = [
-        math.prod(factor.value for factor in charge.factors) * charge.parameter.value
-        for charge in charges(outcome)
-    ]
-    assert close(sum(made), energy(outcome))
-
-
-@every_chip
-@given(data=st.data(), operator=operators(), scenario=scenarios())
-def test_the_components_make_the_energy(
-    chip: st.SearchStrategy[Device], data: st.DataObject, operator: Operator, scenario: Scenario
-) -> None:
-    outcome = data.draw(chip).price(operator, scenario)
-    if isinstance(outcome, Cost):
-        assert close(sum(outcome.components.values()), outcome.energy_joules)
 
 
 @every_chip
@@ -154,32 +100,6 @@ def test_a_wider_layer_never_makes_a_network_cheaper(
     assert after.energy_joules >= before.energy_joules * (1 - 1e-12)
 
 
-@every_chip
-@given(data=st.data(), operator=operators(), times=st.integers(2, 9), scenario=scenarios())
-def test_work_done_more_often_never_costs_less(
-    chip: st.SearchStrategy[Device],
-    data: st.DataObject,
-    operator: Operator,
-    times: int,
-    scenario: Scenario,
-) -> None:
-    device = data.draw(chip)
-    once, often = (device.price(work, scenario) for work in (operator, operator.repeated(times)))
-    assert energy(often) >= energy(once) * (1 - 1e-12)
-
-
-@every_chip
-@given(data=st.data(), network=networks(RULES), scenario=scenarios())
-def test_twice_the_batch_costs_twice_the_dynamic_energy(
-    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
-) -> None:
-    device = data.draw(chip)
-    twice = evolve(scenario, batch=2 * scenario.batch)
-    one, two = (bill_of(network, device, item).total for item in (scenario, twice))
-    dynamic = one.components.keys() - {"static"}
-    assert close(2 * sum(by_component(one, dynamic)), sum(by_component(two, dynamic)))
-
-
 @event_driven
 @given(network=networks(RULES), scenario=scenarios(rates=st.just(0.0)))
 def test_no_spikes_cost_no_synaptic_energy(name: str, network: Network, scenario: Scenario) -> None:
@@ -197,22 +117,6 @@ def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
     one, two = (bill_of(network, device, item).total for item in (scenario, twice))
     assert close(2 * sum(by_component(one, SPIKE_DRIVEN)), sum(by_component(two, SPIKE_DRIVEN)))
     assert by_component(one, {"neuron"}) == by_component(two, {"neuron"})
-
-
-@every_chip
-@given(data=st.data(), network=networks(RULES), scenario=scenarios())
-def test_twice_a_price_costs_twice_its_charges_and_nothing_else_changes(
-    chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
-) -> None:
-    device = data.draw(chip)
-    name, price_before = data.draw(st.sampled_from(sorted(device.parameters.items())))
-    dearer = device.with_parameters(**{name: f"{2 * price_before.value!r} {price_before.unit}"})
-    before = bill_of(network, device, scenario).total
-    after = bill_of(network, dearer, scenario).total
-    for old, new in zip(before.charges, after.charges, strict=True):
-        factor = 2 if old.parameter.name == name else 1
-        assert new.count == old.count
-        assert new.energy_joules == pytest.approx(factor * old.energy_joules, rel=1e-12, abs=0)
 
 
 @every_chip

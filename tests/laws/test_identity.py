@@ -9,40 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import yaml
 from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, Node, Sketch, devices, networks, scenarios, sketches
+from strategies import KERAS, UNKNOWN, Node, Sketch, networks, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
-from costmodel import Catalogue, Device, Network, Parameter, Scenario, estimate, lower, price, read
-from costmodel.devicefile import SCHEMA, load_device
+from costmodel import Catalogue, Network, Scenario, estimate, lower, price, read
+from costmodel.testing.strategies import scenarios
 from costmodel.units import parse_quantity
 
-FAMILIES = CATALOGUE.device_families
 RECIPES = (*KERAS, UNKNOWN)
-any_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
 any_network = networks(RULES, recipes=RECIPES)
 
 
 def estimate_on_all(source: Any, scenario: Scenario, catalogue: Catalogue = CATALOGUE) -> Any:
     return estimate(source, SHIPPED, scenario=scenario, catalogue=catalogue, on_unpriced="bound")
-
-
-def device_file(device: Device) -> Any:
-    """The YAML text of a device."""
-    sources = {item.name: item.source for item in device.parameters.values()}
-    entries = {name: entry(item) for name, item in device.parameters.items()}
-    head = {"schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title}
-    return yaml.safe_dump({**head, "sources": sources, "parameters": entries}).encode()
-
-
-def entry(parameter: Parameter) -> Any:
-    shown = {
-        key: f"{getattr(parameter, key)!r} {parameter.unit}" for key in ("value", "low", "high")
-    }
-    return {**shown, "source": parameter.name, "evidence": parameter.evidence.value}
 
 
 @given(sketch=sketches(rules=RULES, recipes=RECIPES), scenario=scenarios())
@@ -105,27 +87,6 @@ def test_an_estimate_as_json_parses_back_to_its_values(
     for name in SHIPPED:
         energy = json.loads(bill.to_json())["devices"][name]["energy_joules"]
         assert energy["value"] == bill.total(name).energy_joules
-
-
-@any_family
-@given(data=st.data())
-def test_a_device_written_to_a_file_loads_as_the_same_device(
-    family: type[Device], data: st.DataObject
-) -> None:
-    device = data.draw(devices(family))
-    loaded = load_device(device_file(device), "drawn.yaml", FAMILIES)
-    assert type(loaded) is family
-    assert loaded.parameters.keys() == device.parameters.keys()
-    for name, parameter in device.parameters.items():
-        assert evolve(loaded.parameters[name], source="drawn") == parameter
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_device_that_ships_loads_the_same_after_it_is_written(name: str) -> None:
-    device = CATALOGUE.device(name)
-    loaded = load_device(device_file(device), f"{name}.yaml", FAMILIES)
-    for parameter, value in device.parameters.items():
-        assert evolve(loaded.parameters[parameter], note=value.note) == value
 
 
 @given(network=any_network, scenario=scenarios())

@@ -13,6 +13,7 @@ from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.contractions import contraction
 from costmodel_qkeras.qtools.counts import count_failure, operation_count
 from costmodel_qkeras.qtools.datatypes import datatype, is_supported, passed_on
+from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.facts import Edge, LayerFacts, Settings
 from costmodel_qkeras.qtools.folding import (
     fused_contraction,
@@ -71,6 +72,9 @@ def describe(
         QToolsError: QTools has no answer here.
 
     """
+    if not edges:
+        message = "no tensor of a known format reaches it"
+        raise QToolsError(message)
     inferred = _infer(layer, edges, settings, place)
     is_activated = is_supported(layer.activation) and not settings.for_reference
     output = datatype(layer.activation) if is_activated else passed_on(inferred.result)

@@ -1,0 +1,239 @@
+"""The laws of a convention."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve, fields
+from hypothesis import strategies as st
+
+from costmodel.convention import Convention, LoweredLayer
+from costmodel.devices import Cost
+from costmodel.layer import UnknownLayer
+from costmodel.network import Network, Port
+from costmodel.operators import Operator, Reason, Unpriced
+from costmodel.scenario import Scenario
+from costmodel.tensor import Tensor
+from costmodel.testing import strategies
+from costmodel.testing.contract import (
+    Contract,
+    drawn,
+    for_all,
+    frameworks_behind,
+    missing_fixture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from costmodel.devices import Device, Outcome
+
+
+class ConventionContract(Contract):
+    """What every convention must keep. Give it the fixture `convention`.
+
+    The fixture returns a convention, or a strategy of them. `networks` and `devices` may be
+    replaced by ones that the convention knows more of.
+    """
+
+    @pytest.fixture
+    def convention(self) -> Any:
+        """The convention, or a strategy of conventions."""
+        missing_fixture(self, "convention", "a costmodel.Convention")
+
+    def networks(self) -> st.SearchStrategy[Network]:
+        """The bound networks that are counted."""
+        return strategies.networks()
+
+    def devices(self) -> st.SearchStrategy[Device]:
+        """The devices that are charged for."""
+        return strategies.devices(strategies.FlatDevice)
+
+    def test_it_has_a_name_and_a_title(self, convention: Any) -> None:
+        """A count names its convention, in one line."""
+
+        @for_all(drawn(convention))
+        def law(convention: Convention) -> None:
+            for text in (convention.name, convention.title):
+                assert text.strip()
+                assert text.splitlines() == [text]
+
+    def test_every_layer_stays_in_its_place(self, convention: Any) -> None:
+        """No layer is lost or counted twice."""
+
+        @for_all(drawn(convention), self.networks())
+        def law(convention: Convention, network: Network) -> None:
+            lowered = convention.lower(network, Scenario())
+            assert [item.layer.name for item in lowered] == [x.name for x in network.layers]
+
+    def test_every_layer_has_work_or_says_why_not(self, convention: Any) -> None:
+        """Operators, or free or unpriced with a reason; never just nothing."""
+
+        @for_all(drawn(convention), self.networks())
+        def law(convention: Convention, network: Network) -> None:
+            for lowered in convention.lower(network, Scenario()):
+                if isinstance(lowered.work, Reason):
+                    assert lowered.work.reason.strip()
+                else:
+                    assert lowered.operators
+                    assert all(isinstance(item, Operator) for item in lowered.operators)
+
+    def test_a_layer_that_no_rule_knows_stays_unpriced(self, convention: Any) -> None:
+        """Unknown work is never free."""
+
+        @for_all(drawn(convention), strategies.shapes(), self.devices())
+        def law(convention: Convention, shape: tuple[int, ...], device: Device) -> None:
+            unknown = UnknownLayer("strange", "acme.Strange", recorded=(shape,), reason="no rule")
+            (lowered,) = convention.lower(Network("strange", [unknown]), Scenario())
+            assert _is_unpriced(convention, lowered, device)
+
+    def test_two_networks_side_by_side_need_the_work_of_both(self, convention: Any) -> None:
+        """Additive: what is not connected changes nothing."""
+
+        @for_all(drawn(convention), self.networks(), self.networks())
+        def law(convention: Convention, first: Network, second: Network) -> None:
+            apart = [_prefixed(first, "first/"), _prefixed(second, "second/")]
+            both = convention.lower(_side_by_side(*apart), Scenario())
+            alone = [item for network in apart for item in convention.lower(network, Scenario())]
+            assert dict(map(_bare_work, both)) == dict(map(_bare_work, alone))
+
+    def test_other_names_change_nothing_else(self, convention: Any) -> None:
+        """Names are for people."""
+
+        @for_all(drawn(convention), self.networks())
+        def law(convention: Convention, network: Network) -> None:
+            renamed = _prefixed(network, "in other words/")
+            before, after = (convention.lower(item, Scenario()) for item in (network, renamed))
+            assert [_shown(item, "") for item in before] == [
+                _shown(item, "in other words/") for item in after
+            ]
+
+    def test_the_same_network_has_the_same_count(self, convention: Any) -> None:
+        """Whatever was counted before; and the network stays as it was."""
+
+        @for_all(drawn(convention), self.networks(), self.networks())
+        def law(convention: Convention, network: Network, other: Network) -> None:
+            twin = evolve(network)
+            first = convention.lower(network, Scenario())
+            convention.lower(other, Scenario())
+            assert convention.lower(network, Scenario()) == first
+            assert network == twin
+
+    def test_every_charge_is_finite_and_not_negative(self, convention: Any) -> None:
+        """What it charges is a cost with charges, or a reason."""
+
+        @for_all(drawn(convention), self.networks(), self.devices(), strategies.scenarios())
+        def law(
+            convention: Convention, network: Network, device: Device, scenario: Scenario
+        ) -> None:
+            for answer in _answers(convention, network, device, scenario):
+                assert isinstance(answer, Cost | Reason)
+                assert answer.charges if isinstance(answer, Cost) else answer.reason.strip()
+                for charge in _charges(answer):
+                    assert math.isfinite(charge.energy_joules)
+                    assert charge.energy_joules >= 0
+
+    def test_twice_the_batch_costs_twice_the_dynamic_energy(self, convention: Any) -> None:
+        """Linear in the batch, but for what is static."""
+
+        @for_all(drawn(convention), self.networks(), self.devices(), strategies.scenarios())
+        def law(
+            convention: Convention, network: Network, device: Device, scenario: Scenario
+        ) -> None:
+            twice = evolve(scenario, batch=2 * scenario.batch)
+            one, two = (
+                _dynamic(_answers(convention, network, device, item)) for item in (scenario, twice)
+            )
+            assert math.isclose(2 * one, two, rel_tol=1e-9)
+
+    def test_a_caller_cannot_change_it(self, convention: Any) -> None:
+        """It is frozen: two estimates at once cannot meet in it."""
+
+        @for_all(drawn(convention))
+        def law(convention: Convention) -> None:
+            for item in fields(type(convention)):
+                with pytest.raises(AttributeError):
+                    setattr(convention, item.name, None)
+
+    def test_importing_it_brings_no_framework(self, convention: Any) -> None:
+        """Whoever lists the conventions does not wait for TensorFlow."""
+
+        @for_all(drawn(convention))
+        def law(convention: Convention) -> None:
+            assert not frameworks_behind(convention)
+
+
+def _answers(
+    convention: Convention, network: Network, device: Device, scenario: Scenario
+) -> list[Outcome]:
+    return [
+        convention.price(device, operator, scenario)
+        for lowered in convention.lower(network, scenario)
+        for operator in lowered.operators
+    ]
+
+
+def _is_unpriced(convention: Convention, lowered: LoweredLayer, device: Device) -> bool:
+    if isinstance(lowered.work, Reason):
+        return isinstance(lowered.work, Unpriced)
+    answers = [convention.price(device, item, Scenario()) for item in lowered.operators]
+    return any(isinstance(answer, Unpriced) for answer in answers)
+
+
+def _charges(answer: Outcome) -> Any:
+    return answer.charges if isinstance(answer, Cost) else ()
+
+
+def _dynamic(answers: list[Outcome]) -> float:
+    charges = itertools.chain.from_iterable(map(_charges, answers))
+    return math.fsum(item.energy_joules for item in charges if item.component != "static")
+
+
+def _bare_work(lowered: LoweredLayer) -> tuple[str, object]:
+    """The name of a layer and its work, the default format of a tensor left out.
+
+    As soon as one layer declares a format, those of all the others are written down.
+    """
+    default = Scenario().default_format
+
+    def bare(tensors: Iterable[Tensor]) -> list[Tensor]:
+        return [Tensor(x.shape, None if x.format == default else x.format) for x in tensors]
+
+    if isinstance(lowered.work, Reason):
+        return lowered.layer.name, lowered.work
+    operators = [
+        evolve(item, inputs=bare(item.inputs), parameters=bare(item.parameters),
+               outputs=bare(item.outputs))
+        for item in lowered.operators
+    ]  # fmt: skip
+    return lowered.layer.name, operators
+
+
+def _shown(lowered: LoweredLayer, prefix: str) -> tuple[str, object]:
+    work = lowered.work
+    shown = str(work).replace(prefix, "") if isinstance(work, Reason) else tuple(work)
+    return lowered.layer.name.removeprefix(prefix), shown
+
+
+def _prefixed(network: Network, prefix: str) -> Network:
+    """The same network, every layer under a longer name."""
+    layers = [
+        layer.renamed(prefix + layer.name, layer.shares and prefix + layer.shares)
+        for layer in network.layers
+    ]
+    edges = {
+        prefix + name: tuple(Port(prefix + port.layer, port.output) for port in ports)
+        for name, ports in network.edges.items()
+    }
+    outputs = [Port(prefix + port.layer, port.output) for port in network.outputs]
+    return Network(network.name, layers, edges, outputs)
+
+
+def _side_by_side(first: Network, second: Network) -> Network:
+    return Network(
+        "both", first.layers + second.layers, {**first.edges, **second.edges},
+        first.outputs + second.outputs,
+    )  # fmt: skip

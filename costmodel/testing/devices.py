@@ -1,0 +1,355 @@
+"""The laws of a device."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve, fields, frozen
+from hypothesis import strategies as st
+
+from costmodel.devicefile import SCHEMA, load_device
+from costmodel.devices import Charge, Cost, Device, Evidence
+from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.operators import Operator, Reason, Unpriced
+from costmodel.testing import strategies
+from costmodel.testing.contract import (
+    TOLERANCE,
+    Contract,
+    drawn,
+    for_all,
+    frameworks_behind,
+    missing_fixture,
+)
+from costmodel.units import parse_quantity
+
+if TYPE_CHECKING:
+    from costmodel.devices import Outcome, Parameter
+    from costmodel.scenario import Scenario
+
+
+@frozen(kw_only=True)
+class ForeignWork(Operator):
+    """An operator that no device knows, and that names no parts."""
+
+
+@frozen(kw_only=True)
+class ComposedWork(Operator):
+    """An operator that no device knows, made of `parts`."""
+
+    parts: tuple[Operator, ...]
+
+    def decompose(self) -> Sequence[Operator]:
+        """The parts."""
+        return self.parts
+
+
+class DeviceContract(Contract):
+    """What every device must keep. Give it the fixture `device`.
+
+    The fixture returns a device, or a strategy of them: `strategies.devices(MyDeviceClass)`
+    tries every number that a file may hold. A device with operators of its own replaces
+    `operators`.
+    """
+
+    @pytest.fixture
+    def device(self) -> Any:
+        """The device, or a strategy of devices."""
+        missing_fixture(self, "device", "a costmodel.Device")
+
+    def operators(self) -> st.SearchStrategy[Operator]:
+        """The operators that the device is asked for, unless told otherwise the standard ones."""
+        return strategies.operators()
+
+    def test_every_charge_is_finite_and_not_negative(self, device: Any) -> None:
+        """No operator under any conditions costs less than nothing, or no number."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            for charge in _charges(device.price(operator, scenario)):
+                assert math.isfinite(charge.energy_joules)
+                assert charge.energy_joules >= 0
+                assert charge.count >= 0
+
+    def test_every_operator_has_a_charge_or_a_reason(self, device: Any) -> None:
+        """An answer is a cost with charges, or free or unpriced and says why."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            answer = device.price(operator, scenario)
+            assert isinstance(answer, Cost | Reason)
+            assert answer.charges if isinstance(answer, Cost) else answer.reason.strip()
+
+    def test_low_value_and_high_stand_in_this_order(self, device: Any) -> None:
+        """The range of every energy holds the energy."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            answer = device.price(operator, scenario)
+            costs: list[Any] = [answer, *answer.charges] if isinstance(answer, Cost) else []
+            for cost in costs:
+                assert cost.energy_joules_low <= cost.energy_joules <= cost.energy_joules_high
+
+    def test_the_explanation_adds_up_to_the_energy(self, device: Any) -> None:
+        """Factors times price, summed, is the energy; so is the sum of the components."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            answer = device.price(operator, scenario)
+            shown = [
+                math.prod(factor.value for factor in charge.factors) * charge.parameter.value
+                for charge in _charges(answer)
+            ]
+            assert _close(math.fsum(shown), _energy(answer))
+            if isinstance(answer, Cost):
+                assert _close(math.fsum(answer.components.values()), answer.energy_joules)
+
+    def test_every_charge_is_at_a_price_that_the_device_declares(self, device: Any) -> None:
+        """Each price stands among the parameters, where it has a unit, source and evidence."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            declared = device.parameters
+            for charge in _charges(device.price(operator, scenario)):
+                assert declared.get(charge.parameter.name) == charge.parameter
+
+    def test_every_parameter_has_a_unit_a_source_and_evidence(self, device: Any) -> None:
+        """A number that nobody can look up is no number."""
+
+        @for_all(drawn(device))
+        def law(device: Device) -> None:
+            units = device.parameter_units()
+            for name, parameter in device.parameters.items():
+                assert parameter.name == name
+                assert parameter.unit == units[name]
+                assert parse_quantity(f"1 {parameter.unit}".strip()).unit == parameter.unit
+                assert parameter.source.strip(), f"{name} has no source"
+                assert isinstance(parameter.evidence, Evidence)
+
+    def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
+        """Unknown work is never free, and the reason says what it is and who has no price."""
+
+        @for_all(drawn(device), strategies.tensors(), strategies.scenarios())
+        def law(device: Device, tensor: Any, scenario: Scenario) -> None:
+            answer = device.price(ForeignWork(inputs=[tensor], outputs=[tensor]), scenario)
+            assert isinstance(answer, Unpriced)
+            assert ForeignWork.__name__ in answer.reason
+            assert device.name in answer.reason
+
+    def test_an_operator_that_it_does_not_know_costs_the_sum_of_its_parts(
+        self, device: Any
+    ) -> None:
+        """What is composed of known work is priced, unless a part has no price."""
+        some = st.lists(self.operators(), min_size=1, max_size=3)
+
+        @for_all(drawn(device), some, strategies.scenarios())
+        def law(device: Device, parts: list[Operator], scenario: Scenario) -> None:
+            answer = device.price(ComposedWork(parts=tuple(parts)), scenario)
+            apart = [device.price(part, scenario) for part in parts]
+            if any(isinstance(item, Unpriced) for item in apart):
+                assert isinstance(answer, Unpriced)
+            else:
+                assert _close(_energy(answer), math.fsum(map(_energy, apart)))
+
+    def test_work_done_more_often_never_costs_less(self, device: Any) -> None:
+        """Monotone in how often."""
+
+        @for_all(drawn(device), self.operators(), st.integers(2, 9), strategies.scenarios())
+        def law(device: Device, operator: Operator, times: int, scenario: Scenario) -> None:
+            _never_less(device, operator, operator.repeated(times), scenario)
+
+    def test_larger_work_never_costs_less(self, device: Any) -> None:
+        """Monotone in the length of every axis."""
+
+        @for_all(drawn(device), strategies.growing_operators(), strategies.scenarios())
+        def law(device: Device, sizes: tuple[Operator, Operator], scenario: Scenario) -> None:
+            _never_less(device, *sizes, scenario)
+
+    def test_wider_numbers_never_cost_less(self, device: Any) -> None:
+        """Monotone in the width of fixed-point tensors."""
+
+        @for_all(drawn(device), strategies.widening_operators(), strategies.scenarios())
+        def law(device: Device, widths: tuple[Operator, Operator], scenario: Scenario) -> None:
+            _never_less(device, *widths, scenario)
+
+    def test_a_higher_rate_never_costs_less(self, device: Any) -> None:
+        """Monotone in the firing rate."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios(), strategies.RATES)
+        def law(device: Device, operator: Operator, scenario: Scenario, more: float) -> None:
+            busier = evolve(scenario, rates=scenario.rate + more)
+            calm, busy = (device.price(operator, item) for item in (scenario, busier))
+            assert _at_least(_energy(busy), _energy(calm))
+
+    def test_twice_the_batch_costs_twice_the_dynamic_energy(self, device: Any) -> None:
+        """Linear in the batch, but for what is static."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            twice = evolve(scenario, batch=2 * scenario.batch)
+            one, two = (_dynamic(device.price(operator, item)) for item in (scenario, twice))
+            assert _close(2 * one, two)
+
+    def test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else(
+        self, device: Any
+    ) -> None:
+        """Linear in every energy that the device declares."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios(), st.data())
+        def law(
+            device: Device, operator: Operator, scenario: Scenario, data: st.DataObject
+        ) -> None:
+            prices = [item for item in device.parameters.values() if item.unit == "J"]
+            if not prices:
+                return
+            price = data.draw(st.sampled_from(prices))
+            dearer = device.with_parameters(**{price.name: f"{2 * price.value!r} {price.unit}"})
+            before, after = (_charges(item.price(operator, scenario)) for item in (device, dearer))
+            assert len(before) == len(after)
+            for old, new in zip(before, after, strict=True):
+                times = 2 if old.parameter.name == price.name else 1
+                assert new.count == old.count
+                assert _close(new.energy_joules, times * old.energy_joules)
+
+    def test_the_same_question_has_the_same_answer(self, device: Any) -> None:
+        """Whatever was asked before, and of an equal device too."""
+
+        @for_all(drawn(device), self.operators(), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, other: Operator, scenario: Scenario) -> None:
+            first = device.price(operator, scenario)
+            device.price(other, scenario)
+            assert device.price(operator, scenario) == first
+            assert evolve(device).price(operator, scenario) == first
+
+    def test_a_caller_cannot_change_it(self, device: Any) -> None:
+        """It is frozen, and whatever a caller does to what it hands out changes no price."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            before = device.price(operator, scenario)
+            for item in fields(type(device)):
+                with pytest.raises(AttributeError):
+                    setattr(device, item.name, None)
+            handed_out = [device.parameters, device.settings, device.parameter_units()]
+            for mapping in [*handed_out, *_mappings(before)]:
+                _empty(mapping)
+            assert device.price(operator, scenario) == before
+
+    def test_it_is_the_same_after_it_is_written_to_a_file(self, device: Any) -> None:
+        """A device file, as JSON, holds all that there is to know of a device."""
+
+        @for_all(drawn(device))
+        def law(device: Device) -> None:
+            if not all(item.source.strip() for item in device.parameters.values()):
+                return  # such a file would be refused; that law is another one
+            written = json.dumps(as_file(device), allow_nan=False).encode()
+            family = type(device)
+            loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
+            assert type(loaded) is family
+            assert (loaded.name, loaded.title, loaded.process) == (
+                device.name, device.title, device.process,
+            )  # fmt: skip
+            assert loaded.parameters == device.parameters
+            assert loaded.settings == device.settings
+
+    def test_a_parameter_that_it_does_not_have_is_told(self, device: Any) -> None:
+        """The error names the device and what it does have."""
+
+        @for_all(drawn(device))
+        def law(device: Device) -> None:
+            with pytest.raises(UnknownNameError) as told:
+                device.with_parameters(no_such_parameter="1 pJ")
+            _names(told.value, device.name, "no_such_parameter")
+
+    def test_a_value_that_a_parameter_cannot_have_is_told(self, device: Any) -> None:
+        """The error names the device and the parameter."""
+
+        @for_all(drawn(device), st.sampled_from(["3 furlongs", "-1 {}", "nan {}", "much"]))
+        def law(device: Device, wrong: str) -> None:
+            for name, unit in device.parameter_units().items():
+                with pytest.raises(CostModelError) as told:
+                    device.with_parameters(**{name: wrong.format(unit)})
+                _names(told.value, device.name, name)
+
+    def test_a_value_that_a_setting_cannot_have_is_told(self, device: Any) -> None:
+        """The error names the device and the setting."""
+
+        @for_all(drawn(device))
+        def law(device: Device) -> None:
+            for name in device.option_names():
+                with pytest.raises(CostModelError) as told:
+                    device.with_parameters(**{name: object()})
+                _names(told.value, device.name, name)
+
+    def test_importing_it_brings_no_framework(self, device: Any) -> None:
+        """Whoever lists the devices does not wait for TensorFlow."""
+
+        @for_all(drawn(device))
+        def law(device: Device) -> None:
+            assert not frameworks_behind(device)
+
+
+def as_file(device: Device) -> dict[str, Any]:
+    """A device as the plain values of a device file."""
+    sources = {f"source_{name}": item.source for name, item in device.parameters.items()}
+    written: dict[str, Any] = {
+        "schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title,
+        "process": device.process, "sources": sources,
+        "parameters": {name: _entry(item) for name, item in device.parameters.items()},
+        "settings": dict(device.settings),
+    }  # fmt: skip
+    return written
+
+
+def _entry(parameter: Parameter) -> dict[str, str]:
+    numbers = {
+        key: f"{getattr(parameter, key)!r} {parameter.unit}" for key in ("value", "low", "high")
+    }
+    known = {"source": f"source_{parameter.name}", "evidence": parameter.evidence.value}
+    return {**numbers, **known, "note": parameter.note}
+
+
+def _charges(answer: Outcome) -> tuple[Charge, ...]:
+    return answer.charges if isinstance(answer, Cost) else ()
+
+
+def _energy(answer: Outcome) -> float:
+    return answer.energy_joules if isinstance(answer, Cost) else 0.0
+
+
+def _dynamic(answer: Outcome) -> float:
+    return math.fsum(
+        charge.energy_joules for charge in _charges(answer) if charge.component != "static"
+    )
+
+
+def _never_less(device: Device, less: Operator, more: Operator, scenario: Scenario) -> None:
+    before, after = device.price(less, scenario), device.price(more, scenario)
+    # A chip may refuse what is too large or too wide for it, and says so.
+    assert isinstance(after, Unpriced) or _at_least(_energy(after), _energy(before))
+
+
+def _at_least(more: float, less: float) -> bool:
+    return more >= less * (1 - TOLERANCE)
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-300)
+
+
+def _mappings(answer: Outcome) -> Iterable[Mapping[str, Any]]:
+    return [answer.components] if isinstance(answer, Cost) else []
+
+
+def _empty(mapping: Any) -> None:
+    with contextlib.suppress(AttributeError, TypeError):
+        mapping.clear()
+
+
+def _names(error: Exception, *things: str) -> None:
+    for thing in things:
+        assert thing in str(error), f"the error does not name {thing!r}: {error}"

@@ -1,0 +1,262 @@
+"""The laws of a layer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from attrs import fields
+from hypothesis import strategies as st
+
+from costmodel import catalogue
+from costmodel.errors import CostModelError
+from costmodel.layer import Input, LayerRules
+from costmodel.network import Network
+from costmodel.operators import Operator, Reason
+from costmodel.tensor import Tensor
+from costmodel.testing.contract import (
+    Contract,
+    drawn,
+    for_all,
+    frameworks_behind,
+    missing_fixture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from costmodel.layer import Layer, Work
+
+NONSENSE: Final[tuple[Any, ...]] = (
+    None,
+    object(),
+    -1,
+    0,
+    2.5,
+    float("nan"),
+    "nonsense",
+    [],
+    {},
+    [None],
+    True,
+)
+"""What a broken file holds where a setting should be."""
+
+STRANGE_INPUTS: Final[Sequence[tuple[tuple[int, ...], ...]]] = (
+    (), ((),), ((1,),), ((1, 1, 1, 1, 1, 1),), ((2,), (3,)), ((2, 3), (4,), (5, 6, 7)),
+)  # fmt: skip
+"""The shapes of inputs that few layers take."""
+
+
+class LayerContract(Contract):
+    """What every layer must keep. Give it the fixture `layer`.
+
+    The fixture returns a layer on bound inputs, or a strategy of them.
+    """
+
+    @pytest.fixture
+    def layer(self) -> Any:
+        """The layer, or a strategy of layers."""
+        missing_fixture(self, "layer", "a costmodel.Layer on bound inputs")
+
+    def test_its_kind_is_one_that_its_class_names(self, layer: Any) -> None:
+        """A reader finds the class by the kind."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            cls = type(layer)
+            assert layer.kind in cls.kinds or cls.serves_subclasses
+
+    def test_it_has_work_or_says_why_not(self, layer: Any) -> None:
+        """Operators, or free or unpriced with a reason; never just nothing."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            work = layer.operators()
+            if isinstance(work, Reason):
+                assert work.reason.strip()
+            else:
+                assert len(work) > 0
+                assert all(isinstance(operator, Operator) for operator in work)
+
+    def test_all_is_known_once_its_inputs_are(self, layer: Any) -> None:
+        """No axis of its outputs, parameters and operators is open."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            assert all(tensor.is_bound for tensor in layer.inputs), "the fixture's inputs are open"
+            held = [*layer.outputs, *layer.parameters.values()]
+            for operator in _operators(layer):
+                held += [*operator.inputs, *operator.parameters, *operator.outputs]
+            for tensor in held:
+                assert tensor.is_bound
+
+    def test_its_work_gives_all_that_it_gives(self, layer: Any) -> None:
+        """Some operator has as many results as each of its outputs: no work ends on the way."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            results = [operator.elements for operator in _operators(layer)]
+            for tensor in layer.outputs if results else ():
+                assert max(results) >= tensor.size
+
+    def test_the_same_layer_again_is_the_same(self, layer: Any) -> None:
+        """Shapes, parameters and work follow from its settings and inputs alone."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            again = layer.with_inputs(layer.inputs)
+            assert again == layer
+            assert _facts(again) == _facts(layer)
+
+    def test_another_name_changes_nothing_else(self, layer: Any) -> None:
+        """Names are for people."""
+
+        @for_all(drawn(layer), st.text(min_size=1))
+        def law(layer: Layer, name: str) -> None:
+            renamed = layer.renamed(name)
+            assert renamed.name == name
+            assert _facts(renamed) == _facts(layer)
+            assert renamed.renamed(layer.name, layer.shares) == layer
+
+    def test_larger_inputs_never_need_less_work(self, layer: Any) -> None:
+        """Monotone in every axis that it lets grow."""
+
+        @for_all(drawn(layer), st.data(), st.integers(2, 3))
+        def law(layer: Layer, data: st.DataObject, times: int) -> None:
+            larger = _with_axis(layer, data, lambda length: times * length)
+            if larger is not None:
+                assert _counts(larger) >= _counts(layer)
+
+    def test_an_axis_that_becomes_known_changes_no_other(self, layer: Any) -> None:
+        """What it says of its outputs while an axis is open stays true."""
+
+        @for_all(drawn(layer), st.data())
+        def law(layer: Layer, data: st.DataObject) -> None:
+            opened = _with_axis(layer, data, lambda _: None)
+            if opened is None:
+                return
+            assert len(opened.outputs) == len(layer.outputs)
+            for before, after in zip(opened.outputs, layer.outputs, strict=True):
+                assert len(before.shape) == len(after.shape)
+                for early, late in zip(before.shape, after.shape, strict=True):
+                    assert early is None or early == late
+
+    def test_inputs_that_it_cannot_take_are_told(self, layer: Any) -> None:
+        """The error names the layer and its kind."""
+
+        @for_all(drawn(layer), st.sampled_from(STRANGE_INPUTS))
+        def law(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> None:
+            _told(layer, lambda: layer.with_inputs(tuple(map(Tensor, shapes))))
+
+    def test_a_setting_that_is_missing_is_told(self, layer: Any) -> None:
+        """The error names the layer and its kind."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            make = type(layer).from_settings
+            _told(layer, lambda: make(layer.name, layer.kind, layer.inputs, {}))
+
+    def test_nonsense_in_a_setting_is_told(self, layer: Any) -> None:
+        """The error names the layer and its kind; what is no nonsense to it is taken."""
+
+        @for_all(drawn(layer), st.data())
+        def law(layer: Layer, data: st.DataObject) -> None:
+            settings = _settings(layer)
+            if not settings:
+                return
+            wrong = {data.draw(st.sampled_from(sorted(settings))): data.draw(_NONSENSE)}
+            make = type(layer).from_settings
+            _told(layer, lambda: make(layer.name, layer.kind, layer.inputs, {**settings, **wrong}))
+
+    def test_it_is_the_same_after_it_is_written_as_json(self, layer: Any) -> None:
+        """A network with it is read back equal."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            network = _alone(layer)
+            known = catalogue.installed().layer_rules.by_kind
+            rules = LayerRules({**known, **dict.fromkeys(type(layer).kinds, type(layer))})
+            again = Network.from_dict(json.loads(network.to_json()), rules)
+            assert again == network
+            assert _facts(again.layer(layer.name)) == _facts(network.layer(layer.name))
+
+    def test_a_caller_cannot_change_it(self, layer: Any) -> None:
+        """It is frozen, and nothing that it holds can be changed."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            hash(layer)
+            for item in fields(type(layer)):
+                with pytest.raises(AttributeError):
+                    setattr(layer, item.name, None)
+            with pytest.raises(TypeError):
+                layer.parameters["more"] = Tensor((1,))  # type: ignore[index]  # what a caller may try
+
+    def test_importing_it_brings_no_framework(self, layer: Any) -> None:
+        """Whoever lists the layers does not wait for TensorFlow."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            assert not frameworks_behind(layer)
+
+
+_NONSENSE: Final = st.sampled_from(NONSENSE)
+
+
+def _alone(layer: Layer) -> Network:
+    """A network of the layer behind its inputs."""
+    starts = [
+        Input(f"{layer.name} input {index}", "input", shape=tensor.shape)
+        for index, tensor in enumerate(layer.inputs)
+    ]
+    # What another layer shares, or declares as a format, is not there.
+    own = layer.renamed(layer.name).with_inputs(tuple(start.outputs[0] for start in starts))
+    return Network("alone", [*starts, own], {layer.name: [start.name for start in starts]})
+
+
+def _operators(layer: Layer) -> tuple[Operator, ...]:
+    work = layer.operators()
+    return () if isinstance(work, Reason) else tuple(work)
+
+
+def _facts(layer: Layer) -> tuple[Any, ...]:
+    work: Work = layer.operators()
+    shown = work if isinstance(work, Reason) else tuple(work)
+    return layer.inputs, layer.outputs, dict(layer.parameters), shown
+
+
+def _counts(layer: Layer) -> int:
+    return sum(sum(operator.operations.values()) for operator in _operators(layer))
+
+
+def _with_axis(layer: Layer, data: st.DataObject, change: Any) -> Layer | None:
+    """The layer with one axis of all its inputs changed, or None where it does not take that."""
+    shapes = [tensor.shape for tensor in layer.inputs]
+    rank = min(map(len, shapes), default=0)
+    if not rank:
+        return None
+    axis = data.draw(st.integers(0, rank - 1), label="axis")
+    changed = [(*shape[:axis], change(shape[axis]), *shape[axis + 1 :]) for shape in shapes]
+    try:
+        return layer.with_inputs(tuple(map(Tensor, changed)))
+    except CostModelError:
+        return None
+
+
+def _settings(layer: Layer) -> dict[str, Any]:
+    """The settings of a layer under the names of its framework."""
+    return {sources[0]: getattr(layer, name) for name, sources in layer.settings()}
+
+
+def _told(layer: Layer, act: Any) -> None:
+    """Do what may fail; if it does, the error says where."""
+    try:
+        act()
+    except CostModelError as error:
+        told = str(error)
+    else:
+        return
+    for thing in (layer.name, layer.kind):
+        assert thing in told, f"the error does not name {thing!r}: {told}"

@@ -1,0 +1,156 @@
+"""The laws of an operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from attrs import evolve, fields
+from hypothesis import strategies as st
+
+from costmodel.operators import STANDARD, Operator
+from costmodel.testing.contract import (
+    Contract,
+    drawn,
+    for_all,
+    frameworks_behind,
+    missing_fixture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEEPEST: Final = 8
+"""Levels of parts within parts; whoever needs more has a circle."""
+
+
+class OperatorContract(Contract):
+    """What every operator must keep. Give it the fixture `operator`.
+
+    The fixture returns an operator, or a strategy of them.
+    """
+
+    @pytest.fixture
+    def operator(self) -> Any:
+        """The operator, or a strategy of operators."""
+        missing_fixture(self, "operator", "a costmodel.Operator")
+
+    def test_its_counts_are_whole_and_not_negative(self, operator: Any) -> None:
+        """Operations are counted, so they are whole numbers."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            for count in (operator.macs, *operator.operations.values()):
+                assert isinstance(count, int)
+                assert count >= 0
+
+    def test_its_multiply_accumulates_are_among_its_operations(self, operator: Any) -> None:
+        """`macs` and `operations` say the same."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            assert operator.operations.get("multiply-accumulate", 0) == operator.macs
+
+    def test_its_parts_do_as_many_multiply_accumulates(self, operator: Any) -> None:
+        """To decompose neither loses nor adds one."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            parts = operator.decompose()
+            assert not parts or sum(part.macs for part in parts) == operator.macs
+
+    def test_every_device_can_price_its_parts(self, operator: Any) -> None:
+        """It is a standard operator, or decomposes into some at last."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            strange = [part for part in _ends(operator) if type(part) not in STANDARD]
+            assert not strange
+
+    def test_repeated_work_is_that_many_times_the_work(self, operator: Any) -> None:
+        """Twice the operations on twice the inputs and outputs, with the same parameters."""
+
+        @for_all(drawn(operator), st.integers(1, 5))
+        def law(operator: Operator, times: int) -> None:
+            often = operator.repeated(times)
+            assert often.macs == times * operator.macs
+            assert dict(often.operations) == _times(operator.operations, times)
+            assert _elements(often.inputs) == times * _elements(operator.inputs)
+            assert _elements(often.outputs) == times * _elements(operator.outputs)
+            assert often.parameters == operator.parameters
+
+    def test_its_tensors_are_bound(self, operator: Any) -> None:
+        """Work is known only where every axis has a length."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            for tensor in (*operator.inputs, *operator.parameters, *operator.outputs):
+                assert tensor.is_bound
+
+    def test_it_is_a_frozen_value(self, operator: Any) -> None:
+        """Nothing in it can be changed, so an equal one is the same and can be looked up."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            twin = evolve(operator)
+            assert twin == operator
+            assert hash(twin) == hash(operator)
+            for item in fields(type(operator)):
+                with pytest.raises(AttributeError):
+                    setattr(operator, item.name, None)
+
+    def test_a_list_that_the_caller_keeps_does_not_reach_it(self, operator: Any) -> None:
+        """Tensors given as a list are copied."""
+
+        @for_all(drawn(operator), st.sampled_from(["inputs", "parameters", "outputs"]))
+        def law(operator: Operator, name: str) -> None:
+            kept = list(getattr(operator, name))
+            changed: dict[str, Any] = {name: kept}
+            made = evolve(operator, **changed)
+            kept.append(None)
+            assert made == operator
+            assert None not in getattr(made, name)
+
+    def test_the_same_question_has_the_same_answer(self, operator: Any) -> None:
+        """Counts and parts follow from the operator alone."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            first, second = (
+                (item.macs, dict(item.operations), tuple(item.decompose()))
+                for item in (operator, evolve(operator))
+            )
+            assert first == second
+
+    def test_its_summary_is_one_line(self, operator: Any) -> None:
+        """An explanation shows it as it is."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            assert operator.summary.strip()
+            assert operator.summary.splitlines() == [operator.summary]
+            assert " object at 0x" not in operator.summary
+
+    def test_importing_it_brings_no_framework(self, operator: Any) -> None:
+        """Whoever prices one does not wait for TensorFlow."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            assert not frameworks_behind(operator)
+
+
+def _ends(operator: Operator, depth: int = 0) -> Iterator[Operator]:
+    parts = () if type(operator) in STANDARD else operator.decompose()
+    if not parts or depth == DEEPEST:
+        yield operator
+    else:
+        for part in parts:
+            yield from _ends(part, depth + 1)
+
+
+def _times(operations: Mapping[str, int], times: int) -> dict[str, int]:
+    return {name: count * times for name, count in operations.items()}
+
+
+def _elements(tensors: Any) -> int:
+    return sum(tensor.size for tensor in tensors)

@@ -1,0 +1,51 @@
+"""Every device and device class that ships keeps the laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from worlds import EVERYTHING
+
+from costmodel import Device
+from costmodel.testing import DeviceContract
+from costmodel.testing.strategies import devices
+
+HOROWITZ_SERIES = (
+    ("energy_per_8_bit_add", "energy_per_16_bit_add", "energy_per_32_bit_add"),
+    ("energy_per_8_bit_multiply", "energy_per_32_bit_multiply"),
+    ("energy_per_float16_add", "energy_per_float32_add"),
+    ("energy_per_float16_multiply", "energy_per_float32_multiply"),
+    ("energy_per_8_kb_sram_access", "energy_per_32_kb_sram_access", "energy_per_1_mb_sram_access"),
+)
+"""The figures of Horowitz's table that stand for one thing in several sizes."""
+
+
+def in_order(device: Device) -> Device:
+    """The same device with the figures of each series sorted: what is larger costs more."""
+    sorted_ones: dict[str, Any] = {}
+    for series in HOROWITZ_SERIES:
+        known = [device.parameters[name] for name in series if name in device.parameters]
+        numbers = {key: sorted(getattr(item, key) for item in known) for key in NUMBERS}
+        for index, item in enumerate(known):
+            changed = {key: values[index] for key, values in numbers.items()}
+            sorted_ones[item.name] = evolve(item, **changed)
+    return evolve(device, **sorted_ones)
+
+
+NUMBERS = ("low", "value", "high")
+DRAWN = {name: devices(family) for name, family in EVERYTHING.device_families.items()}
+DRAWN["horowitz"] = DRAWN["horowitz"].map(in_order)
+DEVICES = {
+    **{name: EVERYTHING.device(name) for name in EVERYTHING.device_names},
+    **{f"any {name}": drawn for name, drawn in DRAWN.items()},
+}
+
+
+class TestEveryDevice(DeviceContract):
+    """What ships, by its figures and by any others."""
+
+    @pytest.fixture(params=DEVICES)
+    def device(self, request: pytest.FixtureRequest) -> Any:
+        return DEVICES[request.param]

@@ -1,0 +1,115 @@
+"""Every layer that ships keeps the laws."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from attrs import evolve
+from hypothesis import strategies as st
+from keras_cases import CASES, built
+from worlds import EVERYTHING
+
+from costmodel import Free, Input, Layer, OperatorLayer, Tensor
+from costmodel.layer import UnknownLayer
+from costmodel.testing import LayerContract, strategies
+
+SAMPLES = Path(__file__).parents[1] / "qkeras" / "samples"
+KINDS = sorted(EVERYTHING.layer_rules.by_kind)
+
+NOT_IN_KERAS_3: dict[str, Any] = {
+    "keras.ThresholdedReLU": ((3, 4), {"theta": 1.0}),
+    "keras_spiking.Alpha": ((5, 4), {}),
+    "keras_spiking.Lowpass": ((5, 4), {"return_sequences": False}),
+    "keras_spiking.SpikingActivation": ((5, 4), {"activation": "relu"}),
+    "qkeras.QAdaptiveActivation": ((3, 4), {"activation": "quantized_bits", "total_bits": 8}),
+}
+"""Kinds that the Keras at hand cannot make: an input shape and the settings."""
+
+
+@functools.cache
+def layers_by_kind() -> Any:
+    """Layers of every kind, in many forms of their settings."""
+    found = defaultdict(list)
+    for layer in (*from_keras(), *from_samples(), *from_settings()):
+        found[layer.kind].append(layer)
+    return found
+
+
+def from_keras() -> Iterator[Layer]:
+    for case in CASES:
+        yield from EVERYTHING.read(built(case)[0]).layers
+
+
+def from_samples() -> Iterator[Layer]:
+    for file in sorted(SAMPLES.glob("qkeras-v3.*.json")):
+        yield from EVERYTHING.read(json.dumps(json.loads(file.read_text())["config"])).layers
+
+
+def from_settings() -> Iterator[Layer]:
+    yield Input("input", "input", shape=(3, 4))
+    yield UnknownLayer("layer", "unknown", (Tensor((3,)),), recorded=((2,),), reason="no rule")
+    yield OperatorLayer("layer", "operators", (Tensor((3,)),), work=Free("nothing is done"))
+    for kind, (shape, settings) in NOT_IN_KERAS_3.items():
+        cls = EVERYTHING.layer_rules.find(kind)
+        assert cls is not None
+        yield cls.from_settings("layer", kind, (Tensor(shape),), settings)
+
+
+def layers_of(kind: str) -> Any:
+    """Any of the layers of a kind whose inputs are bound."""
+    found = layers_by_kind()[kind]
+    bound = [layer for layer in found if all(tensor.is_bound for tensor in layer.inputs)]
+    if not bound:
+        pytest.fail(f"{kind} has no case; add one to keras_cases.py", pytrace=False)
+    return st.sampled_from(bound)
+
+
+WRAPPERS = {"keras.TimeDistributed"}
+QUANTIZED = {kind for kind in KINDS if kind.startswith("qkeras.")} - {"qkeras.QAdaptiveActivation"}
+
+
+class TestEveryLayer(LayerContract):
+    """What ships, in every form that is tested anywhere."""
+
+    @pytest.fixture(params=sorted({*KINDS} - WRAPPERS - QUANTIZED))
+    def layer(self, request: pytest.FixtureRequest) -> Any:
+        return layers_of(request.param)
+
+
+class TestEveryWrapper(LayerContract):
+    """Layers that hold others."""
+
+    known_failures: ClassVar = {
+        "test_inputs_that_it_cannot_take_are_told": "the error names the layer in it alone"
+    }
+
+    @pytest.fixture(params=sorted(WRAPPERS))
+    def layer(self, request: pytest.FixtureRequest) -> Any:
+        return layers_of(request.param)
+
+
+class TestEveryLayerWithQuantizers(LayerContract):
+    """The layers of QKeras."""
+
+    known_failures: ClassVar = {
+        "test_it_is_the_same_after_it_is_written_as_json": "quantizers cannot be read back yet"
+    }
+
+    @pytest.fixture(params=sorted(QUANTIZED))
+    def layer(self, request: pytest.FixtureRequest) -> Any:
+        return layers_of(request.param)
+
+
+class TestLayersOfGivenOperators(LayerContract):
+    """What a program gives that knows its work and has no framework."""
+
+    @pytest.fixture
+    def layer(self) -> Any:
+        # Results that are given apart from the work may be any.
+        return strategies.layers().map(lambda layer: evolve(layer, results=None))

@@ -1,0 +1,104 @@
+"""Every operator that ships keeps the laws."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from importlib import import_module
+from typing import Any, ClassVar
+
+import pytest
+
+import costmodel
+import costmodel_hardware
+import costmodel_keras
+import costmodel_qkeras
+import costmodel_spiking
+from costmodel.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Free,
+    Lookup,
+    Movement,
+    Operator,
+    Reduction,
+)
+from costmodel.testing import OperatorContract
+from costmodel.testing import strategies as of
+from costmodel.testing.devices import ComposedWork, ForeignWork
+from costmodel_qkeras.operators import Arithmetic, Transfer, Uncounted
+from costmodel_qkeras.qtools.records import Stored, Work
+
+PACKAGES = (
+    costmodel, costmodel_hardware, costmodel_keras, costmodel_qkeras, costmodel_spiking,
+)  # fmt: skip
+
+
+def operator_classes() -> Any:
+    """Every operator class in any module that ships, but those that the kit tries devices with."""
+    for package in PACKAGES:
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.rpartition(".")[2] != "__main__":
+                found = inspect.getmembers(import_module(module.name), inspect.isclass)
+                yield from (cls for _, cls in found if issubclass(cls, Operator))
+
+
+ABSTRACT = {Operator}
+FOR_TESTS = {ForeignWork, ComposedWork}
+SHIPPED = set(operator_classes()) - ABSTRACT - FOR_TESTS
+
+STANDARD = {
+    Activation: of.sized_activations,
+    Contraction: of.sized_contractions,
+    Elementwise: of.sized_elementwises,
+    Lookup: of.sized_lookups,
+    Movement: of.sized_movements,
+    Reduction: of.sized_reductions,
+}
+
+TRANSFER = Transfer(component="inputs", stored=(Stored(12, 16),))
+ARITHMETIC = Arithmetic(
+    work=(Work("fp16", "mul", 1.0, 16.0), Work("fp16", "add", 1.0, 16.0)),
+    repetitions=12, is_contraction=True,
+)  # fmt: skip
+UNCOUNTED = Uncounted(reason=Free("QTools counts none"), true_macs=12)
+QTOOLS = {Transfer: TRANSFER, Arithmetic: ARITHMETIC, Uncounted: UNCOUNTED}
+QTOOLS_ALONE = "QTools' charges have a meaning under its own convention alone"
+AS_QTOOLS_COUNTS = "it repeats what QTools counted for a whole layer, under QTools' own names"
+
+
+class TestEveryOperator(OperatorContract):
+    """The operators that every device has an answer to, in every size and format."""
+
+    @pytest.fixture(params=STANDARD, ids=lambda cls: cls.__name__)
+    def operator(self, request: pytest.FixtureRequest) -> Any:
+        return of.made(STANDARD[request.param]())
+
+
+class TestTransferOfQTools(OperatorContract):
+    """Tensors that the convention `qtools` charges for."""
+
+    known_failures: ClassVar = {"test_every_device_can_price_its_parts": QTOOLS_ALONE}
+
+    @pytest.fixture
+    def operator(self) -> Any:
+        return TRANSFER
+
+
+class TestCountsOfQTools(OperatorContract):
+    """Arithmetic that the convention `qtools` charges for, or knows nothing of."""
+
+    known_failures: ClassVar = {
+        "test_every_device_can_price_its_parts": QTOOLS_ALONE,
+        "test_its_multiply_accumulates_are_among_its_operations": AS_QTOOLS_COUNTS,
+        "test_repeated_work_is_that_many_times_the_work": AS_QTOOLS_COUNTS,
+    }
+
+    @pytest.fixture(params=[ARITHMETIC, UNCOUNTED], ids=lambda item: type(item).__name__)
+    def operator(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
+def test_no_operator_that_ships_is_left_out() -> None:
+    assert STANDARD.keys() | QTOOLS.keys() == SHIPPED

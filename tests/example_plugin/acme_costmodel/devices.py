@@ -1,0 +1,41 @@
+"""A device with a formula of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from acme_costmodel.operators import Mixing
+from costmodel import (
+    Charge,
+    Contraction,
+    Cost,
+    Device,
+    Factor,
+    Parameter,
+    Scenario,
+    parameter,
+    prices,
+)
+
+
+@frozen
+class Crossbar(Device):
+    """Analog products in a crossbar, and a conversion for every result; the rest is unpriced."""
+
+    family: ClassVar = "acme-crossbar"
+
+    energy_per_product: Parameter = parameter("J")
+    energy_per_conversion: Parameter = parameter("J")
+
+    @prices(Contraction, Mixing)
+    def sums_of_products(self, operator: Contraction | Mixing, scenario: Scenario) -> Cost:
+        """Every product and every result, for each example."""
+        examples = Factor("examples", scenario.batch)
+        products = (Factor("products", operator.macs), examples)
+        results = (Factor("results", operator.elements), examples)
+        return Cost((
+            Charge("compute", self.energy_per_product, products),
+            Charge("outputs", self.energy_per_conversion, results),
+        ))  # fmt: skip

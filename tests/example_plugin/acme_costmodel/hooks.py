@@ -1,0 +1,62 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from costmodel import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.resources.abc import Traversable
+
+    import click
+
+    from costmodel import Convention, Device, Layer, Reader
+
+
+@hookimpl
+def costmodel_readers() -> Iterable[Reader]:
+    """The reader of recipes."""
+    from acme_costmodel.reader import RecipeReader  # noqa: PLC0415  # on demand
+
+    return [RecipeReader()]
+
+
+@hookimpl
+def costmodel_layers() -> Iterable[type[Layer]]:
+    """The mixing layer."""
+    from acme_costmodel.layers import MixingLayer  # noqa: PLC0415  # on demand
+
+    return [MixingLayer]
+
+
+@hookimpl
+def costmodel_devices() -> Iterable[type[Device]]:
+    """The crossbar."""
+    from acme_costmodel.devices import Crossbar  # noqa: PLC0415  # on demand
+
+    return [Crossbar]
+
+
+@hookimpl
+def costmodel_device_files() -> Iterable[Traversable]:
+    """The figures of one crossbar."""
+    return [files("acme_costmodel") / "acme-crossbar.yaml"]
+
+
+@hookimpl
+def costmodel_conventions() -> Iterable[Convention]:
+    """The count of products alone."""
+    from acme_costmodel.conventions import PRODUCTS  # noqa: PLC0415  # on demand
+
+    return [PRODUCTS]
+
+
+@hookimpl
+def costmodel_commands() -> Iterable[click.Command]:
+    """The command `acme-widest`."""
+    from acme_costmodel.commands import widest  # noqa: PLC0415  # on demand
+
+    return [widest]

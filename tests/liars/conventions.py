@@ -1,0 +1,117 @@
+"""An honest convention, and conventions that break one law each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from costmodel import (
+    Charge,
+    Convention,
+    Cost,
+    Device,
+    Factor,
+    Free,
+    LoweredLayer,
+    Movement,
+    Network,
+    Operator,
+    Outcome,
+    Scenario,
+    Work,
+)
+from costmodel.layer import Layer, UnknownLayer
+
+NOTHING = Movement(purpose="nothing")
+
+
+def honest() -> Convention:
+    return Convention("honest", "what there is")
+
+
+def without_a_title() -> Convention:
+    return Convention("honest", " ")
+
+
+class LosesWhatIsFree(Convention):
+    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+        found = super().lower(network, scenario)
+        return tuple(item for item in found if not isinstance(item.work, Free))
+
+
+class SaysNothing(Convention):
+    def work(self, layer: Layer) -> Work:
+        found = super().work(layer)
+        return () if isinstance(found, Free) else found
+
+
+class TakesTheUnknownForFree(Convention):
+    def work(self, layer: Layer) -> Work:
+        is_unknown = isinstance(layer, UnknownLayer)
+        return Free("nobody knows it") if is_unknown else super().work(layer)
+
+
+class GivesADiscountOnSize(Convention):
+    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+        *found, last = super().lower(network, scenario)
+        if len(found) > 4:  # the networks that are drawn have at most five layers
+            last = LoweredLayer(last.layer, Free("one goes on the house"))
+        return (*found, last)
+
+
+class ListensToNames(Convention):
+    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+        return tuple(
+            LoweredLayer(item.layer, Free("it has a lovely name"))
+            if item.layer.name.startswith("in other words") and item.operators
+            else item
+            for item in super().lower(network, scenario)
+        )
+
+
+@frozen
+class RemembersThePast(Convention):
+    past: list[Network] = field(factory=list, eq=False)
+
+    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+        *found, last = super().lower(network, scenario)
+        if last.operators and self.past[-2:-1] == [network]:
+            last = LoweredLayer(last.layer, (*last.operators, NOTHING))
+        self.past.append(network)
+        return (*found, last)
+
+
+class PaysARebate(Convention):
+    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        found = super().price(device, operator, scenario)
+        if not isinstance(found, Cost):
+            return found
+        price = evolve(next(iter(device.parameters.values())), value=1e-15, low=0, high=1)
+        factors = (Factor("rebate", -1), Factor("examples", scenario.batch))
+        return Cost((*found.charges, Charge("compute", price, factors)))
+
+
+class ForgetsTheBatch(Convention):
+    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        return super().price(device, operator, evolve(scenario, batch=1))
+
+
+class CanBeChanged(Convention):
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+LIARS = {
+    without_a_title: "test_it_has_a_name_and_a_title",
+    LosesWhatIsFree: "test_every_layer_stays_in_its_place",
+    SaysNothing: "test_every_layer_has_work_or_says_why_not",
+    TakesTheUnknownForFree: "test_a_layer_that_no_rule_knows_stays_unpriced",
+    GivesADiscountOnSize: "test_two_networks_side_by_side_need_the_work_of_both",
+    ListensToNames: "test_other_names_change_nothing_else",
+    RemembersThePast: "test_the_same_network_has_the_same_count",
+    PaysARebate: "test_every_charge_is_finite_and_not_negative",
+    ForgetsTheBatch: "test_twice_the_batch_costs_twice_the_dynamic_energy",
+    CanBeChanged: "test_a_caller_cannot_change_it",
+}
+"""How to make each liar, and the law that it breaks."""

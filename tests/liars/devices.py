@@ -1,0 +1,301 @@
+"""An honest device, and devices that break one law each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from costmodel import (
+    Charge,
+    Contraction,
+    Cost,
+    Device,
+    Evidence,
+    Factor,
+    Free,
+    Movement,
+    Operator,
+    Outcome,
+    Parameter,
+    Scenario,
+    Unpriced,
+    parameter,
+    prices,
+)
+from costmodel.devices import one_of, option
+from costmodel.errors import CostModelError
+from costmodel.operators import STANDARD
+
+
+def figure(name: str, value: float = 1e-12) -> Parameter:
+    return Parameter(name, value, "J", "a data sheet", Evidence.VENDOR)
+
+
+def bits(operator: Operator, scenario: Scenario) -> int:
+    """Bits of one element of each tensor."""
+    tensors = (*operator.inputs, *operator.parameters, *operator.outputs)
+    return sum((tensor.format or scenario.default_format).bits for tensor in tensors)
+
+
+@frozen
+class Honest(Device):
+    """A price for every operation and one for every result."""
+
+    family: ClassVar = "honest"
+
+    energy_per_operation: Parameter = parameter("J")
+    energy_per_result: Parameter = parameter("J")
+    mode: str = option(one_of("fast", "slow"), default="fast")
+
+    @classmethod
+    def made(cls, **settings: Any) -> Honest:
+        """One with figures."""
+        operation, result = figure("energy_per_operation"), figure("energy_per_result", 2e-12)
+        return cls("honest", energy_per_operation=operation, energy_per_result=result, **settings)
+
+    @prices(*STANDARD)
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        return Cost(self.charges(operator, scenario))
+
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        work = Factor("operations", sum(operator.operations.values()))
+        results = Factor("results", operator.elements)
+        yield self.charge(self.energy_per_operation, scenario, work)
+        yield self.charge(self.energy_per_result, scenario, results)
+
+    def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
+        return Charge("compute", price, (*factors, Factor("examples", scenario.batch)))
+
+    def times(self, operator: Operator, scenario: Scenario, factor: float) -> Iterable[Charge]:
+        """The honest charges, times a factor."""
+        for item in Honest.charges(self, operator, scenario):
+            yield Charge("compute", item.parameter, (*item.factors, Factor("lie", factor)))
+
+
+@frozen
+class PaysARebate(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        yield from super().charges(operator, scenario)
+        yield self.charge(self.energy_per_operation, scenario, Factor("rebate", -1e-9))
+
+
+@frozen
+class HasNoReason(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        is_moved = isinstance(operator, Movement)
+        return Free(" ") if is_moved else super().answer(operator, scenario)
+
+
+@frozen
+class ChargesNothingInSilence(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        is_moved = isinstance(operator, Movement)
+        return Cost() if is_moved else super().answer(operator, scenario)
+
+
+@frozen
+class _LowIsHigh(Cost):
+    @property
+    def energy_joules_low(self) -> float:
+        return 2 * self.energy_joules
+
+
+@frozen
+class TurnsItsRangeRound(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        return _LowIsHigh(tuple(self.charges(operator, scenario)))
+
+
+@frozen
+class _OneComponent(Cost):
+    @property
+    def components(self) -> Mapping[str, float]:
+        return {"compute": self.charges[0].energy_joules}
+
+
+@frozen
+class ForgetsAComponent(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        return _OneComponent(tuple(self.charges(operator, scenario)))
+
+
+@frozen
+class _Padded(Charge):
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        object.__setattr__(self, "count", 2 * self.count)
+
+
+@frozen
+class PadsItsCounts(Honest):
+    def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
+        return _Padded("compute", price, (*factors, Factor("examples", scenario.batch)))
+
+
+@frozen
+class HasAPriceUpItsSleeve(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        yield from super().charges(operator, scenario)
+        yield self.charge(figure("energy_per_favour"), scenario, Factor("favours", 1))
+
+
+def without_a_source() -> Device:
+    device = Honest.made()
+    bare = Parameter("energy_per_operation", 1e-12, "J", " ", Evidence.VENDOR)
+    object.__setattr__(device, "energy_per_operation", bare)
+    return device
+
+
+@frozen
+class TakesTheUnknownForFree(Honest):
+    def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome:
+        answer = super().price(operator, scenario)
+        is_named = type(operator).__name__ in getattr(answer, "reason", "")
+        return Free(answer.reason) if is_named else answer  # type: ignore[union-attr]
+
+
+@frozen
+class DoesNotSayWhatItDoesNotKnow(Honest):
+    def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome:
+        answer = super().price(operator, scenario)
+        return Unpriced("ask the vendor") if isinstance(answer, Unpriced) else answer
+
+
+@frozen
+class LosesAPart(Honest):
+    def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
+        parts = operator.decompose()
+        if not parts:
+            return super()._price_parts(operator, scenario)
+        return Cost(c for part in parts[:-1] for c in self.charges(part, scenario))
+
+
+@frozen
+class GivesADiscountOnRepetition(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        is_again = isinstance(operator, Contraction) and operator.loops[0][0] == "repeat"
+        return self.times(operator, scenario, 0.1 if is_again else 1)
+
+
+@frozen
+class GivesADiscountOnDepth(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        depth = getattr(operator, "reduction", 1)
+        return self.times(operator, scenario, 1 / depth**2)
+
+
+@frozen
+class GivesADiscountOnWidth(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        return self.times(operator, scenario, 1 / bits(operator, scenario))
+
+
+@frozen
+class GivesADiscountOnRate(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        rate = scenario.rates if isinstance(scenario.rates, float) else 0.0
+        return self.times(operator, scenario, 1 / (1 + rate))
+
+
+@frozen
+class ForgetsTheBatch(Honest):
+    def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
+        return Charge("compute", price, factors)
+
+
+@frozen
+class ChargesThePriceTwice(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        return self.times(operator, scenario, self.energy_per_operation.value * 1e12)
+
+
+@frozen
+class ChargesMoreForACopy(Honest):
+    serial: int = field(init=False, eq=False, factory=itertools.count().__next__)
+
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        figures = (self.energy_per_operation.value, self.energy_per_result.value)
+        is_copy = self.serial % 2 and figures == (1e-12, 2e-12)
+        return self.times(operator, scenario, 2 if is_copy else 1)
+
+
+@frozen
+class HandsOutItsBooks(Honest):
+    books: dict[str, Parameter] = field(init=False, eq=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.books.update(super().parameters)
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return self.books
+
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        return self.times(operator, scenario, 1 if self.books else 3)
+
+
+def _lanes(value: Any) -> frozenset[int]:
+    if not isinstance(value, frozenset):
+        message = f"expected a set of lanes, found {value!r}"
+        raise ValueError(message)  # noqa: TRY004  # the interface of a converter
+    return value
+
+
+@frozen
+class CannotBeWritten(Honest):
+    lanes: frozenset[int] = option(_lanes, default=frozenset({1}))
+
+
+@frozen
+class TakesAnyName(Honest):
+    def with_parameters(self, **values: Any) -> Device:
+        known = [*self.parameter_units(), *self.option_names()]
+        return super().with_parameters(**{k: v for k, v in values.items() if k in known})
+
+
+@frozen
+class TakesAnyValue(Honest):
+    def with_parameters(self, **values: Any) -> Device:
+        try:
+            return super().with_parameters(**values)
+        except CostModelError:
+            if values.keys() <= self.parameter_units().keys():
+                return self
+            raise
+
+
+@frozen
+class TakesAnySetting(Honest):
+    cores: Any = option(lambda value: value, default=1)
+
+
+LIARS = {
+    PaysARebate.made: "test_every_charge_is_finite_and_not_negative",
+    HasNoReason.made: "test_every_operator_has_a_charge_or_a_reason",
+    ChargesNothingInSilence.made: "test_every_operator_has_a_charge_or_a_reason",
+    TurnsItsRangeRound.made: "test_low_value_and_high_stand_in_this_order",
+    ForgetsAComponent.made: "test_the_explanation_adds_up_to_the_energy",
+    PadsItsCounts.made: "test_the_explanation_adds_up_to_the_energy",
+    HasAPriceUpItsSleeve.made: "test_every_charge_is_at_a_price_that_the_device_declares",
+    without_a_source: "test_every_parameter_has_a_unit_a_source_and_evidence",
+    TakesTheUnknownForFree.made: "test_an_operator_that_nobody_knows_is_unpriced_and_named",
+    DoesNotSayWhatItDoesNotKnow.made: "test_an_operator_that_nobody_knows_is_unpriced_and_named",
+    LosesAPart.made: "test_an_operator_that_it_does_not_know_costs_the_sum_of_its_parts",
+    GivesADiscountOnRepetition.made: "test_work_done_more_often_never_costs_less",
+    GivesADiscountOnDepth.made: "test_larger_work_never_costs_less",
+    GivesADiscountOnWidth.made: "test_wider_numbers_never_cost_less",
+    GivesADiscountOnRate.made: "test_a_higher_rate_never_costs_less",
+    ForgetsTheBatch.made: "test_twice_the_batch_costs_twice_the_dynamic_energy",
+    ChargesThePriceTwice.made:
+        "test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else",
+    ChargesMoreForACopy.made: "test_the_same_question_has_the_same_answer",
+    HandsOutItsBooks.made: "test_a_caller_cannot_change_it",
+    CannotBeWritten.made: "test_it_is_the_same_after_it_is_written_to_a_file",
+    TakesAnyName.made: "test_a_parameter_that_it_does_not_have_is_told",
+    TakesAnyValue.made: "test_a_value_that_a_parameter_cannot_have_is_told",
+    TakesAnySetting.made: "test_a_value_that_a_setting_cannot_have_is_told",
+}  # fmt: skip
+"""How to make each liar, and the law that it breaks."""

@@ -1,0 +1,50 @@
+"""The documentation: its blocks run, its hooks are all the hooks, its site builds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from costmodel.cli import main
+from costmodel.cli.hooks import specifications
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_run_and_print_what_it_says(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(  # ours
+        [sys.executable, ROOT / "tests" / "pages.py", page],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_of_hooks_is_what_the_command_writes() -> None:
+    written = CliRunner().invoke(main, ["hooks", "--markdown"]).stdout
+    assert (ROOT / "docs" / "hooks.md").read_text() == written
+
+
+@pytest.mark.parametrize("hook", specifications())
+def test_every_hook_is_implemented_on_some_page(hook: str) -> None:
+    texts = [page.read_text() for page in PAGES if page.stem != "hooks"]
+    assert any(f"@hookimpl\ndef costmodel_{hook}():" in text for text in texts)
+
+
+def test_the_site_has_every_page() -> None:
+    def pages(entries: list[dict[str, str]]) -> list[str]:
+        values = [value for entry in entries for value in entry.values()]
+        return [x for v in values for x in (pages(v) if isinstance(v, list) else [v])]
+
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    assert sorted(pages(site["nav"])) == [str(page.relative_to(ROOT / "docs")) for page in PAGES]
