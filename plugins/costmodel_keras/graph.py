@@ -63,6 +63,9 @@ class LayerView(Protocol):
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
 
+    def children(self, name: str) -> Sequence[LayerView]:
+        """The layers that it holds in a list as a setting."""
+
     def arguments(self, call: Call) -> Arguments:
         """What it was called with, the tensors by their place among the feeds."""
 
@@ -134,7 +137,18 @@ class ConfigView:
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
-        return ConfigView(self._config.get(name), f"{name!r} of layer {self.name!r}")
+        return ConfigView(self._config.get(name), self._place(name))
+
+    def children(self, name: str) -> Sequence[LayerView]:
+        """The layers that it holds in a list as a setting."""
+        entries, where = self._config.get(name), self._place(name)
+        if not isinstance(entries, list) or not entries:
+            message = f"{where}: expected a list of layers, found {_short(entries)}"
+            raise ReadError(message)
+        return [ConfigView(entry, where) for entry in entries]
+
+    def _place(self, name: str) -> str:
+        return f"{name!r} of layer {self.name!r}"
 
     def arguments(self, call: Call) -> Arguments:
         """What the inbound node of the file records; a sequential model records none."""
@@ -364,6 +378,10 @@ class LiveView:
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
         return LiveView(self.settings[name])
+
+    def children(self, name: str) -> Sequence[LayerView]:
+        """The layers that it holds in a list as a setting."""
+        return [LiveView(layer) for layer in self.settings[name]]
 
     def arguments(self, call: Call) -> Arguments:
         """What Keras's node holds."""

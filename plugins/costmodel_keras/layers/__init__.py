@@ -13,12 +13,7 @@ from costmodel_keras.layers.basic import (
     ParametricRectifier,
     TrainingOnly,
 )
-from costmodel_keras.layers.convolution import (
-    Conv,
-    ConvTranspose,
-    DepthwiseConv,
-    SeparableConv,
-)
+from costmodel_keras.layers.convolution import Conv, ConvTranspose, DepthwiseConv, SeparableConv
 from costmodel_keras.layers.merging import Concatenate, Dot, Merge
 from costmodel_keras.layers.normalization import (
     BatchNormalization,
@@ -28,6 +23,13 @@ from costmodel_keras.layers.normalization import (
 )
 from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.pooling import AdaptivePooling, GlobalPooling, Pooling
+from costmodel_keras.layers.recurrent import (
+    Bidirectional,
+    DenseCell,
+    Recurrent,
+    RecurrentWithCell,
+    StackedCells,
+)
 from costmodel_keras.layers.reshaping import (
     Cropping,
     Flatten,
@@ -37,7 +39,7 @@ from costmodel_keras.layers.reshaping import (
     UpSampling,
     ZeroPadding,
 )
-from costmodel_keras.layers.wrappers import TimeDistributed
+from costmodel_keras.layers.wrappers import SpectralNormalization, TimeDistributed
 
 if TYPE_CHECKING:
     from costmodel.layer import Layer
@@ -46,11 +48,13 @@ LAYERS: tuple[type[Layer], ...] = (
     ActivationLayer,
     AdaptivePooling,
     BatchNormalization,
+    Bidirectional,
     Concatenate,
     Conv,
     ConvTranspose,
     Cropping,
     Dense,
+    DenseCell,
     DepthwiseConv,
     Dot,
     Embedding,
@@ -64,10 +68,14 @@ LAYERS: tuple[type[Layer], ...] = (
     ParametricRectifier,
     Permute,
     Pooling,
+    Recurrent,
+    RecurrentWithCell,
     RepeatVector,
     Rescaling,
     Reshape,
     SeparableConv,
+    SpectralNormalization,
+    StackedCells,
     TimeDistributed,
     TrainingOnly,
     UpSampling,
