@@ -16,12 +16,13 @@ from costmodel.operators import (
     Elementwise,
     Movement,
     Operator,
+    Reason,
 )
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.convolution import Convolution, image_shape
-from costmodel_keras.layers.wrappers import Maker, Wrapper, joined, repeated, step
+from costmodel_keras.layers.wrappers import Maker, Wrapper, repeated, step
 
 if TYPE_CHECKING:
     from costmodel_keras.graph import LayerView
@@ -405,7 +406,8 @@ class Bidirectional(Wrapper):
 
     def operators(self) -> Work:
         """The work of both directions, and how they are merged."""
-        return joined([super().operators(), self._merge()])
+        work = super().operators()
+        return work if isinstance(work, Reason) else (*work, *self._merge())
 
     def _merge(self) -> Sequence[Operator]:
         if self.merge_mode is None:
