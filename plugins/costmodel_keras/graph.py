@@ -14,6 +14,9 @@ from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorde
 OWN_PACKAGE: Final = "custom"
 """The package that stands in the kind of a class that was defined in a program itself."""
 
+_EXPORTED_AS: Final = {"GroupedQueryAttention": "GroupQueryAttention"}
+"""Classes of Keras that are public, and saved, under another name than their own."""
+
 _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
@@ -86,6 +89,8 @@ def kind_of(module: str, class_name: str) -> str:
         package = OWN_PACKAGE
     if package == "keras" and ".ops" in f".{rest}":
         return f"keras.ops.{class_name}"
+    if package == "keras":
+        class_name = _EXPORTED_AS.get(class_name, class_name)
     return f"{package}.{class_name}"
 
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from costmodel_keras.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    GroupedQueryAttention,
+    MultiHeadAttention,
+)
 from costmodel_keras.layers.basic import (
     ActivationLayer,
     Dense,
@@ -14,6 +20,8 @@ from costmodel_keras.layers.basic import (
     TrainingOnly,
 )
 from costmodel_keras.layers.convolution import Conv, ConvTranspose, DepthwiseConv, SeparableConv
+from costmodel_keras.layers.einsum import EinsumDense
+from costmodel_keras.layers.embedding import ReversibleEmbedding
 from costmodel_keras.layers.merging import Concatenate, Dot, Merge
 from costmodel_keras.layers.normalization import (
     BatchNormalization,
@@ -39,6 +47,7 @@ from costmodel_keras.layers.reshaping import (
     UpSampling,
     ZeroPadding,
 )
+from costmodel_keras.layers.spectrograms import MelSpectrogram, ShortTimeSpectrogram
 from costmodel_keras.layers.wrappers import SpectralNormalization, TimeDistributed
 
 if TYPE_CHECKING:
@@ -47,6 +56,8 @@ if TYPE_CHECKING:
 LAYERS: tuple[type[Layer], ...] = (
     ActivationLayer,
     AdaptivePooling,
+    AdditiveAttention,
+    Attention,
     BatchNormalization,
     Bidirectional,
     Concatenate,
@@ -57,12 +68,16 @@ LAYERS: tuple[type[Layer], ...] = (
     DenseCell,
     DepthwiseConv,
     Dot,
+    EinsumDense,
     Embedding,
     Flatten,
     GlobalPooling,
+    GroupedQueryAttention,
     InputLayer,
     LayerNormalization,
+    MelSpectrogram,
     Merge,
+    MultiHeadAttention,
     NamedActivation,
     Normalization,
     ParametricRectifier,
@@ -73,7 +88,9 @@ LAYERS: tuple[type[Layer], ...] = (
     RepeatVector,
     Rescaling,
     Reshape,
+    ReversibleEmbedding,
     SeparableConv,
+    ShortTimeSpectrogram,
     SpectralNormalization,
     StackedCells,
     TimeDistributed,

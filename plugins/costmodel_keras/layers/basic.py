@@ -185,7 +185,11 @@ class Embedding(Layer):
     def operators(self) -> Work:
         """One lookup."""
         return (
-            Lookup(inputs=self.inputs, parameters=self.parameters.values(), outputs=self.outputs),
+            Lookup(
+                inputs=self.inputs,
+                parameters=(self.parameters["embeddings"],),
+                outputs=self.outputs,
+            ),
         )
 
 

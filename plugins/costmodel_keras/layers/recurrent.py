@@ -19,9 +19,11 @@ from costmodel.operators import (
     Reason,
 )
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel_keras.arguments import CALL, Arguments, Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.convolution import Convolution, image_shape
+from costmodel_keras.layers.masks import masks_read
 from costmodel_keras.layers.wrappers import Maker, Wrapper, repeated, step
 
 if TYPE_CHECKING:
@@ -298,6 +300,7 @@ class Recurrent(Wrapper):
 
     return_sequences: bool = setting(settings.flag, default=False)
     return_state: bool = setting(settings.flag, default=False)
+    arguments: Arguments = setting(source=CALL)
 
     @classmethod
     def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:
@@ -311,6 +314,7 @@ class Recurrent(Wrapper):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The last step or all of them, and the states where they are asked for."""
+        sequence_call(self.arguments)
         if not self.has_known_outputs:
             return ()
         last, *states = (tensor.shape for tensor in self.inner.outputs)
@@ -319,7 +323,29 @@ class Recurrent(Wrapper):
 
     def operators(self) -> Work:
         """Those of the cell, once for each step."""
-        return repeated(self.inner.operators(), self.input_shape[0] or 1)
+        work = repeated(self.inner.operators(), self.input_shape[0] or 1)
+        return with_masks(work, self.inputs, self.arguments)
+
+
+def sequence_call(arguments: Arguments) -> Mapping[str, Any]:
+    """What a layer over a sequence was called with, by name.
+
+    Raises:
+        ValueError: the first tensor is not the sequence, as where all are given by name.
+
+    """
+    given = arguments.bound("sequences", "initial_state", "mask", "training")
+    if given.get("sequences") != Operand(0):
+        message = "expected the sequence as the first argument"
+        raise ValueError(message)
+    return given
+
+
+def with_masks(work: Work, inputs: Sequence[Tensor], arguments: Arguments) -> Work:
+    """The work, and before it the reading of the masks that the layer was called with."""
+    if isinstance(work, Reason):
+        return work
+    return (*masks_read(inputs, sequence_call(arguments)), *work)
 
 
 _OWN_CELLS: Final[Mapping[str, tuple[type[Cell], str]]] = {
@@ -368,6 +394,7 @@ class Bidirectional(Wrapper):
     kinds: ClassVar = ("keras.Bidirectional",)
 
     merge_mode: str | None = setting(_merge_mode, default="concat")
+    arguments: Arguments = setting(source=CALL)
 
     @classmethod
     def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:
@@ -389,6 +416,7 @@ class Bidirectional(Wrapper):
 
     def output_shapes(self) -> Sequence[Shape]:
         """Both directions side by side, in one, or each by itself; then the states of both."""
+        sequence_call(self.arguments)
         if not self.has_known_outputs:
             return ()
         (first, *states), (second, *others) = (
@@ -407,7 +435,9 @@ class Bidirectional(Wrapper):
     def operators(self) -> Work:
         """The work of both directions, and how they are merged."""
         work = super().operators()
-        return work if isinstance(work, Reason) else (*work, *self._merge())
+        if isinstance(work, Reason):
+            return work
+        return with_masks((*work, *self._merge()), self.inputs, self.arguments)
 
     def _merge(self) -> Sequence[Operator]:
         if self.merge_mode is None:
