@@ -50,9 +50,8 @@ class Equation:
             raise ValueError(message)
         return cls(match["inputs"], match["kernel"], match["outputs"], *sides or (None,))
 
-    def with_elided(self, letters: str, number: int) -> list[str]:
-        """The axes of the input or output with `number` names for those that are elided."""
-        unnamed = [f"axis {index}" for index in range(number)]
+    def with_elided(self, letters: str, unnamed: Sequence[str]) -> list[str]:
+        """The axes of the input or output, with those that are elided on their side."""
         return [*letters, *unnamed] if self.elided == "right" else [*unnamed, *letters]
 
 
@@ -70,19 +69,26 @@ class EinsumDense(Layer):
     activation: str = setting(settings.activation, default="linear")
 
     @property
+    def elided(self) -> Sequence[str]:
+        """Names for the axes of the input that the equation does not name."""
+        rank, named = 1 + len(self.input_shape), len(self.equation.inputs)
+        if rank < named or (rank > named and self.equation.elided is None):
+            message = f"the equation names {named} axes with the batch, there are {rank}"
+            raise ValueError(message)
+        return [f"axis {index}" for index in range(rank - named)]
+
+    @property
     def input_axes(self) -> Sequence[str]:
         """The axes of the input, without the batch."""
-        rank, letters = 1 + len(self.input_shape), self.equation.inputs
-        elided = rank - len(letters)
-        if elided < 0 or (elided and self.equation.elided is None):
-            message = f"the equation names {len(letters)} axes with the batch, there are {rank}"
-            raise ValueError(message)
-        return self.equation.with_elided(letters, elided)[1:]
+        return self.equation.with_elided(self.equation.inputs, self.elided)[1:]
 
     @property
     def output_axes(self) -> Sequence[str]:
         """The axes of the output, without the batch."""
-        elided = 1 + len(self.input_axes) - len(self.equation.inputs)
+        elided = self.elided
+        if self.equation.elided == "left":
+            # Keras declares those between the batch and the first letter in reverse.
+            elided = [*elided[:1], *elided[:0:-1]]
         return self.equation.with_elided(self.equation.outputs, elided)[1:]
 
     @property
