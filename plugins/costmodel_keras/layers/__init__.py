@@ -33,6 +33,7 @@ from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.pooling import AdaptivePooling, GlobalPooling, Pooling
 from costmodel_keras.layers.recurrent import (
     Bidirectional,
+    ConvCell,
     DenseCell,
     Recurrent,
     RecurrentWithCell,
@@ -62,6 +63,7 @@ LAYERS: tuple[type[Layer], ...] = (
     Bidirectional,
     Concatenate,
     Conv,
+    ConvCell,
     ConvTranspose,
     Cropping,
     Dense,

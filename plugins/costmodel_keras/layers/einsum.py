@@ -61,7 +61,7 @@ class EinsumDense(Layer):
 
     kinds: ClassVar = ("keras.EinsumDense",)
 
-    equation: Equation = setting(Equation.of)
+    equation: Equation = setting(Equation.of, holds=(Equation,))
     output_lengths: tuple[int | None, ...] = setting(
         settings.lengths, source=("partial_output_shape", "output_shape")
     )

@@ -19,7 +19,7 @@ from costmodel.operators import (
     Reason,
 )
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel_keras.arguments import CALL, Arguments, Operand
+from costmodel_keras.arguments import CALL, VALUES, Arguments, Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.convolution import Convolution, image_shape
@@ -80,7 +80,7 @@ CELLS: Final[Mapping[str, CellRule]] = {
         ),
         resets=True,
     ),
-    **{f"keras.ConvLSTM{rank}DCell": _LONG_SHORT_TERM for rank in (1, 2, 3)},
+    "keras.ConvLSTMCell": _LONG_SHORT_TERM,
 }  # fmt: skip
 
 
@@ -208,6 +208,8 @@ class ConvCell(Cell, Convolution):
     keeps its size, whatever strides and padding that of the input has.
     """
 
+    kinds: ClassVar = ("keras.ConvLSTMCell",)
+
     filters: int = setting(settings.whole)
 
     @property
@@ -300,7 +302,7 @@ class Recurrent(Wrapper):
 
     return_sequences: bool = setting(settings.flag, default=False)
     return_state: bool = setting(settings.flag, default=False)
-    arguments: Arguments = setting(source=CALL)
+    arguments: Arguments = setting(source=CALL, holds=VALUES)
 
     @classmethod
     def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:
@@ -353,7 +355,7 @@ _OWN_CELLS: Final[Mapping[str, tuple[type[Cell], str]]] = {
         f"keras.{name}": (DenseCell, f"keras.{name}Cell") for name in ("GRU", "LSTM", "SimpleRNN")
     },
     **{
-        f"keras.ConvLSTM{rank}D": (ConvCell, f"keras.ConvLSTM{rank}DCell") for rank in (1, 2, 3)
+        f"keras.ConvLSTM{rank}D": (ConvCell, "keras.ConvLSTMCell") for rank in (1, 2, 3)
     },
 }  # fmt: skip
 """The layers that make their own cell: its class and its kind."""
@@ -394,7 +396,7 @@ class Bidirectional(Wrapper):
     kinds: ClassVar = ("keras.Bidirectional",)
 
     merge_mode: str | None = setting(_merge_mode, default="concat")
-    arguments: Arguments = setting(source=CALL)
+    arguments: Arguments = setting(source=CALL, holds=VALUES)
 
     @classmethod
     def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:
