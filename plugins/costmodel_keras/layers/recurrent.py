@@ -19,7 +19,7 @@ from costmodel.operators import (
     Reason,
 )
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Operand
+from costmodel_keras.arguments import CALL, VALUES, Arguments
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.convolution import Convolution, image_shape
@@ -316,7 +316,6 @@ class Recurrent(Wrapper):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The last step or all of them, and the states where they are asked for."""
-        sequence_call(self.arguments)
         if not self.has_known_outputs:
             return ()
         last, *states = (tensor.shape for tensor in self.inner.outputs)
@@ -329,25 +328,12 @@ class Recurrent(Wrapper):
         return with_masks(work, self.inputs, self.arguments)
 
 
-def sequence_call(arguments: Arguments) -> Mapping[str, Any]:
-    """What a layer over a sequence was called with, by name.
-
-    Raises:
-        ValueError: the first tensor is not the sequence, as where all are given by name.
-
-    """
-    given = arguments.bound("sequences", "initial_state", "mask", "training")
-    if given.get("sequences") != Operand(0):
-        message = "expected the sequence as the first argument"
-        raise ValueError(message)
-    return given
-
-
 def with_masks(work: Work, inputs: Sequence[Tensor], arguments: Arguments) -> Work:
     """The work, and before it the reading of the masks that the layer was called with."""
     if isinstance(work, Reason):
         return work
-    return (*masks_read(inputs, sequence_call(arguments)), *work)
+    given = arguments.bound("sequences", "initial_state", "mask", "training")
+    return (*masks_read(inputs, given), *work)
 
 
 _OWN_CELLS: Final[Mapping[str, tuple[type[Cell], str]]] = {
@@ -418,7 +404,6 @@ class Bidirectional(Wrapper):
 
     def output_shapes(self) -> Sequence[Shape]:
         """Both directions side by side, in one, or each by itself; then the states of both."""
-        sequence_call(self.arguments)
         if not self.has_known_outputs:
             return ()
         (first, *states), (second, *others) = (
