@@ -159,8 +159,18 @@ class ProjectedAttention(AttentionLayer):
             shown = f"{show_shape(self.key.shape)} and values {show_shape(self.value.shape)}"
             message = f"keys {shown} differ in more than their features"
             raise ValueError(message)
+        if self._apart(self.query) != self._apart(self.key):
+            shown = f"{show_shape(self.query.shape)} and keys {show_shape(self.key.shape)}"
+            message = f"queries {shown} differ along an axis that is not attended"
+            raise ValueError(message)
         output = (*self.query.shape[:-1], *self.result_features())
         return (output, self.scores_shape()) if self.returns_scores else (output,)
+
+    def _apart(self, tensor: Tensor) -> Shape:
+        """The lengths of the axes along which positions do not attend to each other."""
+        axes = self.axes
+        places = tensor.shape[:-1]
+        return tuple(length for axis, length in enumerate(places) if axis not in axes)
 
     @property
     def projections(self) -> Mapping[str, Projection]:
