@@ -43,6 +43,8 @@ DENSE = [
     _case((2, 4, 5), "Dense", units=1),
     _case((5,), "Embedding", input_dim=11, output_dim=3),
     _case((4, 5), "Embedding", input_dim=11, output_dim=3, mask_zero=True),
+    _case((4, 5), "Dense", units=3, lora_rank=2),
+    _case((5,), "Embedding", input_dim=11, output_dim=3, lora_rank=2, lora_alpha=4),
 ]
 
 CONVOLUTIONS = [
@@ -328,6 +330,7 @@ EINSUM = [
     _case((4, 5), "EinsumDense", equation="abc,cde->abde", output_shape=(4, 6, 7), bias_axes="e"),
     _case((4, 5), "EinsumDense", equation="abc,bcd->abd", output_shape=(4, 7), bias_axes="b"),
     _case((4, 5), "EinsumDense", equation="abc,b->ac", output_shape=5),
+    _case((4, 5), "EinsumDense", equation="abc,cde->abde", output_shape=(4, 6, 7), lora_rank=2),
     _case((4,), "ReversibleEmbedding", input_dim=11, output_dim=3),
     _case((4,), "ReversibleEmbedding", input_dim=11, output_dim=3, tie_weights=False),
     *(

@@ -61,11 +61,12 @@ COUNTED = [
     case
     for case in (*UNROLLED, *EINSUM, *ATTENTION, *SPECTRAL)
     if case.name not in {"AdditiveAttention", "MelSpectrogram"}
-    and "dilation_rate" not in case.settings
+    and not {"dilation_rate", "lora_rank"} & case.settings.keys()
 ]
 """Those whose products are all in matrix products and convolutions, and no others there.
 
-TensorFlow's graph cuts a dilated convolution into pieces that it pads.
+TensorFlow's graph cuts a dilated convolution into pieces that it pads, and multiplies the two
+constant factors of an adapter again for every call.
 """
 
 

@@ -19,7 +19,7 @@ from costmodel.operators import (
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import activated, present
+from costmodel_keras.layers.basic import activated, held, present
 from costmodel_keras.layers.masks import masks_read
 from costmodel_keras.layers.merging import own_axis
 
@@ -235,7 +235,7 @@ class ProjectedAttention(AttentionLayer):
         )
         work = Contraction(
             inputs=(item.values,), outputs=outputs or (item.result,), loops=loops,
-            parameters=[self.parameters[name] for name in names if name in self.parameters],
+            parameters=held(self, *names),
             reduction=item.depth,
         )  # fmt: skip
         return activated(work, function)

@@ -13,7 +13,7 @@ from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Contraction
 from costmodel.tensor import Shape, show_shape
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import activated, present
+from costmodel_keras.layers.basic import activated, adapters, held, present
 
 _EQUATION: Final = re.compile(
     r"(?P<left>\.\.\.)?(?P<inputs>[a-zA-Z]+)(?P<right>\.\.\.)?,(?P<kernel>[a-zA-Z]+)"
@@ -67,6 +67,7 @@ class EinsumDense(Layer):
     )
     bias_axes: str | None = setting(settings.optional(settings.text), default=None)
     activation: str = setting(settings.activation, default="linear")
+    lora_rank: int | None = setting(settings.optional(settings.whole), default=None)
 
     @property
     def elided(self) -> Sequence[str]:
@@ -110,15 +111,16 @@ class EinsumDense(Layer):
         return (tuple(lengths[axis] for axis in self.output_axes),)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """The axes of the kernel, and of the bias from its first axis in the output on."""
+        """The axes of the kernel, those of the bias from its first in the output on, adapters."""
         lengths = self.lengths
         kernel = tuple(lengths[axis] for axis in self.equation.kernel)
         if None in kernel:
             message = f"the kernel is {show_shape(kernel)}; expected no open axis"
             raise ValueError(message)
-        return present(
-            [("kernel", kernel, True), ("bias", self._bias_shape(), bool(self.bias_axes))]
-        )
+        return present([
+            ("kernel", kernel, True), ("bias", self._bias_shape(), bool(self.bias_axes)),
+            *adapters("lora_kernel", kernel, self.lora_rank),
+        ])  # fmt: skip
 
     def _bias_shape(self) -> Shape:
         along = self.bias_axes or ""
@@ -131,7 +133,7 @@ class EinsumDense(Layer):
         loops = [(axis, length or 1) for axis, length in self.lengths.items()]
         summed = [length for axis, length in loops if axis not in self.output_axes]
         work = Contraction(
-            inputs=self.inputs, parameters=self.parameters.values(), outputs=self.outputs,
+            inputs=self.inputs, parameters=held(self, "kernel", "bias"), outputs=self.outputs,
             loops=loops, reduction=math.prod(summed),
         )  # fmt: skip
         return activated(work, self.activation)

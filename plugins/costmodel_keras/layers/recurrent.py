@@ -21,7 +21,7 @@ from costmodel.operators import (
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.arguments import CALL, VALUES, Arguments
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import present
+from costmodel_keras.layers.basic import held, present
 from costmodel_keras.layers.convolution import Convolution, image_shape
 from costmodel_keras.layers.masks import masks_read
 from costmodel_keras.layers.wrappers import Maker, Wrapper, repeated, step
@@ -175,7 +175,7 @@ class DenseCell(Cell):
 
         With `reset_after` each side has a bias of its own.
         """
-        bias = [Tensor((self.width,), held.format) for held in self._held("bias")]
+        bias = [Tensor((self.width,), tensor.format) for tensor in held(self, "bias")]
         kernel, recurrent = self.parameters["kernel"], self.parameters["recurrent_kernel"]
         state = Tensor(self.state_shape())
         own = _weighted(self.inputs[0], (kernel, *bias), sums)
@@ -188,9 +188,6 @@ class DenseCell(Cell):
             _weighted(state, (Tensor((self.units, part), recurrent.format),), Tensor((part,)))
             for part in parts
         )
-
-    def _held(self, name: str) -> Sequence[Tensor]:
-        return [self.parameters[name]] if name in self.parameters else []
 
 
 def _weighted(values: Tensor, parameters: Sequence[Tensor], sums: Tensor) -> Contraction:
@@ -248,9 +245,9 @@ class ConvCell(Cell, Convolution):
     def _convolved(
         self, values: Tensor, channels: int, names: Sequence[str], sums: Tensor
     ) -> Contraction:
-        held = [self.parameters[name] for name in names if name in self.parameters]
         return Contraction(
-            inputs=(values,), parameters=held, outputs=(sums,), reduction=self.window * channels,
+            inputs=(values,), parameters=held(self, *names), outputs=(sums,),
+            reduction=self.window * channels,
             loops=(
                 ("positions", sums.size // self.width), ("filters", self.width),
                 ("channels", channels), ("window", self.window),
