@@ -69,6 +69,10 @@ class LayerView(Protocol):
     def children(self, name: str) -> Sequence[LayerView]:
         """The layers that it holds in a list as a setting."""
 
+    @property
+    def quantization(self) -> str | None:
+        """How Keras quantises its weights, such as `int8`, if it does."""
+
     def arguments(self, call: Call) -> Arguments:
         """What it was called with, the tensors by their place among the feeds."""
 
@@ -151,6 +155,14 @@ class ConfigView:
             message = f"{where}: expected a list of layers, found {_short(entries)}"
             raise ReadError(message)
         return [ConfigView(entry, where) for entry in entries]
+
+    @property
+    def quantization(self) -> str | None:
+        """How Keras quantises its weights: the mode of its data type policy."""
+        policy = self._config.get("dtype")
+        settings = policy.get("config") if isinstance(policy, Mapping) else None
+        mode = settings.get("mode") if isinstance(settings, Mapping) else None
+        return mode.partition("/")[0] if isinstance(mode, str) else None
 
     def _place(self, name: str) -> str:
         return f"{name!r} of layer {self.name!r}"
@@ -387,6 +399,11 @@ class LiveView:
     def children(self, name: str) -> Sequence[LayerView]:
         """The layers that it holds in a list as a setting."""
         return [LiveView(layer) for layer in self.settings[name]]
+
+    @property
+    def quantization(self) -> str | None:
+        """How Keras quantises its weights: the mode of its data type policy."""
+        return getattr(self._layer, "quantization_mode", None)
 
     def arguments(self, call: Call) -> Arguments:
         """What Keras's node holds."""

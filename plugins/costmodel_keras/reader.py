@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 LAYER_LIMIT = 50_000
 """Models that call models that call models unfold fast: thirty of them to a thousand million."""
 
+QUANTIZED_KINDS = frozenset(
+    {"keras.Dense", "keras.EinsumDense", "keras.Embedding", "keras.ReversibleEmbedding"}
+)
+"""The layers that Keras itself can quantise."""
+
 _BEHIND_UNKNOWN = "the shape of its input is not known: no rule for the layer before it"
 
 _SUFFIXES = (".keras", ".json", ".h5", ".hdf5")
@@ -259,7 +264,7 @@ class _Assembly:
         view = call.layer
         call_of = {CALL: view.arguments(call)} if _asks(cls) else {}  # type: ignore[arg-type]  # a class has a hash
         if inputs and not issubclass(cls, Wrapper):
-            return self._alike(cls, name, inputs, view, call_of, shares)
+            return _as_kept(self._alike(cls, name, inputs, view, call_of, shares), view)
         layer = make_layer(cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs or not call.output_shapes:
             return layer
@@ -334,12 +339,24 @@ def make_layer(
     return cls.from_settings(name, view.kind, inputs, _with(known, view.settings), shares)
 
 
+def _as_kept(layer: Layer, view: LayerView) -> Layer:
+    """The layer, without a price where Keras keeps its weights in a form that no rule knows."""
+    if view.kind not in QUANTIZED_KINDS or view.quantization is None:
+        return layer
+    return UnknownLayer(
+        layer.name, layer.kind, layer.inputs, shares=layer.shares,
+        recorded=tuple(tensor.shape for tensor in layer.outputs),
+        parameters_held=view.parameter_count,
+        reason=f"its weights are kept as {view.quantization!r}: no rule says what that costs",
+    )  # fmt: skip
+
+
 def _held(view: LayerView, rules: LayerRules, inputs: tuple[Tensor, ...]) -> Layer:
     """The layer that a view of a held layer shows, for what its holder gives it."""
     cls = rules.find(view.kind, view.base_kinds)
     if cls is not None and inputs:
         call_of = {CALL: Arguments.of_inputs(len(inputs))}
-        return make_layer(cls, view.name, inputs, view, rules, call_of=call_of)
+        return _as_kept(make_layer(cls, view.name, inputs, view, rules, call_of=call_of), view)
     reason = _BEHIND_UNKNOWN if cls else rules.reason_unknown(view.kind)
     return UnknownLayer(
         view.name, view.kind, inputs, reason=reason, parameters_held=view.parameter_count
