@@ -18,7 +18,7 @@ from costmodel.errors import nearest
         ("keras.Sofmax", "keras.Softmax"),
         ("keras.BatchNormalisation", "keras.BatchNormalization"),
         ("keras.Mamba", None),
-        ("keras.SSM", None),
+        ("keras.Perceiver", None),
         ("keras.Hyena", None),
         ("keras.MixtureOfExperts", None),
         ("acme.OctaveConv", None),
