@@ -1,7 +1,9 @@
 """One layer at a time: every kind that has a rule, in every form of its settings.
 
 A row is an input shape without the batch axis (or a list of them), the class in `keras.layers`,
-and its settings. A setting that is itself a row's tail, `(class, settings)`, is an inner layer.
+and its settings. A setting that is itself a row's tail, `(class, settings)`, is an inner layer,
+and a list of them is a list of layers. The layer is called on its input, or on the list of them;
+`named` are the arguments that all inputs but the first go by, and `call` are further arguments.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ class Case(NamedTuple):
     shapes: list[tuple[int, ...]]
     name: str
     settings: dict[str, Any]
+    named: tuple[str, ...] = ()
+    call: dict[str, Any] = {}  # noqa: RUF012  # never written
 
 
 LINE, IMAGE, BLOCK = (9, 6), (8, 7, 6), (5, 6, 7, 4)
@@ -28,6 +32,10 @@ def _case(shape: Any, name: str, **settings: Any) -> Case:
     return Case(shape if isinstance(shape, list) else [shape], name, settings)
 
 
+def _called(case: Case, *named: str, **call: Any) -> Case:
+    return case._replace(named=named, call=call)
+
+
 DENSE = [
     _case((5,), "Dense", units=3),
     _case((5,), "Dense", units=3, use_bias=False, activation="relu"),
@@ -35,6 +43,8 @@ DENSE = [
     _case((2, 4, 5), "Dense", units=1),
     _case((5,), "Embedding", input_dim=11, output_dim=3),
     _case((4, 5), "Embedding", input_dim=11, output_dim=3, mask_zero=True),
+    _case((4, 5), "Dense", units=3, lora_rank=2),
+    _case((5,), "Embedding", input_dim=11, output_dim=3, lora_rank=2, lora_alpha=4),
 ]
 
 CONVOLUTIONS = [
@@ -256,9 +266,138 @@ TIME_DISTRIBUTED = [
     ),
 ]
 
+STEPS = (5, 4)
+
+RECURRENT = [
+    *(
+        _case(STEPS, name, units=3, **settings)
+        for name in ("SimpleRNN", "LSTM", "GRU")
+        for settings in (
+            {},
+            {"return_sequences": True},
+            {"return_state": True, "use_bias": False},
+            {"return_sequences": True, "return_state": True, "go_backwards": True},
+            {"unroll": True, "activation": "linear", "dropout": 0.5, "recurrent_dropout": 0.5},
+        )
+    ),
+    _case(STEPS, "LSTM", units=3, recurrent_activation="hard_sigmoid", unit_forget_bias=False),
+    _case(STEPS, "GRU", units=3, reset_after=False),
+    _case(STEPS, "GRU", units=3, reset_after=False, use_bias=False, return_sequences=True),
+    _called(_case([STEPS, (3,)], "GRU", units=3), "initial_state"),
+    _called(_case([STEPS, (3,), (3,)], "LSTM", units=3), "initial_state", "initial_state"),
+    _called(_case([STEPS, (5,)], "LSTM", units=3), "mask"),
+    _called(_case([(4,), (3,)], "SimpleRNNCell", units=3), "states"),
+    _called(_case([(4,), (3,)], "GRUCell", units=3), "states"),
+    _called(_case([(4,), (3,), (3,)], "LSTMCell", units=3), "states", "states"),
+    _case(STEPS, "RNN", cell=("SimpleRNNCell", {"units": 3}), return_state=True),
+    _case(STEPS, "RNN", cell=("LSTMCell", {"units": 3}), return_sequences=True),
+    _case(STEPS, "RNN", cell=("GRUCell", {"units": 3, "reset_after": False})),
+    _case(STEPS, "RNN", return_state=True,
+          cell=[("GRUCell", {"units": 3}), ("LSTMCell", {"units": 6, "use_bias": False})]),
+    _called(
+        _case([(4,), (3,), (3,), (2,)], "StackedRNNCells",
+              cells=[("LSTMCell", {"units": 3}), ("GRUCell", {"units": 2})]),
+        "states/0", "states/0", "states/1",
+    ),
+    *(
+        _case(STEPS, "Bidirectional", merge_mode=mode, layer=("LSTM", {"units": 3, **settings}))
+        for mode in ("concat", "sum", "ave", "mul", None)
+        for settings in ({}, {"return_sequences": True, "return_state": True})
+    ),
+    _case(STEPS, "Bidirectional", layer=("LSTM", {"units": 3}),
+          backward_layer=("GRU", {"units": 3, "go_backwards": True})),
+    _case(STEPS, "Bidirectional", layer=("RNN", {"cell": ("GRUCell", {"units": 3})})),
+    _called(_case([STEPS, (5,)], "Bidirectional", layer=("GRU", {"units": 3})), "mask"),
+    _case((2, *STEPS), "TimeDistributed", layer=("LSTM", {"units": 3})),
+    _case((3, *LINE), "ConvLSTM1D", filters=4, kernel_size=3),
+    _case((3, *LINE), "ConvLSTM1D", filters=4, kernel_size=3, return_sequences=True, **FIRST),
+    _case((3, *IMAGE), "ConvLSTM2D", filters=4, kernel_size=(3, 2), return_state=True),
+    _case((3, *IMAGE), "ConvLSTM2D", filters=4, kernel_size=3, strides=2, padding="same"),
+    _case((3, *IMAGE), "ConvLSTM2D", filters=4, kernel_size=2, dilation_rate=2, use_bias=False),
+    _case((3, *IMAGE), "ConvLSTM2D", filters=4, kernel_size=3, return_sequences=True, **FIRST),
+    _case((2, *BLOCK), "ConvLSTM3D", filters=2, kernel_size=(1, 2, 2), padding="same"),
+    _case((2, *BLOCK), "Bidirectional", layer=("ConvLSTM3D", {"filters": 2, "kernel_size": 2})),
+]  # fmt: skip
+
+EINSUM = [
+    _case((6,), "EinsumDense", equation="ab,bc->ac", output_shape=4, bias_axes="c"),
+    _case((2, 6), "EinsumDense", equation="...x,xy->...y", output_shape=4, bias_axes="y"),
+    _case((2, 6, 3), "EinsumDense", equation="...xz,xzy->...y", output_shape=4),
+    _case((6,), "EinsumDense", equation="...x,xy->...y", output_shape=4, activation="relu"),
+    _case((4, 5, 2, 3), "EinsumDense", equation="abc...,cd->abd...", output_shape=(4, 6),
+          bias_axes="bd"),
+    _case((4, 5), "EinsumDense", equation="abc,bcde->ade", output_shape=(6, 7), bias_axes="de"),
+    _case((4, 5), "EinsumDense", equation="abc,cde->abde", output_shape=(4, 6, 7), bias_axes="e"),
+    _case((4, 5), "EinsumDense", equation="abc,bcd->abd", output_shape=(4, 7), bias_axes="b"),
+    _case((4, 5), "EinsumDense", equation="abc,b->ac", output_shape=5),
+    _case((4, 5), "EinsumDense", equation="abc,cde->abde", output_shape=(4, 6, 7), lora_rank=2),
+    _case((4,), "ReversibleEmbedding", input_dim=11, output_dim=3),
+    _case((4,), "ReversibleEmbedding", input_dim=11, output_dim=3, tie_weights=False),
+    *(
+        _called(_case((4, 3), "ReversibleEmbedding", input_dim=11, output_dim=3, **settings),
+                reverse=True)
+        for settings in ({}, {"tie_weights": False}, {"logit_soft_cap": 30.0})
+    ),
+]  # fmt: skip
+
+_HEADS = {"num_heads": 3, "key_dim": 4}
+_GROUPED = {"head_dim": 4, "num_query_heads": 6, "num_key_value_heads": 2}
+_SELF, _CROSS = [(5, 6), (5, 6)], [(5, 6), (7, 3), (7, 2)]
+
+ATTENTION = [
+    _called(_case(_SELF, "MultiHeadAttention", **_HEADS), "value"),
+    _called(_case(_SELF, "MultiHeadAttention", **_HEADS), "value", use_causal_mask=True),
+    _called(_case(_SELF, "MultiHeadAttention", **_HEADS, value_dim=7, use_bias=False), "value",
+            return_attention_scores=True),
+    _called(_case(_CROSS, "MultiHeadAttention", **_HEADS), "value", "key"),
+    _called(_case(_CROSS, "MultiHeadAttention", **_HEADS, use_gate=True, value_dim=2), "value",
+            "key"),
+    _called(_case([*_SELF, (5, 5)], "MultiHeadAttention", **_HEADS), "value", "attention_mask"),
+    _called(_case(_SELF, "MultiHeadAttention", **_HEADS, output_shape=9), "value"),
+    _called(_case(_SELF, "MultiHeadAttention", **_HEADS, output_shape=(3, 2)), "value"),
+    _called(_case(_SELF, "MultiHeadAttention", **_HEADS, dropout=0.5), "value"),
+    _called(_case([(5, 7, 6), (5, 8, 6)], "MultiHeadAttention", **_HEADS, attention_axes=2),
+            "value"),
+    _called(_case([(5, 7, 6), (3, 8, 6)], "MultiHeadAttention", **_HEADS), "value"),
+    _called(_case([(5, 7, 6), (3, 7, 6)], "MultiHeadAttention", **_HEADS, attention_axes=(-3,)),
+            "value"),
+    _called(_case(_SELF, "GroupQueryAttention", **_GROUPED), "value"),
+    _called(_case(_SELF, "GroupQueryAttention", **_GROUPED, use_gate=True, use_bias=False),
+            "value", use_causal_mask=True),
+    _called(_case([(5, 6), (7, 6), (7, 2)], "GroupQueryAttention", **_GROUPED), "value", "key",
+            return_attention_scores=True),
+    *(
+        _case(shapes, "Attention", **settings)
+        for shapes in ([(5, 6), (7, 6)], [(5, 6), (7, 4), (7, 6)], [(2, 5, 6), (2, 7, 6)])
+        for settings in ({}, {"score_mode": "concat", "use_scale": True})
+    ),
+    _called(_case([(5, 6), (7, 6)], "Attention", use_scale=True), return_attention_scores=True),
+    _case([(5, 6), (7, 6)], "Attention", score_mode="concat", dropout=0.5),
+    _case([(5, 6), (7, 6)], "AdditiveAttention"),
+    _case([(5, 6), (7, 4), (7, 6)], "AdditiveAttention", use_scale=False),
+]  # fmt: skip
+
+_STFT = {"frame_length": 5, "window": None}
+
+SPECTRAL = [
+    _case((2, 5), "SpectralNormalization", layer=("Dense", {"units": 4, "activation": "relu"})),
+    _case(IMAGE, "SpectralNormalization", layer=("Conv2D", {"filters": 4, "kernel_size": 3})),
+    _case((4,), "SpectralNormalization", layer=("Embedding", {"input_dim": 9, "output_dim": 3})),
+    *(
+        _case((30, 2), "STFTSpectrogram", mode=mode, **_STFT)
+        for mode in ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
+    ),
+    _case((30, 2), "STFTSpectrogram", frame_step=3, fft_length=16, padding="same", **_STFT),
+    _case((30, 2), "STFTSpectrogram", expand_dims=True, **_STFT),
+    _case((2, 30), "STFTSpectrogram", expand_dims=True, **_STFT, **FIRST),
+    _case((2, 30), "STFTSpectrogram", mode="stft", **_STFT, **FIRST),
+    _case((400,), "MelSpectrogram", fft_length=128, sequence_stride=17, num_mel_bins=7),
+]
+
 CASES = [
     *DENSE, *CONVOLUTIONS, *TRANSPOSED, *DEPTHWISE, *POOLING, *NORMALIZATION, *ACTIVATIONS,
-    *MERGING, *RESHAPING, *TRAINING_ONLY, *TIME_DISTRIBUTED,
+    *MERGING, *RESHAPING, *TRAINING_ONLY, *TIME_DISTRIBUTED, *RECURRENT, *EINSUM, *ATTENTION,
+    *SPECTRAL,
 ]  # fmt: skip
 
 
@@ -268,22 +407,55 @@ ONE_OF_EACH = list({case.name: case for case in CASES}.values())
 
 def label(case: Case) -> str:
     """The case as a test is called."""
-    settings = ",".join(f"{key}={value}" for key, value in case.settings.items())
-    return f"{case.name}({settings}) on {' '.join(map(str, case.shapes))}".replace(" ", "")
+    settings = ",".join(f"{key}={value}" for key, value in {**case.settings, **case.call}.items())
+    shapes = " ".join(map(str, case.shapes))
+    return f"{case.name}({settings}) on {shapes} {','.join(case.named)}".replace(" ", "")
 
 
 def built(case: Case, shapes: Sequence[Any] = ()) -> tuple[Any, Any]:
     """A Keras model of one layer behind its inputs, and the layer."""
     import keras  # noqa: PLC0415  # only where a test runs
 
-    inputs = [keras.Input(shape) for shape in shapes or case.shapes]
+    names = ("", *case.named, *[""] * len(case.shapes))
+    inputs = [
+        keras.Input(shape, dtype="bool" if name.endswith("mask") else None)
+        for shape, name in zip(shapes or case.shapes, names, strict=False)
+    ]
     layer = made(case.name, case.settings)
-    return keras.Model(inputs, layer(inputs if len(inputs) > 1 else inputs[0])), layer
+    if case.named:
+        outputs = layer(inputs[0], **_by_name(case.named, inputs[1:]), **case.call)
+    else:
+        outputs = layer(inputs if len(inputs) > 1 else inputs[0], **case.call)
+    return keras.Model(inputs, outputs), layer
+
+
+def _by_name(names: Sequence[str], inputs: Sequence[Any]) -> dict[str, Any]:
+    """The inputs by name; several of one name are a list, `name/0` and `name/1` lists in it."""
+    given: dict[str, list[Any]] = {}
+    for name, tensor in zip(names, inputs, strict=True):
+        given.setdefault(name, []).append(tensor)
+    nested: dict[str, Any] = {}
+    for name, tensors in given.items():
+        value = tensors if len(tensors) > 1 else tensors[0]
+        outer, _, place = name.partition("/")
+        if place:
+            nested.setdefault(outer, []).append(value)
+        else:
+            nested[name] = value
+    return nested
+
+
+HELD = frozenset({"layer", "backward_layer", "cell", "cells"})
+"""The settings that are layers."""
 
 
 def made(name: str, settings: dict[str, Any]) -> Any:
     """The Keras layer of this class and these settings."""
     import keras  # noqa: PLC0415  # only where a test runs
 
-    inner = {key: made(*value) for key, value in settings.items() if key == "layer"}
+    inner = {
+        key: [made(*item) for item in value] if isinstance(value, list) else made(*value)
+        for key, value in settings.items()
+        if key in HELD
+    }
     return getattr(keras.layers, name)(**{**settings, **inner})

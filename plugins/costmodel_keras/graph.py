@@ -14,6 +14,9 @@ from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorde
 OWN_PACKAGE: Final = "custom"
 """The package that stands in the kind of a class that was defined in a program itself."""
 
+_EXPORTED_AS: Final = {"GroupedQueryAttention": "GroupQueryAttention"}
+"""Classes of Keras that are public, and saved, under another name than their own."""
+
 _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
@@ -63,6 +66,13 @@ class LayerView(Protocol):
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
 
+    def children(self, name: str) -> Sequence[LayerView]:
+        """The layers that it holds in a list as a setting."""
+
+    @property
+    def quantization(self) -> str | None:
+        """How Keras quantises its weights, such as `int8`, if it does."""
+
     def arguments(self, call: Call) -> Arguments:
         """What it was called with, the tensors by their place among the feeds."""
 
@@ -83,6 +93,8 @@ def kind_of(module: str, class_name: str) -> str:
         package = OWN_PACKAGE
     if package == "keras" and ".ops" in f".{rest}":
         return f"keras.ops.{class_name}"
+    if package == "keras":
+        class_name = _EXPORTED_AS.get(class_name, class_name)
     return f"{package}.{class_name}"
 
 
@@ -134,7 +146,26 @@ class ConfigView:
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
-        return ConfigView(self._config.get(name), f"{name!r} of layer {self.name!r}")
+        return ConfigView(self._config.get(name), self._place(name))
+
+    def children(self, name: str) -> Sequence[LayerView]:
+        """The layers that it holds in a list as a setting."""
+        entries, where = self._config.get(name), self._place(name)
+        if not isinstance(entries, list) or not entries:
+            message = f"{where}: expected a list of layers, found {_short(entries)}"
+            raise ReadError(message)
+        return [ConfigView(entry, where) for entry in entries]
+
+    @property
+    def quantization(self) -> str | None:
+        """How Keras quantises its weights: the mode of its data type policy."""
+        policy = self._config.get("dtype")
+        settings = policy.get("config") if isinstance(policy, Mapping) else None
+        mode = settings.get("mode") if isinstance(settings, Mapping) else None
+        return mode.partition("/")[0] if isinstance(mode, str) else None
+
+    def _place(self, name: str) -> str:
+        return f"{name!r} of layer {self.name!r}"
 
     def arguments(self, call: Call) -> Arguments:
         """What the inbound node of the file records; a sequential model records none."""
@@ -364,6 +395,15 @@ class LiveView:
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
         return LiveView(self.settings[name])
+
+    def children(self, name: str) -> Sequence[LayerView]:
+        """The layers that it holds in a list as a setting."""
+        return [LiveView(layer) for layer in self.settings[name]]
+
+    @property
+    def quantization(self) -> str | None:
+        """How Keras quantises its weights: the mode of its data type policy."""
+        return getattr(self._layer, "quantization_mode", None)
 
     def arguments(self, call: Call) -> Arguments:
         """What Keras's node holds."""

@@ -16,10 +16,11 @@ from costmodel import files
 from costmodel.errors import ReadError, ShapeError
 from costmodel.layer import Layer, UnknownLayer
 from costmodel.network import Network, Port, topological_order
+from costmodel.operators import Unpriced
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras import archive, graph
-from costmodel_keras.arguments import CALL
+from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 
 LAYER_LIMIT = 50_000
 """Models that call models that call models unfold fast: thirty of them to a thousand million."""
+
+QUANTIZED_KINDS = frozenset(
+    {"keras.Dense", "keras.EinsumDense", "keras.Embedding", "keras.ReversibleEmbedding"}
+)
+"""The layers that Keras itself can quantise."""
+
+_BEHIND_UNKNOWN = "the shape of its input is not known: no rule for the layer before it"
 
 _SUFFIXES = (".keras", ".json", ".h5", ".hdf5")
 
@@ -199,7 +207,7 @@ class _Assembly:
         name = self._name(path)
         layer = UnknownLayer(
             name, call.layer.kind, recorded=call.output_shapes or (),
-            reason="the shape of its input is not known: no rule for the layer before it",
+            reason=_BEHIND_UNKNOWN,
         )  # fmt: skip
         self.layers[name] = layer
         self.edges[name] = ()
@@ -256,15 +264,17 @@ class _Assembly:
         view = call.layer
         call_of = {CALL: view.arguments(call)} if _asks(cls) else {}  # type: ignore[arg-type]  # a class has a hash
         if inputs and not issubclass(cls, Wrapper):
-            return self._alike(cls, name, inputs, view, call_of, shares)
+            return _as_kept(self._alike(cls, name, inputs, view, call_of, shares), view)
         layer = make_layer(cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs or not call.output_shapes:
             return layer
         # Only the source knows what a wrapper gives whose inner layer has no rule.
-        reason = self.rules.reason_unknown(view.child("layer").kind)
+        work = layer.operators()
+        if not isinstance(work, Unpriced):
+            return layer
         return UnknownLayer(
             name, view.kind, inputs, shares=shares, recorded=call.output_shapes,
-            parameters_held=view.parameter_count, reason=reason,
+            parameters_held=view.parameter_count, reason=work.reason,
         )  # fmt: skip
 
     def _alike(
@@ -321,19 +331,36 @@ def make_layer(
     *,
     call_of: Mapping[str, Any] = MappingProxyType({}),
 ) -> Layer:
-    """The layer that a view shows, by its class; a wrapper gets its inner layer first."""
+    """The layer that a view shows, by its class; a wrapper gets the layers that it holds first."""
     if not issubclass(cls, Wrapper):
         return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
-    inner_view = view.child("layer")
-    inner_class = rules.find(inner_view.kind, inner_view.base_kinds)
-    inner_inputs = cls.inner_inputs(inputs)
-    inner: Layer
-    if inner_class is None:
-        reason = rules.reason_unknown(inner_view.kind)
-        inner = UnknownLayer(inner_view.name, inner_view.kind, inner_inputs, reason=reason)
-    else:
-        inner = make_layer(inner_class, inner_view.name, inner_inputs, inner_view, rules)
-    return cls.from_settings(name, view.kind, inputs, {"layer": inner, **call_of}, shares)
+    makers = cls.makers(view, lambda held: functools.partial(_held, held, rules))
+    known = {"held": cls.fitted(inputs, makers), **call_of}
+    return cls.from_settings(name, view.kind, inputs, _with(known, view.settings), shares)
+
+
+def _as_kept(layer: Layer, view: LayerView) -> Layer:
+    """The layer, without a price where Keras keeps its weights in a form that no rule knows."""
+    if view.kind not in QUANTIZED_KINDS or view.quantization is None:
+        return layer
+    return UnknownLayer(
+        layer.name, layer.kind, layer.inputs, shares=layer.shares,
+        recorded=tuple(tensor.shape for tensor in layer.outputs),
+        parameters_held=view.parameter_count,
+        reason=f"its weights are kept as {view.quantization!r}: no rule says what that costs",
+    )  # fmt: skip
+
+
+def _held(view: LayerView, rules: LayerRules, inputs: tuple[Tensor, ...]) -> Layer:
+    """The layer that a view of a held layer shows, for what its holder gives it."""
+    cls = rules.find(view.kind, view.base_kinds)
+    if cls is not None and inputs:
+        call_of = {CALL: Arguments.of_inputs(len(inputs))}
+        return _as_kept(make_layer(cls, view.name, inputs, view, rules, call_of=call_of), view)
+    reason = _BEHIND_UNKNOWN if cls else rules.reason_unknown(view.kind)
+    return UnknownLayer(
+        view.name, view.kind, inputs, reason=reason, parameters_held=view.parameter_count
+    )
 
 
 def _ordered(model: ModelView) -> Sequence[Call]:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from costmodel_keras.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    GroupedQueryAttention,
+    MultiHeadAttention,
+)
 from costmodel_keras.layers.basic import (
     ActivationLayer,
     Dense,
@@ -13,12 +19,9 @@ from costmodel_keras.layers.basic import (
     ParametricRectifier,
     TrainingOnly,
 )
-from costmodel_keras.layers.convolution import (
-    Conv,
-    ConvTranspose,
-    DepthwiseConv,
-    SeparableConv,
-)
+from costmodel_keras.layers.convolution import Conv, ConvTranspose, DepthwiseConv, SeparableConv
+from costmodel_keras.layers.einsum import EinsumDense
+from costmodel_keras.layers.embedding import ReversibleEmbedding
 from costmodel_keras.layers.merging import Concatenate, Dot, Merge
 from costmodel_keras.layers.normalization import (
     BatchNormalization,
@@ -28,6 +31,14 @@ from costmodel_keras.layers.normalization import (
 )
 from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.pooling import AdaptivePooling, GlobalPooling, Pooling
+from costmodel_keras.layers.recurrent import (
+    Bidirectional,
+    ConvCell,
+    DenseCell,
+    Recurrent,
+    RecurrentWithCell,
+    StackedCells,
+)
 from costmodel_keras.layers.reshaping import (
     Cropping,
     Flatten,
@@ -37,7 +48,8 @@ from costmodel_keras.layers.reshaping import (
     UpSampling,
     ZeroPadding,
 )
-from costmodel_keras.layers.wrappers import TimeDistributed
+from costmodel_keras.layers.spectrograms import MelSpectrogram, ShortTimeSpectrogram
+from costmodel_keras.layers.wrappers import SpectralNormalization, TimeDistributed
 
 if TYPE_CHECKING:
     from costmodel.layer import Layer
@@ -45,29 +57,44 @@ if TYPE_CHECKING:
 LAYERS: tuple[type[Layer], ...] = (
     ActivationLayer,
     AdaptivePooling,
+    AdditiveAttention,
+    Attention,
     BatchNormalization,
+    Bidirectional,
     Concatenate,
     Conv,
+    ConvCell,
     ConvTranspose,
     Cropping,
     Dense,
+    DenseCell,
     DepthwiseConv,
     Dot,
+    EinsumDense,
     Embedding,
     Flatten,
     GlobalPooling,
+    GroupedQueryAttention,
     InputLayer,
     LayerNormalization,
+    MelSpectrogram,
     Merge,
+    MultiHeadAttention,
     NamedActivation,
     Normalization,
     ParametricRectifier,
     Permute,
     Pooling,
+    Recurrent,
+    RecurrentWithCell,
     RepeatVector,
     Rescaling,
     Reshape,
+    ReversibleEmbedding,
     SeparableConv,
+    ShortTimeSpectrogram,
+    SpectralNormalization,
+    StackedCells,
     TimeDistributed,
     TrainingOnly,
     UpSampling,

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from costmodel.layer import Input, Layer, Work, setting
 from costmodel.operators import Activation, Contraction, Free, Lookup, Operator
-from costmodel.tensor import Shape, as_shape
+from costmodel.tensor import Shape, Tensor, as_shape
 from costmodel_keras.layers import settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,23 @@ def activated(work: Operator, function: str) -> tuple[Operator, ...]:
 def present(parameters: Iterable[tuple[str, Shape, bool]]) -> Mapping[str, Shape]:
     """The parameters that the settings ask for."""
     return {name: shape for name, shape, is_there in parameters if is_there}
+
+
+def held(layer: Layer, *names: str) -> Sequence[Tensor]:
+    """Those of the named parameters that the layer holds."""
+    return [layer.parameters[name] for name in names if name in layer.parameters]
+
+
+def adapters(name: str, kernel: Shape, rank: int | None) -> Sequence[tuple[str, Shape, bool]]:
+    """The two thin factors of a low-rank change of a kernel, as `present` takes them.
+
+    Their product is a constant: it is added to the kernel once, not for every example.
+    """
+    thin = rank or 1
+    factors = ((*kernel[:-1], thin), (thin, kernel[-1]))
+    return [
+        (f"{name}_{way}", shape, rank is not None) for way, shape in zip("ab", factors, strict=True)
+    ]
 
 
 def _without_batch(value: Any) -> Shape:
@@ -61,15 +78,19 @@ class Dense(Layer):
     units: int = setting(settings.whole)
     use_bias: bool = setting(settings.flag, default=True)
     activation: str = setting(settings.activation, default="linear")
+    lora_rank: int | None = setting(settings.optional(settings.whole), default=None)
 
     def output_shapes(self) -> Sequence[Shape]:
         """The last axis becomes `units` long."""
         return ((*self.input_shape[:-1], self.units),)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Kernel (inputs, units) and bias (units)."""
+        """Kernel (inputs, units), bias (units) and adapters."""
         kernel = (self.input_shape[-1], self.units)
-        return present([("kernel", kernel, True), ("bias", (self.units,), self.use_bias)])
+        return present([
+            ("kernel", kernel, True), ("bias", (self.units,), self.use_bias),
+            *adapters("lora_kernel", kernel, self.lora_rank),
+        ])  # fmt: skip
 
     @property
     def absorbs_along(self) -> int | None:
@@ -86,7 +107,7 @@ class Dense(Layer):
             ("inputs", depth),
         )
         work = Contraction(
-            inputs=(inputs,), parameters=self.parameters.values(), outputs=(outputs,),
+            inputs=(inputs,), parameters=held(self, "kernel", "bias"), outputs=(outputs,),
             loops=loops, reduction=depth,
         )  # fmt: skip
         return activated(work, self.activation)
@@ -173,19 +194,27 @@ class Embedding(Layer):
 
     input_dim: int = setting(settings.whole)
     output_dim: int = setting(settings.whole)
+    lora_rank: int | None = setting(settings.optional(settings.whole), default=None)
 
     def output_shapes(self) -> Sequence[Shape]:
         """One more axis, of `output_dim`."""
         return ((*self.input_shape, self.output_dim),)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """The table (input_dim, output_dim)."""
-        return {"embeddings": (self.input_dim, self.output_dim)}
+        """The table (input_dim, output_dim) and adapters."""
+        table = (self.input_dim, self.output_dim)
+        return present([
+            ("embeddings", table, True), *adapters("lora_embeddings", table, self.lora_rank)
+        ])  # fmt: skip
 
     def operators(self) -> Work:
         """One lookup."""
         return (
-            Lookup(inputs=self.inputs, parameters=self.parameters.values(), outputs=self.outputs),
+            Lookup(
+                inputs=self.inputs,
+                parameters=(self.parameters["embeddings"],),
+                outputs=self.outputs,
+            ),
         )
 
 

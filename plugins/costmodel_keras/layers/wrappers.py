@@ -1,36 +1,142 @@
-"""Layers that hold another layer."""
+"""Layers that hold other layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from attrs import evolve, frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Reason
+from costmodel.operators import Reason, Unpriced
 from costmodel.tensor import Shape, Tensor
+
+if TYPE_CHECKING:
+    from costmodel.numerics import NumericFormat
+    from costmodel_keras.graph import LayerView
+
+Maker: TypeAlias = Callable[[tuple[Tensor, ...]], Layer]
+"""What makes a layer for the inputs that it gets."""
 
 
 @frozen(slots=False)
 class Wrapper(Layer):
-    """A layer whose work is that of the layer in it."""
+    """A layer whose work is that of the layers that it holds."""
 
-    inner: Layer = setting(source="layer")
+    held: tuple[Layer, ...] = setting(tuple)
+
+    @classmethod
+    def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:
+        """What makes each held layer; `maker` knows how to make the layer that a view shows."""
+        return (maker(view.child("layer")),)
+
+    @classmethod
+    def fitted(cls, inputs: tuple[Tensor, ...], makers: Sequence[Maker]) -> tuple[Layer, ...]:
+        """The held layers for what the wrapper takes."""
+        return tuple(make(cls.inner_inputs(inputs)) for make in makers)
 
     @classmethod
     def inner_inputs(cls, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What the inner layer takes, given what the wrapper takes."""
+        """What a held layer takes, given what the wrapper takes."""
         return inputs
 
+    @property
+    def inner(self) -> Layer:
+        """The first of the held layers."""
+        return self.held[0]
+
+    @property
+    def prefixes(self) -> Sequence[str]:
+        """What stands before the names of the parameters of each held layer."""
+        return ("",)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether all that it holds is."""
+        return all(layer.is_counted for layer in self.held)
+
+    @property
+    def has_known_outputs(self) -> bool:
+        """Whether every held layer says what it gives: one without a rule need not."""
+        return all(layer.outputs for layer in self.held)
+
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
-        """The same wrapper for other inputs, and the inner layer for what it then takes."""
-        inner = self.inner.with_inputs(self.inner_inputs(inputs))
-        return evolve(self, inputs=inputs, inner=inner)
+        """The same wrapper for other inputs, and the held layers for what they then take."""
+        held = self.fitted(inputs, [layer.with_inputs for layer in self.held])
+        return evolve(self, inputs=inputs, held=held)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """Those of the inner layer."""
-        return {name: tensor.shape for name, tensor in self.inner.parameters.items()}
+        """Those of the held layers."""
+        return {
+            prefix + name: tensor.shape
+            for prefix, layer in zip(self.prefixes, self.held, strict=True)
+            for name, tensor in layer.parameters.items()
+        }
+
+    def operators(self) -> Work:
+        """The work of the held layers, or the first reason why one of them has no price."""
+        return joined(layer.operators() for layer in self.held)
+
+    def declared_formats(self) -> Mapping[str, NumericFormat]:
+        """Those of the held layers."""
+        return {
+            prefix + name: declared
+            for prefix, layer in zip(self.prefixes, self.held, strict=True)
+            for name, declared in layer.declared_formats().items()
+        }
+
+    def declared_result(self) -> NumericFormat | None:
+        """That of the held layers, where they declare the same."""
+        first, *others = (layer.declared_result() for layer in self.held)
+        return first if all(other == first for other in others) else None
+
+    def with_formats(
+        self,
+        inputs: tuple[Tensor, ...],
+        parameters: Mapping[str, NumericFormat],
+        result: NumericFormat | None,
+    ) -> Layer:
+        """The same wrapper with formats, which reach the held layers too."""
+        twin = super().with_formats(inputs, parameters, result)
+        makers = [
+            functools.partial(_with_formats, layer, _behind(prefix, parameters))
+            for prefix, layer in zip(self.prefixes, self.held, strict=True)
+        ]
+        object.__setattr__(twin, "held", self.fitted(inputs, makers))
+        return twin
+
+
+def _behind(prefix: str, formats: Mapping[str, NumericFormat]) -> Mapping[str, NumericFormat]:
+    return {
+        name.removeprefix(prefix): found
+        for name, found in formats.items()
+        if name.startswith(prefix)
+    }
+
+
+def _with_formats(
+    layer: Layer, parameters: Mapping[str, NumericFormat], inputs: tuple[Tensor, ...]
+) -> Layer:
+    return layer.with_formats(inputs, parameters, layer.declared_result())
+
+
+def joined(works: Iterable[Work]) -> Work:
+    """One work after the other, or the first reason why one of them has no price."""
+    found = list(works)
+    unpriced = next((work for work in found if isinstance(work, Unpriced)), None)
+    if unpriced is not None:
+        return unpriced
+    operators = chain.from_iterable(work for work in found if not isinstance(work, Reason))
+    return tuple(operators) or found[0]
+
+
+def repeated(work: Work, times: int) -> Work:
+    """The same work `times` times with the same parameters."""
+    if isinstance(work, Reason):
+        return work
+    return tuple(operator.repeated(times) for operator in work)
 
 
 @frozen(slots=False)
@@ -42,7 +148,7 @@ class TimeDistributed(Wrapper):
     @classmethod
     def inner_inputs(cls, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The input without its first axis."""
-        return tuple(Tensor(tensor.shape[1:], tensor.format) for tensor in inputs)
+        return tuple(step(tensor) for tensor in inputs)
 
     def output_shapes(self) -> Sequence[Shape]:
         """The output of one step, with the steps in front."""
@@ -50,8 +156,26 @@ class TimeDistributed(Wrapper):
 
     def operators(self) -> Work:
         """The inner layer's operators, once for each step."""
-        work = self.inner.operators()
-        if isinstance(work, Reason):
-            return work
-        steps = self.input_shape[0] or 1
-        return tuple(operator.repeated(steps) for operator in work)
+        return repeated(self.inner.operators(), self.input_shape[0] or 1)
+
+
+def step(tensor: Tensor) -> Tensor:
+    """One step of a tensor whose first axis is time."""
+    return Tensor(tensor.shape[1:], tensor.format)
+
+
+@frozen(slots=False)
+class SpectralNormalization(Wrapper):
+    """The inner layer; in training its kernel is divided by its largest singular value."""
+
+    kinds: ClassVar = ("keras.SpectralNormalization",)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Those of the inner layer."""
+        return tuple(tensor.shape for tensor in self.inner.outputs)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Those of the inner layer, and the vector (1, outputs) that training iterates on."""
+        held = super().parameter_shapes()
+        kernel = held.get("kernel") or held["embeddings"]
+        return {**held, "vector_u": (1, kernel[-1])}

@@ -1,0 +1,67 @@
+"""Embeddings that also lead back from vectors to indices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from attrs import frozen
+
+from costmodel.layer import Work, setting
+from costmodel.operators import Activation, Contraction, Elementwise
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.arguments import CALL, VALUES, Arguments
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.basic import Embedding, present
+
+
+@frozen(slots=False)
+class ReversibleEmbedding(Embedding):
+    """A row of a table for every index; in reverse, the product of every vector with each row."""
+
+    kinds: ClassVar = ("keras.ReversibleEmbedding",)
+
+    tie_weights: bool = setting(settings.flag, default=True)
+    logit_soft_cap: float | None = setting(settings.optional(settings.number), default=None)
+    arguments: Arguments = setting(source=CALL, holds=VALUES)
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether this call leads from vectors to indices."""
+        return bool(self.arguments.bound("inputs", "reverse").get("reverse"))
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """One more axis, of `output_dim`; in reverse the last becomes `input_dim` long."""
+        if self.is_reversed:
+            return ((*self.input_shape[:-1], self.input_dim),)
+        return super().output_shapes()
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The table (input_dim, output_dim), and one for the reverse unless that is the same."""
+        back = (self.output_dim, self.input_dim)
+        extra = present([("reverse_embeddings", back, not self.tie_weights)])
+        return {**super().parameter_shapes(), **extra}
+
+    def operators(self) -> Work:
+        """One lookup; in reverse one contraction, and what keeps its result under the cap."""
+        if not self.is_reversed:
+            return super().operators()
+        outputs = self.outputs
+        table = self.parameters["embeddings" if self.tie_weights else "reverse_embeddings"]
+        loops = (
+            ("positions", outputs[0].size // self.input_dim), ("outputs", self.input_dim),
+            ("inputs", self.output_dim),
+        )  # fmt: skip
+        work = Contraction(
+            inputs=self.inputs, parameters=(table,), outputs=outputs, loops=loops,
+            reduction=self.output_dim,
+        )  # fmt: skip
+        if self.logit_soft_cap is None:
+            return (work,)
+        scaled = (*outputs, Tensor(()))
+        return (
+            work,
+            Elementwise(inputs=scaled, outputs=outputs, function="divide", in_place=True),
+            Activation(inputs=outputs, outputs=outputs, function="tanh", in_place=True),
+            Elementwise(inputs=scaled, outputs=outputs, function="multiply", in_place=True),
+        )

@@ -1,0 +1,131 @@
+"""Spectrograms of waves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from attrs import frozen
+
+from costmodel.layer import Layer, Work, setting
+from costmodel.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Movement,
+    Operator,
+    Unpriced,
+)
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.layers import settings
+from costmodel_keras.layers.basic import present
+from costmodel_keras.layers.convolution import image_shape, spatial_axes, window_length
+
+_POWERS: Final[Mapping[str, tuple[str, ...]]] = {
+    # What follows the sum of both squares.
+    "psd": ("add",),
+    "magnitude": ("maximum", "sqrt"),
+    "log": ("maximum", "sqrt", "maximum", "log"),
+}
+_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "real": ("real",), "imag": ("imag",),
+    **dict.fromkeys(("angle", "stft", *_POWERS), ("real", "imag")),
+}  # fmt: skip
+"""The modes of a short-time Fourier transform, and the parts of the signal that they need."""
+
+_ELEMENTWISE: Final = frozenset({"add", "maximum"})
+
+
+@frozen(slots=False)
+class ShortTimeSpectrogram(Layer):
+    """Windows of each channel times a real and an imaginary kernel: Fourier's as a convolution."""
+
+    kinds: ClassVar = ("keras.STFTSpectrogram",)
+
+    mode: str = setting(settings.one_of(*_PARTS), default="log")
+    frame_length: int = setting(settings.whole, default=256)
+    frame_step: int | None = setting(settings.optional(settings.whole), default=None)
+    fft_length: int | None = setting(settings.optional(settings.whole), default=None)
+    padding: str = setting(settings.padding, default="valid")
+    expand_dims: bool = setting(settings.flag, default=False)
+    data_format: str = setting(settings.data_format, default="channels_last")
+
+    @property
+    def frequencies(self) -> int:
+        """Frequencies of a window, half of the length that is transformed: a power of two."""
+        power_of_two = 1 << (self.frame_length - 1).bit_length()
+        return (self.fft_length or power_of_two) // 2 + 1
+
+    def _frames(self) -> tuple[int | None, int]:
+        (length,), channels = spatial_axes(self.input_shape, 1, self.data_format)
+        step = self.frame_step or self.frame_length // 2
+        return window_length(length, self.frame_length, step, self.padding), channels
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The windows by frequencies of each channel, side by side unless they are expanded."""
+        frames, channels = self._frames()
+        frequencies = self.frequencies * (2 if self.mode == "stft" else 1)
+        if not self.expand_dims:
+            return (image_shape((frames,), frequencies * channels, self.data_format),)
+        return (image_shape((frames, frequencies), channels, self.data_format),)
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """A kernel (window, 1, frequencies) for each part of the signal."""
+        kernel = (self.frame_length, 1, self.frequencies)
+        return present((f"{part}_kernel", kernel, True) for part in _PARTS[self.mode])
+
+    def operators(self) -> Work:
+        """A contraction for each part of the signal, and what the mode makes of the parts."""
+        frames, channels = self._frames()
+        part = Tensor((frames, self.frequencies, channels))
+        loops = (
+            ("frames", frames or 1), ("channels", channels),
+            ("frequencies", self.frequencies), ("window", self.frame_length),
+        )  # fmt: skip
+        parts = [
+            Contraction(
+                inputs=self.inputs, parameters=(kernel,), outputs=(part,), loops=loops,
+                reduction=self.frame_length,
+            )
+            for kernel in self.parameters.values()
+        ]  # fmt: skip
+        return (*parts, *self._after(part))
+
+    def _after(self, part: Tensor) -> Sequence[Operator]:
+        both: dict[str, Any] = {"inputs": (part, part), "outputs": self.outputs}
+        if self.mode == "stft":
+            return (Movement(**both, purpose="concatenation"),)
+        if self.mode == "angle":
+            return (Activation(**both, function="arctan2"),)
+        if self.mode not in _POWERS:
+            return ()
+        squares: dict[str, Any] = {"inputs": (part, part), "outputs": (part,), "in_place": True}
+        square = Elementwise(**squares, function="multiply")
+        total = Elementwise(**both, function="add")
+        return (square, square, total, *map(self._function, _POWERS[self.mode]))
+
+    def _function(self, name: str) -> Operator:
+        place: dict[str, Any] = {"outputs": self.outputs, "in_place": True}
+        if name in _ELEMENTWISE:
+            return Elementwise(inputs=self.outputs * 2, function=name, **place)
+        return Activation(inputs=self.outputs, function=name, **place)
+
+
+@frozen(slots=False)
+class MelSpectrogram(Layer):
+    """Energies of a wave in bands of the mel scale."""
+
+    kinds: ClassVar = ("keras.MelSpectrogram",)
+
+    num_mel_bins: int = setting(settings.whole, default=128)
+    sequence_stride: int = setting(settings.whole, default=512)
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The bands by windows."""
+        (length,) = self.input_shape
+        stride = self.sequence_stride
+        return ((self.num_mel_bins, None if length is None else (length + stride + 1) // stride),)
+
+    def operators(self) -> Work:
+        """Unpriced: the work of a fast Fourier transform depends on who writes it."""
+        return Unpriced("it is a fast Fourier transform, whose arithmetic no operator counts")

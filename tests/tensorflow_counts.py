@@ -1,0 +1,90 @@
+"""What TensorFlow's own graph of a Keras model computes, by the shapes of its nodes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import chain
+from typing import Any
+
+
+def multiply_accumulates(model: Any) -> int:
+    """Products that the graph sums up: those of every matrix product, convolution and einsum."""
+    return sum(_PRODUCTS[node.type](node) for node in nodes(model) if node.type in _PRODUCTS)
+
+
+def elements(model: Any) -> Counter[str]:
+    """Output elements of all nodes of the graph, by their type."""
+    counted: Counter[str] = Counter()
+    for node in nodes(model):
+        for tensor in node.outputs[:1]:
+            counted[node.type] += math.prod(tensor.shape) if tensor.shape.rank is not None else 0
+    return counted
+
+
+def nodes(model: Any) -> list[Any]:
+    """The nodes that the results for one example need; one that calls or loops is an error.
+
+    Nothing may hide: what a loop holds would be counted once instead of once for each step.
+    """
+    import tensorflow as tf  # noqa: PLC0415  # only where a test runs
+
+    inputs = [tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
+    function = tf.function(lambda *given: model(list(given), training=False))
+    graph = function.get_concrete_function(*inputs).graph
+    needed = {tensor.op.name: tensor.op for tensor in graph.outputs}
+    left = list(needed.values())
+    while left:
+        sources = {tensor.op.name: tensor.op for tensor in left.pop().inputs}
+        left += [node for name, node in sources.items() if name not in needed]
+        needed |= sources
+    hidden = {node.type for node in needed.values()} & _HIDING
+    assert not hidden, f"the graph hides work in {hidden}"
+    return list(needed.values())
+
+
+_HIDING = {"If", "PartitionedCall", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile",
+           "While"}  # fmt: skip
+
+
+def _shapes(node: Any) -> list[tuple[int, ...]]:
+    return [tuple(tensor.shape) for tensor in node.inputs]
+
+
+def _matrices(node: Any) -> int:
+    flipped = node.get_attr("transpose_a" if node.type == "MatMul" else "adj_x")
+    depth = _shapes(node)[0][-2 if flipped else -1]
+    return math.prod(node.outputs[0].shape) * depth
+
+
+def _convolution(node: Any) -> int:
+    *window, depth, _ = _shapes(node)[1]
+    return math.prod(node.outputs[0].shape) * math.prod(window) * depth
+
+
+def _depthwise(node: Any) -> int:
+    return math.prod(node.outputs[0].shape) * math.prod(_shapes(node)[1][:-2])
+
+
+def _einsum(node: Any) -> int:
+    """One product for every index of the loop nest."""
+    equation = node.get_attr("equation").decode()
+    lengths: dict[str, int] = {}
+    for letters, shape in zip(equation.split("->")[0].split(","), _shapes(node), strict=True):
+        lengths.update(_axes(letters, shape))
+    return math.prod(lengths.values())
+
+
+def _axes(letters: str, shape: tuple[int, ...]) -> dict[str, int]:
+    before, dots, after = letters.partition("...")
+    elided = len(shape) - len(before) - len(after)
+    names = chain(before, (f"{dots}{place}" for place in range(elided)), after)
+    return dict(zip(names, shape, strict=True))
+
+
+_PRODUCTS = {
+    "BatchMatMulV2": _matrices, "BatchMatMulV3": _matrices, "MatMul": _matrices,
+    "Conv2D": _convolution, "Conv3D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+    "Einsum": _einsum,
+}  # fmt: skip
