@@ -14,6 +14,8 @@ from costmodel.operators import Reason, Unpriced
 from costmodel.tensor import Shape, Tensor
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from costmodel.numerics import NumericFormat
     from costmodel_keras.graph import LayerView
 
@@ -97,7 +99,7 @@ class Wrapper(Layer):
         inputs: tuple[Tensor, ...],
         parameters: Mapping[str, NumericFormat],
         result: NumericFormat | None,
-    ) -> Layer:
+    ) -> Self:
         """The same wrapper with formats, which reach the held layers too."""
         twin = super().with_formats(inputs, parameters, result)
         makers = [
