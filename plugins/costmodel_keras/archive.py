@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from costmodel import files
 from costmodel.errors import ReadError
+from costmodel_keras import hdf5
 
-_HDF5: Final = (".h5", ".hdf5")
+HDF5: Final = (".h5", ".hdf5")
+"""The endings of HDF5 files."""
+
 _CONFIG: Final = "config.json"
+_METADATA: Final = "metadata.json"
+_VERSION: Final = "keras_version"
 _CHUNK: Final = 2**16
 
 
 def load_file(path: Path) -> Any:
-    """The configuration in a `.keras` or `.json` file; weights are not touched.
+    """The configuration in a `.keras`, `.json` or HDF5 file; weights are not touched.
+
+    The release of Keras that wrote it stands under `keras_version`, as far as the file tells.
 
     Raises:
         ReadError: the file is damaged, too large, or not what its name says.
 
     """
-    if path.suffix in _HDF5:
-        message = f"{path}: HDF5 is not read yet; save the model as .keras with Keras 3"
-        raise ReadError(message)
     try:
-        content = _archived(path) if path.suffix == ".keras" else files.content_of(path)
+        return _LOADERS.get(path.suffix, _load_json)(path)
     except FileNotFoundError:
         message = f"no such file: {path}"
         raise ReadError(message) from None
@@ -34,14 +39,50 @@ def load_file(path: Path) -> Any:
         reason = getattr(error, "strerror", None) or error
         message = f"{path!s:.200}: cannot be read: {reason}"
         raise ReadError(message) from None
-    return files.json_values(content, str(path))
 
 
-def _archived(path: Path) -> bytes:
+def _load_json(path: Path) -> Any:
+    return files.json_values(files.content_of(path), str(path))
+
+
+def _load_hdf5(path: Path) -> Any:
     files.check_regular(path)
+    found = hdf5.attributes(path, files.SIZE_LIMIT)
+    if "model_config" not in found:
+        message = (
+            f"{path}: holds weights without an architecture (no 'model_config'); "
+            "save the whole model: model.save('model.keras')"
+        )
+        raise ReadError(message)
+    return _with_version(files.json_values(found["model_config"], str(path)), found)
+
+
+def _load_archive(path: Path) -> Any:
+    files.check_regular(path)
+    config, metadata = _archived(path)
+    told = files.json_values(metadata, f"{_METADATA} in {path}")
+    return _with_version(files.json_values(config, str(path)), told)
+
+
+def _with_version(config: Any, told: Any) -> Any:
+    if isinstance(config, dict) and isinstance(told, Mapping) and _VERSION in told:
+        return {_VERSION: told[_VERSION], **config}
+    return config
+
+
+_LOADERS: Final = {".keras": _load_archive, **dict.fromkeys(HDF5, _load_hdf5)}
+
+
+def _archived(path: Path) -> tuple[bytes, bytes]:
+    """The architecture in a `.keras` file, and what the file says of its making."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _member(archive, path)
+            if _CONFIG not in archive.namelist():
+                message = f"{path}: expected {_CONFIG} in the archive; is it a .keras file?"
+                raise ReadError(message)
+            has_metadata = _METADATA in archive.namelist()
+            metadata = _content(archive, _METADATA) if has_metadata else b"{}"
+            return _content(archive, _CONFIG), metadata
     except zipfile.BadZipFile as error:
         message = f"{path}: not a whole .keras file (a zip archive): {error}"
         raise ReadError(message) from None
@@ -50,15 +91,10 @@ def _archived(path: Path) -> bytes:
         raise ReadError(message) from None
 
 
-def _member(archive: zipfile.ZipFile, path: Path) -> bytes:
-    try:
-        info = archive.getinfo(_CONFIG)
-    except KeyError:
-        message = f"{path}: expected {_CONFIG} in the archive; is it a .keras file of Keras 3?"
-        raise ReadError(message) from None
-    # The size in the header may lie, so what is unpacked is counted as well.
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    # The size in the header may lie, so what is unpacked is counted.
     content = bytearray()
-    with archive.open(info) as member:
+    with archive.open(name) as member:
         while len(content) <= files.SIZE_LIMIT and (chunk := member.read(_CHUNK)):
             content += chunk
     return bytes(content)

@@ -17,6 +17,12 @@ OWN_PACKAGE: Final = "custom"
 _EXPORTED_AS: Final = {"GroupedQueryAttention": "GroupQueryAttention"}
 """Classes of Keras that are public, and saved, under another name than their own."""
 
+_PACKAGES: Final = {
+    "__main__": OWN_PACKAGE,  # Keras saves such a class without a module
+    "tf_keras": "keras",  # the last Keras 2
+}
+"""What stands in a kind for a package, where it is not its own name."""
+
 _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
@@ -89,8 +95,7 @@ class ModelView(NamedTuple):
 def kind_of(module: str, class_name: str) -> str:
     """The kind of a class: the package that it comes from, and its name."""
     package, _, rest = module.partition(".")
-    if package == "__main__":  # Keras saves such a class without a module
-        package = OWN_PACKAGE
+    package = _PACKAGES.get(package, package)
     if package == "keras" and ".ops" in f".{rest}":
         return f"keras.ops.{class_name}"
     if package == "keras":
@@ -372,7 +377,7 @@ class LiveView:
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
         self._layer = layer
-        self.kind, self.base_kinds, self._model_kind = _class_facts(layer.__class__)
+        self.kind, self.base_kinds, self.model_kind = _class_facts(layer.__class__)
         self.identity: Hashable = id(layer)
         self.name = str(layer.name)
 
@@ -411,7 +416,7 @@ class LiveView:
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
-        sort = self._model_kind
+        sort = self.model_kind
         if sort == _SEQUENTIAL:
             graph = getattr(self._layer, "_functional", None)
             if graph is None:

@@ -19,11 +19,12 @@ from costmodel.network import Network, Port, topological_order
 from costmodel.operators import Unpriced
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel_keras import archive, graph
+from costmodel_keras import archive, graph, legacy
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
+from costmodel_keras.legacy_live import LegacyView, is_legacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -41,14 +42,15 @@ QUANTIZED_KINDS = frozenset(
 
 _BEHIND_UNKNOWN = "the shape of its input is not known: no rule for the layer before it"
 
-_SUFFIXES = (".keras", ".json", ".h5", ".hdf5")
+_SUFFIXES = (".keras", ".json", *archive.HDF5)
+_LIVE = frozenset({"keras", "tf_keras"})
 
 
 class KerasReader(Reader):
-    """Reads live Keras 3 models, `.keras` files and the JSON of `model.to_json()`."""
+    """Reads live models of Keras 2 and 3, `.keras` and HDF5 files, and `model.to_json()`."""
 
     name: ClassVar = "keras"
-    reads: ClassVar = "a live Keras model, a .keras file, the JSON of model.to_json()"
+    reads: ClassVar = "a live Keras model, a .keras or .h5 file, the JSON of model.to_json()"
 
     def accepts(self, source: object) -> bool:
         """A path with the right ending, a text that starts with a brace, or a Keras object."""
@@ -56,11 +58,11 @@ class KerasReader(Reader):
             return True
         if isinstance(source, str | Path):
             return Path(source).suffix in _SUFFIXES
-        return any(cls.__module__.partition(".")[0] == "keras" for cls in type(source).__mro__)
+        return any(cls.__module__.partition(".")[0] in _LIVE for cls in type(source).__mro__)
 
     def read(self, source: object, rules: LayerRules) -> Network:
         """The network in `source`, each layer by its rule."""
-        return read_view(_view(source), rules)
+        return read_view(_view(source, rules), rules)
 
     def measure_rates(
         self,
@@ -79,20 +81,22 @@ class KerasReader(Reader):
         return measure(source, examples, batch_size, progress)
 
 
-def _view(source: object) -> LayerView:
+def _view(source: object, rules: LayerRules) -> LayerView:
     if isinstance(source, str) and source.lstrip()[:1] == "{":
-        return _config_view(files.json_values(source, "JSON text"), "JSON text")
+        return _config_view(files.json_values(source, "JSON text"), "JSON text", rules)
     if isinstance(source, str | Path):
-        return _config_view(archive.load_file(Path(source)), str(source))
-    return graph.live_view(source)
+        return _config_view(archive.load_file(Path(source)), str(source), rules)
+    return LegacyView(source) if is_legacy(source) else graph.live_view(source)
 
 
-def _config_view(config: Any, where: str) -> LayerView:
+def _config_view(config: Any, where: str, rules: LayerRules) -> LayerView:
     version = config.get("keras_version") if isinstance(config, dict) else None
-    if isinstance(version, str) and version.startswith(("1.", "2.")):
-        message = f"{where}: written by Keras {version}; load it there and save it with Keras 3"
+    if isinstance(version, str) and version.startswith("1."):
+        message = f"{where}: written by Keras {version}; load it in Keras 2 and save it there"
         raise ReadError(message)
-    return graph.config_view(config, where)
+    if legacy.is_legacy(config):
+        config = legacy.modern(config, rules.by_kind, where)
+    return graph.ConfigView(config, where)
 
 
 def read_view(view: LayerView, rules: LayerRules) -> Network:
