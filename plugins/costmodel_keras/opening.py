@@ -1,0 +1,265 @@
+"""Opening a live layer of Keras 3 that has no graph: it is called once on symbolic tensors.
+
+Keras makes a node of every call on a symbolic tensor, of a layer and of a function of keras.ops
+alike. So the `call` of a subclassed model, or of a layer that somebody composed of others, leaves
+a graph behind, which is taken here and removed from the layers that took part. What does not
+depend on the input makes no node: it is a constant of the network. Work on the input cannot
+escape: code that takes it past Keras, such as a function of TensorFlow, raises an error, and
+then the layer stays closed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from costmodel.errors import CostModelError
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.arguments import Arguments
+from costmodel_keras.graph import Call, Key, LiveView, ModelView
+
+OPERATIONS: Final = "keras.ops."
+"""What the kinds of functions of keras.ops start with."""
+
+_LAYER: Final = "keras.src.layers.layer"
+"""The module where Keras 3 keeps the base of all layers."""
+
+_TRACES: Final = ("_inbound_nodes", "_outbound_nodes", "_losses")
+"""What a symbolic call adds to a layer."""
+
+_REASON_LENGTH: Final = 200
+
+
+class OpeningError(CostModelError):
+    """A layer cannot be called on symbolic tensors; the text says why."""
+
+
+class PartView(LiveView):
+    """A layer or function within an opened layer."""
+
+    def __init__(self, layer: Any) -> None:
+        """Look at `layer`; nothing of it is called."""
+        super().__init__(layer)
+        if self.kind.startswith(OPERATIONS):
+            # Keras numbers them through the whole program.
+            self.name = _snake(type(layer).__name__)
+
+
+class ConstantView:
+    """An output of an opened layer that depends on none of its inputs."""
+
+    identity = None
+    base_kinds = ()
+    parameter_count = 0
+
+    def __init__(self, shape: Shape) -> None:
+        """Take the shape without the batch axis."""
+        self.name, self.kind = "constant", "keras.Constant"
+        self.settings: Mapping[str, Any] = {"shape": shape}
+        self.plain_settings = self.settings
+
+    def model(self) -> ModelView | None:
+        """Nothing is in it."""
+        return None
+
+    def child(self, name: str) -> LiveView:
+        """It holds no layer."""
+        raise KeyError(name)
+
+    def arguments(self, call: Call) -> Arguments:
+        """It is not called."""
+        return Arguments()
+
+
+def can_open(layer: object) -> bool:
+    """Whether it is a layer of Keras 3, which a symbolic call may open."""
+    return any(cls.__module__ == _LAYER for cls in type(layer).__mro__)
+
+
+def opened_call(layer: Any, node: Any) -> ModelView:
+    """The graph of one call of a layer, which Keras recorded as `node`.
+
+    Its inputs are in the order of the node's tensors.
+
+    Raises:
+        OpeningError: `call` cannot run on symbolic tensors.
+
+    """
+    keras = _keras(layer)
+    copies: dict[int, Any] = {}
+
+    def copy(value: Any) -> Any:
+        if not isinstance(value, keras.KerasTensor):
+            return value
+        if id(value) not in copies:
+            copies[id(value)] = keras.Input(batch_shape=value.shape, dtype=value.dtype, name="in")
+        return copies[id(value)]
+
+    args, kwargs = keras.tree.map_structure(copy, (node.arguments.args, node.arguments.kwargs))
+    return _traced(layer, args, kwargs, [copies[id(tensor)] for tensor in node.input_tensors])
+
+
+def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
+    """The graph of a subclassed model, called on inputs of the shapes given or built for.
+
+    `input_shapes` are by the names of the parameters of `call`, or by the keys of the dictionary
+    that it takes, without the batch axis.
+
+    Raises:
+        OpeningError: no shapes are given nor recorded, or `call` cannot run on symbolic tensors.
+
+    """
+    keras = _keras(model)
+    inputs: list[Any] = []
+
+    def tensor(name: str, shape: Sequence[int | None]) -> Any:
+        inputs.append(keras.Input(tuple(shape), name=name))
+        return inputs[-1]
+
+    names = _parameters(model)
+    first = next(iter(names), "inputs")
+    if not input_shapes:
+        kwargs = {
+            name if name in names else first: _structure(shapes, name, tensor)
+            for name, shapes in _built_shapes(model).items()
+        }
+    elif all(name in names for name in input_shapes):
+        kwargs = {name: tensor(name, shape) for name, shape in input_shapes.items()}
+    else:
+        kwargs = {first: {name: tensor(name, shape) for name, shape in input_shapes.items()}}
+    return _traced(model, (), kwargs, inputs)
+
+
+def _built_shapes(model: Any) -> Mapping[str, Any]:
+    """The shapes that a model was built for, by parameter of its `call`."""
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not shapes:
+        message = (
+            "it has no graph of layers and was not built: give the shape of every input, "
+            "input_shapes={'inputs': (224, 224, 3)}"
+        )
+        raise OpeningError(message)
+    return {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
+
+
+def _structure(shapes: Any, name: str, tensor: Callable[[str, Sequence[int | None]], Any]) -> Any:
+    """Tensors in the structure that shapes with a batch axis have."""
+    if isinstance(shapes, Mapping):
+        return {key: _structure(shapes[key], str(key), tensor) for key in shapes}
+    if shapes and all(length is None or isinstance(length, int) for length in shapes):
+        return tensor(name, shapes[1:])
+    return [_structure(shape, f"{name}_{place}", tensor) for place, shape in enumerate(shapes)]
+
+
+def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[Any]) -> ModelView:
+    """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
+    keras = _keras(layer)
+    settings = {**_inference(layer), **kwargs}
+    with _no_traces(layer), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            returned = layer.call(*args, **settings)
+        except Exception as error:  # whatever code of others may raise
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            message = f"it cannot be called on symbolic tensors: {told:.{_REASON_LENGTH}}"
+            raise OpeningError(message) from error
+        outputs = [tensor for tensor in keras.tree.flatten(returned) if tensor is not None]
+        symbolic = [tensor for tensor in outputs if isinstance(tensor, keras.KerasTensor)]
+        nodes = _walked(symbolic, inputs)
+    return _view(layer, nodes, inputs, outputs)
+
+
+def _inference(layer: Any) -> Mapping[str, Any]:
+    return {"training": False} if "training" in _parameters(layer) else {}
+
+
+def _parameters(layer: Any) -> Mapping[str, Any]:
+    """The parameters of `call`, in order."""
+    return inspect.signature(layer.call).parameters
+
+
+def _walked(outputs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    """The nodes between inputs and outputs, each after its sources."""
+    found: dict[int, Any] = {id(_source(tensor)): _source(tensor) for tensor in inputs}
+    waiting = [(_source(tensor), False) for tensor in outputs[::-1]]
+    while waiting:
+        node, is_ready = waiting.pop()
+        if id(node) in found:
+            continue
+        if is_ready:
+            found[id(node)] = node
+            continue
+        waiting.append((node, True))
+        waiting += [(_source(tensor), False) for tensor in node.input_tensors[::-1]]
+    return list(found.values())
+
+
+def _source(tensor: Any) -> Any:
+    """The node that made a tensor."""
+    history = tensor._keras_history  # noqa: SLF001  # Keras has no public name for its graph
+    return history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
+
+
+def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> ModelView:
+    produced: dict[int, Key] = {
+        id(tensor): (place, index)
+        for place, node in enumerate(nodes)
+        for index, tensor in enumerate(node.outputs)
+    }
+    calls = [
+        Call(
+            place,
+            PartView(node.operation),
+            tuple(produced[id(tensor)] for tensor in node.input_tensors),
+            (),
+            tuple(tensor.shape[1:] for tensor in node.outputs),
+            node,
+        )
+        for place, node in enumerate(nodes)
+    ]
+    for tensor in outputs:
+        if id(tensor) not in produced:
+            shape = tuple(map(int, getattr(tensor, "shape", ())))[1:]
+            produced[id(tensor)] = (len(calls), 0)
+            calls.append(Call(len(calls), ConstantView(shape), (), (), (shape,)))
+    return ModelView(
+        str(layer.name),
+        tuple(calls),
+        tuple(produced[id(tensor)] for tensor in inputs),
+        tuple(produced[id(tensor)] for tensor in outputs),
+    )
+
+
+@contextmanager
+def _no_traces(layer: Any) -> Iterator[None]:
+    """Remove what a symbolic call adds to the layers in `layer`."""
+    layers = list(layer._flatten_layers())  # noqa: SLF001  # no public name
+    before = [(each, name, list(getattr(each, name, ()))) for each in layers for name in _TRACES]
+    try:
+        yield
+    finally:
+        for each, name, kept in before:
+            if hasattr(each, name):
+                getattr(each, name)[:] = kept
+
+
+def weights_of(layer: Any) -> Mapping[int, tuple[str, Tensor]]:
+    """The weights of a layer and of all that it holds, by identity: name and shape."""
+    return {
+        id(weight): (str(weight.path), Tensor(tuple(map(int, weight.shape))))
+        for weight in layer.weights
+    }
+
+
+def _keras(layer: Any) -> Any:
+    """The Keras that the layer's class comes from, which its program has imported."""
+    return sys.modules[_LAYER.partition(".")[0]]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
