@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from costmodel.network import Network
     from costmodel.plugins import Plugins
+    from costmodel.tensor import Shape
 
 NOT_INSTALLED = (
     "no plugin offers any: costmodel was probably imported from a checkout that was never "
@@ -40,14 +42,21 @@ class Catalogue:
     _answers: dict[str, _Answers] = field(factory=dict, init=False)
     _devices: dict[str, Device] = field(factory=dict, init=False)
 
-    def read(self, source: object) -> Network:
+    def read(
+        self, source: object, input_shapes: Mapping[str, Shape] = MappingProxyType({})
+    ) -> Network:
         """The network in `source`, by the first reader that accepts it.
+
+        `input_shapes` binds open axes, by input name and without the batch axis.
 
         Raises:
             ReadError: no reader accepts it, or the one that does finds it damaged.
 
         """
-        return self.reader(source).read(source, self.layer_rules)
+        reader, rules = self.reader(source), self.layer_rules
+        if input_shapes:
+            return reader.read_at(source, rules, input_shapes)
+        return reader.read(source, rules)
 
     def reader(self, source: object) -> Reader:
         """The reader for `source`."""

@@ -128,15 +128,16 @@ def read(
 ) -> Network:
     """Read a network from a live model, a file, or the text of its JSON.
 
-    `input_shapes` binds the open axes of inputs, by input name and without the batch axis.
+    `input_shapes` binds the open axes of inputs, by input name and without the batch axis. A
+    subclassed model, which has a graph only once it is called, needs them unless it was built.
 
     Raises:
         ReadError: the source is of no known sort, or damaged.
         NetworkError: its layers do not make a network.
 
     """
-    network = (catalogue or catalogues.installed()).read(source)
-    return network.bind(input_shapes) if input_shapes else network
+    bound = Scenario(input_shapes=input_shapes or {}).input_shapes
+    return (catalogue or catalogues.installed()).read(source, bound)
 
 
 def measure_rates(
@@ -224,7 +225,9 @@ def estimate(
     _check_on_unpriced(on_unpriced)
     chosen = _devices(devices, catalogue)
     rules = catalogue.convention(convention)
-    network = source if isinstance(source, Network) else catalogue.read(source)
+    network = (
+        source if isinstance(source, Network) else catalogue.read(source, scenario.input_shapes)
+    )
     lowered = lower(network, scenario, rules)
     scenario.check_rates(layer.layer.name for layer in lowered)
     bills = [price(lowered, device, scenario, rules) for device in chosen]

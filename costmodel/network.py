@@ -141,7 +141,7 @@ class Network:
                 bound[port.layer].outputs[port.output] for port in self.sources(layer.name)
             )
             if layer.name in input_shapes and isinstance(layer, Input):
-                bound[layer.name] = _with_shape(layer, input_shapes[layer.name])
+                bound[layer.name] = bound_input(layer, input_shapes[layer.name])
             else:
                 bound[layer.name] = layer.with_inputs(feeds)
         return evolve(self, layers=tuple(bound.values()))
@@ -367,7 +367,13 @@ def _operators(layer: Layer) -> Iterable[Operator]:
     return () if isinstance(work, Reason) else work
 
 
-def _with_shape(layer: Input, shape: Shape) -> Layer:
+def bound_input(layer: Input, shape: Shape) -> Layer:
+    """The input with its open axes bound.
+
+    Raises:
+        ShapeError: the shape contradicts a declared axis.
+
+    """
     declared = layer.shape
     agree = len(declared) == len(shape) and all(
         before is None or before == after for before, after in zip(declared, shape, strict=False)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from costmodel.layer import LayerRules
     from costmodel.network import Network
+    from costmodel.tensor import Shape
 
 
 class Reader(ABC):
@@ -33,6 +34,22 @@ class Reader(ABC):
             ReadError: the source is damaged, too large, or not what it says.
 
         """
+
+    def read_at(
+        self, source: object, rules: LayerRules, input_shapes: Mapping[str, Shape]
+    ) -> Network:
+        """The network in `source` for inputs of these shapes, by name and without the batch.
+
+        Unless told otherwise, read first and bind then. A reader whose sources have a graph only
+        for inputs of given shapes needs more.
+
+        Raises:
+            ReadError: as `read`.
+            UnknownNameError: a name that is no input.
+            ShapeError: a shape that the network cannot take.
+
+        """
+        return self.read(source, rules).bind(input_shapes)
 
     def measure_rates(
         self,

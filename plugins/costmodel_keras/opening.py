@@ -14,16 +14,16 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from costmodel.errors import CostModelError
-from costmodel.tensor import Shape, Tensor
+from costmodel.tensor import Shape
 from costmodel_keras.arguments import Arguments
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
 
-OPERATIONS: Final = "keras.ops."
+_OPERATIONS: Final = "keras.ops."
 """What the kinds of functions of keras.ops start with."""
 
 _LAYER: Final = "keras.src.layers.layer"
@@ -45,7 +45,7 @@ class PartView(LiveView):
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
         super().__init__(layer)
-        if self.kind.startswith(OPERATIONS):
+        if is_operation(self.kind):
             # Keras numbers them through the whole program.
             self.name = _snake(type(layer).__name__)
 
@@ -53,13 +53,13 @@ class PartView(LiveView):
 class ConstantView:
     """An output of an opened layer that depends on none of its inputs."""
 
-    identity = None
-    base_kinds = ()
     parameter_count = 0
 
     def __init__(self, shape: Shape) -> None:
         """Take the shape without the batch axis."""
         self.name, self.kind = "constant", "keras.Constant"
+        self.identity: Hashable = None
+        self.base_kinds: tuple[str, ...] = ()
         self.settings: Mapping[str, Any] = {"shape": shape}
         self.plain_settings = self.settings
 
@@ -76,31 +76,33 @@ class ConstantView:
         return Arguments()
 
 
+def is_operation(kind: str) -> bool:
+    """Whether it is the kind of a function of keras.ops."""
+    return kind.startswith(_OPERATIONS)
+
+
 def can_open(layer: object) -> bool:
     """Whether it is a layer of Keras 3, which a symbolic call may open."""
     return any(cls.__module__ == _LAYER for cls in type(layer).__mro__)
 
 
-def opened_call(layer: Any, node: Any) -> ModelView:
+def opened_call(layer: Any, node: Any, shapes: Sequence[Shape]) -> ModelView:
     """The graph of one call of a layer, which Keras recorded as `node`.
 
-    Its inputs are in the order of the node's tensors.
+    Its inputs are in the order of the node's tensors, and of these `shapes` without the batch.
 
     Raises:
         OpeningError: `call` cannot run on symbolic tensors.
 
     """
     keras = _keras(layer)
-    copies: dict[int, Any] = {}
-
-    def copy(value: Any) -> Any:
-        if not isinstance(value, keras.KerasTensor):
-            return value
-        if id(value) not in copies:
-            copies[id(value)] = keras.Input(batch_shape=value.shape, dtype=value.dtype, name="in")
-        return copies[id(value)]
-
-    args, kwargs = keras.tree.map_structure(copy, (node.arguments.args, node.arguments.kwargs))
+    copies = {
+        id(tensor): keras.Input(shape, dtype=tensor.dtype, name="in")
+        for tensor, shape in zip(node.input_tensors, shapes, strict=True)
+    }
+    args, kwargs = keras.tree.map_structure(
+        lambda value: copies.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
+    )
     return _traced(layer, args, kwargs, [copies[id(tensor)] for tensor in node.input_tensors])
 
 
@@ -248,11 +250,10 @@ def _no_traces(layer: Any) -> Iterator[None]:
                 getattr(each, name)[:] = kept
 
 
-def weights_of(layer: Any) -> Mapping[int, tuple[str, Tensor]]:
-    """The weights of a layer and of all that it holds, by identity: name and shape."""
+def weights_of(layer: Any) -> Mapping[int, tuple[str, Shape]]:
+    """The weights of a layer and of all that it holds, by identity: path and shape."""
     return {
-        id(weight): (str(weight.path), Tensor(tuple(map(int, weight.shape))))
-        for weight in layer.weights
+        id(weight): (str(weight.path), tuple(map(int, weight.shape))) for weight in layer.weights
     }
 
 

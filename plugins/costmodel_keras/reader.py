@@ -8,23 +8,25 @@ from graphlib import CycleError
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from attrs import define, field
 
 from costmodel import files
-from costmodel.errors import ReadError, ShapeError
-from costmodel.layer import Layer, UnknownLayer
-from costmodel.network import Network, Port, topological_order
+from costmodel.errors import ReadError, ShapeError, UnknownNameError
+from costmodel.layer import Input, Layer, UnknownLayer
+from costmodel.network import Network, Port, bound_input, topological_order
 from costmodel.operators import Unpriced
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel_keras import archive, graph, legacy
+from costmodel_keras import archive, graph, legacy, opening
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
+from costmodel_keras.layers.constants import Variables
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
 from costmodel_keras.legacy_live import LegacyView, is_legacy
+from costmodel_keras.opening import OpeningError, is_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -62,7 +64,16 @@ class KerasReader(Reader):
 
     def read(self, source: object, rules: LayerRules) -> Network:
         """The network in `source`, each layer by its rule."""
-        return read_view(_view(source, rules), rules)
+        return self.read_at(source, rules, {})
+
+    def read_at(
+        self, source: object, rules: LayerRules, input_shapes: Mapping[str, Shape]
+    ) -> Network:
+        """The network in `source` for inputs of these shapes.
+
+        A subclassed model is called with them; it is built then, if it was not before.
+        """
+        return read_view(_view(source, rules), rules, input_shapes)
 
     def measure_rates(
         self,
@@ -99,27 +110,58 @@ def _config_view(config: Any, where: str, rules: LayerRules) -> LayerView:
     return graph.ConfigView(config, where)
 
 
-def read_view(view: LayerView, rules: LayerRules) -> Network:
-    """The network that a view of a whole model shows.
+def read_view(
+    view: LayerView, rules: LayerRules, input_shapes: Mapping[str, Shape] = MappingProxyType({})
+) -> Network:
+    """The network that a view of a whole model shows, for inputs of these shapes if given.
 
     Raises:
-        ReadError: it is no functional or sequential model, or its parts do not fit together.
+        ReadError: it has no graph and cannot be opened, or its parts do not fit together.
 
     """
     model = view.model()
     if model is None:
-        message = (
-            f"{view.name!r} is a {view.kind!r} without a graph of layers; "
-            "expected a Functional or Sequential model"
-        )
-        raise ReadError(message)
-    assembly = _Assembly(rules)
-    outputs = assembly.add_model(model, "", None)
+        model = _opened(view, input_shapes)
     if not model.outputs:
         message = f"model {view.name!r} names no outputs; expected at least one"
         raise ReadError(message)
+    assembly = _Assembly(rules, input_shapes)
+    outputs = assembly.add_model(model, "", None)
+    assembly.hold_weights()
     left = tuple(port for port in outputs if port is not None)
-    return Network(view.name, tuple(assembly.layers.values()), assembly.edges, left)
+    network = Network(view.name, tuple(assembly.layers.values()), assembly.edges, left)
+    _check_names(network, input_shapes)
+    return network
+
+
+def _opened(view: LayerView, input_shapes: Mapping[str, Shape]) -> ModelView:
+    """The graph of a model that has none of its own."""
+    if not isinstance(view, graph.LiveView) or not opening.can_open(view.layer):
+        message = (
+            f"{view.name!r} is a {view.kind!r} without a graph of layers, as a subclassed model "
+            "is saved; expected a Functional or Sequential model, or the live model in Keras 3"
+        )
+        raise ReadError(message)
+    try:
+        return opening.opened_model(view.layer, input_shapes)
+    except OpeningError as error:
+        message = f"{view.name!r} is a {view.kind!r} without a graph of layers: {error}"
+        raise ReadError(message) from error
+
+
+def _check_names(network: Network, input_shapes: Mapping[str, Shape]) -> None:
+    inputs = {layer.name for layer in network.inputs}
+    for name in input_shapes:
+        if name not in inputs:
+            raise UnknownNameError(name, inputs, "input")
+
+
+class Opened(NamedTuple):
+    """A layer that was opened: where it stands, the live object, and the graph in it."""
+
+    path: str
+    layer: Any
+    model: ModelView
 
 
 @define
@@ -127,11 +169,15 @@ class _Assembly:
     """A network in the making: its layers by name, and what feeds them."""
 
     rules: LayerRules
+    input_shapes: Mapping[str, Shape] = field(factory=dict)
     layers: dict[str, Layer] = field(factory=dict)
     edges: dict[str, tuple[Port, ...]] = field(factory=dict)
     calls: dict[str, int] = field(factory=dict)
     first: dict[Hashable, str] = field(factory=dict)
     made: dict[Hashable, Layer] = field(factory=dict)
+    views: dict[str, LayerView] = field(factory=dict)
+    opened: list[Opened] = field(factory=list)
+    closed: dict[Hashable, str] = field(factory=dict)
 
     def add_model(
         self,
@@ -185,12 +231,16 @@ class _Assembly:
         if None in sources:
             self._add_behind_unknown(call, path, ports)
             return
-        inner = view.model()
+        inner, cls = view.model(), None
+        if inner is None:
+            cls = self.rules.find(view.kind, view.base_kinds)
+            if cls is None:
+                inner = self._open(call, path, sources)  # type: ignore[arg-type]  # none is None
         if inner is not None:
             left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())  # type: ignore[arg-type]  # none is None
             ports.update({(call.key, index): port for index, port in enumerate(left)})
             return
-        layer = self._add_layer(call, path, sources)  # type: ignore[arg-type]  # none is None
+        layer = self._add_layer(call, path, sources, cls)  # type: ignore[arg-type]  # none is None
         if recorded:
             _check_recorded(layer, call)
         if len(layer.outputs) == 1:
@@ -225,28 +275,87 @@ class _Assembly:
         count = self.calls[path] = self.calls.get(path, 0) + 1
         return path if count == 1 else f"{path}@{count}"
 
-    def _add_layer(self, call: Call, path: str, sources: tuple[Port, ...]) -> Layer:
+    def _add_layer(
+        self, call: Call, path: str, sources: tuple[Port, ...], cls: type[Layer] | None
+    ) -> Layer:
         name = self._name(path)
         layers = self.layers
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
         identity = call.layer.identity
         first = self.first.setdefault(path if identity is None else identity, name)
-        layer = self._make(call, name, inputs, None if first == name else first)
+        layer = self._make(call, name, inputs, None if first == name else first, cls)
+        if name in self.input_shapes and isinstance(layer, Input):
+            layer = bound_input(layer, self.input_shapes[name])
         self.layers[name] = layer
         self.edges[name] = sources
+        self.views[name] = call.layer
         return layer
+
+    def _open(self, call: Call, path: str, sources: tuple[Port, ...]) -> ModelView | None:
+        """The graph of a layer that no rule knows, if it can be had."""
+        view = call.layer
+        if not isinstance(view, graph.LiveView) or not opening.can_open(view.layer):
+            return None
+        shapes = [self._tensor(port).shape for port in sources]
+        try:
+            model = opening.opened_call(view.layer, call.node, shapes)
+        except OpeningError as error:
+            self.closed[view.identity] = str(error)
+            return None
+        self.opened.append(Opened(path, view.layer, model))
+        return model
+
+    def hold_weights(self) -> None:
+        """Give every opened layer the weights that no layer in it holds.
+
+        The functions of keras.ops that read them share them.
+        """
+        if not self.opened:
+            return
+        held: set[int] = set()
+        for view in self.views.values():
+            if isinstance(view, graph.LiveView) and hasattr(view.layer, "weights"):
+                held |= opening.weights_of(view.layer).keys()
+        for each in reversed(self.opened):  # those within come after
+            self._hold(each, held)
+
+    def _hold(self, opened: Opened, held: set[int]) -> None:
+        weights = opening.weights_of(opened.layer)
+        own = tuple(found for key, found in weights.items() if key not in held)
+        held |= weights.keys()
+        parts = {id(call.layer) for call in opened.model.calls}
+        readers = [
+            name
+            for name, layer in self.layers.items()
+            if layer.parameters and id(self.views.get(name)) in parts and is_operation(layer.kind)
+        ]
+        if not own and not readers:
+            return
+        name = self._name(f"{opened.path}/weights")
+        self.layers[name] = Variables(name, "keras.Variable", weights=own)
+        self.edges[name] = ()
+        for reader in readers:
+            self.layers[reader] = self.layers[reader].renamed(reader, name)
 
     def _tensor(self, port: Port) -> Tensor:
         return self.layers[port.layer].outputs[port.output]
 
-    def _make(self, call: Call, name: str, inputs: tuple[Tensor, ...], shares: str | None) -> Layer:
+    def _make(
+        self,
+        call: Call,
+        name: str,
+        inputs: tuple[Tensor, ...],
+        shares: str | None,
+        cls: type[Layer] | None,
+    ) -> Layer:
         view = call.layer
-        cls = self.rules.find(view.kind, view.base_kinds)
         if cls is None:
+            why = self.closed.get(view.identity)
+            reason = self.rules.reason_unknown(view.kind)
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
                 recorded=call.output_shapes or (), parameters_held=view.parameter_count,
-                reason=self.rules.reason_unknown(view.kind),
+                reason=f"{reason}; {why}" if why else reason,
             )  # fmt: skip
         try:
             return self._ruled(cls, call, name, inputs, shares)

@@ -19,6 +19,7 @@ from costmodel_keras.layers.basic import (
     ParametricRectifier,
     TrainingOnly,
 )
+from costmodel_keras.layers.constants import Constant, Variables
 from costmodel_keras.layers.convolution import Conv, ConvTranspose, DepthwiseConv, SeparableConv
 from costmodel_keras.layers.einsum import EinsumDense
 from costmodel_keras.layers.embedding import ReversibleEmbedding
@@ -62,6 +63,7 @@ LAYERS: tuple[type[Layer], ...] = (
     BatchNormalization,
     Bidirectional,
     Concatenate,
+    Constant,
     Conv,
     ConvCell,
     ConvTranspose,
@@ -98,6 +100,7 @@ LAYERS: tuple[type[Layer], ...] = (
     TimeDistributed,
     TrainingOnly,
     UpSampling,
+    Variables,
     ZeroPadding,
     *OPERATIONS,
 )
