@@ -10,6 +10,7 @@ then the layer stays closed.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
@@ -25,6 +26,9 @@ from costmodel_keras.graph import Call, Key, LiveView, ModelView
 
 _OPERATIONS: Final = "keras.ops."
 """What the kinds of functions of keras.ops start with."""
+
+_KERAS: Final = "keras"
+_SPEC: Final = "compute_output_spec"
 
 _LAYER: Final = "keras.src.layers.layer"
 """The module where Keras 3 keeps the base of all layers."""
@@ -96,14 +100,18 @@ def opened_call(layer: Any, node: Any, shapes: Sequence[Shape]) -> ModelView:
 
     """
     keras = _keras(layer)
-    copies = {
-        id(tensor): keras.Input(shape, dtype=tensor.dtype, name="in")
-        for tensor, shape in zip(node.input_tensors, shapes, strict=True)
-    }
-    args, kwargs = keras.tree.map_structure(
-        lambda value: copies.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
-    )
-    return _traced(layer, args, kwargs, [copies[id(tensor)] for tensor in node.input_tensors])
+
+    def traced(batch: int | None) -> ModelView:
+        copies = {
+            id(tensor): keras.Input(batch_shape=(batch, *shape), dtype=tensor.dtype, name="in")
+            for tensor, shape in zip(node.input_tensors, shapes, strict=True)
+        }
+        args, kwargs = keras.tree.map_structure(
+            lambda value: copies.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
+        )
+        return _traced(layer, args, kwargs, [copies[id(tensor)] for tensor in node.input_tensors])
+
+    return _with_some_batch(traced)
 
 
 def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
@@ -116,11 +124,27 @@ def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
         OpeningError: no shapes are given nor recorded, or `call` cannot run on symbolic tensors.
 
     """
+    return _with_some_batch(lambda batch: _called(model, input_shapes, batch))
+
+
+def _with_some_batch(traced: Callable[[int | None], ModelView]) -> ModelView:
+    """The graph for an open batch, or where code asks for its length, that of one example.
+
+    Constants that are made for one example hold for all; longer ones might differ along the
+    batch.
+    """
+    try:
+        return traced(None)
+    except OpeningError:
+        return traced(1)
+
+
+def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) -> ModelView:
     keras = _keras(model)
     inputs: list[Any] = []
 
     def tensor(name: str, shape: Sequence[int | None]) -> Any:
-        inputs.append(keras.Input(tuple(shape), name=name))
+        inputs.append(keras.Input(batch_shape=(batch, *shape), name=name))
         return inputs[-1]
 
     names = _parameters(model)
@@ -162,7 +186,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
     """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
     keras = _keras(layer)
     settings = {**_inference(layer), **kwargs}
-    with _no_traces(layer), warnings.catch_warnings():
+    with _no_traces(layer), _true_shapes(layer, keras), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             returned = layer.call(*args, **settings)
@@ -250,6 +274,27 @@ def _no_traces(layer: Any) -> Iterator[None]:
                 getattr(each, name)[:] = kept
 
 
+@contextmanager
+def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
+    """Let the layers in `layer` find the shape of what they give from their calls.
+
+    What a class declares of it may leave axes open that are known, or not be meant for
+    symbolic calls at all. Keras's own classes are right, and quicker, but for one.
+    """
+    undeclared = [each for each in layer._flatten_layers() if not _is_exact(type(each))]  # noqa: SLF001  # no public name
+    for each in undeclared:
+        vars(each)[_SPEC] = functools.partial(keras.Operation.compute_output_spec, each)
+    try:
+        yield
+    finally:
+        for each in undeclared:
+            del vars(each)[_SPEC]
+
+
+def _is_exact(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == _KERAS and cls.__name__ != "EinsumDense"
+
+
 def weights_of(layer: Any) -> Mapping[int, tuple[str, Shape]]:
     """The weights of a layer and of all that it holds, by identity: path and shape."""
     return {
@@ -259,7 +304,7 @@ def weights_of(layer: Any) -> Mapping[int, tuple[str, Shape]]:
 
 def _keras(layer: Any) -> Any:
     """The Keras that the layer's class comes from, which its program has imported."""
-    return sys.modules[_LAYER.partition(".")[0]]
+    return sys.modules[_KERAS]
 
 
 def _snake(name: str) -> str:

@@ -315,14 +315,14 @@ class _Assembly:
         held: set[int] = set()
         for view in self.views.values():
             if isinstance(view, graph.LiveView) and hasattr(view.layer, "weights"):
-                held |= opening.weights_of(view.layer).keys()
+                held.update(opening.weights_of(view.layer))
         for each in reversed(self.opened):  # those within come after
             self._hold(each, held)
 
     def _hold(self, opened: Opened, held: set[int]) -> None:
         weights = opening.weights_of(opened.layer)
         own = tuple(found for key, found in weights.items() if key not in held)
-        held |= weights.keys()
+        held.update(weights)
         parts = {id(call.layer) for call in opened.model.calls}
         readers = [
             name
