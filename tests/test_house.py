@@ -130,7 +130,8 @@ def test_the_core_imports_no_plugin() -> None:
 def test_no_module_imports_a_framework(file: Path) -> None:
     tree = ast.parse(file.read_text())
     tops = {name.partition(".")[0] for name in imported(tree, also_in_functions=True)}
-    assert not tops & FRAMEWORKS
+    # One file is a program of its own, which reads HDF5 where it can do no harm.
+    assert tops & FRAMEWORKS == ({"h5py"} if file.name == "hdf5_attributes.py" else set())
 
 
 def run_alone(program: str) -> list[str]:

@@ -24,7 +24,7 @@ SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 TIME_LIMIT_SECONDS: Final = 20.0
 """A good file takes 0.3 s, most of it to import h5py."""
 
-_CHILD: Final = "attributes.py"
+_CHILD: Final = "hdf5_attributes.py"
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """NumPy, which h5py brings, else reserves memory for every core."""
 

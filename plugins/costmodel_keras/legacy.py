@@ -38,15 +38,16 @@ class Difference:
     """Values of settings that early releases did not write, where Keras 3 has another default."""
 
 
-_UNDILATED: Final = Difference(defaults={"dilation_rate": 1})
+_FLAT: Final = Difference(defaults={"dilation_rate": (1, 1)})
+_DEEP: Final = Difference(defaults={"dilation_rate": (1, 1, 1)})
 _RESET_BEFORE: Final = Difference(defaults={"reset_after": False})
 
 DIFFERENCES: Final[Mapping[str, Difference]] = {
     "BatchNormalizationV1": Difference("BatchNormalization"),
     "BatchNormalizationV2": Difference("BatchNormalization"),
-    "Conv2DTranspose": _UNDILATED,
-    "Conv3DTranspose": _UNDILATED,
-    "DepthwiseConv2D": _UNDILATED,
+    "Conv2DTranspose": _FLAT,
+    "Conv3DTranspose": _DEEP,
+    "DepthwiseConv2D": _FLAT,
     "GRU": _RESET_BEFORE,
     "GRUCell": _RESET_BEFORE,
     "InputLayer": Difference(renamed={"batch_input_shape": "batch_shape"}),
@@ -98,7 +99,7 @@ def modern(entry: Any, known: Collection[str], where: str) -> Any:
     change = difference(class_name)
     made = {
         **entry,
-        "module": _module(entry, config, known),
+        "module": _module(entry, change.name or class_name, config, known),
         "class_name": change.name or class_name,
         "config": _settings(config, change, known, where),
     }
@@ -107,9 +108,11 @@ def modern(entry: Any, known: Collection[str], where: str) -> Any:
     return made
 
 
-def _module(entry: Mapping[str, Any], config: Mapping[str, Any], known: Collection[str]) -> Any:
+def _module(
+    entry: Mapping[str, Any], name: str, config: Mapping[str, Any], known: Collection[str]
+) -> Any:
     """Where the class of an entry comes from: said, told by its registered name, or looked for."""
-    _, is_registered, name = entry["class_name"].rpartition(">")
+    is_registered = ">" in entry["class_name"]
     if not is_registered and "module" in entry:
         return entry["module"]
     if _is_operation(entry, config):
@@ -124,7 +127,9 @@ def _module(entry: Mapping[str, Any], config: Mapping[str, Any], known: Collecti
 
 def _is_operation(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether it is a function of keras.ops, which has no type of its own as every layer has."""
-    return "inbound_nodes" in entry and "dtype" not in config and "layers" not in config
+    nodes = entry.get("inbound_nodes")
+    is_called = isinstance(nodes, list) and bool(nodes) and _is_modern(nodes[0])
+    return is_called and "dtype" not in config and "layers" not in config
 
 
 def _settings(
@@ -166,7 +171,9 @@ def _model(class_name: str, config: dict[str, Any], known: Collection[str]) -> d
     ]
     if class_name == _SEQUENTIAL:
         return {**config, "layers": _with_input(layers)}
-    # A model counts its making as its first call, one by one as the files have it.
+    if not any(map(_has_old_nodes, layers)):
+        return {**config, "layers": layers}
+    # Keras 2 counts the making of a model as its first call.
     own = {_name(layer): layer["class_name"] for layer in layers if _counts_its_making(layer)}
     made = {**config, "layers": [_connected(layer, own) for layer in layers]}
     if "output_layers" in config:
@@ -221,13 +228,17 @@ def _shifted(value: Any, own: Collection[str]) -> Any:
 
 def _connected(layer: Any, own: Collection[str]) -> Any:
     """A layer of a functional model with its nodes as Keras 3 writes them."""
-    nodes = layer.get("inbound_nodes") if isinstance(layer, Mapping) else None
-    if not isinstance(nodes, list) or not nodes or all(map(_is_modern, nodes)):
+    if not _has_old_nodes(layer):
         return layer
-    made = [_node(node, own, _name(layer)) for node in nodes]
+    made = [_node(node, own, _name(layer)) for node in layer["inbound_nodes"]]
     if layer["class_name"] in FUNCTION_LAYERS:
         return _as_operation(layer, made)
     return {**layer, "inbound_nodes": made}
+
+
+def _has_old_nodes(layer: Any) -> bool:
+    nodes = layer.get("inbound_nodes") if isinstance(layer, Mapping) else None
+    return isinstance(nodes, list) and not all(map(_is_modern, nodes))
 
 
 def _is_modern(node: Any) -> bool:
@@ -299,7 +310,7 @@ def _as_operation(layer: Mapping[str, Any], nodes: list[dict[str, Any]]) -> Mapp
     try:
         found = operation(function, node["args"], node["kwargs"])
     except FunctionError:
-        return {**layer, "class_name": f"tf.{function}", "module": "", "inbound_nodes": nodes}
+        return {**layer, "class_name": function, "module": "tf", "inbound_nodes": nodes}
     settings = {"name": layer["config"].get("name"), **found.settings}
     call = {"args": list(found.positional), "kwargs": dict(found.named)}
     return {

@@ -31,7 +31,8 @@ _KERAS: Final = "keras"
 _SPEC: Final = "compute_output_spec"
 
 _LAYER: Final = "keras.src.layers.layer"
-"""The module where Keras 3 keeps the base of all layers."""
+_LAMBDA: Final = "keras.src.layers.core.lambda_layer"
+"""The modules where Keras 3 keeps the base of all layers, and the layer of any function."""
 
 _TRACES: Final = ("_inbound_nodes", "_outbound_nodes", "_losses")
 """What a symbolic call adds to a layer."""
@@ -86,8 +87,13 @@ def is_operation(kind: str) -> bool:
 
 
 def can_open(layer: object) -> bool:
-    """Whether it is a layer of Keras 3, which a symbolic call may open."""
-    return any(cls.__module__ == _LAYER for cls in type(layer).__mro__)
+    """Whether a symbolic call may open it: a layer for Keras 3 that is none of Keras's own.
+
+    Of these each has a rule or a reason why it has none; a Lambda is never run.
+    """
+    modules = [cls.__module__ for cls in type(layer).__mro__]
+    is_own = modules[0].partition(".")[0] == _KERAS
+    return _LAYER in modules and _LAMBDA not in modules and not is_own
 
 
 def opened_call(layer: Any, node: Any, shapes: Sequence[Shape]) -> ModelView:

@@ -30,13 +30,32 @@ class ScaleAndShift(Layer):
         )  # fmt: skip
 
 
+def from_the_front(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes that Keras may count from the end, counted from the front, the batch included."""
+    counted = tuple(axis + rank + 1 if axis < 0 else axis for axis in axes)
+    return axes if min(counted, default=0) < 0 else counted
+
+
 @frozen(slots=False)
-class BatchNormalization(ScaleAndShift):
+class Normalizing(Layer):
+    """What normalizations share: the axes along which they have their constants."""
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+
+    def __attrs_post_init__(self) -> None:
+        """Write an axis in one way; Keras 2 counts from the front what Keras 3 leaves as given."""
+        if self.inputs:
+            axes = from_the_front(self.axis, len(self.input_shape))
+            object.__setattr__(self, "axis", axes)
+        super().__attrs_post_init__()
+
+
+@frozen(slots=False)
+class BatchNormalization(Normalizing, ScaleAndShift):
     """Normalization by statistics of training: at inference a fixed scale and shift."""
 
     kinds: ClassVar = ("keras.BatchNormalization",)
 
-    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
     center: bool = setting(settings.flag, default=True)
     scale: bool = setting(settings.flag, default=True)
 
@@ -56,12 +75,11 @@ class BatchNormalization(ScaleAndShift):
 
 
 @frozen(slots=False)
-class LayerNormalization(Layer):
+class LayerNormalization(Normalizing):
     """Normalization by the statistics of each example."""
 
     kinds: ClassVar = ("keras.LayerNormalization",)
 
-    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
     center: bool = setting(settings.flag, default=True)
     scale: bool = setting(settings.flag, default=True)
     rms_scaling: bool = setting(settings.flag, default=False)

@@ -1,6 +1,6 @@
 """A program: print two attributes of an HDF5 file as JSON, within bounds.
 
-Run by `costmodel_keras.hdf5` as `python attributes.py FILE LIMIT`; it imports nothing of the
+Run by `costmodel_keras.hdf5` as `python hdf5_attributes.py FILE LIMIT`; it imports nothing of the
 project.
 """
 
@@ -12,8 +12,11 @@ from typing import Any, Final
 
 WANTED: Final = ("model_config", "keras_version")
 
-_MEMORY_BEYOND: Final = 8
-"""Times the limit of an attribute that the library may take to read it: it copies."""
+_MEMORY_LEAST: Final = 2**28
+"""Bytes that the library may take to open a file."""
+
+_COPIES: Final = 8
+"""Times the limit of an attribute that the library may take to read it."""
 
 
 def main(path: str, limit: int) -> dict[str, Any]:
@@ -22,7 +25,7 @@ def main(path: str, limit: int) -> dict[str, Any]:
         import h5py  # noqa: PLC0415  # may be missing, which is an answer
     except ImportError:
         return {"error": "no h5py"}
-    _bound_memory(_MEMORY_BEYOND * limit)
+    _bound_memory(_MEMORY_LEAST + _COPIES * limit)
     try:
         with h5py.File(path, "r") as file:
             return {"attributes": {name: _text(file, name, limit) for name in _present(file)}}
