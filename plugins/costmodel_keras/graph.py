@@ -376,25 +376,30 @@ class LiveView:
 
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
-        self.layer = layer
+        self._layer = layer
         self.kind, self.base_kinds, self.model_kind = _class_facts(layer.__class__)
         self.identity: Hashable = id(layer)
         self.name = str(layer.name)
 
     @property
+    def layer(self) -> Any:
+        """The object itself."""
+        return self._layer
+
+    @property
     def parameter_count(self) -> int | None:
         """Number of parameter elements, once the layer is built."""
-        return int(self.layer.count_params()) if getattr(self.layer, "built", False) else None
+        return int(self._layer.count_params()) if getattr(self._layer, "built", False) else None
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names in Keras."""
-        return _Attributes(self.layer)
+        return _Attributes(self._layer)
 
     @property
     def plain_settings(self) -> Mapping[str, Any]:
         """Those that are attributes and no properties."""
-        attributes: Mapping[str, Any] = vars(self.layer)
+        attributes: Mapping[str, Any] = vars(self._layer)
         return attributes
 
     def child(self, name: str) -> LayerView:
@@ -418,7 +423,7 @@ class LiveView:
         """The graph in it, if it is a model."""
         sort = self.model_kind
         if sort == _SEQUENTIAL:
-            graph = getattr(self.layer, "_functional", None)
+            graph = getattr(self._layer, "_functional", None)
             if graph is None:
                 message = (
                     f"model {self.name!r} is not built; "
@@ -426,7 +431,7 @@ class LiveView:
                 )
                 raise ReadError(message)
             return _live(graph, self.name)
-        return _live(self.layer, self.name) if sort else None
+        return _live(self._layer, self.name) if sort else None
 
 
 @functools.cache

@@ -42,7 +42,7 @@ class LegacyView(LiveView):
         """The settings by their names in Keras 3."""
         if self._operation is not None:
             return self._operation.settings
-        return _Settings(super().settings, type(self.layer).__name__)
+        return _Settings(super().settings, type(self._layer).__name__)
 
     @property
     def plain_settings(self) -> Mapping[str, Any]:
@@ -65,13 +65,13 @@ class LegacyView(LiveView):
         """The graph in it, if it is a model."""
         if self.model_kind is None:
             return None
-        if not getattr(self.layer, "_is_graph_network", False):
+        if not getattr(self._layer, "_is_graph_network", False):
             message = (
                 f"model {self.name!r} is not built; "
                 "call model.build(input_shape), or add an Input in front"
             )
             raise ReadError(message)
-        return _model(self.layer, self.name)
+        return _model(self._layer, self.name)
 
 
 class _Settings(UserDict[str, Any]):

@@ -549,7 +549,9 @@ class Concatenate(Moved):
         others = [_replaced(whole, axis, 1) for whole in wholes]
         if any(whole[:1] == (BATCH,) for whole in others):
             # A constant made for one example goes with every one.
-            others = [_replaced(whole, 0, BATCH) if whole[:1] == (1,) else whole for whole in others]
+            others = [
+                _replaced(whole, 0, BATCH) if whole[:1] == (1,) else whole for whole in others
+            ]
         total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
         return (_replaced(_agreed(others), axis, total),)
 
