@@ -22,7 +22,7 @@ from costmodel.estimates import ON_UNPRICED, Estimate
 from costmodel.network import Network
 
 _DEFAULT: Final = Convention().name
-SOURCE = "MODEL is a .keras file or the JSON of model.to_json()."
+SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
 
 
 @click.command(epilog=SOURCE)

@@ -89,6 +89,9 @@ class KerasReader(Reader):
         if isinstance(source, str | Path):
             message = "example data needs a live model, not a file: load it with Keras first"
             raise ReadError(message)
+        if is_legacy(source):
+            message = "example data runs through models of Keras 3; this one is of Keras 2"
+            raise ReadError(message)
         return measure(source, examples, batch_size, progress)
 
 

@@ -14,7 +14,7 @@ from keras2_networks import NETWORKS
 from worlds import CATALOGUE, HOUSE, world
 
 import costmodel_qkeras.hooks
-from costmodel import Network, read
+from costmodel import Network, measure_rates, read
 from costmodel.errors import ReadError
 
 # What Keras itself warns of when it writes HDF5.
@@ -373,3 +373,10 @@ def test_a_library_that_breaks_down_harms_nobody(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ReadError, match="the HDF5 library broke down"):
         network(path)
+
+
+def test_rates_of_a_model_of_keras_2_are_not_measured() -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    model = NETWORKS["perceptron"](tf_keras)
+    with pytest.raises(ReadError, match="this one is of Keras 2"):
+        measure_rates(model, [[0.0] * 6], catalogue=CATALOGUE)
