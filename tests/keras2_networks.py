@@ -203,6 +203,30 @@ def distributed(keras: Any) -> Any:
     return chain(keras, (3, *IMAGE), new.TimeDistributed(step, name="steps"))
 
 
+def recurrent(keras: Any) -> Any:
+    """Layers over time, in both directions, and with states among their results."""
+    new = keras.layers
+    inputs = keras.Input(LINE, name="in")
+    both = new.Bidirectional(new.GRU(3, return_sequences=True, name="gru"), name="both")(inputs)
+    steps, *state = new.LSTM(4, return_sequences=True, return_state=True, name="lstm")(both)
+    cells = new.StackedRNNCells(
+        [new.LSTMCell(4, name="low"), new.GRUCell(3, name="high")], name="cells"
+    )
+    last = new.RNN(cells, name="stack")(steps)
+    simple = new.SimpleRNN(4, name="simple")(steps, initial_state=state[:1])
+    return keras.Model(inputs, [last, simple, state[1]], name="net")
+
+
+def attention(keras: Any) -> Any:
+    """Attention by layers, arguments by their names."""
+    new = keras.layers
+    inputs = keras.Input(LINE, name="in")
+    heads = new.MultiHeadAttention(2, 3, name="heads")(inputs, value=inputs, key=inputs)
+    dense = new.EinsumDense("abc,cd->abd", output_shape=(None, 4), name="einsum")(heads)
+    found = new.Attention(name="dot")([dense, inputs])
+    return keras.Model(inputs, new.LayerNormalization(name="norm")(found), name="net")
+
+
 def channels_first(keras: Any) -> Any:
     """Channels in front of the image."""
     new = keras.layers
@@ -228,7 +252,7 @@ NETWORKS: dict[str, Callable[[Any], Any]] = {
     for build in (
         perceptron, convolutional, residual, branches, separable, transposed, grouped, line, block,
         embedding, reshaping, activations, normalizations, shared, nested, nested_at_the_end,
-        of_dictionaries, distributed, channels_first, open_sizes,
+        of_dictionaries, distributed, recurrent, attention, channels_first, open_sizes,
     )
 }  # fmt: skip
 """By name; each is saved by Keras 2 in `tests/keras/samples`."""

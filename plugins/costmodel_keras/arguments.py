@@ -18,6 +18,9 @@ from costmodel.errors import ReadError
 CALL: Final = "arguments of the call"
 """The source of a setting that holds the arguments; only a class that declares it gets them."""
 
+_TRAINING: Final = "training"
+"""An argument that says nothing of the cost at inference."""
+
 ARRAYS: Final = ("__numpy__", "__tensor__")
 """The classes under which a file keeps arrays."""
 
@@ -136,7 +139,9 @@ def live_arguments(node: Any) -> Arguments:
 def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any], convert: Any) -> Arguments:
     # Keras numbers the tensors of a mapping in the order of its keys.
     positional = tuple([convert(value) for value in args])
-    return Arguments(positional, tuple([(name, convert(kwargs[name])) for name in sorted(kwargs)]))
+    # Releases differ in whether they write down what was left out.
+    named = [name for name in sorted(kwargs) if kwargs[name] is not None and name != _TRAINING]
+    return Arguments(positional, tuple([(name, convert(kwargs[name])) for name in named]))
 
 
 def _recorded(value: Any, places: Iterator[int]) -> Value:

@@ -404,11 +404,11 @@ class LiveView:
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
-        return LiveView(self.settings[name])
+        return type(self)(self.settings[name])
 
     def children(self, name: str) -> Sequence[LayerView]:
         """The layers that it holds in a list as a setting."""
-        return [LiveView(layer) for layer in self.settings[name]]
+        return [type(self)(layer) for layer in self.settings[name]]
 
     @property
     def quantization(self) -> str | None:

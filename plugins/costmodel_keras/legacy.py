@@ -60,6 +60,11 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
 ACTIVATIONS: Final[Mapping[str, str]] = {"swish": "silu"}
 """Activations by their names in Keras 2, and in Keras 3."""
 
+RECURRENT: Final = frozenset(
+    {"Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "RNN", "SimpleRNN"}
+)
+"""Layers that may be called with their first states."""
+
 _ACTIVATION_SETTINGS: Final = ("activation", "recurrent_activation")
 _SAME: Final = Difference()
 
@@ -230,7 +235,7 @@ def _connected(layer: Any, own: Collection[str]) -> Any:
     """A layer of a functional model with its nodes as Keras 3 writes them."""
     if not _has_old_nodes(layer):
         return layer
-    made = [_node(node, own, _name(layer)) for node in layer["inbound_nodes"]]
+    made = [_node(node, own, layer) for node in layer["inbound_nodes"]]
     if layer["class_name"] in FUNCTION_LAYERS:
         return _as_operation(layer, made)
     return {**layer, "inbound_nodes": made}
@@ -245,8 +250,9 @@ def _is_modern(node: Any) -> bool:
     return isinstance(node, Mapping) and "args" in node
 
 
-def _node(node: Any, own: Collection[str], layer: str) -> dict[str, Any]:
+def _node(node: Any, own: Collection[str], called: Mapping[str, Any]) -> dict[str, Any]:
     """One call: a structure of `[layer, call, output, other arguments]`."""
+    layer = _name(called)
     leaves = list(_leaves(node))
     if not leaves:
         message = f"layer {layer!r}: expected [layer, call, output], found {node!r:.80}"
@@ -258,7 +264,17 @@ def _node(node: Any, own: Collection[str], layer: str) -> dict[str, Any]:
     given = _arguments(node, own)
     if isinstance(given, list) and len(given) == 1:
         given = given[0]  # a single tensor stands in a list of its own
-    return {"args": [given], "kwargs": {name: _arguments(others[name], own) for name in others}}
+    kwargs = {name: _arguments(others[name], own) for name in others}
+    return with_states(called["class_name"], {"args": [given], "kwargs": kwargs})
+
+
+def with_states(class_name: str, node: dict[str, Any]) -> dict[str, Any]:
+    """A call of a recurrent layer, with the states that Keras 2 lists behind its input."""
+    first = node["args"][0] if node["args"] else None
+    if class_name not in RECURRENT or not isinstance(first, list) or len(first) < 2:  # noqa: PLR2004  # a state
+        return node
+    given, *states = first
+    return {"args": [given], "kwargs": {**node["kwargs"], "initial_state": states}}
 
 
 def _leaves(value: Any) -> Iterator[list[Any]]:

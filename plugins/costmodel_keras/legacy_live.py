@@ -10,8 +10,8 @@ from typing import Any, Final
 from costmodel.errors import ReadError
 from costmodel_keras.arguments import Arguments, recorded_arguments
 from costmodel_keras.functions import FunctionError, Operation, operation
-from costmodel_keras.graph import Call, Key, LayerView, LiveView, ModelView
-from costmodel_keras.legacy import ACTIVATIONS, FUNCTION_LAYERS, difference
+from costmodel_keras.graph import Call, Key, LiveView, ModelView
+from costmodel_keras.legacy import ACTIVATIONS, FUNCTION_LAYERS, difference, with_states
 
 _BASE: Final = "engine.base_layer"
 """The end of the name of the module where Keras 2 keeps the base of all layers."""
@@ -49,16 +49,13 @@ class LegacyView(LiveView):
         """The same: the names have to be looked up."""
         return self.settings
 
-    def child(self, name: str) -> LayerView:
-        """The layer that it holds as a setting."""
-        return LegacyView(super().settings[name])
-
     def arguments(self, call: Call) -> Arguments:
         """What Keras's node holds."""
         found = self._operation
         if found is None:
             args, kwargs = _written(call.node)
-            return recorded_arguments({"args": args, "kwargs": kwargs})
+            node = {"args": args, "kwargs": kwargs}
+            return recorded_arguments(with_states(type(self._layer).__name__, node))
         return recorded_arguments({"args": list(found.positional), "kwargs": dict(found.named)})
 
     def model(self) -> ModelView | None:

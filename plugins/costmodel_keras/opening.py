@@ -59,6 +59,7 @@ class ConstantView:
     """An output of an opened layer that depends on none of its inputs."""
 
     parameter_count = 0
+    quantization = None
 
     def __init__(self, shape: Shape) -> None:
         """Take the shape without the batch axis."""
@@ -74,6 +75,10 @@ class ConstantView:
 
     def child(self, name: str) -> LiveView:
         """It holds no layer."""
+        raise KeyError(name)
+
+    def children(self, name: str) -> Sequence[LiveView]:
+        """It holds no layers."""
         raise KeyError(name)
 
     def arguments(self, call: Call) -> Arguments:
