@@ -18,8 +18,8 @@ from costmodel.errors import ReadError
 CALL: Final = "arguments of the call"
 """The source of a setting that holds the arguments; only a class that declares it gets them."""
 
-_TRAINING: Final = "training"
-"""An argument that says nothing of the cost at inference."""
+_TRAINING, _MASK = "training", "mask"
+"""Arguments that Keras may fill in: the first says nothing of the cost at inference."""
 
 ARRAYS: Final = ("__numpy__", "__tensor__")
 """The classes under which a file keeps arrays."""
@@ -139,9 +139,13 @@ def live_arguments(node: Any) -> Arguments:
 def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any], convert: Any) -> Arguments:
     # Keras numbers the tensors of a mapping in the order of its keys.
     positional = tuple([convert(value) for value in args])
-    # Releases differ in whether they write down what was left out.
-    named = [name for name in sorted(kwargs) if kwargs[name] is not None and name != _TRAINING]
+    named = [name for name in sorted(kwargs) if not _was_left_out(name, kwargs[name])]
     return Arguments(positional, tuple([(name, convert(kwargs[name])) for name in named]))
+
+
+def _was_left_out(name: str, value: Any) -> bool:
+    """Whether it is what Keras fills in by itself; its releases differ in writing it down."""
+    return name == _TRAINING or (name == _MASK and value is None)
 
 
 def _recorded(value: Any, places: Iterator[int]) -> Value:
