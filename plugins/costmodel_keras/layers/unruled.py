@@ -39,3 +39,8 @@ class Unruled(Layer):
     def output_shapes(self) -> Sequence[Shape]:
         """None that is known: the reader takes what the source recorded."""
         raise UnruledError(self.reasons[self.kind])
+
+    @classmethod
+    def describe_work(cls, kind: str) -> str:
+        """Nothing, and why."""
+        return f"Unpriced: {cls.reasons[kind]}."
