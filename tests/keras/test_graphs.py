@@ -245,6 +245,23 @@ def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage(
     assert bill.coverage("cpu").parameters.fraction < 1
 
 
+def test_activations_of_a_layer_without_a_rule_are_missing_from_the_coverage() -> None:
+    network = read(behind(Mystery(name="odd"), last=False), catalogue=CATALOGUE)
+    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    activations = bill.coverage("cpu").activations
+    assert (activations.covered, activations.total) == (4 + 2, 4 + 4 + 2)
+    assert "60.0%" in str(bill)
+    assert "unpriced on cpu: odd (4): no rule" in str(bill)
+
+
+def test_activations_of_unknown_shape_claim_no_coverage() -> None:
+    network = read(behind(Mystery(name="odd"), last=True).to_json(), catalogue=CATALOGUE)
+    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    assert bill.coverage("cpu").activations.fraction is None
+    assert bill.to_dict()["devices"]["cpu"]["coverage"]["activations"]["fraction"] is None
+    assert "odd (an unknown shape): no rule" in str(bill)
+
+
 # ------------------------------------------------------------------ open axes
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from attrs import frozen
-
 from costmodel.layer import Layer
 from costmodel.tensor import Shape
 from costmodel_keras.layers.operations.operation import kind
@@ -54,7 +52,6 @@ BATCHLESS: Final = tuple(map(kind, _BATCHLESS.split()))  # a table
 """Functions whose results have no batch axis in front, whatever they are called on."""
 
 
-@frozen(slots=False)
 class BatchlessOperation(Layer):
     """A function that mixes examples, or makes a tensor without them: unpriced."""
 
@@ -65,7 +62,6 @@ class BatchlessOperation(Layer):
         raise LostBatchError
 
 
-@frozen(slots=False)
 class UnruledOperation(Unruled):
     """A function whose work its settings do not tell: unpriced, with the reason."""
 
