@@ -66,7 +66,11 @@ class Operation(Layer):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The shapes without the batch axis."""
-        return tuple(without_batch(shape) for shape in self.wholes())
+        try:
+            return tuple([without_batch(shape) for shape in self.wholes()])
+        except UnruledError as error:
+            error.name(self)
+            raise
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same call on other inputs.
@@ -78,7 +82,7 @@ class Operation(Layer):
         try:
             return super().with_inputs(inputs)
         except UnruledError as error:
-            message = f"layer {self.name!r} of kind {self.kind!r}: for these shapes {error}"
+            message = f"layer {self.name!r} of kind {self.kind!r}: for these shapes {error.reason}"
             raise ShapeError(message) from None
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
