@@ -13,6 +13,7 @@ from keras_cases import CASES, FIRST, ONE_OF_EACH, Case, built, label
 from worlds import CATALOGUE
 
 from costmodel import read
+from costmodel_keras.graph import kind_of
 from costmodel_keras.layers import LAYERS
 from costmodel_keras.layers.preprocessing import REASONS
 
@@ -200,7 +201,7 @@ def test_every_public_layer_of_keras_has_a_rule_or_a_reason() -> None:
     import keras  # noqa: PLC0415  # only where a test runs
 
     classes = [member for _, member in inspect.getmembers(keras.layers, inspect.isclass)]
-    kinds = {f"keras.{cls.__name__}" for cls in classes}
+    kinds = {kind_of(cls.__module__, cls.__name__) for cls in classes}
     ruled = {kind for rule in LAYERS for kind in rule.kinds}
     assert kinds - ruled == NO_LAYERS
 
