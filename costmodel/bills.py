@@ -101,6 +101,8 @@ class Coverage:
     operators: Share
     macs: Share
     parameters: Share
+    activations: Share
+    """Elements of the outputs of layers."""
     free: Mapping[str, tuple[str, ...]]
     unpriced: Mapping[str, tuple[str, ...]]
 
@@ -159,6 +161,7 @@ class Bill:
         covered = [line for line in self.lines if not line.unpriced]
         whole = all(item.operator or not _is_unpriced(item) for x in self.lines for item in x.items)
         counted = all(line.layer.is_counted for line in self.lines)
+        shaped = all(line.layer.outputs for line in self.lines)
         return Coverage(
             layers=Share(len(covered), len(self.lines)),
             operators=Share(
@@ -169,6 +172,10 @@ class Bill:
                 sum(map(_macs, items)) if whole else None,
             ),
             parameters=Share(_parameters(covered), _parameters(self.lines) if counted else None),
+            activations=Share(
+                sum(_activations(line.layer) for line in covered),
+                sum(_activations(line.layer) for line in self.lines) if shaped else None,
+            ),
             free={line.layer.name: line.free for line in self.lines if line.free},
             unpriced={line.layer.name: line.unpriced for line in self.lines if line.unpriced},
         )
@@ -180,6 +187,10 @@ def _is_unpriced(item: Item) -> bool:
 
 def _macs(item: Item) -> int:
     return item.operator.macs if item.operator else 0
+
+
+def _activations(layer: Layer) -> int:
+    return sum(tensor.size for tensor in layer.outputs)
 
 
 def _parameters(lines: Iterable[Line]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
@@ -227,6 +228,13 @@ class Layer:
             )
             cls._settings_cache = cached  # type: ignore[attr-defined]
         return cached
+
+    @classmethod
+    def describe_work(cls, kind: str) -> str:
+        """What a layer of `kind` counts, in a sentence: that of `operators`, or of the class."""
+        own = cls.operators is not Layer.operators
+        doc = inspect.getdoc(cls.operators if own else cls) or f"what a {kind!r} computes"
+        return doc.partition("\n")[0]
 
     @classmethod
     def _unreadable(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from costmodel.convention import LoweredLayer
     from costmodel.devices import Parameter
     from costmodel.estimates import Estimate
+    from costmodel.layer import Layer
     from costmodel.scenario import Scenario
 
 SCHEMA: Final = "costmodel/estimate/1"
@@ -54,9 +55,8 @@ def explanation(bill: Bill, line: Line) -> Iterator[str]:
     layer, device = line.layer, bill.device
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
     shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"
-    outputs = " and ".join(show_shape(tensor.shape) for tensor in layer.outputs)
     held = f"{layer.parameter_count:,}" if layer.is_counted else "an unknown number of"
-    yield f"  takes {shapes}, gives {outputs or 'an unknown shape'}, holds {held} parameters"
+    yield f"  takes {shapes}, gives {_shapes(layer)}, holds {held} parameters"
     for item in line.items:
         if item.operator is not None:
             yield f"  {item.operator.summary}"
@@ -175,10 +175,16 @@ def _footer(estimate: Estimate, *, exact: bool) -> list[tuple[str, ...]]:
     macs = f"{_least(_macs_known(estimate))}{estimate.macs:,}"
     energies = [cell for bill in bills for cell in (_total_cell(bill), *beside)]
     covered = [cell for bill in bills for cell in (f"{bill.coverage.fraction:.1%}", *beside)]
+    handed_on = [cell for bill in bills for cell in (_percent(bill.coverage.activations), *beside)]
     return [
         ("Total", "", "", parameters, macs, *energies),
         ("Layers covered", "", "", "", "", *covered),
+        ("Activations covered", "", "", "", "", *handed_on),
     ]
+
+
+def _percent(share: Share) -> str:
+    return _UNKNOWN if share.fraction is None else f"{share.fraction:.1%}"
 
 
 def _parameters_known(estimate: Estimate) -> bool:
@@ -201,11 +207,24 @@ def _notes(estimate: Estimate) -> Iterator[str]:
     for sort in ("unpriced", "free"):
         told: dict[tuple[str, ...], list[str]] = {}
         for name, bill in estimate.bills.items():
-            listed = tuple(listed_reasons(getattr(bill.coverage, sort)))
+            reasons = getattr(bill.coverage, sort)
+            listed = tuple(
+                listed_reasons(_shaped(bill, reasons) if sort == "unpriced" else reasons)
+            )
             told.setdefault(listed, []).append(name)
         for lines, names in told.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
     yield from estimate.problems
+
+
+def _shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, Sequence[str]]:
+    """The reasons by layers that are named with the shapes that they give."""
+    return {f"{name} ({_shapes(bill.line(name).layer)})": why for name, why in reasons.items()}
+
+
+def _shapes(layer: Layer) -> str:
+    shown = " and ".join(show_shape(tensor.shape) for tensor in layer.outputs)
+    return shown or "an unknown shape"
 
 
 def as_dict(estimate: Estimate) -> dict[str, Any]:
@@ -292,7 +311,7 @@ def _cost_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any]:
 
 
 def _coverage_dict(coverage: Coverage) -> dict[str, Any]:
-    shares = ("layers", "operators", "macs", "parameters")
+    shares = ("layers", "operators", "macs", "parameters", "activations")
     return {
         **{name: _share_dict(getattr(coverage, name)) for name in shares},
         "free": {name: list(reasons) for name, reasons in coverage.free.items()},

@@ -155,6 +155,19 @@ NORMALIZATION = [
     _case(IMAGE, "Normalization", mean=[0.0] * 6, variance=[1.0] * 6, invert=True),
 ]
 
+NORMALIZATION += [
+    _case(IMAGE, "GroupNormalization", groups=3),
+    _case(IMAGE, "GroupNormalization", groups=-1),
+    _case(IMAGE, "GroupNormalization", groups=2, axis=1, scale=False),
+    _case(IMAGE, "GroupNormalization", groups=1, center=False, scale=False),
+    _case((6,), "GroupNormalization", groups=2),
+    _case(IMAGE, "RMSNormalization"),
+    _case(IMAGE, "RMSNormalization", axis=1),
+    _case(IMAGE, "RMSNormalization", axis=[2, 3]),
+    _case(IMAGE, "UnitNormalization"),
+    _case(IMAGE, "UnitNormalization", axis=(1, 2)),
+]
+
 ACTIVATIONS = [
     *(
         _case((4, 5), "Activation", activation=name)
@@ -249,6 +262,44 @@ TRAINING_ONLY = [
     _case(IMAGE, "SpatialDropout2D", rate=0.5),
     _case(BLOCK, "SpatialDropout3D", rate=0.5),
 ]
+
+ADAPTIVE = [
+    _case(shape, f"Adaptive{function}Pooling{rank}D", output_size=size, **settings)
+    for function in ("Average", "Max")
+    for rank, shape, size in ((1, LINE, 4), (2, IMAGE, (3, 5)), (3, BLOCK, 3))
+    for settings in ({}, FIRST)
+]
+
+PREPROCESSING = [
+    *(
+        _case((8, 7, 3), name, **settings)
+        for name, settings in {
+            "AugMix": {}, "CutMix": {}, "MixUp": {}, "RandAugment": {},
+            "RandomBrightness": {"factor": 0.1}, "RandomColorDegeneration": {"factor": 0.1},
+            "RandomColorJitter": {}, "RandomContrast": {"factor": 0.1},
+            "RandomElasticTransform": {}, "RandomErasing": {}, "RandomFlip": {},
+            "RandomGaussianBlur": {}, "RandomGrayscale": {}, "RandomHue": {"factor": 0.1},
+            "RandomInvert": {}, "RandomPerspective": {}, "RandomPosterization": {"factor": 4},
+            "RandomRotation": {"factor": 0.1}, "RandomSaturation": {"factor": 0.1},
+            "RandomSharpness": {"factor": 0.1}, "RandomShear": {},
+            "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1},
+            "RandomZoom": {"height_factor": 0.1}, "Solarization": {}, "AutoContrast": {},
+        }.items()
+    ),
+    _case(IMAGE, "Resizing", height=5, width=9),
+    _case(IMAGE, "Resizing", height=5, width=9, interpolation="nearest", **FIRST),
+    _case(IMAGE, "CenterCrop", height=5, width=3),
+    _case(IMAGE, "CenterCrop", height=9, width=3),
+    _case(LINE, "Masking"),
+    _case(LINE, "Identity"),
+    _case((4,), "CategoryEncoding", num_tokens=5),
+    _case((4,), "CategoryEncoding", num_tokens=5, output_mode="one_hot"),
+    _case((1,), "CategoryEncoding", num_tokens=5, output_mode="one_hot"),
+    _case((4,), "CategoryEncoding", num_tokens=5, output_mode="count"),
+    _case((4,), "Discretization", bin_boundaries=[0.0, 1.0, 2.0]),
+    _case((4,), "Discretization", bin_boundaries=[0.0, 1.0], output_mode="one_hot"),
+    _case((4,), "Discretization", bin_boundaries=[0.0, 1.0], output_mode="multi_hot"),
+]  # fmt: skip
 
 TIME_DISTRIBUTED = [
     _case((3, 5), "TimeDistributed", layer=("Dense", {"units": 4, "activation": "relu"})),
@@ -396,8 +447,8 @@ SPECTRAL = [
 
 CASES = [
     *DENSE, *CONVOLUTIONS, *TRANSPOSED, *DEPTHWISE, *POOLING, *NORMALIZATION, *ACTIVATIONS,
-    *MERGING, *RESHAPING, *TRAINING_ONLY, *TIME_DISTRIBUTED, *RECURRENT, *EINSUM, *ATTENTION,
-    *SPECTRAL,
+    *MERGING, *RESHAPING, *ADAPTIVE, *PREPROCESSING, *TRAINING_ONLY, *TIME_DISTRIBUTED,
+    *RECURRENT, *EINSUM, *ATTENTION, *SPECTRAL,
 ]  # fmt: skip
 
 

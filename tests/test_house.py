@@ -57,6 +57,7 @@ STAIR = [
     "rendering",
     "estimates",
     "comparison",
+    "counts",
     "cli",
     "__main__",
     "testing",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import click
 
 from costmodel.cli.comparing import compare
+from costmodel.cli.counting import count
 from costmodel.cli.devices import devices
 from costmodel.cli.estimating import estimate, explain
 from costmodel.cli.group import CommandGroup
 from costmodel.cli.hooks import hooks
-from costmodel.cli.listing import plugins
+from costmodel.cli.listing import layers, plugins
 from costmodel.cli.scaffold import new_plugin
 
 _STATUS = """
@@ -36,7 +37,9 @@ def main() -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
 
 
-for _command in (estimate, explain, compare, devices, plugins, hooks, new_plugin):
+_COMMANDS = (estimate, explain, compare, count, devices, layers, plugins, hooks, new_plugin)
+
+for _command in _COMMANDS:
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -1,7 +1,8 @@
-"""`costmodel plugins`."""
+"""`costmodel plugins` and `costmodel layers`."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from costmodel.cli.output import opened
 from costmodel.report import Column, Table
 
 if TYPE_CHECKING:
+    from costmodel.catalogue import Catalogue
     from costmodel.plugins import Plugin
 
 _COLUMNS = tuple(map(Column, ("Name", "Distribution", "Version", "Hooks", "Problem")))
@@ -33,6 +35,44 @@ def plugins(context: click.Context) -> None:
     rows = [_row(plugin, found.plugins.problems) for plugin in found.plugins]
     with opened() as output:
         output.tables([Table("plugins", _COLUMNS, rows, notes=notes)])
+
+
+_LAYERS = tuple(map(Column, ("Kind", "Rule", "Counts", "Plugin")))
+
+
+@click.command()
+@click.argument("text", required=False, default="")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+def layers(text: str, *, as_json: bool) -> None:
+    """List every kind of layer that has a rule: the class, what it counts, its plugin.
+
+    With TEXT, only the kinds that contain it, capital or not.
+
+    \b
+    costmodel layers
+    costmodel layers conv
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    found = catalogue.installed()
+    kinds = sorted(kind for kind in found.layer_rules.by_kind if text.lower() in kind.lower())
+    facts = [_facts(found, kind) for kind in kinds]
+    with opened() as output:
+        if as_json:
+            output.text(json.dumps(facts, indent=2))
+            return
+        notes = [f"{len(facts)} kinds"] if list(found.plugins) else [catalogue.NOT_INSTALLED]
+        output.tables(
+            [Table("layers", _LAYERS, [tuple(fact.values()) for fact in facts], notes=notes)]
+        )
+
+
+def _facts(found: Catalogue, kind: str) -> dict[str, str]:
+    rule = found.layer_rules.by_kind[kind]
+    return {
+        "kind": kind,
+        "rule": f"{rule.__module__}.{rule.__qualname__}",
+        "counts": rule.describe_work(kind),
+        "plugin": found.owner("costmodel_layers", kind),
+    }
 
 
 def _row(plugin: Plugin, problems: tuple[str, ...]) -> tuple[str, ...]:

@@ -78,6 +78,14 @@ def _named(text: str) -> tuple[str | None, str]:
     return (name if is_named else None), value
 
 
+input_shapes = click.option(
+    "--input-shape", "input_shapes", multiple=True, metavar="[NAME=]SHAPE",
+    type=shape,
+    help="Shape of an input without the batch axis, such as 224x224x3. Repeatable.",
+)  # fmt: skip
+"""The option that binds open axes."""
+
+
 _OPTIONS: Final = (
     click.option(
         "-d", "--device", "devices", multiple=True, metavar="DEVICE",
@@ -101,11 +109,7 @@ _OPTIONS: Final = (
         "--batch", type=int, default=1, metavar="N", show_default=True,
         help="Examples in a batch.",
     ),
-    click.option(
-        "--input-shape", "input_shapes", multiple=True, metavar="[NAME=]SHAPE",
-        type=shape,
-        help="Shape of an input without the batch axis, such as 224x224x3. Repeatable.",
-    ),
+    input_shapes,
     click.option(
         "--default-format", metavar="FORMAT", default="float32", show_default=True,
         help="Numbers whose format the network does not declare: int8, fixed<8,3>, float16, "
@@ -206,7 +210,7 @@ class Conditions:
             rates=self._rates(network),
             default_format=self.default_format,
             source_format=self.source_format,
-            input_shapes={name or _only_input(network): shape for name, shape in self.input_shapes},
+            input_shapes=named_shapes(network, self.input_shapes),
         )
 
     def _changes(self, names: Iterable[str]) -> Mapping[str, dict[str, str | float]]:
@@ -228,6 +232,13 @@ class Conditions:
             dict.fromkeys((layer.name for layer in network.layers), general[-1]) if general else {}
         )
         return {**others, **named}
+
+
+def named_shapes(
+    network: Network, shapes: Iterable[tuple[str | None, Shape]]
+) -> Mapping[str, Shape]:
+    """The shapes by the names of inputs; one without a name is that of the only input."""
+    return {name or _only_input(network): shape for name, shape in shapes}
 
 
 def _only_input(network: Network) -> str:

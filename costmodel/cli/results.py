@@ -1,4 +1,4 @@
-"""Estimates and comparisons in the format that was asked for."""
+"""Estimates, comparisons and counts in the format that was asked for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from costmodel.report import Column, Table
 
 if TYPE_CHECKING:
     from costmodel.comparison import Comparison
+    from costmodel.counts import Count
     from costmodel.estimates import Estimate
 
 
-def write(results: Sequence[Estimate | Comparison], form: str, output: Output) -> None:
+def write(results: Sequence[Estimate | Comparison | Count], form: str, output: Output) -> None:
     """Write all results as one text of the format `form`."""
     if form == "json":
         values = [result.to_dict() for result in results]

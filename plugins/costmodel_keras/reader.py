@@ -366,7 +366,7 @@ class _Assembly:
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
                 recorded=() if isinstance(error, LostBatchError) else call.output_shapes or (),
-                parameters_held=view.parameter_count, reason=str(error),
+                parameters_held=view.parameter_count, reason=error.reason,
             )  # fmt: skip
 
     def _ruled(

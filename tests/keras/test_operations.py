@@ -209,6 +209,44 @@ def test_rows_of_a_constant_table_are_looked_up() -> None:
     assert layer.parameter_count == 45
 
 
+# ------------------------------------------------------------------ open axes
+
+
+def over_any_length(x: Any) -> list[Any]:
+    scores = ops.softmax(ops.einsum("btf,bsf->bts", x, x))[:, 1:]
+    padded = ops.pad(x, ((0, 0), (1, 1), (0, 0)))
+    return [
+        scores,
+        ops.mean(ops.concatenate([scores, scores], axis=1), axis=-1),
+        ops.matmul(padded, ops.transpose(padded, (0, 2, 1))),
+        ops.split(x, 2, axis=-1)[1],
+        ops.tile(x, (1, 2, 1)),
+        ops.stack([x, x], axis=2),
+        ops.cumsum(x, axis=1) * 2,
+    ]
+
+
+@pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])
+def test_open_axes_once_bound_are_those_of_a_network_built_for_them(source: Any) -> None:
+    free, fixed = keras.Input((None, 8), name="words"), keras.Input((10, 8), name="words")
+    model = keras.Model(free, over_any_length(free))
+    bound = read(source(model), input_shapes={"words": (10, 8)}, catalogue=CATALOGUE)
+    built_for_it = read(keras.Model(fixed, over_any_length(fixed)), catalogue=CATALOGUE)
+    assert bound.is_bound
+    assert bound.macs == built_for_it.macs == 10 * 10 * 8 + 12 * 12 * 8
+    assert [layer.outputs for layer in bound.layers] == [
+        layer.outputs for layer in built_for_it.layers
+    ]
+
+
+def test_a_length_at_which_examples_are_mixed_is_refused() -> None:
+    inputs = keras.Input((None, 8), name="words")
+    model = keras.Model(inputs, ops.reshape(inputs, (-1, 80)))
+    assert read(model, input_shapes={"words": (10, 8)}, catalogue=CATALOGUE).is_bound
+    with pytest.raises(ShapeError, match=r"'reshape.*' of kind 'keras.ops.Reshape': for these"):
+        read(model, input_shapes={"words": (11, 8)}, catalogue=CATALOGUE)
+
+
 # ------------------------------------------------------------------ what stays unpriced
 
 

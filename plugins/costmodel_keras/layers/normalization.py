@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Elementwise, Operator, Reduction
+from costmodel.operators import Activation, Elementwise, Operator, Reduction
 from costmodel.tensor import Shape, Tensor
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
@@ -97,26 +97,97 @@ class LayerNormalization(Normalizing):
 
     def operators(self) -> Work:
         """Mean and variance of each group, then one scale and shift for each element."""
-        tensor, parameters = self.inputs[0], self.parameters.values()
         group = math.prod(length or 1 for length in self._normalized_shape())
-        statistic = Tensor((tensor.size // group,))
-        work: list[Operator] = []
-        if not self.rms_scaling:
-            work.append(_mean(tensor, statistic, group))
-        square = Elementwise(
-            inputs=(tensor,), outputs=(tensor,), function="multiply", in_place=True
+        return _by_statistics(self, group, centred=not self.rms_scaling)
+
+
+@frozen(slots=False)
+class RootMeanSquareNormalization(Layer):
+    """Division by the root of the mean square of each example, and a scale."""
+
+    kinds: ClassVar = ("keras.RMSNormalization",)
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The scale along the normalised axes."""
+        axes = sorted(own_axis(axis, len(self.input_shape)) for axis in self.axis)
+        return {"scale": tuple(self.input_shape[axis] for axis in axes)}
+
+    def operators(self) -> Work:
+        """The mean square of each group, then one scale for each element."""
+        return _by_statistics(self, self.parameters["scale"].size, centred=False)
+
+
+@frozen(slots=False)
+class GroupNormalization(Layer):
+    """Normalization by the statistics of groups of channels of each example."""
+
+    kinds: ClassVar = ("keras.GroupNormalization",)
+
+    groups: int = setting(settings.integer, default=32)
+    axis: int = setting(settings.integer, default=-1)
+    center: bool = setting(settings.flag, default=True)
+    scale: bool = setting(settings.flag, default=True)
+
+    @property
+    def channels(self) -> int:
+        """The length of the axis that is grouped."""
+        channels = self.input_shape[own_axis(self.axis, len(self.input_shape))]
+        if channels is None or channels % self.groups:
+            message = f"{channels} channels do not divide into {self.groups} groups"
+            raise ValueError(message)
+        return channels
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Gamma and beta, one for each channel."""
+        shape = (self.channels,)
+        return present([("gamma", shape, self.scale), ("beta", shape, self.center)])
+
+    def operators(self) -> Work:
+        """Mean and variance of each group, then one scale and shift for each element."""
+        groups = self.channels if self.groups == -1 else self.groups
+        return _by_statistics(self, self.inputs[0].size // groups, centred=True)
+
+
+@frozen(slots=False)
+class UnitNormalization(Layer):
+    """Vectors divided by their length."""
+
+    kinds: ClassVar = ("keras.UnitNormalization",)
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+
+    def operators(self) -> Work:
+        """The sum of squares and its root for each vector, and a division for each element."""
+        tensor = self.inputs[0]
+        axes = {own_axis(axis, len(tensor.shape)) for axis in self.axis}
+        lengths = [1 if i in axes else length or 1 for i, length in enumerate(tensor.shape)]
+        norm = Tensor(tuple(lengths))
+        window = tensor.size // norm.size
+        return (
+            _square(tensor),
+            Reduction(inputs=(tensor,), outputs=(norm,), function="sum", window=window),
+            Activation(inputs=(norm,), outputs=(norm,), function="sqrt", in_place=True),
+            Elementwise(inputs=(tensor, norm), outputs=self.outputs, function="divide"),
         )
-        work.append(square)
-        work.append(_mean(tensor, statistic, group))
-        # Subtract the mean and divide by the deviation; gamma and beta are one more step.
-        steps = 1 + bool(parameters)
-        work.append(
-            Elementwise(
-                inputs=(tensor, statistic), outputs=self.outputs, function="normalize",
-                parameters=parameters, steps=steps,
-            )
-        )  # fmt: skip
-        return work
+
+
+def _by_statistics(layer: Layer, group: int, *, centred: bool) -> Work:
+    """The statistics of groups of so many elements, then a scale and shift of each element."""
+    tensor, parameters = layer.inputs[0], layer.parameters.values()
+    statistic = Tensor((tensor.size // group,))
+    mean: list[Operator] = [_mean(tensor, statistic, group)] if centred else []
+    # Subtract the mean and divide by the deviation; gamma and beta are one more step.
+    scaling = Elementwise(
+        inputs=(tensor, statistic), outputs=layer.outputs, function="normalize",
+        parameters=parameters, steps=1 + bool(parameters),
+    )  # fmt: skip
+    return (*mean, _square(tensor), _mean(tensor, statistic, group), scaling)
+
+
+def _square(tensor: Tensor) -> Elementwise:
+    return Elementwise(inputs=(tensor,), outputs=(tensor,), function="multiply", in_place=True)
 
 
 def _mean(tensor: Tensor, statistic: Tensor, group: int) -> Reduction:

@@ -15,8 +15,17 @@ from costmodel.tensor import Shape
 class UnruledError(CostModelError):
     """What a layer computes does not follow from what is known of it.
 
-    The reader keeps such a layer with its tensors, unpriced for this reason.
+    The reader keeps such a layer with its tensors, unpriced for this `reason`.
     """
+
+    def __init__(self, reason: str) -> None:
+        """Say why."""
+        super().__init__(reason)
+        self.reason = reason
+
+    def name(self, layer: Layer) -> None:
+        """Say which layer it is about."""
+        self.args = (f"layer {layer.name!r} of kind {layer.kind!r}: {self.reason}",)
 
 
 class LostBatchError(UnruledError):
@@ -39,3 +48,8 @@ class Unruled(Layer):
     def output_shapes(self) -> Sequence[Shape]:
         """None that is known: the reader takes what the source recorded."""
         raise UnruledError(self.reasons[self.kind])
+
+    @classmethod
+    def describe_work(cls, kind: str) -> str:
+        """Nothing, and why."""
+        return f"Unpriced: {cls.reasons[kind]}."

@@ -73,7 +73,6 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
 """What functions of one or two operands do at every output element, step by step."""
 
 
-@frozen(slots=False)
 class Curve(Operation):
     """A non-linear function of every element, which the kind names."""
 
@@ -84,7 +83,6 @@ class Curve(Operation):
         return self.stepwise(function_of(self.kind))
 
 
-@frozen(slots=False)
 class Stepwise(Operation):
     """Arithmetic, comparison or logic at every element, with axes of length 1 stretched."""
 
@@ -99,7 +97,6 @@ class Stepwise(Operation):
         return self.stepwise(*STEPS[self.kind])
 
 
-@frozen(slots=False)
 class Kron(Operation):
     """Every element of one operand times every element of the other."""
 
@@ -119,7 +116,6 @@ class Kron(Operation):
         return self.stepwise(*STEPS[self.kind])
 
 
-@frozen(slots=False)
 class Clip(Operation):
     """Elements held between two bounds."""
 
@@ -130,7 +126,6 @@ class Clip(Operation):
         return self.stepwise("maximum", "minimum")
 
 
-@frozen(slots=False)
 class Where(Operation):
     """Each element from one of two operands, as a condition says."""
 
@@ -149,7 +144,6 @@ class Where(Operation):
         return self.stepwise("select")
 
 
-@frozen(slots=False)
 class Select(Operation):
     """Each element from one of several operands, the first whose condition holds."""
 
@@ -189,7 +183,6 @@ class Cumulative(Operation):
         return self.stepwise(*missing, step)
 
 
-@frozen(slots=False)
 class Conversion(Operation):
     """The same numbers in another format."""
 
@@ -200,7 +193,6 @@ class Conversion(Operation):
         return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="conversion"),)
 
 
-@frozen(slots=False)
 class PassedOn(Operation):
     """The operand itself, at inference."""
 
@@ -211,7 +203,6 @@ class PassedOn(Operation):
         return Free("the same elements in the same order")
 
 
-@frozen(slots=False)
 class Filling(Operation):
     """A tensor of one number, shaped as the operand."""
 
@@ -223,7 +214,6 @@ class Filling(Operation):
         return (Movement(outputs=self.outputs, purpose="filling"),)
 
 
-@frozen(slots=False)
 class Searching(Operation):
     """The place of every element among sorted bounds."""
 
@@ -246,7 +236,6 @@ class Searching(Operation):
         )  # fmt: skip
 
 
-@frozen(slots=False)
 class Membership(Operation):
     """Whether each element is among those of a second operand."""
 

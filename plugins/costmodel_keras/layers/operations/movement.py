@@ -28,7 +28,6 @@ from costmodel_keras.layers.operations.reductions import diagonal_length
 from costmodel_keras.layers.unruled import UnruledError
 
 
-@frozen(slots=False)
 class Relabelled(Operation):
     """The same elements in the same order under another shape."""
 
@@ -37,7 +36,6 @@ class Relabelled(Operation):
         return Free("the same elements in the same order")
 
 
-@frozen(slots=False)
 class Moved(Operation):
     """Elements carried to other places."""
 
@@ -208,7 +206,6 @@ class Rotated(Moved):
         return (tuple(lengths),)
 
 
-@frozen(slots=False)
 class Rearranged(Moved):
     """Axes in another order, shape and number, as a pattern writes them."""
 
@@ -254,7 +251,6 @@ def _product(lengths: Sequence[int | None]) -> int | None:
     return None if None in lengths else math.prod(lengths)  # type: ignore[arg-type]
 
 
-@frozen(slots=False)
 class InPlaceOrder(Moved):
     """The same shape with elements at other places, or some of them zero."""
 
@@ -264,7 +260,6 @@ class InPlaceOrder(Moved):
 # ------------------------------------------------------------------ parts of a tensor
 
 
-@frozen(slots=False)
 class GetItem(Moved):
     """A part of a tensor, as indices and slices say."""
 
@@ -359,7 +354,6 @@ def _block(length: int | None, asked: int | None, start: Value) -> int | None:
     return length - start if isinstance(start, int) and length is not None else None
 
 
-@frozen(slots=False)
 class SliceUpdate(Moved):
     """A tensor with a block of it replaced."""
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from attrs import frozen
 
+from costmodel.errors import ShapeError
 from costmodel.layer import Layer, setting
 from costmodel.operators import (
     ELEMENTWISE,
@@ -43,6 +44,8 @@ def function_of(kind: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.rpartition(".")[2]).lower()
 
 
+# A function that adds no setting to these has what attrs makes for a class already: to make
+# it again for each of them would take a quarter of the time that this package takes to import.
 @frozen(slots=False)
 class Operation(Layer):
     """A function of keras.ops, called on tensors and constants.
@@ -63,7 +66,24 @@ class Operation(Layer):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The shapes without the batch axis."""
-        return tuple(without_batch(shape) for shape in self.wholes())
+        try:
+            return tuple([without_batch(shape) for shape in self.wholes()])
+        except UnruledError as error:
+            error.name(self)
+            raise
+
+    def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
+        """The same call on other inputs.
+
+        Raises:
+            ShapeError: for these it mixes examples.
+
+        """
+        try:
+            return super().with_inputs(inputs)
+        except UnruledError as error:
+            message = f"layer {self.name!r} of kind {self.kind!r}: for these shapes {error.reason}"
+            raise ShapeError(message) from None
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """The constant arrays, each under the name of its parameter."""

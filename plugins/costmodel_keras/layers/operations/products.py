@@ -26,7 +26,6 @@ from costmodel_keras.layers.operations.operation import (
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 
 
-@frozen(slots=False)
 class Product(Operation):
     """Sums of products of two operands along axes that both have."""
 
@@ -45,7 +44,6 @@ class Product(Operation):
         )  # fmt: skip
 
 
-@frozen(slots=False)
 class Matmul(Product):
     """Rows of one operand by columns of the other."""
 
@@ -73,7 +71,6 @@ def _check_meeting(left: int | None, right: int | None) -> None:
         raise ValueError(message)
 
 
-@frozen(slots=False)
 class Dot(Product):
     """The last axis of one operand by the last but one of the other, or the last if alone."""
 
@@ -93,7 +90,6 @@ class Dot(Product):
         return ((*left[:-1], *right[:-2], *(right[-1:] if len(right) > 1 else ())),)
 
 
-@frozen(slots=False)
 class Inner(Product):
     """The last axes of both operands."""
 
@@ -291,7 +287,6 @@ class DotProductAttention(Operation):
 _ATTENTION_RANK: Final = 4
 
 
-@frozen(slots=False)
 class Distances(Operation):
     """The distance of every vector of one operand from every one of the other."""
 

@@ -108,7 +108,6 @@ class Reducing(Operation):
         )
 
 
-@frozen(slots=False)
 class Reduction(Reducing):
     """A sum, mean, extreme, or a statistic made of them."""
 
@@ -116,7 +115,6 @@ class Reduction(Reducing):
     takes: ClassVar = ("x",)
 
 
-@frozen(slots=False)
 class Moments(Reducing):
     """Mean and variance."""
 
@@ -128,7 +126,6 @@ class Moments(Reducing):
         return tuple(super().wholes()) * 2
 
 
-@frozen(slots=False)
 class Average(Reducing):
     """A mean, weighted or not."""
 
@@ -215,7 +212,6 @@ class Scaling(Operation):
         )  # fmt: skip
 
 
-@frozen(slots=False)
 class BatchNorm(Operation):
     """A scale and a shift by given statistics."""
 
@@ -264,7 +260,6 @@ def diagonal_length(whole: Whole, axis1: int, axis2: int, offset: int) -> int | 
     return max(min(rest, rows, columns), 0)
 
 
-@frozen(slots=False)
 class InTopK(Operation):
     """Whether the prediction of the target is among the `k` greatest."""
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from attrs import frozen
-
-from costmodel.layer import Layer
 from costmodel.tensor import Shape
 from costmodel_keras.layers.operations.operation import kind
 from costmodel_keras.layers.unruled import LostBatchError, Unruled
@@ -54,18 +51,17 @@ BATCHLESS: Final = tuple(map(kind, _BATCHLESS.split()))  # a table
 """Functions whose results have no batch axis in front, whatever they are called on."""
 
 
-@frozen(slots=False)
-class BatchlessOperation(Layer):
+class BatchlessOperation(Unruled):
     """A function that mixes examples, or makes a tensor without them: unpriced."""
 
     kinds: ClassVar = BATCHLESS
+    reasons: ClassVar = dict.fromkeys(BATCHLESS, str(LostBatchError()))
 
     def output_shapes(self) -> Sequence[Shape]:
         """None of one example."""
         raise LostBatchError
 
 
-@frozen(slots=False)
 class UnruledOperation(Unruled):
     """A function whose work its settings do not tell: unpriced, with the reason."""
 

@@ -109,7 +109,6 @@ class Convolving(Imaged):
         )  # fmt: skip
 
 
-@frozen(slots=False)
 class Conv(Convolving):
     """Convolution; in groups where the kernel has fewer channels than the image."""
 
@@ -127,7 +126,6 @@ class Conv(Convolving):
         return self.contraction(self.kernel[-1], self.kernel[-2])
 
 
-@frozen(slots=False)
 class DepthwiseConv(Convolving):
     """Convolution of every channel with kernels of its own."""
 
@@ -142,7 +140,6 @@ class DepthwiseConv(Convolving):
         return self.contraction(self.kernel[-1] * self.kernel[-2], 1)
 
 
-@frozen(slots=False)
 class SeparableConv(Convolving):
     """A depthwise convolution and a pointwise one after it."""
 
@@ -251,7 +248,6 @@ class FixedFilter(Imaged):
         )  # fmt: skip
 
 
-@frozen(slots=False)
 class Grayscale(Imaged):
     """One brightness of three colours."""
 

@@ -1,0 +1,175 @@
+"""`costmodel count` and `costmodel layers`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from worlds import CATALOGUE
+
+from costmodel import read
+from costmodel.cli import main
+from costmodel.convention import Convention
+from costmodel.counts import count, flops
+from costmodel.layer import UnknownLayer
+from costmodel.network import Network
+
+NETWORKS = Path(__file__).parent / "networks"
+VISION, DENSE = str(NETWORKS / "vision.json"), str(NETWORKS / "dense.json")
+OPEN_AXES = str(NETWORKS / "open_axes.json")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def good(*arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def counted(*arguments: str | Path) -> Any:
+    return json.loads(good("count", *arguments, "--format", "json"))
+
+
+# ------------------------------------------------------------------ count
+
+
+def test_a_count_tells_every_layer_and_the_total() -> None:
+    shown = good("count", VISION)
+    network = read(VISION, catalogue=CATALOGUE)
+    rows = {line.split()[0]: line for line in shown.splitlines() if line}
+    assert all(layer.name in rows for layer in network.layers)
+    assert f"{network.macs:,}" in rows["Total"]
+    assert f"{network.parameter_count:,}" in rows["Total"]
+
+
+def test_a_count_names_its_convention() -> None:
+    title = good("count", VISION).splitlines()[0]
+    assert title.endswith("convention costmodel (the true count of what an inference computes)")
+    assert counted(VISION)["convention"]["name"] == "costmodel"
+
+
+def test_another_convention_counts_otherwise() -> None:
+    true, theirs = (
+        counted(VISION, "--convention", name)["macs"] for name in ("costmodel", "keras-spiking")
+    )
+    assert true != theirs
+
+
+def test_the_counts_of_layers_add_up_to_the_total() -> None:
+    told = counted(VISION, "--flops")
+    for key in ("macs", "flops", "activations", "parameters"):
+        assert sum(layer[key] for layer in told["layers"]) == told[key]
+    for name, number in told["operations"].items():
+        assert sum(layer["operations"].get(name, 0) for layer in told["layers"]) == number
+
+
+def test_a_multiply_accumulate_is_two_flops_and_a_comparison_one() -> None:
+    assert flops({"multiply-accumulate": 10, "multiply-add": 5, "compare": 3}) == 33
+    assert "FLOPs: 2 for each multiply-accumulate" in good("count", VISION, "--flops")
+
+
+def test_flops_are_told_on_request_only() -> None:
+    assert "FLOPs" not in good("count", VISION)
+    assert "flops" not in counted(VISION)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"), [("float32", 32), ("float16", 16), ("int8", 8), ("int4", 4), ("ternary", 2)]
+)
+def test_weights_take_as_many_bytes_as_their_format_has_bits(name: str, bits: int) -> None:
+    told = counted(VISION, "--weights", name)
+    assert told["weight_bytes"] == {name: -(-told["parameters"] * bits // 8)}
+
+
+def test_an_open_axis_is_bound_by_an_option() -> None:
+    refused = run("count", OPEN_AXES)
+    assert refused.exit_code == 2
+    assert "open axis" in refused.stderr
+    network = read(OPEN_AXES, catalogue=CATALOGUE)
+    shape = "x".join(str(length or 12) for length in network.inputs[0].shape)
+    assert counted(OPEN_AXES, "--input-shape", shape)["macs"] > 0
+
+
+def test_a_count_in_a_file_has_the_format_of_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "counts.csv"
+    good("count", VISION, "-o", file)
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert sum(int(row["MACs"]) for row in rows) == read(VISION, catalogue=CATALOGUE).macs
+
+
+def test_several_models_are_counted_at_once() -> None:
+    told = counted(VISION, DENSE)
+    assert [item["network"] for item in told] == ["vision", "dense"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.keras"], "no such file"),
+        ([VISION, "--weights", "float7"], "bits is 7"),
+        ([VISION, "--convention", "qtool"], "qtool"),
+        ([VISION, "--input-shape", "nothing=3x3x3"], "nothing"),
+        ([], "MODEL"),
+    ],
+)
+def test_a_wrong_use_of_count_is_told(arguments: list[str], message: str) -> None:
+    result = run("count", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_what_has_no_rule_makes_the_counts_a_lower_bound() -> None:
+    known = read(DENSE, catalogue=CATALOGUE)
+    odd = UnknownLayer("odd", "acme.Odd", known.layers[0].outputs, reason="no rule for it")
+    network = Network("half", (*known.layers, odd), {**known.edges, "odd": (known.layers[0].name,)})
+    made = count(network, convention=Convention())
+    told = made.to_dict()
+    assert told["unpriced"] == {"odd": ["no rule for it"]}
+    assert told["work_is_lower_bound"]
+    assert told["parameters_are_lower_bound"]
+    assert told["activations_are_lower_bound"]
+    assert told["layers"][-1]["macs"] is None
+    shown = made.table().text()
+    assert f">= {known.macs:,}" in shown
+    assert "not counted: odd: no rule for it" in shown
+
+
+# ------------------------------------------------------------------ layers
+
+
+def test_every_known_kind_is_listed_with_its_rule_and_plugin() -> None:
+    told = json.loads(good("layers", "--json"))
+    listed = {fact["kind"]: fact for fact in told}
+    assert CATALOGUE.layer_rules.by_kind.keys() <= listed.keys()
+    assert listed["keras.Dense"] == {
+        "kind": "keras.Dense",
+        "rule": "costmodel_keras.layers.basic.Dense",
+        "counts": "One contraction over the last axis, then the activation.",
+        "plugin": "keras",
+    }
+    assert listed["input"]["plugin"] == "costmodel"
+
+
+def test_kinds_are_found_by_a_part_of_their_name() -> None:
+    told = json.loads(good("layers", "CONV2d", "--json"))
+    kinds = [fact["kind"] for fact in told]
+    assert "keras.Conv2D" in kinds
+    assert all("conv2d" in kind.lower() for kind in kinds)
+    assert "keras.Dense" not in good("layers", "conv2d")
+
+
+def test_a_kind_without_a_count_says_why_in_the_list() -> None:
+    (fact,) = json.loads(good("layers", "keras.ops.SVD", "--json"))
+    assert fact["counts"].startswith("Unpriced: how often a matrix algorithm")
+
+
+def test_every_kind_says_what_it_counts() -> None:
+    for kind, rule in CATALOGUE.layer_rules.by_kind.items():
+        assert len(rule.describe_work(kind)) > 5, kind
