@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
+from operator import itemgetter
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
 
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
+from costmodel.sizes import Sizes, least, most
 from costmodel.units import format_quantity, parse_quantity
+from costmodel.variants import Costs, costs_of
 
 
 class Evidence(StrEnum):
@@ -32,7 +36,7 @@ def _finite(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(message)
 
 
-@frozen
+@frozen(cache_hash=True)
 class Parameter:
     """One number of a device, in the SI `unit` beside it, with where it comes from."""
 
@@ -76,6 +80,9 @@ class Factor(NamedTuple):
     unit: str = ""
 
 
+_VALUE = itemgetter(1)
+
+
 @frozen
 class Charge:
     """One line of the bill: a count, the product of its factors, times a unit price."""
@@ -88,11 +95,13 @@ class Charge:
 
     def __attrs_post_init__(self) -> None:
         """Multiply the factors, and check that their product times the price is a number."""
-        try:
-            count = float(math.prod([factor.value for factor in self.factors]))
-        except OverflowError:
-            count = math.inf
-        if not math.isfinite(count * self.parameter.high):
+        count: float = math.prod(map(_VALUE, self.factors))
+        if count.__class__ is not Sizes:
+            try:
+                count = float(count)
+            except OverflowError:
+                count = math.inf
+        if not math.isfinite(most(count * self.parameter.high)):
             labels = " x ".join(factor.label for factor in self.factors)
             message = f"{labels}: the product is larger than a number can be"
             raise ScenarioError(message)
@@ -126,12 +135,17 @@ def _charges(charges: Iterable[Charge]) -> tuple[Charge, ...]:
     return tuple(charges)
 
 
+def _finite_times(instance: Any, attribute: Any, value: Any) -> None:
+    for end in (least(value), most(value)):
+        _finite(instance, attribute, end)
+
+
 @frozen
 class Cost:
     """A sum of charges; `latency_seconds` is None where the device does not model time."""
 
     charges: tuple[Charge, ...] = field(default=(), converter=_charges)
-    latency_seconds: float | None = field(default=None, validator=_finite)
+    latency_seconds: float | None = field(default=None, validator=_finite_times)
 
     @property
     def energy_joules(self) -> float:
@@ -234,6 +248,36 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
     return mark
 
 
+_REMEMBERED: Final = 4096
+"""How many answers a device remembers before it begins anew."""
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def remembered(method: _Method) -> _Method:
+    """Let each device remember what a method of its class answers to an argument.
+
+    A device never changes, so neither do its answers. What no table can hold, such as `Sizes`,
+    is worked out every time.
+    """
+    name = method.__name__
+
+    @functools.wraps(method)
+    def recall(self: Device, *given: Any) -> Any:
+        memory = self._memory
+        try:
+            return memory[name, given]
+        except KeyError:
+            answer = method(self, *given)
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            memory[name, given] = answer
+            return answer
+        except TypeError:
+            return method(self, *given)
+
+    return recall  # type: ignore[return-value]  # it takes and gives the same
+
+
 @frozen
 class Device:
     """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
@@ -246,6 +290,7 @@ class Device:
     process: str | None = field(default=None, kw_only=True)
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
+    _memory: dict[Any, Any] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
@@ -255,17 +300,28 @@ class Device:
             rules.update(dict.fromkeys(getattr(member, "__prices__", ()), name))
         cls._rules = MappingProxyType(rules)
 
-    def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome:
+    @overload
+    def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome: ...
+
+    @overload
+    def price(self, operator: Iterable[Operator], scenario: Scenario | None = None) -> Costs: ...
+
+    def price(
+        self, operator: Operator | Iterable[Operator], scenario: Scenario | None = None
+    ) -> Outcome | Costs:
         """The cost of one operator, or why it is free, or why it has no price here.
 
         An operator without a rule of its own is priced by its parts, where it names them.
+        Several operators get their `Costs`, one row for each; fastest as `Variants`.
         """
         scenario = Scenario() if scenario is None else scenario
-        rule = self._rules.get(type(operator))
+        rule = self._rules.get(type(operator))  # type: ignore[arg-type]  # several have none
         if rule is not None:
             answer: Outcome = getattr(self, rule)(operator, scenario)
             return answer
-        return self._price_parts(operator, scenario)
+        if isinstance(operator, Operator):
+            return self._price_parts(operator, scenario)
+        return costs_of(operator, lambda one: self.price(one, scenario))
 
     def with_parameters(self, **values: Any) -> Device:
         """The same device with other numbers, each a quantity with its unit, or settings.

@@ -545,16 +545,20 @@ def addition(a: NumericFormat, b: NumericFormat) -> Operation:
     return Operation(result, Circuit.ADDER, 1.0, result.bits)
 
 
-@cache
 def accumulation(term: NumericFormat, count: int) -> Operation:
     """The sum of `count` terms of one format: ceil(log2(count)) digits more."""
     if count < 1:
         message = f"an accumulation needs at least one term, got {count}"
         raise FormatError(message)
+    return _grown(term, 0 if isinstance(term, FloatingPoint) else (count - 1).bit_length())
+
+
+@cache
+def _grown(term: NumericFormat, growth: int) -> Operation:
+    """The sum that needs `growth` digits more than a term, where digits can grow."""
     if isinstance(term, FloatingPoint):
         return Operation(term, Circuit.ADDER, 1.0, term.bits)
     word = as_fixed_point(term)
-    growth = (count - 1).bit_length()
     result = _fixed(word.integer_bits + growth, word.fraction_bits, signed=word.signed)
     return Operation(result, Circuit.ADDER, 1.0, result.bits)
 

@@ -6,12 +6,14 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
-from attrs.validators import ge, in_
+from attrs.validators import in_
 
+from costmodel.sizes import larger, least
 from costmodel.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
 
 @frozen
@@ -37,6 +39,17 @@ def _tensors(values: Iterable[Tensor]) -> tuple[Tensor, ...]:
 
 def _stacked(tensors: tuple[Tensor, ...], times: int) -> tuple[Tensor, ...]:
     return tuple(Tensor((times, *tensor.shape), tensor.format) for tensor in tensors)
+
+
+def _at_least(lowest: int) -> Callable[[Any, Any, Any], None]:
+    """A validator that refuses a size below `lowest`."""
+
+    def check(_: Any, attribute: Any, size: Any) -> None:
+        if least(size) < lowest:
+            message = f"{attribute.name} is {size!r}; expected {lowest} or more"
+            raise ValueError(message)
+
+    return check
 
 
 @frozen(kw_only=True)
@@ -99,12 +112,12 @@ class Contraction(Operator):
     """
 
     loops: tuple[tuple[str, int], ...] = field(converter=_loops)
-    reduction: int = field(validator=ge(1))
+    reduction: int = field(validator=_at_least(1))
 
     @loops.validator
     def _check_loops(self, _: object, loops: tuple[tuple[str, int], ...]) -> None:
         for name, size in loops:
-            if size < 0:
+            if least(size) < 0:
                 message = f"loop {name!r} of a contraction has size {size}; expected 0 or more"
                 raise ValueError(message)
 
@@ -151,7 +164,7 @@ class Elementwise(Operator):
     """The same small function at every element; `steps` operations for each."""
 
     function: str = field(validator=in_(ELEMENTWISE))
-    steps: int = field(default=1, validator=ge(0))
+    steps: int = field(default=1, validator=_at_least(0))
 
     @property
     def count(self) -> int:
@@ -161,7 +174,7 @@ class Elementwise(Operator):
     @property
     def connections(self) -> int:
         """Elements that reach an output element, over all output elements."""
-        return self.elements * max(self.steps, len(self.inputs))
+        return self.elements * larger(self.steps, len(self.inputs))
 
     @property
     def is_linear(self) -> bool:
@@ -190,7 +203,7 @@ class Reduction(Operator):
     """Many elements to one: pooling. `window` elements meet in every output element."""
 
     function: str = field(validator=in_(REDUCTIONS))
-    window: int = field(validator=ge(1))
+    window: int = field(validator=_at_least(1))
 
     @property
     def connections(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import field, frozen
 
 from costmodel.errors import ShapeError
+from costmodel.sizes import Sizes, least
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +29,14 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
     shape = tuple(lengths)
     for length in shape:
         if length is not None and (length.__class__ is not int or length < 1):
-            message = f"{length!r} in shape {show_shape(shape)} is not an axis length of 1 or more"
-            raise ShapeError(message)
+            _check_many(length, shape)
     return shape
+
+
+def _check_many(length: int, shape: Shape) -> None:
+    if not isinstance(length, Sizes) or least(length) < 1:
+        message = f"{length!r} in shape {show_shape(shape)} is not an axis length of 1 or more"
+        raise ShapeError(message)
 
 
 def show_shape(shape: Shape) -> str:

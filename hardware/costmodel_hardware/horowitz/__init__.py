@@ -20,6 +20,7 @@ from costmodel.devices import (
     option,
     parameter,
     prices,
+    remembered,
     yes_or_no,
 )
 from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
@@ -34,6 +35,7 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.scenario import Scenario
+from costmodel.sizes import always, larger, smaller
 from costmodel.tensor import Tensor
 from costmodel_hardware.horowitz.laws import Point, Share, shares
 
@@ -162,12 +164,13 @@ class Horowitz(Device):
         # Multiplexers, gates and shifters are sized in cells of an adder.
         return shares(self._adds, operation.gate_bits, ADDER_GROWTH)
 
+    @remembered
     def sram_access(self, bits: float) -> tuple[Share, ...]:
         """Energy of one 64-bit access to an SRAM of `bits` bits, as shares of published figures.
 
         Exact at 8 KB, 32 KB and 1 MB; a memory beyond SRAM_BANK is made of banks of that size.
         """
-        return shares(self._srams, min(max(float(bits), 1.0), SRAM_BANK), MEMORY_GROWTH)
+        return shares(self._srams, smaller(larger(bits, 1), SRAM_BANK), MEMORY_GROWTH)
 
     @property
     def _adds(self) -> tuple[Point, ...]:

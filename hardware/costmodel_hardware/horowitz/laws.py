@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
+
+from costmodel.sizes import always, larger, smaller
 
 if TYPE_CHECKING:
     from costmodel.devices import Parameter
@@ -24,13 +25,17 @@ def shares(points: tuple[Point, ...], x: float, exponent: float) -> tuple[Share,
     of 16 bits, where QTools has 0.78 and others interpolate 1.0; Horowitz's three adders leave
     proportion by a fifth at 8 bits.
     """
-    first, last = points[0], points[-1]
-    if x <= first[0]:
-        return ((first[1], (x / first[0]) ** exponent),)
-    if x >= last[0]:
-        return ((last[1], (x / last[0]) ** exponent),)
-    lower, upper = next(pair for pair in pairwise(points) if x <= pair[1][0])
-    start, end = lower[0] ** exponent, upper[0] ** exponent
-    along = (x**exponent - start) / (end - start)
-    found = ((lower[1], 1 - along), (upper[1], along))
-    return tuple((parameter, share) for parameter, share in found if share)
+    at = x**exponent
+    places = [place**exponent for place, _ in points]
+    ends = zip([0.0, *places], places, [*places[1:], None], points, strict=False)
+    found = [
+        (figure, _hat(at, before, place, after)) for before, place, after, (_, figure) in ends
+    ]
+    return tuple([(figure, share) for figure, share in found if not always(share == 0)])
+
+
+def _hat(at: float, before: float, place: float, after: float | None) -> float:
+    """How much of the figure at `place` counts: all there, nothing at its neighbours."""
+    if after is None:  # the last one grows on
+        return larger(0.0, smaller((at - before) / (place - before), at / place))
+    return larger(0.0, smaller((at - before) / (place - before), (after - at) / (after - place)))

@@ -1,0 +1,214 @@
+"""Sizes: many numbers that stand where one does, so that one formula serves many operators."""
+
+from __future__ import annotations
+
+import operator
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from costmodel.errors import CostModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import numpy as np
+
+    _Whole = int  # to a type checker many sizes are one: formulas are written for one operator
+else:
+    _Whole = object
+
+MARK: Final = "Sizes("
+"""How the text of sizes begins, by which a text that was made for many is known."""
+_SHOWN: Final = 6
+MOST: Final = 2**53
+"""The largest size up to which floating point counts exactly."""
+
+
+class ManyAnswersError(CostModelError):
+    """One answer was asked of sizes that differ; `labels` are alike where the answers are."""
+
+    def __init__(self, labels: np.ndarray[Any, Any]) -> None:
+        """Keep the answers, numbered."""
+        self.labels = labels
+        super().__init__(
+            "many sizes have no one value or truth; "
+            "price such operators as device.price(Variants(operator))"
+        )
+
+
+class Sizes(_Whole):
+    """Many sizes, one for each variant of an operator; behaves as one number in arithmetic.
+
+    Sizes stand wherever an operator takes a size: in shapes, loops, `reduction`, `window`. What
+    is computed from them is `Sizes` again. A question that has one answer for each variant (a
+    comparison in an `if`, a digit count) is answered where all agree, and is otherwise a
+    ManyAnswersError, by which `Variants` knows how to part them.
+
+    Raises:
+        ValueError: the values are not whole numbers from 0 to 2**53 in one row.
+
+    """
+
+    __slots__ = ("_values",)
+    __array_ufunc__ = None
+    """NumPy's arrays leave their arithmetic with sizes to this class."""
+    __hash__ = None  # type: ignore[assignment]  # no table can hold one answer for many
+
+    def __init__(self, values: Iterable[int]) -> None:
+        """Check `values`, a sequence or an array of whole numbers."""
+        self._values = _checked(values)
+
+    @classmethod
+    def _of(cls, values: Any) -> Sizes:
+        made = object.__new__(cls)
+        made._values = values
+        return made
+
+    @property
+    def values(self) -> np.ndarray[Any, Any]:
+        """The sizes as floating-point numbers, exact up to 2**53, shape `(variants,)`."""
+        return self._values  # type: ignore[no-any-return]
+
+    def take(self, rows: Any) -> Sizes:
+        """The sizes at these places."""
+        return Sizes._of(self._values[rows])
+
+    def __getitem__(self, index: int) -> int:
+        """The size at one place, as the integer that it is."""
+        value = float(self._values[index])
+        return int(value) if value.is_integer() else value  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __neg__(self) -> Sizes:
+        return Sizes._of(-self._values)
+
+    def __abs__(self) -> Sizes:
+        return Sizes._of(abs(self._values))
+
+    def __ceil__(self) -> Sizes:
+        return Sizes._of(_numpy().ceil(self._values))
+
+    def __floor__(self) -> Sizes:
+        return Sizes._of(_numpy().floor(self._values))
+
+    def __trunc__(self) -> Sizes:
+        return Sizes._of(_numpy().trunc(self._values))
+
+    def __round__(self, ndigits: int = 0) -> Sizes:
+        return Sizes._of(_numpy().round(self._values, ndigits))
+
+    def __bool__(self) -> bool:
+        return bool(self._one(self._values != 0))
+
+    def __float__(self) -> float:
+        return float(self._one(self._values))
+
+    def __index__(self) -> int:
+        value = float(self)
+        if not value.is_integer():
+            message = f"{value} is no whole number"
+            raise TypeError(message)
+        return int(value)
+
+    __int__ = __index__
+
+    def bit_length(self) -> int:
+        """Binary digits of the sizes, where all have as many."""
+        _, digits = _numpy().frexp(self._values)
+        return int(self._one(digits))
+
+    def __repr__(self) -> str:
+        listed = ", ".join(str(self[place]) for place in range(min(len(self), _SHOWN)))
+        return f"{MARK}[{listed}{', ...' if len(self) > _SHOWN else ''}])"
+
+    def _one(self, answers: Any) -> Any:
+        """The answer on which all agree."""
+        first = answers[0]
+        if (answers == first).all():
+            return first
+        _, labels = _numpy().unique(answers, return_inverse=True)
+        raise ManyAnswersError(labels)
+
+
+_Number = TypeVar("_Number", bound=float)
+
+
+def always(condition: bool) -> bool:  # noqa: FBT001  # it is the subject
+    """Whether a condition on sizes holds for every variant; of one size, whether it holds."""
+    return bool(condition.values.all()) if isinstance(condition, Sizes) else bool(condition)
+
+
+def larger(one: _Number, other: _Number) -> _Number:
+    """The larger of two numbers, for each variant."""
+    if isinstance(one, Sizes) or isinstance(other, Sizes):
+        return Sizes._of(_numpy().maximum(_plain(one), _plain(other)))  # noqa: SLF001  # its module
+    return max(one, other)
+
+
+def smaller(one: _Number, other: _Number) -> _Number:
+    """The smaller of two numbers, for each variant."""
+    if isinstance(one, Sizes) or isinstance(other, Sizes):
+        return Sizes._of(_numpy().minimum(_plain(one), _plain(other)))  # noqa: SLF001  # its module
+    return min(one, other)
+
+
+def least(number: _Number) -> _Number:
+    """The least of all variants; of one number, itself."""
+    return number.values.min() if isinstance(number, Sizes) else number  # type: ignore[no-any-return]
+
+
+def most(number: _Number) -> _Number:
+    """The most of all variants; of one number, itself."""
+    return number.values.max() if isinstance(number, Sizes) else number  # type: ignore[no-any-return]
+
+
+def _plain(number: Any) -> Any:
+    # A float keeps an integer beyond 64 bits, as near as every product of sizes is kept.
+    return number.values if isinstance(number, Sizes) else float(number)
+
+
+def _checked(values: Iterable[int]) -> Any:
+    np = _numpy()
+    array = np.asarray(values if hasattr(values, "__array__") else list(values))
+    if array.ndim != 1 or not array.size or array.dtype.kind not in "iu":
+        message = f"{values!r:.80} are no sizes; expected a row of whole numbers, at least one"
+        raise ValueError(message)
+    if array.min() < 0 or array.max() > MOST:
+        message = f"sizes range from {array.min()} to {array.max()}; expected 0 to {MOST:,}"
+        raise ValueError(message)
+    return array.astype(np.float64)
+
+
+def _numpy() -> Any:
+    import numpy as np  # noqa: PLC0415  # one operator needs none of it
+
+    return np
+
+
+def _arithmetic(name: str) -> Callable[[Sizes, Any], Any]:
+    apply = getattr(operator, name)
+
+    def calculate(self: Sizes, other: Any) -> Any:
+        known = isinstance(other, Sizes | Real)
+        return Sizes._of(apply(self.values, _plain(other))) if known else NotImplemented  # noqa: SLF001  # its module
+
+    return calculate
+
+
+def _reflected(name: str) -> Callable[[Sizes, Any], Any]:
+    apply = getattr(operator, name)
+
+    def calculate(self: Sizes, other: Any) -> Any:
+        known = isinstance(other, Sizes | Real)
+        return Sizes._of(apply(_plain(other), self.values)) if known else NotImplemented  # noqa: SLF001  # its module
+
+    return calculate
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    setattr(Sizes, f"__{_name}__", _arithmetic(_name))
+    setattr(Sizes, f"__r{_name}__", _reflected(_name))
+for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
+    setattr(Sizes, f"__{_name}__", _arithmetic(_name))
