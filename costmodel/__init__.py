@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from costmodel.plugins import Plugins
     from costmodel.reader import Reader
     from costmodel.scenario import Scenario
+    from costmodel.sizes import Sizes
     from costmodel.tensor import Shape, Tensor
+    from costmodel.variants import Costs, Variants
 
 _HOMES = {
     "comparison": ("Comparison", "compare"),
@@ -76,7 +78,9 @@ _HOMES = {
     "plugins": ("Plugins",),
     "reader": ("Reader",),
     "scenario": ("Scenario",),
+    "sizes": ("Sizes",),
     "tensor": ("Shape", "Tensor"),
+    "variants": ("Costs", "Variants"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -90,6 +94,7 @@ __all__ = [
     "Convention",
     "Cost",
     "CostModelError",
+    "Costs",
     "Coverage",
     "Device",
     "Elementwise",
@@ -117,9 +122,11 @@ __all__ = [
     "Reduction",
     "Scenario",
     "Shape",
+    "Sizes",
     "Tensor",
     "Unpriced",
     "UnpricedWarning",
+    "Variants",
     "Work",
     "collect",
     "compare",

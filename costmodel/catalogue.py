@@ -165,9 +165,9 @@ class Catalogue:
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
             return self.load_device(Path(name))
-        if name not in self._devices:
-            self._devices[name] = self._load(name)
-        return self._devices[name]
+        known = self._devices.get(name)
+        # Where two threads load a device, all get the one that was kept first.
+        return known or self._devices.setdefault(name, self._load(name))
 
     def _load(self, name: str) -> Device:
         files = self._ask("costmodel_device_files").values
@@ -198,11 +198,16 @@ class Catalogue:
     def _ask(self, hook: str) -> _Answers:
         """What all plugins answer to one hook, asked once."""
         if hook not in self._answers:
-            answers = _Answers(hook, _HOOKS[hook], dict(_HOOKS[hook].built_in))
-            for plugin, value in self.plugins.ask(hook):
-                answers.take(plugin, value, self.plugins.blame)
-            self._answers[hook] = answers
+            with plugin_search.ASKING:
+                if hook not in self._answers:  # another thread may have been first
+                    self._answers[hook] = self._asked(hook)
         return self._answers[hook]
+
+    def _asked(self, hook: str) -> _Answers:
+        answers = _Answers(hook, _HOOKS[hook], dict(_HOOKS[hook].built_in))
+        for plugin, value in self.plugins.ask(hook):
+            answers.take(plugin, value, self.plugins.blame)
+        return answers
 
 
 @frozen
@@ -274,9 +279,14 @@ class _Answers:
 
 
 @functools.cache
-def installed() -> Catalogue:
-    """The catalogue of the running environment."""
+def _of_environment() -> Catalogue:
     return Catalogue(plugin_search.installed())
+
+
+def installed() -> Catalogue:
+    """The catalogue of the running environment, the same for all threads."""
+    with plugin_search.ASKING:
+        return _of_environment()
 
 
 def _is_missing_file(source: str) -> bool:

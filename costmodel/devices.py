@@ -6,8 +6,8 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
@@ -93,7 +93,8 @@ class Charge:
     count: float = field(init=False, eq=False)
     """How many times the unit price is due."""
 
-    def __attrs_post_init__(self) -> None:
+    @count.default
+    def _product(self) -> float:
         """Multiply the factors, and check that their product times the price is a number."""
         count: float = math.prod(map(_VALUE, self.factors))
         if count.__class__ is not Sizes:
@@ -101,11 +102,11 @@ class Charge:
                 count = float(count)
             except OverflowError:
                 count = math.inf
-        if not math.isfinite(most(count * self.parameter.high)):
+        if not most(count) * self.parameter.high < math.inf:
             labels = " x ".join(factor.label for factor in self.factors)
             message = f"{labels}: the product is larger than a number can be"
             raise ScenarioError(message)
-        object.__setattr__(self, "count", count)
+        return count
 
     @property
     def energy_joules(self) -> float:
@@ -136,8 +137,9 @@ def _charges(charges: Iterable[Charge]) -> tuple[Charge, ...]:
 
 
 def _finite_times(instance: Any, attribute: Any, value: Any) -> None:
-    for end in (least(value), most(value)):
-        _finite(instance, attribute, end)
+    if value is not None:
+        _finite(instance, attribute, least(value))
+        _finite(instance, attribute, most(value))
 
 
 @frozen
@@ -248,7 +250,7 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
     return mark
 
 
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 1024
 """How many answers a device remembers before it begins anew."""
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -263,17 +265,16 @@ def remembered(method: _Method) -> _Method:
 
     @functools.wraps(method)
     def recall(self: Device, *given: Any) -> Any:
-        memory = self._memory
+        memory, key = self._memory, (name, given)
         try:
-            return memory[name, given]
-        except KeyError:
-            answer = method(self, *given)
-            if len(memory) >= _REMEMBERED:
-                memory.clear()
-            memory[name, given] = answer
-            return answer
+            answer = memory.get(key)
         except TypeError:
             return method(self, *given)
+        if answer is None:
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            answer = memory[key] = method(self, *given)
+        return answer
 
     return recall  # type: ignore[return-value]  # it takes and gives the same
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from costmodel import catalogue as catalogues
 from costmodel import rendering
@@ -104,19 +105,44 @@ class Estimate:
         return self.table().text()
 
 
+@define
+class _Collection:
+    """The garbage collector, held while any thread is at work."""
+
+    lock: threading.Lock = field(factory=threading.Lock)
+    holders: int = 0
+    was_on: bool = False
+
+    def hold(self) -> None:
+        """Stop it, if nobody has."""
+        with self.lock:
+            if not self.holders:
+                self.was_on = gc.isenabled()
+                gc.disable()
+            self.holders += 1
+
+    def release(self) -> None:
+        """Start it again behind the last holder, if it ran before the first."""
+        with self.lock:
+            self.holders -= 1
+            if not self.holders and self.was_on:
+                gc.enable()
+
+
+_COLLECTION = _Collection()
+
+
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Hold the garbage collector, which finds nothing among thousands of values that are kept.
 
     In a large program a search costs as much as the estimate of a hundred layers.
     """
-    was_on = gc.isenabled()
-    gc.disable()
+    _COLLECTION.hold()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        _COLLECTION.release()
 
 
 @_no_collection()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 from attrs import Factory, define, evolve, frozen
@@ -131,15 +132,26 @@ class Plugins:
         self._rejected.append(evolve(plugin, problem=problem))
 
 
+ASKING: Final = threading.RLock()
+"""Held while plugins are searched, imported or asked: each once, whatever the threads."""
+
+
 @functools.cache
-def installed() -> Plugins:
-    """The plugins of the running environment, searched for once."""
+def _discovered() -> Plugins:
     return Plugins.discover()
 
 
-def _quiet() -> contextlib.AbstractContextManager[object]:
+def installed() -> Plugins:
+    """The plugins of the running environment, searched for once."""
+    with ASKING:
+        return _discovered()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Send what a plugin prints to standard error: standard output is for data."""
-    return contextlib.redirect_stdout(sys.stderr)
+    with ASKING, contextlib.redirect_stdout(sys.stderr):  # it is one for all threads
+        yield
 
 
 def _version_problem(distribution: metadata.Distribution) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 
 from costmodel.errors import CostModelError
 
@@ -58,12 +58,6 @@ class Sizes(_Whole):
         """Check `values`, a sequence or an array of whole numbers."""
         self._values = _checked(values)
 
-    @classmethod
-    def _of(cls, values: Any) -> Sizes:
-        made = object.__new__(cls)
-        made._values = values
-        return made
-
     @property
     def values(self) -> np.ndarray[Any, Any]:
         """The sizes as floating-point numbers, exact up to 2**53, shape `(variants,)`."""
@@ -71,9 +65,9 @@ class Sizes(_Whole):
 
     def take(self, rows: Any) -> Sizes:
         """The sizes at these places."""
-        return Sizes._of(self._values[rows])
+        return _made(self._values[rows])
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: Any) -> int:
         """The size at one place, as the integer that it is."""
         value = float(self._values[index])
         return int(value) if value.is_integer() else value  # type: ignore[return-value]
@@ -82,22 +76,22 @@ class Sizes(_Whole):
         return len(self._values)
 
     def __neg__(self) -> Sizes:
-        return Sizes._of(-self._values)
+        return _made(-self._values)
 
     def __abs__(self) -> Sizes:
-        return Sizes._of(abs(self._values))
+        return _made(abs(self._values))
 
     def __ceil__(self) -> Sizes:
-        return Sizes._of(_numpy().ceil(self._values))
+        return _made(_numpy().ceil(self._values))
 
     def __floor__(self) -> Sizes:
-        return Sizes._of(_numpy().floor(self._values))
+        return _made(_numpy().floor(self._values))
 
     def __trunc__(self) -> Sizes:
-        return Sizes._of(_numpy().trunc(self._values))
+        return _made(_numpy().trunc(self._values))
 
-    def __round__(self, ndigits: int = 0) -> Sizes:
-        return Sizes._of(_numpy().round(self._values, ndigits))
+    def __round__(self, ndigits: SupportsIndex = 0) -> Sizes:
+        return _made(_numpy().round(self._values, ndigits))
 
     def __bool__(self) -> bool:
         return bool(self._one(self._values != 0))
@@ -107,8 +101,8 @@ class Sizes(_Whole):
 
     def __index__(self) -> int:
         value = float(self)
-        if not value.is_integer():
-            message = f"{value} is no whole number"
+        if not value.is_integer() or abs(value) > MOST:
+            message = f"{value} is no whole number of up to {MOST:,}"
             raise TypeError(message)
         return int(value)
 
@@ -132,36 +126,49 @@ class Sizes(_Whole):
         raise ManyAnswersError(labels)
 
 
+def _made(values: Any) -> Sizes:
+    made = object.__new__(Sizes)
+    made._values = values  # what was calculated needs no check
+    return made
+
+
 _Number = TypeVar("_Number", bound=float)
 
 
 def always(condition: bool) -> bool:  # noqa: FBT001  # it is the subject
     """Whether a condition on sizes holds for every variant; of one size, whether it holds."""
-    return bool(condition.values.all()) if isinstance(condition, Sizes) else bool(condition)
+    return condition if condition.__class__ is bool else bool(_plain(condition).all())
 
 
 def larger(one: _Number, other: _Number) -> _Number:
     """The larger of two numbers, for each variant."""
-    if isinstance(one, Sizes) or isinstance(other, Sizes):
-        return Sizes._of(_numpy().maximum(_plain(one), _plain(other)))  # noqa: SLF001  # its module
+    if one.__class__ is Sizes or other.__class__ is Sizes:
+        return _made(_numpy().maximum(_plain(one), _plain(other)))  # type: ignore[return-value]
     return max(one, other)
 
 
 def smaller(one: _Number, other: _Number) -> _Number:
     """The smaller of two numbers, for each variant."""
-    if isinstance(one, Sizes) or isinstance(other, Sizes):
-        return Sizes._of(_numpy().minimum(_plain(one), _plain(other)))  # noqa: SLF001  # its module
+    if one.__class__ is Sizes or other.__class__ is Sizes:
+        return _made(_numpy().minimum(_plain(one), _plain(other)))  # type: ignore[return-value]
     return min(one, other)
+
+
+def clipped(number: _Number, lowest: _Number, highest: _Number) -> _Number:
+    """A number that is kept between two others, for each variant."""
+    if number.__class__ is Sizes:
+        return _made(_numpy().clip(_plain(number), lowest, highest))  # type: ignore[return-value]
+    return lowest if number < lowest else min(number, highest)
 
 
 def least(number: _Number) -> _Number:
     """The least of all variants; of one number, itself."""
-    return number.values.min() if isinstance(number, Sizes) else number  # type: ignore[no-any-return]
+    return number.values.min() if isinstance(number, Sizes) else number
 
 
 def most(number: _Number) -> _Number:
     """The most of all variants; of one number, itself."""
-    return number.values.max() if isinstance(number, Sizes) else number  # type: ignore[no-any-return]
+    return number.values.max() if isinstance(number, Sizes) else number
 
 
 def _plain(number: Any) -> Any:
@@ -178,7 +185,9 @@ def _checked(values: Iterable[int]) -> Any:
     if array.min() < 0 or array.max() > MOST:
         message = f"sizes range from {array.min()} to {array.max()}; expected 0 to {MOST:,}"
         raise ValueError(message)
-    return array.astype(np.float64)
+    exact = array.astype(np.float64)
+    exact.flags.writeable = False
+    return exact
 
 
 def _numpy() -> Any:
@@ -192,7 +201,7 @@ def _arithmetic(name: str) -> Callable[[Sizes, Any], Any]:
 
     def calculate(self: Sizes, other: Any) -> Any:
         known = isinstance(other, Sizes | Real)
-        return Sizes._of(apply(self.values, _plain(other))) if known else NotImplemented  # noqa: SLF001  # its module
+        return _made(apply(self.values, _plain(other))) if known else NotImplemented
 
     return calculate
 
@@ -202,7 +211,7 @@ def _reflected(name: str) -> Callable[[Sizes, Any], Any]:
 
     def calculate(self: Sizes, other: Any) -> Any:
         known = isinstance(other, Sizes | Real)
-        return Sizes._of(apply(_plain(other), self.values)) if known else NotImplemented  # noqa: SLF001  # its module
+        return _made(apply(_plain(other), self.values)) if known else NotImplemented
 
     return calculate
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Rows = Array | slice
 
+_MANY: Final = 2**14
+"""As many operators are priced together: their arrays stay in the processor's cache."""
 _FEW: Final = 8
 """Fewer operators than this are priced sooner one by one than together."""
 
@@ -64,11 +66,11 @@ class Variants(Sequence[Operator]):
     def __getitem__(self, index: int | slice) -> Operator | Variants:
         """The ordinary operator at one place, or the variants of several places."""
         if isinstance(index, slice):
-            return self.take(index)
+            return Variants(self.taken(index))
         return _changed(self.operator, lambda sizes: sizes[index])  # type: ignore[no-any-return]
 
-    def take(self, rows: Rows) -> Variants:
-        """The variants at these places."""
+    def taken(self, rows: Rows) -> Operator:
+        """The operator with the sizes at these places."""
         taken: dict[int, Sizes] = {}
 
         def take(sizes: Sizes) -> Sizes:
@@ -76,7 +78,7 @@ class Variants(Sequence[Operator]):
                 taken[id(sizes)] = sizes.take(rows)
             return taken[id(sizes)]
 
-        return Variants(_changed(self.operator, take))
+        return _changed(self.operator, take)  # type: ignore[no-any-return]
 
 
 def _changed(value: Any, change: Callable[[Sizes], Any]) -> Any:
@@ -144,13 +146,15 @@ class Costs:
 
     def __str__(self) -> str:
         """Write how many operators cost how much, and what has no price."""
-        np = _numpy()
-        known = self.energy_joules[~np.isnan(self.energy_joules)]
-        bounds = [format_quantity(float(end), "J") for end in (known.min(), known.max())] if known.size else []
-        rows = [(f"unpriced: {reason}", found) for reason, found in self.unpriced.items()]
-        rows += [(f"free: {reason}", found) for reason, found in self.free.items()]
-        told = [f"{len(found):,} {reason}" for reason, found in rows]
-        return "\n  ".join([f"{len(self):,} operators: {' to '.join(bounds) or 'no price'}", *told])
+        known = self.energy_joules[~_numpy().isnan(self.energy_joules)]
+        ends = (known.min(), known.max()) if known.size else ()
+        energy = " to ".join(format_quantity(float(end), "J") for end in ends) or "no price"
+        told = [
+            f"{len(rows):,} {word}: {reason}"
+            for word, reasons in (("unpriced", self.unpriced), ("free", self.free))
+            for reason, rows in reasons.items()
+        ]
+        return "\n  ".join([f"{len(self):,} operators: {energy}", *told])
 
     def _energies(self, figures: Sequence[float]) -> Array:
         energies: Array = self.counts @ _numpy().array(figures, dtype=float)
@@ -182,17 +186,17 @@ def _outcomes(
     variants: Variants, price: Callable[[Operator], Outcome]
 ) -> Iterator[tuple[Any, Outcome]]:
     np = _numpy()
-    pending = [np.arange(len(variants))]
+    pending = np.array_split(np.arange(len(variants)), -(-len(variants) // _MANY))
     while pending:
         rows = pending.pop()
         if len(rows) < _FEW:
             yield from _one_by_one(variants, rows, price)
             continue
         is_all = len(rows) == len(variants)
-        part = variants if is_all else variants.take(rows)
+        operator = variants.operator if is_all else variants.taken(rows)
         try:
             with np.errstate(all="raise", under="ignore"):
-                outcome = price(part.operator)
+                outcome = price(operator)
         except ManyAnswersError as question:
             pending += _parted(rows, question.labels)
         except Exception:  # noqa: BLE001  # whatever a formula cannot do with many, it may with one

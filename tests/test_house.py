@@ -33,6 +33,7 @@ HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
 
 STAIR = [
     "errors",
+    "sizes",
     "units",
     "numerics",
     "tensor",
@@ -41,6 +42,7 @@ STAIR = [
     "interchange",
     "network",
     "scenario",
+    "variants",
     "devices",
     "formats",
     "convention",

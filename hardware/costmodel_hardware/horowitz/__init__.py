@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
@@ -35,9 +36,9 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.scenario import Scenario
-from costmodel.sizes import always, larger, smaller
+from costmodel.sizes import always, clipped, larger
 from costmodel.tensor import Tensor
-from costmodel_hardware.horowitz.laws import Point, Share, shares
+from costmodel_hardware.horowitz.laws import Curve, Share
 
 ACCESS_BITS: Final = 64
 """Width of the memory access that the published figures are for."""
@@ -48,7 +49,9 @@ SRAM_BANK: Final = 2**30
 ADDER_GROWTH: Final = 1.0
 MULTIPLIER_GROWTH: Final = 2.0
 MEMORY_GROWTH: Final = 0.5
-"""Exponents of energy over bits; see `laws.shares`."""
+"""Exponents of energy over bits; see `laws.Curve`."""
+SHARE: Final = "share of the published figure"
+"""The factor of a charge whose price lies between two published figures."""
 MEMORIES: Final = ("dram", "sram", "fixed")
 
 
@@ -155,75 +158,80 @@ class Horowitz(Device):
         """The elements out of memory and back into it."""
         return self._cost(operator, scenario, [])
 
+    @remembered
     def price_of(self, operation: Operation) -> tuple[Share, ...]:
         """Energy of one circuit as large as `operation` says, as shares of published figures."""
-        if isinstance(operation.result, FloatingPoint):
-            return self._float(operation)
+        is_float = isinstance(operation.result, FloatingPoint)
+        if is_float and operation.circuit is Circuit.ADDER:
+            return self._float_adds.shares(operation.result.bits)
+        if is_float:
+            return self._float_multiplies.shares(operation.result.bits)
         if operation.circuit is Circuit.MULTIPLIER:
-            return shares(self._multiplies, operation.gate_bits, MULTIPLIER_GROWTH)
+            return self._multiplies.shares(operation.gate_bits)
         # Multiplexers, gates and shifters are sized in cells of an adder.
-        return shares(self._adds, operation.gate_bits, ADDER_GROWTH)
+        return self._adds.shares(operation.gate_bits)
 
-    @remembered
     def sram_access(self, bits: float) -> tuple[Share, ...]:
         """Energy of one 64-bit access to an SRAM of `bits` bits, as shares of published figures.
 
         Exact at 8 KB, 32 KB and 1 MB; a memory beyond SRAM_BANK is made of banks of that size.
         """
-        return shares(self._srams, smaller(larger(bits, 1), SRAM_BANK), MEMORY_GROWTH)
+        return self._srams.shares(clipped(bits, 1, SRAM_BANK))
 
-    @property
-    def _adds(self) -> tuple[Point, ...]:
+    @cached_property
+    def _adds(self) -> Curve:
         points = (
             (8.0, self.energy_per_8_bit_add),
             (16.0, self.energy_per_16_bit_add),
             (32.0, self.energy_per_32_bit_add),
         )
-        return tuple((bits, item) for bits, item in points if item is not None)
+        known = tuple((bits, figure) for bits, figure in points if figure is not None)
+        return Curve(known, ADDER_GROWTH)
 
-    @property
-    def _multiplies(self) -> tuple[Point, ...]:
-        return ((8.0, self.energy_per_8_bit_multiply), (32.0, self.energy_per_32_bit_multiply))
+    @cached_property
+    def _multiplies(self) -> Curve:
+        points = (
+            (8.0, self.energy_per_8_bit_multiply),
+            (32.0, self.energy_per_32_bit_multiply),
+        )
+        return Curve(points, MULTIPLIER_GROWTH)
 
-    @property
-    def _srams(self) -> tuple[Point, ...]:
+    @cached_property
+    def _float_adds(self) -> Curve:
+        points = ((16.0, self.energy_per_float16_add), (32.0, self.energy_per_float32_add))
+        return Curve(points, ADDER_GROWTH)
+
+    @cached_property
+    def _float_multiplies(self) -> Curve:
+        points = (
+            (16.0, self.energy_per_float16_multiply),
+            (32.0, self.energy_per_float32_multiply),
+        )
+        return Curve(points, MULTIPLIER_GROWTH)
+
+    @cached_property
+    def _srams(self) -> Curve:
         figures = (
             self.energy_per_8_kb_sram_access,
             self.energy_per_32_kb_sram_access,
             self.energy_per_1_mb_sram_access,
         )
-        return tuple(zip(map(float, SRAM_SIZES), figures, strict=True))
-
-    def _float(self, operation: Operation) -> tuple[Share, ...]:
-        adds = ((16.0, self.energy_per_float16_add), (32.0, self.energy_per_float32_add))
-        multiplies = (
-            (16.0, self.energy_per_float16_multiply),
-            (32.0, self.energy_per_float32_multiply),
-        )
-        is_add = operation.circuit is Circuit.ADDER
-        points, growth = (adds, ADDER_GROWTH) if is_add else (multiplies, MULTIPLIER_GROWTH)
-        return shares(points, float(operation.result.bits), growth)
+        return Curve(tuple(zip(map(float, SRAM_SIZES), figures, strict=True)), MEMORY_GROWTH)
 
     def _cost(
         self, operator: Operator, scenario: Scenario, work: Iterable[tuple[Factor, Operation]]
     ) -> Outcome:
-        charges = [
-            charge
-            for component, tensors, memory in (
-                ("inputs", operator.inputs, self.activations_on_memory),
-                ("parameters", operator.parameters, self.weights_on_memory),
-                ("outputs", operator.outputs, self.activations_on_memory),
-            )
-            if not operator.in_place or component == "parameters"
-            for charge in self._traffic(component, tensors, memory, scenario)
-        ]
-        examples = () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
-        charges += [
-            Charge("compute", price, (count, *_gates(item), *_share(share), *examples))
-            for count, item in work
-            if count.value and item.gate_factor
-            for price, share in self.price_of(item)
-        ]
+        charges = self._traffic("parameters", operator.parameters, self.weights_on_memory, scenario)
+        if not operator.in_place:
+            memory = self.activations_on_memory
+            charges = [
+                *self._traffic("inputs", operator.inputs, memory, scenario),
+                *charges,
+                *self._traffic("outputs", operator.outputs, memory, scenario),
+            ]
+        for count, operation in work:
+            if count.value and operation.gate_factor:
+                charges += self._computed(count, operation, scenario.batch)
         if charges:
             return Cost(tuple(charges))
         return Free("nothing is computed, and what it needs is wired in")
@@ -231,33 +239,56 @@ class Horowitz(Device):
     def _traffic(
         self, component: str, tensors: Iterable[Tensor], memory: str, scenario: Scenario
     ) -> list[Charge]:
-        examples = () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
-        charges = []
+        charges: list[Charge] = []
         for tensor in tensors:
             bits = tensor.size * _format(tensor, scenario).bits
-            accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
-            size = max(bits, self.min_sram_size)
-            charges += [
-                Charge(component, price, (accesses, *_share(share), *examples))
-                for price, share in self._moves(memory, size)
-            ]
+            charges += self._moved(component, bits, memory, scenario.batch)
         return charges
 
-    def _moves(self, memory: str, bits: int) -> tuple[Share, ...]:
+    @remembered
+    def _computed(self, count: Factor, operation: Operation, batch: int) -> tuple[Charge, ...]:
+        """An operation done so many times for each example."""
+        factors = [count, *_examples(batch)]
+        if operation.gate_factor != 1:
+            factors.insert(
+                1, Factor(f"{operation.circuit} cells of an adder's", operation.gate_factor)
+            )
+        return _charges("compute", factors, self.price_of(operation))
+
+    @remembered
+    def _moved(self, component: str, bits: int, memory: str, batch: int) -> tuple[Charge, ...]:
+        """A tensor of so many bits, once through its memory for each example."""
+        accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
+        price = self._accesses(memory, larger(bits, self.min_sram_size))
+        return _charges(component, [accesses, *_examples(batch)], price)
+
+    def _accesses(self, memory: str, bits: int) -> tuple[Share, ...]:
+        """The price of one access to a tensor in a memory of so many bits."""
         if memory == "dram":
             staged = self.sram_access(bits) if self.rd_wr_on_io else ()
             return ((self.energy_per_dram_access, 1.0), *staged)
         return self.sram_access(bits) if memory == "sram" else ()
 
 
-def _share(share: float) -> tuple[Factor, ...]:
-    return () if share == 1 else (Factor("share of the published figure", share),)
+def _charges(
+    component: str, factors: Sequence[Factor], price: Iterable[Share]
+) -> tuple[Charge, ...]:
+    """A charge for each share of a price."""
+    whole = tuple(factors)
+    return tuple(
+        [
+            Charge(
+                component,
+                figure,
+                whole if always(share == 1) else (*whole, Factor(SHARE, share)),
+            )
+            for figure, share in price
+        ]
+    )
 
 
-def _gates(operation: Operation) -> tuple[Factor, ...]:
-    if operation.gate_factor == 1:
-        return ()
-    return (Factor(f"{operation.circuit} cells of an adder's", operation.gate_factor),)
+def _examples(batch: int) -> tuple[Factor, ...]:
+    return () if batch == 1 else (Factor("examples", batch),)
 
 
 def _format(tensor: Tensor, scenario: Scenario) -> NumericFormat:

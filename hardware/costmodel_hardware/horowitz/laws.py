@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from operator import sub
 from typing import TYPE_CHECKING, TypeAlias
 
-from costmodel.sizes import always, larger, smaller
+from attrs import field, frozen
+
+from costmodel.sizes import always, clipped, larger, smaller
 
 if TYPE_CHECKING:
     from costmodel.devices import Parameter
@@ -16,26 +20,42 @@ Share: TypeAlias = tuple["Parameter", float]
 """A figure, and how much of it goes into a price."""
 
 
-def shares(points: tuple[Point, ...], x: float, exponent: float) -> tuple[Share, ...]:
-    """The price at `x` as shares of the published figures: straight lines over x**exponent.
+@frozen
+class Curve:
+    """Prices between and beyond published figures: straight lines over bits**exponent.
 
-    Exact at the points, and beyond them in proportion to x**exponent. An adder is a row of like
-    cells (exponent 1), a multiplier an array of them (2), and the wires of a memory grow with
-    the side of its square (0.5). Against what else is known at 45 nm: 0.78 pJ for a multiplier
-    of 16 bits, where QTools has 0.78 and others interpolate 1.0; Horowitz's three adders leave
-    proportion by a fifth at 8 bits.
+    Exact at the points, and beyond them in proportion to bits**exponent. An adder is a row of
+    like cells (exponent 1), a multiplier an array of them (2), and the wires of a memory grow
+    with the side of its square (0.5). Against what else is known at 45 nm: 0.78 pJ for a
+    multiplier of 16 bits, where QTools has 0.78 and others interpolate 1.0; Horowitz's three
+    adders leave proportion by a fifth at 8 bits.
     """
-    at = x**exponent
-    places = [place**exponent for place, _ in points]
-    ends = zip([0.0, *places], places, [*places[1:], None], points, strict=False)
-    found = [
-        (figure, _hat(at, before, place, after)) for before, place, after, (_, figure) in ends
-    ]
-    return tuple([(figure, share) for figure, share in found if not always(share == 0)])
 
+    points: tuple[Point, ...]
+    exponent: float
+    _figures: tuple[Parameter, ...] = field(init=False, repr=False, eq=False)
+    _first: float = field(init=False, repr=False, eq=False)
+    _last: float = field(init=False, repr=False, eq=False)
+    _ways: tuple[tuple[float, float], ...] = field(init=False, repr=False, eq=False)
 
-def _hat(at: float, before: float, place: float, after: float | None) -> float:
-    """How much of the figure at `place` counts: all there, nothing at its neighbours."""
-    if after is None:  # the last one grows on
-        return larger(0.0, smaller((at - before) / (place - before), at / place))
-    return larger(0.0, smaller((at - before) / (place - before), (after - at) / (after - place)))
+    def __attrs_post_init__(self) -> None:
+        """Work out what depends on the points alone."""
+        places = [bits**self.exponent for bits, _ in self.points]
+        for name, value in (
+            ("_figures", tuple(figure for _, figure in self.points)),
+            ("_first", places[0]),
+            ("_last", places[-1]),
+            ("_ways", tuple((start, end - start) for start, end in pairwise(places))),
+        ):
+            object.__setattr__(self, name, value)
+
+    def shares(self, bits: float) -> tuple[Share, ...]:
+        """The price at `bits` as shares of the published figures."""
+        at = bits**self.exponent
+        # How much of the way to each point is gone; a figure counts until the next one is reached.
+        gone = [clipped((at - start) / length, 0.0, 1.0) for start, length in self._ways]
+        held = [smaller(at / self._first, 1.0), *gone]
+        held[:-1] = map(sub, held, gone)
+        held[-1] += larger(at / self._last, 1.0) - 1.0
+        shares = zip(self._figures, held, strict=True)
+        return tuple([share for share in shares if not always(share[1] == 0)])
