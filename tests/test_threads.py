@@ -1,0 +1,243 @@
+"""Many threads at once say what one says."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import frozen
+from worlds import HOUSE, SHIPPED, plugin, world
+
+import costmodel
+from costmodel import (
+    Catalogue,
+    Contraction,
+    Device,
+    Network,
+    Plugins,
+    Reader,
+    Scenario,
+    Sizes,
+    Tensor,
+    Variants,
+    estimates,
+    plugins,
+)
+from costmodel import catalogue as catalogues
+from costmodel.operators import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+THREADS = 8
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SCENARIO = Scenario(rates=10.0)
+
+
+@pytest.fixture(autouse=True)
+def impatient() -> Iterator[None]:
+    """Threads change places as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def in_threads(work: Callable[[int], Any]) -> list[Any]:
+    """What `work` returns to each thread, all of which begin at once."""
+    start = threading.Barrier(THREADS)
+
+    def begin(number: int) -> Any:
+        start.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(begin, range(THREADS)))
+
+
+def product(size: int) -> Contraction:
+    return Contraction(
+        inputs=[Tensor((size, 7))], parameters=[Tensor((7, 5))], outputs=[Tensor((size, 5))],
+        loops={"m": size, "n": 5, "k": 7}, reduction=7,
+    )  # fmt: skip
+
+
+def said(catalogue: Catalogue, sizes: range) -> Any:
+    """All that every shipped device charges for products of these sizes."""
+    return [
+        outcome if isinstance(outcome, Reason) else (outcome.energy_joules, outcome.components)
+        for name in SHIPPED
+        for size in sizes
+        for outcome in [catalogue.device(name).price(product(size), SCENARIO)]
+    ]
+
+
+def test_operators_have_one_price_in_all_threads() -> None:
+    # More sizes than a device remembers, so that all threads forget and remember at once.
+    sizes = range(1, 600)
+    alone = said(world(**HOUSE), sizes)
+    shared = world(**HOUSE)
+    assert all(found == alone for found in in_threads(lambda _: said(shared, sizes)))
+
+
+def test_variants_have_one_price_in_all_threads() -> None:
+    catalogue = world(**HOUSE)
+    many = Variants(product(Sizes(range(1, 500))))
+
+    def energies(_: int) -> Any:
+        return [
+            catalogue.device(name).price(many, SCENARIO).energy_joules.tolist() for name in SHIPPED
+        ]
+
+    first, *others = in_threads(energies)
+    assert first == energies(0)
+    assert all(found == first for found in others)
+
+
+def test_estimates_are_the_same_in_all_threads() -> None:
+    def estimate(catalogue: Catalogue) -> Any:
+        found = costmodel.estimate(
+            EXAMPLES / "lcrm_vgg9.json", SHIPPED, scenario=SCENARIO, on_unpriced="bound",
+            catalogue=catalogue,
+        )  # fmt: skip
+        return [bill.total.energy_joules for bill in found.bills.values()], found.problems
+
+    alone = estimate(world(**HOUSE))
+    shared = world(**HOUSE)
+    assert in_threads(lambda _: estimate(shared)) == [alone] * THREADS
+
+
+def test_a_network_is_read_alike_in_all_threads() -> None:
+    alone, shared = world(**HOUSE), world(**HOUSE)
+    source = EXAMPLES / "vgg9.json"
+    found = in_threads(lambda _: shared.read(source).to_json())
+    assert found == [alone.read(source).to_json()] * THREADS
+
+
+class Empty(Reader):
+    """A reader of one text."""
+
+    name = "empty"
+    reads = "an empty text"
+
+    def accepts(self, source: object) -> bool:
+        return source == ""
+
+    def read(self, source: object, rules: Any) -> Network:
+        raise NotImplementedError
+
+
+def test_every_hook_is_asked_once_and_all_threads_get_one_answer() -> None:
+    asked: list[int] = []
+
+    def devices() -> Any:
+        asked.append(threading.get_ident())
+        time.sleep(0.02)  # as long as an import, so that the others arrive meanwhile
+
+        @frozen
+        class Local(Device):
+            """A class that is made when asked for."""
+
+            family = "local"
+
+        return [Local]
+
+    catalogue = world(mine=plugin(devices=devices, readers=[Empty()]))
+    found = in_threads(lambda _: catalogue.device_families["local"])
+    assert len(asked) == 1
+    assert set(found) == {catalogue.device_families["local"]}
+    assert catalogue.plugins.problems == ()
+
+
+def test_a_device_of_a_name_is_one_object_for_all_threads() -> None:
+    catalogue = world(**HOUSE)
+    found = in_threads(lambda _: catalogue.device("loihi"))
+    assert all(device is found[0] for device in found)
+
+
+def test_the_installed_catalogue_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    discovered: list[Plugins] = []
+
+    def discover() -> Plugins:
+        time.sleep(0.02)  # as long as a search, so that the others arrive meanwhile
+        discovered.append(Plugins())
+        return discovered[-1]
+
+    before = catalogues.installed()
+    monkeypatch.setattr(Plugins, "discover", discover)
+    _forget()
+    try:
+        found = in_threads(lambda _: catalogues.installed())
+    finally:
+        _forget()
+    assert len(discovered) == 1
+    assert all(catalogue is found[0] for catalogue in found)
+    assert found[0] is not before
+
+
+def _forget() -> None:
+    for remembered in (plugins._discovered, catalogues._of_environment):
+        remembered.cache_clear()
+
+
+def test_what_plugins_print_leaves_standard_output_as_it_was() -> None:
+    before = sys.stdout
+
+    def devices() -> Any:
+        print("loading")  # noqa: T201  # what a careless plugin does
+        time.sleep(0.001)
+        return []
+
+    def ask(_: int) -> None:
+        for _ in range(5):
+            assert world(mine=plugin(devices=devices)).device_families == {}
+
+    in_threads(ask)
+    assert sys.stdout is before
+
+
+def test_the_garbage_collector_runs_again_behind_the_last_thread() -> None:
+    assert gc.isenabled()
+    catalogue = world(**HOUSE)
+
+    def read(_: int) -> None:
+        for _ in range(20):
+            costmodel.read(EXAMPLES / "vgg9.json", catalogue=catalogue)
+
+    in_threads(read)
+    assert gc.isenabled()
+
+
+def test_the_collector_stays_off_while_any_thread_is_at_work() -> None:
+    """The first to finish is not the last: the collector waits for the other."""
+    inside, outside = threading.Event(), threading.Event()
+
+    def long() -> None:
+        with estimates._no_collection():
+            inside.set()
+            outside.wait(5)
+
+    with ThreadPoolExecutor(1) as pool:
+        with estimates._no_collection():
+            other = pool.submit(long)
+            inside.wait(5)
+        assert not gc.isenabled()
+        outside.set()
+        other.result()
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with estimates._no_collection():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

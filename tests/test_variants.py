@@ -1,0 +1,549 @@
+"""Many operators at once: what is said of all is what is said of each."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import runpy
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import pytest
+from attrs import field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import SIDES, devices, scenarios
+from worlds import CATALOGUE, SHIPPED
+
+from costmodel import (
+    Activation,
+    Charge,
+    Contraction,
+    Cost,
+    Device,
+    Elementwise,
+    Factor,
+    Free,
+    Lookup,
+    Movement,
+    Operator,
+    Outcome,
+    Parameter,
+    Reduction,
+    Scenario,
+    Sizes,
+    Tensor,
+    Unpriced,
+    Variants,
+    parameter,
+    prices,
+)
+from costmodel.errors import ScenarioError, ShapeError
+from costmodel.numerics import parse_format
+from costmodel.operators import ELEMENTWISE, REDUCTIONS
+from costmodel.sizes import ManyAnswersError, always, clipped, larger, least, most, smaller
+
+FORMATS: Final = st.sampled_from(
+    [None, *map(parse_format, ["int8", "uint4", "float16", "po2<4>", "ternary", "binary"])]
+)
+SETTINGS: Final = ("dram", "sram", "fixed")
+CHIPS: Final = {
+    **{name: st.just(CATALOGUE.device(name)) for name in SHIPPED},
+    **{f"any {name}": devices(family) for name, family in CATALOGUE.device_families.items()},
+    **{
+        f"horowitz-45nm in {memory}": st.just(
+            CATALOGUE.device(
+                "horowitz-45nm", weights_on_memory=memory, activations_on_memory=memory
+            )
+        )
+        for memory in SETTINGS
+    },
+}
+every_chip = pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS.keys())
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Any:
+    """Makers of sizes of one number of variants: few ones or many, small ones or any."""
+    count = draw(st.integers(1, 5) | st.integers(8, 40))
+    length = draw(st.sampled_from([SIDES, st.integers(1, 5000)]))
+    return lambda: Sizes(draw(st.lists(length, min_size=count, max_size=count)))
+
+
+@st.composite
+def contractions(draw: st.DrawFn) -> Operator:
+    sizes = draw(rows())
+    m, n, k = sizes(), sizes(), draw(st.sampled_from([sizes(), 7]))
+    bias = [Tensor((n,), draw(FORMATS))] if draw(st.booleans()) else []
+    return Contraction(
+        inputs=[Tensor((m, k), draw(FORMATS))],
+        parameters=[Tensor((k, n), draw(FORMATS)), *bias],
+        outputs=[Tensor((m, n), draw(FORMATS))],
+        loops={"m": m, "n": n, "k": k},
+        reduction=k,
+    )
+
+
+@st.composite
+def elementwises(draw: st.DrawFn) -> Operator:
+    sizes = draw(rows())
+    tensor = Tensor((sizes(), 3), draw(FORMATS))
+    steps = draw(st.sampled_from([sizes() - 1, 0, 1]))
+    inputs = [tensor] * draw(st.integers(0, 3))
+    function = draw(st.sampled_from(sorted(ELEMENTWISE)))
+    return Elementwise(inputs=inputs, outputs=[tensor], function=function, steps=steps)
+
+
+@st.composite
+def reductions(draw: st.DrawFn) -> Operator:
+    sizes = draw(rows())
+    length, window = sizes(), draw(st.sampled_from([sizes(), 1, 4]))
+    formats = draw(FORMATS)
+    function = draw(st.sampled_from(sorted(REDUCTIONS)))
+    inputs, outputs = [Tensor((window, length), formats)], [Tensor((length,), formats)]
+    return Reduction(inputs=inputs, outputs=outputs, function=function, window=window)
+
+
+@st.composite
+def others(draw: st.DrawFn) -> Operator:
+    sizes = draw(rows())
+    one, two = Tensor((sizes(),), draw(FORMATS)), Tensor((2, sizes()), draw(FORMATS))
+    return draw(
+        st.sampled_from(
+            [
+                Activation(inputs=[one], outputs=[two], function="relu"),
+                Activation(inputs=[one], outputs=[one], function="relu", in_place=True),
+                Lookup(inputs=[one], parameters=[two], outputs=[two]),
+                Movement(inputs=[one], outputs=[two], purpose="transposition"),
+            ]
+        )
+    )
+
+
+def variants() -> st.SearchStrategy[Variants]:
+    kinds = [contractions(), elementwises(), reductions(), others()]
+    return st.one_of(kinds).map(Variants)
+
+
+def close(found: Any, expected: float) -> bool:
+    return math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-300)
+
+
+def assert_alike(device: Device, many: Variants, scenario: Scenario) -> None:
+    """What is said of many is what is said of each of them."""
+    costs = device.price(many, scenario)
+    assert len(costs) == len(many)
+    components = costs.components
+    for row, operator in enumerate(many):
+        one = device.price(operator, scenario)
+        if isinstance(one, Cost):
+            assert close(costs.energy_joules[row], one.energy_joules)
+            assert close(costs.energy_joules_low[row], one.energy_joules_low)
+            assert close(costs.energy_joules_high[row], one.energy_joules_high)
+            found = {name: part[row] for name, part in components.items()}
+            for name in found.keys() | one.components.keys():
+                assert close(found.get(name, 0.0), one.components.get(name, 0.0))
+            assert not any(row in told for told in [*costs.free.values(), *costs.unpriced.values()])
+        elif isinstance(one, Free):
+            assert row in costs.free[one.reason]
+            assert costs.energy_joules[row] == 0
+        else:
+            assert row in costs.unpriced[one.reason]
+            assert math.isnan(costs.energy_joules[row])
+
+
+@every_chip
+@given(data=st.data(), many=variants(), scenario=scenarios())
+def test_many_operators_cost_what_each_of_them_costs(
+    chip: st.SearchStrategy[Device], data: st.DataObject, many: Variants, scenario: Scenario
+) -> None:
+    assert_alike(data.draw(chip), many, scenario)
+
+
+@every_chip
+@given(data=st.data(), many=variants(), scenario=scenarios())
+def test_counts_times_figures_prices_all_of_them_again(
+    chip: st.SearchStrategy[Device], data: st.DataObject, many: Variants, scenario: Scenario
+) -> None:
+    device = data.draw(chip)
+    name, before = data.draw(st.sampled_from(sorted(device.parameters.items())))
+    dearer = device.with_parameters(**{name: f"{3 * before.value!r} {before.unit}"})
+    costs = device.price(many, scenario)
+    figures = [dearer.parameters[price.name].value for _, price in costs.lines]
+    expected = dearer.price(many, scenario).energy_joules
+    if figures:
+        np.testing.assert_allclose(costs.counts @ figures, expected, rtol=1e-12)
+
+
+@every_chip
+@given(data=st.data(), many=variants(), scenario=scenarios())
+def test_a_list_of_operators_costs_what_the_variants_cost(
+    chip: st.SearchStrategy[Device], data: st.DataObject, many: Variants, scenario: Scenario
+) -> None:
+    device = data.draw(chip)
+    together, listed = device.price(many, scenario), device.price(list(many), scenario)
+    np.testing.assert_allclose(listed.energy_joules, together.energy_joules, rtol=1e-12)
+    assert {reason: list(found) for reason, found in listed.free.items()} == {
+        reason: list(found) for reason, found in together.free.items()
+    }
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_shipping_device_prices_variants_one_by_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rule can be asked about many: none falls back to single prices."""
+    monkeypatch.setattr("costmodel.variants._one_by_one", None)
+    side = Sizes(range(1, 4001))
+    matrix, row = Tensor((side, 8)), Tensor((side,))
+    for operator in (
+        Contraction(
+            inputs=[matrix], parameters=[Tensor((8, side))], outputs=[Tensor((side, side))],
+            loops={"m": side, "n": side, "k": 8}, reduction=8,
+        ),
+        Elementwise(inputs=[row, row], outputs=[row], function="add"),
+        Reduction(inputs=[matrix], outputs=[row], function="mean", window=8),
+        Activation(inputs=[row], outputs=[row], function="relu"),
+        Lookup(inputs=[row], parameters=[matrix], outputs=[matrix]),
+        Movement(inputs=[row], outputs=[row], purpose="copy"),
+    ):  # fmt: skip
+        many = Variants(operator)
+        assert len(CATALOGUE.device(name).price(many, Scenario(rates=1.0))) == len(many)
+
+
+# ------------------------------------------------------------------ a stranger's rules
+
+
+@frozen
+class Conditional(Device):
+    """A device whose formulas were written with one operator in mind."""
+
+    family: ClassVar[str] = "conditional"
+    energy: Parameter = parameter("J")
+
+    @prices(Contraction)
+    def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+        if operator.reduction > 64:
+            return Unpriced("the adder tree ends at 64")
+        if not operator.macs:
+            return Free("nothing to do")
+        lanes = max(min(operator.macs, 1000) // 8, 1)
+        rounds = math.ceil(operator.macs / lanes)
+        charge = Charge("compute", self.energy, [Factor("rounds", rounds)])
+        return Cost([charge], latency_seconds=rounds * 1e-9)
+
+    @prices(Reduction)
+    def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
+        depth = math.log2(operator.window) if operator.window > 3 else 1.5
+        charges = [
+            Charge("compute", self.energy, [Factor("level", depth)])
+            for _ in range(operator.window % 5)
+        ]
+        return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
+
+    @prices(Lookup)
+    def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
+        return Cost([Charge("inputs", self.energy, [Factor("rows", _slow(operator.elements))])])
+
+    @prices(Movement)
+    def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
+        if operator.elements == 13:
+            message = "thirteen elements bring bad luck"
+            raise ScenarioError(message)
+        figure = Parameter("fee", operator.elements * 1e-12, "J", "here", self.energy.evidence)
+        return Cost([Charge("outputs", figure, [Factor("moves", 1)])])
+
+
+@functools.cache
+def _slow(size: int) -> int:
+    return size + 1
+
+
+@frozen(kw_only=True)
+class Attention(Operator):
+    """A stranger's operator, which says what it is made of."""
+
+    tokens: int
+    heads: tuple[int, ...] = field(default=(4,))
+
+    def decompose(self) -> list[Operator]:
+        t = self.tokens
+        product = Contraction(
+            inputs=[Tensor((t, 8)), Tensor((8, t))], outputs=[Tensor((t, t))],
+            loops={"q": t, "k": t, "d": 8}, reduction=8,
+        )  # fmt: skip
+        return [product, Reduction(inputs=product.outputs, outputs=[Tensor((t,))],
+                                   function="max", window=t)]  # fmt: skip
+
+
+ODD: Final = Conditional(
+    "odd", energy=Parameter("energy", 2e-12, "J", "drawn", "assumed", low=1e-12, high=4e-12)
+)
+
+
+@given(many=st.one_of(contractions(), reductions(), others()).map(Variants))
+def test_a_formula_for_one_operator_prices_many_whatever_it_asks(many: Variants) -> None:
+    if isinstance(many.operator, Activation):
+        assert len(ODD.price(many).unpriced) == 1
+    assert_alike(ODD, many, Scenario())
+
+
+@pytest.mark.parametrize("device", [ODD, CATALOGUE.device("horowitz-45nm")], ids=["odd", "table"])
+def test_an_operator_without_a_rule_is_priced_by_its_parts(device: Device) -> None:
+    assert_alike(device, Variants(Attention(tokens=Sizes(range(1, 100)))), Scenario())
+
+
+def test_variants_of_which_some_have_no_price_say_which() -> None:
+    k = Sizes(range(1, 129))
+    many = Variants(Contraction(outputs=[Tensor((2,))], loops={"k": k}, reduction=k))
+    costs = ODD.price(many)
+    assert list(costs.unpriced["the adder tree ends at 64"]) == list(range(64, 128))
+    assert np.isnan(costs.energy_joules[64:]).all()
+    assert np.isnan(costs.counts[64:]).all()
+    assert np.isfinite(costs.energy_joules[:64]).all()
+    text = "128 operators: 2 pJ to 30 pJ\n  64 unpriced: the adder tree ends at 64"
+    assert str(costs) == text
+
+
+def test_the_time_of_each_variant_is_known_where_the_device_says_it() -> None:
+    k = Sizes(range(60, 70))
+    many = Variants(Contraction(outputs=[Tensor((2,))], loops={"k": k}, reduction=k))
+    seconds = ODD.price(many).latency_seconds
+    assert seconds is not None
+    for row, operator in enumerate(many):
+        one = ODD.price(operator)
+        known = one.latency_seconds if isinstance(one, Cost) else math.nan
+        assert seconds[row] == pytest.approx(known, nan_ok=True)
+    assert CATALOGUE.device("cpu").price(many).latency_seconds is None
+
+
+def test_the_error_of_one_variant_names_it() -> None:
+    many = Variants(Movement(outputs=[Tensor((Sizes(range(1, 50)),))], purpose="none"))
+    with pytest.raises(ScenarioError, match="bad luck") as caught:
+        ODD.price(many)
+    assert caught.value.__notes__ == ["variant 12 of 49"]
+
+
+def test_a_missing_condition_is_told_of_many_as_of_one() -> None:
+    k = Sizes(range(1, 50))
+    many = Variants(Contraction(loops={"k": k}, reduction=k))
+    with pytest.raises(ScenarioError, match="needs the firing rate"):
+        CATALOGUE.device("loihi").price(many)
+
+
+def test_counts_beyond_any_number_are_refused_as_of_one() -> None:
+    huge = Sizes([2**53] * 20)
+    many = Variants(Contraction(loops=dict.fromkeys("abcdefghijklmnopqrst", huge), reduction=1))
+    with pytest.raises(ScenarioError, match="larger than a number can be"):
+        CATALOGUE.device("cpu").price(many)
+
+
+def test_no_operators_cost_nothing() -> None:
+    costs = ODD.price([])
+    assert len(costs) == len(costs.energy_joules) == 0
+    assert str(costs) == "0 operators: no price"
+
+
+# ------------------------------------------------------------------ variants and sizes
+
+
+def test_variants_are_ordinary_operators_by_their_place() -> None:
+    m, k = Sizes([2, 3, 5]), Sizes(np.array([7, 11, 13]))
+    many = Variants(
+        Contraction(
+            inputs=[Tensor((m, k))], parameters=[Tensor((k, 4))], outputs=[Tensor((m, 4))],
+            loops={"m": m, "n": 4, "k": k}, reduction=k,
+        )
+    )  # fmt: skip
+    expected = Contraction(
+        inputs=[Tensor((3, 11))], parameters=[Tensor((11, 4))], outputs=[Tensor((3, 4))],
+        loops={"m": 3, "n": 4, "k": 11}, reduction=11,
+    )  # fmt: skip
+    assert many[1] == expected
+    assert many[-1] == many[2] == list(many)[2]
+    assert list(many[1:]) == [many[1], many[2]]
+    assert [operator.macs for operator in many] == [56, 132, 260]
+    with pytest.raises(IndexError):
+        many[3]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Sizes([]), "at least one"),
+        (lambda: Sizes([1.5]), "row of whole numbers"),
+        (lambda: Sizes([[1, 2]]), "row of whole numbers"),
+        (lambda: Sizes([True]), "row of whole numbers"),
+        (lambda: Sizes(["a"]), "row of whole numbers"),
+        (lambda: Sizes([-1, 3]), "range from -1 to 3; expected 0 to"),
+        (lambda: Sizes([2**53 + 1]), "expected 0 to 9,007,199,254,740,992"),
+        (lambda: Variants(Movement(purpose="none")), "one number of variants.*found none"),
+        (
+            lambda: Variants(Movement(inputs=[Tensor((Sizes([1]), Sizes([1, 2])))], purpose="x")),
+            "found 1 and 2",
+        ),
+        (
+            lambda: Variants(Movement(inputs=[Tensor((Sizes([3, 4]) / 2,))], purpose="x")),
+            r"whole numbers as sizes of an operator, found Sizes\(\[1.5, 2\]\)",
+        ),
+        (lambda: Tensor((Sizes([0, 1]),)), r"Sizes\(\[0, 1\]\) in shape .* is not an axis length"),
+        (lambda: Tensor((2.0,)), "is not an axis length"),
+        (lambda: Contraction(loops={}, reduction=Sizes([0, 2])), "expected 1 or more"),
+        (lambda: Contraction(loops={"a": Sizes([1]) - 2}, reduction=1), "expected 0 or more"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
+    with pytest.raises((ValueError, ShapeError), match=message):
+        make()
+
+
+def test_an_operator_of_many_sizes_says_how_it_is_priced() -> None:
+    k = Sizes([1, 100])
+    with pytest.raises(ManyAnswersError, match=r"device.price\(Variants\(operator\)\)"):
+        ODD.price(Contraction(loops={"k": k}, reduction=k))
+
+
+def test_the_array_that_made_sizes_may_change_afterwards() -> None:
+    array = np.array([1, 2])
+    sizes = Sizes(array)
+    array[:] = 9
+    assert repr(sizes) == "Sizes([1, 2])"
+    with pytest.raises(ValueError, match="read-only"):
+        sizes.values[0] = 7
+
+
+WHOLE = st.integers(1, 2**20)
+FORMULAS: Final[dict[str, Any]] = {
+    "sum": lambda a, b: a + b + 1,
+    "difference": lambda a, b: 5 - (a - b) - 2,
+    "product": lambda a, b: 2 * a * b,
+    "quotients": lambda a, b: (a / b, 7 / a, a // b, 9 // b, a % b, 100 % b),
+    "powers": lambda a, b: (a**2, a**0.5, b**-1, 2 ** (b % 9)),
+    "sign": lambda a, b: (-a, abs(a - b)),
+    "rounding": lambda a, b: (
+        math.ceil(a / b),
+        math.floor(a / b),
+        math.trunc(-a / b),
+        round(a / b),
+    ),
+    "tiles": lambda a, b: -(-a // b),
+    "choices": lambda a, b: (max(a, b), min(a, 7), a if a > b else 0, b if a <= 9 else a),
+    "equality": lambda a, b: (1 if a == b else 2, 3 if a != b else 4, a == None, a in (b, 5)),  # noqa: E711
+    "digits": lambda a, b: (a.bit_length(), (b - 1).bit_length()),
+    "bounds": lambda a, b: (larger(a, b), smaller(3, b), clipped(a, 2, 9), larger(a, 2)),
+    "truth": lambda a, b: (7 if a - b else 8, not (a - 1)),
+    "one number": lambda a, b: (float(a), int(b), math.sqrt(a), math.log(b)),
+}
+
+
+def parted(formula: Any, a: Sizes, b: Sizes) -> Any:
+    """The answers of a formula at every place, by parting the sizes as often as it asks."""
+    try:
+        found = formula(a, b)
+    except ManyAnswersError as question:
+        parts = [np.flatnonzero(question.labels == label) for label in set(question.labels)]
+        answers = {}
+        for places in parts:
+            part = parted(formula, a.take(places), b.take(places))
+            answers.update({int(places[at]): answer for at, answer in part.items()})
+        return answers
+    rows = found if isinstance(found, tuple) else (found,)
+    return {
+        at: tuple(item.values[at] if isinstance(item, Sizes) else item for item in rows)
+        for at in range(len(a))
+    }
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS.keys())
+@given(pairs=st.lists(st.tuples(WHOLE, WHOLE) | st.tuples(SIDES, SIDES), min_size=1, max_size=12))
+def test_a_formula_of_sizes_is_the_formula_of_each(formula: Any, pairs: Any) -> None:
+    found = parted(formula, Sizes([a for a, _ in pairs]), Sizes([b for _, b in pairs]))
+    for at, (a, b) in enumerate(pairs):
+        one = formula(a, b)
+        expected = one if isinstance(one, tuple) else (one,)
+        assert found[at] == pytest.approx(expected, rel=1e-12)
+
+
+def test_sizes_know_their_ends_and_what_holds_for_all() -> None:
+    sizes = Sizes([3, 4, 5])
+    assert (least(sizes), most(sizes), least(7), most(7)) == (3, 5, 7, 7)
+    assert always(sizes > 2)
+    assert not always(sizes > 3)
+    assert always(2 > 1)  # noqa: PLR0133  # of one number it is what it is
+    assert len(sizes) == 3
+    assert repr(Sizes(range(9))) == "Sizes([0, 1, 2, 3, 4, 5, ...])"
+
+
+@pytest.mark.parametrize("other", ["a", None, [1, 2], np.array([1, 2])], ids=repr)
+def test_sizes_reckon_with_numbers_alone(other: Any) -> None:
+    with pytest.raises(TypeError):
+        _ = Sizes([1, 2]) + other
+    with pytest.raises(TypeError):
+        _ = other - Sizes([1, 2])
+
+
+def test_sizes_are_no_key_of_a_table() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Sizes([1]))
+
+
+def test_a_device_with_other_figures_remembers_nothing_of_the_first() -> None:
+    device = CATALOGUE.device("horowitz-45nm")
+    work = Contraction(inputs=[Tensor((8,))], loops={"k": 8}, reduction=8)
+    before = device.price(work)
+    dearer = device.with_parameters(energy_per_dram_access="1 J").price(work)
+    assert isinstance(before, Cost)
+    assert isinstance(dearer, Cost)
+    assert dearer.energy_joules > 1 > before.energy_joules
+    assert device.price(work) == before
+
+
+def test_what_a_device_remembers_is_bounded() -> None:
+    device = CATALOGUE.device("horowitz-45nm").with_parameters()
+    for size in range(1, 5000):
+        device.price(Movement(inputs=[Tensor((size,))], purpose="none"))
+    assert 0 < len(device._memory) <= 1024
+
+
+# ------------------------------------------------------------------ the example
+
+
+@pytest.fixture
+def example() -> Any:
+    """The names of the worked example, with few tilings."""
+    names = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "choose_tiling.py"))
+    names["choose_tiling"].__globals__["SIDES"] = np.array([8, 24, 64, 128, 192])
+    return names
+
+
+def test_the_example_chooses_among_more_than_ten_thousand_tilings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    example = Path(__file__).parent.parent / "examples" / "choose_tiling.py"
+    runpy.run_path(str(example), run_name="__main__")
+    said = capsys.readouterr().out
+    number = re.match(r"([\d,]+) tilings of 1024 x 1536 x 768", said)
+    assert number
+    assert int(number[1].replace(",", "")) > 10_000
+    assert "dense 3 x 3, weights in int8" in said
+
+
+def test_the_example_finds_the_tiling_that_single_prices_find(
+    example: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example["choose_tiling"]()
+    said = capsys.readouterr().out
+    sides = [8, 24, 64, 128, 192]
+    energies = {
+        (m, n, k): example["CHIP"].price(example["tile"](m, n, k)).energy_joules
+        * math.prod(map(math.ceil, (1024 / m, 1536 / n, 768 / k)))
+        for m in sides
+        for n in sides
+        for k in sides
+    }
+    best, worst = min(energies, key=energies.get), max(energies, key=energies.get)  # type: ignore[arg-type]
+    assert f" best: {' x '.join(map(str, best))}, " in said
+    assert f"worst: {' x '.join(map(str, worst))}, " in said
+    assert f"takes {energies[worst] / energies[best]:.2f} times" in said
