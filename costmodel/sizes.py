@@ -135,9 +135,9 @@ def _made(values: Any) -> Sizes:
 _Number = TypeVar("_Number", bound=float)
 
 
-def always(condition: bool) -> bool:  # noqa: FBT001  # it is the subject
+def always(condition: Any) -> bool:
     """Whether a condition on sizes holds for every variant; of one size, whether it holds."""
-    return condition if condition.__class__ is bool else bool(_plain(condition).all())
+    return bool(condition.values.all()) if condition.__class__ is Sizes else bool(condition)
 
 
 def larger(one: _Number, other: _Number) -> _Number:
@@ -172,8 +172,12 @@ def most(number: _Number) -> _Number:
 
 
 def _plain(number: Any) -> Any:
+    """What NumPy reckons with; nothing else than sizes and real numbers can stand for a size."""
+    if number.__class__ is Sizes:
+        return number.values
     # A float keeps an integer beyond 64 bits, as near as every product of sizes is kept.
-    return number.values if isinstance(number, Sizes) else float(number)
+    is_number = number.__class__ in (int, float) or isinstance(number, Real)
+    return float(number) if is_number else NotImplemented
 
 
 def _checked(values: Iterable[int]) -> Any:
@@ -200,8 +204,8 @@ def _arithmetic(name: str) -> Callable[[Sizes, Any], Any]:
     apply = getattr(operator, name)
 
     def calculate(self: Sizes, other: Any) -> Any:
-        known = isinstance(other, Sizes | Real)
-        return _made(apply(self.values, _plain(other))) if known else NotImplemented
+        plain = _plain(other)
+        return plain if plain is NotImplemented else _made(apply(self.values, plain))
 
     return calculate
 
@@ -210,8 +214,8 @@ def _reflected(name: str) -> Callable[[Sizes, Any], Any]:
     apply = getattr(operator, name)
 
     def calculate(self: Sizes, other: Any) -> Any:
-        known = isinstance(other, Sizes | Real)
-        return _made(apply(_plain(other), self.values)) if known else NotImplemented
+        plain = _plain(other)
+        return plain if plain is NotImplemented else _made(apply(plain, self.values))
 
     return calculate
 

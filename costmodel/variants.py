@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from attrs import evolve, field, fields, frozen, has
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Rows = Array | slice
 
-_MANY: Final = 2**14
+_MANY: Final = 2**15
 """As many operators are priced together: their arrays stay in the processor's cache."""
 _FEW: Final = 8
 """Fewer operators than this are priced sooner one by one than together."""
@@ -89,16 +89,21 @@ def _changed(value: Any, change: Callable[[Sizes], Any]) -> Any:
         items = [_changed(item, change) for item in value]
         same = all(new is old for new, old in zip(items, value, strict=True))
         return value if same else value.__class__(items)
-    if has(value.__class__):
-        held = {
-            item.alias: (getattr(value, item.name), item)
-            for item in fields(value.__class__)
-            if item.init
-        }
-        new = {name: _changed(old, change) for name, (old, _) in held.items()}
-        new = {name: item for name, item in new.items() if item is not held[name][0]}
-        return evolve(value, **new) if new else value
-    return value
+    new = {}
+    for name, argument in _fields_of(value.__class__):
+        old = getattr(value, name)
+        found = _changed(old, change)
+        if found is not old:
+            new[argument] = found
+    return evolve(value, **new) if new else value
+
+
+@cache
+def _fields_of(cls: type) -> tuple[tuple[str, str], ...]:
+    """The fields from which a value of a class of attrs is made, and the names of the arguments."""
+    if not has(cls):
+        return ()
+    return tuple((item.name, item.alias or item.name) for item in fields(cls) if item.init)
 
 
 @frozen(eq=False, slots=False)
