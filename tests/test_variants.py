@@ -14,7 +14,6 @@ import pytest
 from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import SIDES, devices, scenarios
 from worlds import CATALOGUE, SHIPPED
 
 from costmodel import (
@@ -44,7 +43,9 @@ from costmodel.errors import ScenarioError, ShapeError
 from costmodel.numerics import parse_format
 from costmodel.operators import ELEMENTWISE, REDUCTIONS
 from costmodel.sizes import ManyAnswersError, always, clipped, larger, least, most, smaller
+from costmodel.testing.strategies import devices, scenarios
 
+SIDES: Final = st.integers(1, 6)
 FORMATS: Final = st.sampled_from(
     [None, *map(parse_format, ["int8", "uint4", "float16", "po2<4>", "ternary", "binary"])]
 )
