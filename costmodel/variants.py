@@ -42,7 +42,12 @@ class Variants(Sequence[Operator]):
     @_count.default
     def _counted(self) -> int:
         held: list[Sizes] = []
-        _changed(self.operator, lambda sizes: held.append(sizes) or sizes)  # type: ignore[func-returns-value]
+
+        def hold(sizes: Sizes) -> Sizes:
+            held.append(sizes)
+            return sizes
+
+        _changed(self.operator, hold)
         counts = sorted({len(sizes) for sizes in held})
         if len(counts) != 1:
             found = " and ".join(map(str, counts)) or "none"
@@ -175,16 +180,25 @@ def costs_of(operators: Iterable[Operator], price: Callable[[Operator], Outcome]
     it asks what variants answer differently, they are parted by their answers; a rule that
     cannot be asked about many at all is asked about one after the other.
     """
-    if not isinstance(operators, Variants):
-        operators = list(operators)
-        ledger = _Ledger(len(operators))
-        for row, operator in enumerate(operators):
-            ledger.note(row, price(operator))
-        return ledger.costs()
-    ledger = _Ledger(len(operators))
-    for rows, outcome in _outcomes(operators, price):
+    if isinstance(operators, Variants):
+        count: int = len(operators)
+        outcomes: Iterable[tuple[Any, Outcome]] = _outcomes(operators, price)
+    else:
+        listed = _listed(operators)
+        count, outcomes = len(listed), enumerate(map(price, listed))
+    ledger = _Ledger(count)
+    for rows, outcome in outcomes:
         ledger.note(rows, outcome)
     return ledger.costs()
+
+
+def _listed(operators: Iterable[Operator]) -> list[Operator]:
+    listed: list[Any] = list(operators) if isinstance(operators, Iterable) else [operators]
+    for operator in listed:
+        if not isinstance(operator, Operator):
+            message = f"expected an operator, or several, found {operator!r:.80}"
+            raise TypeError(message)
+    return listed
 
 
 def _outcomes(

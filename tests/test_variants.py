@@ -341,6 +341,12 @@ def test_counts_beyond_any_number_are_refused_as_of_one() -> None:
         CATALOGUE.device("cpu").price(many)
 
 
+@pytest.mark.parametrize("given", [7, None, "ab", ["ab"], [Tensor((1,))], {"a": 1}], ids=repr)
+def test_only_operators_have_a_price(given: Any) -> None:
+    with pytest.raises(TypeError, match="expected an operator, or several, found"):
+        ODD.price(given)
+
+
 def test_no_operators_cost_nothing() -> None:
     costs = ODD.price([])
     assert len(costs) == len(costs.energy_joules) == 0
