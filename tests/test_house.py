@@ -176,10 +176,14 @@ def test_a_public_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def public(tree: ast.AST, prefix: str = "") -> Any:
-    """Every public class and function with its dotted name."""
+    """Every public class and function with its dotted name; an overload is for type checkers."""
     for node in ast.iter_child_nodes(tree):
         kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, kinds) and not node.name.startswith("_"):
+        if (
+            isinstance(node, kinds)
+            and not node.name.startswith("_")
+            and "overload" not in map(ast.unparse, node.decorator_list)
+        ):
             yield f"{prefix}{node.name}", node
             if isinstance(node, ast.ClassDef):
                 yield from public(node, f"{prefix}{node.name}.")

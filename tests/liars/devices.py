@@ -125,7 +125,6 @@ class ForgetsAComponent(Honest):
 @frozen
 class _Padded(Charge):
     def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
         object.__setattr__(self, "count", 2 * self.count)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from operator import sub
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen
@@ -52,10 +51,12 @@ class Curve:
     def shares(self, bits: float) -> tuple[Share, ...]:
         """The price at `bits` as shares of the published figures."""
         at = bits**self.exponent
-        # How much of the way to each point is gone; a figure counts until the next one is reached.
-        gone = [clipped((at - start) / length, 0.0, 1.0) for start, length in self._ways]
-        held = [smaller(at / self._first, 1.0), *gone]
-        held[:-1] = map(sub, held, gone)
+        held = [smaller(at / self._first, 1.0)]
+        for start, length in self._ways:
+            # A figure counts less the more of the way to the next one is gone.
+            gone = clipped((at - start) / length, 0.0, 1.0)
+            held[-1] -= gone
+            held.append(gone)
         held[-1] += larger(at / self._last, 1.0) - 1.0
         shares = zip(self._figures, held, strict=True)
         return tuple([share for share in shares if not always(share[1] == 0)])
