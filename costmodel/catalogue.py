@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -278,15 +277,10 @@ class _Answers:
         return message
 
 
-@functools.cache
-def _of_environment() -> Catalogue:
-    return Catalogue(plugin_search.installed())
-
-
+@plugin_search.made_once
 def installed() -> Catalogue:
-    """The catalogue of the running environment, the same for all threads."""
-    with plugin_search.ASKING:
-        return _of_environment()
+    """The catalogue of the running environment."""
+    return Catalogue(plugin_search.installed())
 
 
 def _is_missing_file(source: str) -> bool:

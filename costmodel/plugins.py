@@ -7,7 +7,7 @@ import functools
 import sys
 import threading
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pluggy
 from attrs import Factory, define, evolve, frozen
@@ -16,7 +16,7 @@ from costmodel import hookspecs
 from costmodel.requirements import unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 GROUP = hookspecs.PROJECT
 """The entry point group that is searched."""
@@ -136,15 +136,26 @@ ASKING: Final = threading.RLock()
 """Held while plugins are searched, imported or asked: each once, whatever the threads."""
 
 
-@functools.cache
-def _discovered() -> Plugins:
-    return Plugins.discover()
+_Value = TypeVar("_Value")
 
 
+def made_once(make: Callable[[], _Value]) -> Callable[[], _Value]:
+    """Keep what `make` returns, which all threads get; `cache_clear` forgets it."""
+    kept = functools.cache(make)
+
+    @functools.wraps(make)
+    def made() -> _Value:
+        with ASKING:
+            return kept()
+
+    made.cache_clear = kept.cache_clear  # type: ignore[attr-defined]
+    return made
+
+
+@made_once
 def installed() -> Plugins:
     """The plugins of the running environment, searched for once."""
-    with ASKING:
-        return _discovered()
+    return Plugins.discover()
 
 
 @contextlib.contextmanager

@@ -182,8 +182,8 @@ def test_the_installed_catalogue_is_made_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _forget() -> None:
-    for remembered in (plugins._discovered, catalogues._of_environment):
-        remembered.cache_clear()
+    for remembered in (plugins.installed, catalogues.installed):
+        remembered.cache_clear()  # type: ignore[attr-defined]
 
 
 def test_what_plugins_print_leaves_standard_output_as_it_was() -> None:
