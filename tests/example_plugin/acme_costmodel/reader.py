@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,9 +26,7 @@ class RecipeReader(Reader):
         head, *kinds = _lines(Path(source))
         layers: list[Layer] = [Input("input", "input", shape=_shape(head, source))]
         layers += [_layer(f"layer_{i}", kind, layers[0], rules) for i, kind in enumerate(kinds)]
-        edges = {
-            layer.name: [before.name] for before, layer in zip(layers, layers[1:], strict=False)
-        }
+        edges = {layer.name: [before.name] for before, layer in pairwise(layers)}
         return Network(Path(source).stem, layers, edges)
 
 
