@@ -197,7 +197,7 @@ def test_a_hook_that_fails_half_way_is_told() -> None:
 NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
 
 
-@pytest.mark.parametrize("value", NONSENSE, ids=repr)
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: object) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
