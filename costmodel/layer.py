@@ -200,10 +200,12 @@ class Layer:
         try:
             values = cls.read_settings(settings)
             return cls(name, kind, inputs, shares=shares, **values)
-        except CostModelError:
-            raise
-        except (TypeError, ValueError, AttributeError) as error:
-            raise cls._unreadable(name, kind, settings, error) from error
+        except (ReadError, ShapeError, TypeError, ValueError, AttributeError) as error:
+            wrong = cls._wrong_settings(settings)
+            if wrong is None and isinstance(error, ShapeError):
+                raise  # it names the layer
+            message = f"layer {name!r} of kind {kind!r}: {wrong or error}"
+            raise ReadError(message) from error
 
     @classmethod
     def read_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,15 +239,10 @@ class Layer:
         return doc.partition("\n")[0]
 
     @classmethod
-    def _unreadable(
-        cls, name: str, kind: str, settings: Mapping[str, Any], error: Exception
-    ) -> ReadError:
-        for item in fields(cls):
-            if _SETTING in item.metadata:
-                wrong = _wrong_setting(item, settings)
-                if wrong:
-                    return ReadError(f"layer {name!r} of kind {kind!r}: {wrong}")
-        return ReadError(f"layer {name!r} of kind {kind!r}: {error}")
+    def _wrong_settings(cls, settings: Mapping[str, Any]) -> str | None:
+        """What is wrong with the first setting that has no value it could have."""
+        declared = (item for item in fields(cls) if _SETTING in item.metadata)
+        return next(filter(None, (_wrong_setting(item, settings) for item in declared)), None)
 
     def _twin(self, **changes: Any) -> Self:
         """The same layer but for `changes`; converters, which take a framework's values, rest."""
@@ -266,7 +263,7 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
         try:
             if item.converter is not None:
                 item.converter(settings[source])  # type: ignore[operator]
-        except (TypeError, ValueError, AttributeError) as error:
+        except (CostModelError, TypeError, ValueError, AttributeError) as error:
             return f"{source!r} is {settings[source]!r:.80}; {error}"
         return None
     return f"{item.name!r} is missing" if item.default is _NOTHING else None

@@ -59,7 +59,8 @@ class Contract:
     @classmethod
     def laws(cls) -> tuple[str, ...]:
         """The names of the laws."""
-        return tuple(name for name in dir(cls) if name.startswith("test_"))
+        named = (name for name in dir(cls) if name.startswith("test_"))
+        return tuple(name for name in named if callable(getattr(cls, name)))
 
 
 def missing_fixture(contract: object, name: str, returns: str) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from attrs import evolve, frozen
 
+from costmodel.errors import ShapeError
 from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Reason, Unpriced
 from costmodel.tensor import Shape, Tensor
@@ -66,7 +67,11 @@ class Wrapper(Layer):
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same wrapper for other inputs, and the held layers for what they then take."""
-        held = self.fitted(inputs, [layer.with_inputs for layer in self.held])
+        try:
+            held = self.fitted(inputs, [layer.with_inputs for layer in self.held])
+        except (ShapeError, IndexError) as error:
+            message = f"layer {self.name!r} of kind {self.kind!r}: {error}"
+            raise ShapeError(message) from error
         return evolve(self, inputs=inputs, held=held)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:

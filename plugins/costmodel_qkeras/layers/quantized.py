@@ -49,7 +49,7 @@ def quantizer(name: str) -> Any:
 
     A live layer has the quantizer itself under another name than what it was made with.
     """
-    return setting(_quantizer, default=None, source=(f"{name}_internal", name))
+    return setting(_quantizer, default=None, source=(f"{name}_internal", name), holds=(Quantizer,))
 
 
 def activation_name(source: str = "activation") -> Any:
@@ -59,7 +59,7 @@ def activation_name(source: str = "activation") -> Any:
 
 def activation_quantizer(source: str = "activation") -> Any:
     """Declare the setting of the quantizer of what a layer puts out."""
-    return setting(_activation_quantizer, default=None, source=source)
+    return setting(_activation_quantizer, default=None, source=source, holds=(Quantizer,))
 
 
 def _quantizer(value: Any) -> Quantizer | None:

@@ -227,7 +227,7 @@ class QBidirectional(Quantized, Layer):
 
     kinds: ClassVar = ("qkeras.QBidirectional",)
 
-    forward: _Inner = setting(_inner, source=("forward_layer", "layer"))
+    forward: _Inner = setting(_inner, source=("forward_layer", "layer"), holds=(_Inner, Quantizer))
     merge_mode: str | None = setting(_merge_mode, default="concat")
 
     @property
