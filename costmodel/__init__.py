@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         read,
     )
     from costmodel.hookspecs import hookimpl
-    from costmodel.layer import Input, Layer, LayerRules, OperatorLayer, Work, setting
+    from costmodel.layer import Input, Layer, LayerModule, LayerRules, OperatorLayer, Work, setting
     from costmodel.network import Network, Port
     from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
     from costmodel.operators import (
@@ -68,7 +68,7 @@ _HOMES = {
         "read",
     ),
     "hookspecs": ("hookimpl",),
-    "layer": ("Input", "Layer", "LayerRules", "OperatorLayer", "Work", "setting"),
+    "layer": ("Input", "Layer", "LayerModule", "LayerRules", "OperatorLayer", "Work", "setting"),
     "network": ("Network", "Port"),
     "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
     "operators": (
@@ -106,6 +106,7 @@ __all__ = [
     "Free",
     "Input",
     "Layer",
+    "LayerModule",
     "LayerRules",
     "Lookup",
     "LoweredLayer",

@@ -13,7 +13,14 @@ from costmodel import plugins as plugin_search
 from costmodel.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
-from costmodel.layer import Input, Layer, LayerRules, OperatorLayer, UnknownLayer
+from costmodel.layer import (
+    Input,
+    Layer,
+    LayerModule,
+    LayerRules,
+    OperatorLayer,
+    UnknownLayer,
+)
 from costmodel.networkfile import NetworkReader
 from costmodel.reader import Reader
 
@@ -93,8 +100,20 @@ class Catalogue:
     @property
     def layer_rules(self) -> LayerRules:
         """The layer class of every known kind."""
-        answers = self._ask("costmodel_layers")
-        return LayerRules(answers.values, answers.conflicts)
+        answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
+        return LayerRules(answers.values, answers.conflicts, modules.values, self._load_layers)
+
+    def _load_layers(self, prefix: str) -> None:
+        """Import the layer classes whose kinds start with `prefix`."""
+        answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
+        with plugin_search.ASKING:
+            module = modules.values.get(prefix)
+            if module is None:  # another thread was first
+                return
+            owner = modules.owners[prefix]
+            for cls in self.plugins.answers(owner, module.module, module.classes):
+                answers.take(owner, cls, self.plugins.blame)
+            del modules.values[prefix]
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -188,6 +207,8 @@ class Catalogue:
         """Ask every hook now, so that whatever is wrong with a plugin is known."""
         for hook in _HOOKS:
             self._ask(hook)
+        for prefix in tuple(self._ask("costmodel_layer_modules").values):
+            self._load_layers(prefix)
 
     def _check_conflict(self, hook: str, name: str) -> None:
         conflicts = self._ask(hook).conflicts
@@ -226,6 +247,7 @@ _HOOKS: Mapping[str, _Hook] = {
         Reader, lambda reader: [reader.name], {NetworkReader.name: NetworkReader()}
     ),
     "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, _LAYERS, wants_class=True),
+    "costmodel_layer_modules": _Hook(LayerModule, lambda module: [module.prefix]),
     "costmodel_devices": _Hook(Device, lambda family: [family.family], wants_class=True),
     "costmodel_device_files": _Hook(object, lambda file: [file.name.rpartition(".")[0]]),
     "costmodel_conventions": _Hook(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from costmodel.convention import Convention
     from costmodel.devices import Device
-    from costmodel.layer import Layer
+    from costmodel.layer import Layer, LayerModule
     from costmodel.reader import Reader
 
 PROJECT = "costmodel"
@@ -41,6 +41,15 @@ def costmodel_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
     """Offer layer classes, each for the kinds that it names.
 
     Called when the first source is read. Two classes for one kind are an error.
+    """
+
+
+@hookspec
+def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-body]
+    """Offer modules of layer classes, imported when a kind of theirs is first asked for.
+
+    For plugins of so many layers that nobody should wait for them in vain. Called when the first
+    source is read. Two modules for one prefix of kinds are an error.
     """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -376,11 +377,46 @@ class UnknownLayer(Layer):
 
 
 @frozen
-class LayerRules:
-    """The layer class of every known kind."""
+class LayerModule:
+    """Layer classes of a module that is imported when one of their kinds is first asked for.
 
-    by_kind: Mapping[str, type[Layer]]
+    `prefix` is what all of their kinds start with, up to the last dot (`keras.ops.`), and
+    `attribute` the name of the sequence of classes in the module called `module`.
+    """
+
+    prefix: str
+    module: str
+    attribute: str = "LAYERS"
+
+    def classes(self) -> Sequence[type[Layer]]:
+        """Import the module; its classes."""
+        found: Sequence[type[Layer]] = getattr(import_module(self.module), self.attribute)
+        return found
+
+
+def _nothing_more(prefix: str) -> None:
+    """Know of no further kinds."""
+
+
+@frozen
+class LayerRules:
+    """The layer class of every known kind.
+
+    `modules` are the prefixes of kinds whose classes are not imported yet; `load` imports
+    those of one prefix, and adds their kinds.
+    """
+
+    _by_kind: Mapping[str, type[Layer]]
     conflicts: Mapping[str, str] = field(factory=dict)
+    modules: Mapping[str, object] = field(factory=dict)
+    load: Callable[[str], None] = _nothing_more
+
+    @property
+    def by_kind(self) -> Mapping[str, type[Layer]]:
+        """The class of every kind, all of them imported."""
+        for prefix in tuple(self.modules):
+            self.load(prefix)
+        return self._by_kind
 
     def find(self, kind: str, base_kinds: Sequence[str] = ()) -> type[Layer] | None:
         """The class for exactly `kind`, else one that serves subclasses of a base kind.
@@ -389,12 +425,10 @@ class LayerRules:
             PluginError: two plugins offer a rule for this kind.
 
         """
-        if kind in self.conflicts:
-            raise PluginError(self.conflicts[kind])
-        found = self.by_kind.get(kind)
+        found = self._of(kind)
         if found is not None:
             return found
-        bases = (self.by_kind.get(base) for base in base_kinds)
+        bases = map(self._of, base_kinds)
         return next((base for base in bases if base is not None and base.serves_subclasses), None)
 
     def reason_unknown(self, kind: str) -> str:
@@ -402,3 +436,11 @@ class LayerRules:
         near = nearest(kind, self.by_kind)
         hint = f"nearest known: {near!r}; " if near else ""
         return f"no rule for kind {kind!r} ({hint}a plugin can add one: costmodel_layers)"
+
+    def _of(self, kind: str) -> type[Layer] | None:
+        prefix = kind[: kind.rfind(".") + 1]
+        if prefix in self.modules:
+            self.load(prefix)
+        if kind in self.conflicts:
+            raise PluginError(self.conflicts[kind])
+        return self._by_kind.get(kind)

@@ -101,14 +101,18 @@ class Plugins:
         """Call one hook of every plugin; yields (plugin name, value) in the order of names."""
         caller = getattr(self._manager.hook, hook)
         for implementation in sorted(caller.get_hookimpls(), key=lambda item: item.plugin_name):
-            try:
-                with _quiet():
-                    values = list(implementation.function())
-            except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's hook may fail in any way
-                self.blame(implementation.plugin_name, f"{hook}: {type(error).__name__}: {error}")
-                continue
-            for value in values:
-                yield implementation.plugin_name, value
+            name = implementation.plugin_name
+            for value in self.answers(name, hook, implementation.function):
+                yield name, value
+
+    def answers(self, name: str, what: str, ask: Callable[[], Iterable[Any]]) -> list[Any]:
+        """What a function of a plugin returns, none where it fails: then `what` is blamed."""
+        try:
+            with _quiet():
+                return list(ask())
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's code may fail in any way
+            self.blame(name, f"{what}: {type(error).__name__}: {error}")
+            return []
 
     def blame(self, name: str, problem: str) -> None:
         """Note what is wrong with the plugin called `name`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from attrs import frozen
 from worlds import CATALOGUE, HOUSE, SHIPPED, plugin, world
 
 import costmodel
-from costmodel import Catalogue, Convention, Device, Layer, Plugins, Reader, estimate, hookimpl
+from costmodel import (
+    Catalogue,
+    Convention,
+    Device,
+    Layer,
+    LayerModule,
+    Plugins,
+    Reader,
+    estimate,
+    hookimpl,
+)
 from costmodel import plugins as plugin_search
 from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
 from costmodel.plugins import Plugin
@@ -168,9 +179,66 @@ def test_a_plugin_without_hooks_is_listed_and_harmless() -> None:
     assert still_works(catalogue)
 
 
+# ------------------------------------------------------------------ modules of layers
+
+
+class Rare(Layer):
+    """A layer of a module that is imported late."""
+
+    kinds = ("acme.rare.Fold",)
+
+
+LATE = LayerModule("acme.rare.", "late_layers")
+
+
+@pytest.fixture
+def late_layers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What was asked of a module of layers that stands in the place of a file."""
+    asked: list[str] = []
+    module: Any = ModuleType("late_layers")
+    module.__getattr__ = lambda name: asked.append(name) or [Rare]
+    monkeypatch.setitem(sys.modules, "late_layers", module)
+    return asked
+
+
+def test_a_module_of_layers_waits_for_a_kind_of_its_own(late_layers: list[str]) -> None:
+    rules = world(**HOUSE, late=plugin(layer_modules=[LATE])).layer_rules
+    assert rules.find("keras.Dense") is not None
+    assert late_layers == []
+    assert rules.find("acme.rare.Fold") is Rare
+    assert rules.find("acme.rare.Fold") is Rare
+    assert late_layers == ["LAYERS"]
+
+
+def test_the_kinds_of_all_modules_are_known_to_who_asks_for_all(late_layers: list[str]) -> None:
+    catalogue = world(late=plugin(layer_modules=[LATE]))
+    assert "acme.rare.Fold" in catalogue.layer_rules.by_kind
+    assert catalogue.owner("costmodel_layers", "acme.rare.Fold") == "late"
+
+
+def test_a_module_of_layers_that_cannot_be_imported_is_told() -> None:
+    missing = LayerModule("acme.rare.", "nobody_wrote_this")
+    catalogue = world(**HOUSE, late=plugin(layer_modules=[missing]))
+    assert catalogue.layer_rules.find("acme.rare.Fold") is None
+    assert "plugin 'late': nobody_wrote_this: ModuleNotFoundError" in problems(catalogue)
+    assert still_works(catalogue)
+
+
+def test_a_kind_of_a_module_that_another_plugin_offers_is_an_error(late_layers: list[str]) -> None:
+    catalogue = world(early=plugin(layers=[Rare]), late=plugin(layer_modules=[LATE]))
+    with pytest.raises(PluginError, match="'early' and by 'late'"):
+        catalogue.layer_rules.find("acme.rare.Fold")
+
+
+def test_two_modules_for_one_prefix_are_told() -> None:
+    catalogue = world(one=plugin(layer_modules=[LATE]), two=plugin(layer_modules=[LATE]))
+    catalogue.ask_everything()
+    assert "'acme.rare.' is offered by plugin 'one' and by 'two'" in problems(catalogue)
+
+
 # ------------------------------------------------------------------ answers
 
-HOOKS = ("layers", "devices", "device_files", "conventions", "commands", "readers")
+HOOKS = ("layers", "layer_modules", "devices", "device_files", "conventions", "commands", "readers")
 
 
 @pytest.mark.parametrize("hook", HOOKS)

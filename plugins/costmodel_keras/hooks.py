@@ -9,7 +9,7 @@ from costmodel.hookspecs import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from costmodel.layer import Layer
+    from costmodel.layer import Layer, LayerModule
     from costmodel.reader import Reader
 
 
@@ -27,3 +27,11 @@ def costmodel_layers() -> Iterable[type[Layer]]:
     from costmodel_keras.layers import LAYERS  # noqa: PLC0415  # only when one is read
 
     return LAYERS
+
+
+@hookimpl
+def costmodel_layer_modules() -> Iterable[LayerModule]:
+    """The functions of keras.ops."""
+    from costmodel.layer import LayerModule  # noqa: PLC0415  # only when a source is read
+
+    return [LayerModule("keras.ops.", "costmodel_keras.layers.operations", "OPERATIONS")]

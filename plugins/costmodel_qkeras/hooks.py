@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from costmodel.convention import Convention
-    from costmodel.layer import Layer
+    from costmodel.layer import LayerModule
 
 
 @hookimpl
-def costmodel_layers() -> Iterable[type[Layer]]:
+def costmodel_layer_modules() -> Iterable[LayerModule]:
     """The layers of QKeras."""
-    from costmodel_qkeras.layers import LAYERS  # noqa: PLC0415  # only when a network is read
+    from costmodel.layer import LayerModule  # noqa: PLC0415  # only when a source is read
 
-    return LAYERS
+    return [LayerModule("qkeras.", "costmodel_qkeras.layers")]
 
 
 @hookimpl

@@ -33,7 +33,6 @@ from costmodel_keras.layers.normalization import (
     RootMeanSquareNormalization,
     UnitNormalization,
 )
-from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.pooling import AdaptivePooling, GlobalPooling, Pooling
 from costmodel_keras.layers.preprocessing import (
     Augmentation,
@@ -128,5 +127,4 @@ LAYERS: tuple[type[Layer], ...] = (
     UpSampling,
     Variables,
     ZeroPadding,
-    *OPERATIONS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from costmodel import hookimpl
+from costmodel import LayerModule, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +30,12 @@ def costmodel_layers() -> Iterable[type[Layer]]:
     from acme_costmodel.layers import MixingLayer  # noqa: PLC0415  # on demand
 
     return [MixingLayer]
+
+
+@hookimpl
+def costmodel_layer_modules() -> Iterable[LayerModule]:
+    """The layers that few networks have."""
+    return [LayerModule("acme.rare.", "acme_costmodel.rare")]
 
 
 @hookimpl

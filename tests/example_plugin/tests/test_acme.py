@@ -11,6 +11,7 @@ from acme_costmodel.conventions import PRODUCTS
 from acme_costmodel.devices import Crossbar
 from acme_costmodel.layers import MixingLayer
 from acme_costmodel.operators import Mixing
+from acme_costmodel.rare import Passing
 from acme_costmodel.reader import RecipeReader
 from click.testing import CliRunner
 from hypothesis import strategies as st
@@ -28,7 +29,7 @@ from costmodel.testing import (
 )
 from costmodel.testing.readers import Reading
 
-RECIPE = "16x8\nacme.Mixing\nacme.Unheard\nacme.Mixing\n"
+RECIPE = "16x8\nacme.Mixing\nacme.rare.Passing\nacme.Unheard\nacme.Mixing\n"
 
 
 class TestCrossbar(DeviceContract):
@@ -50,6 +51,12 @@ class TestMixing(OperatorContract):
     @pytest.fixture
     def operator(self) -> Any:
         return strategies.shapes().map(mixing)
+
+
+class TestPassing(LayerContract):
+    @pytest.fixture
+    def layer(self) -> Any:
+        return Passing("passing", "acme.rare.Passing", (Tensor((16, 8)),))
 
 
 class TestMixingLayer(LayerContract):
@@ -105,7 +112,7 @@ def test_a_recipe_is_read_and_priced_on_ones_own_device_and_on_others(tmp_path: 
     macs = 2 * 4 * 16 * 8
     assert own.energy_joules == pytest.approx(macs * 30e-15 + 16 * 8 * 1.5e-12)
     assert other.charges[0].count == macs
-    assert set(estimate.coverage("cpu").unpriced) == {"layer_1"}
+    assert set(estimate.coverage("cpu").unpriced) == {"layer_2"}
 
 
 def test_the_convention_is_chosen_by_its_name(tmp_path: Path) -> None:
