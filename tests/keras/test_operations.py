@@ -239,12 +239,14 @@ def test_open_axes_once_bound_are_those_of_a_network_built_for_them(source: Any)
     ]
 
 
-def test_a_length_at_which_examples_are_mixed_is_refused() -> None:
+def test_a_length_at_which_examples_are_mixed_is_refused_or_unpriced() -> None:
     inputs = keras.Input((None, 8), name="words")
     model = keras.Model(inputs, ops.reshape(inputs, (-1, 80)))
     assert read(model, input_shapes={"words": (10, 8)}, catalogue=CATALOGUE).is_bound
     with pytest.raises(ShapeError, match=r"'reshape.*' of kind 'keras.ops.Reshape': for these"):
-        read(model, input_shapes={"words": (11, 8)}, catalogue=CATALOGUE)
+        read(model, catalogue=CATALOGUE).bind({"words": (11, 8)})
+    mixed = read(model, input_shapes={"words": (11, 8)}, catalogue=CATALOGUE).layers[-1]
+    assert "no batch axis in front" in mixed.operators().reason
 
 
 # ------------------------------------------------------------------ what stays unpriced
