@@ -42,6 +42,9 @@ HELD_ALONE = {"keras.ConvLSTMCell"}
 WITHIN_OPENED_LAYERS = {"keras.Constant", "keras.Variable"}
 """Kinds of what an opened layer holds beside layers; Keras has no layers of that name."""
 
+OF_APPLICATIONS = {"keras.CustomScaleLayer", "keras.LayerScale", "keras.StochasticDepth"}
+"""Kinds that networks of keras.applications bring; test_applications tries them."""
+
 IN_NO_GRAPH = {"keras.Equalization"}
 """Layers that Keras itself cannot put into a graph: it calls their result a cycle."""
 
@@ -123,7 +126,7 @@ def test_open_axes_stay_open_where_keras_leaves_them_open(case: Case) -> None:
 def test_every_kind_that_has_a_rule_is_tried() -> None:
     tried = {f"keras.{case.name}" for case in CASES} | {"keras.InputLayer"}
     ruled = {kind for rule in LAYERS for kind in rule.kinds if ".ops." not in kind}
-    untried = IN_KERAS_NO_MORE | IN_NO_GRAPH | HELD_ALONE | WITHIN_OPENED_LAYERS
+    untried = IN_KERAS_NO_MORE | IN_NO_GRAPH | HELD_ALONE | WITHIN_OPENED_LAYERS | OF_APPLICATIONS
     assert tried == ruled - untried - REASONS.keys()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from costmodel_keras.layers.applications import CustomScaleLayer, LayerScale
 from costmodel_keras.layers.attention import (
     AdditiveAttention,
     Attention,
@@ -69,6 +70,8 @@ if TYPE_CHECKING:
     from costmodel.layer import Layer
 
 LAYERS: tuple[type[Layer], ...] = (
+    CustomScaleLayer,
+    LayerScale,
     ActivationLayer,
     AdaptivePooling,
     AdditiveAttention,

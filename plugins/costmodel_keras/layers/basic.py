@@ -225,7 +225,7 @@ class TrainingOnly(Layer):
     kinds: ClassVar = (
         "keras.ActivityRegularization", "keras.AlphaDropout", "keras.Dropout",
         "keras.GaussianDropout", "keras.GaussianNoise", "keras.SpatialDropout1D",
-        "keras.SpatialDropout2D", "keras.SpatialDropout3D",
+        "keras.SpatialDropout2D", "keras.SpatialDropout3D", "keras.StochasticDepth",
     )  # fmt: skip
 
     def operators(self) -> Work:
