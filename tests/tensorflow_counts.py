@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -23,28 +24,37 @@ def elements(model: Any) -> Counter[str]:
 
 
 def nodes(model: Any) -> list[Any]:
-    """The nodes that the results for one example need; one that calls or loops is an error.
+    """The nodes that the results for one example need, in functions too; a loop is an error.
 
     Nothing may hide: what a loop holds would be counted once instead of once for each step.
     """
     import tensorflow as tf  # noqa: PLC0415  # only where a test runs
 
     inputs = [tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
-    function = tf.function(lambda *given: model(list(given), training=False))
-    graph = function.get_concrete_function(*inputs).graph
+    structure = list if len(inputs) > 1 else next
+    function = tf.function(lambda *given: model(structure(iter(given)), training=False))
+    found = list(_needed(function.get_concrete_function(*inputs).graph))
+    hidden = {node.type for node in found} & _HIDING
+    assert not hidden, f"the graph hides work in {hidden}"
+    return found
+
+
+def _needed(graph: Any) -> Iterator[Any]:
     needed = {tensor.op.name: tensor.op for tensor in graph.outputs}
     left = list(needed.values())
     while left:
         sources = {tensor.op.name: tensor.op for tensor in left.pop().inputs}
         left += [node for name, node in sources.items() if name not in needed]
         needed |= sources
-    hidden = {node.type for node in needed.values()} & _HIDING
-    assert not hidden, f"the graph hides work in {hidden}"
-    return list(needed.values())
+    for node in needed.values():
+        if node.type in _CALLS:
+            yield from _needed(graph._get_function(node.get_attr("f").name).graph)
+        else:
+            yield node
 
 
-_HIDING = {"If", "PartitionedCall", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile",
-           "While"}  # fmt: skip
+_CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+_HIDING = {"If", "StatelessIf", "StatelessWhile", "While"}
 
 
 def _shapes(node: Any) -> list[tuple[int, ...]]:
