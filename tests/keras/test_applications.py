@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 from tensorflow_counts import multiply_accumulates
-from worlds import CATALOGUE, SHIPPED
+from worlds import CATALOGUE
 
 from costmodel import Scenario, estimate, read
 from costmodel.bills import Share
@@ -25,6 +25,9 @@ SAVED = ("MobileNetV2", "ResNet50", "VGG16", "DenseNet121", "InceptionV3")
 
 QUICK = "MobileNetV2"
 """The network that is tried also where slow tests are left out."""
+
+TWO = ("horowitz-45nm", "loihi")
+"""Devices that look at formats, sizes and rates."""
 
 SCENARIO = Scenario(rates=10.0, timesteps=5)
 SIDE = 224
@@ -92,7 +95,7 @@ def test_the_live_model_the_file_and_the_json_are_one_network(app: Any) -> None:
 def test_the_live_model_the_file_and_the_json_have_one_bill(app: Any) -> None:
     sources = (app.live, app.file, app.json)
     bills = [
-        estimate(source, SHIPPED, scenario=SCENARIO, catalogue=CATALOGUE, on_unpriced="bound")
+        estimate(source, TWO, scenario=SCENARIO, catalogue=CATALOGUE, on_unpriced="bound")
         for source in sources
     ]
     assert len({bill.to_json() for bill in bills}) == 1
