@@ -10,6 +10,7 @@ from attrs import frozen
 
 from costmodel import formats
 from costmodel.errors import ShapeError
+from costmodel.layer import work_of
 from costmodel.operators import Contraction, Free, Operator, Reason
 from costmodel.tensor import show_shape
 
@@ -69,7 +70,7 @@ class Convention:
                 f"Scenario(input_shapes={{...}}) or --input-shape (its shape is {taken})"
             )
             raise ShapeError(message)
-        return layer.operators()
+        return work_of(layer)
 
     def fold(
         self, network: Network, lowered: Mapping[str, LoweredLayer]

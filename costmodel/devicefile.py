@@ -26,6 +26,10 @@ SIZE_LIMIT: Final = 2**20
 """Bytes; the largest file that ships has a few thousand."""
 DEPTH_LIMIT: Final = 20
 """Levels of nesting; the schema has three."""
+ITEM_LIMIT: Final = 5000
+"""Keys and values; the largest file that ships has a few hundred."""
+TEXT_LIMIT: Final = 2000
+"""Characters of one value; Python takes very long over a number of many digits."""
 MOST_JOULES: Final = 1.0
 """Of one operation: more is a prefix that was forgotten or mistyped."""
 
@@ -156,7 +160,7 @@ class _File:
             elif name in known:
                 try:
                     yield name, known[name](value)
-                except ValueError as error:
+                except (ArithmeticError, TypeError, ValueError) as error:
                     self.mistakes.append(f"settings.{name}: {error}")
 
     def _parameter(self, name: str, raw: Any, unit: str | None) -> Parameter | None:
@@ -343,11 +347,12 @@ class _Loader(yaml.CSafeLoader):
     """The safe loader, which takes no key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # the base class has it so
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                message = f"key {key!r} stands twice"
+        seen: set[str] = set()
+        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key in seen:
+                message = f"key {key!r:.80} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -356,7 +361,7 @@ def _parse(text: bytes, file: str) -> Any:
         message = f"expected at most {SIZE_LIMIT:,} bytes, found {len(text):,}"
         raise DeviceFileError(file, [message])
     try:
-        _check_nesting(text, file)
+        _check_size(text, file)
         return yaml.load(text, _Loader)  # noqa: S506  # _Loader is a safe loader
     except yaml.YAMLError as error:
         raise DeviceFileError(file, [f"not YAML: {' '.join(str(error).split())}"]) from None
@@ -364,9 +369,14 @@ def _parse(text: bytes, file: str) -> Any:
         raise DeviceFileError(file, [f"not YAML: {error}"]) from None
 
 
-def _check_nesting(text: bytes, file: str) -> None:
+def _check_size(text: bytes, file: str) -> None:
     depth = 0
-    for event in yaml.parse(text, yaml.CSafeLoader):
+    for count, event in enumerate(yaml.parse(text, yaml.CSafeLoader)):
+        if count > ITEM_LIMIT:
+            raise DeviceFileError(file, [f"holds more than {ITEM_LIMIT:,} keys and values"])
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > TEXT_LIMIT:
+            told = f"{event.value!r:.40}... has more than {TEXT_LIMIT:,} characters"
+            raise DeviceFileError(file, [told])
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):

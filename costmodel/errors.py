@@ -13,11 +13,24 @@ _ALIKE: Final = 0.75
 """The least similarity of a name that is worth suggesting."""
 _JOINT: Final = re.compile(r"[./]")
 """What a name is put together with: keras.Conv2D, block/conv."""
+_LONGEST: Final = 200
+"""Characters of a name that may have been mistyped; a longer one was never typed."""
+_MESSAGE: Final = 16_000
+"""Characters of a message."""
+_MISTAKES: Final = 50
+"""Mistakes of one device file that its message tells."""
+_MISTAKE: Final = 300
+"""Characters of a mistake that are told."""
 _DOUBLED: Final = re.compile(r"(.)\1+")
 
 
 class CostModelError(Exception):
     """The base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        """Write the message; a file can put so much into one that nobody would read it."""
+        text = super().__str__()
+        return text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]}..."
 
 
 class UnknownNameError(CostModelError, LookupError):
@@ -29,7 +42,7 @@ class UnknownNameError(CostModelError, LookupError):
         super().__init__("\n  ".join(self._lines(hint)))
 
     def _lines(self, hint: str) -> list[str]:
-        lines = [f"unknown {self.what} {self.asked!r}"]
+        lines = [f"unknown {self.what} {self.asked!r:.{_LONGEST}}"]
         if near := nearest(self.asked, self.known):
             lines.append(f"nearest known: {near!r}")
         lines.append(f"known: {_listed(self.known)}")
@@ -76,7 +89,9 @@ class DeviceFileError(CostModelError):
         self.file, self.mistakes = file, tuple(mistakes)
         count = len(self.mistakes)
         head = f"{file}: {count} mistake{'s' if count > 1 else ''}"
-        super().__init__("\n  ".join([head, *self.mistakes]))
+        shown = [f"{mistake:.{_MISTAKE}}" for mistake in self.mistakes[:_MISTAKES]]
+        rest = [f"and {count - _MISTAKES} more"] if count > _MISTAKES else []
+        super().__init__("\n  ".join([head, *shown, *rest]))
 
 
 class UnpricedWarning(UserWarning):
@@ -88,7 +103,10 @@ def nearest(asked: str, known: Iterable[str]) -> str | None:
 
     The part behind the last dot or slash must be alike: that names begin alike says nothing.
     """
-    scored = [(_alikeness(str(asked).casefold(), str(name).casefold()), name) for name in known]
+    folded = str(asked).casefold()
+    if len(folded) > _LONGEST:
+        return None
+    scored = [(_alikeness(folded, str(name).casefold()), name) for name in known]
     best = max(scored, key=lambda pair: pair[0], default=((0.0, 0.0), ""))
     return best[1] if best[0][0] >= _ALIKE else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import evolve
 
 from costmodel import numerics
-from costmodel.layer import Layer
+from costmodel.layer import Layer, work_of
 from costmodel.numerics import NumericFormat
 from costmodel.operators import (
     Activation,
@@ -116,7 +116,7 @@ def _formatted(
 def _result(layer: Layer, default: NumericFormat) -> NumericFormat:
     """The exact format of what the layer's operators yield."""
     arriving = [tensor.format or default for tensor in layer.inputs]
-    work = layer.operators() if layer.is_bound else ()
+    work = work_of(layer) if layer.is_bound else ()
     if isinstance(work, Reason) or not work:
         return numerics.union(*arriving)
     result: NumericFormat | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import NOTHING, Attribute, Factory, fields, has
 
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError, nearest
+from costmodel.files import checked_name
 from costmodel.layer import HOLDS, Layer
 from costmodel.numerics import NumericFormat
 from costmodel.operators import STANDARD, Free, Unpriced
@@ -100,7 +101,7 @@ def checked_mapping(value: Any, allowed: frozenset[str] | set[str], where: str) 
         if key not in allowed:
             near = nearest(key, allowed)
             hint = f"; did you mean {near!r}?" if near else ""
-            message = f"{where}: unknown key {key!r}{hint}; known: {', '.join(sorted(allowed))}"
+            message = f"{where}: unknown key {key!r:.80}{hint}; known: {', '.join(sorted(allowed))}"
             raise ReadError(message)
     return value
 
@@ -124,7 +125,7 @@ def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
     if not isinstance(value, str) or not value:
         message = f"{where}: expected a text as {key!r}, found {value!r:.80}"
         raise ReadError(message)
-    return value
+    return checked_name(value, where)
 
 
 @functools.cache
@@ -219,8 +220,10 @@ class _Decoder:
         match plain:
             case {"type": "mapping", "items": items, **rest} if not rest:
                 return self._mapping(items, where)
-            case {"type": "float", "value": "inf" | "-inf" | "nan" as value, **rest} if not rest:
+            case {"type": "float", "value": "inf" | "-inf" as value, **rest} if not rest:
                 return float(value)
+            case {"type": "float", "value": "nan", **rest} if not rest:
+                return math.nan  # the one that equals itself
             case {"type": "ellipsis", **rest} if not rest:
                 return ...
         name = plain.get("type")

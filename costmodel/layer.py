@@ -25,6 +25,9 @@ Work: TypeAlias = Sequence[Operator] | Reason
 
 _REQUIRED: Any = object()
 _SETTING = "costmodel.setting"
+MOST_SUGGESTIONS: Final = 100
+"""Unknown kinds for which the nearest known one is looked for."""
+
 HOLDS: Final = "costmodel.holds"
 """The key in a field's metadata of the classes that its value may hold."""
 
@@ -276,6 +279,25 @@ def _slots(cls: type[Layer]) -> tuple[str, ...]:
     return tuple(name for base in cls.__mro__ for name in vars(base).get("__slots__", ()))
 
 
+def work_of(layer: Layer) -> Work:
+    """What a layer says of its work.
+
+    Raises:
+        ShapeError: it cannot say it of the inputs and settings that it was made with.
+
+    """
+    try:
+        return layer.operators()
+    except CostModelError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        message = (
+            f"layer {layer.name!r} of kind {layer.kind!r} cannot say its work on input "
+            f"{layer._shown_inputs()}: {error}"  # noqa: SLF001  # of this module
+        )
+        raise ShapeError(message) from error
+
+
 _NOTHING: Any = fields(Layer).name.default
 
 
@@ -410,6 +432,7 @@ class LayerRules:
     conflicts: Mapping[str, str] = field(factory=dict)
     modules: Mapping[str, object] = field(factory=dict)
     load: Callable[[str], None] = _nothing_more
+    _told: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
 
     @property
     def by_kind(self) -> Mapping[str, type[Layer]]:
@@ -433,9 +456,14 @@ class LayerRules:
 
     def reason_unknown(self, kind: str) -> str:
         """Why a layer of `kind` stays unpriced, with the nearest known kind and the next step."""
-        near = nearest(kind, self.by_kind)
-        hint = f"nearest known: {near!r}; " if near else ""
-        return f"no rule for kind {kind!r} ({hint}a plugin can add one: costmodel_layers)"
+        if kind not in self._told:
+            # The search takes milliseconds, and a file can hold tens of thousands of kinds.
+            near = nearest(kind, self.by_kind) if len(self._told) < MOST_SUGGESTIONS else None
+            hint = f"nearest known: {near!r}; " if near else ""
+            self._told[kind] = (
+                f"no rule for kind {kind!r} ({hint}a plugin can add one: costmodel_layers)"
+            )
+        return self._told[kind]
 
     def _of(self, kind: str) -> type[Layer] | None:
         prefix = kind[: kind.rfind(".") + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 
 from costmodel import interchange
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
-from costmodel.layer import Input, Layer
+from costmodel.layer import Input, Layer, work_of
 from costmodel.operators import Operator, Reason
 from costmodel.tensor import Shape, show_shape
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "costmodel/network/1"
 """The name and version of the JSON form of a network."""
+
+LAYER_LIMIT: Final = 50_000
+"""Layers of a network from a file. Models that call models unfold fast: thirty to 2^30 layers."""
+
+_SHOWN_NODES: Final = 10
+"""Nodes of a cycle that a message names."""
 
 _Node = TypeVar("_Node", bound=Hashable)
 
@@ -199,9 +205,8 @@ class Network:
             message = f"network {self.name!r} has no layers; expected at least one"
             raise NetworkError(message)
         if len(self._by_name) < len(self.layers):
-            names = [layer.name for layer in self.layers]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            message = f"network {self.name!r} has more than one layer called {twice[0]!r}"
+            twice = first_repeated(layer.name for layer in self.layers)
+            message = f"network {self.name!r} has more than one layer called {twice!r}"
             raise NetworkError(message)
 
     def _order(self) -> list[str]:
@@ -214,8 +219,8 @@ class Network:
         try:
             return topological_order(graph)
         except CycleError as error:
-            path = " -> ".join(error.args[1])
-            message = f"network {self.name!r} has a cycle: {path}; expected an acyclic graph"
+            cycle = show_cycle(error.args[1])
+            message = f"network {self.name!r} has a cycle: {cycle}; expected an acyclic graph"
             raise NetworkError(message) from None
 
     def _check_outputs(self) -> None:
@@ -293,6 +298,9 @@ def _from_dict(values: Any, rules: LayerRules) -> Network:
     if not isinstance(name, str) or not isinstance(entries, list):
         message = f"network {name!r:.80}: expected a text as name and a list of layers"
         raise ReadError(message)
+    if len(entries) > LAYER_LIMIT:
+        message = f"network {name!r:.80}: more than {LAYER_LIMIT:,} layers"
+        raise ReadError(message)
     layers: dict[str, Layer] = {}
     edges: dict[str, tuple[Port, ...]] = {}
     for index, entry in enumerate(entries):
@@ -342,6 +350,22 @@ def _arriving(layers: Mapping[str, Layer], port: Port, item: list[Any], where: s
     return evolve(given, format=interchange.numeric_format(item[-1], where))
 
 
+def first_repeated(items: Iterable[_Node]) -> _Node | None:
+    """The first that comes a second time."""
+    seen: set[_Node] = set()
+    for item in items:
+        if item in seen:
+            return item
+        seen.add(item)
+    return None
+
+
+def show_cycle(path: Sequence[object]) -> str:
+    """Write the nodes of a cycle, of a long one the first few."""
+    shown = [*path[:_SHOWN_NODES], "..."] if len(path) > _SHOWN_NODES else path
+    return " -> ".join(map(str, shown))
+
+
 def topological_order(graph: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
     """The nodes so that each comes after its sources, otherwise in the order given.
 
@@ -363,7 +387,7 @@ def topological_order(graph: Mapping[_Node, Iterable[_Node]]) -> list[_Node]:
 
 
 def _operators(layer: Layer) -> Iterable[Operator]:
-    work = layer.operators()
+    work = work_of(layer)
     return () if isinstance(work, Reason) else work
 
 

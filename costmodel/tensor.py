@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen
 
@@ -19,29 +19,52 @@ Shape: TypeAlias = tuple[int | None, ...]
 """Axis lengths without the batch axis; None is an axis whose length is not known yet."""
 
 
+LONGEST: Final = 2**63 - 1
+"""Elements along one axis: what frameworks can count."""
+MOST_AXES: Final = 64
+"""Of one tensor: what NumPy can hold."""
+
+
 def as_shape(lengths: Iterable[int | None]) -> Shape:
     """Check `lengths` and return them as a shape.
 
     Raises:
-        ShapeError: a length that is neither None nor a whole number of at least 1.
+        ShapeError: a length that is neither None nor a whole number of at least 1, or too many
+            or too long axes.
 
     """
     shape = tuple(lengths)
     for length in shape:
-        if length is not None and (length.__class__ is not int or length < 1):
+        if length is not None and (length.__class__ is not int or not 0 < length <= LONGEST):
             _check_many(length, shape)
+    if len(shape) > MOST_AXES:
+        message = f"a shape of {len(shape):,} axes; expected at most {MOST_AXES}"
+        raise ShapeError(message)
     return shape
 
 
 def _check_many(length: int, shape: Shape) -> None:
+    if length.__class__ is int and length > LONGEST:
+        message = f"an axis of {_written(length)} elements; expected at most 2^63 - 1"
+        raise ShapeError(message)
     if not isinstance(length, Sizes) or least(length) < 1:
-        message = f"{length!r} in shape {show_shape(shape)} is not an axis length of 1 or more"
+        message = f"{length!r:.80} in shape {show_shape(shape)} is not an axis length of 1 or more"
         raise ShapeError(message)
 
 
 def show_shape(shape: Shape) -> str:
     """Write a shape as `54 x 54 x 64`, an open axis as `?`."""
-    return " x ".join("?" if length is None else str(length) for length in shape) or "scalar"
+    shown = [_written(length) for length in shape[:MOST_AXES]]
+    more = ["..."] if len(shape) > MOST_AXES else []
+    return " x ".join([*shown, *more]) or "scalar"
+
+
+def _written(length: Any) -> str:
+    if length is None:
+        return "?"
+    if length.__class__ is int and length > LONGEST:
+        return f"more than 2^{length.bit_length() - 1}"  # Python does not write out any number
+    return f"{length!s:.80}"
 
 
 @frozen

@@ -34,6 +34,7 @@ HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
 STAIR = [
     "errors",
     "sizes",
+    "files",
     "units",
     "numerics",
     "tensor",
@@ -50,7 +51,6 @@ STAIR = [
     "requirements",
     "plugins",
     "reader",
-    "files",
     "networkfile",
     "devicefile",
     "catalogue",

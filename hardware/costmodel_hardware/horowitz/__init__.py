@@ -58,7 +58,7 @@ MEMORIES: Final = ("dram", "sram", "fixed")
 def _size(value: Any) -> int:
     try:
         size = int(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         size = -1
     if size < 0:
         message = f"expected a number of bits, 0 or more, found {value!r:.40}"
