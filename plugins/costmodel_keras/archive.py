@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ _CONFIG: Final = "config.json"
 _METADATA: Final = "metadata.json"
 _VERSION: Final = "keras_version"
 _CHUNK: Final = 2**16
+_MOST_AT_ONCE: Final = 2**20
+"""Bytes; the list of members of a `.keras` file takes a few hundred."""
 
 
 def load_file(path: Path) -> Any:
@@ -73,10 +77,28 @@ def _with_version(config: Any, told: Any) -> Any:
 _LOADERS: Final = {".keras": _load_archive, **dict.fromkeys(HDF5, _load_hdf5)}
 
 
+class _Bounded(io.FileIO):
+    """A file of which never much is read at once; the list of a million members is refused."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """So many bytes.
+
+        Raises:
+            zipfile.BadZipFile: they are too many.
+
+        """
+        asked = sys.maxsize if size is None or size < 0 else size
+        content = super().read(min(asked, _MOST_AT_ONCE + 1))
+        if len(content) > _MOST_AT_ONCE:
+            message = f"its list of members has more than {_MOST_AT_ONCE:,} bytes"
+            raise zipfile.BadZipFile(message)
+        return content
+
+
 def _archived(path: Path) -> tuple[bytes, bytes]:
     """The architecture in a `.keras` file, and what the file says of its making."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
             if _CONFIG not in archive.namelist():
                 message = f"{path}: expected {_CONFIG} in the archive; is it a .keras file?"
                 raise ReadError(message)

@@ -12,6 +12,7 @@ from itertools import chain, count
 from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
+from attrs.validators import ge, instance_of
 
 from costmodel.errors import ReadError
 
@@ -20,6 +21,9 @@ CALL: Final = "arguments of the call"
 
 _TRAINING, _MASK = "training", "mask"
 """Arguments that Keras may fill in: the first says nothing of the cost at inference."""
+
+_DEEPEST: Final = 40
+"""Lists and mappings around one argument."""
 
 ARRAYS: Final = ("__numpy__", "__tensor__")
 """The classes under which a file keeps arrays."""
@@ -32,7 +36,7 @@ Value: TypeAlias = Any
 class Operand:
     """A tensor that another layer gave: the one at `index` among the layer's inputs."""
 
-    index: int
+    index: int = field(validator=[instance_of(int), ge(0)])
 
 
 @frozen
@@ -98,6 +102,14 @@ class Arguments:
         return tuple([name for _, name in sorted(pairs)])
 
 
+def called(value: Any) -> Arguments:
+    """The value, where it is what a layer was called with."""
+    if not isinstance(value, Arguments):
+        message = "expected the arguments of a call"
+        raise ValueError(message)  # noqa: TRY004  # converters of settings raise it
+    return value
+
+
 VALUES: Final = (Arguments, Operand, Array, Span, Opaque)
 """The classes that arguments are made of."""
 
@@ -125,7 +137,7 @@ def recorded_arguments(node: Any) -> Arguments:
         message = f"expected args and kwargs of a call, found {node!r:.80}"
         raise ReadError(message)
     places = count()
-    return _arguments(args, kwargs, lambda value: _recorded(value, places))
+    return _arguments(args, kwargs, lambda value: _recorded(value, places, 0))
 
 
 def live_arguments(node: Any) -> Arguments:
@@ -148,25 +160,32 @@ def _was_left_out(name: str, value: Any) -> bool:
     return name == _TRAINING or (name == _MASK and value is None)
 
 
-def _recorded(value: Any, places: Iterator[int]) -> Value:
+def _recorded(value: Any, places: Iterator[int], depth: int) -> Value:
+    if depth > _DEEPEST:
+        message = f"the arguments of a call are nested more than {_DEEPEST} levels deep"
+        raise ReadError(message)
+    depth += 1
     if isinstance(value, list):
-        return tuple([_recorded(item, places) for item in value])
+        return tuple([_recorded(item, places, depth) for item in value])
     if not isinstance(value, Mapping):
         return _plain(value)
     name, config = value.get("class_name"), value.get("config")
     if not isinstance(name, str) or "config" not in value:
-        return tuple([(str(key), _recorded(value[key], places)) for key in sorted(value, key=str)])
-    return _tagged(name, config if isinstance(config, Mapping) else {}, places)
+        return tuple(
+            [(str(key), _recorded(value[key], places, depth)) for key in sorted(value, key=str)]
+        )
+    return _tagged(name, config if isinstance(config, Mapping) else {}, places, depth)
 
 
-def _tagged(name: str, config: Mapping[str, Any], places: Iterator[int]) -> Value:
+def _tagged(name: str, config: Mapping[str, Any], places: Iterator[int], depth: int) -> Value:
     """A value that Keras writes as a class and its configuration."""
     if name == "__keras_tensor__":
         return Operand(next(places))
     if name in ARRAYS:
         return Array(_shape(config.get("value")), str(config.get("dtype")))
     if name == "__slice__":
-        return Span(*[_recorded(config.get(end), places) for end in ("start", "stop", "step")])
+        ends = [_recorded(config.get(end), places, depth) for end in ("start", "stop", "step")]
+        return Span(*ends)
     return ... if name == "__ellipsis__" else Opaque()
 
 

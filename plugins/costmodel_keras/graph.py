@@ -8,6 +8,8 @@ from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from costmodel.errors import ReadError
+from costmodel.files import checked_name
+from costmodel.network import LAYER_LIMIT, first_repeated
 from costmodel.tensor import Shape, as_shape
 from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorded_arguments
 
@@ -22,6 +24,9 @@ _PACKAGES: Final = {
     "tf_keras": "keras",  # the last Keras 2
 }
 """What stands in a kind for a package, where it is not its own name."""
+
+MOST_HOLDERS: Final = 20
+"""Layers around one layer that each hold the next, as a wrapper does."""
 
 _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
@@ -109,20 +114,25 @@ def kind_of(module: str, class_name: str) -> str:
 class ConfigView:
     """A layer as its configuration in a file has it."""
 
-    def __init__(self, entry: Any, where: str) -> None:
-        """Check that `entry` is the configuration of a layer.
+    def __init__(self, entry: Any, where: str, depth: int = 0) -> None:
+        """Check that `entry` is the configuration of a layer, that `depth` others hold.
 
         Raises:
-            ReadError: no class name, or no settings.
+            ReadError: no class name, no settings, or held by too many.
 
         """
+        if depth > MOST_HOLDERS:
+            message = f"{where}: more than {MOST_HOLDERS} layers hold one another"
+            raise ReadError(message)
+        self._depth = depth
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
             message = f"{where}: expected a layer with a class_name, found {_short(entry)}"
             raise ReadError(message)
         config = entry.get("config")
         if not isinstance(config, Mapping):
             message = (
-                f"{where}: expected the config of a {entry['class_name']!r}, found {_short(config)}"
+                f"{where}: expected the config of a {_short(entry['class_name'])}, "
+                f"found {_short(config)}"
             )
             raise ReadError(message)
         self._config = config
@@ -131,8 +141,9 @@ class ConfigView:
         self.identity: Hashable = shared if isinstance(shared, int) else None
         module = entry.get("module", "keras")
         known = module if isinstance(module, str) else OWN_PACKAGE
-        self.kind = kind_of(known, entry["class_name"])
-        self.name = str(config.get("name") or entry.get("name") or entry["class_name"])
+        self.kind = checked_name(kind_of(known, entry["class_name"]), where)
+        name = config.get("name") or entry.get("name") or entry["class_name"]
+        self.name = checked_name(str(name), where)
 
     @property
     def parameter_count(self) -> int | None:
@@ -151,7 +162,7 @@ class ConfigView:
 
     def child(self, name: str) -> LayerView:
         """The layer that it holds as a setting."""
-        return ConfigView(self._config.get(name), self._place(name))
+        return ConfigView(self._config.get(name), self._place(name), self._depth + 1)
 
     def children(self, name: str) -> Sequence[LayerView]:
         """The layers that it holds in a list as a setting."""
@@ -159,7 +170,7 @@ class ConfigView:
         if not isinstance(entries, list) or not entries:
             message = f"{where}: expected a list of layers, found {_short(entries)}"
             raise ReadError(message)
-        return [ConfigView(entry, where) for entry in entries]
+        return [ConfigView(entry, where, self._depth + 1) for entry in entries]
 
     @property
     def quantization(self) -> str | None:
@@ -200,7 +211,7 @@ def config_view(config: Any, where: str) -> LayerView:
 
 
 def _functional(config: Mapping[str, Any], name: str) -> ModelView:
-    entries = config["layers"]
+    entries = _entries(config, name)
     views = [ConfigView(entry, f"layer {i} of {name!r}") for i, entry in enumerate(entries)]
     recorded: dict[Key, Shape] = {}
     calls = []
@@ -223,6 +234,14 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
     )
 
 
+def _entries(config: Mapping[str, Any], name: str) -> list[Any]:
+    entries: list[Any] = config["layers"]
+    if len(entries) > LAYER_LIMIT:
+        message = f"model {name!r} has more than {LAYER_LIMIT:,} layers"
+        raise ReadError(message)
+    return entries
+
+
 def _own_key(key: Key, models: Collection[str]) -> Key:
     """The key as inbound nodes have it: Keras counts a functional model's own node there too."""
     pair: Any = key[0]
@@ -239,7 +258,7 @@ def with_outputs(call: Call, recorded: Mapping[Key, Shape]) -> Call:
 
 
 def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
-    entries = list(config["layers"])
+    entries = _entries(config, name)
     views = [ConfigView(entry, f"layer {i} of {name!r}") for i, entry in enumerate(entries)]
     if not views or views[0].kind != "keras.InputLayer":
         shape = config.get("build_input_shape")
@@ -251,9 +270,9 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
             raise ReadError(message)
         entry = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": shape}}
         views.insert(0, ConfigView(entry, name))
-    names = [view.name for view in views]
-    if len(set(names)) < len(names):
-        message = f"model {name!r} has more than one layer called {max(names, key=names.count)!r}"
+    twice = first_repeated(view.name for view in views)
+    if twice is not None:
+        message = f"model {name!r} has more than one layer called {twice!r}"
         raise ReadError(message)
     calls = [Call((0, 0), views[0], (), (), None)]
     shift = len(views) - len(entries)

@@ -174,6 +174,8 @@ def _model(class_name: str, config: dict[str, Any], known: Collection[str]) -> d
     layers = [
         modern(entry, known, f"layer {i} of {where!r}") for i, entry in enumerate(config["layers"])
     ]
+    if not all(map(_is_layer, layers)):
+        return {**config, "layers": layers}  # for the reader to say so
     if class_name == _SEQUENTIAL:
         return {**config, "layers": _with_input(layers)}
     if not any(map(_has_old_nodes, layers)):
@@ -188,12 +190,20 @@ def _model(class_name: str, config: dict[str, Any], known: Collection[str]) -> d
     return made
 
 
-def _with_input(layers: list[Any]) -> list[Any]:
+def _is_layer(entry: Any) -> bool:
+    """Whether it has what every layer has: a class and settings."""
+    return (
+        isinstance(entry, Mapping)
+        and isinstance(entry.get("class_name"), str)
+        and isinstance(entry.get("config"), Mapping)
+    )
+
+
+def _with_input(layers: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The layers of a sequential model, with the input that early releases kept in the first."""
-    first = layers[0] if layers else None
-    config = first.get("config") if isinstance(first, Mapping) else None
-    if not isinstance(config, Mapping) or first["class_name"] == _INPUT:  # type: ignore[index]  # it is a mapping
+    if not layers or layers[0]["class_name"] == _INPUT:
         return layers
+    config = layers[0]["config"]
     shape = config.get("batch_input_shape")
     if shape is None:
         return layers
@@ -202,15 +212,14 @@ def _with_input(layers: list[Any]) -> list[Any]:
     return [{"class_name": _INPUT, "module": "keras.layers", "config": settings}, *layers]
 
 
-def _counts_its_making(layer: Any) -> bool:
+def _counts_its_making(layer: Mapping[str, Any]) -> bool:
     """Whether it is a model whose own graph was made before it was called in this one."""
-    config = layer.get("config") if isinstance(layer, Mapping) else None
-    layers = config.get("layers") if isinstance(config, Mapping) else None
+    layers = layer["config"].get("layers")
     if not isinstance(layers, list):
         return False
     if layer["class_name"] != _SEQUENTIAL:
         return True
-    return bool(layers) and isinstance(layers[0], Mapping) and layers[0]["class_name"] == _INPUT
+    return bool(layers) and _is_layer(layers[0]) and layers[0]["class_name"] == _INPUT
 
 
 def _name(layer: Mapping[str, Any]) -> str:
@@ -231,7 +240,7 @@ def _shifted(value: Any, own: Collection[str]) -> Any:
 # ------------------------------------------------------------------ nodes
 
 
-def _connected(layer: Any, own: Collection[str]) -> Any:
+def _connected(layer: Mapping[str, Any], own: Collection[str]) -> Mapping[str, Any]:
     """A layer of a functional model with its nodes as Keras 3 writes them."""
     if not _has_old_nodes(layer):
         return layer
@@ -241,8 +250,8 @@ def _connected(layer: Any, own: Collection[str]) -> Any:
     return {**layer, "inbound_nodes": made}
 
 
-def _has_old_nodes(layer: Any) -> bool:
-    nodes = layer.get("inbound_nodes") if isinstance(layer, Mapping) else None
+def _has_old_nodes(layer: Mapping[str, Any]) -> bool:
+    nodes = layer.get("inbound_nodes")
     return isinstance(nodes, list) and not all(map(_is_modern, nodes))
 
 

@@ -14,8 +14,16 @@ from attrs import define, field
 
 from costmodel import files
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
-from costmodel.layer import Input, Layer, UnknownLayer
-from costmodel.network import Network, Port, bound_input, topological_order
+from costmodel.layer import Input, Layer, UnknownLayer, work_of
+from costmodel.network import (
+    LAYER_LIMIT,
+    Network,
+    Port,
+    bound_input,
+    first_repeated,
+    show_cycle,
+    topological_order,
+)
 from costmodel.operators import Unpriced
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
@@ -34,8 +42,8 @@ if TYPE_CHECKING:
     from costmodel.layer import LayerRules
     from costmodel_keras.graph import Call, Key, LayerView, ModelView
 
-LAYER_LIMIT = 50_000
-"""Models that call models that call models unfold fast: thirty of them to a thousand million."""
+CALL_LIMIT = 4 * LAYER_LIMIT
+"""Calls of layers and models; that of an input or of a model adds no layer."""
 
 QUANTIZED_KINDS = frozenset(
     {"keras.Dense", "keras.EinsumDense", "keras.Embedding", "keras.ReversibleEmbedding"}
@@ -43,6 +51,9 @@ QUANTIZED_KINDS = frozenset(
 """The layers that Keras itself can quantise."""
 
 _BEHIND_UNKNOWN = "the shape of its input is not known: no rule for the layer before it"
+
+_SHOWN = 40
+"""Characters at the end of a path that say which layer it is."""
 
 _SUFFIXES = (".keras", ".json", *archive.HDF5)
 _LIVE = frozenset({"keras", "tf_keras"})
@@ -73,7 +84,11 @@ class KerasReader(Reader):
 
         A subclassed model is called with them; it is built then, if it was not before.
         """
-        return read_view(_view(source, rules), rules, input_shapes)
+        try:
+            return read_view(_view(source, rules), rules, input_shapes)
+        except RecursionError:
+            message = "the network is nested too deeply"
+            raise ReadError(message) from None
 
     def measure_rates(
         self,
@@ -181,6 +196,7 @@ class _Assembly:
     views: dict[str, LayerView] = field(factory=dict)
     opened: list[Opened] = field(factory=list)
     closed: dict[Hashable, str] = field(factory=dict)
+    steps: int = 0
 
     def add_model(
         self,
@@ -206,6 +222,10 @@ class _Assembly:
         # Shapes that a model recorded say nothing about a call of it with other ones.
         recorded = feeds is None or self._takes(model, feeds)
         ends = dict(zip(model.outputs, given, strict=False))
+        self.steps += len(model.calls)
+        if self.steps > CALL_LIMIT:
+            message = f"the network unfolds to more than {CALL_LIMIT:,} calls"
+            raise ReadError(message)
         calls = _ordered(model)
         _check_inputs(model)
         for call in calls:
@@ -275,6 +295,7 @@ class _Assembly:
         if len(self.layers) >= LAYER_LIMIT:
             message = f"the network unfolds to more than {LAYER_LIMIT:,} layers"
             raise ReadError(message)
+        files.checked_name(path, f"layer {path[-_SHOWN:]!r}")
         count = self.calls[path] = self.calls.get(path, 0) + 1
         return path if count == 1 else f"{path}@{count}"
 
@@ -385,7 +406,7 @@ class _Assembly:
         if layer.outputs or not call.output_shapes:
             return layer
         # Only the source knows what a wrapper gives whose inner layer has no rule.
-        work = layer.operators()
+        work = work_of(layer)
         if not isinstance(work, Unpriced):
             return layer
         return UnknownLayer(
@@ -485,9 +506,8 @@ def _ordered(model: ModelView) -> Sequence[Call]:
         return model.calls
     calls: dict[Hashable, Call] = {call.key: call for call in model.calls}
     if len(calls) < len(model.calls):
-        keys = [call.key for call in model.calls]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        message = f"model {model.name!r} has more than one layer called {twice[0]!r}"  # type: ignore[index]
+        twice: Any = first_repeated(call.key for call in model.calls)
+        message = f"model {model.name!r} has more than one layer called {twice[0]!r}"
         raise ReadError(message)
     sources = {key: [feed[0] for feed in call.feeds] for key, call in calls.items()}
     for key, feeds in sources.items():
@@ -498,8 +518,8 @@ def _ordered(model: ModelView) -> Sequence[Call]:
     try:
         return [calls[key] for key in topological_order(sources)]
     except CycleError as error:
-        path = " -> ".join(str(key[0]) for key in error.args[1])
-        message = f"model {model.name!r} has a cycle: {path}; expected an acyclic graph"
+        cycle = show_cycle([key[0] for key in error.args[1]])
+        message = f"model {model.name!r} has a cycle: {cycle}; expected an acyclic graph"
         raise ReadError(message) from None
 
 

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Charge, Cost, Evidence, Factor, Parameter
+from costmodel.layer import work_of
 from costmodel.operators import Contraction, Free, Operator, Reason, Unpriced
 from costmodel_qkeras.operators import Arithmetic, Transfer, Uncounted
 from costmodel_qkeras.qtools import kinds
@@ -118,7 +119,7 @@ def _operators(layer: Layer, record: Record, found: NetworkRecord) -> Iterator[O
 
 
 def _uncounted(layer: Layer) -> Uncounted:
-    work = layer.operators()
+    work = work_of(layer)
     reason = f"QTools counts no energy for the arithmetic of a {layer.kind!r}"
     if isinstance(work, Free):
         return Uncounted(reason=work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
@@ -41,7 +42,8 @@ def _expression(text: str) -> ast.expr:
         message = f"expected a quantizer of at most {MAX_TEXT} characters, found {len(text)}"
         raise QuantizerError(message)
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings(action="ignore"):  # about code that is not run
+            return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         message = f"expected a quantizer, found {text!r:.80}, which cannot be parsed"
         raise QuantizerError(message) from None

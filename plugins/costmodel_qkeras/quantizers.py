@@ -24,6 +24,9 @@ class QuantizerError(CostModelError, ValueError):
     """A quantizer that cannot be read, or that no hardware can have."""
 
 
+_LONGEST: Final = 200
+"""Characters of a name that may have been mistyped."""
+
 NAMES: Final = frozenset(SIGNATURES[LATEST])
 """The names of all quantizers."""
 
@@ -49,7 +52,8 @@ class Quantizer:
     _lookup: Mapping[str, Argument] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        """Check the parameters that decide about the format."""
+        """Check the name, and the parameters that decide about the format."""
+        signature_of(self.name)
         object.__setattr__(self, "_identity", repr(self.parameters))
         object.__setattr__(self, "_lookup", dict(self.parameters))
         self._check_bits()
@@ -176,7 +180,7 @@ def signature_of(name: str, release: str = LATEST) -> Parameters:
     """
     known = SIGNATURES[release]
     if name not in known:
-        message = f"unknown quantizer {name!r}; {_nearest(name, known)}"
+        message = f"unknown quantizer {name!r:.80}; {_nearest(name, known)}"
         raise QuantizerError(message)
     return known[name]
 
@@ -198,9 +202,9 @@ def _check_keyword(
         raise QuantizerError(message)
     known = [known for known, _ in signature]
     if key not in known:
-        message = f"{name} has no parameter {key!r}; {_nearest(key, known)}"
+        message = f"{name} has no parameter {key!r:.80}; {_nearest(key, known)}"
         raise QuantizerError(message)
 
 
 def _nearest(name: str, known: Any) -> str:
-    return f"nearest known: {difflib.get_close_matches(name, known, n=1, cutoff=0)[0]!r}"
+    return f"nearest known: {difflib.get_close_matches(name[:_LONGEST], known, n=1, cutoff=0)[0]!r}"

@@ -17,7 +17,7 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand
+from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import activated, held, present
 from costmodel_keras.layers.masks import masks_read
@@ -36,7 +36,7 @@ class AttentionLayer(Layer):
 
     parameter_names: ClassVar[tuple[str, ...]] = ()
 
-    arguments: Arguments = setting(source=CALL, holds=VALUES)
+    arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     @property
     def given(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from attrs import frozen
 from costmodel.layer import Work, setting
 from costmodel.operators import Activation, Contraction, Elementwise
 from costmodel.tensor import Shape, Tensor
-from costmodel_keras.arguments import CALL, VALUES, Arguments
+from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import Embedding, present
 
@@ -23,7 +23,7 @@ class ReversibleEmbedding(Embedding):
 
     tie_weights: bool = setting(settings.flag, default=True)
     logit_soft_cap: float | None = setting(settings.optional(settings.number), default=None)
-    arguments: Arguments = setting(source=CALL, holds=VALUES)
+    arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     @property
     def is_reversed(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -116,7 +115,7 @@ class AdaptivePooling(Layer):
     @property
     def sizes(self) -> tuple[int, ...]:
         """The number of windows along each axis."""
-        return self.output_size * self.rank if len(self.output_size) == 1 else self.output_size
+        return for_each(self.output_size, self.rank)
 
     def output_shapes(self) -> Sequence[Shape]:
         """The windows along each axis, by channels."""
@@ -130,6 +129,14 @@ class AdaptivePooling(Layer):
         return adaptive_work(self, function, spatial, self.sizes, channels)
 
 
+def for_each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """One value for each axis, where one alone is for all of them."""
+    if len(values) not in {1, rank}:
+        message = f"found {len(values)} values for {rank} axes"
+        raise ValueError(message)
+    return values * rank if len(values) == 1 else values
+
+
 def adaptive_work(
     layer: Layer, function: str, spatial: Shape, sizes: Sequence[int], channels: int
 ) -> Work:
@@ -138,9 +145,7 @@ def adaptive_work(
     The first of them carries what arrives and leaves.
     """
     alike = [
-        Counter(
-            math.ceil((place + 1) * length / size) - place * length // size for place in range(size)
-        )
+        _windows(length, size)
         for length, size in zip([length or 1 for length in spatial], sizes, strict=True)
     ]
     return tuple(
@@ -150,5 +155,19 @@ def adaptive_work(
             function=function,
             window=math.prod(window for window, _ in group),
         )
-        for index, group in enumerate(itertools.product(*[axis.items() for axis in alike]))
+        for index, group in enumerate(itertools.product(*alike))
     )
+
+
+def _windows(length: int, size: int) -> Sequence[tuple[int, int]]:
+    """How long the windows along an axis are, and how many are so long; the first one first.
+
+    Window i begins x / `size` behind a whole place, where x is i `length` modulo `size`: every
+    multiple of the greatest common divisor, each as often. It ends at the next whole place.
+    """
+    least, rest = divmod(length, size)
+    if rest == 0:
+        return [(least, size)]
+    step = math.gcd(length, size)
+    shorter = size - rest + step
+    return [(least + 1, shorter), (least + 2, size - shorter)][: 1 + (shorter < size)]

@@ -19,7 +19,7 @@ from costmodel.operators import (
     Reason,
 )
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel_keras.arguments import CALL, VALUES, Arguments
+from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import held, present
 from costmodel_keras.layers.convolution import Convolution, image_shape
@@ -299,7 +299,7 @@ class Recurrent(Wrapper):
 
     return_sequences: bool = setting(settings.flag, default=False)
     return_state: bool = setting(settings.flag, default=False)
-    arguments: Arguments = setting(source=CALL, holds=VALUES)
+    arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     @classmethod
     def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:
@@ -379,7 +379,7 @@ class Bidirectional(Wrapper):
     kinds: ClassVar = ("keras.Bidirectional",)
 
     merge_mode: str | None = setting(_merge_mode, default="concat")
-    arguments: Arguments = setting(source=CALL, holds=VALUES)
+    arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     @classmethod
     def makers(cls, view: LayerView, maker: Callable[[LayerView], Maker]) -> Sequence[Maker]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
@@ -219,19 +219,25 @@ class Searching(Operation):
 
     kinds: ClassVar = (kind("Digitize"), kind("SearchSorted"))
 
+    @property
+    def _bounds(self) -> Whole:
+        first, second = self.wholes_given[:2]
+        return first if self.kind == kind("SearchSorted") else second
+
     def wholes(self) -> Sequence[Whole]:
         """The shape of what is searched for."""
         first, second = self.wholes_given[:2]
+        if len(self._bounds) != 1:
+            message = f"the bounds have {len(self._bounds)} axes; expected one"
+            raise ValueError(message)
         return (second if self.kind == kind("SearchSorted") else first,)
 
     def operators(self) -> Work:
         """A comparison for each halving of the bounds, for every element."""
-        first, second = self.wholes_given[:2]
-        bounds = first if self.kind == kind("SearchSorted") else second
         return (
             Elementwise(
                 inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                function="compare", steps=max((bounds[-1] or 1).bit_length(), 1),
+                function="compare", steps=max((self._bounds[-1] or 1).bit_length(), 1),
             ),
         )  # fmt: skip
 
@@ -254,13 +260,25 @@ class Membership(Operation):
         )  # fmt: skip
 
 
+_MOST_ROUNDS: Final = 1000
+"""Differences of differences; each is an operator."""
+
+
+def _times(value: Any) -> int:
+    number = settings.integer(value)
+    if not 0 <= number <= _MOST_ROUNDS:
+        message = f"expected a whole number of 0 to {_MOST_ROUNDS:,}"
+        raise ValueError(message)
+    return number
+
+
 @frozen(slots=False)
 class Difference(Operation):
     """Each element less the one before it along an axis, `n` times over."""
 
     kinds: ClassVar = (kind("Diff"),)
 
-    n: int = setting(settings.integer, default=1)
+    n: int = setting(_times, default=1)
     axis: int = setting(settings.integer, default=-1)
 
     def _after(self, times: int) -> Whole:

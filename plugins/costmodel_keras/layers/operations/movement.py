@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
 
@@ -63,6 +63,17 @@ def _target(value: Any) -> tuple[int | None, ...]:
     return tuple([None if item is None else settings.integer(item) for item in several])
 
 
+_Axis = TypeVar("_Axis")
+
+
+def _following(axes: Iterator[_Axis]) -> _Axis:
+    try:
+        return next(axes)
+    except StopIteration:
+        message = "an axis is named twice, or one that is not there"
+        raise ValueError(message) from None
+
+
 @frozen(slots=False)
 class Reshape(Relabelled):
     """Other axes for the same elements; the first of them is the batch."""
@@ -99,7 +110,7 @@ class ExpandDims(Relabelled):
         rank = len(self.whole) + len(self.axis)
         new = {axis_in(axis, rank) for axis in self.axis}
         rest = iter(self.whole)
-        return (tuple(1 if i in new else next(rest) for i in range(rank)),)
+        return (tuple(1 if i in new else _following(rest) for i in range(rank)),)
 
 
 @frozen(slots=False)
@@ -182,8 +193,11 @@ class Moveaxis(Moved):
         places = {
             axis_in(to, rank): axis for axis, to in zip(source, self.destination, strict=True)
         }
+        if not len(set(source)) == len(places) == len(source):
+            message = f"an axis is named twice, among {self.source} or {self.destination}"
+            raise ValueError(message)
         rest = iter([axis for axis in range(rank) if axis not in source])
-        order = [places[i] if i in places else next(rest) for i in range(rank)]
+        order = [places[i] if i in places else _following(rest) for i in range(rank)]
         return (tuple(self.whole[axis] for axis in order),)
 
 
@@ -297,9 +311,9 @@ class GetItem(Moved):
             if item is None:
                 whole.append(1)
             elif item is ...:
-                whole.extend([next(lengths) for _ in range(rest)])
+                whole.extend([_following(lengths) for _ in range(rest)])
             else:
-                whole.extend(_taken(item, next(lengths)))
+                whole.extend(_taken(item, _following(lengths)))
         return (tuple(whole),)
 
 
@@ -391,6 +405,10 @@ def _sections(value: Any) -> int | tuple[int, ...]:
 _SPLITS = {kind("Hsplit"): 1, kind("Dsplit"): 2}
 
 
+_MOST_PARTS: Final = 10_000
+"""Outputs of one cut; an axis may be as long as 2^63 - 1."""
+
+
 @frozen(slots=False)
 class Split(Moved):
     """A tensor cut along an axis."""
@@ -416,7 +434,14 @@ class Split(Moved):
         return [None if end is None else max(end - start, 0) for start, end in pairs]
 
 
+def _check_number(parts: int) -> None:
+    if parts > _MOST_PARTS:
+        message = f"cut into {parts:,} parts; expected at most {_MOST_PARTS:,}"
+        raise ValueError(message)
+
+
 def _parts(length: int | None, number: int, *, even: bool) -> Sequence[int | None]:
+    _check_number(number)
     if length is None:
         return [None] * number
     least, longer = divmod(length, number)
@@ -441,6 +466,7 @@ class Unstack(Moved):
         number = self.whole[axis] if self.num is None else self.num
         if number is None or axis == 0:
             return (FLAT,)
+        _check_number(number)
         return [_replaced(self.whole, axis)] * number
 
 

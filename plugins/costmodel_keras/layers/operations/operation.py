@@ -20,7 +20,7 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.tensor import Shape, Tensor
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, Value
+from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, Value, called
 from costmodel_keras.layers.merging import broadcast
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 
@@ -58,7 +58,7 @@ class Operation(Layer):
     takes: ClassVar[tuple[str, ...]] = ("x1", "x2", "x3", "x4")
     """The names of the parameters of a call, in order."""
 
-    arguments: Arguments = setting(source=CALL, holds=VALUES)
+    arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     def wholes(self) -> Sequence[Whole]:
         """The shape of every output, with the batch axis; unless told otherwise, the first's."""

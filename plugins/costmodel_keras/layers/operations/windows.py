@@ -19,13 +19,9 @@ from costmodel_keras.layers.convolution import (
     window_length,
 )
 from costmodel_keras.layers.operations.operation import BATCH, Operation, Whole, kind, without_batch
-from costmodel_keras.layers.pooling import adaptive_work
+from costmodel_keras.layers.pooling import adaptive_work, for_each
 from costmodel_keras.layers.reshaping import interpolation, resized
 from costmodel_keras.layers.unruled import UnruledError
-
-
-def _each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    return values * rank if len(values) == 1 else values
 
 
 @frozen(slots=False)
@@ -86,8 +82,8 @@ class Convolving(Imaged):
         """The places of the kernel along each spatial axis."""
         rank = self.rank
         axes = zip(
-            self.spatial, self.kernel, _each(self.strides, rank),
-            _each(self.dilation_rate, rank), strict=False,
+            self.spatial, self.kernel, for_each(self.strides, rank),
+            for_each(self.dilation_rate, rank), strict=False,
         )  # fmt: skip
         return tuple(
             window_length(length, (kernel - 1) * dilation + 1, stride, self.padding)
@@ -192,10 +188,12 @@ class ConvTranspose(Convolving):
     def wholes(self) -> Sequence[Whole]:
         """The spread of each spatial axis, by output channels."""
         rank = self.rank
-        extra = (None,) * rank if self.output_padding is None else _each(self.output_padding, rank)
+        extra = (
+            (None,) * rank if self.output_padding is None else for_each(self.output_padding, rank)
+        )
         axes = zip(
-            self.spatial, self.kernel, _each(self.strides, rank),
-            _each(self.dilation_rate, rank), extra, strict=False,
+            self.spatial, self.kernel, for_each(self.strides, rank),
+            for_each(self.dilation_rate, rank), extra, strict=False,
         )  # fmt: skip
         lengths = [
             spread_length(length, (kernel - 1) * dilation + 1, stride, self.padding, added)
@@ -208,7 +206,7 @@ class ConvTranspose(Convolving):
         *window, filters, channels = self.kernel
         meeting = (
             math.ceil(length / stride)
-            for length, stride in zip(window, _each(self.strides, self.rank), strict=True)
+            for length, stride in zip(window, for_each(self.strides, self.rank), strict=True)
         )
         loops = (
             ("positions", self.inputs[0].size // channels), ("filters", filters),
@@ -237,9 +235,9 @@ class FixedFilter(Imaged):
 
     def operators(self) -> Work:
         """One contraction over the window."""
-        window = math.prod(_each(self.kernel_size, 2))
+        window = math.prod(for_each(self.kernel_size, 2))
         loops = (("positions", self.outputs[0].size), ("window", window))
-        kernel = Tensor((*_each(self.kernel_size, 2), 1, 1))
+        kernel = Tensor((*for_each(self.kernel_size, 2), 1, 1))
         return (
             Contraction(
                 inputs=self.inputs, parameters=(kernel,), outputs=self.outputs,
@@ -283,14 +281,14 @@ class Pool(Imaged):
 
     def wholes(self) -> Sequence[Whole]:
         """The places of the window, by channels."""
-        sizes = _each(self.pool_size, self.rank)
-        axes = zip(self.spatial, sizes, _each(self.strides or sizes, self.rank), strict=True)
+        sizes = for_each(self.pool_size, self.rank)
+        axes = zip(self.spatial, sizes, for_each(self.strides or sizes, self.rank), strict=True)
         return self.images([window_length(*axis, self.padding) for axis in axes], self.channels)
 
     def operators(self) -> Work:
         """One reduction over the window."""
         function = "max" if self.kind == kind("MaxPool") else "mean"
-        window = math.prod(_each(self.pool_size, self.rank))
+        window = math.prod(for_each(self.pool_size, self.rank))
         return (
             Reduction(inputs=self.inputs, outputs=self.outputs, function=function, window=window),
         )
@@ -306,12 +304,12 @@ class AdaptivePool(Imaged):
 
     def wholes(self) -> Sequence[Whole]:
         """The windows along each axis, by channels."""
-        return self.images(_each(self.output_size, self.rank), self.channels)
+        return self.images(for_each(self.output_size, self.rank), self.channels)
 
     def operators(self) -> Work:
         """Reductions over windows, some of which are one longer than others."""
         function = "max" if self.kind == kind("AdaptiveMaxPool") else "mean"
-        sizes = _each(self.output_size, self.rank)
+        sizes = for_each(self.output_size, self.rank)
         return adaptive_work(self, function, self.spatial, sizes, self.channels)
 
 
@@ -360,10 +358,10 @@ class ExtractPatches(Imaged):
 
     def wholes(self) -> Sequence[Whole]:
         """The places of the window, by its elements."""
-        sizes = _each(self.size, self.rank)
+        sizes = for_each(self.size, self.rank)
         axes = zip(
-            self.spatial, sizes, _each(self.strides or sizes, self.rank),
-            _each(self.dilation_rate, self.rank), strict=True,
+            self.spatial, sizes, for_each(self.strides or sizes, self.rank),
+            for_each(self.dilation_rate, self.rank), strict=True,
         )  # fmt: skip
         places = [
             window_length(length, (size - 1) * dilation + 1, stride, self.padding)
@@ -394,8 +392,8 @@ class Unfold(Operation):
         """The elements of a window, by the places of it."""
         batch, channels, *spatial = self.whole
         axes = zip(
-            spatial, _each(self.kernel_size, _PLANE), _each(self.dilation, _PLANE),
-            _each(self.padding, _PLANE), _each(self.stride, _PLANE), strict=True,
+            spatial, for_each(self.kernel_size, _PLANE), for_each(self.dilation, _PLANE),
+            for_each(self.padding, _PLANE), for_each(self.stride, _PLANE), strict=True,
         )  # fmt: skip
         places = [
             None
@@ -403,7 +401,7 @@ class Unfold(Operation):
             else window_length(length + 2 * more, (size - 1) * dilation + 1, stride, "valid")
             for length, size, dilation, more, stride in axes
         ]
-        window = math.prod(_each(self.kernel_size, _PLANE))
+        window = math.prod(for_each(self.kernel_size, _PLANE))
         if channels is None:
             message = "the number of channels is open"
             raise ValueError(message)
@@ -430,8 +428,8 @@ class Fold(Operation):
         if depth is None:
             message = "the number of channels is open"
             raise ValueError(message)
-        window = math.prod(_each(self.kernel_size, _PLANE))
-        return ((batch, _divided(depth, window), *_each(self.output_size, _PLANE)),)
+        window = math.prod(for_each(self.kernel_size, _PLANE))
+        return ((batch, _divided(depth, window), *for_each(self.output_size, _PLANE)),)
 
     def operators(self) -> Work:
         """One movement, and one addition for each element of each window."""
