@@ -98,6 +98,21 @@ def link_member(path: Path) -> Path:
     return path
 
 
+def renamed(path: Path, name: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, _network_bytes())
+    return path
+
+
+def twice_in(path: Path) -> Path:
+    """The last of two members of one name counts, as it does to Keras."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", _network_bytes())
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("config.json", "{")
+    return path
+
+
 def cut(path: Path) -> Path:
     content = keras_file(path, _network_bytes()).read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -131,7 +146,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "encrypted": ("a.keras", lambda p: patched(p, 6, 8, 1), "cannot be unpacked"),
     "packed in an unknown way": ("a.keras", lambda p: patched(p, 8, 10, 99), "cannot be unpacked"),
     "a link": ("a.keras", link_member, "not JSON"),
-    "gigabytes": ("a.keras", bomb, "67,108,864 bytes"),
+    "gigabytes": ("a.keras", bomb, "33,554,432 bytes"),
     "gigabytes, header lies": ("a.keras", lambda p: bomb(p, claimed=100), "a.keras"),
     "100,000 levels": ("a.json", lambda p: written(p, DEEP), "nested too deeply"),
     "100,000 levels, packed": ("a.keras", lambda p: keras_file(p, DEEP), "nested too deeply"),
@@ -148,6 +163,13 @@ FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "null": ("a.json", lambda p: written(p, b"null"), "expected a layer with a class_name"),
     "nothing": ("a.json", lambda p: written(p, b"{}"), "expected a layer with a class_name"),
     "5,000 digits": ("a.json", lambda p: written(p, b"1" * 5000), "not JSON"),
+    "half a character": ("a.json", lambda p: written(p, b'{"a": "\\ud800"}'), "no Unicode"),
+    "half a character, raw": (
+        "a.json", lambda p: written(p, b'{"a": "\xed\xa0\x80"}'), "no Unicode",
+    ),
+    "a name above": ("a.keras", lambda p: renamed(p, "../config.json"), "expected config.json"),
+    "an absolute name": ("a.keras", lambda p: renamed(p, "/config.json"), "expected config.json"),
+    "two configurations": ("a.keras", twice_in, "not JSON"),
 }  # fmt: skip
 
 
@@ -261,6 +283,62 @@ NETWORK_CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "calls of text": (entry("conv", inbound_nodes="image"), "expected a list of inbound nodes"),
     "a call without inputs": (entry("conv", inbound_nodes=[{"args": []}]), "layer 'conv'"),
 }  # fmt: skip
+
+
+def swapped(config: Any, class_name: str, **settings: Any) -> None:
+    """Make the ReLU a layer of another class with these settings."""
+    held = {"name": "relu", **settings}
+    module = "keras.src.ops.numpy" if class_name in OPERATIONS else "keras.layers"
+    _layer(config, "relu").update(class_name=class_name, config=held, module=module)
+
+
+def called(config: Any, class_name: str, positional: list[Any], **settings: Any) -> None:
+    """As before, called on its input and further arguments."""
+    swapped(config, class_name, **settings)
+    _layer(config, "relu")["inbound_nodes"][0]["args"].extend(positional)
+
+
+OPERATIONS = {"Diff", "ExpandDims", "Moveaxis", "SearchSorted", "Split", "Unstack"}
+
+FOUND: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a scalar of bounds": (
+        lambda c: called(c, "SearchSorted", [3]), "the bounds have 4 axes; expected one",
+    ),
+    "an axis moved twice": (
+        lambda c: swapped(c, "Moveaxis", source=[1, 1], destination=[2, 3]),
+        "an axis is named twice",
+    ),
+    "an axis put in twice": (lambda c: swapped(c, "ExpandDims", axis=[1, 1]), "layer 'relu'"),
+    "too many parts": (
+        lambda c: swapped(c, "Split", indices_or_sections=2**40, axis=1), "1,099,511,627,776 parts",
+    ),
+    "too many differences": (lambda c: swapped(c, "Diff", n=2**40, axis=1), "0 to 1,000"),
+    "windows for too many axes": (
+        lambda c: swapped(c, "AdaptiveAveragePooling2D", output_size=[2, 2, 2]),
+        "found 3 values for 2 axes",
+    ),
+    "an axis beyond every count": (setting("image", batch_shape=[None, 2**63, 8, 3]), "2^63 - 1"),
+    "too many axes": (setting("image", batch_shape=[None] * 100), "99 axes; expected at most 64"),
+    "a name that is too long": (
+        setting("conv", name="c" * 2000), "a name of 2,000 characters; expected at most 1,000",
+    ),
+    "a kind that is too long": (entry("conv", class_name="c" * 2000), "expected at most 1,000"),
+    "arguments in arguments": (
+        lambda c: called(c, "Diff", [functools.reduce(lambda v, _: [v], range(60), 0)]),
+        "nested more than 40 levels deep",
+    ),
+}  # fmt: skip
+"""What the fuzzer found: each ended in a traceback, or did not end."""
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_what_the_fuzzer_found_is_refused(case: str, tmp_path: Path) -> None:
+    change, words = FOUND[case]
+    config = copy.deepcopy(_good("vision"))
+    change(config)
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps(config))
+    refused(file, words)
 
 
 @pytest.mark.parametrize("case", NETWORK_CHANGES)
@@ -574,8 +652,10 @@ DEVICE_TEXTS = {
     "aliases": (b"a: &x 1\nb: *x", "aliases"),
     "deep": (b"[" * 1000, "nested more than 20 levels deep"),
     "large": (b"#" * 2**21, "expected at most 1,048,576 bytes"),
+    "a key of many": (b"".join(b"%d: 1\n" % i for i in range(3000)), "more than 5,000 keys"),
+    "a long text": (b"a: " + b"x" * 3000, "more than 2,000 characters"),
     "a date that is none": (b"name: 2020-99-99", "not YAML"),
-    "300,000 digits": (b"a: " + b"1" * 300_000, "not YAML"),
+    "300,000 digits": (b"a: " + b"1" * 300_000, "more than 2,000 characters"),
 }
 
 
