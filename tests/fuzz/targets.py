@@ -1,0 +1,193 @@
+"""The doors by which a stranger's file comes in, each with real files to start from."""
+
+from __future__ import annotations
+
+import functools
+import io
+import itertools
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import frozen
+from fuzz.judging import ROOT, judge, use_device, use_network
+
+import costmodel
+from costmodel.catalogue import installed
+from costmodel.devicefile import load_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+TESTS: Final = ROOT / "tests"
+_DENSE: Final = TESTS / "networks" / "dense.json"
+_HDF5_SEEDS: Final = 8
+"""An HDF5 file is read in a process of its own, so that few can be read in a second."""
+_LARGEST_SEED: Final = 2**13
+"""Bytes; small files are changed and read the fastest."""
+
+
+@frozen
+class Target:
+    """One door: what goes through it as bytes, and real examples of it."""
+
+    run: Callable[[bytes], bool]
+    """Whether these bytes give a result; False is a refusal in words."""
+    seeds: Callable[[Iterable[Path]], Iterator[bytes]]
+    """Real files, given the JSON files of further networks of Keras."""
+    share: float
+    """Its part of the changes, all doors together being one."""
+    is_archive: bool = False
+
+
+# ------------------------------------------------------------------ networks
+
+
+def _text(data: bytes) -> bool:
+    """A text where it can be one, else a file."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return _file(".json", data)
+    if text.lstrip()[:1] != "{":
+        return _file(".json", data)
+    return judge(lambda: use_network(costmodel.read(text)))
+
+
+def _file(suffix: str, data: bytes) -> bool:
+    path = _folder() / f"file{suffix}"
+    path.write_bytes(data)
+    return judge(lambda: use_network(costmodel.read(path)), str(path))
+
+
+@functools.cache
+def _folder() -> Path:
+    # In memory where the system has such a place: the file is written for every change.
+    memory = Path("/dev/shm")  # noqa: S108  # only where it is looked for
+    made = tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None)
+    return Path(made)
+
+
+def configurations(more: Iterable[Path] = ()) -> Iterator[Any]:
+    """The configurations of Keras networks that the repository holds, and `more`."""
+    for path in [
+        *sorted(TESTS.rglob("*.json")),
+        *sorted((ROOT / "examples").glob("*.json")),
+        *more,
+    ]:
+        values = json.loads(path.read_bytes())
+        if isinstance(values, dict):
+            values = values.get("config", values) if "facts" in values else values
+            if "class_name" in values:
+                yield values
+
+
+def _compact(values: Any) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _keras_seeds(more: Iterable[Path]) -> Iterator[bytes]:
+    for values in configurations(more):
+        content = _compact(values)
+        if len(content) <= _LARGEST_SEED:
+            yield content
+
+
+def network_values(more: Iterable[Path] = ()) -> Iterator[Any]:
+    """The same networks in this project's own JSON form."""
+    for values in configurations(more):
+        try:
+            yield costmodel.read(json.dumps(values)).to_dict()
+        except costmodel.CostModelError:
+            continue  # an open size, or of a release that is refused
+
+
+def _network_seeds(more: Iterable[Path]) -> Iterator[bytes]:
+    for values in network_values(more):
+        content = _compact(values)
+        if len(content) <= _LARGEST_SEED:
+            yield content
+
+
+def packed(config: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    """A `.keras` file with this configuration."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.5.0"}')
+        archive.writestr("config.json", config)
+    return held.getvalue()
+
+
+def _archive_seeds(more: Iterable[Path]) -> Iterator[bytes]:
+    for index, content in enumerate(_keras_seeds(more)):
+        yield packed(content, zipfile.ZIP_DEFLATED if index % 2 else zipfile.ZIP_STORED)
+
+
+def _hdf5_seeds(more: Iterable[Path]) -> Iterator[bytes]:
+    import h5py  # noqa: PLC0415  # may be left out where only other doors are tried
+
+    for content in itertools.islice(_keras_seeds(more), _HDF5_SEEDS):
+        held = io.BytesIO()
+        with h5py.File(held, "w") as file:
+            file.attrs["keras_version"] = "3.5.0"
+            file.attrs["model_config"] = content.decode()
+        yield held.getvalue()
+
+
+# ------------------------------------------------------------------ devices
+
+
+def device_files() -> Iterator[bytes]:
+    """The device files that ship."""
+    for path in sorted((ROOT / "hardware").rglob("*.yaml")):
+        yield path.read_bytes()
+
+
+def _device(data: bytes) -> bool:
+    families, network = installed().device_families, _dense()
+    return judge(lambda: use_device(load_device(data, "device.yaml", families), network))
+
+
+def warm() -> None:
+    """Bring in what the project imports late, before anybody watches."""
+    use_network(_dense())
+    for content in device_files():
+        load_device(content, "device.yaml", installed().device_families)
+    next(_quantizer_seeds(()))
+    import costmodel_qkeras.formats  # noqa: F401, PLC0415  # QKeras may be left out
+
+
+@functools.cache
+def _dense() -> costmodel.Network:
+    return costmodel.read(_DENSE)
+
+
+# ------------------------------------------------------------------ quantizers
+
+
+def _quantizer(data: bytes) -> bool:
+    from costmodel_qkeras.formats import numeric_format  # noqa: PLC0415  # QKeras may be left out
+    from costmodel_qkeras.parsing import parse  # noqa: PLC0415
+
+    text = data.decode(errors="surrogateescape")
+    return judge(lambda: str(numeric_format(parse(text))))
+
+
+def _quantizer_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    import qkeras_cases  # noqa: PLC0415
+
+    for values in (qkeras_cases.WEIGHTS, qkeras_cases.ACTIVATIONS, qkeras_cases.SCALES):
+        yield from (value.encode() for value in values if isinstance(value, str))
+
+
+TARGETS: Final = {
+    "json": Target(_text, _keras_seeds, 0.35),
+    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.25, is_archive=True),
+    "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
+    "network": Target(_text, _network_seeds, 0.2),
+    "device": Target(_device, lambda _: device_files(), 0.1),
+    "quantizer": Target(_quantizer, _quantizer_seeds, 0.1),
+}
+"""By the name of the sort of file."""
