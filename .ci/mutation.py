@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Mutation testing of the core: small faults are put into a module, and a test has to notice.
 
     pip install -e '.[testing,hdf5]' cosmic-ray jsonschema pint
-    python .ci/mutation.py                      # all modules; some 40 minutes on one core
+    python .ci/mutation.py                      # 150 mutants of each module; half an hour
     python .ci/mutation.py bills --sample 0     # every mutant of one module
 
 Cosmic Ray makes the mutants. Each is tested in a fork of this process that imports the mutated
@@ -44,20 +43,19 @@ TESTS: Final = {
     "numerics": ["test_numerics.py", "qkeras/test_formats.py", "hardware/test_horowitz.py"],
     "operators": [
         "contracts/test_operators.py", "hardware/test_horowitz.py", "test_network.py",
-        "test_variants.py", "test_rendering.py",
+        "test_rendering.py",
     ],
     "devices": [
         "test_devicefile.py", "hardware/test_horowitz.py", "test_rendering.py",
-        "test_scenario.py", "test_variants.py", "test_plugins.py", "test_comparison.py",
-        "test_threads.py",
+        "test_scenario.py", "test_comparison.py", "test_plugins.py",
     ],
     "estimates": [
         "test_network.py", "test_rendering.py", "test_scenario.py", "test_comparison.py",
-        "test_plugins.py", "test_threads.py", "test_cli.py",
+        "test_plugins.py", "test_threads.py",
     ],
     "bills": [
         "test_rendering.py", "test_comparison.py", "test_scenario.py", "test_network.py",
-        "test_cli_count.py", "test_cli_terminal.py", "test_cli.py",
+        "test_cli_count.py",
     ],
 }  # fmt: skip
 """The tests that a mutant of a module of `costmodel` meets, the quickest first."""
@@ -107,11 +105,11 @@ class _Unannotated(ast.NodeTransformer):
         node.annotation = None
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:  # noqa: N802  # as ast has it
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:  # as ast has it
         node.annotation = ast.Constant(None)
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802  # as ast has it
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # as ast has it
         node.returns = None
         return self.generic_visit(node)
 
