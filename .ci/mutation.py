@@ -40,23 +40,20 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 TESTS: Final = {
-    "numerics": ["test_numerics.py", "qkeras/test_formats.py", "hardware/test_horowitz.py"],
+    "numerics": [
+        "test_circuits.py", "test_numerics.py", "qkeras/test_formats.py",
+        "hardware/test_horowitz.py",
+    ],
     "operators": [
-        "contracts/test_operators.py", "hardware/test_horowitz.py", "test_network.py",
+        "test_operators.py", "contracts/test_operators.py", "hardware/test_horowitz.py",
         "test_rendering.py",
     ],
     "devices": [
-        "test_devicefile.py", "hardware/test_horowitz.py", "test_rendering.py",
-        "test_scenario.py", "test_comparison.py", "test_plugins.py",
+        "test_devices.py", "test_devicefile.py", "hardware/test_horowitz.py",
+        "test_rendering.py", "test_scenario.py",
     ],
-    "estimates": [
-        "test_network.py", "test_rendering.py", "test_scenario.py", "test_comparison.py",
-        "test_plugins.py", "test_threads.py",
-    ],
-    "bills": [
-        "test_rendering.py", "test_comparison.py", "test_scenario.py", "test_network.py",
-        "test_cli_count.py",
-    ],
+    "estimates": ["test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py"],
+    "bills": ["test_bills.py", "test_rendering.py", "test_comparison.py"],
 }  # fmt: skip
 """The tests that a mutant of a module of `costmodel` meets, the quickest first."""
 SEED: Final = 5
