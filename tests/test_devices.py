@@ -326,6 +326,17 @@ def test_what_is_no_truth_value_is_none(given: Any) -> None:
         yes_or_no(given)
 
 
+def test_what_a_number_stands_for_is_told_beside_it() -> None:
+    """Bounds, titles and figures are given by name."""
+    for make in (
+        lambda: Parameter("energy", 2.0, "J", "a test", Evidence.VENDOR, 1.0),
+        lambda: Device("toy", "Toy"),
+        lambda: Toy("toy", PRICE),
+    ):
+        with pytest.raises(TypeError, match="positional argument"):
+            make()
+
+
 # ------------------------------------------------------------------ memory
 
 

@@ -238,6 +238,21 @@ def test_a_rate_that_is_missing_names_its_layer_and_its_device() -> None:
         on("loihi", source=network(layer("one", product)), scenario=Scenario())
 
 
+def test_an_option_is_given_by_its_name() -> None:
+    """Nobody can tell at the call what a bare True, 2 or list belongs to."""
+    made = on("cpu")
+    steps: Any = (PRICED, made.lowered, [made.bill("cpu")], made.scenario, made.convention)
+    calls: list[Callable[..., Any]] = [
+        made.to_json, made.table,
+        lambda given: estimate(PRICED, "cpu", given), lambda given: costmodel.read(DENSE, given),
+        lambda given: costmodel.measure_rates("a meter", [], given),
+        lambda given: estimates.collect(*steps, given),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(TypeError, match="positional argument"):
+            call(None)
+
+
 # ------------------------------------------------------------------ shared work
 
 
