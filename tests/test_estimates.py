@@ -355,6 +355,26 @@ def test_a_source_is_read_by_the_plugins_that_are_there() -> None:
         costmodel.measure_rates(str(DENSE), [])
 
 
+def test_the_garbage_collector_rests_while_a_network_is_read_and_priced() -> None:
+    """It would search among thousands of values that are all kept."""
+    seen = []
+
+    class Watching(Meter):
+        def read(self, source: object, rules: Any) -> Network:
+            seen.append(gc.isenabled())
+            return PRICED
+
+    class Watched(Convention):
+        def price(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
+            seen.append(gc.isenabled())
+            return super().price(device, operator, scenario)
+
+    costmodel.read("a meter", catalogue=world(mine=plugin(readers=[Watching()])))
+    on("cpu", convention=Watched("watched"))
+    assert seen == [False, False]
+    assert gc.isenabled()
+
+
 def test_the_garbage_collector_runs_again_behind_an_error() -> None:
     with pytest.raises(CostModelError, match="no device is given"):
         on()
