@@ -157,7 +157,12 @@ class Bill:
     @cached_property
     def coverage(self) -> Coverage:
         """How much of the network is in the total."""
-        items = [item for line in self.lines for item in line.items if item.operator is not None]
+        work = [
+            (item.operator, not _is_unpriced(item))
+            for line in self.lines
+            for item in line.items
+            if item.operator is not None
+        ]
         covered = [line for line in self.lines if not line.unpriced]
         whole = all(item.operator or not _is_unpriced(item) for x in self.lines for item in x.items)
         counted = all(line.layer.is_counted for line in self.lines)
@@ -165,11 +170,11 @@ class Bill:
         return Coverage(
             layers=Share(len(covered), len(self.lines)),
             operators=Share(
-                sum(not _is_unpriced(item) for item in items), len(items) if whole else None
+                sum(is_covered for _, is_covered in work), len(work) if whole else None
             ),
             macs=Share(
-                sum(_macs(item) for item in items if not _is_unpriced(item)),
-                sum(map(_macs, items)) if whole else None,
+                sum(operator.macs for operator, is_covered in work if is_covered),
+                sum(operator.macs for operator, _ in work) if whole else None,
             ),
             parameters=Share(_parameters(covered), _parameters(self.lines) if counted else None),
             activations=Share(
@@ -183,10 +188,6 @@ class Bill:
 
 def _is_unpriced(item: Item) -> bool:
     return isinstance(item.outcome, Unpriced)
-
-
-def _macs(item: Item) -> int:
-    return item.operator.macs if item.operator else 0
 
 
 def _activations(layer: Layer) -> int:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 import attrs
 from attrs import field, frozen
+from attrs.validators import optional
 
 from costmodel.errors import FormatError
 
@@ -153,14 +154,20 @@ class PowerOfTwo(NumericFormat):
 
     bits: int = field(validator=_whole)
     signed: bool = True
-    max_exponent: int | None = None
+    max_exponent: int | None = field(default=None, validator=optional(_integer))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a word without an exponent, or with more than any number needs."""
+        """Refuse an exponent of no bits, of more than any number needs, or of no value."""
         if not 1 <= self.exponent_bits <= MAX_EXPONENT_BITS:
             message = (
                 f"bits is {self.bits}, which leaves {self.exponent_bits} for the exponent; "
                 f"expected 1 to {MAX_EXPONENT_BITS}"
+            )
+            raise FormatError(message)
+        if self.highest_exponent < self.lowest_exponent:
+            message = (
+                f"max_exponent is {self.max_exponent} in a word of {self.bits} bits; "
+                f"expected at least {self.lowest_exponent}"
             )
             raise FormatError(message)
 
@@ -326,7 +333,8 @@ def _no_format(text: str) -> NumericFormat:
     raise FormatError(message)
 
 
-Rule: TypeAlias = "Callable[[NumericFormat, NumericFormat], Operation]"
+Rule: TypeAlias = "Callable[..., Operation]"
+"""Takes two formats of the classes that it is for."""
 
 
 @frozen(cache_hash=True)
@@ -399,17 +407,13 @@ def _multiply_fixed(a: NumericFormat, b: NumericFormat) -> Operation:
     return Operation(result, Circuit.MULTIPLIER, 1.0, math.sqrt(x.bits * y.bits))
 
 
-def _shift(a: NumericFormat, b: NumericFormat) -> Operation:
+def _shift(power: PowerOfTwo, number: NumericFormat) -> Operation:
     """Multiply a fixed-point number by a power of two: a programmable shifter.
 
     Its size is that of b*log10(b) adder cells with b the geometric mean of the positions and
     the word (QKeras QTools, multiplier_impl.Shifter).
     """
-    power, number = (a, b) if isinstance(a, PowerOfTwo) else (b, a)
     word = as_fixed_point(number)
-    if not isinstance(power, PowerOfTwo):
-        message = f"a shift needs a power of two, got {power}"
-        raise FormatError(message)
     result = _fixed(
         word.integer_bits + power.highest_exponent + (word.signed and power.signed),
         word.fraction_bits - power.lowest_exponent,
@@ -419,11 +423,8 @@ def _shift(a: NumericFormat, b: NumericFormat) -> Operation:
     return Operation(result, Circuit.SHIFTER, 1.0, size * math.log10(size))
 
 
-def _add_exponents(a: NumericFormat, b: NumericFormat) -> Operation:
+def _add_exponents(a: PowerOfTwo, b: PowerOfTwo) -> Operation:
     """Multiply two powers of two: an adder of their exponents."""
-    if not (isinstance(a, PowerOfTwo) and isinstance(b, PowerOfTwo)):
-        message = f"adding exponents needs two powers of two, got {a} and {b}"
-        raise FormatError(message)
     result = _power_of_two(
         a.lowest_exponent + b.lowest_exponent,
         a.highest_exponent + b.highest_exponent,
@@ -434,7 +435,7 @@ def _add_exponents(a: NumericFormat, b: NumericFormat) -> Operation:
 
 def _multiply_float(a: NumericFormat, b: NumericFormat) -> Operation:
     """Multiply in the widest floating-point format of the operands."""
-    result = _widest_float(a, b) or FloatingPoint()
+    result = union(a, b)
     return Operation(result, Circuit.MULTIPLIER, 1.0, result.bits)
 
 

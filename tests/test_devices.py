@@ -1,0 +1,386 @@
+"""Parameters, charges, costs, and what every device does whatever its formulas."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from costmodel import (
+    Activation,
+    Contraction,
+    Cost,
+    Device,
+    Free,
+    Lookup,
+    Movement,
+    Operator,
+    Scenario,
+    Sizes,
+    Tensor,
+    Unpriced,
+)
+from costmodel.devices import (
+    Charge,
+    Evidence,
+    Factor,
+    Parameter,
+    one_of,
+    option,
+    parameter,
+    prices,
+    remembered,
+    yes_or_no,
+)
+from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+
+
+def number(value: float = 2.0, **more: Any) -> Parameter:
+    return Parameter("energy_per_one", value, "J", "a test", Evidence.MEASURED, **more)
+
+
+def charge(*factors: float, component: str = "compute", price: Parameter | None = None) -> Charge:
+    named = tuple(Factor(f"factor {place}", factor) for place, factor in enumerate(factors))
+    return Charge(component, price or number(low=1.0, high=5.0), named)
+
+
+# ------------------------------------------------------------------ parameters
+
+
+def test_the_range_of_a_parameter_is_its_value_unless_given() -> None:
+    assert (number().low, number().high, number().note) == (2.0, 2.0, "")
+    assert number(low=1.0).high == 2.0
+    assert number(high=3.0).low == 2.0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"value": math.nan}, "value is nan; expected a finite number, not negative"),
+        ({"value": math.inf}, "value is inf"),
+        ({"value": -1.0}, "value is -1.0"),
+        ({"low": -1.0}, "low is -1.0"),
+        ({"high": math.inf}, "high is inf"),
+        ({"low": 2.5}, "expected low <= value <= high, found 2.5, 2.0, 2.0"),
+        ({"high": 1.5}, "expected low <= value <= high, found 2.0, 2.0, 1.5"),
+    ],
+)
+def test_a_parameter_that_no_device_has_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        number(**given)
+
+
+def test_nothing_may_cost_nothing() -> None:
+    assert number(0.0).value == 0
+
+
+def test_a_parameter_reads_as_its_value_and_its_range() -> None:
+    assert str(number()) == "2 J"
+    assert str(number(low=1.0)) == "2 J (1 J to 2 J)"
+    assert str(number(high=3.0)) == "2 J (2 J to 3 J)"
+
+
+# ------------------------------------------------------------------ charges and costs
+
+
+def test_a_charge_is_the_product_of_its_factors_times_its_price() -> None:
+    made = charge(3, 0.5, 4)
+    assert made.count == 6
+    assert (made.energy_joules_low, made.energy_joules, made.energy_joules_high) == (6, 12, 30)
+    assert isinstance(made.count, float)
+    assert charge().count == 1
+
+
+def test_charges_of_other_factors_are_other_charges() -> None:
+    assert charge(2, 3) == charge(2, 3)
+    assert charge(2, 3) != charge(3, 2)
+
+
+def test_a_charge_reads_as_a_formula() -> None:
+    made = Charge("synapse", number(), (Factor("events", 1234567.0), Factor("rate", 2.0, "Hz")))
+    assert str(made) == (
+        "synapse: 1.23457e+06 events x 2 Hz rate x energy_per_one 2 J = 4.94 MJ"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [(10**400,), (1e308, 10.0), (math.inf,), (math.nan,), (1e308,)],
+    ids=str,
+)
+def test_a_product_larger_than_any_number_is_told_by_its_factors(factors: Any) -> None:
+    """The highest price counts: 1e308 of them at 5 J are beyond every number, at 1 J not."""
+    with pytest.raises(ScenarioError, match=r"factor 0.*: the product is larger than a number"):
+        charge(*factors)
+
+
+def test_a_product_that_is_a_number_is_none_too_large() -> None:
+    assert charge(1e308, price=number(1.0)).energy_joules == 1e308
+    assert charge(Sizes([1, 2]), 1e307).count[1] == 2e307  # type: ignore[index]
+
+
+def test_a_cost_is_the_sum_of_its_charges_by_component() -> None:
+    cost = Cost([charge(1), charge(2, component="inputs"), charge(4)])
+    assert (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high) == (7, 14, 35)
+    assert dict(cost.components) == {"compute": 10, "inputs": 4}
+    assert Cost().energy_joules == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [(1.0, 2.0, 3.0), (0.0, 2.0, 2.0), (None, 2.0, None), (1.0, None, None), (None, None, None)],
+)
+def test_costs_add_their_charges_and_the_times_that_are_known(
+    one: float | None, other: float | None, both: float | None
+) -> None:
+    total = Cost([charge(1)], one) + Cost([charge(2)], other)
+    assert total.charges == (charge(1), charge(2))
+    assert total.latency_seconds == both
+
+
+@pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf, Sizes([2, 1]) - 2])
+def test_a_time_that_nothing_takes_is_refused(seconds: Any) -> None:
+    with pytest.raises(ValueError, match=r"latency_seconds is .*expected a finite number, not neg"):
+        Cost(latency_seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("cost", "lines"),
+    [
+        (Cost(), ["0 J"]),
+        (Cost(latency_seconds=0.0), ["0 J, 0 s"]),
+        (Cost([charge(3)]), ["6 J (3 J to 15 J)", f"  {charge(3)}"]),
+        (
+            Cost([charge(3, price=number())], 0.5),
+            ["6 J, 500 ms", f"  {charge(3, price=number())}"],
+        ),
+    ],
+)
+def test_a_cost_reads_as_its_energy_and_its_time_and_its_charges(
+    cost: Cost, lines: list[str]
+) -> None:
+    assert str(cost).splitlines() == lines
+
+
+# ------------------------------------------------------------------ devices
+
+
+@frozen(kw_only=True)
+class Pair(Operator):
+    """An operator of two parts, which no device of these tests knows."""
+
+    parts: tuple[Operator, ...] = ()
+
+    def decompose(self) -> tuple[Operator, ...]:
+        return self.parts
+
+
+@frozen
+class Toy(Device):
+    """Charges one joule for an element, and knows the time of an activation."""
+
+    family = "toy"
+
+    energy_per_element: Parameter = parameter("J")
+    bandwidth: Parameter | None = parameter("B/s", optional=True)
+    memory: str = option(one_of("dram", "sram"), default="dram")
+    is_fast: bool = option(yes_or_no, default=False)
+    ceiling: float = option(float, default=1.0)
+
+    @prices(Activation)
+    def activation(self, operator: Activation, scenario: Scenario) -> Cost:
+        factors = (Factor("elements", operator.elements), Factor("batch", scenario.batch))
+        return Cost([Charge("neuron", self.energy_per_element, factors)], 0.5)
+
+    @prices(Movement, Lookup)
+    def nothing(self, operator: Operator, scenario: Scenario) -> Free:
+        return Free(f"{self.memory} is wired")
+
+
+@frozen
+class Stern(Toy):
+    """As its parent, but for lookups."""
+
+    @prices(Lookup)
+    def lookup(self, operator: Lookup, scenario: Scenario) -> Unpriced:
+        return Unpriced("tables are unknown")
+
+
+PRICE = Parameter("energy_per_element", 1.0, "J", "a test", Evidence.VENDOR)
+TOY = Toy("toy", energy_per_element=PRICE)
+STERN = Stern("stern", energy_per_element=PRICE)
+UPDATE = Activation(inputs=[Tensor((3,))], outputs=[Tensor((3,))], function="relu")
+MOVE = Movement(inputs=[Tensor((3,))], outputs=[Tensor((3,))], purpose="test")
+TABLE = Lookup(inputs=[Tensor((3,))], outputs=[Tensor((3,))])
+
+
+def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -> None:
+    assert TOY.price(UPDATE).energy_joules == 3
+    assert TOY.price(UPDATE, Scenario(batch=2)).energy_joules == 6
+    assert TOY.price(MOVE) == TOY.price(TABLE) == Free("dram is wired")
+
+
+def test_a_class_keeps_the_rules_of_its_parent_and_leaves_them_to_it() -> None:
+    assert STERN.price(TABLE) == Unpriced("tables are unknown")
+    assert STERN.price(MOVE) == Free("dram is wired")
+    assert STERN.price(UPDATE) == TOY.price(UPDATE)
+    assert isinstance(TOY.price(TABLE), Free)
+
+
+def test_an_unknown_operator_is_unpriced_and_names_itself_and_the_device() -> None:
+    work = Contraction(loops={"k": 3}, reduction=3)
+    assert TOY.price(work) == Unpriced("device 'toy' has no price for 'Contraction' operators")
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ((UPDATE, UPDATE), TOY.price(UPDATE) + TOY.price(UPDATE)),  # type: ignore[operator]
+        ((MOVE, UPDATE), TOY.price(UPDATE)),
+        ((MOVE, MOVE), Free("dram is wired")),
+        ((MOVE, TABLE, UPDATE), Unpriced("tables are unknown")),
+        ((TABLE, UPDATE), Unpriced("tables are unknown")),
+        ((Pair(parts=(UPDATE,)), UPDATE), TOY.price(UPDATE) + TOY.price(UPDATE)),  # type: ignore[operator]
+    ],
+)
+def test_an_operator_without_a_rule_costs_what_its_parts_cost(parts: Any, answer: Any) -> None:
+    """The time of parts is known where that of each is; free parts take none."""
+    assert STERN.price(Pair(parts=parts)) == answer
+
+
+def test_several_operators_have_their_costs_in_order() -> None:
+    costs = TOY.price([UPDATE, MOVE, UPDATE.repeated(2)], Scenario(batch=2))
+    assert costs.energy_joules.tolist() == [6, 0, 12]
+
+
+def test_a_device_tells_its_parameters_and_its_settings() -> None:
+    assert dict(TOY.parameters) == {"energy_per_element": PRICE}
+    assert dict(Toy.parameter_units()) == {"energy_per_element": "J", "bandwidth": "B/s"}
+    assert Toy.required_parameters() == {"energy_per_element"}
+    assert TOY.settings == {"memory": "dram", "is_fast": False, "ceiling": 1.0}
+    assert list(Toy.option_names()) == ["memory", "is_fast", "ceiling"]
+    assert (TOY.title, TOY.process, TOY.file, TOY.content_hash) == ("", None, None, None)
+
+
+def test_a_device_is_a_value_whatever_it_has_been_asked() -> None:
+    other = Toy("toy", energy_per_element=PRICE)
+    TOY.price(UPDATE)
+    assert other == TOY
+    assert hash(other) == hash(TOY)
+    assert "_memory" not in repr(TOY)
+    with pytest.raises(AttributeError):
+        other.name = "mine"  # type: ignore[misc]
+
+
+def test_a_device_with_other_numbers_says_who_gave_them() -> None:
+    changed = TOY.with_parameters(energy_per_element="3 mJ", bandwidth="2 GB/s", memory="sram")
+    given = changed.parameters["energy_per_element"]
+    assert (given.name, given.value, given.unit) == ("energy_per_element", 3e-3, "J")
+    assert (given.low, given.high) == (3e-3, 3e-3)
+    assert (given.source, given.evidence) == ("given by the caller", Evidence.ASSUMED)
+    assert changed.parameters["bandwidth"].value == 2e9
+    assert changed.settings["memory"] == "sram"
+    assert TOY.settings["memory"] == "dram"
+    assert TOY.with_parameters() == TOY
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"energy_per_element": "3 s"}, "toy.energy_per_element = '3 s': expected a quantity in J"),
+        ({"energy_per_element": 3}, "toy.energy_per_element = 3: expected a quantity in J"),
+        ({"energy_per_element": "-3 J"}, "expected a finite number, not negative"),
+        ({"bandwidth": "fast"}, "toy.bandwidth = 'fast': 'fast' is not a quantity"),
+        ({"memory": "tape"}, "toy: memory: expected one of dram, sram, found 'tape'"),
+        ({"is_fast": 1}, "toy: is_fast: expected true or false, found 1"),
+    ],
+)
+def test_a_number_that_a_device_cannot_have_is_refused(values: Any, message: str) -> None:
+    with pytest.raises(CostModelError, match=message):
+        TOY.with_parameters(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("energy_per_elemnt", "energy_per_element"), ("memry", "memory")]
+)
+def test_a_number_that_a_device_has_not_gets_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(
+        UnknownNameError, match=f"unknown parameter of device 'toy' {name!r}\n.*{nearest!r}"
+    ):
+        TOY.with_parameters(**{name: "1 J"})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(True, True), ("true", True), ("yes", True), (False, False), ("false", False), ("no", False)],
+)
+def test_a_truth_value_is_taken_by_its_names(given: Any, meant: bool) -> None:  # noqa: FBT001
+    assert yes_or_no(given) is meant
+
+
+@pytest.mark.parametrize("given", ["maybe", "", 0, 1, 1.0, None, []])
+def test_what_is_no_truth_value_is_none(given: Any) -> None:
+    with pytest.raises(ValueError, match="expected true or false, found"):
+        yes_or_no(given)
+
+
+def test_what_a_number_stands_for_is_told_beside_it() -> None:
+    """Bounds, titles and figures are given by name."""
+    for make in (
+        lambda: Parameter("energy", 2.0, "J", "a test", Evidence.VENDOR, 1.0),
+        lambda: Device("toy", "Toy"),
+        lambda: Toy("toy", PRICE),
+    ):
+        with pytest.raises(TypeError, match="positional argument"):
+            make()
+
+
+# ------------------------------------------------------------------ memory
+
+
+@frozen
+class Slow(Device):
+    """Counts how often it is asked."""
+
+    asked: list[Any]
+
+    @remembered
+    def double(self, size: Any) -> Any:
+        """Twice the size."""
+        self.asked.append(size)
+        return size * 2
+
+    @remembered
+    def half(self, size: Any) -> Any:
+        """Half the size."""
+        return size / 2
+
+
+def test_a_device_is_asked_once_for_each_argument() -> None:
+    slow = Slow("slow", [])
+    assert [slow.double(size) for size in (3, 4, 3, 4)] == [6, 8, 6, 8]
+    assert slow.asked == [3, 4]
+    assert slow.half(3) == 1.5
+    assert Slow.double.__doc__ == "Twice the size."
+
+
+def test_two_devices_remember_apart() -> None:
+    one, other = Slow("slow", []), Slow("slow", [])
+    assert one.double(3) == other.double(3) == 6
+    assert one.asked == other.asked == [3]
+
+
+def test_what_no_table_can_hold_is_worked_out_every_time() -> None:
+    slow = Slow("slow", [])
+    sizes = Sizes([1, 2])
+    assert [slow.double(sizes)[1], slow.double(sizes)[1]] == [4, 4]
+    assert len(slow.asked) == 2
+
+
+def test_what_a_device_remembers_has_an_end() -> None:
+    slow = Slow("slow", [])
+    for size in range(3000):
+        slow.double(size)
+        assert 0 < len(slow._memory) <= 1024

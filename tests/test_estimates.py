@@ -1,0 +1,381 @@
+"""Estimates: each step, what it takes unless told otherwise, and what it refuses."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import worlds
+from attrs import frozen
+from worlds import CATALOGUE, plugin, world
+
+import costmodel
+from costmodel import (
+    Activation,
+    Contraction,
+    Convention,
+    Cost,
+    Device,
+    Free,
+    Input,
+    Network,
+    Operator,
+    Reader,
+    Scenario,
+    Tensor,
+    UnpricedWarning,
+    estimate,
+    estimates,
+)
+from costmodel.devices import Charge, Evidence, Factor, Parameter, prices
+from costmodel.errors import (
+    CostModelError,
+    ReadError,
+    ScenarioError,
+    ShapeError,
+    UnknownNameError,
+    UnpricedError,
+)
+from costmodel.layer import OperatorLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NETWORKS = Path(__file__).parent / "networks"
+DENSE = NETWORKS / "dense.json"
+OPEN = NETWORKS / "open_axes.json"
+
+
+@frozen(kw_only=True)
+class Riddle(Operator):
+    """Work that no device knows."""
+
+
+def layer(name: str, *work: Operator) -> OperatorLayer:
+    return OperatorLayer(name, "operators", (Tensor((4,)),), work=work)
+
+
+def update(size: int = 4) -> Activation:
+    return Activation(inputs=[Tensor((size,))], outputs=[Tensor((size,))], function="relu")
+
+
+def network(*layers: OperatorLayer) -> Network:
+    """Layers side by side behind one input."""
+    edges = {layer.name: ["in"] for layer in layers}
+    return Network("net", [Input("in", "input", shape=(4,)), *layers], edges)
+
+
+PRICED = network(layer("one", update()))
+MIXED = network(layer("one", update()), layer("odd", Riddle(outputs=[Tensor((4,))])))
+
+
+def on(*devices: Any, source: Any = PRICED, **options: Any) -> Any:
+    return estimate(
+        source, devices, **{"scenario": Scenario(rates=10.0), "catalogue": CATALOGUE, **options}
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ devices
+
+
+def test_a_device_is_a_name_a_path_or_itself_alone_or_in_a_list() -> None:
+    cpu = CATALOGUE.device("cpu")
+    file = Path(cpu.file or "")
+    total = on("cpu").total("cpu")
+    for given in ("cpu", file, cpu, ["cpu"], [file], (cpu,)):
+        found = estimate(PRICED, given, catalogue=CATALOGUE)
+        assert list(found.bills) == ["cpu"]
+        assert found.total("cpu") == total
+
+
+def test_every_device_has_its_bill_in_the_order_asked_for() -> None:
+    found = on("loihi", "cpu")
+    assert list(found.bills) == ["loihi", "cpu"]
+    assert found.bill("cpu").total == found.total("cpu") == on("cpu").total("cpu")
+    assert found.coverage("cpu") == found.bill("cpu").coverage
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ([], "no device is given; known: .*cpu.*loihi"),
+        (["cpu", "loihi", "gpu", "loihi"], "device 'loihi' is given more than once"),
+        (["cpu", CATALOGUE.device("cpu")], "device 'cpu' is given more than once"),
+        (7, "devices is 7; expected names, paths of YAML files or devices"),
+        ({"cpu"}, "devices is {'cpu'}; expected names"),
+    ],
+)
+def test_devices_that_make_no_estimate_are_refused(devices: Any, message: str) -> None:
+    with pytest.raises(CostModelError, match=message):
+        estimate(PRICED, devices, catalogue=CATALOGUE)
+
+
+def test_a_device_that_was_not_asked_for_has_no_bill() -> None:
+    with pytest.raises(UnknownNameError, match="unknown device of this estimate 'gpu'") as caught:
+        on("cpu").total("gpu")
+    assert caught.value.known == ["cpu"]
+
+
+# ------------------------------------------------------------------ unpriced work
+
+
+def test_unpriced_work_is_warned_of_where_the_estimate_is_asked_for() -> None:
+    with pytest.warns(UnpricedWarning) as caught:
+        estimate(MIXED, "cpu", catalogue=CATALOGUE)
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert str(warning.message).splitlines() == [
+        "the total on 'cpu' leaves out 1 of 3 layers:",
+        "  odd: device 'cpu' has no price for 'Riddle' operators",
+        '  on_unpriced="error" stops here, "bound" takes the total as "at least"',
+    ]
+
+
+def test_every_device_is_warned_of() -> None:
+    with pytest.warns(UnpricedWarning) as caught:
+        on("cpu", "loihi", source=MIXED, on_unpriced="warn")
+    assert len(caught) == 2
+
+
+def test_unpriced_work_is_an_error_where_the_caller_wants_it() -> None:
+    with pytest.raises(UnpricedError, match="'cpu' leaves out 1 of 3 layers:\n  odd: device"):
+        on("cpu", source=MIXED, on_unpriced="error")
+
+
+def test_unpriced_work_is_taken_as_a_bound_in_silence() -> None:
+    assert not on("cpu", source=MIXED, on_unpriced="bound").coverage("cpu").is_complete
+
+
+@pytest.mark.parametrize("choice", estimates.ON_UNPRICED)
+def test_priced_work_is_an_estimate_whatever_should_be_done_otherwise(choice: Any) -> None:
+    found = on("cpu", on_unpriced=choice)
+    assert found.coverage("cpu").is_complete
+    assert found.on_unpriced == choice
+
+
+@pytest.mark.parametrize("choice", ["errors", "", "a", "z", None])
+def test_an_unknown_answer_to_unpriced_work_is_refused(choice: Any) -> None:
+    with pytest.raises(UnknownNameError, match="unknown value of on_unpriced"):
+        on("cpu", on_unpriced=choice)
+
+
+# ------------------------------------------------------------------ the steps
+
+
+def test_the_steps_make_what_the_estimate_makes() -> None:
+    scenario, convention = Scenario(rates=10.0, batch=2), CATALOGUE.convention("costmodel")
+    lowered = estimates.lower(PRICED, scenario, convention)
+    bill = estimates.price(lowered, CATALOGUE.device("loihi"), scenario, convention)
+    made = estimates.collect(PRICED, lowered, [bill], scenario, convention, catalogue=CATALOGUE)
+    assert made.to_dict() == on("loihi", scenario=scenario).to_dict()
+
+
+def test_the_steps_need_no_conditions() -> None:
+    lowered = estimates.lower(PRICED)
+    assert [item.layer.name for item in lowered] == ["in", "one"]
+    found = estimates.price(lowered, CATALOGUE.device("cpu"))
+    assert found.total == on("cpu").total("cpu")
+
+
+def test_an_estimate_without_plugins_names_none() -> None:
+    lowered, scenario, convention = estimates.lower(PRICED), Scenario(), Convention()
+    bill = estimates.price(lowered, CATALOGUE.device("cpu"))
+    made = estimates.collect(PRICED, lowered, [bill], scenario, convention)
+    assert (made.plugins, made.problems, made.on_unpriced) == ((), (), "warn")
+
+
+def test_an_estimate_names_the_plugins_that_took_part_and_what_is_wrong_with_them() -> None:
+    def broken() -> Any:
+        raise OSError
+
+    assert [item.name for item in on("cpu").plugins] == ["hardware", "keras"]
+    assert on("cpu").problems == ()
+    catalogue = world(**worlds.HOUSE, acme=plugin(devices=broken))
+    assert "OSError" in "".join(on("cpu", catalogue=catalogue).problems)
+
+
+def test_a_convention_says_what_is_counted_and_what_is_charged() -> None:
+    class Twice(Convention):
+        def work(self, layer: Any) -> Any:
+            work = super().work(layer)
+            return work if isinstance(work, Free) else [*work, *work]
+
+        def price(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
+            answer: Any = super().price(device, operator, scenario)
+            return answer + answer
+
+    product = Contraction(inputs=[Tensor((4,))], loops={"k": 4, "n": 3}, reduction=4)
+    source = network(layer("one", product))
+    once, twice = on("cpu", source=source), on("cpu", source=source, convention=Twice("twice"))
+    assert (once.macs, twice.macs) == (12, 24)
+    energies = [item.total("cpu").energy_joules for item in (once, twice)]
+    assert energies[1] == pytest.approx(4 * energies[0])
+    assert twice.convention.name == "twice"
+
+
+def test_a_scenario_binds_the_open_axes_of_what_is_read_and_of_a_network() -> None:
+    unbound = costmodel.read(OPEN, catalogue=CATALOGUE)
+    shapes = {
+        layer.name: tuple(length or 16 for length in layer.outputs[0].shape)
+        for layer in unbound.layers
+        if not layer.inputs
+    }
+    bound = costmodel.read(OPEN, input_shapes=shapes, catalogue=CATALOGUE)
+    assert not unbound.is_bound
+    assert bound.is_bound
+    scenario = Scenario(input_shapes=shapes)
+    assert [item.layer for item in estimates.lower(unbound, scenario)] == list(bound.layers)
+    with pytest.raises(ShapeError, match="open axis"):
+        estimates.lower(unbound)
+
+
+def test_a_rate_that_is_missing_names_its_layer_and_its_device() -> None:
+    product = Contraction(inputs=[Tensor((4,))], loops={"k": 4}, reduction=4)
+    with pytest.raises(ScenarioError, match=r"layer 'one' on 'loihi': .*firing rate"):
+        on("loihi", source=network(layer("one", product)), scenario=Scenario())
+
+
+def test_an_option_is_given_by_its_name() -> None:
+    """Nobody can tell at the call what a bare True, 2 or list belongs to."""
+    made = on("cpu")
+    steps: Any = (PRICED, made.lowered, [made.bill("cpu")], made.scenario, made.convention)
+    calls: list[Callable[..., Any]] = [
+        made.to_json, made.table,
+        lambda given: estimate(PRICED, "cpu", given), lambda given: costmodel.read(DENSE, given),
+        lambda given: costmodel.measure_rates("a meter", [], given),
+        lambda given: estimates.collect(*steps, given),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(TypeError, match="positional argument"):
+            call(None)
+
+
+# ------------------------------------------------------------------ shared work
+
+
+@frozen
+class Counting(Device):
+    """Charges the firing rate, and keeps what it is asked."""
+
+    asked: list[Any]
+
+    @prices(Activation)
+    def activation(self, operator: Activation, scenario: Scenario) -> Cost:
+        self.asked.append(operator)
+        price = Parameter("energy_per_spike", 1.0, "J", "a test", Evidence.ASSUMED)
+        return Cost([Charge("neuron", price, (Factor("spikes", scenario.rate),))])
+
+
+def energies(bill: Any) -> Any:
+    return {line.layer.name: line.cost.energy_joules for line in bill.lines if line.cost.charges}
+
+
+def test_layers_of_the_same_work_are_priced_once_for_each_rate() -> None:
+    one = layer("one", update())
+    lowered = estimates.lower(network(one, one.renamed("two"), one.renamed("three")))
+    device = Counting("counting", [])
+    rates = {"one": 1.0, "two": 2.0, "three": 1.0}
+    found = estimates.price(lowered, device, Scenario(rates=rates))
+    assert energies(found) == rates
+    assert len(device.asked) == 2
+    assert energies(estimates.price(lowered, device, Scenario(rates=3.0))) == dict.fromkeys(
+        rates, 3
+    )
+    assert len(device.asked) == 3
+
+
+# ------------------------------------------------------------------ what is written
+
+
+def test_an_estimate_is_json_in_one_line_or_several() -> None:
+    made = on("cpu")
+    assert json.loads(made.to_json()) == json.loads(made.to_json(indent=None)) == made.to_dict()
+    assert made.to_json().startswith('{\n  "')
+    assert "\n" not in made.to_json(indent=None)
+
+
+def test_an_estimate_reads_as_its_table_and_hides_its_parts() -> None:
+    made = on("cpu", "loihi")
+    assert str(made) == made.table().text()
+    assert made.table(exact=True).csv() != made.table().csv()
+    assert "Network" in repr(made)
+    for part in ("lowered=", "bills=", "plugins="):
+        assert part not in repr(made)
+
+
+# ------------------------------------------------------------------ rates
+
+
+class Meter(Reader):
+    """Reads nothing, and keeps how it is asked for rates."""
+
+    name = "meter"
+    reads = "a meter"
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+
+    def accepts(self, source: object) -> bool:
+        return source == "a meter"
+
+    def read(self, source: object, rules: Any) -> Network:
+        raise NotImplementedError
+
+    def measure_rates(
+        self, source: Any, examples: Any, *, batch_size: int, progress: Callable[[int, int], None]
+    ) -> Mapping[str, float]:
+        progress(1, 2)
+        self.asked = {"examples": examples, "batch_size": batch_size}
+        return {"one": 10.0}
+
+
+def test_rates_are_measured_by_the_reader_of_the_source() -> None:
+    meter, told = Meter(), []
+    catalogue = world(mine=plugin(readers=[meter]))
+    measure = costmodel.measure_rates
+    assert measure("a meter", [1, 2], catalogue=catalogue) == {"one": 10.0}
+    assert meter.asked == {"examples": [1, 2], "batch_size": 32}
+    measure(
+        "a meter", [3], batch_size=5, progress=lambda *so_far: told.append(so_far),
+        catalogue=catalogue,
+    )  # fmt: skip
+    assert meter.asked == {"examples": [3], "batch_size": 5}
+    assert told == [(1, 2)]
+
+
+def test_a_source_is_read_by_the_plugins_that_are_there() -> None:
+    with pytest.raises(ReadError, match="no reader accepts"):
+        costmodel.read(DENSE, catalogue=world(mine=plugin(readers=[Meter()])))
+    assert costmodel.read(DENSE) == costmodel.read(DENSE, catalogue=CATALOGUE)
+    assert estimate(DENSE, "cpu").macs == 750
+    with pytest.raises(ReadError, match="example data needs a live model, not a file"):
+        costmodel.measure_rates(str(DENSE), [])
+
+
+def test_the_garbage_collector_rests_while_a_network_is_read_and_priced() -> None:
+    """It would search among thousands of values that are all kept."""
+    seen = []
+
+    class Watching(Meter):
+        def read(self, source: object, rules: Any) -> Network:
+            seen.append(gc.isenabled())
+            return PRICED
+
+    class Watched(Convention):
+        def price(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
+            seen.append(gc.isenabled())
+            return super().price(device, operator, scenario)
+
+    costmodel.read("a meter", catalogue=world(mine=plugin(readers=[Watching()])))
+    on("cpu", convention=Watched("watched"))
+    assert seen == [False, False]
+    assert gc.isenabled()
+
+
+def test_the_garbage_collector_runs_again_behind_an_error() -> None:
+    with pytest.raises(CostModelError, match="no device is given"):
+        on()
+    assert gc.isenabled()
