@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         Factor,
         Outcome,
         Parameter,
+        one_of,
+        option,
         parameter,
         prices,
     )
@@ -59,8 +61,8 @@ _HOMES = {
     "catalogue": ("Catalogue",),
     "convention": ("Convention", "LoweredLayer"),
     "devices": (
-        "Charge", "Cost", "Device", "Evidence", "Factor", "Outcome", "Parameter", "parameter",
-        "prices",
+        "Charge", "Cost", "Device", "Evidence", "Factor", "Outcome", "Parameter", "one_of",
+        "option", "parameter", "prices",
     ),
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
@@ -136,6 +138,8 @@ __all__ = [
     "hookimpl",
     "lower",
     "measure_rates",
+    "one_of",
+    "option",
     "parameter",
     "price",
     "prices",

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
-from attrs.validators import in_
 
 from costmodel.sizes import larger, least
 from costmodel.tensor import Tensor
@@ -35,6 +34,17 @@ class Unpriced(Reason):
 
 def _tensors(values: Iterable[Tensor]) -> tuple[Tensor, ...]:
     return values if isinstance(values, tuple) else tuple(values)
+
+
+def _known(names: Iterable[str]) -> Callable[[Any, Any, str], None]:
+    """Let a field have no value but these names."""
+
+    def check(_: Any, attribute: Any, value: str) -> None:
+        if value not in names:
+            message = f"{attribute.name} is {value!r:.80}; expected one of {', '.join(names)}"
+            raise ValueError(message)
+
+    return check
 
 
 def _stacked(tensors: tuple[Tensor, ...], times: int) -> tuple[Tensor, ...]:
@@ -163,7 +173,7 @@ ELEMENTWISE: Final = {
 class Elementwise(Operator):
     """The same small function at every element; `steps` operations for each."""
 
-    function: str = field(validator=in_(ELEMENTWISE))
+    function: str = field(validator=_known(ELEMENTWISE))
     steps: int = field(default=1, validator=_at_least(0))
 
     @property
@@ -202,7 +212,7 @@ REDUCTIONS: Final = {
 class Reduction(Operator):
     """Many elements to one: pooling. `window` elements meet in every output element."""
 
-    function: str = field(validator=in_(REDUCTIONS))
+    function: str = field(validator=_known(REDUCTIONS))
     window: int = field(validator=_at_least(1))
 
     @property

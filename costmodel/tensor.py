@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import field, frozen
 
 from costmodel.errors import ShapeError
+from costmodel.numerics import NumericFormat, parse_format
 from costmodel.sizes import Sizes, least
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from costmodel.numerics import NumericFormat
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Axis lengths without the batch axis; None is an axis whose length is not known yet."""
@@ -67,12 +66,19 @@ def _written(length: Any) -> str:
     return f"{length!s:.80}"
 
 
+def _format(given: NumericFormat | str | None) -> NumericFormat | None:
+    return parse_format(given) if isinstance(given, str) else given
+
+
 @frozen
 class Tensor:
-    """A tensor for one example of the batch; `format` None means: not declared."""
+    """A tensor for one example of the batch; `format` None means: not declared.
+
+    A format may be given as its text, such as `int8`.
+    """
 
     shape: Shape = field(converter=as_shape)
-    format: NumericFormat | None = None
+    format: NumericFormat | None = field(default=None, converter=_format)
 
     @property
     def size(self) -> int:

@@ -127,8 +127,8 @@ def test_loops_are_given_as_a_mapping_or_as_pairs() -> None:
         (lambda: product(reduction=0), "reduction is 0; expected 1 or more"),
         (lambda: reduction("sum", 0), "window is 0; expected 1 or more"),
         (lambda: elementwise(steps=-1), "steps is -1; expected 0 or more"),
-        (lambda: elementwise("sine"), "'function' must be in .*'sine'"),
-        (lambda: reduction("median", 2), "'function' must be in .*'median'"),
+        (lambda: elementwise("sine"), "function is 'sine'; expected one of add"),
+        (lambda: reduction("median", 2), "function is 'median'; expected one of sum"),
         # Of many variants one is enough.
         (lambda: reduction("sum", Sizes([3, 0, 2])), r"window is Sizes\(.*; expected 1 or more"),
     ],

@@ -7,7 +7,7 @@ Inherit from a contract and give its one fixture; every test of the class is a l
         def device(self):
             return costmodel.device("my-chip")
 
-It needs pytest and Hypothesis: `pip install costmodel[testing]`. `costmodel.testing.strategies`
+It needs pytest and Hypothesis, which the extra `testing` brings. `costmodel.testing.strategies`
 draws the values that the laws are tried on, for tests of your own.
 """
 

@@ -28,7 +28,7 @@ _CHILD: Final = "hdf5_attributes.py"
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """NumPy, which h5py brings, else reserves memory for every core."""
 
-HOW_TO_INSTALL: Final = "pip install 'costmodel[hdf5]'"
+HOW_TO_INSTALL: Final = "pip install h5py"
 
 
 def attributes(path: Path, limit: int) -> Mapping[str, str]:
