@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import stat
 from pathlib import Path
@@ -17,6 +18,9 @@ ITEM_LIMIT: Final = 4_000_000
 
 NAME_LIMIT: Final = 1000
 """Characters of a name or a kind; those of a layer within many models take a few hundred."""
+
+_CONSTANTS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""What no JSON has and Python writes; there is one NaN that equals itself where it is held."""
 
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """What may be one: an escape, or the thing itself."""
@@ -79,7 +83,7 @@ def _parsed(content: bytes | str) -> Any:
     if sum(map(text.count, "[{,:")) > ITEM_LIMIT:
         message = f"more than {ITEM_LIMIT:,} values"
         raise ValueError(message)
-    values = json.loads(text)
+    values = json.loads(text, parse_constant=_CONSTANTS.__getitem__)
     if _HALF_CHARACTER.search(text):
         json.dumps(values, ensure_ascii=False).encode()
     return values

@@ -213,3 +213,16 @@ def test_a_shape_error_is_one() -> None:
     values["layers"][0]["settings"]["shape"] = []
     with pytest.raises(ShapeError, match="'first'"):
         costmodel.read(json.dumps(values), catalogue=CATALOGUE)
+
+
+@pytest.mark.parametrize("value", ["NaN", '{"type": "float", "value": "nan"}'])
+def test_an_argument_that_is_no_number_is_read_back_equal(value: str) -> None:
+    given = f'{{"type": "Arguments", "positional": [{{"type": "Operand", "index": 0}}, {value}]}}'
+    text = (
+        '{"schema": "costmodel/network/1", "name": "n", "layers": ['
+        '{"name": "x", "kind": "keras.InputLayer", "settings": {"shape": [3]}},'
+        '{"name": "y", "kind": "keras.ops.Add", "inputs": [["x", 0]], '
+        f'"settings": {{"arguments": {given}}}}}]}}'
+    )
+    network = costmodel.read(text, catalogue=CATALOGUE)
+    assert costmodel.read(network.to_json(), catalogue=CATALOGUE) == network
