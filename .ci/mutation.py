@@ -146,11 +146,12 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def __init__(self, module: str, source: str) -> None:
         self.name, self.source = f"costmodel.{module}", source
+        self.file = ROOT / "costmodel" / f"{module}.py"
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> Any:
         found: ModuleSpec | None = None
         if fullname == self.name:
-            found = importlib.util.spec_from_loader(fullname, self)
+            found = importlib.util.spec_from_file_location(fullname, self.file, loader=self)
         return found
 
     def get_source(self, fullname: str) -> str:

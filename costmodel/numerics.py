@@ -360,9 +360,8 @@ def _fixed(integer: int, fraction: int, *, signed: bool) -> FixedPoint:
 
 def _power_of_two(lowest: int, highest: int, *, signed: bool) -> PowerOfTwo:
     """The narrowest power-of-two format that holds these exponents."""
-    positive = highest > 0
-    magnitudes = max(-lowest, highest + 1 if positive else 1)
-    exponent_bits = max((magnitudes - 1).bit_length() + positive, 1)
+    # The lowest exponent of every format is farther from zero than its highest.
+    exponent_bits = max((-lowest - 1).bit_length() + (highest > 0), 1)
     return PowerOfTwo(exponent_bits + signed, signed, highest)
 
 

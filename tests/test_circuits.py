@@ -66,6 +66,7 @@ PRODUCTS = [
     (SIGN, "ufixed<8,3>", Operation(of("fixed<9,3>"), Circuit.MUX, 0.3, 8)),
     (SIGN, "po2<4>", Operation(of("po2<4>"), Circuit.MUX, 0.3, 4)),
     (SIGN, "upo2<4>", Operation(PowerOfTwo(5, max_exponent=7), Circuit.MUX, 0.3, 4)),
+    (SIGN, "upo2<1>", Operation(PowerOfTwo(2, max_exponent=0), Circuit.MUX, 0.3, 1)),
     (SIGN, TERNARY, Operation(TERNARY, Circuit.MUX, 0.3, 2)),
     (SIGN, SIGN, Operation(SIGN, Circuit.XOR, 0.3, 1)),
     (TERNARY, TERNARY, Operation(TERNARY, Circuit.MUX, 0.6, 2)),

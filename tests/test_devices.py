@@ -78,6 +78,7 @@ def test_nothing_may_cost_nothing() -> None:
 
 def test_a_parameter_reads_as_its_value_and_its_range() -> None:
     assert str(number()) == "2 J"
+    assert str(number(low=float("2"), high=float("2"))) == "2 J"
     assert str(number(low=1.0)) == "2 J (1 J to 2 J)"
     assert str(number(high=3.0)) == "2 J (2 J to 3 J)"
 
@@ -327,11 +328,13 @@ def test_what_is_no_truth_value_is_none(given: Any) -> None:
 
 
 def test_what_a_number_stands_for_is_told_beside_it() -> None:
-    """Bounds, titles and figures are given by name."""
+    """Bounds, titles, figures and defaults are given by name."""
     for make in (
         lambda: Parameter("energy", 2.0, "J", "a test", Evidence.VENDOR, 1.0),
         lambda: Device("toy", "Toy"),
         lambda: Toy("toy", PRICE),
+        lambda: parameter("J", True),  # type: ignore[misc]  # noqa: FBT003
+        lambda: option(float, 1.0),  # type: ignore[misc]
     ):
         with pytest.raises(TypeError, match="positional argument"):
             make()
