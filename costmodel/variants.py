@@ -247,10 +247,13 @@ def _parted(rows: Array, labels: Array) -> list[Array]:
 
 
 def _tells_sizes(outcome: Outcome) -> bool:
-    """Whether a text speaks of the sizes of one, which are many here."""
+    """Whether a text or a price is that of the sizes of one, which are many here."""
     if isinstance(outcome, Reason):
         return MARK in outcome.reason
-    return any(MARK in charge.component for charge in outcome.charges)
+    return any(
+        MARK in charge.component or isinstance(charge.parameter.value, Sizes)
+        for charge in outcome.charges
+    )
 
 
 class _Ledger:

@@ -21,6 +21,7 @@ from costmodel import Free, Input, Layer, OperatorLayer, Tensor
 from costmodel.layer import UnknownLayer
 from costmodel.testing import LayerContract, strategies
 from costmodel_keras.arguments import CALL, Arguments
+from costmodel_keras.layers.applications import CustomScaleLayer
 from costmodel_keras.layers.unruled import Unruled
 
 SAMPLES = Path(__file__).parents[1] / "qkeras" / "samples"
@@ -37,11 +38,15 @@ BY_HAND: dict[str, Any] = {
     "keras.Variable": (None, {"weights": (("kernel", (2, 3)),)}),
     "keras.ops.Abs": ((3, 4), {CALL: Arguments.of_inputs(1)}),
     "keras_spiking.Alpha": ((5, 4), {}),
+    "keras.LayerScale": ((8, 7, 6), {"projection_dim": 6}),
+    "keras.StochasticDepth": ((3, 4), {}),
     "keras_spiking.Lowpass": ((5, 4), {"return_sequences": False}),
     "keras_spiking.SpikingActivation": ((5, 4), {"activation": "relu"}),
     "qkeras.QAdaptiveActivation": ((3, 4), {"activation": "quantized_bits", "total_bits": 8}),
 }
 """Kinds that have no case elsewhere: an input shape, if there is any, and the settings."""
+
+SCALED = Tensor((8, 7, 6))
 
 
 @functools.cache
@@ -76,6 +81,7 @@ def from_settings() -> Iterator[Layer]:
     yield Input("input", "input", shape=(3, 4))
     yield UnknownLayer("layer", "unknown", (Tensor((3,)),), recorded=((2,),), reason="no rule")
     yield OperatorLayer("layer", "operators", (Tensor((3,)),), work=Free("nothing is done"))
+    yield CustomScaleLayer("layer", "keras.CustomScaleLayer", (SCALED, SCALED))
     for kind, (shape, settings) in BY_HAND.items():
         cls = EVERYTHING.layer_rules.find(kind)
         assert cls is not None

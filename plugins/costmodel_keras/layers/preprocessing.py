@@ -64,7 +64,9 @@ class Resizing(Sized):
         """The sides as asked for, by the channels."""
         if self.antialias:
             message = "how many elements a filter against aliasing weighs is the library's choice"
-            raise UnruledError(message)
+            error = UnruledError(message)
+            error.name(self)
+            raise error
         return super().output_shapes()
 
     def operators(self) -> Work:
