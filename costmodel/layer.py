@@ -238,8 +238,9 @@ class Layer:
     @classmethod
     def describe_work(cls, kind: str) -> str:
         """What a layer of `kind` counts, in a sentence: that of `operators`, or of the class."""
-        own = cls.operators is not Layer.operators
-        doc = inspect.getdoc(cls.operators if own else cls) or f"what a {kind!r} computes"
+        # A method without a docstring would inherit that of the base class.
+        doc = cls.operators.__doc__ if cls.operators is not Layer.operators else None
+        doc = inspect.cleandoc(doc or cls.__doc__ or f"what a {kind!r} computes")
         return doc.partition("\n")[0]
 
     @classmethod

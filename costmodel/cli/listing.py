@@ -59,10 +59,16 @@ def layers(text: str, *, as_json: bool) -> None:
         if as_json:
             output.text(json.dumps(facts, indent=2))
             return
-        notes = [f"{len(facts)} kinds"] if list(found.plugins) else [catalogue.NOT_INSTALLED]
+        notes = [_counted(text, len(facts))] if list(found.plugins) else [catalogue.NOT_INSTALLED]
         output.tables(
             [Table("layers", _LAYERS, [tuple(fact.values()) for fact in facts], notes=notes)]
         )
+
+
+def _counted(text: str, count: int) -> str:
+    if count:
+        return f"{count} kind{'s' if count > 1 else ''}"
+    return f"no rule is for a kind with {text!r}; `costmodel new-plugin NAME --layer` writes one"
 
 
 def _facts(found: Catalogue, kind: str) -> dict[str, str]:

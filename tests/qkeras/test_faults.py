@@ -166,6 +166,15 @@ MISSED: dict[str, tuple[tuple[int, ...], dict[str, Any], int]] = {
         (FEATURES,), {"kind": "QDenseBatchnorm", "units": UNITS, "kernel_quantizer": WORD},
         FEATURES * UNITS,
     ),
+    "LSTM": (
+        (STEPS, FEATURES), {"kind": "LSTM", "units": UNITS},
+        4 * STEPS * UNITS * (FEATURES + UNITS),
+    ),
+    "EinsumDense": (
+        (STEPS, FEATURES),
+        {"kind": "EinsumDense", "equation": "abc,cd->abd", "output_shape": [None, UNITS]},
+        STEPS * FEATURES * UNITS,
+    ),
     "Conv3D": (
         (SIDE, *IMAGE),
         {"kind": "Conv3D", "filters": FILTERS, "kernel_size": [3, 3, 3], "strides": [1, 1, 1],
@@ -184,6 +193,20 @@ def test_multiply_accumulates_that_qtools_misses_are_counted(name: str) -> None:
     assert "compute" not in by_qtools(source).cost.components
     assert macs(source) == count
     assert not by_default(source).unpriced
+    assert by_default(source).cost.components["compute"] > 0
+
+
+def test_attention_that_qtools_misses_is_counted() -> None:
+    """Four projections of every step, and for each pair of steps a score and a share."""
+    keras = pytest.importorskip("keras")
+    heads, width = 2, 3
+    steps = keras.Input((STEPS, FEATURES))
+    attention = keras.layers.MultiHeadAttention(heads, width, name="layer0")
+    source = CATALOGUE.read(keras.Model(steps, attention(steps, steps)))
+    count = 4 * STEPS * FEATURES * heads * width + 2 * heads * STEPS * STEPS * width
+    (reason,) = by_qtools(source).unpriced
+    assert reason.endswith(f"{count:,} multiply-accumulates")
+    assert macs(source) == count
     assert by_default(source).cost.components["compute"] > 0
 
 
