@@ -173,10 +173,13 @@ def killer(module: str, source: str) -> str:
     receive, send = os.pipe()
     child = os.fork()
     if not child:
-        _limit()
-        name = _first_failure(module, source)
-        os.write(send, name.encode())
-        os._exit(0)
+        name = "the tests cannot be run"
+        try:
+            _limit()
+            name = _first_failure(module, source)
+        finally:
+            os.write(send, name.encode())
+            os._exit(0)
     os.close(send)
     with os.fdopen(receive) as pipe:
         name = pipe.read()

@@ -346,8 +346,8 @@ class Operation:
 
     result: NumericFormat
     circuit: Circuit
-    gate_factor: float = 1.0
-    gate_bits: float = 1.0
+    gate_factor: float
+    gate_bits: float
 
 
 def _fixed(integer: int, fraction: int, *, signed: bool) -> FixedPoint:
@@ -550,7 +550,7 @@ def accumulation(term: NumericFormat, count: int) -> Operation:
     if count < 1:
         message = f"an accumulation needs at least one term, got {count}"
         raise FormatError(message)
-    return _grown(term, 0 if isinstance(term, FloatingPoint) else (count - 1).bit_length())
+    return _grown(term, (count - 1).bit_length())
 
 
 @cache

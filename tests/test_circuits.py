@@ -250,6 +250,7 @@ def test_a_format_represents_its_values_and_no_others(
 def test_a_format_has_a_width_and_a_text(number: NumericFormat, bits: int, text: str) -> None:
     assert (number.bits, str(number)) == (bits, text)
     assert parse_format(text) == number
+    assert number.signed is not (text.startswith("u") or number == BIT)
 
 
 @pytest.mark.parametrize(

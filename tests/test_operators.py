@@ -50,8 +50,10 @@ def reduction(function: str, window: int) -> Reduction:
         (elementwise("add", 4, steps=3), {"add": 18}),
         (elementwise("select", steps=0), {"select": 0}),
         (elementwise("normalize", 1), {"multiply-add": 6}),
+        (Elementwise(outputs=[SIX], function="affine"), {"multiply-add": 6}),
         (reduction("sum", 5), {"add": 24}),
         (reduction("max", 5), {"compare": 24}),
+        (reduction("min", 4), {"compare": 18}),
         (reduction("product", 1), {"multiply": 0}),
         # A mean is a sum and one scaling of each result.
         (reduction("mean", 5), {"add": 24, "multiply": 6}),
@@ -159,5 +161,5 @@ def test_an_operator_is_a_value_with_named_fields(operator: Any) -> None:
     assert len({operator, type(operator)(**asdict(operator, recurse=False))}) == 1
     with pytest.raises(AttributeError):
         operator.inputs = ()
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="takes 1 positional argument"):
         type(operator)((SIX,))  # nobody can tell a second tensor from an output

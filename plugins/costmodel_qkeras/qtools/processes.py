@@ -81,7 +81,7 @@ def _operation(device: Any, work: Work) -> float:
     try:
         width = work.family.removeprefix("fp")
         kind = FixedPoint(1) if work.family == "fpm" else FloatingPoint(int(width))
-        found = device.price_of(Operation(kind, circuit, gate_bits=float(work.bits)))
+        found = device.price_of(Operation(kind, circuit, 1.0, float(work.bits)))
     except CostModelError as error:
         message = f"there is no energy for {work.operation} in {work.family}: {error}"
         raise QToolsError(message) from None
