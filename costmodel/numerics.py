@@ -446,8 +446,6 @@ def _signed_by(number: NumericFormat) -> NumericFormat:
             if number.signed
             else _power_of_two(number.lowest_exponent, number.highest_exponent, signed=True)
         )
-    if number == Binary(zero_one=True):
-        return Ternary()
     if isinstance(number, FixedPoint):
         # The negative of the lowest two's complement value needs a digit more.
         return _fixed(number.integer_bits + number.signed, number.fraction_bits, signed=True)
@@ -460,8 +458,8 @@ def _select(gate_factor: float, zero: bool) -> Rule:  # noqa: FBT001 - a table e
     def rule(_: NumericFormat, b: NumericFormat) -> Operation:
         """Select by the first operand, whose values never come out themselves."""
         number = _signed_by(b)
-        if zero and isinstance(number, (PowerOfTwo, Binary)):
-            number = Ternary() if isinstance(number, Binary) else as_fixed_point(number)
+        if zero and isinstance(number, PowerOfTwo):
+            number = as_fixed_point(number)
         return Operation(number, Circuit.MUX, gate_factor, b.bits)
 
     return rule
