@@ -295,7 +295,8 @@ class _Assembly:
         if len(self.layers) >= LAYER_LIMIT:
             message = f"the network unfolds to more than {LAYER_LIMIT:,} layers"
             raise ReadError(message)
-        files.checked_name(path, f"layer {path[-_SHOWN:]!r}")
+        if len(path) > files.NAME_LIMIT:
+            files.checked_name(path, f"layer {path[-_SHOWN:]!r}")
         count = self.calls[path] = self.calls.get(path, 0) + 1
         return path if count == 1 else f"{path}@{count}"
 
@@ -399,8 +400,9 @@ class _Assembly:
         shares: str | None,
     ) -> Layer:
         view = call.layer
-        call_of = {CALL: view.arguments(call)} if _asks(cls) else {}  # type: ignore[arg-type]  # a class has a hash
-        if inputs and not issubclass(cls, Wrapper):
+        traits = _traits(cls)  # type: ignore[arg-type]  # a class has a hash
+        call_of = {CALL: view.arguments(call)} if traits.asks else {}
+        if inputs and not traits.holds:
             return _as_kept(self._alike(cls, name, inputs, view, call_of, shares), view)
         layer = make_layer(cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs or not call.output_shapes:
@@ -425,8 +427,8 @@ class _Assembly:
     ) -> Layer:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
         try:
-            plain = _with(call_of, view.plain_settings)
-            key = (cls, view.kind, *map(id, inputs), _chosen(cls)(plain))  # type: ignore[arg-type]  # a class has a hash
+            plain = view.plain_settings if not call_of else _with(call_of, view.plain_settings)
+            key = (cls, view.kind, *map(id, inputs), _traits(cls).chosen(plain))  # type: ignore[arg-type]  # as before
             made = self.made.get(key)
         except (TypeError, KeyError):  # a setting is no key, such as a list in a file, or not there
             return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
@@ -437,21 +439,26 @@ class _Assembly:
         return layer
 
 
+class Traits(NamedTuple):
+    """What the reader needs to know of a layer class, for every layer of it."""
+
+    asks: bool
+    """Whether it wants to know what the layer was called with."""
+    holds: bool
+    """Whether it is made of other layers."""
+    chosen: Callable[[Mapping[str, Any]], object]
+    """What picks the values of all its settings."""
+
+
 @functools.cache
-def _chosen(cls: type[Layer]) -> Callable[[Mapping[str, Any]], object]:
-    """What picks the values of all settings of a layer class."""
+def _traits(cls: type[Layer]) -> Traits:
     names = [source for _, sources in cls.settings() for source in sources]
-    return itemgetter(*names) if names else _nothing
+    chosen = itemgetter(*names) if names else _nothing
+    return Traits(CALL in names, issubclass(cls, Wrapper), chosen)
 
 
 def _nothing(settings: Mapping[str, Any]) -> None:
     """Of a layer without settings all instances are alike."""
-
-
-@functools.cache
-def _asks(cls: type[Layer]) -> bool:
-    """Whether a layer class wants to know what the layer was called with."""
-    return any(CALL in sources for _, sources in cls.settings())
 
 
 def _with(call_of: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
