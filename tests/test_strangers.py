@@ -114,6 +114,7 @@ NAMES = [
     ("7nm", "expected small letters"), ("json", "Python has a word or module"),
     ("class", "Python has a word or module"), ("costmodel", "is installed"),
     ("keras", "a plugin of that name is installed"),
+        ("numpy", "a module 'numpy' is installed"),
 ]  # fmt: skip
 
 

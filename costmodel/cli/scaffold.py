@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
@@ -111,6 +112,8 @@ def _check_name(name: str) -> None:
         problem = "Python has a word or module of that name"
     elif name == "costmodel" or name in {plugin.name for plugin in catalogue.installed().plugins}:
         problem = "a plugin of that name is installed; see `costmodel plugins`"
+    elif find_spec(package) is not None:
+        problem = f"a module {package!r} is installed, which the plugin's own would hide"
     else:
         return
     message = f"{name!r} cannot be the name of a plugin: {problem}"
