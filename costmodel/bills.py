@@ -152,7 +152,8 @@ class Bill:
     @cached_property
     def is_complete(self) -> bool:
         """Whether nothing is missing from the total."""
-        return not any(_is_unpriced(item) for line in self.lines for item in line.answer.items)
+        answers = {id(line.answer): line.answer for line in self.lines}
+        return not any(_is_unpriced(item) for one in answers.values() for item in one.items)
 
     @cached_property
     def coverage(self) -> Coverage:

@@ -80,11 +80,13 @@ class Convention:
         It is absorbed along the axis of its constants by parameters that nobody else uses, of a
         layer whose result nobody else reads.
         """
-        scaling = [layer for layer in network.layers if layer.scales_along is not None]
+        distinct = {layer.likeness: layer for layer in network.layers}
+        axes = {likeness: layer.scales_along for likeness, layer in distinct.items()}
+        scaling = [layer for layer in network.layers if axes[layer.likeness] is not None]
         if not scaling:
             return lowered
-        readers = Counter(port.layer for ports in network.edges.values() for port in ports)
-        readers.update(port.layer for port in network.outputs)
+        read = [port for ports in network.edges.values() for port in ports]
+        readers = Counter([layer for layer, _ in (*read, *network.outputs)])
         shared = {
             name for layer in network.layers if layer.shares for name in (layer.name, layer.shares)
         }
@@ -96,7 +98,7 @@ class Convention:
             if (
                 readers[source] == 1
                 and absorber not in shared
-                and network.layer(absorber).absorbs_along == layer.scales_along
+                and network.layer(absorber).absorbs_along == axes[layer.likeness]
                 and _ends_linear(lowered[absorber].work)
             ):
                 folded[layer.name] = LoweredLayer(layer, _FOLDED)

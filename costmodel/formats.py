@@ -40,7 +40,8 @@ def infer(network: Network, scenario: Scenario) -> Network:
     exact one: that of its operators over its inputs and parameters, of which undeclared ones
     have the default.
     """
-    is_declared = any(_declares(layer) for layer in network.layers)
+    distinct = {layer.likeness: layer for layer in network.layers}
+    is_declared = any(map(_declares, distinct.values()))
     if not is_declared and scenario.source_format is None:
         return network
     formatted: dict[str, Layer] = {}

@@ -216,24 +216,19 @@ class Layer:
         """The declared settings that are there, as the framework has them."""
         return {
             attribute: settings[source]
-            for attribute, sources in cls.settings()
-            for source in sources[::-1]
+            for attribute, source in _by_source(cls)  # type: ignore[arg-type]  # a class has a hash
             if source in settings
         }
 
     @classmethod
     def settings(cls) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The declared settings: (field of this class, its names in the framework)."""
-        cached: tuple[tuple[str, tuple[str, ...]], ...] | None = cls.__dict__.get("_settings_cache")
-        if cached is None:
-            declared: tuple[Attribute[Any], ...] = fields(cls)
-            cached = tuple(
-                (item.name, item.metadata[_SETTING] or (item.name,))
-                for item in declared
-                if _SETTING in item.metadata
-            )
-            cls._settings_cache = cached  # type: ignore[attr-defined]
-        return cached
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return tuple(
+            (item.name, item.metadata[_SETTING] or (item.name,))
+            for item in declared
+            if _SETTING in item.metadata
+        )
 
     @classmethod
     def describe_work(cls, kind: str) -> str:
@@ -251,9 +246,12 @@ class Layer:
 
     def _twin(self, **changes: Any) -> Self:
         """The same layer but for `changes`; converters, which take a framework's values, rest."""
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self), **changes)
-        for name in _slots(type(self)):  # type: ignore[arg-type]  # a class has a hash
+        cls = self.__class__
+        twin = object.__new__(cls)
+        values = self.__dict__.copy()
+        values.update(changes)
+        object.__setattr__(twin, "__dict__", values)
+        for name in _slots(cls):  # type: ignore[arg-type]  # a class has a hash
             object.__setattr__(twin, name, getattr(self, name))
         return twin
 
@@ -272,6 +270,12 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
             return f"{source!r} is {settings[source]!r:.80}; {error}"
         return None
     return f"{item.name!r} is missing" if item.default is _NOTHING else None
+
+
+@functools.cache
+def _by_source(cls: type[Layer]) -> tuple[tuple[str, str], ...]:
+    """The settings by the names of the framework; of several the first comes last, and holds."""
+    return tuple((field, name) for field, names in cls.settings() for name in reversed(names))
 
 
 @functools.cache

@@ -44,8 +44,10 @@ class Port(NamedTuple):
 def _ports(
     edges: Mapping[str, Iterable[Port | tuple[str, int] | str]],
 ) -> Mapping[str, tuple[Port, ...]]:
-    fed = {name: tuple(map(_port, sources)) for name, sources in edges.items() if sources}
-    return MappingProxyType(fed)
+    fed = {name: tuple(sources) for name, sources in edges.items() if sources}
+    if not set(map(type, chain.from_iterable(fed.values()))) <= {Port}:
+        fed = {name: tuple(map(_port, sources)) for name, sources in fed.items()}
+    return MappingProxyType(fed)  # type: ignore[arg-type]  # ports by now
 
 
 def _port(source: Port | tuple[str, int] | str) -> Port:
@@ -241,23 +243,27 @@ class Network:
         return tuple(port for port in ports if port not in fed)
 
     def _is_joined(self) -> bool:
-        """Whether each layer takes the very tensors that layers before it give.
+        """Whether each layer takes the tensors that layers before it give.
 
         It does where a reader made the network; the checks tell what is wrong elsewhere.
         """
         edges = self.edges
-        given: dict[str, tuple[Tensor, ...]] = {}
+        given: dict[tuple[str, int], Tensor] = {}
         count = 0
-        for layer in self.layers:
-            sources = edges.get(layer.name, ())
-            count += layer.name in edges
-            if len(sources) != len(layer.inputs):
-                return False
-            for (source, output), tensor in zip(sources, layer.inputs, strict=True):
-                outputs = given.get(source, ())
-                if not (0 <= output < len(outputs) and outputs[output] is tensor):
+        try:
+            for layer in self.layers:
+                name = layer.name
+                sources = edges.get(name)
+                if sources:
+                    count += 1
+                    if tuple([given[source] for source in sources]) != layer.inputs:
+                        return False
+                elif layer.inputs:
                     return False
-            given[layer.name] = layer.outputs
+                for index, tensor in enumerate(layer.outputs):
+                    given[name, index] = tensor
+        except KeyError:
+            return False
         return count == len(edges)
 
     def _check_edges(self) -> None:

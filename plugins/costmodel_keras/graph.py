@@ -54,6 +54,8 @@ class LayerView(Protocol):
     name: str
     kind: str
 
+    sort: Hashable
+    """What all layers of its class have in common and no others."""
     identity: Hashable
     """What tells it from other layers and is the same wherever it is used, or None."""
     base_kinds: tuple[str, ...]
@@ -142,6 +144,7 @@ class ConfigView:
         module = entry.get("module", "keras")
         known = module if isinstance(module, str) else OWN_PACKAGE
         self.kind = checked_name(kind_of(known, entry["class_name"]), where)
+        self.sort: Hashable = self.kind
         name = config.get("name") or entry.get("name") or entry["class_name"]
         self.name = checked_name(str(name), where)
 
@@ -396,6 +399,7 @@ class LiveView:
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
         self._layer = layer
+        self.sort: Hashable = layer.__class__
         self.kind, self.base_kinds, self.model_kind = _class_facts(layer.__class__)
         self.identity: Hashable = id(layer)
         self.name = str(layer.name)

@@ -36,6 +36,7 @@ class LegacyView(LiveView):
             self.kind, self._operation = _function(layer)
         elif package == "keras":
             self.kind = f"{package}.{difference(name).name or name}"
+        self.sort = (self.kind, self.sort)
 
     @property
     def settings(self) -> Mapping[str, Any]:

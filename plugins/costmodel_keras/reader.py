@@ -196,6 +196,7 @@ class _Assembly:
     views: dict[str, LayerView] = field(factory=dict)
     opened: list[Opened] = field(factory=list)
     closed: dict[Hashable, str] = field(factory=dict)
+    rulings: dict[Hashable, Ruling | None] = field(factory=dict)
     steps: int = 0
 
     def add_model(
@@ -254,22 +255,31 @@ class _Assembly:
         if None in sources:
             self._add_behind_unknown(call, path, ports)
             return
-        inner, cls = view.model(), None
+        inner, ruling = view.model(), None
         if inner is None:
-            cls = self.rules.find(view.kind, view.base_kinds)
-            if cls is None:
+            ruling = self._ruling(view)
+            if ruling is None:
                 inner = self._open(call, path, sources)  # type: ignore[arg-type]  # none is None
         if inner is not None:
             left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())  # type: ignore[arg-type]  # none is None
             ports.update({(call.key, index): port for index, port in enumerate(left)})
             return
-        layer = self._add_layer(call, path, sources, cls)  # type: ignore[arg-type]  # none is None
+        layer = self._add_layer(call, path, sources, ruling)  # type: ignore[arg-type]  # none is None
         if recorded:
             _check_recorded(layer, call)
         if len(layer.outputs) == 1:
-            ports[call.key, 0] = Port(layer.name, 0)
+            ports[call.key, 0] = Port(layer.name)
         else:
             self._open_ports(call, layer, ports)
+
+    def _ruling(self, view: LayerView) -> Ruling | None:
+        """The rule for a layer, looked up once for each class."""
+        try:
+            return self.rulings[view.sort]
+        except KeyError:
+            cls = self.rules.find(view.kind, view.base_kinds)
+            ruling = self.rulings[view.sort] = _ruling_by(cls) if cls else None  # type: ignore[arg-type]  # a class has a hash
+            return ruling
 
     def _open_ports(self, call: Call, layer: Layer, ports: dict[Key, Port | None]) -> None:
         for index in range(len(layer.outputs)):
@@ -301,14 +311,14 @@ class _Assembly:
         return path if count == 1 else f"{path}@{count}"
 
     def _add_layer(
-        self, call: Call, path: str, sources: tuple[Port, ...], cls: type[Layer] | None
+        self, call: Call, path: str, sources: tuple[Port, ...], ruling: Ruling | None
     ) -> Layer:
         name = self._name(path)
         layers = self.layers
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
         identity = call.layer.identity
         first = self.first.setdefault(path if identity is None else identity, name)
-        layer = self._make(call, name, inputs, None if first == name else first, cls)
+        layer = self._make(call, name, inputs, None if first == name else first, ruling)
         if name in self.input_shapes and isinstance(layer, Input):
             layer = bound_input(layer, self.input_shapes[name])
         self.layers[name] = layer
@@ -371,10 +381,10 @@ class _Assembly:
         name: str,
         inputs: tuple[Tensor, ...],
         shares: str | None,
-        cls: type[Layer] | None,
+        ruling: Ruling | None,
     ) -> Layer:
         view = call.layer
-        if cls is None:
+        if ruling is None:
             why = self.closed.get(view.identity)
             reason = self.rules.reason_unknown(view.kind)
             return UnknownLayer(
@@ -383,7 +393,7 @@ class _Assembly:
                 reason=f"{reason}; {why}" if why else reason,
             )  # fmt: skip
         try:
-            return self._ruled(cls, call, name, inputs, shares)
+            return self._ruled(ruling, call, name, inputs, shares)
         except UnruledError as error:
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
@@ -393,18 +403,18 @@ class _Assembly:
 
     def _ruled(
         self,
-        cls: type[Layer],
+        ruling: Ruling,
         call: Call,
         name: str,
         inputs: tuple[Tensor, ...],
         shares: str | None,
     ) -> Layer:
         view = call.layer
-        traits = _traits(cls)  # type: ignore[arg-type]  # a class has a hash
-        call_of = {CALL: view.arguments(call)} if traits.asks else {}
-        if inputs and not traits.holds:
-            return _as_kept(self._alike(cls, name, inputs, view, call_of, shares), view)
-        layer = make_layer(cls, name, inputs, view, self.rules, shares, call_of=call_of)
+        call_of = {CALL: view.arguments(call)} if ruling.asks else {}
+        if inputs and not ruling.holds:
+            layer = self._alike(ruling, name, inputs, view, call_of, shares)
+            return _as_kept(layer, view) if view.kind in QUANTIZED_KINDS else layer
+        layer = make_layer(ruling.cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs or not call.output_shapes:
             return layer
         # Only the source knows what a wrapper gives whose inner layer has no rule.
@@ -418,7 +428,7 @@ class _Assembly:
 
     def _alike(
         self,
-        cls: type[Layer],
+        ruling: Ruling,
         name: str,
         inputs: tuple[Tensor, ...],
         view: LayerView,
@@ -426,9 +436,11 @@ class _Assembly:
         shares: str | None,
     ) -> Layer:
         """The layer, or one made before under another name: deep networks repeat their blocks."""
+        cls, plain = ruling.cls, view.plain_settings
+        if call_of:
+            plain = _with(call_of, plain)
         try:
-            plain = view.plain_settings if not call_of else _with(call_of, view.plain_settings)
-            key = (cls, view.kind, *map(id, inputs), _traits(cls).chosen(plain))  # type: ignore[arg-type]  # as before
+            key = (view.sort, *map(id, inputs), ruling.chosen(plain))
             made = self.made.get(key)
         except (TypeError, KeyError):  # a setting is no key, such as a list in a file, or not there
             return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
@@ -439,9 +451,10 @@ class _Assembly:
         return layer
 
 
-class Traits(NamedTuple):
-    """What the reader needs to know of a layer class, for every layer of it."""
+class Ruling(NamedTuple):
+    """The rule for all layers of one class of Keras."""
 
+    cls: type[Layer]
     asks: bool
     """Whether it wants to know what the layer was called with."""
     holds: bool
@@ -451,10 +464,10 @@ class Traits(NamedTuple):
 
 
 @functools.cache
-def _traits(cls: type[Layer]) -> Traits:
+def _ruling_by(cls: type[Layer]) -> Ruling:
     names = [source for _, sources in cls.settings() for source in sources]
     chosen = itemgetter(*names) if names else _nothing
-    return Traits(CALL in names, issubclass(cls, Wrapper), chosen)
+    return Ruling(cls, CALL in names, issubclass(cls, Wrapper), chosen)
 
 
 def _nothing(settings: Mapping[str, Any]) -> None:
@@ -558,8 +571,11 @@ def _port(ports: Mapping[Key, Port | None], key: Key, reader: str) -> Port | Non
 
 def _check_recorded(layer: Layer, call: Call) -> None:
     """Check the shapes that follow from the rules against those that were recorded."""
-    shapes = call.input_shapes + (call.output_shapes or ())
-    tensors = layer.inputs[: len(call.input_shapes)] + layer.outputs
+    shapes: tuple[Shape | None, ...] = call.output_shapes or ()
+    tensors = layer.outputs
+    if call.input_shapes:
+        shapes = call.input_shapes + shapes
+        tensors = layer.inputs[: len(call.input_shapes)] + tensors
     for tensor, shape in zip(tensors, shapes, strict=False):
         if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
             message = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import frozen
 
@@ -14,7 +15,11 @@ from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import activated, present
 
+_REMEMBERED: Final = 1024
+"""Answers about shapes that are kept: networks repeat a few of them many times."""
 
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def window_length(length: int | None, window: int, stride: int, padding: str) -> int | None:
     """Number of places where a window of `window` elements stands along an axis.
 
@@ -32,6 +37,7 @@ def window_length(length: int | None, window: int, stride: int, padding: str) ->
     return (length - window) // stride + 1
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def spatial_axes(shape: Shape, rank: int, data_format: str) -> tuple[Shape, int]:
     """The spatial lengths and the number of channels of a `rank`-dimensional image.
 

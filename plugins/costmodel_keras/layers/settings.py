@@ -44,7 +44,9 @@ def flag(value: Any) -> bool:
 
 def wholes(value: Any) -> tuple[int, ...]:
     """A whole number of at least 1, or a sequence of them."""
-    return tuple([whole(item) for item in value]) if _is_several(value) else (whole(value),)
+    if not _is_several(value):
+        return (whole(value),)
+    return tuple([n if n.__class__ is int and n > 0 else whole(n) for n in value])
 
 
 def integers(value: Any) -> tuple[int, ...]:
