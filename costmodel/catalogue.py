@@ -103,17 +103,27 @@ class Catalogue:
         answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
         return LayerRules(answers.values, answers.conflicts, modules.values, self._load_layers)
 
-    def _load_layers(self, prefix: str) -> None:
-        """Import the layer classes whose kinds start with `prefix`."""
+    def _load_layers(self, kind: str) -> None:
+        """Import the layer classes of the module that serves `kind`, or all kinds behind it."""
         answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
         with plugin_search.ASKING:
-            module = modules.values.get(prefix)
+            module: LayerModule | None = modules.values.get(kind)
             if module is None:  # another thread was first
                 return
-            owner = modules.owners[prefix]
+            owner = modules.owners[kind]
             for cls in self.plugins.answers(owner, module.module, module.classes):
                 answers.take(owner, cls, self.plugins.blame)
-            del modules.values[prefix]
+                self._check_served(owner, module, cls)
+            for served in module.kinds:
+                if modules.values.get(served) is module:
+                    del modules.values[served]
+
+    def _check_served(self, owner: str, module: LayerModule, cls: Any) -> None:
+        """Blame the plugin for kinds by which the module would not have been found."""
+        for kind in getattr(cls, "kinds", ()):
+            if not module.serves(kind):
+                problem = f"{module.module}: {kind!r} is not among the kinds of its LayerModule"
+                self.plugins.blame(owner, problem)
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -207,8 +217,8 @@ class Catalogue:
         """Ask every hook now, so that whatever is wrong with a plugin is known."""
         for hook in _HOOKS:
             self._ask(hook)
-        for prefix in tuple(self._ask("costmodel_layer_modules").values):
-            self._load_layers(prefix)
+        for kind in tuple(self._ask("costmodel_layer_modules").values):
+            self._load_layers(kind)
 
     def _check_conflict(self, hook: str, name: str) -> None:
         conflicts = self._ask(hook).conflicts
@@ -247,7 +257,7 @@ _HOOKS: Mapping[str, _Hook] = {
         Reader, lambda reader: [reader.name], {NetworkReader.name: NetworkReader()}
     ),
     "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, _LAYERS, wants_class=True),
-    "costmodel_layer_modules": _Hook(LayerModule, lambda module: [module.prefix]),
+    "costmodel_layer_modules": _Hook(LayerModule, lambda module: module.kinds),
     "costmodel_devices": _Hook(Device, lambda family: [family.family], wants_class=True),
     "costmodel_device_files": _Hook(object, lambda file: [file.name.rpartition(".")[0]]),
     "costmodel_conventions": _Hook(

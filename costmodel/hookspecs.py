@@ -49,7 +49,7 @@ def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-bo
     """Offer modules of layer classes, imported when a kind of theirs is first asked for.
 
     For plugins of so many layers that nobody should wait for them in vain. Called when the first
-    source is read. Two modules for one prefix of kinds are an error.
+    source is read. Two modules for one kind, or one beginning of kinds, are an error.
     """
 
 

@@ -403,17 +403,26 @@ class UnknownLayer(Layer):
         return self.parameters_held is not None
 
 
+def _kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds)
+
+
 @frozen
 class LayerModule:
     """Layer classes of a module that is imported when one of their kinds is first asked for.
 
-    `prefix` is what all of their kinds start with, up to the last dot (`keras.ops.`), and
-    `attribute` the name of the sequence of classes in the module called `module`.
+    `kinds` are those that the module serves; one that ends in a dot (`keras.ops.`) stands for all
+    kinds of which it is the beginning, up to their last dot. `attribute` is the name of the
+    sequence of classes in the module called `module`.
     """
 
-    prefix: str
+    kinds: tuple[str, ...] = field(converter=_kinds)
     module: str
     attribute: str = "LAYERS"
+
+    def serves(self, kind: str) -> bool:
+        """Whether `kind` is among the kinds of the module."""
+        return kind in self.kinds or beginning(kind) in self.kinds
 
     def classes(self) -> Sequence[type[Layer]]:
         """Import the module; its classes."""
@@ -421,7 +430,12 @@ class LayerModule:
         return found
 
 
-def _nothing_more(prefix: str) -> None:
+def beginning(kind: str) -> str:
+    """What stands before the name of the class in a kind, with the dot behind it."""
+    return kind[: kind.rfind(".") + 1]
+
+
+def _nothing_more(kind: str) -> None:
     """Know of no further kinds."""
 
 
@@ -429,8 +443,8 @@ def _nothing_more(prefix: str) -> None:
 class LayerRules:
     """The layer class of every known kind.
 
-    `modules` are the prefixes of kinds whose classes are not imported yet; `load` imports
-    those of one prefix, and adds their kinds.
+    `modules` are the kinds, or beginnings of kinds, whose classes are not imported yet; `load`
+    imports those of one of them, and adds their kinds.
     """
 
     _by_kind: Mapping[str, type[Layer]]
@@ -442,8 +456,8 @@ class LayerRules:
     @property
     def by_kind(self) -> Mapping[str, type[Layer]]:
         """The class of every kind, all of them imported."""
-        for prefix in tuple(self.modules):
-            self.load(prefix)
+        for kind in tuple(self.modules):
+            self.load(kind)
         return self._by_kind
 
     def find(self, kind: str, base_kinds: Sequence[str] = ()) -> type[Layer] | None:
@@ -471,9 +485,9 @@ class LayerRules:
         return self._told[kind]
 
     def _of(self, kind: str) -> type[Layer] | None:
-        prefix = kind[: kind.rfind(".") + 1]
-        if prefix in self.modules:
-            self.load(prefix)
+        for known in (kind, beginning(kind)):
+            if known in self.modules:
+                self.load(known)
         if kind in self.conflicts:
             raise PluginError(self.conflicts[kind])
         return self._by_kind.get(kind)

@@ -16,7 +16,7 @@ from costmodel.errors import NetworkError, ShapeError, UnknownNameError
 from costmodel.network import topological_order
 from costmodel.operators import Contraction, Free, Unpriced
 from costmodel.tensor import as_shape, show_shape
-from costmodel_keras.layers import Dense, TrainingOnly
+from costmodel_keras.layers.basic import Dense, TrainingOnly
 
 
 def start(*shape: Any, name: str = "in") -> Any:

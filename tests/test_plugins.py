@@ -230,6 +230,26 @@ def test_a_kind_of_a_module_that_another_plugin_offers_is_an_error(late_layers: 
         catalogue.layer_rules.find("acme.rare.Fold")
 
 
+def test_a_module_of_layers_is_found_by_each_of_its_kinds(late_layers: list[str]) -> None:
+    named = LayerModule(["acme.rare.Fold", "acme.rare.Bend"], "late_layers")
+    rules = world(late=plugin(layer_modules=[named])).layer_rules
+    assert rules.find("acme.rare.Twist") is None
+    assert late_layers == []
+    assert rules.find("acme.rare.Fold") is Rare
+    assert rules.find("acme.rare.Bend") is None
+    assert late_layers == ["LAYERS"]
+
+
+def test_a_kind_that_a_module_of_layers_does_not_name_is_told(late_layers: list[str]) -> None:
+    named = LayerModule("acme.rare.Bend", "late_layers")
+    catalogue = world(late=plugin(layer_modules=[named]))
+    catalogue.ask_everything()
+    assert late_layers
+    assert "late_layers: 'acme.rare.Fold' is not among the kinds of its LayerModule" in problems(
+        catalogue
+    )
+
+
 def test_two_modules_for_one_prefix_are_told() -> None:
     catalogue = world(one=plugin(layer_modules=[LATE]), two=plugin(layer_modules=[LATE]))
     catalogue.ask_everything()
@@ -326,7 +346,7 @@ def test_two_rules_for_one_kind_are_an_error_that_names_both_owners() -> None:
 def test_a_stranger_cannot_take_a_kind_of_the_house_in_silence() -> None:
     catalogue = world(**HOUSE, thief=plugin(layers=[Dense]))
     with pytest.raises(
-        PluginError, match=r"'keras\.Dense' is offered by plugin 'keras' and by 'thief'"
+        PluginError, match=r"'keras\.Dense' is offered by plugin 'thief' and by 'keras'"
     ):
         catalogue.layer_rules.find("keras.Dense")
     assert catalogue.layer_rules.find("keras.Conv2D") is not None

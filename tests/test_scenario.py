@@ -11,7 +11,7 @@ from worlds import CATALOGUE
 
 from costmodel import Input, Network, Scenario, Tensor, estimate
 from costmodel.errors import ScenarioError, ShapeError
-from costmodel_keras.layers import Dense
+from costmodel_keras.layers.basic import Dense
 
 NETWORK = Network(
     "net",

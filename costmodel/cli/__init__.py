@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import click
 
-from costmodel.cli.comparing import compare
-from costmodel.cli.counting import count
-from costmodel.cli.devices import devices
-from costmodel.cli.estimating import estimate, explain
 from costmodel.cli.group import CommandGroup
-from costmodel.cli.hooks import hooks
-from costmodel.cli.listing import layers, plugins
-from costmodel.cli.scaffold import new_plugin
+
+_COMMANDS = {
+    "estimate": "costmodel.cli.estimating",
+    "explain": "costmodel.cli.estimating",
+    "compare": "costmodel.cli.comparing",
+    "count": "costmodel.cli.counting",
+    "devices": "costmodel.cli.devices",
+    "layers": "costmodel.cli.listing",
+    "plugins": "costmodel.cli.listing",
+    "hooks": "costmodel.cli.hooks",
+    "new-plugin": "costmodel.cli.scaffold",
+}
+"""The modules of the built-in commands, each imported when its command is asked for."""
 
 _STATUS = """
 \b
@@ -24,8 +30,9 @@ Exit status: 0, 1 (the answer is no), 2 (wrong use or unreadable input).
 
 
 @click.group(
-    cls=CommandGroup, epilog=_STATUS, context_settings={"help_option_names": ["-h", "--help"]}
-)
+    cls=CommandGroup, modules=_COMMANDS, epilog=_STATUS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
 @click.version_option(package_name="costmodel", message="%(prog)s %(version)s")
 def main() -> None:
     """What a neural network costs on hardware, and why.
@@ -36,10 +43,5 @@ def main() -> None:
     costmodel compare model.keras -d cpu -d loihi --rate 10
     """  # noqa: D301  # \b keeps click from rewrapping the lines
 
-
-_COMMANDS = (estimate, explain, compare, count, devices, layers, plugins, hooks, new_plugin)
-
-for _command in _COMMANDS:
-    main.add_command(_command)
 
 __all__ = ["main"]

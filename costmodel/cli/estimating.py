@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from attrs import evolve
@@ -14,12 +14,14 @@ from costmodel import estimates as library
 from costmodel.cli.options import Conditions, check_once, conditions, written
 from costmodel.cli.output import chosen_format, note, opened
 from costmodel.cli.results import write
-from costmodel.comparison import Comparison, compare
 from costmodel.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import UnknownNameError, UnpricedError
 from costmodel.estimates import ON_UNPRICED, Estimate
 from costmodel.network import Network
+
+if TYPE_CHECKING:
+    from costmodel.comparison import Comparison
 
 _DEFAULT: Final = Convention().name
 SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
@@ -157,6 +159,8 @@ def _results(made: Sequence[Estimate]) -> Sequence[Estimate] | Iterator[Comparis
 
 def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
     """Every later convention against the first, device by device."""
+    from costmodel.comparison import compare  # noqa: PLC0415  # only where there are several
+
     first, *others = made
     for device in first.bills:
         yield from (compare(first, device, other, device) for other in others)

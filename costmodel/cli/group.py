@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -30,13 +31,22 @@ _HOOK = "costmodel_commands"
 class CommandGroup(click.Group):
     """The built-in commands and those of plugins; no traceback leaves it."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def __init__(self, *args: Any, modules: Mapping[str, str], **extra: Any) -> None:
+        """Take the names of the built-in commands, each with the module that holds it."""
+        super().__init__(*args, **extra)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # click gives it
         """All names, built-in ones first."""
-        return [*super().list_commands(ctx), *self._of_plugins()]
+        return [*self._modules, *self._of_plugins()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; a built-in one wins."""
-        return super().get_command(ctx, cmd_name) or self._of_plugins().get(cmd_name)
+        if cmd_name not in self._modules:
+            return self._of_plugins().get(cmd_name)
+        module = import_module(self._modules[cmd_name])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong becomes a message and an exit status."""
@@ -51,7 +61,7 @@ class CommandGroup(click.Group):
     def _of_plugins(self) -> dict[str, click.Command]:
         found = catalogue.installed()
         commands = dict(found.commands)
-        for name in self.commands.keys() & commands.keys():
+        for name in self._modules.keys() & commands.keys():
             problem = f"{_HOOK}: {name!r} is a command of costmodel; its own is out of reach"
             found.plugins.blame(found.owner(_HOOK, name), problem)
             del commands[name]

@@ -9,7 +9,7 @@ from costmodel.hookspecs import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from costmodel.layer import Layer, LayerModule
+    from costmodel.layer import LayerModule
     from costmodel.reader import Reader
 
 
@@ -22,16 +22,11 @@ def costmodel_readers() -> Iterable[Reader]:
 
 
 @hookimpl
-def costmodel_layers() -> Iterable[type[Layer]]:
-    """The layers of keras.layers."""
-    from costmodel_keras.layers import LAYERS  # noqa: PLC0415  # only when one is read
-
-    return LAYERS
-
-
-@hookimpl
 def costmodel_layer_modules() -> Iterable[LayerModule]:
-    """The functions of keras.ops."""
+    """The layers of keras.layers by subject, and the functions of keras.ops."""
     from costmodel.layer import LayerModule  # noqa: PLC0415  # only when a source is read
+    from costmodel_keras.layers import MODULES  # noqa: PLC0415  # likewise
 
-    return [LayerModule("keras.ops.", "costmodel_keras.layers.operations", "OPERATIONS")]
+    package = "costmodel_keras.layers"
+    layers = [LayerModule(kinds, f"{package}.{name}") for name, kinds in MODULES.items()]
+    return [*layers, LayerModule("keras.ops.", f"{package}.operations", "OPERATIONS")]

@@ -64,6 +64,7 @@ class ConstantView:
     def __init__(self, shape: Shape) -> None:
         """Take the shape without the batch axis."""
         self.name, self.kind = "constant", "keras.Constant"
+        self.sort: Hashable = self.kind
         self.identity: Hashable = None
         self.base_kinds: tuple[str, ...] = ()
         self.settings: Mapping[str, Any] = {"shape": shape}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from worlds import CATALOGUE
 
 from costmodel import read
 from costmodel_keras.graph import kind_of
-from costmodel_keras.layers import LAYERS
+from costmodel_keras.layers import MODULES
 from costmodel_keras.layers.preprocessing import REASONS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -125,7 +126,7 @@ def test_open_axes_stay_open_where_keras_leaves_them_open(case: Case) -> None:
 
 def test_every_kind_that_has_a_rule_is_tried() -> None:
     tried = {f"keras.{case.name}" for case in CASES} | {"keras.InputLayer"}
-    ruled = {kind for rule in LAYERS for kind in rule.kinds if ".ops." not in kind}
+    ruled = {kind for kinds in MODULES.values() for kind in kinds}
     untried = IN_KERAS_NO_MORE | IN_NO_GRAPH | HELD_ALONE | WITHIN_OPENED_LAYERS | OF_APPLICATIONS
     assert tried == ruled - untried - REASONS.keys()
 
@@ -200,6 +201,14 @@ def test_windows_of_any_size_stride_and_padding_land_where_keras_has_them(case: 
     assert ours == read_layer(model.to_json(), layer)
 
 
+@pytest.mark.parametrize(("module", "kinds"), MODULES.items())
+def test_a_module_is_found_by_every_kind_that_it_serves(
+    module: str, kinds: tuple[str, ...]
+) -> None:
+    rules = import_module(f"costmodel_keras.layers.{module}").LAYERS
+    assert sorted(kind for rule in rules for kind in rule.kinds) == sorted(kinds)
+
+
 NO_LAYERS = {"keras.InputSpec", "keras.Layer", "keras.Wrapper"}
 """Classes of keras.layers that compute nothing themselves: a check of inputs, and base classes."""
 
@@ -209,7 +218,7 @@ def test_every_public_layer_of_keras_has_a_rule_or_a_reason() -> None:
 
     classes = [member for _, member in inspect.getmembers(keras.layers, inspect.isclass)]
     kinds = {kind_of(cls.__module__, cls.__name__) for cls in classes}
-    ruled = {kind for rule in LAYERS for kind in rule.kinds}
+    ruled = {kind for kinds in MODULES.values() for kind in kinds}
     assert kinds - ruled == NO_LAYERS
 
 

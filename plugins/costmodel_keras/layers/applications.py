@@ -47,3 +47,9 @@ class CustomScaleLayer(Layer):
             Elementwise(inputs=residual, outputs=residual, function="multiply"),
             Elementwise(inputs=self.inputs, outputs=self.outputs, function="add"),
         )
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    CustomScaleLayer,
+    LayerScale,
+)

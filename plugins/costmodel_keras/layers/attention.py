@@ -472,3 +472,11 @@ class AdditiveAttention(PlainAttention):
                 loops=(("scores", scores.size), ("features", features)), reduction=features,
             )  # fmt: skip
         return (*self.summed_pairs(), squashed, total)
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    AdditiveAttention,
+    Attention,
+    GroupedQueryAttention,
+    MultiHeadAttention,
+)

@@ -231,3 +231,14 @@ class TrainingOnly(Layer):
     def operators(self) -> Work:
         """No work at inference."""
         return Free("acts only in training")
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    ActivationLayer,
+    Dense,
+    Embedding,
+    InputLayer,
+    NamedActivation,
+    ParametricRectifier,
+    TrainingOnly,
+)

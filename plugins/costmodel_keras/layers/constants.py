@@ -48,3 +48,9 @@ class Variables(Layer):
     def operators(self) -> Work:
         """No work of its own."""
         return Free("holds weights; the operations that read them are charged for it")
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    Constant,
+    Variables,
+)

@@ -317,3 +317,11 @@ class SeparableConv(Convolution):
             ),
         )  # fmt: skip
         return (depthwise, *activated(pointwise, self.activation))
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    SeparableConv,
+)

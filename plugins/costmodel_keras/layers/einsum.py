@@ -137,3 +137,6 @@ class EinsumDense(Layer):
             loops=loops, reduction=math.prod(summed),
         )  # fmt: skip
         return activated(work, self.activation)
+
+
+LAYERS: tuple[type[Layer], ...] = (EinsumDense,)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Work, setting
+from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Activation, Contraction, Elementwise
 from costmodel.tensor import Shape, Tensor
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called
@@ -65,3 +65,6 @@ class ReversibleEmbedding(Embedding):
             Activation(inputs=outputs, outputs=outputs, function="tanh", in_place=True),
             Elementwise(inputs=scaled, outputs=outputs, function="multiply", in_place=True),
         )
+
+
+LAYERS: tuple[type[Layer], ...] = (ReversibleEmbedding,)

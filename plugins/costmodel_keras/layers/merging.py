@@ -147,3 +147,10 @@ def own_axis(axis: int, rank: int) -> int:
         message = f"there is no axis {axis} beside the batch in {rank} axes"
         raise ValueError(message)
     return index
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    Concatenate,
+    Dot,
+    Merge,
+)

@@ -226,3 +226,14 @@ class Normalization(ScaleAndShift):
         return present([
             ("mean", shape, adapted), ("variance", shape, adapted), ("count", (), adapted)
         ])  # fmt: skip
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+    RootMeanSquareNormalization,
+    UnitNormalization,
+)

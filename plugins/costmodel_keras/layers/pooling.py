@@ -171,3 +171,10 @@ def _windows(length: int, size: int) -> Sequence[tuple[int, int]]:
     step = math.gcd(length, size)
     shorter = size - rest + step
     return [(least + 1, shorter), (least + 2, size - shorter)][: 1 + (shorter < size)]
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    AdaptivePooling,
+    GlobalPooling,
+    Pooling,
+)

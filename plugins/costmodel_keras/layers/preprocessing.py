@@ -266,3 +266,16 @@ class UnruledLayer(Unruled):
 
     kinds: ClassVar = tuple(REASONS)
     reasons: ClassVar = REASONS
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    Augmentation,
+    AutoContrast,
+    CategoryEncoding,
+    CenterCrop,
+    Discretization,
+    Identity,
+    Masking,
+    Resizing,
+    UnruledLayer,
+)

@@ -442,3 +442,13 @@ _WAYS: Final = ("forward", "backward")
 
 def _total(first: int | None, second: int | None) -> int | None:
     return None if first is None or second is None else first + second
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    Bidirectional,
+    ConvCell,
+    DenseCell,
+    Recurrent,
+    RecurrentWithCell,
+    StackedCells,
+)

@@ -190,3 +190,14 @@ class UpSampling(Layer):
     def operators(self) -> Work:
         """A movement, or the weighing of the neighbours of every output element."""
         return resized(self, self.interpolation)
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    Cropping,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling,
+    ZeroPadding,
+)

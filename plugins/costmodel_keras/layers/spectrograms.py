@@ -129,3 +129,9 @@ class MelSpectrogram(Layer):
     def operators(self) -> Work:
         """Unpriced: the work of a fast Fourier transform depends on who writes it."""
         return Unpriced("it is a fast Fourier transform, whose arithmetic no operator counts")
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    MelSpectrogram,
+    ShortTimeSpectrogram,
+)

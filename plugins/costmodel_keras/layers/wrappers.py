@@ -186,3 +186,9 @@ class SpectralNormalization(Wrapper):
         held = super().parameter_shapes()
         kernel = held.get("kernel") or held["embeddings"]
         return {**held, "vector_u": (1, kernel[-1])}
+
+
+LAYERS: tuple[type[Layer], ...] = (
+    SpectralNormalization,
+    TimeDistributed,
+)
