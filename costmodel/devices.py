@@ -15,7 +15,7 @@ from attrs import Attribute, evolve, field, fields, frozen
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
-from costmodel.sizes import Sizes, least, most
+from costmodel.sizes import Sizes, always, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
 
@@ -83,30 +83,49 @@ class Factor(NamedTuple):
 _VALUE = itemgetter(1)
 
 
-@frozen
+@frozen(init=False)
 class Charge:
-    """One line of the bill: a count, the product of its factors, times a unit price."""
+    """One line of the bill: a count, the product of its factors, times a unit price.
+
+    Raises:
+        ScenarioError: the product times the price is larger than a number can be.
+
+    """
 
     component: str
     parameter: Parameter
     factors: tuple[Factor, ...]
-    count: float = field(init=False, eq=False)
-    """How many times the unit price is due."""
+    count: float = field(eq=False)
+    """How many times the unit price is due: the product of the factors."""
 
-    @count.default
-    def _product(self) -> float:
-        """Multiply the factors, and check that their product times the price is a number."""
-        count: float = math.prod(map(_VALUE, self.factors))
-        if count.__class__ is not Sizes:
-            try:
-                count = float(count)
-            except OverflowError:
-                count = math.inf
-        if not most(count) * self.parameter.high < math.inf:
-            labels = " x ".join(factor.label for factor in self.factors)
-            message = f"{labels}: the product is larger than a number can be"
-            raise ScenarioError(message)
-        return count
+    def __init__(self, component: str, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
+        """Multiply the factors."""
+        count = _as_float(math.prod(map(_VALUE, factors)))
+        _fill(self, component, parameter, factors, count)
+
+    @classmethod
+    def shared(
+        cls,
+        component: str,
+        factors: tuple[Factor, ...],
+        shares: Iterable[tuple[Parameter, float]],
+        label: str = "share of the published figure",
+    ) -> tuple[Charge, ...]:
+        """A charge for each share of a price that lies between published figures.
+
+        A share is a parameter and how much of it is due; `label` is what that factor is called.
+        """
+        whole = _as_float(math.prod(map(_VALUE, factors)))
+        charges = []
+        for parameter, share in shares:
+            charge = object.__new__(cls)
+            if always(share == 1):
+                _fill(charge, component, parameter, factors, whole)
+            else:
+                parts = (*factors, tuple.__new__(Factor, (label, share, "")))
+                _fill(charge, component, parameter, parts, whole * share)
+            charges.append(charge)
+        return tuple(charges)
 
     @property
     def energy_joules(self) -> float:
@@ -130,6 +149,41 @@ class Charge:
         )
         energy = format_quantity(self.energy_joules, "J")
         return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
+
+
+# A price is made of some ten charges, so they are filled as attrs would, but in half the time.
+_set_component = vars(Charge)["component"].__set__
+_set_parameter = vars(Charge)["parameter"].__set__
+_set_factors = vars(Charge)["factors"].__set__
+_set_count = vars(Charge)["count"].__set__
+
+
+def _fill(
+    charge: Charge,
+    component: str,
+    parameter: Parameter,
+    factors: tuple[Factor, ...],
+    count: float,
+) -> None:
+    highest = count if count.__class__ is float else most(count)
+    if not highest * parameter.high < math.inf:
+        labels = " x ".join(factor.label for factor in factors)
+        message = f"{labels}: the product is larger than a number can be"
+        raise ScenarioError(message)
+    _set_component(charge, component)
+    _set_parameter(charge, parameter)
+    _set_factors(charge, factors)
+    _set_count(charge, count)
+
+
+def _as_float(number: float) -> float:
+    """The number as floating point, for each variant."""
+    if number.__class__ is float or number.__class__ is Sizes:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def _charges(charges: Iterable[Charge]) -> tuple[Charge, ...]:
@@ -251,7 +305,7 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
 
 
 _REMEMBERED: Final = 1024
-"""How many answers a device remembers before it begins anew."""
+"""How many answers of a method a device remembers: the latest ones."""
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
@@ -265,18 +319,24 @@ def remembered(method: _Method) -> _Method:
 
     @functools.wraps(method)
     def recall(self: Device, *given: Any) -> Any:
-        memory, key = self._memory, (name, given)
+        memory = self._memory
         try:
-            answer = memory.get(key)
+            known = memory[name]
+        except KeyError:
+            known = memory[name] = functools.lru_cache(_REMEMBERED)(functools.partial(method, self))
+        try:
+            return known(*given)
         except TypeError:
             return method(self, *given)
-        if answer is None:
-            if len(memory) >= _REMEMBERED:
-                memory.clear()
-            answer = memory[key] = method(self, *given)
-        return answer
 
     return recall  # type: ignore[return-value]  # it takes and gives the same
+
+
+class _Memory(dict[str, Any]):
+    """The answers that a device remembers; a copy of the device begins anew."""
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return _Memory, ()
 
 
 @frozen
@@ -291,7 +351,7 @@ class Device:
     process: str | None = field(default=None, kw_only=True)
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
-    _memory: dict[Any, Any] = field(factory=dict, init=False, eq=False, repr=False)
+    _memory: _Memory = field(factory=_Memory, init=False, eq=False, repr=False)
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import pickle
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from costmodel.devices import (
     yes_or_no,
 )
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.sizes import always
 
 
 def number(value: float = 2.0, **more: Any) -> Parameter:
@@ -340,6 +343,20 @@ def test_what_a_number_stands_for_is_told_beside_it() -> None:
             make()
 
 
+@pytest.mark.parametrize("count", [3, 2**70, 0.5, Sizes([2, 5])])
+def test_charges_for_the_shares_of_a_price_are_what_each_would_be(count: Any) -> None:
+    dear, cheap = number(2.0), number(0.5)
+    factors = (Factor("moves", count), Factor("examples", 3))
+    whole, part = Charge.shared("inputs", factors, [(dear, 1.0), (cheap, 0.25)], "share")
+    assert (whole, part) == (
+        Charge("inputs", dear, factors),
+        Charge("inputs", cheap, (*factors, Factor("share", 0.25))),
+    )
+    for one in (whole, part):
+        alone = Charge(one.component, one.parameter, one.factors).count
+        assert (one.count == alone) if isinstance(alone, float) else always(one.count == alone)
+
+
 # ------------------------------------------------------------------ memory
 
 
@@ -382,8 +399,16 @@ def test_what_no_table_can_hold_is_worked_out_every_time() -> None:
     assert len(slow.asked) == 2
 
 
+def test_a_copy_of_a_device_remembers_nothing() -> None:
+    slow = Slow("slow", [])
+    slow.double(3)
+    for copy in (pickle.loads(pickle.dumps(slow)), deepcopy(slow)):  # noqa: S301  # its own
+        assert copy._memory == {}
+        assert copy.double(3) == 6
+
+
 def test_what_a_device_remembers_has_an_end() -> None:
     slow = Slow("slow", [])
     for size in range(3000):
         slow.double(size)
-        assert 0 < len(slow._memory) <= 1024
+    assert slow._memory["double"].cache_info().currsize == 1024

@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import CATALOGUE
 
-from costmodel import Contraction, Cost, FixedPoint, Free, Movement, Scenario, Tensor
+from costmodel import (
+    Contraction,
+    Cost,
+    FixedPoint,
+    Free,
+    Lookup,
+    Movement,
+    Scenario,
+    Sizes,
+    Tensor,
+)
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.numerics import Binary, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
 
@@ -93,6 +103,24 @@ def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
     staged = chip(rd_wr_on_io=True).price(tensors).components
     inside = chip(weights_on_memory="sram").price(tensors).components
     assert staged["parameters"] == pytest.approx(bare["parameters"] + inside["parameters"])
+
+
+def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
+    rows = Lookup(inputs=(Tensor((4,)),), outputs=(Tensor((4, 16)),))
+    beside = chip(weights_on_memory="dram", activations_on_memory="fixed").price(rows)
+    assert isinstance(beside, Cost)
+    assert set(beside.components) == {"parameters"}
+    everywhere = chip(weights_on_memory="dram").price(rows)
+    assert everywhere.components["parameters"] == beside.energy_joules
+
+
+@given(bits=st.integers(1, 2**31))
+def test_a_price_of_one_size_and_of_many_is_the_same(bits: int) -> None:
+    device = chip()
+    one, many = device.sram_access(bits), device.sram_access(Sizes([bits, bits]))
+    assert [(figure, [share] * 2) for figure, share in one] == [
+        (figure, [*share.values]) for figure, share in many
+    ]
 
 
 def test_fixed_tensors_cost_nothing_and_a_move_of_them_says_so() -> None:

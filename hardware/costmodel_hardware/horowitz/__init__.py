@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
@@ -36,7 +35,7 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.scenario import Scenario
-from costmodel.sizes import always, clipped, larger
+from costmodel.sizes import clipped, larger
 from costmodel.tensor import Tensor
 from costmodel_hardware.horowitz.laws import Curve, Share
 
@@ -50,8 +49,6 @@ ADDER_GROWTH: Final = 1.0
 MULTIPLIER_GROWTH: Final = 2.0
 MEMORY_GROWTH: Final = 0.5
 """Exponents of energy over bits; see `laws.Curve`."""
-SHARE: Final = "share of the published figure"
-"""The factor of a charge whose price lies between two published figures."""
 MEMORIES: Final = ("dram", "sram", "fixed")
 
 
@@ -148,10 +145,9 @@ class Horowitz(Device):
     @prices(Lookup)
     def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
         """The rows that are fetched, from where parameters lie, and the indices and the result."""
-        rows = self._traffic("parameters", operator.outputs, self.weights_on_memory, scenario)
-        moved = Operator(inputs=operator.inputs, outputs=operator.outputs)
-        cost = self._cost(moved, scenario, [])
-        return Cost((*rows, *cost.charges)) if isinstance(cost, Cost) else cost
+        rows = operator.outputs
+        fetched = Operator(inputs=operator.inputs, parameters=rows, outputs=operator.outputs)
+        return self._cost(fetched, scenario, [])
 
     @prices(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
@@ -221,14 +217,7 @@ class Horowitz(Device):
     def _cost(
         self, operator: Operator, scenario: Scenario, work: Iterable[tuple[Factor, Operation]]
     ) -> Outcome:
-        charges = self._traffic("parameters", operator.parameters, self.weights_on_memory, scenario)
-        if not operator.in_place:
-            memory = self.activations_on_memory
-            charges = [
-                *self._traffic("inputs", operator.inputs, memory, scenario),
-                *charges,
-                *self._traffic("outputs", operator.outputs, memory, scenario),
-            ]
+        charges = self._traffic(operator, scenario)
         for count, operation in work:
             if count.value and operation.gate_factor:
                 charges += self._computed(count, operation, scenario.batch)
@@ -236,31 +225,35 @@ class Horowitz(Device):
             return Cost(tuple(charges))
         return Free("nothing is computed, and what it needs is wired in")
 
-    def _traffic(
-        self, component: str, tensors: Iterable[Tensor], memory: str, scenario: Scenario
-    ) -> list[Charge]:
+    def _traffic(self, operator: Operator, scenario: Scenario) -> list[Charge]:
+        """Every tensor once through its memory."""
+        weights, activations = self.weights_on_memory, self.activations_on_memory
+        moved = [("parameters", operator.parameters, weights)]
+        if not operator.in_place:
+            moved.insert(0, ("inputs", operator.inputs, activations))
+            moved.append(("outputs", operator.outputs, activations))
         charges: list[Charge] = []
-        for tensor in tensors:
-            bits = tensor.size * _format(tensor, scenario).bits
-            charges += self._moved(component, bits, memory, scenario.batch)
+        for component, tensors, memory in moved:
+            for tensor in tensors:
+                bits = tensor.size * (tensor.format or scenario.default_format).bits
+                charges += self._moved(component, bits, memory, scenario.batch)
         return charges
 
     @remembered
     def _computed(self, count: Factor, operation: Operation, batch: int) -> tuple[Charge, ...]:
         """An operation done so many times for each example."""
-        factors = [count, *_examples(batch)]
+        factors = (count, *_examples(batch))
         if operation.gate_factor != 1:
-            factors.insert(
-                1, Factor(f"{operation.circuit} cells of an adder's", operation.gate_factor)
-            )
-        return _charges("compute", factors, self.price_of(operation))
+            cells = Factor(f"{operation.circuit} cells of an adder's", operation.gate_factor)
+            factors = (count, cells, *_examples(batch))
+        return Charge.shared("compute", factors, self.price_of(operation))
 
     @remembered
     def _moved(self, component: str, bits: int, memory: str, batch: int) -> tuple[Charge, ...]:
         """A tensor of so many bits, once through its memory for each example."""
-        accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
+        accesses = Factor("64-bit accesses", -(-bits // ACCESS_BITS))
         price = self._accesses(memory, larger(bits, self.min_sram_size))
-        return _charges(component, [accesses, *_examples(batch)], price)
+        return Charge.shared(component, (accesses, *_examples(batch)), price)
 
     def _accesses(self, memory: str, bits: int) -> tuple[Share, ...]:
         """The price of one access to a tensor in a memory of so many bits."""
@@ -270,33 +263,13 @@ class Horowitz(Device):
         return self.sram_access(bits) if memory == "sram" else ()
 
 
-def _charges(
-    component: str, factors: Sequence[Factor], price: Iterable[Share]
-) -> tuple[Charge, ...]:
-    """A charge for each share of a price."""
-    whole = tuple(factors)
-    return tuple(
-        [
-            Charge(
-                component,
-                figure,
-                whole if always(share == 1) else (*whole, Factor(SHARE, share)),
-            )
-            for figure, share in price
-        ]
-    )
-
-
 def _examples(batch: int) -> tuple[Factor, ...]:
     return () if batch == 1 else (Factor("examples", batch),)
 
 
-def _format(tensor: Tensor, scenario: Scenario) -> NumericFormat:
-    return tensor.format or scenario.default_format
-
-
 def _formats(tensors: Iterable[Tensor], scenario: Scenario) -> tuple[NumericFormat, ...]:
-    return tuple(_format(tensor, scenario) for tensor in tensors)
+    default = scenario.default_format
+    return tuple([tensor.format or default for tensor in tensors])
 
 
 _Formats = tuple[NumericFormat, ...]

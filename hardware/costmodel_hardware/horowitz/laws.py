@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
-from costmodel.sizes import always, clipped, larger, smaller
+from costmodel.sizes import Sizes, always, clipped, larger, smaller
 
 if TYPE_CHECKING:
     from costmodel.devices import Parameter
@@ -51,9 +51,24 @@ class Curve:
     def shares(self, bits: float) -> tuple[Share, ...]:
         """The price at `bits` as shares of the published figures."""
         at = bits**self.exponent
+        if at.__class__ is Sizes:
+            return self._shares_of_many(at)
+        figures = self._figures
+        if at <= self._first:
+            return ((figures[0], at / self._first),)
+        for index, (start, length) in enumerate(self._ways):
+            # A figure counts less the more of the way to the next one is gone.
+            gone = (at - start) / length
+            if gone == 0.0:
+                return ((figures[index], 1.0),)
+            if gone < 1.0:
+                return ((figures[index], 1.0 - gone), (figures[index + 1], gone))
+        return ((figures[-1], 1.0 + (at / self._last - 1.0)),)
+
+    def _shares_of_many(self, at: Any) -> tuple[Share, ...]:
+        """The same for many sizes, which lie on either side of a figure."""
         held = [smaller(at / self._first, 1.0)]
         for start, length in self._ways:
-            # A figure counts less the more of the way to the next one is gone.
             gone = clipped((at - start) / length, 0.0, 1.0)
             held[-1] -= gone
             held.append(gone)
