@@ -11,7 +11,7 @@ from attrs import field, frozen
 from costmodel.bills import Bill, Line
 from costmodel.devices import Charge
 from costmodel.estimates import Estimate
-from costmodel.rendering import scenario_dict, shown_energy, some, standing
+from costmodel.rendering import left_out, scenario_dict, shown_energy, some, standing
 from costmodel.report import Column, Table
 from costmodel.units import format_quantity
 
@@ -359,6 +359,8 @@ def _notes(comparison: Comparison, shared: Mapping[str, Sequence[str]]) -> Itera
     yield from (f"{reason}: {meaning}" for reason, meaning in REASONS.items() if reason in used)
     for number, (text, layers) in enumerate(shared.items(), start=1):
         yield f"[{number}] {some(layers)}: {text}"
+    sides = (comparison.before, comparison.after)
+    yield from left_out({side.device: side.bill.device for side in sides}.values())
 
 
 # ------------------------------------------------------------------ as plain values

@@ -250,6 +250,7 @@ COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "n
 
 _UNIT = "costmodel.unit"
 _CHOICE = "costmodel.choice"
+_TAKES = "costmodel.takes"
 _Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
 
 
@@ -261,13 +262,22 @@ def parameter(unit: str, *, optional: bool = False) -> Any:
     return field(kw_only=True, metadata=metadata)
 
 
-def option(convert: Callable[[Any], Any], *, default: Any) -> Any:
+class Choice(NamedTuple):
+    """What a setting takes, in words, and what it is unless told otherwise."""
+
+    takes: str
+    default: Any
+
+
+def option(convert: Callable[[Any], Any], *, default: Any, takes: str = "") -> Any:
     """Declare a setting of a device class: something that is chosen and not measured.
 
     `convert` takes what a file, a caller or the command line gives, and raises ValueError
-    where it cannot.
+    where it cannot. `takes` says in words what that is; `one_of` and `yes_or_no` know theirs.
     """
-    return field(kw_only=True, default=default, converter=convert, metadata={_CHOICE: convert})
+    words = takes or getattr(convert, _TAKES, "")
+    metadata = {_CHOICE: convert, _TAKES: words}
+    return field(kw_only=True, default=default, converter=convert, metadata=metadata)
 
 
 def one_of(*allowed: str) -> Callable[[Any], str]:
@@ -279,6 +289,7 @@ def one_of(*allowed: str) -> Callable[[Any], str]:
             raise ValueError(message)
         return str(value)
 
+    setattr(check, _TAKES, ", ".join(allowed))
     return check
 
 
@@ -289,6 +300,9 @@ def yes_or_no(value: Any) -> bool:
         return known[value]
     message = f"expected true or false, found {value!r:.40}"
     raise ValueError(message)
+
+
+setattr(yes_or_no, _TAKES, "true, false")
 
 
 def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
@@ -344,6 +358,8 @@ class Device:
     """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
 
     family: ClassVar[str] = ""
+    leaves_out: ClassVar[str] = ""
+    """What no price of the class holds, in a few words; stands below every table of prices."""
     _rules: ClassVar[Mapping[type[Operator], str]] = {}
 
     name: str
@@ -419,6 +435,16 @@ class Device:
         declared: tuple[Attribute[Any], ...] = fields(cls)
         return {item.name: item.metadata[_CHOICE] for item in declared if _CHOICE in item.metadata}
 
+    @classmethod
+    def option_choices(cls) -> Mapping[str, Choice]:
+        """The declared settings of the class, each with what it takes."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return {
+            item.name: Choice(item.metadata[_TAKES], item.default)
+            for item in declared
+            if _TAKES in item.metadata
+        }
+
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         """The parameters that this device has, by name."""
@@ -438,6 +464,11 @@ class Device:
         return frozenset(
             item.name for item in declared if _UNIT in item.metadata and item.default is not None
         )
+
+    @classmethod
+    def priced_operators(cls) -> tuple[type[Operator], ...]:
+        """The types of operators that the class has a rule for."""
+        return tuple(cls._rules)
 
     def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
         parts = operator.decompose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ from costmodel.units import format_quantity
 if TYPE_CHECKING:
     from costmodel.bills import Bill, Coverage, Line, Share
     from costmodel.convention import LoweredLayer
-    from costmodel.devices import Parameter
+    from costmodel.devices import Device, Parameter
     from costmodel.estimates import Estimate
     from costmodel.layer import Layer
     from costmodel.scenario import Scenario
@@ -214,7 +214,16 @@ def _notes(estimate: Estimate) -> Iterator[str]:
             told.setdefault(listed, []).append(name)
         for lines, names in told.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
+    yield from left_out(bill.device for bill in estimate.bills.values())
     yield from estimate.problems
+
+
+def left_out(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for every class of devices that says what none of its prices holds."""
+    told: dict[str, list[str]] = {}
+    for device in devices:
+        told.setdefault(device.leaves_out, []).append(device.name)
+    yield from (f"left out on {', '.join(names)}: {text}" for text, names in told.items() if text)
 
 
 def _shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, Sequence[str]]:
@@ -273,6 +282,7 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
     return {
         "title": device.title,
         "family": device.family,
+        "leaves_out": device.leaves_out,
         "file": device.file,
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},

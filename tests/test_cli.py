@@ -9,17 +9,29 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import pytest
 import worlds
+from attrs import frozen
 from click.testing import CliRunner, Result
 
 import costmodel
+from costmodel import (
+    Charge,
+    Cost,
+    Device,
+    Factor,
+    Parameter,
+    Scenario,
+    option,
+    parameter,
+    prices,
+)
 from costmodel import catalogue as catalogues
 from costmodel.cli import main
-from costmodel.operators import Contraction
+from costmodel.operators import Contraction, Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +67,24 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(catalogues, "installed", lambda: made)
 
     return use
+
+
+@frozen
+class Pooler(Device):
+    """Pays for pooling alone.
+
+    Nobody builds such a thing.
+    """
+
+    family: ClassVar = "pooler"
+
+    windows: Parameter = parameter("")
+    mode: int = option(int, default=1)
+
+    @prices(Reduction)
+    def pooling(self, operator: Reduction, scenario: Scenario) -> Cost:
+        factors = (Factor("elements", operator.elements), Factor("examples", scenario.batch))
+        return Cost([Charge("compute", self.windows, factors)])
 
 
 # ------------------------------------------------------------------ estimate
@@ -312,7 +342,7 @@ def test_an_unknown_layer_is_told_with_the_nearest() -> None:
 
 def test_devices_lists_every_device_with_its_plugin() -> None:
     shown = good("devices")
-    rows = {line.split()[0]: line for line in shown.splitlines()[4:]}
+    rows = {line.split()[0]: line for line in shown.split("\n\n")[1].splitlines()[2:]}
     assert set(rows) == set(worlds.SHIPPED)
     assert "event-driven" in rows["loihi"]
     assert rows["loihi"].endswith("hardware")
@@ -322,6 +352,60 @@ def test_a_device_is_shown_with_every_fact() -> None:
     shown = good("devices", "show", "loihi")
     for words in ("81 pJ", "52 pJ to 81 pJ", "simulated", "Davies", "an active neuron", "14 nm"):
         assert words in shown
+
+
+def test_the_list_of_devices_fits_a_terminal() -> None:
+    assert max(map(len, good("devices").splitlines())) <= 80
+
+
+def test_a_device_shows_its_settings_and_what_it_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = Path(str(worlds.CATALOGUE.device("horowitz-45nm").file)).read_text()
+    text = text.replace("weights_on_memory: dram", "weights_on_memory: sram")
+    file.write_text(text.replace("rd_wr_on_io: true", "rd_wr_on_io: false"))
+    shown = good("devices", "show", file)
+    blocks = {block.splitlines()[0]: block.split() for block in shown.split("\n\n")}
+    assert blocks["weights_on_memory"][1:] == (
+        ["setting", "sram", "takes", "dram,", "sram,", "fixed", "default", "dram"]
+    )
+    assert blocks["rd_wr_on_io"][1:3] == ["setting", "false"]
+    assert "leaves out  control, clock" in shown
+    assert "--set horowitz-45nm.NAME=VALUE" in shown
+
+
+def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> None:
+    blocks = good("devices", "classes").split("\n\n")
+    found = {block.splitlines()[0]: block for block in blocks}
+    assert list(found) == ["event-driven", "horowitz", "per-operation"]
+    for words in (
+        "plugin      hardware",
+        "formula     Arithmetic by the circuit",
+        "prices      Contraction, Elementwise, Reduction, Activation, Lookup, Movement",
+        "leaves out  control, clock",
+        "energy_per_dram_access        J\n",
+        "energy_per_16_bit_add         J, optional\n",
+        "weights_on_memory      dram, sram, fixed; default dram",
+        "min_sram_size          a number of bits; default 0",
+        "rd_wr_on_io            true, false; default true",
+    ):
+        assert words in found["horowitz"]
+    assert "settings" not in found["per-operation"]
+
+
+def test_a_class_of_devices_tells_which_work_it_has_no_price_for(world: Any) -> None:
+    world(acme=worlds.plugin(devices=[Pooler]))
+    block = next(text for text in good("devices", "classes").split("\n\n") if "acme" in text)
+    assert block.splitlines() == [
+        "pooler",
+        "  plugin    acme",
+        "  formula   Pays for pooling alone.",
+        "  prices    Reduction",
+        "  unpriced  Contraction, Elementwise, Activation, Lookup, Movement",
+        "  parameters",
+        "    windows  a plain number",
+        "  settings",
+        "    mode  default 1",
+    ]
 
 
 def test_a_broken_device_is_a_row_and_a_note(world: Any, tmp_path: Path) -> None:

@@ -113,6 +113,12 @@ def test_the_table_shows_both_sides_and_the_sum() -> None:
     assert "price: the sides have different unit prices" in text
 
 
+def test_what_both_sides_leave_out_stands_below_the_table() -> None:
+    made = bill()
+    found = compare(made, "cpu", made, "gpu").table().notes
+    assert "left out on cpu, gpu: idle power, time, batching, caches, utilisation" in found
+
+
 def test_a_comparison_is_plain_values_for_programs() -> None:
     made = bill()
     values = json.loads(json.dumps(compare(made, "cpu", made, "loihi").to_dict(), allow_nan=False))

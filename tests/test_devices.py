@@ -26,6 +26,7 @@ from costmodel import (
 )
 from costmodel.devices import (
     Charge,
+    Choice,
     Evidence,
     Factor,
     Parameter,
@@ -191,7 +192,7 @@ class Toy(Device):
     bandwidth: Parameter | None = parameter("B/s", optional=True)
     memory: str = option(one_of("dram", "sram"), default="dram")
     is_fast: bool = option(yes_or_no, default=False)
-    ceiling: float = option(float, default=1.0)
+    ceiling: float = option(float, default=1.0, takes="a number of joules")
 
     @prices(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Cost:
@@ -224,6 +225,19 @@ def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -
     assert TOY.price(UPDATE).energy_joules == 3
     assert TOY.price(UPDATE, Scenario(batch=2)).energy_joules == 6
     assert TOY.price(MOVE) == TOY.price(TABLE) == Free("dram is wired")
+
+
+def test_a_class_tells_what_it_has_rules_for() -> None:
+    assert set(TOY.priced_operators()) == set(STERN.priced_operators())
+    assert set(TOY.priced_operators()) == {Activation, Movement, Lookup}
+
+
+def test_a_class_tells_what_its_settings_take_and_are_unless_chosen() -> None:
+    assert TOY.option_choices() == {
+        "memory": Choice("dram, sram", "dram"),
+        "is_fast": Choice("true, false", default=False),
+        "ceiling": Choice("a number of joules", 1.0),
+    }
 
 
 def test_a_class_keeps_the_rules_of_its_parent_and_leaves_them_to_it() -> None:

@@ -6,20 +6,22 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import worlds
+from attrs import frozen
 
 import costmodel
-from costmodel import Contraction, Estimate, Scenario
+from costmodel import Contraction, Device, Estimate, Scenario, rendering
 from costmodel.operators import Activation
 from costmodel.tensor import Tensor
+from costmodel_hardware.processors import PerOperation
 
 NETWORKS = Path(__file__).parent / "networks"
 
 
-def of(source: Any, *devices: str, batch: int = 1) -> Estimate:
+def of(source: Any, *devices: str | Device, batch: int = 1) -> Estimate:
     return costmodel.estimate(
         source, devices or ("cpu", "loihi"), on_unpriced="bound",
         scenario=Scenario(rates=10.0, batch=batch), catalogue=worlds.CATALOGUE,
@@ -34,10 +36,23 @@ def unknown() -> str:
     return json.dumps(config)
 
 
+@frozen
+class Silent(PerOperation):
+    """A processor that is said to leave out nothing."""
+
+    leaves_out: ClassVar = ""
+
+
+@pytest.fixture
+def silent() -> Device:
+    """The figures of cpu in a class that says nothing of what it leaves out."""
+    return Silent("silent", **worlds.CATALOGUE.device("cpu").parameters)
+
+
 @pytest.fixture
 def partial(monkeypatch: pytest.MonkeyPatch) -> Estimate:
     """An estimate whose last layer has a part that cpu does not price."""
-    from costmodel import Convention, Device, Unpriced  # noqa: PLC0415
+    from costmodel import Convention, Unpriced  # noqa: PLC0415
 
     class Picky(Convention):
         def price(self, device: Device, operator: Any, scenario: Scenario) -> Any:
@@ -127,6 +142,36 @@ def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
     found = line(partial, "second")
     assert found["energy_joules"]["value"] == pytest.approx(150 * 8.6e-9)
     assert found["energy_joules"]["high"] is None
+
+
+# ------------------------------------------------------------------ what is never in a price
+
+
+def test_what_the_classes_of_devices_leave_out_stands_once_below_the_table() -> None:
+    lines = str(of(NETWORKS / "dense.json", "cpu", "loihi", "gpu")).splitlines()
+    assert [line for line in lines if line.startswith("left out on ")] == [
+        "left out on cpu, gpu: idle power, time, batching, caches, utilisation",
+        "left out on loihi: static power, host traffic, time",
+    ]
+
+
+@pytest.mark.parametrize("name", worlds.SHIPPED)
+def test_every_device_that_ships_says_what_it_leaves_out_on_a_line(name: str) -> None:
+    (line,) = rendering.left_out([worlds.CATALOGUE.device(name)])
+    assert len(line) <= 80
+
+
+def test_a_class_that_leaves_nothing_out_has_no_line(silent: Device) -> None:
+    found = of(NETWORKS / "dense.json", silent, "loihi")
+    assert [line for line in str(found).splitlines() if line.startswith("left out on ")] == [
+        "left out on loihi: static power, host traffic, time"
+    ]
+
+
+def test_what_is_left_out_is_told_to_programs(silent: Device) -> None:
+    devices = of(NETWORKS / "dense.json", "loihi", silent).to_dict()["devices"]
+    assert devices["loihi"]["leaves_out"] == "static power, host traffic, time"
+    assert devices["silent"]["leaves_out"] == ""
 
 
 # ------------------------------------------------------------------ CSV

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from costmodel import catalogue
 from costmodel.cli.output import note, opened
 from costmodel.errors import CostModelError, DeviceFileError
+from costmodel.operators import STANDARD
 from costmodel.report import Column, Table
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from costmodel.catalogue import Catalogue
-    from costmodel.devices import Device, Parameter
+    from costmodel.devices import Choice, Device, Parameter
+    from costmodel.operators import Operator
 
-_LIST = tuple(map(Column, ("Name", "Family", "Title", "Process", "Parameters", "Plugin")))
+_LIST = tuple(map(Column, ("Name", "Class", "Title", "Process", "Plugin")))
+_NEXT = "figures: `costmodel devices show NAME`; formulas: `costmodel devices classes`"
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def devices(context: click.Context) -> None:
-    """List the devices; show one; check device files.
+    """List the devices; show one, or the classes that they are of; check device files.
 
     \b
     costmodel devices
     costmodel devices show loihi
+    costmodel devices classes
     costmodel devices validate my-chip.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     if context.invoked_subcommand is None:
@@ -39,7 +44,7 @@ def devices(context: click.Context) -> None:
 @devices.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show a device with the unit, evidence and source of every parameter.
+    """Show a device: its settings, and the unit, evidence and source of every parameter.
 
     NAME is a device of the catalogue, or the path of a YAML file.
 
@@ -47,9 +52,31 @@ def show(name: str) -> None:
     costmodel devices show loihi
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     device = catalogue.installed().device(name)
-    blocks = [_heading(device), *map(_block, device.parameters.values())]
+    settings = device.option_choices().items()
+    blocks = [
+        _heading(device),
+        *(_setting(name, choice, device.settings[name]) for name, choice in settings),
+        *map(_block, device.parameters.values()),
+    ]
     with opened() as output:
         output.prose("\n\n".join(blocks))
+
+
+@devices.command()
+def classes() -> None:
+    """Show the classes of devices: what their files give, what they price, what they leave out.
+
+    A class is the formula that a device file names as `class`.
+
+    \b
+    costmodel devices classes
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    found = catalogue.installed()
+    blocks = [_class_block(found, *item) for item in sorted(found.device_families.items())]
+    with opened() as output:
+        output.prose("\n\n".join(blocks) or catalogue.NOT_INSTALLED)
+    for problem in found.plugins.problems:
+        note(f"note: {problem}")
 
 
 @devices.command()
@@ -81,7 +108,7 @@ def _verdict(file: Path) -> tuple[bool, str]:
 
 def _list(found: Catalogue) -> None:
     rows = [_row(found, name) for name in found.device_names]
-    notes = () if rows else (catalogue.NOT_INSTALLED,)
+    notes = (_NEXT,) if rows else (catalogue.NOT_INSTALLED,)
     with opened() as output:
         output.tables([Table("devices", _LIST, rows, notes=notes)])
     for problem in found.plugins.problems:
@@ -94,18 +121,29 @@ def _row(found: Catalogue, name: str) -> tuple[str, ...]:
         device = found.device(name)
     except CostModelError as error:
         found.plugins.blame(owner, " ".join(str(error).split()))
-        return name, "", "cannot be loaded", "", "", owner
-    summary = ", ".join(
-        f"{item.name} {format_quantity(item.value, item.unit)}"
-        for item in device.parameters.values()
-    )
-    return name, device.family, device.title, device.process or "", summary, owner
+        return name, "", "cannot be loaded", "", owner
+    return name, device.family, device.title, device.process or "", owner
 
 
 def _heading(device: Device) -> str:
     process = f", {device.process}" if device.process else ""
-    lines = [f"{device.name}: {device.title}{process}", f"  class     {device.family}"]
-    return "\n".join([*lines, f"  file      {device.file}"])
+    facts = {
+        "class": device.family,
+        "leaves out": device.leaves_out,
+        "file": device.file or "",
+        "change": f"--set {device.name}.NAME=VALUE, for each name below",
+    }
+    return _facts(f"{device.name}: {device.title}{process}", facts)
+
+
+def _setting(name: str, choice: Choice, value: Any) -> str:
+    facts = {"setting": _shown(value), "takes": choice.takes, "default": _shown(choice.default)}
+    return _facts(name, facts)
+
+
+def _shown(value: Any) -> str:
+    """A setting as a file and the command line have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _block(item: Parameter) -> str:
@@ -118,4 +156,40 @@ def _block(item: Parameter) -> str:
         "source": item.source,
         "note": item.note,
     }
-    return "\n".join([item.name, *(f"  {key:9} {fact}" for key, fact in facts.items() if fact)])
+    return _facts(item.name, facts)
+
+
+def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
+    priced = family.priced_operators()
+    unpriced = [operator for operator in STANDARD if operator not in priced]
+    facts = {
+        "plugin": found.owner("costmodel_devices", name),
+        "formula": (inspect.getdoc(family) or "").partition("\n")[0],
+        "prices": _names(priced),
+        "unpriced": _names(unpriced),
+        "leaves out": family.leaves_out,
+    }
+    required = family.required_parameters()
+    parameters = {
+        item: (unit or "a plain number") + ("" if item in required else ", optional")
+        for item, unit in family.parameter_units().items()
+    }
+    settings = {
+        item: "; default ".join(filter(None, [choice.takes, _shown(choice.default)]))
+        for item, choice in family.option_choices().items()
+    }
+    blocks = [_facts("  parameters", parameters), _facts("  settings", settings)]
+    return "\n".join(filter(None, [_facts(name, facts), *blocks]))
+
+
+def _names(operators: Iterable[type[Operator]]) -> str:
+    return ", ".join(operator.__name__ for operator in operators)
+
+
+def _facts(heading: str, facts: Mapping[str, str]) -> str:
+    """A heading, and below it what is known, word by word; nothing where nothing is."""
+    known = {key: fact for key, fact in facts.items() if fact}
+    indent = " " * (len(heading) - len(heading.lstrip()) + 2)
+    width = max(map(len, known), default=0)
+    lines = [f"{indent}{key:{width}}  {fact}" for key, fact in known.items()]
+    return "\n".join([heading, *lines]) if lines else ""

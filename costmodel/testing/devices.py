@@ -130,6 +130,14 @@ class DeviceContract(Contract):
                 assert parameter.source.strip(), f"{name} has no source"
                 assert isinstance(parameter.evidence, Evidence)
 
+    def test_what_its_class_leaves_out_is_told_in_words(self, device: Any) -> None:
+        """One line of text for below the table, or none."""
+
+        @for_all(drawn(device))
+        def law(device: Device) -> None:
+            assert isinstance(device.leaves_out, str)
+            assert device.leaves_out == " ".join(device.leaves_out.split())
+
     def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
         """Unknown work is never free, and the reason says what it is and who has no price."""
 

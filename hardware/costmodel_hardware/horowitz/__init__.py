@@ -75,6 +75,7 @@ class Horowitz(Device):
     """
 
     family: ClassVar = "horowitz"
+    leaves_out: ClassVar = "control, clock, wires, leakage, time, reuse of data"
 
     energy_per_8_bit_add: Parameter = parameter("J")
     energy_per_16_bit_add: Parameter | None = parameter("J", optional=True)
@@ -92,7 +93,7 @@ class Horowitz(Device):
 
     weights_on_memory: str = option(one_of(*MEMORIES), default="dram")
     activations_on_memory: str = option(one_of(*MEMORIES), default="dram")
-    min_sram_size: int = option(_size, default=0)
+    min_sram_size: int = option(_size, default=0, takes="a number of bits")
     rd_wr_on_io: bool = option(yes_or_no, default=True)
 
     @prices(Contraction)
