@@ -22,11 +22,18 @@ SCHEMA: Final = "costmodel/comparison/1"
 
 REASONS: Final = {
     "coverage": "one side prices what the other has free or unpriced",
-    "count": "the sides charge for different counts",
+    "charges": "one side charges for something that the other does not",
+    "rate": "the sides assume different firing rates",
+    "count": "the sides count different amounts of the same work",
     "price": "the sides have different unit prices",
     "layer": "only one side has the layer",
 }
 """Why a layer costs differently on two sides."""
+
+_SHORT_FACTS: Final = 3
+"""As many stand in the row of a layer; JSON and CSV have all."""
+_PER_SECOND: Final = "Hz"
+"""The unit of a factor that is a rate."""
 
 
 @frozen
@@ -85,8 +92,16 @@ class Difference:
 
     @property
     def energy_joules(self) -> float:
-        """How much more of the layer is in the total after than before."""
+        """How much more of the layer is in the total after than before.
+
+        Less is known where a side is unpriced: `shown` tells it.
+        """
         return _joules(self.after) - _joules(self.before)
+
+    @property
+    def shown(self) -> str:
+        """The difference as far as it is known: a side without a price may be any."""
+        return _bounded(self.energy_joules, _are_whole(self))
 
 
 @frozen
@@ -146,7 +161,7 @@ def compare(before: Estimate, before_device: str, after: Estimate, after_device:
     sides = _sides(before, before_device, after, after_device)
     lines = [{line.layer.name: line for line in side.bill.lines} for side in sides]
     names = dict.fromkeys([*lines[0], *lines[1]])
-    pairs = _Pairs(sides[0].label, sides[1].label, same_device=before_device == after_device)
+    pairs = _Pairs(sides[0].label, sides[1].label)
     found = [pairs.difference(lines[0].get(name), lines[1].get(name)) for name in names]
     differences = [difference for difference in found if difference is not None]
     differences.sort(key=lambda difference: -abs(difference.energy_joules))
@@ -172,7 +187,6 @@ class _Pairs:
 
     before: str
     after: str
-    same_device: bool
 
     def difference(self, before: Line | None, after: Line | None) -> Difference | None:
         """The difference of two lines, or None where they charge alike."""
@@ -195,8 +209,8 @@ class _Pairs:
             yield from self._charged(_account(before), _account(after))
 
     def _charged(self, before: _Account, after: _Account) -> Iterator[Fact]:
-        for key in dict.fromkeys([*before, *after]):
-            old, new = before.get(key), after.get(key)
+        for parameter in dict.fromkeys([*before, *after]):
+            old, new = before.get(parameter), after.get(parameter)
             if old and new:
                 yield from _both(old, new)
             else:
@@ -205,59 +219,91 @@ class _Pairs:
     def _one_sided(self, old: list[Charge] | None, new: list[Charge] | None) -> Fact:
         charges = old or new or []
         label = self.before if old else self.after
-        counted, price = _counted(charges), _priced(charges[0])
+        counted, price, product = _counted(charges), _priced(charges[0]), _product(charges)
         return Fact(
-            "count" if self.same_device else "price",
+            "charges",
             f"only {label} charges {counted} at {price}",
             f"{label}: {counted}",
-            (f"only {label} charges {charges[0].factors[0].label} at {price}",),
+            (f"only {label} charges {product} at {price}",),
         )
 
 
-_Account = dict[tuple[str, str], list[Charge]]
+_Account = dict[str, list[Charge]]
 
 
 def _account(line: Line) -> _Account:
-    """The charges of a line by what they are for: component and parameter."""
+    """The charges of a line by the parameter that is their price."""
     account: _Account = {}
     for charge in line.cost.charges:
-        account.setdefault((charge.component, charge.parameter.name), []).append(charge)
+        account.setdefault(charge.parameter.name, []).append(charge)
     return account
 
 
 def _both(old: list[Charge], new: list[Charge]) -> Iterator[Fact]:
-    if _count(old) != _count(new):
-        sentence = f"{old[0].component}: {_changed_count(old, new)}"
-        yield Fact("count", sentence, sentence)
+    for what, before, after in _matched(old, new):
+        if _count(before) != _count(after):
+            for reason, changed in _changed(before, after):
+                sentence = f"{what}: {changed}"
+                yield Fact(reason, sentence, sentence)
     if old[0].parameter.value != new[0].parameter.value:
-        sentence = f"{_priced(old[0])} -> {_priced(new[0])}"
+        price = new[0].parameter
+        sentence = f"{_priced(old[0])} -> {format_quantity(price.value, price.unit)}"
         yield Fact("price", sentence, shared=(sentence,))
 
 
-def _changed_count(old: list[Charge], new: list[Charge]) -> str:
-    """The factors that changed, where both counts are made of the same ones."""
+def _matched(old: list[Charge], new: list[Charge]) -> list[tuple[str, list[Charge], list[Charge]]]:
+    """Charges at one price by component, where both sides have the same ones."""
+    before, after = _by_component(old), _by_component(new)
+    if before.keys() == after.keys():
+        return [(component, part, after[component]) for component, part in before.items()]
+    return [(old[0].parameter.name, old, new)]
+
+
+def _by_component(charges: Iterable[Charge]) -> Mapping[str, list[Charge]]:
+    parts: dict[str, list[Charge]] = {}
+    for charge in charges:
+        parts.setdefault(charge.component, []).append(charge)
+    return parts
+
+
+def _changed(old: Sequence[Charge], new: Sequence[Charge]) -> Iterator[tuple[str, str]]:
+    """The factors that changed, where both counts are made of the same ones, and the reason."""
     factors = [(charges[0].factors if len(charges) == 1 else ()) for charges in (old, new)]
     if factors[0] and [f.label for f in factors[0]] == [f.label for f in factors[1]]:
-        pairs = zip(*factors, strict=True)
-        return ", ".join(
-            f"{_number(a.value)} -> {_number(b.value)} {a.label}" for a, b in pairs if a != b
-        )
-    return f"{_counted(old)} -> {_counted(new)}"
+        for before, after in zip(*factors, strict=True):
+            if before != after:
+                unit = f" {after.unit}" if after.unit else ""
+                change = f"{_number(before.value)} -> {_number(after.value)}{unit} {after.label}"
+                yield "rate" if after.unit == _PER_SECOND else "count", change
+    else:
+        yield "count", f"{_counted(old)} -> {_counted(new)}"
 
 
 def _count(charges: Iterable[Charge]) -> float:
     return math.fsum(charge.count for charge in charges)
 
 
-def _counted(charges: list[Charge]) -> str:
+def _counted(charges: Sequence[Charge]) -> str:
+    """What is counted, and how often each is due, such as `600 connections x 0.01`."""
+    counted = sum(charge.factors[0].value for charge in charges)
     labels = " + ".join(dict.fromkeys(charge.factors[0].label for charge in charges))
-    return f"{_number(sum(charge.factors[0].value for charge in charges))} {labels}"
+    each = _count(charges) / counted if counted else 1.0
+    times = "" if math.isclose(each, 1.0) else f" x {_number(each)}"
+    return f"{_number(counted)} {labels}{times}"
+
+
+def _product(charges: Iterable[Charge]) -> str:
+    """What is multiplied, in words; factors of one aside."""
+    products = (
+        " x ".join(f.label for i, f in enumerate(charge.factors) if not i or f.value != 1)
+        for charge in charges
+    )
+    return " + ".join(dict.fromkeys(products))
 
 
 def _priced(charge: Charge) -> str:
-    return (
-        f"{charge.parameter.name} {format_quantity(charge.parameter.value, charge.parameter.unit)}"
-    )
+    price = charge.parameter
+    return f"{price.name} {format_quantity(price.value, price.unit)}"
 
 
 def _stated(label: str, line: Line) -> Fact:
@@ -269,6 +315,12 @@ def _stated(label: str, line: Line) -> Fact:
     short = f"{label}: {'; '.join(charged)}" if charged else ""
     shared = tuple(f"{label}: {reason}" for reason in (*missing, *free))
     return Fact("coverage", f"{label}: {said}", short, shared)
+
+
+def _are_whole(difference: Difference) -> tuple[bool, bool]:
+    """Whether nothing is missing from the energy of the layer before, and after."""
+    before, after = difference.before, difference.after
+    return before is None or not before.unpriced, after is None or not after.unpriced
 
 
 def _joules(line: Line | None) -> float:
@@ -302,13 +354,15 @@ def _footnotes(differences: Iterable[Difference]) -> Mapping[str, list[str]]:
 
 def _row(difference: Difference, numbers: Mapping[str, int]) -> tuple[str, ...]:
     marks = sorted({numbers[text] for fact in difference.facts for text in fact.shared})
-    short = "; ".join(dict.fromkeys(fact.short for fact in difference.facts if fact.short))
+    facts = list(dict.fromkeys(fact.short for fact in difference.facts if fact.short))
+    more = len(facts) - _SHORT_FACTS
+    short = "; ".join([*facts[:_SHORT_FACTS], *([f"and {more} more"] if more > 0 else [])])
     return (
         difference.layer,
         difference.kind,
         _cell(difference.before),
         _cell(difference.after),
-        _signed(difference.energy_joules),
+        difference.shown,
         ", ".join(difference.reasons),
         " ".join(filter(None, [short, *(f"[{number}]" for number in marks)])),
     )
@@ -319,7 +373,7 @@ def _exact_row(difference: Difference) -> tuple[str, ...]:
         difference.layer,
         difference.kind,
         *map(_exact_cell, (difference.before, difference.after)),
-        repr(difference.energy_joules),
+        repr(difference.energy_joules) if all(_are_whole(difference)) else "",
         ", ".join(difference.reasons),
         "; ".join(difference.why),
     )
@@ -333,16 +387,23 @@ def _exact_cell(line: Line | None) -> str:
     return "" if line is None or standing(line) == "unpriced" else repr(_joules(line))
 
 
-def _signed(energy_joules: float) -> str:
-    return f"{'+' if energy_joules > 0 else ''}{format_quantity(energy_joules, 'J')}"
+def _bounded(energy_joules: float, are_whole: tuple[bool, bool]) -> str:
+    """A difference of two energies, each of which is the whole one or at least so much."""
+    if not any(are_whole):
+        return "?"
+    before, after = are_whole
+    bound = "" if before and after else ">= " if before else "<= "
+    return f"{bound}{'+' if energy_joules > 0 else ''}{format_quantity(energy_joules, 'J')}"
 
 
 def _footer(comparison: Comparison) -> list[tuple[str, ...]]:
     totals = [_total(side) for side in (comparison.before, comparison.after)]
     bills = (comparison.before.bill, comparison.after.bill)
+    are_whole = (bills[0].is_complete, bills[1].is_complete)
+    difference = _bounded(comparison.energy_joules, are_whole)
     covered = [f"{bill.coverage.fraction:.1%}" for bill in bills]
     return [
-        ("Total of the network", "", *totals, _signed(comparison.energy_joules), "", ""),
+        ("Total of the network", "", *totals, difference, "", ""),
         ("Layers covered", "", *covered, "", "", ""),
     ]
 
@@ -394,8 +455,9 @@ def _line_dict(line: Line | None) -> Mapping[str, Any] | None:
     if line is None:
         return None
     charges = [
-        {"component": component, "parameter": name, "count": _count(parts)}
-        for (component, name), parts in _account(line).items()
+        {"component": component, "parameter": parameter, "count": _count(parts)}
+        for parameter, priced in _account(line).items()
+        for component, parts in _by_component(priced).items()
     ]
     known = None if standing(line) == "unpriced" else _joules(line)
     return {"standing": standing(line), "energy_joules": known, "charges": charges}

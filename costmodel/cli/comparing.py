@@ -39,7 +39,8 @@ def compare(
     """Tell where two models, two devices or two conventions differ, and why.
 
     Exactly one of the three is given twice. Layers meet by their names, the largest difference
-    comes first, and each has its reason: another count, another price, or another coverage.
+    comes first, and each has its reason: another coverage, other charges, another rate, count or
+    price.
 
     \b
     costmodel compare model.keras -d cpu -d loihi --rate 10
@@ -72,10 +73,12 @@ def _check_sides(given: dict[str, Sequence[object]]) -> None:
     """Refuse what is no comparison: two of exactly one sort, and one of the others."""
     counts = {what: len(values) for what, values in given.items()}
     if sorted(counts.values()) != [1, 1, _SIDES]:
-        found = ", ".join(f"{count} {what}" for what, count in counts.items())
+        found = ", ".join(
+            f"{count} {what if count > 1 else what[:-1]}" for what, count in counts.items()
+        )
         message = (
-            "give two models, two devices or two conventions, and one of each of the others; "
-            f"found {found}"
+            "a comparison has two sides: give two models, two devices (-d cpu,loihi) or two "
+            f"conventions (--convention twice), and one of each of the others; found {found}"
         )
         raise click.UsageError(message)
     for what, (first, *others) in given.items():
