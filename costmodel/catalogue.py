@@ -12,7 +12,13 @@ from attrs import define, field, frozen
 from costmodel import plugins as plugin_search
 from costmodel.convention import Convention
 from costmodel.devices import Device
-from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
+from costmodel.errors import (
+    CostModelError,
+    DeviceFileError,
+    PluginError,
+    ReadError,
+    UnknownNameError,
+)
 from costmodel.layer import (
     Input,
     Layer,
@@ -141,6 +147,15 @@ class Catalogue:
         device = name if isinstance(name, Device) else self._named(str(name))
         return device.with_parameters(**parameters) if parameters else device
 
+    def device_or_blame(self, name: str) -> Device | None:
+        """The device that a plugin offers as `name`; None where it is broken, and so is told."""
+        try:
+            return self._named(name)
+        except CostModelError as error:
+            owner = self.owner("costmodel_device_files", name)
+            self.plugins.blame(owner, " ".join(str(error).split()))
+            return None
+
     def load_device(self, file: Traversable | Path) -> Device:
         """The device in one YAML file.
 
@@ -214,9 +229,11 @@ class Catalogue:
         return self._ask(hook).owners.get(name, "costmodel")
 
     def ask_everything(self) -> None:
-        """Ask every hook now, so that whatever is wrong with a plugin is known."""
+        """Ask every hook and load every device now, so that what is wrong with plugins is known."""
         for hook in _HOOKS:
             self._ask(hook)
+        for name in self.device_names:
+            self.device_or_blame(name)
         for kind in tuple(self._ask("costmodel_layer_modules").values):
             self._load_layers(kind)
 

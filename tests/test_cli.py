@@ -451,6 +451,21 @@ def test_what_is_wrong_with_a_plugin_is_in_its_row(world: Any) -> None:
     assert "costmodel_readers: RuntimeError: no luck" in row
 
 
+def test_a_broken_device_of_a_plugin_is_told_in_its_row_before_anybody_asks_for_it(
+    world: Any, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("schema: costmodel/device/1\nname: broken\nclass: per-opration\n")
+    world(bad=worlds.plugin(device_files=[broken, tmp_path / "missing.yaml"]))
+    shown = good("plugins")
+    row = next(line for line in shown.splitlines() if line.startswith("bad"))
+    assert "broken.yaml: 2 mistakes" in row
+    assert "class: 'per-opration' is not known; nearest 'per-operation'" in row
+    assert "missing.yaml: 1 mistake cannot be read: No such file or directory" in row
+    hardware = next(line for line in shown.splitlines() if line.startswith("hardware"))
+    assert hardware.endswith("device_files, devices")
+
+
 @pytest.mark.parametrize("hook", ["commands", "device_files"])
 def test_a_plugin_that_offers_something_else_is_told_in_its_row(world: Any, hook: str) -> None:
     world(odd=worlds.plugin(**{hook: [lambda: None]}))

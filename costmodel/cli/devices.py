@@ -12,7 +12,7 @@ import click
 
 from costmodel import catalogue
 from costmodel.cli.output import note, opened
-from costmodel.errors import CostModelError, DeviceFileError
+from costmodel.errors import DeviceFileError
 from costmodel.operators import STANDARD
 from costmodel.report import Column, Table
 from costmodel.units import format_quantity
@@ -117,10 +117,8 @@ def _list(found: Catalogue) -> None:
 
 def _row(found: Catalogue, name: str) -> tuple[str, ...]:
     owner = found.owner("costmodel_device_files", name)
-    try:
-        device = found.device(name)
-    except CostModelError as error:
-        found.plugins.blame(owner, " ".join(str(error).split()))
+    device = found.device_or_blame(name)
+    if device is None:
         return name, "", "cannot be loaded", "", owner
     return name, device.family, device.title, device.process or "", owner
 
@@ -175,7 +173,7 @@ def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
         for item, unit in family.parameter_units().items()
     }
     settings = {
-        item: "; default ".join(filter(None, [choice.takes, _shown(choice.default)]))
+        item: "; ".join(filter(None, [choice.takes, f"default {_shown(choice.default)}"]))
         for item, choice in family.option_choices().items()
     }
     blocks = [_facts("  parameters", parameters), _facts("  settings", settings)]
