@@ -13,6 +13,8 @@ from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from costmodel.bills import Bill, Coverage, Line, Share
     from costmodel.convention import LoweredLayer
     from costmodel.devices import Device, Parameter
@@ -24,6 +26,8 @@ SCHEMA: Final = "costmodel/estimate/1"
 
 _SHOWN_REASONS: Final = 8
 _UNKNOWN: Final = "?"
+_EXACT_CELLS: Final = 5
+"""Of each device in an exact table: value, low, high, seconds and standing."""
 
 
 def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
@@ -131,9 +135,12 @@ def _macs_title(estimate: Estimate) -> str:
 
 def _device_columns(bill: Bill, *, exact: bool) -> Iterator[Column]:
     name = bill.device.name
-    yield Column(f"{name} (J)" if exact else name, numeric=True)
-    if exact:
-        yield Column(f"{name} status")
+    if not exact:
+        yield Column(name, numeric=True)
+        return
+    for title in ("(J)", "low (J)", "high (J)", "latency (s)"):
+        yield Column(f"{name} {title}", numeric=True)
+    yield Column(f"{name} status")
 
 
 def _layer_cells(lowered: LoweredLayer, *, exact: bool) -> Iterator[str]:
@@ -153,8 +160,12 @@ def _has_count(lowered: LoweredLayer) -> bool:
 def _cells(line: Line, *, exact: bool) -> tuple[str, ...]:
     if not exact:
         return (shown_energy(line),)
-    state = standing(line)
-    return ("" if state == "unpriced" else repr(line.cost.energy_joules), state)
+    cost, state = line.cost, standing(line)
+    if state == "unpriced":
+        return ("", "", "", "", state)
+    high = "" if line.unpriced else repr(cost.energy_joules_high)
+    time = "" if cost.latency_seconds is None else repr(cost.latency_seconds)
+    return (repr(cost.energy_joules), repr(cost.energy_joules_low), high, time, state)
 
 
 def _title(estimate: Estimate) -> str:
@@ -168,19 +179,24 @@ def _title(estimate: Estimate) -> str:
     )
 
 
-def _footer(estimate: Estimate, *, exact: bool) -> list[tuple[str, ...]]:
+def _footer(estimate: Estimate, *, exact: bool) -> Iterator[tuple[str, ...]]:
     bills = estimate.bills.values()
-    beside = ("",) * exact
+    beside = ("",) * (_EXACT_CELLS - 1) * exact
+
+    def row(title: str, tell: Callable[[Bill], str], *counts: str) -> tuple[str, ...]:
+        cells = [cell for bill in bills for cell in (tell(bill), *beside)]
+        return (title, "", "", *(counts or ("", "")), *cells)
+
     parameters = f"{_least(_parameters_known(estimate))}{estimate.network.parameter_count:,}"
     macs = f"{_least(_macs_known(estimate))}{estimate.macs:,}"
-    energies = [cell for bill in bills for cell in (_total_cell(bill), *beside)]
-    covered = [cell for bill in bills for cell in (f"{bill.coverage.fraction:.1%}", *beside)]
-    handed_on = [cell for bill in bills for cell in (_percent(bill.coverage.activations), *beside)]
-    return [
-        ("Total", "", "", parameters, macs, *energies),
-        ("Layers covered", "", "", "", "", *covered),
-        ("Activations covered", "", "", "", "", *handed_on),
-    ]
+    yield row("Total", _total_cell, parameters, macs)
+    if any(map(_has_range, bills)):
+        yield row("Total, low", _low_cell)
+        yield row("Total, high", _high_cell)
+    if any(bill.total.latency_seconds is not None for bill in bills):
+        yield row("Latency", _latency_cell)
+    yield row("Layers covered", lambda bill: f"{bill.coverage.fraction:.1%}")
+    yield row("Activations covered", lambda bill: _percent(bill.coverage.activations))
 
 
 def _percent(share: Share) -> str:
@@ -201,6 +217,27 @@ def _least(known: object) -> str:
 
 def _total_cell(bill: Bill) -> str:
     return _least(bill.is_complete) + _joules(bill.total.energy_joules)
+
+
+def _has_range(bill: Bill) -> bool:
+    return bill.total.energy_joules_low != bill.total.energy_joules_high
+
+
+def _low_cell(bill: Bill) -> str:
+    low = _least(bill.is_complete) + _joules(bill.total.energy_joules_low)
+    return low if _has_range(bill) else ""
+
+
+def _high_cell(bill: Bill) -> str:
+    high = _joules(bill.total.energy_joules_high) if bill.is_complete else _UNKNOWN
+    return high if _has_range(bill) else ""
+
+
+def _latency_cell(bill: Bill) -> str:
+    seconds = bill.total.latency_seconds
+    if seconds is None:
+        return _UNKNOWN
+    return _least(bill.is_complete) + format_quantity(seconds, "s")
 
 
 def _notes(estimate: Estimate) -> Iterator[str]:

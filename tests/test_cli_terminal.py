@@ -85,7 +85,9 @@ def test_devices_that_do_not_fit_beside_each_other_follow_below(deep: Table) -> 
 
 def test_a_part_has_no_footer_that_says_nothing(deep: Table) -> None:
     (whole,) = terminal.fit(deep, 300)
-    assert [row[0] for row in whole.footer] == ["Total", "Layers covered", "Activations covered"]
+    assert [row[0] for row in whole.footer] == [
+        "Total", "Total, low", "Total, high", "Layers covered", "Activations covered",
+    ]  # fmt: skip
     kinds = Table(
         "t", [Column("Layer"), Column("Kind" * 9), Column("cpu", numeric=True)],
         [["a", "b", "1 J"]], [["Total", "", "1 J"], ["Layers covered", "", "100.0%"]],

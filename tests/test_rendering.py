@@ -13,9 +13,10 @@ import worlds
 from attrs import frozen
 
 import costmodel
-from costmodel import Contraction, Device, Estimate, Scenario, rendering
+from costmodel import Contraction, Cost, Device, Estimate, Scenario, rendering
 from costmodel.operators import Activation
 from costmodel.tensor import Tensor
+from costmodel.units import format_quantity
 from costmodel_hardware.processors import PerOperation
 
 NETWORKS = Path(__file__).parent / "networks"
@@ -47,6 +48,21 @@ class Silent(PerOperation):
 def silent() -> Device:
     """The figures of cpu in a class that says nothing of what it leaves out."""
     return Silent("silent", **worlds.CATALOGUE.device("cpu").parameters)
+
+
+@frozen
+class Timed(PerOperation):
+    """A processor that takes a millisecond for every operator."""
+
+    def price(self, operator: Any, scenario: Scenario | None = None) -> Any:
+        answer = super().price(operator, scenario)
+        return Cost(answer.charges, 1e-3) if isinstance(answer, Cost) else answer
+
+
+@pytest.fixture
+def timed() -> Device:
+    """The figures of cpu in a class that models time."""
+    return Timed("timed", **worlds.CATALOGUE.device("cpu").parameters)
 
 
 @pytest.fixture
@@ -142,6 +158,53 @@ def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
     found = line(partial, "second")
     assert found["energy_joules"]["value"] == pytest.approx(150 * 8.6e-9)
     assert found["energy_joules"]["high"] is None
+
+
+# ------------------------------------------------------------------ ranges and times
+
+
+def test_the_range_of_a_total_has_rows_where_a_device_has_one() -> None:
+    found = of(NETWORKS / "dense.json", "cpu", "loihi")
+    low, high = row(found, "Total, low"), row(found, "Total, high")
+    assert (low["cpu"], high["cpu"]) == ("", "")
+    total = found.total("loihi")
+    shown = [format_quantity(x, "J") for x in (total.energy_joules_low, total.energy_joules_high)]
+    assert [low["loihi"], high["loihi"]] == shown
+    assert "Total, low" not in str(of(NETWORKS / "dense.json", "cpu", "gpu"))
+
+
+def test_nobody_knows_how_high_a_lower_bound_may_be() -> None:
+    found = of(NETWORKS / "vision.json", "loihi")
+    assert row(found, "Total, low")["loihi"].startswith(">= ")
+    assert row(found, "Total, high")["loihi"] == "?"
+
+
+def test_the_time_has_a_row_where_a_device_models_it(timed: Device, unknown: str) -> None:
+    found = row(of(NETWORKS / "dense.json", "cpu", timed), "Latency")
+    assert (found["cpu"], found["timed"]) == ("?", "4 ms")
+    assert row(of(unknown, timed), "Latency")["timed"] == ">= 2 ms"
+    assert "Latency" not in str(of(NETWORKS / "dense.json", "cpu", "loihi"))
+
+
+def test_a_spreadsheet_has_ranges_and_times(timed: Device, partial: Estimate) -> None:
+    found = {item["Layer"]: item for item in rows(of(NETWORKS / "vision.json", "loihi", timed))}
+    conv, pool = found["conv"], found["pool"]
+    low, value, high = (float(conv[f"loihi{x} (J)"]) for x in (" low", "", " high"))
+    assert low < value < high
+    assert float(conv["timed latency (s)"]) == 0.001
+    assert conv["loihi latency (s)"] == ""
+    assert [pool[f"loihi{x} (J)"] for x in (" low", "", " high")] == ["", "", ""]
+    second = next(item for item in rows(partial) if item["Layer"] == "second")
+    assert float(second["cpu low (J)"]) == float(second["cpu (J)"])
+    assert second["cpu high (J)"] == ""
+
+
+def test_the_footer_of_an_exact_table_stands_under_its_columns(timed: Device) -> None:
+    table = of(NETWORKS / "dense.json", "loihi", timed).table(exact=True)
+    titles = [column.title for column in table.columns]
+    (latency,) = [row for row in table.footer if row[0] == "Latency"]
+    assert latency[titles.index("timed (J)")] == "4 ms"
+    assert len(latency) == len(titles)
 
 
 # ------------------------------------------------------------------ what is never in a price
