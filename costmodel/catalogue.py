@@ -43,6 +43,7 @@ NOT_INSTALLED = (
     "no plugin offers any: costmodel was probably imported from a checkout that was never "
     "installed; run `pip install -e .` in it, then `costmodel plugins`"
 )
+_NEXT = "for another sort, `costmodel new-plugin NAME --reader` writes a reader"
 _FILE_SUFFIXES = (".yaml", ".yml")
 
 
@@ -82,10 +83,10 @@ class Catalogue:
             message = f"no such file: {source}"
             raise ReadError(message)
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
-        shown = repr(source) if isinstance(source, str | Path) else f"a {type(source).__name__!r}"
         offered = self._ask("costmodel_readers").owners
-        hint = "" if offered else f"; {NOT_INSTALLED}"
-        message = f"no reader accepts {shown:.200}; {known}{hint}"
+        broken = "; ".join(self.plugins.problems)
+        hint = f"; {_NEXT if offered else broken or NOT_INSTALLED}"
+        message = f"no reader accepts {_described(source):.200}; {known}{hint}"
         raise ReadError(message)
 
     def _accepts(self, reader: Reader, source: object) -> bool:
@@ -216,8 +217,7 @@ class Catalogue:
         files = self._ask("costmodel_device_files").values
         self._check_conflict("costmodel_device_files", name)
         if name not in files:
-            hint = "or give the path of a YAML file" if files else NOT_INSTALLED
-            raise UnknownNameError(name, files, "device", hint)
+            raise UnknownNameError(name, files, "device", _device_hint(name, files))
         device = self.load_device(files[name])
         if device.name != name:
             message = f"name: expected {name!r} as the file is called, found {device.name!r}"
@@ -330,6 +330,24 @@ class _Answers:
 def installed() -> Catalogue:
     """The catalogue of the running environment."""
     return Catalogue(plugin_search.installed())
+
+
+def _device_hint(name: str, files: Mapping[str, Any]) -> str:
+    if not files:
+        return NOT_INSTALLED
+    if _is_missing_file(name):
+        return "or give the path of a YAML file"
+    return f"the name of a device file ends in {' or '.join(_FILE_SUFFIXES)}"
+
+
+def _described(source: object) -> str:
+    if not isinstance(source, str | Path):
+        return f"a {type(source).__name__!r}"
+    try:
+        is_folder = Path(source).is_dir()
+    except (OSError, ValueError):  # a text too long for a path
+        is_folder = False
+    return f"the folder {str(source)!r}" if is_folder else repr(source)
 
 
 def _is_missing_file(source: str) -> bool:

@@ -33,6 +33,7 @@ TEXT_LIMIT: Final = 2000
 MOST_JOULES: Final = 1.0
 """Of one operation: more is a prefix that was forgotten or mistyped."""
 
+_ENTRY: Final = "a mapping such as {value: 2 pJ, source: KEY, evidence: vendor}"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """The name of a device: one word to type, in a list separated by commas too."""
 _NOT_ZERO: Final = re.compile(r"[+-]?[0.]*[1-9]")
@@ -174,16 +175,23 @@ class _File:
         value = self._quantity(f"{path}.value", entry.value, unit)
         low = value if entry.low is None else self._quantity(f"{path}.low", entry.low, unit)
         high = value if entry.high is None else self._quantity(f"{path}.high", entry.high, unit)
+        self._check_order(f"{path}.low", "at most", entry, entry.low, low, value)
+        self._check_order(f"{path}.high", "at least", entry, entry.high, value, high)
         if len(self.mistakes) > before or value is None or low is None or high is None:
             return None
-        try:
-            return Parameter(
-                name, value.value, value.unit, source, entry.evidence,
-                low=low.value, high=high.value, note=entry.note,
-            )  # fmt: skip
-        except ValueError as error:
-            self.mistakes.append(f"{path}: {error}")
-            return None
+        return Parameter(
+            name, value.value, value.unit, source, entry.evidence,
+            low=low.value, high=high.value, note=entry.note,
+        )  # fmt: skip
+
+    def _check_order(
+        self, path: str, demand: str, entry: _Entry, given: object,
+        less: Quantity | None, more: Quantity | None,
+    ) -> None:  # fmt: skip
+        """Tell of an end of the range that is on the wrong side of the value."""
+        if less and more and less.value > more.value:
+            value = f"expected {demand} the value {str(entry.value)!r}"
+            self.mistakes.append(f"{path}: {value}, found {str(given)!r}")
 
     def _citation(self, path: str, raw: Any) -> str:
         key = raw.get("source") if isinstance(raw, dict) else None
@@ -204,13 +212,9 @@ class _File:
 
     def _quantity(self, path: str, text: str | float, unit: str | None) -> Quantity | None:
         try:
-            quantity = parse_quantity(str(text))
+            quantity = parse_quantity(str(text), unit)
         except UnitError as error:
             self.mistakes.append(f"{path}: {error}")
-            return None
-        if unit is not None and quantity.unit != unit:
-            wanted = f"a quantity in {unit}" if unit else "a number without a unit"
-            self.mistakes.append(f"{path}: expected {wanted}, found {str(text)!r}")
             return None
         if quantity.value < 0:
             self.mistakes.append(f"{path}: expected a value that is not negative, found {text!r}")
@@ -260,13 +264,13 @@ def _make_converter() -> Converter:
     )
     converter.register_structure_hook(_Head, lambda raw, cls: rename(_mapping(raw), cls))
     plain = cattrs.gen.make_dict_structure_fn(_Entry, converter)
-    converter.register_structure_hook(_Entry, lambda raw, cls: plain(_mapping(raw), cls))
+    converter.register_structure_hook(_Entry, lambda raw, cls: plain(_mapping(raw, _ENTRY), cls))
     return converter
 
 
-def _mapping(raw: Any) -> Mapping[str, Any]:
+def _mapping(raw: Any, demand: str = "a mapping") -> Mapping[str, Any]:
     if not isinstance(raw, dict):
-        message = f"expected a mapping, found {raw!r:.80}"
+        message = f"expected {demand}, found {raw!r:.80}"
         raise TypeError(message)
     return raw
 
@@ -364,7 +368,8 @@ def _parse(text: bytes, file: str) -> Any:
         _check_size(text, file)
         return yaml.load(text, _Loader)  # noqa: S506  # _Loader is a safe loader
     except yaml.YAMLError as error:
-        raise DeviceFileError(file, [f"not YAML: {' '.join(str(error).split())}"]) from None
+        told = " ".join(str(error).split()).replace('in "<byte string>", line', "at line")
+        raise DeviceFileError(file, [f"not YAML: {told}"]) from None
     except (ValueError, RecursionError) as error:
         raise DeviceFileError(file, [f"not YAML: {error}"]) from None
 

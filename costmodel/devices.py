@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar, overloa
 
 from attrs import Attribute, evolve, field, fields, frozen
 
-from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.errors import CostModelError, ScenarioError, UnitError, UnknownNameError
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
 from costmodel.sizes import Sizes, always, least, most
@@ -412,8 +412,8 @@ class Device:
         changed: dict[str, Any] = {}
         for name, value in values.items():
             if name not in units and name not in options:
-                known = [*units, *options]
-                raise UnknownNameError(name, known, f"parameter of device {self.name!r}")
+                hint = f"these are all of device {self.name!r}"
+                raise UnknownNameError(name, [*units, *options], "parameter or setting", hint)
             if name in units:
                 changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
             else:
@@ -490,11 +490,11 @@ class Device:
 
 def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:
     try:
-        quantity = parse_quantity(str(value))
-        if quantity.unit != unit:
-            message = f"expected a quantity in {unit or 'no unit'}"
-            raise ValueError(message)  # noqa: TRY301  # one place adds what and where
+        quantity = parse_quantity(str(value), unit)
         return Parameter(name, quantity.value, unit, "given by the caller", Evidence.ASSUMED)
+    except UnitError as error:
+        message = f"{where}: {error}"
+        raise CostModelError(message) from None
     except ValueError as error:
         message = f"{where} = {value!r}: {error}"
         raise CostModelError(message) from None

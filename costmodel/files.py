@@ -73,7 +73,7 @@ def json_values(content: bytes | str, where: str) -> Any:
         message = f"{where}: the JSON is nested too deeply for a network"
         raise ReadError(message) from None
     except ValueError as error:
-        message = f"{where}: not JSON: {error}"
+        message = f"{where}: not JSON: {error if content.strip() else 'it is empty'}"
         raise ReadError(message) from None
 
 

@@ -312,6 +312,15 @@ def parse_format(text: str) -> NumericFormat:
     matched = _TEXT.fullmatch(text)
     if known is not None or matched is None:
         return known or _no_format(text)
+    try:
+        made = _made(matched)
+    except FormatError as error:
+        message = f"{text!r:.40}: {error}"
+        raise FormatError(message) from None
+    return made or _no_format(text)
+
+
+def _made(matched: re.Match[str]) -> NumericFormat | None:
     signed, bits = not matched["unsigned"], int(matched["bits"])
     integer = matched["integer"]
     if matched["name"] == "int" and integer is None:
@@ -322,7 +331,7 @@ def parse_format(text: str) -> NumericFormat:
         return PowerOfTwo(bits, signed)
     if matched["name"] == "float" and signed and integer is None:
         return FloatingPoint(bits)
-    return _no_format(text)
+    return None
 
 
 def _no_format(text: str) -> NumericFormat:

@@ -18,6 +18,9 @@ DECIMAL_PREFIXES: Final = {
 }  # fmt: skip
 BINARY_PREFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
+_TYPICAL: Final = {"J": "n", "W": "m", "s": "m", "Hz": "M", "B": "G", "V": "m"}
+"""Prefixes for the examples of messages."""
+_ANY_UNIT: Final = f"one of {', '.join(UNITS)} with an SI prefix, or a quotient of two"
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SHOWN_PREFIXES: Final = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
 _SHOWN_LOWEST: Final = -18
@@ -31,19 +34,29 @@ class Quantity(NamedTuple):
     unit: str
 
 
-def parse_quantity(text: str) -> Quantity:
+def parse_quantity(text: str, wanted: str | None = None) -> Quantity:
     """Read a quantity such as `23.6 pJ`, `614 GB/s` or `0.3` (no unit: a plain number).
 
     Raises:
-        UnitError: not a number followed by at most one unit or quotient of units.
+        UnitError: not a number followed by at most one unit or quotient of units, or not in the
+            SI unit that is `wanted`.
 
     """
     matched = _NUMBER.match(text.strip())
     if matched is None:
-        message = f"{text!r} is not a quantity; expected a number and a unit, such as '23.6 pJ'"
+        demand = "a number and a unit, such as '23.6 pJ'" if wanted is None else demanded(wanted)
+        message = f"{text!r} is not a quantity; expected {demand}"
         raise UnitError(message)
     unit_text = text.strip()[matched.end() :].strip()
-    exponent, factor, unit = _scale(unit_text, text)
+    try:
+        exponent, factor, unit = _scale(unit_text)
+    except UnitError as error:
+        demand = _ANY_UNIT if wanted is None else demanded(wanted)
+        message = f"unit {str(error)!r} in {text!r} is not known; expected {demand}"
+        raise UnitError(message) from None
+    if wanted is not None and unit != wanted:
+        message = f"expected {demanded(wanted)}, found {text!r}"
+        raise UnitError(message)
     # Shifting the decimal point keeps '23.6 pJ' the float nearest to 23.6e-12.
     value = float(Decimal(matched.group()).scaleb(exponent)) * factor
     if not math.isfinite(value):
@@ -69,26 +82,30 @@ def _significant(value: float, digits: int) -> str:
     return f"{float(text):.0f}" if "e" in text and 1 <= abs(value) < _LONGEST_PLAIN else text
 
 
-def _scale(unit_text: str, whole: str) -> tuple[int, int | float, str]:
+def demanded(unit: str) -> str:
+    """What to give where a quantity in an SI unit is wanted, with an example."""
+    if not unit:
+        return "a number without a unit, such as '2'"
+    return f"a quantity in {unit}, such as '2 {_TYPICAL.get(unit.partition('/')[0], '')}{unit}'"
+
+
+def _scale(unit_text: str) -> tuple[int, int | float, str]:
+    """The powers of ten and other factor to the SI unit, and that; an error names the culprit."""
     if not unit_text:
         return 0, 1, ""
     upper, slash, lower = unit_text.partition("/")
-    exponent, factor, unit = _prefixed(upper.strip(), whole)
+    exponent, factor, unit = _prefixed(upper.strip())
     if not slash:
         return exponent, factor, unit
-    below_exponent, below_factor, below = _prefixed(lower.strip(), whole)
+    below_exponent, below_factor, below = _prefixed(lower.strip())
     return exponent - below_exponent, factor / below_factor, f"{unit}/{below}"
 
 
-def _prefixed(text: str, whole: str) -> tuple[int, int, str]:
+def _prefixed(text: str) -> tuple[int, int, str]:
     for unit in UNITS:
         prefix = text.removesuffix(unit)
         if prefix != text and prefix in DECIMAL_PREFIXES:
             return DECIMAL_PREFIXES[prefix], 1, unit
         if prefix != text and prefix in BINARY_PREFIXES and unit in {"B", "bit"}:
             return 0, BINARY_PREFIXES[prefix], unit
-    message = (
-        f"unit {text!r} in {whole!r} is not known; "
-        f"expected one of {', '.join(UNITS)} with an SI prefix, or a quotient of two"
-    )
-    raise UnitError(message)
+    raise UnitError(text)

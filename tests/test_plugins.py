@@ -426,7 +426,7 @@ def test_a_strangers_reader_may_take_texts_that_are_no_path() -> None:
         (lambda world: world.convention("costmodell"), "nearest known: 'costmodel'"),
         (
             lambda world: world.device("cpu", energy_per_mac="1 pJ"),
-            "unknown parameter of device 'cpu'",
+            "unknown parameter or setting 'energy_per_mac'.*these are all of device 'cpu'",
         ),
     ],
 )
@@ -484,6 +484,15 @@ def test_what_a_plugin_prints_is_no_data(
 def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take() -> None:
     with pytest.raises(ReadError, match=r"no reader accepts a 'int'.*keras"):
         world(**HOUSE).read(7)
+
+
+def test_a_source_is_not_read_where_the_reader_s_plugin_is_broken_and_that_is_told() -> None:
+    def fail() -> Any:
+        message = "no luck"
+        raise RuntimeError(message)
+
+    with pytest.raises(ReadError, match="plugin 'keras': costmodel_readers: RuntimeError: no luck"):
+        world(keras=plugin(readers=fail)).read(7)
 
 
 def test_a_file_that_is_not_there_is_told() -> None:

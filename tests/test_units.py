@@ -17,6 +17,7 @@ from costmodel.units import (
     DECIMAL_PREFIXES,
     UNITS,
     Quantity,
+    demanded,
     format_quantity,
     parse_quantity,
 )
@@ -86,6 +87,28 @@ def test_every_prefix_goes_with_every_unit(prefix: str, unit: str) -> None:
 )
 def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str) -> None:
     assert parse_quantity(text) == Quantity(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "message"),
+    [
+        ("2", "J", "expected a quantity in J, such as '2 nJ', found '2'"),
+        ("2 pJ/B", "J", "expected a quantity in J, such as '2 nJ', found '2 pJ/B'"),
+        ("2 pJ/byte", "J/B", "unit 'byte' in .*; expected a quantity in J/B, such as '2 nJ/B'"),
+        ("two", "bit", "'two' is not a quantity; expected a quantity in bit, such as '2 bit'"),
+        ("2 J", "", "expected a number without a unit, such as '2', found '2 J'"),
+        ("1e999 J", "J", "too large"),
+    ],
+)
+def test_a_unit_that_is_wanted_is_told_with_an_example(text: str, unit: str, message: str) -> None:
+    with pytest.raises(UnitError, match=message):
+        parse_quantity(text, unit)
+
+
+@pytest.mark.parametrize("unit", ["", *UNITS, "J/B", "B/s", "W/Hz"])
+def test_the_example_of_a_unit_is_a_quantity_in_it(unit: str) -> None:
+    example = demanded(unit).partition("such as ")[2].strip("'")
+    assert parse_quantity(example, unit).unit == unit
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,19 @@ _LIST = tuple(map(Column, ("Name", "Class", "Title", "Process", "Plugin")))
 _NEXT = "figures: `costmodel devices show NAME`; formulas: `costmodel devices classes`"
 
 
-@click.group(invoke_without_command=True)
+class _Devices(click.Group):
+    """The group, which expects that a device is given where a command belongs."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or say how a device is shown."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            message = f"{error.format_message()} To see a device: costmodel devices show NAME"
+            raise click.UsageError(message, ctx) from None
+
+
+@click.group(cls=_Devices, invoke_without_command=True)
 @click.pass_context
 def devices(context: click.Context) -> None:
     """List the devices; show one, or the classes that they are of; check device files.

@@ -98,6 +98,9 @@ def read(model: str) -> Network:
     if model == "-":
         message = "MODEL is '-': a network is not read from standard input; give a file"
         raise click.UsageError(message)
+    if model in catalogue.installed().device_names and not Path(model).exists():
+        message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
+        raise click.UsageError(message)
     return library.read(model)
 
 

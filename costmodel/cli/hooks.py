@@ -47,7 +47,7 @@ def hooks(name: str | None, *, markdown: bool) -> None:
         return
     short = name.removeprefix(_PREFIX)
     if short not in known:
-        raise UnknownNameError(name, known, "hook")
+        raise UnknownNameError(short, known, "hook")
     click.echo(contract(known[short]))
 
 

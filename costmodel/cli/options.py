@@ -28,27 +28,35 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SET_EXAMPLE: Final = "loihi.energy_per_neuron_update='60 pJ'"
 
 
-def quantity(text: str, unit: str) -> float:
-    """The number in `text`, plain or with a prefix of `unit`, in the SI unit."""
+def quantity(text: str, unit: str) -> float | None:
+    """The number in `text`, plain or with a prefix of `unit`, in the SI unit, if it is one."""
     try:
         found = parse_quantity(str(text))
-    except UnitError as error:
-        raise click.BadParameter(str(error)) from None
-    if found.unit not in {"", unit}:
-        message = f"{text!r} is no quantity in {unit}"
-        raise click.BadParameter(message)
-    return found.value
+    except UnitError:
+        return None
+    return found.value if found.unit in {"", unit} else None
 
 
 def seconds(text: str) -> float:
     """A length of time."""
-    return quantity(text, "s")
+    length = quantity(text, "s")
+    if length is None:
+        message = f"{text!r} is no length of time; expected seconds, such as 0.001 or '1 ms'"
+        raise click.BadParameter(message)
+    return length
 
 
 def rate(text: str) -> tuple[str | None, float]:
     """`LAYER=HZ` as a pair; the layer is None where the rate is for all."""
     name, value = _named(text)
-    return name, quantity(value, "Hz")
+    hertz = quantity(value, "Hz")
+    if hertz is None or name == "":
+        message = (
+            f"{text!r} is no firing rate; expected a number of hertz, such as 10, or "
+            "LAYER=number, such as dense=12.5"
+        )
+        raise click.BadParameter(message)
+    return name, hertz
 
 
 def shape(text: str) -> tuple[str | None, Shape]:
@@ -217,7 +225,8 @@ class Conditions:
         changes: dict[str, dict[str, str | float]] = {name: {} for name in names}
         for device, parameter, value in self.settings:
             if device not in changes:
-                raise UnknownNameError(device, changes, "device in --set")
+                hint = "--set changes devices that are given with -d"
+                raise UnknownNameError(device, changes, "device in --set", hint)
             changes[device][parameter] = value
         return changes
 

@@ -17,6 +17,7 @@ from costmodel.errors import ReadError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer, UnknownLayer, work_of
 from costmodel.network import (
     LAYER_LIMIT,
+    SCHEMA,
     Network,
     Port,
     bound_input,
@@ -119,7 +120,14 @@ def _view(source: object, rules: LayerRules) -> LayerView:
 
 
 def _config_view(config: Any, where: str, rules: LayerRules) -> LayerView:
-    version = config.get("keras_version") if isinstance(config, dict) else None
+    if not (isinstance(config, dict) and isinstance(config.get("class_name"), str)):
+        message = (
+            f"{where}: no network: expected a Keras configuration with class_name and config, as "
+            f"model.to_json() writes it, or JSON that starts with the schema {SCHEMA!r}; "
+            f"found {config!r:.80}"
+        )
+        raise ReadError(message)
+    version = config.get("keras_version")
     if isinstance(version, str) and version.startswith("1."):
         message = f"{where}: written by Keras {version}; load it in Keras 2 and save it there"
         raise ReadError(message)

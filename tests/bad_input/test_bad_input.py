@@ -137,6 +137,7 @@ def without_config(path: Path) -> Path:
 
 DEEP = b'{"class_name": "Functional", "config": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
+NO_CONFIG = "expected a Keras configuration with class_name and config, as model.to_json() writes"
 FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "not a zip": ("a.keras", lambda p: written(p, b"hello" * 99), "not a whole .keras file"),
     "cut off": ("a.keras", cut, "not a whole .keras file"),
@@ -153,15 +154,17 @@ FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "a folder": ("a.keras", folder, "cannot be read: Is a directory"),
     "a folder of JSON": ("a.json", folder, "cannot be read: Is a directory"),
     "missing": ("a.keras", lambda p: p, "no such file"),
-    "another ending": ("a.onnx", lambda p: written(p, b"x"), "no reader accepts"),
-    "empty JSON": ("a.json", lambda p: written(p, b""), "not JSON"),
+    "another ending": ("a.onnx", lambda p: written(p, b"x"), "new-plugin NAME --reader"),
+    "a folder of another sort": ("saved_model", folder, "no reader accepts the folder '"),
+    "empty JSON": ("a.json", lambda p: written(p, b""), "not JSON: it is empty"),
     "half a JSON": ("a.json", lambda p: written(p, b'{"class_name": "Fun'), "not JSON"),
     "binary JSON": ("a.json", lambda p: written(p, b"\x80\xff" * 99), "not JSON"),
-    "a list": ("a.json", lambda p: written(p, b"[]"), "expected a layer with a class_name"),
-    "a number": ("a.json", lambda p: written(p, b"3"), "expected a layer with a class_name"),
-    "a text": ("a.json", lambda p: written(p, b'"x"'), "expected a layer with a class_name"),
-    "null": ("a.json", lambda p: written(p, b"null"), "expected a layer with a class_name"),
-    "nothing": ("a.json", lambda p: written(p, b"{}"), "expected a layer with a class_name"),
+    "a list": ("a.json", lambda p: written(p, b"[]"), NO_CONFIG),
+    "a number": ("a.json", lambda p: written(p, b"3"), NO_CONFIG),
+    "a text": ("a.json", lambda p: written(p, b'"x"'), NO_CONFIG),
+    "null": ("a.json", lambda p: written(p, b"null"), NO_CONFIG),
+    "nothing": ("a.json", lambda p: written(p, b"{}"), NO_CONFIG),
+    "JSON of another sort": ("a.json", lambda p: written(p, b'{"layers": []}'), NO_CONFIG),
     "5,000 digits": ("a.json", lambda p: written(p, b"1" * 5000), "not JSON"),
     "half a character": ("a.json", lambda p: written(p, b'{"a": "\\ud800"}'), "no Unicode"),
     "half a character, raw": (
@@ -474,12 +477,16 @@ def test_a_rate_that_is_no_number_is_refused(rate: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--rate", "nan"], "'nan' is not a quantity"),
-        (["--rate", "ten"], "'ten' is not a quantity"),
-        (["--rate", "10 J"], "'10 J' is no quantity in Hz"),
-        (["--rate", ""], "'' is not a quantity"),
-        (["--rate", "first="], "'' is not a quantity"),
-        (["--dt", "soon"], "'soon' is not a quantity"),
+        (["--rate", "nan"], "'nan' is no firing rate"),
+        (["--rate", "ten"], "'ten' is no firing rate; expected a number of hertz, such as 10, or"),
+        (["--rate", "10 J"], "'10 J' is no firing rate"),
+        (["--rate", ""], "'' is no firing rate"),
+        (["--rate", "first="], "'first=' is no firing rate; expected a number of hertz"),
+        (["--rate", "first=ten"], "or LAYER=number, such as dense=12.5"),
+        (["--rate", "=10"], "'=10' is no firing rate"),
+        (["--dt", "soon"], "'soon' is no length of time; expected seconds, such as 0.001"),
+        (["--dt", "1 Hz"], "'1 Hz' is no length of time"),
+        (["--source-format", "int0"], "'int0': bits is 0; expected a whole number"),
         (["--timesteps", "many"], "'many' is not a valid integer"),
         (["--input-shape", "axb"], "'axb' is no shape"),
         (["--input-shape", "0x3"], "0 in shape"),
@@ -491,6 +498,20 @@ def test_a_rate_that_is_no_number_is_refused(rate: Any) -> None:
 )
 def test_an_option_that_cannot_be_read_is_wrong_use(options: list[str], words: str) -> None:
     told("estimate", DENSE, "-d", "cpu", *options, words=words)
+
+
+def test_a_device_in_the_place_of_a_model_is_told() -> None:
+    told("estimate", DENSE, "-d", "cpu", "loihi", words="'loihi', which is a device: give it as -d")
+
+
+def test_a_device_in_the_place_of_a_command_is_told() -> None:
+    told(
+        "devices", "loihi", words="No such command 'loihi'. To see a device: costmodel devices show"
+    )
+
+
+def test_a_file_of_another_ending_in_the_place_of_a_device_is_told() -> None:
+    told("estimate", DENSE, "-d", DENSE, words="the name of a device file ends in .yaml or .yml")
 
 
 def test_a_missing_rate_says_how_to_give_one() -> None:
@@ -537,8 +558,10 @@ def test_an_unknown_name_is_told_with_the_nearest(case: str) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("3 W", "expected a quantity in J"),
-        ("3", "expected a quantity in J"),
+        ("3 W", "energy_per_neuron_update: expected a quantity in J, such as '2 nJ', found '3 W'"),
+        ("3", "expected a quantity in J, such as '2 nJ', found '3'"),
+        ("3 pJ/B", "expected a quantity in J, such as '2 nJ', found '3 pJ/B'"),
+        ("3 pJ/byte", "unit 'byte' in '3 pJ/byte' is not known; expected a quantity in J, such as"),
         ("-3 pJ", "not negative"),
         ("nan", "'nan' is not a quantity"),
         ("1e999 J", "too large"),
@@ -554,7 +577,7 @@ def test_a_value_that_a_parameter_cannot_have_is_refused(value: str, words: str)
 def test_a_device_in_set_that_was_not_asked_for_is_told() -> None:
     told(
         "estimate", DENSE, "-d", "cpu", "--set", "cpuu.energy_per_neuron_update=1 pJ",
-        words="unknown device in --set 'cpuu' nearest known: 'cpu'",
+        words="unknown device in --set 'cpuu' nearest known: 'cpu' known: cpu --set changes",
     )  # fmt: skip
 
 
