@@ -160,6 +160,25 @@ def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
     assert found["energy_joules"]["high"] is None
 
 
+# ------------------------------------------------------------------ components
+
+
+@pytest.mark.parametrize(
+    ("device", "components"),
+    [
+        ("cpu", {"compute"}),
+        ("loihi", {"synapse", "neuron"}),
+        ("loihi-silicon", {"inputs", "synapse", "neuron"}),
+        ("horowitz-45nm", {"inputs", "parameters", "outputs", "compute"}),
+    ],
+)
+def test_spiking_words_are_for_devices_that_work_when_spikes_arrive(
+    device: str, components: set[str]
+) -> None:
+    found = of(NETWORKS / "vision.json", device).to_dict()["devices"][device]
+    assert set(found["components"]) == components
+
+
 # ------------------------------------------------------------------ ranges and times
 
 

@@ -38,13 +38,13 @@ class PerOperation(Device):
     def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
         """Every multiply-accumulate once."""
         count = Factor("multiply-accumulates", operator.macs)
-        return _cost("synapse", self.energy_per_multiply_accumulate, count, scenario)
+        return _cost(self.energy_per_multiply_accumulate, count, scenario)
 
     @prices(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """Every element once."""
         count = Factor("neuron updates", operator.elements)
-        return _cost("neuron", self.energy_per_neuron_update, count, scenario)
+        return _cost(self.energy_per_neuron_update, count, scenario)
 
     @prices(Elementwise, Reduction)
     def arithmetic(self, operator: Operator, scenario: Scenario) -> Outcome:
@@ -53,7 +53,7 @@ class PerOperation(Device):
         if not total:
             return Free("nothing is computed: a window of one element")
         count = Factor("operations", total)
-        return _cost("compute", self.energy_per_other_operation, count, scenario)
+        return _cost(self.energy_per_other_operation, count, scenario)
 
     @prices(Lookup, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
@@ -61,6 +61,6 @@ class PerOperation(Device):
         return Free("no arithmetic; the energies of this device hold their share of memory access")
 
 
-def _cost(component: str, price: Parameter, count: Factor, scenario: Scenario) -> Cost:
+def _cost(price: Parameter, count: Factor, scenario: Scenario) -> Cost:
     factors = (count,) if scenario.batch == 1 else (count, Factor("examples", scenario.batch))
-    return Cost((Charge(component, price, factors),))
+    return Cost((Charge("compute", price, factors),))
