@@ -98,7 +98,7 @@ def read(model: str) -> Network:
     if model == "-":
         message = "MODEL is '-': a network is not read from standard input; give a file"
         raise click.UsageError(message)
-    if model in catalogue.installed().device_names and not Path(model).exists():
+    if not Path(model).exists() and model in catalogue.installed().device_names:
         message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
         raise click.UsageError(message)
     return library.read(model)
