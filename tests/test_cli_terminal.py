@@ -68,7 +68,7 @@ def test_columns_give_way_in_order_and_it_is_said(deep: Table) -> None:
         assert not set(gone) & set(titles(fitted))
     (fitted,) = terminal.fit(deep, 80)
     assert titles(fitted) == ["Layer", *SIX]
-    assert "left out to fit 80 columns: Kind, Output, Parameters, MACs" in fitted.notes[-1]
+    assert "hidden to fit 80 columns: Kind, Output, Parameters, MACs" in fitted.notes[-1]
 
 
 def test_a_wide_terminal_shows_everything(deep: Table) -> None:
@@ -152,7 +152,7 @@ YELLOW = "\x1b[33m"
 
 def test_a_terminal_gets_a_table_of_its_width_in_colour() -> None:
     words = on_a_terminal(60, *ESTIMATE)
-    assert "left out to fit 60 columns: Kind" in " ".join(words.split())
+    assert "hidden to fit 60 columns: Kind" in " ".join(words.split())
     assert YELLOW in words
 
 

@@ -49,8 +49,8 @@ def fit(table: Table, width: int) -> tuple[Table, ...]:
             if measure(fitted) > width and _has(fitted, title):
                 fitted, dropped = _without(fitted, title), [*dropped, title]
     if dropped:
-        left_out = f"left out to fit {width} columns: {', '.join(dropped)}"
-        fitted = evolve(fitted, notes=(*fitted.notes, f"{left_out} (-o FILE and a pipe have all)"))
+        hidden = f"hidden to fit {width} columns: {', '.join(dropped)}"
+        fitted = evolve(fitted, notes=(*fitted.notes, f"{hidden} (-o FILE and a pipe have all)"))
     return tuple(_blocks(fitted, width))
 
 

@@ -25,6 +25,7 @@ class Crossbar(Device):
     """Analog products in a crossbar, and a conversion for every result; the rest is unpriced."""
 
     family: ClassVar = "acme-crossbar"
+    leaves_out: ClassVar = "control, static power, time"
 
     energy_per_product: Parameter = parameter("J")
     energy_per_conversion: Parameter = parameter("J")
