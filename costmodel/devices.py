@@ -95,8 +95,13 @@ class Charge:
     component: str
     parameter: Parameter
     factors: tuple[Factor, ...]
-    count: float = field(eq=False)
+    count: float = field(init=False, eq=False)
     """How many times the unit price is due: the product of the factors."""
+
+    @count.default
+    def _product(self) -> float:
+        """What a subclass of attrs fills in."""
+        return Charge(self.component, self.parameter, self.factors).count
 
     def __init__(self, component: str, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
         """Multiply the factors."""
