@@ -15,7 +15,7 @@ import click
 import pytest
 import worlds
 from attrs import frozen
-from click.testing import CliRunner, Result
+from console import DENSE, OPEN_AXES, TWO_INPUTS, VISION, good, run
 
 import costmodel
 from costmodel import (
@@ -30,26 +30,14 @@ from costmodel import (
     prices,
 )
 from costmodel import catalogue as catalogues
-from costmodel.cli import main
 from costmodel.operators import Contraction, Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NETWORKS = Path(__file__).parent / "networks"
-VISION, DENSE = str(NETWORKS / "vision.json"), str(NETWORKS / "dense.json")
-TWO_INPUTS, OPEN_AXES = str(NETWORKS / "two_inputs.json"), str(NETWORKS / "open_axes.json")
+    from click.testing import Result
+
 COMMAND = Path(sys.executable).with_name("costmodel")
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def good(*arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def command(*arguments: str, **extra: Any) -> subprocess.CompletedProcess[str]:

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from pathlib import Path
 from typing import Any
 
+import console
 import pytest
 import worlds
-from click.testing import CliRunner, Result
+from console import DENSE, VISION
 
-from costmodel.cli import main
-
-NETWORKS = Path(__file__).parent / "networks"
-VISION, DENSE = str(NETWORKS / "vision.json"), str(NETWORKS / "dense.json")
 RATE = ("--rate", "10")
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, ["compare", *map(str, arguments)])
-
-
-def good(*arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+run, good = functools.partial(console.run, "compare"), functools.partial(console.good, "compare")
 
 
 def values(*arguments: str | Path) -> Any:

@@ -8,29 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from console import DENSE, OPEN_AXES, VISION, good, run
 from worlds import CATALOGUE
 
 from costmodel import read
-from costmodel.cli import main
 from costmodel.convention import Convention
 from costmodel.counts import count, flops
 from costmodel.layer import UnknownLayer
 from costmodel.network import Network
-
-NETWORKS = Path(__file__).parent / "networks"
-VISION, DENSE = str(NETWORKS / "vision.json"), str(NETWORKS / "dense.json")
-OPEN_AXES = str(NETWORKS / "open_axes.json")
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def good(*arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def counted(*arguments: str | Path) -> Any:

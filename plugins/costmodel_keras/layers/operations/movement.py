@@ -24,7 +24,7 @@ from costmodel_keras.layers.operations.operation import (
     kind,
     known_size,
 )
-from costmodel_keras.layers.operations.reductions import diagonal_length
+from costmodel_keras.layers.operations.reductions import OnDiagonal
 from costmodel_keras.layers.unruled import UnruledError
 
 
@@ -470,22 +470,14 @@ class Unstack(Moved):
         return [_replaced(self.whole, axis)] * number
 
 
-@frozen(slots=False)
-class Diagonal(Moved):
+class Diagonal(OnDiagonal, Moved):
     """The elements on a diagonal."""
 
     kinds: ClassVar = (kind("Diagonal"),)
 
-    offset: int = setting(settings.integer, default=0)
-    axis1: int = setting(settings.integer, default=0)
-    axis2: int = setting(settings.integer, default=1)
-
     def wholes(self) -> Sequence[Whole]:
         """The other axes, and the diagonal last."""
-        whole = self.whole
-        axes = {axis_in(self.axis1, len(whole)), axis_in(self.axis2, len(whole))}
-        length = diagonal_length(whole, self.axis1, self.axis2, self.offset)
-        return ((*[n for i, n in enumerate(whole) if i not in axes], length),)
+        return ((*self.others, self.length),)
 
 
 @frozen(slots=False)

@@ -229,35 +229,43 @@ class BatchNorm(Operation):
 
 
 @frozen(slots=False)
-class Trace(Operation):
-    """The sum along a diagonal."""
-
-    kinds: ClassVar = (kind("Trace"),)
+class OnDiagonal(Operation):
+    """What becomes of the elements on a diagonal of two axes."""
 
     offset: int = setting(settings.integer, default=0)
     axis1: int = setting(settings.integer, default=0)
     axis2: int = setting(settings.integer, default=1)
 
+    @property
+    def others(self) -> Whole:
+        """The axes that the diagonal does not cross."""
+        axes = {axis_in(axis, len(self.whole)) for axis in (self.axis1, self.axis2)}
+        return tuple(length for axis, length in enumerate(self.whole) if axis not in axes)
+
+    @property
+    def length(self) -> int | None:
+        """The number of elements on the diagonal."""
+        rows, columns = self.whole[self.axis1], self.whole[self.axis2]
+        if rows is None or columns is None or BATCH in {rows, columns}:
+            return None
+        rest = columns - self.offset if self.offset > 0 else rows + self.offset
+        return max(min(rest, rows, columns), 0)
+
+
+class Trace(OnDiagonal):
+    """The sum along a diagonal."""
+
+    kinds: ClassVar = (kind("Trace"),)
+
     def wholes(self) -> Sequence[Whole]:
         """The other axes."""
-        whole = self.whole
-        axes = {axis_in(self.axis1, len(whole)), axis_in(self.axis2, len(whole))}
-        return (tuple(length for i, length in enumerate(whole) if i not in axes),)
+        return (self.others,)
 
     def operators(self) -> Work:
         """The additions along the diagonal."""
-        length = diagonal_length(self.whole, self.axis1, self.axis2, self.offset) or 1
+        length = self.length or 1
         source = Tensor((*self.outputs[0].shape, length))
         return reducing(("sum",), source, self.outputs[0], length)
-
-
-def diagonal_length(whole: Whole, axis1: int, axis2: int, offset: int) -> int | None:
-    """The number of elements on a diagonal."""
-    rows, columns = whole[axis1], whole[axis2]
-    if rows is None or columns is None or BATCH in {rows, columns}:
-        return None
-    rest = columns - offset if offset > 0 else rows + offset
-    return max(min(rest, rows, columns), 0)
 
 
 class InTopK(Operation):
