@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,8 +90,8 @@ def test_a_product_has_its_circuit_its_size_and_its_exact_format(
     for found in (numerics.product(x, y), numerics.product(y, x)):
         assert found.result == operation.result
         assert found.circuit is operation.circuit
-        assert found.gate_factor == pytest.approx(operation.gate_factor)
-        assert found.gate_bits == pytest.approx(operation.gate_bits)
+        assert found.gate_factor == near(operation.gate_factor)
+        assert found.gate_bits == near(operation.gate_bits)
 
 
 # ------------------------------------------------------------------ sums

@@ -13,6 +13,7 @@ import console
 import pytest
 import worlds
 from console import DENSE, VISION
+from figures import near
 
 RATE = ("--rate", "10")
 
@@ -87,7 +88,7 @@ def test_a_reason_that_layers_share_stands_once_below_the_table() -> None:
 def test_a_spreadsheet_has_bare_numbers_and_whole_sentences() -> None:
     text = good(DENSE, "-d", "cpu,gpu", "--format", "csv")
     found = list(csv.DictReader(io.StringIO(text)))
-    assert float(found[0]["cpu (J)"]) == pytest.approx(630 * 8.6e-9)
+    assert float(found[0]["cpu (J)"]) == near(630 * 8.6e-9)
     assert "energy_per_multiply_accumulate 8.6 nJ ->" in found[0]["Why"]
 
 
@@ -102,7 +103,7 @@ def test_a_changed_copy_of_a_device_is_another_device(tmp_path: Path) -> None:
     text = Path(str(worlds.CATALOGUE.device("cpu").file)).read_text()
     file.write_text(text.replace("8.6 nJ", "4.3 nJ"))
     found = values(DENSE, "-d", "cpu", "-d", file)
-    assert found["energy_joules"] == pytest.approx(-785 * 4.3e-9)
+    assert found["energy_joules"] == near(-785 * 4.3e-9)
 
 
 BOTH = ("--convention", "costmodel", "--convention", "keras-spiking")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import worlds
+from figures import near
 
 import costmodel
 from costmodel import (
@@ -60,8 +61,8 @@ def test_the_differences_add_up_to_the_difference_of_the_totals() -> None:
     made = bill()
     found = compare(made, "cpu", made, "loihi")
     parts = sum(item.energy_joules for item in found.differences)
-    assert parts == pytest.approx(found.energy_joules, rel=1e-12)
-    assert found.energy_joules == pytest.approx(
+    assert parts == near(found.energy_joules, rel=1e-12)
+    assert found.energy_joules == near(
         made.total("loihi").energy_joules - made.total("cpu").energy_joules
     )
 
@@ -250,7 +251,7 @@ def test_the_table_of_a_comparison_is_narrow() -> None:
 def test_an_exact_table_has_bare_numbers_and_whole_sentences() -> None:
     made = bill()
     rows = {row[0]: row for row in compare(made, "cpu", made, "loihi").table(exact=True).rows}
-    assert float(rows["pool"][2]) == pytest.approx(1536 * 8.6e-9)
+    assert float(rows["pool"][2]) == near(1536 * 8.6e-9)
     assert rows["pool"][3] == ""
     assert rows["pool"][-1].endswith("loihi: unpriced: 'max' pooling has no spiking form")
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 import worlds
 from attrs import frozen
+from figures import near
 
 import costmodel
 from costmodel import Contraction, Cost, Device, Estimate, Scenario, rendering
@@ -156,7 +157,7 @@ def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
     assert partial.explain("second", "cpu").endswith("energy: at least 1.29 µJ")
     assert row(partial, "second")["cpu"] == "1.29 µJ + unpriced"
     found = line(partial, "second")
-    assert found["energy_joules"]["value"] == pytest.approx(150 * 8.6e-9)
+    assert found["energy_joules"]["value"] == near(150 * 8.6e-9)
     assert found["energy_joules"]["high"] is None
 
 
@@ -269,7 +270,7 @@ def test_a_spreadsheet_tells_the_status_of_every_energy() -> None:
 def test_a_spreadsheet_has_the_known_part_of_an_energy(partial: Estimate) -> None:
     found = {item["Layer"]: item for item in rows(partial)}
     assert found["second"]["cpu status"] == "partial"
-    assert float(found["second"]["cpu (J)"]) == pytest.approx(150 * 8.6e-9)
+    assert float(found["second"]["cpu (J)"]) == near(150 * 8.6e-9)
 
 
 def test_a_spreadsheet_leaves_the_unknown_empty(unknown: str) -> None:
@@ -324,5 +325,5 @@ def test_a_cost_tells_its_time_where_it_is_known() -> None:
 def test_a_hop_belongs_to_a_spike_and_not_to_each_of_its_synapses() -> None:
     chip = worlds.CATALOGUE.device("loihi-silicon")
     assert "energy_per_spike_hop" not in chip.parameters
-    assert chip.parameters["energy_per_spike"].value == pytest.approx(183.9e-12)
+    assert chip.parameters["energy_per_spike"].value == near(183.9e-12)
     assert {item.evidence.value for item in chip.parameters.values()} == {"derived"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from figures import near
 from worlds import CATALOGUE
 
 from costmodel import Input, Network, Scenario, Tensor, estimate
@@ -121,7 +122,7 @@ def test_timesteps_dt_and_rate_multiply() -> None:
     base = synapse_energy("one", rates=10.0, timesteps=10, dt=0.001)
     for more in ({"rates": 20.0}, {"timesteps": 20}, {"dt": 0.002}, {"batch": 2}):
         conditions = {"rates": 10.0, "timesteps": 10, "dt": 0.001, **more}
-        assert synapse_energy("one", **conditions) == pytest.approx(2 * base, rel=1e-12)
+        assert synapse_energy("one", **conditions) == near(2 * base, rel=1e-12)
 
 
 def test_a_scenario_is_a_value() -> None:

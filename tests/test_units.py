@@ -8,6 +8,7 @@ from typing import Any
 
 import pint
 import pytest
+from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,7 +49,7 @@ def registry() -> Any:
 def test_a_quantity_is_what_pint_takes_it_for(number: float, prefixed: Any) -> None:
     value, unit = parse_quantity(f"{number!r} {''.join(prefixed)}")
     assert unit == prefixed[1]
-    assert value == pytest.approx(number * pint_factor(*prefixed), rel=1e-15, abs=0)
+    assert value == near(number * pint_factor(*prefixed), rel=1e-15)
 
 
 @given(number=numbers, above=prefixed_units, below=prefixed_units)
@@ -56,12 +57,12 @@ def test_a_quotient_is_what_pint_takes_it_for(number: float, above: Any, below: 
     value, unit = parse_quantity(f"{number!r} {''.join(above)}/{''.join(below)}")
     assert unit == f"{above[1]}/{below[1]}"
     expected = number * pint_factor(*above) / pint_factor(*below)
-    assert value == pytest.approx(expected, rel=1e-15, abs=0)
+    assert value == near(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize(("prefix", "unit"), PREFIXED)
 def test_every_prefix_goes_with_every_unit(prefix: str, unit: str) -> None:
-    expected = (pytest.approx(pint_factor(prefix, unit), rel=1e-15, abs=0), unit)
+    expected = (near(pint_factor(prefix, unit), rel=1e-15), unit)
     assert parse_quantity(f"1{prefix}{unit}") == expected
 
 
@@ -162,7 +163,7 @@ def test_no_text_does_anything_but_parse_or_fail_as_a_unit_error(text: str) -> N
 def test_what_is_written_reads_back_within_its_digits(value: float, unit: str, digits: int) -> None:
     read = parse_quantity(format_quantity(value, unit, digits))
     assert read.unit == unit
-    assert read.value == pytest.approx(value, rel=0.51 * 10.0 ** (1 - digits), abs=0)
+    assert read.value == near(value, rel=0.51 * 10.0 ** (1 - digits))
 
 
 @given(value=st.floats(1e-17, 9e17), unit=st.sampled_from(UNITS))

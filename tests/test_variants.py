@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import pytest
 from attrs import field, frozen
+from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import CATALOGUE, SHIPPED
@@ -316,7 +317,7 @@ def test_the_time_of_each_variant_is_known_where_the_device_says_it() -> None:
     for row, operator in enumerate(many):
         one = ODD.price(operator)
         known = one.latency_seconds if isinstance(one, Cost) else math.nan
-        assert seconds[row] == pytest.approx(known, nan_ok=True)
+        assert seconds[row] == pytest.approx(known, rel=1e-9, abs=0, nan_ok=True)
     assert CATALOGUE.device("cpu").price(many).latency_seconds is None
 
 
@@ -470,7 +471,7 @@ def test_a_formula_of_sizes_is_the_formula_of_each(formula: Any, pairs: Any) -> 
     for at, (a, b) in enumerate(pairs):
         one = formula(a, b)
         expected = one if isinstance(one, tuple) else (one,)
-        assert found[at] == pytest.approx(expected, rel=1e-12)
+        assert found[at] == near(expected, rel=1e-12)
 
 
 def test_sizes_know_their_ends_and_what_holds_for_all() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from attrs import frozen
+from figures import near
 from golden.specs import Case, build, cases
 
 import costmodel
@@ -73,20 +74,20 @@ def test_firing_rates_agree_where_there_is_example_data(golden: Golden) -> None:
         return
     for layer, expected in golden.expected():
         rate = golden.energy.layer_rates[layer]
-        assert rate == pytest.approx(expected["rate"], rel=SINGLE), layer.name
+        assert rate == near(expected["rate"], rel=SINGLE), layer.name
 
 
 def test_energies_of_layers_agree(golden: Golden) -> None:
     for layer, expected in golden.expected():
         for device, parts in expected["energy"].items():
             found = golden.energy.layer_energy(layer, device, **golden.conditions)
-            assert found == pytest.approx(parts, rel=tolerance(device), abs=0), layer.name
+            assert found == near(parts, rel=tolerance(device)), layer.name
 
 
 def test_total_energies_agree(golden: Golden) -> None:
     for device, expected in golden.case["expected"]["total"].items():
         total = golden.energy.total_energy(device, **golden.conditions)
-        assert total == pytest.approx(expected, rel=tolerance(device), abs=0)
+        assert total == near(expected, rel=tolerance(device))
 
 
 def test_an_estimate_by_the_convention_agrees(golden: Golden) -> None:
@@ -104,9 +105,9 @@ def test_an_estimate_by_the_convention_agrees(golden: Golden) -> None:
         on_unpriced="bound",
     )
     totals = {device: estimate.total(device).energy_joules for device in expected}
-    assert totals == pytest.approx(expected, rel=SINGLE if is_run else EXACT, abs=0)
+    assert totals == near(expected, rel=SINGLE if is_run else EXACT)
     own = {device: golden.energy.total_energy(device, **golden.conditions) for device in expected}
-    assert totals == pytest.approx(own, rel=EXACT, abs=0)
+    assert totals == near(own, rel=EXACT)
 
 
 def tolerance(device: str) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds import CATALOGUE
@@ -56,7 +57,7 @@ def sram(device: Any, bits: float) -> float:
     ("kilobytes", "picojoules"), [(8, 10), (32, 20), (1024, 100)], ids=["8 KB", "32 KB", "1 MB"]
 )
 def test_an_sram_costs_what_was_published_for_it(kilobytes: int, picojoules: float) -> None:
-    assert sram(chip(), kilobytes * KILOBYTE) == pytest.approx(picojoules * 1e-12, rel=1e-12)
+    assert sram(chip(), kilobytes * KILOBYTE) == near(picojoules * 1e-12, rel=1e-12)
 
 
 @both
@@ -84,7 +85,7 @@ def test_fewer_values_of_a_weight_never_cost_more(name: str, value: int) -> None
     device = chip(name, weights_on_memory="fixed", activations_on_memory="fixed")
     weights = (Binary(zero_one=True), Binary(), Ternary(), FixedPoint(2))
     costs = [joules(device, dense(weight, FixedPoint(value))) for weight in weights]
-    assert costs == pytest.approx(sorted(costs), rel=1e-12)
+    assert costs == near(sorted(costs), rel=1e-12)
 
 
 def test_a_multiplier_and_an_adder_cost_what_was_published_for_them() -> None:
@@ -93,16 +94,16 @@ def test_a_multiplier_and_an_adder_cost_what_was_published_for_them() -> None:
         inputs=(Tensor((1,), FloatingPoint(32)),), parameters=(Tensor((1,), FloatingPoint(32)),),
         outputs=(Tensor((1,), FloatingPoint(32)),), loops={"all": 1}, reduction=1,
     )  # fmt: skip
-    assert joules(wired, single) == pytest.approx((3.7 + 0.9) * 1e-12)
+    assert joules(wired, single) == near((3.7 + 0.9) * 1e-12)
 
 
 def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
     tensors = dense(FixedPoint(8), FixedPoint(8), size=64)
     bare = chip(rd_wr_on_io=False).price(tensors).components
-    assert bare["parameters"] == pytest.approx(64 * 64 * 8 / 64 * 1300e-12)
+    assert bare["parameters"] == near(64 * 64 * 8 / 64 * 1300e-12)
     staged = chip(rd_wr_on_io=True).price(tensors).components
     inside = chip(weights_on_memory="sram").price(tensors).components
-    assert staged["parameters"] == pytest.approx(bare["parameters"] + inside["parameters"])
+    assert staged["parameters"] == near(bare["parameters"] + inside["parameters"])
 
 
 def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
@@ -134,7 +135,7 @@ def test_a_small_tensor_in_a_large_memory_pays_for_the_memory() -> None:
     small = dense(FixedPoint(8), FixedPoint(8))
     ample = chip(weights_on_memory="sram", min_sram_size=1024 * KILOBYTE)
     accesses = 16 * 16 * 8 / 64
-    assert ample.price(small).components["parameters"] == pytest.approx(accesses * 100e-12)
+    assert ample.price(small).components["parameters"] == near(accesses * 100e-12)
 
 
 @pytest.mark.parametrize(

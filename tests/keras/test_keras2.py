@@ -344,34 +344,34 @@ def test_an_attribute_beyond_the_limit_is_not_read(
         network(path)
 
 
-def test_without_h5py_the_error_tells_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def with_library(code: str, folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """A good file, and `code` as the HDF5 library of the process that reads it."""
+    (folder / "h5py.py").write_text(code)
+    patch.setenv("PYTHONPATH", str(folder))
+    return as_hdf5(sample("nested"), folder / "model.h5")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ImportError", r"needs h5py.*pip install h5py"),
+        ("import os; os.abort()", "the HDF5 library broke down"),
+    ],
+)
+def test_a_library_that_is_missing_or_breaks_down_is_told(
+    code: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = as_hdf5(sample("nested"), tmp_path / "model.h5")
-    (tmp_path / "h5py.py").write_text("raise ImportError")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(ReadError, match=r"needs h5py.*pip install h5py"):
+    path = with_library(code, tmp_path, monkeypatch)
+    with pytest.raises(ReadError, match=words):
         network(path)
 
 
 def test_a_file_that_takes_too_long_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = as_hdf5(sample("nested"), tmp_path / "model.h5")
-    (tmp_path / "h5py.py").write_text("import time; time.sleep(60)")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = with_library("import time; time.sleep(60)", tmp_path, monkeypatch)
     monkeypatch.setattr("costmodel_keras.hdf5.TIME_LIMIT_SECONDS", 0.5)
     with pytest.raises(ReadError, match="not read within"):
-        network(path)
-
-
-def test_a_library_that_breaks_down_harms_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = as_hdf5(sample("nested"), tmp_path / "model.h5")
-    (tmp_path / "h5py.py").write_text("import os; os.abort()")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(ReadError, match="the HDF5 library broke down"):
         network(path)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chains import CATALOGUE
+from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -127,7 +128,7 @@ def test_signs_and_ternaries_multiply_what_a_quantizer_yields_for_less_than_two_
     value = numeric_format(of_width(name, bits))
     weights = ("binary(use_01=1)", "binary()", "ternary()", "quantized_bits(2)")
     costs = [per_multiply(device, numeric_format(parse(text)), value) for text in weights]
-    assert costs == pytest.approx(sorted(costs), rel=1e-12)
+    assert costs == near(sorted(costs), rel=1e-12)
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)

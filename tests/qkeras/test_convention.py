@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from chains import CATALOGUE, estimate, network
+from figures import near
 from golden import specs
 from golden.qtools_cases import CASES, ask, savable
 
@@ -45,7 +46,7 @@ def test_a_bill_has_the_numbers_of_qtools_before_rounding(case: specs.Case) -> N
             "outputs": energy.outputs, "compute": energy.op_cost,
         }  # fmt: skip
         for component, value in expected.items():
-            assert parts.get(component, 0.0) == pytest.approx(value * PICO, rel=1e-6)
+            assert parts.get(component, 0.0) == near(value * PICO, rel=1e-6)
 
 
 DENSE = {
@@ -113,13 +114,13 @@ def test_twice_the_batch_costs_twice_as_much() -> None:
         ).total("horowitz-45nm").energy_joules
         for batch in (1, 2)
     )  # fmt: skip
-    assert two == pytest.approx(2 * one)
+    assert two == near(2 * one)
 
 
 def test_the_sum_of_an_explanation_is_the_energy_of_the_layer() -> None:
     found = estimate(network((8,), DENSE))
     line = found.bill("horowitz-45nm").line("layer0")
-    assert line.cost.energy_joules == pytest.approx(math.fsum(line.cost.components.values()))
+    assert line.cost.energy_joules == near(math.fsum(line.cost.components.values()))
     text = found.explain("layer0", "horowitz-45nm")
     assert "energy_per_mul" in text
     assert "config_public.py" in text

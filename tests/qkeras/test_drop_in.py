@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from figures import near
 
 import costmodel
 from costmodel.errors import ReadError, UnknownNameError
@@ -62,7 +63,7 @@ def test_a_model_has_energies_sums_and_profiles(small: Any) -> None:
     total = tools.extract_energy_sum(tools.include_energy, energy)
     assert total == int(counted + energy["relu"]["energy"]["outputs"])
     profile = tools.extract_energy_profile(tools.include_energy, energy)
-    assert profile["dense"] == {"energy": parts, "total": pytest.approx(counted)}
+    assert profile["dense"] == {"energy": parts, "total": near(counted)}
 
 
 def test_a_roofline_has_the_sums_that_qtools_means_to_return(small: Any) -> None:
@@ -122,15 +123,13 @@ def test_weights_are_loaded_from_a_file(small: Any, tmp_path: Path) -> None:
 
 def test_a_process_may_be_a_device(small: Any) -> None:
     figures, own = (QTools(small, name).pe() for name in ("horowitz-45nm", "horowitz"))
-    assert figures["dense"]["energy"]["op_cost"] == pytest.approx(
-        own["dense"]["energy"]["op_cost"], rel=0.3
-    )
+    assert figures["dense"]["energy"]["op_cost"] == near(own["dense"]["energy"]["op_cost"], rel=0.3)
     # 64 times what QTools charges for an access to the SRAM.
     one, other = (
         QTools(small, name).pe("sram", "sram", 2**16) for name in ("horowitz-45nm", "horowitz")
     )
     parts = one["dense"]["energy"], other["dense"]["energy"]
-    assert parts[0]["parameters"] == pytest.approx(64 * parts[1]["parameters"], rel=0.02)
+    assert parts[0]["parameters"] == near(64 * parts[1]["parameters"], rel=0.02)
 
 
 @pytest.mark.parametrize("sources", [["quantized_relu(6,1)"], "quantized_relu(6,1)"])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chains import CATALOGUE, CHIP, INT8, estimate, network, saved
+from figures import near
 
 from costmodel import Network, Port
 from costmodel.errors import UnknownNameError
@@ -80,12 +81,12 @@ def test_an_access_to_sram_costs_64_times_what_qtools_charges() -> None:
     accesses = bits // ACCESS
     right = by_default(source, weights_on_memory="sram").cost.components["parameters"]
     published = CATALOGUE.device(CHIP).energy_per_8_kb_sram_access.value
-    assert right == pytest.approx(accesses * published)
+    assert right == near(accesses * published)
     wrong = by_qtools(source, weights_on_memory="sram").cost.components["parameters"]
     x = math.log2(bits)
     per_bit = 9.02427321e-4 * x**3 - 2.68847858e-2 * x**2 + 0.208900804 * x
-    assert wrong == pytest.approx(accesses * per_bit * PICO, rel=1e-6)
-    assert right / wrong == pytest.approx(ACCESS, rel=0.01)
+    assert wrong == near(accesses * per_bit * PICO, rel=1e-6)
+    assert right / wrong == near(ACCESS, rel=0.01)
 
 
 def adder(bits: int) -> float:
@@ -138,7 +139,7 @@ def test_work_that_qtools_prices_at_nothing_has_its_price(name: str) -> None:
     )
     assert "compute" not in by_qtools(source).cost.components
     right = by_default(source, **WIRED).cost.components
-    assert right == {"compute": pytest.approx(count * multiply_accumulate(terms))}
+    assert right == {"compute": near(count * multiply_accumulate(terms))}
 
 
 # ------------------------------------------------------------------ counts
@@ -311,7 +312,7 @@ def test_a_depth_multiplier_is_counted() -> None:
     assert reason.startswith("QTools raises AssertionError: a scaled depthwise kernel")
     right = by_default(source, **WIRED).cost.components["compute"]
     count = POSITIONS * CHANNELS * WINDOW * 2
-    assert right == pytest.approx(count * multiply_accumulate(WINDOW))
+    assert right == near(count * multiply_accumulate(WINDOW))
 
 
 def test_a_difference_is_counted() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import pytest
+from figures import near
 from keras import layers
 from spiking import lookalikes
 
@@ -107,7 +108,7 @@ def test_an_open_axis_does_not_matter_where_nothing_is_counted() -> None:
 def test_the_default_convention_asks_for_the_length_of_time_and_this_one_does_not() -> None:
     inputs = network((None, 3), layers.Dense(5))
     estimate = costmodel.estimate(inputs, "cpu", convention="keras-spiking")
-    assert estimate.total("cpu").energy_joules == pytest.approx(15 * 8.6e-9)
+    assert estimate.total("cpu").energy_joules == near(15 * 8.6e-9)
     with pytest.raises(ShapeError, match="open axis"):
         costmodel.estimate(inputs, "cpu")
 
@@ -145,7 +146,7 @@ def test_the_formula_on_each_device(
         is_neuron = charge.parameter.name == "energy_per_neuron_update"
         found["neuron" if is_neuron else "synapse"] += charge.energy_joules
     expected = {"synapse": 15 * spikes * synapse, "neuron": 5 * updates * neuron}
-    assert found == pytest.approx(expected)
+    assert found == near(expected)
 
 
 def test_a_device_that_charges_for_sent_spikes_sees_the_inputs_of_one_timestep() -> None:

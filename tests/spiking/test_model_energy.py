@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from figures import near
 from keras import layers
 
 import costmodel
@@ -62,10 +63,10 @@ def test_a_layer_that_is_called_twice_counts_twice() -> None:
     shared = layers.Dense(3, kernel_initializer="ones", activation="relu")
     energy = ModelEnergy(model(shared, shared), EXAMPLES)
     assert energy.layer_stats[shared] == {"connections": 18, "neurons": 6, "spiking": False}
-    assert energy.layer_rates[shared] == pytest.approx(10.0 + 30.0)
+    assert energy.layer_rates[shared] == near(10.0 + 30.0)
     synapse, neuron = energy.layer_energy(shared, "loihi")
-    assert synapse == pytest.approx(27.1e-12 * 18 * 40.0 * 0.001)
-    assert neuron == pytest.approx(81e-12 * 6)
+    assert synapse == near(27.1e-12 * 18 * 40.0 * 0.001)
+    assert neuron == near(81e-12 * 6)
 
 
 def test_calls_outside_the_model_do_not_count(dense: Any) -> None:
@@ -168,15 +169,15 @@ def test_energy_of_a_layer_on_a_device_that_does_not_spike(dense: Any) -> None:
     synapse, neuron = ModelEnergy(dense).layer_energy(
         dense.get_layer("dense"), "cpu", timesteps_per_inference=10, dt=0.1
     )
-    assert (synapse, neuron) == pytest.approx((15 * 8.6e-9, 5 * 8.6e-9))
+    assert (synapse, neuron) == near((15 * 8.6e-9, 5 * 8.6e-9))
 
 
 def test_energy_of_a_layer_on_a_device_that_spikes(dense: Any) -> None:
     synapse, neuron = ModelEnergy(dense, EXAMPLES).layer_energy(
         dense.get_layer("dense"), "spinnaker2", timesteps_per_inference=20, dt=0.002
     )
-    assert synapse == pytest.approx(15 * 10.0 * 0.002 * 20 * 450e-12)
-    assert neuron == pytest.approx(5 * 20 * 2.19e-9)
+    assert synapse == near(15 * 10.0 * 0.002 * 20 * 450e-12)
+    assert neuron == near(5 * 20 * 2.19e-9)
 
 
 def test_a_timestep_is_a_millisecond_unless_told_otherwise(dense: Any) -> None:
@@ -187,7 +188,7 @@ def test_a_timestep_is_a_millisecond_unless_told_otherwise(dense: Any) -> None:
 def test_the_total_is_the_sum_of_the_layers() -> None:
     energy = ModelEnergy(model(layers.Dense(5), layers.ReLU()), EXAMPLES)
     parts = [part for layer in energy.layer_stats for part in energy.layer_energy(layer, "loihi")]
-    assert energy.total_energy("loihi") == pytest.approx(sum(parts))
+    assert energy.total_energy("loihi") == near(sum(parts))
 
 
 def test_a_device_that_spikes_needs_example_data(dense: Any) -> None:
@@ -242,8 +243,8 @@ def test_the_devices_are_those_of_keras_spiking() -> None:
     assert list(ModelEnergy.devices) == ["cpu", "gpu", "arm", "loihi", "spinnaker", "spinnaker2"]
     assert ModelEnergy.devices["loihi"] == {
         "spiking": True,
-        "energy_per_synop": pytest.approx(27.1e-12),
-        "energy_per_neuron": pytest.approx(81e-12),
+        "energy_per_synop": near(27.1e-12),
+        "energy_per_neuron": near(81e-12),
     }
 
 
@@ -255,7 +256,7 @@ def test_a_registered_device_prices_by_its_figures(
 ) -> None:
     own.register_device("mine", energy_per_synop=2.0, energy_per_neuron=3.0, spiking=spiking)
     energy = own(dense, EXAMPLES)
-    assert energy.total_energy("mine", timesteps_per_inference=10) == pytest.approx(expected)
+    assert energy.total_energy("mine", timesteps_per_inference=10) == near(expected)
     assert own.devices["mine"]["energy_per_synop"] == 2.0
 
 
@@ -269,7 +270,7 @@ def test_a_device_may_be_set_as_an_item(own: type[ModelEnergy], dense: Any) -> N
 def test_a_registered_device_replaces_one_of_its_name(own: type[ModelEnergy], dense: Any) -> None:
     own.register_device("cpu", 1.0, 0.0, spiking=False)
     assert own(dense).total_energy("cpu") == 15.0
-    assert ModelEnergy(dense).total_energy("cpu") == pytest.approx(20 * 8.6e-9)
+    assert ModelEnergy(dense).total_energy("cpu") == near(20 * 8.6e-9)
 
 
 def test_registrations_stay_on_the_class_and_reach_its_subclasses(own: type[ModelEnergy]) -> None:

@@ -110,7 +110,7 @@ def test_a_recipe_is_read_and_priced_on_ones_own_device_and_on_others(tmp_path: 
     )
     own, other = (estimate.bill(name).line("layer_0").cost for name in ("acme-crossbar", "cpu"))
     macs = 2 * 4 * 16 * 8
-    assert own.energy_joules == pytest.approx(macs * 30e-15 + 16 * 8 * 1.5e-12)
+    assert own.energy_joules == pytest.approx(macs * 30e-15 + 16 * 8 * 1.5e-12, rel=1e-9, abs=0)
     assert other.charges[0].count == macs
     assert set(estimate.coverage("cpu").unpriced) == {"layer_2"}
 
