@@ -224,6 +224,22 @@ def test_the_licence_is_apache_2() -> None:
 # ------------------------------------------------------------------ figures
 
 
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", TESTS, ids=label)
+def test_no_test_takes_a_picojoule_for_nothing(file: Path) -> None:
+    """pytest's own approximation does, unless it is told otherwise."""
+    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    loose = [
+        call.lineno
+        for call in calls
+        if ast.unparse(call.func).endswith("approx")
+        and not {"abs", "nan_ok"} & {word.arg for word in call.keywords}
+    ]
+    assert loose == []
+
+
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
 def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())

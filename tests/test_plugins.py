@@ -265,7 +265,7 @@ HOOKS = ("layers", "layer_modules", "devices", "device_files", "conventions", "c
 def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook: str) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: fails}))
     assert still_works(catalogue)
-    with pytest.raises(ReadError):
+    with pytest.raises(ReadError, match="no such file: nothing"):
         catalogue.read("nothing")
     told = problems(catalogue)
     assert f"plugin 'wrong': costmodel_{hook}: RuntimeError: the licence server is down" in told
@@ -290,7 +290,7 @@ NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
 def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: object) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
     assert still_works(catalogue)
-    with pytest.raises(ReadError):
+    with pytest.raises(ReadError, match="no such file: nothing"):
         catalogue.read("nothing")
     assert f"plugin 'wrong': costmodel_{hook}: " in problems(catalogue)
     assert "is not what the hook returns" in problems(catalogue)
@@ -301,7 +301,7 @@ def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: objec
 def test_an_answer_that_is_no_list_is_told(hook: str, answer: Any) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
     assert still_works(catalogue)
-    with pytest.raises(ReadError):
+    with pytest.raises(ReadError, match="no such file: nothing"):
         catalogue.read("nothing")
     assert f"plugin 'wrong': costmodel_{hook}: TypeError" in problems(catalogue)
 
@@ -313,7 +313,7 @@ def test_an_answer_that_is_no_list_is_told(hook: str, answer: Any) -> None:
 )
 def test_a_class_for_a_value_and_a_value_for_a_class_are_told(hook: str, value: object) -> None:
     catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
-    with pytest.raises(ReadError):
+    with pytest.raises(ReadError, match="no such file: nothing"):
         catalogue.read("nothing")
     assert "is not what the hook returns" in problems(catalogue)
 

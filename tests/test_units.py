@@ -135,7 +135,7 @@ def test_the_example_of_a_unit_is_a_quantity_in_it(unit: str) -> None:
         ("1 /s", "unit ''"),
         ("1 J/s/s", "unit 's/s'"),
         ("1 J s", "unit 'J s'"),
-        ("1e999 J", "too large|is not a number"),
+        ("1e999 J", "too large"),
         ("1e308 PJ", "too large"),
         ("1 p", "unit 'p'"),
     ],

@@ -175,8 +175,8 @@ def test_counts_times_figures_prices_all_of_them_again(
     costs = device.price(many, scenario)
     figures = [dearer.parameters[price.name].value for _, price in costs.lines]
     expected = dearer.price(many, scenario).energy_joules
-    if figures:
-        np.testing.assert_allclose(costs.counts @ figures, expected, rtol=1e-12)
+    priced = ~np.isnan(expected)
+    np.testing.assert_allclose((costs.counts @ figures)[priced], expected[priced], rtol=1e-12)
 
 
 @every_chip
@@ -373,7 +373,7 @@ def test_variants_are_ordinary_operators_by_their_place() -> None:
     assert many[-1] == many[2] == list(many)[2]
     assert list(many[1:]) == [many[1], many[2]]
     assert [operator.macs for operator in many] == [56, 132, 260]
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="3"):
         many[3]
 
 
@@ -486,9 +486,9 @@ def test_sizes_know_their_ends_and_what_holds_for_all() -> None:
 
 @pytest.mark.parametrize("other", ["a", None, [1, 2], np.array([1, 2])], ids=repr)
 def test_sizes_reckon_with_numbers_alone(other: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="operand"):
         _ = Sizes([1, 2]) + other
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="operand"):
         _ = other - Sizes([1, 2])
 
 

@@ -581,27 +581,87 @@ def test_a_device_in_set_that_was_not_asked_for_is_told() -> None:
     )  # fmt: skip
 
 
-WRONG_SORTS: dict[str, Callable[[], object]] = {
-    "no source": lambda: costmodel.read(None),
-    "a number as source": lambda: costmodel.read(3),
-    "bytes as source": lambda: costmodel.read(b"{}"),
-    "an empty source": lambda: costmodel.read(""),
-    "a path with a zero byte": lambda: costmodel.read("a\0.json"),
-    "a path that is too long": lambda: costmodel.read("a" * 5000 + ".json"),
-    "no device": lambda: costmodel.estimate(DENSE, None),  # type: ignore[arg-type]
-    "a number as device": lambda: costmodel.estimate(DENSE, [3]),  # type: ignore[list-item]
-    "no devices": lambda: costmodel.estimate(DENSE, []),
-    "a device twice": lambda: costmodel.estimate(DENSE, ["cpu", "cpu"]),
-    "a device path with a zero byte": lambda: costmodel.device("a\0.yaml"),
-    "no convention": lambda: costmodel.estimate(DENSE, "cpu", convention=None),  # type: ignore[arg-type]
-    "a list as on_unpriced": lambda: costmodel.estimate(DENSE, "cpu", on_unpriced=[]),  # type: ignore[arg-type]
-    "a number as shape": lambda: Scenario(input_shapes={"a": 3}),
-    "a text as shape": lambda: Scenario(input_shapes={"a": "abc"}),
-    "a list as shapes": lambda: Scenario(input_shapes=[3]),
-    "a number as layer": lambda: _spiking(rates={3: 1.0}),
-    "a batch beyond every float": lambda: str(_spiking(rates=1.0, batch=10**400)),
-    "timesteps beyond every float": lambda: str(_spiking(rates=1.0, timesteps=10**400)),
-    "an infinite energy": lambda: _spiking(rates=1e308, dt=1e308).to_json(),
+WRONG_SORTS: dict[str, tuple[Callable[[], object], str]] = {
+    "no source": (
+        lambda: costmodel.read(None),
+        "no reader accepts a 'NoneType'",
+    ),
+    "a number as source": (
+        lambda: costmodel.read(3),
+        "no reader accepts a 'int'",
+    ),
+    "bytes as source": (
+        lambda: costmodel.read(b"{}"),
+        "no reader accepts a 'bytes'",
+    ),
+    "an empty source": (
+        lambda: costmodel.read(""),
+        "no reader accepts ''",
+    ),
+    "a path with a zero byte": (
+        lambda: costmodel.read("a\0.json"),
+        "embedded null byte",
+    ),
+    "a path that is too long": (
+        lambda: costmodel.read("a" * 5000 + ".json"),
+        "File name too long",
+    ),
+    "no device": (
+        lambda: costmodel.estimate(DENSE, None),  # type: ignore[arg-type]
+        "devices is None; expected names",
+    ),
+    "a number as device": (
+        lambda: costmodel.estimate(DENSE, [3]),  # type: ignore[list-item]
+        "unknown device '3'",
+    ),
+    "no devices": (
+        lambda: costmodel.estimate(DENSE, []),
+        "no device is given; known: arm",
+    ),
+    "a device twice": (
+        lambda: costmodel.estimate(DENSE, ["cpu", "cpu"]),
+        "device 'cpu' is given more than once",
+    ),
+    "a device path with a zero byte": (
+        lambda: costmodel.device("a\0.yaml"),
+        "embedded null byte",
+    ),
+    "no convention": (
+        lambda: costmodel.estimate(DENSE, "cpu", convention=None),  # type: ignore[arg-type]
+        "unknown convention None",
+    ),
+    "a list as on_unpriced": (
+        lambda: costmodel.estimate(DENSE, "cpu", on_unpriced=[]),  # type: ignore[arg-type]
+        "unknown value of on_unpriced []",
+    ),
+    "a number as shape": (
+        lambda: Scenario(input_shapes={"a": 3}),
+        "input_shapes is {'a': 3}; expected a shape",
+    ),
+    "a text as shape": (
+        lambda: Scenario(input_shapes={"a": "abc"}),
+        "'a' in shape a x b x c is not an axis length",
+    ),
+    "a list as shapes": (
+        lambda: Scenario(input_shapes=[3]),
+        "input_shapes is [3]; expected a shape",
+    ),
+    "a number as layer": (
+        lambda: _spiking(rates={3: 1.0}),
+        "given for '3', which is no layer",
+    ),
+    "a batch beyond every float": (
+        lambda: str(_spiking(rates=1.0, batch=10**400)),
+        "batch is 1000",
+    ),
+    "timesteps beyond every float": (
+        lambda: str(_spiking(rates=1.0, timesteps=10**400)),
+        "timesteps is 1000",
+    ),
+    "an infinite energy": (
+        lambda: _spiking(rates=1e308, dt=1e308).to_json(),
+        "larger than a number can be",
+    ),
 }
 
 
@@ -611,8 +671,9 @@ def _spiking(**conditions: Any) -> costmodel.Estimate:
 
 @pytest.mark.parametrize("case", WRONG_SORTS)
 def test_a_value_of_the_wrong_sort_is_answered_in_words(case: str) -> None:
-    with pytest.raises(CostModelError):
-        WRONG_SORTS[case]()
+    call, words = WRONG_SORTS[case]
+    with pytest.raises(CostModelError, match=re.escape(words)):
+        call()
 
 
 def test_timesteps_beyond_every_float_are_told_on_the_command_line() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import keras
@@ -212,23 +211,29 @@ def behind(layer: Any, *, last: Any) -> Any:
     return keras.Model(inputs, tensor if last else layers.Dense(2, name="out")(tensor))
 
 
-UNRULED = {
-    "a stranger's layer": lambda: Mystery(name="odd"),
-    "a stranger's layer with weights": lambda: Weighted(name="odd"),
-    "a lambda": lambda: layers.Lambda(lambda x: x + 1, output_shape=(4,), name="odd"),
-    "a lambda that fails": lambda: layers.Lambda(never, output_shape=(4,), name="odd"),
-}
+NO_RULE, PROGRAM = "no rule for kind", "it runs a function of the program"
+UNRULED: dict[str, tuple[Any, str]] = {
+    "a stranger's layer": (lambda: Mystery(name="odd"), NO_RULE),
+    "a stranger's layer with weights": (lambda: Weighted(name="odd"), NO_RULE),
+    "a lambda": (
+        lambda: layers.Lambda(lambda x: x + 1, output_shape=(4,), name="odd"), PROGRAM,
+    ),
+    "a lambda that fails": (
+        lambda: layers.Lambda(never, output_shape=(4,), name="odd"), PROGRAM,
+    ),
+}  # fmt: skip
 SOURCES = {"live": lambda model: model, "json": lambda model: model.to_json()}
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 @pytest.mark.parametrize("last", [False, True], ids=["before another", "at the end"])
-@pytest.mark.parametrize("odd", UNRULED.values(), ids=UNRULED.keys())
-def test_a_layer_without_a_rule_is_unpriced_and_named(odd: Any, last: Any, source: Any) -> None:
+@pytest.mark.parametrize(("odd", "words"), UNRULED.values(), ids=UNRULED.keys())
+def test_a_layer_without_a_rule_is_unpriced_and_named(
+    odd: Any, words: str, last: Any, source: Any
+) -> None:
     network = read(source(behind(odd(), last=last)), catalogue=CATALOGUE)
-    reason = network.layer("odd").operators().reason
-    assert re.match("no rule for kind|it runs a function of the program", reason)
-    with pytest.warns(UnpricedWarning, match=f"odd: {reason[:16]}"):
+    assert network.layer("odd").operators().reason.startswith(words)
+    with pytest.warns(UnpricedWarning, match=f"odd: {words}"):
         bill = estimate(network, "cpu", catalogue=CATALOGUE)
     assert list(bill.coverage("cpu").unpriced) == ["odd"]
 

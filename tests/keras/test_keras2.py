@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -268,13 +269,20 @@ def test_a_subclassed_model_in_a_file_is_refused_with_what_to_do() -> None:
         network(text)
 
 
-NODES = [[], "in", [[]], [["in", 0]], ["in", 0, 0, 5], [["nowhere", 0, 0, {}]], {"a": 1}, 7, None]
+NODES: list[tuple[Any, str]] = [
+    *(
+        (node, f"expected [layer, call, output], found {node!r}")
+        for node in ([], "in", [[]], [["in", 0]], {"a": 1}, 7, None)
+    ),
+    (["in", 0, 0, 5], "expected arguments by name, found 5"),
+    ([["nowhere", 0, 0, {}]], "reads from ('nowhere', 0), which is not in the model"),
+]
 
 
-@pytest.mark.parametrize("node", NODES, ids=str)
-def test_a_node_that_is_none_is_answered_in_words(node: Any) -> None:
+@pytest.mark.parametrize(("node", "words"), NODES, ids=str)
+def test_a_node_that_is_none_is_answered_in_words(node: Any, words: str) -> None:
     layer = {**entry("Dense", **{**DENSE, "name": "f"}), "name": "f", "inbound_nodes": [node]}
-    with pytest.raises(ReadError):
+    with pytest.raises(ReadError, match=re.escape("layer 'f'") + ".*" + re.escape(words)):
         network(functional(layer))
 
 
@@ -322,7 +330,7 @@ def flipped(content: bytes) -> bytes:
 def test_a_damaged_hdf5_file_is_answered_in_words(damage: Any, tmp_path: Path) -> None:
     path = as_hdf5(sample("nested"), tmp_path / "model.h5")
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ReadError):
+    with pytest.raises(ReadError, match=r"model\.h5: damaged: "):
         network(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -110,11 +109,6 @@ def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case: Any)
     total = float(np.sum(model(ones))) / scale
     network = read(model, catalogue=CATALOGUE)
     assert network.macs == total
-    for layer in network.layers[len(ones) :]:
-        for operator in getattr(layer.operators(), "__iter__", tuple)():
-            assert operator.macs == math.prod(
-                size for _, size in getattr(operator, "loops", [(0, 0)])
-            )
 
 
 def work(shapes: Any, call: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from worlds import HOUSE, world
 
 import costmodel_qkeras.hooks
 from costmodel import Contraction, Tensor
+from costmodel.errors import ReadError
 from costmodel.layer import UnknownLayer
 from costmodel.numerics import FixedPoint
 from costmodel_qkeras.layers.quantized import Quantized
@@ -36,17 +38,16 @@ def test_a_saved_layer_has_the_weights_that_qkeras_says_it_has(path: Path) -> No
     assert not [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
     shapes = [each.shape for layer in network.layers for each in layer.parameters.values()]
     assert shapes == as_shapes(found["facts"]["weights"])
-    assert network.layers[-1].outputs[0].shape[-1] is not None
 
 
-@pytest.mark.parametrize("path", LATEST, ids=lambda path: path.stem)
+LISTING = [path for path in LATEST if sample(path)["facts"]["get_quantizers"] is not None]
+
+
+@pytest.mark.parametrize("path", LISTING, ids=lambda path: path.stem)
 def test_a_saved_layer_lists_the_quantizers_that_qkeras_lists(path: Path) -> None:
     found = sample(path)
-    listed = found["facts"]["get_quantizers"]
-    if listed is None:
-        pytest.skip("the layer lists none")
     layer: Any = CATALOGUE.read(json.dumps(found["config"])).layers[-1]
-    names = [text.partition("(")[0] for text in listed]
+    names = [text.partition("(")[0] for text in found["facts"]["get_quantizers"]]
     assert [getattr(each, "name", "None") for each in layer.quantizers] == names
 
 
@@ -152,7 +153,5 @@ def test_a_layer_says_which_formats_it_declares() -> None:
 ])  # fmt: skip
 def test_a_bad_quantizer_is_refused_with_its_layer_and_field(text: Any, message: str) -> None:
     where = "layer 'layer' of kind 'qkeras.QDense': 'kernel_quantizer' is "
-    with pytest.raises(Exception, match=r"expected|refused|unknown") as error:
+    with pytest.raises(ReadError, match=re.escape(where) + ".*" + re.escape(message)):
         made("qkeras.QDense", (4,), units=3, kernel_quantizer=text)
-    assert where in str(error.value)
-    assert message in str(error.value)
