@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras_cases import CASES, FIRST, ONE_OF_EACH, Case, built, label
+from keras_cases import ATTENTION, CASES, EINSUM, FIRST, ONE_OF_EACH, RECURRENT, Case, built, label
 from worlds import CATALOGUE
 
-from costmodel import read
+from costmodel import estimate, read
 from costmodel_keras.graph import kind_of
 from costmodel_keras.layers import MODULES
 from costmodel_keras.layers.preprocessing import REASONS
@@ -97,6 +97,14 @@ def test_the_layer_has_work_or_says_why_not(single: Any) -> None:
     model, layer = single
     work = read_layer(model, layer).operators()
     assert getattr(work, "reason", None) or len(work) > 0
+
+
+@pytest.mark.parametrize("device", ["cpu", "horowitz-45nm"])
+@pytest.mark.parametrize("case", [*ATTENTION, *EINSUM, *RECURRENT], ids=label)
+def test_every_layer_of_much_work_is_priced_in_full(case: Case, device: str) -> None:
+    model, _ = built(case)
+    bill = estimate(model, device, catalogue=CATALOGUE, on_unpriced="error")
+    assert bill.coverage(device).is_complete
 
 
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=label)

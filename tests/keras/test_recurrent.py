@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import pytest
 from keras import layers
-from keras_cases import RECURRENT, STEPS, Case, built, label
+from keras_cases import STEPS
 from worlds import CATALOGUE
 
 from costmodel import Scenario, UnpricedWarning, estimate, read
@@ -122,15 +122,6 @@ def test_an_open_time_axis_is_bound_by_the_scenario(source: Any) -> None:
     scenario = Scenario(input_shapes={"in": STEPS})
     bill = estimate(network, "cpu", scenario=scenario, catalogue=CATALOGUE)
     assert bill.coverage("cpu").is_complete
-
-
-@pytest.mark.parametrize("case", RECURRENT, ids=label)
-def test_every_recurrent_layer_is_priced(case: Case) -> None:
-    model, _ = built(case)
-    network = read(model, catalogue=CATALOGUE)
-    for device in ("cpu", "horowitz-45nm"):
-        bill = estimate(network, device, catalogue=CATALOGUE, on_unpriced="error")
-        assert bill.coverage(device).is_complete
 
 
 # ------------------------------------------------------------------ cells without a rule
