@@ -479,7 +479,8 @@ class Device:
         parts = operator.decompose()
         if not parts:
             kind = type(operator).__name__
-            return Unpriced(f"device {self.name!r} has no price for {kind!r} operators")
+            reason = Unpriced(f"device {self.name!r} has no price for {kind!r} operators")
+            return operator.unpriced or reason
         total = Cost(latency_seconds=0.0)
         reasons = []
         for part in parts:

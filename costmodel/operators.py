@@ -91,6 +91,11 @@ class Operator:
         counted = ", ".join(f"{count:,} x {name}" for name, count in self.operations.items())
         return f"{type(self).__name__.lower()}: {counted or 'no arithmetic'}"
 
+    @property
+    def unpriced(self) -> Unpriced | None:
+        """Why no device can price this work, where that is so."""
+        return None
+
     def decompose(self) -> Sequence[Operator]:
         """Simpler operators that do the same work, for devices that do not know this one."""
         return ()

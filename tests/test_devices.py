@@ -252,6 +252,15 @@ def test_an_unknown_operator_is_unpriced_and_names_itself_and_the_device() -> No
     assert TOY.price(work) == Unpriced("device 'toy' has no price for 'Contraction' operators")
 
 
+def test_work_that_nobody_can_price_says_so_itself() -> None:
+    class Riddle(Operator):
+        @property
+        def unpriced(self) -> Unpriced:
+            return Unpriced("nobody solves it")
+
+    assert TOY.price(Riddle()) == Unpriced("nobody solves it")
+
+
 @pytest.mark.parametrize(
     ("parts", "answer"),
     [

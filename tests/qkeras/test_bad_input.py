@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import network, saved
+from chains import CHIP, estimate, network, saved
 from click.testing import CliRunner
 
 from costmodel.cli import main
@@ -158,6 +158,52 @@ def test_a_bad_setting_is_told_with_its_layer_and_field(name: str) -> None:
         network(shape, layer)
     assert message in str(error.value)
     assert "layer 'layer0'" in str(error.value) or "layer 'lstm'" in str(error.value)
+
+
+CONV_LAYER = {**CONV, "filters": 4}
+MISSPELT: dict[str, tuple[tuple[int, ...], dict[str, Any], str]] = {
+    "alone": (STEPS, {"kind": "QActivation", "activation": "quantized_rely"}, "quantized_relu"),
+    "of a dense layer": (
+        STEPS, {"kind": "QDense", "units": 3, "activation": "quantised_bits"}, "quantized_bits"),
+    "of a convolution": (
+        IMAGE, {"kind": "QConv2D", **CONV_LAYER, "activation": "ternery"}, "ternary"),
+    "of a mean": (
+        IMAGE, {"kind": "QAveragePooling2D", "pool_size": [2, 2], "activation": "binray"},
+        "binary"),
+    "between two convolutions": (
+        IMAGE, {"kind": "QSeparableConv2DTranspose", **CONV_LAYER,
+                "depthwise_activation": "quantized_po"}, "quantized_po2"),
+    "after two convolutions": (
+        IMAGE, {"kind": "QSeparableConv2DTranspose", **CONV_LAYER,
+                "pointwise_activation": "quantized_tan"}, "quantized_tanh"),
+    "of a transposed one": (
+        IMAGE, {"kind": "QDepthwiseConv2DTranspose", **CONV_LAYER,
+                "depthwise_activation": "quantized_sigmoit"}, "quantized_sigmoid"),
+    "of a cell": (
+        STEPS, {"kind": "QLSTM", "units": 3, "activation": "quantized_tann"}, "quantized_tanh"),
+    "of the gates of a cell": (
+        STEPS, {"kind": "QGRU", "units": 3, "recurrent_activation": "hard_sigmoit"},
+        "hard_sigmoid"),
+    "of a scale": (STEPS, {"kind": "QScaleShift", "activation": "bernouly"}, "bernoulli"),
+    "a function of Keras": (STEPS, {"kind": "QDense", "units": 3, "activation": "relo"}, "relu"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISSPELT)
+def test_a_misspelt_name_of_a_quantizer_is_unpriced_with_the_nearest(name: str) -> None:
+    shape, layer, near = MISSPELT[name]
+    (given,) = (layer[key] for key in layer if key.endswith("activation"))
+    found = estimate(network(shape, layer), "costmodel")
+    (reason,) = found.coverage(CHIP).unpriced["layer0"]
+    assert reason == (
+        f"no rule says what the activation {given!r} computes; nearest known: {near!r}"
+    )
+
+
+def test_a_plain_function_between_two_convolutions_is_evaluated() -> None:
+    layer = {"kind": "QSeparableConv2DTranspose", **CONV_LAYER, "depthwise_activation": "relu"}
+    work = network(IMAGE, layer).layers[-1].operators()
+    assert [getattr(each, "function", "sum") for each in work] == ["sum", "relu", "sum"]
 
 
 OPTIONS: dict[str, tuple[dict[str, Any], str]] = {

@@ -19,7 +19,8 @@ from costmodel.operators import (
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, called
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import activated, held, present
+from costmodel_keras.layers.activations import Activating
+from costmodel_keras.layers.basic import held, present
 from costmodel_keras.layers.masks import masks_read
 from costmodel_keras.layers.merging import own_axis
 
@@ -27,7 +28,7 @@ _SCALAR: Final = Tensor(())
 
 
 @frozen(slots=False)
-class AttentionLayer(Layer):
+class AttentionLayer(Activating, Layer):
     """What all attention shares: the arguments of its call, and how scores weigh values.
 
     Every score is computed, also those that a mask, a causal one included, then leaves out: the
@@ -238,7 +239,7 @@ class ProjectedAttention(AttentionLayer):
             parameters=held(self, *names),
             reduction=item.depth,
         )  # fmt: skip
-        return activated(work, function)
+        return self.activated(work, function)
 
     @property
     def _keys(self) -> int:

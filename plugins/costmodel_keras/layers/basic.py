@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from attrs import frozen
 
 from costmodel.layer import Input, Layer, Work, setting
-from costmodel.operators import Activation, Contraction, Free, Lookup, Operator
+from costmodel.operators import Contraction, Free, Lookup
 from costmodel.tensor import Shape, Tensor, as_shape
 from costmodel_keras.layers import settings
+from costmodel_keras.layers.activations import Activating
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-def activated(work: Operator, function: str) -> tuple[Operator, ...]:
-    """The operator, and the activation of its outputs unless that is linear."""
-    if function == "linear":
-        return (work,)
-    after = Activation(inputs=work.outputs, outputs=work.outputs, function=function, in_place=True)
-    return (work, after)
 
 
 def present(parameters: Iterable[tuple[str, Shape, bool]]) -> Mapping[str, Shape]:
@@ -70,7 +63,7 @@ class InputLayer(Input):
 
 
 @frozen(slots=False)
-class Dense(Layer):
+class Dense(Activating, Layer):
     """Every output element is a weighted sum along the last axis."""
 
     kinds: ClassVar = ("keras.Dense",)
@@ -110,11 +103,11 @@ class Dense(Layer):
             inputs=(inputs,), parameters=held(self, "kernel", "bias"), outputs=(outputs,),
             loops=loops, reduction=depth,
         )  # fmt: skip
-        return activated(work, self.activation)
+        return self.activated(work, self.activation)
 
 
 @frozen(slots=False)
-class ActivationLayer(Layer):
+class ActivationLayer(Activating, Layer):
     """A non-linear function of every element, which the class of the layer names."""
 
     kinds: ClassVar[tuple[str, ...]] = (
@@ -135,10 +128,10 @@ class ActivationLayer(Layer):
         if self.function == "linear":
             return Free("a linear activation is the identity")
         return (
-            Activation(
+            self.activation_of(
+                self.function,
                 inputs=self.inputs,
                 outputs=self.outputs,
-                function=self.function,
                 parameters=self.parameters.values(),
             ),
         )

@@ -13,7 +13,8 @@ from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Contraction
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import activated, present
+from costmodel_keras.layers.activations import Activating
+from costmodel_keras.layers.basic import present
 
 _REMEMBERED: Final = 1024
 """Answers about shapes that are kept: networks repeat a few of them many times."""
@@ -63,7 +64,7 @@ def image_shape(spatial: Sequence[int | None], channels: int, data_format: str) 
 
 
 @frozen(slots=False)
-class Convolution(Layer):
+class Convolution(Activating, Layer):
     """What all convolutions share: a kernel that moves over the spatial axes."""
 
     kernel_size: tuple[int, ...] = setting(settings.wholes)
@@ -169,7 +170,7 @@ class Conv(Convolution):
             ("channels", depth), ("window", self.window),
         ]  # fmt: skip
         work = self.contraction(loops, self.window * depth, ("kernel", "bias"))
-        return activated(work, self.activation)
+        return self.activated(work, self.activation)
 
 
 @frozen(slots=False)
@@ -224,7 +225,7 @@ class ConvTranspose(Convolution):
             ("channels", self.channels), ("window", self.window),
         ]  # fmt: skip
         work = self.contraction(loops, self.meeting * self.channels, ("kernel", "bias"))
-        return activated(work, self.activation)
+        return self.activated(work, self.activation)
 
 
 def spread_length(
@@ -263,7 +264,8 @@ class DepthwiseConv(Convolution):
             ("positions", self.positions), ("channels", self.channels),
             ("multiplier", self.depth_multiplier), ("window", self.window),
         ]  # fmt: skip
-        return activated(self.contraction(loops, self.window, ("kernel", "bias")), self.activation)
+        work = self.contraction(loops, self.window, ("kernel", "bias"))
+        return self.activated(work, self.activation)
 
 
 @frozen(slots=False)
@@ -316,7 +318,7 @@ class SeparableConv(Convolution):
                 ("positions", self.positions), ("filters", self.filters), ("channels", self.depth),
             ),
         )  # fmt: skip
-        return (depthwise, *activated(pointwise, self.activation))
+        return (depthwise, *self.activated(pointwise, self.activation))
 
 
 LAYERS: tuple[type[Layer], ...] = (

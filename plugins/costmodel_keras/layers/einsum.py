@@ -13,7 +13,8 @@ from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Contraction
 from costmodel.tensor import Shape, show_shape
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import activated, adapters, held, present
+from costmodel_keras.layers.activations import Activating
+from costmodel_keras.layers.basic import adapters, held, present
 
 _EQUATION: Final = re.compile(
     r"(?P<left>\.\.\.)?(?P<inputs>[a-zA-Z]+)(?P<right>\.\.\.)?,(?P<kernel>[a-zA-Z]+)"
@@ -56,7 +57,7 @@ class Equation:
 
 
 @frozen(slots=False)
-class EinsumDense(Layer):
+class EinsumDense(Activating, Layer):
     """A weighted sum along the axes that an equation names."""
 
     kinds: ClassVar = ("keras.EinsumDense",)
@@ -136,7 +137,7 @@ class EinsumDense(Layer):
             inputs=self.inputs, parameters=held(self, "kernel", "bias"), outputs=self.outputs,
             loops=loops, reduction=math.prod(summed),
         )  # fmt: skip
-        return activated(work, self.activation)
+        return self.activated(work, self.activation)
 
 
 LAYERS: tuple[type[Layer], ...] = (EinsumDense,)

@@ -11,7 +11,6 @@ from attrs import frozen
 from costmodel.layer import Layer, Work, setting
 from costmodel.operators import (
     ELEMENTWISE,
-    Activation,
     Contraction,
     Elementwise,
     Movement,
@@ -21,6 +20,7 @@ from costmodel.operators import (
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings
+from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import held, present
 from costmodel_keras.layers.convolution import Convolution, image_shape
 from costmodel_keras.layers.masks import masks_read
@@ -85,7 +85,7 @@ CELLS: Final[Mapping[str, CellRule]] = {
 
 
 @frozen(slots=False)
-class Cell(Layer):
+class Cell(Activating, Layer):
     """One step of a recurrent layer: input and state to output and state.
 
     `implementation` orders the same work in one way or another, and dropout acts in training.
@@ -131,7 +131,7 @@ class Cell(Layer):
             return (Elementwise(inputs=(tensor, tensor), function=item.function, **place),)
         function = getattr(self, item.function)
         if function != "linear":
-            return (Activation(inputs=(tensor,), function=function, **place),)
+            return (self.activation_of(function, inputs=(tensor,), **place),)
         return (Movement(outputs=(tensor,), purpose="state"),) if item.carries else ()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
+
+from costmodel_keras.layers.activations import FUNCTIONS
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
@@ -120,10 +122,19 @@ def data_format(value: Any) -> str:
     return _known_data_format(DATA_FORMATS[0] if value is None else value)
 
 
+_NAMED: Final = "Activation"
+"""The class of the layers that name their function."""
+
+_LIBRARIES: Final = frozenset({"keras", "tf_keras", "tensorflow", "jax", "torch", "numpy", "None"})
+"""Where a function of a known name is the known function."""
+
+
 def activation(value: Any) -> str:
     """The name of an activation: given by name, as a function, a layer or a configuration."""
     if isinstance(value, str):
-        return value
+        # What a program registers for a package is what it says, whatever it is called.
+        bare = value.rpartition(">")[2]
+        return value if bare in FUNCTIONS else bare
     if value is None:
         return "linear"
     if isinstance(value, dict):
@@ -131,14 +142,20 @@ def activation(value: Any) -> str:
     if isinstance(value, (int, float, list, tuple)):
         message = "expected the name of an activation"
         raise TypeError(message)
-    name = getattr(value, "__name__", None)
-    return str(name or type(value).__name__)
+    name = str(getattr(value, "__name__", None) or type(value).__name__)
+    if name == _NAMED:
+        return activation(value.activation)
+    home = str(getattr(value, "__module__", None))
+    is_own = name in FUNCTIONS and home.partition(".")[0] not in _LIBRARIES
+    return f"{home}.{name}" if is_own else name
 
 
 def _configured(value: Mapping[str, Any]) -> str:
-    config = value.get("config")
-    name = config if isinstance(config, str) else value.get("class_name")
+    config, name = value.get("config"), value.get("class_name")
+    if isinstance(config, dict) and name == _NAMED:
+        return activation(config.get("activation"))
+    name = config if isinstance(config, str) else name
     if not isinstance(name, str):
         message = "expected the name of an activation"
         raise TypeError(message)
-    return name
+    return activation(name)

@@ -11,7 +11,7 @@ from costmodel.layer import Layer, Work, setting
 from costmodel.operators import Contraction
 from costmodel.tensor import Shape, Tensor
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import Dense, activated, present
+from costmodel_keras.layers.basic import Dense, present
 from costmodel_keras.layers.convolution import (
     Conv,
     ConvTranspose,
@@ -108,7 +108,7 @@ class QDepthwiseConvTranspose(Quantized, ConvTranspose):
             ("group", self.group_size), ("window", self.window),
         ]  # fmt: skip
         work = self.contraction(loops, self.meeting * self.group_size, ("kernel",))
-        return activated(work, self.activation)
+        return self.activated(work, self.activation)
 
 
 @frozen(slots=False)
@@ -120,14 +120,15 @@ class QSeparableConvTranspose(Quantized, ConvTranspose):
         "depthwise_kernel": "depthwise_kernel_quantizer",
         "pointwise_kernel": "pointwise_kernel_quantizer",
         "bias": "bias_quantizer",
-        "depthwise_output": "depthwise_activation",
+        "depthwise_output": "depthwise_output_quantizer",
         "output": "output_quantizer",
     }
 
     depthwise_kernel_quantizer: Quantizer | None = quantizer("depthwise_kernel_quantizer")
     pointwise_kernel_quantizer: Quantizer | None = quantizer("pointwise_kernel_quantizer")
     bias_quantizer: Quantizer | None = quantizer("bias_quantizer")
-    depthwise_activation: Quantizer | None = activation_quantizer("depthwise_activation")
+    depthwise_activation: str = activation_name("depthwise_activation")
+    depthwise_output_quantizer: Quantizer | None = activation_quantizer("depthwise_activation")
     activation: str = activation_name("pointwise_activation")
     output_quantizer: Quantizer | None = activation_quantizer("pointwise_activation")
 
@@ -142,7 +143,7 @@ class QSeparableConvTranspose(Quantized, ConvTranspose):
 
     def operators(self) -> Work:
         """Two contractions, and the activation after the second."""
-        rounded = self.depthwise_activation
+        rounded = self.depthwise_output_quantizer
         between = Tensor(
             image_shape(self.spatial_shape(), self.channels, self.data_format),
             None if rounded is None else numeric_format(rounded),
@@ -160,8 +161,8 @@ class QSeparableConvTranspose(Quantized, ConvTranspose):
         ]  # fmt: skip
         pointwise = self.contraction(loops, self.channels, ("pointwise_kernel", "bias"))
         return (
-            *activated(depthwise, "linear" if rounded is None else rounded.name),
-            *activated(evolve(pointwise, inputs=(between,)), self.activation),
+            *self.activated(depthwise, self.depthwise_activation),
+            *self.activated(evolve(pointwise, inputs=(between,)), self.activation),
         )
 
 

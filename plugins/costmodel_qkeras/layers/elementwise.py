@@ -11,7 +11,7 @@ from costmodel.layer import Work, setting
 from costmodel.operators import Activation
 from costmodel.tensor import Shape, Tensor
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.basic import NamedActivation, activated, present
+from costmodel_keras.layers.basic import NamedActivation, present
 from costmodel_keras.layers.normalization import BatchNormalization, ScaleAndShift
 from costmodel_keras.layers.pooling import GlobalPooling, Pooling, Reducing
 from costmodel_qkeras.layers.quantized import (
@@ -126,7 +126,7 @@ class QScaleShift(Activated, ScaleAndShift):
     def operators(self) -> Work:
         """One affine step for each element, then the activation."""
         (work,) = super().operators()  # type: ignore[misc]  # it is never a reason
-        return activated(work, self.activation)
+        return self.activated(work, self.activation)
 
 
 # ------------------------------------------------------------------ pooling
@@ -149,7 +149,7 @@ class AverageQuantized(Activated, Reducing):
         """The mean with its scaling as a constant, if that is quantized, then the activation."""
         (mean,) = super().operators()  # type: ignore[misc]  # it is never a reason
         scaling = [Tensor((1,), declared) for declared in self.declared_formats().values()]
-        return activated(evolve(mean, parameters=scaling), self.activation)
+        return self.activated(evolve(mean, parameters=scaling), self.activation)
 
 
 @frozen(slots=False)

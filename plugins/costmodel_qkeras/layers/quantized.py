@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -10,15 +11,19 @@ from attrs import frozen
 from costmodel.layer import setting
 from costmodel.numerics import NumericFormat
 from costmodel_keras.layers import settings
+from costmodel_keras.layers.activations import FUNCTIONS, Activating
 from costmodel_qkeras.formats import numeric_format
-from costmodel_qkeras.quantizers import Quantizer, QuantizerError
+from costmodel_qkeras.quantizers import NAMES, Quantizer, QuantizerError
 from costmodel_qkeras.reading import looks_quantised, read, read_activation
 
 
-class Quantized:
+class Quantized(Activating):
     """A layer of QKeras. A subclass names its quantizers in the order of `get_quantizers`."""
 
     __slots__ = ()
+
+    functions: ClassVar[AbstractSet[str]] = FUNCTIONS | NAMES
+    """The functions that it knows by name: quantizers apply theirs."""
 
     quantizer_names: ClassVar[Mapping[str, str]] = {}
     """The quantizer setting of each tensor, by the name of the parameter or of the state."""

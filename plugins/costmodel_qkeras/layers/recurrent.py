@@ -10,7 +10,7 @@ from attrs import frozen
 from costmodel import numerics
 from costmodel.layer import Layer, Work, setting
 from costmodel.numerics import Binary, NumericFormat
-from costmodel.operators import Activation, Contraction, Elementwise, Operator
+from costmodel.operators import Contraction, Elementwise, Operator
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras.graph import ConfigView, LayerView, LiveView
 from costmodel_keras.layers import settings
@@ -145,10 +145,10 @@ class QRecurrent(KernelQuantized, Layer):
         ]  # fmt: skip
         formats = {"activation": value, "recurrent_activation": gate}
         work += [
-            Activation(
+            self.activation_of(
+                getattr(self, name),
                 inputs=(Tensor((time, count * self.units)),),
                 outputs=(Tensor((time, count * self.units), formats[name]),),
-                function=getattr(self, name),
             )
             for name, count in rule.functions
         ]

@@ -12,27 +12,16 @@ from costmodel.operators import Elementwise, Free, Movement
 from costmodel.tensor import Tensor
 from costmodel_keras.arguments import Operand
 from costmodel_keras.layers import settings
+from costmodel_keras.layers.activations import CURVES, function_of
 from costmodel_keras.layers.operations.operation import (
     FLAT,
     Operation,
     Whole,
     axis_in,
-    function_of,
     joined,
     kind,
 )
 from costmodel_keras.layers.unruled import UnruledError
-
-_CURVES = """
-    Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Cbrt Ceil Celu Cos Cosh Elu Erf Erfc
-    Erfinv Exp Exp2 Expm1 Fabs Floor Gelu HardShrink HardSigmoid HardSilu HardTanh I0 LeakyRelu
-    Log Log10 Log1p Log2 LogSigmoid LogSoftmax Relu Relu6 Round Rsqrt Selu Sigmoid Sign Signbit
-    Silu Sin Sinc Sinh SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid Sparsemax
-    Sqrt Squareplus Tan Tanh TanhShrink Threshold Trunc
-"""
-
-CURVES: Final = tuple(map(kind, _CURVES.split()))  # a table
-"""Functions of one operand that count as one activation of that name."""
 
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {
     kind(name): steps
@@ -76,7 +65,7 @@ STEPS: Final[Mapping[str, tuple[str, ...]]] = {
 class Curve(Operation):
     """A non-linear function of every element, which the kind names."""
 
-    kinds: ClassVar = CURVES
+    kinds: ClassVar = tuple(map(kind, CURVES))
 
     def operators(self) -> Work:
         """One activation."""

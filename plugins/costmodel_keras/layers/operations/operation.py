@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -37,11 +36,6 @@ FLAT: Final[Whole] = (None,)
 def kind(name: str) -> str:
     """The kind of a function of keras.ops, by the name of its class."""
     return f"keras.ops.{name}"
-
-
-def function_of(kind: str) -> str:
-    """The name of a function as Keras writes it in Python, from its kind: `hard_sigmoid`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.rpartition(".")[2]).lower()
 
 
 # A function that adds no setting to these has what attrs makes for a class already: to make
