@@ -20,6 +20,7 @@ from costmodel.operators import (
     Operator,
     Reason,
     Reduction,
+    Unpriced,
 )
 from costmodel.tensor import Tensor
 
@@ -35,21 +36,24 @@ KEEPS_FORMAT = frozenset({"linear", "relu", "relu6", "leaky_relu", "hard_tanh"})
 def infer(network: Network, scenario: Scenario) -> Network:
     """The same network with the format of every tensor that follows from what is declared.
 
-    Where nothing is declared all is in the default format, so without a source format the
-    network is returned as it is. Where something is, a layer that declares no result gets the
-    exact one: that of its operators over its inputs and parameters, of which undeclared ones
-    have the default.
+    A layer that declares no result gets the exact one, that of its operators over its inputs
+    and parameters, if it declares formats of parameters, or has none and reads what follows
+    from a declaration. All else is in the default format; a network without any declaration
+    and source format is returned as it is.
     """
     distinct = {layer.likeness: layer for layer in network.layers}
-    is_declared = any(map(_declares, distinct.values()))
-    if not is_declared and scenario.source_format is None:
+    if scenario.source_format is None and not any(map(_declares, distinct.values())):
         return network
     formatted: dict[str, Layer] = {}
+    known: set[str] = set()
     for layer in network.layers:
         sources = network.sources(layer.name)
         inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
-        result = None if is_declared else scenario.default_format
-        formatted[layer.name] = _formatted(layer, inputs, scenario, result)
+        reads_known = any(port.layer in known for port in sources)
+        follows = _declares(layer) or (reads_known and not layer.parameters)
+        if follows or (not sources and scenario.source_format is not None):
+            known.add(layer.name)
+        formatted[layer.name] = _formatted(layer, inputs, scenario, follows=follows)
     return evolve(network, layers=tuple(formatted.values()))
 
 
@@ -103,14 +107,15 @@ def _declares(layer: Layer) -> bool:
 
 
 def _formatted(
-    layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, result: NumericFormat | None
+    layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, *, follows: bool
 ) -> Layer:
     declared, default = layer.declared_formats(), scenario.default_format
     if not inputs:
         return layer.with_formats(inputs, declared, scenario.source_format or default)
-    found = layer.declared_result() or result
+    found = layer.declared_result()
     if found is None:
-        found = _result(layer.with_formats(inputs, declared, None), default)
+        bare = layer.with_formats(inputs, declared, None)
+        found = _result(bare, default) if follows else default
     return layer.with_formats(inputs, declared, found)
 
 
@@ -118,6 +123,8 @@ def _result(layer: Layer, default: NumericFormat) -> NumericFormat:
     """The exact format of what the layer's operators yield."""
     arriving = [tensor.format or default for tensor in layer.inputs]
     work = work_of(layer) if layer.is_bound else ()
+    if isinstance(work, Unpriced):
+        return default
     if isinstance(work, Reason) or not work:
         return numerics.union(*arriving)
     result: NumericFormat | None = None

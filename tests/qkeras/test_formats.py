@@ -6,9 +6,12 @@ import itertools
 from typing import Any
 
 import pytest
-from chains import INT8, estimate, network
+from attrs import evolve
+from chains import CHIP, INT8, estimate, network
 
-from costmodel import Scenario
+from costmodel import Input, Network, Scenario, Unpriced
+from costmodel.formats import infer
+from costmodel.layer import OperatorLayer
 from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat, parse_format
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.parsing import parse
@@ -108,3 +111,52 @@ def test_a_network_that_declares_nothing_has_its_source_and_the_default() -> Non
     _, first, second = estimate(source, "costmodel", scenario).lowered
     assert formats(first.operators[0].inputs) == [parse_format("uint8")]
     assert formats(second.operators[0].inputs) == [FloatingPoint(16)]
+
+
+def results(*layers: dict[str, Any], scenario: Scenario = INT8) -> list[NumericFormat]:
+    """The formats of what the layers of a chain put out, the input before them."""
+    found = estimate(network((4, 4, 2), *layers), "costmodel", scenario)
+    return [line.layer.outputs[0].format for line in found.lowered]
+
+
+PLAIN = {"kind": "Dense", "units": 3}
+DECLARED = {"kind": "QDense", "units": 3, "kernel_quantizer": WORD, "use_bias": False}
+FLAT, POOL = {"kind": "Flatten"}, {"kind": "MaxPooling2D", "pool_size": [2, 2]}
+EIGHT = INT8.default_format
+
+
+@pytest.mark.parametrize("place", range(1, 6))
+def test_a_declaration_changes_no_price_before_it(place: int) -> None:
+    layers = [PLAIN] * 6
+    mixed = [*layers[:place], DECLARED, *layers[place + 1 :]]
+    plain, one = (
+        estimate(network((4,), *chain), "costmodel", INT8).bill(CHIP).lines
+        for chain in (layers, mixed)
+    )
+    costs = [[line.cost.energy_joules for line in lines] for lines in (plain, one)]
+    assert costs[0][: place + 1] == costs[1][: place + 1]
+    assert costs[0][place + 1] != costs[1][place + 1]
+
+
+def test_what_no_layer_declares_does_not_widen_from_layer_to_layer() -> None:
+    assert results(FLAT, *[PLAIN] * 300, DECLARED)[:-1] == [EIGHT] * 302
+
+
+def test_what_holds_no_parameters_follows_a_declaration() -> None:
+    # 4 and 8 bits with a sign each, one of them left for (-1) * (-1), and the sum of 2 of them.
+    exact = FixedPoint(4 + 8 + 1, 1 + 1)
+    assert results(DECLARED, POOL, FLAT, PLAIN) == [EIGHT, exact, exact, exact, EIGHT]
+
+
+def test_what_holds_no_parameters_follows_the_source() -> None:
+    scenario = evolve(INT8, source_format="uint8")
+    source = parse_format("uint8")
+    assert results(POOL, FLAT, PLAIN, scenario=scenario) == [source, source, source, EIGHT]
+
+
+def test_what_nobody_knows_puts_out_the_default() -> None:
+    start = Input("x", "input", shape=(4,))
+    odd = OperatorLayer("y", "operators", start.outputs, work=Unpriced("nobody knows"))
+    scenario = evolve(INT8, source_format="uint8")
+    found = infer(Network("net", [start, odd], {"y": ["x"]}), scenario)
+    assert [layer.outputs[0].format for layer in found.layers] == [parse_format("uint8"), EIGHT]
