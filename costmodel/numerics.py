@@ -662,34 +662,3 @@ def merge(name: str, *numbers: NumericFormat) -> Operation:
     if len(numbers) == 1:
         return _no_arithmetic(*numbers)
     return MERGES[name](*numbers)
-
-
-def sum_pooling(value: NumericFormat, window: int) -> Operation:
-    """The sum over a pooling window."""
-    return accumulation(value, window)
-
-
-def average_pooling(
-    value: NumericFormat,
-    window: int,
-    reciprocal: NumericFormat | None = None,
-) -> tuple[Operation, Operation | None]:
-    """The sum over a window, and its product with the stored 1/window if there is one.
-
-    Without a stored reciprocal the mean is rounded back to the format of the values.
-    """
-    total = sum_pooling(value, window)
-    return total, None if reciprocal is None else product(reciprocal, total.result)
-
-
-def batch_normalisation(
-    value: NumericFormat,
-    scale: NumericFormat,
-    offset: NumericFormat | None,
-) -> tuple[Operation, Operation | None]:
-    """Scale times x and, if there is an offset, that plus the offset.
-
-    `scale` is gamma / sqrt(variance + epsilon), `offset` is beta - mean * scale, both constants.
-    """
-    scaled = product(scale, value)
-    return scaled, None if offset is None else addition(scaled.result, offset)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from costmodel import Layer, Network, Tensor
 from costmodel.layer import UnknownLayer
 from costmodel.testing.strategies import SIDES, shapes
-from costmodel_keras.graph import config_view
+from costmodel_keras.graph import ConfigView
 from costmodel_keras.reader import make_layer
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def made_from(node: Node, inputs: Sequence[Tensor], rules: LayerRules) -> Layer:
         reason = rules.reason_unknown(node.kind)
         shape = inputs[0].shape
         return UnknownLayer(node.name, node.kind, tuple(inputs), recorded=(shape,), reason=reason)
-    view = config_view(_bare_entry(node), node.name)
+    view = ConfigView(_bare_entry(node), node.name)
     return make_layer(cls, node.name, tuple(inputs), view, rules)
 
 

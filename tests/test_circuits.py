@@ -138,7 +138,6 @@ def test_an_accumulator_has_a_digit_more_for_twice_the_terms(
     term: str, count: int, result: str
 ) -> None:
     assert numerics.accumulation(of(term), count) == adder(of(result))
-    assert numerics.sum_pooling(of(term), count) == adder(of(result))
 
 
 def test_a_multiply_accumulate_is_a_product_and_a_sum_that_holds_the_bias() -> None:
@@ -187,20 +186,6 @@ def test_a_merge_of_one_is_no_work_and_of_none_is_refused(name: str) -> None:
     assert numerics.merge(name, A) == Operation(A, Circuit.MUX, 0.0, 0.0)
     with pytest.raises(FormatError, match=f"merge '{name}' needs an operand"):
         numerics.merge(name)
-
-
-def test_a_mean_over_a_window_is_scaled_only_by_a_stored_factor() -> None:
-    total, scaled = numerics.average_pooling(A, 4)
-    assert (total, scaled) == (adder(of("fixed<10,2>")), None)
-    _, scaled = numerics.average_pooling(A, 4, of("ufixed<6,0>"))
-    assert scaled == numerics.product(of("ufixed<6,0>"), total.result)
-
-
-def test_a_batch_normalisation_adds_an_offset_only_where_there_is_one() -> None:
-    scaled, offset = numerics.batch_normalisation(A, C, None)
-    assert (scaled, offset) == (numerics.product(A, C), None)
-    _, offset = numerics.batch_normalisation(A, C, B)
-    assert offset == numerics.addition(scaled.result, B)
 
 
 # ------------------------------------------------------------------ formats as words

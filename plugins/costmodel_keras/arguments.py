@@ -92,15 +92,6 @@ class Arguments:
             given[name] = value
         return given
 
-    def roles(self, *names: str) -> tuple[str, ...]:
-        """For each input of the layer, the name of the parameter that it came through."""
-        pairs = [
-            (operand.index, name)
-            for name, value in self.bound(*names).items()
-            for operand in operands(value)
-        ]
-        return tuple([name for _, name in sorted(pairs)])
-
 
 def called(value: Any) -> Arguments:
     """The value, where it is what a layer was called with."""

@@ -208,11 +208,6 @@ class ConfigView:
         return None
 
 
-def config_view(config: Any, where: str) -> LayerView:
-    """The view of the whole model in a configuration."""
-    return ConfigView(config, where)
-
-
 def _functional(config: Mapping[str, Any], name: str) -> ModelView:
     entries = _entries(config, name)
     views = [ConfigView(entry, f"layer {i} of {name!r}") for i, entry in enumerate(entries)]

@@ -15,7 +15,7 @@ from worlds import HOUSE, plugin, world
 from costmodel import read
 from costmodel.errors import ReadError
 from costmodel.layer import Layer, setting
-from costmodel_keras.arguments import CALL, Arguments, Array, Opaque, Operand, Span
+from costmodel_keras.arguments import CALL, Arguments, Array, Opaque, Operand, Span, operands
 from costmodel_keras.graph import kind_of
 
 pytestmark = pytest.mark.filterwarnings(
@@ -83,12 +83,12 @@ def test_a_constant_beside_a_tensor_is_kept(given: Any, expected: Any) -> None:
     assert called(more=given).named == (("more", expected),)
 
 
-def test_each_tensor_knows_the_argument_it_came_through() -> None:
+def test_arguments_of_any_form_hold_the_tensors_that_they_were_given() -> None:
     x, y, z = (keras.Input((4, 5)) for _ in range(3))
     model = keras.Model([x, y, z], Odd(name="odd")(x, [y, x], last=z, extra={"k": y, "j": z}))
-    arguments = seen(model)
-    assert arguments.roles("x", "pair") == ("x", "pair", "pair", "extra", "extra", "last")
-    assert arguments.bound("x", "pair")["pair"] == (Operand(1), Operand(2))
+    bound = seen(model).bound("x", "pair")
+    held = {name: [operand.index for operand in operands(value)] for name, value in bound.items()}
+    assert held == {"x": [0], "pair": [1, 2], "extra": [3, 4], "last": [5]}
 
 
 def test_a_layer_of_a_sequential_model_is_called_on_its_input() -> None:
