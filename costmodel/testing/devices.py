@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from costmodel.devicefile import SCHEMA, load_device
 from costmodel.devices import Charge, Cost, Device, Evidence
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.operators import Operator, Reason, Unpriced
+from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.testing import strategies
 from costmodel.testing.contract import (
     TOLERANCE,
@@ -30,6 +30,7 @@ from costmodel.units import parse_quantity
 if TYPE_CHECKING:
     from costmodel.devices import Outcome, Parameter
     from costmodel.scenario import Scenario
+    from costmodel.variants import Variants
 
 
 @frozen(kw_only=True)
@@ -192,6 +193,20 @@ class DeviceContract(Contract):
             busier = evolve(scenario, rates=scenario.rate + more)
             calm, busy = (device.price(operator, item) for item in (scenario, busier))
             assert _at_least(_energy(busy), _energy(calm))
+
+    def test_variants_cost_what_each_of_them_costs(self, device: Any) -> None:
+        """A formula that is asked about many sizes at once says what it says of each."""
+
+        @for_all(drawn(device), strategies.variants(), strategies.scenarios())
+        def law(device: Device, variants: Variants, scenario: Scenario) -> None:
+            together = device.price(variants, scenario)
+            for row, operator in enumerate(variants):
+                alone = device.price(operator, scenario)
+                if isinstance(alone, Reason):
+                    told = together.free if isinstance(alone, Free) else together.unpriced
+                    assert row in told.get(alone.reason, ())
+                else:
+                    assert _close(together.energy_joules[row], alone.energy_joules)
 
     def test_twice_the_batch_costs_twice_the_dynamic_energy(self, device: Any) -> None:
         """Linear in the batch, but for what is static."""

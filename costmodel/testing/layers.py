@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,7 +15,7 @@ from costmodel.errors import CostModelError
 from costmodel.layer import Input, LayerRules
 from costmodel.network import Network
 from costmodel.operators import Operator, Reason
-from costmodel.tensor import Tensor
+from costmodel.tensor import Tensor, show_shape
 from costmodel.testing.contract import (
     Contract,
     drawn,
@@ -24,7 +25,7 @@ from costmodel.testing.contract import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from costmodel.layer import Layer, Work
 
@@ -92,14 +93,33 @@ class LayerContract(Contract):
             for tensor in held:
                 assert tensor.is_bound
 
-    def test_its_work_gives_all_that_it_gives(self, layer: Any) -> None:
-        """Some operator has as many results as each of its outputs: no work ends on the way."""
+    def test_its_outputs_are_outputs_of_its_operators(self, layer: Any) -> None:
+        """Each is one of some operator, whole or a slice of it: no work ends on the way."""
 
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
-            results = [operator.elements for operator in _operators(layer)]
-            for tensor in layer.outputs if results else ():
-                assert max(results) >= tensor.size
+            operators = _operators(layer)
+            given = {size for item in operators for one in item.outputs for size in _slices(one)}
+            for tensor in layer.outputs if operators else ():
+                assert tensor.size in given, (
+                    f"{_who(layer)} gives {show_shape(tensor.shape)}, and no operator has such an "
+                    f"output; they have {_shown(one for item in operators for one in item.outputs)}"
+                )
+
+    def test_its_parameters_are_read_by_its_operators(self, layer: Any) -> None:
+        """Each is a parameter of some operator, whole or in parts: nothing is held for nothing."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            operators = _operators(layer)
+            read = [tensor for item in operators for tensor in item.parameters]
+            if not all(tensor.is_bound for tensor in (*layer.parameters.values(), *read)):
+                return  # that law is another one
+            left, spare = _unmatched(layer.parameters.values(), read)
+            assert not operators or left <= spare, (
+                f"{_who(layer)} holds {_shown(layer.parameters.values())}, and its operators read "
+                f"{_shown(read)} as parameters: {left - spare} elements too few"
+            )
 
     def test_the_same_layer_again_is_the_same(self, layer: Any) -> None:
         """Shapes, parameters and work follow from its settings and inputs alone."""
@@ -248,6 +268,27 @@ def _with_axis(layer: Layer, data: st.DataObject, change: Any) -> Layer | None:
 def _settings(layer: Layer) -> dict[str, Any]:
     """The settings of a layer under the names of its framework."""
     return {sources[0]: getattr(layer, name) for name, sources in layer.settings()}
+
+
+def _slices(tensor: Tensor) -> Iterator[int]:
+    """The sizes of a tensor and of its slices, such as the last of a sequence."""
+    yield tensor.size
+    yield from (tensor.size // length for length in tensor.shape if length)
+
+
+def _unmatched(held: Iterable[Tensor], read: Iterable[Tensor]) -> tuple[int, int]:
+    """How many elements are in tensors of the one side that have no like on the other; and back."""
+    one, other = (Counter(tensor.size for tensor in side) for side in (held, read))
+    left, spare = (sum(counted.elements()) for counted in (one - other, other - one))
+    return left, spare
+
+
+def _who(layer: Layer) -> str:
+    return f"layer {layer.name!r} of kind {layer.kind!r}"
+
+
+def _shown(tensors: Iterable[Tensor]) -> str:
+    return ", ".join(show_shape(tensor.shape) for tensor in tensors) or "none"
 
 
 def _told(layer: Layer, act: Any) -> None:
