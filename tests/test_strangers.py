@@ -86,10 +86,7 @@ def test_hooks_import_what_they_use_and_nothing_else(here: Path) -> None:
     for sort in SORTS:
         write(f"my-{sort}", f"--{sort}")
         hooks = (here / f"my-{sort}" / f"my_{sort}" / "hooks.py").read_text()
-        names = {"Any", "hookimpl"} if SORTS[sort].hooks else set()
-        assert {name for name in ("Any", "hookimpl", "import") if name in hooks} - {
-            "import"
-        } == names
+        assert ("import" in hooks.partition('"""\n')[2]) == bool(SORTS[sort].hooks), sort
 
 
 def test_without_an_option_it_is_a_device(here: Path) -> None:
