@@ -145,8 +145,9 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            assert isinstance(device.leaves_out, str)
-            assert device.leaves_out == " ".join(device.leaves_out.split())
+            said = device.leaves_out
+            is_line = isinstance(said, str) and said == " ".join(said.split())
+            expect(is_line, "leaves_out", "a text in one line", repr(said))
 
     def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
         """Unknown work is never free, and the reason says what it is and who has no price."""
