@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -226,12 +225,18 @@ class ChargesThePriceTwice(Honest):
 
 @frozen
 class ChargesMoreForACopy(Honest):
-    serial: int = field(init=False, eq=False, factory=itertools.count().__next__)
+    is_copy: bool = field(init=False, eq=False, default=True)
+
+    @classmethod
+    def made(cls, **settings: Any) -> Honest:
+        first = super().made(**settings)
+        object.__setattr__(first, "is_copy", False)
+        return first
 
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         figures = (self.energy_per_operation.value, self.energy_per_result.value)
-        is_copy = self.serial % 2 and figures == (1e-12, 2e-12)
-        return self.times(operator, scenario, 2 if is_copy else 1)
+        has_its_figures = figures == (1e-12, 2e-12)
+        return self.times(operator, scenario, 2 if self.is_copy and has_its_figures else 1)
 
 
 @frozen
