@@ -13,7 +13,7 @@ from attrs import Attribute, field, fields, frozen
 
 from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, nearest
 from costmodel.operators import Free, Operator, Reason, Unpriced
-from costmodel.tensor import Shape, Tensor, as_shape, show_shape
+from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
 
 if TYPE_CHECKING:
     from typing import Self
@@ -71,7 +71,7 @@ class Layer:
 
     name: str
     kind: str
-    inputs: tuple[Tensor, ...] = ()
+    inputs: tuple[Tensor, ...] = field(default=(), converter=as_tensors)
     shares: str | None = field(default=None, kw_only=True)
     outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
     parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
@@ -177,7 +177,7 @@ class Layer:
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for other inputs."""
-        twin = self._twin(inputs=inputs, likeness=object())
+        twin = self._twin(inputs=as_tensors(inputs), likeness=object())
         twin.__attrs_post_init__()
         return twin
 
@@ -292,7 +292,7 @@ def work_of(layer: Layer) -> Work:
 
     """
     try:
-        return layer.operators()
+        work = layer.operators()
     except CostModelError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -301,6 +301,7 @@ def work_of(layer: Layer) -> Work:
             f"{layer._shown_inputs()}: {error}"  # noqa: SLF001  # of this module
         )
         raise ShapeError(message) from error
+    return work or Unpriced(f"the rule of {layer.kind!r} names neither operators nor a reason")
 
 
 _NOTHING: Any = fields(Layer).name.default
@@ -324,7 +325,24 @@ class Input(Layer):
 
 
 def _work(work: Iterable[Operator] | Reason) -> Work:
-    return work if isinstance(work, Reason) else tuple(work)
+    """Check what a layer is given as its work.
+
+    Raises:
+        TypeError: something that is no operator.
+        ValueError: no operator, and no reason.
+
+    """
+    if isinstance(work, Reason):
+        return work
+    operators = tuple(work)
+    strange = [item for item in operators if not isinstance(item, Operator)]
+    if strange:
+        message = f"work holds {strange[0]!r:.80}; expected operators, or Free(reason)"
+        raise TypeError(message)
+    if not operators:
+        message = "work is empty; expected operators, or Free(reason) where nothing is to be done"
+        raise ValueError(message)
+    return operators
 
 
 @frozen(slots=False)
@@ -344,7 +362,7 @@ class OperatorLayer(Layer):
         """Those given, or those of the last operator, or of the first input."""
         if self.results is not None:
             return self.results
-        if isinstance(self.work, Reason) or not self.work:
+        if isinstance(self.work, Reason):
             return (self.input_shape,)
         return [tensor.shape for tensor in self.work[-1].outputs]
 
@@ -362,7 +380,7 @@ class OperatorLayer(Layer):
 
     def declared_result(self) -> NumericFormat | None:
         """The format of what the last operator puts out."""
-        if isinstance(self.work, Reason) or not self.work or not self.work[-1].outputs:
+        if isinstance(self.work, Reason) or not self.work[-1].outputs:
             return None
         return self.work[-1].outputs[0].format
 

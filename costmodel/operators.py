@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
-from costmodel.sizes import larger, least
-from costmodel.tensor import Tensor
+from costmodel.sizes import larger, least, most
+from costmodel.tensor import Tensor, as_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,10 +30,6 @@ class Free(Reason):
 @frozen
 class Unpriced(Reason):
     """Work that could not be priced, and why."""
-
-
-def _tensors(values: Iterable[Tensor]) -> tuple[Tensor, ...]:
-    return values if isinstance(values, tuple) else tuple(values)
 
 
 def _known(names: Iterable[str]) -> Callable[[Any, Any, str], None]:
@@ -67,12 +63,13 @@ class Operator:
     """Work over tensors, for one example of the batch.
 
     `inputs` arrive and `outputs` leave with every example; `parameters` stay on the device.
+    A tensor of no declared format may be given as its shape alone, such as `(3, 4)`.
     An operator `in_place` works on results before they leave: it moves nothing by itself.
     """
 
-    inputs: tuple[Tensor, ...] = field(default=(), converter=_tensors)
-    parameters: tuple[Tensor, ...] = field(default=(), converter=_tensors)
-    outputs: tuple[Tensor, ...] = field(default=(), converter=_tensors)
+    inputs: tuple[Tensor, ...] = field(default=(), converter=as_tensors)
+    parameters: tuple[Tensor, ...] = field(default=(), converter=as_tensors)
+    outputs: tuple[Tensor, ...] = field(default=(), converter=as_tensors)
     in_place: bool = False
 
     @property
@@ -122,12 +119,23 @@ class Contraction(Operator):
     """Multiply-accumulates: dense, convolution, attention, einsum, recurrent gates.
 
     `loops` name the loop nest and its sizes, whose product is the number of
-    multiply-accumulates; `reduction` is how many products are summed into one output.
+    multiply-accumulates; `reduction` is how many products are summed into one output (into the
+    longest sum, where they differ).
     The factors are the first two of `inputs` and `parameters`; a further parameter is the bias.
     """
 
     loops: tuple[tuple[str, int], ...] = field(converter=_loops)
     reduction: int = field(validator=_at_least(1))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse an output of more products than there are."""
+        products = math.prod([most(size) for _, size in self.loops])
+        if 0 < products < least(self.reduction):
+            message = (
+                f"reduction is {self.reduction!r}, of {products:,} multiply-accumulates in all; "
+                "expected no more than the product of the loops"
+            )
+            raise ValueError(message)
 
     @loops.validator
     def _check_loops(self, _: object, loops: tuple[tuple[str, int], ...]) -> None:

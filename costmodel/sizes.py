@@ -163,12 +163,12 @@ def clipped(number: _Number, lowest: _Number, highest: _Number) -> _Number:
 
 def least(number: _Number) -> _Number:
     """The least of all variants; of one number, itself."""
-    return number.values.min() if isinstance(number, Sizes) else number
+    return float(number.values.min()) if isinstance(number, Sizes) else number
 
 
 def most(number: _Number) -> _Number:
     """The most of all variants; of one number, itself."""
-    return number.values.max() if isinstance(number, Sizes) else number
+    return float(number.values.max()) if isinstance(number, Sizes) else number
 
 
 def _plain(number: Any) -> Any:

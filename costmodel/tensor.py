@@ -12,7 +12,7 @@ from costmodel.numerics import NumericFormat, parse_format
 from costmodel.sizes import Sizes, least
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Axis lengths without the batch axis; None is an axis whose length is not known yet."""
@@ -101,3 +101,37 @@ class Tensor:
     def is_bound(self) -> bool:
         """Whether every axis has a length."""
         return None not in self.shape
+
+
+def as_tensors(given: Iterable[Tensor | Sequence[int | None]]) -> tuple[Tensor, ...]:
+    """Check tensors and return them in a row; one given as a shape alone declares no format.
+
+    Raises:
+        TypeError: something that is neither a tensor nor a shape.
+        ShapeError: a shape that no tensor can have.
+
+    """
+    tensors = given if given.__class__ is tuple else _row(given)
+    for tensor in tensors:
+        if tensor.__class__ is not Tensor:
+            return tuple([_as_tensor(item, tensors) for item in tensors])
+    return tensors
+
+
+def _row(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, Tensor) or not hasattr(given, "__iter__"):
+        message = f"expected several tensors, such as [Tensor((3, 4))], found {given!r:.80}"
+        raise TypeError(message)
+    return tuple(given)
+
+
+def _as_tensor(item: Any, among: tuple[Any, ...]) -> Tensor:
+    if isinstance(item, Tensor):
+        return item
+    if isinstance(item, list | tuple):
+        return Tensor(item)
+    message = (
+        f"{item!r:.40} in {among!r:.80} is no tensor; "
+        "expected such as [Tensor((3, 4), 'int8')], or its shape alone: [(3, 4)]"
+    )
+    raise TypeError(message)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Sketch, sketches
 from worlds import RULES
 
-from costmodel import Input, Layer, Network, Port, Tensor
+from costmodel import Input, Layer, Network, OperatorLayer, Port, Tensor, estimate
 from costmodel.errors import NetworkError, ShapeError, UnknownNameError
+from costmodel.layer import work_of
 from costmodel.network import topological_order
 from costmodel.operators import Contraction, Free, Unpriced
 from costmodel.tensor import as_shape, show_shape
@@ -208,3 +210,44 @@ def test_the_work_of_a_layer_is_operators_or_a_reason() -> None:
     assert isinstance(work[0], Contraction)
     assert work[1].function == "relu"
     assert isinstance(start(4).operators(), Free)
+
+
+@frozen(slots=False)
+class SaysNothing(Layer):
+    """A rule of a stranger that forgets its answer."""
+
+    kinds: ClassVar = ("acme.SaysNothing",)
+
+    def operators(self) -> Any:
+        return None
+
+
+def test_a_rule_that_says_nothing_of_its_work_leaves_it_unpriced() -> None:
+    silent = SaysNothing("silent", "acme.SaysNothing", (Tensor((4,)),))
+    assert work_of(silent) == Unpriced(
+        "the rule of 'acme.SaysNothing' names neither operators nor a reason"
+    )
+    bill = estimate(chain(start(4), silent), "cpu", on_unpriced="bound")
+    assert bill.coverage("cpu").unpriced.keys() == {"silent"}
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "message"),
+    [
+        ((), ValueError, r"work is empty; expected operators, or Free\(reason\)"),
+        ([3], TypeError, r"work holds 3; expected operators, or Free\(reason\)"),
+    ],
+)
+def test_a_layer_is_given_operators_or_a_reason(
+    work: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        OperatorLayer("x", "operators", (Tensor((4,)),), work=work)
+
+
+def test_a_layer_takes_its_inputs_in_any_row_and_by_their_shapes() -> None:
+    layer = Layer("x", "acme.Any", [(4, 3), Tensor((2,), "int8")])
+    assert layer.inputs == (Tensor((4, 3)), Tensor((2,), "int8"))
+    assert layer.with_inputs([(5,)]).inputs == (Tensor((5,)),)
+    with pytest.raises(TypeError, match="expected several tensors"):
+        Layer("x", "acme.Any", Tensor((4,)))

@@ -19,6 +19,7 @@ from costmodel import (
     Tensor,
     Unpriced,
 )
+from costmodel.errors import ShapeError
 from costmodel.operators import ELEMENTWISE, REDUCTIONS, Operator
 
 SIX = Tensor((2, 3))
@@ -44,7 +45,9 @@ def reduction(function: str, window: int) -> Reduction:
     ("operator", "operations"),
     [
         (product(), {"multiply-accumulate": 24}),
-        (product(loops={}), {"multiply-accumulate": 1}),
+        (product(loops={}, reduction=1), {"multiply-accumulate": 1}),
+        # Not every sum need be as long as the longest.
+        (product(loops={"pairs": 5}, reduction=3), {"multiply-accumulate": 5}),
         (product(loops={"rows": 0, "columns": 3}), {"multiply-accumulate": 0}),
         (elementwise("add"), {"add": 6}),
         (elementwise("add", 4, steps=3), {"add": 18}),
@@ -127,17 +130,43 @@ def test_loops_are_given_as_a_mapping_or_as_pairs() -> None:
     [
         (lambda: product(loops={"rows": -1}), "loop 'rows' of a contraction has size -1"),
         (lambda: product(reduction=0), "reduction is 0; expected 1 or more"),
+        (lambda: product(reduction=25), "reduction is 25, of 24 multiply-accumulates in all"),
         (lambda: reduction("sum", 0), "window is 0; expected 1 or more"),
         (lambda: elementwise(steps=-1), "steps is -1; expected 0 or more"),
         (lambda: elementwise("sine"), "function is 'sine'; expected one of add"),
         (lambda: reduction("median", 2), "function is 'median'; expected one of sum"),
         # Of many variants one is enough.
         (lambda: reduction("sum", Sizes([3, 0, 2])), r"window is Sizes\(.*; expected 1 or more"),
+        (lambda: product(reduction=Sizes([25, 30])), r"reduction is Sizes\(\[25, 30\]\), of 24"),
     ],
 )  # fmt: skip
 def test_a_size_or_a_function_that_no_work_has_is_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("given", [[(2, 3)], ([2, 3],), iter([SIX]), [SIX], (SIX,)])
+def test_a_tensor_of_no_declared_format_may_be_given_as_its_shape(given: Any) -> None:
+    assert Movement(inputs=given, purpose="reshape").inputs == (SIX,)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (SIX, TypeError, r"expected several tensors, such as \[Tensor\(\(3, 4\)\)\], found Tensor"),
+        (7, TypeError, "expected several tensors, .* found 7"),
+        ((2, 3), TypeError, r"2 in \(2, 3\) is no tensor; expected .* shape alone: \[\("),
+        ("int8", TypeError, "'i' in .* is no tensor"),
+        ([SIX, None], TypeError, "None in .* is no tensor"),
+        ([(2, "int8")], ShapeError, "'int8' in shape 2 x int8 is not an axis length"),
+    ],
+)
+@pytest.mark.parametrize("field", ["inputs", "parameters", "outputs"])
+def test_what_is_no_tensor_is_refused_at_once(
+    field: str, given: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        product(**{field: given})
 
 
 @pytest.mark.parametrize("cls", [Free, Unpriced])

@@ -78,7 +78,15 @@ def test_a_freshly_written_plugin_is_listed_with_its_hooks(here: Path) -> None:
     installed(here / "my-own", "my-own", "my_own.hooks")
     listed = run(here / "my-own", "costmodel", "plugins").stdout
     (row,) = [line for line in listed.splitlines() if line.startswith("my-own")]
-    assert row.split(maxsplit=3)[2:] == ["1.2.3", "device_files, devices, layers, readers"]
+    hooks = "commands, conventions, device_files, devices, layers, readers"
+    assert row.split(maxsplit=3)[2:] == ["1.2.3", hooks]
+
+
+def test_hooks_import_what_they_use_and_nothing_else(here: Path) -> None:
+    for sort in SORTS:
+        write(f"my-{sort}", f"--{sort}")
+        hooks = (here / f"my-{sort}" / f"my_{sort}" / "hooks.py").read_text()
+        assert ("import" in hooks.partition('"""\n')[2]) == bool(SORTS[sort].hooks), sort
 
 
 def test_without_an_option_it_is_a_device(here: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -129,6 +130,30 @@ def importers_of(module: Any) -> Any:
 def test_every_law_has_a_liar(contract: Any) -> None:
     caught = set(CONTRACTS[contract].LIARS.values()) | {FRAMEWORK}
     assert caught == set(contract.laws())
+
+
+# ------------------------------------------------------------------ what a broken law says
+
+
+def test_a_broken_law_says_in_a_line_what_was_expected_and_found(tmp_path: Path) -> None:
+    settings.load_profile("glanced")
+    told = str(broken(DeviceContract, BATCH, devices.ForgetsTheBatch.made, tmp_path)).splitlines()
+    assert re.fullmatch(
+        r"dynamic energy of \d+ examples, twice the batch: expected \S+ J, found \S+ J", told[0]
+    )
+    names = [line.split()[:2] for line in told[1:]]
+    assert names == [["device", "="], ["operator", "="], ["scenario", "="]]
+    assert max(map(len, told)) < 400
+
+
+def test_an_error_within_a_law_is_told_with_its_place_and_its_draws(tmp_path: Path) -> None:
+    settings.load_profile("glanced")
+    law = "test_a_damaged_source_is_told"
+    told = str(broken(ReaderContract, law, readers.FallsOverDamage.made, tmp_path)).splitlines()
+    assert told[0].startswith("ValueError: invalid literal for int()")
+    assert any(re.match(r"  at .*readers\.py:\d+ in numbers: return \[int", line) for line in told)
+    assert "  reading = Reading(" in "\n".join(told)
+    assert told[-1].startswith("  Draw ")
 
 
 # ------------------------------------------------------------------ failures that are declared

@@ -63,8 +63,29 @@ SORTS: Final = {
         "`$package/reader.py` reads networks from files.",
         {"costmodel_readers": ("from $package.reader import ${Class}Reader", "${Class}Reader()")},
     ),
+    "convention": Sort(
+        "`$package/convention.py` has a way to count.",
+        {
+            "costmodel_conventions": (
+                "from $package.convention import ${Class}Convention", "${Class}Convention()"
+            ),
+        },
+    ),
+    "command": Sort(
+        "`$package/command.py` has a command, `costmodel $name-largest`.",
+        {"costmodel_commands": ("from $package.command import largest", "largest")},
+    ),
 }  # fmt: skip
 """What `new-plugin` can write, by its option."""
+
+_IMPORTS: Final = """
+from __future__ import annotations
+
+from typing import Any
+
+from costmodel import hookimpl
+"""
+"""What every hook needs."""
 
 _HOOK: Final = Template('''
 
@@ -85,6 +106,10 @@ def $hook() -> list[Any]:
 @click.option("--layer", "sorts", flag_value="layer", multiple=True, help="A layer.")
 @click.option("--operator", "sorts", flag_value="operator", multiple=True, help="An operator.")
 @click.option("--reader", "sorts", flag_value="reader", multiple=True, help="A reader of networks.")
+@click.option(
+    "--convention", "sorts", flag_value="convention", multiple=True, help="A way to count."
+)
+@click.option("--command", "sorts", flag_value="command", multiple=True, help="A command.")
 def new_plugin(name: str, sorts: tuple[str, ...]) -> None:
     """Write a plugin called NAME into a new folder, ready to be installed and tested.
 
@@ -142,7 +167,8 @@ def _texts(name: str, sorts: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield "README.md", template("README.md.txt", contents=contents)
     yield filled("$package/__init__.py"), template("package.py.txt")
     yield filled("$package/py.typed"), ""
-    hooks = "".join(filled(_hook(hook, *offer)) for hook, offer in _offers(sorts))
+    offered = [filled(_hook(hook, *offer)) for hook, offer in _offers(sorts)]
+    hooks = "".join([_IMPORTS, *offered] if offered else [])
     yield filled("$package/hooks.py"), template("hooks.py.txt", hooks=hooks).rstrip() + "\n"
     for sort in sorts:
         yield filled(f"$package/{sort}.py"), template(f"{sort}.py.txt")

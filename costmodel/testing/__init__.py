@@ -13,13 +13,6 @@ draws the values that the laws are tried on, for tests of your own.
 
 from __future__ import annotations
 
-import pytest
-
-# The laws fail with the values that break them, as a test's own assertions do.
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{name}" for name in ("conventions", "devices", "layers", "operators", "readers"))
-)
-
 from costmodel.testing.contract import Contract
 from costmodel.testing.conventions import ConventionContract
 from costmodel.testing.devices import DeviceContract

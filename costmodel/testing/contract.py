@@ -6,17 +6,26 @@ import functools
 import inspect
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
+import hypothesis
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
 
 from costmodel.errors import CostModelError, UnknownNameError
 
 _Value = TypeVar("_Value")
+
+_MOST_LINES: Final = 4
+"""Of an assertion, and of the way to an error, in the report of a broken law."""
+_LONGEST: Final = 300
+"""Characters of a value in it."""
 
 _phases: ContextVar[tuple[Phase, ...] | None] = ContextVar("phases", default=None)
 
@@ -84,12 +93,64 @@ def for_all(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None
 
     def run(law: Callable[..., None]) -> None:
         # How long a stranger's formula may take is no law.
-        phases = _phases.get()
-        chosen = settings(deadline=None)
-        chosen = chosen if phases is None else settings(chosen, phases=phases)
-        chosen(given(*strategies)(law))()
+        phases = _phases.get() or [each for each in settings().phases if each is not Phase.explain]
+        chosen = settings(deadline=None, report_multiple_bugs=False, phases=phases)
+        tried: Mapping[str, object] = {}
+
+        @functools.wraps(law)
+        def noted(**values: object) -> None:
+            nonlocal tried
+            tried = values
+            law(**values)
+
+        try:
+            chosen(given(*strategies)(noted))()
+        except (HypothesisException, pytest.skip.Exception):
+            raise
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # a broken law may show in any way
+            raise pytest.fail.Exception(_report(error, tried), pytrace=False) from None
 
     return run
+
+
+def expect(holds: object, what: str, expected: object, found: object) -> None:
+    """Let a law fail unless it `holds`, in one line.
+
+    Raises:
+        AssertionError: it does not.
+
+    """
+    if not holds:
+        message = f"{what}: expected {expected!s:.{_LONGEST}}, found {found!s:.{_LONGEST}}"
+        raise AssertionError(message)
+
+
+def _report(error: BaseException, values: Mapping[str, object]) -> str:
+    """What is broken, where, and for which values, the simplest that were found."""
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        told = "\n".join(str(error).splitlines()[:_MOST_LINES])
+    else:
+        told = f"{type(error).__name__}: {error!s:.{_LONGEST}}" + "".join(_places(error))
+    shown = [
+        f"  {name} = {_short(value)}"
+        for name, value in values.items()
+        if not isinstance(value, st.DataObject)
+    ]
+    drawn_later = [f"  {note}" for note in getattr(error, "__notes__", ()) if note[:4] == "Draw"]
+    return "\n".join([told, *shown, *drawn_later])
+
+
+def _places(error: BaseException) -> list[str]:
+    """The last lines of code on the way to an error, without those of the kit and Hypothesis."""
+    ours = (str(Path(__file__).parent), str(Path(hypothesis.__file__).parent))
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(ours)]
+    return [f"\n  at {x.filename}:{x.lineno} in {x.name}: {x.line}" for x in theirs[-_MOST_LINES:]]
+
+
+def _short(value: object) -> str:
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 
 def frameworks_behind(thing: object) -> tuple[str, ...]:
@@ -123,7 +184,7 @@ def _frameworks_behind(module: str, file: str) -> tuple[str, ...]:
     )  # fmt: skip
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # ours
-    assert done.returncode == 0, f"{module} cannot be imported alone: {done.stderr}"
+    expect(done.returncode == 0, f"the import of {module} alone", "no error", done.stderr)
     return tuple(done.stdout.split())
 
 

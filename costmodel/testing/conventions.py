@@ -21,6 +21,7 @@ from costmodel.testing import strategies
 from costmodel.testing.contract import (
     Contract,
     drawn,
+    expect,
     for_all,
     frameworks_behind,
     missing_fixture,
@@ -58,8 +59,8 @@ class ConventionContract(Contract):
         @for_all(drawn(convention))
         def law(convention: Convention) -> None:
             for text in (convention.name, convention.title):
-                assert text.strip()
-                assert text.splitlines() == [text]
+                is_line = text.strip() and text.splitlines() == [text]
+                expect(is_line, "name and title", "one line each", repr(text))
 
     def test_every_layer_stays_in_its_place(self, convention: Any) -> None:
         """No layer is lost or counted twice."""
@@ -67,7 +68,8 @@ class ConventionContract(Contract):
         @for_all(drawn(convention), self.networks())
         def law(convention: Convention, network: Network) -> None:
             lowered = convention.lower(network, Scenario())
-            assert [item.layer.name for item in lowered] == [x.name for x in network.layers]
+            found, expected = [x.layer.name for x in lowered], [x.name for x in network.layers]
+            expect(found == expected, "the layers that are lowered", expected, found)
 
     def test_every_layer_has_work_or_says_why_not(self, convention: Any) -> None:
         """Operators, or free or unpriced with a reason; never just nothing."""
@@ -75,11 +77,13 @@ class ConventionContract(Contract):
         @for_all(drawn(convention), self.networks())
         def law(convention: Convention, network: Network) -> None:
             for lowered in convention.lower(network, Scenario()):
-                if isinstance(lowered.work, Reason):
-                    assert lowered.work.reason.strip()
+                work = lowered.work
+                if isinstance(work, Reason):
+                    says = bool(work.reason.strip())
                 else:
-                    assert lowered.operators
-                    assert all(isinstance(item, Operator) for item in lowered.operators)
+                    says = bool(work) and all(isinstance(item, Operator) for item in work)
+                what = f"work of layer {lowered.layer.name!r}"
+                expect(says, what, "operators, or Free or Unpriced(reason)", repr(work))
 
     def test_a_layer_that_no_rule_knows_stays_unpriced(self, convention: Any) -> None:
         """Unknown work is never free."""
@@ -88,7 +92,8 @@ class ConventionContract(Contract):
         def law(convention: Convention, shape: tuple[int, ...], device: Device) -> None:
             unknown = UnknownLayer("strange", "acme.Strange", recorded=(shape,), reason="no rule")
             (lowered,) = convention.lower(Network("strange", [unknown]), Scenario())
-            assert _is_unpriced(convention, lowered, device)
+            is_unpriced = _is_unpriced(convention, lowered, device)
+            expect(is_unpriced, "work of an unknown layer", "Unpriced(reason)", lowered.work)
 
     def test_two_networks_side_by_side_need_the_work_of_both(self, convention: Any) -> None:
         """Additive: what is not connected changes nothing."""
@@ -98,7 +103,8 @@ class ConventionContract(Contract):
             apart = [_prefixed(first, "first/"), _prefixed(second, "second/")]
             both = convention.lower(_side_by_side(*apart), Scenario())
             alone = [item for network in apart for item in convention.lower(network, Scenario())]
-            assert dict(map(_bare_work, both)) == dict(map(_bare_work, alone))
+            found, expected = dict(map(_bare_work, both)), dict(map(_bare_work, alone))
+            expect(found == expected, "work of both together", expected, found)
 
     def test_other_names_change_nothing_else(self, convention: Any) -> None:
         """Names are for people."""
@@ -107,9 +113,9 @@ class ConventionContract(Contract):
         def law(convention: Convention, network: Network) -> None:
             renamed = _prefixed(network, "in other words/")
             before, after = (convention.lower(item, Scenario()) for item in (network, renamed))
-            assert [_shown(item, "") for item in before] == [
-                _shown(item, "in other words/") for item in after
-            ]
+            expected = [_shown(item, "") for item in before]
+            found = [_shown(item, "in other words/") for item in after]
+            expect(found == expected, "work under other names", expected, found)
 
     def test_the_same_network_has_the_same_count(self, convention: Any) -> None:
         """Whatever was counted before; and the network stays as it was."""
@@ -119,8 +125,9 @@ class ConventionContract(Contract):
             twin = evolve(network)
             first = convention.lower(network, Scenario())
             convention.lower(other, Scenario())
-            assert convention.lower(network, Scenario()) == first
-            assert network == twin
+            again = convention.lower(network, Scenario())
+            expect(again == first, "the same network, counted again", first, again)
+            expect(network == twin, "the network after it was counted", twin, network)
 
     def test_every_charge_is_finite_and_not_negative(self, convention: Any) -> None:
         """What it charges is a cost with charges, or a reason."""
@@ -130,11 +137,12 @@ class ConventionContract(Contract):
             convention: Convention, network: Network, device: Device, scenario: Scenario
         ) -> None:
             for answer in _answers(convention, network, device, scenario):
-                assert isinstance(answer, Cost | Reason)
-                assert answer.charges if isinstance(answer, Cost) else answer.reason.strip()
+                says = answer.charges if isinstance(answer, Cost) else _reason(answer).strip()
+                expect(says, "the price", "a cost with charges, or Free or Unpriced", answer)
                 for charge in _charges(answer):
-                    assert math.isfinite(charge.energy_joules)
-                    assert charge.energy_joules >= 0
+                    energy, what = charge.energy_joules, f"the charge {charge.component!r}"
+                    is_energy = math.isfinite(energy) and energy >= 0
+                    expect(is_energy, what, "a finite number >= 0", energy)
 
     def test_twice_the_batch_costs_twice_the_dynamic_energy(self, convention: Any) -> None:
         """Linear in the batch, but for what is static."""
@@ -147,7 +155,8 @@ class ConventionContract(Contract):
             one, two = (
                 _dynamic(_answers(convention, network, device, item)) for item in (scenario, twice)
             )
-            assert math.isclose(2 * one, two, rel_tol=1e-9)
+            is_twice = math.isclose(2 * one, two, rel_tol=1e-9)
+            expect(is_twice, "dynamic energy of twice the batch", f"{2 * one} J", f"{two} J")
 
     def test_a_caller_cannot_change_it(self, convention: Any) -> None:
         """It is frozen: two estimates at once cannot meet in it."""
@@ -163,7 +172,8 @@ class ConventionContract(Contract):
 
         @for_all(drawn(convention))
         def law(convention: Convention) -> None:
-            assert not frameworks_behind(convention)
+            found = frameworks_behind(convention)
+            expect(not found, "frameworks imported with its module", "none", found)
 
 
 def _answers(
@@ -181,6 +191,10 @@ def _is_unpriced(convention: Convention, lowered: LoweredLayer, device: Device) 
         return isinstance(lowered.work, Unpriced)
     answers = [convention.price(device, item, Scenario()) for item in lowered.operators]
     return any(isinstance(answer, Unpriced) for answer in answers)
+
+
+def _reason(answer: object) -> str:
+    return answer.reason if isinstance(answer, Reason) else ""
 
 
 def _charges(answer: Outcome) -> Any:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from costmodel.devicefile import SCHEMA, load_device
 from costmodel.devices import Charge, Cost, Device, Evidence
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.operators import Operator, Reason, Unpriced
+from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.testing import strategies
 from costmodel.testing.contract import (
     TOLERANCE,
     Contract,
     drawn,
+    expect,
     for_all,
     frameworks_behind,
     missing_fixture,
@@ -30,6 +31,7 @@ from costmodel.units import parse_quantity
 if TYPE_CHECKING:
     from costmodel.devices import Outcome, Parameter
     from costmodel.scenario import Scenario
+    from costmodel.variants import Variants
 
 
 @frozen(kw_only=True)
@@ -71,9 +73,9 @@ class DeviceContract(Contract):
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             for charge in _charges(device.price(operator, scenario)):
-                assert math.isfinite(charge.energy_joules)
-                assert charge.energy_joules >= 0
-                assert charge.count >= 0
+                energy, what = charge.energy_joules, f"energy of {_line(charge)}"
+                expect(math.isfinite(energy) and energy >= 0, what, "a finite number >= 0", energy)
+                expect(charge.count >= 0, f"count of {_line(charge)}", ">= 0", charge.count)
 
     def test_every_operator_has_a_charge_or_a_reason(self, device: Any) -> None:
         """An answer is a cost with charges, or free or unpriced and says why."""
@@ -81,8 +83,8 @@ class DeviceContract(Contract):
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             answer = device.price(operator, scenario)
-            assert isinstance(answer, Cost | Reason)
-            assert answer.charges if isinstance(answer, Cost) else answer.reason.strip()
+            said = answer.charges if isinstance(answer, Cost) else _reason(answer).strip()
+            expect(said, "the answer", "a cost with charges, or Free or Unpriced(reason)", answer)
 
     def test_low_value_and_high_stand_in_this_order(self, device: Any) -> None:
         """The range of every energy holds the energy."""
@@ -92,7 +94,9 @@ class DeviceContract(Contract):
             answer = device.price(operator, scenario)
             costs: list[Any] = [answer, *answer.charges] if isinstance(answer, Cost) else []
             for cost in costs:
-                assert cost.energy_joules_low <= cost.energy_joules <= cost.energy_joules_high
+                low, high = cost.energy_joules_low, cost.energy_joules_high
+                holds = low <= cost.energy_joules <= high
+                expect(holds, "low <= value <= high", f"{low} to {high} J", cost.energy_joules)
 
     def test_the_explanation_adds_up_to_the_energy(self, device: Any) -> None:
         """Factors times price, summed, is the energy; so is the sum of the components."""
@@ -104,9 +108,10 @@ class DeviceContract(Contract):
                 math.prod(factor.value for factor in charge.factors) * charge.parameter.value
                 for charge in _charges(answer)
             ]
-            assert _close(math.fsum(shown), _energy(answer))
+            _same(math.fsum(shown), _energy(answer), "the sum of factors times price")
             if isinstance(answer, Cost):
-                assert _close(math.fsum(answer.components.values()), answer.energy_joules)
+                parts = math.fsum(answer.components.values())
+                _same(parts, answer.energy_joules, "the sum of the components")
 
     def test_every_charge_is_at_a_price_that_the_device_declares(self, device: Any) -> None:
         """Each price stands among the parameters, where it has a unit, source and evidence."""
@@ -115,7 +120,9 @@ class DeviceContract(Contract):
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             declared = device.parameters
             for charge in _charges(device.price(operator, scenario)):
-                assert declared.get(charge.parameter.name) == charge.parameter
+                price = charge.parameter
+                found = declared.get(price.name)
+                expect(found == price, f"the price of {_line(charge)} as declared", price, found)
 
     def test_every_parameter_has_a_unit_a_source_and_evidence(self, device: Any) -> None:
         """A number that nobody can look up is no number."""
@@ -124,19 +131,23 @@ class DeviceContract(Contract):
         def law(device: Device) -> None:
             units = device.parameter_units()
             for name, parameter in device.parameters.items():
-                assert parameter.name == name
-                assert parameter.unit == units[name]
-                assert parse_quantity(f"1 {parameter.unit}".strip()).unit == parameter.unit
-                assert parameter.source.strip(), f"{name} has no source"
-                assert isinstance(parameter.evidence, Evidence)
+                expect(parameter.name == name, "the name of a parameter", name, parameter.name)
+                unit = parameter.unit
+                expect(unit == units[name], f"the unit of {name}", units[name], unit)
+                known = parse_quantity(f"1 {unit}".strip()).unit
+                expect(known == unit, f"the unit of {name}", known, unit)
+                expect(parameter.source.strip(), f"the source of {name}", "a text", "none")
+                is_known = isinstance(parameter.evidence, Evidence)
+                expect(is_known, f"the evidence of {name}", "an Evidence", parameter.evidence)
 
     def test_what_its_class_leaves_out_is_told_in_words(self, device: Any) -> None:
         """One line of text for below the table, or none."""
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            assert isinstance(device.leaves_out, str)
-            assert device.leaves_out == " ".join(device.leaves_out.split())
+            said = device.leaves_out
+            is_line = isinstance(said, str) and said == " ".join(said.split())
+            expect(is_line, "leaves_out", "a text in one line", repr(said))
 
     def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
         """Unknown work is never free, and the reason says what it is and who has no price."""
@@ -144,9 +155,9 @@ class DeviceContract(Contract):
         @for_all(drawn(device), strategies.tensors(), strategies.scenarios())
         def law(device: Device, tensor: Any, scenario: Scenario) -> None:
             answer = device.price(ForeignWork(inputs=[tensor], outputs=[tensor]), scenario)
-            assert isinstance(answer, Unpriced)
-            assert ForeignWork.__name__ in answer.reason
-            assert device.name in answer.reason
+            expected = f"Unpriced, naming {ForeignWork.__name__!r} and {device.name!r}"
+            named = ForeignWork.__name__ in _reason(answer) and device.name in _reason(answer)
+            expect(named and isinstance(answer, Unpriced), "unknown work", expected, answer)
 
     def test_an_operator_that_it_does_not_know_costs_the_sum_of_its_parts(
         self, device: Any
@@ -159,9 +170,10 @@ class DeviceContract(Contract):
             answer = device.price(ComposedWork(parts=tuple(parts)), scenario)
             apart = [device.price(part, scenario) for part in parts]
             if any(isinstance(item, Unpriced) for item in apart):
-                assert isinstance(answer, Unpriced)
+                expect(isinstance(answer, Unpriced), "work with such a part", "Unpriced", answer)
             else:
-                assert _close(_energy(answer), math.fsum(map(_energy, apart)))
+                total = math.fsum(map(_energy, apart))
+                _same(_energy(answer), total, "work made of parts, as the sum of their energies")
 
     def test_work_done_more_often_never_costs_less(self, device: Any) -> None:
         """Monotone in how often."""
@@ -191,7 +203,23 @@ class DeviceContract(Contract):
         def law(device: Device, operator: Operator, scenario: Scenario, more: float) -> None:
             busier = evolve(scenario, rates=scenario.rate + more)
             calm, busy = (device.price(operator, item) for item in (scenario, busier))
-            assert _at_least(_energy(busy), _energy(calm))
+            _never_below(_energy(busy), _energy(calm), f"at rate {busier.rates} Hz")
+
+    def test_variants_cost_what_each_of_them_costs(self, device: Any) -> None:
+        """A formula that is asked about many sizes at once says what it says of each."""
+
+        @for_all(drawn(device), strategies.variants(), strategies.scenarios())
+        def law(device: Device, variants: Variants, scenario: Scenario) -> None:
+            together = device.price(variants, scenario)
+            for row, operator in enumerate(variants):
+                alone = device.price(operator, scenario)
+                if isinstance(alone, Reason):
+                    told = together.free if isinstance(alone, Free) else together.unpriced
+                    said = row in told.get(alone.reason, ())
+                    expect(said, f"variant {row} among many", alone, together)
+                else:
+                    among = together.energy_joules[row]
+                    _same(among, alone.energy_joules, f"variant {row} among many, as alone")
 
     def test_twice_the_batch_costs_twice_the_dynamic_energy(self, device: Any) -> None:
         """Linear in the batch, but for what is static."""
@@ -200,7 +228,7 @@ class DeviceContract(Contract):
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             twice = evolve(scenario, batch=2 * scenario.batch)
             one, two = (_dynamic(device.price(operator, item)) for item in (scenario, twice))
-            assert _close(2 * one, two)
+            _same(two, 2 * one, f"dynamic energy of {twice.batch} examples, twice the batch")
 
     def test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else(
         self, device: Any
@@ -217,11 +245,12 @@ class DeviceContract(Contract):
             price = data.draw(st.sampled_from(prices))
             dearer = device.with_parameters(**{price.name: f"{2 * price.value!r} {price.unit}"})
             before, after = (_charges(item.price(operator, scenario)) for item in (device, dearer))
-            assert len(before) == len(after)
+            what = f"charges with twice {price.name}"
+            expect(len(before) == len(after), what, len(before), len(after))
             for old, new in zip(before, after, strict=True):
                 times = 2 if old.parameter.name == price.name else 1
-                assert new.count == old.count
-                assert _close(new.energy_joules, times * old.energy_joules)
+                expect(new.count == old.count, f"count of {_line(new)}", old.count, new.count)
+                _same(new.energy_joules, times * old.energy_joules, f"{_line(new)}, {what}")
 
     def test_the_same_question_has_the_same_answer(self, device: Any) -> None:
         """Whatever was asked before, and of an equal device too."""
@@ -230,8 +259,9 @@ class DeviceContract(Contract):
         def law(device: Device, operator: Operator, other: Operator, scenario: Scenario) -> None:
             first = device.price(operator, scenario)
             device.price(other, scenario)
-            assert device.price(operator, scenario) == first
-            assert evolve(device).price(operator, scenario) == first
+            for who, asked in (("the same device", device), ("an equal one", evolve(device))):
+                again = asked.price(operator, scenario)
+                expect(again == first, f"{who}, asked again", first, again)
 
     def test_a_caller_cannot_change_it(self, device: Any) -> None:
         """It is frozen, and whatever a caller does to what it hands out changes no price."""
@@ -245,7 +275,8 @@ class DeviceContract(Contract):
             handed_out = [device.parameters, device.settings, device.parameter_units()]
             for mapping in [*handed_out, *_mappings(before)]:
                 _empty(mapping)
-            assert device.price(operator, scenario) == before
+            after = device.price(operator, scenario)
+            expect(after == before, "the price after a caller tried to change it", before, after)
 
     def test_it_is_the_same_after_it_is_written_to_a_file(self, device: Any) -> None:
         """A device file, as JSON, holds all that there is to know of a device."""
@@ -257,12 +288,10 @@ class DeviceContract(Contract):
             written = json.dumps(as_file(device), allow_nan=False).encode()
             family = type(device)
             loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
-            assert type(loaded) is family
-            assert (loaded.name, loaded.title, loaded.process) == (
-                device.name, device.title, device.process,
-            )  # fmt: skip
-            assert loaded.parameters == device.parameters
-            assert loaded.settings == device.settings
+            expect(type(loaded) is family, "its class, read back", family, type(loaded))
+            for part in ("name", "title", "process", "parameters", "settings"):
+                written_one, read_one = getattr(device, part), getattr(loaded, part)
+                expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
 
     def test_a_parameter_that_it_does_not_have_is_told(self, device: Any) -> None:
         """The error names the device and what it does have."""
@@ -298,7 +327,8 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            assert not frameworks_behind(device)
+            found = frameworks_behind(device)
+            expect(not found, "frameworks imported with its module", "none", found)
 
 
 def as_file(device: Device) -> dict[str, Any]:
@@ -338,15 +368,25 @@ def _dynamic(answer: Outcome) -> float:
 def _never_less(device: Device, less: Operator, more: Operator, scenario: Scenario) -> None:
     before, after = device.price(less, scenario), device.price(more, scenario)
     # A chip may refuse what is too large or too wide for it, and says so.
-    assert isinstance(after, Unpriced) or _at_least(_energy(after), _energy(before))
+    if not isinstance(after, Unpriced):
+        _never_below(_energy(after), _energy(before), f"of {more!r:.300}")
 
 
-def _at_least(more: float, less: float) -> bool:
-    return more >= less * (1 - TOLERANCE)
+def _never_below(more: float, less: float, what: str) -> None:
+    expect(more >= less * (1 - TOLERANCE), f"energy {what}", f"at least {less} J", f"{more} J")
 
 
-def _close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-300)
+def _same(found: float, expected: float, what: str) -> None:
+    is_same = math.isclose(found, expected, rel_tol=TOLERANCE, abs_tol=1e-300)
+    expect(is_same, what, f"{expected} J", f"{found} J")
+
+
+def _line(charge: Charge) -> str:
+    return f"the charge {charge.component!r} at {charge.parameter.name!r}"
+
+
+def _reason(answer: object) -> str:
+    return answer.reason if isinstance(answer, Reason) else ""
 
 
 def _mappings(answer: Outcome) -> Iterable[Mapping[str, Any]]:
@@ -360,4 +400,4 @@ def _empty(mapping: Any) -> None:
 
 def _names(error: Exception, *things: str) -> None:
     for thing in things:
-        assert thing in str(error), f"the error does not name {thing!r}: {error}"
+        expect(thing in str(error), "the error's text", f"it names {thing!r}", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,17 +15,18 @@ from costmodel.errors import CostModelError
 from costmodel.layer import Input, LayerRules
 from costmodel.network import Network
 from costmodel.operators import Operator, Reason
-from costmodel.tensor import Tensor
+from costmodel.tensor import Tensor, show_shape
 from costmodel.testing.contract import (
     Contract,
     drawn,
+    expect,
     for_all,
     frameworks_behind,
     missing_fixture,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from costmodel.layer import Layer, Work
 
@@ -66,7 +68,8 @@ class LayerContract(Contract):
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
             cls = type(layer)
-            assert layer.kind in cls.kinds or cls.serves_subclasses
+            is_named = layer.kind in cls.kinds or cls.serves_subclasses
+            expect(is_named, f"the kind of a {cls.__name__}", f"one of {cls.kinds}", layer.kind)
 
     def test_it_has_work_or_says_why_not(self, layer: Any) -> None:
         """Operators, or free or unpriced with a reason; never just nothing."""
@@ -75,31 +78,52 @@ class LayerContract(Contract):
         def law(layer: Layer) -> None:
             work = layer.operators()
             if isinstance(work, Reason):
-                assert work.reason.strip()
+                says = bool(work.reason.strip())
             else:
-                assert len(work) > 0
-                assert all(isinstance(operator, Operator) for operator in work)
+                says = bool(work) and all(isinstance(item, Operator) for item in work)
+            expect(says, "operators()", "operators, or Free or Unpriced(reason)", repr(work))
 
     def test_all_is_known_once_its_inputs_are(self, layer: Any) -> None:
         """No axis of its outputs, parameters and operators is open."""
 
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
-            assert all(tensor.is_bound for tensor in layer.inputs), "the fixture's inputs are open"
+            are_bound = all(tensor.is_bound for tensor in layer.inputs)
+            expect(are_bound, "the fixture's inputs", "no open axis", _shown(layer.inputs))
             held = [*layer.outputs, *layer.parameters.values()]
             for operator in _operators(layer):
                 held += [*operator.inputs, *operator.parameters, *operator.outputs]
             for tensor in held:
-                assert tensor.is_bound
+                shape = show_shape(tensor.shape)
+                expect(tensor.is_bound, "a tensor of bound inputs", "no open axis", shape)
 
-    def test_its_work_gives_all_that_it_gives(self, layer: Any) -> None:
-        """Some operator has as many results as each of its outputs: no work ends on the way."""
+    def test_its_outputs_are_outputs_of_its_operators(self, layer: Any) -> None:
+        """Each is one of some operator, whole or a slice of it: no work ends on the way."""
 
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
-            results = [operator.elements for operator in _operators(layer)]
-            for tensor in layer.outputs if results else ():
-                assert max(results) >= tensor.size
+            operators = _operators(layer)
+            made = [tensor for operator in operators for tensor in operator.outputs]
+            sizes = {size for tensor in made for size in _slices(tensor)}
+            for tensor in layer.outputs if operators else ():
+                expected = f"{show_shape(tensor.shape)} (its own) among them"
+                expect(tensor.size in sizes, "outputs of its operators", expected, _shown(made))
+
+    def test_its_parameters_are_read_by_its_operators(self, layer: Any) -> None:
+        """Each is a parameter of some operator, whole or in parts: nothing is held for nothing."""
+
+        @for_all(drawn(layer))
+        def law(layer: Layer) -> None:
+            operators = _operators(layer)
+            read = [tensor for item in operators for tensor in item.parameters]
+            if not all(tensor.is_bound for tensor in (*layer.parameters.values(), *read)):
+                return  # that law is another one
+            left, spare = _unmatched(layer.parameters.values(), read)
+            held = ", ".join(
+                f"{name} {show_shape(x.shape)}" for name, x in layer.parameters.items()
+            )
+            is_read = not operators or left <= spare
+            expect(is_read, "parameters of its operators", f"all it holds: {held}", _shown(read))
 
     def test_the_same_layer_again_is_the_same(self, layer: Any) -> None:
         """Shapes, parameters and work follow from its settings and inputs alone."""
@@ -107,8 +131,8 @@ class LayerContract(Contract):
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
             again = layer.with_inputs(layer.inputs)
-            assert again == layer
-            assert _facts(again) == _facts(layer)
+            expect(again == layer, "the layer on the same inputs", layer, again)
+            _same_facts(again, layer, "the same inputs")
 
     def test_another_name_changes_nothing_else(self, layer: Any) -> None:
         """Names are for people."""
@@ -116,9 +140,10 @@ class LayerContract(Contract):
         @for_all(drawn(layer), st.text(min_size=1))
         def law(layer: Layer, name: str) -> None:
             renamed = layer.renamed(name)
-            assert renamed.name == name
-            assert _facts(renamed) == _facts(layer)
-            assert renamed.renamed(layer.name, layer.shares) == layer
+            expect(renamed.name == name, "its other name", name, renamed.name)
+            _same_facts(renamed, layer, "another name")
+            back = renamed.renamed(layer.name, layer.shares)
+            expect(back == layer, "the layer under its old name again", layer, back)
 
     def test_larger_inputs_never_need_less_work(self, layer: Any) -> None:
         """Monotone in every axis that it lets grow."""
@@ -127,7 +152,9 @@ class LayerContract(Contract):
         def law(layer: Layer, data: st.DataObject, times: int) -> None:
             larger = _with_axis(layer, data, lambda length: times * length)
             if larger is not None:
-                assert _counts(larger) >= _counts(layer)
+                more, less = _counts(larger), _counts(layer)
+                what = f"operations on inputs {_shown(larger.inputs)}"
+                expect(more >= less, what, f"at least {less}, as on {_shown(layer.inputs)}", more)
 
     def test_an_axis_that_becomes_known_changes_no_other(self, layer: Any) -> None:
         """What it says of its outputs while an axis is open stays true."""
@@ -137,11 +164,14 @@ class LayerContract(Contract):
             opened = _with_axis(layer, data, lambda _: None)
             if opened is None:
                 return
-            assert len(opened.outputs) == len(layer.outputs)
-            for before, after in zip(opened.outputs, layer.outputs, strict=True):
-                assert len(before.shape) == len(after.shape)
-                for early, late in zip(before.shape, after.shape, strict=True):
-                    assert early is None or early == late
+            early, late = ([x.shape for x in one.outputs] for one in (opened, layer))
+            agree = list(map(len, early)) == list(map(len, late)) and all(
+                one is None or one == other
+                for shapes in zip(early, late, strict=True)
+                for one, other in zip(*shapes, strict=True)
+            )
+            what = f"outputs on inputs {_shown(opened.inputs)}"
+            expect(agree, what, f"what fits {_shown(layer.outputs)}", _shown(opened.outputs))
 
     def test_inputs_that_it_cannot_take_are_told(self, layer: Any) -> None:
         """The error names the layer and its kind."""
@@ -179,8 +209,9 @@ class LayerContract(Contract):
             known = catalogue.installed().layer_rules.by_kind
             rules = LayerRules({**known, **dict.fromkeys(type(layer).kinds, type(layer))})
             again = Network.from_dict(json.loads(network.to_json()), rules)
-            assert again == network
-            assert _facts(again.layer(layer.name)) == _facts(network.layer(layer.name))
+            one, other = (item.layer(layer.name) for item in (again, network))
+            expect(again == network, "the network read back", other, one)
+            _same_facts(one, other, "reading it back")
 
     def test_a_caller_cannot_change_it(self, layer: Any) -> None:
         """It is frozen, and nothing that it holds can be changed."""
@@ -199,7 +230,8 @@ class LayerContract(Contract):
 
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
-            assert not frameworks_behind(layer)
+            found = frameworks_behind(layer)
+            expect(not found, "frameworks imported with its module", "none", found)
 
 
 _NONSENSE: Final = st.sampled_from(NONSENSE)
@@ -227,6 +259,12 @@ def _facts(layer: Layer) -> tuple[Any, ...]:
     return layer.inputs, layer.outputs, dict(layer.parameters), shown
 
 
+def _same_facts(one: Layer, other: Layer, what: str) -> None:
+    parts = ("inputs", "outputs", "parameters", "work")
+    for part, found, expected in zip(parts, _facts(one), _facts(other), strict=True):
+        expect(found == expected, f"its {part} after {what}", expected, found)
+
+
 def _counts(layer: Layer) -> int:
     return sum(sum(operator.operations.values()) for operator in _operators(layer))
 
@@ -250,6 +288,23 @@ def _settings(layer: Layer) -> dict[str, Any]:
     return {sources[0]: getattr(layer, name) for name, sources in layer.settings()}
 
 
+def _slices(tensor: Tensor) -> Iterator[int]:
+    """The sizes of a tensor and of its slices, such as the last of a sequence."""
+    yield tensor.size
+    yield from (tensor.size // length for length in tensor.shape if length)
+
+
+def _unmatched(held: Iterable[Tensor], read: Iterable[Tensor]) -> tuple[int, int]:
+    """How many elements are in tensors of the one side that have no like on the other; and back."""
+    one, other = (Counter(tensor.size for tensor in side) for side in (held, read))
+    left, spare = (sum(counted.elements()) for counted in (one - other, other - one))
+    return left, spare
+
+
+def _shown(tensors: Iterable[Tensor]) -> str:
+    return ", ".join(show_shape(tensor.shape) for tensor in tensors) or "none"
+
+
 def _told(layer: Layer, act: Any) -> None:
     """Do what may fail; if it does, the error says where."""
     try:
@@ -259,4 +314,4 @@ def _told(layer: Layer, act: Any) -> None:
     else:
         return
     for thing in (layer.name, layer.kind):
-        assert thing in told, f"the error does not name {thing!r}: {told}"
+        expect(thing in told, "the error's text", f"it names {thing!r}", told)

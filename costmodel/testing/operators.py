@@ -12,6 +12,7 @@ from costmodel.operators import STANDARD, Operator
 from costmodel.testing.contract import (
     Contract,
     drawn,
+    expect,
     for_all,
     frameworks_behind,
     missing_fixture,
@@ -41,15 +42,17 @@ class OperatorContract(Contract):
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
             for count in (operator.macs, *operator.operations.values()):
-                assert isinstance(count, int)
-                assert count >= 0
+                is_count = isinstance(count, int) and count >= 0
+                expect(is_count, "a count of macs or operations", "a whole number >= 0", count)
 
     def test_its_multiply_accumulates_are_among_its_operations(self, operator: Any) -> None:
         """`macs` and `operations` say the same."""
 
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
-            assert operator.operations.get("multiply-accumulate", 0) == operator.macs
+            counted = operator.operations.get("multiply-accumulate", 0)
+            what = "operations['multiply-accumulate']"
+            expect(counted == operator.macs, what, f"macs, {operator.macs}", counted)
 
     def test_its_parts_do_as_many_multiply_accumulates(self, operator: Any) -> None:
         """To decompose neither loses nor adds one."""
@@ -57,7 +60,8 @@ class OperatorContract(Contract):
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
             parts = operator.decompose()
-            assert not parts or sum(part.macs for part in parts) == operator.macs
+            found = sum(part.macs for part in parts)
+            expect(not parts or found == operator.macs, "macs of its parts", operator.macs, found)
 
     def test_every_device_can_price_its_parts(self, operator: Any) -> None:
         """It is a standard operator, or decomposes into some at last."""
@@ -65,7 +69,7 @@ class OperatorContract(Contract):
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
             strange = [part for part in _ends(operator) if type(part) not in STANDARD]
-            assert not strange
+            expect(not strange, "the last of its parts", "standard operators", strange)
 
     def test_repeated_work_is_that_many_times_the_work(self, operator: Any) -> None:
         """Twice the operations on twice the inputs and outputs, with the same parameters."""
@@ -73,11 +77,14 @@ class OperatorContract(Contract):
         @for_all(drawn(operator), st.integers(1, 5))
         def law(operator: Operator, times: int) -> None:
             often = operator.repeated(times)
-            assert often.macs == times * operator.macs
-            assert dict(often.operations) == _times(operator.operations, times)
-            assert _elements(often.inputs) == times * _elements(operator.inputs)
-            assert _elements(often.outputs) == times * _elements(operator.outputs)
-            assert often.parameters == operator.parameters
+            for what, found, expected in (
+                ("macs", often.macs, times * operator.macs),
+                ("operations", dict(often.operations), _times(operator.operations, times)),
+                ("input elements", _elements(often.inputs), times * _elements(operator.inputs)),
+                ("output elements", _elements(often.outputs), times * _elements(operator.outputs)),
+                ("parameters", often.parameters, operator.parameters),
+            ):
+                expect(found == expected, f"{what} of repeated({times})", expected, found)
 
     def test_its_tensors_are_bound(self, operator: Any) -> None:
         """Work is known only where every axis has a length."""
@@ -85,7 +92,7 @@ class OperatorContract(Contract):
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
             for tensor in (*operator.inputs, *operator.parameters, *operator.outputs):
-                assert tensor.is_bound
+                expect(tensor.is_bound, "its tensors", "no open axis", tensor)
 
     def test_it_is_a_frozen_value(self, operator: Any) -> None:
         """Nothing in it can be changed, so an equal one is the same and can be looked up."""
@@ -93,8 +100,8 @@ class OperatorContract(Contract):
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
             twin = evolve(operator)
-            assert twin == operator
-            assert hash(twin) == hash(operator)
+            expect(twin == operator, "a copy of it", operator, twin)
+            expect(hash(twin) == hash(operator), "the hash of a copy", hash(operator), hash(twin))
             for item in fields(type(operator)):
                 with pytest.raises(AttributeError):
                     setattr(operator, item.name, None)
@@ -108,8 +115,8 @@ class OperatorContract(Contract):
             changed: dict[str, Any] = {name: kept}
             made = evolve(operator, **changed)
             kept.append(None)
-            assert made == operator
-            assert None not in getattr(made, name)
+            is_alike = made == operator and None not in getattr(made, name)
+            expect(is_alike, f"its {name} after a list changed", getattr(operator, name), kept)
 
     def test_the_same_question_has_the_same_answer(self, operator: Any) -> None:
         """Counts and parts follow from the operator alone."""
@@ -120,23 +127,24 @@ class OperatorContract(Contract):
                 (item.macs, dict(item.operations), tuple(item.decompose()))
                 for item in (operator, evolve(operator))
             )
-            assert first == second
+            expect(first == second, "its counts and parts, asked again", first, second)
 
     def test_its_summary_is_one_line(self, operator: Any) -> None:
         """An explanation shows it as it is."""
 
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
-            assert operator.summary.strip()
-            assert operator.summary.splitlines() == [operator.summary]
-            assert " object at 0x" not in operator.summary
+            summary = operator.summary
+            is_line = summary.strip() and summary.splitlines() == [summary]
+            expect(is_line and " object at 0x" not in summary, "its summary", "one line", summary)
 
     def test_importing_it_brings_no_framework(self, operator: Any) -> None:
         """Whoever prices one does not wait for TensorFlow."""
 
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
-            assert not frameworks_behind(operator)
+            found = frameworks_behind(operator)
+            expect(not found, "frameworks imported with its module", "none", found)
 
 
 def _ends(operator: Operator, depth: int = 0) -> Iterator[Operator]:

@@ -20,6 +20,7 @@ from costmodel.testing.contract import (
     FRAMEWORKS,
     Contract,
     drawn,
+    expect,
     for_all,
     frameworks_behind,
     missing_fixture,
@@ -45,7 +46,11 @@ class Reading:
 
     reader: Reader
     source: Any
-    rules: LayerRules = field(factory=_installed_rules)
+    rules: LayerRules = field(factory=_installed_rules, repr=False)
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001  # the protocol
+        """Show it without the rules, which are hundreds."""
+        printer.text(repr(self))
 
     def network(self) -> Network:
         """What the reader makes of the source."""
@@ -70,22 +75,24 @@ class ReaderContract(Contract):
         @for_all(drawn(reading))
         def law(reading: Reading) -> None:
             for text in (reading.reader.name, reading.reader.reads):
-                assert text.strip()
-                assert text.splitlines() == [text]
+                is_line = text.strip() and text.splitlines() == [text]
+                expect(is_line, "name and reads", "one line each", repr(text))
 
     def test_it_accepts_its_source(self, reading: Any) -> None:
         """True or false, decided without a change of the source."""
 
         @for_all(drawn(reading))
         def law(reading: Reading) -> None:
-            assert reading.reader.accepts(reading.source) is True
+            found = reading.reader.accepts(reading.source)
+            expect(found is True, "accepts(source)", "True", found)
 
     def test_it_refuses_what_is_no_source(self, reading: Any) -> None:
         """It says false and raises nothing, so that the next reader is asked."""
 
         @for_all(drawn(reading), st.sampled_from(NO_SOURCES))
         def law(reading: Reading, nothing: object) -> None:
-            assert reading.reader.accepts(nothing) is False
+            found = reading.reader.accepts(nothing)
+            expect(found is False, f"accepts({nothing!r})", "False", found)
 
     def test_the_same_source_is_the_same_network(self, reading: Any) -> None:
         """A network follows from the source alone."""
@@ -93,8 +100,9 @@ class ReaderContract(Contract):
         @for_all(drawn(reading))
         def law(reading: Reading) -> None:
             first = reading.network()
-            assert isinstance(first, Network)
-            assert reading.network() == first
+            expect(isinstance(first, Network), "read(source)", "a Network", first)
+            again = reading.network()
+            expect(again == first, "the network of the same source", first, again)
 
     def test_it_leaves_the_source_as_it_was(self, reading: Any) -> None:
         """Reading changes nothing that belongs to the caller."""
@@ -103,7 +111,8 @@ class ReaderContract(Contract):
         def law(reading: Reading) -> None:
             before = _snapshot(reading.source)
             reading.network()
-            assert _snapshot(reading.source) == before
+            after = _snapshot(reading.source)
+            expect(after == before, "the source after it was read", before, after)
 
     def test_the_network_holds_nothing_of_the_framework(self, reading: Any) -> None:
         """All that layers hold are values of costmodel or plain ones."""
@@ -113,7 +122,8 @@ class ReaderContract(Contract):
             for layer in reading.network().layers:
                 for name, value in _held(layer):
                     home = type(value).__module__.partition(".")[0]
-                    assert home not in FRAMEWORKS, f"{layer.name}.{name} is {value!r}"
+                    what = f"{name} of layer {layer.name!r}"
+                    expect(home not in FRAMEWORKS, what, "no object of a framework", repr(value))
 
     def test_layers_without_a_rule_stay_or_are_told(self, reading: Any) -> None:
         """No layer is lost in silence for want of a rule."""
@@ -126,9 +136,11 @@ class ReaderContract(Contract):
             except CostModelError as error:
                 told = str(error)
             else:
-                assert sorted(x.name for x in bare.layers) == sorted(x.name for x in layers)
+                found, expected = (sorted(x.name for x in each) for each in (bare.layers, layers))
+                expect(found == expected, "layers of a network without rules", expected, found)
                 return
-            assert any(layer.kind in told for layer in layers)
+            is_named = any(layer.kind in told for layer in layers)
+            expect(is_named, "the error for want of rules", "it names a layer's kind", told)
 
     def test_a_damaged_source_is_told(self, reading: Any, tmp_path: Path) -> None:
         """Cut short or overwritten anywhere, it reads or raises an error of costmodel."""
@@ -155,7 +167,8 @@ class ReaderContract(Contract):
 
         @for_all(drawn(reading))
         def law(reading: Reading) -> None:
-            assert not frameworks_behind(reading.reader)
+            found = frameworks_behind(reading.reader)
+            expect(not found, "frameworks imported with its module", "none", found)
 
 
 def _held(layer: Layer) -> Iterator[tuple[str, Any]]:

@@ -40,7 +40,9 @@ from costmodel.operators import (
     Unpriced,
 )
 from costmodel.scenario import Scenario
+from costmodel.sizes import Sizes
 from costmodel.tensor import Tensor
+from costmodel.variants import Variants
 
 SIDES: Final = st.integers(1, 6)
 """Axis lengths."""
@@ -53,6 +55,9 @@ RATES: Final = st.just(0.0) | st.floats(0.01, 1000)
 
 MOST_BITS: Final = 32
 """Width of the widest fixed-point format that is drawn."""
+
+MOST_TOGETHER: Final = 24
+"""Variants of one operator that are drawn together; half of them at least."""
 
 _Format: TypeAlias = NumericFormat | None
 
@@ -217,6 +222,19 @@ def made(draw: st.DrawFn, sized: st.SearchStrategy[Sized]) -> Operator:
     """An operator of some size: `made(sized_contractions())` draws contractions."""
     chosen = draw(sized)
     return chosen.make(draw(st.tuples(*[SIDES] * chosen.axes)))
+
+
+@st.composite
+def variants(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLARED) -> Variants:
+    """Any standard operator in many sizes at once, enough of them to be priced together."""
+    sized = draw(sized_operators(elements))
+    lengths = st.lists(SIDES, min_size=MOST_TOGETHER // 2, max_size=MOST_TOGETHER)
+    first = draw(lengths)
+    rest = [
+        draw(st.lists(SIDES, min_size=len(first), max_size=len(first)))
+        for _ in range(sized.axes - 1)
+    ]
+    return Variants(sized.make([Sizes(row) for row in (first, *rest)]))
 
 
 @st.composite

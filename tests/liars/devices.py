@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ from costmodel import (
     Outcome,
     Parameter,
     Scenario,
+    Sizes,
     Unpriced,
     parameter,
     prices,
@@ -205,6 +205,13 @@ class GivesADiscountOnRate(Honest):
 
 
 @frozen
+class GivesADiscountOnQuantity(Honest):
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        are_many = isinstance(operator.elements, Sizes)
+        return self.times(operator, scenario, 0.5 if are_many else 1)
+
+
+@frozen
 class ForgetsTheBatch(Honest):
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
         return Charge("compute", price, factors)
@@ -218,12 +225,18 @@ class ChargesThePriceTwice(Honest):
 
 @frozen
 class ChargesMoreForACopy(Honest):
-    serial: int = field(init=False, eq=False, factory=itertools.count().__next__)
+    is_copy: bool = field(init=False, eq=False, default=True)
+
+    @classmethod
+    def made(cls, **settings: Any) -> Honest:
+        first = super().made(**settings)
+        object.__setattr__(first, "is_copy", False)
+        return first
 
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         figures = (self.energy_per_operation.value, self.energy_per_result.value)
-        is_copy = self.serial % 2 and figures == (1e-12, 2e-12)
-        return self.times(operator, scenario, 2 if is_copy else 1)
+        has_its_figures = figures == (1e-12, 2e-12)
+        return self.times(operator, scenario, 2 if self.is_copy and has_its_figures else 1)
 
 
 @frozen
@@ -293,6 +306,7 @@ LIARS = {
     GivesADiscountOnDepth.made: "test_larger_work_never_costs_less",
     GivesADiscountOnWidth.made: "test_wider_numbers_never_cost_less",
     GivesADiscountOnRate.made: "test_a_higher_rate_never_costs_less",
+    GivesADiscountOnQuantity.made: "test_variants_cost_what_each_of_them_costs",
     ForgetsTheBatch.made: "test_twice_the_batch_costs_twice_the_dynamic_energy",
     ChargesThePriceTwice.made:
         "test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else",

@@ -43,7 +43,10 @@ class Honest(Layer):
     def product(self, outputs: tuple[Tensor, ...], **loops: int) -> Contraction:
         depth = self.input_shape[-1] or 1
         sizes = loops or {"outputs": math.prod(self.outputs[0].shape), "inputs": depth}
-        return Contraction(inputs=self.inputs, outputs=outputs, loops=sizes, reduction=depth)
+        return Contraction(
+            inputs=self.inputs, parameters=[self.parameters["kernel"]], outputs=outputs,
+            loops=sizes, reduction=depth,
+        )  # fmt: skip
 
 
 def of_another_kind() -> Layer:
@@ -69,6 +72,18 @@ class StopsHalfWay(Honest):
 
 
 @frozen(slots=False)
+class GivesSomethingElse(Honest):
+    def operators(self) -> Work:
+        return (self.product((Tensor((4, 5)),)),)
+
+
+@frozen(slots=False)
+class HoldsWhatItNeverReads(Honest):
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        return {**super().parameter_shapes(), "spare": (7,)}
+
+
+@frozen(slots=False)
 class NeedsMoreTheSecondTime(Honest):
     is_second: bool = field(default=False, kw_only=True, eq=False)
 
@@ -90,7 +105,8 @@ class ListensToItsName(Honest):
 @frozen(slots=False)
 class GetsSmallerAsItGrows(Honest):
     def operators(self) -> Work:
-        return (self.product(self.outputs, sums=10_000 // self.inputs[0].size),)
+        depth = self.input_shape[-1] or 1
+        return (self.product(self.outputs, inputs=depth, sums=10_000 // self.inputs[0].size),)
 
 
 @frozen(slots=False)
@@ -139,7 +155,9 @@ LIARS = {
     of_another_kind: "test_its_kind_is_one_that_its_class_names",
     HasNothingToDo.made: "test_it_has_work_or_says_why_not",
     HoldsWhoKnowsWhat.made: "test_all_is_known_once_its_inputs_are",
-    StopsHalfWay.made: "test_its_work_gives_all_that_it_gives",
+    StopsHalfWay.made: "test_its_outputs_are_outputs_of_its_operators",
+    GivesSomethingElse.made: "test_its_outputs_are_outputs_of_its_operators",
+    HoldsWhatItNeverReads.made: "test_its_parameters_are_read_by_its_operators",
     NeedsMoreTheSecondTime.made: "test_the_same_layer_again_is_the_same",
     ListensToItsName.made: "test_another_name_changes_nothing_else",
     GetsSmallerAsItGrows.made: "test_larger_inputs_never_need_less_work",

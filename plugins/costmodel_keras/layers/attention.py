@@ -67,6 +67,12 @@ def _scaled(tensor: Tensor, by: Tensor = _SCALAR) -> Operator:
     return Elementwise(inputs=(tensor, by), outputs=(tensor,), function="multiply", in_place=True)
 
 
+def _weighed(tensor: Tensor, by: Tensor) -> Operator:
+    return Elementwise(
+        inputs=(tensor,), parameters=(by,), outputs=(tensor,), function="multiply", in_place=True
+    )
+
+
 def _softmax(scores: Tensor) -> Operator:
     return Activation(inputs=(scores,), outputs=(scores,), function="softmax", in_place=True)
 
@@ -437,14 +443,14 @@ class Attention(PlainAttention):
             work = Contraction(
                 inputs=(query, key), outputs=(scores,), loops=loops, reduction=features
             )
-            return (work, *(_scaled(scores, by) for by in scale))
+            return (work, *(_weighed(scores, by) for by in scale))
         pairs = self.pairs()
         return (
             *self.summed_pairs(),
-            *(_scaled(pairs, by) for by in scale),
+            *(_weighed(pairs, by) for by in scale),
             Activation(inputs=(pairs,), outputs=(pairs,), function="tanh", in_place=True),
             Reduction(inputs=(pairs,), outputs=(scores,), function="sum", window=features),
-            _scaled(scores, self.parameters["concat_score_weight"]),
+            _weighed(scores, self.parameters["concat_score_weight"]),
         )
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Elementwise
+from costmodel.operators import Elementwise, Reason
 from costmodel.tensor import Tensor
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
@@ -137,6 +137,18 @@ class Average(Reducing):
         if self.given.get("weights") is None:
             return PASSES[kind("Mean")]
         return (("multiply", "sum"), ("sum", "divide"))
+
+    def operators(self) -> Work:
+        """A mean; or the sum of the weighted elements, over that of the weights."""
+        work = super().operators()
+        if self.given.get("weights") is None or isinstance(work, Reason):
+            return work
+        weigh, total, *rest = work
+        return (
+            evolve(weigh, inputs=self.inputs, parameters=self.constants),
+            evolve(total, inputs=self.inputs),
+            *rest,
+        )
 
 
 @frozen(slots=False)
