@@ -80,7 +80,7 @@ class Catalogue:
         for conflict in self._ask("costmodel_readers").conflicts.values():
             raise PluginError(conflict)
         if isinstance(source, str | Path) and _is_missing_file(str(source)):
-            message = f"no such file: {source}"
+            message = f"no such file: {str(source) or repr(source):.200}"
             raise ReadError(message)
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
         offered = self._ask("costmodel_readers").owners
@@ -355,6 +355,6 @@ def _is_missing_file(source: str) -> bool:
     if source.lstrip()[:1] == "{":
         return False
     try:
-        return not Path(source).exists()
+        return not source or not Path(source).exists()  # an empty path is a folder
     except (OSError, ValueError):
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -495,9 +496,13 @@ def test_a_source_is_not_read_where_the_reader_s_plugin_is_broken_and_that_is_to
         world(keras=plugin(readers=fail)).read(7)
 
 
-def test_a_file_that_is_not_there_is_told() -> None:
-    with pytest.raises(ReadError, match=r"no such file: nowhere\.keras"):
-        world(**HOUSE).read("nowhere.keras")
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("nowhere.keras", "nowhere.keras"), ("", "''"), ("x" * 5000, "x" * 200)],
+)
+def test_a_file_that_is_not_there_is_told(source: str, told: str) -> None:
+    with pytest.raises(ReadError, match=f"^no such file: {re.escape(told)}$"):
+        world(**HOUSE).read(source)
 
 
 # ------------------------------------------------------------------ the real search
