@@ -85,7 +85,7 @@ def functions(network: Any) -> list[str]:
         ("swish", "silu"), (tf.nn.swish, "swish"), (keras.ops.sin, "sin"), (tf.tanh, "tanh"),
         (layers.LeakyReLU(), "LeakyReLU"), (layers.Activation("relu"), "relu"),
     ],
-    ids=str,
+    ids=("name", "TensorFlow", "keras.ops", "alias", "layer", "Activation"),
 )  # fmt: skip
 def test_a_function_by_another_name_or_in_a_layer_is_known(given: Any, name: str) -> None:
     network = on(STEPS, layers.Dense(3, activation=given, name="f"))
