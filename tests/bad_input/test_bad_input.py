@@ -596,7 +596,7 @@ WRONG_SORTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "an empty source": (
         lambda: costmodel.read(""),
-        "no reader accepts",
+        "no such file: ''",
     ),
     "a path with a zero byte": (
         lambda: costmodel.read("a\0.json"),
