@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from attrs import define, field, frozen
 
 from costmodel import plugins as plugin_search
@@ -44,6 +46,10 @@ NOT_INSTALLED = (
     "installed; run `pip install -e .` in it, then `costmodel plugins`"
 )
 _NEXT = "for another sort, `costmodel new-plugin NAME --reader` writes a reader"
+_CORE = "costmodel"
+"""Who owns what no plugin offers."""
+_Declared = type(attrs.field())
+"""What a declared field is until its class is decorated."""
 _FILE_SUFFIXES = (".yaml", ".yml")
 
 
@@ -108,7 +114,8 @@ class Catalogue:
     def layer_rules(self) -> LayerRules:
         """The layer class of every known kind."""
         answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
-        return LayerRules(answers.values, answers.conflicts, modules.values, self._load_layers)
+        conflicts = ChainMap(answers.conflicts, modules.conflicts)
+        return LayerRules(answers.values, conflicts, modules.values, self._load_layers)
 
     def _load_layers(self, kind: str) -> None:
         """Import the layer classes of the module that serves `kind`, or all kinds behind it."""
@@ -298,10 +305,13 @@ class _Answers:
         """Keep one answer under its names; blame the plugin for what cannot be kept."""
         names = self._names(value)
         if not names:
-            blame(plugin, f"{self.hook}: {value!r:.80} is not what the hook returns")
+            blame(plugin, f"{self.hook}: {_fault(value)}")
         for name in names:
             if name in self.values or name in self.conflicts:
-                blame(plugin, self._conflict(plugin, name))
+                owner = self.owners.get(name, _CORE)
+                message = self._conflict(owner, plugin, name)
+                for one in {owner, plugin} - {_CORE}:
+                    blame(one, message)
             else:
                 self.values[name] = value
                 self.owners[name] = plugin
@@ -313,17 +323,37 @@ class _Answers:
         else:
             fits = isinstance(value, demand.demanded) and not isinstance(value, type)
         try:
-            return [name for name in demand.names(value) if name] if fits else []
+            if not fits or _undecorated(value) or isinstance(demand.names(value), str):
+                return []
+            return [name for name in demand.names(value) if name]
         except (AttributeError, TypeError):
             return []
 
-    def _conflict(self, plugin: str, name: str) -> str:
-        owner = self.owners.get(name, "costmodel")
+    def _conflict(self, owner: str, plugin: str, name: str) -> str:
         message = f"{self.hook}: {name!r} is offered by plugin {owner!r} and by {plugin!r}"
         if name not in self.demand.built_in:  # what the core has, nobody can take from it
             self.conflicts[name] = f"{message}; remove one of them"
             self.values.pop(name, None)
         return message
+
+
+def _undecorated(value: Any) -> bool:
+    """Whether it is a class whose declarations nobody has collected."""
+    if not isinstance(value, type) or "__attrs_attrs__" in vars(value):
+        return False
+    declared = any(isinstance(member, _Declared) for member in vars(value).values())
+    return declared or issubclass(value, Device)
+
+
+def _fault(value: Any) -> str:
+    """What is wrong with an answer to a hook that cannot be kept."""
+    if _undecorated(value):
+        return f"{value.__name__} is not decorated with @attrs.frozen: what it declares is lost"
+    kinds = getattr(value, "kinds", None)
+    if isinstance(kinds, str):
+        name = getattr(value, "__name__", repr(value))
+        return f"kinds of {name} is {kinds!r:.80}; expected a tuple of names: ({kinds!r:.80},)"
+    return f"{value!r:.80} is not what the hook returns"
 
 
 @plugin_search.made_once

@@ -8,11 +8,18 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
 
-from costmodel.errors import CostModelError, ScenarioError, UnitError, UnknownNameError
+from costmodel.errors import (
+    CostModelError,
+    PluginError,
+    ScenarioError,
+    UnitError,
+    UnknownNameError,
+    nearest,
+)
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
 from costmodel.sizes import Sizes, always, least, most
@@ -72,6 +79,11 @@ class Parameter:
         return f"{shown} ({low} to {high})"
 
 
+COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "neuron", "static")
+"""The components of a bill, in the order in which they are shown."""
+_COMPONENTS: Final = frozenset(COMPONENTS)
+
+
 class Factor(NamedTuple):
     """One factor of a count: what it is, how much, in which unit."""
 
@@ -88,7 +100,8 @@ class Charge:
     """One line of the bill: a count, the product of its factors, times a unit price.
 
     Raises:
-        ScenarioError: the product times the price is larger than a number can be.
+        ScenarioError: the product is negative, or times the price larger than a number can be.
+        ValueError: the component is none of COMPONENTS.
 
     """
 
@@ -108,9 +121,8 @@ class Charge:
         count = _as_float(math.prod(map(_VALUE, factors)))
         _fill(self, component, parameter, factors, count)
 
-    @classmethod
+    @staticmethod
     def shared(
-        cls,
         component: str,
         factors: tuple[Factor, ...],
         shares: Iterable[tuple[Parameter, float]],
@@ -123,7 +135,7 @@ class Charge:
         whole = _as_float(math.prod(map(_VALUE, factors)))
         charges = []
         for parameter, share in shares:
-            charge = object.__new__(cls)
+            charge = object.__new__(Charge)
             if always(share == 1):
                 _fill(charge, component, parameter, factors, whole)
             else:
@@ -170,15 +182,27 @@ def _fill(
     factors: tuple[Factor, ...],
     count: float,
 ) -> None:
-    highest = count if count.__class__ is float else most(count)
-    if not highest * parameter.high < math.inf:
-        labels = " x ".join(factor.label for factor in factors)
-        message = f"{labels}: the product is larger than a number can be"
-        raise ScenarioError(message)
+    lowest = highest = count
+    if count.__class__ is not float:
+        lowest, highest = least(count), most(count)
+    if not (lowest >= 0 and highest * parameter.high < math.inf):
+        _check_product(lowest, factors)
+    if component not in _COMPONENTS:
+        near = nearest(component, COMPONENTS)
+        message = f"{component!r:.80} is no component; expected one of {', '.join(COMPONENTS)}"
+        raise ValueError(f"{message} (nearest: {near!r})" if near else message)
     _set_component(charge, component)
     _set_parameter(charge, parameter)
     _set_factors(charge, factors)
     _set_count(charge, count)
+
+
+def _check_product(lowest: float, factors: tuple[Factor, ...]) -> NoReturn:
+    found = f"is {lowest}; expected 0 or more"
+    if lowest >= 0:
+        found = "is larger than a number can be"
+    message = f"{' x '.join(factor.label for factor in factors)}: the product {found}"
+    raise ScenarioError(message)
 
 
 def _as_float(number: float) -> float:
@@ -250,8 +274,25 @@ class Cost:
 Outcome: TypeAlias = Cost | Reason
 """What a device answers to an operator."""
 
-COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "neuron", "static")
-"""The components of a bill, in the order in which they are shown."""
+
+def checked(answer: Any, who: str) -> Outcome:
+    """The answer of `who` to an operator, if it is one.
+
+    Raises:
+        PluginError: it is none: a rule without `return`, or a cost that nothing is charged for.
+
+    """
+    is_cost = isinstance(answer, Cost)
+    if isinstance(answer, Reason) or (is_cost and (answer.charges or answer.latency_seconds)):
+        known: Outcome = answer
+        return known
+    found = "a Cost without charges" if is_cost else repr(answer)
+    message = (
+        f"{who}: expected a Cost with charges, Free(reason) or Unpriced(reason), "
+        f"found {found:.80} (is a `return` missing?)"
+    )
+    raise PluginError(message)
+
 
 _UNIT = "costmodel.unit"
 _CHOICE = "costmodel.choice"
@@ -314,7 +355,18 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
     """Mark a method of a device class as its price for exactly these operator types.
 
     The method takes the operator and the scenario and returns a Cost, Free or Unpriced.
+
+    Raises:
+        TypeError: something that is no class of operators, or nothing at all.
+
     """
+    strange = [
+        one for one in operators if not (isinstance(one, type) and issubclass(one, Operator))
+    ]
+    if strange or not operators:
+        found = f"{strange[0]!r:.80}" if strange else "nothing"
+        message = f"prices() takes classes of operators, as in @prices(Contraction); found {found}"
+        raise TypeError(message)
 
     def mark(rule: _Rule) -> _Rule:
         rule.__prices__ = operators  # type: ignore[attr-defined]
@@ -334,25 +386,35 @@ def remembered(method: _Method) -> _Method:
     A device never changes, so neither do its answers. What no table can hold, such as `Sizes`,
     is worked out every time.
     """
-    name = method.__name__
 
     @functools.wraps(method)
     def recall(self: Device, *given: Any) -> Any:
         memory = self._memory
         try:
-            known = memory[name]
+            known = memory[method]
         except KeyError:
-            known = memory[name] = functools.lru_cache(_REMEMBERED)(functools.partial(method, self))
+            ask = functools.partial(method, self)
+            known = memory[method] = functools.lru_cache(_REMEMBERED)(ask)
         try:
             return known(*given)
         except TypeError:
+            if _is_key(given):
+                raise
             return method(self, *given)
 
     return recall  # type: ignore[return-value]  # it takes and gives the same
 
 
-class _Memory(dict[str, Any]):
-    """The answers that a device remembers; a copy of the device begins anew."""
+def _is_key(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+class _Memory(dict[Any, Any]):
+    """The answers that a device remembers, by method; a device that was sent begins anew."""
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return _Memory, ()
@@ -377,10 +439,15 @@ class Device:
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
         """Collect the marked rules once, when the class is made."""
-        rules = dict(cls._rules)
+        rules: dict[type[Operator], str] = {}
         for name, member in vars(cls).items():
-            rules.update(dict.fromkeys(getattr(member, "__prices__", ()), name))
-        cls._rules = MappingProxyType(rules)
+            for operator in getattr(member, "__prices__", ()):
+                if operator in rules:
+                    both = f"{rules[operator]!r} and {name!r}"
+                    message = f"{cls.__name__} has two rules for {operator.__name__}: {both}"
+                    raise TypeError(message)
+                rules[operator] = name
+        cls._rules = MappingProxyType({**cls._rules, **rules})
 
     @overload
     def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome: ...
@@ -399,8 +466,10 @@ class Device:
         scenario = Scenario() if scenario is None else scenario
         rule = self._rules.get(type(operator))  # type: ignore[arg-type]  # several have none
         if rule is not None:
-            answer: Outcome = getattr(self, rule)(operator, scenario)
-            return answer
+            answer = getattr(self, rule)(operator, scenario)
+            if isinstance(answer, Cost) and answer.charges:
+                return answer
+            return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")
         if isinstance(operator, Operator):
             return self._price_parts(operator, scenario)
         return costs_of(operator, lambda one: self.price(one, scenario))

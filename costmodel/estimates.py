@@ -17,7 +17,7 @@ from costmodel import catalogue as catalogues
 from costmodel import rendering
 from costmodel.bills import Answer, Bill, Coverage, Item, Line
 from costmodel.convention import Convention, LoweredLayer
-from costmodel.devices import Cost, Device
+from costmodel.devices import Cost, Device, checked
 from costmodel.errors import (
     CostModelError,
     ScenarioError,
@@ -317,8 +317,12 @@ def _items(
     if isinstance(lowered.work, Reason):
         return (Item(None, lowered.work),)
     try:
+        who = f"convention {convention.name!r} on {device.name!r}"
         return tuple(
-            [Item(item, convention.price(device, item, scenario)) for item in lowered.work]
+            [
+                Item(item, checked(convention.price(device, item, scenario), who))
+                for item in lowered.work
+            ]
         )
     except ScenarioError as error:
         message = f"layer {lowered.layer.name!r} on {device.name!r}: {error}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from attrs import evolve
 
 from costmodel import numerics
-from costmodel.layer import Layer, work_of
+from costmodel.layer import Input, Layer, work_of
 from costmodel.numerics import NumericFormat
 from costmodel.operators import (
     Activation,
@@ -51,7 +51,8 @@ def infer(network: Network, scenario: Scenario) -> Network:
         inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
         reads_known = any(port.layer in known for port in sources)
         follows = _declares(layer) or (reads_known and not layer.parameters)
-        if follows or (not sources and scenario.source_format is not None):
+        is_source = isinstance(layer, Input)
+        if follows or (is_source and scenario.source_format is not None):
             known.add(layer.name)
         formatted[layer.name] = _formatted(layer, inputs, scenario, follows=follows)
     return evolve(network, layers=tuple(formatted.values()))
@@ -110,7 +111,7 @@ def _formatted(
     layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, *, follows: bool
 ) -> Layer:
     declared, default = layer.declared_formats(), scenario.default_format
-    if not inputs:
+    if isinstance(layer, Input):
         return layer.with_formats(inputs, declared, scenario.source_format or default)
     found = layer.declared_result()
     if found is None:

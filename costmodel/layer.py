@@ -506,6 +506,7 @@ class LayerRules:
         for known in (kind, beginning(kind)):
             if known in self.modules:
                 self.load(known)
-        if kind in self.conflicts:
-            raise PluginError(self.conflicts[kind])
+        for known in (kind, beginning(kind)):
+            if known in self.conflicts:
+                raise PluginError(self.conflicts[known])
         return self._by_kind.get(kind)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
-from costmodel.sizes import larger, least, most
+from costmodel.sizes import always, larger, least, product
 from costmodel.tensor import Tensor, as_tensors
 
 if TYPE_CHECKING:
@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def _in_words(instance: object, _: object, reason: Any) -> None:
+    if not isinstance(reason, str) or not reason.strip():
+        message = f"{type(instance).__name__}({reason!r:.80}): expected a reason in words"
+        raise ValueError(message)
+
+
 @frozen
 class Reason:
-    """Why there is no charge."""
+    """Why there is no charge.
 
-    reason: str
+    Raises:
+        ValueError: no words.
+
+    """
+
+    reason: str = field(validator=_in_words)
 
 
 @frozen
@@ -129,10 +140,10 @@ class Contraction(Operator):
 
     def __attrs_post_init__(self) -> None:
         """Refuse an output of more products than there are."""
-        products = math.prod([most(size) for _, size in self.loops])
-        if 0 < products < least(self.reduction):
+        products = product([size for _, size in self.loops])
+        if not always((products >= self.reduction) + (products == 0)):
             message = (
-                f"reduction is {self.reduction!r}, of {products:,} multiply-accumulates in all; "
+                f"reduction is {self.reduction!r}, of {products!r} multiply-accumulates in all; "
                 "expected no more than the product of the loops"
             )
             raise ValueError(message)

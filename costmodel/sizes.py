@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
@@ -138,6 +139,15 @@ _Number = TypeVar("_Number", bound=float)
 def always(condition: Any) -> bool:
     """Whether a condition on sizes holds for every variant; of one size, whether it holds."""
     return bool(condition.values.all()) if condition.__class__ is Sizes else bool(condition)
+
+
+def product(sizes: Iterable[int]) -> int:
+    """The product; infinite for a variant for which it is larger than a number can be."""
+    numbers = list(sizes)
+    if all(number.__class__ is int for number in numbers):
+        return math.prod(numbers)
+    with _numpy().errstate(over="ignore"):
+        return math.prod(numbers)
 
 
 def larger(one: _Number, other: _Number) -> _Number:

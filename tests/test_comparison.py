@@ -132,7 +132,7 @@ class Renaming(Convention):
         if not isinstance(answer, Cost):
             return answer
         return Cost(
-            Charge("other", item.parameter, (*item.factors, Factor("times", self.times)))  # type: ignore[attr-defined]
+            Charge("static", item.parameter, (*item.factors, Factor("times", self.times)))  # type: ignore[attr-defined]
             for item in answer.charges
         )
 

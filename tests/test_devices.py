@@ -37,7 +37,7 @@ from costmodel.devices import (
     remembered,
     yes_or_no,
 )
-from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.errors import CostModelError, PluginError, ScenarioError, UnknownNameError
 from costmodel.sizes import always
 
 
@@ -112,13 +112,24 @@ def test_a_charge_reads_as_a_formula() -> None:
 
 @pytest.mark.parametrize(
     "factors",
-    [(10**400,), (1e308, 10.0), (math.inf,), (math.nan,), (1e308,)],
+    [(10**400,), (1e308, 10.0), (math.inf,), (1e308,)],
     ids=str,
 )
 def test_a_product_larger_than_any_number_is_told_by_its_factors(factors: Any) -> None:
     """The highest price counts: 1e308 of them at 5 J are beyond every number, at 1 J not."""
     with pytest.raises(ScenarioError, match=r"factor 0.*: the product is larger than a number"):
         charge(*factors)
+
+
+@pytest.mark.parametrize("factors", [(-1,), (2, -0.5), (math.nan,), (Sizes([1, 2]), -1)], ids=str)
+def test_a_product_below_zero_is_told_by_its_factors(factors: Any) -> None:
+    with pytest.raises(ScenarioError, match=r"factor 0.*: the product is .*; expected 0 or more"):
+        charge(*factors)
+
+
+def test_a_charge_is_of_a_component_that_bills_have() -> None:
+    with pytest.raises(ValueError, match=r"'computes' is no component; .* \(nearest: 'compute'\)"):
+        charge(1, component="computes")
 
 
 def test_a_product_that_is_a_number_is_none_too_large() -> None:
@@ -386,6 +397,56 @@ def test_charges_for_the_shares_of_a_price_are_what_each_would_be(count: Any) ->
         assert (one.count == alone) if isinstance(alone, float) else always(one.count == alone)
 
 
+# ------------------------------------------------------------------ rules
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (None, "None"), (3.0, "3.0"), (Free, "<class"), (Cost(), "a Cost without charges"),
+        (charge(1), "Charge"), ([charge(1)], r"\[Charge"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
+    @frozen
+    class Forgetful(Device):
+        @prices(Movement)
+        def movement(self, operator: Operator, scenario: Scenario) -> Any:
+            return answer
+
+    told = f"device class 'Forgetful', rule 'movement': expected a Cost .*, found {found}"
+    with pytest.raises(PluginError, match=told):
+        Forgetful("forgetful").price(Movement(purpose="test"))
+
+
+@pytest.mark.parametrize("reason", ["", " ", None])
+@pytest.mark.parametrize("sort", [Free, Unpriced])
+def test_a_reason_is_in_words(sort: Any, reason: Any) -> None:
+    with pytest.raises(ValueError, match=f"{sort.__name__}.*: expected a reason in words"):
+        sort(reason)
+
+
+def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
+    with pytest.raises(TypeError, match="Twice has two rules for Movement: 'one' and 'other'"):
+
+        @frozen
+        class Twice(Device):
+            @prices(Movement)
+            def one(self, operator: Operator, scenario: Scenario) -> Any: ...
+
+            @prices(Lookup, Movement)
+            def other(self, operator: Operator, scenario: Scenario) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    "given", [(), ("Movement",), (str,), (Tensor,), (number,)], ids=("none", *"abcd")
+)
+def test_a_rule_names_classes_of_operators(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"prices\(\) takes classes of operators"):
+        prices(*given)
+
+
 # ------------------------------------------------------------------ memory
 
 
@@ -440,4 +501,29 @@ def test_what_a_device_remembers_has_an_end() -> None:
     slow = Slow("slow", [])
     for size in range(3000):
         slow.double(size)
-    assert slow._memory["double"].cache_info().currsize == 1024
+    (answers,) = slow._memory.values()
+    assert answers.cache_info().currsize == 1024
+
+
+def test_a_method_may_ask_the_one_that_it_replaces() -> None:
+    @frozen(slots=False)  # attrs leaves super() in a wrapped method to the class that it replaces
+    class Slower(Slow):
+        @remembered
+        def double(self, size: Any) -> Any:
+            return super().double(size) + 1
+
+    assert [Slower("slower", []).double(3) for _ in range(2)] == [7, 7]
+
+
+def test_a_fault_of_a_method_is_met_once() -> None:
+    @frozen
+    class Faulty(Slow):
+        @remembered
+        def double(self, size: Any) -> Any:
+            self.asked.append(size)
+            return size + None
+
+    faulty = Faulty("faulty", [])
+    with pytest.raises(TypeError, match="unsupported operand"):
+        faulty.double(3)
+    assert faulty.asked == [3]

@@ -24,6 +24,7 @@ from costmodel import (
     Reader,
     estimate,
     hookimpl,
+    setting,
 )
 from costmodel import plugins as plugin_search
 from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
@@ -249,6 +250,64 @@ def test_a_kind_that_a_module_of_layers_does_not_name_is_told(late_layers: list[
     assert "late_layers: 'acme.rare.Fold' is not among the kinds of its LayerModule" in problems(
         catalogue
     )
+
+
+@pytest.mark.parametrize("kinds", ["acme.rare.", "acme.rare.Fold"])
+def test_two_modules_for_a_kind_are_an_error_whatever_was_asked_before(
+    late_layers: list[str], kinds: str
+) -> None:
+    twice = {name: plugin(layer_modules=[LayerModule(kinds, "late_layers")]) for name in "ab"}
+    for prepared in (False, True):
+        catalogue = world(**HOUSE, **twice)
+        if prepared:
+            catalogue.ask_everything()
+        with pytest.raises(PluginError, match="is offered by plugin 'a' and by 'b'"):
+            catalogue.layer_rules.find("acme.rare.Fold")
+    assert late_layers == []
+
+
+def test_both_plugins_of_a_conflict_are_blamed() -> None:
+    catalogue = world(**HOUSE, thief=plugin(layers=[Dense]))
+    catalogue.ask_everything()
+    for owner in ("keras", "thief"):
+        assert f"plugin {owner!r}: costmodel_layers: 'keras.Dense' is offered" in problems(
+            catalogue
+        )
+
+
+class Misnamed(Layer):
+    """The comma was forgotten."""
+
+    kinds = "acme.Octave"  # type: ignore[assignment]
+
+
+class Bare(Layer):
+    """The decorator was forgotten."""
+
+    kinds = ("acme.Octave",)
+    units: int = setting(int)
+
+
+class BareDevice(Device):
+    """The decorator was forgotten."""
+
+    family = "bare"
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        ({"layers": [Misnamed]}, r"kinds of Misnamed is 'acme.Octave'; expected a tuple of names"),
+        ({"layers": [Bare]}, r"Bare is not decorated with @attrs.frozen"),
+        ({"devices": [BareDevice]}, r"BareDevice is not decorated with @attrs.frozen"),
+    ],
+    ids=str,
+)
+def test_a_class_that_is_not_as_it_should_be_is_told(offered: Any, told: str) -> None:
+    catalogue = world(**HOUSE, odd=plugin(**offered))
+    catalogue.ask_everything()
+    assert re.search(told, problems(catalogue))
+    assert still_works(catalogue)
 
 
 def test_two_modules_for_one_prefix_are_told() -> None:

@@ -115,10 +115,10 @@ class Sort:
         return sorted(self.wholly | self.partly, key=lambda rule: (rule.__module__, rule.__name__))
 
     def drawn(self, rule: type[Layer]) -> Iterator[st.SearchStrategy[Layer]]:
-        """Its layers of one rule, and while they are drawn an example of each at least."""
+        """Its layers of one rule; laws are tried often enough to draw each of them."""
         layers = [layer for layer in shipped()[rule] if layer in self]
         before = settings.get_current_profile_name()
-        most = max(len(layers), settings().max_examples)
+        most = max(3 * len(layers), settings().max_examples)
         settings.register_profile("each", settings.get_profile(before), max_examples=most)
         settings.load_profile("each")
         yield st.sampled_from(layers)

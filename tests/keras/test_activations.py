@@ -84,8 +84,9 @@ def functions(network: Any) -> list[str]:
     [
         ("swish", "silu"), (tf.nn.swish, "swish"), (keras.ops.sin, "sin"), (tf.tanh, "tanh"),
         (layers.LeakyReLU(), "LeakyReLU"), (layers.Activation("relu"), "relu"),
+        (tf.nn.softmax, "softmax_v2"), (tf.nn.log_softmax, "log_softmax_v2"),
     ],
-    ids=("name", "TensorFlow", "keras.ops", "alias", "layer", "Activation"),
+    ids=("name", "TensorFlow", "keras.ops", "alias", "layer", "Activation", "softmax", "log"),
 )  # fmt: skip
 def test_a_function_by_another_name_or_in_a_layer_is_known(given: Any, name: str) -> None:
     network = on(STEPS, layers.Dense(3, activation=given, name="f"))
@@ -111,10 +112,21 @@ def relu(x: Any) -> Any:
 def test_a_function_of_a_program_is_not_that_of_keras_of_the_same_name() -> None:
     inputs = keras.Input(STEPS)
     model = keras.Model(inputs, layers.Dense(3, activation=relu, name="f")(inputs))
-    for source, name in ((model, f"{__name__}.relu"), (model.to_json(), "mine>relu")):
-        bill = estimate(source, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
-        (reason,) = bill.bill("cpu").line("f").unpriced
-        assert reason.startswith(f"no rule says what the activation {name!r} computes")
+    network = read(model, catalogue=CATALOGUE)
+    assert network == read(model.to_json(), catalogue=CATALOGUE)
+    (reason,) = estimate(network, "cpu", on_unpriced="bound").bill("cpu").line("f").unpriced
+    assert reason.startswith("no rule says what the activation 'custom>relu' computes")
+
+
+@keras.saving.register_keras_serializable("mine")
+class Softmax(layers.Layer):  # type: ignore[misc]  # Keras is not typed
+    """What somebody made under a name that Keras has for a layer."""
+
+
+def test_a_layer_of_a_program_is_not_that_of_keras_of_the_same_name() -> None:
+    assert functions(on(STEPS, layers.Dense(3, activation=Softmax(), name="f"))) == [
+        "custom>Softmax"
+    ]
 
 
 def test_a_layer_of_a_stranger_that_holds_a_function_is_not_that_function() -> None:

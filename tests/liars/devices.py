@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -75,25 +76,37 @@ class Honest(Device):
             yield Charge("compute", item.parameter, (*item.factors, Factor("lie", factor)))
 
 
+def unchecked(component: str, price: Parameter, *factors: Factor) -> Charge:
+    """A charge that nobody has looked at."""
+    charge = object.__new__(Charge)
+    count = math.prod(factor.value for factor in factors)
+    values = {"component": component, "parameter": price, "factors": factors, "count": count}
+    for name, value in values.items():
+        object.__setattr__(charge, name, value)
+    return charge
+
+
 @frozen
 class PaysARebate(Honest):
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         yield from super().charges(operator, scenario)
-        yield self.charge(self.energy_per_operation, scenario, Factor("rebate", -1e-9))
+        rebate = Factor("rebate", -1e-9), Factor("examples", scenario.batch)
+        yield unchecked("compute", self.energy_per_operation, *rebate)
 
 
 @frozen
 class HasNoReason(Honest):
     def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
-        is_moved = isinstance(operator, Movement)
-        return Free(" ") if is_moved else super().answer(operator, scenario)
+        blank = Free("a reason")
+        object.__setattr__(blank, "reason", " ")
+        return blank if isinstance(operator, Movement) else super().answer(operator, scenario)
 
 
 @frozen
 class ChargesNothingInSilence(Honest):
-    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+    def price(self, operator: Any, scenario: Scenario | None = None) -> Any:
         is_moved = isinstance(operator, Movement)
-        return Cost() if is_moved else super().answer(operator, scenario)
+        return Cost() if is_moved else super().price(operator, scenario)
 
 
 @frozen

@@ -30,11 +30,14 @@ def function_of(kind: str) -> str:
 
 FUNCTIONS: Final = frozenset({
     *map(function_of, CURVES),
-    "exponential", "hard_swish", "linear", "mish", "prelu", "swish", "thresholded_relu",
+    "exponential", "gelu_approximate", "hard_swish", "linear", "mish", "prelu", "quick_gelu",
+    "swish", "thresholded_relu",
+    "log_softmax_v2", "softmax_v2",  # what TensorFlow calls its own
     # Layers that are given as activations keep the name of their class.
     "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
 })  # fmt: skip
-"""The activation functions that Keras has, in any of its versions and by any of their names."""
+"""The activation functions of one element or axis that Keras has, in any of its versions and by
+any of their names, and those of keras-hub."""
 
 
 @frozen(kw_only=True)
@@ -45,6 +48,11 @@ class UnknownActivation(Activation):
     """
 
     near: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """One line that names the function and the number of elements."""
+        return f"activation {self.function!r:.80}: {self.elements:,} x activation"
 
     @property
     def unpriced(self) -> Unpriced:

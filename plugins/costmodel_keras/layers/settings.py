@@ -125,16 +125,23 @@ def data_format(value: Any) -> str:
 _NAMED: Final = "Activation"
 """The class of the layers that name their function."""
 
-_LIBRARIES: Final = frozenset({"keras", "tf_keras", "tensorflow", "jax", "torch", "numpy", "None"})
+_LIBRARIES: Final = frozenset({
+    "keras", "keras_hub", "keras_nlp", "qkeras", "tf_keras", "tensorflow", "jax", "torch", "numpy",
+    "builtins", "None",
+})  # fmt: skip
 """Where a function of a known name is the known function."""
+
+
+def _own(name: str) -> str:
+    """A name for what a program made: not that of a known function, whatever it is called."""
+    return f"custom>{name}" if name in FUNCTIONS else name
 
 
 def activation(value: Any) -> str:
     """The name of an activation: given by name, as a function, a layer or a configuration."""
     if isinstance(value, str):
-        # What a program registers for a package is what it says, whatever it is called.
-        bare = value.rpartition(">")[2]
-        return value if bare in FUNCTIONS else bare
+        package, _, name = value.rpartition(">")
+        return _own(name) if package else name
     if value is None:
         return "linear"
     if isinstance(value, dict):
@@ -146,12 +153,16 @@ def activation(value: Any) -> str:
     if name == _NAMED:
         return activation(value.activation)
     home = str(getattr(value, "__module__", None))
-    is_own = name in FUNCTIONS and home.partition(".")[0] not in _LIBRARIES
-    return f"{home}.{name}" if is_own else name
+    return name if home.partition(".")[0] in _LIBRARIES else _own(name)
 
 
 def _configured(value: Mapping[str, Any]) -> str:
     config, name = value.get("config"), value.get("class_name")
+    registered, home = str(value.get("registered_name")), str(value.get("module"))
+    if ">" in registered:
+        return activation(registered)
+    if home.partition(".")[0] not in _LIBRARIES and isinstance(name, str):
+        return _own(config if isinstance(config, str) else name)
     if isinstance(config, dict) and name == _NAMED:
         return activation(config.get("activation"))
     name = config if isinstance(config, str) else name

@@ -22,8 +22,10 @@ class Quantized(Activating):
 
     __slots__ = ()
 
-    functions: ClassVar[AbstractSet[str]] = FUNCTIONS | NAMES
-    """The functions that it knows by name: quantizers apply theirs."""
+    functions: ClassVar[AbstractSet[str]] = FUNCTIONS | NAMES | {
+        "binary_sigmoid", "binary_tanh", "smooth_sigmoid", "smooth_tanh",
+    }  # fmt: skip
+    """The functions that it knows by name: quantizers apply theirs, and QKeras has some more."""
 
     quantizer_names: ClassVar[Mapping[str, str]] = {}
     """The quantizer setting of each tensor, by the name of the parameter or of the state."""
