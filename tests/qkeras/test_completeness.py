@@ -14,7 +14,7 @@ from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import Contraction, Scenario, Tensor
+from costmodel import Contraction, Scenario, Tensor, estimate
 from costmodel.numerics import FixedPoint, NumericFormat
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import Quantized
@@ -84,6 +84,20 @@ def test_no_layer_of_qkeras_is_left_out() -> None:
     pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
     keras: Any = pytest.importorskip("keras")
     assert {cls.__name__ for cls in classes(keras.layers.Layer)} == LAYERS["v3"] | CELLS
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["QSimpleRNN", "QLSTM", "QGRU"])
+def test_a_recurrent_layer_as_it_comes_is_the_same_live_and_from_a_file(name: str) -> None:
+    pytest.importorskip("qkeras.qtools")
+    keras: Any = pytest.importorskip("keras")
+    qkeras: Any = pytest.importorskip("qkeras")
+    model = keras.Sequential([keras.Input((5, 4)), getattr(qkeras, name)(3)])
+    live = CATALOGUE.read(model)
+    assert live == CATALOGUE.read(model.to_json())
+    assert (
+        estimate(live, "horowitz-45nm", on_unpriced="error").coverage("horowitz-45nm").is_complete
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
