@@ -3,22 +3,23 @@
 A text, a number, a truth value and nothing stand for themselves, a list for a tuple. A mapping
 with the key `type` is a value of a class that the core or the layer's setting declares, by
 the names of its fields; one with the key `format` is a numeric format; one with the key `layer` is
-an inner layer. Fields at their defaults are left out.
+an inner layer. Fields at their defaults are left out. Written by hand, a format may be its text,
+such as `int8`, a tensor without one its shape alone, and loops a mapping.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import NOTHING, Attribute, Factory, fields, has
 
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError, nearest
 from costmodel.files import checked_name
 from costmodel.layer import HOLDS, Layer
-from costmodel.numerics import NumericFormat
+from costmodel.numerics import NumericFormat, parse_format
 from costmodel.operators import STANDARD, Free, Unpriced
 from costmodel.tensor import Tensor
 
@@ -79,9 +80,10 @@ def layer_from_values(
     settings = entry.get("settings", {})
     known = _names(cls)  # type: ignore[arg-type]  # a class has a hash
     checked_mapping(settings, known.keys() - _OWN, f"{where}: settings")
+    _check_complete(cls, settings.keys() | _OWN, where)
     decoder = _Decoder(rules, _value_classes(cls))  # type: ignore[arg-type]  # as before
     arguments = {
-        known[key]: decoder.value(value, f"{where}: {key}") for key, value in settings.items()
+        known[key]: decoder.value(value, f"{where}, {key}") for key, value in settings.items()
     }
     layer: Layer = _made(cls, where, name, kind, inputs, shares=shares, **arguments)
     return layer
@@ -107,14 +109,17 @@ def checked_mapping(value: Any, allowed: frozenset[str] | set[str], where: str) 
 
 
 def numeric_format(plain: Any, where: str) -> NumericFormat:
-    """The numeric format in plain values.
+    """The numeric format in plain values, or in a text such as `int8`.
 
     Raises:
         ReadError: it is none.
 
     """
+    if not isinstance(plain, str | dict):
+        message = f"{where}: expected {_FORMAT.words}, found {plain!r:.80}"
+        raise ReadError(message)
     try:
-        return NumericFormat.from_dict(checked_mapping(plain, set(plain), where))
+        return parse_format(plain) if isinstance(plain, str) else NumericFormat.from_dict(plain)
     except (CostModelError, TypeError, ValueError) as error:
         message = f"{where}: {error}"
         raise ReadError(message) from None
@@ -138,6 +143,73 @@ def _names(cls: type) -> Mapping[str, str]:
 def _value_classes(cls: type[Layer]) -> Mapping[str, type]:
     declared = (item.metadata.get(HOLDS, ()) for item in fields(cls))
     return {value.__name__: value for group in (CORE_VALUES, *declared) for value in group}
+
+
+def _check_complete(cls: Any, given: Container[str], where: str) -> None:
+    """Refuse a value without a field that has no default."""
+    for item in fields(cls):
+        if item.init and item.default is NOTHING and item.name not in given:
+            message = f"{where}: {item.name!r} is missing, which every {cls.__name__!r} has"
+            raise ReadError(message)
+
+
+# ------------------------------------------------------------------ what fields demand
+
+
+class _Demand(NamedTuple):
+    """What the value of a field must be, in words and as a question."""
+
+    words: str
+    is_met: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    # To JSON, 64.0 is a whole number too.
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    )
+
+
+def _is_loops(value: Any) -> bool:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return isinstance(value, Mapping | tuple) and all(map(_is_loop, pairs))
+
+
+def _is_loop(pair: Any) -> bool:
+    match pair:
+        case (str(), size):
+            return _is_whole(size)
+    return False
+
+
+def _are_tensors(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, Tensor | tuple) for item in value)
+
+
+_LOOPS: Final = _Demand('pairs such as [["m", 1], ["k", 64]], or {"m": 1, "k": 64}', _is_loops)
+_FORMAT: Final = _Demand(
+    'a format such as "int8" or {"format": "float", "bits": 16}',
+    lambda value: isinstance(value, NumericFormat | str | None),
+)
+_DEMANDS: Final = {
+    "int": _Demand("a whole number", _is_whole),
+    "bool": _Demand("true or false", lambda value: isinstance(value, bool)),
+    "str": _Demand("a text", lambda value: isinstance(value, str)),
+    "Shape": _Demand("a shape such as [3, 4]", lambda value: isinstance(value, tuple)),
+    "NumericFormat | None": _FORMAT,
+    "tuple[Tensor, ...]": _Demand(
+        'a list of tensors such as {"type": "Tensor", "shape": [3, 4]}, or of their shapes',
+        _are_tensors,
+    ),
+    "tuple[tuple[str, int], ...]": _LOOPS,
+}
+"""What a field of a core value takes, by its annotation."""
+
+
+@functools.cache
+def _demands(cls: type) -> Mapping[str, _Demand]:
+    """What the fields of a core value demand, by name; the classes of others check themselves."""
+    return {item.name: _DEMANDS[item.type] for item in fields(cls)} if cls in CORE_VALUES else {}
 
 
 # ------------------------------------------------------------------ to plain values
@@ -201,7 +273,7 @@ class _Decoder:
         if plain is None or isinstance(plain, _PLAIN):
             return plain
         if isinstance(plain, list):
-            return tuple([self.value(item, where) for item in plain])
+            return tuple([self.value(item, f"{where}[{i}]") for i, item in enumerate(plain)])
         if "format" in plain and "type" not in plain:
             return numeric_format(plain, where)
         if plain.keys() == {"layer"}:
@@ -234,14 +306,27 @@ class _Decoder:
                 f"{', '.join(sorted(['ellipsis', 'float', 'mapping', *self._classes]))}"
             )
             raise ReadError(message)
-        known = _names(cls)
+        known, demands = _names(cls), _demands(cls)
         checked_mapping(plain, {"type", *known}, where)
+        _check_complete(cls, plain.keys(), where)
         arguments = {
-            known[key]: self.value(value, f"{where}.{key}")
+            known[key]: self._field(value, demands.get(key), f"{where}.{key}")
             for key, value in plain.items()
             if key != "type"
         }
         return _made(cls, where, **arguments)
+
+    def _field(self, plain: Any, demand: _Demand | None, where: str) -> Any:
+        """The value of a field, of the type that is demanded."""
+        is_loops = demand is _LOOPS and isinstance(plain, dict)
+        # What is written out has a type, and no loop has a text as its size.
+        if is_loops and not isinstance(plain.get("type"), str):
+            plain = [[name, size] for name, size in plain.items()]
+        value = self.value(plain, where)
+        if demand is not None and not demand.is_met(value):
+            message = f"{where}: expected {demand.words}, found {plain!r:.80}"
+            raise ReadError(message)
+        return value
 
     def _mapping(self, items: Any, where: str) -> dict[Any, Any]:
         try:

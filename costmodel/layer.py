@@ -334,6 +334,9 @@ def _work(work: Iterable[Operator] | Reason) -> Work:
     """
     if isinstance(work, Reason):
         return work
+    if not hasattr(work, "__iter__"):
+        message = f"work is {work!r:.80}; expected a list of operators, or Free(reason)"
+        raise TypeError(message)
     operators = tuple(work)
     strange = [item for item in operators if not isinstance(item, Operator)]
     if strange:
@@ -359,7 +362,16 @@ class OperatorLayer(Layer):
     """The shapes of the outputs, where they are not those of the last operator."""
 
     def output_shapes(self) -> Sequence[Shape]:
-        """Those given, or those of the last operator, or of the first input."""
+        """Those given, or those of the last operator, or of the first input.
+
+        Raises:
+            ShapeError: the layer has no inputs, which the first operator takes.
+
+        """
+        if not (self.inputs or isinstance(self.work, Reason)) and self.work[0].inputs:
+            taken = ", ".join(show_shape(tensor.shape) for tensor in self.work[0].inputs)
+            message = f"it has no inputs, but its first operator takes {taken}; give it inputs"
+            raise ShapeError(message)
         if self.results is not None:
             return self.results
         if isinstance(self.work, Reason):

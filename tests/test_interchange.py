@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from attrs import NOTHING, fields
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import sketches
@@ -18,7 +19,15 @@ import costmodel
 from costmodel import Contraction, FixedPoint, Input, Network, OperatorLayer, Scenario, Tensor
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.layer import UnknownLayer
-from costmodel.operators import Activation, Free, Unpriced
+from costmodel.operators import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    STANDARD,
+    Activation,
+    Free,
+    Operator,
+    Unpriced,
+)
 
 SCHEMA = json.loads((files("costmodel") / "network.schema.json").read_text())
 NARROW = FixedPoint(8, 1)
@@ -92,6 +101,64 @@ def test_what_is_written_fits_the_schema_that_ships(sketch: Any) -> None:
 
 def test_a_network_made_by_hand_fits_the_schema_that_ships() -> None:
     jsonschema.validate(by_hand().to_dict(), SCHEMA)
+
+
+@pytest.mark.parametrize("operator", STANDARD, ids=lambda operator: operator.__name__)
+def test_the_schema_has_the_fields_of_every_standard_operator(operator: type[Operator]) -> None:
+    shared, own = SCHEMA["$defs"]["operator"], SCHEMA["$defs"][operator.__name__]
+    names = {item.name for item in fields(operator)}
+    required = {item.name for item in fields(operator) if item.default is NOTHING}
+    assert (shared["properties"] | own["properties"]).keys() == {"type", *names}
+    assert set(own.get("required", ())) == required
+    assert {"$ref": f"#/$defs/{operator.__name__}"} in shared["oneOf"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "functions"), [("Elementwise", ELEMENTWISE), ("Reduction", REDUCTIONS)]
+)
+def test_the_schema_has_every_function(operator: str, functions: Any) -> None:
+    assert SCHEMA["$defs"][operator]["properties"]["function"]["enum"] == list(functions)
+
+
+def test_a_hand_may_write_formats_as_texts_tensors_as_shapes_and_loops_as_a_mapping() -> None:
+    written = with_layer(inputs=[["x", 0, "int8"]])
+    written["layers"][1]["settings"]["work"][0] = {
+        "type": "Contraction",
+        "inputs": [[4]],
+        "parameters": [{"type": "Tensor", "shape": [4, 3], "format": "fixed<8,1>"}],
+        "outputs": [[3]],
+        "loops": {"outputs": 3, "inputs": 4},
+        "reduction": 4,
+    }
+    jsonschema.validate(written, SCHEMA)
+    layer = costmodel.read(json.dumps(written), catalogue=CATALOGUE).layer("first")
+    assert isinstance(layer, OperatorLayer)
+    assert layer.work == by_hand().layer("first").operators()
+    assert layer.inputs == (Tensor((4,), "int8"),)
+
+
+def test_the_network_of_the_page_for_compilers_fits_the_schema() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "compilers.md").read_text()
+    written = page.partition('```json title="small.json"\n')[2].partition("```")[0]
+    jsonschema.validate(json.loads(written), SCHEMA)
+
+
+WRONG_BY_SCHEMA = [
+    {"reduction": "64"}, {"reduction": 0}, {"loops": [["m"]]}, {"loops": {"m": "1"}},
+    {"in_place": "yes"}, {"inputs": [4]}, {"window": 2}, {"type": "Reduction"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", WRONG_BY_SCHEMA, ids=str)
+def test_the_schema_refuses_operators_that_are_none(change: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(with_work(**change), SCHEMA)
+
+
+def test_a_loop_may_be_called_as_the_keys_of_the_form_are() -> None:
+    sizes = {"type": 2, "format": 3, "layer": 2}
+    read = costmodel.read(json.dumps(with_work(loops=sizes)), catalogue=CATALOGUE)
+    assert read.macs == 12
 
 
 def test_the_format_in_which_a_layer_takes_a_tensor_is_kept() -> None:
@@ -169,6 +236,47 @@ MISTAKES = {
     "a format that is none": (with_layer(inputs=[["x", 0, {"format": "odd"}]]), "no numeric"),
     "an unknown setting": (with_layer(settings={"works": []}), "did you mean 'work'"),
     "a missing setting": (with_layer(settings={}), "work"),
+    "a missing field": (
+        with_layer(settings={"work": [{"type": "Reduction", "function": "sum"}]}),
+        "layer 1 ('first'), work[0]: 'window' is missing",
+    ),
+    "a size that is a text": (
+        with_work(reduction="64"),
+        "layer 1 ('first'), work[0].reduction: expected a whole number, found '64'",
+    ),
+    "a size that is broken": (with_work(reduction=1.5), "a whole number, found 1.5"),
+    "a size that is a truth value": (with_work(reduction=True), "a whole number, found True"),
+    "a truth value that is a text": (with_work(in_place="yes"), "work[0].in_place: expected true"),
+    "a function that is a number": (
+        with_layer(settings={"work": [{"type": "Activation", "function": 3}]}),
+        "work[0].function: expected a text, found 3",
+    ),
+    "loops without names": (with_work(loops=[64]), 'expected pairs such as [["m", 1]'),
+    "a loop of three": (with_work(loops=[["m", 1, 2]]), 'expected pairs such as [["m", 1]'),
+    "loops of texts": (with_work(loops={"m": "1"}), 'expected pairs such as [["m", 1]'),
+    "tensors that are one shape": (with_work(inputs=[4]), "work[0].inputs: expected a list of"),
+    "a format that is a number": (
+        with_work(outputs=[{"type": "Tensor", "shape": [3], "format": 8}]),
+        'work[0].outputs[0].format: expected a format such as "int8"',
+    ),
+    "a tensor without a shape": (
+        with_work(outputs=[{"type": "Tensor"}]),
+        "work[0].outputs[0]: 'shape' is missing",
+    ),
+    "a tensor with a shape that is a text": (
+        with_work(outputs=[{"type": "Tensor", "shape": "64"}]),
+        "expected a shape such as [3, 4], found '64'",
+    ),
+    "an arriving format that is a number": (
+        with_layer(inputs=[["x", 0, 8]]),
+        'layer 1: expected a format such as "int8"',
+    ),
+    "an arriving format that nobody knows": (with_layer(inputs=[["x", 0, "in8"]]), "'in8'"),
+    "no inputs for work that takes some": (with_layer(inputs=[]), "it has no inputs"),
+    "work that is an operator": (
+        with_layer(settings={"work": {"type": "Lookup"}}),
+        "expected a list of operators",
+    ),
     "a setting of another type": (with_layer(settings={"work": 3}), "layer 1 ('first')"),
     "an unknown type": (with_work(type="os.system"), "no type of value; known: Activation"),
     "an unknown field": (with_work(loop=[]), "did you mean 'loops'"),
