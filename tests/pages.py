@@ -62,6 +62,9 @@ def _write(block: Block) -> None:
     file.write_text(block.content)
     if file.name == "pyproject.toml":
         _install(tomllib.loads(block.content)["project"])
+    package = file.parts[0].removesuffix(".py")
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[module]  # so that what is written anew is imported anew
     for cached in (catalogue.installed, plugins.installed):
         cached.cache_clear()
 
