@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -39,6 +41,18 @@ def test_the_page_of_hooks_is_what_the_command_writes() -> None:
 def test_every_hook_is_implemented_on_some_page(hook: str) -> None:
     texts = [page.read_text() for page in PAGES if page.stem != "hooks"]
     assert any(f"@hookimpl\ndef costmodel_{hook}():" in text for text in texts)
+
+
+def test_the_reference_has_every_command() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", reference, re.MULTILINE)
+    context = click.Context(main)
+    commands = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    assert dict(rows) == {
+        name: command.get_short_help_str(limit=200)
+        for name, command in commands.items()
+        if command is not None and command.callback.__module__.startswith("costmodel.")
+    }
 
 
 def test_the_site_has_every_page() -> None:
