@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,11 +83,49 @@ def test_a_freshly_written_plugin_is_listed_with_its_hooks(here: Path) -> None:
     assert row.split(maxsplit=3)[2:] == ["1.2.3", hooks]
 
 
-def test_hooks_import_what_they_use_and_nothing_else(here: Path) -> None:
+def test_a_plugin_has_hooks_and_an_entry_point_only_where_a_hook_offers_it(here: Path) -> None:
     for sort in SORTS:
         write(f"my-{sort}", f"--{sort}")
-        hooks = (here / f"my-{sort}" / f"my_{sort}" / "hooks.py").read_text()
-        assert ("import" in hooks.partition('"""\n')[2]) == bool(SORTS[sort].hooks), sort
+        project = (here / f"my-{sort}" / "pyproject.toml").read_text()
+        assert ("entry-points" in project) == bool(SORTS[sort].hooks), sort
+        hooks = here / f"my-{sort}" / f"my_{sort}" / "hooks.py"
+        assert hooks.is_file() == bool(SORTS[sort].hooks), sort
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_its_readme_tells_of_every_file_that_is_there_and_of_no_other(
+    here: Path, sort: str
+) -> None:
+    write("my-own", f"--{sort}")
+    told = set(re.findall(r"`([\w/-]+\.\w+)`", (here / "my-own" / "README.md").read_text()))
+    there = {str(file.relative_to(here / "my-own")) for file in (here / "my-own").rglob("*.*")}
+    unsaid = {"README.md", "pyproject.toml", "my_own/__init__.py", "my_own/py.typed"}
+    assert told <= there
+    assert there - told <= unsaid | {f"tests/test_{sort}.py"}
+
+
+@pytest.mark.parametrize("name", sorted(SORTS.keys() - {"operator"}))  # a module of Python's
+def test_no_word_stands_twice_in_the_name_of_a_class(here: Path, name: str) -> None:
+    for plugin in (name, f"my-{name}"):
+        write(plugin, f"--{name}")
+        module = here / plugin / plugin.replace("-", "_") / f"{name}.py"
+        classes = [x for x in ast.parse(module.read_text()).body if isinstance(x, ast.ClassDef)]
+        assert [each.name for each in classes] == [f"My{name.capitalize()}"] * len(classes)
+        assert bool(classes) == (name != "command")
+
+
+def test_a_device_is_renamed_as_the_readme_says(here: Path) -> None:
+    write("my-own")
+    installed(here / "my-own", "my-own", "my_own.hooks")
+    package = here / "my-own" / "my_own"
+    (package / "my-own.yaml").rename(package / "falcon.yaml")
+    for file, old in [("falcon.yaml", "name: my-own"), ("hooks.py", "my-own.yaml")]:
+        text = (package / file).read_text()
+        assert old in text
+        (package / file).write_text(text.replace(old, old.replace("my-own", "falcon")))
+    done = run(here / "my-own", "costmodel", "devices", "show", "falcon")
+    assert done.returncode == 0, done.stderr
+    assert "my-own" in done.stdout  # the formula
 
 
 def test_without_an_option_it_is_a_device(here: Path) -> None:

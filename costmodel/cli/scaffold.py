@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,22 +29,26 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 class Sort:
     """One sort of thing that a plugin can hold: what to say of it, and who is offered where.
 
-    `files` are templates beside the module and its test; `hooks` are the hook that offers it
-    and an expression of the values, after an import.
+    `yours` says what to change; `hooks` are the hook that offers it and an expression of the
+    values, after an import; `files` are templates beside the module and its test.
     """
 
     contents: str
+    yours: str
     hooks: Mapping[str, tuple[str, str]] = {}
     files: Mapping[str, str] = {}
+    keeps_laws: bool = True
 
 
 SORTS: Final = {
     "device": Sort(
         "`$package/device.py` has the formula of the device, `$package/$name.yaml` its numbers.",
+        "Replace the figures and their sources in `$package/$name.yaml`, and the formula. To "
+        "rename the device, change `name` in the file, the name of the file, and this name in "
+        "`$package/hooks.py` and `tests/test_device.py`. To rename the formula, change `class` in "
+        "the file and `family` in `$package/device.py`.",
         {
-            "costmodel_devices": (
-                "from $package.device import ${Class}Device", "${Class}Device"
-            ),
+            "costmodel_devices": ("from $package.device import $Class", "$Class"),
             "costmodel_device_files": (
                 "from importlib.resources import files", 'files("$package") / "$name.yaml"'
             ),
@@ -53,27 +57,33 @@ SORTS: Final = {
     ),
     "layer": Sort(
         "`$package/layer.py` has the rule of a layer.",
-        {"costmodel_layers": ("from $package.layer import ${Class}Layer", "${Class}Layer")},
+        "Replace the kind, the settings, the shapes and the work in `$package/layer.py`, and the "
+        "inputs in `tests/test_layer.py`.",
+        {"costmodel_layers": ("from $package.layer import $Class", "$Class")},
     ),
     "operator": Sort(
         "`$package/operator.py` has an operator: layers need it, and devices price it or its "
         "parts; no hook offers it.",
+        "Replace the sizes, the counts and the parts in `$package/operator.py`, and the tensors in "
+        "`tests/test_operator.py`.",
     ),
     "reader": Sort(
         "`$package/reader.py` reads networks from files.",
-        {"costmodel_readers": ("from $package.reader import ${Class}Reader", "${Class}Reader()")},
+        "Replace the suffix and the reading in `$package/reader.py`, and the file in "
+        "`tests/test_reader.py`.",
+        {"costmodel_readers": ("from $package.reader import $Class", "$Class()")},
     ),
     "convention": Sort(
         "`$package/convention.py` has a way to count.",
-        {
-            "costmodel_conventions": (
-                "from $package.convention import ${Class}Convention", "${Class}Convention()"
-            ),
-        },
+        "Replace the name, the title and the count in `$package/convention.py`.",
+        {"costmodel_conventions": ("from $package.convention import $Class", "$Class()")},
     ),
     "command": Sort(
         "`$package/command.py` has a command, `costmodel $name-largest`.",
+        "Replace the command and its name in `$package/command.py`, and what "
+        "`tests/test_command.py` expects of it.",
         {"costmodel_commands": ("from $package.command import largest", "largest")},
+        keeps_laws=False,
     ),
 }  # fmt: skip
 """What `new-plugin` can write, by its option."""
@@ -86,6 +96,16 @@ from typing import Any
 from costmodel import hookimpl
 """
 """What every hook needs."""
+
+_ENTRY_POINT: Final = """
+[project.entry-points.costmodel]
+$name = "$package.hooks"
+"""
+_OFFERED: Final = "\n* `$package/hooks.py` says what it offers, and `costmodel plugins` lists it."
+_LAWS: Final = (
+    " A law that it cannot keep is declared, with the reason, as `known_failures` of the test's "
+    "class."
+)
 
 _HOOK: Final = Template('''
 
@@ -126,7 +146,8 @@ def new_plugin(name: str, sorts: tuple[str, ...]) -> None:
     _write(folder, written)
     with opened() as output:
         output.text("\n".join(str(folder / path) for path in written))
-        output.prose(f"next: cd {name}; pip install -e '.[test]'; pytest; costmodel plugins")
+        listed = "; costmodel plugins" if any(SORTS[sort].hooks for sort in chosen) else ""
+        output.prose(f"next: cd {name}; pip install -e '.[test]'; pytest{listed}")
 
 
 def _check_name(name: str) -> None:
@@ -145,41 +166,50 @@ def _check_name(name: str) -> None:
     raise CostModelError(message)
 
 
-def _texts(name: str, sorts: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _texts(name: str, sorts: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Every file of the distribution: its path and its text."""
     words = name.split("-")
-    values = {
-        "name": name,
-        "package": "_".join(words),
-        "Class": "".join(map(str.capitalize, words)),
-        "title": " ".join(words).capitalize(),
-    }
+    values = {"name": name, "package": "_".join(words), "title": " ".join(words).capitalize()}
 
     def filled(text: str, **more: str) -> str:
         return Template(text).substitute(values, **more)
 
     def template(file: str, **more: str) -> str:
         text = (files("costmodel.cli") / "templates" / file).read_text(encoding="utf-8")
-        return filled(text, **more)
+        return filled(text, **more).rstrip() + "\n"
 
-    contents = "\n".join(filled(f"* {SORTS[sort].contents}") for sort in sorts)
-    yield "pyproject.toml", template("pyproject.toml.txt")
-    yield "README.md", template("README.md.txt", contents=contents)
+    offered = [
+        filled(_hook(hook, *offer), Class=_class_name(words, sort))
+        for sort in sorts
+        for hook, offer in SORTS[sort].hooks.items()
+    ]
+    readme = {
+        "contents": "\n".join(f"* {SORTS[sort].contents}" for sort in sorts),
+        "offered": _OFFERED if offered else "",
+        "yours": "\n".join(f"* {SORTS[sort].yours}" for sort in sorts),
+        "laws": _LAWS if any(SORTS[sort].keeps_laws for sort in sorts) else "",
+    }
+    entry_point = filled(_ENTRY_POINT) if offered else ""
+    yield "pyproject.toml", template("pyproject.toml.txt", entry_point=entry_point)
+    yield "README.md", template("README.md.txt", **{k: filled(v) for k, v in readme.items()})
     yield filled("$package/__init__.py"), template("package.py.txt")
     yield filled("$package/py.typed"), ""
-    offered = [filled(_hook(hook, *offer)) for hook, offer in _offers(sorts)]
-    hooks = "".join([_IMPORTS, *offered] if offered else [])
-    yield filled("$package/hooks.py"), template("hooks.py.txt", hooks=hooks).rstrip() + "\n"
+    if offered:
+        hooks = "".join([_IMPORTS, *offered])
+        yield filled("$package/hooks.py"), template("hooks.py.txt", hooks=hooks)
     for sort in sorts:
-        yield filled(f"$package/{sort}.py"), template(f"{sort}.py.txt")
-        yield f"tests/test_{sort}.py", template(f"test_{sort}.py.txt")
+        named = {"Class": _class_name(words, sort)}
+        yield filled(f"$package/{sort}.py"), template(f"{sort}.py.txt", **named)
+        yield f"tests/test_{sort}.py", template(f"test_{sort}.py.txt", **named)
         for path, file in SORTS[sort].files.items():
             yield filled(path), template(file)
 
 
-def _offers(sorts: Iterable[str]) -> Iterator[tuple[str, tuple[str, str]]]:
-    for sort in sorts:
-        yield from SORTS[sort].hooks.items()
+def _class_name(words: Sequence[str], sort: str) -> str:
+    """`MyChipDevice` for the device of my-chip; no word stands twice."""
+    said = words[:-1] if words[-1] == sort else words
+    # The sort alone is the class that the new one derives from.
+    return "".join(map(str.capitalize, [*(said or ["my"]), sort]))
 
 
 def _hook(hook: str, imported: str, value: str) -> str:
