@@ -352,6 +352,7 @@ def _work(work: Iterable[Operator] | Reason) -> Work:
 class OperatorLayer(Layer):
     """A layer of given operators, for programs that know their work and have no framework.
 
+    Its kind is `operators`, or what the program calls such a layer.
     It puts out what its last operator does, and holds the parameters of all of them.
     """
 

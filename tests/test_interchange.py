@@ -155,6 +155,13 @@ def test_the_schema_refuses_operators_that_are_none(change: dict[str, Any]) -> N
         jsonschema.validate(with_work(**change), SCHEMA)
 
 
+def test_a_layer_of_operators_may_have_a_kind_of_the_programs_own() -> None:
+    layer = OperatorLayer("y", "mine.Dense", [(4,)], work=[product(4, 3)])
+    network = Network("net", [Input("x", "input", shape=(4,)), layer], {"y": ["x"]})
+    assert network.to_dict()["layers"][1]["rule"] == "operators"
+    assert back(network) == network
+
+
 def test_a_loop_may_be_called_as_the_keys_of_the_form_are() -> None:
     sizes = {"type": 2, "format": 3, "layer": 2}
     read = costmodel.read(json.dumps(with_work(loops=sizes)), catalogue=CATALOGUE)
