@@ -18,7 +18,7 @@ from attrs import NOTHING, Attribute, Factory, fields, has
 
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError, nearest
 from costmodel.files import checked_name
-from costmodel.layer import HOLDS, Layer
+from costmodel.layer import HOLDS, Input, Layer, OperatorLayer, UnknownLayer
 from costmodel.numerics import NumericFormat, parse_format
 from costmodel.operators import STANDARD, Free, Unpriced
 from costmodel.tensor import Tensor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CORE_VALUES: Final[tuple[type, ...]] = (Tensor, *STANDARD, Free, Unpriced)
 """The classes whose values the settings of every layer may hold."""
+_CORE_LAYERS: Final = (Input, OperatorLayer, UnknownLayer)
 
 _OWN: Final = frozenset({"name", "kind", "inputs", "shares"})
 """The fields of a layer that are no settings."""
@@ -82,9 +83,7 @@ def layer_from_values(
     checked_mapping(settings, known.keys() - _OWN, f"{where}: settings")
     _check_complete(cls, settings.keys() | _OWN, where)
     decoder = _Decoder(rules, _value_classes(cls))  # type: ignore[arg-type]  # as before
-    arguments = {
-        known[key]: decoder.value(value, f"{where}, {key}") for key, value in settings.items()
-    }
+    arguments = decoder.arguments(cls, settings, f"{where}, ")
     layer: Layer = _made(cls, where, name, kind, inputs, shares=shares, **arguments)
     return layer
 
@@ -186,11 +185,16 @@ def _are_tensors(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, Tensor | tuple) for item in value)
 
 
+def _are_shapes(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, tuple) for item in value)
+
+
 _LOOPS: Final = _Demand('pairs such as [["m", 1], ["k", 64]], or {"m": 1, "k": 64}', _is_loops)
 _FORMAT: Final = _Demand(
     'a format such as "int8" or {"format": "float", "bits": 16}',
     lambda value: isinstance(value, NumericFormat | str | None),
 )
+_SHAPES: Final = _Demand("a list of shapes such as [[3, 4]]", _are_shapes)
 _DEMANDS: Final = {
     "int": _Demand("a whole number", _is_whole),
     "bool": _Demand("true or false", lambda value: isinstance(value, bool)),
@@ -202,14 +206,20 @@ _DEMANDS: Final = {
         _are_tensors,
     ),
     "tuple[tuple[str, int], ...]": _LOOPS,
+    "tuple[Shape, ...]": _SHAPES,
+    "tuple[Shape, ...] | None": _Demand(
+        _SHAPES.words, lambda value: value is None or _are_shapes(value)
+    ),
 }
-"""What a field of a core value takes, by its annotation."""
+"""What a field of a class of the core takes, by its annotation."""
 
 
 @functools.cache
 def _demands(cls: type) -> Mapping[str, _Demand]:
-    """What the fields of a core value demand, by name; the classes of others check themselves."""
-    return {item.name: _DEMANDS[item.type] for item in fields(cls)} if cls in CORE_VALUES else {}
+    """What the fields of a class of the core demand, by name; others check themselves."""
+    if cls not in CORE_VALUES + _CORE_LAYERS:
+        return {}
+    return {item.name: _DEMANDS[item.type] for item in fields(cls) if item.type in _DEMANDS}
 
 
 # ------------------------------------------------------------------ to plain values
@@ -280,6 +290,14 @@ class _Decoder:
             return self._layer(plain["layer"], where)
         return self._typed(plain, where)
 
+    def arguments(self, cls: type, held: Mapping[str, Any], before: str) -> dict[str, Any]:
+        """The arguments that make a value of a class; `before` stands before a field's name."""
+        known, demands = _names(cls), _demands(cls)
+        return {
+            known[key]: self._field(value, demands.get(key), f"{before}{key}")
+            for key, value in held.items()
+        }
+
     def _layer(self, plain: Any, where: str) -> Layer:
         given = plain.get("inputs", []) if isinstance(plain, dict) else []
         inputs = self.value(given, f"{where}: inputs")
@@ -306,15 +324,10 @@ class _Decoder:
                 f"{', '.join(sorted(['ellipsis', 'float', 'mapping', *self._classes]))}"
             )
             raise ReadError(message)
-        known, demands = _names(cls), _demands(cls)
-        checked_mapping(plain, {"type", *known}, where)
-        _check_complete(cls, plain.keys(), where)
-        arguments = {
-            known[key]: self._field(value, demands.get(key), f"{where}.{key}")
-            for key, value in plain.items()
-            if key != "type"
-        }
-        return _made(cls, where, **arguments)
+        held = checked_mapping(plain, {"type", *_names(cls)}, where).copy()
+        del held["type"]
+        _check_complete(cls, held, where)
+        return _made(cls, where, **self.arguments(cls, held, f"{where}."))
 
     def _field(self, plain: Any, demand: _Demand | None, where: str) -> Any:
         """The value of a field, of the type that is demanded."""

@@ -87,8 +87,9 @@ class NumericFormat:
             raise FormatError(message)
         try:
             return cls(**settings)
-        except TypeError as error:
-            message = f"{values!r:.80} is no {cls.name} format: {error}"
+        except TypeError:
+            known = ", ".join(item.name for item in attrs.fields(cls))  # type: ignore[arg-type]  # as above
+            message = f"{values!r:.80} is no {cls.name} format; its fields: {known or 'none'}"
             raise FormatError(message) from None
 
 

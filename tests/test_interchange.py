@@ -280,6 +280,18 @@ MISTAKES = {
     ),
     "an arriving format that nobody knows": (with_layer(inputs=[["x", 0, "in8"]]), "'in8'"),
     "no inputs for work that takes some": (with_layer(inputs=[]), "it has no inputs"),
+    "a format without its bits": (
+        with_layer(inputs=[["x", 0, {"format": "fixed"}]]),
+        "is no fixed format; its fields: bits, integer_bits, signed",
+    ),
+    "an input whose shape is a number": (
+        changed(layers=[{"name": "x", "kind": "input", "settings": {"shape": 32}}]),
+        "layer 0 ('x'), shape: expected a shape such as [3, 4], found 32",
+    ),
+    "results that are one shape": (
+        with_layer(settings={"work": {"type": "Free", "reason": "r"}, "results": [3]}),
+        "results: expected a list of shapes such as [[3, 4]], found [3]",
+    ),
     "work that is an operator": (
         with_layer(settings={"work": {"type": "Lookup"}}),
         "expected a list of operators",
