@@ -33,6 +33,7 @@ _CORE_LAYERS: Final = (Input, OperatorLayer, UnknownLayer)
 _OWN: Final = frozenset({"name", "kind", "inputs", "shares"})
 """The fields of a layer that are no settings."""
 _PLAIN: Final = (bool, int, float, str)
+_LEAVES: Final = {*_PLAIN, type(None)}
 _ENTRY: Final = frozenset({"name", "kind", "rule", "inputs", "shares", "settings"})
 
 
@@ -146,10 +147,15 @@ def _value_classes(cls: type[Layer]) -> Mapping[str, type]:
 
 def _check_complete(cls: Any, given: Container[str], where: str) -> None:
     """Refuse a value without a field that has no default."""
-    for item in fields(cls):
-        if item.init and item.default is NOTHING and item.name not in given:
-            message = f"{where}: {item.name!r} is missing, which every {cls.__name__!r} has"
+    for name in _required(cls):
+        if name not in given:
+            message = f"{where}: {name!r} is missing, which every {cls.__name__!r} has"
             raise ReadError(message)
+
+
+@functools.cache
+def _required(cls: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls) if item.init and item.default is NOTHING)
 
 
 # ------------------------------------------------------------------ what fields demand
@@ -282,6 +288,8 @@ class _Decoder:
         """One value."""
         if plain is None or isinstance(plain, _PLAIN):
             return plain
+        if isinstance(plain, list) and set(map(type, plain)) <= _LEAVES:
+            return tuple(plain)
         if isinstance(plain, list):
             return tuple([self.value(item, f"{where}[{i}]") for i, item in enumerate(plain)])
         if "format" in plain and "type" not in plain:
