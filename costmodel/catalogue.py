@@ -179,7 +179,9 @@ class Catalogue:
             reason = getattr(error, "strerror", None) or error
             raise DeviceFileError(str(file), [f"cannot be read: {reason}"]) from None
         families = self._ask("costmodel_devices")
-        return load_device(content, str(file), families.values, families.conflicts)
+        return load_device(
+            content, str(file), families.values, families.conflicts, self.plugins.problems
+        )
 
     @property
     def device_families(self) -> Mapping[str, type[Device]]:

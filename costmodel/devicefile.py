@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import cattrs
@@ -34,6 +33,9 @@ MOST_JOULES: Final = 1.0
 """Of one operation: more is a prefix that was forgotten or mistyped."""
 
 _ENTRY: Final = "a mapping such as {value: 2 pJ, source: KEY, evidence: vendor}"
+_OTHER_CLASSES: Final = (
+    "`costmodel devices classes` lists the others; a formula of your own: docs/extending/device.md"
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """The name of a device: one word to type, in a list separated by commas too."""
 _NOT_ZERO: Final = re.compile(r"[+-]?[0.]*[1-9]")
@@ -58,9 +60,10 @@ class _Head:
     schema: str
     name: str
     family: str
-    sources: dict[str, str]
+    sources: Any
     title: str = ""
     process: str | None = None
+    leaves_out: str = ""
     parameters: Any = field(factory=dict)
     settings: Any = field(factory=dict)
 
@@ -70,16 +73,18 @@ def load_device(
     file: str,
     families: Mapping[str, type[Device]],
     conflicts: Mapping[str, str] | None = None,
+    problems: Sequence[str] = (),
 ) -> Device:
     """The device that a YAML file describes.
 
-    `families` are the device classes by name, `conflicts` tells why a name has none.
+    `families` are the device classes by name, `conflicts` tells why a name has none, `problems`
+    why plugins may offer fewer than they should.
 
     Raises:
         DeviceFileError: anything in the file is not as the schema and the class demand.
 
     """
-    read = _File(file, _parse(text, file), families, conflicts or {})
+    read = _File(file, _parse(text, file), families, conflicts or {}, problems)
     return read.device(hashlib.sha256(text).hexdigest())
 
 
@@ -92,9 +97,12 @@ class _File:
         raw: Any,
         families: Mapping[str, type[Device]],
         conflicts: Mapping[str, str],
+        problems: Sequence[str],
     ) -> None:
         self.file, self.families, self.conflicts = file, families, conflicts
+        self.problems = problems
         self.mistakes: list[str] = []
+        self.is_strange = False  # whether it has parameters or settings that its class lacks
         self.raw = raw if isinstance(raw, dict) else {}
         if not isinstance(raw, dict):
             self.mistakes.append(f"expected a mapping with schema, name, class, found {raw!r:.80}")
@@ -106,12 +114,24 @@ class _File:
         settings = dict(self._settings(family))
         self._check_schema(self.raw.get("schema"))
         self._check_name(self.raw.get("name"))
+        self._check_sources(self.raw.get("sources", {}))
         if self.mistakes or head is None or family is None:
-            raise DeviceFileError(self.file, self.mistakes)
+            raise DeviceFileError(self.file, self.mistakes, self._next_steps(family))
         return family(
             head.name, title=head.title, process=head.process,
+            also_leaves_out=" ".join(head.leaves_out.split()),
             file=self.file, content_hash=content_hash, **parameters, **settings,
         )  # fmt: skip
+
+    def _next_steps(self, family: type[Device] | None) -> Iterator[str]:
+        """What to do where the class is not the one, or is none."""
+        if family is None and "parameters" in self.raw:
+            yield "names and units of parameters and settings are checked once the class is known"
+        if family is None:
+            yield from self.problems
+        elif self.is_strange:
+            left_out = f" leaves out {family.leaves_out};" if family.leaves_out else ""
+            yield f"class {family.family!r}{left_out} {_OTHER_CLASSES}"
 
     def _check_schema(self, schema: Any) -> None:
         if isinstance(schema, str) and schema != SCHEMA:
@@ -123,6 +143,18 @@ class _File:
                 "name: expected 1 to 64 letters, digits, '_', '.' or '-', the first of them a "
                 f"letter or digit; found {name!r:.80}"
             )
+
+    def _check_sources(self, sources: Any) -> None:
+        if not isinstance(sources, dict):
+            self.mistakes.append(f"sources: expected a mapping, found {sources!r:.80}")
+            return
+        for key, text in sources.items():
+            if not isinstance(key, str):
+                self.mistakes.append(f"sources: expected text as a key, found {key!r:.80}")
+            elif not isinstance(text, str):
+                self.mistakes.append(f"sources.{key}: expected text, found {text!r:.80}")
+            elif not text.strip():
+                self.mistakes.append(f"sources.{key}: expected a citation, found {text!r:.80}")
 
     def _family(self) -> type[Device] | None:
         name = self.raw.get("class")
@@ -142,12 +174,21 @@ class _File:
         units = family.parameter_units() if family else None
         for name, value in raw.items():
             if units is not None and name not in units:
+                self.is_strange = True
                 self.mistakes.append(_not_known("parameters", str(name), units))
-            made = self._parameter(str(name), value, units.get(name) if units else None)
+            made = self._parameter(str(name), value, (units or self._known_units()).get(name))
             if made is not None:
                 yield str(name), made
         for name in sorted(family.required_parameters() - raw.keys()) if family else ():
             self.mistakes.append(f"parameters.{name}: missing, {family.family!r} needs it")  # type: ignore[union-attr]
+
+    def _known_units(self) -> Mapping[str, str]:
+        """The units of parameters of which the classes that have them think alike."""
+        units: dict[str, set[str]] = {}
+        for family in self.families.values():
+            for name, unit in family.parameter_units().items():
+                units.setdefault(name, set()).add(unit)
+        return {name: found.pop() for name, found in units.items() if len(found) == 1}
 
     def _settings(self, family: type[Device] | None) -> Iterator[tuple[str, Any]]:
         raw = self.raw.get("settings", {})
@@ -157,6 +198,7 @@ class _File:
         known = family.option_names() if family else {}
         for name, value in raw.items():
             if family is not None and name not in known:
+                self.is_strange = True
                 self.mistakes.append(_not_known("settings", str(name), known))
             elif name in known:
                 try:
@@ -173,6 +215,8 @@ class _File:
             self._check_value(path, raw, unit)
             return None
         value = self._quantity(f"{path}.value", entry.value, unit)
+        if unit is None and value is not None:
+            unit = value.unit  # the class is not known, but the three are of one unit
         low = value if entry.low is None else self._quantity(f"{path}.low", entry.low, unit)
         high = value if entry.high is None else self._quantity(f"{path}.high", entry.high, unit)
         self._check_order(f"{path}.low", "at most", entry, entry.low, low, value)
@@ -255,7 +299,6 @@ _CONVERTER: Converter | None = None
 def _make_converter() -> Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, _text)
-    converter.register_structure_hook_func(lambda kind: kind == dict[str, str], _texts)
     converter.register_structure_hook(Evidence, _evidence)
     converter.register_structure_hook(str | float, _number_or_text)
     converter.register_structure_hook(str | float | None, _number_or_text)
@@ -280,16 +323,6 @@ def _text(raw: Any, _: object) -> str:
         message = f"expected text, found {raw!r:.80}"
         raise TypeError(message)
     return raw
-
-
-def _texts(raw: Any, _: object) -> dict[str, str]:
-    for item in chain(*_mapping(raw).items()):
-        _text(item, str)
-    for key, text in raw.items():
-        if not text.strip():
-            message = f"expected a citation for {key!r}, found {text!r}"
-            raise ValueError(message)
-    return dict(raw)
 
 
 def _number_or_text(raw: Any, _: object) -> str | float | None:

@@ -432,6 +432,8 @@ class Device:
     name: str
     title: str = field(default="", kw_only=True)
     process: str | None = field(default=None, kw_only=True)
+    also_leaves_out: str = field(default="", kw_only=True)
+    """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
     _memory: _Memory = field(factory=_Memory, init=False, eq=False, repr=False)
@@ -497,6 +499,11 @@ class Device:
         except ValueError as error:
             message = f"{self.name}: {', '.join(values)}: {error}"
             raise CostModelError(message) from None
+
+    @property
+    def left_out(self) -> str:
+        """What no price of this device holds: what its class leaves out, and its file."""
+        return "; ".join(filter(None, (self.leaves_out, self.also_leaves_out)))
 
     @property
     def settings(self) -> Mapping[str, Any]:

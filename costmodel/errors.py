@@ -84,14 +84,17 @@ class UnpricedError(CostModelError):
 class DeviceFileError(CostModelError):
     """A device file with mistakes; `mistakes` lists all of them."""
 
-    def __init__(self, file: str, mistakes: Sequence[str]) -> None:
-        """Collect the `mistakes` of one `file`, each with its path, demand and value."""
+    def __init__(self, file: str, mistakes: Sequence[str], hints: Iterable[str] = ()) -> None:
+        """Collect the `mistakes` of one `file`, each with its path, demand and value.
+
+        `hints` are next steps, told behind them.
+        """
         self.file, self.mistakes = file, tuple(mistakes)
         count = len(self.mistakes)
         head = f"{file}: {count} mistake{'s' if count > 1 else ''}"
         shown = [f"{mistake:.{_MISTAKE}}" for mistake in self.mistakes[:_MISTAKES]]
         rest = [f"and {count - _MISTAKES} more"] if count > _MISTAKES else []
-        super().__init__("\n  ".join([head, *shown, *rest]))
+        super().__init__("\n  ".join([head, *shown, *rest, *hints]))
 
 
 class UnpricedWarning(UserWarning):

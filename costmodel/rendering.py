@@ -256,10 +256,10 @@ def _notes(estimate: Estimate) -> Iterator[str]:
 
 
 def left_out(devices: Iterable[Device]) -> Iterator[str]:
-    """A line for every class of devices that says what none of its prices holds."""
+    """A line for all devices that leave out the same: what none of their prices holds."""
     told: dict[str, list[str]] = {}
     for device in devices:
-        told.setdefault(device.leaves_out, []).append(device.name)
+        told.setdefault(device.left_out, []).append(device.name)
     yield from (f"left out on {', '.join(names)}: {text}" for text, names in told.items() if text)
 
 
@@ -319,7 +319,7 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
     return {
         "title": device.title,
         "family": device.family,
-        "leaves_out": device.leaves_out,
+        "leaves_out": device.left_out,
         "file": device.file,
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},

@@ -12,6 +12,9 @@ from costmodel.errors import UnitError
 UNITS: Final = ("J", "W", "s", "Hz", "B", "bit", "V")
 """Joule, watt, second, hertz, byte, bit, volt."""
 
+SPELLINGS: Final = {"byte": "B", **{unit: unit for unit in UNITS}}
+"""The units by what a text may call them; what is written has the names of `UNITS`."""
+
 DECIMAL_PREFIXES: Final = {
     "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3,
     "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
@@ -102,8 +105,8 @@ def _scale(unit_text: str) -> tuple[int, int | float, str]:
 
 
 def _prefixed(text: str) -> tuple[int, int, str]:
-    for unit in UNITS:
-        prefix = text.removesuffix(unit)
+    for spelling, unit in SPELLINGS.items():
+        prefix = text.removesuffix(spelling)
         if prefix != text and prefix in DECIMAL_PREFIXES:
             return DECIMAL_PREFIXES[prefix], 1, unit
         if prefix != text and prefix in BINARY_PREFIXES and unit in {"B", "bit"}:

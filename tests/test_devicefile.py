@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,9 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
         ("class: event-driven", "class: [a]", "class: expected text"),
         ("title: A toy", "titel: A toy", "file: 'titel' is not known; nearest 'title'"),
         ("process: 14 nm", "process: 14", "process: expected text, found 14"),
+        ("process: 14 nm", "leaves_out: 14", "leaves_out: expected text, found 14"),
+        ("process: 14 nm", "leaves_out:", "leaves_out: expected text, found None"),
+        ("process: 14 nm", "leave_out: time", "'leave_out' is not known; nearest 'leaves_out'"),
         ("process: 14 nm", "7: seven", "file: '7' is not known"),
         ("name: toy", "name: toy,other", "name: expected 1 to 64 letters.*'toy,other'"),
         ("name: toy", 'name: "toy\\n"', r"name: expected 1 to 64 letters"),
@@ -100,11 +104,17 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
         ("name: toy", "name: " + "t" * 65, "name: expected 1 to 64 letters"),
         # sources
         ('paper: "A. Author, A Paper, 2020"', 'paper: ""',
-         "sources: expected a citation for 'paper', found ''"),
-        ('paper: "A. Author, A Paper, 2020"', 'paper: " "', "sources: expected a citation"),
-        ('paper: "A. Author, A Paper, 2020"', "paper: 2020", "sources.*expected text, found 2020"),
+         "sources.paper: expected a citation, found ''"),
+        ('paper: "A. Author, A Paper, 2020"', 'paper: " "', "sources.paper: expected a citation"),
+        ('paper: "A. Author, A Paper, 2020"', "paper: 2020",
+         "sources.paper: expected text, found 2020"),
+        ('paper: "A. Author, A Paper, 2020"', 'paper: "A Paper"\n  brief:',
+         "sources.brief: expected text, found None"),
+        ('paper: "A. Author, A Paper, 2020"', 'paper: "A Paper"\n  7: "Seven"',
+         "sources: expected text as a key, found 7"),
         ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "", "sources: missing"),
-        ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "sources: []\n", "sources: "),
+        ('sources:\n  paper: "A. Author, A Paper, 2020"\n', "sources: []\n",
+         r"sources: expected a mapping, found \[\]"),
         ("source: paper, evidence: measured", "source: papper, evidence: measured",
          r"energy_per_synaptic_operation.source: 'papper' is not known; nearest 'paper'"),
         ("source: paper, evidence: measured", "evidence: measured", "source: missing"),
@@ -149,6 +159,61 @@ def test_one_change_makes_one_clear_mistake(old: str, new: str, message: str) ->
     assert len(told) == 1
     with pytest.raises(DeviceFileError, match=message):
         load(GOOD.replace(old, new, 1))
+
+
+def test_a_file_leaves_out_what_its_class_does_and_more() -> None:
+    device = load(GOOD.replace("process: 14 nm", "leaves_out: >\n  idle\n  power"))
+    assert device.also_leaves_out == "idle power"
+    assert device.left_out == f"{load(GOOD).leaves_out}; idle power"
+    assert load(GOOD).left_out == load(GOOD).leaves_out
+    assert device.with_parameters(energy_per_neuron_update="1 pJ").left_out == device.left_out
+
+
+CLASSES = "`costmodel devices classes` lists the others"
+LATER = "names and units of parameters and settings are checked once the class is known"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("process: 14 nm", "settings: {cores: 2}", CLASSES),
+        (SYNAPSE, f"{SYNAPSE}\n  idle_power: {SYNAPSE}", f"{CLASSES}.*docs/extending/device.md"),
+        (SYNAPSE, f"{SYNAPSE}\n  x: {SYNAPSE}", "'event-driven' leaves out static power, host"),
+        ("class: event-driven\n", "", LATER),
+        ("class: event-driven", "class: event-drive", LATER),
+        ("class: event-driven", "class: event-drive", "plugin 'late': cannot be imported"),
+    ],
+)
+def test_the_last_line_says_what_to_do_about_the_class(old: str, new: str, hint: str) -> None:
+    text = GOOD.replace(old, new, 1).encode()
+    problems = ["plugin 'late': cannot be imported"]
+    with pytest.raises(DeviceFileError, match=hint):
+        load_device(text, "toy.yaml", CATALOGUE.device_families, None, problems)
+
+
+@pytest.mark.parametrize("spoiled", ["note: 3", "process: 14"])
+def test_a_file_whose_class_is_right_is_told_nothing_of_classes(spoiled: str) -> None:
+    old = "note: mean" if "note" in spoiled else "process: 14 nm"
+    with pytest.raises(DeviceFileError) as caught:
+        load(GOOD.replace(old, spoiled))
+    assert "class" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("value: 2 pJ", "value: 2", "expected a quantity in J, .*found '2'"),
+        ("low: 3 pJ", "low: 5 pJ", "low: expected at most the value '3.5 pJ', found '5 pJ'"),
+        ("{value: 3.5 pJ, low: 3 pJ", "{value: 3.5 pJ, low: 3 pW", "expected a quantity in J"),
+        ("energy_per_neuron_update: {value: 81 pJ", "mine: {value: 1 V, low: 2 mW", "low: .* in V"),
+        ("source: paper", "source: papper", "'papper' is not known"),
+    ],
+)
+def test_without_a_class_all_that_can_be_checked_is(old: str, new: str, message: str) -> None:
+    told = mistakes(GOOD.replace("class: event-driven\n", "").replace(old, new, 1))
+    assert len(told) == 2
+    assert "class: missing" in told
+    assert re.search(message, "\n".join(told))
 
 
 @pytest.mark.parametrize(

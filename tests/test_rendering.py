@@ -257,6 +257,18 @@ def test_what_is_left_out_is_told_to_programs(silent: Device) -> None:
     assert devices["silent"]["leaves_out"] == ""
 
 
+def test_what_a_file_leaves_out_is_told_behind_that_of_its_class(tmp_path: Path) -> None:
+    text = (
+        Path(str(worlds.CATALOGUE.device("cpu").file)).read_text().replace("name: cpu", "name: k1")
+    )
+    (tmp_path / "k1.yaml").write_text(f"{text}\nleaves_out: memory\n")
+    found = of(NETWORKS / "dense.json", str(tmp_path / "k1.yaml"), "cpu")
+    line = "left out on k1: idle power, time, batching, caches, utilisation; memory"
+    assert line in str(found).splitlines()
+    told = found.to_dict()["devices"]["k1"]["leaves_out"]
+    assert told == line.partition(": ")[2]
+
+
 # ------------------------------------------------------------------ CSV
 
 

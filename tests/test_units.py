@@ -16,6 +16,7 @@ from costmodel.errors import CostModelError, UnitError
 from costmodel.units import (
     BINARY_PREFIXES,
     DECIMAL_PREFIXES,
+    SPELLINGS,
     UNITS,
     Quantity,
     demanded,
@@ -26,8 +27,8 @@ from costmodel.units import (
 IN_PINT = {"B": "byte"}
 """Where pint calls a unit otherwise: its `B` is the bel."""
 
-PREFIXED = [(prefix, unit) for prefix in DECIMAL_PREFIXES for unit in UNITS] + [
-    (prefix, unit) for prefix in BINARY_PREFIXES for unit in ("B", "bit")
+PREFIXED = [(prefix, unit) for prefix in DECIMAL_PREFIXES for unit in SPELLINGS] + [
+    (prefix, unit) for prefix in BINARY_PREFIXES for unit in ("B", "byte", "bit")
 ]
 prefixed_units = st.sampled_from(PREFIXED)
 numbers = st.floats(1e-30, 1e30) | st.integers(1, 10**6).map(float)
@@ -48,21 +49,21 @@ def registry() -> Any:
 @given(number=numbers, prefixed=prefixed_units)
 def test_a_quantity_is_what_pint_takes_it_for(number: float, prefixed: Any) -> None:
     value, unit = parse_quantity(f"{number!r} {''.join(prefixed)}")
-    assert unit == prefixed[1]
+    assert unit == SPELLINGS[prefixed[1]]
     assert value == near(number * pint_factor(*prefixed), rel=1e-15)
 
 
 @given(number=numbers, above=prefixed_units, below=prefixed_units)
 def test_a_quotient_is_what_pint_takes_it_for(number: float, above: Any, below: Any) -> None:
     value, unit = parse_quantity(f"{number!r} {''.join(above)}/{''.join(below)}")
-    assert unit == f"{above[1]}/{below[1]}"
+    assert unit == f"{SPELLINGS[above[1]]}/{SPELLINGS[below[1]]}"
     expected = number * pint_factor(*above) / pint_factor(*below)
     assert value == near(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize(("prefix", "unit"), PREFIXED)
 def test_every_prefix_goes_with_every_unit(prefix: str, unit: str) -> None:
-    expected = (near(pint_factor(prefix, unit), rel=1e-15), unit)
+    expected = (near(pint_factor(prefix, unit), rel=1e-15), SPELLINGS[unit])
     assert parse_quantity(f"1{prefix}{unit}") == expected
 
 
@@ -84,6 +85,8 @@ def test_every_prefix_goes_with_every_unit(prefix: str, unit: str) -> None:
         ("1 Pbit", 1e15, "bit"),
         ("2.5 pJ / bit", 2.5e-12, "J/bit"),
         ("0 J", 0, "J"),
+        ("1.9 pJ/byte", 1.9e-12, "J/B"),
+        ("64 byte", 64, "B"),
     ],
 )
 def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str) -> None:
@@ -95,7 +98,9 @@ def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str)
     [
         ("2", "J", "expected a quantity in J, such as '2 nJ', found '2'"),
         ("2 pJ/B", "J", "expected a quantity in J, such as '2 nJ', found '2 pJ/B'"),
-        ("2 pJ/byte", "J/B", "unit 'byte' in .*; expected a quantity in J/B, such as '2 nJ/B'"),
+        ("2 pJ/octet", "J/B", "unit 'octet' in .*; expected a quantity in J/B, such as '2 nJ/B'"),
+        ("2 bytes", "B", "unit 'bytes' in .*; expected a quantity in B, such as '2 GB'"),
+        ("2 B/s", "bit/s", "expected a quantity in bit/s, such as '2 bit/s', found '2 B/s'"),
         ("two", "bit", "'two' is not a quantity; expected a quantity in bit, such as '2 bit'"),
         ("2 J", "", "expected a number without a unit, such as '2', found '2 J'"),
         ("1e999 J", "J", "too large"),

@@ -139,7 +139,7 @@ def _heading(device: Device) -> str:
     process = f", {device.process}" if device.process else ""
     facts = {
         "class": device.family,
-        "leaves out": device.leaves_out,
+        "leaves out": device.left_out,
         "file": device.file or "",
         "change": f"--set {device.name}.NAME=VALUE, for each name below",
     }

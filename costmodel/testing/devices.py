@@ -140,14 +140,14 @@ class DeviceContract(Contract):
                 is_known = isinstance(parameter.evidence, Evidence)
                 expect(is_known, f"the evidence of {name}", "an Evidence", parameter.evidence)
 
-    def test_what_its_class_leaves_out_is_told_in_words(self, device: Any) -> None:
+    def test_what_it_leaves_out_is_told_in_words(self, device: Any) -> None:
         """One line of text for below the table, or none."""
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            said = device.leaves_out
-            is_line = isinstance(said, str) and said == " ".join(said.split())
-            expect(is_line, "leaves_out", "a text in one line", repr(said))
+            for said in (device.leaves_out, device.also_leaves_out):
+                is_line = isinstance(said, str) and said == " ".join(said.split())
+                expect(is_line, "leaves_out", "a text in one line", repr(said))
 
     def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
         """Unknown work is never free, and the reason says what it is and who has no price."""

@@ -311,7 +311,7 @@ LIARS = {
     PadsItsCounts.made: "test_the_explanation_adds_up_to_the_energy",
     HasAPriceUpItsSleeve.made: "test_every_charge_is_at_a_price_that_the_device_declares",
     without_a_source: "test_every_parameter_has_a_unit_a_source_and_evidence",
-    LeavesOutWhatNobodyCanRead.made: "test_what_its_class_leaves_out_is_told_in_words",
+    LeavesOutWhatNobodyCanRead.made: "test_what_it_leaves_out_is_told_in_words",
     TakesTheUnknownForFree.made: "test_an_operator_that_nobody_knows_is_unpriced_and_named",
     DoesNotSayWhatItDoesNotKnow.made: "test_an_operator_that_nobody_knows_is_unpriced_and_named",
     LosesAPart.made: "test_an_operator_that_it_does_not_know_costs_the_sum_of_its_parts",

@@ -22,9 +22,10 @@ from costmodel.scenario import Scenario
 
 @frozen
 class PerOperation(Device):
-    """A fixed energy for a multiply-accumulate, a neuron update and any other operation.
+    """One energy of the whole chip, memory included, per operation, for every numeric format.
 
-    The energies are effective ones of whole processors, so they hold memory and control.
+    They are effective energies: of a multiply-accumulate, of a neuron update and of any other
+    operation, each with its share of memory and control.
     """
 
     family: ClassVar = "per-operation"
@@ -57,8 +58,8 @@ class PerOperation(Device):
 
     @prices(Lookup, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
-        """No arithmetic, so no charge: memory is part of the energy of each operation."""
-        return Free("no arithmetic; the energies of this device hold their share of memory access")
+        """No arithmetic, so no charge: an energy for memory apart is not in the formula."""
+        return Free("no arithmetic; memory is in the energy of each operation, or left out")
 
 
 def _cost(price: Parameter, count: Factor, scenario: Scenario) -> Cost:
