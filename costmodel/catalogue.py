@@ -207,13 +207,17 @@ class Catalogue:
         conventions = self.conventions
         self._check_conflict("costmodel_conventions", name)
         if name not in conventions:
-            raise UnknownNameError(name, conventions, "convention")
+            raise UnknownNameError(name, conventions, "convention", self._problems())
         return conventions[name]
 
     @property
     def commands(self) -> Mapping[str, click.Command]:
         """The commands that plugins add to the command line, by name."""
         return self._ask("costmodel_commands").values
+
+    def _problems(self) -> str:
+        """What is wrong with plugins: why a name may be unknown."""
+        return _joined(*self.plugins.problems)
 
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
@@ -226,7 +230,10 @@ class Catalogue:
         files = self._ask("costmodel_device_files").values
         self._check_conflict("costmodel_device_files", name)
         if name not in files:
-            raise UnknownNameError(name, files, "device", _device_hint(name, files))
+            broken = [repr(other) for other in files if self.device_or_blame(other) is None]
+            marked = f"cannot be loaded: {', '.join(broken)}" if broken else ""
+            hint = _joined(marked, _device_hint(name, files), self._problems())
+            raise UnknownNameError(name, files, "device", hint)
         device = self.load_device(files[name])
         if device.name != name:
             message = f"name: expected {name!r} as the file is called, found {device.name!r}"
@@ -367,6 +374,8 @@ def installed() -> Catalogue:
 def _device_hint(name: str, files: Mapping[str, Any]) -> str:
     if not files:
         return NOT_INSTALLED
+    if here := next((file for file in map(name.__add__, _FILE_SUFFIXES) if _is_there(file)), None):
+        return f"the file {here} is here: give it with its ending, {here}"
     if _is_missing_file(name):
         return "or give the path of a YAML file"
     return f"the name of a device file ends in {' or '.join(_FILE_SUFFIXES)}"
@@ -380,6 +389,18 @@ def _described(source: object) -> str:
     except (OSError, ValueError):  # a text too long for a path
         is_folder = False
     return f"the folder {str(source)!r}" if is_folder else repr(source)
+
+
+def _joined(*hints: str) -> str:
+    """Hints below each other, as the lines of a message stand."""
+    return "\n  ".join(filter(None, hints))
+
+
+def _is_there(file: str) -> bool:
+    try:
+        return Path(file).is_file()
+    except (OSError, ValueError):  # a text too long for a path, or with a character of none
+        return False
 
 
 def _is_missing_file(source: str) -> bool:

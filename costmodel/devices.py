@@ -301,11 +301,27 @@ _Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
 
 
 def parameter(unit: str, *, optional: bool = False) -> Any:
-    """Declare a parameter of a device class; a file must give it in `unit` unless `optional`."""
+    """Declare a parameter of a device class; a file must give it in `unit` unless `optional`.
+
+    Raises:
+        UnitError: `unit` is not an SI unit, a quotient of two, or empty for a plain number.
+
+    """
+    _check_si(unit)
     metadata = {_UNIT: unit}
     if optional:
         return field(kw_only=True, default=None, metadata=metadata)
     return field(kw_only=True, metadata=metadata)
+
+
+def _check_si(unit: str) -> None:
+    try:
+        canonical = parse_quantity(f"1 {unit}").unit
+    except UnitError:
+        canonical = None
+    if canonical != unit:
+        message = f"parameter() takes an SI unit without a prefix, such as J or J/B; found {unit!r}"
+        raise UnitError(message)
 
 
 class Choice(NamedTuple):

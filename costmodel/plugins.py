@@ -96,6 +96,8 @@ class Plugins:
             return
         hooks = tuple(sorted(caller.name for caller in self._callers(implementation)))
         self._found[plugin.name] = evolve(plugin, hooks=hooks)
+        for name in _unmarked(implementation, hooks):
+            self.blame(plugin.name, f"defines {name} without @hookimpl, so it is never called")
 
     def ask(self, hook: str) -> Iterator[tuple[str, Any]]:
         """Call one hook of every plugin; yields (plugin name, value) in the order of names."""
@@ -186,6 +188,16 @@ def _version_problem(distribution: metadata.Distribution) -> str | None:
     )
 
 
+_KNOWN: Final = [name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJECT}_")]
+"""The names of all hooks."""
+
+
+def _unmarked(implementation: object, hooks: Iterable[str]) -> list[str]:
+    """The functions that are called as a hook is, and are none."""
+    missing = (name for name in _KNOWN if name not in hooks)
+    return [name for name in missing if callable(getattr(implementation, name, None))]
+
+
 def _signature_problem(
     manager: pluggy.PluginManager, name: str, implementation: object
 ) -> str | None:
@@ -195,7 +207,7 @@ def _signature_problem(
     except (pluggy.PluginValidationError, ValueError) as error:
         if manager.get_plugin(name) is not None:
             manager.unregister(name=name)
-        known = ", ".join(sorted(item for item in vars(hookspecs) if item.startswith("costmodel_")))
+        known = ", ".join(sorted(_KNOWN))
         return f"a hook does not fit: {error} (hooks: {known})"
     return None
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -21,6 +22,7 @@ from figures import near
 import costmodel
 from costmodel import (
     Charge,
+    Convention,
     Cost,
     Device,
     Factor,
@@ -663,6 +665,33 @@ def test_names_that_steer_a_terminal_are_shown_harmless(tmp_path: Path) -> None:
     shown = good("estimate", file, "-d", "cpu")
     assert "\x1b" not in shown
     assert "fi\\x1b[2Jrst\\nnext" in shown
+
+
+@pytest.mark.parametrize(("form", "told"), [("table", 0), ("markdown", 0), ("csv", 1), ("json", 1)])
+def test_what_is_wrong_with_plugins_is_told_a_reader_once(form: str, told: int, world: Any) -> None:
+    world(bad=SimpleNamespace(costmodel_devices=list))
+    result = run("estimate", DENSE, DENSE, "-d", "cpu", "--format", form)
+    assert result.stderr.count("plugin 'bad': defines costmodel_devices without @hookimpl") == told
+    assert ("plugin 'bad'" in result.stdout) == (form != "csv")
+
+
+def test_a_comparison_of_conventions_tells_what_is_wrong_with_plugins(world: Any) -> None:
+    mine = worlds.plugin(conventions=[Convention("mine")])
+    world(mine=mine, bad=SimpleNamespace(costmodel_devices=list))
+    both = ["--convention", "costmodel", "--convention", "mine"]
+    assert "plugin 'bad'" in run("estimate", DENSE, "-d", "cpu", *both).stderr
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("device", "devices"), ("estmate", "estimate")])
+def test_an_unknown_command_is_answered_with_the_nearest(typed: str, meant: str) -> None:
+    result = run(typed)
+    assert result.exit_code == 2
+    assert f"unknown command {typed!r}\n  nearest known: {meant!r}" in result.stderr
+
+
+def test_an_unknown_command_is_answered_with_what_is_wrong_with_plugins(world: Any) -> None:
+    world(bad=SimpleNamespace(costmodel_commands=list))
+    assert "plugin 'bad': defines costmodel_commands" in run("tune").stderr
 
 
 # ------------------------------------------------------------------ hooks

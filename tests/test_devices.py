@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -37,7 +38,13 @@ from costmodel.devices import (
     remembered,
     yes_or_no,
 )
-from costmodel.errors import CostModelError, PluginError, ScenarioError, UnknownNameError
+from costmodel.errors import (
+    CostModelError,
+    PluginError,
+    ScenarioError,
+    UnitError,
+    UnknownNameError,
+)
 from costmodel.sizes import always
 
 
@@ -381,6 +388,13 @@ def test_what_a_number_stands_for_is_told_beside_it() -> None:
     ):
         with pytest.raises(TypeError, match="positional argument"):
             make()
+
+
+@pytest.mark.parametrize("unit", ["pJ", "J/byte", "kB", "KiB", "joule", "J/mB", "J ", "%"])
+def test_a_parameter_is_declared_in_an_si_unit_without_a_prefix(unit: str) -> None:
+    message = "parameter() takes an SI unit without a prefix, such as J or J/B; found"
+    with pytest.raises(UnitError, match=re.escape(f"{message} {unit!r}")):
+        parameter(unit)
 
 
 @pytest.mark.parametrize("count", [3, 2**70, 0.5, Sizes([2, 5])])

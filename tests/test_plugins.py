@@ -27,7 +27,13 @@ from costmodel import (
     setting,
 )
 from costmodel import plugins as plugin_search
-from costmodel.errors import DeviceFileError, PluginError, ReadError, UnknownNameError
+from costmodel.errors import (
+    CostModelError,
+    DeviceFileError,
+    PluginError,
+    ReadError,
+    UnknownNameError,
+)
 from costmodel.plugins import Plugin
 
 
@@ -172,6 +178,15 @@ def test_a_hook_that_does_not_exist_is_told_with_those_that_do() -> None:
     catalogue = world(**HOUSE, wrong=plugin(layer=[Octave]))
     assert "costmodel_layer" in problems(catalogue)
     assert "hooks: costmodel_commands, costmodel_conventions," in problems(catalogue)
+    assert still_works(catalogue)
+
+
+def test_a_hook_without_its_mark_is_told() -> None:
+    forgotten = SimpleNamespace(costmodel_devices=lambda: [PerOperation])
+    catalogue = world(**HOUSE, wrong=forgotten)
+    assert catalogue.plugins.problems == (
+        "plugin 'wrong': defines costmodel_devices without @hookimpl, so it is never called",
+    )
     assert still_works(catalogue)
 
 
@@ -493,6 +508,62 @@ def test_a_strangers_reader_may_take_texts_that_are_no_path() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest(ask: Any, message: str) -> None:
     with pytest.raises(UnknownNameError, match=rf"(?s){message}"):
         ask(world(**HOUSE))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda catalogue: catalogue.device("kestrel"),
+        lambda catalogue: catalogue.convention("kestrel"),
+        lambda catalogue: catalogue.load_device(KESTREL),
+    ],
+)
+def test_an_unknown_name_is_answered_with_what_is_wrong_with_plugins(ask: Any) -> None:
+    found = Plugins.of(HOUSE)
+    found.load(entry_point("kestrel", "no_such_module_at_all"))
+    message = "\n  plugin 'kestrel': cannot be imported: ModuleNotFoundError"
+    with pytest.raises(CostModelError, match=message):
+        ask(Catalogue(found))
+
+
+class _File:
+    """A file of a class that nobody offers."""
+
+    def read_bytes(self) -> bytes:
+        return b"schema: costmodel/device/1\nname: kestrel\nclass: kestrel\nsources: {}\n"
+
+
+KESTREL: Any = _File()
+
+
+def test_an_unknown_device_is_answered_with_those_that_cannot_be_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "kestrel.yaml"
+    file.write_text("name: kestrel")
+    catalogue = world(**HOUSE, acme=plugin(device_files=[file]))
+    with pytest.raises(UnknownNameError) as caught:
+        catalogue.device("kestrl")
+    lines = str(caught.value).split("\n  ")
+    assert lines[1] == "nearest known: 'kestrel'"
+    assert lines[3] == "cannot be loaded: 'kestrel'"
+    assert lines[-1].startswith(f"plugin 'acme': {file}: ")
+
+
+@pytest.mark.parametrize("name", ["k1a.yaml", "k1a.yml"])
+def test_a_file_given_without_its_ending_is_found_by_a_hint(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match="or give the path of a YAML file"):
+        world(**HOUSE).device("k1a")
+    (tmp_path / name).touch()
+    with pytest.raises(UnknownNameError, match=f"file {name} is here: give it with its ending"):
+        world(**HOUSE).device("k1a")
+
+
+@pytest.mark.parametrize("name", ["k\0", "k" * 5000])
+def test_what_can_be_no_file_is_an_unknown_device(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="unknown device 'k"):
+        world(**HOUSE).device(name)
 
 
 def test_an_unknown_device_of_a_checkout_without_plugins_says_not_installed() -> None:

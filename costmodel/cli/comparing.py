@@ -10,9 +10,9 @@ import click
 
 from costmodel import comparison
 from costmodel import estimates as library
-from costmodel.cli.estimating import SOURCE, read
+from costmodel.cli.estimating import SOURCE, read, tell_problems
 from costmodel.cli.options import Conditions, conditions, written
-from costmodel.cli.output import chosen_format, note, opened
+from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write
 from costmodel.convention import Convention
 from costmodel.devices import Device
@@ -56,8 +56,7 @@ def compare(
         after = _side(models[-1], devices[-1], conventions[-1], asked)
         found = comparison.compare(before, devices[0].name, after, devices[-1].name)
         write([found], form, output)
-    for problem in after.problems:
-        note(f"note: {problem}")
+    tell_problems(after)
 
 
 def _side(model: str, device: Device, convention: str, asked: Conditions) -> Estimate:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from costmodel.comparison import Comparison
 
 _DEFAULT: Final = Convention().name
+_TELL_PROBLEMS: Final = ("table", "markdown")
+"""The formats in which an estimate itself tells a reader what is wrong with plugins."""
 SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
 
 
@@ -65,6 +67,8 @@ def estimate(
         write([result for made in by_model for result in _results(made)], form, output)
     for made in by_model:
         _tell(made)
+    if form not in _TELL_PROBLEMS or len(conventions) > 1:
+        tell_problems(by_model[0][0])
 
 
 @click.command(epilog=SOURCE)
@@ -170,16 +174,20 @@ def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
 
 
 def _tell(made: Sequence[Estimate]) -> None:
-    """Say on standard error which totals leave something out, and what is wrong with plugins."""
+    """Say on standard error which totals leave something out."""
     for estimate in made:
         missing = "; ".join(_missing(estimate)) if estimate.on_unpriced == "warn" else ""
         if missing:
             by = f" by {estimate.convention.name}" if len(made) > 1 else ""
             note(
                 f"note: not in the total of {estimate.network.name}{by}: {missing}; "
-                "the reasons are in the result (--on-unpriced error stops here)"
+                "the result says why; --on-unpriced error makes this an error (exit status 1)"
             )
-    for problem in made[0].problems:
+
+
+def tell_problems(estimate: Estimate) -> None:
+    """Say on standard error what is wrong with plugins."""
+    for problem in estimate.problems:
         note(f"note: {problem}")
 
 

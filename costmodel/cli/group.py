@@ -14,7 +14,7 @@ import click
 
 from costmodel import catalogue
 from costmodel.cli.output import escaped
-from costmodel.errors import CostModelError, UnpricedError
+from costmodel.errors import CostModelError, UnknownNameError, UnpricedError
 
 NO: Final = 1
 """Exit status of an answer that is no."""
@@ -47,6 +47,15 @@ class CommandGroup(click.Group):
         module = import_module(self._modules[cmd_name])
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or tell the nearest one, and which plugin could not add its own."""
+        name = args[0]
+        if name.startswith("-") or self.get_command(ctx, name) is not None:
+            return super().resolve_command(ctx, args)
+        problems = "\n  ".join(catalogue.installed().plugins.problems)
+        error = UnknownNameError(name, self.list_commands(ctx), "command", problems)
+        raise click.UsageError(str(error), ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong becomes a message and an exit status."""
