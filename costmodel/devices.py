@@ -482,6 +482,8 @@ class Device:
         Several operators get their `Costs`, one row for each; fastest as `Variants`.
         """
         scenario = Scenario() if scenario is None else scenario
+        if scenario.__class__ is not Scenario:
+            _check_scenario(scenario)
         rule = self._rules.get(type(operator))  # type: ignore[arg-type]  # several have none
         if rule is not None:
             answer = getattr(self, rule)(operator, scenario)
@@ -584,6 +586,12 @@ class Device:
             else:
                 total = total + answer
         return total if total.charges or not reasons else Free("; ".join(dict.fromkeys(reasons)))
+
+
+def _check_scenario(given: object) -> None:
+    if not isinstance(given, Scenario):
+        message = f"scenario is {given!r:.80}; expected a Scenario"
+        raise TypeError(message)
 
 
 def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import traceback
+from inspect import getfile, getsourcelines
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ _MISTAKES: Final = 50
 """Mistakes of one device file that its message tells."""
 _MISTAKE: Final = 300
 """Characters of a mistake that are told."""
+_NOT_TOLD: Final = (f"{Path(__file__).parent}{os.sep}", "<attrs generated")
+"""The beginnings of files whose functions only lead to the one that is at fault."""
 _DOUBLED: Final = re.compile(r"(.)\1+")
 
 
@@ -99,6 +105,33 @@ class DeviceFileError(CostModelError):
 
 class UnpricedWarning(UserWarning):
     """Work that is in the network but not in the total."""
+
+
+def fault(error: BaseException, owner: type) -> str:
+    """An error that nobody raised on purpose: what, and in which function, file and line.
+
+    The function is the first that is not of this package; the line is the last one of its file
+    that the error came through. Where there is none, as of a method that was called in vain, it
+    is the class whose method it is.
+    """
+    frames = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith(_NOT_TOLD)
+    ]
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    if not frames:
+        return f"{what}, in {_place(owner)}"
+    first = frames[0][0]
+    line = [line for code, line in frames if code.co_filename == first.co_filename][-1]
+    return f"{what}, in {first.co_qualname} ({first.co_filename}, line {line})"
+
+
+def _place(owner: type) -> str:
+    try:
+        return f"{owner.__qualname__} ({getfile(owner)}, line {getsourcelines(owner)[1]})"
+    except (OSError, TypeError):  # typed in, and nowhere to be read
+        return owner.__qualname__
 
 
 def nearest(asked: str, known: Iterable[str]) -> str | None:

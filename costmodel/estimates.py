@@ -20,10 +20,12 @@ from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost, Device, checked
 from costmodel.errors import (
     CostModelError,
+    PluginError,
     ScenarioError,
     UnknownNameError,
     UnpricedError,
     UnpricedWarning,
+    fault,
 )
 from costmodel.network import Network
 from costmodel.operators import Reason
@@ -316,6 +318,7 @@ def _items(
 ) -> tuple[Item, ...]:
     if isinstance(lowered.work, Reason):
         return (Item(None, lowered.work),)
+    where = f"layer {lowered.layer.name!r} on {device.name!r}"
     try:
         who = f"convention {convention.name!r} on {device.name!r}"
         return tuple(
@@ -324,9 +327,14 @@ def _items(
                 for item in lowered.work
             ]
         )
-    except ScenarioError as error:
-        message = f"layer {lowered.layer.name!r} on {device.name!r}: {error}"
-        raise ScenarioError(message) from None
+    except (PluginError, ScenarioError) as error:
+        message = f"{where}: {error}"
+        raise type(error)(message) from None
+    except CostModelError:
+        raise
+    except Exception as error:  # a stranger's rule may fail in any way
+        message = f"{where} cannot be priced: {fault(error, type(device))}"
+        raise PluginError(message) from error
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import Attribute, field, fields, frozen
 
-from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, nearest
+from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, fault, nearest
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
 
@@ -24,6 +24,11 @@ Work: TypeAlias = Sequence[Operator] | Reason
 """What a layer asks of a device: operators, or the reason why there are none."""
 
 _REQUIRED: Any = object()
+_FAULTS: Final = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError,
+    TypeError, ValueError,
+)  # fmt: skip
+"""What the rule of a layer may raise."""
 _SETTING = "costmodel.setting"
 MOST_SUGGESTIONS: Final = 100
 """Unknown kinds for which the nearest known one is looked for."""
@@ -86,10 +91,10 @@ class Layer:
         except ShapeError as error:
             message = f"layer {self.name!r} of kind {self.kind!r}: {error}"
             raise ShapeError(message) from None
-        except (IndexError, ValueError, TypeError, KeyError, ArithmeticError) as error:
+        except _FAULTS as error:
             message = (
                 f"layer {self.name!r} of kind {self.kind!r} cannot take input "
-                f"{self._shown_inputs()}: {error}"
+                f"{self._shown_inputs()}: {_told(error, type(self))}"
             )
             raise ShapeError(message) from error
         object.__setattr__(self, "outputs", outputs)
@@ -259,6 +264,10 @@ class Layer:
         return ", ".join(show_shape(tensor.shape) for tensor in self.inputs) or "nothing"
 
 
+_EXPECTED: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
+"""What Python's own converters take; what they say themselves is of no help."""
+
+
 def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | None:
     for source in item.metadata[_SETTING] or (item.name,):
         if source not in settings:
@@ -267,9 +276,13 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
             if item.converter is not None:
                 item.converter(settings[source])  # type: ignore[operator]
         except (CostModelError, TypeError, ValueError, AttributeError) as error:
-            return f"{source!r} is {settings[source]!r:.80}; {error}"
+            takes = _EXPECTED.get(item.converter)
+            return (
+                f"{source!r} is {settings[source]!r:.80}; {f'expected {takes}' if takes else error}"
+            )
         return None
-    return f"{item.name!r} is missing" if item.default is _NOTHING else None
+    sources = " or ".join(map(repr, item.metadata[_SETTING] or (item.name,)))
+    return f"{sources} is missing" if item.default is _NOTHING else None
 
 
 @functools.cache
@@ -284,6 +297,11 @@ def _slots(cls: type[Layer]) -> tuple[str, ...]:
     return tuple(name for base in cls.__mro__ for name in vars(base).get("__slots__", ()))
 
 
+def _told(error: Exception, rule: type) -> str:
+    """What a rule says on purpose, as a ValueError, or else where it is at fault."""
+    return str(error) if isinstance(error, ValueError) else fault(error, rule)
+
+
 def work_of(layer: Layer) -> Work:
     """What a layer says of its work.
 
@@ -295,13 +313,18 @@ def work_of(layer: Layer) -> Work:
         work = layer.operators()
     except CostModelError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except _FAULTS as error:
         message = (
             f"layer {layer.name!r} of kind {layer.kind!r} cannot say its work on input "
-            f"{layer._shown_inputs()}: {error}"  # noqa: SLF001  # of this module
+            f"{layer._shown_inputs()}: {_told(error, type(layer))}"  # noqa: SLF001  # of this module
         )
         raise ShapeError(message) from error
-    return work or Unpriced(f"the rule of {layer.kind!r} names neither operators nor a reason")
+    try:
+        nothing = f"the rule of {layer.kind!r} names neither operators nor a reason"
+        return _work(work) if work else Unpriced(nothing)
+    except TypeError as error:
+        message = f"layer {layer.name!r} of kind {layer.kind!r}: {error}"
+        raise ShapeError(message) from None
 
 
 _NOTHING: Any = fields(Layer).name.default
@@ -324,7 +347,7 @@ class Input(Layer):
         return Free("the data arrives from outside")
 
 
-def _work(work: Iterable[Operator] | Reason) -> Work:
+def _work(work: Any) -> Work:
     """Check what a layer is given as its work.
 
     Raises:

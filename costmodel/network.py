@@ -270,9 +270,10 @@ class Network:
         for layer in self.layers:
             sources = self.edges.get(layer.name, ())
             if len(sources) != len(layer.inputs):
+                taken, given = len(layer.inputs), len(sources)
                 message = (
-                    f"layer {layer.name!r} takes {len(layer.inputs)} inputs, "
-                    f"but {len(sources)} edges lead to it"
+                    f"layer {layer.name!r} takes {taken} input{'s' if taken != 1 else ''}, "
+                    f"but {given} edge{'s lead' if given != 1 else ' leads'} to it"
                 )
                 raise NetworkError(message)
             for port, tensor in zip(sources, layer.inputs, strict=True):

@@ -83,8 +83,8 @@ def test_an_unknown_layer_is_answered_with_the_nearest() -> None:
     [
         ([], {}, NetworkError, "network 'net' has no layers; expected at least one"),
         ([start(4), start(4)], {}, NetworkError, "more than one layer called 'in'"),
-        (TWO, {"a": ["in"]}, NetworkError, "layer 'b' takes 1 inputs, but 0 edges lead to it"),
-        (TWO, {"a": ["in"], "b": ["a", "a"]}, NetworkError, "takes 1 inputs, but 2 edges"),
+        (TWO, {"a": ["in"]}, NetworkError, "layer 'b' takes 1 input, but 0 edges lead to it"),
+        (TWO, {"a": ["in"], "b": ["a", "a"]}, NetworkError, "takes 1 input, but 2 edges lead"),
         (TWO, {"a": ["in"], "b": ["c"]}, UnknownNameError, "unknown layer 'c'"),
         (TWO, {"a": ["in"], "c": ["a"]}, UnknownNameError, "unknown layer 'c'"),
         (TWO, {"a": ["in"], "b": ["in"]}, ShapeError, "'in' gives 4, but 'b' is declared"),

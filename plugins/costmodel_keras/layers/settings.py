@@ -46,9 +46,12 @@ def flag(value: Any) -> bool:
 
 def wholes(value: Any) -> tuple[int, ...]:
     """A whole number of at least 1, or a sequence of them."""
-    if not _is_several(value):
-        return (whole(value),)
-    return tuple([n if n.__class__ is int and n > 0 else whole(n) for n in value])
+    several = value if _is_several(value) else (value,)
+    try:
+        return tuple([n if n.__class__ is int and n > 0 else whole(n) for n in several])
+    except (TypeError, ValueError):
+        message = "expected a whole number of 1 or more, or one for each axis"
+        raise ValueError(message) from None
 
 
 def integers(value: Any) -> tuple[int, ...]:

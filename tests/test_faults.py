@@ -1,0 +1,201 @@
+"""Errors inside a stranger's rule: whose it is, in which layer and device, and on which line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from costmodel import (
+    Activation,
+    Contraction,
+    Cost,
+    Device,
+    Input,
+    Layer,
+    Network,
+    Parameter,
+    Scenario,
+    Tensor,
+    estimate,
+    parameter,
+    prices,
+)
+from costmodel.devices import Charge, Evidence
+from costmodel.errors import PluginError, ReadError, ShapeError
+from costmodel.layer import OperatorLayer, setting, work_of
+
+VECTOR = (Tensor((4,)),)
+PRICE = Parameter("energy", 1e-12, "J", "a test", Evidence.ASSUMED)
+
+
+@frozen
+class Clumsy(Device):
+    """Rules with mistakes of every sort."""
+
+    family = "clumsy"
+
+    energy: Parameter = parameter("J")
+
+    @prices(Contraction)
+    def contraction(self, operator: Any, scenario: Any) -> Any:
+        """Leave out an argument."""
+        return Cost([Charge("compute", self.energy)])  # type: ignore[call-arg]
+
+    @prices(Activation)
+    def activation(self, operator: Any) -> Any:
+        """Take no scenario."""
+
+
+@frozen
+class Vague(Device):
+    """Answers with a number."""
+
+    family = "vague"
+
+    @prices(Contraction, Activation)
+    def anything(self, operator: Any, scenario: Any) -> Any:
+        """Leave out the unit, the source and the reason."""
+        return 3.0
+
+
+def one_layer(work: Any) -> Network:
+    layer = OperatorLayer("dense", "operators", VECTOR, work=[work])
+    return Network("n", [Input("in", "input", shape=(4,)), layer], {"dense": ["in"]})
+
+
+PRODUCTS = Contraction(
+    loops={"outputs": 3, "inputs": 4}, reduction=4, inputs=VECTOR, outputs=[Tensor((3,))]
+)
+UPDATES = Activation(function="relu", inputs=VECTOR, outputs=VECTOR)
+HERE = re.escape(__file__)
+
+
+def line_of(text: str) -> int:
+    """The line of this file that ends in `text`, apart from a comment."""
+    with open(__file__, encoding="utf-8") as file:  # noqa: PTH123  # as short as can be
+        lines = [line.partition("  #")[0].strip() for line in file]
+    return lines.index(text) + 1
+
+
+def test_a_fault_in_the_rule_of_a_device_is_told_with_its_place() -> None:
+    line = line_of('return Cost([Charge("compute", self.energy)])')
+    place = rf"in Clumsy.contraction \({HERE}, line {line}\)"
+    missing = "TypeError: .*missing 1 required positional argument: 'factors'"
+    message = f"^layer 'dense' on 'toy' cannot be priced: {missing}, {place}$"
+    with pytest.raises(PluginError, match=message):
+        estimate(one_layer(PRODUCTS), Clumsy("toy", energy=PRICE))
+
+
+def test_a_rule_that_cannot_be_called_is_told_with_its_class() -> None:
+    wrong = r"TypeError: Clumsy.activation\(\) takes 2 positional arguments but 3 were given"
+    place = rf"in Clumsy \({HERE}, line {line_of('class Clumsy(Device):') - 1}\)"
+    with pytest.raises(PluginError, match=f"cannot be priced: {wrong}, {place}$"):
+        estimate(one_layer(UPDATES), Clumsy("toy", energy=PRICE))
+
+
+def test_a_price_that_is_none_is_told_with_what_was_expected() -> None:
+    message = "layer 'dense' on 'toy': device class 'Vague', rule 'anything': expected a Cost"
+    with pytest.raises(PluginError, match=re.escape(message)):
+        estimate(one_layer(PRODUCTS), Vague("toy"))
+
+
+@pytest.mark.parametrize("scenario", [3, "batch", {"batch": 2}])
+def test_what_is_no_scenario_is_told(scenario: Any) -> None:
+    with pytest.raises(
+        TypeError, match=re.escape(f"scenario is {scenario!r}; expected a Scenario")
+    ):
+        Vague("toy").price(PRODUCTS, scenario)
+    with pytest.raises(PluginError, match="found 3.0"):
+        Vague("toy").price(PRODUCTS, Scenario())
+
+
+# ------------------------------------------------------------------ layers
+
+
+class Misspelt(Layer):
+    """Its rule looks for a parameter that it does not have."""
+
+    def operators(self) -> Any:
+        """Look for it."""
+        return [self.parameters["kernl"]]
+
+
+class Lonely(Layer):
+    """Its rule gives one operator."""
+
+    def operators(self) -> Any:
+        """One alone."""
+        return PRODUCTS
+
+
+class Strange(Layer):
+    """Its rule gives what is no operator."""
+
+    def operators(self) -> Any:
+        """Give a number."""
+        return [3]
+
+
+class Shapeless(Layer):
+    """Its shapes are nowhere."""
+
+    def output_shapes(self) -> Any:
+        """Ask for what nobody has."""
+        return self.shaps  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Misspelt, r"its work on input 4: KeyError: 'kernl', in Misspelt.operators \(FILE, line"),
+        (Lonely, "work is Contraction.*; expected a list of operators"),
+        (Strange, "work holds 3; expected operators"),
+        (Shapeless, r"AttributeError: .*'shaps', in Shapeless.output_shapes \(FILE, line \d"),
+    ],
+)
+def test_a_fault_in_the_rule_of_a_layer_is_told_with_its_place(
+    make: Callable[..., Layer], message: str
+) -> None:
+    told = f"^layer 'a' of kind 'acme.A'.*{message.replace('FILE', HERE)}"
+    with pytest.raises(ShapeError, match=told):
+        work_of(make("a", "acme.A", VECTOR))
+
+
+# ------------------------------------------------------------------ settings
+
+
+@frozen(slots=False)
+class Units(Layer):
+    """Two settings with Python's own converters, under the names of a framework."""
+
+    units: int = setting(int, source="unit")
+    share: float = setting(float, source=("rate", "share"), default=0.5)
+
+
+@frozen(slots=False)
+class Rated(Units):
+    """A setting that has two names."""
+
+    share: float = setting(float, source=("rate", "share"))
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "message"),
+    [
+        (Units, {}, "'unit' is missing"),
+        (Units, {"units": 3}, "'unit' is missing"),
+        (Rated, {"unit": 3}, "'rate' or 'share' is missing"),
+        (Units, {"unit": "many"}, "'unit' is 'many'; expected a whole number"),
+        (Units, {"unit": None}, "'unit' is None; expected a whole number"),
+        (Units, {"unit": 3, "rate": "half"}, "'rate' is 'half'; expected a number"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told_by_the_name_that_was_looked_for(
+    make: Any, given: Any, message: str
+) -> None:
+    with pytest.raises(ReadError, match=f"^layer 'a' of kind 'acme.A': {message}$"):
+        make.from_settings("a", "acme.A", VECTOR, given)
