@@ -85,6 +85,10 @@ def test_an_unknown_layer_is_answered_with_the_nearest() -> None:
         ([start(4), start(4)], {}, NetworkError, "more than one layer called 'in'"),
         (TWO, {"a": ["in"]}, NetworkError, "layer 'b' takes 1 input, but 0 edges lead to it"),
         (TWO, {"a": ["in"], "b": ["a", "a"]}, NetworkError, "takes 1 input, but 2 edges lead"),
+        (
+            [start(4), OperatorLayer("m", "operators", [Tensor((4,))] * 2, work=Free("a test"))],
+            {"m": ["in"]}, NetworkError, "layer 'm' takes 2 inputs, but 1 edge leads to it",
+        ),
         (TWO, {"a": ["in"], "b": ["c"]}, UnknownNameError, "unknown layer 'c'"),
         (TWO, {"a": ["in"], "c": ["a"]}, UnknownNameError, "unknown layer 'c'"),
         (TWO, {"a": ["in"], "b": ["in"]}, ShapeError, "'in' gives 4, but 'b' is declared"),

@@ -17,6 +17,7 @@ from costmodel import estimate, read
 from costmodel_keras.graph import kind_of
 from costmodel_keras.layers import MODULES
 from costmodel_keras.layers.preprocessing import REASONS
+from costmodel_keras.layers.settings import wholes
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2
@@ -228,6 +229,12 @@ def test_every_public_layer_of_keras_has_a_rule_or_a_reason() -> None:
     kinds = {kind_of(cls.__module__, cls.__name__) for cls in classes}
     ruled = {kind for kinds in MODULES.values() for kind in kinds}
     assert kinds - ruled == NO_LAYERS
+
+
+@pytest.mark.parametrize("size", ["3x3", [3, "3"], 0, None])
+def test_a_size_for_each_axis_that_is_none_is_told(size: Any) -> None:
+    with pytest.raises(ValueError, match="expected a whole number of 1 or more, or one for each"):
+        wholes(size)
 
 
 def test_a_layer_that_no_rule_can_count_is_unpriced_for_its_reason() -> None:
