@@ -368,6 +368,8 @@ def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> Non
     blocks = good("devices", "classes").split("\n\n")
     found = {block.splitlines()[0]: block for block in blocks}
     assert list(found) == ["event-driven", "horowitz", "per-operation"]
+    effective = "One effective energy per operation, of the whole chip with memory, for every"
+    assert f"formula     {effective} numeric format." in found["per-operation"]
     for words in (
         "plugin      hardware",
         "formula     Arithmetic by the circuit",

@@ -22,7 +22,7 @@ from costmodel.scenario import Scenario
 
 @frozen
 class PerOperation(Device):
-    """One energy of the whole chip, memory included, per operation, for every numeric format.
+    """One effective energy per operation, of the whole chip with memory, for every numeric format.
 
     They are effective energies: of a multiply-accumulate, of a neuron update and of any other
     operation, each with its share of memory and control.
