@@ -139,7 +139,11 @@ class Contraction(Operator):
     reduction: int = field(validator=_at_least(1))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse an output of more products than there are."""
+        """Refuse a loop of less than no turns, and an output of more products than there are."""
+        for name, size in self.loops:
+            if least(size) < 0:
+                message = f"loop {name!r} of a contraction has size {size}; expected 0 or more"
+                raise ValueError(message)
         products = product([size for _, size in self.loops])
         if not always((products >= self.reduction) + (products == 0)):
             message = (
@@ -147,13 +151,6 @@ class Contraction(Operator):
                 "expected no more than the product of the loops"
             )
             raise ValueError(message)
-
-    @loops.validator
-    def _check_loops(self, _: object, loops: tuple[tuple[str, int], ...]) -> None:
-        for name, size in loops:
-            if least(size) < 0:
-                message = f"loop {name!r} of a contraction has size {size}; expected 0 or more"
-                raise ValueError(message)
 
     @property
     def macs(self) -> int:

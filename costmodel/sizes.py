@@ -144,7 +144,7 @@ def always(condition: Any) -> bool:
 def product(sizes: Iterable[int]) -> int:
     """The product; infinite for a variant for which it is larger than a number can be."""
     numbers = list(sizes)
-    if all(number.__class__ is int for number in numbers):
+    if Sizes not in map(type, numbers):
         return math.prod(numbers)
     with _numpy().errstate(over="ignore"):
         return math.prod(numbers)
