@@ -93,6 +93,7 @@ class Factor(NamedTuple):
 
 
 _VALUE = itemgetter(1)
+_INFINITE: Final = math.inf
 
 
 @frozen(init=False)
@@ -135,11 +136,12 @@ class Charge:
         whole = _as_float(math.prod(map(_VALUE, factors)))
         charges = []
         for parameter, share in shares:
-            charge = object.__new__(Charge)
-            if always(share == 1):
+            charge = _new_charge(Charge)
+            is_whole = share == 1
+            if is_whole if is_whole.__class__ is bool else always(is_whole):
                 _fill(charge, component, parameter, factors, whole)
             else:
-                parts = (*factors, tuple.__new__(Factor, (label, share, "")))
+                parts = (*factors, _new_factor(Factor, (label, share, "")))
                 _fill(charge, component, parameter, parts, whole * share)
             charges.append(charge)
         return tuple(charges)
@@ -169,6 +171,8 @@ class Charge:
 
 
 # A price is made of some ten charges, so they are filled as attrs would, but in half the time.
+_new_charge = object.__new__
+_new_factor = tuple.__new__
 _set_component = vars(Charge)["component"].__set__
 _set_parameter = vars(Charge)["parameter"].__set__
 _set_factors = vars(Charge)["factors"].__set__
@@ -182,11 +186,12 @@ def _fill(
     factors: tuple[Factor, ...],
     count: float,
 ) -> None:
-    lowest = highest = count
-    if count.__class__ is not float:
-        lowest, highest = least(count), most(count)
-    if not (lowest >= 0 and highest * parameter.high < math.inf):
-        _check_product(lowest, factors)
+    if count.__class__ is float:
+        is_sound = count >= 0.0 and count * parameter.high < _INFINITE
+    else:
+        is_sound = least(count) >= 0 and most(count) * parameter.high < _INFINITE
+    if not is_sound:
+        _refuse_product(count, factors)
     if component not in _COMPONENTS:
         near = nearest(component, COMPONENTS)
         message = f"{component!r:.80} is no component; expected one of {', '.join(COMPONENTS)}"
@@ -197,9 +202,9 @@ def _fill(
     _set_count(charge, count)
 
 
-def _check_product(lowest: float, factors: tuple[Factor, ...]) -> NoReturn:
-    found = f"is {lowest}; expected 0 or more"
-    if lowest >= 0:
+def _refuse_product(count: float, factors: tuple[Factor, ...]) -> NoReturn:
+    found = f"is {least(count)}; expected 0 or more"
+    if least(count) >= 0:
         found = "is larger than a number can be"
     message = f"{' x '.join(factor.label for factor in factors)}: the product {found}"
     raise ScenarioError(message)

@@ -228,16 +228,18 @@ class Horowitz(Device):
 
     def _traffic(self, operator: Operator, scenario: Scenario) -> list[Charge]:
         """Every tensor once through its memory."""
+        default, batch = scenario.default_format, scenario.batch
         weights, activations = self.weights_on_memory, self.activations_on_memory
-        moved = [("parameters", operator.parameters, weights)]
-        if not operator.in_place:
-            moved.insert(0, ("inputs", operator.inputs, activations))
-            moved.append(("outputs", operator.outputs, activations))
+        inputs = ("inputs", operator.inputs, activations)
+        parameters = ("parameters", operator.parameters, weights)
+        outputs = ("outputs", operator.outputs, activations)
         charges: list[Charge] = []
-        for component, tensors, memory in moved:
+        for component, tensors, memory in (
+            (parameters,) if operator.in_place else (inputs, parameters, outputs)
+        ):
             for tensor in tensors:
-                bits = tensor.size * (tensor.format or scenario.default_format).bits
-                charges += self._moved(component, bits, memory, scenario.batch)
+                bits = tensor.size * (tensor.format or default).bits
+                charges += self._moved(component, bits, memory, batch)
         return charges
 
     @remembered
@@ -253,8 +255,9 @@ class Horowitz(Device):
     def _moved(self, component: str, bits: int, memory: str, batch: int) -> tuple[Charge, ...]:
         """A tensor of so many bits, once through its memory for each example."""
         accesses = Factor("64-bit accesses", -(-bits // ACCESS_BITS))
-        price = self._accesses(memory, larger(bits, self.min_sram_size))
-        return Charge.shared(component, (accesses, *_examples(batch)), price)
+        factors = (accesses,) if batch == 1 else (accesses, *_examples(batch))
+        size = larger(bits, self.min_sram_size) if self.min_sram_size else bits
+        return Charge.shared(component, factors, self._accesses(memory, size))
 
     def _accesses(self, memory: str, bits: int) -> tuple[Share, ...]:
         """The price of one access to a tensor in a memory of so many bits."""
