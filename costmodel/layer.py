@@ -371,6 +371,15 @@ def _work(work: Any) -> Work:
     return operators
 
 
+def _fits(declared: Sequence[Tensor], given: Sequence[Tensor]) -> bool:
+    """Whether tensors have the shapes that were declared, where those are not open."""
+    return [len(one.shape) for one in declared] == [len(one.shape) for one in given] and all(
+        before is None or before == after
+        for one, other in zip(declared, given, strict=True)
+        for before, after in zip(one.shape, other.shape, strict=True)
+    )
+
+
 @frozen(slots=False)
 class OperatorLayer(Layer):
     """A layer of given operators, for programs that know their work and have no framework.
@@ -384,6 +393,22 @@ class OperatorLayer(Layer):
     work: Work = field(kw_only=True, converter=_work)
     results: tuple[Shape, ...] | None = field(default=None, kw_only=True)
     """The shapes of the outputs, where they are not those of the last operator."""
+
+    def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
+        """The same layer for inputs of the same shapes, open axes bound.
+
+        Raises:
+            ShapeError: other shapes, for which its operators were not made.
+
+        """
+        twin = super().with_inputs(inputs)
+        if not isinstance(self.work, Reason) and not _fits(self.inputs, twin.inputs):
+            message = (
+                f"layer {self.name!r} of kind {self.kind!r}: its operators are for an input of "
+                f"{self._shown_inputs()}, not of {twin._shown_inputs()}; make the layer anew"  # noqa: SLF001  # its own
+            )
+            raise ShapeError(message)
+        return twin
 
     def output_shapes(self) -> Sequence[Shape]:
         """Those given, or those of the last operator, or of the first input.

@@ -105,6 +105,12 @@ def _integer(instance: object, attribute: attrs.Attribute[int], value: int) -> N
         raise FormatError(message)
 
 
+def _truth(instance: object, attribute: attrs.Attribute[bool], value: Any) -> None:
+    if not isinstance(value, bool):
+        message = f"{attribute.name} is {value!r:.40}; expected true or false"
+        raise FormatError(message)
+
+
 @frozen(cache_hash=True)
 class FixedPoint(NumericFormat):
     """Two's complement or unsigned: multiples of 2**-fraction_bits.
@@ -116,7 +122,7 @@ class FixedPoint(NumericFormat):
 
     bits: int = field(validator=_whole)
     integer_bits: int = field(default=0, validator=_integer)
-    signed: bool = True
+    signed: bool = field(default=True, validator=_truth)
 
     def __attrs_post_init__(self) -> None:
         """Refuse an integer part that leaves no bit of the word."""
@@ -154,7 +160,7 @@ class PowerOfTwo(NumericFormat):
     name: ClassVar = "power of two"
 
     bits: int = field(validator=_whole)
-    signed: bool = True
+    signed: bool = field(default=True, validator=_truth)
     max_exponent: int | None = field(default=None, validator=optional(_integer))
 
     def __attrs_post_init__(self) -> None:
@@ -234,7 +240,7 @@ class Binary(NumericFormat):
 
     name: ClassVar = "binary"
 
-    zero_one: bool = False
+    zero_one: bool = field(default=False, validator=_truth)
 
     @property
     def bits(self) -> int:

@@ -249,6 +249,18 @@ def test_a_layer_is_given_operators_or_a_reason(
         OperatorLayer("x", "operators", (Tensor((4,)),), work=work)
 
 
+def test_given_operators_are_for_the_inputs_that_they_were_given_for() -> None:
+    work = [Contraction(inputs=[(4,)], outputs=[(2,)], loops={"o": 2, "i": 4}, reduction=4)]
+    layer = OperatorLayer("x", "operators", [(4,)], work=work)
+    assert layer.with_inputs([(4,)]) == layer
+    with pytest.raises(ShapeError, match=r"'x' .* are for an input of 4, not of 5; make the layer"):
+        layer.with_inputs([(5,)])
+    passed = OperatorLayer("x", "operators", [(4,)], work=Free("a test"))
+    assert passed.with_inputs([(5,)]).outputs[0].shape == (5,)
+    open_axis = OperatorLayer("x", "operators", [(None,)], work=work)
+    assert open_axis.with_inputs([(4,)]).inputs == layer.inputs
+
+
 def test_a_layer_takes_its_inputs_in_any_row_and_by_their_shapes() -> None:
     layer = Layer("x", "acme.Any", [(4, 3), Tensor((2,), "int8")])
     assert layer.inputs == (Tensor((4, 3)), Tensor((2,), "int8"))

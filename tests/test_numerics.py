@@ -166,6 +166,8 @@ def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: i
         (lambda: FixedPoint(bits=True), "bits is True"),
         (lambda: FixedPoint(8, 9), "integer_bits is 9 in a word of 8 bits"),
         (lambda: FixedPoint(8, 1.5), "integer_bits is 1.5; expected a whole number"),
+        (lambda: FixedPoint(8, signed="yes"), "signed is 'yes'; expected true or false"),  # type: ignore[arg-type]
+        (lambda: Binary(zero_one=1), "zero_one is 1; expected true or false"),
         (lambda: PowerOfTwo(1), "leaves 0 for the exponent"),
         (lambda: PowerOfTwo(40), "leaves 39 for the exponent"),
         (lambda: FloatingPoint(12), "bits is 12; expected one of"),
