@@ -41,7 +41,7 @@ def check(source: Any, case: specs.Case) -> None:
 def test_a_live_model_and_its_file_have_the_numbers_of_qtools(
     case: specs.Case, tmp_path: Path
 ) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = specs.build(savable(case["spec"]), [qkeras])
     check(model, case)
     model.save(tmp_path / "model.keras")

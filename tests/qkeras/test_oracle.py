@@ -74,7 +74,7 @@ def silently(ask: Any) -> Any:
 
 def built(spec: Any, random: Random) -> Any:
     """A live model whose weights are a few powers of two."""
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = silently(lambda: specs.build(spec, [qkeras]))
     for layer in model.layers:
         low, count = -2, random.randint(1, 4)
