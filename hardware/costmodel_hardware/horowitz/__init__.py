@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -254,7 +255,7 @@ class Horowitz(Device):
     @remembered
     def _moved(self, component: str, bits: int, memory: str, batch: int) -> tuple[Charge, ...]:
         """A tensor of so many bits, once through its memory for each example."""
-        accesses = Factor("64-bit accesses", -(-bits // ACCESS_BITS))
+        accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
         factors = (accesses,) if batch == 1 else (accesses, *_examples(batch))
         size = larger(bits, self.min_sram_size) if self.min_sram_size else bits
         return Charge.shared(component, factors, self._accesses(memory, size))
