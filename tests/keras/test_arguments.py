@@ -59,7 +59,7 @@ def called(*more: Any, **named: Any) -> Any:
 
 CONSTANTS = {
     "a number": (2.5, 2.5),
-    "no number": (float("nan"), pytest.approx(float("nan"), nan_ok=True)),
+    "no number": (float("nan"), pytest.approx(float("nan"), abs=0, nan_ok=True)),
     "a NumPy number": (np.float32(0.5), 0.5),
     "a text": ("same", "same"),
     "nothing": (None, None),
