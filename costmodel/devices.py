@@ -93,7 +93,6 @@ class Factor(NamedTuple):
 
 
 _VALUE = itemgetter(1)
-_INFINITE: Final = math.inf
 
 
 @frozen(init=False)
@@ -136,12 +135,11 @@ class Charge:
         whole = _as_float(math.prod(map(_VALUE, factors)))
         charges = []
         for parameter, share in shares:
-            charge = _new_charge(Charge)
-            is_whole = share == 1
-            if is_whole if is_whole.__class__ is bool else always(is_whole):
+            charge = object.__new__(Charge)
+            if always(share == 1):
                 _fill(charge, component, parameter, factors, whole)
             else:
-                parts = (*factors, _new_factor(Factor, (label, share, "")))
+                parts = (*factors, Factor(label, share))
                 _fill(charge, component, parameter, parts, whole * share)
             charges.append(charge)
         return tuple(charges)
@@ -171,8 +169,6 @@ class Charge:
 
 
 # A price is made of some ten charges, so they are filled as attrs would, but in half the time.
-_new_charge = object.__new__
-_new_factor = tuple.__new__
 _set_component = vars(Charge)["component"].__set__
 _set_parameter = vars(Charge)["parameter"].__set__
 _set_factors = vars(Charge)["factors"].__set__
@@ -187,9 +183,9 @@ def _fill(
     count: float,
 ) -> None:
     if count.__class__ is float:
-        is_sound = count >= 0.0 and count * parameter.high < _INFINITE
+        is_sound = count >= 0.0 and count * parameter.high < math.inf
     else:
-        is_sound = least(count) >= 0 and most(count) * parameter.high < _INFINITE
+        is_sound = least(count) >= 0 and most(count) * parameter.high < math.inf
     if not is_sound:
         _refuse_product(count, factors)
     if component not in _COMPONENTS:

@@ -24,7 +24,7 @@ from costmodel import (
     Unpriced,
     estimates,
 )
-from costmodel.bills import Bill, Coverage, Share
+from costmodel.bills import Answer, Bill, Coverage, Item, Line, Share
 from costmodel.devices import Charge, Evidence, Factor, Parameter, prices
 from costmodel.errors import UnknownNameError
 from costmodel.layer import OperatorLayer, UnknownLayer
@@ -55,6 +55,16 @@ class Tariff(Device):
     @prices(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Free:
         return Free("it is wired")
+
+
+def test_time_that_costs_no_energy_is_time() -> None:
+    layers = [OperatorLayer("a", "operators", work=[Movement(purpose="a test")])]
+    (lowered,) = estimates.lower(Network("n", layers))
+    waits = Line(lowered.layer, Answer((Item(None, Cost((), 0.5)), Item(None, Cost((), 0.25)))))
+    works = Line(lowered.layer, Answer((Item(None, charged(3, 1.0)),)))
+    assert waits.cost.latency_seconds == 0.75
+    assert Bill(Tariff("t"), (waits, works)).total.latency_seconds == 1.75
+    assert Bill(Tariff("t"), (works, Line(lowered.layer, Answer(())))).total == works.cost
 
 
 def product(inputs: int, outputs: int) -> Contraction:

@@ -256,9 +256,8 @@ class Horowitz(Device):
     def _moved(self, component: str, bits: int, memory: str, batch: int) -> tuple[Charge, ...]:
         """A tensor of so many bits, once through its memory for each example."""
         accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
-        factors = (accesses,) if batch == 1 else (accesses, *_examples(batch))
-        size = larger(bits, self.min_sram_size) if self.min_sram_size else bits
-        return Charge.shared(component, factors, self._accesses(memory, size))
+        price = self._accesses(memory, larger(bits, self.min_sram_size))
+        return Charge.shared(component, (accesses, *_examples(batch)), price)
 
     def _accesses(self, memory: str, bits: int) -> tuple[Share, ...]:
         """The price of one access to a tensor in a memory of so many bits."""
