@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from costmodel.convention import Convention, LoweredLayer
     from costmodel.devices import (
         Charge,
+        Charges,
         Cost,
         Device,
         Evidence,
@@ -61,8 +62,8 @@ _HOMES = {
     "catalogue": ("Catalogue",),
     "convention": ("Convention", "LoweredLayer"),
     "devices": (
-        "Charge", "Cost", "Device", "Evidence", "Factor", "Outcome", "Parameter", "one_of",
-        "option", "parameter", "prices",
+        "Charge", "Charges", "Cost", "Device", "Evidence", "Factor", "Outcome", "Parameter",
+        "one_of", "option", "parameter", "prices",
     ),
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
@@ -91,6 +92,7 @@ __all__ = [
     "Bill",
     "Catalogue",
     "Charge",
+    "Charges",
     "Comparison",
     "Contraction",
     "Convention",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from attrs import frozen
@@ -32,7 +31,7 @@ class Answer:
     def cost(self) -> Cost:
         """The charges of all operators."""
         costs = [item.outcome for item in self.items if isinstance(item.outcome, Cost)]
-        return costs[0] if len(costs) == 1 else _together(costs)
+        return Cost.together(costs)
 
     @cached_property
     def free(self) -> tuple[str, ...]:
@@ -141,7 +140,7 @@ class Bill:
     def total(self) -> Cost:
         """The charges of all layers; the time is known only where it is known for every one."""
         costs = [line.answer.cost for line in self.lines]
-        return _together([cost for cost in costs if cost.charges or cost.latency_seconds])
+        return Cost.together([cost for cost in costs if cost.due or cost.latency_seconds])
 
     @cached_property
     def is_complete(self) -> bool:
@@ -179,13 +178,6 @@ class Bill:
             free={line.layer.name: line.free for line in self.lines if line.free},
             unpriced={line.layer.name: line.unpriced for line in self.lines if line.unpriced},
         )
-
-
-def _together(costs: Sequence[Cost]) -> Cost:
-    """All charges; the times one after the other, where every one is known."""
-    times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
-    latency = math.fsum(times) if times and len(times) == len(costs) else None
-    return Cost([charge for cost in costs for charge in cost.charges], latency)
 
 
 def _is_unpriced(item: Item) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, NamedTuple, NoReturn, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
 
@@ -22,7 +22,7 @@ from costmodel.errors import (
 )
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
-from costmodel.sizes import Sizes, always, least, most
+from costmodel.sizes import as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
 
@@ -95,7 +95,11 @@ class Factor(NamedTuple):
 _VALUE = itemgetter(1)
 
 
-@frozen(init=False)
+Due: TypeAlias = tuple[str, Parameter, float]
+"""A component, a unit price, and how many times it is due."""
+
+
+@frozen
 class Charge:
     """One line of the bill: a count, the product of its factors, times a unit price.
 
@@ -113,36 +117,22 @@ class Charge:
 
     @count.default
     def _product(self) -> float:
-        """What a subclass of attrs fills in."""
-        return Charge(self.component, self.parameter, self.factors).count
+        return _product(self.factors)
 
-    def __init__(self, component: str, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
-        """Multiply the factors."""
-        count = _as_float(math.prod(map(_VALUE, factors)))
-        _fill(self, component, parameter, factors, count)
+    def __attrs_post_init__(self) -> None:
+        """Check the component and the product."""
+        _check_component(self.component)
+        _check_count(self.count, self.parameter, self.factors)
 
-    @staticmethod
-    def shared(
-        component: str,
-        factors: tuple[Factor, ...],
-        shares: Iterable[tuple[Parameter, float]],
-        label: str = "share of the published figure",
-    ) -> tuple[Charge, ...]:
-        """A charge for each share of a price that lies between published figures.
+    @property
+    def due(self) -> tuple[Due, ...]:
+        """The count of the one unit price."""
+        return ((self.component, self.parameter, self.count),)
 
-        A share is a parameter and how much of it is due; `label` is what that factor is called.
-        """
-        whole = _as_float(math.prod(map(_VALUE, factors)))
-        charges = []
-        for parameter, share in shares:
-            charge = object.__new__(Charge)
-            if always(share == 1):
-                _fill(charge, component, parameter, factors, whole)
-            else:
-                parts = (*factors, Factor(label, share))
-                _fill(charge, component, parameter, parts, whole * share)
-            charges.append(charge)
-        return tuple(charges)
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """This one."""
+        return (self,)
 
     @property
     def energy_joules(self) -> float:
@@ -168,56 +158,53 @@ class Charge:
         return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
 
 
-# A price is made of some ten charges, so they are filled as attrs would, but in half the time.
-_set_component = vars(Charge)["component"].__set__
-_set_parameter = vars(Charge)["parameter"].__set__
-_set_factors = vars(Charge)["factors"].__set__
-_set_count = vars(Charge)["count"].__set__
+class Charges(Protocol):
+    """Charges that are reckoned at once and written out when somebody asks for them.
+
+    A device that makes many for each operator saves most of its time so. What is due must be
+    what the charges say.
+    """
+
+    @property
+    def due(self) -> Sequence[Due]:
+        """What the charges come to."""
+
+    @property
+    def charges(self) -> Iterable[Charge]:
+        """The charges."""
 
 
-def _fill(
-    charge: Charge,
-    component: str,
-    parameter: Parameter,
-    factors: tuple[Factor, ...],
-    count: float,
-) -> None:
+def _product(factors: tuple[Factor, ...]) -> float:
+    return as_float(math.prod(map(_VALUE, factors)))
+
+
+def _check_component(component: str) -> None:
+    if component not in _COMPONENTS:
+        near = nearest(component, COMPONENTS)
+        message = f"{component!r:.80} is no component; expected one of {', '.join(COMPONENTS)}"
+        raise ValueError(f"{message} (nearest: {near!r})" if near else message)
+
+
+def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
     if count.__class__ is float:
         is_sound = count >= 0.0 and count * parameter.high < math.inf
     else:
         is_sound = least(count) >= 0 and most(count) * parameter.high < math.inf
     if not is_sound:
-        _refuse_product(count, factors)
-    if component not in _COMPONENTS:
-        near = nearest(component, COMPONENTS)
-        message = f"{component!r:.80} is no component; expected one of {', '.join(COMPONENTS)}"
-        raise ValueError(f"{message} (nearest: {near!r})" if near else message)
-    _set_component(charge, component)
-    _set_parameter(charge, parameter)
-    _set_factors(charge, factors)
-    _set_count(charge, count)
+        found = f"is {least(count)}; expected 0 or more"
+        if least(count) >= 0:
+            found = "is larger than a number can be"
+        message = f"{' x '.join(factor.label for factor in factors)}: the product {found}"
+        raise ScenarioError(message)
 
 
-def _refuse_product(count: float, factors: tuple[Factor, ...]) -> NoReturn:
-    found = f"is {least(count)}; expected 0 or more"
-    if least(count) >= 0:
-        found = "is larger than a number can be"
-    message = f"{' x '.join(factor.label for factor in factors)}: the product {found}"
-    raise ScenarioError(message)
-
-
-def _as_float(number: float) -> float:
-    """The number as floating point, for each variant."""
-    if number.__class__ is float or number.__class__ is Sizes:
-        return number
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf
-
-
-def _charges(charges: Iterable[Charge]) -> tuple[Charge, ...]:
-    return tuple(charges)
+def _check_due(due: Sequence[Due], charges: Charges) -> None:
+    for component, price, count in due:
+        is_sound = count.__class__ is float and 0.0 <= count * price.high < math.inf
+        if not is_sound or component not in _COMPONENTS:
+            tuple(charges.charges)  # a charge tells best what is wrong with it
+            _check_component(component)
+            _check_count(count, price, (Factor(price.name, count),))
 
 
 def _finite_times(instance: Any, attribute: Any, value: Any) -> None:
@@ -226,35 +213,70 @@ def _finite_times(instance: Any, attribute: Any, value: Any) -> None:
         _finite(instance, attribute, most(value))
 
 
-@frozen
-class Cost:
-    """A sum of charges; `latency_seconds` is None where the device does not model time."""
+_Parts: TypeAlias = tuple[Charges, ...]
 
-    charges: tuple[Charge, ...] = field(default=(), converter=_charges)
+
+def _in_order(charges: Iterable[Charges]) -> _Parts:
+    return tuple(charges)
+
+
+def _written(parts: _Parts) -> tuple[Charge, ...]:
+    return tuple([charge for part in parts for charge in part.charges])
+
+
+@frozen(repr=False)
+class Cost:
+    """A sum of charges; `latency_seconds` is None where the device does not model time.
+
+    What it is given may be charges, other costs, or what else can tell its `Charges`.
+    """
+
+    _parts: _Parts = field(default=(), converter=_in_order, alias="charges", eq=_written)
     latency_seconds: float | None = field(default=None, validator=_finite_times)
+    due: tuple[Due, ...] = field(init=False, eq=False)
+    """What the charges come to."""
+
+    @due.default
+    def _due(self) -> tuple[Due, ...]:
+        due: list[Due] = []
+        for part in self._parts:
+            told = part.due
+            if part.__class__ is not Charge:
+                _check_due(told, part)
+            due += told
+        return tuple(due)
+
+    @cached_property
+    def charges(self) -> tuple[Charge, ...]:
+        """The lines of the bill, which are made when they are asked for."""
+        return _written(self._parts)
 
     @property
     def energy_joules(self) -> float:
         """Energy of all charges."""
-        return math.fsum([charge.energy_joules for charge in self.charges])
+        return math.fsum([count * price.value for _, price, count in self.due])
 
     @property
     def energy_joules_low(self) -> float:
         """Energy of all charges at their lowest prices."""
-        return math.fsum([charge.energy_joules_low for charge in self.charges])
+        return math.fsum([count * price.low for _, price, count in self.due])
 
     @property
     def energy_joules_high(self) -> float:
         """Energy of all charges at their highest prices."""
-        return math.fsum([charge.energy_joules_high for charge in self.charges])
+        return math.fsum([count * price.high for _, price, count in self.due])
 
     @property
     def components(self) -> Mapping[str, float]:
         """Energy in joules by component."""
         sums: dict[str, list[float]] = {}
-        for charge in self.charges:
-            sums.setdefault(charge.component, []).append(charge.energy_joules)
+        for component, price, count in self.due:
+            sums.setdefault(component, []).append(count * price.value)
         return {component: math.fsum(parts) for component, parts in sums.items()}
+
+    def __repr__(self) -> str:
+        """Write how it is made."""
+        return f"Cost(charges={self.charges!r}, latency_seconds={self.latency_seconds!r})"
 
     def __str__(self) -> str:
         """Write the energy, its range, the time where it is known, and a line for each charge."""
@@ -265,11 +287,13 @@ class Cost:
         time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]
         return "\n  ".join([f"{energy}{bounds}{time}", *map(str, self.charges)])
 
-    def __add__(self, other: Cost) -> Cost:
-        """Both sets of charges; the times one after the other, where both are known."""
-        known = self.latency_seconds is not None and other.latency_seconds is not None
-        latency = self.latency_seconds + other.latency_seconds if known else None  # type: ignore[operator]
-        return Cost(self.charges + other.charges, latency)
+    @classmethod
+    def together(cls, costs: Sequence[Cost]) -> Cost:
+        """All charges; the times one after the other, where every one is known."""
+        if len(costs) == 1:
+            return costs[0]
+        times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
+        return cls(costs, sum(times) if times and len(times) == len(costs) else None)
 
 
 Outcome: TypeAlias = Cost | Reason
@@ -284,7 +308,7 @@ def checked(answer: Any, who: str) -> Outcome:
 
     """
     is_cost = isinstance(answer, Cost)
-    if isinstance(answer, Reason) or (is_cost and (answer.charges or answer.latency_seconds)):
+    if isinstance(answer, Reason) or (is_cost and (answer.due or answer.latency_seconds)):
         known: Outcome = answer
         return known
     found = "a Cost without charges" if is_cost else repr(answer)
@@ -392,51 +416,6 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
     return mark
 
 
-_REMEMBERED: Final = 1024
-"""How many answers of a method a device remembers: the latest ones."""
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def remembered(method: _Method) -> _Method:
-    """Let each device remember what a method of its class answers to an argument.
-
-    A device never changes, so neither do its answers. What no table can hold, such as `Sizes`,
-    is worked out every time.
-    """
-
-    @functools.wraps(method)
-    def recall(self: Device, *given: Any) -> Any:
-        memory = self._memory
-        try:
-            known = memory[method]
-        except KeyError:
-            ask = functools.partial(method, self)
-            known = memory[method] = functools.lru_cache(_REMEMBERED)(ask)
-        try:
-            return known(*given)
-        except TypeError:
-            if _is_key(given):
-                raise
-            return method(self, *given)
-
-    return recall  # type: ignore[return-value]  # it takes and gives the same
-
-
-def _is_key(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
-class _Memory(dict[Any, Any]):
-    """The answers that a device remembers, by method; a device that was sent begins anew."""
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return _Memory, ()
-
-
 @frozen
 class Device:
     """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
@@ -453,7 +432,6 @@ class Device:
     """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
-    _memory: _Memory = field(factory=_Memory, init=False, eq=False, repr=False)
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
@@ -488,7 +466,7 @@ class Device:
         rule = self._rules.get(type(operator))  # type: ignore[arg-type]  # several have none
         if rule is not None:
             answer = getattr(self, rule)(operator, scenario)
-            if isinstance(answer, Cost) and answer.charges:
+            if isinstance(answer, Cost) and answer.due:
                 return answer
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")
         if isinstance(operator, Operator):
@@ -576,8 +554,7 @@ class Device:
             kind = type(operator).__name__
             reason = Unpriced(f"device {self.name!r} has no price for {kind!r} operators")
             return operator.unpriced or reason
-        total = Cost(latency_seconds=0.0)
-        reasons = []
+        costs, reasons = [], []
         for part in parts:
             answer = self.price(part, scenario)
             if isinstance(answer, Unpriced):
@@ -585,8 +562,8 @@ class Device:
             if isinstance(answer, Reason):
                 reasons.append(answer.reason)
             else:
-                total = total + answer
-        return total if total.charges or not reasons else Free("; ".join(dict.fromkeys(reasons)))
+                costs.append(answer)
+        return Cost.together(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
 
 
 def _check_scenario(given: object) -> None:

@@ -150,6 +150,16 @@ def product(sizes: Iterable[int]) -> int:
         return math.prod(numbers)
 
 
+def as_float(number: float) -> float:
+    """The number in floating point, for each variant; infinite where it is larger than that."""
+    if number.__class__ is float or number.__class__ is Sizes:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 def larger(one: _Number, other: _Number) -> _Number:
     """The larger of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:

@@ -251,8 +251,7 @@ def _tells_sizes(outcome: Outcome) -> bool:
     if isinstance(outcome, Reason):
         return MARK in outcome.reason
     return any(
-        MARK in charge.component or isinstance(charge.parameter.value, Sizes)
-        for charge in outcome.charges
+        MARK in component or isinstance(price.value, Sizes) for component, price, _ in outcome.due
     )
 
 
@@ -275,9 +274,9 @@ class _Ledger:
 
     def _note_cost(self, rows: Any, cost: Cost) -> None:
         columns = self._columns
-        for charge in cost.charges:
-            column = columns.setdefault((charge.component, charge.parameter), len(columns))
-            self._entries.append((rows, column, _plain(charge.count)))
+        for component, price, count in cost.due:
+            column = columns.setdefault((component, price), len(columns))
+            self._entries.append((rows, column, _plain(count)))
         if cost.latency_seconds is not None:
             self._times.append((rows, _plain(cost.latency_seconds)))
 

@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel import (
     Activation,
@@ -35,7 +35,6 @@ from costmodel.devices import (
     option,
     parameter,
     prices,
-    remembered,
     yes_or_no,
 )
 from costmodel.errors import (
@@ -45,7 +44,6 @@ from costmodel.errors import (
     UnitError,
     UnknownNameError,
 )
-from costmodel.sizes import always
 
 
 def number(value: float = 2.0, **more: Any) -> Parameter:
@@ -158,7 +156,7 @@ def test_a_cost_is_the_sum_of_its_charges_by_component() -> None:
 def test_costs_add_their_charges_and_the_times_that_are_known(
     one: float | None, other: float | None, both: float | None
 ) -> None:
-    total = Cost([charge(1)], one) + Cost([charge(2)], other)
+    total = Cost.together([Cost([charge(1)], one), Cost([charge(2)], other)])
     assert total.charges == (charge(1), charge(2))
     assert total.latency_seconds == both
 
@@ -397,18 +395,83 @@ def test_a_parameter_is_declared_in_an_si_unit_without_a_prefix(unit: str) -> No
         parameter(unit)
 
 
-@pytest.mark.parametrize("count", [3, 2**70, 0.5, Sizes([2, 5])])
-def test_charges_for_the_shares_of_a_price_are_what_each_would_be(count: Any) -> None:
-    dear, cheap = number(2.0), number(0.5)
-    factors = (Factor("moves", count), Factor("examples", 3))
-    whole, part = Charge.shared("inputs", factors, [(dear, 1.0), (cheap, 0.25)], "share")
-    assert (whole, part) == (
-        Charge("inputs", dear, factors),
-        Charge("inputs", cheap, (*factors, Factor("share", 0.25))),
-    )
-    for one in (whole, part):
-        alone = Charge(one.component, one.parameter, one.factors).count
-        assert (one.count == alone) if isinstance(alone, float) else always(one.count == alone)
+@frozen
+class Told:
+    """Charges of which others say what is due."""
+
+    due: Any
+    charges: Any
+
+
+def test_charges_are_written_out_when_somebody_asks_for_them() -> None:
+    class Pair:
+        due = (("inputs", number(), 3.0), ("compute", number(0.5), 4.0))
+
+        @property
+        def charges(self) -> Any:
+            written.append(self)
+            yield charge(3, component="inputs", price=number())
+            yield charge(4, price=number(0.5))
+
+    written: list[Any] = []
+    cost = Cost([Pair(), charge(1)])
+    sums = (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high, cost.components)
+    assert sums == (9, 10, 13, {"inputs": 6, "compute": 4})
+    assert cost.due == (*Pair.due, *charge(1).due)
+    assert not written
+    assert [made.count for made in cost.charges] == [3, 4, 1]
+    assert cost.charges is cost.charges
+    assert len(written) == 1
+
+
+def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
+    one, other = charge(3), charge(4, component="inputs")
+    plain = Cost([one, other], 2.0)
+    for cost in (
+        Cost([Told((*one.due, *other.due), (one, other))], 2.0),
+        Cost([Cost([one]), Cost([other])], 2.0),
+        Cost.together([Cost([one], 2.0), Cost([other], 0.0)]),
+        evolve(Cost([one], 2.0), charges=[one, other]),
+        pickle.loads(pickle.dumps(plain)),  # noqa: S301  # its own
+        deepcopy(plain),
+    ):
+        assert (cost, hash(cost), repr(cost)) == (plain, hash(plain), repr(plain))
+        assert (cost.charges, cost.due) == (plain.charges, plain.due)
+    assert plain != Cost([other, one], 2.0)
+    assert plain != Cost([one, other])
+
+
+@pytest.mark.parametrize(
+    ("due", "charges", "error", "message"),
+    [
+        # What the charges themselves say is wrong is said in their words.
+        (-3.0, lambda: [charge(-3)], ScenarioError, "factor 0: the product is -3.0; expected 0"),
+        (1e308, lambda: [charge(1e308)], ScenarioError, "factor 0: the product is larger than a"),
+        (-3.0, lambda: [charge(3)], ScenarioError, "energy_per_one: the product is -3.0; expected"),
+        (1e308, list, ScenarioError, "energy_per_one: the product is larger than a number can be"),
+        (math.nan, list, ScenarioError, "energy_per_one: the product is nan; expected 0 or more"),
+        (-3, list, ScenarioError, "energy_per_one: the product is -3; expected 0 or more"),
+        (Sizes([1, 2]) - 2, list, ScenarioError, "energy_per_one: the product is -1.0; expected 0"),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
+    due: Any, charges: Any, error: type[Exception], message: str
+) -> None:
+    class Strange:
+        due: Any = ()
+
+        @property
+        def charges(self) -> Any:
+            return charges()
+
+    Strange.due = [("compute", number(high=5.0), due)]
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        Cost([Strange()])
+
+
+def test_what_is_due_goes_to_a_component() -> None:
+    with pytest.raises(ValueError, match=r"'input' is no component; .* .nearest: 'inputs'."):
+        Cost([Told([("input", number(), 3.0)], [])])
 
 
 # ------------------------------------------------------------------ rules
@@ -459,85 +522,3 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
 def test_a_rule_names_classes_of_operators(given: Any) -> None:
     with pytest.raises(TypeError, match=r"prices\(\) takes classes of operators"):
         prices(*given)
-
-
-# ------------------------------------------------------------------ memory
-
-
-@frozen
-class Slow(Device):
-    """Counts how often it is asked."""
-
-    asked: list[Any]
-
-    @remembered
-    def double(self, size: Any) -> Any:
-        """Twice the size."""
-        self.asked.append(size)
-        return size * 2
-
-    @remembered
-    def half(self, size: Any) -> Any:
-        """Half the size."""
-        return size / 2
-
-
-def test_a_device_is_asked_once_for_each_argument() -> None:
-    slow = Slow("slow", [])
-    assert [slow.double(size) for size in (3, 4, 3, 4)] == [6, 8, 6, 8]
-    assert slow.asked == [3, 4]
-    assert slow.half(3) == 1.5
-    assert Slow.double.__doc__ == "Twice the size."
-
-
-def test_two_devices_remember_apart() -> None:
-    one, other = Slow("slow", []), Slow("slow", [])
-    assert one.double(3) == other.double(3) == 6
-    assert one.asked == other.asked == [3]
-
-
-def test_what_no_table_can_hold_is_worked_out_every_time() -> None:
-    slow = Slow("slow", [])
-    sizes = Sizes([1, 2])
-    assert [slow.double(sizes)[1], slow.double(sizes)[1]] == [4, 4]
-    assert len(slow.asked) == 2
-
-
-def test_a_copy_of_a_device_remembers_nothing() -> None:
-    slow = Slow("slow", [])
-    slow.double(3)
-    for copy in (pickle.loads(pickle.dumps(slow)), deepcopy(slow)):  # noqa: S301  # its own
-        assert copy._memory == {}
-        assert copy.double(3) == 6
-
-
-def test_what_a_device_remembers_has_an_end() -> None:
-    slow = Slow("slow", [])
-    for size in range(3000):
-        slow.double(size)
-    (answers,) = slow._memory.values()
-    assert answers.cache_info().currsize == 1024
-
-
-def test_a_method_may_ask_the_one_that_it_replaces() -> None:
-    @frozen(slots=False)  # attrs leaves super() in a wrapped method to the class that it replaces
-    class Slower(Slow):
-        @remembered
-        def double(self, size: Any) -> Any:
-            return super().double(size) + 1
-
-    assert [Slower("slower", []).double(3) for _ in range(2)] == [7, 7]
-
-
-def test_a_fault_of_a_method_is_met_once() -> None:
-    @frozen
-    class Faulty(Slow):
-        @remembered
-        def double(self, size: Any) -> Any:
-            self.asked.append(size)
-            return size + None
-
-    faulty = Faulty("faulty", [])
-    with pytest.raises(TypeError, match="unsupported operand"):
-        faulty.double(3)
-    assert faulty.asked == [3]

@@ -321,6 +321,32 @@ def test_the_time_of_each_variant_is_known_where_the_device_says_it() -> None:
     assert CATALOGUE.device("cpu").price(many).latency_seconds is None
 
 
+def test_the_times_of_parts_are_added_for_all_variants_at_once() -> None:
+    asked = []
+
+    @frozen(kw_only=True)
+    class Twice(Operator):
+        product: Contraction
+
+        def decompose(self) -> list[Operator]:
+            return [self.product, self.product]
+
+    @frozen
+    class Timed(Conditional):
+        @prices(Contraction)
+        def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+            asked.append(operator)
+            charge = Charge("compute", self.energy, (Factor("rounds", operator.macs),))
+            return Cost([charge], latency_seconds=operator.macs * 1e-9)
+
+    product = Contraction(loops={"k": Sizes(range(1, 100))}, reduction=1)
+    costs = Timed("timed", energy=ODD.energy).price(Variants(Twice(product=product)))
+    sizes = np.arange(1.0, 100.0)
+    np.testing.assert_allclose(costs.latency_seconds, 2e-9 * sizes, rtol=1e-12)
+    np.testing.assert_allclose(costs.energy_joules, 4e-12 * sizes, rtol=1e-12)
+    assert len(asked) == 2
+
+
 def test_the_error_of_one_variant_names_it() -> None:
     many = Variants(Movement(outputs=[Tensor((Sizes(range(1, 50)),))], purpose="none"))
     with pytest.raises(ScenarioError, match="bad luck") as caught:
@@ -495,24 +521,6 @@ def test_sizes_reckon_with_numbers_alone(other: Any) -> None:
 def test_sizes_are_no_key_of_a_table() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(Sizes([1]))
-
-
-def test_a_device_with_other_figures_remembers_nothing_of_the_first() -> None:
-    device = CATALOGUE.device("horowitz-45nm")
-    work = Contraction(inputs=[Tensor((8,))], loops={"k": 8}, reduction=8)
-    before = device.price(work)
-    dearer = device.with_parameters(energy_per_dram_access="1 J").price(work)
-    assert isinstance(before, Cost)
-    assert isinstance(dearer, Cost)
-    assert dearer.energy_joules > 1 > before.energy_joules
-    assert device.price(work) == before
-
-
-def test_what_a_device_remembers_is_bounded() -> None:
-    device = CATALOGUE.device("horowitz-45nm").with_parameters()
-    for size in range(1, 5000):
-        device.price(Movement(inputs=[Tensor((size,))], purpose="none"))
-    assert max(answers.cache_info().currsize for answers in device._memory.values()) == 1024
 
 
 # ------------------------------------------------------------------ the example

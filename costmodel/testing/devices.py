@@ -113,6 +113,22 @@ class DeviceContract(Contract):
                 parts = math.fsum(answer.components.values())
                 _same(parts, answer.energy_joules, "the sum of the components")
 
+    def test_what_is_due_is_what_the_charges_say(self, device: Any) -> None:
+        """Sums are made of what is due before the charges are written out: both are the same."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            answer = device.price(operator, scenario)
+            if not isinstance(answer, Cost):
+                return
+            said = [due for charge in answer.charges for due in charge.due]
+            lines, expected = [due[:2] for due in answer.due], [due[:2] for due in said]
+            expect(lines == expected, "the components and prices that are due", expected, lines)
+            for (component, price, count), (_, _, known) in zip(answer.due, said, strict=True):
+                is_same = math.isclose(count, known, rel_tol=TOLERANCE)
+                what = f"count that is due to {component!r} at {price.name!r}"
+                expect(is_same, what, known, count)
+
     def test_every_charge_is_at_a_price_that_the_device_declares(self, device: Any) -> None:
         """Each price stands among the parameters, where it has a unit, source and evidence."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -26,7 +26,7 @@ from costmodel import (
     parameter,
     prices,
 )
-from costmodel.devices import one_of, option
+from costmodel.devices import Due, one_of, option
 from costmodel.errors import CostModelError
 from costmodel.operators import STANDARD
 
@@ -145,6 +145,42 @@ class _Padded(Charge):
 class PadsItsCounts(Honest):
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
         return _Padded("compute", price, (*factors, Factor("examples", scenario.batch)))
+
+
+@frozen
+class _Rebooked:
+    honest: Cost
+
+    @property
+    def due(self) -> Sequence[Due]:
+        return [("outputs", price, count) for _, price, count in self.honest.due]
+
+    @property
+    def charges(self) -> Iterable[Charge]:
+        return self.honest.charges
+
+
+@frozen
+class BooksItElsewhere(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        return Cost([_Rebooked(Cost(self.charges(operator, scenario)))])
+
+
+@frozen
+class _Shuffled(_Rebooked):
+    @property
+    def due(self) -> Sequence[Due]:
+        (one, price, count), (other, dear, more) = self.honest.due
+        energy = count * price.value + more * dear.value
+        return [(one, price, energy / price.value), (other, dear, 0.0)]
+
+
+@frozen
+class CountsAnotherThing(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        honest = Cost(self.charges(operator, scenario))
+        figures = (self.energy_per_operation.value, self.energy_per_result.value)
+        return Cost([_Shuffled(honest)]) if figures == (1e-12, 2e-12) else honest
 
 
 @frozen
@@ -309,6 +345,8 @@ LIARS = {
     TurnsItsRangeRound.made: "test_low_value_and_high_stand_in_this_order",
     ForgetsAComponent.made: "test_the_explanation_adds_up_to_the_energy",
     PadsItsCounts.made: "test_the_explanation_adds_up_to_the_energy",
+    BooksItElsewhere.made: "test_what_is_due_is_what_the_charges_say",
+    CountsAnotherThing.made: "test_what_is_due_is_what_the_charges_say",
     HasAPriceUpItsSleeve.made: "test_every_charge_is_at_a_price_that_the_device_declares",
     without_a_source: "test_every_parameter_has_a_unit_a_source_and_evidence",
     LeavesOutWhatNobodyCanRead.made: "test_what_it_leaves_out_is_told_in_words",

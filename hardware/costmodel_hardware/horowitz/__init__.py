@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -14,6 +14,7 @@ from costmodel.devices import (
     Charge,
     Cost,
     Device,
+    Due,
     Factor,
     Outcome,
     Parameter,
@@ -21,7 +22,6 @@ from costmodel.devices import (
     option,
     parameter,
     prices,
-    remembered,
     yes_or_no,
 )
 from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
@@ -36,7 +36,7 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.scenario import Scenario
-from costmodel.sizes import clipped, larger
+from costmodel.sizes import always, as_float
 from costmodel.tensor import Tensor
 from costmodel_hardware.horowitz.laws import Curve, Share
 
@@ -50,6 +50,8 @@ ADDER_GROWTH: Final = 1.0
 MULTIPLIER_GROWTH: Final = 2.0
 MEMORY_GROWTH: Final = 0.5
 """Exponents of energy over bits; see `laws.Curve`."""
+SHARE: Final = "share of the published figure"
+"""What a price that lies between published figures takes of one of them."""
 MEMORIES: Final = ("dram", "sram", "fixed")
 
 
@@ -107,14 +109,14 @@ class Horowitz(Device):
         product, total = numerics.multiply_accumulate(
             right, left, operator.reduction, bias[0] if bias else None
         )
-        macs = Factor("multiply-accumulates", operator.macs)
+        macs = ("multiply-accumulates", operator.macs)
         return self._cost(operator, scenario, [(macs, product), (macs, total)])
 
     @prices(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
         """The merge or the scale and shift of the operands' formats, for every step."""
         formats = _formats((*operator.inputs, *operator.parameters[:2]), scenario)
-        steps = Factor("operations", operator.count)
+        steps = ("operations", operator.count)
         work = _ELEMENTWISE[operator.function](formats, scenario.default_format)
         return self._cost(operator, scenario, [(steps, operation) for operation in work])
 
@@ -130,11 +132,11 @@ class Horowitz(Device):
             total = Operation(value, Circuit.ADDER, 1.0, value.bits)
         elif operator.function == "product":
             total = numerics.product(value, value)
-        work = [(Factor("operations", operator.elements * (operator.window - 1)), total)]
+        work = [(("operations", operator.elements * (operator.window - 1)), total)]
         if operator.function == "mean":
             (factor,) = _formats(operator.parameters[:1], scenario) or (scenario.default_format,)
             scaling = numerics.product(factor, total.result)
-            work.append((Factor("scalings", operator.elements), scaling))
+            work.append((("scalings", operator.elements), scaling))
         return self._cost(evolve(operator, parameters=()), scenario, work)
 
     @prices(Activation)
@@ -142,7 +144,7 @@ class Horowitz(Device):
         """One comparison for every element: what a rectifier needs, a lower bound for others."""
         (value,) = _formats(operator.outputs[:1], scenario) or (scenario.default_format,)
         compare = Operation(value, Circuit.ADDER, 1.0, value.bits)
-        return self._cost(operator, scenario, [(Factor("activations", operator.elements), compare)])
+        return self._cost(operator, scenario, [(("activations", operator.elements), compare)])
 
     @prices(Lookup)
     def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
@@ -156,7 +158,6 @@ class Horowitz(Device):
         """The elements out of memory and back into it."""
         return self._cost(operator, scenario, [])
 
-    @remembered
     def price_of(self, operation: Operation) -> tuple[Share, ...]:
         """Energy of one circuit as large as `operation` says, as shares of published figures."""
         is_float = isinstance(operation.result, FloatingPoint)
@@ -174,7 +175,7 @@ class Horowitz(Device):
 
         Exact at 8 KB, 32 KB and 1 MB; a memory beyond SRAM_BANK is made of banks of that size.
         """
-        return self._srams.shares(clipped(bits, 1, SRAM_BANK))
+        return self._srams.shares(bits)
 
     @cached_property
     def _adds(self) -> Curve:
@@ -214,61 +215,85 @@ class Horowitz(Device):
             self.energy_per_32_kb_sram_access,
             self.energy_per_1_mb_sram_access,
         )
-        return Curve(tuple(zip(map(float, SRAM_SIZES), figures, strict=True)), MEMORY_GROWTH)
+        points = tuple(zip(map(float, SRAM_SIZES), figures, strict=True))
+        least = min(max(self.min_sram_size, 1), SRAM_BANK)
+        return Curve(points, MEMORY_GROWTH, least, SRAM_BANK)
 
     def _cost(
-        self, operator: Operator, scenario: Scenario, work: Iterable[tuple[Factor, Operation]]
+        self, operator: Operator, scenario: Scenario, work: Iterable[tuple[_Count, Operation]]
     ) -> Outcome:
-        charges = self._traffic(operator, scenario)
+        lines = self._traffic(operator, scenario.default_format)
         for count, operation in work:
-            if count.value and operation.gate_factor:
-                charges += self._computed(count, operation, scenario.batch)
-        if charges:
-            return Cost(tuple(charges))
+            gates = operation.gate_factor
+            if count[1] and gates:
+                factors: tuple[_Count, ...] = (count,)
+                if gates != 1:
+                    factors = (count, (f"{operation.circuit} cells of an adder's", gates))
+                lines.append(("compute", count[1] * gates, factors, self.price_of(operation)))
+        if lines:
+            return Cost((_Lines(tuple(lines), scenario.batch),))
         return Free("nothing is computed, and what it needs is wired in")
 
-    def _traffic(self, operator: Operator, scenario: Scenario) -> list[Charge]:
+    def _traffic(self, operator: Operator, default: NumericFormat) -> list[_Line]:
         """Every tensor once through its memory."""
-        default, batch = scenario.default_format, scenario.batch
+        lines: list[_Line] = []
         weights, activations = self.weights_on_memory, self.activations_on_memory
-        inputs = ("inputs", operator.inputs, activations)
         parameters = ("parameters", operator.parameters, weights)
+        inputs = ("inputs", operator.inputs, activations)
         outputs = ("outputs", operator.outputs, activations)
-        charges: list[Charge] = []
         for component, tensors, memory in (
             (parameters,) if operator.in_place else (inputs, parameters, outputs)
         ):
-            for tensor in tensors:
-                bits = tensor.size * (tensor.format or default).bits
-                charges += self._moved(component, bits, memory, batch)
-        return charges
+            if memory != "fixed":
+                for tensor in tensors:
+                    bits = tensor.size * (tensor.format or default).bits
+                    accesses = math.ceil(bits / ACCESS_BITS)
+                    factors = (("64-bit accesses", accesses),)
+                    lines.append((component, accesses, factors, self._access(memory, bits)))
+        return lines
 
-    @remembered
-    def _computed(self, count: Factor, operation: Operation, batch: int) -> tuple[Charge, ...]:
-        """An operation done so many times for each example."""
-        factors = (count, *_examples(batch))
-        if operation.gate_factor != 1:
-            cells = Factor(f"{operation.circuit} cells of an adder's", operation.gate_factor)
-            factors = (count, cells, *_examples(batch))
-        return Charge.shared("compute", factors, self.price_of(operation))
-
-    @remembered
-    def _moved(self, component: str, bits: int, memory: str, batch: int) -> tuple[Charge, ...]:
-        """A tensor of so many bits, once through its memory for each example."""
-        accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
-        price = self._accesses(memory, larger(bits, self.min_sram_size))
-        return Charge.shared(component, (accesses, *_examples(batch)), price)
-
-    def _accesses(self, memory: str, bits: int) -> tuple[Share, ...]:
-        """The price of one access to a tensor in a memory of so many bits."""
-        if memory == "dram":
-            staged = self.sram_access(bits) if self.rd_wr_on_io else ()
-            return ((self.energy_per_dram_access, 1.0), *staged)
-        return self.sram_access(bits) if memory == "sram" else ()
+    def _access(self, memory: str, bits: int) -> tuple[Share, ...]:
+        """The price of one access to a tensor of so many bits."""
+        if memory == "sram":
+            return self._srams.shares(bits)
+        staged = self._srams.shares(bits) if self.rd_wr_on_io else ()
+        return ((self.energy_per_dram_access, 1.0), *staged)
 
 
-def _examples(batch: int) -> tuple[Factor, ...]:
-    return () if batch == 1 else (Factor("examples", batch),)
+_Count: TypeAlias = tuple[str, float]
+"""What is counted, and how many of it there are."""
+
+_Line: TypeAlias = tuple[str, float, tuple[_Count, ...], tuple[Share, ...]]
+"""A component, a count for each example, what it is the product of, and the price of one."""
+
+
+class _Lines(NamedTuple):
+    """The lines of an operator: a charge for each share of the price of each line."""
+
+    lines: tuple[_Line, ...]
+    batch: int
+
+    @property
+    def due(self) -> list[Due]:
+        """What the charges come to."""
+        lines, batch = self
+        due = []
+        for component, count, _, shares in lines:
+            times = as_float(count * batch)
+            for figure, share in shares:
+                due.append((component, figure, times * share))
+        return due
+
+    @property
+    def charges(self) -> Iterator[Charge]:
+        """The charges."""
+        lines, batch = self
+        examples = () if batch == 1 else (Factor("examples", batch),)
+        for component, _, counts, shares in lines:
+            factors = (*(Factor(*count) for count in counts), *examples)
+            for figure, share in shares:
+                part = () if always(share == 1) else (Factor(SHARE, share),)
+                yield Charge(component, figure, (*factors, *part))
 
 
 def _formats(tensors: Iterable[Tensor], scenario: Scenario) -> tuple[NumericFormat, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,10 +29,13 @@ class Curve:
     with the side of its square (0.5). Against what else is known at 45 nm: 0.78 pJ for a
     multiplier of 16 bits, where QTools has 0.78 and others interpolate 1.0; Horowitz's three
     adders leave proportion by a fifth at 8 bits.
+    What has fewer bits than `least` or more than `most` is priced as these.
     """
 
     points: tuple[Point, ...]
     exponent: float
+    least: float = 0.0
+    most: float = math.inf
     _figures: tuple[Parameter, ...] = field(init=False, repr=False, eq=False)
     _first: float = field(init=False, repr=False, eq=False)
     _last: float = field(init=False, repr=False, eq=False)
@@ -50,9 +54,11 @@ class Curve:
 
     def shares(self, bits: float) -> tuple[Share, ...]:
         """The price at `bits` as shares of the published figures."""
+        if isinstance(bits, Sizes):
+            return self._shares_of_many(bits)
+        if not self.least <= bits <= self.most:
+            bits = clipped(bits, self.least, self.most)
         at = bits**self.exponent
-        if at.__class__ is Sizes:
-            return self._shares_of_many(at)
         figures = self._figures
         if at <= self._first:
             return ((figures[0], at / self._first),)
@@ -65,8 +71,9 @@ class Curve:
                 return ((figures[index], 1.0 - gone), (figures[index + 1], gone))
         return ((figures[-1], 1.0 + (at / self._last - 1.0)),)
 
-    def _shares_of_many(self, at: Any) -> tuple[Share, ...]:
+    def _shares_of_many(self, bits: Any) -> tuple[Share, ...]:
         """The same for many sizes, which lie on either side of a figure."""
+        at = clipped(bits, self.least, self.most) ** self.exponent
         held = [smaller(at / self._first, 1.0)]
         for start, length in self._ways:
             gone = clipped((at - start) / length, 0.0, 1.0)
