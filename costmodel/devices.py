@@ -185,12 +185,15 @@ def _check_component(component: str) -> None:
         raise ValueError(f"{message} (nearest: {near!r})" if near else message)
 
 
-def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
+def _is_sound(count: float, price: Parameter) -> bool:
+    """Whether the count and the energy are numbers, and not negative, for each variant."""
     if count.__class__ is float:
-        is_sound = count >= 0.0 and count * parameter.high < math.inf
-    else:
-        is_sound = least(count) >= 0 and most(count) * parameter.high < math.inf
-    if not is_sound:
+        return count >= 0.0 and count * price.high < math.inf
+    return least(count) >= 0 and most(count) * price.high < math.inf
+
+
+def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
+    if not _is_sound(count, parameter):
         found = f"is {least(count)}; expected 0 or more"
         if least(count) >= 0:
             found = "is larger than a number can be"
@@ -200,8 +203,8 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
 
 def _check_due(due: Sequence[Due], charges: Charges) -> None:
     for component, price, count in due:
-        is_sound = count.__class__ is float and 0.0 <= count * price.high < math.inf
-        if not is_sound or component not in _COMPONENTS:
+        is_plain = count.__class__ is float and 0.0 <= count * price.high < math.inf
+        if component not in _COMPONENTS or not (is_plain or _is_sound(count, price)):
             tuple(charges.charges)  # a charge tells best what is wrong with it
             _check_component(component)
             _check_count(count, price, (Factor(price.name, count),))
@@ -224,7 +227,7 @@ def _written(parts: _Parts) -> tuple[Charge, ...]:
     return tuple([charge for part in parts for charge in part.charges])
 
 
-@frozen(repr=False)
+@frozen(repr=False, slots=False)
 class Cost:
     """A sum of charges; `latency_seconds` is None where the device does not model time.
 
@@ -465,7 +468,11 @@ class Device:
             _check_scenario(scenario)
         rule = self._rules.get(type(operator))  # type: ignore[arg-type]  # several have none
         if rule is not None:
-            answer = getattr(self, rule)(operator, scenario)
+            try:
+                answer = getattr(self, rule)(operator, scenario)
+            except OverflowError:
+                message = f"device {self.name!r}, rule {rule!r}: larger than a number can be"
+                raise ScenarioError(message) from None
             if isinstance(answer, Cost) and answer.due:
                 return answer
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")

@@ -24,6 +24,7 @@ from costmodel import (
     Sizes,
     Tensor,
     Unpriced,
+    device,
 )
 from costmodel.devices import (
     Charge,
@@ -280,12 +281,12 @@ def test_work_that_nobody_can_price_says_so_itself() -> None:
 @pytest.mark.parametrize(
     ("parts", "answer"),
     [
-        ((UPDATE, UPDATE), TOY.price(UPDATE) + TOY.price(UPDATE)),  # type: ignore[operator]
+        ((UPDATE, UPDATE), Cost.together([TOY.price(UPDATE)] * 2)),  # type: ignore[list-item]
         ((MOVE, UPDATE), TOY.price(UPDATE)),
         ((MOVE, MOVE), Free("dram is wired")),
         ((MOVE, TABLE, UPDATE), Unpriced("tables are unknown")),
         ((TABLE, UPDATE), Unpriced("tables are unknown")),
-        ((Pair(parts=(UPDATE,)), UPDATE), TOY.price(UPDATE) + TOY.price(UPDATE)),  # type: ignore[operator]
+        ((Pair(parts=(UPDATE,)), UPDATE), Cost.together([TOY.price(UPDATE)] * 2)),  # type: ignore[list-item]
     ],
 )
 def test_an_operator_without_a_rule_costs_what_its_parts_cost(parts: Any, answer: Any) -> None:
@@ -495,6 +496,21 @@ def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
     told = f"device class 'Forgetful', rule 'movement': expected a Cost .*, found {found}"
     with pytest.raises(PluginError, match=told):
         Forgetful("forgetful").price(Movement(purpose="test"))
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Movement(inputs=[Tensor((2**62,) * 20)], purpose="test"),
+        Contraction(loops=[(str(axis), 2**62) for axis in range(20)], reduction=5),
+        Contraction(loops=[(str(axis), 2**62) for axis in range(2000)], reduction=5),
+    ],
+    ids=["memory", "arithmetic", "beyond what Python writes"],
+)
+def test_what_no_number_can_hold_is_told(operator: Operator) -> None:
+    told = "^device 'horowitz-45nm', rule '.*': larger than a number can be$"
+    with pytest.raises(ScenarioError, match=told):
+        device("horowitz-45nm").price(operator)
 
 
 @pytest.mark.parametrize("reason", ["", " ", None])

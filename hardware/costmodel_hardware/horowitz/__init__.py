@@ -36,7 +36,7 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.scenario import Scenario
-from costmodel.sizes import always, as_float
+from costmodel.sizes import always
 from costmodel.tensor import Tensor
 from costmodel_hardware.horowitz.laws import Curve, Share
 
@@ -66,7 +66,7 @@ def _size(value: Any) -> int:
     return size
 
 
-@frozen
+@frozen(slots=False)
 class Horowitz(Device):
     """Arithmetic by the circuit that the formats need, memory by where each tensor lies.
 
@@ -244,20 +244,16 @@ class Horowitz(Device):
         for component, tensors, memory in (
             (parameters,) if operator.in_place else (inputs, parameters, outputs)
         ):
-            if memory != "fixed":
-                for tensor in tensors:
-                    bits = tensor.size * (tensor.format or default).bits
-                    accesses = math.ceil(bits / ACCESS_BITS)
-                    factors = (("64-bit accesses", accesses),)
-                    lines.append((component, accesses, factors, self._access(memory, bits)))
+            if memory == "fixed":
+                continue
+            dram = ((self.energy_per_dram_access, 1.0),) if memory == "dram" else ()
+            is_in_sram = memory == "sram" or self.rd_wr_on_io
+            for tensor in tensors:
+                bits = tensor.size * (tensor.format or default).bits
+                accesses = math.ceil(bits / ACCESS_BITS)
+                price = (*dram, *self._srams.shares(bits)) if is_in_sram else dram
+                lines.append((component, accesses, (("64-bit accesses", accesses),), price))
         return lines
-
-    def _access(self, memory: str, bits: int) -> tuple[Share, ...]:
-        """The price of one access to a tensor of so many bits."""
-        if memory == "sram":
-            return self._srams.shares(bits)
-        staged = self._srams.shares(bits) if self.rd_wr_on_io else ()
-        return ((self.energy_per_dram_access, 1.0), *staged)
 
 
 _Count: TypeAlias = tuple[str, float]
@@ -277,12 +273,11 @@ class _Lines(NamedTuple):
     def due(self) -> list[Due]:
         """What the charges come to."""
         lines, batch = self
-        due = []
-        for component, count, _, shares in lines:
-            times = as_float(count * batch)
-            for figure, share in shares:
-                due.append((component, figure, times * share))
-        return due
+        return [
+            (component, figure, count * batch * share)
+            for component, count, _, shares in lines
+            for figure, share in shares
+        ]
 
     @property
     def charges(self) -> Iterator[Charge]:
