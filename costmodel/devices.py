@@ -187,8 +187,6 @@ def _check_component(component: str) -> None:
 
 def _is_sound(count: float, price: Parameter) -> bool:
     """Whether the count and the energy are numbers, and not negative, for each variant."""
-    if count.__class__ is float:
-        return count >= 0.0 and count * price.high < math.inf
     return least(count) >= 0 and most(count) * price.high < math.inf
 
 
@@ -203,8 +201,11 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
 
 def _check_due(due: Sequence[Due], charges: Charges) -> None:
     for component, price, count in due:
-        is_plain = count.__class__ is float and 0.0 <= count * price.high < math.inf
-        if component not in _COMPONENTS or not (is_plain or _is_sound(count, price)):
+        if count.__class__ is float:  # that is, nearly always
+            is_sound = 0.0 <= count * price.high < math.inf
+        else:
+            is_sound = _is_sound(count, price)
+        if not is_sound or component not in _COMPONENTS:
             tuple(charges.charges)  # a charge tells best what is wrong with it
             _check_component(component)
             _check_count(count, price, (Factor(price.name, count),))

@@ -45,6 +45,7 @@ from costmodel.errors import (
     UnitError,
     UnknownNameError,
 )
+from costmodel.sizes import always
 
 
 def number(value: float = 2.0, **more: Any) -> Parameter:
@@ -53,7 +54,7 @@ def number(value: float = 2.0, **more: Any) -> Parameter:
 
 def charge(*factors: float, component: str = "compute", price: Parameter | None = None) -> Charge:
     named = tuple(Factor(f"factor {place}", factor) for place, factor in enumerate(factors))
-    return Charge(component, price or number(low=1.0, high=5.0), named)
+    return Charge(component, price or number(low=0.5, high=5.0), named)
 
 
 # ------------------------------------------------------------------ parameters
@@ -99,7 +100,7 @@ def test_a_parameter_reads_as_its_value_and_its_range() -> None:
 def test_a_charge_is_the_product_of_its_factors_times_its_price() -> None:
     made = charge(3, 0.5, 4)
     assert made.count == 6
-    assert (made.energy_joules_low, made.energy_joules, made.energy_joules_high) == (6, 12, 30)
+    assert (made.energy_joules_low, made.energy_joules, made.energy_joules_high) == (3, 12, 30)
     assert isinstance(made.count, float)
     assert charge().count == 1
 
@@ -145,7 +146,7 @@ def test_a_product_that_is_a_number_is_none_too_large() -> None:
 
 def test_a_cost_is_the_sum_of_its_charges_by_component() -> None:
     cost = Cost([charge(1), charge(2, component="inputs"), charge(4)])
-    assert (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high) == (7, 14, 35)
+    assert (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high) == (3.5, 14, 35)
     assert dict(cost.components) == {"compute": 10, "inputs": 4}
     assert Cost().energy_joules == 0
 
@@ -173,7 +174,11 @@ def test_a_time_that_nothing_takes_is_refused(seconds: Any) -> None:
     [
         (Cost(), ["0 J"]),
         (Cost(latency_seconds=0.0), ["0 J, 0 s"]),
-        (Cost([charge(3)]), ["6 J (3 J to 15 J)", f"  {charge(3)}"]),
+        (Cost([charge(3)]), ["6 J (1.5 J to 15 J)", f"  {charge(3)}"]),
+        (
+            Cost([charge(3, price=number(low=1.0))]),
+            ["6 J (3 J to 6 J)", f"  {charge(3, price=number(low=1.0))}"],
+        ),
         (
             Cost([charge(3, price=number())], 0.5),
             ["6 J, 500 ms", f"  {charge(3, price=number())}"],
@@ -417,7 +422,7 @@ def test_charges_are_written_out_when_somebody_asks_for_them() -> None:
     written: list[Any] = []
     cost = Cost([Pair(), charge(1)])
     sums = (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high, cost.components)
-    assert sums == (9, 10, 13, {"inputs": 6, "compute": 4})
+    assert sums == (8.5, 10, 13, {"inputs": 6, "compute": 4})
     assert cost.due == (*Pair.due, *charge(1).due)
     assert not written
     assert [made.count for made in cost.charges] == [3, 4, 1]
@@ -453,6 +458,7 @@ def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
         (math.nan, list, ScenarioError, "energy_per_one: the product is nan; expected 0 or more"),
         (-3, list, ScenarioError, "energy_per_one: the product is -3; expected 0 or more"),
         (Sizes([1, 2]) - 2, list, ScenarioError, "energy_per_one: the product is -1.0; expected 0"),
+        (Sizes([1, 0]) * 1e308, list, ScenarioError, "energy_per_one: the product is larger than"),
     ],
 )  # fmt: skip
 def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
@@ -468,6 +474,12 @@ def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
     Strange.due = [("compute", number(high=5.0), due)]
     with pytest.raises(error, match=f"^{re.escape(message)}"):
         Cost([Strange()])
+
+
+@pytest.mark.parametrize("count", [0.0, 0, Sizes([0, 1]), Sizes([0])])
+def test_nothing_may_be_due(count: Any) -> None:
+    assert Cost([Told([("compute", number(), count)], [])]).due[0][2] is count
+    assert always(charge(count).count == count)
 
 
 def test_what_is_due_goes_to_a_component() -> None:
@@ -533,8 +545,14 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [(), ("Movement",), (str,), (Tensor,), (number,)], ids=("none", *"abcd")
+    ("given", "found"),
+    [
+        ((), "nothing"),
+        ((Movement, "Movement"), "'Movement'"),
+        ((str, Tensor), "<class 'str'>"),
+        ((number,), "<function number"),
+    ],
 )
-def test_a_rule_names_classes_of_operators(given: Any) -> None:
-    with pytest.raises(TypeError, match=r"prices\(\) takes classes of operators"):
+def test_a_rule_names_classes_of_operators(given: Any, found: str) -> None:
+    with pytest.raises(TypeError, match=rf"prices\(\) takes classes of operators.*found {found}"):
         prices(*given)

@@ -189,7 +189,7 @@ def joined(wholes: Sequence[Whole]) -> Whole:
     """
     rank = max(map(len, wholes))
     for whole in wholes:
-        first = whole[0] if len(whole) == rank else 1
+        first = whole[0] if len(whole) == rank > 0 else 1
         if first not in {BATCH, 1} and any(other[:1] == (BATCH,) for other in wholes):
             message = "a constant of its arguments differs along the batch"
             raise UnruledError(message)
