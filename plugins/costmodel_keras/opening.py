@@ -14,6 +14,7 @@ import functools
 import inspect
 import re
 import sys
+import types
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -198,7 +199,12 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
     """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
     keras = _keras(layer)
     settings = {**_inference(layer), **kwargs}
-    with _no_traces(layer), _true_shapes(layer, keras), warnings.catch_warnings():
+    with (
+        _no_traces(layer),
+        _true_shapes(layer, keras),
+        _symbolic_weights(layer, keras),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         try:
             returned = layer.call(*args, **settings)
@@ -301,6 +307,46 @@ def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
     finally:
         for each in undeclared:
             del vars(each)[_SPEC]
+
+
+@contextmanager
+def _symbolic_weights(layer: Any, keras: Any) -> Iterator[None]:
+    """Let the weights of `layer` leave arithmetic with a symbolic tensor to the tensor.
+
+    Keras's own weights would compute at once where they stand on the left, and cannot.
+    """
+    classes = [(weight, type(weight)) for weight in layer.weights]
+    for weight, cls in classes:
+        weight.__class__ = _symbolic(cls, keras.KerasTensor)  # type: ignore[arg-type]  # a class is a key
+    try:
+        yield
+    finally:
+        for weight, cls in classes:
+            weight.__class__ = cls
+
+
+@functools.cache
+def _symbolic(cls: type, tensor: type) -> type:
+    """The class of a weight, but for arithmetic with a symbolic `tensor` on its right."""
+
+    def left_to(method: Any) -> Any:
+        @functools.wraps(method)
+        def calculate(self: Any, other: Any) -> Any:
+            return NotImplemented if isinstance(other, tensor) else method(self, other)
+
+        return calculate
+
+    names = [f"__{name}__" for name in _ARITHMETIC]
+    return types.new_class(
+        cls.__name__,
+        (cls,),
+        exec_body=lambda body: body.update({name: left_to(getattr(cls, name)) for name in names}),
+    )
+
+
+_ARITHMETIC: Final = (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge",
+)  # fmt: skip
 
 
 def _is_exact(cls: type) -> bool:

@@ -51,7 +51,7 @@ QUANTIZED_KINDS = frozenset(
 )
 """The layers that Keras itself can quantise."""
 
-_BEHIND_UNKNOWN = "the shape of its input is not known: no rule for the layer before it"
+_BEHIND_UNKNOWN = "the shape of its input is not known for one example"
 
 _SHOWN = 40
 """Characters at the end of a path that say which layer it is."""
@@ -298,12 +298,12 @@ class _Assembly:
                 ports[call.key, index] = None
 
     def _add_behind_unknown(self, call: Call, path: str, ports: dict[Key, Port | None]) -> None:
-        """Keep the place of a layer whose input comes from a layer of unknown output shape."""
+        """Keep the place of a layer whose input comes from a layer of unknown output shape.
+
+        What is recorded of it may not begin with the batch, so it says nothing of one example.
+        """
         name = self._name(path)
-        layer = UnknownLayer(
-            name, call.layer.kind, recorded=call.output_shapes or (),
-            reason=_BEHIND_UNKNOWN,
-        )  # fmt: skip
+        layer = UnknownLayer(name, call.layer.kind, reason=_BEHIND_UNKNOWN)
         self.layers[name] = layer
         self.edges[name] = ()
         self._open_ports(call, layer, ports)
@@ -397,7 +397,7 @@ class _Assembly:
             reason = self.rules.reason_unknown(view.kind)
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
-                recorded=call.output_shapes or (), parameters_held=view.parameter_count,
+                recorded=_recorded(call, inputs), parameters_held=view.parameter_count,
                 reason=f"{reason}; {why}" if why else reason,
             )  # fmt: skip
         try:
@@ -405,7 +405,7 @@ class _Assembly:
         except UnruledError as error:
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
-                recorded=() if isinstance(error, LostBatchError) else call.output_shapes or (),
+                recorded=() if isinstance(error, LostBatchError) else _recorded(call, inputs),
                 parameters_held=view.parameter_count, reason=error.reason,
             )  # fmt: skip
 
@@ -430,7 +430,7 @@ class _Assembly:
         if not isinstance(work, Unpriced):
             return layer
         return UnknownLayer(
-            name, view.kind, inputs, shares=shares, recorded=call.output_shapes,
+            name, view.kind, inputs, shares=shares, recorded=_recorded(call, inputs),
             parameters_held=view.parameter_count, reason=work.reason,
         )  # fmt: skip
 
@@ -480,6 +480,13 @@ def _ruling_by(cls: type[Layer]) -> Ruling:
 
 def _nothing(settings: Mapping[str, Any]) -> None:
     """Of a layer without settings all instances are alike."""
+
+
+def _recorded(call: Call, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
+    """The shapes that the source recorded, unless they are open where no input can bind them."""
+    shapes = call.output_shapes or ()
+    is_open = any(None in shape for shape in shapes)
+    return () if is_open and all(tensor.is_bound for tensor in inputs) else shapes
 
 
 def _with(call_of: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
