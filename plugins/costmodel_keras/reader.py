@@ -206,6 +206,8 @@ class _Assembly:
     closed: dict[Hashable, str] = field(factory=dict)
     rulings: dict[Hashable, Ruling | None] = field(factory=dict)
     steps: int = 0
+    is_batch_lost: bool = False
+    """Whether a result had no batch axis in front."""
 
     def add_model(
         self,
@@ -300,10 +302,11 @@ class _Assembly:
     def _add_behind_unknown(self, call: Call, path: str, ports: dict[Key, Port | None]) -> None:
         """Keep the place of a layer whose input comes from a layer of unknown output shape.
 
-        What is recorded of it may not begin with the batch, so it says nothing of one example.
+        Behind a result without a batch, what was recorded says nothing of one example.
         """
         name = self._name(path)
-        layer = UnknownLayer(name, call.layer.kind, reason=_BEHIND_UNKNOWN)
+        recorded = () if self.is_batch_lost else _recorded(call, ())
+        layer = UnknownLayer(name, call.layer.kind, recorded=recorded, reason=_BEHIND_UNKNOWN)
         self.layers[name] = layer
         self.edges[name] = ()
         self._open_ports(call, layer, ports)
@@ -403,9 +406,11 @@ class _Assembly:
         try:
             return self._ruled(ruling, call, name, inputs, shares)
         except UnruledError as error:
+            is_lost = isinstance(error, LostBatchError)
+            self.is_batch_lost = self.is_batch_lost or is_lost
             return UnknownLayer(
                 name, view.kind, inputs, shares=shares,
-                recorded=() if isinstance(error, LostBatchError) else _recorded(call, inputs),
+                recorded=() if is_lost else _recorded(call, inputs),
                 parameters_held=view.parameter_count, reason=error.reason,
             )  # fmt: skip
 
