@@ -50,7 +50,7 @@ TESTS: Final = {
     ],
     "devices": [
         "test_devices.py", "test_devicefile.py", "hardware/test_horowitz.py",
-        "test_rendering.py", "test_scenario.py", "test_rule_faults.py",
+        "test_rendering.py", "test_scenario.py",
     ],
     "estimates": ["test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py"],
     "bills": ["test_bills.py", "test_rendering.py", "test_comparison.py"],

@@ -299,6 +299,19 @@ def test_an_operator_without_a_rule_costs_what_its_parts_cost(parts: Any, answer
     assert STERN.price(Pair(parts=parts)) == answer
 
 
+@pytest.mark.parametrize("conditions", [{"batch": 2}, 3, Scenario])
+def test_conditions_are_a_scenario(conditions: Any) -> None:
+    with pytest.raises(TypeError, match=r"^scenario is .*; expected a Scenario"):
+        TOY.price(UPDATE, conditions)
+
+
+def test_a_scenario_may_be_of_a_class_of_its_own() -> None:
+    class Night(Scenario):
+        pass
+
+    assert TOY.price(UPDATE, Night(batch=2)) == TOY.price(UPDATE, Scenario(batch=2))
+
+
 def test_several_operators_have_their_costs_in_order() -> None:
     costs = TOY.price([UPDATE, MOVE, UPDATE.repeated(2)], Scenario(batch=2))
     assert costs.energy_joules.tolist() == [6, 0, 12]

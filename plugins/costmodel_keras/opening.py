@@ -30,6 +30,7 @@ _OPERATIONS: Final = "keras.ops."
 
 _KERAS: Final = "keras"
 _SPEC: Final = "compute_output_spec"
+_ADD_LOSS: Final = "add_loss"
 
 _LAYER: Final = "keras.src.layers.layer"
 _LAMBDA: Final = "keras.src.layers.core.lambda_layer"
@@ -255,6 +256,9 @@ def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence
         for place, node in enumerate(nodes)
         for index, tensor in enumerate(node.outputs)
     }
+    if any(id(tensor) not in produced for node in nodes for tensor in node.input_tensors):
+        message = "it runs a function of the program that reads tensors of its own"
+        raise OpeningError(message)
     calls = [
         Call(
             place,
@@ -281,15 +285,23 @@ def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence
 
 @contextmanager
 def _no_traces(layer: Any) -> Iterator[None]:
-    """Remove what a symbolic call adds to the layers in `layer`."""
+    """Remove what a symbolic call adds to the layers in `layer`; losses are of training."""
     layers = list(layer._flatten_layers())  # noqa: SLF001  # no public name
     before = [(each, name, list(getattr(each, name, ()))) for each in layers for name in _TRACES]
+    for each in layers:
+        vars(each)[_ADD_LOSS] = _no_loss
     try:
         yield
     finally:
+        for each in layers:
+            del vars(each)[_ADD_LOSS]
         for each, name, kept in before:
             if hasattr(each, name):
                 getattr(each, name)[:] = kept
+
+
+def _no_loss(loss: Any) -> None:
+    """Take no notice of a loss."""
 
 
 @contextmanager

@@ -168,6 +168,28 @@ def test_every_part_of_a_composed_layer_has_a_price(name: str) -> None:
     assert found.coverage("horowitz-45nm").is_complete
 
 
+def test_a_loss_is_no_work_of_an_inference() -> None:
+    class Regularised(layers.Layer):
+        def call(self, x: Any) -> Any:
+            self.add_loss(0.1 * ops.mean(ops.square(x)))
+            return x * 2.0
+
+    layer = Regularised()
+    inputs = keras.Input((6,))
+    network = read(keras.Model(inputs, layer(inputs)), catalogue=CATALOGUE)
+    assert [found.kind for found in network.layers] == ["keras.InputLayer", "keras.ops.Multiply"]
+    layer(np.ones((2, 6), "float32"))
+    assert len(layer.losses) == 1
+
+
+def test_a_choice_between_functions_stays_closed() -> None:
+    double = Weighted(lambda x: ops.cond(ops.sum(x) > 0, lambda: x, lambda: -x))
+    inputs = keras.Input((6,))
+    network = read(keras.Model(inputs, double(inputs)), catalogue=CATALOGUE)
+    (closed,) = [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
+    assert closed.reason.endswith("it runs a function of the program that reads tensors of its own")
+
+
 @pytest.mark.parametrize("name", ["scale", "transformer"])
 def test_weights_are_as_they_were_after_reading(name: str) -> None:
     model = built(name)
