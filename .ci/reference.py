@@ -89,7 +89,7 @@ def _parameter(member: Attribute, *, is_named: bool) -> Iterable[tuple[str, Para
         default = str(member.value)
     is_named = is_named or options.get("kw_only") == "True" or options[""] == "setting"
     kind = ParameterKind.keyword_only if is_named else ParameterKind.positional_or_keyword
-    name = member.name.lstrip("_")
+    name = options.get("alias", member.name).strip("'\"").lstrip("_")
     yield member.name, Parameter(name, annotation=member.annotation, kind=kind, default=default)
 
 

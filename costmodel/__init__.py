@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Charges,
         Cost,
         Device,
+        Due,
         Evidence,
         Factor,
         Outcome,
@@ -62,8 +63,8 @@ _HOMES = {
     "catalogue": ("Catalogue",),
     "convention": ("Convention", "LoweredLayer"),
     "devices": (
-        "Charge", "Charges", "Cost", "Device", "Evidence", "Factor", "Outcome", "Parameter",
-        "one_of", "option", "parameter", "prices",
+        "Charge", "Charges", "Cost", "Device", "Due", "Evidence", "Factor", "Outcome",
+        "Parameter", "one_of", "option", "parameter", "prices",
     ),
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
@@ -101,6 +102,7 @@ __all__ = [
     "Costs",
     "Coverage",
     "Device",
+    "Due",
     "Elementwise",
     "Estimate",
     "Evidence",

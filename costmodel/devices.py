@@ -18,11 +18,12 @@ from costmodel.errors import (
     ScenarioError,
     UnitError,
     UnknownNameError,
+    fault,
     nearest,
 )
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
-from costmodel.sizes import as_float, least, most
+from costmodel.sizes import Sizes, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
 
@@ -159,7 +160,7 @@ class Charge:
 
 
 class Charges(Protocol):
-    """Charges that are reckoned at once and written out when somebody asks for them.
+    """Charges of which it is known at once what is due, and that are written out when asked for.
 
     A device that makes many for each operator saves most of its time so. What is due must be
     what the charges say.
@@ -199,10 +200,10 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
         raise ScenarioError(message)
 
 
-def _check_due(due: Sequence[Due], charges: Charges) -> None:
+def _check_due(due: Iterable[Due], charges: Charges) -> None:
     for component, price, count in due:
         if count.__class__ is float:  # that is, nearly always
-            is_sound = 0.0 <= count * price.high < math.inf
+            is_sound = count >= 0.0 and count * price.high < math.inf
         else:
             is_sound = _is_sound(count, price)
         if not is_sound or component not in _COMPONENTS:
@@ -217,43 +218,66 @@ def _finite_times(instance: Any, attribute: Any, value: Any) -> None:
         _finite(instance, attribute, most(value))
 
 
-_Parts: TypeAlias = tuple[Charges, ...]
+def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
+    """Charges in order, and of a cost its parts: sums of sums stay as flat as one sum."""
+    if not hasattr(charges, "__iter__"):
+        message = f"expected several charges, such as Cost([charge]), found {charges!r:.80}"
+        raise TypeError(message)
+    parts: list[Charges] = []
+    for part in charges:
+        parts += part._parts if isinstance(part, Cost) else (part,)  # noqa: SLF001  # its own class
+    return tuple(parts)
 
 
-def _in_order(charges: Iterable[Charges]) -> _Parts:
-    return tuple(charges)
+def _told(part: Charges) -> tuple[Due, ...]:
+    """What a part of a cost says is due, if that can be."""
+    try:
+        told = tuple(part.due)
+    except AttributeError:
+        if hasattr(type(part), "due"):
+            raise
+        message = (
+            "a cost is made of charges, costs, or what says what is `due` and writes its "
+            f"`charges`; found {part!r:.80}"
+        )
+        raise TypeError(message) from None
+    if part.__class__ is not Charge:
+        _check_due(told, part)
+    return told
 
 
-def _written(parts: _Parts) -> tuple[Charge, ...]:
-    return tuple([charge for part in parts for charge in part.charges])
-
-
-@frozen(repr=False, slots=False)
+@frozen(eq=False, repr=False, slots=False)
 class Cost:
     """A sum of charges; `latency_seconds` is None where the device does not model time.
 
-    What it is given may be charges, other costs, or what else can tell its `Charges`.
+    It takes charges, other costs, and whatever else tells its `Charges`.
     """
 
-    _parts: _Parts = field(default=(), converter=_in_order, alias="charges", eq=_written)
+    _parts: tuple[Charges, ...] = field(default=(), converter=_parts, alias="charges")
     latency_seconds: float | None = field(default=None, validator=_finite_times)
-    due: tuple[Due, ...] = field(init=False, eq=False)
+    due: tuple[Due, ...] = field(init=False)
     """What the charges come to."""
 
     @due.default
     def _due(self) -> tuple[Due, ...]:
-        due: list[Due] = []
-        for part in self._parts:
-            told = part.due
-            if part.__class__ is not Charge:
-                _check_due(told, part)
-            due += told
-        return tuple(due)
+        if len(self._parts) == 1:
+            return _told(self._parts[0])
+        return tuple([due for part in self._parts for due in _told(part)])
 
     @cached_property
     def charges(self) -> tuple[Charge, ...]:
         """The lines of the bill, which are made when they are asked for."""
-        return _written(self._parts)
+        return tuple([charge for part in self._parts for charge in part.charges])
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same charges and takes the same time."""
+        if not isinstance(other, Cost):
+            return NotImplemented
+        one, two = (self.charges, self.latency_seconds), (other.charges, other.latency_seconds)
+        return one == two
+
+    def __hash__(self) -> int:
+        return hash((self.charges, self.latency_seconds))
 
     @property
     def energy_joules(self) -> float:
@@ -280,7 +304,8 @@ class Cost:
 
     def __repr__(self) -> str:
         """Write how it is made."""
-        return f"Cost(charges={self.charges!r}, latency_seconds={self.latency_seconds!r})"
+        name = type(self).__qualname__
+        return f"{name}(charges={self.charges!r}, latency_seconds={self.latency_seconds!r})"
 
     def __str__(self) -> str:
         """Write the energy, its range, the time where it is known, and a line for each charge."""
@@ -291,13 +316,20 @@ class Cost:
         time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]
         return "\n  ".join([f"{energy}{bounds}{time}", *map(str, self.charges)])
 
-    @classmethod
-    def together(cls, costs: Sequence[Cost]) -> Cost:
+    def __add__(self, other: Cost) -> Cost:
+        """Both together."""
+        return Cost.together([self, other])
+
+    @staticmethod
+    def together(costs: Iterable[Cost]) -> Cost:
         """All charges; the times one after the other, where every one is known."""
+        costs = list(costs)
         if len(costs) == 1:
             return costs[0]
         times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
-        return cls(costs, sum(times) if times and len(times) == len(costs) else None)
+        if not times or len(times) != len(costs):
+            return Cost(costs)
+        return Cost(costs, sum(times) if Sizes in map(type, times) else math.fsum(times))
 
 
 Outcome: TypeAlias = Cost | Reason
@@ -315,7 +347,7 @@ def checked(answer: Any, who: str) -> Outcome:
     if isinstance(answer, Reason) or (is_cost and (answer.due or answer.latency_seconds)):
         known: Outcome = answer
         return known
-    found = "a Cost without charges" if is_cost else repr(answer)
+    found = "a Cost with nothing due" if is_cost else repr(answer)
     message = (
         f"{who}: expected a Cost with charges, Free(reason) or Unpriced(reason), "
         f"found {found:.80} (is a `return` missing?)"
@@ -420,7 +452,7 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
     return mark
 
 
-@frozen
+@frozen(slots=False)
 class Device:
     """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
 
@@ -471,9 +503,10 @@ class Device:
         if rule is not None:
             try:
                 answer = getattr(self, rule)(operator, scenario)
-            except OverflowError:
-                message = f"device {self.name!r}, rule {rule!r}: larger than a number can be"
-                raise ScenarioError(message) from None
+            except OverflowError as error:
+                place = fault(error, type(self))
+                message = f"device {self.name!r}: larger than a number can be: {place}"
+                raise ScenarioError(message) from error
             if isinstance(answer, Cost) and answer.due:
                 return answer
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")

@@ -44,8 +44,8 @@ def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
 def standing(line: Line) -> str:
     """Whether a layer is `priced`, `partial`, `free` or `unpriced`."""
     if line.unpriced:
-        return "partial" if line.cost.charges else "unpriced"
-    return "priced" if line.cost.charges else "free"
+        return "partial" if line.cost.due else "unpriced"
+    return "priced" if line.cost.due else "free"
 
 
 def some(names: Sequence[str], limit: int = 3) -> str:
@@ -93,7 +93,7 @@ def _energy(line: Line) -> str:
     cost = line.cost
     value = _joules(cost.energy_joules)
     if line.unpriced:
-        return f"at least {value}" if cost.charges else "not known"
+        return f"at least {value}" if cost.due else "not known"
     low, high = cost.energy_joules_low, cost.energy_joules_high
     return value if low == high else f"{value} ({_joules(low)} to {_joules(high)})"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import pickle
 import re
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import pytest
 from attrs import evolve, frozen
+from figures import near
 
 from costmodel import (
     Activation,
@@ -461,21 +462,21 @@ def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("due", "charges", "error", "message"),
+    ("due", "charges", "message"),
     [
         # What the charges themselves say is wrong is said in their words.
-        (-3.0, lambda: [charge(-3)], ScenarioError, "factor 0: the product is -3.0; expected 0"),
-        (1e308, lambda: [charge(1e308)], ScenarioError, "factor 0: the product is larger than a"),
-        (-3.0, lambda: [charge(3)], ScenarioError, "energy_per_one: the product is -3.0; expected"),
-        (1e308, list, ScenarioError, "energy_per_one: the product is larger than a number can be"),
-        (math.nan, list, ScenarioError, "energy_per_one: the product is nan; expected 0 or more"),
-        (-3, list, ScenarioError, "energy_per_one: the product is -3; expected 0 or more"),
-        (Sizes([1, 2]) - 2, list, ScenarioError, "energy_per_one: the product is -1.0; expected 0"),
-        (Sizes([1, 0]) * 1e308, list, ScenarioError, "energy_per_one: the product is larger than"),
+        (-3.0, lambda: [charge(-3)], "factor 0: the product is -3.0; expected 0"),
+        (1e308, lambda: [charge(1e308)], "factor 0: the product is larger than a"),
+        (-3.0, lambda: [charge(3)], "energy_per_one: the product is -3.0; expected"),
+        (1e308, list, "energy_per_one: the product is larger than a number can be"),
+        (math.nan, list, "energy_per_one: the product is nan; expected 0 or more"),
+        (-3, list, "energy_per_one: the product is -3; expected 0 or more"),
+        (Sizes([1, 2]) - 2, list, "energy_per_one: the product is -1.0; expected 0"),
+        (Sizes([1, 0]) * 1e308, list, "energy_per_one: the product is larger than"),
     ],
 )  # fmt: skip
 def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
-    due: Any, charges: Any, error: type[Exception], message: str
+    due: Any, charges: Any, message: str
 ) -> None:
     class Strange:
         due: Any = ()
@@ -485,7 +486,7 @@ def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
             return charges()
 
     Strange.due = [("compute", number(high=5.0), due)]
-    with pytest.raises(error, match=f"^{re.escape(message)}"):
+    with pytest.raises(ScenarioError, match=f"^{re.escape(message)}"):
         Cost([Strange()])
 
 
@@ -493,6 +494,69 @@ def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
 def test_nothing_may_be_due(count: Any) -> None:
     assert Cost([Told([("compute", number(), count)], [])]).due[0][2] is count
     assert always(charge(count).count == count)
+
+
+@pytest.mark.parametrize("count", [-3.0, -3, -1e-320, Sizes([2]) - 3])
+def test_less_than_nothing_is_not_due_at_any_price(count: Any) -> None:
+    with pytest.raises(ScenarioError, match="expected 0 or more"):
+        Cost([Told([("inputs", number(0.0), count)], [])])
+
+
+def test_what_is_due_may_be_told_one_by_one() -> None:
+    class OneByOne:
+        charges = (charge(3), charge(4))
+
+        @property
+        def due(self) -> Any:
+            yield from (due for made in self.charges for due in made.due)
+
+    assert Cost([OneByOne()]).energy_joules == Cost([charge(3), charge(4)]).energy_joules == 14
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (3, "expected several charges, such as Cost([charge]), found 3"),
+        (charge(3), "expected several charges, such as Cost([charge]), found Charge(component="),
+        ([3], "a cost is made of charges, costs, or what says what is `due` and writes its"),
+        ([Free("no reason")], "a cost is made of charges, costs"),
+    ],
+)
+def test_what_is_no_charge_is_told(given: Any, found: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(found)):
+        Cost(given)
+
+
+def test_a_cost_of_many_costs_is_as_flat_as_one() -> None:
+    total = Cost(latency_seconds=0.0)
+    for _ in range(1000):
+        total = total + Cost([charge(1)], 0.1)
+    assert len(total.charges) == 1000
+    assert total.latency_seconds == near(100)
+    assert pickle.loads(pickle.dumps(total)) == total  # noqa: S301  # its own
+    assert Cost.together([Cost(latency_seconds=0.1)] * 10).latency_seconds == 1.0
+
+
+def test_a_cost_of_a_class_of_its_own_says_so() -> None:
+    class Own(Cost):
+        pass
+
+    assert repr(Own([], 0.5)) == (
+        "test_a_cost_of_a_class_of_its_own_says_so.<locals>.Own(charges=(), latency_seconds=0.5)"
+    )
+    assert Own([charge(1)]) == Cost([charge(1)])
+    assert Cost([charge(1)]) != 3
+
+
+@pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301  # its own
+def test_a_copy_of_a_device_prices_the_same(copied: Any) -> None:
+    work = Contraction(inputs=[(8,)], parameters=[(8, 4)], loops={"n": 4, "k": 8}, reduction=8)
+    for name in ("horowitz-45nm", "cpu", "loihi"):
+        one = device(name)
+        one.price(work, Scenario(rates=10.0))
+        twin = copied(one)
+        assert twin == one
+        assert twin.price(work, Scenario(rates=10.0)) == one.price(work, Scenario(rates=10.0))
 
 
 def test_what_is_due_goes_to_a_component() -> None:
@@ -506,7 +570,7 @@ def test_what_is_due_goes_to_a_component() -> None:
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        (None, "None"), (3.0, "3.0"), (Free, "<class"), (Cost(), "a Cost without charges"),
+        (None, "None"), (3.0, "3.0"), (Free, "<class"), (Cost(), "a Cost with nothing due"),
         (charge(1), "Charge"), ([charge(1)], r"\[Charge"),
     ],
     ids=str,
@@ -533,7 +597,7 @@ def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
     ids=["memory", "arithmetic", "beyond what Python writes"],
 )
 def test_what_no_number_can_hold_is_told(operator: Operator) -> None:
-    told = "^device 'horowitz-45nm', rule '.*': larger than a number can be$"
+    told = "^device 'horowitz-45nm': larger than a number can be: OverflowError: .*, in Horowitz"
     with pytest.raises(ScenarioError, match=told):
         device("horowitz-45nm").price(operator)
 

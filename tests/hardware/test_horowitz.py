@@ -124,6 +124,12 @@ def test_a_price_of_one_size_and_of_many_is_the_same(bits: int) -> None:
     ]
 
 
+def test_a_memory_is_never_smaller_than_the_least() -> None:
+    assert chip(min_sram_size=2**18).sram_access(64) == chip().sram_access(2**18)
+    assert chip(min_sram_size=2**18).sram_access(2**20) == chip().sram_access(2**20)
+    assert chip(min_sram_size=2**31).sram_access(64) == chip().sram_access(2**30)
+
+
 def test_fixed_tensors_cost_nothing_and_a_move_of_them_says_so() -> None:
     wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
     assert set(wired.price(dense(FixedPoint(8), FixedPoint(8))).components) == {"compute"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from costmodel import (
     Charge,
@@ -289,6 +290,24 @@ class ChargesMoreForACopy(Honest):
 
 
 @frozen
+class CannotBeCopied(Honest):
+    lock: Any = field(init=False, eq=False, factory=threading.Lock)
+
+
+@frozen
+class ForgetsItselfInACopy(Honest):
+    rounds: int = field(init=False, eq=False, default=1)
+
+    def __deepcopy__(self, memory: Any) -> Any:
+        twin = evolve(self)
+        object.__setattr__(twin, "rounds", 2)
+        return twin
+
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        return self.times(operator, scenario, self.rounds)
+
+
+@frozen
 class HandsOutItsBooks(Honest):
     books: dict[str, Parameter] = field(init=False, eq=False, factory=dict)
 
@@ -362,6 +381,8 @@ LIARS = {
     ChargesThePriceTwice.made:
         "test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else",
     ChargesMoreForACopy.made: "test_the_same_question_has_the_same_answer",
+    CannotBeCopied.made: "test_a_copy_of_it_prices_the_same",
+    ForgetsItselfInACopy.made: "test_a_copy_of_it_prices_the_same",
     HandsOutItsBooks.made: "test_a_caller_cannot_change_it",
     CannotBeWritten.made: "test_it_is_the_same_after_it_is_written_to_a_file",
     TakesAnyName.made: "test_a_parameter_that_it_does_not_have_is_told",

@@ -173,7 +173,8 @@ class Horowitz(Device):
     def sram_access(self, bits: float) -> tuple[Share, ...]:
         """Energy of one 64-bit access to an SRAM of `bits` bits, as shares of published figures.
 
-        Exact at 8 KB, 32 KB and 1 MB; a memory beyond SRAM_BANK is made of banks of that size.
+        Exact at 8 KB, 32 KB and 1 MB; a memory has at least `min_sram_size` bits, and one beyond
+        SRAM_BANK is made of banks of that size.
         """
         return self._srams.shares(bits)
 
