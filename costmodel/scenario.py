@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -109,10 +109,15 @@ class Scenario:
     input_shapes: Mapping[str, Shape] = field(factory=dict, converter=_shapes)
 
     def at(self, layer: str) -> Scenario:
-        """The same conditions with the rate of one layer, where rates are given by layer."""
+        """The same conditions with the rate of one layer, where rates are given by layer.
+
+        A part of a composed layer, such as `block/dense`, has the rate of the whole unless it is
+        given one of its own.
+        """
         if not isinstance(self.rates, MappingProxyType):
             return self
-        return evolve(self, rates=self.rates.get(layer))
+        given = (self.rates[whole] for whole in _wholes(layer) if whole in self.rates)
+        return evolve(self, rates=next(given, None))
 
     @property
     def rate(self) -> float:
@@ -131,7 +136,7 @@ class Scenario:
         return self.rates
 
     def check_rates(self, layers: Iterable[str]) -> None:
-        """Check that every rate given by name belongs to one of `layers`.
+        """Check that every rate given by name belongs to one of `layers`, or to several parts.
 
         Raises:
             ScenarioError: a rate for a layer that is not there.
@@ -139,8 +144,15 @@ class Scenario:
         """
         if not isinstance(self.rates, MappingProxyType):
             return
-        known = set(layers)
+        known = {whole for layer in layers for whole in _wholes(layer)}
         for name in self.rates.keys() - known:
             near = nearest(name, known)
             message = f"a firing rate is given for {name!r}, which is no layer"
             raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
+
+
+def _wholes(layer: str) -> Iterator[str]:
+    """The layer, and the composed layers that it is a part of."""
+    while layer:
+        yield layer
+        layer = layer.rpartition("/")[0]

@@ -30,6 +30,16 @@ def synapse_energy(layer: Any, device: str = "loihi", **conditions: Any) -> Any:
     return bill.bill(device).line(layer).cost.components["synapse"]
 
 
+def test_a_part_of_a_composed_layer_has_the_rate_of_the_whole() -> None:
+    scenario = Scenario(rates={"block": 3.0, "block/dense": 5.0, "other": 7.0})
+    parts = ("block", "block/dense", "block/dense/matmul", "block/norm", "blocks", "other/a/b")
+    found = [scenario.at(name).rates for name in parts]
+    assert found == [3.0, 5.0, 5.0, 3.0, None, 7.0]
+    scenario.check_rates(["block/dense/matmul", "other"])
+    with pytest.raises(ScenarioError, match="given for 'other', which is no layer"):
+        scenario.check_rates(["block/dense", "others/a"])
+
+
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [

@@ -28,6 +28,7 @@ _PACKAGES: Final = {
 MOST_HOLDERS: Final = 20
 """Layers around one layer that each hold the next, as a wrapper does."""
 
+TIME_DISTRIBUTED: Final = "keras.TimeDistributed"
 _SEQUENTIAL: Final = "keras.Sequential"
 _FUNCTIONAL: Final = "keras.Functional"
 
@@ -97,6 +98,67 @@ class ModelView(NamedTuple):
     calls: tuple[Call, ...]
     inputs: tuple[Key, ...]
     outputs: tuple[Key, ...]
+
+
+class StepView:
+    """A layer of a model that a TimeDistributed layer applies to every step.
+
+    To apply a model to every step is to apply each of its layers to every step.
+    """
+
+    kind = TIME_DISTRIBUTED
+    base_kinds: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = {}
+    plain_settings = settings
+
+    def __init__(self, held: LayerView) -> None:
+        """Take the place of `held`, a layer of the model."""
+        self.held = held
+        self.name, self.identity = held.name, held.identity
+        self.sort: Hashable = (self.kind, held.sort)
+
+    @property
+    def parameter_count(self) -> int | None:
+        """That of the layer."""
+        return self.held.parameter_count
+
+    @property
+    def quantization(self) -> str | None:
+        """That of the layer."""
+        return self.held.quantization
+
+    def model(self) -> ModelView | None:
+        """The graph of a model within the model."""
+        inner = self.held.model()
+        return over_steps(inner) if inner else None
+
+    def child(self, _: str) -> LayerView:
+        """The layer."""
+        return self.held
+
+    def children(self, name: str) -> Sequence[LayerView]:
+        """It holds one."""
+        raise KeyError(name)
+
+    def arguments(self, call: Call) -> Arguments:
+        """What the layer was called with in the model."""
+        return self.held.arguments(call)
+
+
+def steps_of(view: LayerView) -> ModelView | None:
+    """The graph of the model that a TimeDistributed layer holds, if it holds one."""
+    held = view.child("layer")
+    inner = steps_of(held) if held.kind == TIME_DISTRIBUTED else held.model()
+    return over_steps(inner) if inner else None
+
+
+def over_steps(model: ModelView) -> ModelView:
+    """A model whose layers are applied to every step; shapes were recorded of one step only."""
+    calls = [
+        call._replace(layer=StepView(call.layer), input_shapes=(), output_shapes=None)
+        for call in model.calls
+    ]
+    return model._replace(calls=tuple(calls))
 
 
 def kind_of(module: str, class_name: str) -> str:

@@ -266,6 +266,8 @@ class _Assembly:
             self._add_behind_unknown(call, path, ports)
             return
         inner, ruling = view.model(), None
+        if view.kind == graph.TIME_DISTRIBUTED and inner is None:
+            inner = graph.steps_of(view)
         if inner is None:
             ruling = self._ruling(view)
             if ruling is None:
@@ -423,12 +425,13 @@ class _Assembly:
         shares: str | None,
     ) -> Layer:
         view = call.layer
-        call_of = {CALL: view.arguments(call)} if ruling.asks else {}
+        asks = ruling.asks or isinstance(view, graph.StepView)
+        call_of = {CALL: view.arguments(call)} if asks else {}
         if inputs and not ruling.holds:
             layer = self._alike(ruling, name, inputs, view, call_of, shares)
             return _as_kept(layer, view) if view.kind in QUANTIZED_KINDS else layer
         layer = make_layer(ruling.cls, name, inputs, view, self.rules, shares, call_of=call_of)
-        if layer.outputs or not call.output_shapes:
+        if layer.outputs:
             return layer
         # Only the source knows what a wrapper gives whose inner layer has no rule.
         work = work_of(layer)
@@ -508,10 +511,14 @@ def make_layer(
     *,
     call_of: Mapping[str, Any] = MappingProxyType({}),
 ) -> Layer:
-    """The layer that a view shows, by its class; a wrapper gets the layers that it holds first."""
+    """The layer that a view shows, by its class; a wrapper gets the layers that it holds first.
+
+    These are called with their inputs alone, but for a layer in the place of which a view stands.
+    """
     if not issubclass(cls, Wrapper):
         return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
-    makers = cls.makers(view, lambda held: functools.partial(_held, held, rules))
+    given = call_of.get(CALL) if isinstance(view, graph.StepView) else None
+    makers = cls.makers(view, lambda held: functools.partial(_held, held, rules, given=given))
     known = {"held": cls.fitted(inputs, makers), **call_of}
     return cls.from_settings(name, view.kind, inputs, _with(known, view.settings), shares)
 
@@ -528,11 +535,17 @@ def _as_kept(layer: Layer, view: LayerView) -> Layer:
     )  # fmt: skip
 
 
-def _held(view: LayerView, rules: LayerRules, inputs: tuple[Tensor, ...]) -> Layer:
+def _held(
+    view: LayerView,
+    rules: LayerRules,
+    inputs: tuple[Tensor, ...],
+    *,
+    given: Arguments | None = None,
+) -> Layer:
     """The layer that a view of a held layer shows, for what its holder gives it."""
     cls = rules.find(view.kind, view.base_kinds)
     if cls is not None and inputs:
-        call_of = {CALL: Arguments.of_inputs(len(inputs))}
+        call_of = {CALL: given or Arguments.of_inputs(len(inputs))}
         return _as_kept(make_layer(cls, view.name, inputs, view, rules, call_of=call_of), view)
     reason = _BEHIND_UNKNOWN if cls else rules.reason_unknown(view.kind)
     return UnknownLayer(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import pytest
 from attrs import frozen
 from keras import layers
+from tensorflow_counts import multiply_accumulates
 from worlds import CATALOGUE, HOUSE, plugin, world
 
-from costmodel import Scenario, read
+from costmodel import Scenario, estimate, measure_rates, read
 from costmodel.formats import infer
+from costmodel.layer import UnknownLayer
 from costmodel.numerics import FixedPoint
 from costmodel_keras.graph import kind_of
 from costmodel_keras.layers.basic import Dense
@@ -83,3 +86,83 @@ def test_a_normalised_kernel_costs_what_the_layer_itself_does(source: Any) -> No
     )
     assert normalised.operators() == plain.operators()
     assert normalised.parameter_count == plain.parameter_count + 4
+
+
+# ------------------------------------------------------------------ models over time
+
+FRAME = (8, 8, 3)
+
+
+def convolutional() -> Any:
+    return keras.Sequential(
+        [keras.Input(FRAME), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)]
+    )
+
+
+def branching() -> Any:
+    """Branches, functions of keras.ops with numbers of their own, and attention."""
+    image = keras.Input(FRAME)
+    one = layers.Conv2D(4, 3, padding="same")(image)
+    both = layers.concatenate([layers.add([one, layers.Conv2D(4, 1)(image)]), one])
+    rows = keras.ops.reshape(both * 2.0 + 1.0, (-1, 64, 8))
+    return keras.Model(
+        image, layers.GlobalAveragePooling1D()(layers.MultiHeadAttention(2, 4)(rows, rows))
+    )
+
+
+def nested() -> Any:
+    stem = keras.Sequential([layers.Conv2D(2, 3), layers.BatchNormalization(), layers.ReLU()])
+    return keras.Sequential([keras.Input(FRAME), stem, layers.Flatten(), layers.Dense(3)])
+
+
+@pytest.mark.parametrize("axes", [(6,), (2, 3)], ids=["steps", "steps of steps"])
+@pytest.mark.parametrize("make", [convolutional, branching, nested])
+def test_a_model_over_time_is_its_layers_over_time(make: Any, axes: Any) -> None:
+    inner = make()
+    holder = inner
+    for _ in axes:
+        holder = layers.TimeDistributed(holder)
+    inputs = keras.Input((*axes, *FRAME))
+    model = keras.Model(inputs, holder(inputs))
+    network, alone = read(model, catalogue=CATALOGUE), read(inner, catalogue=CATALOGUE)
+    assert network.macs == multiply_accumulates(model) == 6 * alone.macs
+    assert network.parameter_count == alone.parameter_count == model.count_params()
+    assert network.layers[-1].outputs[0].shape == (*axes, *alone.layers[-1].outputs[0].shape)
+    assert estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu").is_complete
+    assert read(model.to_json(), catalogue=CATALOGUE) == network
+    assert read(network.to_json(), catalogue=CATALOGUE) == network
+
+
+def test_a_model_over_time_takes_a_number_of_steps() -> None:
+    inputs = keras.Input((None, *FRAME), name="frames")
+    model = keras.Model(inputs, layers.TimeDistributed(convolutional())(inputs))
+    one, five = (
+        read(model, input_shapes={"frames": (steps, *FRAME)}, catalogue=CATALOGUE).macs
+        for steps in (1, 5)
+    )
+    assert five == 5 * one > 0
+
+
+def test_a_layer_that_nobody_knows_in_a_model_over_time_is_named_with_its_weights() -> None:
+    class Mystery(layers.Dense):
+        pass
+
+    inner = keras.Sequential([keras.Input((5,)), Mystery(4, name="odd"), layers.ReLU()])
+    inputs = keras.Input((3, 5))
+    network = read(
+        keras.Model(inputs, layers.TimeDistributed(inner, name="holder")(inputs)),
+        catalogue=CATALOGUE,
+    )
+    assert isinstance(network.layer("holder/odd"), UnknownLayer)
+    assert network.parameter_count == 24
+    assert network.macs == 0
+
+
+def test_measured_rates_reach_the_layers_of_a_model_over_time() -> None:
+    inputs = keras.Input((3, *FRAME))
+    model = keras.Model(inputs, layers.TimeDistributed(convolutional(), name="frames")(inputs))
+    rates = measure_rates(model, np.ones((2, 3, *FRAME), "float32"))
+    found = estimate(model, "loihi", scenario=Scenario(rates=rates), catalogue=CATALOGUE)
+    (convolution,) = [line for line in found.bill("loihi").lines if "conv2d" in line.layer.name]
+    assert convolution.layer.name.startswith("frames/")
+    assert convolution.cost.energy_joules > 0
