@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ if TYPE_CHECKING:
     from costmodel.sizes import Sizes
     from costmodel.tensor import Shape, Tensor
     from costmodel.variants import Costs, Variants
+
+
+def _frozen(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
+# Networks, scenarios and estimates may be copied, and sent to other processes.
+copyreg.pickle(MappingProxyType, lambda mapping: (_frozen, (dict(mapping),)))
 
 _HOMES = {
     "comparison": ("Comparison", "compare"),

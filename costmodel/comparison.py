@@ -11,8 +11,16 @@ from attrs import field, frozen
 from costmodel.bills import Bill, Line
 from costmodel.devices import Charge
 from costmodel.estimates import Estimate
-from costmodel.rendering import left_out, scenario_dict, shown_energy, some, standing
+from costmodel.rendering import (
+    conditions,
+    left_out,
+    scenario_dict,
+    shown_energy,
+    some,
+    standing,
+)
 from costmodel.report import Column, Table
+from costmodel.scenario import Scenario
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
@@ -340,7 +348,9 @@ def _title(comparison: Comparison) -> str:
     devices = {side.device for side in sides}
     network = networks.pop() if len(networks) == 1 else "two networks"
     where = f"{network} on {devices.pop()}" if len(devices) == 1 else network
-    return f"{where}: energy by {sides[0].label} and by {sides[1].label}"
+    title = f"{where}: energy by {sides[0].label} and by {sides[1].label}"
+    told = dict.fromkeys(conditions(side.estimate.scenario) for side in sides)
+    return title if list(told) == [conditions(Scenario())] else f"{title}, {' and '.join(told)}"
 
 
 def _footnotes(differences: Iterable[Difference]) -> Mapping[str, list[str]]:

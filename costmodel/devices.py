@@ -27,6 +27,9 @@ from costmodel.sizes import Sizes, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
 
+GIVEN: Final = "given by the caller"
+"""The source of a number that no file holds."""
+
 
 class Evidence(StrEnum):
     """How well a number is known."""
@@ -118,11 +121,22 @@ class Charge:
 
     @count.default
     def _product(self) -> float:
-        return _product(self.factors)
+        try:
+            return _product(self.factors)
+        except (TypeError, IndexError, ValueError):
+            message = (
+                "expected factors such as (Factor('operations', 8), Factor('examples', 2)), "
+                f"found {self.factors!r:.80}"
+            )
+            raise TypeError(message) from None
 
     def __attrs_post_init__(self) -> None:
-        """Check the component and the product."""
+        """Check the component, the price and the product."""
         _check_component(self.component)
+        price: Any = self.parameter
+        if not isinstance(price, Parameter):
+            message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
+            raise TypeError(message)
         _check_count(self.count, self.parameter, self.factors)
 
     @property
@@ -369,10 +383,18 @@ def parameter(unit: str, *, optional: bool = False) -> Any:
 
     """
     _check_si(unit)
-    metadata = {_UNIT: unit}
-    if optional:
-        return field(kw_only=True, default=None, metadata=metadata)
-    return field(kw_only=True, metadata=metadata)
+
+    def check(_: Any, attribute: Any, value: Any) -> None:
+        is_missing = value is None and optional
+        if not is_missing and (not isinstance(value, Parameter) or value.unit != unit):
+            found = (
+                f"a Parameter in {value.unit!r}" if isinstance(value, Parameter) else repr(value)
+            )
+            message = f"{attribute.name}: expected a Parameter in {unit!r}, found {found:.80}"
+            raise TypeError(message)
+
+    default: Any = {"default": None} if optional else {}
+    return field(kw_only=True, validator=check, metadata={_UNIT: unit}, **default)
 
 
 def _check_si(unit: str) -> None:
@@ -438,7 +460,9 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
 
     """
     strange = [
-        one for one in operators if not (isinstance(one, type) and issubclass(one, Operator))
+        one
+        for one in operators
+        if not (isinstance(one, type) and issubclass(one, Operator) and one is not Operator)
     ]
     if strange or not operators:
         found = f"{strange[0]!r:.80}" if strange else "nothing"
@@ -616,7 +640,7 @@ def _check_scenario(given: object) -> None:
 def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:
     try:
         quantity = parse_quantity(str(value), unit)
-        return Parameter(name, quantity.value, unit, "given by the caller", Evidence.ASSUMED)
+        return Parameter(name, quantity.value, unit, GIVEN, Evidence.ASSUMED)
     except UnitError as error:
         message = f"{where}: {error}"
         raise CostModelError(message) from None

@@ -6,7 +6,7 @@ import gc
 import json
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -206,13 +206,14 @@ def lower(
 
 
 def price(
-    lowered: Sequence[LoweredLayer],
+    lowered: Iterable[LoweredLayer],
     device: Device,
     scenario: Scenario | None = None,
     convention: Convention | None = None,
 ) -> Bill:
     """The price of lowered work on one device."""
     scenario, convention = scenario or Scenario(), convention or Convention()
+    lowered = tuple(lowered)  # kept, so that no work takes the identity of another
     known: dict[tuple[int, Rates | None], Answer] = {}
     by_layer = isinstance(scenario.rates, Mapping)
     local, lines = scenario, []

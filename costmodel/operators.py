@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
-from costmodel.sizes import always, larger, least, product
+from costmodel.sizes import always, as_size, larger, least, product
 from costmodel.tensor import Tensor, as_tensors
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Operator:
 
 def _loops(loops: Mapping[str, int] | Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     pairs = loops.items() if hasattr(loops, "items") else loops
-    return tuple([(name, size) for name, size in pairs])
+    return tuple([(name, as_size(size)) for name, size in pairs])
 
 
 @frozen(kw_only=True)
@@ -136,7 +136,7 @@ class Contraction(Operator):
     """
 
     loops: tuple[tuple[str, int], ...] = field(converter=_loops)
-    reduction: int = field(validator=_at_least(1))
+    reduction: int = field(converter=as_size, validator=_at_least(1))
 
     def __attrs_post_init__(self) -> None:
         """Refuse a loop of less than no turns, and an output of more products than there are."""
@@ -195,7 +195,7 @@ class Elementwise(Operator):
     """The same small function at every element; `steps` operations for each."""
 
     function: str = field(validator=_known(ELEMENTWISE))
-    steps: int = field(default=1, validator=_at_least(0))
+    steps: int = field(default=1, converter=as_size, validator=_at_least(0))
 
     @property
     def count(self) -> int:
@@ -234,7 +234,7 @@ class Reduction(Operator):
     """Many elements to one: pooling. `window` elements meet in every output element."""
 
     function: str = field(validator=_known(REDUCTIONS))
-    window: int = field(validator=_at_least(1))
+    window: int = field(converter=as_size, validator=_at_least(1))
 
     @property
     def connections(self) -> int:

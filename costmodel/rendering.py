@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.devices import COMPONENTS, Charge, Cost
+from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
+from costmodel.numerics import FLOAT32
 from costmodel.operators import Unpriced
 from costmodel.report import Column, Table
 from costmodel.tensor import show_shape
@@ -169,14 +170,25 @@ def _cells(line: Line, *, exact: bool) -> tuple[str, ...]:
 
 
 def _title(estimate: Estimate) -> str:
-    scenario = estimate.scenario
-    rates = scenario.rates
-    given = "" if rates is None else f", {rates:g} Hz" if isinstance(rates, float) else ", rates"
-    steps = f"{scenario.timesteps} timestep{'s' if scenario.timesteps > 1 else ''}"
     return (
-        f"{estimate.network.name}: energy of one batch of {scenario.batch}, {steps} of "
-        f"{format_quantity(scenario.dt, 's')}{given}, convention {estimate.convention.name}"
+        f"{estimate.network.name}: energy of {conditions(estimate.scenario)}, "
+        f"convention {estimate.convention.name}"
     )
+
+
+def conditions(scenario: Scenario) -> str:
+    """The conditions that change a number, in words."""
+    rates = scenario.rates
+    steps = f"{scenario.timesteps} timestep{'s' if scenario.timesteps > 1 else ''}"
+    duration = format_quantity(scenario.dt, "s")
+    given = [f"one batch of {scenario.batch}", f"{steps} of {duration}"]
+    if rates is not None:
+        given.append(f"{rates:g} Hz" if isinstance(rates, float) else "rates")
+    if scenario.default_format != FLOAT32:
+        given.append(f"default format {scenario.default_format}")
+    if scenario.source_format is not None:
+        given.append(f"source format {scenario.source_format}")
+    return ", ".join(given)
 
 
 def _footer(estimate: Estimate, *, exact: bool) -> Iterator[tuple[str, ...]]:
@@ -251,8 +263,27 @@ def _notes(estimate: Estimate) -> Iterator[str]:
             told.setdefault(listed, []).append(name)
         for lines, names in told.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
+    yield from changed(bill.device for bill in estimate.bills.values())
     yield from left_out(bill.device for bill in estimate.bills.values())
     yield from estimate.problems
+
+
+def changed(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for each device of which a caller changed numbers, or whose settings are chosen."""
+    for device in devices:
+        choices = device.option_choices()
+        settings = [
+            f"{name} {value}"
+            for name, value in device.settings.items()
+            if value != choices[name].default
+        ]
+        numbers = [
+            f"{name} {figure}"
+            for name, figure in device.parameters.items()
+            if figure.source == GIVEN
+        ]
+        if settings or numbers:
+            yield f"set on {device.name}: {'; '.join([*settings, *numbers])}"
 
 
 def left_out(devices: Iterable[Device]) -> Iterator[str]:

@@ -78,8 +78,13 @@ def _shapes(shapes: Any) -> Mapping[str, Shape]:
     return MappingProxyType(checked)
 
 
-def _format(given: NumericFormat | str) -> NumericFormat:
-    return parse_format(given) if isinstance(given, str) else given
+def _format(given: Any) -> NumericFormat:
+    if isinstance(given, str):
+        return parse_format(given)
+    if not isinstance(given, NumericFormat):
+        message = f"{given!r:.80} is no numeric format; expected one, or its text such as 'int8'"
+        raise ScenarioError(message)
+    return given
 
 
 def _optional_format(given: NumericFormat | str | None) -> NumericFormat | None:

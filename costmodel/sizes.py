@@ -150,10 +150,28 @@ def product(sizes: Iterable[int]) -> int:
         return math.prod(numbers)
 
 
-def as_float(number: float) -> float:
+def as_size(given: Any) -> int:
+    """A whole number as Python's own, which has no end; sizes as they are.
+
+    Raises:
+        TypeError: it is no whole number.
+
+    """
+    if given.__class__ is int or given.__class__ is Sizes:
+        return given
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        message = f"{given!r:.80} is no size; expected a whole number"
+        raise TypeError(message)
+    return operator.index(given)
+
+
+def as_float(number: Any) -> float:
     """The number in floating point, for each variant; infinite where it is larger than that."""
     if number.__class__ is float or number.__class__ is Sizes:
         return number
+    if isinstance(number, str):
+        message = f"{number!r:.80} is no number"
+        raise TypeError(message)
     try:
         return float(number)
     except OverflowError:

@@ -35,11 +35,18 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
     shape = tuple(lengths)
     for length in shape:
         if length is not None and (length.__class__ is not int or not 0 < length <= LONGEST):
+            if _is_foreign(length):
+                return as_shape([int(each) if _is_foreign(each) else each for each in shape])  # type: ignore[arg-type]  # None is not foreign
             _check_many(length, shape)
     if len(shape) > MOST_AXES:
         message = f"a shape of {len(shape):,} axes; expected at most {MOST_AXES}"
         raise ShapeError(message)
     return shape
+
+
+def _is_foreign(length: object) -> bool:
+    """Whether it is a whole number of another library, such as NumPy's."""
+    return hasattr(length, "__index__") and not isinstance(length, int | Sizes)
 
 
 def _check_many(length: int, shape: Shape) -> None:

@@ -216,7 +216,9 @@ def test_a_charge_that_only_one_convention_makes_is_told() -> None:
 def test_the_table_shows_both_sides_and_the_sum() -> None:
     made = bill()
     text = str(compare(made, "cpu", made, "loihi"))
-    assert text.splitlines()[0] == "vision: energy by cpu and by loihi"
+    assert text.splitlines()[0] == (
+        "vision: energy by cpu and by loihi, one batch of 1, 1 timestep of 1 ms, 10 Hz"
+    )
     assert "Total of the network" in text
     assert "price: the sides have different unit prices" in text
 
@@ -224,7 +226,7 @@ def test_the_table_shows_both_sides_and_the_sum() -> None:
 def test_what_both_sides_leave_out_stands_below_the_table() -> None:
     made = bill()
     found = compare(made, "cpu", made, "gpu").table().notes
-    assert "left out on cpu, gpu: idle power, time, batching, caches, utilisation" in found
+    assert "left out on cpu, gpu: idle power, time, batching, caches, utilisation, formats" in found
 
 
 def test_a_comparison_is_plain_values_for_programs() -> None:

@@ -84,6 +84,31 @@ def test_a_parameter_that_no_device_has_is_refused(given: Any, message: str) -> 
         number(**given)
 
 
+@pytest.mark.parametrize(
+    ("price", "factors", "message"),
+    [
+        (3.0, (Factor("moves", 2),), "expected a Parameter as the price of a charge, found 3.0"),
+        (number(), Factor("moves", 2), "expected factors such as (Factor('operations', 8), "),
+        (number(), (2.0,), "expected factors such as"),
+        (number(), (Factor("moves", "8"),), "expected factors such as"),
+    ],
+)  # fmt: skip
+def test_what_a_charge_is_not_made_of_is_told(price: Any, factors: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        Charge("compute", price, factors)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [(3.0, "found 3.0"), ("3 pJ", "found '3 pJ'"), (None, "found None"),
+     (Parameter("p", 1.0, "W", "a test", Evidence.VENDOR), "found a Parameter in 'W'")],
+)  # fmt: skip
+def test_a_device_takes_parameters_in_the_unit_that_it_declares(given: Any, found: str) -> None:
+    message = f"energy_per_element: expected a Parameter in 'J', {found}"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        Toy("toy", energy_per_element=given)
+
+
 def test_nothing_may_cost_nothing() -> None:
     assert number(0.0).value == 0
 
@@ -628,6 +653,7 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
         ((Movement, "Movement"), "'Movement'"),
         ((str, Tensor), "<class 'str'>"),
         ((number,), "<function number"),
+        ((Movement, Operator), "<class 'costmodel.operators.Operator'>"),
     ],
 )
 def test_a_rule_names_classes_of_operators(given: Any, found: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +174,27 @@ def test_the_steps_make_what_the_estimate_makes() -> None:
     bill = estimates.price(lowered, CATALOGUE.device("loihi"), scenario, convention)
     made = estimates.collect(PRICED, lowered, [bill], scenario, convention, catalogue=CATALOGUE)
     assert made.to_dict() == on("loihi", scenario=scenario).to_dict()
+
+
+def test_work_that_comes_one_by_one_is_priced_as_that_in_a_row() -> None:
+    def fresh() -> Any:
+        for size in range(1, 50):
+            item = layer(f"layer {size}", update(size))
+            yield costmodel.LoweredLayer(item, [*item.work])
+
+    device = CATALOGUE.device("cpu")
+    alone = [device.price(update(size)).energy_joules for size in range(1, 50)]  # type: ignore[union-attr]
+    bill = costmodel.price(fresh(), device)
+    assert [line.cost.energy_joules for line in bill.lines] == alone
+
+
+@pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301  # its own
+def test_all_values_may_be_copied_and_sent_to_other_processes(copied: Any) -> None:
+    scenario = Scenario(rates={"one": 3.0}, input_shapes={"two": (4,)})
+    found = on("cpu", "loihi", scenario=Scenario(rates=10.0))
+    for value in (scenario, PRICED, found.network, found):
+        assert copied(value) == value
+    assert str(copied(found)) == str(found)
 
 
 def test_the_steps_need_no_conditions() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 from attrs import asdict
 
@@ -192,3 +194,29 @@ def test_an_operator_is_a_value_with_named_fields(operator: Any) -> None:
         operator.inputs = ()
     with pytest.raises(TypeError, match="takes 1 positional argument"):
         type(operator)((SIX,))  # nobody can tell a second tensor from an output
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64, np.uint64])
+def test_sizes_of_numpy_do_not_overflow(kind: Any) -> None:
+    length = kind(100)
+    work = Contraction(
+        inputs=[(length, 4)], loops={str(axis): length for axis in range(10)}, reduction=length
+    )
+    assert work.macs == 10**20
+    assert {type(size) for _, size in work.loops} == {int}
+    assert work == Contraction(
+        inputs=[(100, 4)], loops={str(axis): 100 for axis in range(10)}, reduction=100
+    )
+
+
+@pytest.mark.parametrize("size", [3.5, 4.0, True, "4", None, [4]])
+def test_a_size_is_a_whole_number(size: Any) -> None:
+    message = re.escape(f"{size!r} is no size; expected a whole number")
+    for make in (
+        lambda: Contraction(loops={"k": size}, reduction=1),
+        lambda: Contraction(loops={"k": 4}, reduction=size),
+        lambda: Elementwise(function="add", steps=size),
+        lambda: Reduction(function="max", window=size),
+    ):
+        with pytest.raises(TypeError, match=message):
+            make()

@@ -233,7 +233,7 @@ def test_the_footer_of_an_exact_table_stands_under_its_columns(timed: Device) ->
 def test_what_the_classes_of_devices_leave_out_stands_once_below_the_table() -> None:
     lines = str(of(NETWORKS / "dense.json", "cpu", "loihi", "gpu")).splitlines()
     assert [line for line in lines if line.startswith("left out on ")] == [
-        "left out on cpu, gpu: idle power, time, batching, caches, utilisation",
+        "left out on cpu, gpu: idle power, time, batching, caches, utilisation, formats",
         "left out on loihi: static power, host traffic, time",
     ]
 
@@ -263,10 +263,10 @@ def test_what_a_file_leaves_out_is_told_behind_that_of_its_class(tmp_path: Path)
     )
     (tmp_path / "k1.yaml").write_text(f"{text}\nleaves_out: memory\n")
     found = of(NETWORKS / "dense.json", str(tmp_path / "k1.yaml"), "cpu")
-    line = "left out on k1: idle power, time, batching, caches, utilisation; memory"
-    assert line in str(found).splitlines()
+    own = "idle power, time, batching, caches, utilisation, formats"
+    assert f"left out on k1: {own}; memory" in str(found).splitlines()
     told = found.to_dict()["devices"]["k1"]["leaves_out"]
-    assert told == line.partition(": ")[2]
+    assert told == f"{own}; memory"
 
 
 # ------------------------------------------------------------------ CSV
@@ -339,3 +339,36 @@ def test_a_hop_belongs_to_a_spike_and_not_to_each_of_its_synapses() -> None:
     assert "energy_per_spike_hop" not in chip.parameters
     assert chip.parameters["energy_per_spike"].value == near(183.9e-12)
     assert {item.evidence.value for item in chip.parameters.values()} == {"derived"}
+
+
+# ------------------------------------------------------------------ under which conditions
+
+
+def test_formats_that_are_not_the_usual_stand_above_the_table() -> None:
+    said = [
+        rendering.conditions(Scenario(**given))
+        for given in (
+            {}, {"default_format": "int8"}, {"source_format": "float16"},
+            {"batch": 4, "timesteps": 3, "rates": 10.0, "default_format": "ternary"},
+        )
+    ]  # fmt: skip
+    assert said == [
+        "one batch of 1, 1 timestep of 1 ms",
+        "one batch of 1, 1 timestep of 1 ms, default format fixed<8,7>",
+        "one batch of 1, 1 timestep of 1 ms, source format float16",
+        "one batch of 4, 3 timesteps of 1 ms, 10 Hz, default format ternary",
+    ]
+    found = costmodel.estimate(
+        NETWORKS / "dense.json", "cpu", scenario=Scenario(default_format="int8")
+    )
+    assert "1 ms, default format fixed<8,7>, convention costmodel" in str(found).splitlines()[0]
+
+
+def test_what_was_set_on_a_device_stands_below_the_table() -> None:
+    plain, cheap = costmodel.device("horowitz-45nm"), costmodel.device("cpu")
+    chosen = plain.with_parameters(weights_on_memory="sram", energy_per_dram_access="900 pJ")
+    lines = str(of(NETWORKS / "dense.json", chosen, cheap)).splitlines()
+    assert [line for line in lines if line.startswith("set on ")] == [
+        "set on horowitz-45nm: weights_on_memory sram; energy_per_dram_access 900 pJ"
+    ]
+    assert "set on" not in str(of(NETWORKS / "dense.json", plain, cheap))

@@ -172,6 +172,12 @@ def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) ->
         kwargs = {name: tensor(name, shape) for name, shape in input_shapes.items()}
     else:
         kwargs = {first: {name: tensor(name, shape) for name, shape in input_shapes.items()}}
+        try:
+            return _traced(model, (), kwargs, inputs)
+        except OpeningError as error:
+            strange = ", ".join(map(repr, [name for name in input_shapes if name not in names]))
+            message = f"{strange} is no input of its call, which takes {', '.join(names)}; {error}"
+            raise OpeningError(message) from None
     return _traced(model, (), kwargs, inputs)
 
 

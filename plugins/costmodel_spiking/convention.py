@@ -11,6 +11,7 @@ from attrs import field, frozen
 from attrs.validators import ge, instance_of
 
 from costmodel.convention import Convention, LoweredLayer
+from costmodel.layer import UnknownLayer
 from costmodel.operators import Activation, Contraction, Free, Operator, Unpriced
 from costmodel.tensor import Tensor, show_shape
 from costmodel_spiking.errors import UndefinedAxisError
@@ -69,6 +70,8 @@ class KerasSpiking(Convention):
 
         """
         rule = RULES.get(layer.kind)
+        if rule is not None and isinstance(layer, UnknownLayer):
+            return Unpriced(layer.reason)
         if rule is None:
             return Unpriced(
                 f"KerasSpiking has no rule for kind {layer.kind!r}: "

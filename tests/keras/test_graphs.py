@@ -337,6 +337,17 @@ def test_layers_behind_one_of_unknown_shape_keep_their_places() -> None:
     assert bill.lines[-1].cost.energy_joules > 0
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_a_network_with_an_unknown_layer_may_be_bound(live: bool) -> None:  # noqa: FBT001  # a case
+    double = layers.Lambda(lambda x: x * 2, name="lambda")
+    model = keras.Sequential([keras.Input((None, 4), name="rows"), layers.Dense(3), double])
+    source = model if live else model.to_json()
+    network = read(source, input_shapes={"rows": (5, 4)}, catalogue=CATALOGUE)
+    found = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    assert found.macs == 5 * 4 * 3
+    assert list(found.coverage("cpu").unpriced) == ["lambda"]
+
+
 def test_a_file_with_a_layer_of_unknown_size_claims_no_coverage_of_sizes() -> None:
     model = behind(Weighted(name="odd"), last=False)
     network = read(model.to_json(), catalogue=CATALOGUE)

@@ -58,6 +58,14 @@ def test_a_model_that_was_quantised_is_the_same_live_and_as_json(mode: str) -> N
     assert live.parameter_count == model.count_params()
 
 
+@pytest.mark.parametrize("convention", ["keras-spiking", "qtools"])
+def test_the_ancestors_have_no_count_for_it_either(convention: str) -> None:
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4, name="dense"), layers.ReLU()])
+    model.quantize("int8")
+    found = estimate(model, "horowitz-45nm", convention=convention, on_unpriced="bound")
+    assert "'int8'" in found.coverage("horowitz-45nm").unpriced["dense"][0]
+
+
 def test_mixed_precision_is_no_quantisation() -> None:
     model = model_of(LAYERS["dense"](dtype="mixed_bfloat16"))
     assert read(model, catalogue=CATALOGUE).macs == 3 * 6 * 4 + 3 * 4 * 2

@@ -135,6 +135,11 @@ def test_given_shapes_go_before_those_the_model_was_built_for() -> None:
     assert outputs(network(encoder(), inputs=(9, 6))) == [(9, 3)]
 
 
+def test_the_shape_of_an_input_that_a_call_does_not_take_is_told() -> None:
+    with pytest.raises(ReadError, match="'foo' is no input of its call, which takes inputs"):
+        network(Encoder(), foo=(5, 6))
+
+
 def test_a_model_that_was_never_called_needs_the_shapes() -> None:
     with pytest.raises(ReadError, match=r"was not built: give the shape.*input_shapes="):
         network(Encoder())

@@ -60,7 +60,7 @@ def _size(value: Any) -> int:
         size = int(value)
     except (OverflowError, TypeError, ValueError):
         size = -1
-    if size < 0:
+    if size < 0 or (isinstance(value, float) and size != value):
         message = f"expected a number of bits, 0 or more, found {value!r:.40}"
         raise ValueError(message)
     return size

@@ -72,6 +72,8 @@ def describe(
         QToolsError: QTools has no answer here.
 
     """
+    if layer.unknown:
+        raise QToolsError(layer.unknown)
     if not edges:
         message = "no tensor of a known format reaches it"
         raise QToolsError(message)

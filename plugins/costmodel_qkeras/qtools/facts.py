@@ -19,7 +19,7 @@ class LayerFacts:
 
     `kind` is the bare name of its class. `quantizers` is None for a Keras layer, else what the
     layer's `get_quantizers` lists; `distinct_values` follow its weights where they are known.
-    `kernel_shape` is the shape of its first weight.
+    `kernel_shape` is the shape of its first weight; `unknown` says why nothing else is known.
     """
 
     kind: str
@@ -33,6 +33,7 @@ class LayerFacts:
     center: bool = True
     pool_size: Shape = ()
     distinct_values: tuple[int, ...] = ()
+    unknown: str = ""
 
     def quantizer(self, index: int) -> Quantizer | None:
         """One of the quantizers that the layer lists; QKeras 0.9 lists fewer than qkeras-v3."""

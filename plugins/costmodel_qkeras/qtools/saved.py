@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Input, Layer
+from costmodel.layer import Input, Layer, UnknownLayer
 from costmodel.network import Network
 from costmodel.tensor import Tensor
 from costmodel_qkeras.layers.quantized import Quantized
@@ -45,6 +45,7 @@ def facts_of(layer: Layer) -> LayerFacts:
 
     """
     kind = bare_kind(layer)
+    is_known = kind in _WEIGHTED or kind in kinds.POOLS
     return LayerFacts(
         kind=kind,
         input_shapes=tuple([_shape(layer, tensor) for tensor in layer.inputs]),
@@ -56,6 +57,7 @@ def facts_of(layer: Layer) -> LayerFacts:
         scale=getattr(layer, "scale", True),
         center=getattr(layer, "center", True),
         pool_size=getattr(layer, "pool_size", ()) if kind in kinds.POOLS else (),
+        unknown=layer.reason if is_known and isinstance(layer, UnknownLayer) else "",
     )
 
 
