@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from costmodel.devicefile import SCHEMA, load_device
 from costmodel.devices import Charge, Cost, Device, Evidence
-from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.testing import strategies
 from costmodel.testing.contract import (
@@ -140,6 +141,20 @@ class DeviceContract(Contract):
                 price = charge.parameter
                 found = declared.get(price.name)
                 expect(found == price, f"the price of {_line(charge)} as declared", price, found)
+
+    def test_the_units_of_every_charge_make_joules(self, device: Any) -> None:
+        """Watts take seconds, and joules take none; a count of bytes need not name its unit."""
+
+        @for_all(drawn(device), self.operators(), strategies.scenarios())
+        def law(device: Device, operator: Operator, scenario: Scenario) -> None:
+            for charge in _charges(device.price(operator, scenario)):
+                units = [charge.parameter.unit, *(factor.unit for factor in charge.factors)]
+                try:
+                    found: object = _dimension(units)
+                except UnitError as error:
+                    found = str(error)
+                what = f"the units of {_line(charge)}, {' x '.join(filter(None, units))},"
+                expect(found == _JOULES, what, "joules", found)
 
     def test_every_parameter_has_a_unit_a_source_and_evidence(self, device: Any) -> None:
         """A number that nobody can look up is no number."""
@@ -379,6 +394,23 @@ def _entry(parameter: Parameter) -> dict[str, str]:
     }
     known = {"source": f"source_{parameter.name}", "evidence": parameter.evidence.value}
     return {**numbers, **known, "note": parameter.note}
+
+
+_BASES: Mapping[str, Mapping[str, int]] = {
+    "J": {"J": 1}, "W": {"J": 1, "s": -1}, "s": {"s": 1}, "Hz": {"s": -1}, "V": {"V": 1},
+}  # fmt: skip
+"""The units that make a dimension; bytes and bits are counts."""
+_JOULES: Mapping[str, int] = {"J": 1}
+
+
+def _dimension(units: Iterable[str]) -> Mapping[str, int]:
+    """The exponents of joule, second and volt in a product of units."""
+    exponents: Counter[str] = Counter()
+    for unit in units:
+        upper, _, lower = parse_quantity(f"1 {unit}").unit.partition("/")
+        exponents.update(_BASES.get(upper, {}))
+        exponents.subtract(_BASES.get(lower, {}))
+    return {unit: exponent for unit, exponent in exponents.items() if exponent}
 
 
 def _charges(answer: Outcome) -> tuple[Charge, ...]:

@@ -185,6 +185,27 @@ class CountsAnotherThing(Honest):
 
 
 @frozen
+class ForgetsTheSeconds(Honest):
+    idle_power: Parameter = parameter("W")
+
+    @classmethod
+    def made(cls, **settings: Any) -> Honest:
+        idle = Parameter("idle_power", 1e-3, "W", "a data sheet", Evidence.VENDOR)
+        return super().made(idle_power=idle, **settings)
+
+    def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
+        yield from super().charges(operator, scenario)
+        yield self.charge(self.idle_power, scenario, Factor("operations", operator.elements))
+
+
+@frozen
+class CountsSecondsTwice(Honest):
+    def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
+        time = Factor("time", 1e-3, "s")
+        return Charge("compute", price, (*factors, time, Factor("examples", scenario.batch)))
+
+
+@frozen
 class HasAPriceUpItsSleeve(Honest):
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         yield from super().charges(operator, scenario)
@@ -366,6 +387,8 @@ LIARS = {
     PadsItsCounts.made: "test_the_explanation_adds_up_to_the_energy",
     BooksItElsewhere.made: "test_what_is_due_is_what_the_charges_say",
     CountsAnotherThing.made: "test_what_is_due_is_what_the_charges_say",
+    ForgetsTheSeconds.made: "test_the_units_of_every_charge_make_joules",
+    CountsSecondsTwice.made: "test_the_units_of_every_charge_make_joules",
     HasAPriceUpItsSleeve.made: "test_every_charge_is_at_a_price_that_the_device_declares",
     without_a_source: "test_every_parameter_has_a_unit_a_source_and_evidence",
     LeavesOutWhatNobodyCanRead.made: "test_what_it_leaves_out_is_told_in_words",
