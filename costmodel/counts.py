@@ -174,9 +174,11 @@ class Count:
         yield _listed(counted.operations, style)
 
     def _notes(self) -> Iterator[str]:
+        declares = any(layer.declared_formats() for layer in self.network.layers)
+        which = "weights as declared, others" if declares else "weights"
+        least = "" if self._parameters_known else ">= "
         yield from (
-            f"weights in {name}: {'' if self._parameters_known else '>= '}{size:,} bytes"
-            for name, size in self.weight_bytes.items()
+            f"{which} in {name}: {least}{size:,} bytes" for name, size in self.weight_bytes.items()
         )
         if self.flops:
             yield _FLOPS_RULE

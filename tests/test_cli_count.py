@@ -11,10 +11,10 @@ import pytest
 from console import DENSE, OPEN_AXES, VISION, good, run
 from worlds import CATALOGUE
 
-from costmodel import read
+from costmodel import Contraction, Input, Tensor, read
 from costmodel.convention import Convention
 from costmodel.counts import count, flops
-from costmodel.layer import UnknownLayer
+from costmodel.layer import OperatorLayer, UnknownLayer
 from costmodel.network import Network
 
 
@@ -63,6 +63,22 @@ def test_a_multiply_accumulate_is_two_flops_and_a_comparison_one() -> None:
 def test_flops_are_told_on_request_only() -> None:
     assert "FLOPs" not in good("count", VISION)
     assert "flops" not in counted(VISION)
+
+
+def test_weights_that_declare_a_format_keep_it_and_the_table_says_so(tmp_path: Path) -> None:
+    def product(name: str, form: str | None) -> OperatorLayer:
+        work = Contraction(
+            inputs=[(4,)], parameters=[Tensor((4, 8), form)], outputs=[(8,)],
+            loops={"n": 8, "k": 4}, reduction=4,
+        )  # fmt: skip
+        return OperatorLayer(name, "acme.Product", [(4,)], work=[work])
+
+    path = tmp_path / "both.json"
+    layers = [Input("data", "input", shape=(4,)), product("one", "int8"), product("two", None)]
+    network = Network("both", layers, {"one": ["data"], "two": ["data"]})
+    path.write_text(network.to_json())
+    assert "weights as declared, others in float32: 160 bytes" in good("count", path)
+    assert "\nweights in float32: " in good("count", VISION)
 
 
 @pytest.mark.parametrize(
