@@ -25,7 +25,7 @@ from costmodel import (
     prices,
 )
 from costmodel.devices import Charge, Evidence
-from costmodel.errors import PluginError, ReadError, ShapeError
+from costmodel.errors import PluginError, ReadError, ScenarioError, ShapeError
 from costmodel.layer import OperatorLayer, setting, work_of
 
 VECTOR = (Tensor((4,)),)
@@ -48,6 +48,18 @@ class Clumsy(Device):
     @prices(Activation)
     def activation(self, operator: Any) -> Any:
         """Take no scenario."""
+
+
+@frozen
+class Endless(Device):
+    """Counts further than numbers go."""
+
+    family = "endless"
+
+    @prices(Contraction)
+    def contraction(self, operator: Any, scenario: Any) -> Any:
+        """Raise to a power."""
+        return 2.0 ** (operator.macs * 1000)
 
 
 @frozen
@@ -88,6 +100,17 @@ def test_a_fault_in_the_rule_of_a_device_is_told_with_its_place() -> None:
     message = f"^layer 'dense' on 'toy' cannot be priced: {missing}, {place}$"
     with pytest.raises(PluginError, match=message):
         estimate(one_layer(PRODUCTS), Clumsy("toy", energy=PRICE))
+
+
+def test_a_number_that_is_too_large_is_told_with_the_device_and_the_place() -> None:
+    line = line_of("return 2.0 ** (operator.macs * 1000)")
+    place = rf"OverflowError: .*, in Endless.contraction \({HERE}, line {line}\)"
+    with pytest.raises(
+        ScenarioError, match=f"^device 'toy': larger than a number can be: {place}$"
+    ):
+        Endless("toy").price(PRODUCTS)
+    with pytest.raises(ScenarioError, match=f"^layer 'dense' on 'toy': device 'toy': .*{place}$"):
+        estimate(one_layer(PRODUCTS), Endless("toy"))
 
 
 def test_a_rule_that_cannot_be_called_is_told_with_its_class() -> None:
