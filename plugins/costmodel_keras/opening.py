@@ -14,6 +14,7 @@ import functools
 import inspect
 import re
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -40,6 +41,9 @@ _TRACES: Final = ("_inbound_nodes", "_outbound_nodes", "_losses")
 """What a symbolic call adds to a layer."""
 
 _REASON_LENGTH: Final = 200
+
+_ONE_AT_A_TIME: Final = threading.RLock()
+"""Held while a layer is changed for a call, so that no thread takes the change for its state."""
 
 
 class OpeningError(CostModelError):
@@ -207,6 +211,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
     keras = _keras(layer)
     settings = {**_inference(layer), **kwargs}
     with (
+        _ONE_AT_A_TIME,
         _no_traces(layer),
         _true_shapes(layer, keras),
         _symbolic_weights(layer, keras),
@@ -339,7 +344,7 @@ def _symbolic_weights(layer: Any, keras: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        for weight, cls in classes:
+        for weight, cls in reversed(classes):
             weight.__class__ = cls
 
 

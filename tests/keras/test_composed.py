@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -198,6 +199,16 @@ def test_weights_are_as_they_were_after_reading(name: str) -> None:
     assert [type(weight) for weight in model.weights] == classes
     shape = (1, *model.inputs[0].shape[1:])
     assert np.isfinite(np.asarray(model([np.ones(shape, "float32")]))).all()
+
+
+def test_a_model_that_many_threads_read_is_left_as_it_was() -> None:
+    model = built("transformer")
+    classes = [type(weight) for weight in model.weights]
+    alone = read(model, catalogue=CATALOGUE)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: read(model, catalogue=CATALOGUE), range(24)))
+    assert all(network == alone for network in found)
+    assert [type(weight) for weight in model.weights] == classes
 
 
 def test_what_follows_a_lost_batch_is_unpriced() -> None:
