@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Factor,
         Outcome,
         Parameter,
+        Share,
         one_of,
         option,
         parameter,
@@ -74,7 +75,7 @@ _HOMES = {
     "convention": ("Convention", "LoweredLayer"),
     "devices": (
         "Charge", "Charges", "Cost", "Device", "Due", "Evidence", "Factor", "Outcome",
-        "Parameter", "one_of", "option", "parameter", "prices",
+        "Parameter", "Share", "one_of", "option", "parameter", "prices",
     ),
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
@@ -139,6 +140,7 @@ __all__ = [
     "Reduction",
     "Scenario",
     "Shape",
+    "Share",
     "Sizes",
     "Tensor",
     "Unpriced",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeVar, overload
@@ -41,9 +42,19 @@ class Evidence(StrEnum):
     ASSUMED = "assumed"
 
 
-def _finite(_: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not (math.isfinite(value) and value >= 0):
-        message = f"{attribute.name} is {value!r}; expected a finite number, not negative"
+_LARGEST: Final = 1e100
+"""Of a parameter, in any unit."""
+_MOST_DUE: Final = 1e200
+"""Of what needs no closer look: a share of the largest parameter times as much is a number."""
+
+
+def _figure(_: Any, attribute: Any, value: Any) -> None:
+    if isinstance(value, str):
+        message = f"{attribute.name} is {value!r:.80}; expected a number"
+        raise TypeError(message)
+    if not 0 <= value <= _LARGEST:
+        found = f"{attribute.name} is {value!r}"
+        message = f"{found}; expected a finite number, not negative, of at most {_LARGEST:g}"
         raise ValueError(message)
 
 
@@ -52,12 +63,12 @@ class Parameter:
     """One number of a device, in the SI `unit` beside it, with where it comes from."""
 
     name: str
-    value: float = field(validator=_finite)
+    value: float = field(validator=_figure)
     unit: str
     source: str
     evidence: Evidence
-    low: float = field(kw_only=True, validator=_finite)
-    high: float = field(kw_only=True, validator=_finite)
+    low: float = field(kw_only=True, validator=_figure)
+    high: float = field(kw_only=True, validator=_figure)
     note: str = field(default="", kw_only=True)
 
     @low.default
@@ -99,8 +110,11 @@ class Factor(NamedTuple):
 _VALUE = itemgetter(1)
 
 
-Due: TypeAlias = tuple[str, Parameter, float]
-"""A component, a unit price, and how many times it is due."""
+Share: TypeAlias = tuple[Parameter, float]
+"""A unit price, and how much of it goes into another price."""
+
+Due: TypeAlias = tuple[str, float, tuple[Share, ...]]
+"""A component, how many are due, and the price of one: so much of each of these unit prices."""
 
 
 @frozen
@@ -122,7 +136,8 @@ class Charge:
     @count.default
     def _product(self) -> float:
         try:
-            return _product(self.factors)
+            count = math.prod(map(_VALUE, self.factors))
+            return count if count.__class__ is float else as_float(count)
         except (TypeError, IndexError, ValueError):
             message = (
                 "expected factors such as (Factor('operations', 8), Factor('examples', 2)), "
@@ -132,17 +147,20 @@ class Charge:
 
     def __attrs_post_init__(self) -> None:
         """Check the component, the price and the product."""
-        _check_component(self.component)
+        if self.component not in _COMPONENTS:
+            _check_component(self.component)
+        count = self.count
         price: Any = self.parameter
         if not isinstance(price, Parameter):
             message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
             raise TypeError(message)
-        _check_count(self.count, self.parameter, self.factors)
+        if count.__class__ is Sizes or not 0.0 <= count <= _MOST_DUE:  # seldom
+            _check_count(count, price, self.factors)
 
     @property
     def due(self) -> tuple[Due, ...]:
-        """The count of the one unit price."""
-        return ((self.component, self.parameter, self.count),)
+        """The count, at the one unit price."""
+        return ((self.component, self.count, ((self.parameter, 1.0),)),)
 
     @property
     def charges(self) -> tuple[Charge, ...]:
@@ -189,10 +207,6 @@ class Charges(Protocol):
         """The charges."""
 
 
-def _product(factors: tuple[Factor, ...]) -> float:
-    return as_float(math.prod(map(_VALUE, factors)))
-
-
 def _check_component(component: str) -> None:
     if component not in _COMPONENTS:
         near = nearest(component, COMPONENTS)
@@ -215,21 +229,43 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
 
 
 def _check_due(due: Iterable[Due], charges: Charges) -> None:
-    for component, price, count in due:
-        if count.__class__ is float:  # that is, nearly always
-            is_sound = count >= 0.0 and count * price.high < math.inf
+    try:
+        for component, count, price in due:
+            if count.__class__ is Sizes or price.__class__ is not tuple:
+                break
+            if not 0.0 <= count <= _MOST_DUE or component not in _COMPONENTS:
+                break
         else:
-            is_sound = _is_sound(count, price)
-        if not is_sound or component not in _COMPONENTS:
-            tuple(charges.charges)  # a charge tells best what is wrong with it
-            _check_component(component)
-            _check_count(count, price, (Factor(price.name, count),))
+            return  # that is, nearly always
+    except (TypeError, ValueError):
+        pass
+    for line in due:
+        _check_line(line, charges)
 
 
-def _finite_times(instance: Any, attribute: Any, value: Any) -> None:
-    if value is not None:
-        _finite(instance, attribute, least(value))
-        _finite(instance, attribute, most(value))
+def _check_line(line: Due, charges: Charges) -> None:
+    try:
+        component, count, price = line
+        shares = [(count * share, figure) for figure, share in price]
+        is_sound = component in _COMPONENTS and all(_is_sound(*share) for share in shares)
+    except (AttributeError, TypeError, ValueError):
+        message = (
+            "what is due is a component, a count and shares of unit prices, "
+            f"such as ('compute', 8, [(price, 1.0)]); found {line!r:.80}"
+        )
+        raise TypeError(message) from None
+    if not is_sound:
+        tuple(charges.charges)  # a charge tells best what is wrong with it
+        _check_component(component)
+        for much, figure in shares:
+            _check_count(much, figure, (Factor(figure.name, much),))
+
+
+def _check_time(seconds: float) -> None:
+    for time in (least(seconds), most(seconds)):
+        if not (math.isfinite(time) and time >= 0):
+            message = f"latency_seconds is {time!r}; expected a finite number, not negative"
+            raise ValueError(message)
 
 
 def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
@@ -237,14 +273,18 @@ def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
     if not hasattr(charges, "__iter__"):
         message = f"expected several charges, such as Cost([charge]), found {charges!r:.80}"
         raise TypeError(message)
-    parts: list[Charges] = []
-    for part in charges:
-        parts += part._parts if isinstance(part, Cost) else (part,)  # noqa: SLF001  # its own class
-    return tuple(parts)
+    parts = tuple(charges)
+    for part in parts:
+        if isinstance(part, Cost):
+            flat = [one._parts if isinstance(one, Cost) else (one,) for one in parts]  # noqa: SLF001  # its own class
+            return tuple(chain(*flat))
+    return parts
 
 
 def _told(part: Charges) -> tuple[Due, ...]:
     """What a part of a cost says is due, if that can be."""
+    if part.__class__ is Charge:
+        return part.due
     try:
         told = tuple(part.due)
     except AttributeError:
@@ -255,8 +295,7 @@ def _told(part: Charges) -> tuple[Due, ...]:
             f"`charges`; found {part!r:.80}"
         )
         raise TypeError(message) from None
-    if part.__class__ is not Charge:
-        _check_due(told, part)
+    _check_due(told, part)
     return told
 
 
@@ -268,15 +307,16 @@ class Cost:
     """
 
     _parts: tuple[Charges, ...] = field(default=(), converter=_parts, alias="charges")
-    latency_seconds: float | None = field(default=None, validator=_finite_times)
+    latency_seconds: float | None = None
     due: tuple[Due, ...] = field(init=False)
     """What the charges come to."""
 
     @due.default
     def _due(self) -> tuple[Due, ...]:
-        if len(self._parts) == 1:
-            return _told(self._parts[0])
-        return tuple([due for part in self._parts for due in _told(part)])
+        if self.latency_seconds is not None:
+            _check_time(self.latency_seconds)
+        parts = self._parts
+        return _told(parts[0]) if len(parts) == 1 else tuple(chain(*map(_told, parts)))
 
     @cached_property
     def charges(self) -> tuple[Charge, ...]:
@@ -296,24 +336,35 @@ class Cost:
     @property
     def energy_joules(self) -> float:
         """Energy of all charges."""
-        return math.fsum([count * price.value for _, price, count in self.due])
+        return math.fsum(
+            [
+                count * share * price.value
+                for _, count, shares in self.due
+                for price, share in shares
+            ]
+        )
 
     @property
     def energy_joules_low(self) -> float:
         """Energy of all charges at their lowest prices."""
-        return math.fsum([count * price.low for _, price, count in self.due])
+        return math.fsum(
+            [count * share * price.low for _, count, shares in self.due for price, share in shares]
+        )
 
     @property
     def energy_joules_high(self) -> float:
         """Energy of all charges at their highest prices."""
-        return math.fsum([count * price.high for _, price, count in self.due])
+        return math.fsum(
+            [count * share * price.high for _, count, shares in self.due for price, share in shares]
+        )
 
     @property
     def components(self) -> Mapping[str, float]:
         """Energy in joules by component."""
         sums: dict[str, list[float]] = {}
-        for component, price, count in self.due:
-            sums.setdefault(component, []).append(count * price.value)
+        for component, count, shares in self.due:
+            energies = [count * share * price.value for price, share in shares]
+            sums.setdefault(component, []).extend(energies)
         return {component: math.fsum(parts) for component, parts in sums.items()}
 
     def __repr__(self) -> str:
@@ -492,6 +543,10 @@ class Device:
     """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made from; a copy works out anew what was worked out since."""
+        return {item.name: getattr(self, item.name) for item in fields(type(self))}
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
@@ -155,7 +154,10 @@ class Contraction(Operator):
     @property
     def macs(self) -> int:
         """Multiply-accumulates: the product of the loop sizes."""
-        return math.prod([size for _, size in self.loops])
+        macs = 1
+        for _, size in self.loops:
+            macs *= size
+        return macs
 
     @property
     def operations(self) -> Mapping[str, int]:

@@ -251,7 +251,9 @@ def _tells_sizes(outcome: Outcome) -> bool:
     if isinstance(outcome, Reason):
         return MARK in outcome.reason
     return any(
-        MARK in component or isinstance(price.value, Sizes) for component, price, _ in outcome.due
+        MARK in component or isinstance(price.value, Sizes)
+        for component, _, shares in outcome.due
+        for price, _ in shares
     )
 
 
@@ -274,9 +276,10 @@ class _Ledger:
 
     def _note_cost(self, rows: Any, cost: Cost) -> None:
         columns = self._columns
-        for component, price, count in cost.due:
-            column = columns.setdefault((component, price), len(columns))
-            self._entries.append((rows, column, _plain(count)))
+        for component, count, shares in cost.due:
+            for price, share in shares:
+                column = columns.setdefault((component, price), len(columns))
+                self._entries.append((rows, column, _plain(count * share)))
         if cost.latency_seconds is not None:
             self._times.append((rows, _plain(cost.latency_seconds)))
 

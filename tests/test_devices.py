@@ -17,10 +17,12 @@ from costmodel import (
     Contraction,
     Cost,
     Device,
+    Elementwise,
     Free,
     Lookup,
     Movement,
     Operator,
+    Reduction,
     Scenario,
     Sizes,
     Tensor,
@@ -72,6 +74,7 @@ def test_the_range_of_a_parameter_is_its_value_unless_given() -> None:
     [
         ({"value": math.nan}, "value is nan; expected a finite number, not negative"),
         ({"value": math.inf}, "value is inf"),
+        ({"high": 1e101}, r"high is 1e\+101; expected a finite number, .* at most 1e\+100"),
         ({"value": -1.0}, "value is -1.0"),
         ({"low": -1.0}, "low is -1.0"),
         ({"high": math.inf}, "high is inf"),
@@ -450,7 +453,7 @@ class Told:
 
 def test_charges_are_written_out_when_somebody_asks_for_them() -> None:
     class Pair:
-        due = (("inputs", number(), 3.0), ("compute", number(0.5), 4.0))
+        due = (("inputs", 3.0, ((number(), 1.0),)), ("compute", 4.0, ((number(0.5), 1.0),)))
 
         @property
         def charges(self) -> Any:
@@ -495,7 +498,7 @@ def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
         (-3.0, lambda: [charge(3)], "energy_per_one: the product is -3.0; expected"),
         (1e308, list, "energy_per_one: the product is larger than a number can be"),
         (math.nan, list, "energy_per_one: the product is nan; expected 0 or more"),
-        (-3, list, "energy_per_one: the product is -3; expected 0 or more"),
+        (-3, list, "energy_per_one: the product is -3.0; expected 0 or more"),
         (Sizes([1, 2]) - 2, list, "energy_per_one: the product is -1.0; expected 0"),
         (Sizes([1, 0]) * 1e308, list, "energy_per_one: the product is larger than"),
     ],
@@ -510,21 +513,21 @@ def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
         def charges(self) -> Any:
             return charges()
 
-    Strange.due = [("compute", number(high=5.0), due)]
+    Strange.due = [("compute", due, ((number(high=5.0), 1.0),))]
     with pytest.raises(ScenarioError, match=f"^{re.escape(message)}"):
         Cost([Strange()])
 
 
 @pytest.mark.parametrize("count", [0.0, 0, Sizes([0, 1]), Sizes([0])])
 def test_nothing_may_be_due(count: Any) -> None:
-    assert Cost([Told([("compute", number(), count)], [])]).due[0][2] is count
+    assert Cost([Told([("compute", count, ((number(), 1.0),))], [])]).due[0][1] is count
     assert always(charge(count).count == count)
 
 
 @pytest.mark.parametrize("count", [-3.0, -3, -1e-320, Sizes([2]) - 3])
 def test_less_than_nothing_is_not_due_at_any_price(count: Any) -> None:
     with pytest.raises(ScenarioError, match="expected 0 or more"):
-        Cost([Told([("inputs", number(0.0), count)], [])])
+        Cost([Told([("inputs", count, ((number(0.0), 1.0),))], [])])
 
 
 def test_what_is_due_may_be_told_one_by_one() -> None:
@@ -575,18 +578,47 @@ def test_a_cost_of_a_class_of_its_own_says_so() -> None:
 
 @pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301  # its own
 def test_a_copy_of_a_device_prices_the_same(copied: Any) -> None:
-    work = Contraction(inputs=[(8,)], parameters=[(8, 4)], loops={"n": 4, "k": 8}, reduction=8)
+    tensors: Any = {"inputs": [(8,)], "outputs": [(8,)]}
+    work = (
+        Contraction(parameters=[(8, 8)], loops={"n": 8, "k": 8}, reduction=8, **tensors),
+        Elementwise(function="affine", **tensors),
+        Elementwise(function="select", **tensors),
+        Reduction(function="mean", window=1, **tensors),
+        Activation(function="relu", **tensors),
+    )
     for name in ("horowitz-45nm", "cpu", "loihi"):
         one = device(name)
-        one.price(work, Scenario(rates=10.0))
+        before = [one.price(operator, Scenario(rates=10.0)) for operator in work]
         twin = copied(one)
         assert twin == one
-        assert twin.price(work, Scenario(rates=10.0)) == one.price(work, Scenario(rates=10.0))
+        assert [twin.price(operator, Scenario(rates=10.0)) for operator in work] == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("compute", number(), 3.0), ("compute", 3.0, number()), ("compute", 3.0, [(1.0, number())]),
+        ("compute", 3.0, [(1.0, 1.0)]), ("compute", 3.0), 3.0, ("compute", "3", ((number(), 1.0),)),
+        ([], 3.0, ((number(), 1.0),)),
+    ],
+)  # fmt: skip
+def test_what_is_no_line_is_told(line: Any) -> None:
+    told = "what is due is a component, a count and shares of unit prices, such as ('compute', 8, ["
+    with pytest.raises(TypeError, match=re.escape(told)):
+        Cost([Told([line], [])])
+
+
+def test_energies_are_numbers_however_much_is_due() -> None:
+    price = ((number(1e-300), 0.5), (number(1e100), 1.0))
+    assert Cost([Told([("compute", 1e200, price)], [])]).energy_joules == 1e300
+    assert Cost([Told([("compute", 1e300, price[:1])], [])]).energy_joules == 0.5
+    with pytest.raises(ScenarioError, match="energy_per_one: the product is larger than a number"):
+        Cost([Told([("compute", 1e300, price)], [])])
 
 
 def test_what_is_due_goes_to_a_component() -> None:
     with pytest.raises(ValueError, match=r"'input' is no component; .* .nearest: 'inputs'."):
-        Cost([Told([("input", number(), 3.0)], [])])
+        Cost([Told([("input", 3.0, ((number(), 1.0),))], [])])
 
 
 # ------------------------------------------------------------------ rules

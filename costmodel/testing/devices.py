@@ -123,10 +123,15 @@ class DeviceContract(Contract):
             answer = device.price(operator, scenario)
             if not isinstance(answer, Cost):
                 return
-            said = [due for charge in answer.charges for due in charge.due]
-            lines, expected = [due[:2] for due in answer.due], [due[:2] for due in said]
+            due = [
+                (component, price, count * share)
+                for component, count, shares in answer.due
+                for price, share in shares
+            ]
+            said = [(one.component, one.parameter, one.count) for one in answer.charges]
+            lines, expected = [one[:2] for one in due], [one[:2] for one in said]
             expect(lines == expected, "the components and prices that are due", expected, lines)
-            for (component, price, count), (_, _, known) in zip(answer.due, said, strict=True):
+            for (component, price, count), (*_, known) in zip(due, said, strict=True):
                 is_same = math.isclose(count, known, rel_tol=TOLERANCE)
                 what = f"count that is due to {component!r} at {price.name!r}"
                 expect(is_same, what, known, count)

@@ -154,7 +154,7 @@ class _Rebooked:
 
     @property
     def due(self) -> Sequence[Due]:
-        return [("outputs", price, count) for _, price, count in self.honest.due]
+        return [("outputs", count, price) for _, count, price in self.honest.due]
 
     @property
     def charges(self) -> Iterable[Charge]:
@@ -171,9 +171,10 @@ class BooksItElsewhere(Honest):
 class _Shuffled(_Rebooked):
     @property
     def due(self) -> Sequence[Due]:
-        (one, price, count), (other, dear, more) = self.honest.due
-        energy = count * price.value + more * dear.value
-        return [(one, price, energy / price.value), (other, dear, 0.0)]
+        first, second = self.honest.charges
+        (component, _, price), (other, _, dear) = self.honest.due
+        energy = first.energy_joules + second.energy_joules
+        return [(component, energy / first.parameter.value, price), (other, 0.0, dear)]
 
 
 @frozen

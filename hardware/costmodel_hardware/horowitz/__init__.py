@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
+from itertools import repeat
+from typing import Any, ClassVar, Final, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from costmodel import numerics
 from costmodel.devices import (
@@ -18,6 +18,7 @@ from costmodel.devices import (
     Factor,
     Outcome,
     Parameter,
+    Share,
     one_of,
     option,
     parameter,
@@ -38,7 +39,7 @@ from costmodel.operators import (
 from costmodel.scenario import Scenario
 from costmodel.sizes import always
 from costmodel.tensor import Tensor
-from costmodel_hardware.horowitz.laws import Curve, Share
+from costmodel_hardware.horowitz.laws import Curve
 
 ACCESS_BITS: Final = 64
 """Width of the memory access that the published figures are for."""
@@ -102,23 +103,22 @@ class Horowitz(Device):
     @prices(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
         """A multiplication and an addition for every multiply-accumulate, and the tensors."""
-        formats = _formats((*operator.inputs, *operator.parameters), scenario)
-        left, right, *bias = (*formats, scenario.default_format, scenario.default_format)[
-            : max(2, len(formats))
-        ]
-        product, total = numerics.multiply_accumulate(
-            right, left, operator.reduction, bias[0] if bias else None
-        )
+        default = scenario.default_format
+        formats = _formats(operator.inputs + operator.parameters, default)
+        if len(formats) < 2:  # noqa: PLR2004  # two factors
+            formats = (*formats, default, default)[:2]
+        circuits = self._circuits(_contracted, formats, _terms(operator.reduction))
         macs = ("multiply-accumulates", operator.macs)
-        return self._cost(operator, scenario, [(macs, product), (macs, total)])
+        return self._cost(operator, scenario, zip(repeat(macs), circuits))
 
     @prices(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
         """The merge or the scale and shift of the operands' formats, for every step."""
-        formats = _formats((*operator.inputs, *operator.parameters[:2]), scenario)
+        default = scenario.default_format
+        formats = _formats(operator.inputs + operator.parameters[:2], default)
+        circuits = self._circuits(_ELEMENTWISE[operator.function], formats, default)
         steps = ("operations", operator.count)
-        work = _ELEMENTWISE[operator.function](formats, scenario.default_format)
-        return self._cost(operator, scenario, [(steps, operation) for operation in work])
+        return self._cost(operator, scenario, zip(repeat(steps), circuits))
 
     @prices(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
@@ -126,25 +126,23 @@ class Horowitz(Device):
 
         The factor of a mean is wired in; its format is that of the parameter, if there is one.
         """
-        (value,) = _formats(operator.inputs[:1], scenario) or (scenario.default_format,)
-        total = numerics.accumulation(value, operator.window)
-        if operator.function in {"max", "min"}:
-            total = Operation(value, Circuit.ADDER, 1.0, value.bits)
-        elif operator.function == "product":
-            total = numerics.product(value, value)
-        work = [(("operations", operator.elements * (operator.window - 1)), total)]
-        if operator.function == "mean":
-            (factor,) = _formats(operator.parameters[:1], scenario) or (scenario.default_format,)
-            scaling = numerics.product(factor, total.result)
-            work.append((("scalings", operator.elements), scaling))
+        default = scenario.default_format
+        value = _formats(operator.inputs[:1], default)
+        factor = _formats(operator.parameters[:1], default)
+        terms = _terms(operator.window)
+        circuits = self._circuits(_reduced, operator.function, value, factor, default, terms)
+        steps = ("operations", operator.elements * (operator.window - 1))
+        counts = (steps, ("scalings", operator.elements))
+        work = zip(counts, circuits, strict=False)
         return self._cost(evolve(operator, parameters=()), scenario, work)
 
     @prices(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """One comparison for every element: what a rectifier needs, a lower bound for others."""
-        (value,) = _formats(operator.outputs[:1], scenario) or (scenario.default_format,)
-        compare = Operation(value, Circuit.ADDER, 1.0, value.bits)
-        return self._cost(operator, scenario, [(("activations", operator.elements), compare)])
+        default = scenario.default_format
+        circuits = self._circuits(_compared, _formats(operator.outputs[:1], default), default)
+        elements = ("activations", operator.elements)
+        return self._cost(operator, scenario, zip(repeat(elements), circuits))
 
     @prices(Lookup)
     def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
@@ -220,84 +218,133 @@ class Horowitz(Device):
         least = min(max(self.min_sram_size, 1), SRAM_BANK)
         return Curve(points, MEMORY_GROWTH, least, SRAM_BANK)
 
-    def _cost(
-        self, operator: Operator, scenario: Scenario, work: Iterable[tuple[_Count, Operation]]
-    ) -> Outcome:
-        lines = self._traffic(operator, scenario.default_format)
-        for count, operation in work:
-            gates = operation.gate_factor
-            if count[1] and gates:
-                factors: tuple[_Count, ...] = (count,)
-                if gates != 1:
-                    factors = (count, (f"{operation.circuit} cells of an adder's", gates))
-                lines.append(("compute", count[1] * gates, factors, self.price_of(operation)))
-        if lines:
-            return Cost((_Lines(tuple(lines), scenario.batch),))
-        return Free("nothing is computed, and what it needs is wired in")
-
-    def _traffic(self, operator: Operator, default: NumericFormat) -> list[_Line]:
-        """Every tensor once through its memory."""
-        lines: list[_Line] = []
+    @cached_property
+    def _memories(self) -> tuple[_Memory, ...]:
         weights, activations = self.weights_on_memory, self.activations_on_memory
-        parameters = ("parameters", operator.parameters, weights)
-        inputs = ("inputs", operator.inputs, activations)
-        outputs = ("outputs", operator.outputs, activations)
-        for component, tensors, memory in (
-            (parameters,) if operator.in_place else (inputs, parameters, outputs)
-        ):
-            if memory == "fixed":
+        places = {"inputs": activations, "parameters": weights, "outputs": activations}
+        return tuple(
+            (
+                component,
+                ((self.energy_per_dram_access, 1.0),) if memory == "dram" else (),
+                self._srams if memory == "sram" or self.rd_wr_on_io else None,
+            )
+            for component, memory in places.items()
+            if memory != "fixed"
+        )
+
+    @cached_property
+    def _known(self) -> dict[tuple[Hashable, ...], tuple[_Circuit, ...]]:
+        return {}
+
+    def _circuits(
+        self, rule: Callable[..., Iterable[Operation]], *formats: Hashable
+    ) -> tuple[_Circuit, ...]:
+        """The circuits that a rule needs for these formats: formats are few, and sizes many."""
+        asked = (rule, *formats)
+        circuits = self._known.get(asked)
+        if circuits is None:
+            circuits = tuple(self._circuit(operation) for operation in rule(*formats))
+            self._known[asked] = circuits
+        return circuits
+
+    def _circuit(self, operation: Operation) -> _Circuit:
+        gates = operation.gate_factor
+        cells = Factor(f"{operation.circuit} cells of an adder's", gates)
+        return gates, () if gates == 1 else (cells,), self.price_of(operation)
+
+    def _cost(
+        self, operator: Operator, scenario: Scenario, work: Iterable[tuple[_Count, _Circuit]]
+    ) -> Outcome:
+        due: list[Due] = []
+        worked: list[tuple[_Count, tuple[Factor, ...]]] = []
+        default, batch = scenario.default_format, scenario.batch
+        for component, dram, srams in self._memories:
+            if operator.in_place and component != "parameters":
                 continue
-            dram = ((self.energy_per_dram_access, 1.0),) if memory == "dram" else ()
-            is_in_sram = memory == "sram" or self.rd_wr_on_io
-            for tensor in tensors:
+            for tensor in getattr(operator, component):
                 bits = tensor.size * (tensor.format or default).bits
-                accesses = math.ceil(bits / ACCESS_BITS)
-                price = (*dram, *self._srams.shares(bits)) if is_in_sram else dram
-                lines.append((component, accesses, (("64-bit accesses", accesses),), price))
-        return lines
+                accesses = -(-bits // ACCESS_BITS)  # rounded up
+                price = dram if srams is None else dram + srams.shares(bits)
+                due.append((component, accesses * batch, price))
+        for count, (gates, cells, price) in work:
+            if count[1] and gates:
+                due.append(("compute", count[1] * gates * batch, price))
+                worked.append((count, cells))
+        if due:
+            return Cost((_Lines(due, worked, batch),))
+        return Free("nothing is computed, and what it needs is wired in")
 
 
 _Count: TypeAlias = tuple[str, float]
 """What is counted, and how many of it there are."""
 
-_Line: TypeAlias = tuple[str, float, tuple[_Count, ...], tuple[Share, ...]]
-"""A component, a count for each example, what it is the product of, and the price of one."""
+_Memory: TypeAlias = tuple[str, tuple[Share, ...], Curve | None]
+"""A component that is moved, what an access takes of DRAM, and the SRAM that is sized for it."""
+
+_Circuit: TypeAlias = tuple[float, tuple[Factor, ...], tuple[Share, ...]]
+"""How many cells of an adder's a gate takes, the same as a factor, and the price of one circuit."""
 
 
-class _Lines(NamedTuple):
-    """The lines of an operator: a charge for each share of the price of each line."""
+@define(eq=False)
+class _Lines:
+    """What is due for an operator: a charge for each share of the price of each line.
 
-    lines: tuple[_Line, ...]
+    The last lines are `worked`, of which it is known what is counted, and in what; those before
+    are moved.
+    """
+
+    due: list[Due]
+    worked: list[tuple[_Count, tuple[Factor, ...]]]
     batch: int
-
-    @property
-    def due(self) -> list[Due]:
-        """What the charges come to."""
-        lines, batch = self
-        return [
-            (component, figure, count * batch * share)
-            for component, count, _, shares in lines
-            for figure, share in shares
-        ]
 
     @property
     def charges(self) -> Iterator[Charge]:
         """The charges."""
-        lines, batch = self
-        examples = () if batch == 1 else (Factor("examples", batch),)
-        for component, _, counts, shares in lines:
-            factors = (*(Factor(*count) for count in counts), *examples)
-            for figure, share in shares:
+        examples = () if self.batch == 1 else (Factor("examples", self.batch),)
+        moved = self.due[: len(self.due) - len(self.worked)]
+        accesses = [(("64-bit accesses", count // self.batch), ()) for _, count, _ in moved]
+        counted = [*accesses, *self.worked]
+        for (component, _, price), (count, cells) in zip(self.due, counted, strict=True):
+            factors = (Factor(*count), *cells, *examples)
+            for figure, share in price:
                 part = () if always(share == 1) else (Factor(SHARE, share),)
                 yield Charge(component, figure, (*factors, *part))
 
 
-def _formats(tensors: Iterable[Tensor], scenario: Scenario) -> tuple[NumericFormat, ...]:
-    default = scenario.default_format
+def _terms(count: int) -> int:
+    """The most terms whose sum is as long as that of `count` terms."""
+    return 1 << (count - 1).bit_length()
+
+
+_Formats: TypeAlias = tuple[NumericFormat, ...]
+
+
+def _formats(tensors: Iterable[Tensor], default: NumericFormat) -> _Formats:
     return tuple([tensor.format or default for tensor in tensors])
 
 
-_Formats = tuple[NumericFormat, ...]
+def _contracted(formats: _Formats, terms: int) -> tuple[Operation, ...]:
+    left, right, *bias = formats
+    return numerics.multiply_accumulate(right, left, terms, *bias[:1])
+
+
+def _reduced(
+    function: str, value: _Formats, factor: _Formats, default: NumericFormat, terms: int
+) -> list[Operation]:
+    term = (*value, default)[0]
+    if function in {"max", "min"}:
+        return _compared(value, default)
+    if function == "product":
+        return [numerics.product(term, term)]
+    total = numerics.accumulation(term, terms)
+    if function == "mean":
+        return [total, numerics.product((*factor, default)[0], total.result)]
+    return [total]
+
+
+def _compared(value: _Formats, default: NumericFormat) -> list[Operation]:
+    term = (*value, default)[0]
+    return [Operation(term, Circuit.ADDER, 1.0, term.bits)]
 
 
 def _merged(function: str) -> Callable[[_Formats, NumericFormat], list[Operation]]:

@@ -11,13 +11,13 @@ from attrs import field, frozen
 from costmodel.sizes import Sizes, always, clipped, larger, smaller
 
 if TYPE_CHECKING:
-    from costmodel.devices import Parameter
+    from costmodel.devices import Parameter, Share
 
 Point: TypeAlias = tuple[float, "Parameter"]
 """Where a figure was published, in bits, and the figure."""
 
-Share: TypeAlias = tuple["Parameter", float]
-"""A figure, and how much of it goes into a price."""
+_Way: TypeAlias = tuple[float, "Parameter", float, "Parameter", float]
+"""Where a figure stands and it, where the next one stands and it, and how far that is."""
 
 
 @frozen
@@ -36,21 +36,14 @@ class Curve:
     exponent: float
     least: float = 0.0
     most: float = math.inf
-    _figures: tuple[Parameter, ...] = field(init=False, repr=False, eq=False)
-    _first: float = field(init=False, repr=False, eq=False)
-    _last: float = field(init=False, repr=False, eq=False)
-    _ways: tuple[tuple[float, float], ...] = field(init=False, repr=False, eq=False)
+    _ways: tuple[_Way, ...] = field(init=False, repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        """Work out what depends on the points alone."""
-        places = [bits**self.exponent for bits, _ in self.points]
-        for name, value in (
-            ("_figures", tuple(figure for _, figure in self.points)),
-            ("_first", places[0]),
-            ("_last", places[-1]),
-            ("_ways", tuple((start, end - start) for start, end in pairwise(places))),
-        ):
-            object.__setattr__(self, name, value)
+    @_ways.default
+    def _paired(self) -> tuple[_Way, ...]:
+        """The ways between the points, the last one first: tensors are large."""
+        places = [(bits**self.exponent, figure) for bits, figure in self.points]
+        ways = [(*start, *end, end[0] - start[0]) for start, end in pairwise(places)]
+        return tuple(reversed(ways))
 
     def shares(self, bits: float) -> tuple[Share, ...]:
         """The price at `bits` as shares of the published figures."""
@@ -59,26 +52,24 @@ class Curve:
         if not self.least <= bits <= self.most:
             bits = clipped(bits, self.least, self.most)
         at = bits**self.exponent
-        figures = self._figures
-        if at <= self._first:
-            return ((figures[0], at / self._first),)
-        for index, (start, length) in enumerate(self._ways):
-            # A figure counts less the more of the way to the next one is gone.
-            gone = (at - start) / length
-            if gone == 0.0:
-                return ((figures[index], 1.0),)
-            if gone < 1.0:
-                return ((figures[index], 1.0 - gone), (figures[index + 1], gone))
-        return ((figures[-1], 1.0 + (at / self._last - 1.0)),)
+        for start, figure, end, following, length in self._ways:
+            if at >= end:
+                return ((following, 1.0 + (at / end - 1.0)),)
+            if at > start:
+                # A figure counts less the more of the way to the next one is gone.
+                gone = (at - start) / length
+                return ((figure, 1.0 - gone), (following, gone))
+        return ((figure, at / start),)
 
     def _shares_of_many(self, bits: Any) -> tuple[Share, ...]:
         """The same for many sizes, which lie on either side of a figure."""
         at = clipped(bits, self.least, self.most) ** self.exponent
-        held = [smaller(at / self._first, 1.0)]
-        for start, length in self._ways:
+        *_, (first, figure, *_) = self._ways
+        shares = [(figure, smaller(at / first, 1.0))]
+        for start, figure, _, following, length in reversed(self._ways):
             gone = clipped((at - start) / length, 0.0, 1.0)
-            held[-1] -= gone
-            held.append(gone)
-        held[-1] += larger(at / self._last, 1.0) - 1.0
-        shares = zip(self._figures, held, strict=True)
+            shares[-1] = (figure, shares[-1][1] - gone)
+            shares.append((following, gone))
+        (_, _, last, figure, _), *_ = self._ways
+        shares[-1] = (figure, shares[-1][1] + (larger(at / last, 1.0) - 1.0))
         return tuple([share for share in shares if not always(share[1] == 0)])
