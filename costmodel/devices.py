@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain
+from numbers import Real
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeVar, overload
@@ -24,7 +25,7 @@ from costmodel.errors import (
 )
 from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
-from costmodel.sizes import Sizes, as_float, least, most
+from costmodel.sizes import ManyAnswersError, Sizes, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
 
@@ -43,16 +44,17 @@ class Evidence(StrEnum):
 
 
 _LARGEST: Final = 1e100
-"""Of a parameter, in any unit."""
-_MOST_DUE: Final = 1e200
-"""Of what needs no closer look: a share of the largest parameter times as much is a number."""
+"""The largest parameter that there can be, in any unit."""
+_USUAL_COUNT: Final = 1e150
+_USUAL_ENERGY: Final = 1e280
+"""Up to these, a product with a parameter, and a sum of energies, are numbers."""
 
 
 def _figure(_: Any, attribute: Any, value: Any) -> None:
-    if isinstance(value, str):
+    if not isinstance(value, Real | Sizes):
         message = f"{attribute.name} is {value!r:.80}; expected a number"
         raise TypeError(message)
-    if not 0 <= value <= _LARGEST:
+    if not (math.isfinite(value) and 0 <= value <= _LARGEST):  # type: ignore[operator]
         found = f"{attribute.name} is {value!r}"
         message = f"{found}; expected a finite number, not negative, of at most {_LARGEST:g}"
         raise ValueError(message)
@@ -114,7 +116,7 @@ Share: TypeAlias = tuple[Parameter, float]
 """A unit price, and how much of it goes into another price."""
 
 Due: TypeAlias = tuple[str, float, tuple[Share, ...]]
-"""A component, how many are due, and the price of one: so much of each of these unit prices."""
+"""A component, how many are due, and the price of one: shares of unit prices, one or more."""
 
 
 @frozen
@@ -154,7 +156,7 @@ class Charge:
         if not isinstance(price, Parameter):
             message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
             raise TypeError(message)
-        if count.__class__ is Sizes or not 0.0 <= count <= _MOST_DUE:  # seldom
+        if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
             _check_count(count, price, self.factors)
 
     @property
@@ -228,37 +230,60 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
         raise ScenarioError(message)
 
 
-def _check_due(due: Iterable[Due], charges: Charges) -> None:
+def _usual_energy(due: Iterable[Due]) -> float | None:
+    """The energy of all shares; None where something is not as it nearly always is."""
+    energies = []
     try:
         for component, count, price in due:
-            if count.__class__ is Sizes or price.__class__ is not tuple:
-                break
-            if not 0.0 <= count <= _MOST_DUE or component not in _COMPONENTS:
-                break
-        else:
-            return  # that is, nearly always
-    except (TypeError, ValueError):
-        pass
+            if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
+                return None
+            if component not in _COMPONENTS or price.__class__ is not tuple or not price:
+                return None
+            for figure, share in price:
+                energies.append(count * share * figure.value)
+        total = math.fsum(energies)
+        # A share that is negative, or no number, shows here; an energy of zero may hide one.
+        return total if total < _USUAL_ENERGY and min(energies) > 0.0 else None
+    except (AttributeError, TypeError, ValueError, OverflowError, ManyAnswersError):
+        return None
+
+
+def _check_due(due: Iterable[Any], cost: Cost) -> None:
     for line in due:
-        _check_line(line, charges)
+        match line:
+            case (str(component), Real() | Sizes() as count, tuple(price)) if _are_shares(price):
+                _check_line(component, count, price, cost)
+            case _:
+                message = (
+                    "what is due is a component, a count, and a tuple of shares of unit prices, "
+                    f"such as ('compute', 8, ((price, 1.0),)); found {line!r:.80}"
+                )
+                raise TypeError(message)
 
 
-def _check_line(line: Due, charges: Charges) -> None:
-    try:
-        component, count, price = line
-        shares = [(count * share, figure) for figure, share in price]
-        is_sound = component in _COMPONENTS and all(_is_sound(*share) for share in shares)
-    except (AttributeError, TypeError, ValueError):
-        message = (
-            "what is due is a component, a count and shares of unit prices, "
-            f"such as ('compute', 8, [(price, 1.0)]); found {line!r:.80}"
-        )
-        raise TypeError(message) from None
-    if not is_sound:
-        tuple(charges.charges)  # a charge tells best what is wrong with it
-        _check_component(component)
-        for much, figure in shares:
-            _check_count(much, figure, (Factor(figure.name, much),))
+def _are_shares(price: tuple[Any, ...]) -> bool:
+    for share in price:
+        match share:
+            case (Parameter(), Real() | Sizes()):
+                continue
+            case _:
+                return False
+    return bool(price)
+
+
+def _check_line(component: str, count: Any, price: tuple[Share, ...], cost: Cost) -> None:
+    numbers = [("count", count), *(("share", share) for _, share in price)]
+    strange = [(word, one) for word, one in numbers if not 0 <= least(one) <= most(one) < math.inf]
+    owed = [(count * share, figure) for figure, share in price]
+    if component in _COMPONENTS and not strange and all(_is_sound(*one) for one in owed):
+        return
+    _ = cost.charges  # a charge tells best what is wrong with it
+    _check_component(component)
+    for word, one in strange:
+        message = f"{component}: a {word} is {least(one)}; expected a finite number, not negative"
+        raise ScenarioError(message)
+    for much, figure in owed:
+        _check_count(much, figure, (Factor(figure.name, much),))
 
 
 def _check_time(seconds: float) -> None:
@@ -270,7 +295,7 @@ def _check_time(seconds: float) -> None:
 
 def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
     """Charges in order, and of a cost its parts: sums of sums stay as flat as one sum."""
-    if not hasattr(charges, "__iter__"):
+    if charges.__class__ is not tuple and not hasattr(charges, "__iter__"):
         message = f"expected several charges, such as Cost([charge]), found {charges!r:.80}"
         raise TypeError(message)
     parts = tuple(charges)
@@ -295,8 +320,18 @@ def _told(part: Charges) -> tuple[Due, ...]:
             f"`charges`; found {part!r:.80}"
         )
         raise TypeError(message) from None
-    _check_due(told, part)
     return told
+
+
+def _sum(energies: Iterable[float]) -> float:
+    try:
+        total = math.fsum(energies)
+    except OverflowError:
+        total = math.inf
+    if total == math.inf:
+        message = "the sum of the energies is larger than a number can be"
+        raise ScenarioError(message)
+    return total
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -310,13 +345,27 @@ class Cost:
     latency_seconds: float | None = None
     due: tuple[Due, ...] = field(init=False)
     """What the charges come to."""
+    _energy: float | None = field(init=False)
 
     @due.default
     def _due(self) -> tuple[Due, ...]:
-        if self.latency_seconds is not None:
-            _check_time(self.latency_seconds)
         parts = self._parts
         return _told(parts[0]) if len(parts) == 1 else tuple(chain(*map(_told, parts)))
+
+    @_energy.default
+    def _checked(self) -> float | None:
+        """Check what is due, and the time; the energy, where that was found on the way."""
+        if self.latency_seconds is not None:
+            _check_time(self.latency_seconds)
+        for part in self._parts:
+            if part.__class__ is not Charge:  # which has checked itself
+                break
+        else:
+            return None
+        energy = _usual_energy(self.due)
+        if energy is None:
+            _check_due(self.due, self)
+        return energy
 
     @cached_property
     def charges(self) -> tuple[Charge, ...]:
@@ -336,7 +385,9 @@ class Cost:
     @property
     def energy_joules(self) -> float:
         """Energy of all charges."""
-        return math.fsum(
+        if self._energy is not None:
+            return self._energy
+        return _sum(
             [
                 count * share * price.value
                 for _, count, shares in self.due
@@ -347,14 +398,14 @@ class Cost:
     @property
     def energy_joules_low(self) -> float:
         """Energy of all charges at their lowest prices."""
-        return math.fsum(
+        return _sum(
             [count * share * price.low for _, count, shares in self.due for price, share in shares]
         )
 
     @property
     def energy_joules_high(self) -> float:
         """Energy of all charges at their highest prices."""
-        return math.fsum(
+        return _sum(
             [count * share * price.high for _, count, shares in self.due for price, share in shares]
         )
 
@@ -365,7 +416,7 @@ class Cost:
         for component, count, shares in self.due:
             energies = [count * share * price.value for price, share in shares]
             sums.setdefault(component, []).extend(energies)
-        return {component: math.fsum(parts) for component, parts in sums.items()}
+        return {component: _sum(parts) for component, parts in sums.items()}
 
     def __repr__(self) -> str:
         """Write how it is made."""
@@ -544,9 +595,16 @@ class Device:
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What it was made from; a copy works out anew what was worked out since."""
-        return {item.name: getattr(self, item.name) for item in fields(type(self))}
+    def __getstate__(self) -> object:
+        """Everything but cached properties: a copy works them out anew."""
+        state: Any = super().__getstate__()
+        held, slots = state if isinstance(state, tuple) else (state, None)
+        kept = {
+            name: value
+            for name, value in held.copy().items()
+            if not isinstance(getattr(type(self), name, None), cached_property)
+        }
+        return kept if slots is None else (kept, slots)
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
@@ -598,7 +656,7 @@ class Device:
 
         Raises:
             UnknownNameError: the device has no such parameter or setting.
-            CostModelError: a value of the wrong unit, or not finite, or negative.
+            CostModelError: a value of the wrong unit, or not finite, negative, or beyond 1e100.
 
         """
         units, options = self.parameter_units(), self.option_names()

@@ -6,6 +6,9 @@ import math
 import pickle
 import re
 from copy import copy, deepcopy
+from decimal import Decimal
+from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -85,6 +88,12 @@ def test_the_range_of_a_parameter_is_its_value_unless_given() -> None:
 def test_a_parameter_that_no_device_has_is_refused(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         number(**given)
+
+
+@pytest.mark.parametrize("value", ["3 pJ", None, Decimal(3), [3.0], 3j])
+def test_a_parameter_is_a_number(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"value is .*; expected a number"):
+        number(value)
 
 
 @pytest.mark.parametrize(
@@ -495,11 +504,12 @@ def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
         # What the charges themselves say is wrong is said in their words.
         (-3.0, lambda: [charge(-3)], "factor 0: the product is -3.0; expected 0"),
         (1e308, lambda: [charge(1e308)], "factor 0: the product is larger than a"),
-        (-3.0, lambda: [charge(3)], "energy_per_one: the product is -3.0; expected"),
+        (-3.0, lambda: [charge(3)], "compute: a count is -3.0; expected a finite number"),
         (1e308, list, "energy_per_one: the product is larger than a number can be"),
-        (math.nan, list, "energy_per_one: the product is nan; expected 0 or more"),
-        (-3, list, "energy_per_one: the product is -3.0; expected 0 or more"),
-        (Sizes([1, 2]) - 2, list, "energy_per_one: the product is -1.0; expected 0"),
+        (math.nan, list, "compute: a count is nan; expected a finite number, not negative"),
+        (math.inf, list, "compute: a count is inf; expected a finite number, not negative"),
+        (-3, list, "compute: a count is -3; expected a finite number, not negative"),
+        (Sizes([1, 2]) - 2, list, "compute: a count is -1.0; expected a finite number"),
         (Sizes([1, 0]) * 1e308, list, "energy_per_one: the product is larger than"),
     ],
 )  # fmt: skip
@@ -526,8 +536,17 @@ def test_nothing_may_be_due(count: Any) -> None:
 
 @pytest.mark.parametrize("count", [-3.0, -3, -1e-320, Sizes([2]) - 3])
 def test_less_than_nothing_is_not_due_at_any_price(count: Any) -> None:
-    with pytest.raises(ScenarioError, match="expected 0 or more"):
+    with pytest.raises(ScenarioError, match=r"inputs: a count is -.*; expected a finite number"):
         Cost([Told([("inputs", count, ((number(0.0), 1.0),))], [])])
+
+
+@pytest.mark.parametrize("share", [-5.0, -1e-320, math.nan, math.inf, Sizes([1, 2]) - 3])
+@pytest.mark.parametrize("count", [0.0, 8.0, -8.0, Sizes([1, 2]), 1e300])
+@pytest.mark.parametrize("value", [0.0, 2.0])
+def test_a_share_is_a_finite_number(count: Any, share: Any, value: float) -> None:
+    price = ((number(2.0), 0.5), (number(value), share))
+    with pytest.raises(ScenarioError, match=r"compute: a (count|share) is .*; expected a finite"):
+        Cost([Told([("compute", 1.0, ((number(), 1.0),)), ("compute", count, price)], [])])
 
 
 def test_what_is_due_may_be_told_one_by_one() -> None:
@@ -597,13 +616,15 @@ def test_a_copy_of_a_device_prices_the_same(copied: Any) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        ("compute", number(), 3.0), ("compute", 3.0, number()), ("compute", 3.0, [(1.0, number())]),
-        ("compute", 3.0, [(1.0, 1.0)]), ("compute", 3.0), 3.0, ("compute", "3", ((number(), 1.0),)),
-        ([], 3.0, ((number(), 1.0),)),
+        ("compute", number(), 3.0), ("compute", 3.0, number()), ("compute", 3.0, (number(), 1.0)),
+        ("compute", 3.0, ((1.0, number()),)), ("compute", 3.0, ((number(), "1"),)),
+        ("compute", 3.0), 3.0, ("compute", "3", ((number(), 1.0),)), ([], 3.0, ((number(), 1.0),)),
+        ("compute", 3.0, ()), ("compute", 3.0, [(number(), 1.0)]), ("compute", 3.0, ((number(),),)),
+        ("compute", 3.0, zip((number(),), (1.0,), strict=True)),
     ],
 )  # fmt: skip
 def test_what_is_no_line_is_told(line: Any) -> None:
-    told = "what is due is a component, a count and shares of unit prices, such as ('compute', 8, ["
+    told = "what is due is a component, a count, and a tuple of shares of unit prices, such as ("
     with pytest.raises(TypeError, match=re.escape(told)):
         Cost([Told([line], [])])
 
@@ -614,6 +635,42 @@ def test_energies_are_numbers_however_much_is_due() -> None:
     assert Cost([Told([("compute", 1e300, price[:1])], [])]).energy_joules == 0.5
     with pytest.raises(ScenarioError, match="energy_per_one: the product is larger than a number"):
         Cost([Told([("compute", 1e300, price)], [])])
+    much = Cost([Told([("compute", 1.7e208, price)] * 9, [])])
+    for name in ("energy_joules", "energy_joules_low", "energy_joules_high", "components"):
+        with pytest.raises(ScenarioError, match="the sum of the energies is larger than a number"):
+            getattr(much, name)
+
+
+@frozen(slots=False, cache_hash=True)
+class Own(Device):
+    """A device that holds more than its fields."""
+
+    energy: Parameter = parameter("J")
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "scale", 3.0)
+
+    @cached_property
+    def threads(self) -> Any:
+        """What no copy can take along."""
+        return Lock()
+
+
+class Slotted(Own):
+    __slots__ = ("more",)
+
+
+@pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301  # its own
+def test_a_copy_keeps_all_but_what_was_worked_out(copied: Any) -> None:
+    one: Any = Own("own", energy=number())
+    assert one.threads is one.threads
+    hash(one)
+    twin = copied(one)
+    assert (twin, hash(twin), twin.scale) == (one, hash(one), 3.0)
+    assert twin.threads is not one.threads
+    slotted: Any = Slotted("own", energy=number())
+    object.__setattr__(slotted, "more", 4.0)
+    assert slotted.__getstate__()[1] == {"more": 4.0}
 
 
 def test_what_is_due_goes_to_a_component() -> None:

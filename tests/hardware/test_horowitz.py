@@ -25,6 +25,7 @@ from costmodel import (
 )
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.numerics import Binary, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
+from costmodel_hardware.horowitz.laws import Curve
 
 NAMES = ["horowitz-45nm", "horowitz-7nm"]
 both = pytest.mark.parametrize("name", NAMES)
@@ -113,6 +114,20 @@ def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
     assert set(beside.components) == {"parameters"}
     everywhere = chip(weights_on_memory="dram").price(rows)
     assert everywhere.components["parameters"] == beside.energy_joules
+
+
+def test_charges_count_what_an_example_needs_whatever_the_batch() -> None:
+    rows = Movement(inputs=[Tensor((Sizes([705, 192]),), Binary())], purpose="reshape")
+    priced = chip().price(rows, Scenario(batch=2**53 - 1))
+    assert isinstance(priced, Cost)
+    counts = {charge.factors[0].value[place] for charge in priced.charges for place in (0, 1)}  # type: ignore[index]  # many
+    assert counts == {12, 3}
+
+
+def test_the_law_between_figures_needs_two() -> None:
+    figure = chip().energy_per_dram_access
+    with pytest.raises(ValueError, match="points"):
+        Curve(((8.0, figure),), 1.0)
 
 
 @given(bits=st.integers(1, 2**31))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import repeat
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -53,6 +54,8 @@ MEMORY_GROWTH: Final = 0.5
 """Exponents of energy over bits; see `laws.Curve`."""
 SHARE: Final = "share of the published figure"
 """What a price that lies between published figures takes of one of them."""
+MOST_KNOWN: Final = 2**12
+"""Combinations of formats that a device keeps the circuits of: some megabytes."""
 MEMORIES: Final = ("dram", "sram", "fixed")
 
 
@@ -107,9 +110,10 @@ class Horowitz(Device):
         formats = _formats(operator.inputs + operator.parameters, default)
         if len(formats) < 2:  # noqa: PLR2004  # two factors
             formats = (*formats, default, default)[:2]
-        circuits = self._circuits(_contracted, formats, _terms(operator.reduction))
-        macs = ("multiply-accumulates", operator.macs)
-        return self._cost(operator, scenario, zip(repeat(macs), circuits))
+        digits = (operator.reduction - 1).bit_length()
+        circuits = self._circuits(_contracted, formats, digits)
+        work = zip(repeat("multiply-accumulates"), repeat(operator.macs), circuits)
+        return self._cost(operator, scenario, work)
 
     @prices(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
@@ -117,8 +121,8 @@ class Horowitz(Device):
         default = scenario.default_format
         formats = _formats(operator.inputs + operator.parameters[:2], default)
         circuits = self._circuits(_ELEMENTWISE[operator.function], formats, default)
-        steps = ("operations", operator.count)
-        return self._cost(operator, scenario, zip(repeat(steps), circuits))
+        work = zip(repeat("operations"), repeat(operator.count), circuits)
+        return self._cost(operator, scenario, work)
 
     @prices(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
@@ -129,11 +133,10 @@ class Horowitz(Device):
         default = scenario.default_format
         value = _formats(operator.inputs[:1], default)
         factor = _formats(operator.parameters[:1], default)
-        terms = _terms(operator.window)
-        circuits = self._circuits(_reduced, operator.function, value, factor, default, terms)
-        steps = ("operations", operator.elements * (operator.window - 1))
-        counts = (steps, ("scalings", operator.elements))
-        work = zip(counts, circuits, strict=False)
+        digits = (operator.window - 1).bit_length() if operator.function in _SUMS else 0
+        circuits = self._circuits(_reduced, operator.function, value, factor, default, digits)
+        counts = (operator.elements * (operator.window - 1), operator.elements)
+        work = zip(("operations", "scalings"), counts, circuits, strict=False)
         return self._cost(evolve(operator, parameters=()), scenario, work)
 
     @prices(Activation)
@@ -141,20 +144,20 @@ class Horowitz(Device):
         """One comparison for every element: what a rectifier needs, a lower bound for others."""
         default = scenario.default_format
         circuits = self._circuits(_compared, _formats(operator.outputs[:1], default), default)
-        elements = ("activations", operator.elements)
-        return self._cost(operator, scenario, zip(repeat(elements), circuits))
+        work = zip(("activations",), (operator.elements,), circuits, strict=True)
+        return self._cost(operator, scenario, work)
 
     @prices(Lookup)
     def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
         """The rows that are fetched, from where parameters lie, and the indices and the result."""
         rows = operator.outputs
         fetched = Operator(inputs=operator.inputs, parameters=rows, outputs=operator.outputs)
-        return self._cost(fetched, scenario, [])
+        return self._cost(fetched, scenario)
 
     @prices(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
         """The elements out of memory and back into it."""
-        return self._cost(operator, scenario, [])
+        return self._cost(operator, scenario)
 
     def price_of(self, operation: Operation) -> tuple[Share, ...]:
         """Energy of one circuit as large as `operation` says, as shares of published figures."""
@@ -233,50 +236,41 @@ class Horowitz(Device):
         )
 
     @cached_property
-    def _known(self) -> dict[tuple[Hashable, ...], tuple[_Circuit, ...]]:
-        return {}
+    def _circuits(self) -> Callable[..., tuple[_Circuit, ...]]:
+        """The circuits that a rule needs for these formats: formats are few, and sizes many."""
+        return lru_cache(MOST_KNOWN)(self._worked_out)
 
-    def _circuits(
+    def _worked_out(
         self, rule: Callable[..., Iterable[Operation]], *formats: Hashable
     ) -> tuple[_Circuit, ...]:
-        """The circuits that a rule needs for these formats: formats are few, and sizes many."""
-        asked = (rule, *formats)
-        circuits = self._known.get(asked)
-        if circuits is None:
-            circuits = tuple(self._circuit(operation) for operation in rule(*formats))
-            self._known[asked] = circuits
-        return circuits
+        return tuple(map(self._circuit, rule(*formats)))
 
     def _circuit(self, operation: Operation) -> _Circuit:
         gates = operation.gate_factor
         cells = Factor(f"{operation.circuit} cells of an adder's", gates)
         return gates, () if gates == 1 else (cells,), self.price_of(operation)
 
-    def _cost(
-        self, operator: Operator, scenario: Scenario, work: Iterable[tuple[_Count, _Circuit]]
-    ) -> Outcome:
+    def _cost(self, operator: Operator, scenario: Scenario, work: Iterable[_Work] = ()) -> Outcome:
         due: list[Due] = []
-        worked: list[tuple[_Count, tuple[Factor, ...]]] = []
+        counted: list[_Counted] = []
         default, batch = scenario.default_format, scenario.batch
         for component, dram, srams in self._memories:
             if operator.in_place and component != "parameters":
                 continue
             for tensor in getattr(operator, component):
                 bits = tensor.size * (tensor.format or default).bits
-                accesses = -(-bits // ACCESS_BITS)  # rounded up
+                accesses = math.ceil(bits / ACCESS_BITS)
                 price = dram if srams is None else dram + srams.shares(bits)
                 due.append((component, accesses * batch, price))
-        for count, (gates, cells, price) in work:
-            if count[1] and gates:
-                due.append(("compute", count[1] * gates * batch, price))
-                worked.append((count, cells))
+                counted.append(("64-bit accesses", accesses, ()))
+        for what, count, (gates, cells, price) in work:
+            if count and gates:
+                due.append(("compute", count * gates * batch, price))
+                counted.append((what, count, cells))
         if due:
-            return Cost((_Lines(due, worked, batch),))
+            return Cost((_Lines(due, counted, batch),))
         return Free("nothing is computed, and what it needs is wired in")
 
-
-_Count: TypeAlias = tuple[str, float]
-"""What is counted, and how many of it there are."""
 
 _Memory: TypeAlias = tuple[str, tuple[Share, ...], Curve | None]
 """A component that is moved, what an access takes of DRAM, and the SRAM that is sized for it."""
@@ -284,36 +278,37 @@ _Memory: TypeAlias = tuple[str, tuple[Share, ...], Curve | None]
 _Circuit: TypeAlias = tuple[float, tuple[Factor, ...], tuple[Share, ...]]
 """How many cells of an adder's a gate takes, the same as a factor, and the price of one circuit."""
 
+_Work: TypeAlias = tuple[str, float, _Circuit]
+"""What is counted, how many of it there are for each example, and what does it."""
+
+_Counted: TypeAlias = tuple[str, float, tuple[Factor, ...]]
+"""What is counted, how many of it there are for each example, and of how many cells."""
+
 
 @define(eq=False)
 class _Lines:
-    """What is due for an operator: a charge for each share of the price of each line.
+    """What is due for an operator, and beside each line what it counts.
 
-    The last lines are `worked`, of which it is known what is counted, and in what; those before
-    are moved.
+    There is a charge for each share of each price.
     """
 
     due: list[Due]
-    worked: list[tuple[_Count, tuple[Factor, ...]]]
+    counted: list[_Counted]
     batch: int
 
     @property
     def charges(self) -> Iterator[Charge]:
         """The charges."""
         examples = () if self.batch == 1 else (Factor("examples", self.batch),)
-        moved = self.due[: len(self.due) - len(self.worked)]
-        accesses = [(("64-bit accesses", count // self.batch), ()) for _, count, _ in moved]
-        counted = [*accesses, *self.worked]
-        for (component, _, price), (count, cells) in zip(self.due, counted, strict=True):
-            factors = (Factor(*count), *cells, *examples)
+        for (component, _, price), (what, count, cells) in zip(self.due, self.counted, strict=True):
+            factors = (Factor(what, count), *cells, *examples)
             for figure, share in price:
                 part = () if always(share == 1) else (Factor(SHARE, share),)
                 yield Charge(component, figure, (*factors, *part))
 
 
-def _terms(count: int) -> int:
-    """The most terms whose sum is as long as that of `count` terms."""
-    return 1 << (count - 1).bit_length()
+_SUMS: Final = frozenset({"sum", "mean"})
+"""The reductions whose result has more digits than a term: those that number the terms."""
 
 
 _Formats: TypeAlias = tuple[NumericFormat, ...]
@@ -323,20 +318,20 @@ def _formats(tensors: Iterable[Tensor], default: NumericFormat) -> _Formats:
     return tuple([tensor.format or default for tensor in tensors])
 
 
-def _contracted(formats: _Formats, terms: int) -> tuple[Operation, ...]:
+def _contracted(formats: _Formats, digits: int) -> tuple[Operation, ...]:
     left, right, *bias = formats
-    return numerics.multiply_accumulate(right, left, terms, *bias[:1])
+    return numerics.multiply_accumulate(right, left, 2**digits, *bias[:1])
 
 
 def _reduced(
-    function: str, value: _Formats, factor: _Formats, default: NumericFormat, terms: int
+    function: str, value: _Formats, factor: _Formats, default: NumericFormat, digits: int
 ) -> list[Operation]:
     term = (*value, default)[0]
     if function in {"max", "min"}:
         return _compared(value, default)
     if function == "product":
         return [numerics.product(term, term)]
-    total = numerics.accumulation(term, terms)
+    total = numerics.accumulation(term, 2**digits)
     if function == "mean":
         return [total, numerics.product((*factor, default)[0], total.result)]
     return [total]

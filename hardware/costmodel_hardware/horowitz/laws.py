@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
+from attrs.validators import min_len
 
 from costmodel.sizes import Sizes, always, clipped, larger, smaller
 
@@ -32,7 +33,7 @@ class Curve:
     What has fewer bits than `least` or more than `most` is priced as these.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[Point, ...] = field(validator=min_len(2))
     exponent: float
     least: float = 0.0
     most: float = math.inf
@@ -64,12 +65,12 @@ class Curve:
     def _shares_of_many(self, bits: Any) -> tuple[Share, ...]:
         """The same for many sizes, which lie on either side of a figure."""
         at = clipped(bits, self.least, self.most) ** self.exponent
-        *_, (first, figure, *_) = self._ways
-        shares = [(figure, smaller(at / first, 1.0))]
-        for start, figure, _, following, length in reversed(self._ways):
-            gone = clipped((at - start) / length, 0.0, 1.0)
-            shares[-1] = (figure, shares[-1][1] - gone)
-            shares.append((following, gone))
-        (_, _, last, figure, _), *_ = self._ways
-        shares[-1] = (figure, shares[-1][1] + (larger(at / last, 1.0) - 1.0))
-        return tuple([share for share in shares if not always(share[1] == 0)])
+        places = [place**self.exponent for place, _ in self.points]
+        shares = [smaller(at / places[0], 1.0)]
+        for start, end in pairwise(places):
+            gone = clipped((at - start) / (end - start), 0.0, 1.0)
+            shares[-1] -= gone
+            shares.append(gone)
+        shares[-1] += larger(at / places[-1], 1.0) - 1.0
+        priced = [(figure, share) for (_, figure), share in zip(self.points, shares, strict=True)]
+        return tuple([one for one in priced if not always(one[1] == 0)])
