@@ -46,9 +46,9 @@ class Curve:
         ways = [(*start, *end, end[0] - start[0]) for start, end in pairwise(places)]
         return tuple(reversed(ways))
 
-    def shares(self, bits: float) -> tuple[Share, ...]:
-        """The price at `bits` as shares of the published figures."""
-        if isinstance(bits, Sizes):
+    def shares(self, bits: Any) -> tuple[Share, ...]:
+        """The price at `bits`, a number or `Sizes`, as shares of the published figures."""
+        if bits.__class__ is Sizes:
             return self._shares_of_many(bits)
         if not self.least <= bits <= self.most:
             bits = clipped(bits, self.least, self.most)
