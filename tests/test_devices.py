@@ -629,6 +629,15 @@ def test_what_is_no_line_is_told(line: Any) -> None:
         Cost([Told([line], [])])
 
 
+def test_a_price_is_made_of_shares_of_others() -> None:
+    near_one, near_other = number(low=1.0, high=8.0), number(16.0, low=12.0)
+    line = ("inputs", 3.0, ((near_one, 0.5), (near_other, 0.25)))
+    cost = Cost([Told([line, ("compute", 2.0, ((near_one, 1.0),))], [])])
+    sums = (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high)
+    assert sums == (10.5 + 2, 15 + 4, 24 + 16)
+    assert cost.components == {"inputs": 15, "compute": 4}
+
+
 def test_energies_are_numbers_however_much_is_due() -> None:
     price = ((number(1e-300), 0.5), (number(1e100), 1.0))
     assert Cost([Told([("compute", 1e200, price)], [])]).energy_joules == 1e300
