@@ -308,7 +308,7 @@ class _Lines:
 
 
 _SUMS: Final = frozenset({"sum", "mean"})
-"""The reductions whose result has more digits than a term: those that number the terms."""
+"""The reductions whose result is longer than a term, by the digits of the number of terms."""
 
 
 _Formats: TypeAlias = tuple[NumericFormat, ...]
