@@ -235,8 +235,9 @@ def _usual_energy(due: Iterable[Due]) -> float | None:
     energies = []
     try:
         for component, count, price in due:
-            is_one = count.__class__ is not Sizes and 0.0 <= count <= _USUAL_COUNT
-            if not (is_one and component in _COMPONENTS and price and price.__class__ is tuple):
+            if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
+                return None
+            if component not in _COMPONENTS or not price or price.__class__ is not tuple:
                 return None
             for figure, share in price:
                 energies.append(count * share * figure.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 from attrs import frozen
@@ -62,7 +63,7 @@ class EventDriven(Device):
         factors = (
             Factor("neurons", operator.elements),
             Factor("timesteps", scenario.timesteps),
-            *_examples(scenario),
+            *_examples(scenario.batch),
         )
         return Cost((Charge("neuron", self.energy_per_neuron_update, factors),))
 
@@ -72,12 +73,7 @@ class EventDriven(Device):
         return Free("no synapse and no neuron; routing is part of the wiring")
 
     def _connections(self, operator: Operator, count: int, scenario: Scenario) -> Outcome:
-        spikes = (
-            Factor("firing rate", scenario.rate, "Hz"),
-            Factor("dt", scenario.dt, "s"),
-            Factor("timesteps", scenario.timesteps),
-            *_examples(scenario),
-        )
+        spikes = _spikes(scenario.rate, scenario.dt, scenario.timesteps, scenario.batch)
         events = (Factor("connections", count), *spikes)
         charges = [Charge("synapse", self.energy_per_synaptic_operation, events)]
         if self.energy_per_spike_hop is not None:
@@ -91,5 +87,16 @@ class EventDriven(Device):
         return Cost(tuple(charges))
 
 
-def _examples(scenario: Scenario) -> tuple[Factor, ...]:
-    return () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
+@lru_cache
+def _spikes(rate: float, dt: float, timesteps: int, batch: int) -> tuple[Factor, ...]:
+    """Spikes that a connection sees: conditions are few, and operators many."""
+    return (
+        Factor("firing rate", rate, "Hz"),
+        Factor("dt", dt, "s"),
+        Factor("timesteps", timesteps),
+        *_examples(batch),
+    )
+
+
+def _examples(batch: int) -> tuple[Factor, ...]:
+    return () if batch == 1 else (Factor("examples", batch),)
