@@ -43,7 +43,7 @@ def _classes(inside: Module | Class) -> Iterator[Class]:
         if not member.is_alias and (member.is_module or member.is_class):
             if isinstance(member, Class):
                 yield member
-            yield from _classes(member)  # type: ignore[arg-type]
+            yield from _classes(member)  # type: ignore[arg-type]  # it is a module or a class
 
 
 def _decorator(cls: Class) -> Any:

@@ -173,7 +173,7 @@ def device(name: Any, **parameters: str | float) -> Device:
         CostModelError: no such device or parameter, or a value that it cannot have.
 
     """
-    return import_module("costmodel.catalogue").installed().device(name, **parameters)  # type: ignore[no-any-return]
+    return import_module("costmodel.catalogue").installed().device(name, **parameters)  # type: ignore[no-any-return]  # imported late, so untyped
 
 
 def __getattr__(name: str) -> Any:

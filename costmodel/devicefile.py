@@ -180,7 +180,7 @@ class _File:
             if made is not None:
                 yield str(name), made
         for name in sorted(family.required_parameters() - raw.keys()) if family else ():
-            self.mistakes.append(f"parameters.{name}: missing, {family.family!r} needs it")  # type: ignore[union-attr]
+            self.mistakes.append(f"parameters.{name}: missing, {family.family!r} needs it")  # type: ignore[union-attr]  # missing is told of known families only
 
     def _known_units(self) -> Mapping[str, str]:
         """The units of parameters of which the classes that have them think alike."""
@@ -270,7 +270,7 @@ class _File:
 
     def _structure(self, raw: Any, cls: Callable[..., Any], path: str) -> Any:
         try:
-            return _converter().structure(raw, cls)  # type: ignore[arg-type]
+            return _converter().structure(raw, cls)  # type: ignore[arg-type]  # cattrs types classes alone
         except cattrs.ClassValidationError as error:
             self.mistakes.extend(_told(error, path))
         except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import chain
 from numbers import Real
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeVar, overload
 
@@ -54,7 +54,7 @@ def _figure(_: Any, attribute: Any, value: Any) -> None:
     if not isinstance(value, Real | Sizes):
         message = f"{attribute.name} is {value!r:.80}; expected a number"
         raise TypeError(message)
-    if not (math.isfinite(value) and 0 <= value <= _LARGEST):  # type: ignore[operator]
+    if not (math.isfinite(value) and 0 <= value <= _LARGEST):  # type: ignore[operator]  # a Real compares with numbers
         found = f"{attribute.name} is {value!r}"
         message = f"{found}; expected a finite number, not negative, of at most {_LARGEST:g}"
         raise ValueError(message)
@@ -138,8 +138,7 @@ class Charge:
     @count.default
     def _product(self) -> float:
         try:
-            count = math.prod(map(_VALUE, self.factors))
-            return count if count.__class__ is float else as_float(count)
+            return as_float(math.prod(map(_VALUE, self.factors)))
         except (TypeError, IndexError, ValueError):
             message = (
                 "expected factors such as (Factor('operations', 8), Factor('examples', 2)), "
@@ -149,8 +148,7 @@ class Charge:
 
     def __attrs_post_init__(self) -> None:
         """Check the component, the price and the product."""
-        if self.component not in _COMPONENTS:
-            _check_component(self.component)
+        _check_component(self.component)
         count = self.count
         price: Any = self.parameter
         if not isinstance(price, Parameter):
@@ -295,7 +293,7 @@ def _check_time(seconds: float) -> None:
 
 def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
     """Charges in order, and of a cost its parts: sums of sums stay as flat as one sum."""
-    if charges.__class__ is not tuple and not hasattr(charges, "__iter__"):
+    if not hasattr(charges, "__iter__"):
         message = f"expected several charges, such as Cost([charge]), found {charges!r:.80}"
         raise TypeError(message)
     parts = tuple(charges)
@@ -321,6 +319,9 @@ def _told(part: Charges) -> tuple[Due, ...]:
         )
         raise TypeError(message) from None
     return told
+
+
+_FIGURE, _LOW, _HIGH = attrgetter("value"), attrgetter("low"), attrgetter("high")
 
 
 def _sum(energies: Iterable[float]) -> float:
@@ -385,28 +386,21 @@ class Cost:
     @property
     def energy_joules(self) -> float:
         """Energy of all charges."""
-        if self._energy is not None:
-            return self._energy
-        return _sum(
-            [
-                count * share * price.value
-                for _, count, shares in self.due
-                for price, share in shares
-            ]
-        )
+        return self._total(_FIGURE) if self._energy is None else self._energy
 
     @property
     def energy_joules_low(self) -> float:
         """Energy of all charges at their lowest prices."""
-        return _sum(
-            [count * share * price.low for _, count, shares in self.due for price, share in shares]
-        )
+        return self._total(_LOW)
 
     @property
     def energy_joules_high(self) -> float:
         """Energy of all charges at their highest prices."""
+        return self._total(_HIGH)
+
+    def _total(self, of: Callable[[Parameter], float]) -> float:
         return _sum(
-            [count * share * price.high for _, count, shares in self.due for price, share in shares]
+            [count * share * of(price) for _, count, shares in self.due for price, share in shares]
         )
 
     @property
@@ -429,7 +423,7 @@ class Cost:
         energy, low, high = (format_quantity(value, "J") for value in values)
         bounds = "" if values[1] == values[2] else f" ({low} to {high})"
         known = self.latency_seconds is not None
-        time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]
+        time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]  # known is not None
         return "\n  ".join([f"{energy}{bounds}{time}", *map(str, self.charges)])
 
     def __add__(self, other: Cost) -> Cost:
@@ -572,7 +566,7 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
         raise TypeError(message)
 
     def mark(rule: _Rule) -> _Rule:
-        rule.__prices__ = operators  # type: ignore[attr-defined]
+        rule.__prices__ = operators  # type: ignore[attr-defined]  # a function takes attributes
         return rule
 
     return mark

@@ -28,7 +28,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def costmodel_readers() -> Iterable[Reader]:  # type: ignore[empty-body]
+def costmodel_readers() -> Iterable[Reader]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer readers of networks.
 
     Called when the first source is read. The first reader that accepts a source reads it;
@@ -37,7 +37,7 @@ def costmodel_readers() -> Iterable[Reader]:  # type: ignore[empty-body]
 
 
 @hookspec
-def costmodel_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
+def costmodel_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer layer classes, each for the kinds that it names.
 
     Called when the first source is read. Two classes for one kind are an error.
@@ -45,7 +45,7 @@ def costmodel_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]
 
 
 @hookspec
-def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-body]
+def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer modules of layer classes, imported when a kind of theirs is first asked for.
 
     For plugins of so many layers that nobody should wait for them in vain. Called when the first
@@ -54,7 +54,7 @@ def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-bo
 
 
 @hookspec
-def costmodel_devices() -> Iterable[type[Device]]:  # type: ignore[empty-body]
+def costmodel_devices() -> Iterable[type[Device]]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer device classes, each under the family that device files name as `class`.
 
     Called when the first device is asked for. Two classes of one family are an error.
@@ -62,7 +62,7 @@ def costmodel_devices() -> Iterable[type[Device]]:  # type: ignore[empty-body]
 
 
 @hookspec
-def costmodel_device_files() -> Iterable[Traversable]:  # type: ignore[empty-body]
+def costmodel_device_files() -> Iterable[Traversable]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer YAML device files; each is named after its device.
 
     Called when the first device is asked for. Two devices of one name are an error.
@@ -70,7 +70,7 @@ def costmodel_device_files() -> Iterable[Traversable]:  # type: ignore[empty-bod
 
 
 @hookspec
-def costmodel_conventions() -> Iterable[Convention]:  # type: ignore[empty-body]
+def costmodel_conventions() -> Iterable[Convention]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer counting conventions.
 
     Called when the first convention is asked for. Two of one name are an error.
@@ -78,7 +78,7 @@ def costmodel_conventions() -> Iterable[Convention]:  # type: ignore[empty-body]
 
 
 @hookspec
-def costmodel_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
+def costmodel_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]  # pluggy calls implementations
     """Offer commands of the command line.
 
     Called when the command line starts. Two commands of one name are an error.

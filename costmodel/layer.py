@@ -274,7 +274,7 @@ def _wrong_setting(item: Attribute[Any], settings: Mapping[str, Any]) -> str | N
             continue
         try:
             if item.converter is not None:
-                item.converter(settings[source])  # type: ignore[operator]
+                item.converter(settings[source])  # type: ignore[operator]  # settings have converters
         except (CostModelError, TypeError, ValueError, AttributeError) as error:
             takes = _EXPECTED.get(item.converter)
             return (

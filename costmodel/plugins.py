@@ -154,7 +154,7 @@ def made_once(make: Callable[[], _Value]) -> Callable[[], _Value]:
         with ASKING:
             return kept()
 
-    made.cache_clear = kept.cache_clear  # type: ignore[attr-defined]
+    made.cache_clear = kept.cache_clear  # type: ignore[attr-defined]  # a function takes attributes
     return made
 
 

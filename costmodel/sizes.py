@@ -62,7 +62,7 @@ class Sizes(_Whole):
     @property
     def values(self) -> np.ndarray[Any, Any]:
         """The sizes as floating-point numbers, exact up to 2**53, shape `(variants,)`."""
-        return self._values  # type: ignore[no-any-return]
+        return self._values  # type: ignore[no-any-return]  # an array
 
     def take(self, rows: Any) -> Sizes:
         """The sizes at these places."""
@@ -71,7 +71,7 @@ class Sizes(_Whole):
     def __getitem__(self, index: Any) -> int:
         """The size at one place, as the integer that it is."""
         value = float(self._values[index])
-        return int(value) if value.is_integer() else value  # type: ignore[return-value]
+        return int(value) if value.is_integer() else value  # type: ignore[return-value]  # one variant may have a fraction
 
     def __len__(self) -> int:
         return len(self._values)
@@ -181,21 +181,21 @@ def as_float(number: Any) -> float:
 def larger(one: _Number, other: _Number) -> _Number:
     """The larger of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:
-        return _made(_numpy().maximum(_plain(one), _plain(other)))  # type: ignore[return-value]
+        return _made(_numpy().maximum(_plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return max(one, other)
 
 
 def smaller(one: _Number, other: _Number) -> _Number:
     """The smaller of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:
-        return _made(_numpy().minimum(_plain(one), _plain(other)))  # type: ignore[return-value]
+        return _made(_numpy().minimum(_plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return min(one, other)
 
 
 def clipped(number: _Number, lowest: _Number, highest: _Number) -> _Number:
     """A number that is kept between two others, for each variant."""
     if number.__class__ is Sizes:
-        return _made(_numpy().clip(_plain(number), lowest, highest))  # type: ignore[return-value]
+        return _made(_numpy().clip(_plain(number), lowest, highest))  # type: ignore[return-value]  # sizes stand for numbers
     return lowest if number < lowest else min(number, highest)
 
 

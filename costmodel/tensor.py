@@ -96,7 +96,7 @@ class Tensor:
 
         """
         try:
-            return math.prod(self.shape)  # type: ignore[arg-type]
+            return math.prod(self.shape)  # type: ignore[arg-type]  # None is told below
         except TypeError:
             message = (
                 f"shape {show_shape(self.shape)} has an open axis; "

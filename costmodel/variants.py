@@ -72,7 +72,7 @@ class Variants(Sequence[Operator]):
         """The ordinary operator at one place, or the variants of several places."""
         if isinstance(index, slice):
             return Variants(self.taken(index))
-        return _changed(self.operator, lambda sizes: sizes[index])  # type: ignore[no-any-return]
+        return _changed(self.operator, lambda sizes: sizes[index])  # type: ignore[no-any-return]  # the operator, changed
 
     def taken(self, rows: Rows) -> Operator:
         """The operator with the sizes at these places."""
@@ -83,7 +83,7 @@ class Variants(Sequence[Operator]):
                 taken[id(sizes)] = sizes.take(rows)
             return taken[id(sizes)]
 
-        return _changed(self.operator, take)  # type: ignore[no-any-return]
+        return _changed(self.operator, take)  # type: ignore[no-any-return]  # the operator, changed
 
 
 def _changed(value: Any, change: Callable[[Sizes], Any]) -> Any:
@@ -243,7 +243,7 @@ def _parted(rows: Array, labels: Array) -> list[Array]:
     np = _numpy()
     order = np.argsort(labels, kind="stable")
     ends = np.flatnonzero(np.diff(labels[order])) + 1
-    return np.split(rows[order], ends)  # type: ignore[no-any-return]
+    return np.split(rows[order], ends)  # type: ignore[no-any-return]  # arrays
 
 
 def _tells_sizes(outcome: Outcome) -> bool:
@@ -300,7 +300,7 @@ class _Ledger:
         times = _numpy().full(self._count, _numpy().nan)
         for rows, seconds in self._times:
             times[rows] = seconds
-        return times  # type: ignore[no-any-return]
+        return times  # type: ignore[no-any-return]  # an array
 
     def _rows_of(self, kind: type[Reason]) -> dict[str, Array]:
         np = _numpy()

@@ -285,7 +285,7 @@ def _functional(config: Mapping[str, Any], name: str) -> ModelView:
             feeds, shapes = _feeds(node, view.name)
             recorded.update((k, s) for k, s in zip(feeds, shapes, strict=True) if s is not None)
             calls.append(Call((own, index), view, feeds, shapes, None, node))
-    models = {call.key[0] for call in calls if "input_layers" in call.layer.settings}  # type: ignore[index]
+    models = {call.key[0] for call in calls if "input_layers" in call.layer.settings}  # type: ignore[index]  # such a layer has a key
     return ModelView(
         name,
         tuple(with_outputs(call, recorded) for call in calls),
@@ -529,12 +529,12 @@ def live_view(model: Any) -> LayerView:
 
 def _live(model: Any, name: str) -> ModelView:
     # Keras has no public name for its graph.
-    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001
+    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001  # Keras has no public way
     nodes: list[tuple[LiveView, Any]] = []
     produced: dict[int, Key] = {}
     for layer in model.operations:
         view = LiveView(layer)
-        for node in layer._inbound_nodes:  # noqa: SLF001
+        for node in layer._inbound_nodes:  # noqa: SLF001  # Keras has no public way
             if id(node) in belongs:
                 for index, tensor in enumerate(node.outputs):
                     produced[id(tensor)] = (len(nodes), index)

@@ -95,10 +95,10 @@ class _Settings(UserDict[str, Any]):
 
 def _model(model: Any, name: str) -> ModelView:
     # Keras 2 has no public name for its graph either.
-    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001
+    belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001  # Keras has no public way
     calls = tuple(
         _call(LegacyView(layer), index, node)
-        for layer in model._self_tracked_trackables  # noqa: SLF001
+        for layer in model._self_tracked_trackables  # noqa: SLF001  # Keras has no public way
         for index, node in enumerate(getattr(layer, "_inbound_nodes", ()))
         if id(node) in belongs
     )

@@ -258,7 +258,7 @@ def _walked(outputs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
 def _source(tensor: Any) -> Any:
     """The node that made a tensor."""
     history = tensor._keras_history  # noqa: SLF001  # Keras has no public name for its graph
-    return history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
+    return history.operation._inbound_nodes[history.node_index]  # noqa: SLF001  # Keras has no public way
 
 
 def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> ModelView:

@@ -119,12 +119,12 @@ def _functional(model: Any) -> Any:
 
 def _nodes(functional: Any) -> list[Any]:
     # Keras has no public name for its graph.
-    by_depth = functional._nodes_by_depth  # noqa: SLF001
+    by_depth = functional._nodes_by_depth  # noqa: SLF001  # Keras has no public way
     belongs = {id(node) for depth in by_depth.values() for node in depth}
     return [
         node
         for layer in functional.operations
-        for node in layer._inbound_nodes  # noqa: SLF001
+        for node in layer._inbound_nodes  # noqa: SLF001  # Keras has no public way
         if id(node) in belongs
     ]
 

@@ -566,7 +566,7 @@ def _ordered(model: ModelView) -> Sequence[Call]:
     for key, feeds in sources.items():
         for feed in feeds:
             if feed not in calls:
-                message = f"layer {key[0]!r} reads from {feed!r}, which is not in the model"  # type: ignore[index]
+                message = f"layer {key[0]!r} reads from {feed!r}, which is not in the model"  # type: ignore[index]  # what reads has a key
                 raise ReadError(message)
     try:
         return [calls[key] for key in topological_order(sources)]

@@ -85,7 +85,7 @@ class _Text:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not isinstance(node.op, (ast.USub, ast.UAdd)):
             raise self._code()
-        return -value if isinstance(node.op, ast.USub) else value  # type: ignore[operator]
+        return -value if isinstance(node.op, ast.USub) else value  # type: ignore[operator]  # a number
 
     def items(self, node: Any, depth: int) -> Argument:
         return tuple(self._argument(item, depth + 1) for item in node.elts)

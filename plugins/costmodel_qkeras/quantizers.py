@@ -117,7 +117,7 @@ class Quantizer:
 
     def _check_max_value(self) -> None:
         value = self.get("max_value")
-        if value is not None and not (_is_finite(value) and value >= 0):  # type: ignore[operator]
+        if value is not None and not (_is_finite(value) and value >= 0):  # type: ignore[operator]  # a finite number
             self._refuse("max_value", "a number of 0 or more")
 
     def _check_sign(self) -> None:

@@ -119,7 +119,7 @@ def _size(shape: Shape) -> int:
             "build the model with its length, or bind it with Scenario(input_shapes={...})"
         )
         raise UndefinedAxisError(message)
-    return math.prod(shape)  # type: ignore[arg-type]
+    return math.prod(shape)  # type: ignore[arg-type]  # bound by now
 
 
 def _activated(connections: int, neurons: int, function: str) -> Stats:

@@ -86,7 +86,7 @@ class Concatenate(Layer):
                 message = f"{shown} differ beside axis {self.axis}"
                 raise ValueError(message)
         lengths = [tensor.shape[axis] for tensor in self.inputs]
-        total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
+        total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]  # none is None
         return ((*first[:axis], total, *first[axis + 1 :]),)
 
     def operators(self) -> Work:

@@ -61,7 +61,7 @@ def _fits(size: int | None, known: int, is_open: bool) -> bool:  # noqa: FBT001 
 
 
 def _size(shape: Shape) -> int | None:
-    return None if None in shape else math.prod(shape)  # type: ignore[arg-type]
+    return None if None in shape else math.prod(shape)  # type: ignore[arg-type]  # none is None
 
 
 @frozen(slots=False)

@@ -50,7 +50,7 @@ def _call(layer: Any) -> Any:
 
 def _maker(tensor: Any) -> str:
     # Keras has no public name for the layer that makes a tensor.
-    return str(tensor._keras_history.operation.name)  # noqa: SLF001
+    return str(tensor._keras_history.operation.name)  # noqa: SLF001  # Keras has no public way
 
 
 def _edge_order(calls: Iterable[tuple[Any, Any]]) -> Mapping[int, int]:

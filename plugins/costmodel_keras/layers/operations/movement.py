@@ -262,7 +262,7 @@ def _fill(group: Sequence[str], length: int | None, lengths: dict[str, int | Non
 def _product(lengths: Sequence[int | None]) -> int | None:
     if BATCH in lengths and len([length for length in lengths if length != 1]) > 1:
         return None
-    return None if None in lengths else math.prod(lengths)  # type: ignore[arg-type]
+    return None if None in lengths else math.prod(lengths)  # type: ignore[arg-type]  # none is None
 
 
 class InPlaceOrder(Moved):
@@ -564,7 +564,7 @@ class Concatenate(Moved):
             others = [
                 _replaced(whole, 0, BATCH) if whole[:1] == (1,) else whole for whole in others
             ]
-        total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
+        total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]  # none is None
         return (_replaced(_agreed(others), axis, total),)
 
 
