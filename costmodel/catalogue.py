@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -51,6 +52,7 @@ _CORE = "costmodel"
 _Declared = type(attrs.field())
 """What a declared field is until its class is decorated."""
 _FILE_SUFFIXES = (".yaml", ".yml")
+_ENDS_IN = f"ends in {' or '.join(_FILE_SUFFIXES)}"
 
 
 @define(eq=False)
@@ -147,6 +149,8 @@ class Catalogue:
     def device(self, name: str | Path | Device, **parameters: str | float) -> Device:
         """A device by its name or by the path of its YAML file, some parameters replaced.
 
+        A text is a path if it ends in `.yaml` or `.yml`, or has a slash in it.
+
         Raises:
             UnknownNameError: no such device, or the device has no such parameter.
             DeviceFileError: the file is not as it should be.
@@ -154,6 +158,12 @@ class Catalogue:
         """
         device = name if isinstance(name, Device) else self._named(str(name))
         return device.with_parameters(**parameters) if parameters else device
+
+    def files_like(self, name: str) -> list[str]:
+        """The files in this folder that a user could mean by the name of an installed device."""
+        if _is_path(name) or name not in self.device_names:
+            return []
+        return [file for end in ("", *_FILE_SUFFIXES) if _is_there(file := f"{name}{end}")]
 
     def device_or_blame(self, name: str) -> Device | None:
         """The device that a plugin offers as `name`; None where it is broken, and so is told."""
@@ -222,9 +232,18 @@ class Catalogue:
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
             return self.load_device(Path(name))
+        if _is_path(name):
+            return self._of_another_suffix(name)
         known = self._devices.get(name)
         # Where two threads load a device, all get the one that was kept first.
         return known or self._devices.setdefault(name, self._load(name))
+
+    def _of_another_suffix(self, name: str) -> Device:
+        try:
+            return self.load_device(Path(name))
+        except DeviceFileError as error:
+            hint = f"the name of a device file {_ENDS_IN}; does this file hold a device?"
+            raise DeviceFileError(error.file, error.mistakes, [hint]) from None
 
     def _load(self, name: str) -> Device:
         files = self._ask("costmodel_device_files").values
@@ -378,7 +397,7 @@ def _device_hint(name: str, files: Mapping[str, Any]) -> str:
         return f"the file {here} is here: give it with its ending, {here}"
     if _is_missing_file(name):
         return "or give the path of a YAML file"
-    return f"the name of a device file ends in {' or '.join(_FILE_SUFFIXES)}"
+    return f"the name of a device file {_ENDS_IN}"
 
 
 def _described(source: object) -> str:
@@ -394,6 +413,16 @@ def _described(source: object) -> str:
 def _joined(*hints: str) -> str:
     """Hints below each other, as the lines of a message stand."""
     return "\n  ".join(filter(None, hints))
+
+
+def _is_path(name: str) -> bool:
+    """Whether it is the path of a device file; the name of a device is a single word."""
+    return name.endswith(_FILE_SUFFIXES) or os.sep in name or "/" in name
+
+
+def is_file_here(name: str) -> bool:
+    """Whether it is the path of a device file that is there."""
+    return _is_path(name) and _is_there(name)
 
 
 def _is_there(file: str) -> bool:

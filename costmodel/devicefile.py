@@ -118,8 +118,9 @@ class _File:
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes, self._next_steps(family))
         return family(
-            head.name, title=head.title, process=head.process,
-            also_leaves_out=" ".join(head.leaves_out.split()),
+            head.name, title=_on_one_line(head.title),
+            process=head.process and _on_one_line(head.process),
+            also_leaves_out=_on_one_line(head.leaves_out),
             file=self.file, content_hash=content_hash, **parameters, **settings,
         )  # fmt: skip
 
@@ -224,8 +225,8 @@ class _File:
         if len(self.mistakes) > before or value is None or low is None or high is None:
             return None
         return Parameter(
-            name, value.value, value.unit, source, entry.evidence,
-            low=low.value, high=high.value, note=entry.note,
+            name, value.value, value.unit, _on_one_line(source), entry.evidence,
+            low=low.value, high=high.value, note=_on_one_line(entry.note),
         )  # fmt: skip
 
     def _check_order(
@@ -276,6 +277,11 @@ class _File:
         except (TypeError, ValueError) as error:
             self.mistakes.append(f"{path}: {error}")
         return None
+
+
+def _on_one_line(text: str) -> str:
+    """The text with a space for each line break: YAML may have it on several lines."""
+    return " ".join(text.split())
 
 
 def _implausible(quantity: Quantity, text: str) -> str | None:

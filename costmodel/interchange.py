@@ -351,11 +351,15 @@ class _Decoder:
 
     def _mapping(self, items: Any, where: str) -> dict[Any, Any]:
         try:
-            pairs = [(key, value) for key, value in items]
-            return {self.value(key, where): self.value(value, where) for key, value in pairs}
+            pairs = [(self.value(key, where), value) for key, value in items]
+            mapping = {key: self.value(value, where) for key, value in pairs}
         except (TypeError, ValueError):
             message = f"{where}: expected a list of keys with their values, found {items!r:.80}"
             raise ReadError(message) from None
+        if len(mapping) < len(pairs):
+            message = f"{where}: a key stands twice in {items!r:.80}; expected each key once"
+            raise ReadError(message)
+        return mapping
 
 
 def _made(cls: Any, where: str, *arguments: Any, **named: Any) -> Any:

@@ -20,6 +20,7 @@ from attrs import field, frozen
 from attrs.validators import optional
 
 from costmodel.errors import FormatError
+from costmodel.files import TOO_MANY_DIGITS
 
 MAX_BITS: Final = 4096
 """No datapath is wider; the limit also bounds the work that a hostile file can ask for."""
@@ -323,6 +324,9 @@ def parse_format(text: str) -> NumericFormat:
         made = _made(matched)
     except FormatError as error:
         message = f"{text!r:.40}: {error}"
+        raise FormatError(message) from None
+    except ValueError:  # Python reads no more digits
+        message = f"{text!r:.40}: {TOO_MANY_DIGITS}"
         raise FormatError(message) from None
     return made or _no_format(text)
 

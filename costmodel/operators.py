@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
@@ -129,8 +130,8 @@ class Contraction(Operator):
     """Multiply-accumulates: dense, convolution, attention, einsum, recurrent gates.
 
     `loops` name the loop nest and its sizes, whose product is the number of
-    multiply-accumulates; `reduction` is how many products are summed into one output (into the
-    longest sum, where they differ).
+    multiply-accumulates; each name stands once. `reduction` is how many products are summed into
+    one output (into the longest sum, where they differ).
     The factors are the first two of `inputs` and `parameters`; a further parameter is the bias.
     """
 
@@ -138,7 +139,11 @@ class Contraction(Operator):
     reduction: int = field(converter=as_size, validator=_at_least(1))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a loop of less than no turns, and an output of more products than there are."""
+        """Refuse equal loops, one of less than no turns, and more products than there are."""
+        if len({name for name, _ in self.loops}) < len(self.loops):
+            names = ", ".join(str(name) for name, _ in self.loops)
+            message = f"a loop name stands twice in a contraction: {names}; expected each once"
+            raise ValueError(message)
         for name, size in self.loops:
             if least(size) < 0:
                 message = f"loop {name!r} of a contraction has size {size}; expected 0 or more"
@@ -170,8 +175,14 @@ class Contraction(Operator):
             self,
             inputs=_stacked(self.inputs, times),
             outputs=_stacked(self.outputs, times),
-            loops=(("repeat", times), *self.loops),
+            loops=((self._unused("repeat"), times), *self.loops),
         )
+
+    def _unused(self, name: str) -> str:
+        """The name of a further loop: `name`, numbered where a loop has it already."""
+        used = {loop for loop, _ in self.loops}
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        return next(new for new in itertools.chain([name], numbered) if new not in used)
 
 
 ELEMENTWISE: Final = {

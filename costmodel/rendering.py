@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
 from costmodel.numerics import FLOAT32
 from costmodel.operators import Unpriced
-from costmodel.report import Column, Table
+from costmodel.report import Column, Table, escaped
 from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
 
@@ -57,6 +57,10 @@ def some(names: Sequence[str], limit: int = 3) -> str:
 
 def explanation(bill: Bill, line: Line) -> Iterator[str]:
     """How the cost of one layer comes about, line by line."""
+    yield from map(escaped, _explanation(bill, line))
+
+
+def _explanation(bill: Bill, line: Line) -> Iterator[str]:
     layer, device = line.layer, bill.device
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
     shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"

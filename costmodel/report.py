@@ -1,9 +1,14 @@
-"""Tables: what a person or a spreadsheet reads, as text, Markdown or CSV."""
+"""Tables: what a person or a spreadsheet reads, as text, Markdown or CSV.
+
+Names and texts come from files of others. A table writes what steers a terminal or breaks a line
+as an escape; in CSV, it quotes what a spreadsheet would take for a formula.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
@@ -12,17 +17,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _GAP: Final = "  "
+_FORMULA: Final = ("=", "+", "-", "@")
+"""How a text begins that a spreadsheet would calculate."""
+_BAR: Final = re.compile(r"(\\*)\|")
+_QUOTE: Final = "'"
+"""What tells a spreadsheet that a cell is text."""
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """The text on one line, with nothing that steers a terminal but the characters to `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
+    )
+
+
+def _row(row: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(escaped, row))
 
 
 def _rows(rows: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(row) for row in rows)
+    return tuple(map(_row, rows))
 
 
 @frozen
 class Column:
     """One column: its title, and whether its cells are numbers (set flush right)."""
 
-    title: str
+    title: str = field(converter=escaped)
     numeric: bool = False
 
 
@@ -30,19 +53,15 @@ def _columns(columns: Iterable[Column]) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _notes(notes: Iterable[str]) -> tuple[str, ...]:
-    return tuple(notes)
-
-
 @frozen
 class Table:
-    """Rows under columns, totals in `footer`, and sentences below it."""
+    """Rows under columns, totals in `footer`, and sentences below it, each on one line."""
 
-    title: str
+    title: str = field(converter=escaped)
     columns: tuple[Column, ...] = field(converter=_columns)
     rows: tuple[tuple[str, ...], ...] = field(converter=_rows)
     footer: tuple[tuple[str, ...], ...] = field(default=(), converter=_rows)
-    notes: tuple[str, ...] = field(default=(), converter=_notes)
+    notes: tuple[str, ...] = field(default=(), converter=_row)
 
     def text(self) -> str:
         """Plain text, columns as wide as their widest cell."""
@@ -60,16 +79,19 @@ class Table:
         rule = ["---:" if column.numeric else "---" for column in self.columns]
         footer = [[f"**{cell}**" if cell else "" for cell in row] for row in self.footer]
         rows = [titles, rule, *map(list, self.rows), *footer]
-        lines = ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows]
+        lines = ["| " + " | ".join(map(_in_markdown, row)) + " |" for row in rows]
         notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
         return "\n".join([f"**{self.title}**", "", *lines, *notes])
 
     def csv(self) -> str:
-        """Comma-separated values of the rows, without totals and notes."""
+        """Comma-separated values of the rows, without totals and notes.
+
+        A text that a spreadsheet would take for a formula has an apostrophe before it.
+        """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([column.title for column in self.columns])
-        writer.writerows(self.rows)
+        writer.writerow([_as_text(column.title) for column in self.columns])
+        writer.writerows([map(_as_text, row) for row in self.rows])
         return out.getvalue().rstrip("\n")
 
     def _widths(self) -> list[int]:
@@ -84,5 +106,19 @@ class Table:
         ).rstrip()
 
 
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def _as_text(cell: str) -> str:
+    """The cell as a spreadsheet keeps it: a formula as the text that it is."""
+    return f"{_QUOTE}{cell}" if cell.startswith(_FORMULA) and not _is_number(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_markdown(cell: str) -> str:
+    """The cell with its bars escaped; a backslash before one would undo that."""
+    return _BAR.sub(r"\1\1\\|", cell)

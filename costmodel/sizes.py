@@ -181,6 +181,7 @@ def as_float(number: Any) -> float:
 def larger(one: _Number, other: _Number) -> _Number:
     """The larger of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:
+        _check_lengths(one, other)
         return _made(_numpy().maximum(_plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return max(one, other)
 
@@ -188,6 +189,7 @@ def larger(one: _Number, other: _Number) -> _Number:
 def smaller(one: _Number, other: _Number) -> _Number:
     """The smaller of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:
+        _check_lengths(one, other)
         return _made(_numpy().minimum(_plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return min(one, other)
 
@@ -218,9 +220,27 @@ def _plain(number: Any) -> Any:
     return float(number) if is_number else NotImplemented
 
 
+def _check_lengths(one: Any, other: Any) -> None:
+    """Refuse sizes of two numbers of variants, the one of one variant too.
+
+    Raises:
+        ValueError: they differ.
+
+    """
+    if one.__class__ is Sizes and other.__class__ is Sizes and len(one) != len(other):
+        message = (
+            f"sizes of {len(one)} and of {len(other)} variants do not fit together; "
+            "expected one size for each variant in both"
+        )
+        raise ValueError(message)
+
+
 def _checked(values: Iterable[int]) -> Any:
     np = _numpy()
-    array = np.asarray(values if hasattr(values, "__array__") else list(values))
+    try:
+        array = np.asarray(values if hasattr(values, "__array__") else list(values))
+    except (TypeError, ValueError):  # no row, or rows of different lengths
+        array = np.empty((0, 0))
     if array.ndim != 1 or not array.size or array.dtype.kind not in "iu":
         message = f"{values!r:.80} are no sizes; expected a row of whole numbers, at least one"
         raise ValueError(message)
@@ -243,6 +263,7 @@ def _arithmetic(name: str) -> Callable[[Sizes, Any], Any]:
 
     def calculate(self: Sizes, other: Any) -> Any:
         plain = _plain(other)
+        _check_lengths(self, other)
         return plain if plain is NotImplemented else _made(apply(self.values, plain))
 
     return calculate

@@ -16,9 +16,10 @@ SPELLINGS: Final = {"byte": "B", **{unit: unit for unit in UNITS}}
 """The units by what a text may call them; what is written has the names of `UNITS`."""
 
 DECIMAL_PREFIXES: Final = {
-    "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3,
+    "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "\u03bc": -6, "m": -3,
     "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
 }  # fmt: skip
+"""Powers of ten; micro is a letter u, the micro sign or a Greek mu, which look alike."""
 BINARY_PREFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 _TYPICAL: Final = {"J": "n", "W": "m", "s": "m", "Hz": "M", "B": "G", "V": "m"}
@@ -28,6 +29,8 @@ _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SHOWN_PREFIXES: Final = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
 _SHOWN_LOWEST: Final = -18
 _LONGEST_PLAIN: Final = 10**6
+_SHOWN_LENGTH: Final = 80
+"""Characters of a text that a message repeats."""
 
 
 class Quantity(NamedTuple):
@@ -48,24 +51,29 @@ def parse_quantity(text: str, wanted: str | None = None) -> Quantity:
     matched = _NUMBER.match(text.strip())
     if matched is None:
         demand = "a number and a unit, such as '23.6 pJ'" if wanted is None else demanded(wanted)
-        message = f"{text!r} is not a quantity; expected {demand}"
+        message = f"{_shown(text)} is not a quantity; expected {demand}"
         raise UnitError(message)
     unit_text = text.strip()[matched.end() :].strip()
     try:
         exponent, factor, unit = _scale(unit_text)
     except UnitError as error:
         demand = _ANY_UNIT if wanted is None else demanded(wanted)
-        message = f"unit {str(error)!r} in {text!r} is not known; expected {demand}"
+        message = f"unit {_shown(str(error))} in {_shown(text)} is not known; expected {demand}"
         raise UnitError(message) from None
     if wanted is not None and unit != wanted:
-        message = f"expected {demanded(wanted)}, found {text!r}"
+        message = f"expected {demanded(wanted)}, found {_shown(text)}"
         raise UnitError(message)
     # Shifting the decimal point keeps '23.6 pJ' the float nearest to 23.6e-12.
     value = float(Decimal(matched.group()).scaleb(exponent)) * factor
     if not math.isfinite(value):
-        message = f"{text!r} is too large for a number"
+        message = f"{_shown(text)} is too large for a number"
         raise UnitError(message)
     return Quantity(value, unit)
+
+
+def _shown(text: str) -> str:
+    """The text in quotation marks, of a long one the beginning."""
+    return repr(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}...")
 
 
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:

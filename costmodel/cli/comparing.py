@@ -10,7 +10,7 @@ import click
 
 from costmodel import comparison
 from costmodel import estimates as library
-from costmodel.cli.estimating import SOURCE, read, tell_problems
+from costmodel.cli.estimating import SOURCE, read, read_files, tell_problems
 from costmodel.cli.options import Conditions, conditions, written
 from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write
@@ -51,7 +51,7 @@ def compare(
     asked = Conditions(**options)
     devices = asked.chosen_devices()
     _check_sides({"models": models, "devices": devices, "conventions": conventions})
-    with opened(path) as output:
+    with opened(path, read_files(models, devices)) as output:
         before = _side(models[0], devices[0], conventions[0], asked)
         after = _side(models[-1], devices[-1], conventions[-1], asked)
         found = comparison.compare(before, devices[0].name, after, devices[-1].name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from costmodel.cli.estimating import SOURCE, read
+from costmodel.cli.estimating import SOURCE, read, read_files
 from costmodel.cli.options import input_shapes, named_shapes, written
 from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write
@@ -61,5 +61,5 @@ def count(
         scenario = Scenario(input_shapes=named_shapes(network, input_shapes))
         return counted(network, scenario, convention=convention, formats=formats, with_flops=flops)
 
-    with opened(path) as output:
+    with opened(path, read_files(models)) as output:
         write([counts(model) for model in models], form, output)

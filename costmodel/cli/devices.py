@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel import catalogue
+from costmodel.cli.options import device_of
 from costmodel.cli.output import note, opened
 from costmodel.errors import DeviceFileError
 from costmodel.operators import STANDARD
-from costmodel.report import Column, Table
+from costmodel.report import Column, Table, escaped
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
@@ -58,12 +59,12 @@ def devices(context: click.Context) -> None:
 def show(name: str) -> None:
     """Show a device: its settings, and the unit, evidence and source of every parameter.
 
-    NAME is a device of the catalogue, or the path of a YAML file.
+    NAME is a device of the catalogue, or the path of a YAML file: it ends in .yaml or has a slash.
 
     \b
     costmodel devices show loihi
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    device = catalogue.installed().device(name)
+    device = device_of(catalogue.installed(), name)
     settings = device.option_choices().items()
     blocks = [
         _heading(device),
@@ -115,7 +116,7 @@ def _verdict(file: Path) -> tuple[bool, str]:
         device = catalogue.installed().load_device(file)
     except DeviceFileError as error:
         return False, str(error)
-    return True, f"{file}: good ({device.name}, {len(device.parameters)} parameters)"
+    return True, f"{escaped(str(file))}: good ({device.name}, {len(device.parameters)} parameters)"
 
 
 def _list(found: Catalogue) -> None:
@@ -202,4 +203,4 @@ def _facts(heading: str, facts: Mapping[str, str]) -> str:
     indent = " " * (len(heading) - len(heading.lstrip()) + 2)
     width = max(map(len, known), default=0)
     lines = [f"{indent}{key:{width}}  {fact}" for key, fact in known.items()]
-    return "\n".join([heading, *lines]) if lines else ""
+    return "\n".join(map(escaped, [heading, *lines])) if lines else ""

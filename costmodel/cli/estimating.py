@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,7 +62,7 @@ def estimate(
     form = chosen_format(form, path)
     check_once(conventions, "convention")
     devices = asked.chosen_devices()
-    with opened(path) as output:
+    with opened(path, read_files(models, devices)) as output:
         by_model = [_estimates(model, devices, asked, conventions, on_unpriced) for model in models]
         write([result for made in by_model for result in _results(made)], form, output)
     for made in by_model:
@@ -106,6 +106,11 @@ def read(model: str) -> Network:
         message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
         raise click.UsageError(message)
     return library.read(model)
+
+
+def read_files(models: Sequence[str], devices: Iterable[Device] = ()) -> list[str]:
+    """The files that a command reads: its models, and the files of its devices."""
+    return [*models, *(device.file for device in devices if device.file)]
 
 
 def _explanations(

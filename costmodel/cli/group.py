@@ -13,8 +13,13 @@ from typing import Any, Final
 import click
 
 from costmodel import catalogue
-from costmodel.cli.output import escaped
+from costmodel.cli.output import (
+    ClosedOutput,
+    unwritable_output,
+    writing_standard_output,
+)
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError
+from costmodel.report import escaped
 
 NO: Final = 1
 """Exit status of an answer that is no."""
@@ -60,10 +65,15 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong becomes a message and an exit status."""
         with _told():
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            with writing_standard_output():
+                sys.stdout.flush()
+            return result
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the options of the group itself, among them --help."""
+        if sys.stdout is None:  # closed by whoever started the program
+            sys.stdout = ClosedOutput()  # type: ignore[unreachable]  # to a type checker it is never None
         with _told():
             return super().make_context(*args, **extra)
 
@@ -84,7 +94,7 @@ class Failure(click.ClickException):
 
     def format_message(self) -> str:
         """The text, with nothing in it that steers a terminal."""
-        return escaped(self.message)
+        return escaped(self.message, keep="\n")
 
 
 class AnswerIsNo(Failure):
@@ -110,8 +120,19 @@ def _told() -> Iterator[None]:
         raise AnswerIsNo(str(error)) from None
     except CostModelError as error:
         raise Failure(str(error)) from None
+    except OSError as error:
+        if not _is_of_echo(error):
+            raise Failure(_unexpected(error)) from None
+        _forget_standard_output()
+        raise Failure(unwritable_output(error)) from None
     except Exception as error:  # noqa: BLE001  # no traceback may reach a user
         raise Failure(_unexpected(error)) from None
+
+
+def _is_of_echo(error: OSError) -> bool:
+    """Whether click met the error while it wrote, such as a help text, to standard output."""
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return innermost.f_code is click.echo.__code__
 
 
 def _unexpected(error: Exception) -> str:

@@ -37,7 +37,8 @@ def hooks(name: str | None, *, markdown: bool) -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     known = specifications()
     if markdown:
-        click.echo(page(), nl=False)
+        with opened() as output:
+            output.text(page().rstrip())
         return
     if name is None:
         rows = [(short, _summary(hook)) for short, hook in known.items()]
@@ -48,7 +49,8 @@ def hooks(name: str | None, *, markdown: bool) -> None:
     short = name.removeprefix(_PREFIX)
     if short not in known:
         raise UnknownNameError(short, known, "hook")
-    click.echo(contract(known[short]))
+    with opened() as output:
+        output.text(contract(known[short]))
 
 
 _NEXT = "`costmodel hooks NAME` shows a contract; `costmodel new-plugin` writes a whole plugin"

@@ -10,14 +10,16 @@ import click
 from attrs import field, frozen
 
 from costmodel import catalogue
-from costmodel.cli.output import FORMATS
+from costmodel.cli.output import FORMATS, note
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
+from costmodel.files import DIGIT_LIMIT, TOO_MANY_DIGITS
 from costmodel.scenario import Scenario
 from costmodel.tensor import as_shape
 from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
+    from costmodel.catalogue import Catalogue
     from costmodel.network import Network
     from costmodel.scenario import Rates
     from costmodel.tensor import Shape
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+_SHOWN_LENGTH: Final = 80
+"""Characters of an option's text that a message repeats."""
 _SET_EXAMPLE: Final = "loihi.energy_per_neuron_update='60 pJ'"
 
 
@@ -41,9 +45,24 @@ def seconds(text: str) -> float:
     """A length of time."""
     length = quantity(text, "s")
     if length is None:
-        message = f"{text!r} is no length of time; expected seconds, such as 0.001 or '1 ms'"
+        message = f"{_shown(text)} is no length of time; expected seconds, such as 0.001 or '1 ms'"
         raise click.BadParameter(message)
     return length
+
+
+def whole(text: str | int) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        is_long = str(text).strip().isdecimal()
+        problem = f"a valid integer: {TOO_MANY_DIGITS}" if is_long else "a valid integer"
+        message = f"{_shown(text)} is not {problem}"
+        raise click.BadParameter(message) from None
+
+
+def _shown(text: object) -> str:
+    return repr(text) if len(str(text)) <= _SHOWN_LENGTH else f"'{str(text)[:_SHOWN_LENGTH]}...'"
 
 
 def rate(text: str) -> tuple[str | None, float]:
@@ -52,7 +71,7 @@ def rate(text: str) -> tuple[str | None, float]:
     hertz = quantity(value, "Hz")
     if hertz is None or name == "":
         message = (
-            f"{text!r} is no firing rate; expected a number of hertz, such as 10, or "
+            f"{_shown(text)} is no firing rate; expected a number of hertz, such as 10, or "
             "LAYER=number, such as dense=12.5"
         )
         raise click.BadParameter(message)
@@ -65,7 +84,9 @@ def shape(text: str) -> tuple[str | None, Shape]:
     try:
         return name, as_shape(int(length) for length in value.split("x"))
     except ValueError:
-        message = f"{value!r} is no shape; expected axis lengths such as 224x224x3"
+        is_long = value.replace("x", "").isdecimal() and len(value) > DIGIT_LIMIT
+        problem = TOO_MANY_DIGITS if is_long else "expected axis lengths such as 224x224x3"
+        message = f"{_shown(value)} is no shape; {problem}"
         raise click.BadParameter(message) from None
     except CostModelError as error:
         raise click.BadParameter(str(error)) from None
@@ -76,7 +97,7 @@ def setting(text: str) -> tuple[str, str, str]:
     path, _, value = text.partition("=")
     device, _, parameter = path.rpartition(".")
     if not (device and parameter and value):
-        message = f"{text!r}: expected device.parameter=value, such as {_SET_EXAMPLE}"
+        message = f"{_shown(text)}: expected device.parameter=value, such as {_SET_EXAMPLE}"
         raise click.BadParameter(message)
     return device, parameter, value
 
@@ -106,7 +127,7 @@ _OPTIONS: Final = (
         help="Mean firing rate in hertz, of all layers or of one. Repeatable.",
     ),
     click.option(
-        "--timesteps", type=int, default=1, metavar="N", show_default=True,
+        "--timesteps", type=whole, default=1, metavar="N", show_default=True,
         help="Timesteps of one inference.",
     ),
     click.option(
@@ -114,7 +135,7 @@ _OPTIONS: Final = (
         show_default=True, help="Length of a timestep: 0.001 or '1 ms'.",
     ),
     click.option(
-        "--batch", type=int, default=1, metavar="N", show_default=True,
+        "--batch", type=whole, default=1, metavar="N", show_default=True,
         help="Examples in a batch.",
     ),
     input_shapes,
@@ -169,8 +190,8 @@ def written(command: _Command) -> _Command:
 
 
 def _split(given: Iterable[str]) -> tuple[str, ...]:
-    """Names separated by commas, one by one; a path that exists stays whole."""
-    parts = ([text] if Path(text).exists() else text.split(",") for text in given)
+    """Names separated by commas, one by one; the path of a file that is there stays whole."""
+    parts = ([text] if catalogue.is_file_here(text) else text.split(",") for text in given)
     return tuple(part.strip() for texts in parts for part in texts if part.strip())
 
 
@@ -200,7 +221,7 @@ class Conditions:
             known = ", ".join(found.device_names) or catalogue.NOT_INSTALLED
             message = f"give a device: -d NAME or the path of a YAML file; known: {known}"
             raise click.UsageError(message)
-        chosen = [found.device(name) for name in self.devices]
+        chosen = [device_of(found, name) for name in self.devices]
         changes = self._changes([device.name for device in chosen])
         return [device.with_parameters(**changes[device.name]) for device in chosen]
 
@@ -223,6 +244,7 @@ class Conditions:
 
     def _changes(self, names: Iterable[str]) -> Mapping[str, dict[str, str | float]]:
         changes: dict[str, dict[str, str | float]] = {name: {} for name in names}
+        check_once([f"{device}.{parameter}" for device, parameter, _ in self.settings], "--set")
         for device, parameter, value in self.settings:
             if device not in changes:
                 hint = "--set changes devices that are given with -d"
@@ -233,6 +255,7 @@ class Conditions:
     def _rates(self, network: Network) -> Rates | None:
         if not self.rates:
             return None
+        check_once([name or "for all layers" for name, _ in self.rates], "--rate")
         named = {name: rate for name, rate in self.rates if name is not None}
         general = [rate for name, rate in self.rates if name is None]
         if not named:
@@ -243,11 +266,21 @@ class Conditions:
         return {**others, **named}
 
 
+def device_of(found: Catalogue, name: str) -> Device:
+    """The device that is called so; a note tells of a file that has the same name."""
+    device = found.device(name)
+    for file in found.files_like(name):
+        note(f"note: device {name!r} is the installed one; for the file {file}, give ./{file}")
+    return device
+
+
 def named_shapes(
     network: Network, shapes: Iterable[tuple[str | None, Shape]]
 ) -> Mapping[str, Shape]:
     """The shapes by the names of inputs; one without a name is that of the only input."""
-    return {name or _only_input(network): shape for name, shape in shapes}
+    named = [(name or _only_input(network), shape) for name, shape in shapes]
+    check_once([name for name, _ in named], "--input-shape")
+    return dict(named)
 
 
 def _only_input(network: Network) -> str:

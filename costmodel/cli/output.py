@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import codecs
-import os
-import secrets
+import io
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel.report import Column, Table
+from costmodel.files import replaced, written
+from costmodel.report import Table, escaped
 
 FORMATS = ("table", "json", "csv", "markdown")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".txt": "table", "": "table"}
@@ -29,46 +29,71 @@ class Output:
     """A place for data: standard output where there is no path."""
 
     path: Path | None = None
+    name: Path | None = None
+    """What the user calls it, where that is another path."""
 
     def tables(self, tables: Sequence[Table]) -> None:
         """Write tables for a person, each fitted to the terminal if there is one."""
         if self.path is None and is_terminal():
             from costmodel.cli.terminal import draw  # noqa: PLC0415  # brings rich
 
-            draw(tables)
+            with writing_standard_output():
+                draw(tables)
         else:
-            self.text("\n\n".join(safe(table).text() for table in tables))
+            self.text("\n\n".join(table.text() for table in tables))
 
     def prose(self, text: str) -> None:
         """Write sentences for a person, folded to the terminal if there is one."""
-        self.text(_folded(escaped(text)) if is_terminal() else escaped(text))
+        shown = escaped(text, keep="\n")
+        self.text(_folded(shown) if is_terminal() else shown)
 
     def text(self, text: str) -> None:
         """Write a text as it is."""
         if self.path is None:
             _print(text)
         else:
-            with _told(self.path):
+            with written(self.name or self.path):
                 self.path.write_text(f"{text}\n", encoding="utf-8")
 
 
 @contextmanager
-def opened(path: Path | None = None) -> Iterator[Output]:
+def opened(path: Path | None = None, inputs: Iterable[str | Path] = ()) -> Iterator[Output]:
     """The output for `path`, tried before anything is computed for it.
 
-    A file appears in one piece when all went well; until then an older one stays.
+    A file appears in one piece when all went well; until then an older one stays. `inputs` are
+    the files that the command reads, which it never overwrites; names of no file count for none.
 
     Raises:
-        CostModelError: the path cannot be written.
+        CostModelError: the path cannot be written, or is that of an input.
 
     """
     if path is None or str(path) == "-":
         yield Output()
-    elif _is_special(path):
+        return
+    _check_no_input(path, inputs)
+    if _is_special(path):
         yield Output(path)
     else:
-        with _replaced(path) as temporary:
-            yield Output(temporary)
+        with replaced(path) as temporary:
+            yield Output(temporary, path)
+
+
+def _check_no_input(path: Path, inputs: Iterable[str | Path]) -> None:
+    for given in inputs:
+        if _is_same_file(path, given):
+            same = "" if str(path) == str(given) else f", the same file as {given}"
+            message = (
+                f"-o {path}: the command reads this file{same}; give another name for the output"
+            )
+            raise CostModelError(message)
+
+
+def _is_same_file(path: Path, given: str | Path) -> bool:
+    """Whether both lead to one file, through links or in another spelling too."""
+    try:
+        return path.samefile(given)
+    except (OSError, ValueError):  # one of them is not there, or no path at all
+        return False
 
 
 def chosen_format(given: str | None, path: Path | None) -> str:
@@ -84,26 +109,6 @@ def chosen_format(given: str | None, path: Path | None) -> str:
         message = f"{suffix!r} says no format: end FILE in one of {known}, or give --format"
         raise click.UsageError(message)
     return given or _BY_SUFFIX[suffix]
-
-
-def escaped(text: str, keep: str = "\n") -> str:
-    """The text with nothing that steers a terminal: names in a file are a stranger's."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text
-    )
-
-
-def safe(table: Table) -> Table:
-    """The table with nothing that steers a terminal, and no cell of several lines."""
-    return Table(
-        escaped(table.title),
-        [Column(escaped(column.title, keep=""), column.numeric) for column in table.columns],
-        [[escaped(cell, keep="") for cell in row] for row in table.rows],
-        [[escaped(cell, keep="") for cell in row] for row in table.footer],
-        [escaped(line, keep="") for line in table.notes],
-    )
 
 
 def note(text: str) -> None:
@@ -130,7 +135,7 @@ def _fold(line: str, width: int) -> str:
 
 def _is_special(path: Path) -> bool:
     """Whether it is a device or a pipe, which is written to and never replaced."""
-    with _told(path):
+    with written(path):
         special = path.exists() and not path.is_file()
         if special:
             path.open("ab").close()  # a folder is refused here
@@ -138,49 +143,44 @@ def _is_special(path: Path) -> bool:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its place in the end."""
-    target = Path(os.path.realpath(path))
-    with _told(path):
-        temporary = _beside(target)
-    try:
-        yield temporary
-        with _told(path):
-            temporary.replace(target)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+def writing_standard_output() -> Iterator[None]:
+    """Say of an error of the system that standard output cannot be written.
 
+    Raises:
+        CostModelError: instead of an OSError.
+        BrokenPipeError: the reader went away, which is no fault.
 
-def _beside(target: Path) -> Path:
-    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
-    is_there = target.exists()
-    target.open("ab").close()  # refused where the user has no right to write
-    if not is_there:
-        target.unlink()
-    temporary.open("xb").close()
-    if is_there:
-        shutil.copymode(target, temporary)
-    return temporary
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
+    """
     try:
         yield
-    except OSError as error:
-        message = f"{path}: cannot be written: {error.strerror or error}"
-        raise CostModelError(message) from None
-
-
-def _print(text: str) -> None:
-    try:
-        click.echo(_encodable(text))
     except BrokenPipeError:
         raise
     except OSError as error:
-        message = f"standard output cannot be written: {error.strerror or error}"
-        raise CostModelError(message) from None
+        raise CostModelError(unwritable_output(error)) from None
+
+
+def unwritable_output(error: OSError) -> str:
+    """What to say where standard output cannot be written."""
+    return f"standard output cannot be written: {error.strerror or error}"
+
+
+class ClosedOutput(io.TextIOBase):
+    """Standard output that was closed when the program started: Python itself would say nothing."""
+
+    def write(self, text: str, /) -> int:
+        """Refuse.
+
+        Raises:
+            CostModelError: always.
+
+        """
+        message = "standard output is closed; open it, or give -o FILE"
+        raise CostModelError(message)
+
+
+def _print(text: str) -> None:
+    with writing_standard_output():
+        click.echo(_encodable(text))
 
 
 def _encodable(text: str) -> str:
@@ -189,6 +189,8 @@ def _encodable(text: str) -> str:
 
 
 _STAND_IN = "costmodel.stand_in"
+_MICRO = ("\u00b5", "\u03bc")
+"""The micro sign and the Greek letter mu, which look alike."""
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
@@ -196,7 +198,7 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
         raise error
     # u is the accepted stand-in for the micro sign, and costmodel.units reads it as such.
     wrong = error.object[error.start : error.end]
-    return "".join("u" if char == "µ" else "?" for char in wrong), error.end
+    return "".join("u" if char in _MICRO else "?" for char in wrong), error.end
 
 
 codecs.register_error(_STAND_IN, _stand_in)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from costmodel.cli.output import Output, safe
+from costmodel.cli.output import Output
 from costmodel.report import Column, Table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _plain(tables: Sequence[Table], form: str) -> Iterator[str]:
     if form == "csv":
         yield from (table.csv() for table in _stacked(tables))
     else:
-        yield from (safe(table).markdown() for table in tables)
+        yield from (table.markdown() for table in tables)
 
 
 def _stacked(tables: Sequence[Table]) -> Iterator[Table]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from costmodel.cli.output import safe
 from costmodel.report import Table
 
 DISPENSABLE: Final = ("Kind", "Output", "Parameters")
@@ -116,28 +115,27 @@ def _groups(widths: Sequence[int], width: int) -> Iterator[list[int]]:
 
 
 def _draw(table: Table, console: Console) -> None:
-    for block in fit(safe(table), console.width):
+    for block in fit(table, console.width):
         if block.title:
             console.print(Text(block.title, style="bold"))
         console.print()
-        console.print(_grid(_folded(block, console.width)))
+        console.print(_grid(block, _folding(block, console.width)))
         if block.notes:
             console.print()
         for note in block.notes:
             console.print(Text(note, style="dim"))
 
 
-def _folded(table: Table, width: int) -> Table:
-    """The table with its only column of words folded where a name has a joint."""
+def _folding(table: Table, width: int) -> Callable[[Sequence[str]], Sequence[str]]:
+    """How a row is folded: the only column of words, where a name has a joint."""
     words = [index for index, column in enumerate(table.columns) if not column.numeric]
     room = width - _natural(table) + _widths(table)[words[0]]
     if len(words) != 1 or room >= _widths(table)[words[0]] or room < _FOLDED:
-        return table
-    fold = partial(_fold_cell, index=words[0], room=room)
-    return evolve(table, rows=map(fold, table.rows), footer=map(fold, table.footer))
+        return list
+    return partial(_fold_row, index=words[0], room=room)
 
 
-def _fold_cell(row: Sequence[str], index: int, room: int) -> list[str]:
+def _fold_row(row: Sequence[str], index: int, room: int) -> list[str]:
     return [_fold(cell, room) if i == index else cell for i, cell in enumerate(row)]
 
 
@@ -151,7 +149,7 @@ def _fold(name: str, room: int) -> str:
     return "\n".join([*lines, name])
 
 
-def _grid(table: Table) -> Grid:
+def _grid(table: Table, fold: Callable[[Sequence[str]], Sequence[str]]) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in table.columns:
         grid.add_column(
@@ -161,10 +159,10 @@ def _grid(table: Table) -> Grid:
             overflow="fold",
         )
     for row in table.rows:
-        grid.add_row(*map(_cell, row))
+        grid.add_row(*map(_cell, fold(row)))
     grid.add_section()
     for row in table.footer:
-        grid.add_row(*map(_cell, row), style="bold")
+        grid.add_row(*map(_cell, fold(row)), style="bold")
     return grid
 
 

@@ -99,11 +99,15 @@ def _archived(path: Path) -> tuple[bytes, bytes]:
     """The architecture in a `.keras` file, and what the file says of its making."""
     try:
         with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
-            if _CONFIG not in archive.namelist():
+            members = archive.namelist()
+            if _CONFIG not in members:
                 message = f"{path}: expected {_CONFIG} in the archive; is it a .keras file?"
                 raise ReadError(message)
-            has_metadata = _METADATA in archive.namelist()
-            metadata = _content(archive, _METADATA) if has_metadata else b"{}"
+            for name in (_CONFIG, _METADATA):
+                if members.count(name) > 1:
+                    message = f"{path}: {name} stands twice in the archive; expected it once"
+                    raise ReadError(message)
+            metadata = _content(archive, _METADATA) if _METADATA in members else b"{}"
             return _content(archive, _CONFIG), metadata
     except zipfile.BadZipFile as error:
         message = f"{path}: not a whole .keras file (a zip archive): {error}"

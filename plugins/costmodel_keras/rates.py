@@ -319,8 +319,11 @@ def _array(value: Any, name: str, shape: Sequence[int | None]) -> NDArray[Any]:
 
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        message = f"example data for input {name!r} is no array: {error}"
+    except (TypeError, ValueError):
+        message = (
+            f"example data for input {name!r} is no array: its parts have different lengths or "
+            "are no numbers; expected one array, the examples along its first axis"
+        )
         raise ScenarioError(message) from None
     if array.dtype.kind not in _NUMBERS:
         message = f"example data for input {name!r} is of type {array.dtype}; expected numbers"
