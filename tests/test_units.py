@@ -194,3 +194,17 @@ def test_one_to_three_digits_stand_before_the_point(value: float, unit: str) -> 
 )
 def test_a_value_is_written_as_people_write_it(value: float, unit: str, shown: str) -> None:
     assert format_quantity(value, unit) == shown
+
+
+@pytest.mark.parametrize("micro", ["u", "\u00b5", "\u03bc"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_spelling_of_micro_is_read_and_one_is_written(micro: str, unit: str) -> None:
+    assert parse_quantity(f"2 {micro}{unit}") == (2e-6, unit)
+    assert format_quantity(parse_quantity(f"2 {micro}{unit}").value, unit) == f"2 \u00b5{unit}"
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "9" * 5000 + " pJ", "1 " + "x" * 5000, "x" * 5000])
+def test_a_long_text_that_is_no_quantity_is_refused_in_a_short_message(text: str) -> None:
+    with pytest.raises(UnitError) as refused:
+        parse_quantity(text)
+    assert len(str(refused.value)) < 400

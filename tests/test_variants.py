@@ -563,3 +563,50 @@ def test_the_example_finds_the_tiling_that_single_prices_find(
     assert f" best: {' x '.join(map(str, best))}, " in said
     assert f"worst: {' x '.join(map(str, worst))}, " in said
     assert f"takes {energies[worst] / energies[best]:.2f} times" in said
+
+
+LENGTHS: Final = {
+    "a sum": lambda one, other: one + other,
+    "a difference": lambda one, other: one - other,
+    "a product": lambda one, other: one * other,
+    "a quotient": lambda one, other: one / other,
+    "a whole quotient": lambda one, other: one // other,
+    "a remainder": lambda one, other: one % other,
+    "a power": lambda one, other: one**other,
+    "a comparison": lambda one, other: one < other,
+    "an equation": lambda one, other: one == other,
+    "the larger": larger,
+    "the smaller": smaller,
+    "loops": lambda one, other: Contraction(loops={"m": one, "k": other}, reduction=1),
+    "a shape": lambda one, other: Tensor((one, other)).size,
+}
+
+
+@pytest.mark.parametrize("lengths", [(3, 2), (2, 3), (1, 3), (3, 1)])
+@pytest.mark.parametrize("operation", LENGTHS)
+def test_sizes_of_different_lengths_are_refused_with_both_lengths(
+    operation: str, lengths: tuple[int, int]
+) -> None:
+    one, other = (Sizes([2] * length) for length in lengths)
+    words = f"sizes of {lengths[0]} and of {lengths[1]} variants"
+    turned = f"sizes of {lengths[1]} and of {lengths[0]} variants"
+    with pytest.raises(ValueError, match=f"{words}|{turned}"):
+        LENGTHS[operation](one, other)
+
+
+@pytest.mark.parametrize(
+    "values", [[[1, 2], [3]], [1, [2]], 5, None, [[1], [2]], [np.array([1, 2]), np.array([3])]]
+)
+def test_what_is_no_row_of_numbers_is_refused_in_our_words(values: Any) -> None:
+    with pytest.raises(ValueError, match="are no sizes; expected a row of whole numbers"):
+        Sizes(values)
+
+
+@pytest.mark.parametrize("counts", [(3, 2), (1, 3)])
+def test_variants_of_different_lengths_are_refused_with_both_lengths(
+    counts: tuple[int, int],
+) -> None:
+    first, second = (Tensor((Sizes([2] * count),)) for count in counts)
+    small, large = sorted(counts)
+    with pytest.raises(ValueError, match=f"found {small} and {large}"):
+        Variants(Movement(inputs=[first], outputs=[second], purpose="copy"))

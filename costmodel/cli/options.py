@@ -161,7 +161,7 @@ _RESULT_OPTIONS: Final = (
         help="By default what the name of FILE ends in (.json, .csv, .md, .txt), else a table.",
     ),
     click.option(
-        "-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE",
+        "-o", "--output", "path", type=Path, metavar="FILE",
         help="Write there instead of to standard output, in one piece.",
     ),
 )  # fmt: skip

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import click
-from fuzz import bytewise, structure
+from fuzz import bytewise, duplicates, outputs, structure
+from fuzz.drawing import Bounds
 from fuzz.judging import ROOT
 from fuzz.targets import TARGETS
 
 from costmodel.report import Column, Table
 
-STRUCTURE: Final = "structure"
-"""The name of the changes of structure, which go through all doors of text."""
-STRUCTURE_SHARE: Final = 0.5
-"""Their part of the time, that of all changes of bytes being one."""
+DRAWN: Final = ("structure", "duplicates", "outputs")
+"""What is drawn in whole examples: changed trees, keys that stand twice, paths of results."""
+DRAWN_SHARE: Final = 0.5
+"""The part of the time of each, that of all changes of bytes being one."""
 
 Outcome: TypeAlias = tuple[bytewise.Counts, int]
 """What was done, and the number of distinct findings."""
@@ -32,8 +33,8 @@ _PATHS: Final = ("tests", "", "plugins", "hardware")
 @click.command()
 @click.option("--seconds", default=60.0, help="How long, all doors together.")
 @click.option("--runs", default=-1, help="Changes of bytes, all doors together; -1 for any number.")
-@click.option("--examples", default=-1, help="Changes of structure; -1 for any number.")
-@click.option("--door", "doors", multiple=True, type=click.Choice([*TARGETS, STRUCTURE]))
+@click.option("--examples", default=-1, help="Examples of what is drawn, each; -1 for any number.")
+@click.option("--door", "doors", multiple=True, type=click.Choice([*TARGETS, *DRAWN]))
 @click.option("--more", type=click.Path(path_type=Path), help="A folder of further JSON networks.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Where findings stay.")
 @click.option("--seed", default=1, help="What the changes are drawn from.")
@@ -46,19 +47,29 @@ def main(
         click.echo("NOTE: atheris is not installed, so that changes of bytes are drawn blindly")
     folder = keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
     networks = sorted(more.rglob("*.json")) if more else []
-    chosen = doors or (*TARGETS, STRUCTURE)
+    chosen = doors or (*TARGETS, *DRAWN)
     shares = {name: target.share for name, target in TARGETS.items() if name in chosen}
     of_bytes = sum(shares.values())
-    total = of_bytes + (STRUCTURE_SHARE if STRUCTURE in chosen else 0)
+    drawn = [name for name in DRAWN if name in chosen]
+    total = of_bytes + DRAWN_SHARE * len(drawn)
     outcomes: dict[str, Outcome] = {}
     for name, share in shares.items():
         part = max(round(runs * share / of_bytes), 1) if runs >= 0 else -1
         time = seconds * share / total
         outcomes[name] = _bytes(name, folder / name, networks, part, time, seed)
-    if STRUCTURE in chosen:
-        time = seconds * STRUCTURE_SHARE / total
-        outcomes[STRUCTURE] = structure.run(examples, time, seed, networks, folder)
+    for name in drawn:
+        bounds = Bounds(examples, seconds * DRAWN_SHARE / total, seed)
+        outcomes[name] = _drawn(name, bounds, networks, folder)
     _tell(outcomes, folder)
+
+
+def _drawn(name: str, bounds: Bounds, networks: list[Path], folder: Path) -> Outcome:
+    match name:
+        case "structure":
+            return structure.run(bounds, networks, folder)
+        case "duplicates":
+            return duplicates.run(bounds, networks, folder)
+    return outputs.run(bounds, folder)
 
 
 def _bytes(

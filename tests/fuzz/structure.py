@@ -5,21 +5,19 @@ from __future__ import annotations
 import copy
 import json
 import resource
-import sys
-import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
-from fuzz.bytewise import FOUND, MOST_FINDINGS, Counts
+from fuzz.drawing import Bounds, Finder
 from fuzz.judging import BYTES
 from fuzz.targets import TARGETS, configurations, device_files, network_values, warm
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from fuzz.bytewise import Counts
 
 Tree = Any
 """Lists and mappings in one another, as JSON has them."""
@@ -214,53 +212,17 @@ def kinds() -> list[str]:
     return sorted(installed().layer_rules.by_kind)
 
 
-def run(
-    examples: int, seconds: float, start: int, more: Iterable[Path], folder: Path
-) -> tuple[Counts, int]:
+def run(bounds: Bounds, more: Iterable[Path], folder: Path) -> tuple[Counts, int]:
     """Change structures until so many examples are done or so much time is over."""
     warm()
     corpus, known = Corpus(more), kinds()
     bound_memory()
-    counted = [0, 0, 0]
-    found: set[tuple[str, ...]] = set()
-    end = time.monotonic() + seconds
-
-    def one(drawn: tuple[int, Tree]) -> None:
-        began = time.perf_counter()
-        try:
-            counted[1] += corpus.send(*drawn)
-        except Exception as error:  # noqa: BLE001  # this is what is looked for
-            _keep(error, drawn[1], found, folder)
-        counted[0] += 1
-        taken = int((time.perf_counter() - began) * 1e6)
-        if taken > counted[2]:
-            counted[2] = taken
-            (folder / "slowest-structure").write_bytes(_written(drawn[1]))
-
-    part = 500
-    for turn in range(sys.maxsize):
-        left = examples - counted[0] if examples >= 0 else part
-        if left <= 0 or time.monotonic() > end:
-            return Counts(*counted), len(found)
-        test = given(changed(corpus.trees, known))(one)
-        bare = settings(
-            max_examples=min(part, left), deadline=None, database=None, phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        seed(start * 1_000_003 + turn)(bare(test))()
-    raise AssertionError
-
-
-def _keep(error: Exception, tree: Tree, found: set[tuple[str, ...]], folder: Path) -> None:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    like = (type(error).__name__, last.filename, str(last.lineno), str(error)[:40])
-    if like in found or len(found) == MOST_FINDINGS:
-        return
-    found.add(like)
-    path = folder / f"{FOUND}structure-{len(found)}"
-    path.write_bytes(_written(tree))
-    told = "".join(traceback.format_exception(error))
-    path.with_suffix(".txt").write_text(told, errors="backslashreplace")
+    return Finder("structure", folder).run(
+        changed(corpus.trees, known),
+        lambda drawn: corpus.send(*drawn),
+        lambda drawn: _written(drawn[1]),
+        bounds,
+    )
 
 
 def bound_memory() -> None:

@@ -57,17 +57,25 @@ def _text(data: bytes) -> bool:
 
 
 def _file(suffix: str, data: bytes) -> bool:
-    path = _folder() / f"file{suffix}"
+    path = scratch(suffix)
     path.write_bytes(data)
     return judge(lambda: use_network(costmodel.read(path)), str(path))
 
 
+def scratch(suffix: str) -> Path:
+    """The path of the one file that is written again for every change."""
+    return _folder() / f"file{suffix}"
+
+
 @functools.cache
 def _folder() -> Path:
-    # In memory where the system has such a place: the file is written for every change.
-    memory = Path("/dev/shm")  # noqa: S108  # only where it is looked for
-    made = tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None)
-    return Path(made)
+    return Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory()))
+
+
+def memory() -> Path | None:
+    """A folder in memory where the system has one; files are written for every change."""
+    folder = Path("/dev/shm")  # noqa: S108  # only where it is looked for
+    return folder if folder.is_dir() else None
 
 
 def configurations(more: Iterable[Path] = ()) -> Iterator[Any]:
@@ -111,11 +119,15 @@ def _network_seeds(more: Iterable[Path]) -> Iterator[bytes]:
             yield content
 
 
-def packed(config: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+def packed(
+    config: bytes,
+    method: int = zipfile.ZIP_STORED,
+    metadata: str = '{"keras_version": "3.5.0"}',
+) -> bytes:
     """A `.keras` file with this configuration."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", method) as archive:
-        archive.writestr("metadata.json", '{"keras_version": "3.5.0"}')
+        archive.writestr("metadata.json", metadata)
         archive.writestr("config.json", config)
     return held.getvalue()
 

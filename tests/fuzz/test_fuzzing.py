@@ -12,15 +12,16 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fuzz import judging, structure
+from fuzz import drawing, duplicates, judging, outputs, structure
 from fuzz.bytewise import Counts, Session, read_counts
 from fuzz.judging import FindingError, judge, use_network
 from fuzz.splicing import flipped, repacked, spliced
 from fuzz.targets import TARGETS, packed, warm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel
+from costmodel import files
 from costmodel.errors import ReadError
 
 if TYPE_CHECKING:
@@ -62,6 +63,84 @@ def _seeds(name: str, known: dict[str, list[bytes]] = {}) -> list[bytes]:  # noq
 @given(data=st.data())
 def test_changed_structures_are_answered(data: st.DataObject, corpus: structure.Corpus) -> None:
     corpus.send(*data.draw(structure.changed(corpus.trees, structure.kinds())))
+
+
+@pytest.fixture(scope="module")
+def originals() -> duplicates.Corpus:
+    return duplicates.Corpus.of_repository()
+
+
+@given(data=st.data())
+def test_a_key_twice_is_refused_in_every_json_form(
+    data: st.DataObject, originals: duplicates.Corpus
+) -> None:
+    assert duplicates.send(data.draw(duplicates.doubled(originals))) is False
+
+
+@pytest.mark.parametrize("door", ["text", "file", "archive", "hdf5"])
+def test_a_key_twice_that_is_read_is_found(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = duplicates.Doubled(door, _KEY_TWICE, "name")
+    assert duplicates.send(example) is False
+    monkeypatch.setattr(files, "_object", lambda pairs, _: dict(pairs))
+    with pytest.raises(FindingError, match="'name' twice is read"):
+        duplicates.send(example)
+
+
+_KEY_TWICE = next(iter(TARGETS["json"].seeds(()))).decode().replace('"name"', '"name":1,"name"', 1)
+
+
+def test_a_refusal_that_does_not_name_the_key_is_found() -> None:
+    with pytest.raises(FindingError, match="refused without the key 'other'"):
+        duplicates.send(duplicates.Doubled("text", _KEY_TWICE, "other"))
+
+
+@settings(deadline=None)
+@given(case=outputs.cases)
+def test_no_output_overwrites_an_input_or_leaves_anything(case: outputs.Case) -> None:
+    outputs.send(case)
+
+
+OVERWRITTEN = outputs.Case("count", "model.json", "device.yaml", "./link.json", "csv")
+FOUND_OUTPUTS: dict[str, tuple[str, Any, outputs.Case, str]] = {
+    "an input that is overwritten": (
+        "costmodel.cli.output._check_no_input", lambda *_: None, OVERWRITTEN,
+        "an input is accepted as an output",
+    ),
+    "a temporary file that stays": (
+        "costmodel.files._remove_abandoned", lambda _: None,
+        outputs.Case("count", "model.json", "device.yaml", "out.json", None),
+        "the temporary file of a dead process stays",
+    ),
+    "a temporary file that is taken": (
+        "costmodel.files._lock", lambda *_, **__: True,
+        outputs.Case("count", "model.json", "device.yaml", "out.json", None),
+        "the temporary file of a living process is gone",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOUND_OUTPUTS)
+def test_what_no_output_may_do_is_found(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, careless, example, words = FOUND_OUTPUTS[case]
+    monkeypatch.setattr(name, careless)
+    with pytest.raises(FindingError, match=words):
+        outputs.send(example)
+
+
+def test_a_drawn_run_counts_and_keeps_one_of_each_finding(tmp_path: Path) -> None:
+    def send(number: int) -> bool:
+        if number % 2:
+            raise KeyError(number % 4)
+        return True
+
+    finder = drawing.Finder("odd", tmp_path)
+    bounds = drawing.Bounds(examples=60, seconds=60, seed=1)
+    counts, found = finder.run(st.integers(0, 99), send, lambda n: str(n).encode(), bounds)
+    assert counts.changes == 60
+    assert 0 < counts.results < 60
+    assert found == 2
+    kept = sorted(path.name for path in tmp_path.glob("found-*"))
+    assert kept == ["found-odd-1", "found-odd-1.txt", "found-odd-2", "found-odd-2.txt"]
 
 
 def _own_error() -> None:

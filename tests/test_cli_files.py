@@ -1,0 +1,314 @@
+"""Files of the command line: no input is overwritten, nothing is left behind, no name shadows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from console import DENSE, good, run
+from worlds import SHIPPED
+
+from costmodel import catalogue
+from costmodel.cli import main
+from costmodel.files import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CPU = Path(__file__).parents[1] / "hardware/costmodel_hardware/processors/cpu.yaml"
+ARGUMENTS = {
+    "estimate": ["estimate", "model.json", "-d", "chip.yaml"],
+    "compare": ["compare", "model.json", "-d", "chip.yaml,gpu"],
+    "count": ["count", "model.json"],
+}
+"""Every command with `-o`, with all the files that it reads."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a network and a device."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.json").write_bytes(Path(DENSE).read_bytes())
+    (tmp_path / "chip.yaml").write_text(CPU.read_text().replace("name: cpu", "name: chip"))
+    (tmp_path / "sub").mkdir()
+    return tmp_path
+
+
+# ------------------------------------------------------------------ an input is no output
+
+
+def test_every_command_with_an_output_is_tried_here() -> None:
+    group = main
+    names = [name for name in group.list_commands(click.Context(group)) if name]
+    commands = {name: group.get_command(click.Context(group), name) for name in names}
+    with_output = {
+        name
+        for name, command in commands.items()
+        if command is not None and any("--output" in option.opts for option in command.params)
+    }
+    assert with_output == ARGUMENTS.keys()
+
+
+def _symlink(file: Path) -> str:
+    (file.parent / "link").symlink_to(file.name)
+    return "link"
+
+
+def _chain(file: Path) -> str:
+    _symlink(file)
+    (file.parent / "sub" / "chain").symlink_to("../link")
+    return "sub/chain"
+
+
+def _hard_link(file: Path) -> str:
+    (file.parent / "hard").hardlink_to(file)
+    return "hard"
+
+
+SPELLINGS: dict[str, Callable[[Path], str]] = {
+    "its name": lambda file: file.name,
+    "an absolute path": str,
+    "a path with a dot": lambda file: f"./{file.name}",
+    "a path through another folder": lambda file: f"sub/../{file.name}",
+    "a path through its own folder": lambda file: f"../{file.parent.name}/{file.name}",
+    "a symbolic link": _symlink,
+    "a chain of links": _chain,
+    "a hard link": _hard_link,
+}
+
+
+READ = [
+    (name, file)
+    for name, arguments in ARGUMENTS.items()
+    for file in ("model.json", "chip.yaml")
+    if any(file in argument for argument in arguments)
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(("name", "file"), READ)
+def test_an_input_is_never_overwritten(name: str, file: str, spelling: str, folder: Path) -> None:
+    target = SPELLINGS[spelling](folder / file)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    result = run(*ARGUMENTS[name], "--format", "csv", "-o", target)
+    assert result.exit_code == 2
+    assert f"-o {Path(target)}: the command reads this file" in result.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_the_file_of_an_installed_device_is_never_overwritten() -> None:
+    file = catalogue.installed().device("cpu").file
+    before = Path(file).read_bytes()
+    result = run("estimate", DENSE, "-d", "cpu", "--format", "table", "-o", file)
+    assert result.exit_code == 2
+    assert "the command reads this file" in result.stderr
+    assert Path(file).read_bytes() == before
+
+
+def test_an_input_is_refused_as_an_output_before_it_is_read(folder: Path) -> None:
+    (folder / "model.json").write_text("no network")
+    result = run("count", "model.json", "-o", "model.json")
+    assert "the command reads this file" in result.stderr
+
+
+def test_another_file_of_the_same_content_is_an_output(folder: Path) -> None:
+    (folder / "copy.json").write_bytes((folder / "model.json").read_bytes())
+    good("count", "model.json", "-o", "copy.json")
+    assert (folder / "copy.json").read_bytes() != (folder / "model.json").read_bytes()
+
+
+# ------------------------------------------------------------------ what a kill leaves
+
+
+def temporary(folder: Path) -> list[Path]:
+    return sorted(folder.glob(".*.costmodel"))
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from costmodel.files import replaced
+with replaced(Path(sys.argv[1])) as file:
+    file.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def writer(path: Path) -> subprocess.Popen[str]:
+    """Another process that is writing a file."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    process.send_signal(how)
+    process.wait(timeout=30)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def test_the_temporary_file_of_a_killed_process_is_removed_by_the_next_write(
+    folder: Path,
+) -> None:
+    end(writer(folder / "out.json"), signal.SIGKILL)
+    assert len(temporary(folder)) == 1
+    good("count", "model.json", "-o", "out.json")
+    assert temporary(folder) == []
+    assert (folder / "out.json").read_text().startswith("{")
+
+
+def test_the_temporary_file_of_a_living_process_is_kept(folder: Path) -> None:
+    process = writer(folder / "out.json")
+    try:
+        before = temporary(folder)
+        good("count", "model.json", "-o", "out.json")
+        assert temporary(folder) == before
+    finally:
+        end(process, signal.SIGKILL)
+
+
+def test_the_temporary_files_of_other_outputs_are_kept(folder: Path) -> None:
+    names = [
+        ".other.json.00000000.costmodel",
+        ".out.json.costmodel",
+        ".out.json.0000000g.costmodel",
+    ]
+    for name in names:
+        (folder / name).write_text("another's")
+    (folder / ".out.json.00000000.costmodel").symlink_to("model.json")
+    good("count", "model.json", "-o", "out.json")
+    assert [path.name for path in temporary(folder)] == sorted(names)
+    assert (folder / "model.json").exists()
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(folder: Path) -> None:
+    def interrupted() -> None:
+        with replaced(folder / "out.json") as file:
+            file.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not (folder / "out.json").exists()
+    assert temporary(folder) == []
+
+
+def test_a_new_output_is_not_there_until_it_is_whole(folder: Path) -> None:
+    with replaced(folder / "out.json") as file:
+        file.write_text("whole")
+        assert not (folder / "out.json").exists()
+    assert (folder / "out.json").read_text() == "whole"
+
+
+def test_two_processes_that_write_one_file_both_succeed(folder: Path) -> None:
+    command = [sys.executable, "-c", WRITER.replace("sleep(60)", "sleep(0.2)"), "out.json"]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in started] == [0] * 4
+    assert (folder / "out.json").read_text() == "half"
+    assert temporary(folder) == []
+
+
+UNWRITABLE = {
+    "a folder": ("sub", "Is a directory"),
+    "a folder that is not there": ("nowhere/out.json", "No such file or directory"),
+    "a file as a folder": ("model.json/out.json", "Not a directory"),
+    "a link to itself": ("loop", ""),
+    "a name that is too long": (f"{'x' * 300}.json", "File name too long"),
+}
+
+
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_an_output_that_cannot_be_written_is_told_before_any_work(case: str, folder: Path) -> None:
+    target, words = UNWRITABLE[case]
+    (folder / "loop").symlink_to("loop")
+    result = run("count", "missing.json", "--format", "json", "-o", target)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {target}: cannot be written: ")
+    assert words in result.stderr
+
+
+# ------------------------------------------------------------------ names and files
+
+
+@pytest.mark.parametrize("file", ["cpu", "cpu.yaml", "cpu.yml"])
+@pytest.mark.parametrize(
+    "arguments", [["estimate", DENSE, "-d", "cpu"], ["devices", "show", "cpu"]]
+)
+def test_a_file_called_like_an_installed_device_is_told(
+    arguments: list[str], file: str, folder: Path
+) -> None:
+    (folder / file).write_text((folder / "chip.yaml").read_text())
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"note: device 'cpu' is the installed one; for the file {file}, give ./{file}\n"
+    )
+
+
+@pytest.mark.parametrize("file", ["cpu", "cpu.yaml"])
+def test_a_path_with_a_slash_is_the_file(file: str, folder: Path) -> None:
+    (folder / file).write_text((folder / "chip.yaml").read_text())
+    result = run("estimate", "model.json", "-d", f"./{file}", "--format", "csv")
+    assert result.exit_code == 0
+    assert "chip (J)" in result.stdout
+    assert result.stderr == ""
+
+
+def test_names_separated_by_commas_are_names_where_a_file_is_called_so(folder: Path) -> None:
+    (folder / "cpu,gpu").touch()
+    shown = good("estimate", "model.json", "-d", "cpu,gpu", "--format", "csv")
+    assert "cpu (J)" in shown
+    assert "gpu (J)" in shown
+
+
+def test_a_folder_called_like_an_installed_device_is_no_file(folder: Path) -> None:
+    (folder / "cpu").mkdir()
+    assert run("estimate", "model.json", "-d", "cpu").stderr == ""
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_installed_device_has_the_name_of_a_path(name: str) -> None:
+    assert not {"/", os.sep} & set(name)
+    assert not name.endswith((".yaml", ".yml"))
+
+
+REPEATED = {
+    "a rate of all": (["--rate", "1", "--rate", "2"], "--rate 'for all layers'"),
+    "a rate of a layer": (["--rate", "first=1", "--rate", "first=2"], "--rate 'first'"),
+    "a parameter": (
+        ["--set", "cpu.energy_per_mac=1 pJ", "--set", "cpu.energy_per_mac=2 pJ"],
+        "--set 'cpu.energy_per_mac'",
+    ),
+    "a shape": (
+        ["--input-shape", "20", "--input-shape", "features=20"], "--input-shape 'features'"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REPEATED)
+def test_an_option_that_is_given_twice_for_the_same_thing_is_refused(case: str) -> None:
+    options, words = REPEATED[case]
+    result = run("estimate", DENSE, "-d", "cpu", *options)
+    assert result.exit_code == 2
+    assert f"{words} is given more than once" in result.stderr
+
+
+def test_two_writes_of_one_process_do_not_wait_for_each_other(folder: Path) -> None:
+    began = time.monotonic()
+    with replaced(folder / "out.json") as first, replaced(folder / "out.json") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert time.monotonic() - began < 10
+    assert (folder / "out.json").read_text() == "first"
