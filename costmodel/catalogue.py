@@ -22,6 +22,7 @@ from costmodel.errors import (
     ReadError,
     UnknownNameError,
 )
+from costmodel.files import content_of
 from costmodel.layer import (
     Input,
     Layer,
@@ -87,7 +88,7 @@ class Catalogue:
                 return reader
         for conflict in self._ask("costmodel_readers").conflicts.values():
             raise PluginError(conflict)
-        if isinstance(source, str | Path) and _is_missing_file(str(source)):
+        if isinstance(source, str | Path) and is_missing_file(str(source)):
             message = f"no such file: {str(source) or repr(source):.200}"
             raise ReadError(message)
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
@@ -184,10 +185,12 @@ class Catalogue:
         from costmodel.devicefile import load_device  # noqa: PLC0415  # brings PyYAML and cattrs
 
         try:
-            content = file.read_bytes()
+            content = content_of(file) if isinstance(file, Path) else file.read_bytes()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DeviceFileError(str(file), [f"cannot be read: {reason}"]) from None
+        except ReadError as error:
+            raise DeviceFileError(str(file), [str(error)]) from None
         families = self._ask("costmodel_devices")
         return load_device(
             content, str(file), families.values, families.conflicts, self.plugins.problems
@@ -395,7 +398,7 @@ def _device_hint(name: str, files: Mapping[str, Any]) -> str:
         return NOT_INSTALLED
     if here := next((file for file in map(name.__add__, _FILE_SUFFIXES) if _is_there(file)), None):
         return f"the file {here} is here: give it with its ending, {here}"
-    if _is_missing_file(name):
+    if is_missing_file(name):
         return "or give the path of a YAML file"
     return f"the name of a device file {_ENDS_IN}"
 
@@ -432,7 +435,8 @@ def _is_there(file: str) -> bool:
         return False
 
 
-def _is_missing_file(source: str) -> bool:
+def is_missing_file(source: str) -> bool:
+    """Whether a text is neither JSON nor the path of anything."""
     # A text that starts with a brace is JSON, whatever its length.
     if source.lstrip()[:1] == "{":
         return False

@@ -401,7 +401,7 @@ class _Loader(yaml.CSafeLoader):
 
 def _parse(text: bytes, file: str) -> Any:
     if len(text) > SIZE_LIMIT:
-        message = f"expected at most {SIZE_LIMIT:,} bytes, found {len(text):,}"
+        message = f"expected at most {SIZE_LIMIT:,} bytes, found more"
         raise DeviceFileError(file, [message])
     try:
         _check_size(text, file)

@@ -102,7 +102,7 @@ def read(model: str) -> Network:
     if model == "-":
         message = "MODEL is '-': a network is not read from standard input; give a file"
         raise click.UsageError(message)
-    if not Path(model).exists() and model in catalogue.installed().device_names:
+    if catalogue.is_missing_file(model) and model in catalogue.installed().device_names:
         message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
         raise click.UsageError(message)
     return library.read(model)
