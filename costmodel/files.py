@@ -170,7 +170,7 @@ _SHARED_NAME: Final = 50
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Say of an error of the system that `path` cannot be written.
 
     Raises:
@@ -195,17 +195,17 @@ def replaced(path: Path) -> Iterator[Path]:
         CostModelError: the path cannot be written.
 
     """
-    with written(path):
+    with writing(path):
         target = Path(os.path.realpath(path))
         is_there = _is_writable(target)
         temporary, lock = _locked(target)
         _remove_abandoned(target)
     try:
-        with written(path):
+        with writing(path):
             if is_there:
                 shutil.copymode(target, temporary)
         yield temporary
-        with written(path):
+        with writing(path):
             temporary.replace(target)
     finally:
         lock.close()

@@ -288,8 +288,8 @@ REPEATED = {
     "a rate of all": (["--rate", "1", "--rate", "2"], "--rate 'for all layers'"),
     "a rate of a layer": (["--rate", "first=1", "--rate", "first=2"], "--rate 'first'"),
     "a parameter": (
-        ["--set", "cpu.energy_per_mac=1 pJ", "--set", "cpu.energy_per_mac=2 pJ"],
-        "--set 'cpu.energy_per_mac'",
+        [f"--set=cpu.energy_per_multiply_accumulate={value}" for value in ("1 pJ", "2 pJ")],
+        "--set 'cpu.energy_per_multiply_accumulate'",
     ),
     "a shape": (
         ["--input-shape", "20", "--input-shape", "features=20"], "--input-shape 'features'"
@@ -312,3 +312,45 @@ def test_two_writes_of_one_process_do_not_wait_for_each_other(folder: Path) -> N
         second.write_text("second")
     assert time.monotonic() - began < 10
     assert (folder / "out.json").read_text() == "first"
+
+
+# ------------------------------------------------------------------ what is no device file
+
+NO_DEVICES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a pipe": (os.mkfifo, "a pipe or device is not read"),
+    "a device that never ends": (
+        lambda path: path.symlink_to("/dev/zero"), "a pipe or device is not read",
+    ),
+    "a folder": (Path.mkdir, "cannot be read: Is a directory"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), "Too many levels of symbolic"),
+    "terabytes of nothing": (lambda path: sparse(path, 2**40), "expected at most 1,048,576 bytes"),
+    "an empty file": (Path.touch, "expected a mapping with schema, name, class"),
+}  # fmt: skip
+
+
+def sparse(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ""])
+@pytest.mark.parametrize("case", NO_DEVICES)
+def test_what_is_no_device_file_is_told_and_not_waited_for(
+    case: str, suffix: str, folder: Path
+) -> None:
+    make, words = NO_DEVICES[case]
+    make(folder / f"strange{suffix}")
+    result = run("estimate", "model.json", "-d", f"./strange{suffix}")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert ("ends in .yaml or .yml" in result.stderr) == (not suffix)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 300 + ".json", "\x00.json", "a/" * 3000])
+@pytest.mark.parametrize("where", ["model", "device"])
+def test_a_name_that_no_file_can_have_is_told(name: str, where: str) -> None:
+    chosen = {"model": DENSE, "device": "cpu", where: name}
+    result = run("estimate", chosen["model"], "-d", chosen["device"])
+    assert result.exit_code == 2
+    assert "unexpected" not in result.stderr
+    assert result.stderr.startswith("Error: ")

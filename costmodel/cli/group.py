@@ -73,7 +73,7 @@ class CommandGroup(click.Group):
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the options of the group itself, among them --help."""
         if sys.stdout is None:  # closed by whoever started the program
-            sys.stdout = ClosedOutput()  # type: ignore[unreachable]  # to a type checker it is never None
+            sys.stdout = ClosedOutput()
         with _told():
             return super().make_context(*args, **extra)
 

@@ -15,7 +15,7 @@ import click
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel.files import replaced, written
+from costmodel.files import replaced, writing
 from costmodel.report import Table, escaped
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -52,7 +52,7 @@ class Output:
         if self.path is None:
             _print(text)
         else:
-            with written(self.name or self.path):
+            with writing(self.name or self.path):
                 self.path.write_text(f"{text}\n", encoding="utf-8")
 
 
@@ -135,7 +135,7 @@ def _fold(line: str, width: int) -> str:
 
 def _is_special(path: Path) -> bool:
     """Whether it is a device or a pipe, which is written to and never replaced."""
-    with written(path):
+    with writing(path):
         special = path.exists() and not path.is_file()
         if special:
             path.open("ab").close()  # a folder is refused here

@@ -18,6 +18,7 @@ from attrs import frozen
 from costmodel import catalogue
 from costmodel.cli.output import opened
 from costmodel.errors import CostModelError
+from costmodel.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,5 +230,6 @@ def _write(folder: Path, texts: Mapping[str, Any]) -> None:
         raise CostModelError(message) from None
     for path, text in texts.items():
         file = folder / path
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        with writing(file):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
