@@ -1,6 +1,6 @@
 """Mutation testing of the core: small faults are put into a module, and a test has to notice.
 
-    pip install -e '.[testing,hdf5]' cosmic-ray jsonschema pint
+    pip install -e '.[testing]' cosmic-ray jsonschema pint
     python .ci/mutation.py                      # 150 mutants of each module; half an hour
     python .ci/mutation.py bills --sample 0     # every mutant of one module
 

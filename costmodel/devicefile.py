@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from costmodel.errors import DeviceFileError, UnitError, nearest
 from costmodel.units import Quantity, parse_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cattrs import Converter
 
@@ -414,8 +415,19 @@ def _parse(text: bytes, file: str) -> Any:
 
 
 def _check_size(text: bytes, file: str) -> None:
+    try:
+        _check_events(yaml.parse(text, yaml.CSafeLoader), file)
+    except yaml.YAMLError:
+        # LibYAML has a limit of nesting, which it may check before it reports any level.
+        # The parser in Python has none: it reports each level until ours is reached.
+        with contextlib.suppress(yaml.YAMLError):
+            _check_events(yaml.parse(text, yaml.SafeLoader), file)
+        raise
+
+
+def _check_events(events: Iterable[yaml.Event], file: str) -> None:
     depth = 0
-    for count, event in enumerate(yaml.parse(text, yaml.CSafeLoader)):
+    for count, event in enumerate(events):
         if count > ITEM_LIMIT:
             raise DeviceFileError(file, [f"holds more than {ITEM_LIMIT:,} keys and values"])
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > TEXT_LIMIT:

@@ -8,6 +8,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -129,12 +130,37 @@ def test_the_core_imports_no_plugin() -> None:
         assert not tops & (PACKAGES.keys() - {"costmodel"}), label(file)
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=label)
-def test_no_module_imports_a_framework(file: Path) -> None:
-    tree = ast.parse(file.read_text())
-    tops = {name.partition(".")[0] for name in imported(tree, also_in_functions=True)}
+@functools.cache
+def packages_imported() -> Any:
+    """The top-level packages that each module imports anywhere, by the label of its file."""
+    return {
+        label(file): {
+            name.partition(".")[0]
+            for name in imported(ast.parse(file.read_text()), also_in_functions=True)
+        }
+        for file in SOURCES
+    }
+
+
+def test_no_module_imports_a_framework() -> None:
+    found = {file: tops & FRAMEWORKS for file, tops in packages_imported().items()}
     # One file is a program of its own, which reads HDF5 where it can do no harm.
-    assert tops & FRAMEWORKS == ({"h5py"} if file.name == "hdf5_attributes.py" else set())
+    expected = {"plugins/costmodel_keras/hdf5_attributes.py": {"h5py"}}
+    assert {file: tops for file, tops in found.items() if tops} == expected
+
+
+DISTRIBUTIONS = {"yaml": "pyyaml"}
+"""The distribution of an imported package, where it has another name."""
+
+
+def test_a_plain_installation_brings_every_package_that_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    kit = project["optional-dependencies"]["testing"]
+    for file, tops in packages_imported().items():
+        lines = project["dependencies"] + (kit if "/testing/" in file else [])
+        declared = {re.split(r"[<>=]", line)[0] for line in lines}
+        needed = tops - PACKAGES.keys() - sys.stdlib_module_names
+        assert {DISTRIBUTIONS.get(top, top) for top in needed} <= declared, file
 
 
 def run_alone(program: str) -> list[str]:
@@ -189,17 +215,20 @@ def public(tree: ast.AST, prefix: str = "") -> Any:
                 yield from public(node, f"{prefix}{node.name}.")
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=label)
-def test_every_public_thing_is_documented(file: Path) -> None:
-    tree = ast.parse(file.read_text())
-    assert ast.get_docstring(tree), "the module"
-    bare = [name for name, node in public(tree) if not ast.get_docstring(node)]
+def test_every_public_thing_is_documented() -> None:
+    bare = [
+        f"{label(file)}: {name}"
+        for file in SOURCES
+        for tree in [ast.parse(file.read_text())]
+        for name, node in [("the module", tree), *public(tree)]
+        if not ast.get_docstring(node)
+    ]
     assert bare == []
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=label)
-def test_a_module_is_called_after_what_it_holds(file: Path) -> None:
-    assert not re.fullmatch(r"_?(utils?|helpers?|misc|common|tools?)", file.stem)
+def test_a_module_is_called_after_what_it_holds() -> None:
+    empty = re.compile(r"_?(utils?|helpers?|misc|common|tools?)")
+    assert [label(file) for file in SOURCES if empty.fullmatch(file.stem)] == []
 
 
 @pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES.keys())
@@ -227,14 +256,14 @@ def test_the_licence_is_apache_2() -> None:
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
-@pytest.mark.parametrize("file", TESTS, ids=label)
-def test_no_test_takes_a_picojoule_for_nothing(file: Path) -> None:
+def test_no_test_takes_a_picojoule_for_nothing() -> None:
     """pytest's own approximation does, unless it is told otherwise."""
-    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     loose = [
-        call.lineno
-        for call in calls
-        if ast.unparse(call.func).endswith("approx")
+        f"{label(file)}:{call.lineno}"
+        for file in TESTS
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).endswith("approx")
         and "abs" not in {word.arg for word in call.keywords}
     ]
     assert loose == []

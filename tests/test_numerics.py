@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import operator
 from fractions import Fraction
+from itertools import product, starmap
 from typing import Any
 
 import pytest
@@ -41,39 +43,42 @@ SMALL: list[NumericFormat] = [
 ]
 """Formats of so few bits that every pair of their values can be tried."""
 
-pairs = pytest.mark.parametrize(
-    ("a", "b"), list(itertools.combinations_with_replacement(SMALL, 2)), ids=str
-)
+PAIRS = list(itertools.combinations_with_replacement(SMALL, 2))
 
 
 def holds(result: NumericFormat, values: Any) -> bool:
     return set(values) <= set(result.values())
 
 
-@pairs
-def test_every_product_is_in_the_format_of_the_product(a: NumericFormat, b: NumericFormat) -> None:
-    products = (x * y for x in a.values() for y in b.values())
-    assert holds(numerics.product(a, b).result, products)
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [("product", operator.mul), ("addition", operator.add), ("difference", operator.sub)],
+)
+def test_every_result_of_a_pair_is_in_the_format_of_the_result(name: str, operation: Any) -> None:
+    circuit = getattr(numerics, name)
+    failing = [
+        (str(a), str(b))
+        for a, b in PAIRS
+        if not holds(circuit(a, b).result, starmap(operation, product(a.values(), b.values())))
+    ]
+    assert failing == []
 
 
-@pairs
-def test_every_sum_and_difference_is_in_its_format(a: NumericFormat, b: NumericFormat) -> None:
-    assert holds(numerics.addition(a, b).result, (x + y for x in a.values() for y in b.values()))
-    assert holds(numerics.difference(a, b).result, (x - y for x in a.values() for y in b.values()))
-
-
-@pairs
-def test_the_union_holds_both(a: NumericFormat, b: NumericFormat) -> None:
-    assert holds(numerics.union(a, b), itertools.chain(a.values(), b.values()))
+def test_the_union_holds_both() -> None:
+    failing = [
+        (str(a), str(b))
+        for a, b in PAIRS
+        if not holds(numerics.union(a, b), (*a.values(), *b.values()))
+    ]
+    assert failing == []
 
 
 @pytest.mark.parametrize("term", SMALL, ids=str)
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_an_accumulator_holds_every_sum_of_its_terms(term: NumericFormat, count: int) -> None:
+def test_an_accumulator_holds_every_sum_of_its_terms(term: NumericFormat) -> None:
     sums = {Fraction(0)}
-    for _ in range(count):
+    for count in (1, 2, 3, 4):
         sums = {total + value for total in sums for value in term.values()}
-    assert holds(numerics.accumulation(term, count).result, sums)
+        assert holds(numerics.accumulation(term, count).result, sums), count
 
 
 FEW: list[NumericFormat] = [
@@ -91,20 +96,24 @@ MERGED = {
 
 
 @pytest.mark.parametrize("name", MERGED)
-@pytest.mark.parametrize(
-    "formats", list(itertools.combinations_with_replacement(FEW, 3)),
-    ids=lambda formats: "-".join(map(str, formats)),
-)  # fmt: skip
-def test_a_merge_of_three_holds_every_result(name: str, formats: tuple[NumericFormat, ...]) -> None:
-    values = itertools.product(*(each.values() for each in formats))
-    assert holds(numerics.merge(name, *formats).result, map(MERGED[name], values))
+def test_a_merge_of_three_holds_every_result(name: str) -> None:
+    failing = [
+        tuple(map(str, formats))
+        for formats in itertools.combinations_with_replacement(FEW, 3)
+        if not holds(
+            numerics.merge(name, *formats).result,
+            map(MERGED[name], product(*(each.values() for each in formats))),
+        )
+    ]
+    assert failing == []
 
 
-@pytest.mark.parametrize(("a", "b"), list(itertools.product(FEW, FEW)), ids=str)
-def test_a_sum_of_products_holds_its_bias(a: NumericFormat, b: NumericFormat) -> None:
-    _, total = numerics.multiply_accumulate(a, b, 1, a)
-    results = (x * y + bias for x in a.values() for y in b.values() for bias in a.values())
-    assert holds(total.result, results)
+@pytest.mark.parametrize("a", FEW, ids=str)
+def test_a_sum_of_products_holds_its_bias(a: NumericFormat) -> None:
+    for b in FEW:
+        _, total = numerics.multiply_accumulate(a, b, 1, a)
+        results = (x * y + bias for x, y, bias in product(a.values(), b.values(), a.values()))
+        assert holds(total.result, results), str(b)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+NAMED_BY_TEST = ("keras", "qkeras", "testing")
+"""The extras that the extra `test` brings."""
 README = (ROOT / "README.md").read_text()
 
 
@@ -48,8 +52,28 @@ def test_the_device_of_the_readme_is_valid(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_check_runs_the_test_command_of_the_readme() -> None:
+def test_the_check_runs_the_two_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     main, tests = (block.strip() for block in _blocks("sh")[:2])
     assert main in script
     assert all(step in script for step in tests.split(" && "))
+
+
+def _constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins), "NAME==RELEASED VERSION"
+    return {_distribution(name): version for name, version in (pin.split("==") for pin in pins)}
+
+
+def _distribution(requirement: str) -> str:
+    return re.split(r"[\s<>=!~;\[]", requirement)[0].lower().replace("_", "-").replace(".", "-")
+
+
+def test_the_constraints_hold_a_version_of_all_that_the_test_command_installs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = [project["dependencies"], *(extras[name] for name in NAMED_BY_TEST), extras["test"]]
+    needed = {_distribution(line) for line in itertools.chain(*lines)} - {"costmodel"}
+    assert needed <= _constraints().keys()
+    assert "costmodel" not in _constraints()

@@ -157,7 +157,7 @@ def test_what_is_there_is_not_overwritten(here: Path) -> None:
 NAMES = [
     ("My-Chip", "expected small letters"), ("my_chip", "expected small letters"),
     ("../chip", "expected small letters"), ("", "expected small letters"),
-    ("-chip", "No such option"), ("chip-", "expected small letters"),
+    ("-chip", "-c"), ("chip-", "expected small letters"),
     ("7nm", "expected small letters"), ("json", "Python has a word or module"),
     ("class", "Python has a word or module"), ("costmodel", "is installed"),
     ("keras", "a plugin of that name is installed"),

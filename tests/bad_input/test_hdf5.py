@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 import pytest
 
@@ -15,8 +16,6 @@ from costmodel.errors import ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-h5py = pytest.importorskip("h5py")
 
 CONFIG = (Path(__file__).parent.parent / "networks" / "dense.json").read_text()
 

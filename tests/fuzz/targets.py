@@ -138,7 +138,7 @@ def _archive_seeds(more: Iterable[Path]) -> Iterator[bytes]:
 
 
 def _hdf5_seeds(more: Iterable[Path]) -> Iterator[bytes]:
-    import h5py  # noqa: PLC0415  # may be left out where only other doors are tried
+    import h5py  # noqa: PLC0415  # only where this door is tried
 
     for content in itertools.islice(_keras_seeds(more), _HDF5_SEEDS):
         held = io.BytesIO()

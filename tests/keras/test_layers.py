@@ -61,51 +61,33 @@ def read_layer(source: Any, layer: Any) -> Any:
     return read(source, catalogue=CATALOGUE).layer(layer.name)
 
 
-def test_the_output_has_keras_own_shape(single: Any) -> None:
-    model, layer = single
-    shapes = [tuple(tensor.shape[1:]) for tensor in model.outputs]
-    assert [tensor.shape for tensor in read_layer(model, layer).outputs] == shapes
+# The laws that need no Keras, such as work or a reason, are those of contracts/test_layers.py,
+# which runs them on all of these layers.
 
 
-def test_the_parameters_are_as_many_and_of_the_shapes_that_keras_holds(single: Any) -> None:
+def test_the_outputs_and_parameters_have_keras_own_shapes(single: Any) -> None:
     model, layer = single
     ours = read_layer(model, layer)
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.outputs]
+    assert [tensor.shape for tensor in ours.outputs] == shapes
     assert ours.parameter_count == layer.count_params()
     shapes = sorted(tensor.shape for tensor in ours.parameters.values())
     assert shapes == sorted(tuple(w.shape) for w in layer.weights if "seed" not in w.path)
 
 
-def test_the_layer_survives_the_form_of_our_own(single: Any) -> None:
-    network = read(single[0], catalogue=CATALOGUE)
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
-
-
-def test_the_live_layer_and_its_json_are_equal(single: Any) -> None:
+def test_the_live_layer_its_json_and_the_form_of_our_own_are_equal(single: Any) -> None:
     model, _ = single
     live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
     assert live == text
     assert live.parameter_count == text.parameter_count
+    assert read(live.to_json(), catalogue=CATALOGUE) == live
 
 
-def test_a_layer_given_its_own_inputs_again_is_itself(single: Any) -> None:
-    model, _ = single
-    for layer in read(model, catalogue=CATALOGUE).layers:
-        again = layer.with_inputs(layer.inputs)
-        assert (again, again.parameter_count) == (layer, layer.parameter_count)
-
-
-def test_the_layer_has_work_or_says_why_not(single: Any) -> None:
-    model, layer = single
-    work = read_layer(model, layer).operators()
-    assert getattr(work, "reason", None) or len(work) > 0
-
-
-@pytest.mark.parametrize("device", ["cpu", "horowitz-45nm"])
 @pytest.mark.parametrize("case", [*ATTENTION, *EINSUM, *RECURRENT], ids=label)
-def test_every_layer_of_much_work_is_priced_in_full(case: Case, device: str) -> None:
-    model, _ = built(case)
-    bill = estimate(model, device, catalogue=CATALOGUE, on_unpriced="error")
-    assert bill.coverage(device).is_complete
+def test_every_layer_of_much_work_is_priced_in_full(case: Case) -> None:
+    devices = ("cpu", "horowitz-45nm")
+    bill = estimate(built(case)[0], devices, catalogue=CATALOGUE, on_unpriced="error")
+    assert all(bill.coverage(device).is_complete for device in devices)
 
 
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=label)
@@ -117,20 +99,13 @@ def test_the_keras_file_is_the_live_layer(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", SPATIAL, ids=label)
-def test_open_axes_once_bound_give_the_shapes_of_a_layer_built_for_them(case: Case) -> None:
-    shape = case.shapes[0]
-    model, _ = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
-    name = model.layers[0].name
-    bound = read(model, input_shapes={name: shape}, catalogue=CATALOGUE)
-    closed, _ = built(case)
-    assert bound.layers[-1].outputs[0].shape == tuple(closed.output_shape[1:])
-
-
-@pytest.mark.parametrize("case", SPATIAL, ids=label)
-def test_open_axes_stay_open_where_keras_leaves_them_open(case: Case) -> None:
+def test_open_axes_are_open_as_in_keras_until_they_are_bound(case: Case) -> None:
     shape = case.shapes[0]
     model, layer = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
     assert read_layer(model, layer).outputs[0].shape == tuple(model.output_shape[1:])
+    bound = read(model, input_shapes={model.layers[0].name: shape}, catalogue=CATALOGUE)
+    closed, _ = built(case)
+    assert bound.layers[-1].outputs[0].shape == tuple(closed.output_shape[1:])
 
 
 def test_every_kind_that_has_a_rule_is_tried() -> None:

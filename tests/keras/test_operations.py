@@ -43,19 +43,14 @@ def test_every_output_has_keras_own_shape(model: Any) -> None:
         assert list(ours) == known
 
 
-def test_the_live_model_and_its_json_are_one_network(model: Any) -> None:
-    assert read(model, catalogue=CATALOGUE) == read(model.to_json(), catalogue=CATALOGUE)
+# The laws that need no Keras, such as work or a reason, are those of contracts/test_layers.py,
+# which runs them on all of these functions.
 
 
-def test_a_function_survives_the_form_of_our_own(model: Any) -> None:
+def test_the_live_model_its_json_and_the_form_of_our_own_are_one_network(model: Any) -> None:
     network = read(model, catalogue=CATALOGUE)
+    assert read(model.to_json(), catalogue=CATALOGUE) == network
     assert read(network.to_json(), catalogue=CATALOGUE) == network
-
-
-def test_a_function_has_work_or_says_why_not(model: Any) -> None:
-    for layer in read(model, catalogue=CATALOGUE).layers:
-        work = layer.operators()
-        assert getattr(work, "reason", None) or len(work) > 0
 
 
 def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:

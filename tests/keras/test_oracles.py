@@ -357,10 +357,8 @@ def transposed_convolutions(draw: Any) -> Any:
     return Case([(*sides, draw(st.integers(1, 2)))], f"Conv{rank}DTranspose", options)
 
 
-@settings(max_examples=25, deadline=None)
-@given(case=transposed_convolutions())
-def test_transposed_convolutions_spread_every_element_over_the_whole_kernel(case: Case) -> None:
-    model, layer = built(case)
+def meetings(case: Case) -> Counter[Any]:
+    """How many products of a transposed convolution meet in each element of its output."""
     options = case.settings
     stride, dilation = options.get("strides", 1), options.get("dilation_rate", 1)
     *sides, channels = case.shapes[0]
@@ -371,7 +369,27 @@ def test_transposed_convolutions_spread_every_element_over_the_whole_kernel(case
         landed = tuple(p * stride + t * dilation for p, t in zip(place, tap, strict=True))
         for filter_ in range(options["filters"]):
             meeting[*landed, filter_] += channels
+    return meeting
+
+
+def only_operator(case: Case) -> Any:
+    model, layer = built(case)
     (work,) = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
+    return work
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=transposed_convolutions())
+def test_transposed_convolutions_spread_every_element_over_the_whole_kernel(case: Case) -> None:
+    work, meeting = only_operator(case), meetings(case)
     assert work.macs == meeting.total()
     # The rule takes the input to be larger than the kernel.
     assert work.reduction >= max(meeting.values())
+
+
+def test_a_dilated_transposed_convolution_adds_up_what_meets_in_one_output() -> None:
+    options = {"filters": 4, "kernel_size": (3, 3), "padding": "valid", "dilation_rate": 2}
+    case = Case([(8, 7, 6)], "Conv2DTranspose", options)
+    work, meeting = only_operator(case), meetings(case)
+    assert work.macs == meeting.total() == 8 * 7 * 3 * 3 * 6 * 4
+    assert work.reduction == max(meeting.values())
