@@ -65,6 +65,11 @@ def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
     shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"
     held = f"{layer.parameter_count:,}" if layer.is_counted else "an unknown number of"
     yield f"  takes {shapes}, gives {_shapes(layer)}, holds {held} parameters"
+    if device.assumes:
+        yield f"  assumes {device.assumes}"
+    without_effect = ignored.in_words(ignored.ignored(evolve(bill, lines=(line,)), scenario))
+    if without_effect:
+        yield f"  ignores {without_effect}: no price depends on it"
     for item in line.items:
         if item.operator is not None:
             yield f"  {item.operator.summary}"
@@ -74,10 +79,6 @@ def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
         else:
             yield f"    {type(item.outcome).__name__.lower()}: {item.outcome.reason}"
     yield f"  energy: {_energy(line)}"
-    if device.assumes:
-        yield f"  assumes {device.assumes}"
-    one = evolve(bill, lines=(line,))
-    yield from (f"  {note}" for note in ignored.notes([one], scenario))
 
 
 def _charge_lines(charge: Charge) -> Iterator[str]:
