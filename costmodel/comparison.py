@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
+from costmodel import ignored
 from costmodel.bills import Bill, Line
 from costmodel.devices import Charge
 from costmodel.estimates import Estimate
 from costmodel.rendering import (
+    assumed,
+    assumptions,
     conditions,
     left_out,
     scenario_dict,
@@ -431,7 +434,13 @@ def _notes(comparison: Comparison, shared: Mapping[str, Sequence[str]]) -> Itera
     for number, (text, layers) in enumerate(shared.items(), start=1):
         yield f"[{number}] {some(layers)}: {text}"
     sides = (comparison.before, comparison.after)
+    yield from dict.fromkeys(line for side in sides for line in _ignored(side))
+    yield from assumed({side.device: side.bill for side in sides}.values())
     yield from left_out({side.device: side.bill.device for side in sides}.values())
+
+
+def _ignored(side: Side) -> Iterator[str]:
+    return ignored.notes([side.bill], side.estimate.scenario)
 
 
 # ------------------------------------------------------------------ as plain values
@@ -446,6 +455,8 @@ def _side_dict(side: Side) -> dict[str, Any]:
         "scenario": scenario_dict(side.estimate.scenario),
         "energy_joules": side.energy_joules,
         "is_lower_bound": not side.bill.is_complete,
+        "assumptions": list(assumptions(side.bill)),
+        "ignored": dict(side.estimate.ignored(side.device)),
     }
 
 

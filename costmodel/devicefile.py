@@ -12,7 +12,7 @@ import cattrs
 import yaml
 from attrs import field, fields, frozen
 
-from costmodel.devices import Device, Evidence, Parameter
+from costmodel.devices import ABOVE_ZERO, Device, Evidence, Parameter
 from costmodel.errors import DeviceFileError, UnitError, nearest
 from costmodel.units import Quantity, parse_quantity
 
@@ -65,6 +65,7 @@ class _Head:
     title: str = ""
     process: str | None = None
     leaves_out: str = ""
+    assumes: str = ""
     parameters: Any = field(factory=dict)
     settings: Any = field(factory=dict)
 
@@ -122,6 +123,7 @@ class _File:
             head.name, title=_on_one_line(head.title),
             process=head.process and _on_one_line(head.process),
             also_leaves_out=_on_one_line(head.leaves_out),
+            assumes=_on_one_line(head.assumes),
             file=self.file, content_hash=content_hash, **parameters, **settings,
         )  # fmt: skip
 
@@ -178,7 +180,9 @@ class _File:
             if units is not None and name not in units:
                 self.is_strange = True
                 self.mistakes.append(_not_known("parameters", str(name), units))
-            made = self._parameter(str(name), value, (units or self._known_units()).get(name))
+            unit = (units or self._known_units()).get(name)
+            is_positive = family is not None and name in family.positive_parameters()
+            made = self._parameter(str(name), value, unit, is_positive=is_positive)
             if made is not None:
                 yield str(name), made
         for name in sorted(family.required_parameters() - raw.keys()) if family else ():
@@ -208,7 +212,9 @@ class _File:
                 except (ArithmeticError, TypeError, ValueError) as error:
                     self.mistakes.append(f"settings.{name}: {error}")
 
-    def _parameter(self, name: str, raw: Any, unit: str | None) -> Parameter | None:
+    def _parameter(
+        self, name: str, raw: Any, unit: str | None, *, is_positive: bool
+    ) -> Parameter | None:
         path = f"parameters.{name}"
         before = len(self.mistakes)
         entry = self._structure(raw, _Entry, path)
@@ -223,6 +229,10 @@ class _File:
         high = value if entry.high is None else self._quantity(f"{path}.high", entry.high, unit)
         self._check_order(f"{path}.low", "at most", entry, entry.low, low, value)
         self._check_order(f"{path}.high", "at least", entry, entry.high, value, high)
+        if is_positive:
+            self._check_positive(f"{path}.value", entry.value, value)
+            if entry.low is not None:
+                self._check_positive(f"{path}.low", entry.low, low)
         if len(self.mistakes) > before or value is None or low is None or high is None:
             return None
         return Parameter(
@@ -238,6 +248,10 @@ class _File:
         if less and more and less.value > more.value:
             value = f"expected {demand} the value {str(entry.value)!r}"
             self.mistakes.append(f"{path}: {value}, found {str(given)!r}")
+
+    def _check_positive(self, path: str, given: object, found: Quantity | None) -> None:
+        if found is not None and found.value <= 0:
+            self.mistakes.append(f"{path}: expected {ABOVE_ZERO}; found {str(given)!r}")
 
     def _citation(self, path: str, raw: Any) -> str:
         key = raw.get("source") if isinstance(raw, dict) else None

@@ -24,7 +24,7 @@ from costmodel.errors import (
     nearest,
 )
 from costmodel.operators import Free, Operator, Reason, Unpriced
-from costmodel.scenario import Scenario
+from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.sizes import ManyAnswersError, Sizes, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
@@ -465,14 +465,20 @@ def checked(answer: Any, who: str) -> Outcome:
     raise PluginError(message)
 
 
+ABOVE_ZERO: Final = "a value above 0, since a formula divides by it"
+"""What a parameter that is declared positive takes."""
+
 _UNIT = "costmodel.unit"
+_POSITIVE = "costmodel.positive"
 _CHOICE = "costmodel.choice"
 _TAKES = "costmodel.takes"
 _Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
 
 
-def parameter(unit: str, *, optional: bool = False) -> Any:
+def parameter(unit: str, *, optional: bool = False, positive: bool = False) -> Any:
     """Declare a parameter of a device class; a file must give it in `unit` unless `optional`.
+
+    A parameter that a formula divides by is `positive`: its value, low and high are above 0.
 
     Raises:
         UnitError: `unit` is not an SI unit, a quotient of two, or empty for a plain number.
@@ -488,9 +494,14 @@ def parameter(unit: str, *, optional: bool = False) -> Any:
             )
             message = f"{attribute.name}: expected a Parameter in {unit!r}, found {found:.80}"
             raise TypeError(message)
+        if positive and not is_missing and value.low <= 0:  # low is the least of the three
+            found = f"value {value.value:g}, low {value.low:g}"
+            message = f"{attribute.name}: expected {ABOVE_ZERO}, found {found}"
+            raise ValueError(message)
 
     default: Any = {"default": None} if optional else {}
-    return field(kw_only=True, validator=check, metadata={_UNIT: unit}, **default)
+    metadata = {_UNIT: unit, _POSITIVE: positive}
+    return field(kw_only=True, validator=check, metadata=metadata, **default)
 
 
 def _check_si(unit: str) -> None:
@@ -579,6 +590,11 @@ class Device:
     family: ClassVar[str] = ""
     leaves_out: ClassVar[str] = ""
     """What no price of the class holds, in a few words; stands below every table of prices."""
+    ignores: ClassVar[tuple[str, ...]] = ()
+    """The `CONDITIONS` that no price of the class depends on, such as `("rates", "formats")`.
+
+    A setting that is given for one of them is named beside the numbers, as it changes nothing.
+    """
     _rules: ClassVar[Mapping[type[Operator], str]] = {}
 
     name: str
@@ -586,6 +602,8 @@ class Device:
     process: str | None = field(default=None, kw_only=True)
     also_leaves_out: str = field(default="", kw_only=True)
     """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
+    assumes: str = field(default="", kw_only=True)
+    """The conditions under which its figures hold; stands below every table of prices."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
 
@@ -602,7 +620,8 @@ class Device:
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
-        """Collect the marked rules once, when the class is made."""
+        """Check what is ignored and collect the marked rules once, when the class is made."""
+        _check_ignored(cls)
         rules: dict[type[Operator], str] = {}
         for name, member in vars(cls).items():
             for operator in getattr(member, "__prices__", ()):
@@ -661,6 +680,7 @@ class Device:
                 raise UnknownNameError(name, [*units, *options], "parameter or setting", hint)
             if name in units:
                 changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
+                self._check_positive(changed[name], value)
             else:
                 changed[name] = value
         try:
@@ -668,6 +688,11 @@ class Device:
         except ValueError as error:
             message = f"{self.name}: {', '.join(values)}: {error}"
             raise CostModelError(message) from None
+
+    def _check_positive(self, figure: Parameter, given: str | float) -> None:
+        if figure.value <= 0 and figure.name in self.positive_parameters():
+            message = f"{self.name}.{figure.name}: expected {ABOVE_ZERO}, found {str(given)!r:.80}"
+            raise CostModelError(message)
 
     @property
     def left_out(self) -> str:
@@ -716,6 +741,12 @@ class Device:
         )
 
     @classmethod
+    def positive_parameters(cls) -> frozenset[str]:
+        """The names of the parameters that must be above 0, since a formula divides by them."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return frozenset(item.name for item in declared if item.metadata.get(_POSITIVE))
+
+    @classmethod
     def priced_operators(cls) -> tuple[type[Operator], ...]:
         """The types of operators that the class has a rule for."""
         return tuple(cls._rules)
@@ -736,6 +767,20 @@ class Device:
             else:
                 costs.append(answer)
         return Cost.together(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
+
+
+def _check_ignored(cls: type[Device]) -> None:
+    names = vars(cls).get("ignores", ())
+    if isinstance(names, property):
+        return  # it depends on the settings of the device
+    is_tuple = isinstance(names, tuple)
+    strange = [name for name in names if name not in CONDITIONS] if is_tuple else []
+    if strange or not is_tuple:
+        near = nearest(str(strange[0]), CONDITIONS) if strange else None
+        hint = f" (nearest: {near!r})" if near else ""
+        demand = f"expected a tuple of names among {', '.join(CONDITIONS)}"
+        message = f"{cls.__name__}.ignores: {demand}; found {names!r:.80}{hint}"
+        raise TypeError(message)
 
 
 def _check_scenario(given: object) -> None:

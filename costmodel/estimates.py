@@ -27,6 +27,7 @@ from costmodel.errors import (
     UnpricedWarning,
     fault,
 )
+from costmodel.ignored import ignored as settings_without_effect
 from costmodel.network import Network
 from costmodel.operators import Reason
 from costmodel.scenario import Rates, Scenario
@@ -85,7 +86,15 @@ class Estimate:
 
     def explain(self, layer: str, device: str) -> str:
         """How the cost of one layer on one device comes about, down to the sources."""
-        return "\n".join(rendering.explanation(self.bill(device), self.bill(device).line(layer)))
+        bill = self.bill(device)
+        return "\n".join(rendering.explanation(bill, bill.line(layer), self.scenario))
+
+    def ignored(self, device: str) -> Mapping[str, str]:
+        """What was given and changes no price of a device: each setting with its value in words.
+
+        Such as `{"default_format": "int8"}` on a device with one price for all formats.
+        """
+        return settings_without_effect(self.bill(device), self.scenario)
 
     def to_dict(self) -> dict[str, Any]:
         """The estimate as plain values, in SI units; the schema is named in it."""

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
+
+from costmodel import ignored
 from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
 from costmodel.numerics import FLOAT32
 from costmodel.operators import Unpriced
@@ -55,7 +58,7 @@ def some(names: Sequence[str], limit: int = 3) -> str:
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
-def explanation(bill: Bill, line: Line) -> Iterator[str]:
+def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
     """How the cost of one layer comes about, line by line."""
     yield from map(escaped, _explanation(bill, line))
 
@@ -66,6 +69,11 @@ def _explanation(bill: Bill, line: Line) -> Iterator[str]:
     shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"
     held = f"{layer.parameter_count:,}" if layer.is_counted else "an unknown number of"
     yield f"  takes {shapes}, gives {_shapes(layer)}, holds {held} parameters"
+    if device.assumes:
+        yield f"  assumes {device.assumes}"
+    without_effect = ignored.in_words(ignored.ignored(evolve(bill, lines=(line,)), scenario))
+    if without_effect:
+        yield f"  ignores {without_effect}: no price depends on it"
     for item in line.items:
         if item.operator is not None:
             yield f"  {item.operator.summary}"
@@ -267,7 +275,9 @@ def _notes(estimate: Estimate) -> Iterator[str]:
             told.setdefault(listed, []).append(name)
         for lines, names in told.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
+    yield from ignored.notes(estimate.bills.values(), estimate.scenario)
     yield from changed(bill.device for bill in estimate.bills.values())
+    yield from assumed(estimate.bills.values())
     yield from left_out(bill.device for bill in estimate.bills.values())
     yield from estimate.problems
 
@@ -288,6 +298,35 @@ def changed(devices: Iterable[Device]) -> Iterator[str]:
         ]
         if settings or numbers:
             yield f"set on {device.name}: {'; '.join([*settings, *numbers])}"
+
+
+def assumed(bills: Iterable[Bill]) -> Iterator[str]:
+    """A line for all devices that assume the same: when their figures hold, and at which end."""
+    told: dict[str, list[str]] = {}
+    for bill in bills:
+        told.setdefault("; ".join(assumptions(bill)), []).append(bill.device.name)
+    yield from (f"assumed on {', '.join(names)}: {text}" for text, names in told.items() if text)
+
+
+def assumptions(bill: Bill) -> tuple[str, ...]:
+    """What the numbers of a bill assume: what the device says, and charged ends of ranges."""
+    charged = {figure.name for _, _, price in bill.total.due for figure, _ in price}
+    ends = [
+        f"{name} {format_quantity(figure.value, figure.unit)}, {end}"
+        for name, figure in bill.device.parameters.items()
+        if name in charged
+        for end in _end_of_range(figure)
+    ]
+    has_range = bill.total.energy_joules_low < bill.total.energy_joules_high
+    exact = "no range is known of its figures" if charged and not has_range else ""
+    return tuple(filter(None, [bill.device.assumes, *ends, exact]))
+
+
+def _end_of_range(figure: Parameter) -> Iterator[str]:
+    if figure.low < figure.high and figure.value in {figure.low, figure.high}:
+        end = "low" if figure.value == figure.low else "high"
+        low, high = (format_quantity(one, figure.unit) for one in (figure.low, figure.high))
+        yield f"the {end} end of {low} to {high}"
 
 
 def left_out(devices: Iterable[Device]) -> Iterator[str]:
@@ -355,6 +394,8 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
         "title": device.title,
         "family": device.family,
         "leaves_out": device.left_out,
+        "assumptions": list(assumptions(bill)),
+        "ignored": dict(ignored.ignored(bill, estimate.scenario)),
         "file": device.file,
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},

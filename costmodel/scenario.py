@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from costmodel.errors import ScenarioError, nearest
 from costmodel.numerics import FLOAT32, NumericFormat, parse_format
@@ -18,6 +18,20 @@ Rates: TypeAlias = float | Mapping[str, float]
 
 _MOST = 2**53
 """The largest whole number up to which floating point counts exactly."""
+
+CONDITIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "batch": ("batch",),
+        "timesteps": ("timesteps",),
+        "dt": ("dt",),
+        "rates": ("rates",),
+        "formats": ("default_format", "source_format"),
+    }
+)
+"""What a price may depend on beside its operator, each with the settings of a scenario for it.
+
+Formats are also declared by the tensors of an operator.
+"""
 
 HOW_TO_GIVE_RATES = (
     "give one number (Scenario(rates=10.0), --rate 10), one for each layer "
@@ -123,6 +137,13 @@ class Scenario:
             return self
         given = (self.rates[whole] for whole in _wholes(layer) if whole in self.rates)
         return evolve(self, rates=next(given, None))
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The settings that differ from their defaults, by name."""
+        plain = Scenario()
+        values = {item.name: getattr(self, item.name) for item in fields(Scenario)}
+        return {name: value for name, value in values.items() if value != getattr(plain, name)}
 
     @property
     def rate(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,8 @@ def _heading(device: Device) -> str:
     facts = {
         "class": device.family,
         "leaves out": device.left_out,
+        "ignores": ", ".join(device.ignores),
+        "assumes": device.assumes,
         "file": device.file or "",
         "change": f"--set {device.name}.NAME=VALUE, for each name below",
     }
@@ -161,7 +163,7 @@ def _block(item: Parameter) -> str:
     low, high = (format_quantity(value, item.unit) for value in (item.low, item.high))
     facts = {
         "value": format_quantity(item.value, item.unit),
-        "range": "" if item.low == item.high else f"{low} to {high}",
+        "range": "not known" if item.low == item.high else f"{low} to {high}",
         "unit": item.unit,
         "evidence": item.evidence.value,
         "source": item.source,
@@ -179,10 +181,10 @@ def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
         "prices": _names(priced),
         "unpriced": _names(unpriced),
         "leaves out": family.leaves_out,
+        "ignores": _ignored(family),
     }
-    required = family.required_parameters()
     parameters = {
-        item: (unit or "a plain number") + ("" if item in required else ", optional")
+        item: ", ".join([unit or "a plain number", *_demands(family, item)])
         for item, unit in family.parameter_units().items()
     }
     settings = {
@@ -191,6 +193,18 @@ def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
     }
     blocks = [_facts("  parameters", parameters), _facts("  settings", settings)]
     return "\n".join(filter(None, [_facts(name, facts), *blocks]))
+
+
+def _ignored(family: type[Device]) -> str:
+    is_fixed = isinstance(family.ignores, tuple)
+    return ", ".join(family.ignores) if is_fixed else "depends on its settings"
+
+
+def _demands(family: type[Device], parameter: str) -> Iterator[str]:
+    if parameter in family.positive_parameters():
+        yield "above 0"
+    if parameter not in family.required_parameters():
+        yield "optional"
 
 
 def _names(operators: Iterable[type[Operator]]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from attrs import evolve
 
-from costmodel import catalogue, rendering
+from costmodel import catalogue, ignored, rendering
 from costmodel import estimates as library
 from costmodel.cli.options import Conditions, check_once, conditions, written
 from costmodel.cli.output import chosen_format, note, opened
@@ -66,7 +66,7 @@ def estimate(
         by_model = [_estimates(model, devices, asked, conventions, on_unpriced) for model in models]
         write([result for made in by_model for result in _results(made)], form, output)
     for made in by_model:
-        _tell(made)
+        _tell(made, form)
     if form not in _TELL_PROBLEMS or len(conventions) > 1:
         tell_problems(by_model[0][0])
 
@@ -124,7 +124,7 @@ def _explanations(
         raise UnknownNameError(layer, lowered, "layer")
     for device in devices:
         bill = library.price([lowered[layer]], device, scenario, rules)
-        yield "\n".join(rendering.explanation(bill, bill.line(layer)))
+        yield "\n".join(rendering.explanation(bill, bill.line(layer), scenario))
 
 
 def _estimates(
@@ -178,8 +178,8 @@ def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
         yield from (compare(first, device, other, device) for other in others)
 
 
-def _tell(made: Sequence[Estimate]) -> None:
-    """Say on standard error which totals leave something out."""
+def _tell(made: Sequence[Estimate], form: str | None) -> None:
+    """Say on standard error what the result itself does not: what totals leave out or ignore."""
     for estimate in made:
         missing = "; ".join(_missing(estimate)) if estimate.on_unpriced == "warn" else ""
         if missing:
@@ -188,6 +188,9 @@ def _tell(made: Sequence[Estimate]) -> None:
                 f"note: not in the total of {estimate.network.name}{by}: {missing}; "
                 "the result says why; --on-unpriced error makes this an error (exit status 1)"
             )
+        if form == "csv":  # rows alone, without the notes of a table
+            for line in ignored.notes(estimate.bills.values(), estimate.scenario):
+                note(f"note: {estimate.network.name}: {line}")
 
 
 def tell_problems(estimate: Estimate) -> None:

@@ -8,7 +8,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from attrs import evolve, fields, frozen
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from costmodel.devicefile import SCHEMA, load_device
 from costmodel.devices import Charge, Cost, Device, Evidence
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
+from costmodel.numerics import FLOAT32, FixedPoint
 from costmodel.operators import Free, Operator, Reason, Unpriced
+from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.testing import strategies
 from costmodel.testing.contract import (
     TOLERANCE,
@@ -32,7 +35,7 @@ from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
     from costmodel.devices import Outcome, Parameter
-    from costmodel.scenario import Scenario
+    from costmodel.numerics import NumericFormat
     from costmodel.variants import Variants
 
 
@@ -182,9 +185,9 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            for said in (device.leaves_out, device.also_leaves_out):
+            for said in (device.leaves_out, device.also_leaves_out, device.assumes):
                 is_line = isinstance(said, str) and said == " ".join(said.split())
-                expect(is_line, "leaves_out", "a text in one line", repr(said))
+                expect(is_line, "leaves_out or assumes", "a text in one line", repr(said))
 
     def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
         """Unknown work is never free, and the reason says what it is and who has no price."""
@@ -241,6 +244,47 @@ class DeviceContract(Contract):
             busier = evolve(scenario, rates=scenario.rate + more)
             calm, busy = (device.price(operator, item) for item in (scenario, busier))
             _never_below(_energy(busy), _energy(calm), f"at rate {busier.rates} Hz")
+
+    def test_what_it_ignores_changes_no_price(self, device: Any) -> None:
+        """Other values of the conditions that it `ignores`, the same prices."""
+        conditions = strategies.scenarios()
+
+        @for_all(drawn(device), self.operators(), conditions, conditions, strategies.formats())
+        def law(
+            device: Device,
+            operator: Operator,
+            scenario: Scenario,
+            other: Scenario,
+            chosen: NumericFormat,
+        ) -> None:
+            before = device.price(operator, scenario)
+            for condition in device.ignores:
+                changed = _under_other(condition, operator, scenario, other, chosen)
+                after = device.price(*changed)
+                is_same = _told(after) == _told(before)
+                what = f"the price under other {condition}, which it ignores"
+                expect(is_same, what, before, after)
+
+    def test_what_it_does_not_ignore_changes_a_price(self, device: Any) -> None:
+        """Each condition that it does not name in `ignores` makes a difference somewhere.
+
+        The batch has a law of its own.
+        """
+        read: set[str] = set()
+        found: set[str] = set()
+        several = st.lists(self.operators(), min_size=3, max_size=3)
+
+        @for_all(drawn(device), several)
+        def law(device: Device, operators: list[Operator]) -> None:
+            for operator in operators:
+                before = device.price(operator, _CONDITIONS)
+                if isinstance(before, Cost):
+                    read.update(CONDITIONS.keys() - {"batch", *device.ignores})
+                    found.update(filter(partial(_matters, device, operator), read - found))
+
+        idle = [condition for condition in CONDITIONS if condition in read - found]
+        what = "conditions that change no price"
+        expect(not idle, what, "none but those named in `ignores`", ", ".join(idle))
 
     def test_variants_cost_what_each_of_them_costs(self, device: Any) -> None:
         """A formula that is asked about many sizes at once says what it says of each."""
@@ -339,7 +383,8 @@ class DeviceContract(Contract):
             family = type(device)
             loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
             expect(type(loaded) is family, "its class, read back", family, type(loaded))
-            for part in ("name", "title", "process", "parameters", "settings"):
+            known = ("name", "title", "process", "also_leaves_out", "assumes")
+            for part in (*known, "parameters", "settings"):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
 
@@ -354,10 +399,14 @@ class DeviceContract(Contract):
 
     def test_a_value_that_a_parameter_cannot_have_is_told(self, device: Any) -> None:
         """The error names the device and the parameter."""
+        wrongs = ["3 furlongs", "-1 {}", "nan {}", "much", "0 {}"]
 
-        @for_all(drawn(device), st.sampled_from(["3 furlongs", "-1 {}", "nan {}", "much"]))
+        @for_all(drawn(device), st.sampled_from(wrongs))
         def law(device: Device, wrong: str) -> None:
+            positive = device.positive_parameters()
             for name, unit in device.parameter_units().items():
+                if wrong == "0 {}" and name not in positive:
+                    continue  # what nothing divides by may be 0
                 with pytest.raises(CostModelError) as told:
                     device.with_parameters(**{name: wrong.format(unit)})
                 _names(told.value, device.name, name)
@@ -386,7 +435,8 @@ def as_file(device: Device) -> dict[str, Any]:
     sources = {f"source_{name}": item.source for name, item in device.parameters.items()}
     written: dict[str, Any] = {
         "schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title,
-        "process": device.process, "sources": sources,
+        "process": device.process, "leaves_out": device.also_leaves_out,
+        "assumes": device.assumes, "sources": sources,
         "parameters": {name: _entry(item) for name, item in device.parameters.items()},
         "settings": dict(device.settings),
     }  # fmt: skip
@@ -416,6 +466,51 @@ def _dimension(units: Iterable[str]) -> Mapping[str, int]:
         exponents.update(_BASES.get(upper, {}))
         exponents.subtract(_BASES.get(lower, {}))
     return {unit: exponent for unit, exponent in exponents.items() if exponent}
+
+
+def _under_other(
+    condition: str, operator: Operator, scenario: Scenario, other: Scenario, chosen: NumericFormat
+) -> tuple[Operator, Scenario]:
+    """The same work with one condition taken from elsewhere."""
+    if condition == "formats":
+        return strategies.reformatted(operator, chosen), evolve(scenario, default_format=chosen)
+    settings: dict[str, Any] = {name: getattr(other, name) for name in CONDITIONS[condition]}
+    return operator, evolve(scenario, **settings)
+
+
+_CONDITIONS: Final = Scenario(batch=2, timesteps=3, dt=0.01, rates=20.0)
+_OTHERS: Final = Scenario(batch=5, timesteps=11, dt=0.05, rates=90.0)
+_FORMATS: Final = (FLOAT32, FixedPoint(8, 7), FixedPoint(3, 2))
+"""Conditions that differ in everything: what a device reads shows between them."""
+
+
+def _matters(device: Device, operator: Operator, condition: str) -> bool:
+    """Whether an answer changes with a condition, in what it counts or how long it takes."""
+    first, *others = [
+        _counted(device.price(*_under_other(condition, operator, _CONDITIONS, other, chosen)))
+        for other, chosen in zip((_CONDITIONS, _OTHERS, _OTHERS), _FORMATS, strict=True)
+    ]
+    return any(one != first for one in others)
+
+
+def _told(answer: Outcome) -> object:
+    """The numbers of an answer, as far as rounding lets them be compared."""
+    if not isinstance(answer, Cost):
+        return type(answer)
+    energies = (answer.energy_joules_low, answer.energy_joules, answer.energy_joules_high)
+    return [_rounded(number) for number in (*energies, answer.latency_seconds)]
+
+
+def _counted(answer: Outcome) -> object:
+    """What an answer counts and how long it takes, whatever the prices are."""
+    if not isinstance(answer, Cost):
+        return type(answer)
+    counts = [(one.component, one.parameter.name, _rounded(one.count)) for one in answer.charges]
+    return counts, _rounded(answer.latency_seconds)
+
+
+def _rounded(number: float | None) -> str:
+    return "unknown" if number is None else f"{number:.9g}"
 
 
 def _charges(answer: Outcome) -> tuple[Charge, ...]:

@@ -261,6 +261,16 @@ def widening_operators(draw: st.DrawFn) -> tuple[Operator, Operator]:
     return operator, evolve(operator, **wider)
 
 
+def reformatted(operator: Operator, chosen: NumericFormat) -> Operator:
+    """The same work with every tensor that has a format in another one."""
+    changed: dict[str, Any] = {
+        name: [evolve(tensor, format=chosen) if tensor.format else tensor for tensor in tensors]
+        for name in ("inputs", "parameters", "outputs")
+        if (tensors := getattr(operator, name))
+    }
+    return evolve(operator, **changed)
+
+
 def _widened(tensor: Tensor, more: int) -> Tensor:
     narrow = tensor.format
     if not isinstance(narrow, FixedPoint):
@@ -271,15 +281,28 @@ def _widened(tensor: Tensor, more: int) -> Tensor:
 # ------------------------------------------------------------------ devices and scenarios
 
 
-def values() -> st.SearchStrategy[float]:
-    """Values of a parameter: zero, or of any size that hardware has."""
-    return st.just(0.0) | st.floats(1e-18, 1e-3, allow_subnormal=False)
+def values(unit: str = "J", *, positive: bool = False) -> st.SearchStrategy[float]:
+    """Values of a parameter: zero unless `positive`, or of any size that hardware has."""
+    least, most = _RANGES.get(unit, _RANGES["J"])
+    sizes = st.floats(least, most, allow_subnormal=False)
+    return sizes if positive else st.just(0.0) | sizes
+
+
+_RANGES: Final = {
+    "J": (1e-18, 1e-3), "": (1e-3, 1e6), "Hz": (1.0, 1e12), "B": (1.0, 1e12), "bit": (1.0, 1e13),
+    "W": (1e-9, 1e4), "s": (1e-15, 1e3), "V": (1e-3, 1e3), "B/s": (1.0, 1e14),
+    "bit/s": (1.0, 1e15),
+}  # fmt: skip
+"""The least and the largest that hardware has, by unit; other units as joules."""
 
 
 @st.composite
-def parameters(draw: st.DrawFn, name: str = "energy", unit: str = "J") -> Parameter:
-    """A parameter with a range around its value."""
-    low, value, high = sorted(draw(st.tuples(values(), values(), values())))
+def parameters(
+    draw: st.DrawFn, name: str = "energy", unit: str = "J", *, positive: bool = False
+) -> Parameter:
+    """A parameter with a range around its value, above 0 throughout if it is `positive`."""
+    one = values(unit, positive=positive)
+    low, value, high = sorted(draw(st.tuples(one, one, one)))
     return Parameter(
         name, value, unit, "drawn", draw(st.sampled_from(Evidence)), low=low, high=high
     )
@@ -287,10 +310,13 @@ def parameters(draw: st.DrawFn, name: str = "energy", unit: str = "J") -> Parame
 
 @st.composite
 def devices(draw: st.DrawFn, /, family: type[Device], **settings: Any) -> Device:
-    """A device of `family`: every parameter that it must have, and some that it may have."""
-    required = family.required_parameters()
+    """A device of `family`: every parameter that it must have, and some that it may have.
+
+    Parameters that the class declares `positive` are above 0.
+    """
+    required, positive = family.required_parameters(), family.positive_parameters()
     figures: dict[str, Any] = {
-        name: draw(parameters(name, unit))
+        name: draw(parameters(name, unit, positive=name in positive))
         for name, unit in family.parameter_units().items()
         if name in required or draw(st.booleans())
     }
@@ -302,6 +328,7 @@ class FlatDevice(Device):
     """One energy for every operation and one for every element that comes or goes."""
 
     family: ClassVar = "flat"
+    ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
 
     energy_per_operation: Parameter = parameter("J")
     energy_per_element: Parameter = parameter("J")

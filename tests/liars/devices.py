@@ -47,6 +47,7 @@ class Honest(Device):
     """A price for every operation and one for every result."""
 
     family: ClassVar = "honest"
+    ignores: ClassVar[tuple[str, ...]] = ("timesteps", "dt", "rates", "formats")
 
     energy_per_operation: Parameter = parameter("J")
     energy_per_result: Parameter = parameter("J")
@@ -265,12 +266,16 @@ class GivesADiscountOnDepth(Honest):
 
 @frozen
 class GivesADiscountOnWidth(Honest):
+    ignores: ClassVar = ("timesteps", "dt", "rates")
+
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         return self.times(operator, scenario, 1 / bits(operator, scenario))
 
 
 @frozen
 class GivesADiscountOnRate(Honest):
+    ignores: ClassVar = ("timesteps", "dt", "formats")
+
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         rate = scenario.rates if isinstance(scenario.rates, float) else 0.0
         return self.times(operator, scenario, 1 / (1 + rate))
@@ -379,6 +384,16 @@ class TakesAnySetting(Honest):
     cores: Any = option(lambda value: value, default=1)
 
 
+@frozen
+class SaysThatItIgnoresTheBatch(Honest):
+    ignores: ClassVar = (*Honest.ignores, "batch")
+
+
+@frozen
+class DoesNotSayThatItIgnoresFormats(Honest):
+    ignores: ClassVar = ("timesteps", "dt", "rates")
+
+
 LIARS = {
     PaysARebate.made: "test_every_charge_is_finite_and_not_negative",
     HasNoReason.made: "test_every_operator_has_a_charge_or_a_reason",
@@ -404,6 +419,8 @@ LIARS = {
     ForgetsTheBatch.made: "test_twice_the_batch_costs_twice_the_dynamic_energy",
     ChargesThePriceTwice.made:
         "test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else",
+    SaysThatItIgnoresTheBatch.made: "test_what_it_ignores_changes_no_price",
+    DoesNotSayThatItIgnoresFormats.made: "test_what_it_does_not_ignore_changes_a_price",
     ChargesMoreForACopy.made: "test_the_same_question_has_the_same_answer",
     CannotBeCopied.made: "test_a_copy_of_it_prices_the_same",
     ForgetsItselfInACopy.made: "test_a_copy_of_it_prices_the_same",

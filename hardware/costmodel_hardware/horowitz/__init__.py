@@ -83,6 +83,7 @@ class Horowitz(Device):
 
     family: ClassVar = "horowitz"
     leaves_out: ClassVar = "control, clock, wires, leakage, time, reuse of data"
+    ignores: ClassVar = ("timesteps", "dt", "rates")
 
     energy_per_8_bit_add: Parameter = parameter("J")
     energy_per_16_bit_add: Parameter | None = parameter("J", optional=True)

@@ -30,6 +30,7 @@ class PerOperation(Device):
 
     family: ClassVar = "per-operation"
     leaves_out: ClassVar = "idle power, time, batching, caches, utilisation, formats"
+    ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
 
     energy_per_multiply_accumulate: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")

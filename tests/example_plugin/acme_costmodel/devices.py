@@ -26,6 +26,7 @@ class Crossbar(Device):
 
     family: ClassVar = "acme-crossbar"
     leaves_out: ClassVar = "control, static power, time"
+    ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
 
     energy_per_product: Parameter = parameter("J")
     energy_per_conversion: Parameter = parameter("J")
