@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import ClassVar
 
 from costmodel.errors import CostModelError
@@ -42,9 +41,7 @@ def as_original(error: QToolsError) -> QToolsError:
     """
     own = type(error)
     original = getattr(sys.modules.get(own.module), own.__name__, None)
-    return error if original is None else _both(own, original)(str(error))
-
-
-@cache
-def _both(own: type[QToolsError], original: type[Exception]) -> type[QToolsError]:
-    return type(own.__name__, (own, original), {"__module__": own.__module__})
+    if original is None:
+        return error
+    both: type[QToolsError] = type(own.__name__, (own, original), {"__module__": own.__module__})
+    return both(str(error))
