@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from costmodel.network import Network
     from costmodel.plugins import Plugins
-    from costmodel.tensor import Shape
+    from costmodel.tensor import InputShapes
 
 NOT_INSTALLED = (
     "no plugin offers any: costmodel was probably imported from a checkout that was never "
@@ -64,18 +64,21 @@ class Catalogue:
     _answers: dict[str, _Answers] = field(factory=dict, init=False)
     _devices: dict[str, Device] = field(factory=dict, init=False)
 
-    def read(
-        self, source: object, input_shapes: Mapping[str, Shape] = MappingProxyType({})
-    ) -> Network:
+    def read(self, source: object, input_shapes: InputShapes = MappingProxyType({})) -> Network:
         """The network in `source`, by the first reader that accepts it.
 
-        `input_shapes` binds open axes, by input name and without the batch axis.
+        `input_shapes` binds open axes, by input name and without the batch axis; a single shape
+        is that of the only input.
 
         Raises:
             ReadError: no reader accepts it, or the one that does finds it damaged.
+            ShapeError: a single shape, and not one input.
 
         """
         reader, rules = self.reader(source), self.layer_rules
+        if isinstance(input_shapes, tuple):
+            # Only a network that is read knows the name of its input.
+            input_shapes = reader.read(source, rules).shapes_by_name(input_shapes)
         if input_shapes:
             return reader.read_at(source, rules, input_shapes)
         return reader.read(source, rules)

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib import metadata
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -15,12 +14,13 @@ from costmodel import catalogue
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.estimates import lower
 from costmodel.network import Network
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel.numerics import FLOAT32, NumericFormat, parse_format
 from costmodel.operators import Free, Unpriced
 from costmodel.rendering import listed_reasons
 from costmodel.report import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.tensor import show_shape
+from costmodel.version import own_version
 
 SCHEMA: Final = "costmodel/count/1"
 WEIGHT_FORMATS: Final = ("float32", "float16", "int8", "int4")
@@ -66,6 +66,15 @@ class LayerCount:
         layer = self.lowered.layer
         return layer.parameter_count if layer.shares is None else 0
 
+    @property
+    def undeclared(self) -> int:
+        """Parameter elements of which the layer declares no format."""
+        layer = self.lowered.layer
+        declared = layer.declared_formats()
+        if not declared or layer.shares is not None:
+            return self.parameters
+        return sum(t.size for name, t in layer.parameters.items() if name not in declared)
+
     def weight_bits(self, default: NumericFormat) -> int:
         """Bits of the parameters: declared formats as they are, all others in `default`."""
         layer = self.lowered.layer
@@ -93,6 +102,7 @@ class Count:
     layers: tuple[LayerCount, ...]
     formats: Mapping[str, NumericFormat] = field(converter=_formats)
     flops: bool = False
+    default_format: NumericFormat = FLOAT32
 
     @cached_property
     def operations(self) -> Mapping[str, int]:
@@ -114,11 +124,22 @@ class Count:
 
     @property
     def weight_bytes(self) -> Mapping[str, int]:
-        """Bytes of all parameters, in each format for those that declare none."""
+        """Bytes of all parameters in each format, whatever format they declare."""
+        elements = sum(layer.parameters for layer in self.layers)
         return {
-            name: math.ceil(sum(layer.weight_bits(form) for layer in self.layers) / _BYTE)
-            for name, form in self.formats.items()
+            name: math.ceil(elements * form.bits / _BYTE) for name, form in self.formats.items()
         }
+
+    @property
+    def declared_weight_bytes(self) -> int | None:
+        """Bytes of all parameters as declared, others in the default format.
+
+        None where no layer declares a format.
+        """
+        if not any(layer.lowered.layer.declared_formats() for layer in self.layers):
+            return None
+        bits = sum(layer.weight_bits(self.default_format) for layer in self.layers)
+        return math.ceil(bits / _BYTE)
 
     @property
     def is_known(self) -> bool:
@@ -174,11 +195,14 @@ class Count:
         yield _listed(counted.operations, style)
 
     def _notes(self) -> Iterator[str]:
-        declares = any(layer.declared_formats() for layer in self.network.layers)
-        which = "weights as declared, others" if declares else "weights"
         least = "" if self._parameters_known else ">= "
+        declared = self.declared_weight_bytes
+        if declared is not None:
+            has_others = any(layer.undeclared for layer in self.layers)
+            others = f", others in {self.default_format}" if has_others else ""
+            yield f"weights as declared{others}: {least}{declared:,} bytes"
         yield from (
-            f"{which} in {name}: {least}{size:,} bytes" for name, size in self.weight_bytes.items()
+            f"weights in {name}: {least}{size:,} bytes" for name, size in self.weight_bytes.items()
         )
         if self.flops:
             yield _FLOPS_RULE
@@ -189,7 +213,7 @@ class Count:
         """The counts as plain values, by the schema that it names."""
         return {
             "schema": SCHEMA,
-            "costmodel": metadata.version("costmodel"),
+            "costmodel": own_version(),
             "network": self.network.name,
             "convention": {"name": self.convention.name, "title": self.convention.title},
             "macs": self.macs,
@@ -201,6 +225,8 @@ class Count:
             "activations": self.activations,
             "activations_are_lower_bound": not self._activations_known,
             "weight_bytes": dict(self.weight_bytes),
+            "weight_bytes_as_declared": self.declared_weight_bytes,
+            "default_format": str(self.default_format),
             "unpriced": {name: list(why) for name, why in self._reasons(Unpriced).items()},
             "free": {name: list(why) for name, why in self._reasons(Free).items()},
             "layers": [self._layer_dict(layer) for layer in self.layers],
@@ -236,6 +262,9 @@ def count(
 ) -> Count:
     """Count what a network computes, holds and hands on.
 
+    `formats` are those that the memory of all weights is told in. Where layers declare formats,
+    the memory of the weights as declared is told too, others in the scenario's default format.
+
     Raises:
         ShapeError: an axis is open that the scenario does not bind.
         UnknownNameError: there is no such convention.
@@ -244,7 +273,8 @@ def count(
     """
     rules = catalogue.installed().convention(convention)
     lowered = lower(network, scenario, rules)
-    return Count(network, rules, tuple(map(LayerCount, lowered)), formats, with_flops)
+    default = (scenario or Scenario()).default_format
+    return Count(network, rules, tuple(map(LayerCount, lowered)), formats, with_flops, default)
 
 
 def _at_least(number: int, style: str, *, is_known: bool) -> str:

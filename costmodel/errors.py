@@ -137,12 +137,13 @@ def _place(owner: type) -> str:
 def nearest(asked: str, known: Iterable[str]) -> str | None:
     """The known name closest to `asked`, letter case aside, or None where none is close.
 
-    The part behind the last dot or slash must be alike: that names begin alike says nothing.
+    The part behind the last dot or slash must be alike: that names begin alike says nothing. Of
+    names that are equally close the first in the alphabet is chosen, whatever their order.
     """
     folded = str(asked).casefold()
     if len(folded) > _LONGEST:
         return None
-    scored = [(_alikeness(folded, str(name).casefold()), name) for name in known]
+    scored = [(_alikeness(folded, str(name).casefold()), name) for name in sorted(known, key=str)]
     best = max(scored, key=lambda pair: pair[0], default=((0.0, 0.0), ""))
     return best[1] if best[0][0] >= _ALIKE else None
 

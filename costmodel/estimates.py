@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from costmodel import catalogue as catalogues
 from costmodel import rendering
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from costmodel.catalogue import Catalogue
     from costmodel.plugins import Plugin
     from costmodel.report import Table
-    from costmodel.tensor import Shape
+    from costmodel.tensor import InputShapes
 
 OnUnpriced: TypeAlias = Literal["error", "warn", "bound"]
 """What an estimate does about unpriced work: stop, warn, or call its totals lower bounds."""
@@ -160,20 +160,21 @@ def _no_collection() -> Iterator[None]:
 def read(
     source: object,
     *,
-    input_shapes: Mapping[str, Shape] | None = None,
+    input_shapes: InputShapes | None = None,
     catalogue: Catalogue | None = None,
 ) -> Network:
     """Read a network from a live model, a file, or the text of its JSON.
 
-    `input_shapes` binds the open axes of inputs, by input name and without the batch axis. A
-    subclassed model, which has a graph only once it is called, needs them unless it was built.
+    `input_shapes` binds the open axes of inputs, by input name and without the batch axis; for
+    a network with one input a single shape such as (224, 224, 3) is enough. A subclassed model,
+    which has a graph only once it is called, needs them by name unless it was built.
 
     Raises:
         ReadError: the source is of no known sort, or damaged.
         NetworkError: its layers do not make a network.
 
     """
-    bound = Scenario(input_shapes=input_shapes or {}).input_shapes
+    bound = Scenario(input_shapes={} if input_shapes is None else input_shapes).input_shapes
     return (catalogue or catalogues.installed()).read(source, bound)
 
 
@@ -287,6 +288,8 @@ def collect(
     catalogue: Catalogue | None = None,
 ) -> Estimate:
     """The bills of one network as an estimate, with the plugins that took part."""
+    if isinstance(scenario.input_shapes, tuple):
+        scenario = evolve(scenario, input_shapes=network.shapes_by_name(scenario.input_shapes))
     plugins = catalogue.plugins if catalogue else None
     return Estimate(
         network, convention, scenario, tuple(lowered),

@@ -16,7 +16,7 @@ from costmodel import interchange
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer, work_of
 from costmodel.operators import Operator, Reason
-from costmodel.tensor import Shape, show_shape
+from costmodel.tensor import InputShapes, Shape, as_shape, show_shape
 
 if TYPE_CHECKING:
     from costmodel.layer import LayerRules
@@ -131,14 +131,36 @@ class Network:
         """Whether no axis of any layer is open."""
         return all(layer.is_bound for layer in self.layers)
 
-    def bind(self, input_shapes: Mapping[str, Shape]) -> Network:
+    def shapes_by_name(self, input_shapes: InputShapes) -> Mapping[str, Shape]:
+        """The shapes by the names of inputs; a single one is that of the only input.
+
+        Raises:
+            ShapeError: a single shape, and not one input.
+
+        """
+        if not isinstance(input_shapes, tuple):
+            return input_shapes
+        names = [layer.name for layer in self.inputs]
+        if len(names) != 1:
+            message = (
+                f"input_shapes is {show_shape(input_shapes)}, one shape for the {len(names)} "
+                f"inputs of network {self.name!r}: {', '.join(map(repr, names))}; "
+                "expected a shape for each by its name"
+            )
+            raise ShapeError(message)
+        return {names[0]: as_shape(input_shapes)}
+
+    def bind(self, input_shapes: InputShapes) -> Network:
         """The same network for other input shapes, which every rule carries through.
+
+        `input_shapes` are by the names of inputs; for one input a single shape is enough.
 
         Raises:
             UnknownNameError: a name that is no input of this network.
             ShapeError: a shape that contradicts a declared axis, or that a layer cannot take.
 
         """
+        input_shapes = self.shapes_by_name(input_shapes)
         inputs = {layer.name: layer for layer in self.inputs}
         for name in input_shapes:
             if name not in inputs:

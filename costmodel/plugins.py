@@ -14,6 +14,7 @@ from attrs import Factory, define, evolve, frozen
 
 from costmodel import hookspecs
 from costmodel.requirements import unmet
+from costmodel.version import UNKNOWN, own_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -175,9 +176,8 @@ def _version_problem(distribution: metadata.Distribution) -> str | None:
     """Why a distribution does not go with this version, as far as it says so."""
     if distribution.name == hookspecs.PROJECT:
         return None
-    try:
-        version = metadata.version(hookspecs.PROJECT)
-    except metadata.PackageNotFoundError:  # a checkout that was never installed
+    version = own_version()
+    if version == UNKNOWN:
         return None
     wanted = unmet(distribution.requires or (), version)
     if wanted is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
@@ -15,6 +14,7 @@ from costmodel.operators import Unpriced
 from costmodel.report import Column, Table, escaped
 from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
+from costmodel.version import own_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -352,7 +352,7 @@ def as_dict(estimate: Estimate) -> dict[str, Any]:
     network, scenario = estimate.network, estimate.scenario
     return {
         "schema": SCHEMA,
-        "costmodel": metadata.version("costmodel"),
+        "costmodel": own_version(),
         "network": {
             "name": network.name,
             "layers": len(network.layers),
@@ -376,6 +376,7 @@ def as_dict(estimate: Estimate) -> dict[str, Any]:
 def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     """The conditions as plain values, in SI units."""
     rates = scenario.rates
+    shapes: Any = scenario.input_shapes  # by name in every estimate
     return {
         "batch": scenario.batch,
         "timesteps": scenario.timesteps,
@@ -383,7 +384,7 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
         "rates_hertz": dict(rates) if isinstance(rates, Mapping) else rates,
         "default_format": str(scenario.default_format),
         "source_format": None if scenario.source_format is None else str(scenario.source_format),
-        "input_shapes": {name: list(shape) for name, shape in scenario.input_shapes.items()},
+        "input_shapes": {name: list(shape) for name, shape in shapes.items()},
     }
 
 

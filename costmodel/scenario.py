@@ -11,7 +11,7 @@ from attrs import evolve, field, fields, frozen
 
 from costmodel.errors import ScenarioError, nearest
 from costmodel.numerics import FLOAT32, NumericFormat, parse_format
-from costmodel.tensor import Shape, as_shape
+from costmodel.tensor import InputShapes, as_shape
 
 Rates: TypeAlias = float | Mapping[str, float]
 """Firing rates in hertz: one for all layers, or one for each by its name."""
@@ -80,13 +80,16 @@ def _rates(rates: Any) -> Rates | None:
     return MappingProxyType(checked)
 
 
-def _shapes(shapes: Any) -> Mapping[str, Shape]:
+def _shapes(shapes: Any) -> InputShapes:
+    if isinstance(shapes, tuple):
+        return as_shape(shapes)
     try:
         checked = {str(name): as_shape(shape) for name, shape in shapes.items()}
     except (AttributeError, TypeError):
         message = (
             f"input_shapes is {shapes!r:.80}; expected a shape without the batch axis "
-            "for each input by its name, such as {'image': (224, 224, 3)}"
+            "for each input by its name, such as {'image': (224, 224, 3)}, or one such as "
+            "(224, 224, 3) for a network with one input"
         )
         raise ScenarioError(message) from None
     return MappingProxyType(checked)
@@ -110,9 +113,10 @@ class Scenario:
     """The conditions of one inference.
 
     `timesteps` of `dt` seconds each and firing `rates` in hertz matter to event-driven
-    devices; `input_shapes` (without the batch axis) bind the open axes of a network. What the
-    network does not declare is in `default_format`, its inputs in `source_format` if given;
-    both take a format or its text, such as `int8`, `fixed<8,3>` or `float16`.
+    devices; `input_shapes` (without the batch axis) bind the open axes of a network, by the names
+    of its inputs or, for the only input, as a single shape. What the network does not declare is
+    in `default_format`, its inputs in `source_format` if given; both take a format or its text,
+    such as `int8`, `fixed<8,3>` or `float16`.
 
     Raises:
         ScenarioError: a value that no experiment can have.
@@ -125,7 +129,7 @@ class Scenario:
     rates: Rates | None = field(default=None, converter=_rates)
     default_format: NumericFormat = field(default=FLOAT32, converter=_format)
     source_format: NumericFormat | None = field(default=None, converter=_optional_format)
-    input_shapes: Mapping[str, Shape] = field(factory=dict, converter=_shapes)
+    input_shapes: InputShapes = field(factory=dict, converter=_shapes)
 
     def at(self, layer: str) -> Scenario:
         """The same conditions with the rate of one layer, where rates are given by layer.
@@ -171,7 +175,7 @@ class Scenario:
         if not isinstance(self.rates, MappingProxyType):
             return
         known = {whole for layer in layers for whole in _wholes(layer)}
-        for name in self.rates.keys() - known:
+        for name in (name for name in self.rates if name not in known):
             near = nearest(name, known)
             message = f"a firing rate is given for {name!r}, which is no layer"
             raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen
@@ -22,6 +23,10 @@ LONGEST: Final = 2**63 - 1
 """Elements along one axis: what frameworks can count."""
 MOST_AXES: Final = 64
 """Of one tensor: what NumPy can hold."""
+
+
+InputShapes: TypeAlias = Mapping[str, Shape] | Shape
+"""Shapes without the batch axis by the names of inputs, or the shape of the only input."""
 
 
 def as_shape(lengths: Iterable[int | None]) -> Shape:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chains import saved
 from console import DENSE, OPEN_AXES, VISION, good, run
 from worlds import CATALOGUE
 
@@ -79,6 +80,48 @@ def test_weights_that_declare_a_format_keep_it_and_the_table_says_so(tmp_path: P
     path.write_text(network.to_json())
     assert "weights as declared, others in float32: 160 bytes" in good("count", path)
     assert "\nweights in float32: " in good("count", VISION)
+
+
+@pytest.fixture
+def quantised(tmp_path: Path) -> Path:
+    """A model of QKeras whose kernels declare 4 bits, and whose bias declares nothing."""
+    dense = {
+        "kind": "QDense", "units": 4, "kernel_quantizer": "quantized_bits(4,0,1)",
+        "use_bias": True,
+    }  # fmt: skip
+    path = tmp_path / "quantised.json"
+    path.write_text(saved((8,), dense))
+    return path
+
+
+def test_weights_of_a_quantised_model_have_other_bytes_in_each_format(quantised: Path) -> None:
+    told = counted(str(quantised))
+    assert told["parameters"] == 8 * 4 + 4
+    assert told["weight_bytes"] == {"float32": 144, "float16": 72, "int8": 36, "int4": 18}
+    assert told["weight_bytes_as_declared"] == 8 * 4 // 2 + 4 * 4
+
+
+def test_the_weights_that_declare_no_format_are_in_the_default_format(quantised: Path) -> None:
+    told = counted(str(quantised), "--default-format", "int8")
+    assert told["weight_bytes_as_declared"] == 8 * 4 // 2 + 4
+    assert "weights as declared, others in fixed<8,7>: 20 bytes" in good(
+        "count", quantised, "--default-format", "int8"
+    )
+
+
+def test_where_every_weight_declares_a_format_there_are_no_others(tmp_path: Path) -> None:
+    dense = {
+        "kind": "QDense", "units": 4, "kernel_quantizer": "quantized_bits(4,0,1)",
+        "bias_quantizer": "quantized_bits(8,3,1)",
+    }  # fmt: skip
+    path = tmp_path / "declared.json"
+    path.write_text(saved((8,), dense))
+    assert "\nweights as declared: 20 bytes\n" in good("count", path)
+
+
+def test_nothing_is_as_declared_where_nothing_is() -> None:
+    assert "as declared" not in good("count", VISION)
+    assert counted(VISION)["weight_bytes_as_declared"] is None
 
 
 @pytest.mark.parametrize(

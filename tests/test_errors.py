@@ -38,6 +38,13 @@ def test_of_names_that_end_alike_the_one_alike_as_a_whole_is_nearest() -> None:
     assert nearest("blok2/conv", known) == "block2/conv"
 
 
+@pytest.mark.parametrize("known", [("cpu1", "cpu2"), ("cpu2", "cpu1")])
+def test_of_names_that_are_equally_near_the_first_in_the_alphabet_is_nearest(
+    known: tuple[str, ...],
+) -> None:
+    assert nearest("cpu3", known) == "cpu1"
+
+
 def test_a_letter_typed_twice_is_a_typo_however_short_the_name() -> None:
     assert nearest("aa", ["a", "b"]) == "a"
 

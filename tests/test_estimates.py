@@ -6,6 +6,7 @@ import gc
 import json
 import pickle
 from copy import copy, deepcopy
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from costmodel import (
     Scenario,
     Tensor,
     UnpricedWarning,
+    counts,
     estimate,
     estimates,
 )
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 NETWORKS = Path(__file__).parent / "networks"
 DENSE = NETWORKS / "dense.json"
 OPEN = NETWORKS / "open_axes.json"
+TWO_INPUTS = NETWORKS / "two_inputs.json"
 
 
 @frozen(kw_only=True)
@@ -254,6 +257,55 @@ def test_a_scenario_binds_the_open_axes_of_what_is_read_and_of_a_network() -> No
     assert [item.layer for item in estimates.lower(unbound, scenario)] == list(bound.layers)
     with pytest.raises(ShapeError, match="open axis"):
         estimates.lower(unbound)
+
+
+def test_a_single_shape_is_enough_for_a_network_with_one_input() -> None:
+    unbound = costmodel.read(OPEN, catalogue=CATALOGUE)
+    (entry,) = unbound.inputs
+    shape = tuple(length or 16 for length in entry.shape)
+    bound = unbound.bind({entry.name: shape})
+    assert bound.is_bound
+    assert unbound.bind(shape) == bound
+    assert costmodel.read(OPEN, input_shapes=shape, catalogue=CATALOGUE) == bound
+    scenario = Scenario(input_shapes=shape)
+    assert [item.layer for item in estimates.lower(unbound, scenario)] == list(bound.layers)
+    named = Scenario(input_shapes={entry.name: shape})
+    for source in (OPEN, unbound):
+        one, other = (
+            estimate(
+                source, "cpu", scenario=given, catalogue=CATALOGUE, on_unpriced="bound"
+            ).to_json()
+            for given in (scenario, named)
+        )
+        assert one == other
+
+
+@pytest.mark.parametrize("bind", [
+    lambda: costmodel.read(TWO_INPUTS, input_shapes=(4,), catalogue=CATALOGUE),
+    lambda: costmodel.read(TWO_INPUTS, catalogue=CATALOGUE).bind((4,)),
+    lambda: estimate(
+        TWO_INPUTS, "cpu", scenario=Scenario(input_shapes=(4,)), catalogue=CATALOGUE
+    ),
+], ids=["read", "bind", "estimate"])  # fmt: skip
+def test_a_single_shape_for_several_inputs_is_refused_with_their_names(
+    bind: Callable[[], Any],
+) -> None:
+    names = [layer.name for layer in costmodel.read(TWO_INPUTS, catalogue=CATALOGUE).inputs]
+    listed = ", ".join(map(repr, names))
+    with pytest.raises(ShapeError, match=f"one shape for the 2 inputs of .*: {listed}; expected"):
+        bind()
+
+
+def test_a_checkout_that_was_never_installed_has_a_stated_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never_installed(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", never_installed)
+    assert on("cpu").to_dict()["costmodel"] == "0+unknown"
+    counted = counts.count(costmodel.read(DENSE, catalogue=CATALOGUE))
+    assert counted.to_dict()["costmodel"] == "0+unknown"
 
 
 def test_a_rate_that_is_missing_names_its_layer_and_its_device() -> None:

@@ -119,6 +119,13 @@ def test_a_rate_for_a_layer_that_is_not_there_is_told_with_the_nearest() -> None
         synapse_energy("one", rates={"onee": 10.0, "two": 1.0, "one": 1.0})
 
 
+def test_of_rates_for_layers_that_are_not_there_the_first_given_is_told() -> None:
+    names = [f"layer{place}" for place in range(40)]
+    scenario = Scenario(rates=dict.fromkeys(names, 1.0))
+    with pytest.raises(ScenarioError, match="'layer0', which is no layer"):
+        scenario.check_rates(["dense"])
+
+
 def test_one_rate_cannot_be_taken_from_many() -> None:
     with pytest.raises(ScenarioError, match=r"Scenario\.at"):
         _ = Scenario(rates={"one": 1.0}).rate

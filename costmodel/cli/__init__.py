@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from costmodel.cli.group import CommandGroup
+from costmodel.version import own_version
 
 _COMMANDS = {
     "estimate": "costmodel.cli.estimating",
@@ -33,7 +34,7 @@ Exit status: 0, 1 (the answer is no), 2 (wrong use or unreadable input).
     cls=CommandGroup, modules=_COMMANDS, epilog=_STATUS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-@click.version_option(package_name="costmodel", message="%(prog)s %(version)s")
+@click.version_option(own_version(), message="%(prog)s %(version)s")
 def main() -> None:
     """What a neural network costs on hardware, and why.
 

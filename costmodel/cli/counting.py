@@ -31,21 +31,26 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--weights", "formats", multiple=True, metavar="FORMAT", default=WEIGHT_FORMATS,
-    show_default=True, help="Format to tell the memory of the weights in. Repeatable.",
+    show_default=True, help="Format to tell the memory of all weights in. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--default-format", default="float32", metavar="FORMAT", show_default=True,
+    help="Format of weights that declare none, where layers declare formats.",
 )  # fmt: skip
 @click.option(
     "--flops", is_flag=True,
     help="Also as FLOPs: 2 for each multiply-accumulate or multiply-add, else 1.",
 )  # fmt: skip
 @written
-def count(
+def count(  # noqa: PLR0913  # click passes each option as an argument
     models: Sequence[str],
     input_shapes: Sequence[tuple[str | None, Shape]],
     convention: str,
     formats: Sequence[str],
+    *,
+    default_format: str,
     form: str | None,
     path: Path | None,
-    *,
     flops: bool,
 ) -> None:
     """Count what a network computes, holds and hands on, layer by layer.
@@ -58,7 +63,9 @@ def count(
 
     def counts(model: str) -> Count:
         network = read(model)
-        scenario = Scenario(input_shapes=named_shapes(network, input_shapes))
+        scenario = Scenario(
+            input_shapes=named_shapes(network, input_shapes), default_format=default_format
+        )
         return counted(network, scenario, convention=convention, formats=formats, with_flops=flops)
 
     with opened(path, read_files(models)) as output:

@@ -80,7 +80,7 @@ class CommandGroup(click.Group):
     def _of_plugins(self) -> dict[str, click.Command]:
         found = catalogue.installed()
         commands = dict(found.commands)
-        for name in self._modules.keys() & commands.keys():
+        for name in [name for name in commands if name in self._modules]:
             problem = f"{_HOOK}: {name!r} is a command of costmodel; its own is out of reach"
             found.plugins.blame(found.owner(_HOOK, name), problem)
             del commands[name]

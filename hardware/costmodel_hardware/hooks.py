@@ -29,11 +29,11 @@ def costmodel_devices() -> Iterable[type[Device]]:
 
 @hookimpl
 def costmodel_device_files() -> Iterable[Traversable]:
-    """Every YAML file of every family."""
+    """Every YAML file of every family, in the order of their names."""
     here = files("costmodel_hardware")
     return [
         file
         for family in FAMILIES
-        for file in (here / family).iterdir()
+        for file in sorted((here / family).iterdir(), key=lambda file: file.name)
         if file.name.endswith(".yaml")
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
@@ -43,8 +43,8 @@ def memory_of(device: Device) -> Memory:
     return Memory(**said)
 
 
-def _quantizers(given: Sequence[object] | None) -> tuple[object, ...] | None:
-    return None if given is None else tuple(given)
+def _quantizers(given: object) -> object:
+    return tuple(given) if isinstance(given, list) else given
 
 
 @frozen
@@ -53,12 +53,13 @@ class QToolsConvention(Convention):
 
     Prices are QTools' own on a device of the process it has a table for, and the device's on
     another; memory is the device's. `source_quantizers` are those of the inputs, where they are
-    not quantized_bits(8, 0, 1).
+    not quantized_bits(8, 0, 1): a list with one for each, or a single one for all. Inputs of a
+    layer come in their declared order, which in QTools follows memory addresses.
     """
 
     name: str = "qtools"
     title: str = "the counts and prices of QKeras's QTools, its faults included"
-    source_quantizers: tuple[object, ...] | None = field(default=None, converter=_quantizers)
+    source_quantizers: Any = field(default=None, converter=_quantizers)
     settings: Settings = field(factory=Settings)
 
     def describe(self, network: Network, failures: dict[str, str] | None = None) -> NetworkRecord:

@@ -13,7 +13,7 @@ from costmodel.estimates import read
 from costmodel.network import Network
 from costmodel_qkeras.qtools import live, results, saved
 from costmodel_qkeras.qtools.datatypes import Datatype
-from costmodel_qkeras.qtools.errors import QToolsError
+from costmodel_qkeras.qtools.errors import QToolsError, as_original
 from costmodel_qkeras.qtools.facts import Node, Settings
 from costmodel_qkeras.qtools.network import describe_network
 from costmodel_qkeras.qtools.prices import Memory
@@ -25,12 +25,18 @@ class QTools:
 
     `model` is a live model, a `Network`, or what `costmodel.read` takes, such as the path of a
     `.keras` file; only a live model has weights, which `is_inference` and `weights_path` need.
-    `process` is "horowitz" or the name of a device of that family.
+    `process` is "horowitz" or the name of a device of that family. `source_quantizers` is a list
+    with one for each input, or a single one for all, such as "int8" or "quantized_bits(8,0,1)".
+
+    The inputs of a layer come in their declared order. In QTools itself their order follows
+    memory addresses, so that its answer can change from one process to the next.
 
     Raises:
         UnknownNameError: no such process.
         QuantizerError: a quantizer that cannot be read.
-        QToolsError: QTools has no answer, and none can be given instead.
+        QToolsError: QTools has no answer, and none can be given instead. Where QTools raises an
+            exception of its own, such as `qgraph.WrongInputQuantizerError`, the error is one of
+            the same name, which handlers of the original catch.
 
     """
 
@@ -41,7 +47,7 @@ class QTools:
         self,
         model: Any,
         process: str,
-        source_quantizers: Sequence[Any] | None = None,
+        source_quantizers: Any = None,
         is_inference: bool = False,  # noqa: FBT001, FBT002  # QTools has it so
         weights_path: str | None = None,
         keras_quantizer: str | None = None,
@@ -65,10 +71,13 @@ class QTools:
             )
             raise QToolsError(message)
         self._nodes, inputs = _facts(model, is_inference=settings.is_inference)
-        self._layer_map = describe_network(
-            self._nodes, settings, source_quantizers, inputs=inputs,
-            fusions=_fusions(hw_weight_dict or {}),
-        )  # fmt: skip
+        fusions = _fusions(hw_weight_dict or {})
+        try:
+            self._layer_map = describe_network(
+                self._nodes, settings, source_quantizers, inputs=inputs, fusions=fusions
+            )
+        except QToolsError as error:
+            raise as_original(error) from None
 
     @cached_property
     def _output_dict(self) -> OrderedDict[str, Any]:

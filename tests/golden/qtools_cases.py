@@ -2,53 +2,54 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
-from attrs import evolve
 from golden import specs
 
 from costmodel_qkeras import drop_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from costmodel_qkeras import QTools
-    from costmodel_qkeras.qtools.facts import Node
 
 FILES = ("qtools_quantized.json", "qtools_mixed.json", "qtools_exotic.json")
 CASES = [case for file in FILES for case in specs.cases(file)]
+MERGING = [
+    case for case in CASES if any(len(layer["from"]) > 1 for layer in case["spec"]["layers"])
+]
+"""The cases with a layer of several inputs."""
+
+SAMPLE = MERGING[::4]
+"""Some of them, where every case takes long."""
+
+DECLARED_ORDER = json.loads((specs.HERE / "qtools_declared_order.json").read_text())
+"""The inputs of merges by case and layer, where QTools was recorded with another order.
+
+QTools walks a set of tensors, so that its order follows memory addresses. These are its answers
+with the inputs of each layer walked in the order in which the layer takes them; nothing else in
+its answers differs.
+"""
+
+
+def data_types(case: specs.Case) -> dict[str, Any]:
+    """The data type map that QTools has for a case in declared order."""
+    expected = dict(case["expected"]["dtypes"])
+    for layer, inputs in DECLARED_ORDER.get(case["name"], {}).items():
+        expected[layer] = {**expected[layer], "input_quantizer_list": inputs}
+    return expected
 
 
 def ask(source: Any, case: specs.Case) -> QTools:
     """The drop-in with the options of a golden case."""
-    reference = {
-        "keras_quantizer": "int8", "keras_accumulator": "int32", "for_reference": True,
-    }  # fmt: skip
-    options: Any = reference if case["for_reference"] else {}
     quantizers = case["source_quantizers"]
-    return drop_in.QTools(source, "horowitz", source_quantizers=quantizers, **options)
+    return drop_in.QTools(source, "horowitz", source_quantizers=quantizers, **options(case))
 
 
-def in_every_order(source: Any, case: specs.Case) -> Iterator[QTools]:
-    """The drop-in, with the inputs of merges as it finds them and then in every other order.
-
-    QTools walks a set of tensors, so the order of a merge's inputs hangs on memory addresses.
-    """
-    found = ask(source, case)
-    yield found
-    inputs = [node.name for node in found._nodes if node.facts.kind == "InputLayer"]
-    for nodes in _orders(found._nodes):
-        with mock.patch.object(drop_in, "_facts", return_value=(nodes, inputs)):
-            yield ask(source, case)
-
-
-def _orders(nodes: Sequence[Node]) -> Iterator[list[Node]]:
-    choices = [list(itertools.permutations(node.sources)) for node in nodes]
-    for choice in itertools.product(*choices):
-        yield [evolve(node, sources=sources) for node, sources in zip(nodes, choice, strict=True)]
+def options(case: specs.Case) -> dict[str, Any]:
+    """The formats of a case that asks for a reference."""
+    if not case["for_reference"]:
+        return {}
+    return {"keras_quantizer": "int8", "keras_accumulator": "int32", "for_reference": True}
 
 
 def exactly(value: object) -> str:

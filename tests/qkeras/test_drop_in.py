@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +13,14 @@ from figures import near
 
 import costmodel
 from costmodel.errors import ReadError, UnknownNameError
-from costmodel_qkeras import QTools
-from costmodel_qkeras.qtools.errors import QToolsError
+from costmodel_qkeras import (
+    QTools,
+    QToolsError,
+    TagMissingError,
+    UnacceptedQuantizerError,
+    WrongInputQuantizerError,
+)
+from costmodel_qkeras.convention import QToolsConvention
 from costmodel_qkeras.quantizers import QuantizerError
 
 if TYPE_CHECKING:
@@ -140,6 +148,39 @@ def test_source_quantizers_may_be_strings(small: Any, sources: Any) -> None:
     assert tools.source_quantizer_list[0].bits == 6
 
 
+def merged(*layers: Any) -> Any:
+    entries = [keras.Input((8,), name=f"input_{place}") for place in range(len(layers))]
+    given = [layer(entry) for layer, entry in zip(layers, entries, strict=True)]
+    return keras.Model(entries, L.Add(name="merge")(given))
+
+
+@pytest.mark.parametrize("single", ["int8", "quantized_bits(4,0,1)"])
+def test_one_source_quantizer_without_a_list_is_for_all_inputs(single: str) -> None:
+    live = merged(*[dense(name=f"dense_{place}") for place in range(4)])  # as many as in "int8"
+    alone, listed = (
+        QTools(live, "horowitz", source_quantizers=given) for given in (single, [single] * 4)
+    )
+    assert alone._output_dict == listed._output_dict
+    assert len(alone.source_quantizer_list) == 4
+    one = QToolsConvention(source_quantizers=single).describe(costmodel.read(live))
+    assert list(one.sources) == alone.source_quantizer_list
+
+
+@pytest.mark.parametrize("order", [("one", "two", "three"), ("three", "one", "two")])
+def test_the_inputs_of_a_merge_come_in_the_order_in_which_it_takes_them(
+    order: tuple[str, ...],
+) -> None:
+    bits = {"one": 4, "two": 5, "three": 6}
+    entry = keras.Input((8,), name="input")
+    given = {
+        name: qkeras.QActivation(f"quantized_bits({width},0,1)", name=name)(entry)
+        for name, width in bits.items()
+    }
+    live = keras.Model(entry, L.Concatenate(name="merge")([given[name] for name in order]))
+    inputs = QTools(live, "horowitz")._output_dict["merge"]["input_quantizer_list"]
+    assert [kind["bits"] for kind in inputs] == [bits[name] for name in order]
+
+
 # ------------------------------------------------------------------ where QTools has no answer
 
 
@@ -244,7 +285,13 @@ BAD: dict[str, tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] =
     ),
     "too many sources": (
         po2, {"source_quantizers": ["int8", "int8"]}, QToolsError,
-        "2 source quantizers for 1 inputs",
+        "2 source quantizers for 1 inputs; expected a list with one for each input",
+    ),
+    "a division by ternary": (
+        lambda: model((8,), qkeras.QBatchNormalization(
+            gamma_quantizer="ternary()", variance_quantizer="ternary()", beta_quantizer=None,
+            mean_quantizer=None, inverse_quantizer=None, name="norm",
+        )), {}, UnacceptedQuantizerError, "layer 'norm' .*cannot divide by ternary",
     ),
     "code in a source": (
         po2, {"source_quantizers": ["exit(1)"]}, QuantizerError, "unknown quantizer 'exit'",
@@ -272,6 +319,36 @@ def test_bad_input_is_refused_with_its_reason(name: str) -> None:
     make, options, error, message = BAD[name]
     with pytest.raises(error, match=message):
         QTools(make(), **{"process": "horowitz", **options})
+
+
+RAISED_BY_QTOOLS = {
+    "too many sources": ("qkeras.qtools.qgraph", WrongInputQuantizerError),
+    "a division by ternary": (
+        "qkeras.qtools.quantized_operators.divider_factory", UnacceptedQuantizerError
+    ),
+    "weights QTools has no datatype for": (
+        "qkeras.qtools.generate_layer_data_type_map", TagMissingError
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RAISED_BY_QTOOLS)
+def test_a_handler_of_the_original_exception_catches_ours(name: str) -> None:
+    module, own = RAISED_BY_QTOOLS[name]
+    make, options, error, message = BAD[name]
+    original = getattr(importlib.import_module(module), own.__name__)
+    for caught in (original, own, error):
+        with pytest.raises(caught, match=message):
+            QTools(make(), **{"process": "horowitz", **options})
+
+
+def test_an_error_stays_as_it_is_where_the_original_was_never_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, WrongInputQuantizerError.module, raising=False)
+    with pytest.raises(WrongInputQuantizerError) as caught:
+        QTools(po2(), "horowitz", source_quantizers=["int8", "int8"])
+    assert caught.type is WrongInputQuantizerError
 
 
 @pytest.mark.parametrize(("field", "text"), [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -18,13 +19,14 @@ from costmodel_qkeras import QTools
 from costmodel_qkeras.qtools.errors import QToolsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from random import Random
 
 keras: Any = pytest.importorskip("keras")
 pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
 qkeras: Any = pytest.importorskip("qkeras")
 run_qtools: Any = pytest.importorskip("qkeras.qtools.run_qtools")
+qgraph: Any = pytest.importorskip("qkeras.qtools.qgraph")
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,6 +46,31 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return np.asarray(keras.ops.convert_to_numpy(value)).tolist()
+
+
+GRAPH_OF_QTOOLS = qgraph.GenerateGraphFromModel
+
+
+def graph_in_declared_order(model: Any, *options: Any) -> Any:
+    """QTools' graph, with the inputs of each layer in the order in which the layer takes them.
+
+    QTools has them in the order of a set, which follows memory addresses.
+    """
+    graph, sources = GRAPH_OF_QTOOLS(model, *options)
+    for node, values in graph.nodes.items():
+        (layer,) = values["layer"]
+        taken = layer.input if layer is not None and isinstance(layer.input, list) else []
+        places = {id(tensor): place for place, tensor in reversed(list(enumerate(taken)))}
+        edges = list(graph.in_edges(node, data=True)) if places else []
+        graph.remove_edges_from([(source, to) for source, to, _ in edges])
+        graph.add_edges_from(sorted(edges, key=lambda edge: places[id(edge[2]["tensor"])]))
+    return graph, sources
+
+
+@pytest.fixture(autouse=True, scope="module")
+def declared_order() -> Iterator[None]:
+    with mock.patch.object(qgraph, "GenerateGraphFromModel", graph_in_declared_order):
+        yield
 
 
 def live_quantizers(names: list[str] | None) -> Any:

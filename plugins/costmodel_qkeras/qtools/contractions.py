@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.datatypes import Datatype, Mode, datatype, is_supported
-from costmodel_qkeras.qtools.errors import QToolsError
+from costmodel_qkeras.qtools.errors import TagMissingError
 from costmodel_qkeras.qtools.facts import Edge, LayerFacts, Settings
 from costmodel_qkeras.qtools.operations import Operation
 from costmodel_qkeras.qtools.products import multiply
@@ -52,7 +52,7 @@ def declared(layer: LayerFacts, settings: Settings) -> tuple[Datatype, Datatype]
     """The datatypes of kernel and bias.
 
     Raises:
-        QToolsError: QTools knows no datatype for a quantizer of weights.
+        TagMissingError: QTools knows no datatype for a quantizer of weights.
 
     """
     if settings.overrides(layer):
@@ -61,7 +61,7 @@ def declared(layer: LayerFacts, settings: Settings) -> tuple[Datatype, Datatype]
     for quantizer in (weight, bias):
         if quantizer is not None and not is_supported(quantizer):
             message = f"QTools raises TagMissingError: weights of {quantizer.name}"
-            raise QToolsError(message)
+            raise TagMissingError(message)
     return datatype(weight), datatype(bias)
 
 

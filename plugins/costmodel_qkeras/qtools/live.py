@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,7 +21,9 @@ _POOLED: Final = kinds.POOLS
 
 
 def nodes_of(model: Any, *, count_values: bool = False) -> list[Node]:
-    """The layers of a live model in its order; inference needs the values of weights counted.
+    """The layers of a live model in its order, each with its inputs in their declared order.
+
+    With `count_values` the distinct values of weights are counted, which inference needs.
 
     Raises:
         QToolsError: a layer has no input or output of its own.
@@ -29,9 +31,7 @@ def nodes_of(model: Any, *, count_values: bool = False) -> list[Node]:
     """
     # A sequential model that is built holds a functional one.
     functional = getattr(model, "_functional", None) or model
-    calls = [(layer, _call(layer)) for layer in functional.layers]
-    order = _edge_order(calls)
-    return [_node(layer, call, order, count_values=count_values) for layer, call in calls]
+    return [_node(layer, _call(layer), count_values=count_values) for layer in functional.layers]
 
 
 def inputs_of(model: Any) -> list[str]:
@@ -53,23 +53,7 @@ def _maker(tensor: Any) -> str:
     return str(tensor._keras_history.operation.name)  # noqa: SLF001  # Keras has no public way
 
 
-def _edge_order(calls: Iterable[tuple[Any, Any]]) -> Mapping[int, int]:
-    """The place of every tensor in the order in which QTools walks its set of tensors.
-
-    The order of a set hangs on memory addresses: it is the same for the same live objects and
-    for nothing else. Where no layer has several inputs it does not matter.
-    """
-    pairs = [(call.input_tensors, call.outputs) for _, call in calls]
-    if all(len(taken) < 2 for taken, _ in pairs):  # noqa: PLR2004  # an order takes two
-        return {}
-    read_tensors = {tensor: None for taken, _ in pairs for tensor in taken}
-    written = {tensor: None for _, made in pairs for tensor in made}
-    # set(dict) sizes its table unlike set(dict.keys()), and the order follows the size.
-    walked = set(read_tensors.keys()) | set(written.keys())
-    return {id(tensor): place for place, tensor in enumerate(walked)}
-
-
-def _node(layer: Any, call: Any, order: Mapping[int, int], *, count_values: bool) -> Node:
+def _node(layer: Any, call: Any, *, count_values: bool) -> Node:
     name = str(layer.name)
     facts = _facts(layer, call)
     if count_values:
@@ -77,10 +61,9 @@ def _node(layer: Any, call: Any, order: Mapping[int, int], *, count_values: bool
         facts = evolve(facts, distinct_values=distinct_values(name, facts, weights))
     if facts.kind == "InputLayer":
         return Node(name, facts)
-    taken = call.input_tensors
-    if len(taken) > 1:
-        taken = sorted(taken, key=lambda tensor: order[id(tensor)])
-    return Node(name, facts, tuple([_maker(tensor) for tensor in taken]))
+    # In the order in which the layer takes them. QTools walks a set of tensors here, so that its
+    # order follows memory addresses and changes from one process to the next.
+    return Node(name, facts, tuple([_maker(tensor) for tensor in call.input_tensors]))
 
 
 def _facts(layer: Any, call: Any) -> LayerFacts:

@@ -18,7 +18,7 @@ from costmodel_qkeras.qtools.datatypes import (
     is_named,
 )
 from costmodel_qkeras.qtools.describing import Place, describe
-from costmodel_qkeras.qtools.errors import QToolsError
+from costmodel_qkeras.qtools.errors import QToolsError, WrongInputQuantizerError
 from costmodel_qkeras.qtools.facts import Edge, Node, Settings, Shape
 from costmodel_qkeras.qtools.records import Record
 from costmodel_qkeras.quantizers import QuantizerError
@@ -47,7 +47,7 @@ class NetworkRecord:
 def describe_network(
     nodes: Sequence[Node],
     settings: Settings,
-    source_quantizers: Sequence[object] | None = None,
+    source_quantizers: object = None,
     *,
     inputs: Sequence[str] | None = None,
     fusions: Mapping[str, str] | None = None,
@@ -81,26 +81,29 @@ def describe_network(
     )  # fmt: skip
 
 
-def source_datatypes(given: Sequence[object] | None, count: int) -> tuple[Datatype, ...]:
+def source_datatypes(given: object, count: int) -> tuple[Datatype, ...]:
     """The datatypes of the network inputs from QTools' `source_quantizers`.
 
-    Unlike QTools, which takes a string such as "quantized_bits(4,0,1)" for the default.
+    A list or tuple has a quantizer for each input; a single one, such as the text "int8", is for
+    all of them. Unlike in QTools, which takes "quantized_bits(4,0,1)" for the default and reads
+    a text of as many characters as there are inputs character by character.
 
     Raises:
-        QToolsError: there is not one quantizer for each input.
+        WrongInputQuantizerError: a list that does not have one quantizer for each input.
         QuantizerError: one cannot be read.
 
     """
     if given is None:
         return (DEFAULT,) * count
-    listed = list(given) if isinstance(given, (list, tuple)) else [given]
-    if len(listed) != count:
+    if not isinstance(given, list | tuple):
+        return (_source(given),) * count
+    if len(given) != count:
         message = (
-            "QTools raises WrongInputQuantizerError: "
-            f"{len(listed)} source quantizers for {count} inputs"
+            f"QTools raises WrongInputQuantizerError: {len(given)} source quantizers for {count} "
+            "inputs; expected a list with one for each input, or a single one for all"
         )
-        raise QToolsError(message)
-    return tuple(_source(item) for item in listed)
+        raise WrongInputQuantizerError(message)
+    return tuple(_source(item) for item in given)
 
 
 def _source(given: object) -> Datatype:
@@ -178,7 +181,7 @@ class _Describing:
         except QToolsError as error:
             if self.failures is None:
                 message = f"layer {node.name!r} of kind {node.facts.kind!r}: {error}"
-                raise QToolsError(message) from None
+                raise type(error)(message) from None
             self.failures[node.name] = str(error)
             # What follows needs a datatype.
             self.outputs[node.name] = self.settings.result

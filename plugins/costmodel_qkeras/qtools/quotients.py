@@ -9,7 +9,7 @@ from typing import Final
 from attrs import evolve
 
 from costmodel_qkeras.qtools.datatypes import UNSET, Datatype, Mode, floating, po2
-from costmodel_qkeras.qtools.errors import QToolsError
+from costmodel_qkeras.qtools.errors import UnacceptedQuantizerError
 from costmodel_qkeras.qtools.numbers import single
 from costmodel_qkeras.qtools.operations import Operation, exponents, scaled, shifter
 from costmodel_qkeras.qtools.products import TO_FIXED, TO_PO2, Rule
@@ -19,12 +19,12 @@ def divide(a: Datatype, b: Datatype) -> Operation:
     """The division of two datatypes.
 
     Raises:
-        QToolsError: QTools cannot divide by ternary and binary.
+        UnacceptedQuantizerError: QTools cannot divide by ternary and binary.
 
     """
     if (a.mode, b.mode) not in _QUOTIENTS:
         message = f"QTools raises UnacceptedQuantizerError: it cannot divide by {b.name}"
-        raise QToolsError(message)
+        raise UnacceptedQuantizerError(message)
     rule, out = _QUOTIENTS[a.mode, b.mode]
     return rule(a, b, out)
 

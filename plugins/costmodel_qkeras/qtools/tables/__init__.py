@@ -104,7 +104,7 @@ class PriceTable:
 @cache
 def tables() -> Mapping[str, PriceTable]:
     """All tables that ship, by the name of their process."""
-    here = files(__name__).iterdir()
+    here = sorted(files(__name__).iterdir(), key=lambda file: file.name)
     found = [_table(yaml.safe_load(file.read_bytes())) for file in here if _is_table(file.name)]
     return {item.name: item for item in found}
 
