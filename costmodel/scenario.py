@@ -35,7 +35,8 @@ _MOST = 2**53
 HOW_TO_GIVE_RATES: Final = (
     "give one number (Scenario(rates=10.0), --rate 10), the output rate of each layer "
     "(rates={'conv2d': 12.5}, --rate conv2d=12.5), or measure them on example data: "
-    "rates=costmodel.measure_rates(model, examples)"
+    "rates=costmodel.measure_rates(model, examples); input_rates and --input-rate give those of "
+    "incoming connections instead"
 )
 
 

@@ -14,6 +14,7 @@ from figures import near
 from keras import layers
 
 import costmodel
+from costmodel import Scenario
 from costmodel.errors import ReadError, ScenarioError
 from costmodel_keras import rates
 
@@ -155,6 +156,27 @@ def test_torch_is_told_that_no_gradients_are_needed(
     assert entered == [True]
 
 
+def test_measured_output_rates_and_measured_input_rates_cost_the_same() -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 6, 2), name="in")
+    first = layers.Conv2D(3, 3, activation="relu", padding="same", name="first")(inputs)
+    second = layers.Conv2D(3, 3, activation="tanh", padding="same", name="second")(first)
+    added = layers.Add(name="sum")([first, second])
+    flat = layers.Dropout(0.5)(layers.Flatten()(added))
+    model = keras.Model(inputs, layers.Dense(2, name="last")(flat))
+    examples = np.random.default_rng(0).uniform(-9, 9, (5, 6, 6, 2))
+    given, taken = (costmodel.measure_rates(model, examples, of=of) for of in ("outputs", "inputs"))
+    bills = [
+        costmodel.estimate(model, "loihi-silicon", scenario=Scenario(**rates)).bill("loihi-silicon")
+        for rates in ({"rates": given}, {"input_rates": taken})
+    ]
+    one, other = (
+        {line.layer.name: line.cost.energy_joules for line in bill.lines} for bill in bills
+    )
+    assert one == near(other, rel=1e-6)
+    assert given["sum"] != near(taken["sum"], rel=0.1)
+
+
 BAD_EXAMPLES = [
     (np.ones((2, 3)), r"input 'in' has shape \(2, 3\); expected \(examples, 2\)"),
     (np.ones(2), r"input 'in' has shape \(2,\); expected \(examples, 2\)"),
@@ -165,7 +187,7 @@ BAD_EXAMPLES = [
     ([np.ones((1, 2)), np.ones((1, 2))], r"for 1 input \(in\), found 2 arrays"),
     ({"inn": np.ones((1, 2))}, "'inn', which is no input of the model; nearest known: 'in'"),
     ({}, "example data for input 'in' is missing"),
-    (np.full((1, 2), 1e38), "mean absolute output of layer 'second' is inf"),
+    (np.full((1, 2), 1e38), "mean absolute output of layer 'first' is inf"),
 ]
 
 
