@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, field, frozen
 
+from costmodel.convention import LoweredLayer
 from costmodel.errors import ScenarioError
-from costmodel.network import Port
 from costmodel.operators import Free, Movement, Reason
 from costmodel.scenario import HOW_TO_GIVE_RATES, Scenario
 
 if TYPE_CHECKING:
-    from costmodel.convention import LoweredLayer
     from costmodel.layer import Work
     from costmodel.network import Network
     from costmodel.operators import Operator
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class Source:
-    """What feeds one input of a layer: the layer that gives it, and its number of elements.
+    """What feeds one input of a layer: the layer that gives it, and the tensor.
 
     `passes` are the sources of a layer that only passes its inputs on: one whose work is free or
     a movement of elements, such as a reshape, a concatenation or dropout.
     """
 
     layer: str
-    elements: int
+    tensor: Tensor
     passes: tuple[Source, ...] = field(default=(), repr=False)
 
 
@@ -38,14 +37,16 @@ def with_sources(network: Network, lowered: Iterable[LoweredLayer]) -> tuple[Low
     """The lowered layers of a network, each with the sources of its inputs."""
     lowered = tuple(lowered)
     work = {item.layer.name: item.work for item in lowered}
-    made: dict[Port, Source] = {}
+    made: dict[tuple[str, int], Source] = {}
     feeds: dict[str, tuple[Source, ...]] = {}
     for layer in network.layers:
         fed = feeds[layer.name] = tuple(made[port] for port in network.sources(layer.name))
         passes = fed if _passes_on(work.get(layer.name, ())) else ()
         for index, tensor in enumerate(layer.outputs):
-            made[Port(layer.name, index)] = Source(layer.name, _elements(tensor), passes)
-    return tuple(evolve(item, sources=feeds.get(item.layer.name, ())) for item in lowered)
+            made[layer.name, index] = Source(layer.name, tensor, passes)
+    return tuple(
+        LoweredLayer(item.layer, item.work, feeds.get(item.layer.name, ())) for item in lowered
+    )
 
 
 def _passes_on(work: Work) -> bool:
@@ -171,7 +172,7 @@ class Activity:
             if missing:
                 waiting.extend(missing)
                 continue
-            rates = [(known[id(each)], each.elements) for each in behind]
+            rates = [(known[id(each)], _elements(each.tensor)) for each in behind]
             passed = [(rate, elements) for rate, elements in rates if rate is not None]
             if given is None and behind and len(passed) == len(rates):
                 given = _mean(passed)

@@ -314,12 +314,12 @@ def test_an_explanation_has_operands_unit_and_source() -> None:
 
 
 def test_an_explanation_needs_no_rates_of_other_layers() -> None:
-    for option, priced, silent in (
+    for given, priced, silent in (
         ("--input-rate", "first", "second"), ("--rate", "second", "first"),
     ):  # fmt: skip
-        shown = good("explain", DENSE, priced, "-d", "loihi", option, "first=10")
+        shown = good("explain", DENSE, priced, "-d", "loihi", given, "first=10")
         assert "firing rate 10 Hz" in shown
-        result = run("explain", DENSE, silent, "-d", "loihi", option, "first=10")
+        result = run("explain", DENSE, silent, "-d", "loihi", given, "first=10")
         assert result.exit_code == 2
         assert f"layer {silent!r} on 'loihi'" in result.stderr
 

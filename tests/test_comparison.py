@@ -106,6 +106,19 @@ def test_a_rate_is_another_reason_than_a_count_and_each_factor_is_named() -> Non
     assert reasons(compare(bill(rate=10.0), "loihi", bill(rate=20.0), "loihi"), "conv") == ("rate",)
 
 
+def test_rates_of_outputs_and_of_inputs_are_compared_as_rates() -> None:
+    before, after = (
+        costmodel.estimate(
+            NETWORKS / "vision.json", "loihi", on_unpriced="bound",
+            scenario=scenario, catalogue=worlds.CATALOGUE,
+        )
+        for scenario in (Scenario(rates=10.0), Scenario(input_rates=20.0))
+    )  # fmt: skip
+    found = compare(before, "loihi", after, "loihi")
+    assert why(found, "conv") == ("synapse: 10 -> 20 Hz input firing rate",)
+    assert reasons(found, "conv") == ("rate",)
+
+
 def test_devices_of_two_classes_charge_for_different_things() -> None:
     made = bill()
     found = compare(made, "cpu", made, "loihi")
