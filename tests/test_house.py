@@ -47,6 +47,7 @@ STAIR = [
     "devices",
     "formats",
     "convention",
+    "activity",
     "hookspecs",
     "requirements",
     "plugins",
