@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from costmodel import ignored
 from costmodel.bills import Bill, Line
-from costmodel.devices import Charge
+from costmodel.devices import Charge, Factor
 from costmodel.estimates import Estimate
 from costmodel.rendering import (
     assumed,
@@ -280,14 +280,19 @@ def _by_component(charges: Iterable[Charge]) -> Mapping[str, list[Charge]]:
 def _changed(old: Sequence[Charge], new: Sequence[Charge]) -> Iterator[tuple[str, str]]:
     """The factors that changed, where both counts are made of the same ones, and the reason."""
     factors = [(charges[0].factors if len(charges) == 1 else ()) for charges in (old, new)]
-    if factors[0] and [f.label for f in factors[0]] == [f.label for f in factors[1]]:
+    if factors[0] and list(map(_meaning, factors[0])) == list(map(_meaning, factors[1])):
         for before, after in zip(*factors, strict=True):
-            if before != after:
+            if before[1:] != after[1:]:
                 unit = f" {after.unit}" if after.unit else ""
                 change = f"{_number(before.value)} -> {_number(after.value)}{unit} {after.label}"
                 yield "rate" if after.unit == _PER_SECOND else "count", change
     else:
         yield "count", f"{_counted(old)} -> {_counted(new)}"
+
+
+def _meaning(factor: Factor) -> str:
+    """What a factor is: rates of outputs and of inputs are both rates."""
+    return factor.unit if factor.unit == _PER_SECOND else factor.label
 
 
 def _count(charges: Iterable[Charge]) -> float:

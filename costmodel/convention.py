@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from costmodel import formats
 from costmodel.errors import ShapeError
@@ -15,6 +15,7 @@ from costmodel.operators import Contraction, Free, Operator, Reason
 from costmodel.tensor import show_shape
 
 if TYPE_CHECKING:
+    from costmodel.activity import Source
     from costmodel.devices import Device, Outcome
     from costmodel.layer import Layer, Work
     from costmodel.network import Network
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
 @frozen
 class LoweredLayer:
-    """A layer and the work that a convention counts for it."""
+    """A layer and the work that a convention counts for it.
+
+    `sources` are what feeds its inputs, where `costmodel.lower` made it.
+    """
 
     layer: Layer
     work: Work
+    sources: tuple[Source, ...] = field(default=(), eq=False, repr=False)
 
     @property
     def operators(self) -> tuple[Operator, ...]:

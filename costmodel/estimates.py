@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 
 from costmodel import catalogue as catalogues
 from costmodel import rendering
+from costmodel.activity import Activity, Conditions, with_sources
 from costmodel.bills import Answer, Bill, Coverage, Item, Line
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost, Device, checked
@@ -30,7 +31,7 @@ from costmodel.errors import (
 from costmodel.ignored import ignored as settings_without_effect
 from costmodel.network import Network
 from costmodel.operators import Reason
-from costmodel.scenario import Rates, Scenario
+from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,22 +183,30 @@ def measure_rates(
     source: object,
     examples: Any,
     *,
+    of: RatesOf = "outputs",
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
     catalogue: Catalogue | None = None,
 ) -> Mapping[str, float]:
-    """Firing rates in hertz: the mean absolute input of every layer of a live model.
+    """Firing rates in hertz of every layer of a live model, by its name in the network.
+
+    `of` "outputs" measures the mean absolute output of each layer, for `Scenario(rates=...)`;
+    "inputs" the mean absolute input, for `Scenario(input_rates=...)`. A layer with several
+    outputs or inputs has the mean over the elements of all of them.
 
     `examples` is an array, or a list or mapping of arrays for several inputs, the batch axis
     first. `progress` is called with the number of examples done and their total.
 
     Raises:
         ReadError: the source cannot be run.
+        UnknownNameError: `of` is something else.
 
     """
+    if of not in RATES_OF:
+        raise UnknownNameError(str(of), RATES_OF, "kind of rates")
     reader = (catalogue or catalogues.installed()).reader(source)
     return reader.measure_rates(
-        source, examples, batch_size=batch_size, progress=progress or _silent
+        source, examples, of=of, batch_size=batch_size, progress=progress or _silent
     )
 
 
@@ -212,7 +221,7 @@ def lower(
     """
     scenario = scenario or Scenario()
     bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
-    return (convention or Convention()).lower(bound, scenario)
+    return with_sources(bound, (convention or Convention()).lower(bound, scenario))
 
 
 def price(
@@ -224,14 +233,14 @@ def price(
     """The price of lowered work on one device."""
     scenario, convention = scenario or Scenario(), convention or Convention()
     lowered = tuple(lowered)  # kept, so that no work takes the identity of another
-    known: dict[tuple[int, Rates | None], Answer] = {}
-    by_layer = isinstance(scenario.rates, Mapping)
-    local, lines = scenario, []
+    known: dict[tuple[int, object], Answer] = {}
+    by_layer = any(isinstance(each, Mapping) for each in (scenario.rates, scenario.input_rates))
+    activity, local, lines = Activity(scenario), Conditions(scenario), []
     for layer in lowered:
         if by_layer:
-            local = scenario.at(layer.layer.name)
+            local = activity.at(layer)
         # Layers that differ in their names alone share their work, and so its price.
-        key = (id(layer.work), local.rates)
+        key = (id(layer.work), local.key if by_layer else None)
         answer = known.get(key)
         if answer is None:
             answer = known[key] = Answer(_items(layer, device, local, convention))
@@ -327,7 +336,7 @@ def _devices(
 
 
 def _items(
-    lowered: LoweredLayer, device: Device, scenario: Scenario, convention: Convention
+    lowered: LoweredLayer, device: Device, conditions: Conditions, convention: Convention
 ) -> tuple[Item, ...]:
     if isinstance(lowered.work, Reason):
         return (Item(None, lowered.work),)
@@ -336,7 +345,7 @@ def _items(
         who = f"convention {convention.name!r} on {device.name!r}"
         return tuple(
             [
-                Item(item, checked(convention.price(device, item, scenario), who))
+                Item(item, checked(convention.price(device, item, conditions.of(item)), who))
                 for item in lowered.work
             ]
         )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from costmodel.layer import LayerRules
     from costmodel.network import Network
+    from costmodel.scenario import RatesOf
     from costmodel.tensor import Shape
 
 
@@ -56,12 +57,14 @@ class Reader(ABC):
         source: Any,
         examples: Any,
         *,
+        of: RatesOf,
         batch_size: int,
         progress: Callable[[int, int], None],
     ) -> Mapping[str, float]:
-        """Mean absolute input of every layer over `examples`, by layer name.
+        """Mean absolute output or input of every layer over `examples`, by layer name.
 
-        `progress` is called with the number of examples done and their total.
+        `of` says which: "outputs" or "inputs". `progress` is called with the number of examples
+        done and their total.
 
         Raises:
             ReadError: this reader's sources cannot be run.

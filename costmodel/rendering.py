@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from costmodel.devices import Device, Parameter
     from costmodel.estimates import Estimate
     from costmodel.layer import Layer
-    from costmodel.scenario import Scenario
+    from costmodel.scenario import Rates, Scenario
 
 SCHEMA: Final = "costmodel/estimate/1"
 
@@ -190,12 +190,13 @@ def _title(estimate: Estimate) -> str:
 
 def conditions(scenario: Scenario) -> str:
     """The conditions that change a number, in words."""
-    rates = scenario.rates
     steps = f"{scenario.timesteps} timestep{'s' if scenario.timesteps > 1 else ''}"
     duration = format_quantity(scenario.dt, "s")
     given = [f"one batch of {scenario.batch}", f"{steps} of {duration}"]
-    if rates is not None:
-        given.append(f"{rates:g} Hz" if isinstance(rates, float) else "rates")
+    for kind, rates in (("output", scenario.rates), ("input", scenario.input_rates)):
+        if rates is not None:
+            is_one = isinstance(rates, float)
+            given.append(f"{kind} rate {rates:g} Hz" if is_one else f"{kind} rates by layer")
     if scenario.default_format != FLOAT32:
         given.append(f"default format {scenario.default_format}")
     if scenario.source_format is not None:
@@ -375,17 +376,21 @@ def as_dict(estimate: Estimate) -> dict[str, Any]:
 
 def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     """The conditions as plain values, in SI units."""
-    rates = scenario.rates
     shapes: Any = scenario.input_shapes  # by name in every estimate
     return {
         "batch": scenario.batch,
         "timesteps": scenario.timesteps,
         "dt_seconds": scenario.dt,
-        "rates_hertz": dict(rates) if isinstance(rates, Mapping) else rates,
+        "rates_hertz": _plain_rates(scenario.rates),
+        "input_rates_hertz": _plain_rates(scenario.input_rates),
         "default_format": str(scenario.default_format),
         "source_format": None if scenario.source_format is None else str(scenario.source_format),
         "input_shapes": {name: list(shape) for name, shape in shapes.items()},
     }
+
+
+def _plain_rates(rates: Rates | None) -> Any:
+    return dict(rates) if isinstance(rates, Mapping) else rates
 
 
 def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:

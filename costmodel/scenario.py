@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import evolve, field, fields, frozen
 
@@ -13,8 +13,21 @@ from costmodel.errors import ScenarioError, nearest
 from costmodel.numerics import FLOAT32, NumericFormat, parse_format
 from costmodel.tensor import InputShapes, as_shape
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from costmodel.tensor import Tensor
+
 Rates: TypeAlias = float | Mapping[str, float]
 """Firing rates in hertz: one for all layers, or one for each by its name."""
+
+RatesOf: TypeAlias = Literal["outputs", "inputs"]
+"""What rates are of: the outputs of layers, or their incoming connections."""
+
+RATES_OF: Final = ("outputs", "inputs")
+
+ALL_OTHERS: Final = "*"
+"""The name under which a mapping of rates gives one to all layers that it does not name."""
 
 _MOST = 2**53
 """The largest whole number up to which floating point counts exactly."""
@@ -24,7 +37,7 @@ CONDITIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "batch": ("batch",),
         "timesteps": ("timesteps",),
         "dt": ("dt",),
-        "rates": ("rates",),
+        "rates": ("rates", "input_rates"),
         "formats": ("default_format", "source_format"),
     }
 )
@@ -33,10 +46,11 @@ CONDITIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 Formats are also declared by the tensors of an operator.
 """
 
-HOW_TO_GIVE_RATES = (
-    "give one number (Scenario(rates=10.0), --rate 10), one for each layer "
+HOW_TO_GIVE_RATES: Final = (
+    "give one number (Scenario(rates=10.0), --rate 10), the output rate of each layer "
     "(rates={'conv2d': 12.5}, --rate conv2d=12.5), or measure them on example data: "
-    "costmodel.measure_rates(model, examples)"
+    "rates=costmodel.measure_rates(model, examples); input_rates and --input-rate give those of "
+    "incoming connections instead"
 )
 
 
@@ -112,11 +126,16 @@ def _optional_format(given: NumericFormat | str | None) -> NumericFormat | None:
 class Scenario:
     """The conditions of one inference.
 
-    `timesteps` of `dt` seconds each and firing `rates` in hertz matter to event-driven
-    devices; `input_shapes` (without the batch axis) bind the open axes of a network, by the names
-    of its inputs or, for the only input, as a single shape. What the network does not declare is
-    in `default_format`, its inputs in `source_format` if given; both take a format or its text,
-    such as `int8`, `fixed<8,3>` or `float16`.
+    `timesteps` of `dt` seconds each and firing rates in hertz matter to event-driven
+    devices. `rates` are those of a layer's own output, the input layers included; they arrive at
+    the layers that the output feeds. `input_rates` are those of a layer's incoming connections.
+    Only one of the two can be given. Each is one number for all, or a mapping by layer name, in
+    which `*` stands for all others.
+
+    `input_shapes` (without the batch axis) bind the open axes of a network, by the names of its
+    inputs or, for the only input, as a single shape. What the network does not declare is in
+    `default_format`, its inputs in `source_format` if given; both take a format or its text, such
+    as `int8`, `fixed<8,3>` or `float16`.
 
     Raises:
         ScenarioError: a value that no experiment can have.
@@ -127,20 +146,44 @@ class Scenario:
     timesteps: int = field(default=1, validator=_whole)
     dt: float = field(default=0.001, validator=_positive)
     rates: Rates | None = field(default=None, converter=_rates)
+    input_rates: Rates | None = field(default=None, converter=_rates)
     default_format: NumericFormat = field(default=FLOAT32, converter=_format)
     source_format: NumericFormat | None = field(default=None, converter=_optional_format)
     input_shapes: InputShapes = field(factory=dict, converter=_shapes)
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse rates of both kinds."""
+        if self.rates is not None and self.input_rates is not None:
+            message = (
+                "rates and input_rates are both given; expected rates (of a layer's own output) "
+                "or input_rates (of its incoming connections)"
+            )
+            raise ScenarioError(message)
+
     def at(self, layer: str) -> Scenario:
-        """The same conditions with the rate of one layer, where rates are given by layer.
+        """The same conditions with the input rate of one layer, where those are given by layer.
 
         A part of a composed layer, such as `block/dense`, has the rate of the whole unless it is
         given one of its own.
         """
-        if not isinstance(self.rates, MappingProxyType):
+        if not isinstance(self.input_rates, Mapping):
             return self
-        given = (self.rates[whole] for whole in _wholes(layer) if whole in self.rates)
-        return evolve(self, rates=next(given, None))
+        found = _given(self.input_rates, layer)
+        return evolve(self, input_rates=_others(self.input_rates) if found is None else found)
+
+    def output_rate(self, layer: str) -> float | None:
+        """The rate of the output of a layer, given for it, or for a whole that it is a part of."""
+        return _given(self.rates, layer) if isinstance(self.rates, Mapping) else self.rates
+
+    @property
+    def other_output_rate(self) -> float | None:
+        """The rate of the outputs of layers that are not named."""
+        return _others(self.rates) if isinstance(self.rates, Mapping) else self.rates
+
+    @property
+    def rates_of(self) -> RatesOf:
+        """What the rates of this scenario are of."""
+        return "outputs" if self.input_rates is None else "inputs"
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -151,19 +194,29 @@ class Scenario:
 
     @property
     def rate(self) -> float:
-        """The one firing rate in hertz.
+        """The one rate of incoming connections, in hertz.
+
+        One output rate for all layers is also that of all incoming connections.
 
         Raises:
-            ScenarioError: no rate was given.
+            ScenarioError: no rate was given, or rates by layer.
 
         """
-        if isinstance(self.rates, Mapping):
-            message = "rates are given by layer; use Scenario.at(layer) to choose one"
+        given = self.rates if self.input_rates is None else self.input_rates
+        if isinstance(given, Mapping):
+            message = (
+                "rates are given by layer: costmodel.price takes them along the edges, and "
+                "Scenario.at(layer) chooses one of the input_rates"
+            )
             raise ScenarioError(message)
-        if self.rates is None:
+        if given is None:
             message = f"an event-driven device needs the firing rate: {HOW_TO_GIVE_RATES}"
             raise ScenarioError(message)
-        return self.rates
+        return given
+
+    def spike_rate(self, inputs: Sequence[Tensor]) -> float:  # the same for all
+        """The mean rate over all elements of the inputs of an operator, in hertz."""
+        return self.rate
 
     def check_rates(self, layers: Iterable[str]) -> None:
         """Check that every rate given by name belongs to one of `layers`, or to several parts.
@@ -172,13 +225,22 @@ class Scenario:
             ScenarioError: a rate for a layer that is not there.
 
         """
-        if not isinstance(self.rates, MappingProxyType):
+        given = self.rates if self.input_rates is None else self.input_rates
+        if not isinstance(given, Mapping):
             return
         known = {whole for layer in layers for whole in _wholes(layer)}
-        for name in (name for name in self.rates if name not in known):
+        for name in (name for name in given if name not in known | {ALL_OTHERS}):
             near = nearest(name, known)
             message = f"a firing rate is given for {name!r}, which is no layer"
             raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
+
+
+def _given(rates: Mapping[str, float], layer: str) -> float | None:
+    return next((rates[whole] for whole in _wholes(layer) if whole in rates), None)
+
+
+def _others(rates: Mapping[str, float]) -> float | None:
+    return rates.get(ALL_OTHERS)
 
 
 def _wholes(layer: str) -> Iterator[str]:

@@ -145,11 +145,27 @@ def test_timesteps_rate_and_dt_scale_what_spikes_cost() -> None:
 
 
 def test_a_rate_of_one_layer_replaces_the_rate_of_all() -> None:
-    options = ["--rate", "0", "--rate", "first=10", "--format", "json"]
-    layers = json.loads(good("estimate", DENSE, "-d", "spinnaker", *options))
-    by_name = {item["name"]: item for item in layers["devices"]["spinnaker"]["layers"]}
-    assert by_name["first"]["components"]["synapse"] == near(600 * 10 * 0.001 * 13.3e-9)
-    assert by_name["second"]["components"]["synapse"] == 0
+    def synapses(option: str) -> list[float]:
+        options = [option, "0", option, "first=10", "--format", "json"]
+        found = json.loads(good("estimate", DENSE, "-d", "spinnaker", *options))
+        by_name = {item["name"]: item for item in found["devices"]["spinnaker"]["layers"]}
+        return [by_name[name]["components"]["synapse"] for name in ("first", "second")]
+
+    first, second = (count * 10 * 0.001 * 13.3e-9 for count in (600, 150))
+    assert synapses("--input-rate") == near([first, 0.0])
+    assert synapses("--rate") == near([0.0, second])
+
+
+def test_rates_of_outputs_and_of_inputs_together_are_refused() -> None:
+    result = run("estimate", DENSE, "-d", "loihi", "--rate", "1", "--input-rate", "1")
+    assert result.exit_code == 2
+    assert "rates and input_rates are both given" in result.stderr
+
+
+def test_help_says_which_rate_an_option_takes() -> None:
+    shown = " ".join(good("estimate", "--help").split())
+    assert "--rate [LAYER=]HZ Mean firing rate in hertz of the output" in shown
+    assert "--input-rate [LAYER=]HZ In place of --rate: mean firing rate in hertz of the" in shown
 
 
 def test_set_replaces_a_parameter_of_one_device() -> None:
@@ -298,11 +314,14 @@ def test_an_explanation_has_operands_unit_and_source() -> None:
 
 
 def test_an_explanation_needs_no_rates_of_other_layers() -> None:
-    shown = good("explain", DENSE, "first", "-d", "loihi", "--rate", "first=10")
-    assert "firing rate 10 Hz" in shown
-    result = run("explain", DENSE, "second", "-d", "loihi", "--rate", "first=10")
-    assert result.exit_code == 2
-    assert "layer 'second' on 'loihi'" in result.stderr
+    for given, priced, silent in (
+        ("--input-rate", "first", "second"), ("--rate", "second", "first"),
+    ):  # fmt: skip
+        shown = good("explain", DENSE, priced, "-d", "loihi", given, "first=10")
+        assert "firing rate 10 Hz" in shown
+        result = run("explain", DENSE, silent, "-d", "loihi", given, "first=10")
+        assert result.exit_code == 2
+        assert f"layer {silent!r} on 'loihi'" in result.stderr
 
 
 def test_an_explanation_is_that_of_the_whole_estimate() -> None:

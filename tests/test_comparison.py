@@ -100,10 +100,23 @@ def test_a_rate_is_another_reason_than_a_count_and_each_factor_is_named() -> Non
     found = compare(bill(rate=10.0), "loihi", bill(rate=20.0, timesteps=3), "loihi")
     assert (found.before.label, found.after.label) == ("before", "after")
     assert why(found, "conv") == (
-        "synapse: 10 -> 20 Hz firing rate", "synapse: 1 -> 3 timesteps",
+        "synapse: 10 -> 20 Hz source firing rate", "synapse: 1 -> 3 timesteps",
     )  # fmt: skip
     assert reasons(found, "conv") == ("rate", "count")
     assert reasons(compare(bill(rate=10.0), "loihi", bill(rate=20.0), "loihi"), "conv") == ("rate",)
+
+
+def test_rates_of_outputs_and_of_inputs_are_compared_as_rates() -> None:
+    before, after = (
+        costmodel.estimate(
+            NETWORKS / "vision.json", "loihi", on_unpriced="bound",
+            scenario=scenario, catalogue=worlds.CATALOGUE,
+        )
+        for scenario in (Scenario(rates=10.0), Scenario(input_rates=20.0))
+    )  # fmt: skip
+    found = compare(before, "loihi", after, "loihi")
+    assert why(found, "conv") == ("synapse: 10 -> 20 Hz input firing rate",)
+    assert reasons(found, "conv") == ("rate",)
 
 
 def test_devices_of_two_classes_charge_for_different_things() -> None:
@@ -116,7 +129,7 @@ def test_devices_of_two_classes_charge_for_different_things() -> None:
         f"only loihi charges {conv:,} connections x 0.01 at energy_per_synaptic_operation 23.6 pJ",
         f"only loihi charges {conv:,} connections x 0.01 at energy_per_spike_hop 3.5 pJ",
     )
-    product = "connections x firing rate x dt at energy_per_synaptic_operation 23.6 pJ"
+    product = "connections x source firing rate x dt at energy_per_synaptic_operation 23.6 pJ"
     assert any(note.endswith(f"only loihi charges {product}") for note in found.table().notes)
 
 
@@ -217,7 +230,7 @@ def test_the_table_shows_both_sides_and_the_sum() -> None:
     made = bill()
     text = str(compare(made, "cpu", made, "loihi"))
     assert text.splitlines()[0] == (
-        "vision: energy by cpu and by loihi, one batch of 1, 1 timestep of 1 ms, 10 Hz"
+        "vision: energy by cpu and by loihi, one batch of 1, 1 timestep of 1 ms, output rate 10 Hz"
     )
     assert "Total of the network" in text
     assert "price: the sides have different unit prices" in text

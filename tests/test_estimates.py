@@ -354,7 +354,7 @@ def test_layers_of_the_same_work_are_priced_once_for_each_rate() -> None:
     lowered = estimates.lower(network(one, one.renamed("two"), one.renamed("three")))
     device = Counting("counting", [])
     rates = {"one": 1.0, "two": 2.0, "three": 1.0}
-    found = estimates.price(lowered, device, Scenario(rates=rates))
+    found = estimates.price(lowered, device, Scenario(input_rates=rates))
     assert energies(found) == rates
     assert len(device.asked) == 2
     assert energies(estimates.price(lowered, device, Scenario(rates=3.0))) == dict.fromkeys(
@@ -401,10 +401,16 @@ class Meter(Reader):
         raise NotImplementedError
 
     def measure_rates(
-        self, source: Any, examples: Any, *, batch_size: int, progress: Callable[[int, int], None]
+        self,
+        source: Any,
+        examples: Any,
+        *,
+        of: str,
+        batch_size: int,
+        progress: Callable[[int, int], None],
     ) -> Mapping[str, float]:
         progress(1, 2)
-        self.asked = {"examples": examples, "batch_size": batch_size}
+        self.asked = {"examples": examples, "of": of, "batch_size": batch_size}
         return {"one": 10.0}
 
 
@@ -413,13 +419,15 @@ def test_rates_are_measured_by_the_reader_of_the_source() -> None:
     catalogue = world(mine=plugin(readers=[meter]))
     measure = costmodel.measure_rates
     assert measure("a meter", [1, 2], catalogue=catalogue) == {"one": 10.0}
-    assert meter.asked == {"examples": [1, 2], "batch_size": 32}
+    assert meter.asked == {"examples": [1, 2], "of": "outputs", "batch_size": 32}
     measure(
-        "a meter", [3], batch_size=5, progress=lambda *so_far: told.append(so_far),
+        "a meter", [3], of="inputs", batch_size=5, progress=lambda *so_far: told.append(so_far),
         catalogue=catalogue,
     )  # fmt: skip
-    assert meter.asked == {"examples": [3], "batch_size": 5}
+    assert meter.asked == {"examples": [3], "of": "inputs", "batch_size": 5}
     assert told == [(1, 2)]
+    with pytest.raises(UnknownNameError, match="unknown kind of rates 'output'"):
+        measure("a meter", [1], of="output", catalogue=catalogue)
 
 
 def test_a_source_is_read_by_the_plugins_that_are_there() -> None:

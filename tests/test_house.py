@@ -48,6 +48,7 @@ STAIR = [
     "devices",
     "formats",
     "convention",
+    "activity",
     "hookspecs",
     "requirements",
     "plugins",

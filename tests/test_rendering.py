@@ -320,11 +320,11 @@ def test_a_cost_reads_as_its_energy_and_its_charges() -> None:
     assert shown.splitlines() == [
         "173 pJ (170 pJ to 253 pJ)",
         (
-            "  synapse: 640 connections x 10 Hz firing rate x 0.001 s dt x 1 timesteps"
+            "  synapse: 640 connections x 10 Hz source firing rate x 0.001 s dt x 1 timesteps"
             " x energy_per_synaptic_operation 23.6 pJ (23.6 pJ to 35.5 pJ) = 151 pJ"
         ),
         (
-            "  synapse: 640 connections x 10 Hz firing rate x 0.001 s dt x 1 timesteps"
+            "  synapse: 640 connections x 10 Hz source firing rate x 0.001 s dt x 1 timesteps"
             " x energy_per_spike_hop 3.5 pJ (3 pJ to 4 pJ) = 22.4 pJ"
         ),
     ]
@@ -356,7 +356,7 @@ def test_formats_that_are_not_the_usual_stand_above_the_table() -> None:
         "one batch of 1, 1 timestep of 1 ms",
         "one batch of 1, 1 timestep of 1 ms, default format fixed<8,7>",
         "one batch of 1, 1 timestep of 1 ms, source format float16",
-        "one batch of 4, 3 timesteps of 1 ms, 10 Hz, default format ternary",
+        "one batch of 4, 3 timesteps of 1 ms, output rate 10 Hz, default format ternary",
     ]
     found = costmodel.estimate(
         NETWORKS / "dense.json", "cpu", scenario=Scenario(default_format="int8")

@@ -31,13 +31,24 @@ def synapse_energy(layer: Any, device: str = "loihi", **conditions: Any) -> Any:
 
 
 def test_a_part_of_a_composed_layer_has_the_rate_of_the_whole() -> None:
-    scenario = Scenario(rates={"block": 3.0, "block/dense": 5.0, "other": 7.0})
+    given = {"block": 3.0, "block/dense": 5.0, "other": 7.0}
     parts = ("block", "block/dense", "block/dense/matmul", "block/norm", "blocks", "other/a/b")
-    found = [scenario.at(name).rates for name in parts]
-    assert found == [3.0, 5.0, 5.0, 3.0, None, 7.0]
-    scenario.check_rates(["block/dense/matmul", "other"])
-    with pytest.raises(ScenarioError, match="given for 'other', which is no layer"):
-        scenario.check_rates(["block/dense", "others/a"])
+    expected = [3.0, 5.0, 5.0, 3.0, None, 7.0]
+    taken, made = Scenario(input_rates=given), Scenario(rates=given)
+    assert [taken.at(name).input_rates for name in parts] == expected
+    assert [made.output_rate(name) for name in parts] == expected
+    for scenario in (taken, made):
+        scenario.check_rates(["block/dense/matmul", "other"])
+        with pytest.raises(ScenarioError, match="given for 'other', which is no layer"):
+            scenario.check_rates(["block/dense", "others/a"])
+
+
+def test_a_star_stands_for_all_layers_that_are_not_named() -> None:
+    given = {"*": 2.0, "block": 3.0}
+    assert Scenario(input_rates=given).at("one").rate == 2.0
+    assert Scenario(input_rates=given).at("block/a").rate == 3.0
+    assert Scenario(rates=given).other_output_rate == 2.0
+    Scenario(rates=given).check_rates(["block/a"])
 
 
 @pytest.mark.parametrize(
@@ -84,20 +95,38 @@ def test_a_change_to_a_scenario_is_checked_as_a_new_one() -> None:
         evolve(Scenario(), batch=0)
 
 
-def test_the_rate_of_all_layers_is_the_rate_of_each() -> None:
-    assert Scenario(rates=10).at("one").rate == 10.0
-    assert Scenario(rates=0).rate == 0.0
+@pytest.mark.parametrize("kind", ["rates", "input_rates"])
+def test_the_rate_of_all_layers_is_the_rate_of_each(kind: str) -> None:
+    assert Scenario(**{kind: 10}).at("one").rate == 10.0
+    assert Scenario(**{kind: 0}).rate == 0.0
 
 
-def test_rates_by_layer_reach_their_layers() -> None:
+def test_one_rate_for_all_outputs_and_for_all_inputs_is_the_same_cost() -> None:
+    for layer in ("one", "two"):
+        found = synapse_energy(layer, rates=10.0)
+        assert found == synapse_energy(layer, input_rates=10.0)
+
+
+def test_input_rates_reach_their_layers() -> None:
     rates = {"one": 10.0, "two": 20.0}
+    assert synapse_energy("one", input_rates=rates) == synapse_energy("one", rates=10.0)
+    assert synapse_energy("two", input_rates=rates) == synapse_energy("two", rates=20.0)
+
+
+def test_output_rates_reach_the_layers_that_they_feed() -> None:
+    rates = {"in": 10.0, "one": 20.0}
     assert synapse_energy("one", rates=rates) == synapse_energy("one", rates=10.0)
     assert synapse_energy("two", rates=rates) == synapse_energy("two", rates=20.0)
 
 
+def test_rates_of_outputs_and_of_inputs_together_are_refused() -> None:
+    with pytest.raises(ScenarioError, match="rates and input_rates are both given"):
+        Scenario(rates=1.0, input_rates=1.0)
+
+
 def test_a_mapping_of_rates_does_not_follow_later_changes() -> None:
     rates = {"one": 10.0}
-    scenario = Scenario(rates=rates)
+    scenario = Scenario(input_rates=rates)
     rates["one"] = 99.0
     assert scenario.at("one").rate == 10.0
 
@@ -107,8 +136,13 @@ def test_a_missing_rate_is_an_error_that_says_how_to_give_one() -> None:
         synapse_energy("one")
 
 
-def test_a_missing_rate_of_one_layer_names_the_layer() -> None:
+def test_a_missing_input_rate_of_one_layer_names_the_layer() -> None:
     with pytest.raises(ScenarioError, match="'two'"):
+        synapse_energy("one", input_rates={"one": 10.0})
+
+
+def test_a_missing_output_rate_names_the_layer_and_what_feeds_it() -> None:
+    with pytest.raises(ScenarioError, match=r"layer 'one' .* the output rate of 'in', which feeds"):
         synapse_energy("one", rates={"one": 10.0})
 
 
@@ -128,6 +162,8 @@ def test_of_rates_for_layers_that_are_not_there_the_first_given_is_told() -> Non
 
 def test_one_rate_cannot_be_taken_from_many() -> None:
     with pytest.raises(ScenarioError, match=r"Scenario\.at"):
+        _ = Scenario(input_rates={"one": 1.0}).rate
+    with pytest.raises(ScenarioError, match="takes them along the edges"):
         _ = Scenario(rates={"one": 1.0}).rate
 
 

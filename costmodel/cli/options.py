@@ -14,7 +14,7 @@ from costmodel.cli.output import FORMATS, note
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.files import DIGIT_LIMIT, TOO_MANY_DIGITS
-from costmodel.scenario import Scenario
+from costmodel.scenario import ALL_OTHERS, Scenario
 from costmodel.tensor import as_shape
 from costmodel.units import parse_quantity
 
@@ -124,7 +124,14 @@ _OPTIONS: Final = (
     click.option(
         "--rate", "rates", multiple=True, metavar="[LAYER=]HZ",
         type=rate,
-        help="Mean firing rate in hertz, of all layers or of one. Repeatable.",
+        help="Mean firing rate in hertz of the output of all layers, or of one, the input of the "
+        "network included. Repeatable.",
+    ),
+    click.option(
+        "--input-rate", "input_rates", multiple=True, metavar="[LAYER=]HZ",
+        type=rate,
+        help="In place of --rate: mean firing rate in hertz of the incoming connections of all "
+        "layers, or of one. Repeatable.",
     ),
     click.option(
         "--timesteps", type=whole, default=1, metavar="N", show_default=True,
@@ -201,6 +208,7 @@ class Conditions:
 
     devices: tuple[str, ...] = field(converter=_split)
     rates: tuple[tuple[str | None, float], ...]
+    input_rates: tuple[tuple[str | None, float], ...]
     timesteps: int
     dt: float
     batch: int
@@ -236,7 +244,8 @@ class Conditions:
             batch=self.batch,
             timesteps=self.timesteps,
             dt=self.dt,
-            rates=self._rates(network),
+            rates=_rates(self.rates, "--rate"),
+            input_rates=_rates(self.input_rates, "--input-rate"),
             default_format=self.default_format,
             source_format=self.source_format,
             input_shapes=named_shapes(network, self.input_shapes),
@@ -252,18 +261,12 @@ class Conditions:
             changes[device][parameter] = value
         return changes
 
-    def _rates(self, network: Network) -> Rates | None:
-        if not self.rates:
-            return None
-        check_once([name or "for all layers" for name, _ in self.rates], "--rate")
-        named = {name: rate for name, rate in self.rates if name is not None}
-        general = [rate for name, rate in self.rates if name is None]
-        if not named:
-            return general[-1]
-        others = (
-            dict.fromkeys((layer.name for layer in network.layers), general[-1]) if general else {}
-        )
-        return {**others, **named}
+
+def _rates(given: Sequence[tuple[str | None, float]], option: str) -> Rates | None:
+    """One rate for all layers, or a mapping."""
+    check_once([name or "for all layers" for name, _ in given], option)
+    rates = {ALL_OTHERS if name is None else name: hertz for name, hertz in given}
+    return rates.get(ALL_OTHERS) if rates.keys() <= {ALL_OTHERS} else rates
 
 
 def device_of(found: Catalogue, name: str) -> Device:

@@ -159,7 +159,7 @@ class ReaderContract(Contract):
         def law(reading: Reading) -> None:
             with pytest.raises(CostModelError):
                 reading.reader.measure_rates(
-                    "no model", [], batch_size=1, progress=lambda _done, _all: None
+                    "no model", [], of="outputs", batch_size=1, progress=lambda _done, _all: None
                 )
 
     def test_importing_it_brings_no_framework(self, reading: Any) -> None:

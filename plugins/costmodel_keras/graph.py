@@ -522,11 +522,6 @@ def _class_facts(cls: type) -> tuple[str, tuple[str, ...], str | None]:
     return kinds[0], kinds[1:], model
 
 
-def live_view(model: Any) -> LayerView:
-    """The view of a live model."""
-    return LiveView(model)
-
-
 def _live(model: Any, name: str) -> ModelView:
     # Keras has no public name for its graph.
     belongs = set(map(id, chain.from_iterable(model._nodes_by_depth.values())))  # noqa: SLF001  # Keras has no public way

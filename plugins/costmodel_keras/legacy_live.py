@@ -24,6 +24,11 @@ def is_legacy(source: object) -> bool:
     return any(cls.__module__.endswith(_BASE) for cls in type(source).__mro__)
 
 
+def view_of(source: Any) -> LiveView:
+    """The view of a live layer or model of Keras 2 or 3."""
+    return LegacyView(source) if is_legacy(source) else LiveView(source)
+
+
 class LegacyView(LiveView):
     """A layer as a live object of Keras 2 has it, told in the words of Keras 3."""
 
@@ -112,7 +117,7 @@ def _call(view: LegacyView, index: int, node: Any) -> Call:
         view,
         tuple(map(_key, node.keras_inputs)),
         (),  # they are those that the sources gave, recorded there
-        tuple(tuple(tensor.shape)[1:] for tensor in _flat(node.outputs)),
+        tuple(tuple(tensor.shape)[1:] for tensor in flat(node.outputs)),
         node,
     )
 
@@ -122,14 +127,14 @@ def _key(tensor: Any) -> Key:
     return (id(layer), call), output
 
 
-def _flat(value: Any) -> Iterator[Any]:
+def flat(value: Any) -> Iterator[Any]:
     """The tensors of a structure, in the order of Keras."""
     if isinstance(value, Mapping):
         for name in sorted(value):
-            yield from _flat(value[name])
+            yield from flat(value[name])
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _flat(item)
+            yield from flat(item)
     elif value is not None:
         yield value
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import define, field, frozen
 
-from costmodel.errors import ReadError, ScenarioError, nearest
-from costmodel.network import topological_order
-from costmodel_keras import graph as graphs
+from costmodel.errors import ScenarioError, nearest
+from costmodel_keras.nodes import graph_of, has_graph, nodes, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,19 +20,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from costmodel.scenario import RatesOf
+    from costmodel_keras.nodes import Node, Numbers
+
 _NUMBERS: Final = "biuf"
 """The kinds of NumPy arrays that hold numbers: truth values, integers, floating point."""
 
 
 class CallRate(NamedTuple):
-    """The mean absolute input of one call of one layer, over all elements of all its inputs.
+    """The mean absolute input and output of one call of one layer.
 
-    `path` is the layer's name behind those of the models that it is in; `call` counts from 1.
+    Each is the mean over all elements of all its tensors, in hertz. `path` is the layer's name
+    behind those of the models that it is in; `call` counts from 1.
     """
 
     path: str
     call: int
-    hertz: float
+    inputs: float
+    outputs: float
     is_model: bool
 
     @property
@@ -41,16 +45,22 @@ class CallRate(NamedTuple):
         """The name under which the network has this call."""
         return self.path if self.call == 1 else f"{self.path}@{self.call}"
 
+    def hertz(self, of: RatesOf) -> float:
+        """The rate of the inputs or of the outputs."""
+        return self.outputs if of == "outputs" else self.inputs
+
 
 def measure(
     model: Any,
     examples: Any,
+    *,
+    of: RatesOf,
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
 ) -> Mapping[str, float]:
-    """Mean absolute input in hertz of every layer over `examples`, by its name in the network.
+    """Mean absolute output or input in hertz of every layer, by its name in the network.
 
-    A layer with several inputs has the mean over the elements of all of them.
+    A layer with several inputs or outputs has the mean over the elements of all of them.
 
     `examples` is an array, or a list of arrays or a mapping by input name, the examples along
     the first axis. `progress` is called after each batch with the examples done and their total.
@@ -60,8 +70,11 @@ def measure(
         ScenarioError: the examples do not fit the inputs, or are no finite numbers.
 
     """
-    found = measure_calls(model, examples, batch_size, progress)
-    return {rate.name: rate.hertz for rate in found if not rate.is_model}
+    found = [rate for rate in measure_calls(model, examples, batch_size, progress)
+             if not rate.is_model]  # fmt: skip
+    for rate in found:
+        check_finite(rate, of)
+    return {rate.name: rate.hertz(of) for rate in found}
 
 
 def measure_calls(
@@ -70,63 +83,44 @@ def measure_calls(
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[CallRate, ...]:
-    """The rate of every call, those of the models in the model among them; see `measure`."""
+    """The rates of every call, those of the models in the model among them; see `measure`.
+
+    A rate that is not finite is returned as it is.
+    """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         message = f"batch_size is {batch_size!r}; expected a whole number of 1 or more"
         raise ScenarioError(message)
     graph = _read(model)
     arrays = _arrays(examples, graph)
     total = len(arrays[0])
-    sums: dict[tuple[str, int, bool], float] = {}
+    sums: dict[tuple[str, int, bool], tuple[float, float]] = {}
     for start in range(0, total, batch_size):
         batch = [array[start : start + batch_size] for array in arrays]
-        for path, call, mean, is_model in _run(graph, batch):
-            key = (path, call, is_model)
-            sums[key] = sums.get(key, 0.0) + mean * len(batch[0])
+        count = len(batch[0])
+        for rate in _run(graph, batch):
+            key = (rate.path, rate.call, rate.is_model)
+            inputs, outputs = sums.get(key, (0.0, 0.0))
+            sums[key] = (inputs + rate.inputs * count, outputs + rate.outputs * count)
         if progress is not None:
             progress(min(start + batch_size, total), total)
-    return tuple(_finite(path, call, each / total, is_model)
-                 for (path, call, is_model), each in sums.items())  # fmt: skip
+    return tuple(
+        CallRate(path, call, inputs / total, outputs / total, is_model)
+        for (path, call, is_model), (inputs, outputs) in sums.items()
+    )
 
 
-def nodes(model: Any) -> list[Any]:
-    """Keras's node of every call in a live model, in the network's topological order.
+def check_finite(rate: CallRate, of: RatesOf) -> None:
+    """Check that a measured rate is finite.
 
     Raises:
-        ReadError: the model has no graph of layers.
+        ScenarioError: it is not.
 
     """
-    view = graphs.live_view(model)
-    if view.model() is None:
-        message = (
-            f"{view.name!r} is a {view.kind!r} without a graph of layers to run; "
-            "expected a Functional or Sequential model"
-        )
-        raise ReadError(message)
-    found = _nodes(_functional(model))
-    places = {id(tensor): place for place, node in enumerate(found) for tensor in node.outputs}
-    sources = {
-        place: [places[id(tensor)] for tensor in node.input_tensors]
-        for place, node in enumerate(found)
-    }
-    return [found[place] for place in topological_order(sources)]
-
-
-def _functional(model: Any) -> Any:
-    """The functional model itself, or the one inside a sequential model."""
-    return getattr(model, "_functional", None) or model
-
-
-def _nodes(functional: Any) -> list[Any]:
-    # Keras has no public name for its graph.
-    by_depth = functional._nodes_by_depth  # noqa: SLF001  # Keras has no public way
-    belongs = {id(node) for depth in by_depth.values() for node in depth}
-    return [
-        node
-        for layer in functional.operations
-        for node in layer._inbound_nodes  # noqa: SLF001  # Keras has no public way
-        if id(node) in belongs
-    ]
+    hertz = rate.hertz(of)
+    if not math.isfinite(hertz):
+        what = of.removesuffix("s")
+        message = f"on the example data the mean absolute {what} of layer {rate.name!r} is {hertz}"
+        raise ScenarioError(message)
 
 
 # ------------------------------------------------------------------ the graph to run
@@ -134,10 +128,9 @@ def _nodes(functional: Any) -> list[Any]:
 
 @frozen
 class _Call:
-    """One call: Keras's node, the graph in it if it is a model, and what is done after it."""
+    """One call, the graph in it if its layer is a model, and the tensors not needed after it."""
 
-    name: str
-    node: Any
+    node: Node
     model: _Graph | None
     done: tuple[int, ...]
 
@@ -150,36 +143,34 @@ class _Graph:
     input_names: tuple[str, ...]
     outputs: tuple[Any, ...]
     calls: tuple[_Call, ...]
+    numbers: Numbers
 
 
 def _read(model: Any) -> _Graph:
-    functional, ordered = _functional(model), nodes(model)
+    functional, ordered = graph_of(model), nodes(model)
     inputs, outputs = tuple(functional.inputs), tuple(functional.outputs)
     given = set(map(id, inputs))
-    names = {id(tensor): _name(node) for node in ordered for tensor in node.outputs}
+    names = {id(tensor): node.name for node in ordered for tensor in node.outputs}
     steps = [node for node in ordered if id(node.outputs[0]) not in given]
     last_use = {id(tensor): at for at, node in enumerate(steps) for tensor in _touched(node)}
     kept = set(map(id, outputs))
     calls = tuple(
         _Call(
-            _name(node), node, _inner(node.operation),
+            node, _inner(node.layer),
             tuple({id(t) for t in _touched(node) if last_use[id(t)] == at} - kept),
         )
         for at, node in enumerate(steps)
     )  # fmt: skip
-    return _Graph(inputs, tuple(names[id(tensor)] for tensor in inputs), outputs, calls)
+    input_names = tuple(names[id(tensor)] for tensor in inputs)
+    return _Graph(inputs, input_names, outputs, calls, numbers_of(model))
 
 
-def _name(node: Any) -> str:
-    return str(node.operation.name)
+def _touched(node: Node) -> list[Any]:
+    return [*node.inputs, *node.outputs]
 
 
-def _touched(node: Any) -> list[Any]:
-    return [*node.input_tensors, *node.outputs]
-
-
-def _inner(operation: Any) -> _Graph | None:
-    return None if graphs.live_view(operation).model() is None else _read(operation)
+def _inner(layer: Any) -> _Graph | None:
+    return _read(layer) if has_graph(layer) else None
 
 
 # ------------------------------------------------------------------ one batch
@@ -188,13 +179,14 @@ def _inner(operation: Any) -> _Graph | None:
 def _run(graph: _Graph, batch: Sequence[Any]) -> list[CallRate]:
     """The rates of all calls over one batch."""
     with _no_gradients():
-        running = _Running(sys.modules["keras"].ops)  # a live model has imported it
+        running = _Running(graph.numbers)
         values = [
-            running.ops.convert_to_tensor(array, dtype=tensor.dtype)
+            running.numbers.convert(array, tensor.dtype)
             for array, tensor in zip(batch, graph.inputs, strict=True)
         ]
         for name, value in zip(graph.input_names, values, strict=True):
-            running.note(name, [running.weigh(value)], is_model=False)
+            given = [running.weigh(value)]
+            running.note(name, running.begun(name), given, given, is_model=False)
         running.run(graph, values, "")
     return running.rates
 
@@ -215,7 +207,7 @@ class _Weight(NamedTuple):
 class _Running:
     """One batch on its way through a model, and the rates seen so far."""
 
-    ops: Any
+    numbers: Numbers
     rates: list[CallRate] = field(factory=list)
     counts: Counter[str] = field(factory=Counter)
 
@@ -224,44 +216,53 @@ class _Running:
         held = {id(tensor): value for tensor, value in zip(graph.inputs, values, strict=True)}
         weights = {tensor: self.weigh(value) for tensor, value in held.items()}
         for call in graph.calls:
-            taken = [weights[id(tensor)] for tensor in call.node.input_tensors]
-            self.note(f"{prefix}{call.name}", taken, is_model=call.model is not None)
-            made = self._call(call, held, prefix)
-            for tensor, value in zip(call.node.outputs, made, strict=True):
+            node, path = call.node, f"{prefix}{call.node.name}"
+            number = self.begun(path)
+            made = self._call(call, held, path)
+            for tensor, value in zip(node.outputs, made, strict=True):
                 held[id(tensor)], weights[id(tensor)] = value, self.weigh(value)
+            taken, given = (
+                [weights[id(tensor)] for tensor in tensors]
+                for tensors in (node.inputs, node.outputs)
+            )
+            self.note(path, number, taken, given, is_model=call.model is not None)
             # Activations of a whole batch fill the memory; none is kept longer than needed.
             for tensor in call.done:
                 held.pop(tensor, None)
         return [held[id(tensor)] for tensor in graph.outputs]
 
-    def note(self, path: str, taken: Sequence[_Weight], *, is_model: bool) -> None:
-        """Keep the rate of one call, given what it takes."""
+    def begun(self, path: str) -> int:
+        """The number of the call of a layer that begins now."""
         self.counts[path] += 1
-        size = sum(weight.size for weight in taken)
-        mean = math.fsum(weight.mean * weight.size for weight in taken) / max(1, size)
-        self.rates.append(CallRate(path, self.counts[path], mean, is_model))
+        return self.counts[path]
+
+    def note(
+        self,
+        path: str,
+        number: int,
+        taken: Sequence[_Weight],
+        given: Sequence[_Weight],
+        *,
+        is_model: bool,
+    ) -> None:
+        """Keep the rates of one call, from what enters and what leaves."""
+        self.rates.append(CallRate(path, number, _mean(taken), _mean(given), is_model))
 
     def weigh(self, value: Any) -> _Weight:
         """The mean absolute value of a tensor and its number of elements."""
-        mean = self.ops.mean(self.ops.absolute(self.ops.cast(value, "float32")))
-        return _Weight(float(mean), math.prod(value.shape))
+        return _Weight(self.numbers.mean_magnitude(value), math.prod(value.shape))
 
-    def _call(self, call: _Call, held: Mapping[int, Any], prefix: str) -> list[Any]:
-        node = call.node
-        if call.model is not None:
-            fed = [held[id(tensor)] for tensor in node.input_tensors]
-            return self.run(call.model, fed, f"{prefix}{call.name}/")
-        args, kwargs = node.arguments.fill_in(held)
-        made = node.operation(*args, **kwargs)
-        return list(sys.modules["keras"].tree.flatten(made))
+    def _call(self, call: _Call, held: Mapping[int, Any], path: str) -> list[Any]:
+        if call.model is None:
+            return call.node.run(held)
+        fed = [held[id(tensor)] for tensor in call.node.inputs]
+        return self.run(call.model, fed, f"{path}/")
 
 
-def _finite(path: str, call: int, mean: float, is_model: bool) -> CallRate:  # noqa: FBT001  # as in CallRate
-    rate = CallRate(path, call, mean, is_model)
-    if not math.isfinite(mean):
-        message = f"on the example data the mean absolute input of layer {rate.name!r} is {mean}"
-        raise ScenarioError(message)
-    return rate
+def _mean(weights: Sequence[_Weight]) -> float:
+    """The mean over the elements of several tensors."""
+    size = sum(weight.size for weight in weights)
+    return math.fsum(weight.mean * weight.size for weight in weights) / max(1, size)
 
 
 # ------------------------------------------------------------------ example data

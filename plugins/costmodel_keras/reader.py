@@ -34,13 +34,14 @@ from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Variables
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
-from costmodel_keras.legacy_live import LegacyView, is_legacy
+from costmodel_keras.legacy_live import view_of
 from costmodel_keras.opening import OpeningError, is_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from costmodel.layer import LayerRules
+    from costmodel.scenario import RatesOf
     from costmodel_keras.graph import Call, Key, LayerView, ModelView
 
 CALL_LIMIT = 4 * LAYER_LIMIT
@@ -96,19 +97,17 @@ class KerasReader(Reader):
         source: Any,
         examples: Any,
         *,
+        of: RatesOf,
         batch_size: int,
         progress: Callable[[int, int], None],
     ) -> Mapping[str, float]:
-        """Mean absolute input of every layer of a live model over `examples`."""
+        """Mean absolute output or input of every layer of a live model over `examples`."""
         from costmodel_keras.rates import measure  # noqa: PLC0415  # brings NumPy
 
         if isinstance(source, str | Path):
             message = "example data needs a live model, not a file: load it with Keras first"
             raise ReadError(message)
-        if is_legacy(source):
-            message = "example data runs through models of Keras 3; this one is of Keras 2"
-            raise ReadError(message)
-        return measure(source, examples, batch_size, progress)
+        return measure(source, examples, of=of, batch_size=batch_size, progress=progress)
 
 
 def _view(source: object, rules: LayerRules) -> LayerView:
@@ -116,7 +115,7 @@ def _view(source: object, rules: LayerRules) -> LayerView:
         return _config_view(files.json_values(source, "JSON text"), "JSON text", rules)
     if isinstance(source, str | Path):
         return _config_view(archive.load_file(Path(source)), str(source), rules)
-    return LegacyView(source) if is_legacy(source) else graph.live_view(source)
+    return view_of(source)
 
 
 def _config_view(config: Any, where: str, rules: LayerRules) -> LayerView:

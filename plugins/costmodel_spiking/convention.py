@@ -115,7 +115,8 @@ def _size_of_timestep(shape: Shape) -> int:
 def _size(shape: Shape) -> int:
     if None in shape:
         message = (
-            f"an axis other than time (the first) is undefined in {show_shape(shape)}; "
+            f"an axis other than time (the first) is undefined in {show_shape(shape)} "
+            f"(output shape {shape} contains undefined elements); "
             "build the model with its length, or bind it with Scenario(input_shapes={...})"
         )
         raise UndefinedAxisError(message)

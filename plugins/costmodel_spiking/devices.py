@@ -67,7 +67,10 @@ class Devices(MutableMapping[str, Mapping[str, Any]]):
             return self._parent.device(name)
         if name in BUILT_IN:
             return catalogues.installed().device(name)
-        hint = "add it with ModelEnergy.register_device; costmodel.estimate prices on all others"
+        hint = (
+            f"Energy specs unknown for device {str(name)!r:.80}; "
+            "add them with ModelEnergy.register_device, or price with costmodel.estimate"
+        )
         raise UnknownModelEnergyNameError(str(name), self, "device of ModelEnergy", hint)
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:

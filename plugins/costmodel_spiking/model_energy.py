@@ -1,4 +1,4 @@
-"""`ModelEnergy`: a drop-in for KerasSpiking's class of that name, for Keras 3 models."""
+"""`ModelEnergy`: a drop-in for KerasSpiking's class of that name, for Keras 2 and 3."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections import ChainMap
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, Final
 
-from attrs import asdict
+from attrs import asdict, evolve
 
 from costmodel.errors import UnpricedWarning
 from costmodel.operators import Unpriced
 from costmodel.scenario import Scenario
 from costmodel_keras import rates
+from costmodel_keras.nodes import Node, layers_of, node_of, nodes
 from costmodel_spiking import summary
 from costmodel_spiking.convention import Stats
 from costmodel_spiking.counting import Call, Counter, StatsFunction, only_node
@@ -30,7 +31,7 @@ class ModelEnergy:
     """What a live Keras model costs by KerasSpiking's counts, in joules per inference.
 
     Args:
-        model: a built Functional or Sequential model.
+        model: a built Functional or Sequential model of Keras 2 (`tf_keras`) or 3.
         example_data: an array, or a list of arrays or a mapping by input name, the examples
             along the first axis: firing rates are measured on it. Devices that spike need it.
 
@@ -74,8 +75,8 @@ class ModelEnergy:
         """
         if self._layer_rates is None:
             message = (
-                "firing rates are known from example data only; "
-                "make the ModelEnergy with example_data=..."
+                "firing rates are measured on example data, so example_data must be given: "
+                "ModelEnergy(model, example_data=...)"
             )
             raise NoExampleDataError(message)
         return self._layer_rates
@@ -97,7 +98,7 @@ class ModelEnergy:
         chosen = self.devices.device(device)
         rate = self.layer_rates[layer] if is_spiking(chosen) else None
         step = DEFAULT_DT if dt is None else dt
-        scenario = Scenario(timesteps=timesteps_per_inference, dt=step, rates=rate)
+        scenario = Scenario(timesteps=timesteps_per_inference, dt=step, input_rates=rate)
         counts = self.layer_stats[layer]
         parts = (Stats(connections=counts["connections"]), Stats(neurons=counts["neurons"]))
         synop, neuron = (
@@ -165,6 +166,8 @@ class ModelEnergy:
             DeviceFiguresError: an energy that is negative or no finite number.
 
         """  # fmt: skip
+        if name in cls.devices:
+            warnings.warn(f"Device {name!r} already registered. Overwriting it.", stacklevel=2)
         cls.devices[name] = {
             "spiking": spiking,
             "energy_per_synop": energy_per_synop,
@@ -175,11 +178,15 @@ class ModelEnergy:
     def register_layer(cls, layer_class: type) -> Callable[[StatsFunction], StatsFunction]:
         """Decorate a function that counts calls of `layer_class` and its subclasses.
 
-        It gets the layer and the node of the call, and returns a mapping with any of
-        `connections` (default 0), `neurons` (0) and `spiking` (True).
+        It gets the node of the call, or the layer and the node if it takes two arguments, and
+        returns a mapping with any of `connections` (default 0), `neurons` (0) and `spiking`
+        (True). `node.layer` is the layer.
         """
 
         def register(function: StatsFunction) -> StatsFunction:
+            if Counter(cls._registered).knows(layer_class):
+                name = layer_class.__name__
+                warnings.warn(f"Layer {name!r} already registered. Overwriting it.", stacklevel=2)
             cls._registered[layer_class] = function
             return function
 
@@ -197,20 +204,21 @@ class ModelEnergy:
             UndefinedAxisError: an axis other than the batch and time is open.
 
         """
-        stats = cls._count(layer, only_node(layer) if node is None else node)
+        call = only_node(layer) if node is None else evolve(node_of(node), layer=layer)
+        stats = cls._count(call)
         if isinstance(stats, Unpriced):
             _warn_uncounted([layer], 3)
             return asdict(Stats())
         return asdict(stats)
 
     @classmethod
-    def _count(cls, layer: Any, node: Any) -> Stats | Unpriced:
-        return Counter(cls._registered).count(layer, Call.of(node))
+    def _count(cls, node: Node) -> Stats | Unpriced:
+        return Counter(cls._registered).count(Call.of(node))
 
     def _count_layers(self) -> None:
         uncounted = []
         for layer, calls in _calls(self.model).items():
-            found = [self._count(layer, node) for node in calls]
+            found = [self._count(node) for node in calls]
             counted = [stats for stats in found if isinstance(stats, Stats)]
             if len(counted) < len(found):
                 uncounted.append(layer)
@@ -237,28 +245,25 @@ class ModelEnergy:
     def _measure(self, example_data: Any) -> dict[Any, float]:
         sums: dict[str, float] = {}
         for rate in rates.measure_calls(self.model, example_data):
-            sums[rate.path] = sums.get(rate.path, 0.0) + rate.hertz
+            rates.check_finite(rate, "inputs")
+            sums[rate.path] = sums.get(rate.path, 0.0) + rate.inputs
         return {layer: sums[layer.name] for layer in self.layer_stats}
 
 
 def _check_model(model: Any) -> None:
     if not hasattr(model, "layers") or isinstance(model, type):
         message = (
-            f"model is {model!r:.80}; expected a built Functional or Sequential model of Keras 3"
+            f"model is {model!r:.80}; expected a built Functional or Sequential model of Keras"
         )
         raise NoModelError(message)
 
 
-def _calls(model: Any) -> dict[Any, list[Any]]:
-    """Keras's nodes of every layer, in the order of the model's layers."""
-    by_layer: dict[int, list[Any]] = {}
-    for node in rates.nodes(model):
-        by_layer.setdefault(id(node.operation), []).append(node)
-    # A sequential model does not count its input as a layer. A functional one leaves the
-    # operations that are no layers out of `layers`; here they are seen, and warned about.
-    is_sequential = hasattr(model, "_functional")
-    layers = model.layers if is_sequential else model.operations
-    return {layer: by_layer[id(layer)] for layer in layers}
+def _calls(model: Any) -> dict[Any, list[Node]]:
+    """The calls of every layer, in the order of the model's layers."""
+    by_layer: dict[int, list[Node]] = {}
+    for node in nodes(model):
+        by_layer.setdefault(id(node.layer), []).append(node)
+    return {layer: by_layer[id(layer)] for layer in layers_of(model)}
 
 
 def _warn_uncounted(layers: Sequence[Any], stacklevel: int) -> None:
@@ -266,7 +271,9 @@ def _warn_uncounted(layers: Sequence[Any], stacklevel: int) -> None:
     for layer in layers:
         by_class.setdefault(type(layer).__name__, []).append(layer.name)
     listed = "; ".join(f"{cls} ({summary.some(names)})" for cls, names in by_class.items())
+    classes = ", ".join(map(repr, by_class))
     message = (
+        f"Cannot compute stats for layer of type {classes}: "
         f"KerasSpiking's convention has no rule for {listed}: counted as 0 connections and "
         "0 neurons; add one with ModelEnergy.register_layer, or count all of it with "
         "costmodel.estimate"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from costmodel_keras.nodes import node_of
 from costmodel_spiking.devices import is_spiking
 from costmodel_spiking.errors import NoColumnsError, UnknownModelEnergyNameError
 
@@ -105,7 +106,8 @@ def fit(natural: Sequence[int], is_name: Sequence[bool], line_length: int) -> li
 
 def output_shape(layer: Any) -> str:
     """The shape of what a layer gives: in brackets for an input, `multiple` if its calls differ."""
-    found = {tuple(tuple(tensor.shape) for tensor in node.outputs) for node in layer._inbound_nodes}  # noqa: SLF001  # Keras has no public name for it
+    calls = map(node_of, layer._inbound_nodes)  # noqa: SLF001  # Keras has no public name for it
+    found = {tuple(tuple(tensor.shape) for tensor in call.outputs) for call in calls}
     if len(found) != 1:
         return "multiple"
     shapes = list(found.pop())
@@ -128,7 +130,8 @@ def _column(energy: ModelEnergy, name: str, conditions: Conditions) -> _Column:
         return _Column(heading, lambda layer: show(energy, layer))
     sort, _, device = name.partition(" ")
     if sort not in _ENERGIES or not device:
-        raise UnknownModelEnergyNameError(name, _known(energy), "column")
+        hint = f"Unknown column type {name!r:.80}; expected {_listed(energy)}"
+        raise UnknownModelEnergyNameError(name, _known(energy), "column", hint)
     energy.devices.device(device)
     title, choose = _ENERGIES[sort]
 
@@ -174,13 +177,13 @@ def _totals(energy: ModelEnergy, columns: Sequence[str], conditions: Conditions)
 
 
 def _remarks(energy: ModelEnergy, columns: Sequence[str]) -> list[str]:
-    remarks = ["* Rough figures: no static power, no memory, no input and output."]
+    remarks = ["* These are estimates only: no static power, no memory, no input and output."]
     spiking = [name for name in _devices(columns) if is_spiking(energy.devices.device(name))]
     silent = [layer.name for layer, stats in energy.layer_stats.items() if not stats["spiking"]]
     if spiking and silent:
         remarks.append(
-            f"* Non-spiking activations priced on {', '.join(spiking)} as if they were spiking "
-            f"neurons: {some(silent)}."
+            f"* This model contains non-spiking activations, priced on {', '.join(spiking)} as if "
+            f"they were spiking neurons: {some(silent)}."
         )
     if energy.uncounted:
         names = [layer.name for layer in energy.uncounted]

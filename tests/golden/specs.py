@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,11 @@ def cases(file: str) -> list[Case]:
     return found
 
 
-def build(spec: Mapping[str, Any], modules: Sequence[ModuleType] = ()) -> Any:
-    """The Keras model of a spec; layer types are those of keras.layers, then of `modules`."""
-    import keras  # noqa: PLC0415  # seconds, so only where a model is built
-
+def build(
+    spec: Mapping[str, Any], modules: Sequence[ModuleType] = (), package: str = "keras"
+) -> Any:
+    """The model of a spec; layer types are those of `package`.layers, then of `modules`."""
+    keras: Any = import_module(package)  # seconds, so only where a model is built
     homes = (keras.layers, *modules)
     tensors = {
         entry["name"]: keras.Input(tuple(entry["shape"]), name=entry["name"])

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SEEDS = cases("kerasspiking_seed_models.json")
 CASES = [*SEEDS, *cases("kerasspiking_float.json")]
+PACKAGES = ("keras", "tf_keras")
+"""Keras 3 and Keras 2: every case runs on a live model of each."""
+
 SPIKING = ("loihi", "spinnaker", "spinnaker2")
 
 EXACT = 1e-12
@@ -50,9 +53,14 @@ class Golden:
         assert not layers
 
 
+@pytest.fixture(scope="module", params=PACKAGES)
+def package(request: pytest.FixtureRequest) -> str:
+    return str(pytest.importorskip(request.param).__name__)
+
+
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case["name"])
-def golden(request: pytest.FixtureRequest) -> Golden:
-    case, model = request.param, build(request.param["spec"])
+def golden(request: pytest.FixtureRequest, package: str) -> Golden:
+    case, model = request.param, build(request.param["spec"], package=package)
     examples = None
     if example := case["example"]:
         examples = np.full(example["shape"], example["fill"], dtype="float32")
@@ -93,9 +101,11 @@ def test_total_energies_agree(golden: Golden) -> None:
 def test_an_estimate_by_the_convention_agrees(golden: Golden) -> None:
     expected = golden.case["expected"]["total"]
     is_run = golden.examples is not None
-    rates = costmodel.measure_rates(golden.model, golden.examples) if is_run else None
+    rates = None
+    if is_run:
+        rates = costmodel.measure_rates(golden.model, golden.examples, of="inputs")
     scenario = Scenario(
-        timesteps=golden.case["timesteps_per_inference"], dt=golden.case["dt"], rates=rates
+        timesteps=golden.case["timesteps_per_inference"], dt=golden.case["dt"], input_rates=rates
     )
     estimate = costmodel.estimate(
         golden.model,

@@ -10,7 +10,9 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 import pytest
+from figures import near
 from keras2_networks import NETWORKS
 from worlds import CATALOGUE, HOUSE, world
 
@@ -383,8 +385,16 @@ def test_a_file_that_takes_too_long_is_given_up(
         network(path)
 
 
-def test_rates_of_a_model_of_keras_2_are_not_measured() -> None:
-    tf_keras = pytest.importorskip("tf_keras")
-    model = NETWORKS["perceptron"](tf_keras)
-    with pytest.raises(ReadError, match="this one is of Keras 2"):
-        measure_rates(model, [[0.0] * 6], catalogue=CATALOGUE)
+@pytest.mark.parametrize("of", ["outputs", "inputs"])
+# TensorFlow has no convolution with channels first on a processor.
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "channels_first"])
+def test_rates_of_a_live_model_are_those_of_the_same_model_of_keras_3(name: str, of: Any) -> None:
+    models = [NETWORKS[name](package) for package in (pytest.importorskip("tf_keras"), keras)]
+    found = []
+    for model in models:
+        model.set_weights([np.full_like(weight, 0.1) for weight in model.get_weights()])
+        shapes = [(2, *(length or 3 for length in each.shape[1:])) for each in model.inputs]
+        examples = [np.arange(float(np.prod(shape))).reshape(shape) % 4 for shape in shapes]
+        found.append(measure_rates(model, examples, of=of, catalogue=CATALOGUE))
+        assert set(found[-1]) == {layer.name for layer in network(model).layers}
+    assert list(found[0].values()) == near(list(found[1].values()), rel=1e-5)

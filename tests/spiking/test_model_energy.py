@@ -268,7 +268,9 @@ def test_a_device_may_be_set_as_an_item(own: type[ModelEnergy], dense: Any) -> N
 
 
 def test_a_registered_device_replaces_one_of_its_name(own: type[ModelEnergy], dense: Any) -> None:
-    own.register_device("cpu", 1.0, 0.0, spiking=False)
+    with pytest.warns(UserWarning, match="Device 'cpu' already registered") as caught:
+        own.register_device("cpu", 1.0, 0.0, spiking=False)
+    assert caught[0].filename == __file__
     assert own(dense).total_energy("cpu") == 15.0
     assert ModelEnergy(dense).total_energy("cpu") == near(20 * 8.6e-9)
 
@@ -322,7 +324,8 @@ def test_a_registered_layer_goes_for_its_subclasses_and_before_the_convention(
     class Mine(layers.Dense):
         pass
 
-    own.register_layer(layers.Dense)(lambda *_: {"connections": 7})
+    with pytest.warns(UserWarning, match="Layer 'Dense' already registered"):
+        own.register_layer(layers.Dense)(lambda *_: {"connections": 7})
     assert [step["connections"] for step in _stats(own, Mine(5))] == [0, 7]
     own.register_layer(Mine)(lambda *_: {"connections": 8})
     assert [step["connections"] for step in _stats(own, Mine(5))] == [0, 8]
@@ -349,11 +352,34 @@ def test_a_registered_layer_leaves_the_catalogue_alone(own: type[ModelEnergy]) -
 
 
 BAD_STATS = [
-    ({"connection": 3}, "'connection' is none of connections, neurons, spiking"),
+    ({"connection": 3}, "invalid stat 'connection'; expected connections, neurons, spiking"),
     ({"neurons": 1.5}, "neurons is 1.5; expected a whole number"),
     ({"neurons": -1}, "neurons is -1; expected a whole number"),
     (None, "returned None"),
 ]
+
+
+def test_a_function_that_takes_one_argument_gets_the_node_alone(own: type[ModelEnergy]) -> None:
+    @own.register_layer(layers.Softmax)
+    def count(node: Any, scale: int = 2, **_: Any) -> dict[str, Any]:
+        assert node.layer.name == "last"
+        return {"connections": scale * node.output_shapes[-1]}
+
+    softmax = layers.Softmax(name="last")
+    assert own(model(softmax)).layer_stats[softmax]["connections"] == 6
+
+
+def test_a_layer_may_be_registered_twice_with_a_warning(own: type[ModelEnergy]) -> None:
+    own.register_layer(layers.Softmax)(lambda *_: {"connections": 1})
+    with pytest.warns(UserWarning, match="Layer 'Softmax' already registered") as caught:
+        own.register_layer(layers.Softmax)(lambda *_: {"connections": 2})
+    assert caught[0].filename == __file__
+    assert [step["connections"] for step in _stats(own, layers.Softmax())] == [0, 2]
+
+
+def test_something_that_is_not_a_layer_has_no_statistics() -> None:
+    with pytest.raises(ValueError, match="Cannot compute stats for layer of type 'object'"):
+        ModelEnergy.compute_layer_stats(object())
 
 
 @pytest.mark.parametrize(("returned", "message"), BAD_STATS)

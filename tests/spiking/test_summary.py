@@ -95,7 +95,10 @@ def test_a_column_that_is_cut_keeps_its_beginning(energy: ModelEnergy) -> None:
 def test_activations_that_do_not_spike_are_remarked_on_for_devices_that_do(
     energy: ModelEnergy,
 ) -> None:
-    remark = "* Non-spiking activations priced on loihi as if they were spiking neurons: dense."
+    remark = (
+        "* This model contains non-spiking activations, priced on loihi as if they were spiking "
+        "neurons: dense."
+    )
     assert remark in energy.summary_string(("name", "energy loihi", "energy cpu")).splitlines()
     assert remark not in energy.summary_string(("name", "energy cpu"))
     assert remark not in energy.summary_string(("energy loihi",), print_warnings=False)

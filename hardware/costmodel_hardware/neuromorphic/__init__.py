@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import frozen
 
@@ -21,12 +21,16 @@ from costmodel.operators import (
 )
 from costmodel.scenario import Scenario
 
+_RATES: Final = {"outputs": "source firing rate", "inputs": "input firing rate"}
+"""What a rate is called in an explanation, by what it was given for."""
+
 
 @frozen
 class EventDriven(Device):
     """An energy for every synaptic event and for every neuron in every timestep.
 
-    A connection sees `rate x dt x timesteps` spikes; a spike is sent once for each input
+    A connection sees `rate x dt x timesteps` spikes, at the output rate of its source or at the
+    input rate of its layer, whichever is given; a spike is sent once for each input
     element, and travels one hop for each synaptic event where hops have a price.
     """
 
@@ -74,7 +78,9 @@ class EventDriven(Device):
         return Free("no synapse and no neuron; routing is part of the wiring")
 
     def _connections(self, operator: Operator, count: int, scenario: Scenario) -> Outcome:
-        spikes = _spikes(scenario.rate, scenario.dt, scenario.timesteps, scenario.batch)
+        label = _RATES[scenario.rates_of]
+        steps = (scenario.dt, scenario.timesteps, scenario.batch)
+        spikes = _spikes(label, scenario.rate, *steps)
         events = (Factor("connections", count), *spikes)
         charges = [Charge("synapse", self.energy_per_synaptic_operation, events)]
         if self.energy_per_spike_hop is not None:
@@ -83,16 +89,17 @@ class EventDriven(Device):
             if not operator.inputs:
                 return Unpriced("the operator names no inputs, so its spikes cannot be counted")
             senders = sum(tensor.size for tensor in operator.inputs)
-            sent = (Factor("input elements", senders), *spikes)
+            rate = scenario.spike_rate(operator.inputs)
+            sent = (Factor("input elements", senders), *_spikes(label, rate, *steps))
             charges.append(Charge("inputs", self.energy_per_spike, sent))
         return Cost(tuple(charges))
 
 
 @lru_cache
-def _spikes(rate: float, dt: float, timesteps: int, batch: int) -> tuple[Factor, ...]:
+def _spikes(label: str, rate: float, dt: float, timesteps: int, batch: int) -> tuple[Factor, ...]:
     """Spikes that a connection sees: conditions are few, and operators many."""
     return (
-        Factor("firing rate", rate, "Hz"),
+        Factor(label, rate, "Hz"),
         Factor("dt", dt, "s"),
         Factor("timesteps", timesteps),
         *_examples(batch),
