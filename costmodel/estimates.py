@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import define, field, frozen
 
 from costmodel import catalogue as catalogues
-from costmodel import rendering
+from costmodel import rendering, timing
 from costmodel.bills import Answer, Bill, Coverage, Item, Line
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost, Device, checked
@@ -198,11 +198,14 @@ def lower(
 
     Raises:
         ShapeError: an axis is open that the scenario does not bind.
+        ScenarioError: the network has a time axis of its own beside the timesteps.
 
     """
     scenario = scenario or Scenario()
     bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
-    return (convention or Convention()).lower(bound, scenario)
+    rules = convention or Convention()
+    timing.check(bound, scenario, rules)
+    return rules.lower(bound, scenario)
 
 
 def price(
@@ -212,7 +215,8 @@ def price(
     convention: Convention | None = None,
 ) -> Bill:
     """The price of lowered work on one device."""
-    scenario, convention = scenario or Scenario(), convention or Convention()
+    convention = convention or Convention()
+    scenario = timing.of_one_pricing(scenario or Scenario(), convention)
     lowered = tuple(lowered)  # kept, so that no work takes the identity of another
     known: dict[tuple[int, Rates | None], Answer] = {}
     by_layer = isinstance(scenario.rates, Mapping)

@@ -181,7 +181,8 @@ def conditions(scenario: Scenario) -> str:
     rates = scenario.rates
     steps = f"{scenario.timesteps} timestep{'s' if scenario.timesteps > 1 else ''}"
     duration = format_quantity(scenario.dt, "s")
-    given = [f"one batch of {scenario.batch}", f"{steps} of {duration}"]
+    axis = "" if scenario.time_axis is None else f" along input axis {scenario.time_axis}"
+    given = [f"one batch of {scenario.batch}", f"{steps} of {duration}{axis}"]
     if rates is not None:
         given.append(f"{rates:g} Hz" if isinstance(rates, float) else "rates")
     if scenario.default_format != FLOAT32:
@@ -336,6 +337,7 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     return {
         "batch": scenario.batch,
         "timesteps": scenario.timesteps,
+        "time_axis": scenario.time_axis,
         "dt_seconds": scenario.dt,
         "rates_hertz": dict(rates) if isinstance(rates, Mapping) else rates,
         "default_format": str(scenario.default_format),

@@ -38,6 +38,15 @@ def _positive(_: Any, attribute: Any, value: Any) -> None:
         raise ScenarioError(message)
 
 
+def _axis(_: Any, attribute: Any, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        message = (
+            f"{attribute.name} is {value!r:.80}; expected an axis of the inputs, "
+            "counted from 0 after the batch"
+        )
+        raise ScenarioError(message)
+
+
 def _is_number(value: Any) -> bool:
     is_real = isinstance(value, int | float) and not isinstance(value, bool)
     try:
@@ -96,7 +105,9 @@ class Scenario:
     """The conditions of one inference.
 
     `timesteps` of `dt` seconds each and firing `rates` in hertz matter to event-driven
-    devices; `input_shapes` (without the batch axis) bind the open axes of a network. What the
+    devices; `time_axis` is the axis of the network's inputs, 0 after the batch, that holds the
+    timesteps, where the network has one of its own: its work then is that of all timesteps.
+    `input_shapes` (without the batch axis) bind the open axes of a network. What the
     network does not declare is in `default_format`, its inputs in `source_format` if given;
     both take a format or its text, such as `int8`, `fixed<8,3>` or `float16`.
 
@@ -107,6 +118,7 @@ class Scenario:
 
     batch: int = field(default=1, validator=_whole)
     timesteps: int = field(default=1, validator=_whole)
+    time_axis: int | None = field(default=None, validator=_axis)
     dt: float = field(default=0.001, validator=_positive)
     rates: Rates | None = field(default=None, converter=_rates)
     default_format: NumericFormat = field(default=FLOAT32, converter=_format)

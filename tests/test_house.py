@@ -47,6 +47,7 @@ STAIR = [
     "devices",
     "formats",
     "convention",
+    "timing",
     "hookspecs",
     "requirements",
     "plugins",

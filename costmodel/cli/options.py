@@ -110,6 +110,11 @@ _OPTIONS: Final = (
         help="Timesteps of one inference.",
     ),
     click.option(
+        "--time-axis", type=int, metavar="AXIS",
+        help="Axis of the network's inputs that holds the timesteps, 0 for the first after the "
+        "batch. Needed where the network runs over time itself.",
+    ),
+    click.option(
         "--dt", type=seconds, default=0.001, metavar="SECONDS",
         show_default=True, help="Length of a timestep: 0.001 or '1 ms'.",
     ),
@@ -181,6 +186,7 @@ class Conditions:
     devices: tuple[str, ...] = field(converter=_split)
     rates: tuple[tuple[str | None, float], ...]
     timesteps: int
+    time_axis: int | None
     dt: float
     batch: int
     input_shapes: tuple[tuple[str | None, Shape], ...]
@@ -214,6 +220,7 @@ class Conditions:
         return Scenario(
             batch=self.batch,
             timesteps=self.timesteps,
+            time_axis=self.time_axis,
             dt=self.dt,
             rates=self._rates(network),
             default_format=self.default_format,
