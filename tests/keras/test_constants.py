@@ -12,6 +12,11 @@ from worlds import CATALOGUE
 
 from costmodel import read
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's own
+    pytest.mark.filterwarnings("ignore:You are saving your model:UserWarning"),
+]
+
 ROWS = np.ones((6, 8), "float32")
 
 
@@ -51,7 +56,6 @@ MODELS = {
 
 @pytest.mark.parametrize("source", ["live", "keras", "h5", "config", "network"])
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.filterwarnings("ignore:You are saving your model:UserWarning")
 def test_constants_of_functions_are_no_parameters(name: str, source: str, tmp_path: Any) -> None:
     model = MODELS[name]()
     given: Any = model

@@ -13,6 +13,11 @@ from worlds import CATALOGUE
 from costmodel import Free, estimate, read
 from costmodel.layer import UnknownLayer, work_of
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's own
+    pytest.mark.filterwarnings("ignore:You are saving your model:UserWarning"),
+]
+
 
 class Passing(layers.Layer):
     """Returns its input."""
@@ -106,7 +111,6 @@ def test_the_rows_of_a_layer_that_is_called_twice_have_names_of_their_own() -> N
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
-@pytest.mark.filterwarnings("ignore:You are saving your model:UserWarning")
 def test_in_a_file_a_layer_that_returns_its_input_has_a_row_without_a_price(
     ending: str, tmp_path: Any
 ) -> None:
@@ -118,7 +122,6 @@ def test_in_a_file_a_layer_that_returns_its_input_has_a_row_without_a_price(
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
-@pytest.mark.filterwarnings("ignore:You are saving your model:UserWarning")
 def test_in_a_file_a_model_without_layers_has_a_free_row(ending: str, tmp_path: Any) -> None:
     path = tmp_path / f"model.{ending}"
     between(empty_model()).save(path)
