@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ class Recorder:
         """Record the calls of all layers in `layer`."""
         parts = [each for each in layer._flatten_layers() if each is not layer]  # noqa: SLF001  # no public name
         for each in (layer, *parts):
-            self._know(list(vars(each).values()))
+            self._know(_held(each))
         for each in parts:
             vars(each)[_CALL] = self._recording(each, each.call)
         try:
@@ -109,9 +109,8 @@ class Recorder:
         self.results.append(Result(path, layer, shape))
         self._know([value])
 
-    def _know(self, values: Sequence[Any]) -> None:
-        for value in self.keras.tree.flatten(values):
-            self._known[id(value)] = value
+    def _know(self, values: Iterable[Any]) -> None:
+        self._known.update((id(value), value) for value in values)
 
     def _is_concrete(self, value: Any) -> bool:
         """Whether it is an array of the backend, neither symbolic nor a weight."""
@@ -125,3 +124,14 @@ class Recorder:
             return True
         in_scope: bool = sys.modules[_BACKEND].in_symbolic_scope()
         return in_scope
+
+
+def _held(layer: Any) -> list[Any]:
+    """What a layer holds as an attribute, alone or in a list or mapping."""
+    held = list(vars(layer).values())
+    for value in tuple(held):
+        if isinstance(value, Mapping):
+            held += value.values()
+        elif isinstance(value, list | tuple):
+            held += value
+    return held

@@ -440,7 +440,7 @@ def weights_of(layer: Any) -> Mapping[int, tuple[str, Shape]]:
     """The weights of a layer and of all that it holds, by identity: path and shape."""
     found: dict[int, tuple[str, Shape]] = {}
     named: Counter[str] = Counter()
-    for weight in layer.weights:
+    for weight in getattr(layer, "weights", ()):
         if id(weight) not in found:
             path = str(getattr(weight, "path", None) or weight.name)  # Keras 2 knows no paths
             named[path] += 1

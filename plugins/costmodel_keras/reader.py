@@ -531,8 +531,7 @@ def _weights_of(view: LayerView) -> Iterable[int]:
     shown: Any = view
     while isinstance(shown, graph.StepView):
         shown = shown.held
-    is_live = isinstance(shown, graph.LiveView) and hasattr(shown.layer, "weights")
-    return opening.weights_of(shown.layer) if is_live else ()
+    return opening.weights_of(shown.layer) if isinstance(shown, graph.LiveView) else ()
 
 
 def _nothing(settings: Mapping[str, Any]) -> None:
