@@ -160,7 +160,8 @@ class Bill:
         covered = [line for line in self.lines if not line.unpriced]
         whole = all(item.operator or not _is_unpriced(item) for x in self.lines for item in x.items)
         counted = all(line.layer.is_counted for line in self.lines)
-        shaped = all(line.layer.outputs for line in self.lines)
+        # A free row without outputs, such as weights of a model, gives nothing.
+        shaped = all(line.layer.outputs or line.free for line in self.lines)
         return Coverage(
             layers=Share(len(covered), len(self.lines)),
             operators=Share(

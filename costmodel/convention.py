@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
 
@@ -50,6 +50,9 @@ class Convention:
 
     A subclass replaces `work` to count otherwise, or `price` to charge otherwise.
     """
+
+    counts_one_timestep: ClassVar[bool] = False
+    """Whether it counts one timestep, also of a network that has a time axis of its own."""
 
     name: str = "costmodel"
     title: str = "the true count of what an inference computes"

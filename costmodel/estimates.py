@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from costmodel import catalogue as catalogues
-from costmodel import rendering
+from costmodel import rendering, timing
 from costmodel.activity import Activity, Conditions, with_sources
 from costmodel.bills import Answer, Bill, Coverage, Item, Line
 from costmodel.convention import Convention, LoweredLayer
@@ -217,11 +217,14 @@ def lower(
 
     Raises:
         ShapeError: an axis is open that the scenario does not bind.
+        ScenarioError: the network has a time axis of its own beside the timesteps.
 
     """
     scenario = scenario or Scenario()
     bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
-    return with_sources(bound, (convention or Convention()).lower(bound, scenario))
+    rules = convention or Convention()
+    timing.check(bound, scenario, rules)
+    return with_sources(bound, rules.lower(bound, scenario))
 
 
 def price(
@@ -231,7 +234,8 @@ def price(
     convention: Convention | None = None,
 ) -> Bill:
     """The price of lowered work on one device."""
-    scenario, convention = scenario or Scenario(), convention or Convention()
+    convention = convention or Convention()
+    scenario = timing.of_one_pricing(scenario or Scenario(), convention)
     lowered = tuple(lowered)  # kept, so that no work takes the identity of another
     known: dict[tuple[int, object], Answer] = {}
     by_layer = any(isinstance(each, Mapping) for each in (scenario.rates, scenario.input_rates))

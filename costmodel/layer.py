@@ -154,6 +154,11 @@ class Layer:
         return None
 
     @property
+    def steps_along(self) -> int | None:
+        """The axis of the first input whose steps it takes one after the other, as time."""
+        return None
+
+    @property
     def is_counted(self) -> bool:
         """Whether its parameters and operations are known, if it has any."""
         return True

@@ -192,7 +192,8 @@ def conditions(scenario: Scenario) -> str:
     """The conditions that change a number, in words."""
     steps = f"{scenario.timesteps} timestep{'s' if scenario.timesteps > 1 else ''}"
     duration = format_quantity(scenario.dt, "s")
-    given = [f"one batch of {scenario.batch}", f"{steps} of {duration}"]
+    axis = "" if scenario.time_axis is None else f" along input axis {scenario.time_axis}"
+    given = [f"one batch of {scenario.batch}", f"{steps} of {duration}{axis}"]
     for kind, rates in (("output", scenario.rates), ("input", scenario.input_rates)):
         if rates is not None:
             is_one = isinstance(rates, float)
@@ -380,6 +381,7 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     return {
         "batch": scenario.batch,
         "timesteps": scenario.timesteps,
+        "time_axis": scenario.time_axis,
         "dt_seconds": scenario.dt,
         "rates_hertz": _plain_rates(scenario.rates),
         "input_rates_hertz": _plain_rates(scenario.input_rates),

@@ -66,6 +66,15 @@ def _positive(_: Any, attribute: Any, value: Any) -> None:
         raise ScenarioError(message)
 
 
+def _axis(_: Any, attribute: Any, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        message = (
+            f"{attribute.name} is {value!r:.80}; expected an axis of the inputs, "
+            "counted from 0 after the batch"
+        )
+        raise ScenarioError(message)
+
+
 def _is_number(value: Any) -> bool:
     is_real = isinstance(value, int | float) and not isinstance(value, bool)
     try:
@@ -127,10 +136,13 @@ class Scenario:
     """The conditions of one inference.
 
     `timesteps` of `dt` seconds each and firing rates in hertz matter to event-driven
-    devices. `rates` are those of a layer's own output, the input layers included; they arrive at
-    the layers that the output feeds. `input_rates` are those of a layer's incoming connections.
-    Only one of the two can be given. Each is one number for all, or a mapping by layer name, in
-    which `*` stands for all others.
+    devices; `time_axis` is the axis of the network's inputs, 0 after the batch, that holds the
+    timesteps, where the network has one of its own: its work then is that of all timesteps.
+
+    `rates` are those of a layer's own output, the input layers included; they arrive at the
+    layers that the output feeds. `input_rates` are those of a layer's incoming connections. Only
+    one of the two can be given. Each is one number for all, or a mapping by layer name, in which
+    `*` stands for all others.
 
     `input_shapes` (without the batch axis) bind the open axes of a network, by the names of its
     inputs or, for the only input, as a single shape. What the network does not declare is in
@@ -144,6 +156,7 @@ class Scenario:
 
     batch: int = field(default=1, validator=_whole)
     timesteps: int = field(default=1, validator=_whole)
+    time_axis: int | None = field(default=None, validator=_axis)
     dt: float = field(default=0.001, validator=_positive)
     rates: Rates | None = field(default=None, converter=_rates)
     input_rates: Rates | None = field(default=None, converter=_rates)

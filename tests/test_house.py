@@ -49,6 +49,7 @@ STAIR = [
     "formats",
     "convention",
     "activity",
+    "timing",
     "hookspecs",
     "requirements",
     "plugins",

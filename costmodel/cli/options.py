@@ -138,6 +138,11 @@ _OPTIONS: Final = (
         help="Timesteps of one inference.",
     ),
     click.option(
+        "--time-axis", type=int, metavar="AXIS",
+        help="Axis of the network's inputs that holds the timesteps, 0 for the first after the "
+        "batch. Needed where the network runs over time itself.",
+    ),
+    click.option(
         "--dt", type=seconds, default=0.001, metavar="SECONDS",
         show_default=True, help="Length of a timestep: 0.001 or '1 ms'.",
     ),
@@ -210,6 +215,7 @@ class Conditions:
     rates: tuple[tuple[str | None, float], ...]
     input_rates: tuple[tuple[str | None, float], ...]
     timesteps: int
+    time_axis: int | None
     dt: float
     batch: int
     input_shapes: tuple[tuple[str | None, Shape], ...]
@@ -243,6 +249,7 @@ class Conditions:
         return Scenario(
             batch=self.batch,
             timesteps=self.timesteps,
+            time_axis=self.time_axis,
             dt=self.dt,
             rates=_rates(self.rates, "--rate"),
             input_rates=_rates(self.input_rates, "--input-rate"),

@@ -48,6 +48,11 @@ class Array:
 
 
 @frozen
+class Weight(Array):
+    """An array that a model trains or keeps: a parameter, which a constant is not."""
+
+
+@frozen
 class Span:
     """A slice."""
 
@@ -101,7 +106,7 @@ def called(value: Any) -> Arguments:
     return value
 
 
-VALUES: Final = (Arguments, Operand, Array, Span, Opaque)
+VALUES: Final = (Arguments, Operand, Array, Weight, Span, Opaque)
 """The classes that arguments are made of."""
 
 
@@ -204,7 +209,19 @@ def _array(value: Any) -> Value:
     if type(value).__module__ == "numpy" and not shape:
         return _plain(value.item())
     name = getattr(value.dtype, "name", None) or str(value.dtype)
-    return Array(shape, name.rpartition(".")[2])
+    kept = Weight if is_weight(value) else Array
+    return kept(shape, name.rpartition(".")[2])
+
+
+def is_weight(value: Any) -> bool:
+    """Whether it is a variable of Keras 3, of any of its backends."""
+    return any(
+        cls.__name__ == _VARIABLE and cls.__module__.startswith(_BACKENDS)
+        for cls in type(value).__mro__
+    )
+
+
+_VARIABLE, _BACKENDS = "Variable", "keras.src.backend"
 
 
 def _plain(value: Any) -> Value:

@@ -17,13 +17,15 @@ import sys
 import threading
 import types
 import warnings
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from costmodel.errors import CostModelError
 from costmodel.tensor import Shape
-from costmodel_keras.arguments import Arguments
+from costmodel_keras.arguments import Arguments, is_weight
+from costmodel_keras.computed_once import Recorder, Result
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
 
 _OPERATIONS: Final = "keras.ops."
@@ -61,15 +63,47 @@ class PartView(LiveView):
             self.name = _snake(type(layer).__name__)
 
 
+_CONSTANT: Final = "keras.Constant"
+
+
+class OnceView(LiveView):
+    """A layer that an opened layer calls on weights and constants alone."""
+
+    def __init__(self, result: Result) -> None:
+        """Look at the layer that gave the result; nothing of it is called."""
+        super().__init__(result.layer)
+        self._once = {
+            "shape": result.shape,
+            "maker": self.kind,
+            "weights": tuple(weights_of(result.layer).values()),
+        }
+        self.name, self.kind, self.base_kinds = result.path, _CONSTANT, ()
+        self.sort: Hashable = _CONSTANT
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The shape of what it gives, its kind, and its weights."""
+        return self._once
+
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """The same."""
+        return self._once
+
+    def model(self) -> ModelView | None:
+        """Nothing: it is one row, whatever it holds."""
+        return None
+
+
 class ConstantView:
-    """An output of an opened layer that depends on none of its inputs."""
+    """A value within an opened layer that depends on none of its inputs."""
 
     parameter_count = 0
     quantization = None
 
-    def __init__(self, shape: Shape) -> None:
-        """Take the shape without the batch axis."""
-        self.name, self.kind = "constant", "keras.Constant"
+    def __init__(self, shape: Shape, name: str = "constant") -> None:
+        """Take the shape: of an output of the layer without the batch axis."""
+        self.name, self.kind = name, _CONSTANT
         self.sort: Hashable = self.kind
         self.identity: Hashable = None
         self.base_kinds: tuple[str, ...] = ()
@@ -210,11 +244,13 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
     """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
     keras = _keras(layer)
     settings = {**_inference(layer), **kwargs}
+    recorder = Recorder(keras, _is_made_of_layers)
     with (
         _ONE_AT_A_TIME,
         _no_traces(layer),
         _true_shapes(layer, keras),
         _symbolic_weights(layer, keras),
+        recorder.listening(layer),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
@@ -227,7 +263,14 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         outputs = [tensor for tensor in keras.tree.flatten(returned) if tensor is not None]
         symbolic = [tensor for tensor in outputs if isinstance(tensor, keras.KerasTensor)]
         nodes = _walked(symbolic, inputs)
-    return _view(layer, nodes, inputs, outputs)
+        for node in nodes:
+            recorder.read((node.arguments.args, node.arguments.kwargs))
+    return _view(layer, nodes, inputs, outputs, recorder.results)
+
+
+def _is_made_of_layers(layer: Any) -> bool:
+    """Whether it is a model or a layer of the program: the layers in it have rows."""
+    return can_open(layer) or LiveView(layer).model_kind is not None
 
 
 def _inference(layer: Any) -> Mapping[str, Any]:
@@ -261,7 +304,13 @@ def _source(tensor: Any) -> Any:
     return history.operation._inbound_nodes[history.node_index]  # noqa: SLF001  # Keras has no public way
 
 
-def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> ModelView:
+def _view(
+    layer: Any,
+    nodes: list[Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    results: Sequence[Result],
+) -> ModelView:
     produced: dict[int, Key] = {
         id(tensor): (place, index)
         for place, node in enumerate(nodes)
@@ -281,6 +330,11 @@ def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence
         )
         for place, node in enumerate(nodes)
     ]
+    entered = len({id(_source(tensor)) for tensor in inputs})
+    calls[entered:entered] = [
+        Call(len(nodes) + place, _once(result), (), (), (result.shape,))
+        for place, result in enumerate(results)
+    ]
     for tensor in outputs:
         if id(tensor) not in produced:
             shape = tuple(map(int, getattr(tensor, "shape", ())))[1:]
@@ -292,6 +346,12 @@ def _view(layer: Any, nodes: list[Any], inputs: Sequence[Any], outputs: Sequence
         tuple(produced[id(tensor)] for tensor in inputs),
         tuple(produced[id(tensor)] for tensor in outputs),
     )
+
+
+def _once(result: Result) -> OnceView | ConstantView:
+    if result.layer is None:
+        return ConstantView(result.shape, result.path)
+    return OnceView(result)
 
 
 @contextmanager
@@ -378,9 +438,21 @@ def _is_exact(cls: type) -> bool:
 
 def weights_of(layer: Any) -> Mapping[int, tuple[str, Shape]]:
     """The weights of a layer and of all that it holds, by identity: path and shape."""
-    return {
-        id(weight): (str(weight.path), tuple(map(int, weight.shape))) for weight in layer.weights
-    }
+    found: dict[int, tuple[str, Shape]] = {}
+    named: Counter[str] = Counter()
+    for weight in getattr(layer, "weights", ()):
+        if id(weight) not in found:
+            path = str(getattr(weight, "path", None) or weight.name)  # Keras 2 knows no paths
+            named[path] += 1
+            unique = path if named[path] == 1 else f"{path}@{named[path]}"
+            found[id(weight)] = unique, tuple(map(int, weight.shape))
+    return found
+
+
+def weights_read(node: Any) -> tuple[int, ...]:
+    """The weights among the arguments of a call, by identity."""
+    given = node.arguments.args, node.arguments.kwargs
+    return tuple(id(value) for value in _keras(node).tree.flatten(given) if is_weight(value))
 
 
 def _keras(layer: Any) -> Any:

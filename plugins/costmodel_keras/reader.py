@@ -31,14 +31,14 @@ from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel_keras import archive, graph, legacy, opening
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
-from costmodel_keras.layers.constants import Variables
+from costmodel_keras.layers.constants import Returned, Variables
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
 from costmodel_keras.legacy_live import view_of
 from costmodel_keras.opening import OpeningError, is_operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from costmodel.layer import LayerRules
     from costmodel.scenario import RatesOf
@@ -151,6 +151,7 @@ def read_view(
         message = f"model {view.name!r} names no outputs; expected at least one"
         raise ReadError(message)
     assembly = _Assembly(rules, input_shapes)
+    assembly.note_weights("", view, model)
     outputs = assembly.add_model(model, "", None)
     assembly.hold_weights()
     left = tuple(port for port in outputs if port is not None)
@@ -182,7 +183,7 @@ def _check_names(network: Network, input_shapes: Mapping[str, Shape]) -> None:
 
 
 class Opened(NamedTuple):
-    """A layer that was opened: where it stands, the live object, and the graph in it."""
+    """A model, or a layer that was opened: where it stands, the live object, the graph in it."""
 
     path: str
     layer: Any
@@ -202,6 +203,8 @@ class _Assembly:
     made: dict[Hashable, Layer] = field(factory=dict)
     views: dict[str, LayerView] = field(factory=dict)
     opened: list[Opened] = field(factory=list)
+    readers: dict[str, tuple[int, ...]] = field(factory=dict)
+    """The weights that functions of keras.ops read, by identity."""
     closed: dict[Hashable, str] = field(factory=dict)
     rulings: dict[Hashable, Ruling | None] = field(factory=dict)
     steps: int = 0
@@ -272,7 +275,11 @@ class _Assembly:
             if ruling is None:
                 inner = self._open(call, path, sources)  # type: ignore[arg-type]  # none is None
         if inner is not None:
+            self.note_weights(path, view, inner)
+            before = len(self.layers)
             left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())  # type: ignore[arg-type]  # none is None
+            if len(self.layers) == before and left:
+                left = self._add_returned(view, path, sources, left)  # type: ignore[arg-type]  # none is None
             ports.update({(call.key, index): port for index, port in enumerate(left)})
             return
         layer = self._add_layer(call, path, sources, ruling)  # type: ignore[arg-type]  # none is None
@@ -305,11 +312,15 @@ class _Assembly:
 
         Behind a result without a batch, what was recorded says nothing of one example.
         """
-        name = self._name(path)
+        name, view = self._name(path), call.layer
         recorded = () if self.is_batch_lost else _recorded(call, ())
-        layer = UnknownLayer(name, call.layer.kind, recorded=recorded, reason=_BEHIND_UNKNOWN)
+        layer = UnknownLayer(
+            name, view.kind, recorded=recorded, reason=_BEHIND_UNKNOWN,
+            shares=self._shared(view, path, name), parameters_held=view.parameter_count,
+        )  # fmt: skip
         self.layers[name] = layer
         self.edges[name] = ()
+        self.views[name] = view
         self._open_ports(call, layer, ports)
 
     def _name(self, path: str) -> str:
@@ -328,15 +339,22 @@ class _Assembly:
         name = self._name(path)
         layers = self.layers
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
-        identity = call.layer.identity
-        first = self.first.setdefault(path if identity is None else identity, name)
-        layer = self._make(call, name, inputs, None if first == name else first, ruling)
+        shares = self._shared(call.layer, path, name)
+        layer = self._make(call, name, inputs, shares, ruling)
         if name in self.input_shapes and isinstance(layer, Input):
             layer = bound_input(layer, self.input_shapes[name])
         self.layers[name] = layer
         self.edges[name] = sources
         self.views[name] = call.layer
+        if layer.parameters and is_operation(layer.kind):
+            self.readers[name] = opening.weights_read(call.node)
         return layer
+
+    def _shared(self, view: LayerView, path: str, name: str) -> str | None:
+        """The first row of the same layer, if it is not this one."""
+        identity = view.identity
+        first = self.first.setdefault(path if identity is None else identity, name)
+        return None if first == name else first
 
     def _open(self, call: Call, path: str, sources: tuple[Port, ...]) -> ModelView | None:
         """The graph of a layer that no rule knows, if it can be had."""
@@ -349,40 +367,62 @@ class _Assembly:
         except OpeningError as error:
             self.closed[view.identity] = str(error)
             return None
-        self.opened.append(Opened(path, view.layer, model))
         return model
 
-    def hold_weights(self) -> None:
-        """Give every opened layer the weights that no layer in it holds.
+    def _add_returned(
+        self,
+        view: LayerView,
+        path: str,
+        sources: tuple[Port, ...],
+        left: tuple[Port | None, ...],
+    ) -> tuple[Port, ...]:
+        """A row for a layer in which nothing is done: it returns some of its inputs."""
+        name = self._name(path)
+        inputs = tuple([self._tensor(port) for port in sources])
+        returned = tuple([sources.index(port) for port in left])
+        self.layers[name] = Returned(
+            name, "keras.Returned", inputs, returned=returned, maker=view.kind
+        )
+        self.edges[name] = sources
+        return tuple([Port(name, index) for index in range(len(left))])
 
-        The functions of keras.ops that read them share them.
+    def note_weights(self, path: str, view: LayerView, model: ModelView) -> None:
+        """Remember a live model, or opened layer, which may hold weights beside its layers'."""
+        if isinstance(view, graph.LiveView):
+            self.opened.append(Opened(path, view.layer, model))
+
+    def hold_weights(self) -> None:
+        """Give every model and opened layer the weights that no layer in it holds.
+
+        Functions of keras.ops that read a weight share it with the row that holds it.
         """
         if not self.opened:
             return
-        held: set[int] = set()
-        for view in self.views.values():
-            if isinstance(view, graph.LiveView) and hasattr(view.layer, "weights"):
-                held.update(opening.weights_of(view.layer))
+        holders: dict[int, str] = {}
+        for name, view in self.views.items():
+            for weight in _weights_of(view):
+                holders.setdefault(weight, name)
         for each in reversed(self.opened):  # those within come after
-            self._hold(each, held)
+            self._hold(each, holders)
+        for name, read in self.readers.items():
+            # A variable that the model does not track is none of its parameters.
+            known = [holders[weight] for weight in read if weight in holders]
+            holder = known[0] if known else self._add_weights("", ())
+            self.layers[name] = self.layers[name].renamed(name, holder)
 
-    def _hold(self, opened: Opened, held: set[int]) -> None:
+    def _hold(self, opened: Opened, holders: dict[int, str]) -> None:
+        """A row for the weights of a model that no row holds yet."""
         weights = opening.weights_of(opened.layer)
-        own = tuple(found for key, found in weights.items() if key not in held)
-        held.update(weights)
-        parts = {id(call.layer) for call in opened.model.calls}
-        readers = [
-            name
-            for name, layer in self.layers.items()
-            if layer.parameters and id(self.views.get(name)) in parts and is_operation(layer.kind)
-        ]
-        if not own and not readers:
-            return
-        name = self._name(f"{opened.path}/weights")
-        self.layers[name] = Variables(name, "keras.Variable", weights=own)
+        own = {weight: found for weight, found in weights.items() if weight not in holders}
+        if own:
+            name = self._add_weights(opened.path, tuple(own.values()))
+            holders.update(dict.fromkeys(own, name))
+
+    def _add_weights(self, path: str, weights: tuple[tuple[str, Shape], ...]) -> str:
+        name = self._name(f"{path}/weights".removeprefix("/"))
+        self.layers[name] = Variables(name, "keras.Variable", weights=weights)
         self.edges[name] = ()
-        for reader in readers:
-            self.layers[reader] = self.layers[reader].renamed(reader, name)
+        return name
 
     def _tensor(self, port: Port) -> Tensor:
         return self.layers[port.layer].outputs[port.output]
@@ -483,6 +523,14 @@ def _ruling_by(cls: type[Layer]) -> Ruling:
     names = [source for _, sources in cls.settings() for source in sources]
     chosen = itemgetter(*names) if names else _nothing
     return Ruling(cls, CALL in names, issubclass(cls, Wrapper), chosen)
+
+
+def _weights_of(view: LayerView) -> Iterable[int]:
+    """The identities of the weights in a live layer, also in one that is applied to every step."""
+    shown: Any = view
+    while isinstance(shown, graph.StepView):
+        shown = shown.held
+    return opening.weights_of(shown.layer) if isinstance(shown, graph.LiveView) else ()
 
 
 def _nothing(settings: Mapping[str, Any]) -> None:

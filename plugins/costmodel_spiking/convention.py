@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
@@ -56,6 +56,8 @@ class KerasSpiking(Convention):
     The first axis after the batch is time where it is open: counts are for one timestep.
     Nothing is folded.
     """
+
+    counts_one_timestep: ClassVar[bool] = True
 
     name: str = "keras-spiking"
     title: str = "the counts of KerasSpiking's ModelEnergy, its faults included"

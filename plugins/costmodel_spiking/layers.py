@@ -32,6 +32,11 @@ class Temporal(Layer):
             raise ValueError(message)
         return self.input_shape[1:]
 
+    @property
+    def steps_along(self) -> int | None:
+        """The first axis: time."""
+        return 0
+
     def output_shapes(self) -> Sequence[Shape]:
         """All timesteps, or the last one alone."""
         last = self.step_shape

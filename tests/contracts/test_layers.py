@@ -35,6 +35,7 @@ RULES = {
 BY_HAND: dict[str, Any] = {
     "keras.Constant": (None, {"shape": (2, 3)}),
     "keras.Equalization": ((8, 7, 3), {}),
+    "keras.Returned": ((3, 4), {"returned": (0, 0), "maker": "custom.Passing"}),
     "keras.ThresholdedReLU": ((3, 4), {"theta": 1.0}),
     "keras.Variable": (None, {"weights": (("kernel", (2, 3)),)}),
     "keras.ops.Abs": ((3, 4), {CALL: Arguments.of_inputs(1)}),

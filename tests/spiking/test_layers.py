@@ -11,7 +11,7 @@ from spiking import lookalikes
 
 import costmodel
 from costmodel import Scenario
-from costmodel.errors import ShapeError
+from costmodel.errors import ScenarioError, ShapeError
 
 
 def read(layer: Any, shape: tuple[int | None, ...] = (10, 4)) -> costmodel.Network:
@@ -73,3 +73,17 @@ def test_a_file_names_them_by_the_package_that_they_come_from() -> None:
     layer = costmodel.read(json.dumps(config)).layer("out")
     assert layer.kind == "keras_spiking.SpikingActivation"
     assert layer.outputs[0].shape == (10, 4)
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda: lookalikes.SpikingActivation("relu"), lookalikes.Lowpass, lookalikes.Alpha]
+)
+def test_the_time_of_a_spiking_layer_does_not_multiply_the_timesteps(layer: Any) -> None:
+    network = read(layer())
+    with pytest.raises(ScenarioError, match="as time, and the scenario has timesteps=10 as well"):
+        costmodel.lower(network, Scenario(timesteps=10))
+    once, declared = (
+        costmodel.estimate(network, "cpu", scenario=scenario).total("cpu")
+        for scenario in (Scenario(), Scenario(timesteps=10, time_axis=0))
+    )
+    assert declared == once

@@ -41,6 +41,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "constants": (
         "keras.Constant",
+        "keras.Returned",
         "keras.Variable",
     ),
     "convolution": (

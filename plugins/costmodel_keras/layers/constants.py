@@ -1,9 +1,9 @@
-"""What an opened layer holds beside layers: weights of its own, and constants."""
+"""What an opened layer holds beside layers with work: own weights, constants, inputs it returns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -14,24 +14,37 @@ from costmodel.tensor import Shape, as_shape
 
 @frozen(slots=False)
 class Constant(Layer):
-    """A value that depends on no input of the network."""
+    """A value that depends on no input of the network, and the weights of the layer that made it.
+
+    It has no batch axis, so its shape is the whole one; only a constant that leaves a model
+    leaves out the batch axis, as every output does.
+    """
 
     kinds: ClassVar = ("keras.Constant",)
 
     shape: Shape = setting(as_shape)
+    maker: str = setting(str, default="")
+    """The kind of the layer that computes it, if it is one layer."""
+
+    weights: tuple[tuple[str, Shape], ...] = setting(default=())
 
     def output_shapes(self) -> Sequence[Shape]:
         """Its shape."""
         return (self.shape,)
 
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The weights of its maker by their paths."""
+        return dict(self.weights)
+
     def operators(self) -> Work:
-        """No work at inference."""
-        return Free("depends on no input: computed once")
+        """No work at inference: it is computed once, before."""
+        by = f" by a {self.maker!r}" if self.maker else ""
+        return Free(f"computed once{by}, from weights and constants alone: no inference repeats it")
 
 
 @frozen(slots=False)
 class Variables(Layer):
-    """Weights that belong to no layer with a rule: functions of keras.ops read them."""
+    """Weights that belong to no layer with a rule: functions of keras.ops or layers read them."""
 
     kinds: ClassVar = ("keras.Variable",)
 
@@ -50,7 +63,41 @@ class Variables(Layer):
         return Free("holds weights; the operations that read them are charged for it")
 
 
+def _places(value: Any) -> tuple[int, ...]:
+    return tuple(map(int, value))
+
+
+@frozen(slots=False)
+class Returned(Layer):
+    """A layer or model that returns inputs of its own, unchanged."""
+
+    kinds: ClassVar = ("keras.Returned",)
+
+    returned: tuple[int, ...] = setting(_places)
+    """The places among the inputs of what it returns."""
+
+    maker: str = setting(str)
+    """The kind of the layer itself."""
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Those of the inputs that it returns.
+
+        Raises:
+            ValueError: it returns an input that it does not have.
+
+        """
+        if not all(0 <= place < len(self.inputs) for place in self.returned):
+            message = f"it returns inputs {self.returned}; expected places below {len(self.inputs)}"
+            raise ValueError(message)
+        return tuple(self.inputs[place].shape for place in self.returned)
+
+    def operators(self) -> Work:
+        """No work."""
+        return Free(f"the {self.maker!r} returns its input unchanged")
+
+
 LAYERS: tuple[type[Layer], ...] = (
     Constant,
+    Returned,
     Variables,
 )

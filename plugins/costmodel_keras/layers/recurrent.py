@@ -311,6 +311,11 @@ class Recurrent(Wrapper):
         """One step of the sequence."""
         return tuple(step(tensor) for tensor in inputs[:1])
 
+    @property
+    def steps_along(self) -> int | None:
+        """The first axis: time."""
+        return 0
+
     def output_shapes(self) -> Sequence[Shape]:
         """The last step or all of them, and the states where they are asked for."""
         if not self.has_known_outputs:
@@ -398,6 +403,11 @@ class Bidirectional(Wrapper):
     def prefixes(self) -> Sequence[str]:
         """The direction."""
         return [f"{way}_" for way in _WAYS]
+
+    @property
+    def steps_along(self) -> int | None:
+        """The first axis: time."""
+        return 0
 
     def output_shapes(self) -> Sequence[Shape]:
         """Both directions side by side, in one, or each by itself; then the states of both."""

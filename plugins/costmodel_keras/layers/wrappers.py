@@ -157,6 +157,11 @@ class TimeDistributed(Wrapper):
         """The input without its first axis."""
         return tuple(step(tensor) for tensor in inputs)
 
+    @property
+    def steps_along(self) -> int | None:
+        """The first axis: time."""
+        return 0
+
     def output_shapes(self) -> Sequence[Shape]:
         """The output of one step, with the steps in front."""
         return tuple((self.input_shape[0], *tensor.shape) for tensor in self.inner.outputs)

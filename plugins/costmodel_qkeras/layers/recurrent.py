@@ -103,6 +103,11 @@ class QRecurrent(KernelQuantized, Layer):
         """What the cell does in a step."""
         return CELLS[self.kind]
 
+    @property
+    def steps_along(self) -> int | None:
+        """The first axis: time."""
+        return 0
+
     def output_shapes(self) -> Sequence[Shape]:
         """The last step or all of them, and the states where they are asked for."""
         time, _ = _sequence(self.input_shape)
@@ -254,6 +259,11 @@ class QBidirectional(Quantized, Layer):
         """Those of both directions by the names of the parameters."""
         declared = self.inner.declared_quantizers().items()
         return {f"{way}_{name}": found for way in _WAYS for name, found in declared}
+
+    @property
+    def steps_along(self) -> int | None:
+        """The first axis: time."""
+        return 0
 
     def output_shapes(self) -> Sequence[Shape]:
         """Both directions side by side, in one, or each by itself; then the states of both."""

@@ -19,7 +19,16 @@ from costmodel.operators import (
     Reduction,
 )
 from costmodel.tensor import Shape, Tensor
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, Value, called
+from costmodel_keras.arguments import (
+    CALL,
+    VALUES,
+    Arguments,
+    Array,
+    Operand,
+    Value,
+    Weight,
+    called,
+)
 from costmodel_keras.layers.merging import broadcast
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 
@@ -44,9 +53,9 @@ def kind(name: str) -> str:
 class Operation(Layer):
     """A function of keras.ops, called on tensors and constants.
 
-    A constant array is a parameter of the layer: it stays on the device. Shapes are worked out
-    with the batch axis, since functions can move it; one that loses it has no share that could
-    be given to one example, and stays unpriced.
+    Constants and weights stay on the device; of these only weights are parameters. Shapes are
+    worked out with the batch axis, since functions can move it; one that loses it has no share
+    that could be given to one example, and stays unpriced.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("x1", "x2", "x3", "x4")
@@ -80,11 +89,11 @@ class Operation(Layer):
             raise ShapeError(message) from None
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """The constant arrays, each under the name of its parameter."""
+        """The weights, each under the name of its parameter in the call."""
         return {
             name if index == 0 else f"{name}_{index}": leaf.shape
             for name, value in self.given.items()
-            for index, leaf in enumerate(leaf for leaf in leaves(value) if isinstance(leaf, Array))
+            for index, leaf in enumerate(leaf for leaf in leaves(value) if isinstance(leaf, Weight))
         }
 
     @property
@@ -122,14 +131,11 @@ class Operation(Layer):
 
     @property
     def constants(self) -> tuple[Tensor, ...]:
-        """The arrays and the numbers that take part, as tensors that stay on the device."""
-        numbers = [
-            leaf
-            for value in self.given.values()
-            for leaf in leaves(value)
-            if not isinstance(leaf, Array | Operand)
-        ]
-        return (*self.parameters.values(), *[Tensor(())] * len(numbers))
+        """The arrays and then the numbers that take part, as tensors that stay on the device."""
+        given = [leaf for value in self.given.values() for leaf in leaves(value)]
+        arrays = [Tensor(leaf.shape) for leaf in given if isinstance(leaf, Array)]
+        numbers = [leaf for leaf in given if not isinstance(leaf, Array | Operand)]
+        return (*arrays, *[Tensor(())] * len(numbers))
 
     def stepwise(self, *functions: str, outputs: Sequence[Tensor] = ()) -> tuple[Operator, ...]:
         """One function after another at every output element; the first takes the operands."""

@@ -1,0 +1,217 @@
+"""Weights that belong to no layer of Keras are counted, each once, as Keras counts them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from holding import Holding, HoldingModel, around, called
+from keras import layers, ops
+from worlds import CATALOGUE
+
+from costmodel import Network, estimate, read
+
+
+def network(source: Any) -> Network:
+    return read(source, catalogue=CATALOGUE)
+
+
+class Reading(layers.Layer):
+    """Attention of a few queries over a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__(name="reading")
+        self.norm = layers.LayerNormalization(name="norm")
+        self.attention = layers.MultiHeadAttention(2, 4, name="attention")
+
+    def call(self, queries: Any, x: Any) -> Any:
+        return self.attention(self.norm(queries), x)
+
+
+class Shifted(keras.Model):
+    """A subclassed model with a weight, to stand in another one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.dense = layers.Dense(8, name="dense")
+
+    def build(self, shape: Any) -> None:
+        self.shift = self.add_weight(shape=shape[1:], name="shift")
+        self.dense.build(shape)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x + self.shift)
+
+
+class Nested(keras.Model):
+    """A subclassed model with a weight, of two with weights of their own."""
+
+    def __init__(self) -> None:
+        super().__init__(name="nested")
+        self.first, self.second = Shifted("first"), Shifted("second")
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(shape=shape[-1:], name="scale")
+        self.first.build(shape)
+        self.second.build(shape)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.second(self.first(x) * self.scale)
+
+
+class Extended(keras.Model):
+    """A functional model, and a subclass that adds a weight and an unused layer."""
+
+    def __init__(self) -> None:
+        inputs = keras.Input((6, 8))
+        super().__init__(inputs, layers.Dense(3)(inputs), name="extended")
+        self.extra = self.add_weight(shape=(5,), name="extra")
+        self.auxiliary = layers.Dense(4)
+        self.auxiliary.build((None, 8))
+
+
+class ExtendedSequential(keras.Sequential):
+    """A sequential model with a weight of its own."""
+
+    def __init__(self) -> None:
+        super().__init__([keras.Input((6, 8)), layers.Dense(3)])
+        self.extra = self.add_weight(shape=(5,), name="extra")
+
+
+class Scaling(layers.Layer):
+    """A layer of a weight that was made elsewhere."""
+
+    def __init__(self, weight: Any) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def call(self, x: Any) -> Any:
+        return x * self.weight
+
+
+def one_weight_in_two_layers() -> Any:
+    weight = keras.Variable(np.ones(8, "float32"), name="shared")
+    return around(lambda x: Scaling(weight)(Scaling(weight)(x)))
+
+
+def two_weights_of_one_name() -> Any:
+    weights = [keras.Variable(np.ones(8, "float32"), name="same") for _ in range(2)]
+
+    class Twice(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights_read = weights
+
+        def call(self, x: Any) -> Any:
+            return x * self.weights_read[0] + self.weights_read[1]
+
+    return around(Twice())
+
+
+class Tied(layers.Layer):
+    """A layer whose kernel is read a second time."""
+
+    def __init__(self, *, transposed: bool) -> None:
+        super().__init__(name="tied")
+        self.dense, self.transposed = layers.Dense(8, name="dense"), transposed
+
+    def call(self, x: Any) -> Any:
+        hidden, kernel = self.dense(x), self.dense.kernel
+        return ops.matmul(hidden, ops.transpose(kernel) if self.transposed else kernel)
+
+
+def a_kernel_in_a_functional_graph() -> Any:
+    dense = layers.Dense(8, name="dense")
+    return around(lambda x: ops.matmul(dense(x), dense.kernel))
+
+
+def first_token(x: Any, token: Any) -> Any:
+    shape = (ops.shape(x)[0], 1, 8)
+    return ops.concatenate([ops.broadcast_to(token, shape), x], axis=1)
+
+
+def tiled_token(x: Any, token: Any) -> Any:
+    return ops.concatenate([ops.tile(token, (ops.shape(x)[0], 1, 1)), x], axis=1)
+
+
+def first_state(x: Any, state: Any, layer: Any) -> Any:
+    return layer(x, initial_state=[ops.tile(state, (ops.shape(x)[0], 1))])
+
+
+def attention() -> Any:
+    return layers.MultiHeadAttention(2, 4, name="attention")
+
+
+MODELS = {
+    "read by a function": lambda: around(Holding(ops.matmul, (8, 8))),
+    "read by two functions": lambda: around(Holding(lambda x, w: x @ w + x * w[0], (8, 8))),
+    "read twice by functions": lambda: around(Holding(lambda x, w: x * w + w, (8,))),
+    "not trainable": lambda: around(Holding(lambda x, w: x * w, (8,), trainable=False)),
+    "class token": lambda: called(HoldingModel(first_token, (1, 1, 8))),
+    "tiled token": lambda: called(HoldingModel(tiled_token, (1, 1, 8))),
+    "token of a layer": lambda: around(Holding(first_token, (1, 1, 8))),
+    "queries of attention": lambda: called(
+        HoldingModel(lambda x, q, layer: layer(q, x), (1, 40, 8), parts=[attention()])
+    ),
+    "queries of a composed layer": lambda: called(
+        HoldingModel(lambda x, q, layer: layer(q, x), (1, 40, 8), parts=[Reading()])
+    ),
+    "first state": lambda: called(HoldingModel(first_state, (1, 4), parts=[layers.GRU(4)])),
+    "given to a layer alone": lambda: around(
+        Holding(lambda x, w, layer: x + layer(w), (1, 6, 8), parts=[layers.Dense(8)])
+    ),
+    "nested models": lambda: called(Nested()),
+    "a subclassed model as a layer": lambda: around(Shifted("shifted")),
+    "added to a functional model": Extended,
+    "added to a sequential model": ExtendedSequential,
+    "of a functional model in another": lambda: around(Extended()),
+    "one weight in two layers": one_weight_in_two_layers,
+    "two weights of one name": two_weights_of_one_name,
+    "a kernel read again": lambda: around(Tied(transposed=False)),
+    "a kernel read again, transposed": lambda: around(Tied(transposed=True)),
+    "a kernel in a functional graph": a_kernel_in_a_functional_graph,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_own_weights_are_counted_once_as_keras_counts_them(name: str) -> None:
+    model = MODELS[name]()
+    found = network(model)
+    assert found.parameter_count == model.count_params()
+    assert network(found.to_json()) == found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_with_own_weights_is_covered_whole(name: str) -> None:
+    coverage = estimate(MODELS[name](), "cpu", catalogue=CATALOGUE).coverage("cpu")
+    assert not coverage.unpriced
+    assert coverage.parameters.fraction == coverage.activations.fraction == 1
+
+
+def test_own_weights_have_a_row_in_the_model_that_they_belong_to() -> None:
+    found = network(called(Nested()))
+    rows = {layer.name: layer.parameter_count for layer in found.layers if "weights" in layer.name}
+    assert rows == {"weights": 8, "first/weights": 48, "second/weights": 48}
+
+
+def test_a_function_shares_a_weight_with_the_row_that_holds_it() -> None:
+    found = network(around(Tied(transposed=False)))
+    assert found.layer("tied/matmul").shares == "tied/dense"
+    assert "tied/weights" not in {layer.name for layer in found.layers}
+
+
+def test_a_variable_that_no_model_tracks_is_none_of_its_parameters() -> None:
+    variable = keras.Variable(np.ones(8, "float32"))
+    model = around(lambda x: x * variable)
+    assert network(model).parameter_count == model.count_params() == 8 * 3 + 3
+
+
+def test_layers_behind_an_unpriced_one_keep_their_weights() -> None:
+    inputs = keras.Input((6, 8))
+    mixed = layers.Lambda(lambda x: x, name="mixed")(inputs)
+    model = keras.Model(inputs, layers.Dense(3)(layers.Dense(4)(mixed)))
+    assert network(model).parameter_count == model.count_params()
