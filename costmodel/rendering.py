@@ -60,10 +60,10 @@ def some(names: Sequence[str], limit: int = 3) -> str:
 
 def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
     """How the cost of one layer comes about, line by line."""
-    yield from map(escaped, _explanation(bill, line))
+    yield from map(escaped, _explanation(bill, line, scenario))
 
 
-def _explanation(bill: Bill, line: Line) -> Iterator[str]:
+def _explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
     layer, device = line.layer, bill.device
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
     shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"
