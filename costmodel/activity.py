@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from costmodel.layer import Work
     from costmodel.network import Network
     from costmodel.operators import Operator
-    from costmodel.tensor import Tensor
+    from costmodel.tensor import Shape, Tensor
 
 
 @frozen(eq=False)
@@ -109,20 +109,20 @@ class Conditions:
         """The conditions of one operator.
 
         An operator on all inputs of the layer takes each with its rate. A tensor made within the
-        layer takes the mean over the elements of the layer's inputs of its shape, or of all.
+        layer takes the mean over the elements of the layer's inputs of its shape, or of all; so
+        does an operator that names no inputs.
         """
-        if not self.rates or not operator.inputs:
+        if not self.rates:
             return self.scenario
         shapes = [tensor.shape for tensor in self.inputs]
-        if [tensor.shape for tensor in operator.inputs] == shapes:
-            found = self.rates
-        else:
-            found = tuple(self._rate_of(tensor) for tensor in operator.inputs)
-        return _arriving(self.scenario, found)
+        taken: list[Shape | None] = [tensor.shape for tensor in operator.inputs]
+        if taken == shapes:
+            return _arriving(self.scenario, self.rates)
+        return _arriving(self.scenario, tuple(map(self._rate_of, taken or [None])))
 
-    def _rate_of(self, tensor: Tensor) -> float:
+    def _rate_of(self, shape: Shape | None) -> float:
         pairs = list(zip(self.rates, self.inputs, strict=True))
-        alike = [pair for pair in pairs if pair[1].shape == tensor.shape] or pairs
+        alike = [pair for pair in pairs if pair[1].shape == shape] or pairs
         return _mean([(rate, _elements(each)) for rate, each in alike])
 
 

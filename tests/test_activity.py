@@ -119,14 +119,15 @@ def test_a_tensor_made_within_a_layer_takes_the_mean_over_the_inputs_of_its_laye
     inputs = (Tensor((1,)), Tensor((3,)))
     within = Elementwise(inputs=[(5,)], outputs=[(5,)], function="affine")
     second = Elementwise(inputs=[(3,)], outputs=[(3,)], function="affine")
-    layer = costmodel.OperatorLayer("both", "operators", inputs, work=[second, within])
+    unnamed = Elementwise(outputs=[(2,)], function="affine")
+    layer = costmodel.OperatorLayer("both", "operators", inputs, work=[second, within, unnamed])
     network = Network(
         "net",
         [Input("one", "input", shape=(1,)), Input("three", "input", shape=(3,)), layer],
         {"both": ["one", "three"]},
     )
     found = events(network, "both", rates={"one": 10.0, "three": 2.0})
-    assert found == near(3 * 2.0 + 5 * (10.0 + 3 * 2.0) / 4)
+    assert found == near(3 * 2.0 + (5 + 2) * (10.0 + 3 * 2.0) / 4)
 
 
 # ------------------------------------------------------------------ layers that pass on
