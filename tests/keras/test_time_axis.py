@@ -9,6 +9,7 @@ import keras
 import pytest
 import tf_keras
 from console import good, run
+from figures import near
 from keras import layers
 from worlds import CATALOGUE, EVERYTHING
 
@@ -124,7 +125,7 @@ def plain() -> Network:
 
 def test_a_network_without_time_is_multiplied_by_the_timesteps() -> None:
     once, often = (priced(plain(), timesteps=steps).total("loihi") for steps in (1, 10))
-    assert often.energy_joules == pytest.approx(10 * once.energy_joules)
+    assert often.energy_joules == near(10 * once.energy_joules)
 
 
 def test_timesteps_along_an_axis_of_any_network_are_counted_once() -> None:
@@ -172,7 +173,7 @@ def test_the_convention_of_keras_spiking_takes_time_as_it_did() -> None:
         ).total("loihi").energy_joules
         for steps in (1, STEPS)
     ]  # fmt: skip
-    assert energies[1] == pytest.approx(STEPS * energies[0])
+    assert energies[1] == near(STEPS * energies[0])
 
 
 def test_the_json_of_an_estimate_has_the_time_axis_and_its_title_too() -> None:
