@@ -1,0 +1,354 @@
+"""Builders of operators that stay whole, and decompose: softmax, normalization, attention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+from costmodel.errors import ShapeError
+from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.affine import Affine, Index
+from costmodel.workload.builders.common import (
+    TensorLike,
+    axis_index,
+    axis_names,
+    checked_result,
+    own_axis,
+)
+from costmodel.workload.operators import (
+    ELEMENTWISE,
+    Activation,
+    Contraction,
+    Elementwise,
+    Operand,
+    Operator,
+    Reduction,
+    as_tensor,
+    shape_of,
+)
+
+Role = Literal["input", "weight"]
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
+# ------------------------------------------------------------------ softmax
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Softmax(Activation):
+    """Exponentials of the elements along some dimensions, over their sum.
+
+    It counts as one activation for each element, as other functions do. `decompose` states its
+    steps: maximum, difference, exponential, sum and quotient.
+    """
+
+    over: tuple[str, ...] = field(converter=_names)
+    function: str = field(default="softmax", init=False)
+
+    def decompose(self) -> Sequence[Operator]:
+        """The steps of the numerically stable form."""
+        (source,), (result,) = self.inputs, self.outputs
+        kept = [(name, size) for name, size in self._dims if name not in self.over]
+        statistic = Tensor([size for _, size in kept], result.format)
+        index = tuple([axis_index(name) for name, _ in kept])
+        least = Operand("output", statistic, index)
+        inside = evolve(result, role="input")
+
+        def step(function: str, *operands: Operand) -> Operator:
+            return Elementwise(
+                dims=self._dims, operands=(*operands, result), function=function, in_place=True
+            )
+
+        def collected(function: str, operand: Operand) -> Operator:
+            return Reduction(dims=self._dims, operands=(operand, least), function=function)
+
+        held = evolve(least, role="input")
+        return (
+            collected("max", source),
+            step("subtract", source, held),
+            Activation(dims=self._dims, operands=(inside, result), function="exp", in_place=True),
+            collected("sum", inside),
+            step("divide", inside, held),
+        )
+
+
+def softmax(
+    input: TensorLike,
+    axes: Sequence[int] = (-1,),
+    *,
+    in_place: bool = False,
+    output: TensorLike | None = None,
+) -> Softmax:
+    """Exponentials of the elements along some axes, over their sum.
+
+    Dimensions: `d0`, `d1` and so on, one for each axis.
+
+    Raises:
+        ShapeError: there is no such axis.
+
+    """
+    tensor = as_tensor(input)
+    names = axis_names(len(shape_of(tensor)))
+    index = [axis_index(name) for name in names]
+    result = checked_result(output, shape_of(tensor), "softmax")
+    return Softmax(
+        dims=zip(names, shape_of(tensor), strict=True),
+        operands=[Operand("input", tensor, index), Operand("output", result, index)],
+        over=[names[own_axis(axis, len(names))] for axis in axes],
+        in_place=in_place,
+    )
+
+
+# ------------------------------------------------------------------ normalization
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Normalization(Operator):
+    """Elements scaled by the statistics of the dimensions `over`, and by trained constants.
+
+    With `is_centred` the mean is subtracted; without, the mean square alone is used.
+    """
+
+    over: tuple[str, ...] = field(converter=_names)
+    is_centred: bool = True
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """Those of its steps, together."""
+        return _together(self.decompose())
+
+    def decompose(self) -> Sequence[Operator]:
+        """The mean, the mean square, then the scaling of every element."""
+        (source,), (result,) = self.inputs, self.outputs
+        kept = [(name, size) for name, size in self._dims if name not in self.over]
+        index = tuple([axis_index(name) for name, _ in kept])
+        statistic = Operand("output", Tensor([size for _, size in kept]), index)
+        mean = Reduction(dims=self._dims, operands=(source, statistic), function="mean")
+        square = Elementwise(
+            dims=self._dims, operands=(source, evolve(source, role="output")),
+            function="multiply", in_place=True,
+        )  # fmt: skip
+        scaling = Elementwise(
+            dims=self._dims,
+            operands=(source, evolve(statistic, role="input"), *self.weights, result),
+            function="normalize", steps=1 + bool(self.weights),
+        )  # fmt: skip
+        return (*([mean] if self.is_centred else []), square, mean, scaling)
+
+
+def normalize(
+    input: TensorLike,
+    axes: Sequence[int],
+    *,
+    weights: Sequence[TensorLike] = (),
+    weight_axes: Sequence[int] | None = None,
+    groups: int = 1,
+    is_centred: bool = True,
+    output: TensorLike | None = None,
+) -> Normalization:
+    """Normalization by the statistics of each example: layer, group, instance, root mean square.
+
+    Dimensions: `d0`, `d1` and so on for the axes; with several groups, `g` for the groups of the
+    last of `axes`.
+
+    Args:
+        input: the tensor.
+        axes: the axes over which the statistics are taken.
+        weights: trained scale and shift.
+        weight_axes: the axes that the axes of the weights are; unless given, `axes`.
+        groups: groups that the last of `axes` is divided into.
+        is_centred: whether the mean is subtracted.
+        output: the declared result; its shape is checked.
+
+    Raises:
+        ShapeError: an axis is not there, or does not divide into the groups.
+
+    """
+    tensor = as_tensor(input)
+    rank = len(shape_of(tensor))
+    places = [own_axis(axis, rank) for axis in axes]
+    names, dims = list(axis_names(rank)), list(shape_of(tensor))
+    index = [axis_index(name) for name in names]
+    sizes = dict(zip(names, dims, strict=True))
+    if groups != 1:
+        last = places[-1]
+        length = dims[last]
+        if length % groups:
+            message = f"an axis of {length} does not divide into {groups} groups"
+            raise ShapeError(message)
+        size = length // groups
+        index[last] = Affine((("g", size), (names[last], 1)))
+        sizes = {"g": groups, **sizes, names[last]: size}
+    held = [own_axis(axis, rank) for axis in (axes if weight_axes is None else weight_axes)]
+    result = checked_result(output, shape_of(tensor), "normalization")
+    operands = [
+        Operand("input", tensor, index),
+        *[
+            Operand("weight", tensor, _held_index(shape_of(as_tensor(tensor)), held, index))
+            for tensor in weights
+        ],
+        Operand("output", result, index),
+    ]
+    return Normalization(
+        dims=sizes, operands=operands, over=[names[axis] for axis in places], is_centred=is_centred
+    )
+
+
+def _held_index(shape: Shape, axes: Sequence[int], index: Sequence[Affine]) -> Index:
+    if len(shape) != len(axes):
+        message = (
+            f"weights of {show_shape(shape)} lie along {len(axes)} axes; "
+            "expected one for each of theirs"
+        )
+        raise ShapeError(message)
+    return tuple([index[axis] for axis in axes])
+
+
+# ------------------------------------------------------------------ attention
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Attention(Operator):
+    """Values weighed by the softmax of the products of queries and keys.
+
+    Dimensions: `b` what attends apart, `h` heads, `m` queries, `n` keys, `d` features of a key,
+    `e` features of a value; where several heads of queries share one of keys, `g` counts those of
+    keys, and `h` those of queries that share it. A device that keeps the scores on chip stores
+    none of them; `decompose` states them.
+    """
+
+    query_steps: tuple[str, ...] = field(default=(), converter=_names)
+    """Functions of every element of the queries, such as a scaling."""
+    score_steps: tuple[str, ...] = field(default=(), converter=_names)
+    """Functions of every score before the softmax, such as a scaling or a mask."""
+
+    @property
+    def macs(self) -> int:
+        """Those of the scores and of the weighed values."""
+        return sum([step.macs for step in self.decompose()])
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """Those of its steps, together."""
+        return _together(self.decompose())
+
+    def decompose(self) -> Sequence[Operator]:
+        """The scores, the functions of them, their softmax, and the weighed values."""
+        query, key, value = self.inputs
+        (result,) = self.outputs
+        sizes = self.dims
+        kept = [name for name in ("b", "g", "h", "m", "n") if name in sizes]
+        index = tuple([axis_index(name) for name in kept])
+        scores = Tensor([sizes[name] for name in kept])
+        made, held = Operand("output", scores, index), Operand("input", scores, index)
+        over = tuple([(name, sizes[name]) for name in kept])
+        first = [(name, size) for name, size in self._dims if name != "e"]
+        last = [(name, size) for name, size in self._dims if name != "d"]
+        asked = [(name, sizes[name]) for name in query.dims]
+        return (
+            *[_step(name, asked, query, evolve(query, role="output")) for name in self.query_steps],
+            Contraction(dims=first, operands=(key, query, made)),
+            *[_step(name, over, held, *self.weights, made) for name in self.score_steps],
+            Softmax(dims=over, operands=(held, made), over=("n",), in_place=True),
+            Contraction(dims=last, operands=(held, value, result)),
+        )
+
+
+def _step(function: str, dims: Sequence[tuple[str, int]], *operands: Operand) -> Operator:
+    kind = Elementwise if function in ELEMENTWISE else Activation
+    return kind(dims=dims, operands=operands, function=function, in_place=True)
+
+
+def _together(steps: Sequence[Operator]) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for step in steps:
+        for name, count in step.operations.items():
+            counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def attention(
+    query: TensorLike,
+    key: TensorLike,
+    value: TensorLike,
+    *,
+    layout: str = "bhmd",
+    weights: Sequence[TensorLike] = (),
+    query_steps: Sequence[str] = ("multiply",),
+    score_steps: Sequence[str] = (),
+    output: TensorLike | None = None,
+) -> Attention:
+    """Scaled dot-product attention, with as many heads of keys as of queries or fewer.
+
+    Args:
+        query: the queries, with axes as `layout` names them.
+        key: the keys; in place of `m` its positions are `n`.
+        value: the values; in place of `d` its features are `e`.
+        layout: letters of `b` (what attends apart), `h` heads, `m` positions, `d` features.
+        weights: trained constants that scale every score.
+        query_steps: functions of every element of the queries; unless told otherwise a scaling.
+        score_steps: functions of every score before the softmax.
+        output: the declared result; its shape is checked.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+
+    """
+    tensors = [as_tensor(tensor) for tensor in (query, key, value)]
+    if set(layout) - set("bhmd") or not {"m", "d"} <= set(layout) or len(set(layout)) < len(layout):
+        message = f"layout is {layout!r:.20}; expected letters of bhmd, each once, with m and d"
+        raise ShapeError(message)
+    for name, tensor in zip(("query", "key", "value"), tensors, strict=True):
+        if len(shape_of(tensor)) != len(layout):
+            message = f"{name} is {show_shape(shape_of(tensor))}; expected axes as in {layout!r}"
+            raise ShapeError(message)
+    asked, keyed, held = (dict(zip(layout, shape_of(tensor), strict=True)) for tensor in tensors)
+    _check_attention(asked, keyed, held)
+    heads, shared = asked.get("h", 1), keyed.get("h", 1)
+    dims: dict[str, int] = {"b": asked["b"]} if "b" in asked else {}
+    if heads != shared:
+        dims["g"] = shared
+    if "h" in asked:
+        dims["h"] = heads if heads == shared else heads // shared
+    dims |= {"m": asked["m"], "n": keyed["m"], "d": asked["d"], "e": held["d"]}
+    head = axis_index("h") if heads == shared else Affine((("g", dims["h"]), ("h", 1)))
+    named = {"b": axis_index("b"), "h": head, "m": axis_index("m"), "d": axis_index("d")}
+    key_head = head if heads == shared else axis_index("g")
+    keys = {**named, "h": key_head, "m": axis_index("n")}
+    values, made = {**keys, "d": axis_index("e")}, {**named, "d": axis_index("e")}
+    shape = tuple([held["d"] if axis == "d" else asked[axis] for axis in layout])
+    result = checked_result(output, shape, "attention")
+    operands = [
+        *[
+            Operand("input", tensor, [index[axis] for axis in layout])
+            for tensor, index in zip(tensors, (named, keys, values), strict=True)
+        ],
+        *[
+            Operand("weight", as_tensor(tensor), [Affine()] * len(shape_of(as_tensor(tensor))))
+            for tensor in weights
+        ],
+        Operand("output", result, [made[axis] for axis in layout]),
+    ]
+    return Attention(dims=dims, operands=operands, query_steps=query_steps, score_steps=score_steps)
+
+
+def _check_attention(
+    query: Mapping[str, int], key: Mapping[str, int], value: Mapping[str, int]
+) -> None:
+    problems = {
+        "features of queries and keys differ": query["d"] != key["d"],
+        "keys and values differ in their positions": key["m"] != value["m"],
+        "keys and values differ in their heads": key.get("h") != value.get("h"),
+        "queries and keys differ in what attends apart": query.get("b") != key.get("b"),
+        "heads of queries are not a multiple of those of keys": (
+            (query.get("h") or 1) % (key.get("h") or 1) != 0
+        ),
+    }
+    for problem, is_there in problems.items():
+        if is_there:
+            raise ShapeError(problem)
