@@ -174,7 +174,7 @@ def _dims(given: Mapping[str, int] | Iterable[tuple[str, int]]) -> Dims:
     return dims
 
 
-def _operands(given: Iterable[Operand]) -> tuple[Operand, ...]:
+def _operands(given: Iterable[Any]) -> tuple[Operand, ...]:
     operands = tuple(given)
     for item in operands:
         if not isinstance(item, Operand):

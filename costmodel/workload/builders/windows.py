@@ -445,7 +445,7 @@ def _pairs(padding: Any, rank: int) -> list[tuple[int, int]]:
     if len(values) != rank:
         message = f"padding {padding!r:.60} has {len(values)} values for {rank} spatial axes"
         raise ShapeError(message)
-    return [tuple(pair) if isinstance(pair, Sequence) else (pair, pair) for pair in values]  # type: ignore[misc]  # a pair has two
+    return [tuple(pair) if isinstance(pair, Sequence) else (pair, pair) for pair in values]
 
 
 def _padded(
