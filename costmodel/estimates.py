@@ -28,8 +28,8 @@ from costmodel.errors import (
     fault,
 )
 from costmodel.network import Network
-from costmodel.operators import Reason
 from costmodel.scenario import Rates, Scenario
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
 from costmodel.numerics import FLOAT32
-from costmodel.operators import Unpriced
 from costmodel.report import Column, Table
 from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
+from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
     from collections.abc import Callable

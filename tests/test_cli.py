@@ -33,7 +33,7 @@ from costmodel import (
     prices,
 )
 from costmodel import catalogue as catalogues
-from costmodel.operators import Contraction, Reduction
+from costmodel.workload.operators import Contraction, Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,7 +245,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
 def halving(world: Any) -> None:
     """A convention that counts half of every kernel and knows no pooling."""
     from costmodel import Convention, Unpriced  # noqa: PLC0415
-    from costmodel.operators import Reduction  # noqa: PLC0415
+    from costmodel.workload.operators import Reduction
 
     class Half(Convention):
         def work(self, layer: Any) -> Any:
@@ -373,7 +373,7 @@ def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> Non
     for words in (
         "plugin      hardware",
         "formula     Arithmetic by the circuit",
-        "prices      Contraction, Elementwise, Reduction, Activation, Lookup, Movement",
+        "prices      Contraction, Elementwise, Reduction, Activation, Gather, Movement",
         "leaves out  control, clock",
         "energy_per_dram_access        J\n",
         "energy_per_16_bit_add         J, optional\n",
@@ -393,7 +393,7 @@ def test_a_class_of_devices_tells_which_work_it_has_no_price_for(world: Any) -> 
         "  plugin    acme",
         "  formula   Pays for pooling alone.",
         "  prices    Reduction",
-        "  unpriced  Contraction, Elementwise, Activation, Lookup, Movement",
+        "  unpriced  Contraction, Elementwise, Activation, Gather, Movement",
         "  parameters",
         "    windows  a plain number",
         "  settings",

@@ -22,7 +22,7 @@ from costmodel import (
     Device,
     Elementwise,
     Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
     Reduction,
@@ -259,7 +259,7 @@ class Toy(Device):
         factors = (Factor("elements", operator.elements), Factor("batch", scenario.batch))
         return Cost([Charge("neuron", self.energy_per_element, factors)], 0.5)
 
-    @prices(Movement, Lookup)
+    @prices(Movement, Gather)
     def nothing(self, operator: Operator, scenario: Scenario) -> Free:
         return Free(f"{self.memory} is wired")
 
@@ -268,8 +268,8 @@ class Toy(Device):
 class Stern(Toy):
     """As its parent, but for lookups."""
 
-    @prices(Lookup)
-    def lookup(self, operator: Lookup, scenario: Scenario) -> Unpriced:
+    @prices(Gather)
+    def lookup(self, operator: Gather, scenario: Scenario) -> Unpriced:
         return Unpriced("tables are unknown")
 
 
@@ -278,7 +278,7 @@ TOY = Toy("toy", energy_per_element=PRICE)
 STERN = Stern("stern", energy_per_element=PRICE)
 UPDATE = Activation(inputs=[Tensor((3,))], outputs=[Tensor((3,))], function="relu")
 MOVE = Movement(inputs=[Tensor((3,))], outputs=[Tensor((3,))], purpose="test")
-TABLE = Lookup(inputs=[Tensor((3,))], outputs=[Tensor((3,))])
+TABLE = Gather(inputs=[Tensor((3,))], outputs=[Tensor((3,))])
 
 
 def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -> None:
@@ -289,7 +289,7 @@ def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -
 
 def test_a_class_tells_what_it_has_rules_for() -> None:
     assert set(TOY.priced_operators()) == set(STERN.priced_operators())
-    assert set(TOY.priced_operators()) == {Activation, Movement, Lookup}
+    assert set(TOY.priced_operators()) == {Activation, Movement, Gather}
 
 
 def test_a_class_tells_what_its_settings_take_and_are_unless_chosen() -> None:
@@ -740,7 +740,7 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
             @prices(Movement)
             def one(self, operator: Operator, scenario: Scenario) -> Any: ...
 
-            @prices(Lookup, Movement)
+            @prices(Gather, Movement)
             def other(self, operator: Operator, scenario: Scenario) -> Any: ...
 
 

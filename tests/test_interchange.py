@@ -19,15 +19,8 @@ import costmodel
 from costmodel import Contraction, FixedPoint, Input, Network, OperatorLayer, Scenario, Tensor
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.layer import UnknownLayer
-from costmodel.operators import (
-    ELEMENTWISE,
-    REDUCTIONS,
-    STANDARD,
-    Activation,
-    Free,
-    Operator,
-    Unpriced,
-)
+from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, STANDARD, Activation, Operator
+from costmodel.workload.reasons import Free, Unpriced
 
 SCHEMA = json.loads((files("costmodel") / "network.schema.json").read_text())
 NARROW = FixedPoint(8, 1)
@@ -293,7 +286,7 @@ MISTAKES = {
         "results: expected a list of shapes such as [[3, 4]], found [3]",
     ),
     "work that is an operator": (
-        with_layer(settings={"work": {"type": "Lookup"}}),
+        with_layer(settings={"work": {"type": "Gather"}}),
         "expected a list of operators",
     ),
     "a setting of another type": (with_layer(settings={"work": 3}), "layer 1 ('first')"),

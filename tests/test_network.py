@@ -16,7 +16,8 @@ from costmodel import Input, Layer, Network, OperatorLayer, Port, Tensor, estima
 from costmodel.errors import NetworkError, ShapeError, UnknownNameError
 from costmodel.layer import work_of
 from costmodel.network import topological_order
-from costmodel.operators import Contraction, Free, Unpriced
+from costmodel.workload.operators import Contraction
+from costmodel.workload.reasons import Free, Unpriced
 from costmodel.tensor import as_shape, show_shape
 from costmodel_keras.layers.basic import Dense, TrainingOnly
 

@@ -14,7 +14,7 @@ from costmodel import (
     Contraction,
     Elementwise,
     Free,
-    Lookup,
+    Gather,
     Movement,
     Reduction,
     Sizes,
@@ -22,7 +22,7 @@ from costmodel import (
     Unpriced,
 )
 from costmodel.errors import ShapeError
-from costmodel.operators import ELEMENTWISE, REDUCTIONS, Operator
+from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, Operator
 
 SIX = Tensor((2, 3))
 
@@ -64,7 +64,7 @@ def reduction(function: str, window: int) -> Reduction:
         (reduction("mean", 5), {"add": 24, "multiply": 6}),
         (Activation(inputs=[SIX], outputs=[SIX], function="relu"), {"activation": 6}),
         (Activation(outputs=[SIX, Tensor((5,))], function="split"), {"activation": 11}),
-        (Lookup(inputs=[Tensor((2,))], parameters=[Tensor((9, 3))], outputs=[SIX]), {}),
+        (Gather(inputs=[Tensor((2,))], parameters=[Tensor((9, 3))], outputs=[SIX]), {}),
         (Movement(inputs=[SIX], outputs=[SIX], purpose="reshape"), {}),
     ],
     ids=lambda item: item.summary if isinstance(item, Operator) else "",
@@ -183,7 +183,7 @@ def test_a_reason_is_a_value_and_no_other_sort_of_reason(cls: Any) -> None:
 @pytest.mark.parametrize(
     "operator",
     [
-        product(), elementwise(), reduction("sum", 2), Lookup(), Operator(),
+        product(), elementwise(), reduction("sum", 2), Gather(), Operator(),
         Activation(function="relu"), Movement(purpose="reshape"),
     ],
     ids=lambda operator: type(operator).__name__,

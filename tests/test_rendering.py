@@ -15,7 +15,7 @@ from figures import near
 
 import costmodel
 from costmodel import Contraction, Cost, Device, Estimate, Scenario, rendering
-from costmodel.operators import Activation
+from costmodel.workload.operators import Activation
 from costmodel.tensor import Tensor
 from costmodel.units import format_quantity
 from costmodel_hardware.processors import PerOperation

@@ -30,7 +30,7 @@ from costmodel import (
     plugins,
 )
 from costmodel import catalogue as catalogues
-from costmodel.operators import Reason
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

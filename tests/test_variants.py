@@ -26,7 +26,7 @@ from costmodel import (
     Elementwise,
     Factor,
     Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
     Outcome,
@@ -42,7 +42,7 @@ from costmodel import (
 )
 from costmodel.errors import ScenarioError, ShapeError
 from costmodel.numerics import parse_format
-from costmodel.operators import ELEMENTWISE, REDUCTIONS
+from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS
 from costmodel.sizes import ManyAnswersError, always, clipped, larger, least, most, smaller
 from costmodel.testing.strategies import devices, scenarios
 
@@ -117,7 +117,7 @@ def others(draw: st.DrawFn) -> Operator:
             [
                 Activation(inputs=[one], outputs=[two], function="relu"),
                 Activation(inputs=[one], outputs=[one], function="relu", in_place=True),
-                Lookup(inputs=[one], parameters=[two], outputs=[two]),
+                Gather(inputs=[one], parameters=[two], outputs=[two]),
                 Movement(inputs=[one], outputs=[two], purpose="transposition"),
             ]
         )
@@ -208,7 +208,7 @@ def test_no_shipping_device_prices_variants_one_by_one(
         Elementwise(inputs=[row, row], outputs=[row], function="add"),
         Reduction(inputs=[matrix], outputs=[row], function="mean", window=8),
         Activation(inputs=[row], outputs=[row], function="relu"),
-        Lookup(inputs=[row], parameters=[matrix], outputs=[matrix]),
+        Gather(inputs=[row], parameters=[matrix], outputs=[matrix]),
         Movement(inputs=[row], outputs=[row], purpose="copy"),
     ):  # fmt: skip
         many = Variants(operator)
@@ -245,8 +245,8 @@ class Conditional(Device):
         ]
         return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
 
-    @prices(Lookup)
-    def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
+    @prices(Gather)
+    def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         return Cost([Charge("inputs", self.energy, [Factor("rows", _slow(operator.elements))])])
 
     @prices(Movement)

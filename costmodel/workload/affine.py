@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
-from costmodel.sizes import Sizes, as_size
+from costmodel.sizes import Sizes, always, as_size, smaller
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 """The name of a dimension."""
@@ -57,6 +57,11 @@ class Affine:
         """The dimensions that it reads, in order."""
         return tuple([name for name, _ in self.terms])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one dimension as it is."""
+        return not self.offset and len(self.terms) == 1 and self.terms[0][1] == 1
+
     def at(self, point: Mapping[str, int]) -> int:
         """The value of the index at a point of the iteration space."""
         return sum((factor * point[name] for name, factor in self.terms), self.offset)
@@ -100,6 +105,12 @@ def _parsed(text: str) -> Affine:
         else:
             offset += amount
     return Affine(terms, offset)
+
+
+@functools.lru_cache(maxsize=4096)
+def axis_index(name: str) -> Affine:
+    """The index that is one dimension."""
+    return Affine(((name, 1),))
 
 
 Index: TypeAlias = tuple[Affine | None, ...]
@@ -167,6 +178,9 @@ def _coupled(index: Index) -> Iterator[list[int]]:
 
 
 def _met(index: Sequence[Affine], shape: Sequence[int], dims: Mapping[str, int]) -> Accesses:
+    if len(index) == 1 and index[0].is_plain and always(dims[index[0].dims[0]] <= shape[0]):
+        size = dims[index[0].dims[0]]
+        return Accesses(size, size, smaller(size, 1))
     names = list(dict.fromkeys(name for one in index for name in one.dims))
     sizes = [dims[name] for name in names]
     if Sizes in map(type, (*sizes, *shape)):

@@ -18,10 +18,13 @@ from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import NAME, Accesses, Affine, Index, accesses
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from costmodel.numerics import NumericFormat
     from costmodel.workload.reasons import Unpriced
 
 Role: TypeAlias = Literal["input", "weight", "output"]
+ReadRole: TypeAlias = Literal["input", "weight"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
 """Inputs and outputs come and go with every example; weights stay on the device."""
 
@@ -124,6 +127,11 @@ class Operand:
         return self.tensor.format
 
     @property
+    def is_bound(self) -> bool:
+        """Whether every axis has a length."""
+        return self.tensor.is_bound
+
+    @property
     def size(self) -> int:
         """Elements of the whole tensor."""
         return self.tensor.size
@@ -152,6 +160,11 @@ def weight_of(tensor: Tensor | Sequence[int], *index: Affine | str | None) -> Op
 def output_of(tensor: Tensor | Sequence[int], *index: Affine | str | None) -> Operand:
     """An operand that is written."""
     return Operand("output", tensor, index)
+
+
+def unmapped(role: Role, tensors: Iterable[Tensor]) -> list[Operand]:
+    """Operands of which no affine map states where they are accessed."""
+    return [Operand(role, tensor, (None,) * len(tensor.shape)) for tensor in tensors]
 
 
 Dims: TypeAlias = tuple[tuple[str, int], ...]
@@ -254,7 +267,11 @@ class Operator:
         """The most points of the iteration space that meet in one output element."""
         if not self.outputs:
             return 1
-        return self.accesses(self.outputs[0]).meeting
+        (written, *_) = self.outputs
+        if all(one is not None and one.is_plain for one in written.index):
+            kept = set(written.dims)
+            return product([size for name, size in self._dims if name not in kept])
+        return self.accesses(written).meeting
 
     @property
     def macs(self) -> int:
@@ -299,7 +316,7 @@ class Operator:
         """Simpler operators that do the same work, for devices that do not know this one."""
         return ()
 
-    def repeated(self, times: int, dim: str = "repeat") -> Operator:
+    def repeated(self, times: int, dim: str = "repeat") -> Self:
         """The same work `times` times: one more dimension around it, with the same weights.
 
         `dim` names it, with a number where the operator has a dimension of that name.
@@ -320,7 +337,7 @@ class Operator:
         ]
         return evolve(self, dims=((name, times), *self._dims), operands=operands)
 
-    def with_tensors(self, tensors: Iterable[Tensor]) -> Operator:
+    def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
         """The same work on tensors of other formats, in the order of the operands."""
         pairs = zip(self.operands, tensors, strict=True)
         return evolve(self, operands=[evolve(item, tensor=tensor) for item, tensor in pairs])
@@ -484,9 +501,18 @@ class Counted(Operator):
     sum_length: int = field(default=1, converter=as_size, validator=at_least(1))
 
     @property
+    def reduction_size(self) -> int:
+        """As stated."""
+        return self.sum_length
+
+    @property
     def macs(self) -> int:
         """The count, where it counts multiply-accumulates."""
         return self.count if self.operation == "multiply-accumulate" else 0
+
+    def repeated(self, times: int, dim: str = "repeat") -> Self:
+        """The same count `times` times."""
+        return evolve(super().repeated(times, dim), count=self.count * times)
 
     @property
     def operations(self) -> Mapping[str, int]:

@@ -9,8 +9,8 @@ from attrs import frozen
 
 from costmodel import catalogue as catalogues
 from costmodel.errors import PluginError
-from costmodel.operators import Unpriced
 from costmodel.tensor import Tensor
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras.graph import LiveView, kind_of
 from costmodel_keras.reader import make_layer
 from costmodel_spiking.convention import CONVENTION, RULES, Stats

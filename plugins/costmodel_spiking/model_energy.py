@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final
 from attrs import asdict
 
 from costmodel.errors import UnpricedWarning
-from costmodel.operators import Unpriced
 from costmodel.scenario import Scenario
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras import rates
 from costmodel_spiking import summary
 from costmodel_spiking.convention import Stats

@@ -14,17 +14,8 @@ import costmodel_hardware
 import costmodel_keras
 import costmodel_qkeras
 import costmodel_spiking
-from costmodel.operators import (
-    Activation,
-    Contraction,
-    Elementwise,
-    Free,
-    Lookup,
-    Movement,
-    Operator,
-    Reduction,
-    Tensor,
-)
+from costmodel.workload.operators import Activation, Contraction, Elementwise, Gather, Movement, Operator, Reduction, Tensor
+from costmodel.workload.reasons import Free
 from costmodel.testing import OperatorContract
 from costmodel.testing import strategies as of
 from costmodel.testing.devices import ComposedWork, ForeignWork
@@ -54,7 +45,7 @@ STANDARD = {
     Activation: of.sized_activations,
     Contraction: of.sized_contractions,
     Elementwise: of.sized_elementwises,
-    Lookup: of.sized_lookups,
+    Gather: of.sized_lookups,
     Movement: of.sized_movements,
     Reduction: of.sized_reductions,
 }

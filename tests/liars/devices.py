@@ -29,7 +29,7 @@ from costmodel import (
 )
 from costmodel.devices import Due, one_of, option
 from costmodel.errors import CostModelError
-from costmodel.operators import STANDARD
+from costmodel.workload.operators import STANDARD
 
 
 def figure(name: str, value: float = 1e-12) -> Parameter:

@@ -1,7 +1,7 @@
 """Builders: the usual operators from shapes and settings, with their index maps."""
 
 from costmodel.workload.builders.composite import attention, normalize, softmax
-from costmodel.workload.builders.contractions import einsum, matmul
+from costmodel.workload.builders.contractions import contract, einsum, matmul
 from costmodel.workload.builders.movements import (
     broadcast_to,
     concatenate,
@@ -24,6 +24,7 @@ __all__ = [
     "attention",
     "broadcast_to",
     "concatenate",
+    "contract",
     "conv",
     "conv_transpose",
     "copy",

@@ -8,17 +8,11 @@ from typing import TypeAlias
 
 from costmodel.errors import ShapeError
 from costmodel.tensor import Tensor, show_shape
-from costmodel.workload.affine import Affine
+from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.operators import Operand, as_tensor, shape_of
 
 TensorLike: TypeAlias = Tensor | Operand | Sequence[int]
 """A tensor, or its shape alone where no format is declared."""
-
-
-@functools.lru_cache(maxsize=4096)
-def axis_index(name: str) -> Affine:
-    """The index that is one dimension."""
-    return Affine(((name, 1),))
 
 
 def grouped_index(name: str, size: int, groups: int) -> Affine:

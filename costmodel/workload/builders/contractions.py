@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from costmodel.errors import ShapeError
 from costmodel.sizes import always
 from costmodel.tensor import show_shape
-from costmodel.workload.affine import Affine, Index
+from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
-    axis_index,
     broadcast,
     checked_result,
 )
@@ -21,12 +20,11 @@ from costmodel.workload.operators import (
     Movement,
     Operand,
     Operator,
+    ReadRole,
     Reduction,
     as_tensor,
     shape_of,
 )
-
-Role = Literal["input", "weight"]
 
 _MATRIX: Final = 2
 
@@ -36,8 +34,8 @@ def matmul(
     right: TensorLike,
     *,
     bias: TensorLike | None = None,
-    left_role: Role = "input",
-    right_role: Role = "weight",
+    left_role: ReadRole = "input",
+    right_role: ReadRole = "weight",
     transpose_left: bool = False,
     transpose_right: bool = False,
     output: TensorLike | None = None,
@@ -146,7 +144,7 @@ _TERM: Final = re.compile(r"([A-Za-z]*)(\.\.\.)?([A-Za-z]*)")
 def einsum(
     equation: str,
     *tensors: TensorLike,
-    roles: Sequence[Role] = ("input", "weight"),
+    roles: Sequence[ReadRole] = ("input", "weight"),
     bias: TensorLike | None = None,
     output: TensorLike | None = None,
 ) -> Operator:
@@ -168,26 +166,52 @@ def einsum(
             operands, whose order of multiplication is a choice.
 
     """
-    given = [as_tensor(tensor) for tensor in tensors]
-    terms, kept = einsum_terms(equation, [len(shape_of(tensor)) for tensor in given])
-    if len(given) > _MATRIX:
+    terms, kept = einsum_terms(equation, [len(as_tensor(tensor).shape) for tensor in tensors])
+    if len(tensors) > _MATRIX:
         message = (
-            f"{equation!r} has {len(given)} operands; expected one or two, "
+            f"{equation!r} has {len(tensors)} operands; expected one or two, "
             "since the order in which more are multiplied is a choice"
         )
         raise ShapeError(message)
+    return contract(tensors, terms, kept, roles=roles, bias=bias, output=output)
+
+
+def contract(
+    tensors: Sequence[TensorLike],
+    axes: Sequence[Sequence[str]],
+    kept: Sequence[str],
+    *,
+    roles: Sequence[ReadRole] = ("input", "weight"),
+    bias: TensorLike | None = None,
+    output: TensorLike | None = None,
+) -> Operator:
+    """Products of one or two operands, summed over the axes that the result does not have.
+
+    Args:
+        tensors: one or two operands.
+        axes: for each operand a name for each of its axes; axes of one name are one dimension.
+        kept: the names of the axes of the result.
+        roles: the role of each operand.
+        bias: broadcast against the result.
+        output: the declared result; its shape is checked.
+
+    Raises:
+        ShapeError: axes of one name differ in length, and none of them is 1.
+
+    """
+    given = [as_tensor(tensor) for tensor in tensors]
     lengths: dict[str, int] = {}
-    for names, tensor in zip(terms, given, strict=True):
+    for names, tensor in zip(axes, given, strict=True):
         for name, length in zip(names, shape_of(tensor), strict=True):
             lengths[name] = broadcast([(lengths.get(name, 1),), (length,)])[0]
     operands = [
         Operand(role, tensor, _elided(names, shape_of(tensor), lengths))
-        for role, tensor, names in zip(roles, given, terms, strict=False)
+        for role, tensor, names in zip(roles, given, axes, strict=False)
     ]
     shape = tuple([lengths[name] for name in kept])
     if bias is not None:
         operands.append(_bias(bias, shape, kept))
-    operands.append(Operand("output", checked_result(output, shape, "einsum"), _each(kept)))
+    operands.append(Operand("output", checked_result(output, shape, "contraction"), _each(kept)))
     summed = [name for name in lengths if name not in kept]
     dims = {name: lengths[name] for name in (*kept, *summed)}
     if len(given) == _MATRIX:

@@ -10,16 +10,23 @@ from collections.abc import Sequence
 
 from costmodel.errors import ShapeError
 from costmodel.tensor import Tensor, show_shape
-from costmodel.workload.affine import Affine, Index
+from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
-    axis_index,
     axis_names,
     checked_result,
     own_axis,
 )
 from costmodel.workload.builders.pointwise import broadcast_index
-from costmodel.workload.operators import Gather, Movement, Operand, Role, as_tensor, shape_of
+from costmodel.workload.operators import (
+    Gather,
+    Movement,
+    Operand,
+    Role,
+    as_tensor,
+    shape_of,
+    unmapped,
+)
 
 
 def transpose(
@@ -252,8 +259,8 @@ def rearrange(
     span = (results or sources or held)[0]
     names = axis_names(len(shape_of(span)))
     operands = [
-        *[Operand("input", tensor, (None,) * len(shape_of(tensor))) for tensor in sources],
-        *[Operand("weight", tensor, (None,) * len(shape_of(tensor))) for tensor in held],
+        *unmapped("input", sources),
+        *unmapped("weight", held),
         *[Operand("output", tensor, _placed(tensor, span, names)) for tensor in results],
     ]  # fmt: skip
     dims = zip(names, shape_of(span), strict=True)

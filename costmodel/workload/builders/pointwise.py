@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from costmodel.errors import ShapeError
 from costmodel.tensor import show_shape
-from costmodel.workload.affine import Affine, Index
+from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
-    axis_index,
     axis_names,
     broadcast,
     checked_result,

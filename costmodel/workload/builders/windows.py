@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 from costmodel.errors import ShapeError
 from costmodel.sizes import always, larger
 from costmodel.tensor import Tensor
-from costmodel.workload.affine import Affine, Index
+from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
-    axis_index,
     checked_result,
     grouped_index,
 )
-from costmodel.workload.operators import Contraction, Operand, Reduction, as_tensor, shape_of
+from costmodel.workload.operators import (
+    Contraction,
+    Operand,
+    ReadRole,
+    Reduction,
+    as_tensor,
+    shape_of,
+)
 
 PerAxis: TypeAlias = int | Sequence[int]
 """One number for all spatial axes, or one for each."""
@@ -32,8 +38,6 @@ Padding: TypeAlias = str | int | Sequence[int | Sequence[int]]
 The rule `same` makes `ceil(length / stride)` outputs, with an odd zero at the end, `same_lower`
 with it at the beginning; `causal` puts all zeros before; `valid` has none.
 """
-Role: TypeAlias = Literal["input", "weight"]
-
 _LETTERS: Final = frozenset("NCKG*")
 _MOST_NAMED: Final = 3
 
@@ -49,7 +53,7 @@ def conv(
     groups: int = 1,
     input_layout: str = "NC*",
     weight_layout: str = "KC*",
-    weight_role: Role = "weight",
+    weight_role: ReadRole = "weight",
     output: TensorLike | None = None,
 ) -> Contraction:
     """A convolution in any number of spatial axes, grouped or not.
@@ -117,7 +121,7 @@ def conv_transpose(
     groups: int = 1,
     input_layout: str = "NC*",
     weight_layout: str = "CK*",
-    weight_role: Role = "weight",
+    weight_role: ReadRole = "weight",
     output: TensorLike | None = None,
 ) -> Contraction:
     """A transposed convolution: every input element is scattered through the kernel.
