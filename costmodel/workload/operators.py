@@ -509,7 +509,7 @@ class Counted(Operator):
     def repeated(self, times: int, dim: str = "repeat") -> Counted:
         """The same count `times` times."""
         more = super().repeated(times, dim)
-        return evolve(more, count=self.count * times)  # type: ignore[call-arg]  # it is a count
+        return evolve(self, dims=more.dims, operands=more.operands, count=self.count * times)
 
 
 STANDARD: tuple[type[Operator], ...] = (

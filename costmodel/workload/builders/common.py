@@ -66,17 +66,14 @@ def own_axis(axis: int, rank: int) -> int:
 
 
 def own_axes(axes: Sequence[int], rank: int) -> list[int]:
-    """The indices of several axes counted from the front, in their order.
+    """The indices of axes counted from the front, in their order; one alone is one of them.
 
     Raises:
         ShapeError: there is no such axis, or one is named twice.
-        TypeError: it is not several axes.
+        TypeError: an axis is not a whole number.
 
     """
-    if isinstance(axes, str) or not isinstance(axes, Iterable):
-        message = f"expected several axes, such as (0, -1), found {axes!r:.40}"
-        raise TypeError(message)
-    given = tuple(axes)
+    given = tuple(axes) if isinstance(axes, Iterable) else (axes,)
     places = [own_axis(axis, rank) for axis in given]
     if len(set(places)) < len(places):
         message = f"axes {given} name one of {rank} axes twice"

@@ -215,7 +215,7 @@ def _held_index(
 ) -> Index:
     if len(shape) != len(axes):
         message = (
-            f"weights of {show_shape(shape)} lie along {len(axes)} axes; "
+            f"weights of {show_shape(tuple(shape))} lie along {len(axes)} axes; "
             "expected one for each of theirs"
         )
         raise ShapeError(message)
