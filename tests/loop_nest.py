@@ -69,6 +69,31 @@ def met_by(operator: Operator, operand: Operand) -> Met:
     return met(operand.index, operand.shape, operator.dims)
 
 
+def check_counts(operator: Operator) -> None:
+    """Compare what an operator derives from its maps with a walk over every point."""
+    points = math.prod(operator.dims.values())
+    assert operator.points == points
+    assert operator.macs == (points if isinstance(operator, Contraction) else 0)
+    for operand in operator.operands:
+        if None in operand.index:
+            continue
+        met = met_by(operator, operand)
+        assert tuple(operator.accesses(operand)) == met.counts, str(operand)
+        expected = met.points / len(met.elements) if met.elements else 0
+        assert operator.reuse(operand) == expected
+    if operator.outputs:
+        assert operator.reduction_size == met_by(operator, operator.outputs[0]).meeting
+    moved = {
+        name
+        for operand in operator.outputs
+        for one in operand.index
+        if one is not None
+        for name, factor in one.terms
+        if factor
+    }
+    assert set(operator.reduction_dims) == set(operator.dims) - moved
+
+
 # ------------------------------------------------------------------ computing
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {

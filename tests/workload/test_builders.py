@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from builder_cases import CASES, Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loop_nest import executed, met_by
+from loop_nest import check_counts, executed
 
 from costmodel.workload import builders
-from costmodel.workload.operators import Contraction, Gather, Operator
+from costmodel.workload.operators import Gather, Operator
 
 MOST_POINTS = 20_000
 """Points of a nest that plain Python walks in reasonable time."""
@@ -40,31 +38,6 @@ def test_the_counts_of_an_operator_are_those_of_its_loop_nest(
     operator = data.draw(CASES[name]()).operator
     if operator.points <= MOST_POINTS:
         check_counts(operator)
-
-
-def check_counts(operator: Operator) -> None:
-    """Compare what an operator derives from its maps with a walk over every point."""
-    points = math.prod(operator.dims.values())
-    assert operator.points == points
-    assert operator.macs == (points if isinstance(operator, Contraction) else 0)
-    for operand in operator.operands:
-        if None in operand.index:
-            continue
-        met = met_by(operator, operand)
-        assert tuple(operator.accesses(operand)) == met.counts, str(operand)
-        expected = met.points / len(met.elements) if met.elements else 0
-        assert operator.reuse(operand) == expected
-    if operator.outputs:
-        assert operator.reduction_size == met_by(operator, operator.outputs[0]).meeting
-    moved = {
-        name
-        for operand in operator.outputs
-        for one in operand.index
-        if one is not None
-        for name, factor in one.terms
-        if factor
-    }
-    assert set(operator.reduction_dims) == set(operator.dims) - moved
 
 
 @given(data=st.data())
