@@ -20,6 +20,9 @@ from costmodel.workload.operators import (
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        message = f"expected several names, such as ({given!r:.40},), found {given!r:.40}"
+        raise TypeError(message)
     return tuple(given)
 
 
@@ -125,7 +128,7 @@ class Attention(Operator):
         query, key, value = self.inputs
         (result,) = self.outputs
         sizes = self.dims
-        kept = [name for name in ("b", "g", "h", "m", "n") if name in sizes]
+        kept = [name for name in sizes if name not in {"d", "e"}]
         index = tuple([axis_index(name) for name in kept])
         scores = Tensor([sizes[name] for name in kept])
         made, held = Operand("output", scores, index), Operand("input", scores, index)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from attrs import evolve, field, frozen
+from attrs.validators import optional
 
 from costmodel.errors import ShapeError
 from costmodel.sizes import as_size, larger, least, product
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel.workload.affine import NAME, Accesses, Affine, Index, accesses
+from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
 
 if TYPE_CHECKING:
     from typing import Self
@@ -33,7 +34,7 @@ def one_of(names: Iterable[str]) -> Callable[[Any, Any, str], None]:
     """A validator that accepts these names only."""
 
     def check(_: Any, attribute: Any, value: str) -> None:
-        if value not in names:
+        if not isinstance(value, str) or value not in names:
             message = f"{attribute.name} is {value!r:.80}; expected one of {', '.join(names)}"
             raise ValueError(message)
 
@@ -83,7 +84,14 @@ def shape_of(tensor: Tensor | Operand) -> tuple[int, ...]:
     return shape  # type: ignore[return-value]  # None is refused
 
 
+def _touched(given: int | None) -> int | None:
+    return None if given is None else as_size(given)
+
+
 def _index(given: Iterable[Affine | str | None]) -> Index:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        message = f"expected one index for each axis, such as ('m', '2p + r'), found {given!r:.80}"
+        raise TypeError(message)
     return tuple(
         [one if one is None or one.__class__ is Affine else Affine.of(one) for one in given]
     )
@@ -98,14 +106,16 @@ class Operand:
     are accessed, unless it follows from the dimensions.
 
     Raises:
-        ValueError: the role is unknown, or there is not one index for each axis.
+        ValueError: the role is unknown, there is not one index for each axis, or `touched` is
+            negative.
+        TypeError: the tensor, the indices or `touched` are something else.
 
     """
 
     role: Role = field(validator=one_of(ROLES))
     tensor: Tensor = field(converter=as_tensor)
     index: Index = field(converter=_index)
-    touched: int | None = None
+    touched: int | None = field(default=None, converter=_touched, validator=optional(at_least(0)))
 
     def __attrs_post_init__(self) -> None:
         """Check that every axis has an index."""
@@ -168,15 +178,18 @@ def unmapped(role: Role, tensors: Iterable[Tensor]) -> list[Operand]:
 
 
 Dims: TypeAlias = tuple[tuple[str, int], ...]
+_PAIR: Final = 2
 
 
 def _dims(given: Mapping[str, int] | Iterable[tuple[str, int]]) -> Dims:
-    pairs = given.items() if hasattr(given, "items") else given
+    pairs: Any = given.items() if isinstance(given, Mapping) else given
+    pairs = tuple(pairs) if isinstance(pairs, Iterable) else (pairs,)
+    if not all(isinstance(pair, tuple | list) and len(pair) == _PAIR for pair in pairs):
+        message = f"expected dimensions with sizes, such as {{'m': 3, 'k': 4}}, found {given!r:.80}"
+        raise TypeError(message)
     dims = tuple([(name, as_size(size)) for name, size in pairs])
     for name, size in dims:
-        if not NAME.fullmatch(name):
-            message = f"{name!r:.40} is not a name of a dimension; expected such as 'n' or 'k0'"
-            raise ValueError(message)
+        check_name(name)
         if least(size) < 0:
             message = f"dimension {name!r} has size {size}; expected 0 or more"
             raise ValueError(message)
@@ -188,7 +201,7 @@ def _dims(given: Mapping[str, int] | Iterable[tuple[str, int]]) -> Dims:
 
 
 def _operands(given: Iterable[Any]) -> tuple[Operand, ...]:
-    operands = tuple(given)
+    operands: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     for item in operands:
         if not isinstance(item, Operand):
             expected = "operands, such as Operand('input', (3, 4), ('m', 'k'))"
@@ -205,7 +218,7 @@ class Operator:
 
     Raises:
         ValueError: a dimension is given twice or negative, or an index reads an unknown one.
-        TypeError: a size is not a whole number.
+        TypeError: a size is not a whole number, or an operand is something else.
 
     """
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from costmodel.errors import ShapeError
+from costmodel.sizes import always, as_size
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.operators import Operand, as_tensor, shape_of
@@ -52,10 +53,48 @@ def own_axis(axis: int, rank: int) -> int:
         ShapeError: there is no such axis.
 
     """
-    if not -rank <= axis < rank:
+    if not -rank <= as_size(axis) < rank:
         message = f"axis {axis} is out of range for {rank} axes"
         raise ShapeError(message)
     return axis % rank
+
+
+def own_axes(axes: Sequence[int], rank: int) -> list[int]:
+    """The indices of axes counted from the front, in their order; one alone is one of them.
+
+    Raises:
+        ShapeError: there is no such axis, or one is named twice.
+        TypeError: an axis is not a whole number.
+
+    """
+    given = tuple(axes) if isinstance(axes, Iterable) else (axes,)
+    places = [own_axis(axis, rank) for axis in given]
+    if len(set(places)) < len(places):
+        message = f"axes {given} name one of {rank} axes twice"
+        raise ShapeError(message)
+    return places
+
+
+def along(shape: Sequence[int], full: Sequence[int], axes: Sequence[int]) -> list[int | None]:
+    """The axes of `full` along which the axes of `shape` lie; None where one is stretched.
+
+    Raises:
+        ShapeError: a length is neither that of its axis nor 1.
+
+    """
+    for length, axis in zip(shape, axes, strict=True):
+        if not (agree(length, full[axis]) or _is_one(length)):
+            message = f"an axis of {length} does not stretch to {full[axis]}"
+            raise ShapeError(message)
+    return [
+        axis if agree(length, full[axis]) else None
+        for length, axis in zip(shape, axes, strict=True)
+    ]
+
+
+def agree(one: int, other: int) -> bool:
+    """Whether two lengths are the same, for every variant."""
+    return one is other or always(one == other)
 
 
 def broadcast(shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from costmodel.errors import ShapeError
-from costmodel.tensor import Shape, show_shape
+from costmodel.sizes import always, least
+from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
+    along,
     axis_names,
     checked_result,
-    own_axis,
+    own_axes,
 )
 from costmodel.workload.composite import Attention, Normalization, Softmax
 from costmodel.workload.operators import Operand, as_tensor, shape_of
@@ -41,7 +43,7 @@ def softmax(
     return Softmax(
         dims=zip(names, shape_of(tensor), strict=True),
         operands=[Operand("input", tensor, index), Operand("output", result, index)],
-        over=[names[own_axis(axis, len(names))] for axis in axes],
+        over=[names[axis] for axis in sorted(own_axes(axes, len(names)))],
         in_place=in_place,
     )
 
@@ -79,42 +81,51 @@ def normalize(
     """
     tensor = as_tensor(input)
     rank = len(shape_of(tensor))
-    places = [own_axis(axis, rank) for axis in axes]
+    places = own_axes(axes, rank)
     names, dims = list(axis_names(rank)), list(shape_of(tensor))
     index = [axis_index(name) for name in names]
     sizes = dict(zip(names, dims, strict=True))
     if groups != 1:
+        if not places:
+            message = f"no axis is given that divides into {groups} groups"
+            raise ShapeError(message)
         last = places[-1]
         length = dims[last]
-        if length % groups:
+        if least(groups) < 1 or not always(length % groups == 0):
             message = f"an axis of {length} does not divide into {groups} groups"
             raise ShapeError(message)
         size = length // groups
         index[last] = Affine((("g", size), (names[last], 1)))
         sizes = {"g": groups, **sizes, names[last]: size}
-    held = [own_axis(axis, rank) for axis in (axes if weight_axes is None else weight_axes)]
+    held = places if weight_axes is None else own_axes(weight_axes, rank)
     result = checked_result(output, shape_of(tensor), "normalization")
     operands = [
         Operand("input", tensor, index),
         *[
-            Operand("weight", tensor, _held_index(shape_of(as_tensor(tensor)), held, index))
+            Operand("weight", tensor, _held_index(shape_of(as_tensor(tensor)), held, dims, index))
             for tensor in weights
         ],
         Operand("output", result, index),
     ]
     return Normalization(
-        dims=sizes, operands=operands, over=[names[axis] for axis in places], is_centred=is_centred
+        dims=sizes,
+        operands=operands,
+        over=[names[axis] for axis in sorted(places)],
+        is_centred=is_centred,
     )
 
 
-def _held_index(shape: Shape, axes: Sequence[int], index: Sequence[Affine]) -> Index:
+def _held_index(
+    shape: Sequence[int], axes: Sequence[int], lengths: Sequence[int], index: Sequence[Affine]
+) -> Index:
     if len(shape) != len(axes):
         message = (
-            f"weights of {show_shape(shape)} lie along {len(axes)} axes; "
+            f"weights of {show_shape(tuple(shape))} lie along {len(axes)} axes; "
             "expected one for each of theirs"
         )
         raise ShapeError(message)
-    return tuple([index[axis] for axis in axes])
+    places = along(shape, lengths, axes)
+    return tuple([Affine() if axis is None else index[axis] for axis in places])
 
 
 # ------------------------------------------------------------------ attention
@@ -138,7 +149,8 @@ def attention(
         key: the keys; in place of `m` its positions are `n`.
         value: the values; in place of `d` its features are `e`.
         layout: letters of `b` (what attends apart), `h` heads, `m` positions, `d` features.
-        weights: trained constants that scale every score.
+        weights: trained constants of the functions of the scores; they broadcast against axes
+            `b`, `h`, `m` and positions of keys.
         query_steps: functions of every element of the queries; unless told otherwise a scaling.
         score_steps: functions of every score before the softmax.
         output: the declared result; its shape is checked.
@@ -165,24 +177,38 @@ def attention(
         dims["h"] = heads if heads == shared else heads // shared
     dims |= {"m": asked["m"], "n": keyed["m"], "d": asked["d"], "e": held["d"]}
     head = axis_index("h") if heads == shared else Affine((("g", dims["h"]), ("h", 1)))
-    named = {"b": axis_index("b"), "h": head, "m": axis_index("m"), "d": axis_index("d")}
+    named = {"b": axis_index("b"), "h": head, "n": axis_index("n")}
+    named |= {"m": axis_index("m"), "d": axis_index("d")}
     key_head = head if heads == shared else axis_index("g")
     keys = {**named, "h": key_head, "m": axis_index("n")}
     values, made = {**keys, "d": axis_index("e")}, {**named, "d": axis_index("e")}
     shape = tuple([held["d"] if axis == "d" else asked[axis] for axis in layout])
     result = checked_result(output, shape, "attention")
+    scores = {axis: asked[axis] for axis in "bhm" if axis in asked} | {"n": keyed["m"]}
     operands = [
         *[
             Operand("input", tensor, [index[axis] for axis in layout])
             for tensor, index in zip(tensors, (named, keys, values), strict=True)
         ],
         *[
-            Operand("weight", as_tensor(tensor), [Affine()] * len(shape_of(as_tensor(tensor))))
+            Operand("weight", tensor, _score_index(shape_of(as_tensor(tensor)), scores, named))
             for tensor in weights
         ],
         Operand("output", result, [made[axis] for axis in layout]),
     ]
     return Attention(dims=dims, operands=operands, query_steps=query_steps, score_steps=score_steps)
+
+
+def _score_index(
+    shape: Sequence[int], scores: Mapping[str, int], index: Mapping[str, Affine]
+) -> Index:
+    """The index of a tensor that broadcasts against the scores, aligned at the last axes."""
+    names, lengths = list(scores), list(scores.values())
+    if len(shape) > len(names):
+        message = f"weights of {show_shape(tuple(shape))} do not fit {show_shape(tuple(lengths))}"
+        raise ShapeError(message)
+    places = along(shape, lengths, range(len(names) - len(shape), len(names)))
+    return tuple([Affine() if axis is None else index[names[axis]] for axis in places])
 
 
 def _check_attention(

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always
 from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
+    agree,
     broadcast,
     checked_result,
 )
@@ -70,7 +70,7 @@ def matmul(
     lengths = dict(zip(rows[1], shape_of(first)[-len(rows[1]) :], strict=True))
     depth = lengths["k"]
     lengths.update(zip(columns[1], shape_of(second)[-len(columns[1]) :], strict=True))
-    if not _agree(depth, lengths["k"]):
+    if not agree(depth, lengths["k"]):
         message = (
             f"{show_shape(shape_of(first))} by {show_shape(shape_of(second))}: "
             f"axes of {depth} and {lengths['k']} cannot be summed together"
@@ -107,10 +107,6 @@ def _matrix_axes(
     return len(shape) - _MATRIX, names[::-1] if is_transposed else names
 
 
-def _agree(one: int, other: int) -> bool:
-    return one is other or always(one == other)
-
-
 def _each(names: Sequence[str]) -> Index:
     return tuple([axis_index(name) for name in names])
 
@@ -120,7 +116,7 @@ def _aligned(shape: Sequence[int], front: Sequence[int], names: Sequence[str]) -
     skipped = len(front) - len(shape)
     return tuple(
         [
-            axis_index(name) if _agree(length, full) else Affine()
+            axis_index(name) if agree(length, full) else Affine()
             for length, full, name in zip(shape, front[skipped:], names[skipped:], strict=True)
         ]
     )
@@ -200,6 +196,9 @@ def contract(
 
     """
     given = [as_tensor(tensor) for tensor in tensors]
+    if len(roles) < len(given):
+        message = f"{len(given)} operands have roles {tuple(roles)}; expected one for each"
+        raise ShapeError(message)
     lengths: dict[str, int] = {}
     for names, tensor in zip(axes, given, strict=True):
         for name, length in zip(names, shape_of(tensor), strict=True):
@@ -224,7 +223,7 @@ def contract(
 def _elided(names: Sequence[str], shape: Sequence[int], lengths: Mapping[str, int]) -> Index:
     return tuple(
         [
-            axis_index(name) if _agree(length, lengths[name]) else Affine()
+            axis_index(name) if agree(length, lengths[name]) else Affine()
             for name, length in zip(names, shape, strict=True)
         ]
     )

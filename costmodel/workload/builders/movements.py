@@ -7,6 +7,7 @@ concatenation reads each input where it lies in the result, and padding reads be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from costmodel.errors import ShapeError
 from costmodel.tensor import Tensor, show_shape
@@ -27,6 +28,8 @@ from costmodel.workload.operators import (
     shape_of,
     unmapped,
 )
+
+_PAIR: Final = 2
 
 
 def transpose(
@@ -60,22 +63,29 @@ def concatenate(
     """Tensors one after another along an axis.
 
     Raises:
-        ShapeError: they differ along another axis.
+        ShapeError: they differ along another axis, or there is none, or not one role for each.
 
     """
     tensors = [as_tensor(tensor) for tensor in inputs]
+    if not tensors:
+        message = "expected at least one tensor to concatenate"
+        raise ShapeError(message)
+    given: Sequence[Role] = ["input"] * len(tensors) if roles is None else roles
+    if len(given) != len(tensors):
+        message = f"{len(tensors)} tensors have roles {tuple(given)}; expected one for each"
+        raise ShapeError(message)
     first = shape_of(tensors[0])
     place = own_axis(axis, len(first))
     for tensor in tensors:
         rest = (*shape_of(tensor)[:place], *shape_of(tensor)[place + 1 :])
-        if rest != (*first[:place], *first[place + 1 :]):
+        is_like_first = len(shape_of(tensor)) == len(first)
+        if not is_like_first or rest != (*first[:place], *first[place + 1 :]):
             shown = f"{show_shape(first)} and {show_shape(shape_of(tensor))}"
             message = f"{shown} differ along another axis than {axis}"
             raise ShapeError(message)
     names = axis_names(len(first))
     operands, offset = [], 0
-    as_inputs: list[Role] = ["input"] * len(tensors)
-    for role, tensor in zip(roles or as_inputs, tensors, strict=True):
+    for role, tensor in zip(given, tensors, strict=True):
         read = [axis_index(name) for name in names]
         read[place] = read[place].moved(-offset)
         operands.append(Operand(role, tensor, read))
@@ -104,13 +114,16 @@ def split(
     if sum(lengths) != shape_of(tensor)[place]:
         message = f"parts of {tuple(lengths)} do not add up to an axis of {shape_of(tensor)[place]}"
         raise ShapeError(message)
+    if outputs is not None and len(outputs) != len(lengths):
+        message = f"{len(outputs)} results are declared for {len(lengths)} parts"
+        raise ShapeError(message)
     names = axis_names(len(shape_of(tensor)))
     operands, offset = [Operand("input", tensor, _each(names))], 0
     for part, length in enumerate(lengths):
         shape = (*shape_of(tensor)[:place], length, *shape_of(tensor)[place + 1 :])
         written = [axis_index(name) for name in names]
         written[place] = written[place].moved(-offset)
-        result = checked_result(outputs[part] if outputs else None, shape, "split")
+        result = checked_result(None if outputs is None else outputs[part], shape, "split")
         operands.append(Operand("output", result, written))
         offset += length
     dims = zip(names, shape_of(tensor), strict=True)
@@ -163,6 +176,9 @@ def pad(
 
     """
     tensor = as_tensor(input)
+    if any(not isinstance(pair, Sequence) or len(pair) != _PAIR for pair in padding):
+        message = f"padding {tuple(padding)!r:.60}; expected a pair of numbers for each axis"
+        raise ShapeError(message)
     if len(padding) != len(shape_of(tensor)):
         message = (
             f"{len(padding)} pairs of padding for {show_shape(shape_of(tensor))}; "
@@ -256,6 +272,9 @@ def rearrange(
     sources = [as_tensor(tensor) for tensor in inputs]
     held = [as_tensor(tensor) for tensor in weights]
     results = [as_tensor(tensor) for tensor in outputs]
+    if not (results or sources or held):
+        message = f"{purpose!r} has no tensors; expected at least one"
+        raise ShapeError(message)
     span = (results or sources or held)[0]
     names = axis_names(len(shape_of(span)))
     operands = [

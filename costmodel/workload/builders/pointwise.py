@@ -9,10 +9,11 @@ from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
+    along,
     axis_names,
     broadcast,
     checked_result,
-    own_axis,
+    own_axes,
 )
 from costmodel.workload.operators import (
     Activation,
@@ -113,7 +114,7 @@ def reduce(
     """
     tensor = as_tensor(input)
     rank = len(shape_of(tensor))
-    reduced = set(range(rank)) if axes is None else {own_axis(axis, rank) for axis in axes}
+    reduced = set(range(rank)) if axes is None else set(own_axes(axes, rank))
     names = axis_names(rank)
     kept = [axis for axis in range(rank) if keep_axes or axis not in reduced]
     shape = tuple([1 if axis in reduced else shape_of(tensor)[axis] for axis in kept])
@@ -138,7 +139,10 @@ def _mapped(
     held = [as_tensor(tensor) for tensor in weights]
     stretching = [*read, *(held if weight_axes is None else ())]
     declared = None if output is None else as_tensor(output)
-    if not stretching and declared is not None:
+    if not stretching:
+        if declared is None:
+            message = f"{what!r} has neither an operand nor a declared result, so no shape"
+            raise ShapeError(message)
         stretching = [declared]
     shape = broadcast([shape_of(tensor) for tensor in stretching])
     result = checked_result(declared, shape, what)
@@ -159,6 +163,9 @@ def _mapped(
 
 def broadcast_index(shape: Sequence[int], full: Sequence[int], names: Sequence[str]) -> Index:
     """The index of a tensor that is stretched to `full`, aligned at the last axes."""
+    if len(shape) > len(full):
+        message = f"{show_shape(tuple(shape))} has more axes than {show_shape(tuple(full))}"
+        raise ShapeError(message)
     return _along(shape, full, range(len(full) - len(shape), len(full)), names)
 
 
@@ -173,14 +180,5 @@ def _along(
             "expected one for each of theirs"
         )
         raise ShapeError(message)
-    places = [own_axis(axis, len(full)) for axis in axes]
-    for length, place in zip(shape, places, strict=True):
-        if length is not full[place] and not (length == full[place] or length == 1):
-            message = f"an axis of {length} does not stretch to {full[place]}"
-            raise ShapeError(message)
-    return tuple(
-        [
-            axis_index(names[place]) if length is full[place] or length == full[place] else Affine()
-            for length, place in zip(shape, places, strict=True)
-        ]
-    )
+    places = along(shape, full, own_axes(axes, len(full)))
+    return tuple([Affine() if place is None else axis_index(names[place]) for place in places])

@@ -7,17 +7,18 @@ groups, `*` all spatial axes. Without a `G`, the groups are part of the channel 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always, larger
-from costmodel.tensor import Tensor
+from costmodel.sizes import Sizes, always, as_size, larger, least, smaller
+from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.common import (
     TensorLike,
+    agree,
     checked_result,
     grouped_index,
 )
@@ -38,8 +39,10 @@ Padding: TypeAlias = str | int | Sequence[int | Sequence[int]]
 The rule `same` makes `ceil(length / stride)` outputs, with an odd zero at the end, `same_lower`
 with it at the beginning; `causal` puts all zeros before; `valid` has none.
 """
-_LETTERS: Final = frozenset("NCKG*")
+_LETTERS: Final = {"input": "NC*", "weight": "GCK*"}
+"""The letters that a layout may have, the spatial axes among them."""
 _MOST_NAMED: Final = 3
+_PAIR: Final = 2
 
 
 def conv(
@@ -82,7 +85,7 @@ def conv(
     image = _Image(as_tensor(input), input_layout, "input")
     kernel = _Image(as_tensor(weight), weight_layout, "weight")
     channels, depth, filters = _channels(image, kernel, groups)
-    if depth * groups != channels:
+    if not agree(depth * groups, channels):
         message = (
             f"a kernel of {depth} channels in {groups} group(s) does not fit an image of "
             f"{channels} channels; expected channels = groups x channels of the kernel"
@@ -103,7 +106,7 @@ def conv(
     ]
     made = grouped_index("k", filters // groups, groups)
     if bias is not None:
-        operands.append(Operand("weight", as_tensor(bias), (made,)))
+        operands.append(_bias(bias, filters, made))
     result = checked_result(output, image.shape(filters, places), "convolution")
     written = image.index(made, [axis_index(name) for name in spots])
     return Contraction(dims=dims, operands=[*operands, Operand("output", result, written)])
@@ -139,7 +142,8 @@ def conv_transpose(
         dilation: distance of neighbouring elements of a window.
         groups: groups of channels that are convolved apart.
         input_layout: such as `NC*`, `N*C`, or `*C` without a batch; the output has the same.
-        weight_layout: such as `CK*` or `*KC`.
+        weight_layout: such as `CK*` or `*KC`, where `C` are the channels of all groups and `K`
+            those of one; with `G`, such as `GCK*`, those of one group each.
         weight_role: `input` for a kernel that differs from example to example.
         output: the declared result, of which the spatial lengths hold.
 
@@ -149,19 +153,9 @@ def conv_transpose(
     """
     image = _Image(as_tensor(input), input_layout, "input")
     kernel = _Image(as_tensor(weight), weight_layout, "weight")
-    channels, filters = (
-        image.length("C"),
-        kernel.length("K") * (1 if "G" in kernel.axes else groups),
-    )
-    if kernel.length("C") not in {channels, channels // groups if "G" in kernel.axes else channels}:
-        message = (
-            f"a kernel of {kernel.length('C')} channels does not fit an image of "
-            f"{channels} channels"
-        )
-        raise ShapeError(message)
+    depth, filters = _spread_channels(image, kernel, groups)
     axes = _scatters(image.spatial, kernel.spatial, (stride, padding, output_padding, dilation))
     spots, window = _names(len(axes))
-    depth = channels // groups
     dims = {
         **image.batch_dim(), **({"g": groups} if groups != 1 else {}),
         "k": filters // groups, "c": depth,
@@ -169,14 +163,18 @@ def conv_transpose(
         **dict(zip(window, kernel.spatial, strict=True)),
     }  # fmt: skip
     read = grouped_index("c", depth, groups)
-    held = {"G": axis_index("g"), "C": read, "K": axis_index("k")}
+    held = {
+        "G": axis_index("g") if groups != 1 else Affine(),
+        "C": axis_index("c") if "G" in kernel.axes else read,
+        "K": axis_index("k"),
+    }
     made = grouped_index("k", filters // groups, groups)
     operands = [
         Operand("input", image.tensor, image.index(read, [axis_index(name) for name in spots])),
         Operand(weight_role, kernel.tensor, kernel.index_of(held, window)),
     ]
     if bias is not None:
-        operands.append(Operand("weight", as_tensor(bias), (made,)))
+        operands.append(_bias(bias, filters, made))
     result = _declared(output, image, filters, [axis.places for axis in axes])
     written = image.index(made, [axis.index for axis in axes])
     return Contraction(dims=dims, operands=[*operands, Operand("output", result, written)])
@@ -205,7 +203,8 @@ def pool(
         stride: distance of neighbouring windows; unless given, their length.
         padding: elements around the image, or a rule.
         dilation: distance of neighbouring elements of a window.
-        ceil: whether a last window may reach beyond the padded image.
+        ceil: whether a last window may reach beyond the padded image; one that begins beyond the
+            image and the padding before it is left out.
         input_layout: such as `NC*`, `N*C`, or `*C` without a batch; the output has the same.
         output: the declared result; its shape is checked.
 
@@ -216,6 +215,7 @@ def pool(
     """
     image = _Image(as_tensor(input), input_layout, "input")
     lengths = per_axis(window, len(image.spatial), "window")
+    _check_positive(window=lengths)
     axes = _windows(
         image.spatial, lengths, lengths if stride is None else stride, padding, dilation, ceil=ceil
     )
@@ -240,11 +240,10 @@ def per_axis(given: PerAxis, rank: int, what: str) -> tuple[int, ...]:
 
     Raises:
         ShapeError: there are neither one nor `rank` of them.
+        TypeError: one is not a whole number.
 
     """
-    if not isinstance(given, Sequence):
-        return (given,) * rank
-    values = tuple(given)
+    values = tuple([as_size(value) for value in _values(given)])
     if len(values) not in {1, rank}:
         message = f"{what} {values} has {len(values)} values for {rank} spatial axes"
         raise ShapeError(message)
@@ -257,10 +256,10 @@ def per_axis(given: PerAxis, rank: int, what: str) -> tuple[int, ...]:
 @functools.lru_cache(maxsize=1024)
 def _axes_of(layout: str, rank: int, what: str) -> tuple[str, ...]:
     """The letters of the axes, spatial ones numbered from 0."""
-    letters = set(layout)
-    if not letters <= _LETTERS or len(letters) < len(layout) or "*" not in letters:
+    letters, known = set(layout), _LETTERS[what]
+    if not letters <= set(known) or len(letters) < len(layout) or "*" not in letters:
         message = (
-            f"{what}_layout is {layout!r:.20}; expected letters of NCKG and one *, such as 'NC*'"
+            f"{what}_layout is {layout!r:.20}; expected letters of {known}, each once, and the *"
         )
         raise ShapeError(message)
     spatial = rank - len(layout) + 1
@@ -330,15 +329,45 @@ class _Image:
 
 def _channels(image: _Image, kernel: _Image, groups: int) -> tuple[int, int, int]:
     """Channels of the image, channels of a group, and filters of all groups."""
+    _check_positive(groups=(groups,))
     if "G" in kernel.axes and kernel.length("G") != groups:
         message = f"a kernel of {kernel.length('G')} groups is used in {groups} group(s)"
         raise ShapeError(message)
     filters = kernel.length("K") * (groups if "G" in kernel.axes else 1)
-    if filters % groups:
+    if not always(filters % groups == 0):
         message = f"{filters} filters do not divide into {groups} groups"
         raise ShapeError(message)
     channels = image.length("C")
     return channels, kernel.length("C", default=1), filters
+
+
+def _spread_channels(image: _Image, kernel: _Image, groups: int) -> tuple[int, int]:
+    """Channels of a group, and filters of all groups, of a transposed convolution."""
+    _check_positive(groups=(groups,))
+    has_groups = "G" in kernel.axes
+    if has_groups and kernel.length("G") != groups:
+        message = f"a kernel of {kernel.length('G')} groups is used in {groups} group(s)"
+        raise ShapeError(message)
+    channels = image.length("C")
+    held = kernel.length("C", default=1 if has_groups else None)
+    if not agree(held * groups if has_groups else held, channels):
+        shown = (
+            f"{held} channels in each of {groups} group(s)" if has_groups else f"{held} channels"
+        )
+        message = f"a kernel of {shown} does not fit an image of {channels} channels"
+        raise ShapeError(message)
+    if not always(channels % groups == 0):
+        message = f"{channels} channels do not divide into {groups} groups"
+        raise ShapeError(message)
+    return channels // groups, kernel.length("K") * groups
+
+
+def _bias(bias: TensorLike, filters: int, index: Affine) -> Operand:
+    tensor = as_tensor(bias)
+    if len(shape_of(tensor)) != 1 or not agree(shape_of(tensor)[0], filters):
+        message = f"a bias of {show_shape(shape_of(tensor))} does not fit {filters} output channels"
+        raise ShapeError(message)
+    return Operand("weight", tensor, (index,))
 
 
 def _kernel_index(kernel: _Image, filters: int, groups: int, window: Sequence[str]) -> Index:
@@ -355,8 +384,12 @@ def _declared(
     if output is None:
         return Tensor(image.shape(filters, places))
     declared = as_tensor(output)
-    lengths = dict(zip(image.axes, shape_of(declared), strict=False))
-    spatial = [lengths.get(str(axis), 0) for axis in range(len(places))]
+    if len(shape_of(declared)) != len(image.axes):
+        shown = show_shape(shape_of(declared))
+        message = f"the result is declared as {shown}; expected {len(image.axes)} axes"
+        raise ShapeError(message)
+    lengths = dict(zip(image.axes, shape_of(declared), strict=True))
+    spatial = [lengths[str(axis)] for axis in range(len(places))]
     return checked_result(declared, image.shape(filters, spatial), "transposed convolution")
 
 
@@ -395,7 +428,9 @@ def _windows(
     ):
         room = length + before + after - ((size - 1) * gap + 1)
         if always(room >= 0):
-            places = -(-room // step) + 1 if ceil else room // step + 1
+            places = room // step + 1
+            if ceil:
+                places = smaller(-(-room // step) + 1, -(-(length + before) // step))
         else:
             message = (
                 f"a window of {(size - 1) * gap + 1} does not fit into an axis of {length} "
@@ -437,19 +472,30 @@ def _spread_index(place: str, stride: int, step: str, dilation: int) -> Affine:
 
 def _check_positive(**settings: Sequence[int]) -> None:
     for name, values in settings.items():
-        if min(values) < 1:
+        if min(map(least, values)) < 1:
             message = f"{name} is {tuple(values)}; expected numbers of 1 or more"
             raise ShapeError(message)
 
 
 def _pairs(padding: Any, rank: int) -> list[tuple[int, int]]:
-    values = padding if isinstance(padding, Sequence) else (padding,)
+    values = _values(padding)
     if len(values) == 1:
         values = tuple(values) * rank
     if len(values) != rank:
         message = f"padding {padding!r:.60} has {len(values)} values for {rank} spatial axes"
         raise ShapeError(message)
-    return [tuple(pair) if isinstance(pair, Sequence) else (pair, pair) for pair in values]
+    pairs = [each if isinstance(each, Sequence) else (each, each) for each in values]
+    for pair in pairs:
+        if isinstance(pair, str) or len(pair) != _PAIR:
+            message = f"padding {padding!r:.60}; expected numbers, or pairs of before and after"
+            raise ShapeError(message)
+    return [(as_size(before), as_size(after)) for before, after in pairs]
+
+
+def _values(given: Any) -> tuple[Any, ...]:
+    """Several values; one alone, or text, is one."""
+    is_one = isinstance(given, str | Sizes) or not isinstance(given, Iterable)
+    return (given,) if is_one else tuple(given)
 
 
 def _padded(
