@@ -23,7 +23,7 @@ from costmodel.numerics import NumericFormat, parse_format
 from costmodel.tensor import Tensor
 from costmodel.workload.affine import Affine
 from costmodel.workload.composite import Attention, Normalization, Softmax
-from costmodel.workload.operators import ROLES, STANDARD, Counted, Operand
+from costmodel.workload.operators import STANDARD, Counted, Operand
 from costmodel.workload.reasons import Free, Unpriced
 
 if TYPE_CHECKING:
@@ -224,7 +224,6 @@ _DEMANDS: Final = {
     ),
     "Dims": _DIMS,
     "Index": _Demand('indices such as ["n", "2p + r - 1", null]', _is_index),
-    "Role": _Demand("a role: input, weight or output", lambda value: value in ROLES),
     "tuple[Operand, ...]": _Demand(
         'a list of operands such as {"type": "Operand", "role": "input", "tensor": [3, 4], '
         '"index": ["m", "k"]}',

@@ -8,7 +8,7 @@ from costmodel.errors import ShapeError
 from costmodel.sizes import always, least
 from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
-from costmodel.workload.builders.common import (
+from costmodel.workload.builders.shapes import (
     TensorLike,
     along,
     axis_names,

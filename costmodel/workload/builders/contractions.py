@@ -9,7 +9,7 @@ from typing import Final
 from costmodel.errors import ShapeError
 from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
-from costmodel.workload.builders.common import (
+from costmodel.workload.builders.shapes import (
     TensorLike,
     agree,
     broadcast,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from costmodel.errors import ShapeError
 from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
-from costmodel.workload.builders.common import (
+from costmodel.workload.builders.shapes import (
     TensorLike,
     along,
     axis_names,

@@ -16,7 +16,7 @@ from costmodel.errors import ShapeError
 from costmodel.sizes import Sizes, always, as_size, larger, least, smaller
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
-from costmodel.workload.builders.common import (
+from costmodel.workload.builders.shapes import (
     TensorLike,
     agree,
     checked_result,

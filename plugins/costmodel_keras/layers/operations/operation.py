@@ -13,7 +13,7 @@ from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.affine import Affine, Index
 from costmodel.workload.builders import activation, copy, elementwise, reduce, softmax
-from costmodel.workload.builders.common import axis_names
+from costmodel.workload.builders.shapes import axis_names
 from costmodel.workload.builders.pointwise import broadcast_index
 from costmodel.workload.operators import (
     ELEMENTWISE,
