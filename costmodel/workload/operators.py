@@ -350,6 +350,19 @@ class Operator:
         ]
         return evolve(self, dims=((name, times), *self._dims), operands=operands)
 
+    def bound(self, change: Callable[[Any], int]) -> Self:
+        """The same work with `change` applied to every size of dimensions and tensors."""
+        operands = [
+            evolve(
+                item,
+                tensor=Tensor([change(length) for length in item.shape], item.format),
+                touched=None if item.touched is None else change(item.touched),
+            )
+            for item in self.operands
+        ]
+        dims = [(name, change(size)) for name, size in self._dims]
+        return evolve(self, dims=dims, operands=operands)
+
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
         """The same work on tensors of other formats, in the order of the operands."""
         pairs = zip(self.operands, tensors, strict=True)

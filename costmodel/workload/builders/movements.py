@@ -12,13 +12,13 @@ from typing import Final
 from costmodel.errors import ShapeError
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
+from costmodel.workload.builders.pointwise import broadcast_index
 from costmodel.workload.builders.shapes import (
     TensorLike,
     axis_names,
     checked_result,
     own_axis,
 )
-from costmodel.workload.builders.pointwise import broadcast_index
 from costmodel.workload.operators import (
     Gather,
     Movement,
