@@ -33,7 +33,7 @@ from costmodel import (
     prices,
 )
 from costmodel import catalogue as catalogues
-from costmodel.workload.operators import Contraction, Reduction
+from costmodel.workload.operators import Contraction, Counted, Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,7 +245,6 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
 def halving(world: Any) -> None:
     """A convention that counts half of every kernel and knows no pooling."""
     from costmodel import Convention, Unpriced  # noqa: PLC0415
-    from costmodel.workload.operators import Reduction
 
     class Half(Convention):
         def work(self, layer: Any) -> Any:
@@ -259,9 +258,9 @@ def halving(world: Any) -> None:
     def halved(operator: Any) -> Any:
         if not isinstance(operator, Contraction):
             return operator
-        return Contraction(
-            inputs=operator.inputs, parameters=operator.parameters, outputs=operator.outputs,
-            loops={"half": operator.macs // 2}, reduction=operator.reduction,
+        return Counted(
+            operation="multiply-accumulate", count=operator.macs // 2,
+            sum_length=operator.reduction_size, dims=operator.dims, operands=operator.operands,
         )  # fmt: skip
 
     world(half=worlds.plugin(conventions=[Half("half", "half of everything")]))

@@ -25,6 +25,7 @@ from costmodel import (
     Free,
     Input,
     Network,
+    Operand,
     Operator,
     Reader,
     Scenario,
@@ -62,7 +63,7 @@ def layer(name: str, *work: Operator) -> OperatorLayer:
 
 
 def update(size: int = 4) -> Activation:
-    return Activation(inputs=[Tensor((size,))], outputs=[Tensor((size,))], function="relu")
+    return costmodel.activation("relu", (size,))
 
 
 def network(*layers: OperatorLayer) -> Network:
@@ -231,7 +232,7 @@ def test_a_convention_says_what_is_counted_and_what_is_charged() -> None:
             answer: Any = super().price(device, operator, scenario)
             return answer + answer
 
-    product = Contraction(inputs=[Tensor((4,))], loops={"k": 4, "n": 3}, reduction=4)
+    product = Contraction(dims={"k": 4, "n": 3}, operands=[Operand("input", (4,), ["k"])])
     source = network(layer("one", product))
     once, twice = on("cpu", source=source), on("cpu", source=source, convention=Twice("twice"))
     assert (once.macs, twice.macs) == (12, 24)
@@ -257,7 +258,7 @@ def test_a_scenario_binds_the_open_axes_of_what_is_read_and_of_a_network() -> No
 
 
 def test_a_rate_that_is_missing_names_its_layer_and_its_device() -> None:
-    product = Contraction(inputs=[Tensor((4,))], loops={"k": 4}, reduction=4)
+    product = Contraction(dims={"k": 4}, operands=[Operand("input", (4,), ["k"])])
     with pytest.raises(ScenarioError, match=r"layer 'one' on 'loihi': .*firing rate"):
         on("loihi", source=network(layer("one", product)), scenario=Scenario())
 
