@@ -722,6 +722,18 @@ class Device:
         """The types of operators that the class has a rule for."""
         return tuple(cls._rules)
 
+    def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
+        """What the device prices in place of an operator: itself, or its parts if it has no rule.
+
+        Parts that have no rule either are decomposed in turn, as far as they can be.
+        """
+        if type(operator) in self._rules:
+            return (operator,)
+        parts = between(operator.decompose(), scenario.default_format)
+        if not parts:
+            return (operator,)
+        return tuple([one for part in parts for one in self.parts(part, scenario)])
+
     def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
         parts = between(operator.decompose(), scenario.default_format)
         if not parts:

@@ -325,7 +325,8 @@ def _items(
         return tuple(
             [
                 Item(item, checked(convention.price(device, item, scenario), who))
-                for item in lowered.work
+                for whole in lowered.work
+                for item in device.parts(whole, scenario)
             ]
         )
     except (PluginError, ScenarioError) as error:
