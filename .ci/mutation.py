@@ -44,7 +44,7 @@ TESTS: Final = {
         "test_circuits.py", "test_numerics.py", "qkeras/test_formats.py",
         "hardware/test_horowitz.py",
     ],
-    "operators": [
+    "workload.operators": [
         "test_operators.py", "contracts/test_operators.py", "hardware/test_horowitz.py",
         "test_rendering.py",
     ],
@@ -69,6 +69,11 @@ IMPORTED_ONCE: Final = (
 )  # fmt: skip
 
 
+def source_of(module: str) -> Path:
+    """The file of a module of `costmodel`, such as `workload.operators`."""
+    return (ROOT / "costmodel").joinpath(*module.split(".")).with_suffix(".py")
+
+
 class Mutant(NamedTuple):
     """One fault: the operator of Cosmic Ray, and at which of its places in the module."""
 
@@ -79,7 +84,7 @@ class Mutant(NamedTuple):
     @property
     def original(self) -> str:
         """The source of the module."""
-        return (ROOT / "costmodel" / f"{self.module}.py").read_text()
+        return source_of(self.module).read_text()
 
     @property
     def source(self) -> str:
@@ -146,7 +151,7 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def __init__(self, module: str, source: str) -> None:
         self.name, self.source = f"costmodel.{module}", source
-        self.file = ROOT / "costmodel" / f"{module}.py"
+        self.file = source_of(module)
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> Any:
         found: ModuleSpec | None = None

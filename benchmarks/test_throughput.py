@@ -32,13 +32,7 @@ every_format = pytest.mark.parametrize("word", FORMATS)
 
 
 def product(m: int, n: int, k: int, word: NumericFormat | None) -> Contraction:
-    return Contraction(
-        inputs=[Tensor((m, k), word)],
-        parameters=[Tensor((k, n), word)],
-        outputs=[Tensor((m, n), word)],
-        loops={"m": m, "n": n, "k": k},
-        reduction=k,
-    )
+    return costmodel.matmul(Tensor((m, k), word), Tensor((k, n), word), output=Tensor((m, n), word))
 
 
 def many(word: str) -> Variants:

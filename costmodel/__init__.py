@@ -42,23 +42,43 @@ if TYPE_CHECKING:
     from costmodel.layer import Input, Layer, LayerModule, LayerRules, OperatorLayer, Work, setting
     from costmodel.network import Network, Port
     from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
-    from costmodel.operators import (
-        Activation,
-        Contraction,
-        Elementwise,
-        Free,
-        Lookup,
-        Movement,
-        Operator,
-        Reduction,
-        Unpriced,
-    )
     from costmodel.plugins import Plugins
     from costmodel.reader import Reader
     from costmodel.scenario import Scenario
     from costmodel.sizes import Sizes
     from costmodel.tensor import Shape, Tensor
     from costmodel.variants import Costs, Variants
+    from costmodel.workload.affine import Affine
+    from costmodel.workload.builders import (
+        activation,
+        attention,
+        concatenate,
+        conv,
+        conv_transpose,
+        einsum,
+        elementwise,
+        embedding,
+        matmul,
+        normalize,
+        pad,
+        pool,
+        reduce,
+        softmax,
+        split,
+        transpose,
+    )
+    from costmodel.workload.operators import (
+        Activation,
+        Contraction,
+        Counted,
+        Elementwise,
+        Gather,
+        Movement,
+        Operand,
+        Operator,
+        Reduction,
+    )
+    from costmodel.workload.reasons import Free, Unpriced
 
 
 def _frozen(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
@@ -86,21 +106,29 @@ _HOMES = {
     "layer": ("Input", "Layer", "LayerModule", "LayerRules", "OperatorLayer", "Work", "setting"),
     "network": ("Network", "Port"),
     "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
-    "operators": (
-        "Activation", "Contraction", "Elementwise", "Free", "Lookup", "Movement", "Operator",
-        "Reduction", "Unpriced",
-    ),
     "plugins": ("Plugins",),
     "reader": ("Reader",),
     "scenario": ("Scenario",),
     "sizes": ("Sizes",),
     "tensor": ("Shape", "Tensor"),
     "variants": ("Costs", "Variants"),
+    "workload.affine": ("Affine",),
+    "workload.builders": (
+        "activation", "attention", "concatenate", "conv", "conv_transpose", "einsum",
+        "elementwise", "embedding", "matmul", "normalize", "pad", "pool", "reduce", "softmax",
+        "split", "transpose",
+    ),
+    "workload.operators": (
+        "Activation", "Contraction", "Counted", "Elementwise", "Gather", "Movement", "Operand",
+        "Operator", "Reduction",
+    ),
+    "workload.reasons": ("Free", "Unpriced"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Activation",
+    "Affine",
     "Bill",
     "Catalogue",
     "Charge",
@@ -111,6 +139,7 @@ __all__ = [
     "Cost",
     "CostModelError",
     "Costs",
+    "Counted",
     "Coverage",
     "Device",
     "Due",
@@ -121,15 +150,16 @@ __all__ = [
     "FixedPoint",
     "FloatingPoint",
     "Free",
+    "Gather",
     "Input",
     "Layer",
     "LayerModule",
     "LayerRules",
-    "Lookup",
     "LoweredLayer",
     "Movement",
     "Network",
     "NumericFormat",
+    "Operand",
     "Operator",
     "OperatorLayer",
     "Outcome",
@@ -147,20 +177,36 @@ __all__ = [
     "UnpricedWarning",
     "Variants",
     "Work",
+    "activation",
+    "attention",
     "collect",
     "compare",
+    "concatenate",
+    "conv",
+    "conv_transpose",
     "device",
+    "einsum",
+    "elementwise",
+    "embedding",
     "estimate",
     "hookimpl",
     "lower",
+    "matmul",
     "measure_rates",
+    "normalize",
     "one_of",
     "option",
+    "pad",
     "parameter",
+    "pool",
     "price",
     "prices",
     "read",
+    "reduce",
     "setting",
+    "softmax",
+    "split",
+    "transpose",
 ]
 
 

@@ -10,14 +10,15 @@ from attrs import asdict, evolve, field, frozen
 
 from costmodel.convention import LoweredLayer
 from costmodel.errors import ScenarioError
-from costmodel.operators import Free, Movement, Reason
 from costmodel.scenario import HOW_TO_GIVE_RATES, Scenario
+from costmodel.workload.operators import Movement
+from costmodel.workload.reasons import Free, Reason
 
 if TYPE_CHECKING:
     from costmodel.layer import Work
     from costmodel.network import Network
-    from costmodel.operators import Operator
     from costmodel.tensor import Shape, Tensor
+    from costmodel.workload.operators import Operand, Operator
 
 
 @frozen(eq=False)
@@ -78,7 +79,7 @@ class Arriving(Scenario):
         """
         return math.fsum(self._known()) / len(self.arriving)
 
-    def spike_rate(self, inputs: Sequence[Tensor]) -> float:
+    def spike_rate(self, inputs: Sequence[Operand]) -> float:
         """The mean over all elements of the inputs."""
         return _mean(
             [(rate, tensor.size) for rate, tensor in zip(self._known(), inputs, strict=True)]

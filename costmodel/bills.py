@@ -10,7 +10,8 @@ from attrs import frozen
 from costmodel.devices import Cost, Device, Outcome
 from costmodel.errors import UnknownNameError
 from costmodel.layer import Layer
-from costmodel.operators import Free, Operator, Reason, Unpriced
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Free, Reason, Unpriced
 
 
 @frozen

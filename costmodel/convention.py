@@ -11,8 +11,10 @@ from attrs import field, frozen
 from costmodel import formats
 from costmodel.errors import ShapeError
 from costmodel.layer import work_of
-from costmodel.operators import Contraction, Free, Operator, Reason
 from costmodel.tensor import show_shape
+from costmodel.workload.format_inference import between
+from costmodel.workload.operators import Contraction, Operator
+from costmodel.workload.reasons import Free, Reason
 
 if TYPE_CHECKING:
     from costmodel.activity import Source
@@ -65,7 +67,7 @@ class Convention:
             work = known.get(layer.likeness)
             if work is None:
                 counted = self.work(layer)
-                work = known[layer.likeness] = formats.between(counted, scenario.default_format)
+                work = known[layer.likeness] = _with_formats(counted, scenario)
             lowered[layer.name] = LoweredLayer(layer, work)
         return tuple(self.fold(network, lowered).values())
 
@@ -118,6 +120,10 @@ class Convention:
         return device.price(operator, scenario)
 
 
+def _with_formats(work: Work, scenario: Scenario) -> Work:
+    return work if isinstance(work, Reason) else between(work, scenario.default_format)
+
+
 _FOLDED = Free("folded into the linear layer before it at inference")
 
 
@@ -126,4 +132,4 @@ def _ends_linear(work: Work) -> bool:
         return False
     operators = list(work)
     last = operators[-1] if operators else None
-    return isinstance(last, Contraction) and bool(last.parameters)
+    return isinstance(last, Contraction) and bool(last.weights)

@@ -15,12 +15,12 @@ from costmodel.convention import Convention, LoweredLayer
 from costmodel.estimates import lower
 from costmodel.network import Network
 from costmodel.numerics import FLOAT32, NumericFormat, parse_format
-from costmodel.operators import Free, Unpriced
 from costmodel.rendering import listed_reasons
 from costmodel.report import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.tensor import show_shape
 from costmodel.version import own_version
+from costmodel.workload.reasons import Free, Unpriced
 
 SCHEMA: Final = "costmodel/count/1"
 WEIGHT_FORMATS: Final = ("float32", "float16", "int8", "int4")

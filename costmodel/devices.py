@@ -23,11 +23,13 @@ from costmodel.errors import (
     fault,
     nearest,
 )
-from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.sizes import ManyAnswersError, Sizes, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.variants import Costs, costs_of
+from costmodel.workload.format_inference import between
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Free, Reason, Unpriced
 
 GIVEN: Final = "given by the caller"
 """The source of a number that no file holds."""
@@ -751,8 +753,20 @@ class Device:
         """The types of operators that the class has a rule for."""
         return tuple(cls._rules)
 
+    def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
+        """What the device prices in place of an operator: itself, or its parts if it has no rule.
+
+        Parts that have no rule either are decomposed in turn, as far as they can be.
+        """
+        if type(operator) in self._rules:
+            return (operator,)
+        parts = between(operator.decompose(), scenario.default_format)
+        if not parts:
+            return (operator,)
+        return tuple([one for part in parts for one in self.parts(part, scenario)])
+
     def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
-        parts = operator.decompose()
+        parts = between(operator.decompose(), scenario.default_format)
         if not parts:
             kind = type(operator).__name__
             reason = Unpriced(f"device {self.name!r} has no price for {kind!r} operators")

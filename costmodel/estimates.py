@@ -30,8 +30,8 @@ from costmodel.errors import (
 )
 from costmodel.ignored import ignored as settings_without_effect
 from costmodel.network import Network
-from costmodel.operators import Reason
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -350,7 +350,8 @@ def _items(
         return tuple(
             [
                 Item(item, checked(convention.price(device, item, conditions.of(item)), who))
-                for item in lowered.work
+                for whole in lowered.work
+                for item in device.parts(whole, conditions.scenario)
             ]
         )
     except (PluginError, ScenarioError) as error:

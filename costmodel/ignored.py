@@ -10,7 +10,6 @@ from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from costmodel.bills import Bill
-    from costmodel.operators import Operator
 
 TENSOR_FORMATS: Final = "tensor_formats"
 """The name of the formats that the network itself has, beside the settings of a scenario."""
@@ -65,14 +64,10 @@ def _tensor_formats(bill: Bill, scenario: Scenario) -> list[str]:
         str(tensor.format)
         for operator in operators
         if operator is not None
-        for tensor in _tensors(operator)
+        for tensor in operator.operands
         if tensor.format is not None
     }
     return sorted(found - usual)
-
-
-def _tensors(operator: Operator) -> tuple[Any, ...]:
-    return (*operator.inputs, *operator.parameters, *operator.outputs)
 
 
 def _some(texts: list[str]) -> str:

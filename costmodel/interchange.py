@@ -4,7 +4,7 @@ A text, a number, a truth value and nothing stand for themselves, a list for a t
 with the key `type` is a value of a class that the core or the layer's setting declares, by
 the names of its fields; one with the key `format` is a numeric format; one with the key `layer` is
 an inner layer. Fields at their defaults are left out. Written by hand, a format may be its text,
-such as `int8`, a tensor without one its shape alone, and loops a mapping.
+such as `int8`, and a tensor without one its shape alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.files import checked_name
 from costmodel.layer import HOLDS, Input, Layer, OperatorLayer, UnknownLayer
 from costmodel.numerics import NumericFormat, parse_format
-from costmodel.operators import STANDARD, Free, Unpriced
 from costmodel.tensor import Tensor
+from costmodel.workload.affine import Affine
+from costmodel.workload.composite import Attention, Normalization, Softmax
+from costmodel.workload.operators import STANDARD, Counted, Operand
+from costmodel.workload.reasons import Free, Unpriced
 
 if TYPE_CHECKING:
     from costmodel.layer import LayerRules
 
-CORE_VALUES: Final[tuple[type, ...]] = (Tensor, *STANDARD, Free, Unpriced)
+CORE_VALUES: Final[tuple[type, ...]] = (
+    Tensor, Operand, *STANDARD, Softmax, Normalization, Attention, Counted, Free, Unpriced,
+)  # fmt: skip
 """The classes whose values the settings of every layer may hold."""
 _CORE_LAYERS: Final = (Input, OperatorLayer, UnknownLayer)
 
@@ -81,7 +86,7 @@ def layer_from_values(
         raise ReadError(message)
     settings = entry.get("settings", {})
     known = _names(cls)  # type: ignore[arg-type]  # a class has a hash
-    checked_mapping(settings, known.keys() - _OWN, f"{where}: settings")
+    checked_mapping(settings, known - _OWN, f"{where}: settings")
     _check_complete(cls, settings.keys() | _OWN, where)
     decoder = _Decoder(rules, _value_classes(cls))  # type: ignore[arg-type]  # as before
     arguments = decoder.arguments(cls, settings, f"{where}, ")
@@ -134,9 +139,9 @@ def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
 
 
 @functools.cache
-def _names(cls: type) -> Mapping[str, str]:
-    """The names of the fields that make a value, each with that of the constructor's argument."""
-    return {item.name: item.alias or item.name for item in fields(cls) if item.init}
+def _names(cls: type) -> frozenset[str]:
+    """The arguments that make a value."""
+    return frozenset([item.alias or item.name for item in fields(cls) if item.init])
 
 
 @functools.cache
@@ -155,7 +160,9 @@ def _check_complete(cls: Any, given: Container[str], where: str) -> None:
 
 @functools.cache
 def _required(cls: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(cls) if item.init and item.default is NOTHING)
+    return tuple(
+        item.alias or item.name for item in fields(cls) if item.init and item.default is NOTHING
+    )
 
 
 # ------------------------------------------------------------------ what fields demand
@@ -175,16 +182,20 @@ def _is_whole(value: Any) -> bool:
     )
 
 
-def _is_loops(value: Any) -> bool:
+def _are_dims(value: Any) -> bool:
     pairs = value.items() if isinstance(value, Mapping) else value
-    return isinstance(value, Mapping | tuple) and all(map(_is_loop, pairs))
+    return isinstance(value, Mapping | tuple) and all(map(_is_dim, pairs))
 
 
-def _is_loop(pair: Any) -> bool:
+def _is_dim(pair: Any) -> bool:
     match pair:
         case (str(), size):
             return _is_whole(size)
     return False
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str | None) for item in value)
 
 
 def _are_tensors(value: Any) -> bool:
@@ -195,7 +206,7 @@ def _are_shapes(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, tuple) for item in value)
 
 
-_LOOPS: Final = _Demand('pairs such as [["m", 1], ["k", 64]], or {"m": 1, "k": 64}', _is_loops)
+_DIMS: Final = _Demand('sizes by name, such as {"m": 1, "k": 64}', _are_dims)
 _FORMAT: Final = _Demand(
     'a format such as "int8" or {"format": "float", "bits": 16}',
     lambda value: isinstance(value, NumericFormat | str | None),
@@ -211,7 +222,21 @@ _DEMANDS: Final = {
         'a list of tensors such as {"type": "Tensor", "shape": [3, 4]}, or of their shapes',
         _are_tensors,
     ),
-    "tuple[tuple[str, int], ...]": _LOOPS,
+    "Dims": _DIMS,
+    "Index": _Demand('indices such as ["n", "2p + r - 1", null]', _is_index),
+    "tuple[Operand, ...]": _Demand(
+        'a list of operands such as {"type": "Operand", "role": "input", "tensor": [3, 4], '
+        '"index": ["m", "k"]}',
+        lambda value: isinstance(value, tuple) and all(isinstance(item, Operand) for item in value),
+    ),
+    "Tensor": _Demand(
+        'a tensor such as {"type": "Tensor", "shape": [3, 4]}, or its shape',
+        lambda value: isinstance(value, Tensor | tuple),
+    ),
+    "tuple[str, ...]": _Demand(
+        "a list of texts",
+        lambda value: isinstance(value, tuple) and all(isinstance(item, str) for item in value),
+    ),
     "tuple[Shape, ...]": _SHAPES,
     "tuple[Shape, ...] | None": _Demand(
         _SHAPES.words, lambda value: value is None or _are_shapes(value)
@@ -225,7 +250,11 @@ def _demands(cls: type) -> Mapping[str, _Demand]:
     """What the fields of a class of the core demand, by name; others check themselves."""
     if cls not in CORE_VALUES + _CORE_LAYERS:
         return {}
-    return {item.name: _DEMANDS[item.type] for item in fields(cls) if item.type in _DEMANDS}
+    return {
+        item.alias or item.name: _DEMANDS[item.type]
+        for item in fields(cls)
+        if item.type in _DEMANDS
+    }
 
 
 # ------------------------------------------------------------------ to plain values
@@ -233,11 +262,17 @@ def _demands(cls: type) -> Mapping[str, _Demand]:
 
 def _field_values(value: Any, where: str, left_out: frozenset[str] = frozenset()) -> dict[str, Any]:
     return {
-        item.name: _plain(held, f"{where}: {item.name}")
+        item.alias or item.name: _field_value(item, held, where)
         for item in fields(type(value))
         if item.init and item.name not in left_out
         if not _is_default(item, held := getattr(value, item.name))
     }
+
+
+def _field_value(item: Attribute[Any], held: Any, where: str) -> Any:
+    if str(item.type) == "Dims":
+        return dict(held)
+    return _plain(held, f"{where}: {item.alias or item.name}")
 
 
 def _is_default(item: Attribute[Any], held: Any) -> bool:
@@ -259,7 +294,7 @@ def _plain(value: Any, where: str) -> Any:
         return {"type": "mapping", "items": items}
     if isinstance(value, Sequence):
         return [_plain(item, where) for item in value]
-    return _object(value, where)
+    return str(value) if isinstance(value, Affine) else _object(value, where)
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
@@ -300,9 +335,9 @@ class _Decoder:
 
     def arguments(self, cls: type, held: Mapping[str, Any], before: str) -> dict[str, Any]:
         """The arguments that make a value of a class; `before` stands before a field's name."""
-        known, demands = _names(cls), _demands(cls)
+        demands = _demands(cls)
         return {
-            known[key]: self._field(value, demands.get(key), f"{before}{key}")
+            key: self._field(value, demands.get(key), f"{before}{key}")
             for key, value in held.items()
         }
 
@@ -339,9 +374,7 @@ class _Decoder:
 
     def _field(self, plain: Any, demand: _Demand | None, where: str) -> Any:
         """The value of a field, of the type that is demanded."""
-        is_loops = demand is _LOOPS and isinstance(plain, dict)
-        # What is written out has a type, and no loop has a text as its size.
-        if is_loops and not isinstance(plain.get("type"), str):
+        if demand is _DIMS and isinstance(plain, dict):
             plain = [[name, size] for name, size in plain.items()]
         value = self.value(plain, where)
         if demand is not None and not demand.is_met(value):

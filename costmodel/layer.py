@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from attrs import Attribute, field, fields, frozen
 
 from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, fault, nearest
-from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     from typing import Self
@@ -453,8 +454,8 @@ class OperatorLayer(Layer):
     def _held(self) -> Iterable[tuple[str, Tensor]]:
         operators = () if isinstance(self.work, Reason) else self.work
         for place, operator in enumerate(operators):
-            for index, tensor in enumerate(operator.parameters):
-                yield f"{place}.{index}", tensor
+            for index, operand in enumerate(operator.weights):
+                yield f"{place}.{index}", operand.tensor
 
 
 @frozen(slots=False)

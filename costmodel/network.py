@@ -15,8 +15,9 @@ from attrs import evolve, field, frozen
 from costmodel import interchange
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer, work_of
-from costmodel.operators import Operator, Reason
 from costmodel.tensor import InputShapes, Shape, as_shape, show_shape
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from costmodel.layer import LayerRules

@@ -10,11 +10,11 @@ from attrs import evolve
 from costmodel import ignored
 from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
 from costmodel.numerics import FLOAT32
-from costmodel.operators import Unpriced
 from costmodel.report import Column, Table, escaped
 from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
 from costmodel.version import own_version
+from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
     from collections.abc import Callable

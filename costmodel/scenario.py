@@ -16,7 +16,7 @@ from costmodel.tensor import InputShapes, as_shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from costmodel.tensor import Tensor
+    from costmodel.workload.operators import Operand
 
 Rates: TypeAlias = float | Mapping[str, float]
 """Firing rates in hertz: one for all layers, or one for each by its name."""
@@ -227,7 +227,7 @@ class Scenario:
             raise ScenarioError(message)
         return given
 
-    def spike_rate(self, inputs: Sequence[Tensor]) -> float:  # the same for all
+    def spike_rate(self, inputs: Sequence[Operand]) -> float:  # the same for all
         """The mean rate over all elements of the inputs of an operator, in hertz."""
         return self.rate
 

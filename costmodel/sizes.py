@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
 from costmodel.errors import CostModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Self
 
     import numpy as np
 
@@ -127,6 +128,91 @@ class Sizes(_Whole):
         raise ManyAnswersError(labels)
 
 
+class Symbol(_Whole):
+    """A size that is not known yet, such as that of the batch, times a whole factor.
+
+    It stands wherever an operator or a tensor takes a size, and can be multiplied by numbers and
+    divided by those that divide its factor. `bound` replaces it.
+
+    Raises:
+        ValueError: the name is not one, or the factor is less than 1.
+
+    """
+
+    __slots__ = ("factor", "name")
+
+    name: str
+    factor: int
+
+    def __new__(cls, name: str, factor: int = 1) -> Self:
+        """Check the name and the factor."""
+        if not isinstance(name, str) or not name.isidentifier():
+            message = f"{name!r:.40} is not the name of a symbol; expected such as 'batch'"
+            raise ValueError(message)
+        if factor.__class__ is not int or factor < 1:
+            message = f"the factor of {name!r} is {factor!r:.40}; expected a whole number from 1"
+            raise ValueError(message)
+        made = object.__new__(cls)
+        object.__setattr__(made, "name", name)
+        object.__setattr__(made, "factor", factor)
+        return made
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"a symbol is frozen; {name!r} cannot be changed"
+        raise AttributeError(message)
+
+    def bound(self, sizes: Mapping[str, int]) -> int:
+        """Its size, or itself where `sizes` does not name it."""
+        if self.name not in sizes:
+            return self
+        size: int = self.factor * sizes[self.name]
+        return size
+
+    def __mul__(self, other: Any) -> Symbol:
+        if other.__class__ is not int:
+            return NotImplemented
+        return Symbol(self.name, self.factor * other)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Any) -> Symbol:
+        if other.__class__ is not int or other < 1 or self.factor % other:
+            return NotImplemented
+        return Symbol(self.name, self.factor // other)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Symbol):
+            return NotImplemented
+        return (self.name, self.factor) == (other.name, other.factor)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.factor))
+
+    def __reduce__(self) -> tuple[type[Symbol], tuple[str, int]]:
+        return Symbol, (self.name, self.factor)
+
+    def __repr__(self) -> str:
+        more = "" if self.factor == 1 else f", {self.factor}"
+        return f"Symbol({self.name!r}{more})"
+
+    def __str__(self) -> str:
+        return self.name if self.factor == 1 else f"{self.factor}*{self.name}"
+
+    @classmethod
+    def of(cls, text: str) -> Symbol:
+        """The symbol that a text such as `batch` or `4*batch` writes.
+
+        Raises:
+            ValueError: it writes none.
+
+        """
+        factor, times, name = text.rpartition("*")
+        if times and not (factor.isascii() and factor.isdigit()):
+            message = f"{text!r:.40} is not a size; expected such as 'batch' or '4*batch'"
+            raise ValueError(message)
+        return cls(name, int(factor) if times else 1)
+
+
 def _made(values: Any) -> Sizes:
     made = object.__new__(Sizes)
     made._values = values  # what was calculated needs no check
@@ -157,7 +243,7 @@ def as_size(given: Any) -> int:
         TypeError: it is no whole number.
 
     """
-    if given.__class__ is int or given.__class__ is Sizes:
+    if given.__class__ is int or isinstance(given, Sizes | Symbol):
         return given
     if isinstance(given, bool) or not hasattr(given, "__index__"):
         message = f"{given!r:.80} is no size; expected a whole number"
@@ -203,6 +289,8 @@ def clipped(number: _Number, lowest: _Number, highest: _Number) -> _Number:
 
 def least(number: _Number) -> _Number:
     """The least of all variants; of one number, itself."""
+    if number.__class__ is Symbol:
+        return number.factor  # type: ignore[attr-defined, no-any-return]  # a symbol has one
     return float(number.values.min()) if isinstance(number, Sizes) else number
 
 

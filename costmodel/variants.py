@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 from attrs import evolve, field, fields, frozen, has
 
-from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.sizes import MARK, ManyAnswersError, Sizes
 from costmodel.units import format_quantity
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     import numpy as np

@@ -29,12 +29,8 @@ CHIP = costmodel.device(
 
 def tile(m: int, n: int, k: int) -> Contraction:
     """The work of one tile: its operands are moved once, and its results as partial sums."""
-    return Contraction(
-        inputs=[Tensor((m, k), INT8)],
-        parameters=[Tensor((k, n), INT8)],
-        outputs=[Tensor((m, n), INT32)],
-        loops={"rows": m, "columns": n, "depth": k},
-        reduction=k,
+    return costmodel.matmul(
+        Tensor((m, k), INT8), Tensor((k, n), INT8), output=Tensor((m, n), INT32)
     )
 
 
@@ -70,24 +66,26 @@ def convolution(
     weights: NumericFormat,
 ) -> Contraction:
     """A convolution that keeps height and width."""
-    taps = kernel[0] * kernel[1]
-    return Contraction(
-        inputs=[Tensor((height, width, channels), INT8)],
-        parameters=[Tensor((*kernel, channels, filters), weights)],
-        outputs=[Tensor((height, width, filters), INT8)],
-        loops={"positions": height * width, "taps": taps, "channels": channels, "filters": filters},
-        reduction=taps * channels,
+    return costmodel.conv(
+        Tensor((height, width, channels), INT8),
+        Tensor((*kernel, channels, filters), weights),
+        padding="same",
+        input_layout="*C",
+        weight_layout="*CK",
+        output=Tensor((height, width, filters), INT8),
     )
 
 
 def depthwise(height: int, width: int, channels: int, weights: NumericFormat) -> Contraction:
     """A filter of 3 x 3 for each channel."""
-    return Contraction(
-        inputs=[Tensor((height, width, channels), INT8)],
-        parameters=[Tensor((3, 3, channels), weights)],
-        outputs=[Tensor((height, width, channels), INT8)],
-        loops={"positions": height * width, "taps": 9, "channels": channels},
-        reduction=9,
+    return costmodel.conv(
+        Tensor((height, width, channels), INT8),
+        Tensor((3, 3, channels), weights),
+        padding="same",
+        groups=channels,
+        input_layout="*C",
+        weight_layout="*K",
+        output=Tensor((height, width, channels), INT8),
     )
 
 

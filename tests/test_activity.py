@@ -14,7 +14,8 @@ from worlds import CATALOGUE
 import costmodel
 from costmodel import Convention, Input, Network, Scenario, Tensor, estimate
 from costmodel.errors import ScenarioError
-from costmodel.operators import Elementwise, Free, Movement
+from costmodel.workload.operators import Elementwise, Movement
+from costmodel.workload.reasons import Free
 from costmodel_keras.layers.basic import Dense
 from costmodel_keras.layers.merging import Concatenate, Merge
 

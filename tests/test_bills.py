@@ -22,12 +22,15 @@ from costmodel import (
     Scenario,
     Tensor,
     Unpriced,
+    activation,
     estimates,
+    matmul,
 )
 from costmodel.bills import Answer, Bill, Coverage, Item, Line, Share
 from costmodel.devices import Charge, Evidence, Factor, Parameter, prices
 from costmodel.errors import UnknownNameError
 from costmodel.layer import OperatorLayer, UnknownLayer
+from costmodel.workload.builders import copy
 
 PRICE = Parameter("energy_per_one", 2.0, "J", "a test", Evidence.ASSUMED, low=1.0, high=4.0)
 
@@ -68,19 +71,15 @@ def test_time_that_costs_no_energy_is_time() -> None:
 
 
 def product(inputs: int, outputs: int) -> Contraction:
-    return Contraction(
-        inputs=[Tensor((inputs,))], parameters=[Tensor((inputs, outputs))],
-        outputs=[Tensor((outputs,))], loops={"outputs": outputs, "inputs": inputs},
-        reduction=inputs,
-    )  # fmt: skip
+    return matmul((inputs,), (inputs, outputs))
 
 
-def activation(size: int, function: str = "relu") -> Activation:
-    return Activation(inputs=[Tensor((size,))], outputs=[Tensor((size,))], function=function)
+def update(size: int, function: str = "relu") -> Activation:
+    return activation(function, (size,))
 
 
 def move(size: int) -> Movement:
-    return Movement(inputs=[Tensor((size,))], outputs=[Tensor((size,))], purpose="a test")
+    return copy("a test", (size,))
 
 
 def layer(name: str, *work: Any, size: int = 4, **more: Any) -> OperatorLayer:
@@ -104,9 +103,9 @@ def shares(coverage: Coverage) -> Any:
     return {name: (share.covered, share.total) for name, share in found.items()}
 
 
-WIDE = layer("wide", product(4, 3), activation(3))
+WIDE = layer("wide", product(4, 3), update(3))
 """12 multiply-accumulates and weights, 3 activations."""
-ODD = layer("odd", product(3, 5), activation(5, "riddle"), size=3)
+ODD = layer("odd", product(3, 5), update(5, "riddle"), size=3)
 """15 multiply-accumulates and weights, and activations that have no price."""
 
 

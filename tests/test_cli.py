@@ -33,7 +33,7 @@ from costmodel import (
     prices,
 )
 from costmodel import catalogue as catalogues
-from costmodel.operators import Contraction, Reduction
+from costmodel.workload.operators import Contraction, Counted, Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,7 +261,6 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
 def halving(world: Any) -> None:
     """A convention that counts half of every kernel and knows no pooling."""
     from costmodel import Convention, Unpriced  # noqa: PLC0415
-    from costmodel.operators import Reduction  # noqa: PLC0415
 
     class Half(Convention):
         def work(self, layer: Any) -> Any:
@@ -275,9 +274,9 @@ def halving(world: Any) -> None:
     def halved(operator: Any) -> Any:
         if not isinstance(operator, Contraction):
             return operator
-        return Contraction(
-            inputs=operator.inputs, parameters=operator.parameters, outputs=operator.outputs,
-            loops={"half": operator.macs // 2}, reduction=operator.reduction,
+        return Counted(
+            operation="multiply-accumulate", count=operator.macs // 2,
+            sum_length=operator.reduction_size, dims=operator.dims, operands=operator.operands,
         )  # fmt: skip
 
     world(half=worlds.plugin(conventions=[Half("half", "half of everything")]))
@@ -392,7 +391,7 @@ def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> Non
     for words in (
         "plugin      hardware",
         "formula     Arithmetic by the circuit",
-        "prices      Contraction, Elementwise, Reduction, Activation, Lookup, Movement",
+        "prices      Contraction, Elementwise, Reduction, Activation, Gather, Movement",
         "leaves out  control, clock",
         "energy_per_dram_access        J\n",
         "energy_per_16_bit_add         J, optional\n",
@@ -412,7 +411,7 @@ def test_a_class_of_devices_tells_which_work_it_has_no_price_for(world: Any) -> 
         "  plugin    acme",
         "  formula   Pays for pooling alone.",
         "  prices    Reduction",
-        "  unpriced  Contraction, Elementwise, Activation, Lookup, Movement",
+        "  unpriced  Contraction, Elementwise, Activation, Gather, Movement",
         "  parameters",
         "    windows  a plain number",
         "  settings",

@@ -12,7 +12,7 @@ from chains import saved
 from console import DENSE, OPEN_AXES, VISION, good, run
 from worlds import CATALOGUE
 
-from costmodel import Contraction, Input, Tensor, read
+from costmodel import Input, Tensor, matmul, read
 from costmodel.convention import Convention
 from costmodel.counts import count, flops
 from costmodel.layer import OperatorLayer, UnknownLayer
@@ -68,10 +68,7 @@ def test_flops_are_told_on_request_only() -> None:
 
 def test_weights_that_declare_a_format_keep_it_and_the_table_says_so(tmp_path: Path) -> None:
     def product(name: str, form: str | None) -> OperatorLayer:
-        work = Contraction(
-            inputs=[(4,)], parameters=[Tensor((4, 8), form)], outputs=[(8,)],
-            loops={"n": 8, "k": 4}, reduction=4,
-        )  # fmt: skip
+        work = matmul((4,), Tensor((4, 8), form))
         return OperatorLayer(name, "acme.Product", [(4,)], work=[work])
 
     path = tmp_path / "both.json"

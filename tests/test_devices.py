@@ -20,17 +20,20 @@ from costmodel import (
     Contraction,
     Cost,
     Device,
-    Elementwise,
     Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
-    Reduction,
     Scenario,
     Sizes,
     Tensor,
     Unpriced,
+    activation,
     device,
+    elementwise,
+    matmul,
+    reduce,
+    transpose,
 )
 from costmodel.devices import (
     Charge,
@@ -52,6 +55,7 @@ from costmodel.errors import (
     UnknownNameError,
 )
 from costmodel.sizes import always
+from costmodel.workload.builders import read
 
 
 def number(value: float = 2.0, **more: Any) -> Parameter:
@@ -259,7 +263,7 @@ class Toy(Device):
         factors = (Factor("elements", operator.elements), Factor("batch", scenario.batch))
         return Cost([Charge("neuron", self.energy_per_element, factors)], 0.5)
 
-    @prices(Movement, Lookup)
+    @prices(Movement, Gather)
     def nothing(self, operator: Operator, scenario: Scenario) -> Free:
         return Free(f"{self.memory} is wired")
 
@@ -268,17 +272,17 @@ class Toy(Device):
 class Stern(Toy):
     """As its parent, but for lookups."""
 
-    @prices(Lookup)
-    def lookup(self, operator: Lookup, scenario: Scenario) -> Unpriced:
+    @prices(Gather)
+    def lookup(self, operator: Gather, scenario: Scenario) -> Unpriced:
         return Unpriced("tables are unknown")
 
 
 PRICE = Parameter("energy_per_element", 1.0, "J", "a test", Evidence.VENDOR)
 TOY = Toy("toy", energy_per_element=PRICE)
 STERN = Stern("stern", energy_per_element=PRICE)
-UPDATE = Activation(inputs=[Tensor((3,))], outputs=[Tensor((3,))], function="relu")
-MOVE = Movement(inputs=[Tensor((3,))], outputs=[Tensor((3,))], purpose="test")
-TABLE = Lookup(inputs=[Tensor((3,))], outputs=[Tensor((3,))])
+UPDATE = activation("relu", (3,))
+MOVE = transpose((3,), (0,))
+TABLE = Gather(inputs=[Tensor((3,))], outputs=[Tensor((3,))])
 
 
 def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -> None:
@@ -289,7 +293,7 @@ def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -
 
 def test_a_class_tells_what_it_has_rules_for() -> None:
     assert set(TOY.priced_operators()) == set(STERN.priced_operators())
-    assert set(TOY.priced_operators()) == {Activation, Movement, Lookup}
+    assert set(TOY.priced_operators()) == {Activation, Movement, Gather}
 
 
 def test_a_class_tells_what_its_settings_take_and_are_unless_chosen() -> None:
@@ -308,7 +312,7 @@ def test_a_class_keeps_the_rules_of_its_parent_and_leaves_them_to_it() -> None:
 
 
 def test_an_unknown_operator_is_unpriced_and_names_itself_and_the_device() -> None:
-    work = Contraction(loops={"k": 3}, reduction=3)
+    work = Contraction(dims={"k": 3})
     assert TOY.price(work) == Unpriced("device 'toy' has no price for 'Contraction' operators")
 
 
@@ -597,13 +601,12 @@ def test_a_cost_of_a_class_of_its_own_says_so() -> None:
 
 @pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301  # its own
 def test_a_copy_of_a_device_prices_the_same(copied: Any) -> None:
-    tensors: Any = {"inputs": [(8,)], "outputs": [(8,)]}
     work = (
-        Contraction(parameters=[(8, 8)], loops={"n": 8, "k": 8}, reduction=8, **tensors),
-        Elementwise(function="affine", **tensors),
-        Elementwise(function="select", **tensors),
-        Reduction(function="mean", window=1, **tensors),
-        Activation(function="relu", **tensors),
+        matmul((8,), (8, 8)),
+        elementwise("affine", (8,)),
+        elementwise("select", (8,)),
+        reduce("mean", (8,), []),
+        activation("relu", (8,)),
     )
     for name in ("horowitz-45nm", "cpu", "loihi"):
         one = device(name)
@@ -713,9 +716,9 @@ def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
 @pytest.mark.parametrize(
     "operator",
     [
-        Movement(inputs=[Tensor((2**62,) * 20)], purpose="test"),
-        Contraction(loops=[(str(axis), 2**62) for axis in range(20)], reduction=5),
-        Contraction(loops=[(str(axis), 2**62) for axis in range(2000)], reduction=5),
+        read((2**62,) * 20, purpose="test"),
+        Contraction(dims=[(f"d{axis}", 2**62) for axis in range(20)]),
+        Contraction(dims=[(f"d{axis}", 2**62) for axis in range(2000)]),
     ],
     ids=["memory", "arithmetic", "beyond what Python writes"],
 )
@@ -740,7 +743,7 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
             @prices(Movement)
             def one(self, operator: Operator, scenario: Scenario) -> Any: ...
 
-            @prices(Lookup, Movement)
+            @prices(Gather, Movement)
             def other(self, operator: Operator, scenario: Scenario) -> Any: ...
 
 
@@ -751,7 +754,7 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
         ((Movement, "Movement"), "'Movement'"),
         ((str, Tensor), "<class 'str'>"),
         ((number,), "<function number"),
-        ((Movement, Operator), "<class 'costmodel.operators.Operator'>"),
+        ((Movement, Operator), "<class 'costmodel.workload.operators.Operator'>"),
     ],
 )
 def test_a_rule_names_classes_of_operators(given: Any, found: str) -> None:

@@ -26,6 +26,7 @@ from costmodel import (
     Free,
     Input,
     Network,
+    Operand,
     Operator,
     Reader,
     Scenario,
@@ -65,7 +66,7 @@ def layer(name: str, *work: Operator) -> OperatorLayer:
 
 
 def update(size: int = 4) -> Activation:
-    return Activation(inputs=[Tensor((size,))], outputs=[Tensor((size,))], function="relu")
+    return costmodel.activation("relu", (size,))
 
 
 def network(*layers: OperatorLayer) -> Network:
@@ -234,7 +235,7 @@ def test_a_convention_says_what_is_counted_and_what_is_charged() -> None:
             answer: Any = super().price(device, operator, scenario)
             return answer + answer
 
-    product = Contraction(inputs=[Tensor((4,))], loops={"k": 4, "n": 3}, reduction=4)
+    product = Contraction(dims={"k": 4, "n": 3}, operands=[Operand("input", (4,), ["k"])])
     source = network(layer("one", product))
     once, twice = on("cpu", source=source), on("cpu", source=source, convention=Twice("twice"))
     assert (once.macs, twice.macs) == (12, 24)
@@ -309,7 +310,7 @@ def test_a_checkout_that_was_never_installed_has_a_stated_version(
 
 
 def test_a_rate_that_is_missing_names_its_layer_and_its_device() -> None:
-    product = Contraction(inputs=[Tensor((4,))], loops={"k": 4}, reduction=4)
+    product = Contraction(dims={"k": 4}, operands=[Operand("input", (4,), ["k"])])
     with pytest.raises(ScenarioError, match=r"layer 'one' on 'loihi': .*firing rate"):
         on("loihi", source=network(layer("one", product)), scenario=Scenario())
 

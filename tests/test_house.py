@@ -39,7 +39,7 @@ STAIR = [
     "units",
     "numerics",
     "tensor",
-    "operators",
+    "workload",
     "layer",
     "interchange",
     "network",
@@ -97,15 +97,20 @@ def imported(tree: ast.AST, *, also_in_functions: Any) -> Any:
 @functools.cache
 def core_graph() -> Any:
     """The step of every import between modules of the core, by module."""
-    steps = {file.stem if file.parent == CORE else file.parent.name for file in core_files()}
+    steps = {step_of(file) for file in core_files()}
     graph = {step: set() for step in steps - {"costmodel"}}
     for file in core_files():
-        step = file.stem if file.parent == CORE else file.parent.name
+        step = step_of(file)
         tree = ast.parse(file.read_text())
         named = [name.split(".") for name in imported(tree, also_in_functions=True)]
         found = {name[1] for name in named if name[0] == "costmodel" and len(name) > 1}
         graph[step] |= (found & graph.keys()) - {step}
     return graph
+
+
+def step_of(file: Path) -> str:
+    """The module of the core, or the package directly below it that holds the module."""
+    return file.relative_to(CORE).with_suffix("").parts[0]
 
 
 def core_files() -> Any:

@@ -139,7 +139,7 @@ def test_a_device_and_a_class_are_listed_with_what_they_ignore() -> None:
 
 def test_every_setting_of_a_scenario_is_a_condition_or_decided_before_any_price() -> None:
     named = {name for names in CONDITIONS.values() for name in names}
-    decided_by_layers = {"input_shapes"}
+    decided_by_layers = {"input_shapes", "time_axis"}
     assert {item.name for item in fields(Scenario)} == named | decided_by_layers
 
 

@@ -16,37 +16,38 @@ from strategies import sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
 import costmodel
-from costmodel import Contraction, FixedPoint, Input, Network, OperatorLayer, Scenario, Tensor
+from costmodel import (
+    Contraction,
+    Counted,
+    FixedPoint,
+    Input,
+    Network,
+    OperatorLayer,
+    Scenario,
+    Tensor,
+    activation,
+    matmul,
+)
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.layer import UnknownLayer
-from costmodel.operators import (
-    ELEMENTWISE,
-    REDUCTIONS,
-    STANDARD,
-    Activation,
-    Free,
-    Operator,
-    Unpriced,
-)
+from costmodel.workload.composite import Attention, Normalization, Softmax
+from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, STANDARD, Operator
+from costmodel.workload.reasons import Free, Unpriced
 
 SCHEMA = json.loads((files("costmodel") / "network.schema.json").read_text())
 NARROW = FixedPoint(8, 1)
+WRITTEN = (*STANDARD, Counted, Softmax, Normalization, Attention)
+"""The operators that a file may hold."""
 
 
 def product(inputs: int, outputs: int) -> Contraction:
-    return Contraction(
-        inputs=[Tensor((inputs,))],
-        parameters=[Tensor((inputs, outputs), NARROW)],
-        outputs=[Tensor((outputs,))],
-        loops={"outputs": outputs, "inputs": inputs},
-        reduction=inputs,
-    )
+    return matmul((inputs,), Tensor((inputs, outputs), NARROW))
 
 
 def by_hand() -> Network:
     """A network as a compiler makes it: operators, and no framework."""
     result = (Tensor((3,)),)
-    work = [product(4, 3), Activation(inputs=result, outputs=result, function="relu")]
+    work = [product(4, 3), activation("relu", *result)]
     return Network(
         "by hand",
         [
@@ -103,11 +104,12 @@ def test_a_network_made_by_hand_fits_the_schema_that_ships() -> None:
     jsonschema.validate(by_hand().to_dict(), SCHEMA)
 
 
-@pytest.mark.parametrize("operator", STANDARD, ids=lambda operator: operator.__name__)
-def test_the_schema_has_the_fields_of_every_standard_operator(operator: type[Operator]) -> None:
+@pytest.mark.parametrize("operator", WRITTEN, ids=lambda operator: operator.__name__)
+def test_the_schema_has_the_fields_of_every_operator(operator: type[Operator]) -> None:
     shared, own = SCHEMA["$defs"]["operator"], SCHEMA["$defs"][operator.__name__]
-    names = {item.name for item in fields(operator)}
-    required = {item.name for item in fields(operator) if item.default is NOTHING}
+    given = [item for item in fields(operator) if item.init]
+    names = {item.alias for item in given}
+    required = {item.alias for item in given if item.default is NOTHING}
     assert (shared["properties"] | own["properties"]).keys() == {"type", *names}
     assert set(own.get("required", ())) == required
     assert {"$ref": f"#/$defs/{operator.__name__}"} in shared["oneOf"]
@@ -120,16 +122,20 @@ def test_the_schema_has_every_function(operator: str, functions: Any) -> None:
     assert SCHEMA["$defs"][operator]["properties"]["function"]["enum"] == list(functions)
 
 
-def test_a_hand_may_write_formats_as_texts_tensors_as_shapes_and_loops_as_a_mapping() -> None:
+def test_a_hand_may_write_formats_as_texts_tensors_as_shapes_and_indices_as_texts() -> None:
     written = with_layer(inputs=[["x", 0, "int8"]])
     written["layers"][1]["settings"]["work"][0] = {
         "type": "Contraction",
-        "inputs": [[4]],
-        "parameters": [{"type": "Tensor", "shape": [4, 3], "format": "fixed<8,1>"}],
-        "outputs": [[3]],
-        "loops": {"outputs": 3, "inputs": 4},
-        "reduction": 4,
-    }
+        "dims": {"n": 3, "k": 4},
+        "operands": [
+            {"type": "Operand", "role": "input", "tensor": [4], "index": ["k"]},
+            {
+                "type": "Operand", "role": "weight", "index": ["k", "n"],
+                "tensor": {"type": "Tensor", "shape": [4, 3], "format": "fixed<8,1>"},
+            },
+            {"type": "Operand", "role": "output", "tensor": [3], "index": ["n"]},
+        ],
+    }  # fmt: skip
     jsonschema.validate(written, SCHEMA)
     layer = costmodel.read(json.dumps(written), catalogue=CATALOGUE).layer("first")
     assert isinstance(layer, OperatorLayer)
@@ -144,8 +150,11 @@ def test_the_network_of_the_page_for_compilers_fits_the_schema() -> None:
 
 
 WRONG_BY_SCHEMA = [
-    {"reduction": "64"}, {"reduction": 0}, {"loops": [["m"]]}, {"loops": {"m": "1"}},
-    {"in_place": "yes"}, {"inputs": [4]}, {"window": 2}, {"type": "Reduction"},
+    {"dims": [["m"]]}, {"dims": {"m": "1"}}, {"dims": {"m": -1}},
+    {"in_place": "yes"}, {"operands": [4]}, {"operands": [{"type": "Operand"}]},
+    {"operands": [{"type": "Operand", "role": "data", "tensor": [4], "index": ["k"]}]},
+    {"operands": [{"type": "Operand", "role": "input", "tensor": [4], "index": [2.5]}]},
+    {"window": 2}, {"type": "Reduction"}, {"type": "Counted", "operation": "add"},
 ]  # fmt: skip
 
 
@@ -162,9 +171,14 @@ def test_a_layer_of_operators_may_have_a_kind_of_the_programs_own() -> None:
     assert back(network) == network
 
 
-def test_a_loop_may_be_called_as_the_keys_of_the_form_are() -> None:
+def test_a_dimension_may_be_called_as_the_keys_of_the_form_are() -> None:
     sizes = {"type": 2, "format": 3, "layer": 2}
-    read = costmodel.read(json.dumps(with_work(loops=sizes)), catalogue=CATALOGUE)
+    operands = [{"type": "Operand", "role": "input", "tensor": [4], "index": ["type + 2layer"]}]
+    written = with_layer(
+        settings={"work": [{"type": "Contraction", "dims": sizes, "operands": operands}],
+                  "results": [[3]]}
+    )  # fmt: skip
+    read = costmodel.read(json.dumps(written), catalogue=CATALOGUE)
     assert read.macs == 12
 
 
@@ -222,6 +236,18 @@ def with_work(**changes: Any) -> Any:
     return values
 
 
+def with_read(**changes: Any) -> Any:
+    """The network with changes to the input of its first operator."""
+    values = by_hand().to_dict()
+    values["layers"][1]["settings"]["work"][0]["operands"][0].update(changes)
+    return values
+
+
+def with_counted(**fields: Any) -> Any:
+    counted = {"type": "Counted", "operation": "add", **fields}
+    return with_layer(settings={"work": [counted], "results": [[3]]})
+
+
 MISTAKES = {
     "another version": (changed(schema="costmodel/network/2"), "costmodel/network/1"),
     "no layers": (changed(layers=[]), "no layers"),
@@ -244,34 +270,43 @@ MISTAKES = {
     "an unknown setting": (with_layer(settings={"works": []}), "did you mean 'work'"),
     "a missing setting": (with_layer(settings={}), "work"),
     "a missing field": (
-        with_layer(settings={"work": [{"type": "Reduction", "function": "sum"}]}),
-        "layer 1 ('first'), work[0]: 'window' is missing",
+        with_layer(settings={"work": [{"type": "Reduction", "dims": {"k": 3}}]}),
+        "layer 1 ('first'), work[0]: 'function' is missing",
     ),
     "a size that is a text": (
-        with_work(reduction="64"),
-        "layer 1 ('first'), work[0].reduction: expected a whole number, found '64'",
+        with_counted(count="64"),
+        "layer 1 ('first'), work[0].count: expected a whole number, found '64'",
     ),
-    "a size that is broken": (with_work(reduction=1.5), "a whole number, found 1.5"),
-    "a size that is a truth value": (with_work(reduction=True), "a whole number, found True"),
+    "a size that is broken": (with_counted(count=1.5), "a whole number, found 1.5"),
+    "a size that is a truth value": (with_counted(count=True), "a whole number, found True"),
     "a truth value that is a text": (with_work(in_place="yes"), "work[0].in_place: expected true"),
     "a function that is a number": (
         with_layer(settings={"work": [{"type": "Activation", "function": 3}]}),
         "work[0].function: expected a text, found 3",
     ),
-    "loops without names": (with_work(loops=[64]), 'expected pairs such as [["m", 1]'),
-    "a loop of three": (with_work(loops=[["m", 1, 2]]), 'expected pairs such as [["m", 1]'),
-    "loops of texts": (with_work(loops={"m": "1"}), 'expected pairs such as [["m", 1]'),
-    "tensors that are one shape": (with_work(inputs=[4]), "work[0].inputs: expected a list of"),
+    "sizes without names": (with_work(dims=[64]), 'expected pairs such as [["m", 1]'),
+    "a size of three": (with_work(dims=[["m", 1, 2]]), 'expected pairs such as [["m", 1]'),
+    "sizes that are texts": (with_work(dims={"m": "1"}), 'expected pairs such as [["m", 1]'),
+    "operands that are one shape": (with_work(operands=[4]), "work[0].operands"),
+    "an operand without a role": (
+        with_work(operands=[{"type": "Operand", "tensor": [4], "index": ["k"]}]),
+        "work[0].operands[0]: 'role' is missing",
+    ),
+    "an unknown role": (with_read(role="data"), "role is 'data'; expected one of input, weight"),
+    "an index for no axis": (with_read(index=["k", "n"]), "2 indices for the axes of 4"),
+    "an index that is no sum": (with_read(index=["k *"]), "expected a sum such as '2p + r - 1'"),
+    "an index that is a number": (with_read(index=[2.5]), "work[0].operands[0].index"),
+    "an index of an unknown dimension": (with_read(index=["m"]), "reads dimension 'm'"),
     "a format that is a number": (
-        with_work(outputs=[{"type": "Tensor", "shape": [3], "format": 8}]),
-        'work[0].outputs[0].format: expected a format such as "int8"',
+        with_read(tensor={"type": "Tensor", "shape": [4], "format": 8}),
+        'work[0].operands[0].tensor.format: expected a format such as "int8"',
     ),
     "a tensor without a shape": (
-        with_work(outputs=[{"type": "Tensor"}]),
-        "work[0].outputs[0]: 'shape' is missing",
+        with_read(tensor={"type": "Tensor"}),
+        "work[0].operands[0].tensor: 'shape' is missing",
     ),
     "a tensor with a shape that is a text": (
-        with_work(outputs=[{"type": "Tensor", "shape": "64"}]),
+        with_read(tensor={"type": "Tensor", "shape": "64"}),
         "expected a shape such as [3, 4], found '64'",
     ),
     "an arriving format that is a number": (
@@ -293,19 +328,19 @@ MISTAKES = {
         "results: expected a list of shapes such as [[3, 4]], found [3]",
     ),
     "work that is an operator": (
-        with_layer(settings={"work": {"type": "Lookup"}}),
+        with_layer(settings={"work": {"type": "Gather"}}),
         "expected a list of operators",
     ),
     "a setting of another type": (with_layer(settings={"work": 3}), "layer 1 ('first')"),
     "an unknown type": (with_work(type="os.system"), "no type of value; known: Activation"),
-    "an unknown field": (with_work(loop=[]), "did you mean 'loops'"),
-    "a loop of negative size": (with_work(loops=[["outputs", -1]]), "has size -1"),
-    "a reduction of nothing": (with_work(reduction=0), "reduction"),
+    "an unknown field": (with_work(dim=[]), "did you mean 'dims'"),
+    "a dimension of negative size": (with_work(dims=[["n", 3], ["k", -1]]), "has size -1"),
+    "a sum of nothing": (with_counted(count=3, sum_length=0), "sum_length"),
     "a shape with a text": (
-        with_work(outputs=[{"type": "Tensor", "shape": ["a"]}]),
+        with_read(tensor={"type": "Tensor", "shape": ["a"]}),
         "not an axis length",
     ),
-    "a deep value": (with_work(loops=json.loads("[" * 900 + "]" * 900)), "nested too deeply"),
+    "a deep value": (with_work(dims=json.loads("[" * 900 + "]" * 900)), "nested too deeply"),
 }
 
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from strategies import Sketch, sketches
 from worlds import RULES
 
-from costmodel import Input, Layer, Network, OperatorLayer, Port, Tensor, estimate
+from costmodel import Input, Layer, Network, OperatorLayer, Port, Tensor, estimate, matmul
 from costmodel.errors import NetworkError, ShapeError, UnknownNameError
 from costmodel.layer import work_of
 from costmodel.network import topological_order
-from costmodel.operators import Contraction, Free, Unpriced
 from costmodel.tensor import as_shape, show_shape
+from costmodel.workload.operators import Contraction
+from costmodel.workload.reasons import Free, Unpriced
 from costmodel_keras.layers.basic import Dense, TrainingOnly
 
 
@@ -250,7 +251,7 @@ def test_a_layer_is_given_operators_or_a_reason(
 
 
 def test_given_operators_are_for_the_inputs_that_they_were_given_for() -> None:
-    work = [Contraction(inputs=[(4,)], outputs=[(2,)], loops={"o": 2, "i": 4}, reduction=4)]
+    work = [matmul((4,), (4, 2))]
     layer = OperatorLayer("x", "operators", [(4,)], work=work)
     assert layer.with_inputs([(4,)]) == layer
     with pytest.raises(ShapeError, match=r"'x' .* are for an input of 4, not of 5; make the layer"):

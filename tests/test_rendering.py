@@ -14,10 +14,9 @@ from attrs import frozen
 from figures import near
 
 import costmodel
-from costmodel import Contraction, Cost, Device, Estimate, Scenario, rendering
-from costmodel.operators import Activation
-from costmodel.tensor import Tensor
+from costmodel import Contraction, Cost, Device, Estimate, Operand, Scenario, rendering
 from costmodel.units import format_quantity
+from costmodel.workload.operators import Activation
 from costmodel_hardware.processors import PerOperation
 
 NETWORKS = Path(__file__).parent / "networks"
@@ -313,9 +312,7 @@ def test_the_formats_of_a_scenario_are_in_the_result() -> None:
 
 
 def test_a_cost_reads_as_its_energy_and_its_charges() -> None:
-    layer = Contraction(
-        loops={"outputs": 10, "inputs": 64}, reduction=64, inputs=[Tensor((64,))],
-    )  # fmt: skip
+    layer = Contraction(dims={"n": 10, "k": 64}, operands=[Operand("input", (64,), ["k"])])
     shown = str(worlds.CATALOGUE.device("loihi").price(layer, Scenario(rates=10.0)))
     assert shown.splitlines() == [
         "173 pJ (170 pJ to 253 pJ)",

@@ -20,7 +20,9 @@ from costmodel import (
     Parameter,
     Scenario,
     Tensor,
+    activation,
     estimate,
+    matmul,
     parameter,
     prices,
 )
@@ -79,10 +81,8 @@ def one_layer(work: Any) -> Network:
     return Network("n", [Input("in", "input", shape=(4,)), layer], {"dense": ["in"]})
 
 
-PRODUCTS = Contraction(
-    loops={"outputs": 3, "inputs": 4}, reduction=4, inputs=VECTOR, outputs=[Tensor((3,))]
-)
-UPDATES = Activation(function="relu", inputs=VECTOR, outputs=VECTOR)
+PRODUCTS = matmul(*VECTOR, (4, 3))
+UPDATES = activation("relu", *VECTOR)
 HERE = re.escape(__file__)
 
 

@@ -24,13 +24,13 @@ from costmodel import (
     Reader,
     Scenario,
     Sizes,
-    Tensor,
     Variants,
     estimates,
+    matmul,
     plugins,
 )
 from costmodel import catalogue as catalogues
-from costmodel.operators import Reason
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,10 +62,7 @@ def in_threads(work: Callable[[int], Any]) -> list[Any]:
 
 
 def product(size: int) -> Contraction:
-    return Contraction(
-        inputs=[Tensor((size, 7))], parameters=[Tensor((7, 5))], outputs=[Tensor((size, 5))],
-        loops={"m": size, "n": 5, "k": 7}, reduction=7,
-    )  # fmt: skip
+    return matmul((size, 7), (7, 5))
 
 
 def said(catalogue: Catalogue, sizes: range) -> Any:

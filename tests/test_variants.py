@@ -22,11 +22,11 @@ from costmodel import (
     Charge,
     Contraction,
     Cost,
+    Counted,
     Device,
-    Elementwise,
     Factor,
     Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
     Outcome,
@@ -37,14 +37,20 @@ from costmodel import (
     Tensor,
     Unpriced,
     Variants,
+    activation,
+    elementwise,
+    embedding,
+    matmul,
     parameter,
     prices,
+    reduce,
 )
 from costmodel.errors import ScenarioError, ShapeError
 from costmodel.numerics import parse_format
-from costmodel.operators import ELEMENTWISE, REDUCTIONS
 from costmodel.sizes import ManyAnswersError, always, clipped, larger, least, most, smaller
 from costmodel.testing.strategies import devices, scenarios
+from costmodel.workload.builders import copy, fill, rearrange
+from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, unmapped
 
 SIDES: Final = st.integers(1, 6)
 FORMATS: Final = st.sampled_from(
@@ -78,13 +84,12 @@ def rows(draw: st.DrawFn) -> Any:
 def contractions(draw: st.DrawFn) -> Operator:
     sizes = draw(rows())
     m, n, k = sizes(), sizes(), draw(st.sampled_from([sizes(), 7]))
-    bias = [Tensor((n,), draw(FORMATS))] if draw(st.booleans()) else []
-    return Contraction(
-        inputs=[Tensor((m, k), draw(FORMATS))],
-        parameters=[Tensor((k, n), draw(FORMATS)), *bias],
-        outputs=[Tensor((m, n), draw(FORMATS))],
-        loops={"m": m, "n": n, "k": k},
-        reduction=k,
+    bias = Tensor((n,), draw(FORMATS)) if draw(st.booleans()) else None
+    return matmul(
+        Tensor((m, k), draw(FORMATS)),
+        Tensor((k, n), draw(FORMATS)),
+        bias=bias,
+        output=Tensor((m, n), draw(FORMATS)),
     )
 
 
@@ -95,7 +100,7 @@ def elementwises(draw: st.DrawFn) -> Operator:
     steps = draw(st.sampled_from([sizes() - 1, 0, 1]))
     inputs = [tensor] * draw(st.integers(0, 3))
     function = draw(st.sampled_from(sorted(ELEMENTWISE)))
-    return Elementwise(inputs=inputs, outputs=[tensor], function=function, steps=steps)
+    return elementwise(function, *inputs, steps=steps, output=tensor)
 
 
 @st.composite
@@ -104,8 +109,8 @@ def reductions(draw: st.DrawFn) -> Operator:
     length, window = sizes(), draw(st.sampled_from([sizes(), 1, 4]))
     formats = draw(FORMATS)
     function = draw(st.sampled_from(sorted(REDUCTIONS)))
-    inputs, outputs = [Tensor((window, length), formats)], [Tensor((length,), formats)]
-    return Reduction(inputs=inputs, outputs=outputs, function=function, window=window)
+    taken, given_out = Tensor((window, length), formats), Tensor((length,), formats)
+    return reduce(function, taken, [0], output=given_out)
 
 
 @st.composite
@@ -115,10 +120,13 @@ def others(draw: st.DrawFn) -> Operator:
     return draw(
         st.sampled_from(
             [
-                Activation(inputs=[one], outputs=[two], function="relu"),
-                Activation(inputs=[one], outputs=[one], function="relu", in_place=True),
-                Lookup(inputs=[one], parameters=[two], outputs=[two]),
-                Movement(inputs=[one], outputs=[two], purpose="transposition"),
+                Activation(
+                    operands=[*unmapped("input", [one]), *unmapped("output", [two])],
+                    function="relu",
+                ),
+                activation("relu", one, in_place=True),
+                embedding(one, two),
+                rearrange("transposition", [one], [two]),
             ]
         )
     )
@@ -201,16 +209,13 @@ def test_no_shipping_device_prices_variants_one_by_one(
     side = Sizes(range(1, 4001))
     matrix, row = Tensor((side, 8)), Tensor((side,))
     for operator in (
-        Contraction(
-            inputs=[matrix], parameters=[Tensor((8, side))], outputs=[Tensor((side, side))],
-            loops={"m": side, "n": side, "k": 8}, reduction=8,
-        ),
-        Elementwise(inputs=[row, row], outputs=[row], function="add"),
-        Reduction(inputs=[matrix], outputs=[row], function="mean", window=8),
-        Activation(inputs=[row], outputs=[row], function="relu"),
-        Lookup(inputs=[row], parameters=[matrix], outputs=[matrix]),
-        Movement(inputs=[row], outputs=[row], purpose="copy"),
-    ):  # fmt: skip
+        matmul(matrix, (8, side)),
+        elementwise("add", row, row),
+        reduce("mean", matrix, [-1]),
+        activation("relu", row),
+        embedding(row, matrix),
+        copy("copy", row),
+    ):
         many = Variants(operator)
         assert len(CATALOGUE.device(name).price(many, Scenario(rates=1.0))) == len(many)
 
@@ -227,7 +232,7 @@ class Conditional(Device):
 
     @prices(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
-        if operator.reduction > 64:
+        if operator.reduction_size > 64:
             return Unpriced("the adder tree ends at 64")
         if not operator.macs:
             return Free("nothing to do")
@@ -245,8 +250,8 @@ class Conditional(Device):
         ]
         return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
 
-    @prices(Lookup)
-    def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
+    @prices(Gather)
+    def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         return Cost([Charge("inputs", self.energy, [Factor("rows", _slow(operator.elements))])])
 
     @prices(Movement)
@@ -272,12 +277,8 @@ class Attention(Operator):
 
     def decompose(self) -> list[Operator]:
         t = self.tokens
-        product = Contraction(
-            inputs=[Tensor((t, 8)), Tensor((8, t))], outputs=[Tensor((t, t))],
-            loops={"q": t, "k": t, "d": 8}, reduction=8,
-        )  # fmt: skip
-        return [product, Reduction(inputs=product.outputs, outputs=[Tensor((t,))],
-                                   function="max", window=t)]  # fmt: skip
+        scores = matmul((t, 8), (8, t), right_role="input")
+        return [scores, reduce("max", scores.outputs[0], [-1])]
 
 
 ODD: Final = Conditional(
@@ -299,7 +300,7 @@ def test_an_operator_without_a_rule_is_priced_by_its_parts(device: Device) -> No
 
 def test_variants_of_which_some_have_no_price_say_which() -> None:
     k = Sizes(range(1, 129))
-    many = Variants(Contraction(outputs=[Tensor((2,))], loops={"k": k}, reduction=k))
+    many = Variants(matmul((k,), (k,)))
     costs = ODD.price(many)
     assert list(costs.unpriced["the adder tree ends at 64"]) == list(range(64, 128))
     assert np.isnan(costs.energy_joules[64:]).all()
@@ -311,7 +312,7 @@ def test_variants_of_which_some_have_no_price_say_which() -> None:
 
 def test_the_time_of_each_variant_is_known_where_the_device_says_it() -> None:
     k = Sizes(range(60, 70))
-    many = Variants(Contraction(outputs=[Tensor((2,))], loops={"k": k}, reduction=k))
+    many = Variants(matmul((k,), (k,)))
     seconds = ODD.price(many).latency_seconds
     assert seconds is not None
     for row, operator in enumerate(many):
@@ -339,7 +340,7 @@ def test_the_times_of_parts_are_added_for_all_variants_at_once() -> None:
             charge = Charge("compute", self.energy, (Factor("rounds", operator.macs),))
             return Cost([charge], latency_seconds=operator.macs * 1e-9)
 
-    product = Contraction(loops={"k": Sizes(range(1, 100))}, reduction=1)
+    product = Contraction(dims={"k": Sizes(range(1, 100))})
     costs = Timed("timed", energy=ODD.energy).price(Variants(Twice(product=product)))
     sizes = np.arange(1.0, 100.0)
     np.testing.assert_allclose(costs.latency_seconds, 2e-9 * sizes, rtol=1e-12)
@@ -348,7 +349,7 @@ def test_the_times_of_parts_are_added_for_all_variants_at_once() -> None:
 
 
 def test_the_error_of_one_variant_names_it() -> None:
-    many = Variants(Movement(outputs=[Tensor((Sizes(range(1, 50)),))], purpose="none"))
+    many = Variants(fill((Sizes(range(1, 50)),), purpose="none"))
     with pytest.raises(ScenarioError, match="bad luck") as caught:
         ODD.price(many)
     assert caught.value.__notes__ == ["variant 12 of 49"]
@@ -356,14 +357,14 @@ def test_the_error_of_one_variant_names_it() -> None:
 
 def test_a_missing_condition_is_told_of_many_as_of_one() -> None:
     k = Sizes(range(1, 50))
-    many = Variants(Contraction(loops={"k": k}, reduction=k))
+    many = Variants(Contraction(dims={"k": k}))
     with pytest.raises(ScenarioError, match="needs the firing rate"):
         CATALOGUE.device("loihi").price(many)
 
 
 def test_counts_beyond_any_number_are_refused_as_of_one() -> None:
     huge = Sizes([2**53] * 20)
-    many = Variants(Contraction(loops=dict.fromkeys("abcdefghijklmnopqrst", huge), reduction=1))
+    many = Variants(Contraction(dims=dict.fromkeys("abcdefghijklmnopqrst", huge)))
     with pytest.raises(ScenarioError, match="larger than a number can be"):
         CATALOGUE.device("cpu").price(many)
 
@@ -385,17 +386,8 @@ def test_no_operators_cost_nothing() -> None:
 
 def test_variants_are_ordinary_operators_by_their_place() -> None:
     m, k = Sizes([2, 3, 5]), Sizes(np.array([7, 11, 13]))
-    many = Variants(
-        Contraction(
-            inputs=[Tensor((m, k))], parameters=[Tensor((k, 4))], outputs=[Tensor((m, 4))],
-            loops={"m": m, "n": 4, "k": k}, reduction=k,
-        )
-    )  # fmt: skip
-    expected = Contraction(
-        inputs=[Tensor((3, 11))], parameters=[Tensor((11, 4))], outputs=[Tensor((3, 4))],
-        loops={"m": 3, "n": 4, "k": 11}, reduction=11,
-    )  # fmt: skip
-    assert many[1] == expected
+    many = Variants(matmul((m, k), (k, 4)))
+    assert many[1] == matmul((3, 11), (11, 4))
     assert many[-1] == many[2] == list(many)[2]
     assert list(many[1:]) == [many[1], many[2]]
     assert [operator.macs for operator in many] == [56, 132, 260]
@@ -415,17 +407,20 @@ def test_variants_are_ordinary_operators_by_their_place() -> None:
         (lambda: Sizes([2**53 + 1]), "expected 0 to 9,007,199,254,740,992"),
         (lambda: Variants(Movement(purpose="none")), "one number of variants.*found none"),
         (
-            lambda: Variants(Movement(inputs=[Tensor((Sizes([1]), Sizes([1, 2])))], purpose="x")),
+            lambda: Variants(fill((Sizes([1]), Sizes([1, 2])))),
             "found 1 and 2",
         ),
         (
-            lambda: Variants(Movement(inputs=[Tensor((Sizes([3, 4]) / 2,))], purpose="x")),
+            lambda: Variants(fill((Sizes([3, 4]) / 2,))),
             r"whole numbers as sizes of an operator, found Sizes\(\[1.5, 2\]\)",
         ),
         (lambda: Tensor((Sizes([0, 1]),)), r"Sizes\(\[0, 1\]\) in shape .* is not an axis length"),
         (lambda: Tensor((2.0,)), "is not an axis length"),
-        (lambda: Contraction(loops={}, reduction=Sizes([0, 2])), "expected 1 or more"),
-        (lambda: Contraction(loops={"a": Sizes([1]) - 2}, reduction=1), "expected 0 or more"),
+        (
+            lambda: Counted(operation="add", count=1, sum_length=Sizes([0, 2])),
+            "expected 1 or more",
+        ),
+        (lambda: Contraction(dims={"a": Sizes([1]) - 2}), "expected 0 or more"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
@@ -436,7 +431,7 @@ def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
 def test_an_operator_of_many_sizes_says_how_it_is_priced() -> None:
     k = Sizes([1, 100])
     with pytest.raises(ManyAnswersError, match=r"device.price\(Variants\(operator\)\)"):
-        ODD.price(Contraction(loops={"k": k}, reduction=k))
+        ODD.price(matmul((k,), (k,)))
 
 
 def test_the_array_that_made_sizes_may_change_afterwards() -> None:

@@ -14,14 +14,14 @@ from costmodel import catalogue
 from costmodel.cli.options import device_of
 from costmodel.cli.output import note, opened
 from costmodel.errors import DeviceFileError
-from costmodel.operators import STANDARD
 from costmodel.report import Column, Table, escaped
 from costmodel.units import format_quantity
+from costmodel.workload.operators import STANDARD
 
 if TYPE_CHECKING:
     from costmodel.catalogue import Catalogue
     from costmodel.devices import Choice, Device, Parameter
-    from costmodel.operators import Operator
+    from costmodel.workload.operators import Operator
 
 _LIST = tuple(map(Column, ("Name", "Class", "Title", "Process", "Plugin")))
 _NEXT = "figures: `costmodel devices show NAME`; formulas: `costmodel devices classes`"

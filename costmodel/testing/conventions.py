@@ -14,7 +14,6 @@ from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Cost
 from costmodel.layer import UnknownLayer
 from costmodel.network import Network, Port
-from costmodel.operators import Operator, Reason, Unpriced
 from costmodel.scenario import Scenario
 from costmodel.tensor import Tensor
 from costmodel.testing import strategies
@@ -26,10 +25,10 @@ from costmodel.testing.contract import (
     frameworks_behind,
     missing_fixture,
 )
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Reason, Unpriced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from costmodel.devices import Device, Outcome
 
 
@@ -213,16 +212,14 @@ def _bare_work(lowered: LoweredLayer) -> tuple[str, object]:
     """
     default = Scenario().default_format
 
-    def bare(tensors: Iterable[Tensor]) -> list[Tensor]:
-        return [Tensor(x.shape, None if x.format == default else x.format) for x in tensors]
+    def bare(operator: Operator) -> list[Tensor]:
+        return [
+            Tensor(x.shape, None if x.format == default else x.format) for x in operator.operands
+        ]
 
     if isinstance(lowered.work, Reason):
         return lowered.layer.name, lowered.work
-    operators = [
-        evolve(item, inputs=bare(item.inputs), parameters=bare(item.parameters),
-               outputs=bare(item.outputs))
-        for item in lowered.operators
-    ]  # fmt: skip
+    operators = [item.with_tensors(bare(item)) for item in lowered.operators]
     return lowered.layer.name, operators
 
 

@@ -19,8 +19,8 @@ from costmodel.devicefile import SCHEMA, load_device
 from costmodel.devices import Charge, Cost, Device, Evidence
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.numerics import FLOAT32, FixedPoint
-from costmodel.operators import Free, Operator, Reason, Unpriced
 from costmodel.scenario import CONDITIONS, Scenario
+from costmodel.tensor import Tensor
 from costmodel.testing import strategies
 from costmodel.testing.contract import (
     TOLERANCE,
@@ -32,6 +32,9 @@ from costmodel.testing.contract import (
     missing_fixture,
 )
 from costmodel.units import parse_quantity
+from costmodel.workload.format_inference import between
+from costmodel.workload.operators import Operator, unmapped
+from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     from costmodel.devices import Outcome, Parameter
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
 @frozen(kw_only=True)
 class ForeignWork(Operator):
     """An operator that no device knows, and that names no parts."""
+
+
+def _foreign(tensor: Tensor) -> ForeignWork:
+    return ForeignWork(operands=[*unmapped("input", [tensor]), *unmapped("output", [tensor])])
 
 
 @frozen(kw_only=True)
@@ -194,7 +201,7 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device), strategies.tensors(), strategies.scenarios())
         def law(device: Device, tensor: Any, scenario: Scenario) -> None:
-            answer = device.price(ForeignWork(inputs=[tensor], outputs=[tensor]), scenario)
+            answer = device.price(_foreign(tensor), scenario)
             expected = f"Unpriced, naming {ForeignWork.__name__!r} and {device.name!r}"
             named = ForeignWork.__name__ in _reason(answer) and device.name in _reason(answer)
             expect(named and isinstance(answer, Unpriced), "unknown work", expected, answer)
@@ -208,7 +215,9 @@ class DeviceContract(Contract):
         @for_all(drawn(device), some, strategies.scenarios())
         def law(device: Device, parts: list[Operator], scenario: Scenario) -> None:
             answer = device.price(ComposedWork(parts=tuple(parts)), scenario)
-            apart = [device.price(part, scenario) for part in parts]
+            apart = [
+                device.price(part, scenario) for part in between(parts, scenario.default_format)
+            ]
             if any(isinstance(item, Unpriced) for item in apart):
                 expect(isinstance(answer, Unpriced), "work with such a part", "Unpriced", answer)
             else:

@@ -14,7 +14,6 @@ from costmodel import catalogue
 from costmodel.errors import CostModelError
 from costmodel.layer import Input, LayerRules
 from costmodel.network import Network
-from costmodel.operators import Operator, Reason
 from costmodel.tensor import Tensor, show_shape
 from costmodel.testing.contract import (
     Contract,
@@ -24,6 +23,8 @@ from costmodel.testing.contract import (
     frameworks_behind,
     missing_fixture,
 )
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -92,7 +93,7 @@ class LayerContract(Contract):
             expect(are_bound, "the fixture's inputs", "no open axis", _shown(layer.inputs))
             held = [*layer.outputs, *layer.parameters.values()]
             for operator in _operators(layer):
-                held += [*operator.inputs, *operator.parameters, *operator.outputs]
+                held += [operand.tensor for operand in operator.operands]
             for tensor in held:
                 shape = show_shape(tensor.shape)
                 expect(tensor.is_bound, "a tensor of bound inputs", "no open axis", shape)
@@ -103,7 +104,7 @@ class LayerContract(Contract):
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
             operators = _operators(layer)
-            made = [tensor for operator in operators for tensor in operator.outputs]
+            made = [operand.tensor for operator in operators for operand in operator.outputs]
             sizes = {size for tensor in made for size in _slices(tensor)}
             for tensor in layer.outputs if operators else ():
                 expected = f"{show_shape(tensor.shape)} (its own) among them"
@@ -115,7 +116,7 @@ class LayerContract(Contract):
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
             operators = _operators(layer)
-            read = [tensor for item in operators for tensor in item.parameters]
+            read = [operand.tensor for item in operators for operand in item.weights]
             if not all(tensor.is_bound for tensor in (*layer.parameters.values(), *read)):
                 return  # that law is another one
             left, spare = _unmatched(layer.parameters.values(), read)

@@ -8,7 +8,6 @@ import pytest
 from attrs import evolve, fields
 from hypothesis import strategies as st
 
-from costmodel.operators import STANDARD, Operator
 from costmodel.testing.contract import (
     Contract,
     drawn,
@@ -17,6 +16,7 @@ from costmodel.testing.contract import (
     frameworks_behind,
     missing_fixture,
 )
+from costmodel.workload.operators import STANDARD, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,7 +72,7 @@ class OperatorContract(Contract):
             expect(not strange, "the last of its parts", "standard operators", strange)
 
     def test_repeated_work_is_that_many_times_the_work(self, operator: Any) -> None:
-        """Twice the operations on twice the inputs and outputs, with the same parameters."""
+        """Twice the operations on twice the inputs and outputs, with the same weights."""
 
         @for_all(drawn(operator), st.integers(1, 5))
         def law(operator: Operator, times: int) -> None:
@@ -82,7 +82,7 @@ class OperatorContract(Contract):
                 ("operations", dict(often.operations), _times(operator.operations, times)),
                 ("input elements", _elements(often.inputs), times * _elements(operator.inputs)),
                 ("output elements", _elements(often.outputs), times * _elements(operator.outputs)),
-                ("parameters", often.parameters, operator.parameters),
+                ("weights", often.weights, operator.weights),
             ):
                 expect(found == expected, f"{what} of repeated({times})", expected, found)
 
@@ -91,8 +91,18 @@ class OperatorContract(Contract):
 
         @for_all(drawn(operator))
         def law(operator: Operator) -> None:
-            for tensor in (*operator.inputs, *operator.parameters, *operator.outputs):
+            for tensor in operator.operands:
                 expect(tensor.is_bound, "its tensors", "no open axis", tensor)
+
+    def test_its_accesses_lie_inside_its_operands(self, operator: Any) -> None:
+        """No operand has more elements that are accessed than it has elements."""
+
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            for operand in operator.operands:
+                found = operator.accesses(operand)
+                is_sound = 0 <= found.elements <= min(operand.size, max(found.points, 0))
+                expect(is_sound, f"elements of {operand} accessed", f"0 to {operand.size}", found)
 
     def test_it_is_a_frozen_value(self, operator: Any) -> None:
         """Nothing in it can be changed, so an equal one is the same and can be looked up."""
@@ -107,16 +117,15 @@ class OperatorContract(Contract):
                     setattr(operator, item.name, None)
 
     def test_a_list_that_the_caller_keeps_does_not_reach_it(self, operator: Any) -> None:
-        """Tensors given as a list are copied."""
+        """Operands given as a list are copied."""
 
-        @for_all(drawn(operator), st.sampled_from(["inputs", "parameters", "outputs"]))
-        def law(operator: Operator, name: str) -> None:
-            kept = list(getattr(operator, name))
-            changed: dict[str, Any] = {name: kept}
-            made = evolve(operator, **changed)
+        @for_all(drawn(operator))
+        def law(operator: Operator) -> None:
+            kept: list[Any] = list(operator.operands)
+            made = evolve(operator, operands=kept)
             kept.append(None)
-            is_alike = made == operator and None not in getattr(made, name)
-            expect(is_alike, f"its {name} after a list changed", getattr(operator, name), kept)
+            is_alike = made == operator and None not in made.operands
+            expect(is_alike, "its operands after a list changed", operator.operands, kept)
 
     def test_the_same_question_has_the_same_answer(self, operator: Any) -> None:
         """Counts and parts follow from the operator alone."""

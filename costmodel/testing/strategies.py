@@ -25,24 +25,24 @@ from costmodel.numerics import (
     PowerOfTwo,
     Ternary,
 )
-from costmodel.operators import (
+from costmodel.scenario import Scenario
+from costmodel.sizes import Sizes
+from costmodel.tensor import Tensor
+from costmodel.variants import Variants
+from costmodel.workload import builders
+from costmodel.workload.operators import (
     ELEMENTWISE,
     REDUCTIONS,
     STANDARD,
     Activation,
     Contraction,
     Elementwise,
-    Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
     Reduction,
-    Unpriced,
 )
-from costmodel.scenario import Scenario
-from costmodel.sizes import Sizes
-from costmodel.tensor import Tensor
-from costmodel.variants import Variants
+from costmodel.workload.reasons import Free, Unpriced
 
 SIDES: Final = st.integers(1, 6)
 """Axis lengths."""
@@ -113,14 +113,10 @@ def sized_contractions(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = D
 
     def make(sizes: Sequence[int]) -> Contraction:
         positions, outputs, depth = sizes
-        return Contraction(
-            inputs=[Tensor((positions, depth), value)],
-            parameters=[
-                Tensor((depth, outputs), kernel), *([Tensor((outputs,), bias)] if has_bias else [])
-            ],
-            outputs=[Tensor((positions, outputs), result)],
-            loops={"positions": positions, "outputs": outputs, "inputs": depth},
-            reduction=depth,
+        return builders.matmul(
+            Tensor((positions, depth), value), Tensor((depth, outputs), kernel),
+            bias=Tensor((outputs,), bias) if has_bias else None,
+            output=Tensor((positions, outputs), result),
         )  # fmt: skip
 
     return Sized(3, make)
@@ -135,10 +131,8 @@ def sized_elementwises(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = D
 
     def make(sizes: Sequence[int]) -> Elementwise:
         shape = tuple(sizes)
-        return Elementwise(
-            inputs=[Tensor(shape, item) for item in declared], outputs=[Tensor(shape, result)],
-            function=function, steps=steps,
-        )  # fmt: skip
+        inputs = [Tensor(shape, item) for item in declared]
+        return builders.elementwise(function, *inputs, steps=steps, output=Tensor(shape, result))
 
     return Sized(draw(RANKS), make)
 
@@ -150,11 +144,10 @@ def sized_reductions(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DEC
     value, result = draw(st.tuples(elements, elements))
 
     def make(sizes: Sequence[int]) -> Reduction:
-        window, *shape = sizes
-        return Reduction(
-            inputs=[Tensor(tuple(sizes), value)], outputs=[Tensor(tuple(shape), result)],
-            function=function, window=window,
-        )  # fmt: skip
+        _, *shape = sizes
+        return builders.reduce(
+            function, Tensor(tuple(sizes), value), [0], output=Tensor(tuple(shape), result)
+        )
 
     return Sized(1 + draw(RANKS), make)
 
@@ -167,9 +160,9 @@ def sized_activations(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DE
 
     def make(sizes: Sequence[int]) -> Activation:
         shape = tuple(sizes)
-        return Activation(
-            inputs=[Tensor(shape, value)], outputs=[Tensor(shape, result)], function=function
-        )
+        if function == "softmax":
+            return builders.softmax(Tensor(shape, value), output=Tensor(shape, result))
+        return builders.activation(function, Tensor(shape, value), output=Tensor(shape, result))
 
     return Sized(draw(RANKS), make)
 
@@ -179,11 +172,11 @@ def sized_lookups(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLAR
     """Rows of a table, by their index."""
     index, entry = draw(st.tuples(elements, elements))
 
-    def make(sizes: Sequence[int]) -> Lookup:
+    def make(sizes: Sequence[int]) -> Gather:
         indices, rows, width = sizes
-        return Lookup(
-            inputs=[Tensor((indices,), index)], parameters=[Tensor((rows, width), entry)],
-            outputs=[Tensor((indices, width), entry)],
+        return builders.embedding(
+            Tensor((indices,), index), Tensor((rows, width), entry),
+            output=Tensor((indices, width), entry),
         )  # fmt: skip
 
     return Sized(3, make)
@@ -196,7 +189,7 @@ def sized_movements(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECL
 
     def make(sizes: Sequence[int]) -> Movement:
         moved, turned = Tensor(tuple(sizes), value), Tensor(tuple(sizes[::-1]), value)
-        return Movement(inputs=[moved], outputs=[turned], purpose="transposition")
+        return builders.transpose(moved, range(len(sizes))[::-1], output=turned)
 
     return Sized(draw(RANKS), make)
 
@@ -251,14 +244,15 @@ def growing_operators(
 
 @st.composite
 def widening_operators(draw: st.DrawFn) -> tuple[Operator, Operator]:
-    """The same work twice, the second time with more fraction bits in some of its tensors."""
+    """The same work twice, the second time with more fraction bits in operands of some roles."""
     operator, more = draw(operators(fixed_points())), draw(st.integers(1, MOST_BITS))
-    places = [name for name in ("inputs", "parameters", "outputs") if getattr(operator, name)]
-    chosen = draw(st.lists(st.sampled_from(places), min_size=1, unique=True))
-    wider: dict[str, Any] = {
-        name: [_widened(tensor, more) for tensor in getattr(operator, name)] for name in chosen
-    }
-    return operator, evolve(operator, **wider)
+    roles = sorted({operand.role for operand in operator.operands})
+    chosen = draw(st.lists(st.sampled_from(roles), min_size=1, unique=True))
+    wider = [
+        _widened(operand.tensor, more) if operand.role in chosen else operand.tensor
+        for operand in operator.operands
+    ]
+    return operator, operator.with_tensors(wider)
 
 
 def reformatted(operator: Operator, chosen: NumericFormat) -> Operator:

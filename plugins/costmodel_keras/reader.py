@@ -25,9 +25,9 @@ from costmodel.network import (
     show_cycle,
     topological_order,
 )
-from costmodel.operators import Unpriced
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, opening
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs

@@ -11,7 +11,8 @@ from attrs import field, frozen
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.devices import Charge, Cost, Evidence, Factor, Parameter
 from costmodel.layer import work_of
-from costmodel.operators import Contraction, Free, Operator, Reason, Unpriced
+from costmodel.workload.operators import Contraction, Operator, unmapped
+from costmodel.workload.reasons import Free, Reason, Unpriced
 from costmodel_qkeras.operators import Arithmetic, Transfer, Uncounted
 from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.errors import QToolsError
@@ -110,9 +111,12 @@ def _operators(layer: Layer, record: Record, found: NetworkRecord) -> Iterator[O
         yield Transfer(component="parameters", stored=record.parameters)
     yield Transfer(component="outputs", stored=written, at_the_edge=is_last)
     if record.work:
+        operands = [
+            *unmapped("input", layer.inputs), *unmapped("weight", layer.parameters.values()),
+            *unmapped("output", layer.outputs),
+        ]  # fmt: skip
         yield Arithmetic(
-            inputs=layer.inputs, outputs=layer.outputs, parameters=layer.parameters.values(),
-            work=record.work, repetitions=record.repetitions,
+            operands=operands, work=record.work, repetitions=record.repetitions,
             is_contraction=record.kind in kinds.CONTRACTIONS,
         )  # fmt: skip
     else:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from costmodel.operators import Operator, Reason
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Reason
 from costmodel_qkeras.qtools.records import Stored, Work
 
 

@@ -12,8 +12,10 @@ from attrs.validators import ge, instance_of
 
 from costmodel.convention import Convention, LoweredLayer
 from costmodel.layer import UnknownLayer
-from costmodel.operators import Activation, Contraction, Free, Operator, Unpriced
 from costmodel.tensor import Tensor, show_shape
+from costmodel.workload.builders import activation
+from costmodel.workload.operators import Counted, Operator, unmapped
+from costmodel.workload.reasons import Free, Unpriced
 from costmodel_spiking.errors import UndefinedAxisError
 
 if TYPE_CHECKING:
@@ -34,11 +36,11 @@ class Stats:
         """The connections as multiply-accumulates from `inputs`, the neurons as activations."""
         work: list[Operator] = []
         if self.connections:
-            loops = (("connections", self.connections),)
-            work.append(Contraction(inputs=inputs, loops=loops, reduction=1))
+            taken = unmapped("input", inputs)
+            count = self.connections
+            work.append(Counted(operation="multiply-accumulate", count=count, operands=taken))
         if self.neurons:
-            neurons = (Tensor((self.neurons,)),)
-            work.append(Activation(inputs=neurons, outputs=neurons, function="neuron"))
+            work.append(activation("neuron", Tensor((self.neurons,))))
         return tuple(work)
 
 
@@ -86,7 +88,7 @@ class KerasSpiking(Convention):
             raise UndefinedAxisError(message) from None
 
     def work(self, layer: Layer) -> Work:
-        """The connections as one contraction and the neurons as one activation."""
+        """The connections as counted products and the neurons as one activation."""
         stats = self.counts(layer)
         if isinstance(stats, Unpriced):
             return stats

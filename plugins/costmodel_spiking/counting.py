@@ -10,8 +10,8 @@ from attrs import frozen
 
 from costmodel import catalogue as catalogues
 from costmodel.errors import PluginError
-from costmodel.operators import Unpriced
 from costmodel.tensor import Tensor
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras.graph import kind_of
 from costmodel_keras.legacy_live import view_of
 from costmodel_keras.nodes import Node, node_of

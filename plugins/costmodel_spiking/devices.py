@@ -14,7 +14,7 @@ from costmodel_spiking.convention import Stats
 from costmodel_spiking.errors import DeviceFiguresError, UnknownModelEnergyNameError
 
 if TYPE_CHECKING:
-    from costmodel.operators import Operator
+    from costmodel.workload.operators import Operator
 
 BUILT_IN: Final = ("cpu", "gpu", "arm", "loihi", "spinnaker", "spinnaker2")
 """The devices that KerasSpiking knows; their figures are those of the catalogue."""

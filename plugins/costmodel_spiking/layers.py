@@ -8,8 +8,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Activation, Elementwise
 from costmodel.tensor import Shape
+from costmodel.workload.builders import activation, elementwise
 from costmodel_keras.layers import settings
 
 
@@ -54,7 +54,7 @@ class SpikingActivation(Temporal):
     def operators(self) -> Work:
         """A neuron update for every element and timestep, linear or not: it may fire."""
         function = f"spiking {self.activation}"
-        return (Activation(inputs=self.inputs, outputs=self.inputs, function=function),)
+        return (activation(function, self.inputs[0]),)
 
 
 _STAGES: Mapping[str, int] = {"keras_spiking.Lowpass": 1, "keras_spiking.Alpha": 2}
@@ -78,12 +78,8 @@ class Filter(Temporal):
         taken as part of the neuron that it belongs to, for which no published figure stands apart.
         """
         steps = 2 * _STAGES[self.kind]
-        return (
-            Elementwise(
-                inputs=self.inputs, outputs=self.inputs, function="affine",
-                parameters=self.parameters.values(), steps=steps,
-            ),
-        )  # fmt: skip
+        weights = tuple(self.parameters.values())
+        return (elementwise("affine", self.inputs[0], weights=weights, steps=steps),)
 
 
 LAYERS: tuple[type[Layer], ...] = (Filter, SpikingActivation)

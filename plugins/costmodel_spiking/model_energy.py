@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final
 from attrs import asdict, evolve
 
 from costmodel.errors import UnpricedWarning
-from costmodel.operators import Unpriced
 from costmodel.scenario import Scenario
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras import rates
 from costmodel_keras.nodes import Node, layers_of, node_of, nodes
 from costmodel_spiking import summary

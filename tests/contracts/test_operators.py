@@ -14,20 +14,29 @@ import costmodel_hardware
 import costmodel_keras
 import costmodel_qkeras
 import costmodel_spiking
-from costmodel.operators import (
-    Activation,
-    Contraction,
-    Elementwise,
-    Free,
-    Lookup,
-    Movement,
-    Operator,
-    Reduction,
-    Tensor,
-)
 from costmodel.testing import OperatorContract
 from costmodel.testing import strategies as of
 from costmodel.testing.devices import ComposedWork, ForeignWork
+from costmodel.workload.builders import (
+    activation,
+    attention,
+    conv,
+    conv_transpose,
+    normalize,
+    softmax,
+)
+from costmodel.workload.composite import Attention, Normalization, Softmax
+from costmodel.workload.operators import (
+    Activation,
+    Contraction,
+    Counted,
+    Elementwise,
+    Gather,
+    Movement,
+    Operator,
+    Reduction,
+)
+from costmodel.workload.reasons import Free
 from costmodel_keras.layers.activations import UnknownActivation
 from costmodel_qkeras.operators import Arithmetic, Transfer, Uncounted
 from costmodel_qkeras.qtools.records import Stored, Work
@@ -54,10 +63,30 @@ STANDARD = {
     Activation: of.sized_activations,
     Contraction: of.sized_contractions,
     Elementwise: of.sized_elementwises,
-    Lookup: of.sized_lookups,
+    Gather: of.sized_lookups,
     Movement: of.sized_movements,
     Reduction: of.sized_reductions,
 }
+
+SHAPE = (2, 4, 6, 3)
+COMPOSED = {
+    Softmax: [softmax(SHAPE), softmax(SHAPE, axes=(1, 2))],
+    Normalization: [
+        normalize(SHAPE, (-1,), weights=[(3,), (3,)]), normalize(SHAPE, (2,), groups=3),
+        normalize(SHAPE, (1, 2), is_centred=False),
+    ],
+    Attention: [
+        attention(SHAPE, SHAPE, SHAPE, layout="bmhd"),
+        attention(SHAPE, (2, 2, 5, 3), (2, 2, 5, 7), score_steps=["add"]),
+        attention((6, 3), (4, 3), (4, 2), layout="md", query_steps=(), score_steps=["tanh"]),
+    ],
+}  # fmt: skip
+WINDOWS = [
+    conv((2, 6, 9, 8), (4, 3, 3, 2), stride=2, padding="same", groups=2, bias=(4,)),
+    conv((5, 9), (5, 1, 3), input_layout="C*", groups=5, dilation=2, padding="causal"),
+    conv_transpose((2, 6, 5), (6, 4, 3), stride=2, padding=1, output_padding=1),
+]
+COUNTED = Counted(operation="multiply-accumulate", count=12)
 
 TRANSFER = Transfer(component="inputs", stored=(Stored(12, 16),))
 ARITHMETIC = Arithmetic(
@@ -76,6 +105,36 @@ class TestEveryOperator(OperatorContract):
     @pytest.fixture(params=STANDARD, ids=lambda cls: cls.__name__)
     def operator(self, request: pytest.FixtureRequest) -> Any:
         return of.made(STANDARD[request.param]())
+
+
+class TestOperatorsThatDecompose(OperatorContract):
+    """Softmax, normalization and attention, which stay whole."""
+
+    @pytest.fixture(
+        params=[item for made in COMPOSED.values() for item in made], ids=lambda item: item.summary
+    )
+    def operator(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
+class TestConvolutions(OperatorContract):
+    """Windows that are strided, padded, grouped, dilated and scattered."""
+
+    @pytest.fixture(params=WINDOWS, ids=str)
+    def operator(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
+class TestCounted(OperatorContract):
+    """A count whose geometry nobody states."""
+
+    known_failures: ClassVar = {
+        "test_every_device_can_price_its_parts": "only the convention that counts so prices it"
+    }
+
+    @pytest.fixture
+    def operator(self) -> Any:
+        return COUNTED
 
 
 class TestTransferOfQTools(OperatorContract):
@@ -111,9 +170,12 @@ class TestUnknownActivation(OperatorContract):
 
     @pytest.fixture
     def operator(self) -> Any:
-        sizes: Any = {"inputs": (Tensor((4, 3)),), "outputs": (Tensor((4, 3)),)}
-        return UnknownActivation(function="mine", near="mish", **sizes)
+        known = activation("mine", (4, 3))
+        return UnknownActivation(
+            dims=known.dims, operands=known.operands, function="mine", near="mish"
+        )
 
 
 def test_no_operator_that_ships_is_left_out() -> None:
-    assert STANDARD.keys() | QTOOLS.keys() | {UnknownActivation} == SHIPPED
+    tried = STANDARD.keys() | COMPOSED.keys() | QTOOLS.keys()
+    assert tried | {Counted, UnknownActivation} == SHIPPED

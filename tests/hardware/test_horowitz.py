@@ -17,14 +17,15 @@ from costmodel import (
     Cost,
     FixedPoint,
     Free,
-    Lookup,
-    Movement,
     Scenario,
     Sizes,
     Tensor,
+    embedding,
+    matmul,
 )
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.numerics import Binary, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
+from costmodel.workload.builders import copy, read
 from costmodel_hardware.horowitz.laws import Curve
 
 NAMES = ["horowitz-45nm", "horowitz-7nm"]
@@ -37,11 +38,9 @@ def chip(name: str = "horowitz-45nm", **settings: Any) -> Any:
 
 
 def dense(weights: NumericFormat, values: NumericFormat, size: int = 16) -> Contraction:
-    return Contraction(
-        inputs=(Tensor((size,), values),), parameters=(Tensor((size, size), weights),),
-        outputs=(Tensor((size,), values),), loops={"outputs": size, "inputs": size},
-        reduction=size,
-    )  # fmt: skip
+    return matmul(
+        Tensor((size,), values), Tensor((size, size), weights), output=Tensor((size,), values)
+    )
 
 
 def joules(device: Any, operator: Any, **conditions: Any) -> float:
@@ -91,11 +90,9 @@ def test_fewer_values_of_a_weight_never_cost_more(name: str, value: int) -> None
 
 def test_a_multiplier_and_an_adder_cost_what_was_published_for_them() -> None:
     wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
-    single = Contraction(
-        inputs=(Tensor((1,), FloatingPoint(32)),), parameters=(Tensor((1,), FloatingPoint(32)),),
-        outputs=(Tensor((1,), FloatingPoint(32)),), loops={"all": 1}, reduction=1,
-    )  # fmt: skip
-    assert joules(wired, single) == near((3.7 + 0.9) * 1e-12)
+    assert joules(wired, dense(FloatingPoint(32), FloatingPoint(32), size=1)) == near(
+        (3.7 + 0.9) * 1e-12
+    )
 
 
 def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
@@ -108,7 +105,7 @@ def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
 
 
 def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
-    rows = Lookup(inputs=(Tensor((4,)),), outputs=(Tensor((4, 16)),))
+    rows = embedding((4,), (100, 16))
     beside = chip(weights_on_memory="dram", activations_on_memory="fixed").price(rows)
     assert isinstance(beside, Cost)
     assert set(beside.components) == {"parameters"}
@@ -117,7 +114,7 @@ def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
 
 
 def test_charges_count_what_an_example_needs_whatever_the_batch() -> None:
-    rows = Movement(inputs=[Tensor((Sizes([705, 192]),), Binary())], purpose="reshape")
+    rows = read(Tensor((Sizes([705, 192]),), Binary()), purpose="reshape")
     priced = chip().price(rows, Scenario(batch=2**53 - 1))
     assert isinstance(priced, Cost)
     counts = {charge.factors[0].value[place] for charge in priced.charges for place in (0, 1)}  # type: ignore[index]  # many
@@ -148,7 +145,7 @@ def test_a_memory_is_never_smaller_than_the_least() -> None:
 def test_fixed_tensors_cost_nothing_and_a_move_of_them_says_so() -> None:
     wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
     assert set(wired.price(dense(FixedPoint(8), FixedPoint(8))).components) == {"compute"}
-    answer = wired.price(Movement(inputs=(Tensor((4,)),), outputs=(Tensor((4,)),), purpose="test"))
+    answer = wired.price(copy("test", (4,)))
     assert isinstance(answer, Free)
 
 

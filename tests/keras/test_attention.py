@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 from worlds import CATALOGUE
 
-from costmodel import Activation, Contraction, Lookup, read
+from costmodel import Activation, Contraction, Gather, read
 from costmodel.errors import ReadError, ShapeError
 
 pytestmark = pytest.mark.filterwarnings(
@@ -117,7 +117,7 @@ def test_a_reversible_embedding_looks_up_and_multiplies_with_one_table() -> None
     model = keras.Model(words, table(table(words), reverse=True))
     network = read(model, catalogue=CATALOGUE)
     there, back = network.layer("table").operators(), network.layer("table@2").operators()
-    assert isinstance(there[0], Lookup)
+    assert isinstance(there[0], Gather)
     assert [operator.macs for operator in back] == [5 * 3 * 11]
     assert network.parameter_count == model.count_params() == 33
 

@@ -29,7 +29,7 @@ from costmodel import (
 )
 from costmodel.devices import Due, one_of, option
 from costmodel.errors import CostModelError
-from costmodel.operators import STANDARD
+from costmodel.workload.operators import STANDARD
 
 
 def figure(name: str, value: float = 1e-12) -> Parameter:
@@ -38,8 +38,7 @@ def figure(name: str, value: float = 1e-12) -> Parameter:
 
 def bits(operator: Operator, scenario: Scenario) -> int:
     """Bits of one element of each tensor."""
-    tensors = (*operator.inputs, *operator.parameters, *operator.outputs)
-    return sum((tensor.format or scenario.default_format).bits for tensor in tensors)
+    return sum((each.format or scenario.default_format).bits for each in operator.operands)
 
 
 @frozen
@@ -253,14 +252,14 @@ class LosesAPart(Honest):
 @frozen
 class GivesADiscountOnRepetition(Honest):
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
-        is_again = isinstance(operator, Contraction) and operator.loops[0][0] == "repeat"
+        is_again = isinstance(operator, Contraction) and "repeat" in operator.dims
         return self.times(operator, scenario, 0.1 if is_again else 1)
 
 
 @frozen
 class GivesADiscountOnDepth(Honest):
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
-        depth = getattr(operator, "reduction", 1)
+        depth = operator.reduction_size
         return self.times(operator, scenario, 1 / depth**2)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 
-from costmodel import Contraction, Layer, Movement, Shape, Tensor, Work, setting
+from costmodel import Contraction, Layer, Shape, Tensor, Work, matmul, setting
 from costmodel.errors import CostModelError, ShapeError
+from costmodel.workload.builders import copy
+from costmodel.workload.operators import unmapped
 
 
 def _whole(value: Any) -> int:
@@ -40,13 +41,9 @@ class Honest(Layer):
     def operators(self) -> Work:
         return (self.product(self.outputs),)
 
-    def product(self, outputs: tuple[Tensor, ...], **loops: int) -> Contraction:
-        depth = self.input_shape[-1] or 1
-        sizes = loops or {"outputs": math.prod(self.outputs[0].shape), "inputs": depth}
-        return Contraction(
-            inputs=self.inputs, parameters=[self.parameters["kernel"]], outputs=outputs,
-            loops=sizes, reduction=depth,
-        )  # fmt: skip
+    def product(self, outputs: tuple[Tensor, ...]) -> Contraction:
+        right = matmul(self.inputs[0], self.parameters["kernel"])
+        return evolve(right, operands=[*right.operands[:2], *unmapped("output", outputs)])
 
 
 def of_another_kind() -> Layer:
@@ -91,14 +88,14 @@ class NeedsMoreTheSecondTime(Honest):
         return evolve(self, inputs=inputs, is_second=True)
 
     def operators(self) -> Work:
-        more = [Movement(inputs=self.outputs, outputs=self.outputs, purpose="again")]
+        more = [copy("again", self.outputs[0])]
         return (*super().operators(), *more[: self.is_second])  # type: ignore[misc]
 
 
 @frozen(slots=False)
 class ListensToItsName(Honest):
     def operators(self) -> Work:
-        more = [Movement(inputs=self.outputs, outputs=self.outputs, purpose=self.name)]
+        more = [copy(self.name, self.outputs[0])]
         return (*super().operators(), *more)  # type: ignore[misc]
 
 
@@ -106,7 +103,10 @@ class ListensToItsName(Honest):
 class GetsSmallerAsItGrows(Honest):
     def operators(self) -> Work:
         depth = self.input_shape[-1] or 1
-        return (self.product(self.outputs, inputs=depth, sums=10_000 // self.inputs[0].size),)
+        operands = self.product(self.outputs).operands
+        unplaced = [one for item in operands for one in unmapped(item.role, [item.tensor])]
+        sizes = {"inputs": depth, "sums": 10_000 // self.inputs[0].size}
+        return (Contraction(dims=sizes, operands=unplaced),)
 
 
 @frozen(slots=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from attrs import field, frozen
 
-from costmodel import Contraction, Operator, Tensor
+from costmodel import Contraction, Operand, Operator, Tensor
+from costmodel.workload.affine import Accesses
 
 DEPTH = 3
 
@@ -19,7 +20,12 @@ class Honest(Operator):
 
     @classmethod
     def made(cls, **fields: Any) -> Honest:
-        return cls(inputs=(Tensor((4, DEPTH)),), outputs=(Tensor((4,)),), **fields)
+        operands = [
+            Operand("input", (4, DEPTH), ["results", "products"]),
+            Operand("output", (4,), ["results"]),
+        ]
+        dims = {"results": 4, "products": DEPTH}
+        return cls(**{"dims": dims, "operands": operands, **fields})
 
     @property
     def macs(self) -> int:
@@ -30,10 +36,10 @@ class Honest(Operator):
         return {"multiply-accumulate": self.macs}
 
     def decompose(self) -> Sequence[Operator]:
-        return (self.sums(("results", self.elements), ("products", DEPTH)),)
+        return (self.sums(),)
 
-    def sums(self, *loops: tuple[str, int]) -> Contraction:
-        return Contraction(inputs=self.inputs, outputs=self.outputs, loops=loops, reduction=DEPTH)
+    def sums(self, **sizes: int) -> Contraction:
+        return Contraction(dims={**self.dims, **sizes}, operands=self.operands)
 
 
 @frozen(kw_only=True)
@@ -53,7 +59,7 @@ class CallsThemOtherwise(Honest):
 @frozen(kw_only=True)
 class LosesWorkInItsParts(Honest):
     def decompose(self) -> Sequence[Operator]:
-        return (self.sums(("results", self.elements)),)
+        return (self.sums(products=1),)
 
 
 @frozen(kw_only=True)
@@ -64,12 +70,13 @@ class IsItsOwnPart(Honest):
 
 @frozen(kw_only=True)
 class DoesItOnce(Honest):
-    def repeated(self, times: int) -> Operator:
+    def repeated(self, times: int, dim: str = "repeat") -> Self:
         return self
 
 
 def with_an_open_axis() -> Operator:
-    return Honest.made(parameters=(Tensor((None, DEPTH)),))
+    table = Operand("weight", Tensor((None, DEPTH)), ["results", "products"])
+    return Honest.made(operands=[*Honest.made().operands, table])
 
 
 @frozen(kw_only=True)
@@ -79,7 +86,7 @@ class HasTags(Honest):
 
 @frozen(kw_only=True)
 class KeepsTheCallersList(Honest):
-    inputs: Any = ()
+    operands: Any = ()
 
 
 @frozen(kw_only=True)
@@ -87,8 +94,15 @@ class ChangesItsMind(Honest):
     moods: Any = field(factory=itertools.count, eq=False)
 
     def decompose(self) -> Sequence[Operator]:
-        loops = [("results", self.elements), ("products", DEPTH)]
-        return (self.sums(*loops[:: 1 if next(self.moods) % 2 else -1]),)
+        read, written = self.operands
+        swapped = [written, read] if next(self.moods) % 2 else [read, written]
+        return (Contraction(dims=self.dims, operands=swapped),)
+
+
+@frozen(kw_only=True)
+class ReadsMoreThanThereIs(Honest):
+    def accesses(self, operand: Operand) -> Accesses:
+        return super().accesses(operand)._replace(elements=operand.size + 1)
 
 
 @frozen(kw_only=True)
@@ -105,6 +119,7 @@ LIARS = {
     IsItsOwnPart.made: "test_every_device_can_price_its_parts",
     DoesItOnce.made: "test_repeated_work_is_that_many_times_the_work",
     with_an_open_axis: "test_its_tensors_are_bound",
+    ReadsMoreThanThereIs.made: "test_its_accesses_lie_inside_its_operands",
     HasTags.made: "test_it_is_a_frozen_value",
     KeepsTheCallersList.made: "test_a_list_that_the_caller_keeps_does_not_reach_it",
     ChangesItsMind.made: "test_the_same_question_has_the_same_answer",

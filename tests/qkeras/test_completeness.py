@@ -14,7 +14,7 @@ from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import Contraction, Scenario, Tensor, estimate
+from costmodel import Scenario, Tensor, estimate, matmul
 from costmodel.numerics import FixedPoint, NumericFormat
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import Quantized
@@ -120,10 +120,7 @@ def parameters(cls: type) -> dict[str, Any]:
 def per_multiply(device: Any, weight: NumericFormat, value: NumericFormat) -> float:
     """Joules of a product and its addition to the sum, with nothing moved."""
     wired = device.with_parameters(weights_on_memory="fixed", activations_on_memory="fixed")
-    work = Contraction(
-        inputs=(Tensor((1,), value),), parameters=(Tensor((1,), weight),),
-        outputs=(Tensor((1,), value),), loops={"all": 1}, reduction=1,
-    )  # fmt: skip
+    work = matmul(Tensor((1,), value), Tensor((1, 1), weight), output=Tensor((1,), value))
     energy: float = wired.price(work, Scenario()).energy_joules
     return energy
 

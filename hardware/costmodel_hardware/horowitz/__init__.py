@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import repeat
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeAlias
 
-from attrs import define, evolve, frozen
+from attrs import define, frozen
 
 from costmodel import numerics
 from costmodel.devices import (
@@ -27,19 +28,21 @@ from costmodel.devices import (
     yes_or_no,
 )
 from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
-from costmodel.operators import (
+from costmodel.scenario import Scenario
+from costmodel.sizes import always
+from costmodel.workload.composite import Softmax
+from costmodel.workload.operators import (
     Activation,
     Contraction,
+    Counted,
     Elementwise,
-    Free,
-    Lookup,
+    Gather,
     Movement,
+    Operand,
     Operator,
     Reduction,
 )
-from costmodel.scenario import Scenario
-from costmodel.sizes import always
-from costmodel.tensor import Tensor
+from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.horowitz.laws import Curve
 
 ACCESS_BITS: Final = 64
@@ -105,22 +108,29 @@ class Horowitz(Device):
     rd_wr_on_io: bool = option(yes_or_no, default=True)
 
     @prices(Contraction)
-    def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+    def contraction(self, operator: Operator, scenario: Scenario) -> Outcome:
         """A multiplication and an addition for every multiply-accumulate, and the tensors."""
         default = scenario.default_format
-        formats = _formats(operator.inputs + operator.parameters, default)
+        formats = _formats(operator.inputs + operator.weights, default)
         if len(formats) < 2:  # noqa: PLR2004  # two factors
             formats = (*formats, default, default)[:2]
-        digits = (operator.reduction - 1).bit_length()
+        digits = (operator.reduction_size - 1).bit_length()
         circuits = self._circuits(_contracted, formats, digits)
         work = zip(repeat("multiply-accumulates"), repeat(operator.macs), circuits)
         return self._cost(operator, scenario, work)
+
+    @prices(Counted)
+    def counted(self, operator: Counted, scenario: Scenario) -> Outcome:
+        """Multiply-accumulates as those of a contraction."""
+        if operator.macs:
+            return self.contraction(operator, scenario)
+        return Unpriced(f"counted {operator.operation!r} operations have no circuit")
 
     @prices(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
         """The merge or the scale and shift of the operands' formats, for every step."""
         default = scenario.default_format
-        formats = _formats(operator.inputs + operator.parameters[:2], default)
+        formats = _formats(operator.inputs + operator.weights[:2], default)
         circuits = self._circuits(_ELEMENTWISE[operator.function], formats, default)
         work = zip(repeat("operations"), repeat(operator.count), circuits)
         return self._cost(operator, scenario, work)
@@ -133,14 +143,14 @@ class Horowitz(Device):
         """
         default = scenario.default_format
         value = _formats(operator.inputs[:1], default)
-        factor = _formats(operator.parameters[:1], default)
+        factor = _formats(operator.weights[:1], default)
         digits = (operator.window - 1).bit_length() if operator.function in _SUMS else 0
         circuits = self._circuits(_reduced, operator.function, value, factor, default, digits)
         counts = (operator.elements * (operator.window - 1), operator.elements)
         work = zip(("operations", "scalings"), counts, circuits, strict=False)
-        return self._cost(evolve(operator, parameters=()), scenario, work)
+        return self._cost(operator, scenario, work, moved={"parameters": ()})
 
-    @prices(Activation)
+    @prices(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """One comparison for every element: what a rectifier needs, a lower bound for others."""
         default = scenario.default_format
@@ -148,12 +158,11 @@ class Horowitz(Device):
         work = zip(("activations",), (operator.elements,), circuits, strict=True)
         return self._cost(operator, scenario, work)
 
-    @prices(Lookup)
-    def lookup(self, operator: Lookup, scenario: Scenario) -> Outcome:
+    @prices(Gather)
+    def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         """The rows that are fetched, from where parameters lie, and the indices and the result."""
-        rows = operator.outputs
-        fetched = Operator(inputs=operator.inputs, parameters=rows, outputs=operator.outputs)
-        return self._cost(fetched, scenario)
+        moved = {"inputs": operator.inputs, "parameters": operator.outputs}
+        return self._cost(operator, scenario, moved=moved)
 
     @prices(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
@@ -251,14 +260,26 @@ class Horowitz(Device):
         cells = Factor(f"{operation.circuit} cells of an adder's", gates)
         return gates, () if gates == 1 else (cells,), self.price_of(operation)
 
-    def _cost(self, operator: Operator, scenario: Scenario, work: Iterable[_Work] = ()) -> Outcome:
+    def _cost(
+        self,
+        operator: Operator,
+        scenario: Scenario,
+        work: Iterable[_Work] = (),
+        *,
+        moved: Mapping[str, Sequence[Operand]] = MappingProxyType({}),
+    ) -> Outcome:
+        """The accesses of the operands, and the work; `moved` replaces operands by component."""
+        operands = {
+            "inputs": operator.inputs, "parameters": operator.weights,
+            "outputs": operator.outputs, **moved,
+        }  # fmt: skip
         due: list[Due] = []
         counted: list[_Counted] = []
         default, batch = scenario.default_format, scenario.batch
         for component, dram, srams in self._memories:
             if operator.in_place and component != "parameters":
                 continue
-            for tensor in getattr(operator, component):
+            for tensor in operands[component]:
                 bits = tensor.size * (tensor.format or default).bits
                 accesses = math.ceil(bits / ACCESS_BITS)
                 price = dram if srams is None else dram + srams.shares(bits)
@@ -315,7 +336,7 @@ _SUMS: Final = frozenset({"sum", "mean"})
 _Formats: TypeAlias = tuple[NumericFormat, ...]
 
 
-def _formats(tensors: Iterable[Tensor], default: NumericFormat) -> _Formats:
+def _formats(tensors: Iterable[Operand], default: NumericFormat) -> _Formats:
     return tuple([tensor.format or default for tensor in tensors])
 
 

@@ -8,18 +8,19 @@ from typing import ClassVar, Final
 from attrs import frozen
 
 from costmodel.devices import Charge, Cost, Device, Factor, Outcome, Parameter, parameter, prices
-from costmodel.operators import (
+from costmodel.scenario import Scenario
+from costmodel.workload.composite import Softmax
+from costmodel.workload.operators import (
     Activation,
     Contraction,
+    Counted,
     Elementwise,
-    Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
     Reduction,
-    Unpriced,
 )
-from costmodel.scenario import Scenario
+from costmodel.workload.reasons import Free, Unpriced
 
 _RATES: Final = {"outputs": "source firing rate", "inputs": "input firing rate"}
 """What a rate is called in an explanation, by what it was given for."""
@@ -48,6 +49,13 @@ class EventDriven(Device):
         """Every connection, as often as a spike arrives."""
         return self._connections(operator, operator.macs, scenario)
 
+    @prices(Counted)
+    def counted(self, operator: Counted, scenario: Scenario) -> Outcome:
+        """Multiply-accumulates as connections; what else is counted has no spiking form."""
+        if operator.macs:
+            return self._connections(operator, operator.macs, scenario)
+        return Unpriced(f"counted {operator.operation!r} operations have no spiking form")
+
     @prices(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
         """One connection from every input element, if connections of fixed weight can do it."""
@@ -62,7 +70,7 @@ class EventDriven(Device):
             return Unpriced(f"{operator.function!r} pooling has no spiking form")
         return self._connections(operator, operator.connections, scenario)
 
-    @prices(Activation)
+    @prices(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """Every neuron in every timestep, whether it fires or not."""
         factors = (
@@ -72,7 +80,7 @@ class EventDriven(Device):
         )
         return Cost((Charge("neuron", self.energy_per_neuron_update, factors),))
 
-    @prices(Lookup, Movement)
+    @prices(Gather, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
         """No connection and no neuron: the wiring already sends spikes where they belong."""
         return Free("no synapse and no neuron; routing is part of the wiring")

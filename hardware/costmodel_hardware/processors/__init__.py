@@ -7,17 +7,19 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.devices import Charge, Cost, Device, Factor, Outcome, Parameter, parameter, prices
-from costmodel.operators import (
+from costmodel.scenario import Scenario
+from costmodel.workload.composite import Softmax
+from costmodel.workload.operators import (
     Activation,
     Contraction,
+    Counted,
     Elementwise,
-    Free,
-    Lookup,
+    Gather,
     Movement,
     Operator,
     Reduction,
 )
-from costmodel.scenario import Scenario
+from costmodel.workload.reasons import Free
 
 
 @frozen
@@ -37,12 +39,20 @@ class PerOperation(Device):
     energy_per_other_operation: Parameter = parameter("J")
 
     @prices(Contraction)
-    def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+    def contraction(self, operator: Operator, scenario: Scenario) -> Outcome:
         """Every multiply-accumulate once."""
         count = Factor("multiply-accumulates", operator.macs)
         return _cost(self.energy_per_multiply_accumulate, count, scenario)
 
-    @prices(Activation)
+    @prices(Counted)
+    def counted(self, operator: Counted, scenario: Scenario) -> Outcome:
+        """Every counted operation once, as the type of operation that it is."""
+        if operator.macs:
+            return self.contraction(operator, scenario)
+        count = Factor(f"{operator.operation} operations", operator.count)
+        return _cost(self.energy_per_other_operation, count, scenario)
+
+    @prices(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """Every element once."""
         count = Factor("neuron updates", operator.elements)
@@ -57,7 +67,7 @@ class PerOperation(Device):
         count = Factor("operations", total)
         return _cost(self.energy_per_other_operation, count, scenario)
 
-    @prices(Lookup, Movement)
+    @prices(Gather, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
         """No arithmetic, so no charge: an energy for memory apart is not in the formula."""
         return Free("no arithmetic; memory is in the energy of each operation, or left out")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from attrs import frozen
 
 from costmodel.errors import nearest
-from costmodel.operators import Activation, Operator, Unpriced
+from costmodel.tensor import Tensor
+from costmodel.workload.builders import activation, softmax
+from costmodel.workload.operators import Activation, Operand, Operator
+from costmodel.workload.reasons import Unpriced
 
 _CURVES = """
     Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Cbrt Ceil Celu Cos Cosh Elu Erf Erfc
@@ -38,6 +42,10 @@ FUNCTIONS: Final = frozenset({
 })  # fmt: skip
 """The activation functions of one element or axis that Keras has, in any of its versions and by
 any of their names, and those of keras-hub."""
+
+
+SOFTMAX: Final = frozenset({"softmax", "Softmax", "softmax_v2"})
+"""The names of the softmax among them."""
 
 
 @frozen(kw_only=True)
@@ -69,17 +77,33 @@ class Activating:
     functions: ClassVar[AbstractSet[str]] = FUNCTIONS
     """The names that it knows."""
 
-    def activation_of(self, function: str, **tensors: Any) -> Activation:
-        """The evaluation of a function on these tensors; unpriced if nobody knows it."""
+    def activation_of(
+        self,
+        function: str,
+        tensor: Tensor | Operand,
+        *,
+        axes: Sequence[int] = (-1,),
+        weights: Sequence[Tensor] = (),
+        in_place: bool = False,
+        output: Tensor | None = None,
+    ) -> Activation:
+        """The evaluation of a function on a tensor; unpriced if nobody knows it.
+
+        A softmax takes its sums along `axes`.
+        """
+        if function in SOFTMAX:
+            return softmax(tensor, axes, in_place=in_place, output=output)
+        work = activation(function, tensor, weights=weights, in_place=in_place, output=output)
         if function in self.functions:
-            return Activation(function=function, **tensors)
+            return work
         # The names that a program may write; a set has no order of its own.
         near = nearest(function, sorted(filter(str.islower, self.functions)))
-        return UnknownActivation(function=function, near=near, **tensors)
+        return UnknownActivation(
+            dims=work.dims, operands=work.operands, function=function, near=near, in_place=in_place
+        )
 
     def activated(self, work: Operator, function: str) -> tuple[Operator, ...]:
         """The operator, and the activation of its outputs unless that is linear."""
         if function == "linear":
             return (work,)
-        tensors = work.outputs
-        return work, self.activation_of(function, inputs=tensors, outputs=tensors, in_place=True)
+        return work, self.activation_of(function, work.outputs[0], in_place=True)

@@ -8,8 +8,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Elementwise
 from costmodel.tensor import Shape
+from costmodel.workload.builders import elementwise
 from costmodel_keras.layers import settings
 
 
@@ -27,12 +27,8 @@ class LayerScale(Layer):
 
     def operators(self) -> Work:
         """One multiplication for each element."""
-        return (
-            Elementwise(
-                inputs=self.inputs, outputs=self.outputs, function="multiply",
-                parameters=self.parameters.values(),
-            ),
-        )  # fmt: skip
+        gamma = self.parameters["gamma"]
+        return (elementwise("multiply", self.inputs[0], weights=[gamma], output=self.outputs[0]),)
 
 
 class CustomScaleLayer(Layer):
@@ -42,10 +38,9 @@ class CustomScaleLayer(Layer):
 
     def operators(self) -> Work:
         """One multiplication and one addition for each element."""
-        residual = self.inputs[1:]
         return (
-            Elementwise(inputs=residual, outputs=residual, function="multiply"),
-            Elementwise(inputs=self.inputs, outputs=self.outputs, function="add"),
+            elementwise("multiply", self.inputs[1]),
+            elementwise("add", *self.inputs, output=self.outputs[0]),
         )
 
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import (
-    Activation,
-    Contraction,
-    Elementwise,
-    Operator,
-    Reduction,
-)
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.builders import (
+    activation,
+    attention,
+    contract,
+    elementwise,
+    matmul,
+    reduce,
+    softmax,
+)
+from costmodel.workload.operators import Operator
 from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
-from costmodel_keras.layers.basic import held, present
+from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.masks import masks_read
 from costmodel_keras.layers.merging import own_axis
-
-_SCALAR: Final = Tensor(())
 
 
 @frozen(slots=False)
@@ -63,18 +63,8 @@ def _product(shape: Shape) -> int:
     return Tensor(shape).size
 
 
-def _scaled(tensor: Tensor, by: Tensor = _SCALAR) -> Operator:
-    return Elementwise(inputs=(tensor, by), outputs=(tensor,), function="multiply", in_place=True)
-
-
 def _weighed(tensor: Tensor, by: Tensor) -> Operator:
-    return Elementwise(
-        inputs=(tensor,), parameters=(by,), outputs=(tensor,), function="multiply", in_place=True
-    )
-
-
-def _softmax(scores: Tensor) -> Operator:
-    return Activation(inputs=(scores,), outputs=(scores,), function="softmax", in_place=True)
+    return elementwise("multiply", tensor, weights=(by,), in_place=True)
 
 
 # ------------------------------------------------------------------ with projections
@@ -90,14 +80,21 @@ class Projection:
     bias: tuple[int, ...]
 
     @property
-    def depth(self) -> int:
-        """Products in one sum."""
-        return math.prod(self.kernel) // math.prod(self.bias)
+    def summed(self) -> int:
+        """Axes of the values, the last ones, that are summed over."""
+        return len(self.kernel) - len(self.bias)
 
-    @property
-    def result(self) -> Tensor:
+    def contracted(self, layer: Layer, output: Tensor | None = None) -> Operator:
         """The sums: the positions of the values, by heads or features."""
-        return Tensor((self.values.size // self.depth, *self.bias))
+        places = len(self.values.shape) - self.summed
+        kept = [f"m{axis}" for axis in range(places)]
+        summed = [f"c{axis}" for axis in range(self.summed)]
+        made = [f"k{axis}" for axis in range(len(self.bias))]
+        kernel = layer.parameters[f"{self.name}_kernel"]
+        return contract(
+            [self.values, kernel], [[*kept, *summed], [*summed, *made]], [*kept, *made],
+            bias=layer.parameters.get(f"{self.name}_bias"), output=output,
+        )  # fmt: skip
 
 
 @frozen(slots=False)
@@ -213,54 +210,37 @@ class ProjectedAttention(AttentionLayer):
 
     def operators(self) -> Work:
         """The projections, scores of scaled queries, their softmax, the values that it weighs."""
-        made = self.projections
-        query, key, value = (made[name].result for name in ("query", "key", "value"))
-        scores, weighed = self._scores(), Tensor((query.shape[0], self.heads, self.depths[1]))
         work = [*masks_read(self.inputs, self.given)]
-        for item in made.values():
-            work += self._projected(item, "sigmoid" if item.name == "gate" else "linear")
-        work += [
-            _scaled(query),
-            self._attended((key, query), scores, self.depths[0], ("features", self.depths[0])),
-            _softmax(scores),
-            self._attended((scores, value), weighed, self._keys, ("features", self.depths[1])),
-        ]
+        made: dict[str, Tensor] = {}
+        for name, item in self.projections.items():
+            done = self._projected(item, "sigmoid" if name == "gate" else "linear")
+            made[name] = done[0].outputs[0].tensor
+            work += done
+        attended = self._attended(made["query"], made["key"], made["value"])
+        weighed = Tensor((*self.query.shape[:-1], self.heads, self.depths[1]))
+        work.append(attended)
         if self.use_gate:
-            work.append(_scaled(weighed, made["gate"].result))
+            work.append(elementwise("multiply", weighed, made["gate"], in_place=True))
         kernel, bias = self._last_kernel()
         last = Projection("output", weighed, kernel, bias)
-        return (*work, *self._projected(last, outputs=self.outputs[:1]))
+        return (*work, *self._projected(last, output=self.outputs[0]))
 
     def _projected(
-        self, item: Projection, function: str = "linear", outputs: tuple[Tensor, ...] = ()
+        self, item: Projection, function: str = "linear", output: Tensor | None = None
     ) -> Sequence[Operator]:
-        names = (f"{item.name}_kernel", f"{item.name}_bias")
-        loops = (
-            ("positions", item.values.size // item.depth),
-            ("outputs", math.prod(item.bias)),
-            ("inputs", item.depth),
-        )
-        work = Contraction(
-            inputs=(item.values,), outputs=outputs or (item.result,), loops=loops,
-            parameters=held(self, *names),
-            reduction=item.depth,
+        return self.activated(item.contracted(self, output), function)
+
+    def _attended(self, query: Tensor, key: Tensor, value: Tensor) -> Operator:
+        """Every query and the keys along the axes that are attended; other axes stay apart."""
+        return attention(
+            self._along(query), self._along(key), self._along(value), layout="bmhd",
         )  # fmt: skip
-        return self.activated(work, function)
 
-    @property
-    def _keys(self) -> int:
-        """Positions that each query attends to."""
-        return _product(tuple(self.key.shape[axis] for axis in self.axes))
-
-    def _scores(self) -> Tensor:
-        return Tensor((self.heads, _product(self.query.shape[:-1]), self._keys))
-
-    def _attended(
-        self, inputs: tuple[Tensor, ...], outputs: Tensor, reduction: int, last: tuple[str, int]
-    ) -> Contraction:
-        queries = _product(self.query.shape[:-1])
-        loops = (("heads", self.heads), ("queries", queries), ("keys", self._keys), last)
-        return Contraction(inputs=inputs, outputs=(outputs,), loops=loops, reduction=reduction)
+    def _along(self, tensor: Tensor) -> Tensor:
+        *_, heads, depth = tensor.shape
+        places = _product(tuple(tensor.shape[axis] for axis in self.axes))
+        apart = _product(tensor.shape[:-2]) // places
+        return Tensor((apart, places, heads, depth), tensor.format)
 
 
 def _features(tensor: Tensor) -> int:
@@ -388,19 +368,12 @@ class PlainAttention(AttentionLayer):
 
     def operators(self) -> Work:
         """The scores, their softmax, and the values that it weighs."""
-        scores, (query, value, key) = Tensor(self.scores_shape()), self.triple
-        features = _features(value)
-        weighed = Contraction(
-            inputs=(scores, value), outputs=self.outputs[:1], reduction=_product(key.shape[-2:-1]),
-            loops=(
-                ("queries", _product(query.shape[:-1])), ("keys", _product(key.shape[-2:-1])),
-                ("features", features),
-            ),
-        )  # fmt: skip
+        scores, (_, value, _) = Tensor(self.scores_shape()), self.triple
+        weighed = matmul(scores, value, right_role="input", output=self.outputs[0])
         return (
             *masks_read(self.inputs, self.given),
             *self.scored(scores),
-            _softmax(scores),
+            softmax(scores, in_place=True),
             weighed,
         )
 
@@ -411,11 +384,9 @@ class PlainAttention(AttentionLayer):
     def summed_pairs(self) -> Sequence[Operator]:
         """Every query plus every key."""
         query, _, key = self.triple
-        return (
-            Elementwise(
-                inputs=(query, key), outputs=(self.pairs(),), function="add", in_place=True
-            ),
-        )
+        queries = Tensor((*query.shape[:-1], 1, query.shape[-1]), query.format)
+        keys = Tensor((*key.shape[:-2], 1, *key.shape[-2:]), key.format)
+        return (elementwise("add", queries, keys, in_place=True, output=self.pairs()),)
 
 
 @frozen(slots=False)
@@ -437,19 +408,15 @@ class Attention(PlainAttention):
         """A contraction along the features; or sums, squashed and added up along them."""
         scale = [self.parameters["scale"]] if self.use_scale else []
         query, _, key = self.triple
-        features = _features(query)
         if self.score_mode == "dot":
-            loops = (("scores", scores.size), ("features", features))
-            work = Contraction(
-                inputs=(query, key), outputs=(scores,), loops=loops, reduction=features
-            )
+            work = matmul(query, key, right_role="input", transpose_right=True, output=scores)
             return (work, *(_weighed(scores, by) for by in scale))
         pairs = self.pairs()
         return (
             *self.summed_pairs(),
             *(_weighed(pairs, by) for by in scale),
-            Activation(inputs=(pairs,), outputs=(pairs,), function="tanh", in_place=True),
-            Reduction(inputs=(pairs,), outputs=(scores,), function="sum", window=features),
+            activation("tanh", pairs, in_place=True),
+            reduce("sum", pairs, [-1], output=scores),
             _weighed(scores, self.parameters["concat_score_weight"]),
         )
 
@@ -467,17 +434,12 @@ class AdditiveAttention(PlainAttention):
     def scored(self, scores: Tensor) -> Sequence[Operator]:
         """Sums, squashed; then one contraction along the features, or their sum."""
         pairs = self.pairs()
-        features = _features(pairs)
-        squashed = Activation(inputs=(pairs,), outputs=(pairs,), function="tanh", in_place=True)
-        if not self.use_scale:
-            total: Operator = Reduction(
-                inputs=(pairs,), outputs=(scores,), function="sum", window=features
-            )
-        else:
-            total = Contraction(
-                inputs=(pairs,), parameters=(self.parameters["scale"],), outputs=(scores,),
-                loops=(("scores", scores.size), ("features", features)), reduction=features,
-            )  # fmt: skip
+        squashed = activation("tanh", pairs, in_place=True)
+        total: Operator = (
+            matmul(pairs, self.parameters["scale"], output=scores)
+            if self.use_scale
+            else reduce("sum", pairs, [-1], output=scores)
+        )
         return (*self.summed_pairs(), squashed, total)
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from attrs import frozen
 
 from costmodel.layer import Input, Layer, Work, setting
-from costmodel.operators import Contraction, Free, Lookup
-from costmodel.tensor import Shape, Tensor, as_shape
+from costmodel.tensor import Shape, as_shape
+from costmodel.workload.builders import embedding, matmul
+from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
+from costmodel_keras.layers.merging import own_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
 def present(parameters: Iterable[tuple[str, Shape, bool]]) -> Mapping[str, Shape]:
     """The parameters that the settings ask for."""
     return {name: shape for name, shape, is_there in parameters if is_there}
-
-
-def held(layer: Layer, *names: str) -> Sequence[Tensor]:
-    """Those of the named parameters that the layer holds."""
-    return [layer.parameters[name] for name in names if name in layer.parameters]
 
 
 def adapters(name: str, kernel: Shape, rank: int | None) -> Sequence[tuple[str, Shape, bool]]:
@@ -92,16 +89,9 @@ class Dense(Activating, Layer):
 
     def operators(self) -> Work:
         """One contraction over the last axis, then the activation."""
-        inputs, outputs = self.inputs[0], self.outputs[0]
-        depth = self.parameters["kernel"].size // self.units
-        loops = (
-            ("positions", outputs.size // self.units),
-            ("outputs", self.units),
-            ("inputs", depth),
-        )
-        work = Contraction(
-            inputs=(inputs,), parameters=held(self, "kernel", "bias"), outputs=(outputs,),
-            loops=loops, reduction=depth,
+        work = matmul(
+            self.inputs[0], self.parameters["kernel"], bias=self.parameters.get("bias"),
+            output=self.outputs[0],
         )  # fmt: skip
         return self.activated(work, self.activation)
 
@@ -114,9 +104,13 @@ class ActivationLayer(Activating, Layer):
         "keras.ELU",
         "keras.LeakyReLU",
         "keras.ReLU",
-        "keras.Softmax",
         "keras.ThresholdedReLU",
     )
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes along which a softmax sums."""
+        return (-1,)
 
     @property
     def function(self) -> str:
@@ -127,14 +121,11 @@ class ActivationLayer(Activating, Layer):
         """One activation; a linear one is free."""
         if self.function == "linear":
             return Free("a linear activation is the identity")
-        return (
-            self.activation_of(
-                self.function,
-                inputs=self.inputs,
-                outputs=self.outputs,
-                parameters=self.parameters.values(),
-            ),
-        )
+        work = self.activation_of(
+            self.function, self.inputs[0], axes=self.axes, output=self.outputs[0],
+            weights=tuple(self.parameters.values()),
+        )  # fmt: skip
+        return (work,)
 
 
 @frozen(slots=False)
@@ -149,6 +140,21 @@ class NamedActivation(ActivationLayer):
     def function(self) -> str:
         """The name of the function."""
         return self.activation
+
+
+@frozen(slots=False)
+class SoftmaxLayer(ActivationLayer):
+    """Exponentials over their sum along some axes."""
+
+    kinds: ClassVar = ("keras.Softmax",)
+
+    axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes along which it sums, without the batch."""
+        rank = len(self.input_shape)
+        return tuple([own_axis(axis, rank) for axis in self.axis])
 
 
 def _axes(value: Any) -> tuple[int, ...]:
@@ -202,13 +208,8 @@ class Embedding(Layer):
 
     def operators(self) -> Work:
         """One lookup."""
-        return (
-            Lookup(
-                inputs=self.inputs,
-                parameters=(self.parameters["embeddings"],),
-                outputs=self.outputs,
-            ),
-        )
+        table = self.parameters["embeddings"]
+        return (embedding(self.inputs[0], table, output=self.outputs[0]),)
 
 
 @frozen(slots=False)
@@ -233,5 +234,6 @@ LAYERS: tuple[type[Layer], ...] = (
     InputLayer,
     NamedActivation,
     ParametricRectifier,
+    SoftmaxLayer,
     TrainingOnly,
 )

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Free
 from costmodel.tensor import Shape, as_shape
+from costmodel.workload.reasons import Free
 
 
 @frozen(slots=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Contraction
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.builders import conv, conv_transpose
+from costmodel.workload.operators import Contraction
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import present
@@ -122,15 +123,19 @@ class Convolution(Activating, Layer):
         """Places of the kernel in the output."""
         return self.outputs[0].size // self.output_channels()
 
-    def contraction(
-        self, loops: Sequence[tuple[str, int]], reduction: int, parameters: Sequence[str]
-    ) -> Contraction:
-        """The contraction from the layer's input to its output."""
-        held = [self.parameters[name] for name in parameters if name in self.parameters]
-        return Contraction(
-            inputs=self.inputs, parameters=held, outputs=self.outputs,
-            loops=loops, reduction=reduction,
+    def convolved(self, *, groups: int = 1, weight_layout: str = "*CK") -> Contraction:
+        """The convolution of the layer's input to its output."""
+        return conv(
+            self.inputs[0], self.parameters["kernel"], bias=self.parameters.get("bias"),
+            stride=self.strides, padding=self.padding, dilation=self.dilation_rate, groups=groups,
+            input_layout=image_layout(self.data_format), weight_layout=weight_layout,
+            output=self.outputs[0],
         )  # fmt: skip
+
+
+def image_layout(data_format: str) -> str:
+    """The layout of an image without its batch."""
+    return "*C" if data_format == "channels_last" else "C*"
 
 
 def _each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -164,13 +169,7 @@ class Conv(Convolution):
 
     def operators(self) -> Work:
         """One contraction over the window and the channels of a group."""
-        depth = self.channels // self.groups
-        loops = [
-            ("positions", self.positions), ("filters", self.filters),
-            ("channels", depth), ("window", self.window),
-        ]  # fmt: skip
-        work = self.contraction(loops, self.window * depth, ("kernel", "bias"))
-        return self.activated(work, self.activation)
+        return self.activated(self.convolved(groups=self.groups), self.activation)
 
 
 @frozen(slots=False)
@@ -207,12 +206,6 @@ class ConvTranspose(Convolution):
             for length, kernel, stride, dilation, added in axes
         )
 
-    @property
-    def meeting(self) -> int:
-        """At most this many spread elements of a channel meet in one output element."""
-        axes = zip(self.kernel_size, _each(self.strides, self.rank), strict=True)
-        return math.prod(math.ceil(kernel / stride) for kernel, stride in axes)
-
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Kernel (window, filters, channels) and bias (filters)."""
         kernel = (*self.kernel_size, self.filters, self.channels)
@@ -220,12 +213,41 @@ class ConvTranspose(Convolution):
 
     def operators(self) -> Work:
         """One contraction, each input element times the whole kernel."""
-        loops = [
-            ("positions", self.inputs[0].size // self.channels), ("filters", self.filters),
-            ("channels", self.channels), ("window", self.window),
-        ]  # fmt: skip
-        work = self.contraction(loops, self.meeting * self.channels, ("kernel", "bias"))
+        work = scattered(
+            self.inputs[0], self.parameters["kernel"], self.outputs[0],
+            strides=self.strides, dilations=self.dilation_rate, padding=self.padding,
+            data_format=self.data_format, bias=self.parameters.get("bias"),
+        )  # fmt: skip
         return self.activated(work, self.activation)
+
+
+def scattered(
+    image: Tensor, kernel: Tensor, result: Tensor, *, strides: tuple[int, ...],
+    dilations: tuple[int, ...], padding: str, data_format: str, **settings: Any,
+) -> Contraction:  # fmt: skip
+    """A transposed convolution, which undoes the padding of the convolution that it transposes."""
+    rank = len(image.shape) - 1
+    axes = zip(
+        spatial_axes(image.shape, rank, data_format)[0],
+        spatial_axes(result.shape, rank, data_format)[0],
+        kernel.shape, _each(strides, rank), _each(dilations, rank), strict=False,
+    )  # fmt: skip
+    cut = [_cut(*axis, padding) for axis in axes]
+    return conv_transpose(
+        image, kernel, stride=strides, dilation=dilations, padding=[(one, one) for one in cut],
+        input_layout=image_layout(data_format), weight_layout="*KC", output=result, **settings,
+    )  # fmt: skip
+
+
+def _cut(
+    length: int | None, made: int | None, kernel: int | None, stride: int, dilation: int,
+    padding: str,
+) -> int:  # fmt: skip
+    """Elements that are cut from the beginning of a spread axis."""
+    if padding == "valid":
+        return 0
+    spread = ((length or 1) - 1) * stride + ((kernel or 1) - 1) * dilation + 1
+    return max(spread - (made or 1), 0) // 2
 
 
 def spread_length(
@@ -260,11 +282,7 @@ class DepthwiseConv(Convolution):
 
     def operators(self) -> Work:
         """One contraction over the window alone."""
-        loops = [
-            ("positions", self.positions), ("channels", self.channels),
-            ("multiplier", self.depth_multiplier), ("window", self.window),
-        ]  # fmt: skip
-        work = self.contraction(loops, self.window, ("kernel", "bias"))
+        work = self.convolved(groups=self.channels, weight_layout="*GK")
         return self.activated(work, self.activation)
 
 
@@ -298,25 +316,16 @@ class SeparableConv(Convolution):
 
     def operators(self) -> Work:
         """Two contractions, and the activation after the second."""
-        between = Tensor(image_shape(self.spatial_shape(), self.depth, self.data_format))
-        depthwise = Contraction(
-            inputs=self.inputs, parameters=(self.parameters["depthwise_kernel"],),
-            outputs=(between,), reduction=self.window,
-            loops=(
-                ("positions", self.positions), ("channels", self.channels),
-                ("multiplier", self.depth_multiplier), ("window", self.window),
-            ),
+        layout = image_layout(self.data_format)
+        depthwise = conv(
+            self.inputs[0], self.parameters["depthwise_kernel"],
+            stride=self.strides, padding=self.padding, dilation=self.dilation_rate,
+            groups=self.channels, input_layout=layout, weight_layout="*GK",
         )  # fmt: skip
-        held = [
-            self.parameters[name]
-            for name in ("pointwise_kernel", "bias")
-            if name in self.parameters
-        ]
-        pointwise = Contraction(
-            inputs=(between,), parameters=held, outputs=self.outputs, reduction=self.depth,
-            loops=(
-                ("positions", self.positions), ("filters", self.filters), ("channels", self.depth),
-            ),
+        pointwise = conv(
+            depthwise.outputs[0], self.parameters["pointwise_kernel"],
+            bias=self.parameters.get("bias"), input_layout=layout, weight_layout="*CK",
+            output=self.outputs[0],
         )  # fmt: skip
         return (depthwise, *self.activated(pointwise, self.activation))
 

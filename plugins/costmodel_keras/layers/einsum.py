@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -10,11 +9,11 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Contraction
 from costmodel.tensor import Shape, show_shape
+from costmodel.workload.builders import contract
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
-from costmodel_keras.layers.basic import adapters, held, present
+from costmodel_keras.layers.basic import adapters, present
 
 _EQUATION: Final = re.compile(
     r"(?P<left>\.\.\.)?(?P<inputs>[a-zA-Z]+)(?P<right>\.\.\.)?,(?P<kernel>[a-zA-Z]+)"
@@ -131,13 +130,19 @@ class EinsumDense(Activating, Layer):
 
     def operators(self) -> Work:
         """One contraction over every axis of the equation, then the activation."""
-        loops = [(axis, length or 1) for axis, length in self.lengths.items()]
-        summed = [length for axis, length in loops if axis not in self.output_axes]
-        work = Contraction(
-            inputs=self.inputs, parameters=held(self, "kernel", "bias"), outputs=self.outputs,
-            loops=loops, reduction=math.prod(summed),
+        names = self._dim_names()
+        axes = (self.input_axes, self.equation.kernel, self.output_axes)
+        left, right, kept = ([names[axis] for axis in group] for group in axes)
+        work = contract(
+            [self.inputs[0], self.parameters["kernel"]], [left, right], kept,
+            bias=self.parameters.get("bias"), output=self.outputs[0],
         )  # fmt: skip
         return self.activated(work, self.activation)
+
+    def _dim_names(self) -> Mapping[str, str]:
+        """A name of a dimension for every axis; elided ones are numbered."""
+        elided = {axis: f"e{place}" for place, axis in enumerate(self.elided)}
+        return {axis: elided.get(axis, axis) for axis in self.lengths}
 
 
 LAYERS: tuple[type[Layer], ...] = (EinsumDense,)

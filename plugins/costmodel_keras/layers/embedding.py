@@ -8,8 +8,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Activation, Contraction, Elementwise
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.builders import activation, elementwise, matmul
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import Embedding, present
@@ -46,24 +46,16 @@ class ReversibleEmbedding(Embedding):
         """One lookup; in reverse one contraction, and what keeps its result under the cap."""
         if not self.is_reversed:
             return super().operators()
-        outputs = self.outputs
+        result, cap = self.outputs[0], Tensor(())
         table = self.parameters["embeddings" if self.tie_weights else "reverse_embeddings"]
-        loops = (
-            ("positions", outputs[0].size // self.input_dim), ("outputs", self.input_dim),
-            ("inputs", self.output_dim),
-        )  # fmt: skip
-        work = Contraction(
-            inputs=self.inputs, parameters=(table,), outputs=outputs, loops=loops,
-            reduction=self.output_dim,
-        )  # fmt: skip
+        work = matmul(self.inputs[0], table, transpose_right=self.tie_weights, output=result)
         if self.logit_soft_cap is None:
             return (work,)
-        scaled = (*outputs, Tensor(()))
         return (
             work,
-            Elementwise(inputs=scaled, outputs=outputs, function="divide", in_place=True),
-            Activation(inputs=outputs, outputs=outputs, function="tanh", in_place=True),
-            Elementwise(inputs=scaled, outputs=outputs, function="multiply", in_place=True),
+            elementwise("divide", result, cap, in_place=True),
+            activation("tanh", result, in_place=True),
+            elementwise("multiply", result, cap, in_place=True),
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from costmodel.operators import Movement, Operator
 from costmodel.tensor import Tensor
+from costmodel.workload.builders import read
+from costmodel.workload.operators import Operator
 from costmodel_keras.arguments import operands
 
 
@@ -21,4 +22,4 @@ def masks_read(inputs: Sequence[Tensor], given: Mapping[str, Any]) -> Sequence[O
         if name.endswith("mask")
         for operand in operands(value)
     ]
-    return (Movement(inputs=masks, purpose="mask"),) if masks else ()
+    return [read(mask, purpose="mask") for mask in masks]

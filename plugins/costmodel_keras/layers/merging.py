@@ -8,8 +8,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Contraction, Elementwise, Movement
-from costmodel.tensor import Shape, show_shape
+from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.builders import concatenate, contract, elementwise
 from costmodel_keras.layers import settings
 
 _FUNCTIONS: Mapping[str, str] = {
@@ -40,9 +40,7 @@ class Merge(Layer):
         """One step fewer than there are inputs; the average also scales."""
         function = _FUNCTIONS[self.kind]
         steps = len(self.inputs) - 1 + (function == "average")
-        return (
-            Elementwise(inputs=self.inputs, outputs=self.outputs, function=function, steps=steps),
-        )
+        return (elementwise(function, *self.inputs, steps=steps, output=self.outputs[0]),)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
@@ -91,7 +89,8 @@ class Concatenate(Layer):
 
     def operators(self) -> Work:
         """Elements are only carried."""
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="concatenation"),)
+        axis = own_axis(self.axis, len(self.input_shape))
+        return (concatenate(self.inputs, axis, output=self.outputs[0]),)
 
 
 @frozen(slots=False)
@@ -120,18 +119,18 @@ class Dot(Layer):
 
     def operators(self) -> Work:
         """One contraction, after a scaling of both inputs where they are normalised."""
-        depth = self.inputs[0].shape[self._axes()[0]] or 1
-        work = Contraction(
-            inputs=self.inputs, outputs=self.outputs, reduction=depth,
-            loops=(("outputs", self.outputs[0].size), ("inputs", depth)),
-        )  # fmt: skip
+        left, right = self._axes()
+        first, second = self.inputs
+        rows = [f"i{axis}" if axis != left else "k" for axis in range(len(first.shape))]
+        columns = [f"j{axis}" if axis != right else "k" for axis in range(len(second.shape))]
+        kept = [name for name in (*rows, *columns) if name != "k"]
+        # Of two vectors Keras makes one axis of length 1.
+        result = self.outputs[0] if kept else Tensor((), self.outputs[0].format)
+        work = contract(self.inputs, [rows, columns], kept, roles=("input", "input"), output=result)
         if not self.normalize:
             return (work,)
-        scalings = (
-            # Square and add, then scale: two steps for each element.
-            Elementwise(inputs=(tensor,), outputs=(tensor,), function="normalize", steps=2)
-            for tensor in self.inputs
-        )
+        # Square and add, then scale: two steps for each element.
+        scalings = [elementwise("normalize", tensor, steps=2) for tensor in self.inputs]
         return (*scalings, work)
 
 

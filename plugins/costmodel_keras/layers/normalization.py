@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Activation, Elementwise, Operator, Reduction
-from costmodel.tensor import Shape, Tensor
+from costmodel.tensor import Shape
+from costmodel.workload.builders import activation, elementwise, normalize, reduce
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.merging import own_axis
@@ -22,12 +21,15 @@ class ScaleAndShift(Layer):
 
     def operators(self) -> Work:
         """One affine step for each element."""
-        return (
-            Elementwise(
-                inputs=self.inputs, outputs=self.outputs, function="affine",
-                parameters=self.parameters.values(),
-            ),
+        work = elementwise(
+            "affine", self.inputs[0], weights=tuple(self.parameters.values()),
+            weight_axes=self.weight_axes(), output=self.outputs[0],
         )  # fmt: skip
+        return (work,)
+
+    def weight_axes(self) -> Sequence[int]:
+        """The axes of the input, without the batch, that the axes of the constants are."""
+        return ()
 
 
 def from_the_front(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -68,6 +70,10 @@ class BatchNormalization(Normalizing, ScaleAndShift):
             ("moving_mean", shape, True), ("moving_variance", shape, True),
         ])  # fmt: skip
 
+    def weight_axes(self) -> Sequence[int]:
+        """The axes of its vectors."""
+        return [own_axis(axis, len(self.input_shape)) for axis in self.axis]
+
     @property
     def scales_along(self) -> int | None:
         """The axis of its vectors, where it is one."""
@@ -97,8 +103,8 @@ class LayerNormalization(Normalizing):
 
     def operators(self) -> Work:
         """Mean and variance of each group, then one scale and shift for each element."""
-        group = math.prod(length or 1 for length in self._normalized_shape())
-        return _by_statistics(self, group, centred=not self.rms_scaling)
+        axes = sorted(own_axis(axis, len(self.input_shape)) for axis in self.axis)
+        return _by_statistics(self, axes, is_centred=not self.rms_scaling)
 
 
 @frozen(slots=False)
@@ -116,7 +122,8 @@ class RootMeanSquareNormalization(Layer):
 
     def operators(self) -> Work:
         """The mean square of each group, then one scale for each element."""
-        return _by_statistics(self, self.parameters["scale"].size, centred=False)
+        axes = sorted(own_axis(axis, len(self.input_shape)) for axis in self.axis)
+        return _by_statistics(self, axes, is_centred=False)
 
 
 @frozen(slots=False)
@@ -146,8 +153,11 @@ class GroupNormalization(Layer):
 
     def operators(self) -> Work:
         """Mean and variance of each group, then one scale and shift for each element."""
+        rank = len(self.input_shape)
+        channels = own_axis(self.axis, rank)
+        axes = [*(axis for axis in range(rank) if axis != channels), channels]
         groups = self.channels if self.groups == -1 else self.groups
-        return _by_statistics(self, self.inputs[0].size // groups, centred=True)
+        return _by_statistics(self, axes, groups=groups, weight_axes=[channels])
 
 
 @frozen(slots=False)
@@ -161,37 +171,24 @@ class UnitNormalization(Layer):
     def operators(self) -> Work:
         """The sum of squares and its root for each vector, and a division for each element."""
         tensor = self.inputs[0]
-        axes = {own_axis(axis, len(tensor.shape)) for axis in self.axis}
-        lengths = [1 if i in axes else length or 1 for i, length in enumerate(tensor.shape)]
-        norm = Tensor(tuple(lengths))
-        window = tensor.size // norm.size
+        axes = [own_axis(axis, len(tensor.shape)) for axis in self.axis]
+        total = reduce("sum", tensor, axes, keep_axes=True)
+        norm = total.outputs[0]
         return (
-            _square(tensor),
-            Reduction(inputs=(tensor,), outputs=(norm,), function="sum", window=window),
-            Activation(inputs=(norm,), outputs=(norm,), function="sqrt", in_place=True),
-            Elementwise(inputs=(tensor, norm), outputs=self.outputs, function="divide"),
+            elementwise("multiply", tensor, in_place=True),
+            total,
+            activation("sqrt", norm, in_place=True),
+            elementwise("divide", tensor, norm, output=self.outputs[0]),
         )
 
 
-def _by_statistics(layer: Layer, group: int, *, centred: bool) -> Work:
-    """The statistics of groups of so many elements, then a scale and shift of each element."""
-    tensor, parameters = layer.inputs[0], layer.parameters.values()
-    statistic = Tensor((tensor.size // group,))
-    mean: list[Operator] = [_mean(tensor, statistic, group)] if centred else []
-    # Subtract the mean and divide by the deviation; gamma and beta are one more step.
-    scaling = Elementwise(
-        inputs=(tensor, statistic), outputs=layer.outputs, function="normalize",
-        parameters=parameters, steps=1 + bool(parameters),
+def _by_statistics(layer: Layer, axes: Sequence[int], **settings: Any) -> Work:
+    """The statistics over some axes, then a scale and shift of each element."""
+    work = normalize(
+        layer.inputs[0], axes, weights=tuple(layer.parameters.values()), output=layer.outputs[0],
+        **settings,
     )  # fmt: skip
-    return (*mean, _square(tensor), _mean(tensor, statistic, group), scaling)
-
-
-def _square(tensor: Tensor) -> Elementwise:
-    return Elementwise(inputs=(tensor,), outputs=(tensor,), function="multiply", in_place=True)
-
-
-def _mean(tensor: Tensor, statistic: Tensor, group: int) -> Reduction:
-    return Reduction(inputs=(tensor,), outputs=(statistic,), function="mean", window=group)
+    return (work,)
 
 
 @frozen(slots=False)
@@ -226,6 +223,10 @@ class Normalization(ScaleAndShift):
         return present([
             ("mean", shape, adapted), ("variance", shape, adapted), ("count", (), adapted)
         ])  # fmt: skip
+
+    def weight_axes(self) -> Sequence[int]:
+        """The axes of its vectors."""
+        return [own_axis(axis, len(self.input_shape)) for axis in self.axis]
 
 
 LAYERS: tuple[type[Layer], ...] = (

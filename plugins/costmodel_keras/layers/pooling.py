@@ -10,10 +10,17 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Reduction
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.affine import axis_index
+from costmodel.workload.builders import pool, reduce
+from costmodel.workload.operators import Operand, Reduction, unmapped
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.convolution import image_shape, spatial_axes, window_length
+from costmodel_keras.layers.convolution import (
+    image_layout,
+    image_shape,
+    spatial_axes,
+    window_length,
+)
 
 _FUNCTIONS: Mapping[str, str] = {
     f"keras.{scope}{function}Pooling{rank}D": reduction
@@ -27,25 +34,8 @@ def _strides(value: Any) -> tuple[int, ...]:
     return () if value is None else settings.wholes(value)
 
 
-class Reducing(Layer):
-    """What all pooling shares: a function that makes one element of many."""
-
-    @property
-    def function(self) -> str:
-        """The name of the function, which follows from the kind."""
-        return _FUNCTIONS[self.kind]
-
-    def reduction(self, window: int) -> Work:
-        """One reduction of `window` elements each."""
-        return (
-            Reduction(
-                inputs=self.inputs, outputs=self.outputs, function=self.function, window=window
-            ),
-        )  # fmt: skip
-
-
 @frozen(slots=False)
-class Pooling(Reducing):
+class Pooling(Layer):
     """The maximum or mean of every window."""
 
     kinds: ClassVar = tuple(kind for kind in _FUNCTIONS if "Global" not in kind)
@@ -54,6 +44,11 @@ class Pooling(Reducing):
     strides: tuple[int, ...] = setting(_strides, default=())
     padding: str = setting(settings.padding, default="valid")
     data_format: str = setting(settings.data_format, default="channels_last")
+
+    @property
+    def function(self) -> str:
+        """The name of the function, which follows from the kind."""
+        return _FUNCTIONS[self.kind]
 
     def output_shapes(self) -> Sequence[Shape]:
         """The places of the window, by channels."""
@@ -66,17 +61,27 @@ class Pooling(Reducing):
 
     def operators(self) -> Work:
         """One reduction over the window."""
-        return self.reduction(math.prod(self.pool_size))
+        work = pool(
+            self.function, self.inputs[0], self.pool_size, stride=self.strides or None,
+            padding=self.padding, input_layout=image_layout(self.data_format),
+            output=self.outputs[0],
+        )  # fmt: skip
+        return (work,)
 
 
 @frozen(slots=False)
-class GlobalPooling(Reducing):
+class GlobalPooling(Layer):
     """The maximum or mean of every channel."""
 
     kinds: ClassVar = tuple(kind for kind in _FUNCTIONS if "Global" in kind)
 
     data_format: str = setting(settings.data_format, default="channels_last")
     keepdims: bool = setting(settings.flag, default=False)
+
+    @property
+    def function(self) -> str:
+        """The name of the function, which follows from the kind."""
+        return _FUNCTIONS[self.kind]
 
     @property
     def rank(self) -> int:
@@ -91,7 +96,13 @@ class GlobalPooling(Reducing):
 
     def operators(self) -> Work:
         """One reduction over all spatial axes."""
-        return self.reduction(self.inputs[0].size // self.outputs[0].size)
+        first = 0 if self.data_format == "channels_last" else 1
+        axes = range(first, first + self.rank)
+        work = reduce(
+            self.function, self.inputs[0], axes, keep_axes=self.keepdims,
+            output=self.outputs[0],
+        )  # fmt: skip
+        return (work,)
 
 
 @frozen(slots=False)
@@ -149,14 +160,23 @@ def adaptive_work(
         for length, size in zip([length or 1 for length in spatial], sizes, strict=True)
     ]
     return tuple(
-        Reduction(
-            inputs=layer.inputs if index == 0 else (),
-            outputs=(Tensor((math.prod(count for _, count in group), channels)),),
-            function=function,
-            window=math.prod(window for window, _ in group),
-        )
+        _adaptive(layer.inputs if index == 0 else (), function, group, channels)
         for index, group in enumerate(itertools.product(*alike))
     )
+
+
+def _adaptive(
+    inputs: Sequence[Tensor], function: str, group: Sequence[tuple[int, int]], channels: int
+) -> Reduction:
+    """Windows of one length along each axis; where each begins, no affine map states."""
+    dims = {
+        "p": math.prod(count for _, count in group),
+        "c": channels,
+        "r": math.prod(window for window, _ in group),
+    }
+    result = Operand("output", Tensor((dims["p"], channels)), (axis_index("p"), axis_index("c")))
+    operands = [*unmapped("input", inputs), result]
+    return Reduction(dims=dims, operands=operands, function=function)
 
 
 def _windows(length: int, size: int) -> Sequence[tuple[int, int]]:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Elementwise, Free, Movement, Reduction
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.builders import elementwise, rearrange, reduce, shift
+from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import image_shape, spatial_axes
 from costmodel_keras.layers.reshaping import interpolation, resized
@@ -86,7 +87,11 @@ class CenterCrop(Sized):
         fits = (height or 0) >= self.height and (width or 0) >= self.width
         if not fits:
             return resized(self, "bilinear")
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="cropping"),)
+        axes = (0, 1) if self.data_format == "channels_last" else (1, 2)
+        starts = [0, 0, 0]
+        for axis, side in zip(axes, (self.height, self.width), strict=True):
+            starts[axis] = -(((self.input_shape[axis] or side) - side) // 2)
+        return (shift("cropping", self.inputs[0], self.outputs[0], starts),)
 
 
 @frozen(slots=False)
@@ -100,24 +105,17 @@ class AutoContrast(Layer):
 
         The changes of the range of values before and after are one more scaling each.
         """
-        image = self.inputs[0]
+        image, result = self.inputs[0], self.outputs[0]
         channels = Tensor(image.shape[-1:])
-        window = image.size // channels.size
-        inside: Any = {"inputs": self.outputs, "outputs": self.outputs, "in_place": True}
+        axes = range(len(image.shape) - 1)
         return (
+            *[reduce(name, image, axes, output=channels) for name in ("min", "max")],
+            elementwise("affine", image, channels, channels, steps=3, output=result),
             *[
-                Reduction(inputs=self.inputs, outputs=(channels,), function=name, window=window)
-                for name in ("min", "max")
-            ],
-            Elementwise(
-                inputs=(image, channels, channels), outputs=self.outputs,
-                function="affine", steps=3,
-            ),
-            *[
-                Elementwise(function=name, **inside)
+                elementwise(name, result, in_place=True)
                 for name in ("maximum", "minimum", "compare", "select")
             ],
-        )  # fmt: skip
+        )
 
 
 @frozen(slots=False)
@@ -129,12 +127,11 @@ class Masking(Layer):
     def operators(self) -> Work:
         """A comparison of every element, one of all in a step, and a choice for every element."""
         tensor = self.inputs[0]
-        depth = tensor.shape[-1] or 1
-        steps = Tensor(tensor.shape[:-1])
+        marked = reduce("max", tensor, [-1], keep_axes=True)
         return (
-            Elementwise(inputs=(tensor,), outputs=(tensor,), function="compare", in_place=True),
-            Reduction(inputs=(tensor,), outputs=(steps,), function="max", window=depth),
-            Elementwise(inputs=(tensor, steps), outputs=self.outputs, function="select"),
+            elementwise("compare", tensor, in_place=True),
+            marked,
+            elementwise("select", tensor, marked.outputs[0], output=self.outputs[0]),
         )
 
 
@@ -176,13 +173,13 @@ class CategoryEncoding(Layer):
 
     def operators(self) -> Work:
         """A movement; counting adds as often as there are categories."""
-        moved = Movement(inputs=self.inputs, outputs=self.outputs, purpose="encoding")
+        moved = rearrange("encoding", self.inputs, self.outputs)
         if self.output_mode != "count":
             return (moved,)
         source = self.inputs[0]
         return (
             moved,
-            Elementwise(inputs=(source,), outputs=(source,), function="add", in_place=True),
+            elementwise("add", source, in_place=True),
         )
 
 
@@ -223,14 +220,10 @@ class Discretization(Layer):
         """A comparison for each halving of the bins, and the encoding."""
         source, steps = self.inputs[0], max((self.depth - 1).bit_length(), 1)
         if self.output_mode == "int":
-            return (
-                Elementwise(
-                    inputs=(source,), outputs=self.outputs, function="compare", steps=steps
-                ),
-            )
+            return (elementwise("compare", source, steps=steps, output=self.outputs[0]),)
         return (
-            Elementwise(inputs=(source,), outputs=(source,), function="compare", steps=steps),
-            Movement(inputs=(source,), outputs=self.outputs, purpose="encoding"),
+            elementwise("compare", source, steps=steps),
+            rearrange("encoding", [source], self.outputs),
         )
 
 

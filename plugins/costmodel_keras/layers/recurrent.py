@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import (
-    ELEMENTWISE,
-    Contraction,
-    Elementwise,
-    Movement,
-    Operator,
-    Reason,
-)
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.builders import concatenate, conv, elementwise, fill, matmul
+from costmodel.workload.operators import ELEMENTWISE, Operator
+from costmodel.workload.reasons import Reason
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
-from costmodel_keras.layers.basic import held, present
-from costmodel_keras.layers.convolution import Convolution, image_shape
+from costmodel_keras.layers.basic import present
+from costmodel_keras.layers.convolution import Convolution, image_layout, image_shape
 from costmodel_keras.layers.masks import masks_read
 from costmodel_keras.layers.wrappers import Maker, Wrapper, repeated, step
 
@@ -119,20 +114,20 @@ class Cell(Activating, Layer):
     def operators(self) -> Work:
         """The weighted sums, their addition, and the functions of every unit."""
         sums = Tensor(self.sums_shape())
-        added = Elementwise(inputs=(sums, sums), outputs=(sums,), function="add", in_place=True)
+        added = elementwise("add", sums, sums, in_place=True)
         steps = (self._step(item) for item in self.rule.steps)
         return (*self.weighted_sums(sums), added, *chain.from_iterable(steps))
 
     def _step(self, item: Step) -> Sequence[Operator]:
         shape = self.state_shape()
         tensor = Tensor(shape if item.times == 1 else (item.times, *shape))
-        place: dict[str, Any] = {"outputs": (tensor,), "in_place": not item.carries}
+        in_place = not item.carries
         if item.function in ELEMENTWISE:
-            return (Elementwise(inputs=(tensor, tensor), function=item.function, **place),)
+            return (elementwise(item.function, tensor, tensor, in_place=in_place),)
         function = getattr(self, item.function)
         if function != "linear":
-            return (self.activation_of(function, inputs=(tensor,), **place),)
-        return (Movement(outputs=(tensor,), purpose="state"),) if item.carries else ()
+            return (self.activation_of(function, tensor, in_place=in_place),)
+        return (fill(tensor, purpose="state"),) if item.carries else ()
 
 
 @frozen(slots=False)
@@ -175,26 +170,17 @@ class DenseCell(Cell):
 
         With `reset_after` each side has a bias of its own.
         """
-        bias = [Tensor((self.width,), tensor.format) for tensor in held(self, "bias")]
         kernel, recurrent = self.parameters["kernel"], self.parameters["recurrent_kernel"]
+        held = self.parameters.get("bias")
+        bias = None if held is None else Tensor((self.width,), held.format)
         state = Tensor(self.state_shape())
-        own = _weighted(self.inputs[0], (kernel, *bias), sums)
+        own = matmul(self.inputs[0], kernel, bias=bias, output=sums)
         if self.reset_after:
-            return own, _weighted(state, (recurrent, *bias), sums)
+            return own, matmul(state, recurrent, bias=bias, output=sums)
         if not self.rule.resets:
-            return own, _weighted(state, (recurrent,), sums)
+            return own, matmul(state, recurrent, output=sums)
         parts = (self.width - self.units, self.units)
-        return own, *(
-            _weighted(state, (Tensor((self.units, part), recurrent.format),), Tensor((part,)))
-            for part in parts
-        )
-
-
-def _weighted(values: Tensor, parameters: Sequence[Tensor], sums: Tensor) -> Contraction:
-    return Contraction(
-        inputs=(values,), parameters=parameters, outputs=(sums,), reduction=values.size,
-        loops=(("gates", sums.size), ("inputs", values.size)),
-    )  # fmt: skip
+        return own, *(matmul(state, Tensor((self.units, n), recurrent.format)) for n in parts)
 
 
 @frozen(slots=False)
@@ -236,21 +222,18 @@ class ConvCell(Cell, Convolution):
 
     def weighted_sums(self, sums: Tensor) -> Sequence[Operator]:
         """A convolution of the input, and one of the state."""
-        state = Tensor(self.state_shape())
+        image: dict[str, Any] = {
+            "input_layout": image_layout(self.data_format), "weight_layout": "*CK",
+            "output": sums,
+        }  # fmt: skip
         return (
-            self._convolved(self.inputs[0], self.channels, ("kernel", "bias"), sums),
-            self._convolved(state, self.filters, ("recurrent_kernel",), sums),
-        )
-
-    def _convolved(
-        self, values: Tensor, channels: int, names: Sequence[str], sums: Tensor
-    ) -> Contraction:
-        return Contraction(
-            inputs=(values,), parameters=held(self, *names), outputs=(sums,),
-            reduction=self.window * channels,
-            loops=(
-                ("positions", sums.size // self.width), ("filters", self.width),
-                ("channels", channels), ("window", self.window),
+            conv(
+                self.inputs[0], self.parameters["kernel"], bias=self.parameters.get("bias"),
+                stride=self.strides, padding=self.padding, dilation=self.dilation_rate, **image,
+            ),
+            conv(
+                Tensor(self.state_shape()), self.parameters["recurrent_kernel"], padding="same",
+                **image,
             ),
         )  # fmt: skip
 
@@ -439,12 +422,10 @@ class Bidirectional(Wrapper):
         inputs = tuple(layer.outputs[0] for layer in self.held)
         function = _MERGES[self.merge_mode]
         if function is None:
-            return (Movement(inputs=inputs, outputs=self.outputs[:1], purpose="concatenation"),)
+            return (concatenate(inputs, -1, output=self.outputs[0]),)
         # An average also scales.
         steps = 1 + (function == "average")
-        return (
-            Elementwise(inputs=inputs, outputs=self.outputs[:1], function=function, steps=steps),
-        )
+        return (elementwise(function, *inputs, steps=steps, output=self.outputs[0]),)
 
 
 _WAYS: Final = ("forward", "backward")

@@ -9,8 +9,11 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Elementwise, Free, Movement
 from costmodel.tensor import Shape, show_shape
+from costmodel.workload.affine import Affine, axis_index
+from costmodel.workload.builders import broadcast_to, fill, rearrange, shift, transpose
+from costmodel.workload.operators import Elementwise, Movement, Operand
+from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import image_shape, spatial_axes
 
@@ -72,7 +75,11 @@ class Moving(Layer):
 
     def operators(self) -> Work:
         """One movement."""
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose=self.purpose),)
+        return (self.movement(),)
+
+    def movement(self) -> Movement:
+        """Where each element goes."""
+        raise NotImplementedError
 
 
 @frozen(slots=False)
@@ -91,6 +98,11 @@ class Permute(Moving):
             raise ValueError(message)
         return (tuple(self.input_shape[axis - 1] for axis in self.dims),)
 
+    def movement(self) -> Movement:
+        """The axes in the order of `dims`."""
+        order = [axis - 1 for axis in self.dims]
+        return transpose(self.inputs[0], order, output=self.outputs[0])
+
 
 @frozen(slots=False)
 class RepeatVector(Moving):
@@ -104,6 +116,10 @@ class RepeatVector(Moving):
     def output_shapes(self) -> Sequence[Shape]:
         """One more axis, in front."""
         return ((self.n, *self.input_shape),)
+
+    def movement(self) -> Movement:
+        """Every element to each of the copies."""
+        return broadcast_to(self.inputs[0], self.outputs[0])
 
 
 @frozen(slots=False)
@@ -120,6 +136,11 @@ class ZeroPadding(Moving):
         """Each spatial axis longer by what is added before and after."""
         return _changed(self, self.padding, 1)
 
+    def movement(self) -> Movement:
+        """The image behind the zeros."""
+        starts = [before for before, _ in self.padding]
+        return _shifted(self, starts, self.data_format)
+
 
 @frozen(slots=False)
 class Cropping(Moving):
@@ -134,6 +155,16 @@ class Cropping(Moving):
     def output_shapes(self) -> Sequence[Shape]:
         """Each spatial axis shorter by what is cut before and after."""
         return _changed(self, self.cropping, -1)
+
+    def movement(self) -> Movement:
+        """The image from where it is cut on."""
+        starts = [-before for before, _ in self.cropping]
+        return _shifted(self, starts, self.data_format)
+
+
+def _shifted(layer: Moving, starts: Sequence[int], data_format: str) -> Movement:
+    before = image_shape(starts, 0, data_format)
+    return shift(layer.purpose, layer.inputs[0], layer.outputs[0], before)  # type: ignore[arg-type]  # numbers
 
 
 def _changed(
@@ -159,12 +190,13 @@ interpolation = settings.one_of(*_STEPS)
 
 def resized(layer: Layer, method: str) -> Work:
     """A movement, or the weighing of the neighbours of every output element."""
+    source, result = layer.inputs[0], layer.outputs[0]
     if method == "nearest":
-        return (Movement(inputs=layer.inputs, outputs=layer.outputs, purpose="repetition"),)
+        return (rearrange("repetition", [source], [result]),)
+    spread = fill(result)  # which neighbours an element has, no affine map states
+    operands = [Operand("input", source, (None,) * len(source.shape)), *spread.operands]
     return (
-        Elementwise(
-            inputs=layer.inputs, outputs=layer.outputs, function="affine", steps=_STEPS[method]
-        ),
+        Elementwise(dims=spread.dims, operands=operands, function="affine", steps=_STEPS[method]),
     )
 
 
@@ -189,7 +221,33 @@ class UpSampling(Layer):
 
     def operators(self) -> Work:
         """A movement, or the weighing of the neighbours of every output element."""
+        if self.interpolation == "nearest":
+            return (self._repeated(),)
         return resized(self, self.interpolation)
+
+    def _repeated(self) -> Movement:
+        """Every element `size` times along each spatial axis."""
+        places, copies = ("p", "q", "o")[: len(self.size)], ("r", "s", "t")[: len(self.size)]
+        spatial, channels = spatial_axes(self.input_shape, len(self.size), self.data_format)
+        dims = {
+            "c": channels,
+            **{name: length or 1 for name, length in zip(places, spatial, strict=True)},
+            **dict(zip(copies, self.size, strict=True)),
+        }
+        made = [
+            Affine(((place, times), (copy, 1)))
+            for place, copy, times in zip(places, copies, self.size, strict=True)
+        ]
+        read = [axis_index(name) for name in places]
+        channel = axis_index("c")
+        is_last = self.data_format == "channels_last"
+        source, target = (
+            (*index, channel) if is_last else (channel, *index) for index in (read, made)
+        )
+        operands = [
+            Operand("input", self.inputs[0], source), Operand("output", self.outputs[0], target),
+        ]  # fmt: skip
+        return Movement(dims=dims, operands=operands, purpose="repetition")
 
 
 LAYERS: tuple[type[Layer], ...] = (

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import (
-    Activation,
-    Contraction,
-    Elementwise,
-    Movement,
-    Operator,
-    Unpriced,
-)
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.affine import Affine
+from costmodel.workload.builders import activation, elementwise, rearrange
+from costmodel.workload.builders.windows import same_padding
+from costmodel.workload.operators import Activation, Contraction, Operand, Operator
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.convolution import image_shape, spatial_axes, window_length
@@ -76,39 +73,52 @@ class ShortTimeSpectrogram(Layer):
 
     def operators(self) -> Work:
         """A contraction for each part of the signal, and what the mode makes of the parts."""
+        parts = [self._part(kernel) for kernel in self.parameters.values()]
+        return (*parts, *self._after(parts[0].outputs[0].tensor))
+
+    def _part(self, kernel: Tensor) -> Operator:
+        """Every channel is a signal of its own, convolved with the same kernel."""
         frames, channels = self._frames()
-        part = Tensor((frames, self.frequencies, channels))
-        loops = (
-            ("frames", frames or 1), ("channels", channels),
-            ("frequencies", self.frequencies), ("window", self.frame_length),
-        )  # fmt: skip
-        parts = [
-            Contraction(
-                inputs=self.inputs, parameters=(kernel,), outputs=(part,), loops=loops,
-                reduction=self.frame_length,
-            )
-            for kernel in self.parameters.values()
-        ]  # fmt: skip
-        return (*parts, *self._after(part))
+        (length,), _ = spatial_axes(self.input_shape, 1, self.data_format)
+        step = self.frame_step or self.frame_length // 2
+        before = 0
+        if self.padding == "same":
+            before, _ = same_padding(length or 1, self.frame_length, step)
+        window = Affine((("p", step), ("r", 1)), -before)
+        dims = {
+            "c": channels, "k": self.frequencies, "p": frames or 1, "r": self.frame_length,
+        }  # fmt: skip
+        read: list[Affine | str] = [window, "c"]
+        operands = [
+            Operand("input", self.inputs[0], read[:: 1 if self._is_last else -1]),
+            Operand("weight", kernel, ("r", Affine(), "k")),
+            Operand("output", (dims["p"], dims["k"], dims["c"]), ("p", "k", "c")),
+        ]
+        return Contraction(dims=dims, operands=operands)
+
+    @property
+    def _is_last(self) -> bool:
+        return self.data_format == "channels_last"
 
     def _after(self, part: Tensor) -> Sequence[Operator]:
-        both: dict[str, Any] = {"inputs": (part, part), "outputs": self.outputs}
+        result = self.outputs[0]
+        whole = Tensor(part.shape, result.format)
         if self.mode == "stft":
-            return (Movement(**both, purpose="concatenation"),)
+            return (rearrange("concatenation", [part, part], [result]),)
         if self.mode == "angle":
-            return (Activation(**both, function="arctan2"),)
+            parts = elementwise("add", part, part, output=whole)
+            return (Activation(dims=parts.dims, operands=parts.operands, function="arctan2"),)
         if self.mode not in _POWERS:
             return ()
-        squares: dict[str, Any] = {"inputs": (part, part), "outputs": (part,), "in_place": True}
-        square = Elementwise(**squares, function="multiply")
-        total = Elementwise(**both, function="add")
-        return (square, square, total, *map(self._function, _POWERS[self.mode]))
+        square = elementwise("multiply", part, part, in_place=True)
+        total = elementwise("add", part, part, output=whole)
+        return (square, square, total, *[_function(name, whole) for name in _POWERS[self.mode]])
 
-    def _function(self, name: str) -> Operator:
-        place: dict[str, Any] = {"outputs": self.outputs, "in_place": True}
-        if name in _ELEMENTWISE:
-            return Elementwise(inputs=self.outputs * 2, function=name, **place)
-        return Activation(inputs=self.outputs, function=name, **place)
+
+def _function(name: str, whole: Tensor) -> Operator:
+    if name in _ELEMENTWISE:
+        return elementwise(name, whole, whole, in_place=True)
+    return activation(name, whole, in_place=True)
 
 
 @frozen(slots=False)

@@ -11,8 +11,8 @@ from attrs import evolve, frozen
 
 from costmodel.errors import ShapeError
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Reason, Unpriced
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.reasons import Reason, Unpriced
 
 if TYPE_CHECKING:
     from typing import Self

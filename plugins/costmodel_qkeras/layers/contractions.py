@@ -8,8 +8,10 @@ from typing import ClassVar
 from attrs import evolve, frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.operators import Contraction
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.affine import Affine
+from costmodel.workload.builders import conv
+from costmodel.workload.operators import Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import Dense, present
 from costmodel_keras.layers.convolution import (
@@ -17,7 +19,9 @@ from costmodel_keras.layers.convolution import (
     ConvTranspose,
     DepthwiseConv,
     SeparableConv,
+    image_layout,
     image_shape,
+    scattered,
 )
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import (
@@ -98,17 +102,33 @@ class QDepthwiseConvTranspose(Quantized, ConvTranspose):
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Kernel (window, channels, group) and bias (filters)."""
+        if self.channels % self.group_size:
+            message = f"{self.channels} channels do not divide into groups of {self.group_size}"
+            raise ValueError(message)
         kernel = (*self.kernel_size, self.channels, self.group_size)
         return present([("kernel", kernel, True), ("bias", (self.filters,), self.use_bias)])
 
     def operators(self) -> Work:
         """One contraction, each input element times the window and the channels of its group."""
-        loops = [
-            ("positions", self.inputs[0].size // self.channels), ("channels", self.channels),
-            ("group", self.group_size), ("window", self.window),
-        ]  # fmt: skip
-        work = self.contraction(loops, self.meeting * self.group_size, ("kernel",))
-        return self.activated(work, self.activation)
+        result, group = self.outputs[0], self.group_size
+        made = Tensor(image_shape(self.spatial_shape(), self.channels, self.data_format))
+        turned = Tensor((*self.kernel_size, group, self.channels))
+        work = scattered(
+            self.inputs[0], turned, made, strides=self.strides, dilations=self.dilation_rate,
+            padding=self.padding, data_format=self.data_format, groups=self.channels // group,
+        )  # fmt: skip
+        image, kernel, written = work.operands
+        *window, own, channel = kernel.index
+        # The kernel holds the channels of all groups where they go, not where they come from.
+        is_grouped = "g" in work.dims
+        target = Affine((("g", group), ("k", 1))) if is_grouped else own
+        source = Affine((("c", 1),)) if is_grouped else channel
+        operands = [
+            image,
+            Operand("weight", self.parameters["kernel"], (*window, target, source)),
+            evolve(written, tensor=result),
+        ]
+        return self.activated(evolve(work, operands=operands), self.activation)
 
 
 @frozen(slots=False)
@@ -148,21 +168,19 @@ class QSeparableConvTranspose(Quantized, ConvTranspose):
             image_shape(self.spatial_shape(), self.channels, self.data_format),
             None if rounded is None else numeric_format(rounded),
         )
-        depthwise = Contraction(
-            inputs=self.inputs, parameters=(self.parameters["depthwise_kernel"],),
-            outputs=(between,), reduction=self.meeting,
-            loops=(
-                ("positions", self.inputs[0].size // self.channels),
-                ("channels", self.channels), ("window", self.window),
-            ),
+        depthwise = scattered(
+            self.inputs[0], self.parameters["depthwise_kernel"], between, strides=self.strides,
+            dilations=self.dilation_rate, padding=self.padding, data_format=self.data_format,
+            groups=self.channels,
         )  # fmt: skip
-        loops = [
-            ("positions", self.positions), ("filters", self.filters), ("channels", self.channels),
-        ]  # fmt: skip
-        pointwise = self.contraction(loops, self.channels, ("pointwise_kernel", "bias"))
+        pointwise = conv(
+            between, self.parameters["pointwise_kernel"], bias=self.parameters.get("bias"),
+            input_layout=image_layout(self.data_format), weight_layout="*KC",
+            output=self.outputs[0],
+        )  # fmt: skip
         return (
             *self.activated(depthwise, self.depthwise_activation),
-            *self.activated(evolve(pointwise, inputs=(between,)), self.activation),
+            *self.activated(pointwise, self.activation),
         )
 
 
@@ -190,7 +208,9 @@ class NormalizationFolded(Layer):
         """The work of the layer with its folded kernel and bias, of which it always has one."""
         work, *activation = super().operators()  # type: ignore[misc]  # it is never a reason
         bias = Tensor(self._channels(), self.declared_formats().get("bias"))
-        return (evolve(work, parameters=(self.parameters["kernel"], bias)), *activation)
+        (result,), (kernel, *_) = work.outputs, work.weights
+        held = Operand("weight", bias, [result.index[self.absorbs_along or 0]])
+        return (evolve(work, operands=[*work.inputs, kernel, held, result]), *activation)
 
     def _channels(self) -> Shape:
         return (self.output_shapes()[0][self.absorbs_along or 0],)

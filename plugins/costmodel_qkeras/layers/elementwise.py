@@ -7,13 +7,15 @@ from typing import Any, ClassVar
 
 from attrs import evolve, frozen
 
-from costmodel.layer import Work, setting
-from costmodel.operators import Activation
+from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.affine import Affine
+from costmodel.workload.builders import activation
+from costmodel.workload.operators import Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import NamedActivation, present
 from costmodel_keras.layers.normalization import BatchNormalization, ScaleAndShift
-from costmodel_keras.layers.pooling import GlobalPooling, Pooling, Reducing
+from costmodel_keras.layers.pooling import GlobalPooling, Pooling
 from costmodel_qkeras.layers.quantized import (
     Activated,
     Quantized,
@@ -80,7 +82,7 @@ class QAdaptiveActivation(Quantized, NamedActivation):
 
     def operators(self) -> Work:
         """One activation; its parameters only matter in training."""
-        return (Activation(inputs=self.inputs, outputs=self.outputs, function=self.activation),)
+        return (activation(self.activation, self.inputs[0], output=self.outputs[0]),)
 
 
 @frozen(slots=False)
@@ -133,7 +135,7 @@ class QScaleShift(Activated, ScaleAndShift):
 
 
 @frozen(slots=False, kw_only=True, eq=False, repr=False)
-class AverageQuantized(Activated, Reducing):
+class AverageQuantized(Activated, Layer):
     """A mean whose scaling, the reciprocal of the window's size, is quantized."""
 
     quantizer_names: ClassVar[Mapping[str, str]] = {"average": "average_quantizer"}
@@ -148,8 +150,12 @@ class AverageQuantized(Activated, Reducing):
     def operators(self) -> Work:
         """The mean with its scaling as a constant, if that is quantized, then the activation."""
         (mean,) = super().operators()  # type: ignore[misc]  # it is never a reason
-        scaling = [Tensor((1,), declared) for declared in self.declared_formats().values()]
-        return self.activated(evolve(mean, parameters=scaling), self.activation)
+        scaling = [
+            Operand("weight", Tensor((1,), declared), (Affine(),))
+            for declared in self.declared_formats().values()
+        ]
+        mean = evolve(mean, operands=[*mean.operands, *scaling])
+        return self.activated(mean, self.activation)
 
 
 @frozen(slots=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel import numerics
 from costmodel.layer import Layer, Work, setting
 from costmodel.numerics import Binary, NumericFormat
-from costmodel.operators import Contraction, Elementwise, Operator
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.builders import elementwise, matmul
+from costmodel.workload.operators import Operand, Operator
 from costmodel_keras.graph import ConfigView, LayerView, LiveView
 from costmodel_keras.layers import settings
 from costmodel_qkeras.formats import numeric_format
@@ -141,42 +142,38 @@ class QRecurrent(KernelQuantized, Layer):
         units = (time, self.units)
         sums = Tensor((time, rule.gates * self.units))
         work: list[Operator] = [
-            self._gates(self.inputs, ("kernel", "bias"), sums),
-            self._gates((Tensor(units, state or self.declared_result()),), _STATE_KERNEL, sums),
-            Elementwise(
-                inputs=(Tensor(units),), outputs=(Tensor(units),), function="add",
-                steps=rule.additions,
+            self._gates(),
+            matmul(
+                Tensor(units, state or self.declared_result()),
+                self.parameters["recurrent_kernel"], output=sums,
             ),
+            elementwise("add", Tensor(units), steps=rule.additions),
         ]  # fmt: skip
         formats = {"activation": value, "recurrent_activation": gate}
         work += [
             self.activation_of(
                 getattr(self, name),
-                inputs=(Tensor((time, count * self.units)),),
-                outputs=(Tensor((time, count * self.units), formats[name]),),
+                Tensor((time, count * self.units)),
+                output=Tensor((time, count * self.units), formats[name]),
             )
             for name, count in rule.functions
         ]
         if rule.multiplications:
             factors = (Tensor(units, gate), Tensor(units, value))
-            products = Elementwise(
-                inputs=factors, outputs=(Tensor(units),), function="multiply",
-                steps=rule.multiplications,
-            )  # fmt: skip
-            work.append(products)
+            work.append(
+                elementwise("multiply", *factors, steps=rule.multiplications, output=Tensor(units))
+            )
         return tuple(work)
 
-    def _gates(self, inputs: tuple[Tensor, ...], names: Sequence[str], sums: Tensor) -> Contraction:
-        time, width = sums.shape
-        depth = inputs[0].shape[-1] or 1
-        held = [self.parameters[name] for name in names if name in self.parameters]
-        return Contraction(
-            inputs=inputs, parameters=held, outputs=(sums,), reduction=depth,
-            loops=(("steps", time or 1), ("gates", width or 1), ("inputs", depth)),
-        )  # fmt: skip
-
-
-_STATE_KERNEL: Final = ("recurrent_kernel",)
+    def _gates(self) -> Operator:
+        """The products of the inputs, with the biases: of the inputs, and of the state if apart."""
+        work = matmul(self.inputs[0], self.parameters["kernel"])
+        if not self.use_bias:
+            return work
+        bias = self.parameters["bias"]
+        rows = (None,) * (len(bias.shape) - 1)
+        *read, written = work.operands
+        return evolve(work, operands=[*read, Operand("weight", bias, (*rows, "n")), written])
 
 
 def _sequence(shape: Shape) -> tuple[int | None, int]:
@@ -288,7 +285,7 @@ class QBidirectional(Quantized, Layer):
         if function is None:
             return both
         shape = self.outputs[:1]
-        return (*both, Elementwise(inputs=shape * 2, outputs=shape, function=function))
+        return (*both, elementwise(function, *shape * 2, output=shape[0]))
 
 
 _WAYS: Final = ("forward", "backward")

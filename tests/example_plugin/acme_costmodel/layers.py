@@ -20,4 +20,4 @@ class MixingLayer(Layer):
         """As many stages as it takes for every position to reach every other."""
         positions = self.input_shape[0] or 1
         stages = max(1, (positions - 1).bit_length())
-        return (Mixing(inputs=self.inputs, outputs=self.outputs, stages=stages),)
+        return (Mixing.of(self.inputs[0], self.outputs[0], stages),)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from costmodel import Contraction, Operator
+from costmodel import Contraction, Operand, Operator, Tensor
+from costmodel.workload.operators import unmapped
 
 
 @frozen(kw_only=True)
@@ -14,6 +15,13 @@ class Mixing(Operator):
     """A butterfly over the positions: in every stage each result is a sum of two products."""
 
     stages: int
+
+    @classmethod
+    def of(cls, taken: Tensor, made: Tensor, stages: int) -> Mixing:
+        """The butterfly on one tensor; which position it reads in a stage is no affine index."""
+        names = [f"d{axis}" for axis in range(len(made.shape))]
+        operands = [*unmapped("input", [taken]), Operand("output", made, names)]
+        return cls(dims=zip(names, made.shape, strict=True), operands=operands, stages=stages)
 
     @property
     def macs(self) -> int:
@@ -27,5 +35,5 @@ class Mixing(Operator):
 
     def decompose(self) -> Sequence[Operator]:
         """The stages as sums of two products."""
-        loops = {"stages": self.stages, "results": self.elements, "products": 2}
-        return (Contraction(inputs=self.inputs, outputs=self.outputs, loops=loops, reduction=2),)
+        dims = {"stages": self.stages, **self.dims, "products": 2}
+        return (Contraction(dims=dims, operands=self.operands),)

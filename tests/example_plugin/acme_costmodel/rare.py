@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from costmodel import Layer, Work
-from costmodel.operators import Free
+from costmodel.workload.reasons import Free
 
 
 class Passing(Layer):

@@ -81,7 +81,7 @@ class TestProducts(ConventionContract):
 
 
 def mixing(shape: tuple[int, ...]) -> Mixing:
-    return Mixing(inputs=[Tensor(shape)], outputs=[Tensor(shape)], stages=3)
+    return Mixing.of(Tensor(shape), Tensor(shape), stages=3)
 
 
 def recipe(folder: Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Elementwise, Free, Movement
 from costmodel.tensor import Tensor
+from costmodel.workload.builders import copy, fill
+from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import CURVES, function_of
@@ -20,6 +21,7 @@ from costmodel_keras.layers.operations.operation import (
     axis_in,
     joined,
     kind,
+    pointwise,
 )
 from costmodel_keras.layers.unruled import UnruledError
 
@@ -179,7 +181,7 @@ class Conversion(Operation):
 
     def operators(self) -> Work:
         """One movement."""
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="conversion"),)
+        return (copy("conversion", self.inputs[0], output=self.outputs[0]),)
 
 
 class PassedOn(Operation):
@@ -200,7 +202,7 @@ class Filling(Operation):
 
     def operators(self) -> Work:
         """The writing of the output; nothing of the operand is read."""
-        return (Movement(outputs=self.outputs, purpose="filling"),)
+        return (fill(self.outputs[0]),)
 
 
 class Searching(Operation):
@@ -223,12 +225,11 @@ class Searching(Operation):
 
     def operators(self) -> Work:
         """A comparison for each halving of the bounds, for every element."""
-        return (
-            Elementwise(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                function="compare", steps=max((self._bounds[-1] or 1).bit_length(), 1),
-            ),
+        work = pointwise(
+            "compare", self.inputs, self.outputs[0], weights=self.constants,
+            steps=max((self._bounds[-1] or 1).bit_length(), 1),
         )  # fmt: skip
+        return (work,)
 
 
 class Membership(Operation):
@@ -241,12 +242,10 @@ class Membership(Operation):
         other = self.given["x2"]
         tensor = self.inputs[other.index] if isinstance(other, Operand) else None
         size = tensor.size if tensor else sum(item.size for item in self.constants)
-        return (
-            Elementwise(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                function="compare", steps=max(size, 1),
-            ),
-        )  # fmt: skip
+        work = pointwise(
+            "compare", self.inputs, self.outputs[0], weights=self.constants, steps=max(size, 1)
+        )
+        return (work,)
 
 
 _MOST_ROUNDS: Final = 1000
@@ -288,7 +287,7 @@ class Difference(Operation):
             return Free("the same elements in the same order")
         sources = (self.inputs[0], *rounds)
         return tuple(
-            Elementwise(inputs=(source,), outputs=(result,), function="subtract")
+            pointwise("subtract", [source], result)
             for source, result in zip(sources, rounds, strict=False)
         )
 

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Final, TypeVar
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Elementwise, Free, Lookup, Movement
 from costmodel.tensor import Tensor
+from costmodel.workload.builders import elementwise, embedding, rearrange
+from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import Operand, Span, Value
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
@@ -43,12 +44,7 @@ class Moved(Operation):
 
     def operators(self) -> Work:
         """One movement of what arrives and what leaves."""
-        return (
-            Movement(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                purpose=self.purpose,
-            ),
-        )  # fmt: skip
+        return (rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants),)
 
 
 def _replaced(whole: Whole, axis: int, *lengths: int | None) -> Whole:
@@ -392,9 +388,7 @@ class ScatterUpdate(Moved):
         step = {"add": "add", "max": "maximum", "min": "minimum", "mul": "multiply"}
         updates = self.given["updates"]
         tensor = self.inputs[updates.index] if isinstance(updates, Operand) else self.constants[-1]
-        combined = Elementwise(
-            inputs=(tensor,), outputs=(tensor,), function=step[self.reduction], in_place=True
-        )
+        combined = elementwise(step[self.reduction], tensor, in_place=True)
         return (*moved, combined)  # type: ignore[misc]  # it is a sequence
 
 
@@ -500,13 +494,12 @@ class Take(Operation):
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
         if isinstance(self.given["x"], Operand):
-            return (
-                Movement(
-                    inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                    purpose="selection",
-                ),
-            )  # fmt: skip
-        return (Lookup(inputs=self.inputs, parameters=self.constants, outputs=self.outputs),)
+            return (rearrange("selection", self.inputs, self.outputs, weights=self.constants),)
+        table, *rest = self.constants
+        axis = 0 if self.axis is None else axis_in(self.axis, len(table.shape))
+        rows = Tensor((table.size,), table.format) if self.axis is None else table
+        indices = (*self.inputs, *rest)[0]
+        return (embedding(indices, rows, axis=axis, output=self.outputs[0]),)
 
 
 @frozen(slots=False)

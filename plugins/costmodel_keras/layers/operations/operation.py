@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from attrs import frozen
 
 from costmodel.errors import ShapeError
 from costmodel.layer import Layer, setting
-from costmodel.operators import (
+from costmodel.tensor import Shape, Tensor
+from costmodel.workload.affine import Affine, Index
+from costmodel.workload.builders import activation, copy, elementwise, reduce, softmax
+from costmodel.workload.builders.pointwise import broadcast_index
+from costmodel.workload.builders.shapes import axis_names
+from costmodel.workload.operators import (
     ELEMENTWISE,
     REDUCTIONS,
     Activation,
     Elementwise,
-    Operator,
-    Reduction,
-)
-from costmodel.tensor import Shape, Tensor
-from costmodel_keras.arguments import (
-    CALL,
-    VALUES,
-    Arguments,
-    Array,
     Operand,
-    Value,
-    Weight,
-    called,
+    Operator,
+    Role,
+    shape_of,
 )
+from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Value, Weight, called
+from costmodel_keras.arguments import Operand as Argument
+from costmodel_keras.layers.activations import SOFTMAX
 from costmodel_keras.layers.merging import broadcast
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 
@@ -108,7 +107,7 @@ class Operation(Layer):
             ValueError: it is neither.
 
         """
-        if isinstance(value, Operand):
+        if isinstance(value, Argument):
             return (BATCH, *self.inputs[value.index].shape)
         if isinstance(value, Array):
             return value.shape
@@ -134,17 +133,14 @@ class Operation(Layer):
         """The arrays and then the numbers that take part, as tensors that stay on the device."""
         given = [leaf for value in self.given.values() for leaf in leaves(value)]
         arrays = [Tensor(leaf.shape) for leaf in given if isinstance(leaf, Array)]
-        numbers = [leaf for leaf in given if not isinstance(leaf, Array | Operand)]
+        numbers = [leaf for leaf in given if not isinstance(leaf, Array | Argument)]
         return (*arrays, *[Tensor(())] * len(numbers))
 
     def stepwise(self, *functions: str, outputs: Sequence[Tensor] = ()) -> tuple[Operator, ...]:
         """One function after another at every output element; the first takes the operands."""
-        outputs = outputs or self.outputs[:1]
-        first = _step(functions[0], self.inputs, outputs, parameters=self.constants)
-        return (
-            first,
-            *[_step(name, outputs, outputs, in_place=True) for name in functions[1:]],
-        )
+        (result,) = outputs or self.outputs[:1]
+        first = pointwise(functions[0], self.inputs, result, weights=self.constants)
+        return first, *[in_place(name, result) for name in functions[1:]]
 
 
 def _as_array(value: Value) -> Array | None:
@@ -160,9 +156,9 @@ def _as_array(value: Value) -> Array | None:
     return Array((len(rows), *first.shape), first.dtype)
 
 
-def leaves(value: Value) -> Iterator[Operand | Array | float]:
+def leaves(value: Value) -> Iterator[Argument | Array | float]:
     """The operands, arrays and numbers in an argument; numbers in sequences are an array."""
-    if isinstance(value, Operand | Array | int | float):
+    if isinstance(value, Argument | Array | int | float):
         yield value
     elif isinstance(value, tuple):
         array = _as_array(value)
@@ -220,29 +216,58 @@ def known_size(whole: Whole) -> int:
     return math.prod([length for length in whole if length is not None and length != BATCH])
 
 
-def _step(
+def pointwise(
     function: str,
     inputs: Sequence[Tensor],
-    outputs: Sequence[Tensor],
+    result: Tensor,
     *,
-    parameters: Sequence[Tensor] = (),
-    in_place: bool = False,
+    weights: Sequence[Tensor] = (),
+    steps: int = 1,
 ) -> Operator:
-    settings: Any = {
-        "inputs": inputs, "outputs": outputs, "parameters": parameters,
-        "function": function, "in_place": in_place,
-    }  # fmt: skip
-    return Elementwise(**settings) if function in ELEMENTWISE else Activation(**settings)
+    """A function of every element of the result, whichever operands it has.
+
+    The index of an operand that does not stretch to the result is left open.
+    """
+    operands = [
+        *[_operand("input", tensor, result) for tensor in inputs],
+        *[_operand("weight", tensor, result) for tensor in weights],
+        *copy(function, result).outputs,
+    ]
+    dims = zip(axis_names(len(result.shape)), shape_of(result), strict=True)
+    if function in ELEMENTWISE:
+        return Elementwise(dims=dims, operands=operands, function=function, steps=steps)
+    return Activation(dims=dims, operands=operands, function=function)
+
+
+def _operand(role: Role, tensor: Tensor, result: Tensor) -> Operand:
+    shape, full = shape_of(tensor), shape_of(result)
+    while len(shape) > len(full) and shape[0] == 1:
+        shape = shape[1:]
+    front: Index = (Affine(),) * (len(tensor.shape) - len(shape))
+    pairs = zip(shape[::-1], full[::-1], strict=False)
+    if len(shape) > len(full) or any(length not in {1, whole} for length, whole in pairs):
+        return Operand(role, tensor, (None,) * len(tensor.shape))
+    return Operand(role, tensor, (*front, *broadcast_index(shape, full, axis_names(len(full)))))
+
+
+def in_place(function: str, tensor: Tensor) -> Operator:
+    """A function of every element of a tensor, before it leaves."""
+    if function in ELEMENTWISE:
+        return elementwise(function, tensor, in_place=True)
+    if function in SOFTMAX:
+        return softmax(tensor, in_place=True)
+    return activation(function, tensor, in_place=True)
 
 
 def reducing(
-    functions: Sequence[str], source: Tensor, result: Tensor, window: int
+    functions: Sequence[str], source: Tensor, axes: Sequence[int], result: Tensor
 ) -> tuple[Operator, ...]:
-    """Steps at every element of `source`, one reduction of `window` to one, steps on the result."""
+    """Steps at every element of `source`, one reduction along `axes`, steps on the result."""
     (place,) = [index for index, name in enumerate(functions) if name in REDUCTIONS]
-    before = [_step(name, (source,), (source,), in_place=True) for name in functions[:place]]
-    after = [_step(name, (result,), (result,), in_place=True) for name in functions[place + 1 :]]
-    work = Reduction(
-        inputs=(source,), outputs=(result,), function=functions[place], window=max(window, 1)
+    keeps = len(result.shape) == len(source.shape)
+    work = reduce(functions[place], source, axes, keep_axes=keeps, output=result)
+    return (
+        *[in_place(name, source) for name in functions[:place]],
+        work,
+        *[in_place(name, result) for name in functions[place + 1 :]],
     )
-    return (*before, work, *after)

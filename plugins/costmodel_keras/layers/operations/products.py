@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -10,8 +9,10 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Activation, Contraction, Elementwise, Movement
 from costmodel.tensor import Tensor
+from costmodel.workload.builders import attention, contract
+from costmodel.workload.operators import Operator, ReadRole
+from costmodel_keras.arguments import Operand as Argument
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     BATCH,
@@ -20,28 +21,68 @@ from costmodel_keras.layers.operations.operation import (
     axis_in,
     joined,
     kind,
+    leaves,
+    pointwise,
     reducing,
     without_batch,
 )
 from costmodel_keras.layers.unruled import LostBatchError, UnruledError
 
+Names = tuple[Sequence[str], Sequence[str], Sequence[str]]
+"""A name for each whole axis of two operands and of the result; axes of one name are one."""
+
 
 class Product(Operation):
     """Sums of products of two operands along axes that both have."""
 
-    def summed(self) -> Sequence[int | None]:
-        """The lengths of the axes that are summed over."""
+    def names(self) -> Names:
+        """The names of the axes of both operands and of the result."""
         raise NotImplementedError
 
     def operators(self) -> Work:
         """One contraction."""
-        depth = math.prod(length or 1 for length in self.summed())
-        return (
-            Contraction(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                loops=(("outputs", self.outputs[0].size), ("inputs", depth)), reduction=depth,
-            ),
-        )  # fmt: skip
+        return (contracted(self, *self.names()),)
+
+
+def contracted(
+    operation: Operation, left: Sequence[str], right: Sequence[str], kept: Sequence[str]
+) -> Operator:
+    """The contraction of two operands whose whole axes are named; the batch is left out."""
+    tensors = [*operation.inputs, *operation.constants]
+    roles: list[ReadRole] = ["input"] * len(operation.inputs)
+    roles += ["weight"] * len(operation.constants)
+    # The inputs come first: an operand is matched with its names by where it stands in the call.
+    placed = _in_order(operation, (left, right))
+    axes = [
+        names[1:] if role == "input" else _unbatched(names, tensor)
+        for names, role, tensor in zip(placed, roles, tensors, strict=False)
+    ]
+    result = operation.outputs[0]
+    return contract(
+        tensors[:2], axes, kept[len(kept) - len(result.shape) :], roles=roles, output=result
+    )
+
+
+def _unbatched(names: Sequence[str], tensor: Tensor) -> Sequence[str]:
+    return names[len(names) - len(tensor.shape) :]
+
+
+def _in_order(operation: Operation, names: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The names of the inputs by their index, then those of the constants."""
+    found: list[tuple[int, Sequence[str]]] = []
+    constants = len(operation.inputs)
+    values = [leaf for value in operation.given.values() for leaf in leaves(value)]
+    for value, group in zip(values, names, strict=False):
+        if isinstance(value, Argument):
+            found.append((value.index, group))
+        else:
+            found.append((constants, group))
+            constants += 1
+    return [group for _, group in sorted(found, key=lambda item: item[0])]
+
+
+def _numbered(letter: str, number: int) -> list[str]:
+    return [f"{letter}{place}" for place in range(number)]
 
 
 class Matmul(Product):
@@ -49,9 +90,18 @@ class Matmul(Product):
 
     kinds: ClassVar = (kind("Matmul"),)
 
-    def summed(self) -> Sequence[int | None]:
-        """The last axis of the first operand."""
-        return self.wholes_given[0][-1:]
+    def names(self) -> Names:
+        """Axes in front, rows and columns."""
+        left, right = (len(whole) for whole in self.wholes_given)
+        front = _numbered("b", max(left, right, 2) - 2)
+        rows = ["m"] if left > 1 else []
+        columns = ["n"] if right > 1 else []
+        before = [front[len(front) - max(rank - 2, 0) :] for rank in (left, right)]
+        return (
+            [*before[0], *rows, "k"],
+            [*before[1], "k", *columns],
+            [*front, *rows, *columns],
+        )
 
     def wholes(self) -> Sequence[Whole]:
         """The broadcast of the axes in front, the rows and the columns."""
@@ -76,10 +126,19 @@ class Dot(Product):
 
     kinds: ClassVar = (kind("Dot"),)
 
-    def summed(self) -> Sequence[int | None]:
-        """The last axis of the first operand; a number has none."""
-        left, right = self.wholes_given
-        return left[-1:] if right else ()
+    def names(self) -> Names:
+        """The last axis and the last but one in common; a number has none."""
+        left, right = (len(whole) for whole in self.wholes_given)
+        if not left or not right:
+            return (
+                _numbered("i", left),
+                _numbered("j", right),
+                _numbered("i" if left else "j", left or right),
+            )
+        rows = _numbered("i", left - 1)
+        columns = _numbered("j", right - 1)
+        second = [*columns[:-1], "k", *columns[-1:]]
+        return [*rows, "k"], second, [*rows, *columns]
 
     def wholes(self) -> Sequence[Whole]:
         """The other axes of both."""
@@ -95,9 +154,11 @@ class Inner(Product):
 
     kinds: ClassVar = (kind("Inner"),)
 
-    def summed(self) -> Sequence[int | None]:
-        """The last axis."""
-        return self.wholes_given[0][-1:]
+    def names(self) -> Names:
+        """The last axes in common."""
+        left, right = (len(whole) - 1 for whole in self.wholes_given)
+        rows, columns = _numbered("i", left), _numbered("j", right)
+        return [*rows, "k"], [*columns, "k"], [*rows, *columns]
 
     def wholes(self) -> Sequence[Whole]:
         """The other axes of both."""
@@ -132,9 +193,15 @@ class Tensordot(Product):
             [axis_in(axis, len(right)) for axis in second],
         )
 
-    def summed(self) -> Sequence[int | None]:
-        """The named axes."""
-        return [self.wholes_given[0][axis] for axis in self._axes()[0]]
+    def names(self) -> Names:
+        """The named axes in common."""
+        left, right = self.wholes_given
+        first, second = self._axes()
+        rows, columns = _numbered("i", len(left)), _numbered("j", len(right))
+        for place, (one, other) in enumerate(zip(first, second, strict=True)):
+            rows[one] = columns[other] = f"k{place}"
+        kept = [name for name in (*rows, *columns) if not name.startswith("k")]
+        return rows, columns, kept
 
     def wholes(self) -> Sequence[Whole]:
         """The other axes of both."""
@@ -201,20 +268,11 @@ class Einsum(Operation):
     def operators(self) -> Work:
         """One contraction; with one operand a sum, or a movement where nothing is summed."""
         terms, result = self._terms()
-        lengths = self._lengths()
-        summed = {name: length or 1 for name, length in lengths.items() if name not in result}
-        depth = math.prod(summed.values())
-        if len(terms) == 1:
-            if depth > 1:
-                return reducing(("sum",), self.inputs[0], self.outputs[0], depth)
-            return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="transposition"),)
-        kept = {name: lengths[name] or 1 for name in result if lengths[name] != BATCH}
-        return (
-            Contraction(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                loops={**kept, **summed}, reduction=depth,
-            ),
-        )  # fmt: skip
+        if len(terms) > 1:
+            left, right = terms
+            return (contracted(self, left, right, result),)
+        work = contract(self.inputs, [terms[0][1:]], result[1:], output=self.outputs[0])
+        return (work,)
 
 
 def _named(term: str, rank: int) -> tuple[list[str], list[str]]:
@@ -223,7 +281,7 @@ def _named(term: str, rank: int) -> tuple[list[str], list[str]]:
     if match is None or (match[2] is None) != (len(letters) == rank) or len(letters) > rank:
         message = f"{term!r} does not name {rank} axes"
         raise ValueError(message)
-    elided = [str(number) for number in range(rank - len(letters), 0, -1)]
+    elided = [f"e{number}" for number in range(rank - len(letters), 0, -1)]
     return [*match[1], *elided, *match[3]], elided
 
 
@@ -257,28 +315,17 @@ class DotProductAttention(Operation):
         """Scores, their scaling and softmax, and the weighed values; causal masks save nothing."""
         given = self.given
         query, key, value = (self._tensor(given[name]) for name in ("query", "key", "value"))
-        length, heads, features = (n or 1 for n in query.shape)
-        reach = key.shape[0] or 1
-        scores = Tensor((heads, length, reach))
-        loops = (("heads", heads), ("queries", length), ("keys", reach), ("features", features))
         steps = [
             "multiply",
             *(("divide", "tanh", "multiply") if self.attn_logits_soft_cap else ()),
             *(("add",) if given.get("bias") is not None else ()),
             *(("select",) if given.get("mask") is not None else ()),
         ]
-        settings: Any = {"inputs": (scores,), "outputs": (scores,), "in_place": True}
-        return (
-            Contraction(inputs=(query, key), outputs=(scores,), loops=loops, reduction=features),
-            *[
-                Activation(function=step, **settings)
-                if step == "tanh"
-                else Elementwise(function=step, **settings)
-                for step in steps
-            ],
-            Activation(function="softmax", **settings),
-            Contraction(inputs=(scores, value), outputs=self.outputs, loops=loops, reduction=reach),
-        )
+        work = attention(
+            query, key, value, layout="mhd", query_steps=(), score_steps=steps,
+            output=self.outputs[0],
+        )  # fmt: skip
+        return (work,)
 
     def _tensor(self, value: Any) -> Tensor:
         return Tensor(without_batch(self.whole_of(value)))
@@ -304,9 +351,6 @@ class Distances(Operation):
         result = self.outputs[0]
         spread = Tensor((*result.shape, depth))
         return (
-            Elementwise(
-                inputs=self.inputs, parameters=self.constants, outputs=(spread,),
-                function="subtract",
-            ),
-            *reducing(("multiply", "sum", "sqrt"), spread, result, depth),
-        )  # fmt: skip
+            pointwise("subtract", self.inputs, spread, weights=self.constants),
+            *reducing(("multiply", "sum", "sqrt"), spread, [-1], result),
+        )

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final
 from attrs import evolve, frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Elementwise, Reason
 from costmodel.tensor import Tensor
+from costmodel.workload.builders import elementwise
+from costmodel.workload.reasons import Reason
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     BATCH,
@@ -19,6 +20,7 @@ from costmodel_keras.layers.operations.operation import (
     Whole,
     axis_in,
     kind,
+    pointwise,
     reducing,
 )
 from costmodel_keras.layers.unruled import UnruledError
@@ -100,12 +102,16 @@ class Reducing(Operation):
 
     def operators(self) -> Work:
         """The passes, each a reduction with steps before and after it."""
-        source = (*self.inputs, *self.constants)[0]
+        source, axes = (*self.inputs, *self.constants)[0], self.own_axes
         result = self.outputs[0]
-        window = source.size // result.size
         return tuple(
-            work for words in self.passes() for work in reducing(words, source, result, window)
+            work for words in self.passes() for work in reducing(words, source, axes, result)
         )
+
+    @property
+    def own_axes(self) -> Sequence[int]:
+        """The axes that are reduced, counted without the batch."""
+        return without_batch_axes(self.whole, self.reduced)
 
 
 class Reduction(Reducing):
@@ -143,10 +149,13 @@ class Average(Reducing):
         work = super().operators()
         if self.given.get("weights") is None or isinstance(work, Reason):
             return work
-        weigh, total, *rest = work
+        _, total, *rest = work
+        source = Tensor(total.inputs[0].shape)
+        weigh = pointwise("multiply", self.inputs, source, weights=self.constants)
+        read = weigh.inputs[1:]
         return (
-            evolve(weigh, inputs=self.inputs, parameters=self.constants),
-            evolve(total, inputs=self.inputs),
+            evolve(weigh, in_place=True),
+            evolve(total, operands=[*total.operands, *read]),
             *rest,
         )
 
@@ -184,15 +193,26 @@ class Normalize(Operation):
     def operators(self) -> Work:
         """The norm, then a division for each element."""
         source = self.inputs[0]
-        rank = len(self.whole)
-        axes = {axis_in(axis, rank) for axis in self.axis or range(rank)}
-        lengths = [1 if i in axes else length or 1 for i, length in enumerate(self.whole)][1:]
-        norm = Tensor(tuple(lengths))
-        steps = NORMS.get(self.order, _POWERS)
+        axes, norm = _kept(self, self.axis)
         return (
-            *reducing(steps, source, norm, source.size // norm.size),
-            Elementwise(inputs=(source, norm), outputs=self.outputs, function="divide"),
+            *reducing(NORMS.get(self.order, _POWERS), source, axes, norm),
+            elementwise("divide", source, norm, output=self.outputs[0]),
         )
+
+
+def _kept(operation: Operation, axis: Sequence[int] | None) -> tuple[Sequence[int], Tensor]:
+    """The axes of the first operand without the batch, and it with these of length 1."""
+    rank = len(operation.whole)
+    axes = without_batch_axes(operation.whole, [axis_in(one, rank) for one in axis or range(rank)])
+    shape = operation.inputs[0].shape
+    return axes, Tensor([1 if i in axes else length for i, length in enumerate(shape)])
+
+
+def without_batch_axes(whole: Whole, axes: Sequence[int]) -> Sequence[int]:
+    """Axes of a whole shape as those of one example."""
+    if whole[:1] != (BATCH,):
+        return axes
+    return [axis - 1 for axis in axes if axis]
 
 
 @frozen(slots=False)
@@ -207,19 +227,16 @@ class Scaling(Operation):
 
     def operators(self) -> Work:
         """Mean and variance of each group, then one scale and shift for each element."""
-        source, rank = self.inputs[0], len(self.whole)
-        axes = {axis_in(axis, rank) for axis in self.axis}
-        lengths = [1 if i in axes else length or 1 for i, length in enumerate(self.whole)][1:]
-        statistic = Tensor(tuple(lengths))
-        window = source.size // statistic.size
+        source = self.inputs[0]
+        axes, statistic = _kept(self, self.axis)
         centred = not (self.rms_scaling or self.kind == kind("RMSNorm"))
         passes = (("mean",), ("multiply", "mean")) if centred else (("multiply", "mean"),)
         held = (*self.inputs[1:], *self.constants)
         return (
-            *[work for words in passes for work in reducing(words, source, statistic, window)],
-            Elementwise(
-                inputs=(source, statistic, *self.inputs[1:]), parameters=self.constants,
-                outputs=self.outputs, function="normalize", steps=1 + bool(held),
+            *[work for words in passes for work in reducing(words, source, axes, statistic)],
+            pointwise(
+                "normalize", (source, statistic, *self.inputs[1:]), self.outputs[0],
+                weights=self.constants, steps=1 + bool(held),
             ),
         )  # fmt: skip
 
@@ -232,12 +249,7 @@ class BatchNorm(Operation):
 
     def operators(self) -> Work:
         """One affine step for each element; constants are folded into one scale and shift."""
-        return (
-            Elementwise(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                function="affine",
-            ),
-        )  # fmt: skip
+        return (pointwise("affine", self.inputs, self.outputs[0], weights=self.constants),)
 
 
 @frozen(slots=False)
@@ -277,7 +289,7 @@ class Trace(OnDiagonal):
         """The additions along the diagonal."""
         length = self.length or 1
         source = Tensor((*self.outputs[0].shape, length))
-        return reducing(("sum",), source, self.outputs[0], length)
+        return reducing(("sum",), source, [-1], self.outputs[0])
 
 
 class InTopK(Operation):
@@ -292,8 +304,8 @@ class InTopK(Operation):
 
     def operators(self) -> Work:
         """Each prediction compared with the target's, and a count of the greater ones."""
-        return reducing(("compare", "sum", "compare"), self.inputs[-1], self.outputs[0],
-                        max(self.inputs[-1].size // self.outputs[0].size, 1))  # fmt: skip
+        steps = ("compare", "sum", "compare")
+        return reducing(steps, self.inputs[-1], [-1], self.outputs[0])
 
 
 @frozen(slots=False)
@@ -316,6 +328,6 @@ class Trapezoid(Operation):
         pairs = max((shape[axis] or 1) - 1, 1)
         between = Tensor((*shape[:axis], pairs, *shape[axis + 1 :]))
         return (
-            Elementwise(inputs=self.inputs, outputs=(between,), function="average", steps=2),
-            *reducing(("multiply", "sum"), between, self.outputs[0], pairs),
+            pointwise("average", self.inputs, between, steps=2),
+            *reducing(("multiply", "sum"), between, [axis], self.outputs[0]),
         )

@@ -9,11 +9,15 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.operators import Contraction, Elementwise, Movement, Reduction
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.affine import Affine, axis_index
+from costmodel.workload.builders import conv, elementwise, pool, rearrange, shift
+from costmodel.workload.operators import Contraction, Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import (
+    image_layout,
     image_shape,
+    scattered,
     spatial_axes,
     spread_length,
     window_length,
@@ -90,18 +94,19 @@ class Convolving(Imaged):
             for length, kernel, stride, dilation in axes
         )
 
-    def contraction(self, channels: int, depth: int) -> Work:
-        """One contraction: every output channel from `depth` input channels."""
-        window = math.prod(self.kernel[:-2])
-        loops = (
-            ("positions", self.outputs[0].size // channels), ("filters", channels),
-            ("channels", depth), ("window", window),
-        )  # fmt: skip
-        return (
-            Contraction(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                loops=loops, reduction=window * depth,
-            ),
+    @property
+    def kernels(self) -> Sequence[Tensor]:
+        """The kernels, which stay on the device."""
+        return (*self.inputs[1:], *self.constants)
+
+    def convolved(self, groups: int, weight_layout: str, output: Tensor | None) -> Contraction:
+        """The convolution of the image with the first kernel."""
+        rank = self.rank
+        return conv(
+            self.inputs[0], self.kernels[0], stride=for_each(self.strides, rank),
+            padding=self.padding, dilation=for_each(self.dilation_rate, rank), groups=groups,
+            input_layout=image_layout(self.data_format), weight_layout=weight_layout,
+            output=output,
         )  # fmt: skip
 
 
@@ -119,7 +124,8 @@ class Conv(Convolving):
 
     def operators(self) -> Work:
         """One contraction over the window and the channels of a group."""
-        return self.contraction(self.kernel[-1], self.kernel[-2])
+        groups = self.channels // self.kernel[-2]
+        return (self.convolved(groups, "*CK", self.outputs[0]),)
 
 
 class DepthwiseConv(Convolving):
@@ -133,7 +139,7 @@ class DepthwiseConv(Convolving):
 
     def operators(self) -> Work:
         """One contraction over the window alone."""
-        return self.contraction(self.kernel[-1] * self.kernel[-2], 1)
+        return (self.convolved(self.channels, "*GK", self.outputs[0]),)
 
 
 class SeparableConv(Convolving):
@@ -152,27 +158,12 @@ class SeparableConv(Convolving):
 
     def operators(self) -> Work:
         """Two contractions."""
-        depth = self.kernel[-1] * self.kernel[-2]
-        window, filters = math.prod(self.kernel[:-2]), self.wholes_given[2][-1] or 1
-        positions = self.outputs[0].size // filters
-        between = Tensor(image_shape(self.places(), depth, self.data_format))
-        held = (*self.inputs[1:], *self.constants)
-        return (
-            Contraction(
-                inputs=self.inputs[:1],
-                parameters=held[:1],
-                outputs=(between,),
-                reduction=window,
-                loops=(("positions", positions), ("channels", depth), ("window", window)),
-            ),
-            Contraction(
-                inputs=(between,),
-                parameters=held[1:],
-                outputs=self.outputs,
-                reduction=depth,
-                loops=(("positions", positions), ("filters", filters), ("channels", depth)),
-            ),
-        )
+        depthwise = self.convolved(self.channels, "*GK", None)
+        pointwise = conv(
+            depthwise.outputs[0], self.kernels[1], input_layout=image_layout(self.data_format),
+            weight_layout="*CK", output=self.outputs[0],
+        )  # fmt: skip
+        return depthwise, pointwise
 
 
 @frozen(slots=False)
@@ -203,21 +194,11 @@ class ConvTranspose(Convolving):
 
     def operators(self) -> Work:
         """One contraction, each input element times the whole kernel."""
-        *window, filters, channels = self.kernel
-        meeting = (
-            math.ceil(length / stride)
-            for length, stride in zip(window, for_each(self.strides, self.rank), strict=True)
-        )
-        loops = (
-            ("positions", self.inputs[0].size // channels), ("filters", filters),
-            ("channels", channels), ("window", math.prod(window)),
+        work = scattered(
+            self.inputs[0], self.kernels[0], self.outputs[0], strides=self.strides,
+            dilations=self.dilation_rate, padding=self.padding, data_format=self.data_format,
         )  # fmt: skip
-        return (
-            Contraction(
-                inputs=self.inputs, parameters=self.constants, outputs=self.outputs,
-                loops=loops, reduction=math.prod(meeting) * channels,
-            ),
-        )  # fmt: skip
+        return (work,)
 
 
 @frozen(slots=False)
@@ -235,15 +216,24 @@ class FixedFilter(Imaged):
 
     def operators(self) -> Work:
         """One contraction over the window."""
-        window = math.prod(for_each(self.kernel_size, 2))
-        loops = (("positions", self.outputs[0].size), ("window", window))
-        kernel = Tensor((*for_each(self.kernel_size, 2), 1, 1))
-        return (
-            Contraction(
-                inputs=self.inputs, parameters=(kernel,), outputs=self.outputs,
-                loops=loops, reduction=window,
-            ),
+        filters = 2 if self.kind == kind("SobelEdges") else 1
+        size = for_each(self.kernel_size, 2)
+        work = conv(
+            self.inputs[0], (*size, self.channels, filters), padding="same",
+            groups=self.channels, weight_layout="*GK",
+            input_layout=image_layout(self.data_format),
         )  # fmt: skip
+        # Every channel is convolved with the same kernel, and the filters have an axis.
+        image, _, _ = work.operands
+        window = [axis_index(name) for name in ("r", "s")]
+        kernel = Operand("weight", Tensor((*size, 1, filters)), [*window, Affine(), "k"])
+        spots: list[Affine | str] = ["p", "q"]
+        spots.insert(2 if self.data_format == "channels_last" else 0, "g")
+        if filters > 1:
+            spots.append("k")
+        dims = {"g": self.channels, "k": filters, **work.dims}
+        operands = [image, kernel, Operand("output", self.outputs[0], spots)]
+        return (Contraction(dims=dims, operands=operands),)
 
 
 class Grayscale(Imaged):
@@ -257,13 +247,11 @@ class Grayscale(Imaged):
 
     def operators(self) -> Work:
         """One contraction over the colours."""
-        size, colours = self.outputs[0].size, self.channels
-        return (
-            Contraction(
-                inputs=self.inputs, parameters=(Tensor((colours,)),), outputs=self.outputs,
-                loops=(("positions", size), ("channels", colours)), reduction=colours,
-            ),
+        work = conv(
+            self.inputs[0], (1,) * self.rank + (self.channels, 1), weight_layout="*CK",
+            input_layout=image_layout(self.data_format), output=self.outputs[0],
         )  # fmt: skip
+        return (work,)
 
 
 # ------------------------------------------------------------------ pooling
@@ -288,10 +276,13 @@ class Pool(Imaged):
     def operators(self) -> Work:
         """One reduction over the window."""
         function = "max" if self.kind == kind("MaxPool") else "mean"
-        window = math.prod(for_each(self.pool_size, self.rank))
-        return (
-            Reduction(inputs=self.inputs, outputs=self.outputs, function=function, window=window),
-        )
+        work = pool(
+            function, self.inputs[0], for_each(self.pool_size, self.rank),
+            stride=None if self.strides is None else for_each(self.strides, self.rank),
+            padding=self.padding, input_layout=image_layout(self.data_format),
+            output=self.outputs[0],
+        )  # fmt: skip
+        return (work,)
 
 
 @frozen(slots=False)
@@ -335,7 +326,7 @@ class Blocks(Imaged):
 
     def operators(self) -> Work:
         """One movement."""
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="transposition"),)
+        return (rearrange("transposition", self.inputs, self.outputs),)
 
 
 def _divided(length: int, parts: int) -> int:
@@ -371,7 +362,7 @@ class ExtractPatches(Imaged):
 
     def operators(self) -> Work:
         """One movement."""
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="repetition"),)
+        return (rearrange("repetition", self.inputs, self.outputs),)
 
 
 _PLANE: Final = 2
@@ -410,7 +401,7 @@ class Unfold(Operation):
 
     def operators(self) -> Work:
         """One movement."""
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose="repetition"),)
+        return (rearrange("repetition", self.inputs, self.outputs),)
 
 
 @frozen(slots=False)
@@ -435,8 +426,8 @@ class Fold(Operation):
         """One movement, and one addition for each element of each window."""
         source = self.inputs[0]
         return (
-            Movement(inputs=self.inputs, outputs=self.outputs, purpose="selection"),
-            Elementwise(inputs=(source,), outputs=(source,), function="add", in_place=True),
+            rearrange("selection", self.inputs, self.outputs),
+            elementwise("add", source, in_place=True),
         )
 
 
@@ -504,8 +495,26 @@ class Cut(Imaged):
 
     def operators(self) -> Work:
         """One movement."""
-        purpose = "cropping" if self.kind == kind("CropImages") else "padding"
-        return (Movement(inputs=self.inputs, outputs=self.outputs, purpose=purpose),)
+        is_crop = self.kind == kind("CropImages")
+        ends = (
+            (self.top, self.bottom, self.spatial[0], self.target_height),
+            (self.left, self.right, self.spatial[1], self.target_width),
+        )
+        sides = [_beginning(*side, is_crop=is_crop) for side in ends]
+        starts = [-side if is_crop else side for side in sides]
+        before = image_shape(starts, 0, self.data_format)
+        purpose = "cropping" if is_crop else "padding"
+        return (shift(purpose, self.inputs[0], self.outputs[0], before),)  # type: ignore[arg-type]  # numbers
+
+
+def _beginning(
+    first: int | None, last: int | None, length: int | None, target: int | None, *, is_crop: bool
+) -> int:
+    """What is taken or added at the beginning; where only the end is given, the rest."""
+    if first is not None or target is None or length is None:
+        return first or 0
+    whole = length - target if is_crop else target - length
+    return whole - (last or 0)
 
 
 def _changed(

@@ -1,0 +1,348 @@
+"""Builders of movements: elements carried to other places, with a source and a target map.
+
+Points outside of an input read nothing, and points outside of an output write nothing. So a
+concatenation reads each input where it lies in the result, and padding reads beyond its edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from costmodel.errors import ShapeError
+from costmodel.tensor import Tensor, show_shape
+from costmodel.workload.affine import Affine, Index, axis_index
+from costmodel.workload.builders.pointwise import broadcast_index
+from costmodel.workload.builders.shapes import (
+    TensorLike,
+    axis_names,
+    checked_result,
+    own_axis,
+)
+from costmodel.workload.operators import (
+    Gather,
+    Movement,
+    Operand,
+    Role,
+    as_tensor,
+    shape_of,
+    unmapped,
+)
+
+_PAIR: Final = 2
+
+
+def transpose(
+    input: TensorLike, permutation: Sequence[int], *, output: TensorLike | None = None
+) -> Movement:
+    """The axes in another order: axis `i` of the result is axis `permutation[i]` of the input.
+
+    Raises:
+        ShapeError: the permutation does not name each axis once.
+
+    """
+    tensor = as_tensor(input)
+    rank = len(shape_of(tensor))
+    order = [own_axis(axis, rank) for axis in permutation]
+    if sorted(order) != list(range(rank)):
+        message = f"{tuple(permutation)} does not name each of {rank} axes once"
+        raise ShapeError(message)
+    names = axis_names(rank)
+    shape = [shape_of(tensor)[axis] for axis in order]
+    made = tuple([axis_index(names[axis]) for axis in order])
+    return _moved("transposition", tensor, _each(names), made, shape, output, names)
+
+
+def concatenate(
+    inputs: Sequence[TensorLike],
+    axis: int,
+    *,
+    roles: Sequence[Role] | None = None,
+    output: TensorLike | None = None,
+) -> Movement:
+    """Tensors one after another along an axis.
+
+    Raises:
+        ShapeError: they differ along another axis, or there is none, or not one role for each.
+
+    """
+    tensors = [as_tensor(tensor) for tensor in inputs]
+    if not tensors:
+        message = "expected at least one tensor to concatenate"
+        raise ShapeError(message)
+    given: Sequence[Role] = ["input"] * len(tensors) if roles is None else roles
+    if len(given) != len(tensors):
+        message = f"{len(tensors)} tensors have roles {tuple(given)}; expected one for each"
+        raise ShapeError(message)
+    first = shape_of(tensors[0])
+    place = own_axis(axis, len(first))
+    for tensor in tensors:
+        rest = (*shape_of(tensor)[:place], *shape_of(tensor)[place + 1 :])
+        is_like_first = len(shape_of(tensor)) == len(first)
+        if not is_like_first or rest != (*first[:place], *first[place + 1 :]):
+            shown = f"{show_shape(first)} and {show_shape(shape_of(tensor))}"
+            message = f"{shown} differ along another axis than {axis}"
+            raise ShapeError(message)
+    names = axis_names(len(first))
+    operands, offset = [], 0
+    for role, tensor in zip(given, tensors, strict=True):
+        read = [axis_index(name) for name in names]
+        read[place] = read[place].moved(-offset)
+        operands.append(Operand(role, tensor, read))
+        offset += shape_of(tensor)[place]
+    shape = (*first[:place], offset, *first[place + 1 :])
+    result = checked_result(output, shape, "concatenation")
+    operands.append(Operand("output", result, _each(names)))
+    return Movement(dims=zip(names, shape, strict=True), operands=operands, purpose="concatenation")
+
+
+def split(
+    input: TensorLike,
+    axis: int,
+    lengths: Sequence[int],
+    *,
+    outputs: Sequence[TensorLike] | None = None,
+) -> Movement:
+    """A tensor in parts of these lengths along an axis.
+
+    Raises:
+        ShapeError: the lengths do not add up to that of the axis.
+
+    """
+    tensor = as_tensor(input)
+    place = own_axis(axis, len(shape_of(tensor)))
+    if sum(lengths) != shape_of(tensor)[place]:
+        message = f"parts of {tuple(lengths)} do not add up to an axis of {shape_of(tensor)[place]}"
+        raise ShapeError(message)
+    if outputs is not None and len(outputs) != len(lengths):
+        message = f"{len(outputs)} results are declared for {len(lengths)} parts"
+        raise ShapeError(message)
+    names = axis_names(len(shape_of(tensor)))
+    operands, offset = [Operand("input", tensor, _each(names))], 0
+    for part, length in enumerate(lengths):
+        shape = (*shape_of(tensor)[:place], length, *shape_of(tensor)[place + 1 :])
+        written = [axis_index(name) for name in names]
+        written[place] = written[place].moved(-offset)
+        result = checked_result(None if outputs is None else outputs[part], shape, "split")
+        operands.append(Operand("output", result, written))
+        offset += length
+    dims = zip(names, shape_of(tensor), strict=True)
+    return Movement(dims=dims, operands=operands, purpose="selection")
+
+
+def shift(
+    purpose: str,
+    input: TensorLike,
+    output: TensorLike,
+    before: Sequence[int],
+    *,
+    steps: Sequence[int] | None = None,
+) -> Movement:
+    """Elements of a window of the input: padding, cropping, slicing, flipping.
+
+    Element `i` of the result along an axis is element `step * i - before` of the input. Elements
+    beyond an edge are zeros.
+
+    Raises:
+        ShapeError: there is not one number for each axis.
+
+    """
+    tensor, result = as_tensor(input), as_tensor(output)
+    rank = len(shape_of(tensor))
+    strides = [1] * rank if steps is None else list(steps)
+    if not len(before) == len(strides) == len(shape_of(result)) == rank:
+        message = f"expected one number for each of {rank} axes, found {tuple(before)}"
+        raise ShapeError(message)
+    names = axis_names(rank)
+    read = tuple(
+        [
+            Affine(((name, step),), -start)
+            for name, step, start in zip(names, strides, before, strict=True)
+        ]
+    )
+    return _moved(purpose, tensor, read, _each(names), shape_of(result), result, names)
+
+
+def pad(
+    input: TensorLike,
+    padding: Sequence[tuple[int, int]],
+    *,
+    output: TensorLike | None = None,
+) -> Movement:
+    """Zeros before and after each axis; negative numbers cut elements off.
+
+    Raises:
+        ShapeError: there is not one pair for each axis.
+
+    """
+    tensor = as_tensor(input)
+    if any(not isinstance(pair, Sequence) or len(pair) != _PAIR for pair in padding):
+        message = f"padding {tuple(padding)!r:.60}; expected a pair of numbers for each axis"
+        raise ShapeError(message)
+    if len(padding) != len(shape_of(tensor)):
+        message = (
+            f"{len(padding)} pairs of padding for {show_shape(shape_of(tensor))}; "
+            "expected one for each axis"
+        )
+        raise ShapeError(message)
+    shape = [
+        length + before + after
+        for length, (before, after) in zip(shape_of(tensor), padding, strict=True)
+    ]
+    result = checked_result(output, shape, "padding")
+    is_cut = sum(sum(pair) for pair in padding) < 0
+    starts = [before for before, _ in padding]
+    return shift("cropping" if is_cut else "padding", tensor, result, starts)
+
+
+def repeat(
+    input: TensorLike,
+    axis: int,
+    times: int,
+    *,
+    is_tiled: bool = False,
+    output: TensorLike | None = None,
+) -> Movement:
+    """Every element along an axis several times over, or with `is_tiled` the whole axis.
+
+    Dimensions: `d0`, `d1` and so on for the axes of the input, `t` for the copies.
+    """
+    tensor = as_tensor(input)
+    place = own_axis(axis, len(shape_of(tensor)))
+    names = axis_names(len(shape_of(tensor)))
+    length = shape_of(tensor)[place]
+    terms = ((names[place], 1 if is_tiled else times), ("t", length if is_tiled else 1))
+    written = [axis_index(name) for name in names]
+    written[place] = Affine(terms)
+    shape = (*shape_of(tensor)[:place], length * times, *shape_of(tensor)[place + 1 :])
+    result = checked_result(output, shape, "repetition")
+    dims = {**dict(zip(names, shape_of(tensor), strict=True)), "t": times}
+    operands = [Operand("input", tensor, _each(names)), Operand("output", result, written)]
+    return Movement(dims=dims, operands=operands, purpose="repetition")
+
+
+def broadcast_to(input: TensorLike, output: TensorLike, *, purpose: str = "repetition") -> Movement:
+    """A tensor stretched to another shape, aligned at the last axes.
+
+    Raises:
+        ShapeError: it does not stretch to that.
+
+    """
+    tensor, result = as_tensor(input), as_tensor(output)
+    names = axis_names(len(shape_of(result)))
+    read = broadcast_index(shape_of(tensor), shape_of(result), names)
+    return _moved(purpose, tensor, read, _each(names), shape_of(result), result, names)
+
+
+def copy(purpose: str, input: TensorLike, *, output: TensorLike | None = None) -> Movement:
+    """Every element to the same place of another tensor."""
+    tensor = as_tensor(input)
+    names = axis_names(len(shape_of(tensor)))
+    return _moved(purpose, tensor, _each(names), _each(names), shape_of(tensor), output, names)
+
+
+def fill(output: TensorLike, *, purpose: str = "filling") -> Movement:
+    """A tensor that is written, from nothing."""
+    result = as_tensor(output)
+    names = axis_names(len(shape_of(result)))
+    dims = zip(names, shape_of(result), strict=True)
+    return Movement(dims=dims, operands=[Operand("output", result, _each(names))], purpose=purpose)
+
+
+def read(input: TensorLike, *, purpose: str) -> Movement:
+    """A tensor that is read, such as a mask."""
+    tensor = as_tensor(input)
+    names = axis_names(len(shape_of(tensor)))
+    dims = zip(names, shape_of(tensor), strict=True)
+    return Movement(dims=dims, operands=[Operand("input", tensor, _each(names))], purpose=purpose)
+
+
+def rearrange(
+    purpose: str,
+    inputs: Sequence[TensorLike],
+    outputs: Sequence[TensorLike],
+    *,
+    weights: Sequence[TensorLike] = (),
+) -> Movement:
+    """Elements carried to places that no affine map states, such as a roll or a sort.
+
+    The dimensions span the first output, or the first input where there is none. Each element of
+    an input is read at most once.
+    """
+    sources = [as_tensor(tensor) for tensor in inputs]
+    held = [as_tensor(tensor) for tensor in weights]
+    results = [as_tensor(tensor) for tensor in outputs]
+    if not (results or sources or held):
+        message = f"{purpose!r} has no tensors; expected at least one"
+        raise ShapeError(message)
+    span = (results or sources or held)[0]
+    names = axis_names(len(shape_of(span)))
+    operands = [
+        *unmapped("input", sources),
+        *unmapped("weight", held),
+        *[Operand("output", tensor, _placed(tensor, span, names)) for tensor in results],
+    ]  # fmt: skip
+    dims = zip(names, shape_of(span), strict=True)
+    return Movement(dims=dims, operands=operands, purpose=purpose)
+
+
+def embedding(
+    indices: TensorLike,
+    table: TensorLike,
+    *,
+    table_role: Role = "weight",
+    axis: int = 0,
+    output: TensorLike | None = None,
+) -> Gather:
+    """A row of a table for every index.
+
+    Dimensions: `d0`, `d1` and so on for the axes of the result. The rows that are accessed are as
+    many as there are indices, up to the length of the table.
+
+    Args:
+        indices: any shape.
+        table: the table, whose `axis` the indices select from.
+        table_role: `input` where the table differs from example to example.
+        axis: the axis of the table.
+        output: the declared result; its shape is checked.
+
+    Raises:
+        ShapeError: the table has no such axis.
+
+    """
+    chosen, rows = as_tensor(indices), as_tensor(table)
+    place = own_axis(axis, len(shape_of(rows)))
+    shape = (*shape_of(rows)[:place], *shape_of(chosen), *shape_of(rows)[place + 1 :])
+    names = axis_names(len(shape))
+    result = checked_result(output, shape, "lookup")
+    before, after = names[:place], names[place + len(shape_of(chosen)) :]
+    picked = names[place : place + len(shape_of(chosen))]
+    operands = [
+        Operand("input", chosen, _each(picked)),
+        Operand(table_role, rows, (*_each(before), None, *_each(after))),
+        Operand("output", result, _each(names)),
+    ]
+    return Gather(dims=zip(names, shape, strict=True), operands=operands)
+
+
+def _placed(tensor: Tensor, span: Tensor, names: Sequence[str]) -> Index:
+    is_spanned = shape_of(tensor) == shape_of(span)
+    return _each(names) if is_spanned else (None,) * len(shape_of(tensor))
+
+
+def _each(names: Sequence[str]) -> Index:
+    return tuple([axis_index(name) for name in names])
+
+
+def _moved(  # noqa: PLR0917  # private, the parts of one operator
+    purpose: str, tensor: TensorLike, read: Index, written: Index, shape: Sequence[int],
+    output: TensorLike | None, names: Sequence[str],
+) -> Movement:  # fmt: skip
+    """One tensor to another; the dimensions are the axes that the written index names."""
+    result = checked_result(output, shape, purpose)
+    sizes: dict[str, int] = {}
+    for index, length in zip(written, shape_of(result), strict=True):
+        sizes |= dict.fromkeys(index.dims if index else (), length)
+    operands = [Operand("input", as_tensor(tensor), read), Operand("output", result, written)]
+    dims = [(name, sizes[name]) for name in names if name in sizes]
+    return Movement(dims=dims, operands=operands, purpose=purpose)

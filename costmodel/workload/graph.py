@@ -1,0 +1,516 @@
+"""Workloads: operators that share tensors, in the order in which they run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from costmodel.errors import NetworkError, nearest
+from costmodel.numerics import NumericFormat
+from costmodel.sizes import Symbol
+from costmodel.tensor import Tensor, show_shape
+from costmodel.workload.operators import Operator, as_tensor
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        message = f"expected several names, such as ({given!r:.40},), found {given!r:.40}"
+        raise TypeError(message)
+    return tuple(given)
+
+
+@frozen
+class Node:
+    """An operator and the tensors that it accesses, one for each of its operands, in order.
+
+    `layer` is the layer that it comes from. A node that `folds_into` another is free on a device
+    that folds normalizations, and priced on one that does not.
+    """
+
+    name: str
+    operator: Operator
+    tensors: tuple[str, ...] = field(converter=_names)
+    layer: str = ""
+    folds_into: str | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors that it reads, in order."""
+        return self._with_role("input", "weight")
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The tensors that it writes, in order."""
+        return self._with_role("output")
+
+    def _with_role(self, *roles: str) -> tuple[str, ...]:
+        pairs = zip(self.operator.operands, self.tensors, strict=True)
+        return tuple([name for operand, name in pairs if operand.role in roles])
+
+    def __str__(self) -> str:
+        """Write the name, what it writes, and the operator with its tensors and indices."""
+        pairs = list(zip(self.operator.operands, self.tensors, strict=True))
+        shown = [(operand.role, f"{name}[{_indices(operand.index)}]") for operand, name in pairs]
+        read = ", ".join(text for role, text in shown if role != "output")
+        written = ", ".join(text for role, text in shown if role == "output")
+        dims = " ".join(f"{name}={size}" for name, size in self.operator.dims.items())
+        kind = type(self.operator).__name__.lower()
+        return f"{self.name}: {written or 'nothing'} = {kind}({read}) over {dims or 'one point'}"
+
+
+def _indices(index: Sequence[Any]) -> str:
+    return ", ".join("?" if one is None else str(one) for one in index)
+
+
+@frozen
+class View:
+    """A tensor seen in another shape or order, without work: it shares the memory of its source."""
+
+    name: str
+    source: str
+    target: str
+    kind: str = "reshape"
+    layer: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Its source."""
+        return (self.source,)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Its target."""
+        return (self.target,)
+
+    def __str__(self) -> str:
+        """Write what is seen as what."""
+        return f"{self.name}: {self.target} = {self.kind} of {self.source}"
+
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def _pairs(given: Mapping[str, str] | Iterable[tuple[str, str]]) -> Pairs:
+    pairs = given.items() if hasattr(given, "items") else given
+    return tuple([(str(one), str(other)) for one, other in pairs])
+
+
+@frozen(kw_only=True)
+class Loop:
+    """A workload that runs `steps` times, one step after the other.
+
+    Pairs name a tensor outside and one of the body:
+
+    - `fixed`: outside -> input of the body that is the same at every step,
+    - `varying`: outside -> input of the body that is one slice of it along axis `axis`,
+    - `carried`: outside -> input of the body that it starts as; `carries` says which output of
+      the body becomes it at the next step,
+    - `collected`: output of the body -> outside, all steps stacked along axis `axis`,
+    - `last`: output of the body -> outside, after the last step.
+    """
+
+    name: str
+    body: Workload
+    steps: int
+    fixed: Pairs = field(default=(), converter=_pairs)
+    varying: Pairs = field(default=(), converter=_pairs)
+    carried: Pairs = field(default=(), converter=_pairs)
+    carries: Pairs = field(default=(), converter=_pairs)
+    collected: Pairs = field(default=(), converter=_pairs)
+    last: Pairs = field(default=(), converter=_pairs)
+    axis: int = 1
+    layer: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors outside that it reads."""
+        return tuple([outside for outside, _ in (*self.fixed, *self.varying, *self.carried)])
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The tensors outside that it writes."""
+        return tuple([outside for _, outside in (*self.collected, *self.last)])
+
+    def __str__(self) -> str:
+        """Write how often which body runs."""
+        return f"{self.name}: {', '.join(self.writes)} = {self.steps} x {{{self.body.name}}}"
+
+
+def _alternatives(given: Iterable[Workload]) -> tuple[Workload, ...]:
+    return tuple(given)
+
+
+@frozen(kw_only=True)
+class Branch:
+    """Workloads of which one runs; which one, data decides.
+
+    All of them have the inputs and outputs of the same names, which are those outside.
+    """
+
+    name: str
+    alternatives: tuple[Workload, ...] = field(converter=_alternatives)
+    layer: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tensors that any of them reads."""
+        return tuple(dict.fromkeys(name for one in self.alternatives for name in one.sources))
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The tensors that each of them writes."""
+        return self.alternatives[0].outputs if self.alternatives else ()
+
+    def __str__(self) -> str:
+        """Write which workloads may run."""
+        shown = " | ".join(f"{{{one.name}}}" for one in self.alternatives)
+        return f"{self.name}: {', '.join(self.writes)} = one of {shown}"
+
+
+Step: TypeAlias = Node | View | Loop | Branch
+"""What a workload is made of."""
+
+
+def _tensors(given: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    return MappingProxyType({name: as_tensor(tensor) for name, tensor in given.items()})
+
+
+def _items(mapping: Mapping[str, Tensor]) -> frozenset[tuple[str, Tensor]]:
+    return frozenset(mapping.items())
+
+
+def _steps(given: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(given)
+
+
+@frozen
+class Workload:
+    """Steps in the order in which they run, and the tensors that they share.
+
+    Args:
+        name: what it is called.
+        tensors: every tensor by its identity, with all axes; the batch may be a `Symbol`.
+        steps: nodes, views, loops and branches; each reads what is there before it.
+        inputs: the tensors that arrive with every inference.
+        outputs: the tensors that leave it.
+        weights: the tensors that stay on the device.
+
+    Raises:
+        NetworkError: a tensor is unknown, read before it is written, or written twice, or does
+            not have the shape of the operand that accesses it.
+
+    """
+
+    name: str
+    tensors: Mapping[str, Tensor] = field(converter=_tensors, eq=_items)
+    steps: tuple[Step, ...] = field(converter=_steps)
+    inputs: tuple[str, ...] = field(default=(), converter=_names)
+    outputs: tuple[str, ...] = field(default=(), converter=_names)
+    weights: tuple[str, ...] = field(default=(), converter=_names)
+
+    def __attrs_post_init__(self) -> None:
+        """Check that every step reads what is there, and writes what is not."""
+        for name in (*self.sources, *self.outputs):
+            self._check_known(name, "the workload")
+        names = [step.name for step in self.steps]
+        if len(set(names)) < len(names):
+            message = f"workload {self.name!r} has two steps called {max(names, key=names.count)!r}"
+            raise NetworkError(message)
+        there = set(self.sources)
+        for step in self.steps:
+            for name in (*step.reads, *step.writes):
+                self._check_known(name, f"step {step.name!r}")
+            missing = [name for name in step.reads if name not in there]
+            if missing:
+                message = f"step {step.name!r} reads {missing[0]!r} before anything writes it"
+                raise NetworkError(message)
+            self._check_step(step, there)
+            there.update(step.writes)
+        missing = [name for name in self.outputs if name not in there]
+        if missing:
+            message = f"workload {self.name!r} gives {missing[0]!r}, which nothing writes"
+            raise NetworkError(message)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is there before the first step: inputs and weights."""
+        return (*self.inputs, *self.weights)
+
+    def __iter__(self) -> Iterator[Step]:
+        """The steps, in the order in which they run."""
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def step(self, name: str) -> Step:
+        """The step called `name`.
+
+        Raises:
+            NetworkError: there is none.
+
+        """
+        for step in self.steps:
+            if step.name == name:
+                return step
+        near = nearest(name, [step.name for step in self.steps])
+        hint = f"; nearest: {near!r}" if near else ""
+        message = f"workload {self.name!r} has no step {name!r:.80}{hint}"
+        raise NetworkError(message)
+
+    @property
+    def nodes(self) -> Iterator[tuple[Node, int]]:
+        """Every node, those of loops and branches included, and how often it runs.
+
+        Of a branch, each alternative is among them.
+        """
+        for step in self.steps:
+            match step:
+                case Node():
+                    yield step, 1
+                case Loop():
+                    for node, times in step.body.nodes:
+                        yield node, times * step.steps
+                case Branch():
+                    for alternative in step.alternatives:
+                        yield from alternative.nodes
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, each loop as often as it runs.
+
+        Raises:
+            NetworkError: a symbol is not bound.
+
+        """
+        self._check_bound("the multiply-accumulates")
+        return sum([times * node.operator.macs for node, times in self.nodes])
+
+    @property
+    def operations(self) -> Mapping[str, int]:
+        """Arithmetic operations by type, each loop as often as it runs.
+
+        Raises:
+            NetworkError: a symbol is not bound.
+
+        """
+        self._check_bound("the operations")
+        counts: dict[str, int] = {}
+        for node, times in self.nodes:
+            for name, count in node.operator.operations.items():
+                counts[name] = counts.get(name, 0) + times * count
+        return counts
+
+    @property
+    def weight_count(self) -> int:
+        """Elements of all weights, each tensor once however many steps read it."""
+        return sum([self.tensors[name].size for name in dict.fromkeys(self.weights)])
+
+    # -------------------------------------------------------------- other workloads
+
+    def bind(self, **sizes: int) -> Workload:
+        """The same workload with symbols bound: `workload.bind(batch=8)`.
+
+        Raises:
+            NetworkError: there is no such symbol.
+
+        """
+        known = self.symbols
+        for name in sizes:
+            if name not in known:
+                found = ", ".join(sorted(known)) or "none"
+                message = f"workload {self.name!r} has no symbol {name!r:.40}; known: {found}"
+                raise NetworkError(message)
+        return self._changed(lambda size: size.bound(sizes))
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names of the symbols in it."""
+        shapes = [tensor.shape for tensor in self.tensors.values()]
+        return frozenset([one.name for shape in shapes for one in shape if isinstance(one, Symbol)])
+
+    def part(self, names: Iterable[str]) -> Workload:
+        """The steps of these names alone: what they read from others becomes an input.
+
+        Its outputs are what other steps, or the outside, read.
+
+        Raises:
+            NetworkError: there is no such step.
+
+        """
+        chosen = {self.step(name).name for name in names}
+        steps = [step for step in self.steps if step.name in chosen]
+        others = [step for step in self.steps if step.name not in chosen]
+        written = {name for step in steps for name in step.writes}
+        read = dict.fromkeys(name for step in steps for name in step.reads)
+        asked = {name for step in others for name in step.reads} | set(self.outputs)
+        weights = [name for name in self.weights if name in read]
+        inputs = [name for name in read if name not in written and name not in weights]
+        used = {*read, *written}
+        return Workload(
+            self.name,
+            {name: tensor for name, tensor in self.tensors.items() if name in used},
+            steps,
+            inputs,
+            [name for name in self.tensors if name in written & asked],
+            weights,
+        )
+
+    def _changed(self, change: Callable[[Symbol], int]) -> Workload:
+        def size(one: Any) -> Any:
+            return change(one) if isinstance(one, Symbol) else one
+
+        def tensor(one: Tensor) -> Tensor:
+            return Tensor([size(length) for length in one.shape], one.format)
+
+        def step(one: Step) -> Step:
+            match one:
+                case Node():
+                    return evolve(one, operator=one.operator.bound(size))
+                case Loop():
+                    return evolve(one, body=one.body._changed(change), steps=size(one.steps))  # noqa: SLF001  # its own class
+                case Branch():
+                    changed = [each._changed(change) for each in one.alternatives]  # noqa: SLF001  # its own class
+                    return evolve(one, alternatives=changed)
+            return one
+
+        tensors = {name: tensor(one) for name, one in self.tensors.items()}
+        return evolve(self, tensors=tensors, steps=[step(one) for one in self.steps])
+
+    # -------------------------------------------------------------- memory
+
+    def storage(self, name: str) -> str:
+        """The tensor whose memory holds this one: its own, or what it is a view of."""
+        sources = {step.target: step.source for step in self.steps if isinstance(step, View)}
+        while name in sources:
+            name = sources[name]
+        return name
+
+    @property
+    def liveness(self) -> Mapping[str, tuple[int, int]]:
+        """First and last step that needs each tensor in memory, weights left out.
+
+        Inputs are there from step 0 on, outputs to the last step. A view needs the memory of what
+        it is a view of.
+        """
+        storage = {name: self.storage(name) for name in self.tensors}
+        spans: dict[str, tuple[int, int]] = dict.fromkeys(self.inputs, (0, 0))
+        for place, step in enumerate(self.steps):
+            for name in (*step.reads, *step.writes):
+                held = storage[name]
+                if held not in self.weights:
+                    first, _ = spans.get(held, (place, place))
+                    spans[held] = (first, place)
+        end = max(len(self.steps) - 1, 0)
+        for name in self.outputs:
+            held = storage[name]
+            if held in spans:
+                spans[held] = (spans[held][0], end)
+        return spans
+
+    def live_bits(self, default: NumericFormat) -> list[int]:
+        """Bits of all live tensors at every step; what declares no format is in `default`.
+
+        Raises:
+            NetworkError: a symbol is not bound.
+
+        """
+        self._check_bound("the live tensors")
+        bits = [0] * max(len(self.steps), 1)
+        for name, (first, last) in self.liveness.items():
+            tensor = self.tensors[name]
+            size = tensor.size * (tensor.format or default).bits
+            for place in range(first, last + 1):
+                bits[place] += size
+        return bits
+
+    def __str__(self) -> str:
+        """Write a line for each step, with its tensors and their indices."""
+        shown = [f"workload {self.name}"]
+        for title, names in (("inputs", self.inputs), ("weights", self.weights)):
+            listed = ", ".join(f"{name} ({show_shape(self.tensors[name].shape)})" for name in names)
+            shown.append(f"{title}: {listed or 'none'}")
+        shown += [f"  {line}" for step in self.steps for line in _lines(step)]
+        return "\n".join([*shown, f"outputs: {', '.join(self.outputs) or 'none'}"])
+
+    def _check_bound(self, what: str) -> None:
+        if self.symbols:
+            names = ", ".join(sorted(self.symbols))
+            message = (
+                f"{what} of workload {self.name!r} depend on {names}; "
+                f"bind it first, such as workload.bind({names.partition(',')[0]}=1)"
+            )
+            raise NetworkError(message)
+
+    def _check_known(self, name: str, who: str) -> None:
+        if name not in self.tensors:
+            near = nearest(name, self.tensors)
+            hint = f"; nearest: {near!r}" if near else ""
+            message = f"{who} names tensor {name!r:.80}, which workload {self.name!r} lacks{hint}"
+            raise NetworkError(message)
+
+    def _check_step(self, step: Step, there: set[str]) -> None:
+        written = [name for name in step.writes if name in there and name not in step.reads]
+        if written:
+            message = f"step {step.name!r} writes {written[0]!r}, which is written before"
+            raise NetworkError(message)
+        if isinstance(step, Node):
+            self._check_node(step)
+        elif isinstance(step, View):
+            self._check_view(step)
+        elif isinstance(step, Loop):
+            self._check_loop(step)
+
+    def _check_node(self, node: Node) -> None:
+        operands = node.operator.operands
+        if len(operands) != len(node.tensors):
+            message = (
+                f"node {node.name!r} names {len(node.tensors)} tensors for "
+                f"{len(operands)} operands; expected one for each"
+            )
+            raise NetworkError(message)
+        for operand, name in zip(operands, node.tensors, strict=True):
+            tensor = self.tensors[name]
+            if tensor.shape != operand.shape:
+                message = (
+                    f"node {node.name!r} accesses {name!r} of {show_shape(tensor.shape)} "
+                    f"as {operand} of {show_shape(operand.shape)}"
+                )
+                raise NetworkError(message)
+
+    def _check_view(self, view: View) -> None:
+        before, after = self.tensors[view.source], self.tensors[view.target]
+        if view.kind == "reshape" and math.prod(before.shape) != math.prod(after.shape):  # type: ignore[arg-type]  # bound
+            message = (
+                f"view {view.name!r} sees {show_shape(before.shape)} as {show_shape(after.shape)}, "
+                "which has another number of elements"
+            )
+            raise NetworkError(message)
+
+    def _check_loop(self, loop: Loop) -> None:
+        body = loop.body
+        taken = {inside for _, inside in (*loop.fixed, *loop.varying, *loop.carried)}
+        missing = [name for name in body.sources if name not in taken]
+        if missing:
+            message = f"loop {loop.name!r} gives its body no {missing[0]!r}"
+            raise NetworkError(message)
+        given = {inside for inside, _ in (*loop.collected, *loop.last, *loop.carries)}
+        unknown = [name for name in given if name not in body.outputs]
+        if unknown:
+            message = f"loop {loop.name!r} takes {unknown[0]!r}, which its body does not give"
+            raise NetworkError(message)
+
+
+_INDENT: Final = "    "
+
+
+def _lines(step: Step) -> Iterator[str]:
+    yield str(step)
+    bodies = (step.body,) if isinstance(step, Loop) else getattr(step, "alternatives", ())
+    for body in bodies:
+        for line in str(body).splitlines():
+            yield f"{_INDENT}{line}"

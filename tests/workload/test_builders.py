@@ -1,0 +1,144 @@
+"""Every builder: its loop nest computes what NumPy does, and its counts are those of the nest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builder_cases import CASES, Case
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loop_nest import check_counts, executed
+
+from costmodel.workload import builders
+from costmodel.workload.operators import Gather, Operator
+
+MOST_POINTS = 20_000
+"""Points of a nest that plain Python walks in reasonable time."""
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.data())
+@settings(max_examples=2 * settings.default.max_examples)  # of the profile
+def test_the_loop_nest_of_a_builder_computes_what_numpy_does(
+    name: str, data: st.DataObject
+) -> None:
+    case: Case = data.draw(CASES[name]())
+    made = executed(case.operator, *case.arrays)
+    assert len(made) == len(case.expected)
+    for array, expected in zip(made, case.expected, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-12, atol=1e-12)
+        assert array.shape == np.shape(expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.data())
+def test_the_counts_of_an_operator_are_those_of_its_loop_nest(
+    name: str, data: st.DataObject
+) -> None:
+    operator = data.draw(CASES[name]()).operator
+    if operator.points <= MOST_POINTS:
+        check_counts(operator)
+
+
+@given(data=st.data())
+def test_an_embedding_reads_a_row_for_every_index_up_to_the_length_of_the_table(
+    data: st.DataObject,
+) -> None:
+    case = data.draw(CASES["embedding"]())
+    assert isinstance(case.operator, Gather)
+    indices, table = case.operator.inputs[0], case.operator.weights[0]
+    rows = table.shape[table.index.index(None)]
+    found = case.operator.accesses(table)
+    row = table.size // rows
+    assert found.points == case.operator.points
+    assert found.elements == row * min(rows, indices.size)
+    assert found.meeting == indices.size
+
+
+# ------------------------------------------------------------------ stated examples
+
+
+def test_the_dimensions_and_maps_of_a_grouped_strided_convolution() -> None:
+    operator = builders.conv(
+        (8, 16, 56, 56), (64, 4, 3, 3), stride=(2, 2), padding=(1, 1), groups=4
+    )
+    assert operator.dims == {"n": 8, "g": 4, "k": 16, "c": 4, "p": 28, "q": 28, "r": 3, "s": 3}
+    assert [str(item) for item in operator.operands] == [
+        "input[n, 4g + c, 2p + r - 1, 2q + s - 1]",
+        "weight[16g + k, c, r, s]",
+        "output[n, 16g + k, p, q]",
+    ]
+    assert operator.reduction_dims == ("c", "r", "s")
+    assert operator.reduction_size == 4 * 3 * 3
+    assert operator.macs == 8 * 64 * 4 * 28 * 28 * 9
+
+
+def test_a_convolution_reads_padding_without_traffic() -> None:
+    operator = builders.conv((1, 1, 4), (1, 1, 3), padding=1)
+    image = operator.accesses(operator.inputs[0])
+    assert operator.macs == 12
+    assert (image.points, image.elements, image.meeting) == (10, 4, 3)
+
+
+def test_a_transposed_convolution_scatters() -> None:
+    operator = builders.conv_transpose((1, 1, 4), (1, 1, 3), stride=2)
+    assert str(operator.outputs[0]) == "output[n, k, 2p + r]"
+    assert operator.macs == 12
+    assert operator.reduction_size == 2  # neighbouring windows overlap in one element
+
+
+def test_a_stride_that_leaves_elements_out_reads_fewer_of_them() -> None:
+    operator = builders.conv((1, 1, 9), (1, 1, 1), stride=3)
+    assert operator.accesses(operator.inputs[0]).elements == 3
+
+
+def test_a_depthwise_convolution_is_told_from_a_full_one() -> None:
+    full = builders.conv((1, 8, 5), (8, 8, 3))
+    depthwise = builders.conv((1, 8, 5), (8, 1, 3), groups=8)
+    assert full.macs == 8 * depthwise.macs
+    assert depthwise.dims["c"] == 1
+    assert depthwise.reuse(depthwise.inputs[0]) < full.reuse(full.inputs[0])
+
+
+def test_a_window_that_begins_beyond_the_image_is_left_out() -> None:
+    # As in PyTorch and ONNX: three windows would begin at 0, 3 and 6, of an axis of 5.
+    assert builders.pool("max", (1, 1, 5), 1, stride=3, ceil=True).dims["p"] == 2
+    assert builders.pool("max", (1, 1, 5), 2, stride=2, ceil=True).dims["p"] == 3
+
+
+@pytest.mark.parametrize("layout", ["NC*", "N*C"])
+def test_four_spatial_axes_have_numbered_dimensions(layout: str) -> None:
+    shape = (1, 1, 2, 2, 2, 2) if layout == "NC*" else (1, 2, 2, 2, 2, 1)
+    operator = builders.conv(shape, (1, 1, 1, 1, 1, 2), input_layout=layout)
+    assert list(operator.dims)[3:] == [f"{name}{axis}" for name in "pr" for axis in range(4)]
+
+
+def test_a_declared_result_keeps_its_format() -> None:
+    from costmodel import Tensor  # noqa: PLC0415  # one test needs it
+
+    declared = Tensor((2, 4), "int8")
+    operator = builders.matmul((2, 3), (3, 4), output=declared)
+    assert operator.outputs[0].tensor == declared
+
+
+def test_what_no_map_states_is_read_once_at_most() -> None:
+    operator = builders.rearrange("sort", [(4, 3)], [(4, 3), (2,)], weights=[(5,)])
+    source, held, first, second = operator.operands
+    assert operator.accesses(source).elements == 12
+    assert operator.accesses(held).elements == 5
+    assert operator.accesses(first).elements == 12
+    assert operator.accesses(second).elements == 2
+
+
+@pytest.mark.parametrize(
+    ("operator", "read", "written"),
+    [
+        (builders.fill((2, 3)), 0, 6),
+        (builders.read((2, 3), purpose="mask"), 6, 0),
+        (builders.copy("copy", (2, 3)), 6, 6),
+    ],
+    ids=str,
+)
+def test_one_sided_movements_read_or_write(operator: Operator, read: int, written: int) -> None:
+    assert sum(operator.accesses(item).elements for item in operator.inputs) == read
+    assert sum(operator.accesses(item).elements for item in operator.outputs) == written
