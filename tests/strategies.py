@@ -361,5 +361,8 @@ KERAS: Final = (
 )
 """Recipes for the layers of Keras that have a rule, simplest first."""
 
+WITHOUT_TIME: Final = tuple(recipe for recipe in KERAS if "TimeDistributed" not in recipe.kind)
+"""The recipes for layers that have no time axis of their own: any number of timesteps is allowed."""
+
 UNKNOWN: Final = Recipe("acme.Octave", ANY_RANK)
 """A recipe for a layer that no rule knows."""

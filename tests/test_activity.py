@@ -14,7 +14,7 @@ from worlds import CATALOGUE
 import costmodel
 from costmodel import Convention, Input, Network, Scenario, Tensor, estimate
 from costmodel.errors import ScenarioError
-from costmodel.workload.operators import Elementwise, Movement
+from costmodel.workload.builders import elementwise, rearrange
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers.basic import Dense
 from costmodel_keras.layers.merging import Concatenate, Merge
@@ -29,7 +29,7 @@ def dense(name: str, size: int, units: int) -> Dense:
 def passing(name: str, *sizes: int, work: Any = None) -> Any:
     """A layer that carries its inputs on unchanged."""
     inputs = tuple(Tensor((size,)) for size in sizes)
-    moved = [Movement(inputs=inputs, outputs=[(sum(sizes),)], purpose="reshape")]
+    moved = [rearrange("reshape", inputs, [Tensor((sum(sizes),))])]
     return costmodel.OperatorLayer(
         name, "operators", inputs, work=work or moved, results=((sum(sizes),),)
     )
@@ -118,9 +118,8 @@ def test_a_stretched_input_sends_each_of_its_own_spikes_once() -> None:
 
 def test_a_tensor_made_within_a_layer_takes_the_mean_over_the_inputs_of_its_layer() -> None:
     inputs = (Tensor((1,)), Tensor((3,)))
-    within = Elementwise(inputs=[(5,)], outputs=[(5,)], function="affine")
-    second = Elementwise(inputs=[(3,)], outputs=[(3,)], function="affine")
-    unnamed = Elementwise(outputs=[(2,)], function="affine")
+    within, second = elementwise("affine", (5,)), elementwise("affine", (3,))
+    unnamed = elementwise("affine", output=(2,))
     layer = costmodel.OperatorLayer("both", "operators", inputs, work=[second, within, unnamed])
     network = Network(
         "net",

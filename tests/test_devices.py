@@ -55,7 +55,7 @@ from costmodel.errors import (
     UnknownNameError,
 )
 from costmodel.sizes import always
-from costmodel.workload.builders import read
+from costmodel.workload.builders import embedding, read
 
 
 def number(value: float = 2.0, **more: Any) -> Parameter:
@@ -282,7 +282,7 @@ TOY = Toy("toy", energy_per_element=PRICE)
 STERN = Stern("stern", energy_per_element=PRICE)
 UPDATE = activation("relu", (3,))
 MOVE = transpose((3,), (0,))
-TABLE = Gather(inputs=[Tensor((3,))], outputs=[Tensor((3,))])
+TABLE = embedding((3,), (9,), output=(3,))
 
 
 def test_a_device_prices_by_the_rule_for_the_type_under_the_conditions_given() -> None:

@@ -46,6 +46,7 @@ from costmodel.errors import (
     UnpricedError,
 )
 from costmodel.layer import OperatorLayer
+from costmodel.workload.operators import unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +77,9 @@ def network(*layers: OperatorLayer) -> Network:
 
 
 PRICED = network(layer("one", update()))
-MIXED = network(layer("one", update()), layer("odd", Riddle(outputs=[Tensor((4,))])))
+MIXED = network(
+    layer("one", update()), layer("odd", Riddle(operands=unmapped("output", [Tensor((4,))])))
+)
 
 
 def on(*devices: Any, source: Any = PRICED, **options: Any) -> Any:

@@ -34,6 +34,7 @@ HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
 
 STAIR = [
     "errors",
+    "version",
     "sizes",
     "files",
     "units",

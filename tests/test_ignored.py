@@ -14,7 +14,6 @@ from worlds import CATALOGUE, EVERYTHING
 
 import costmodel
 from costmodel import (
-    Contraction,
     Device,
     Estimate,
     Network,
@@ -28,6 +27,7 @@ from costmodel import (
 from costmodel.devices import yes_or_no
 from costmodel.layer import Input
 from costmodel.scenario import CONDITIONS
+from costmodel.workload.builders import matmul
 
 INT8 = ("--default-format", "int8")
 IGNORED = "where no price depends on it"
@@ -41,10 +41,7 @@ def of(*devices: str | Device, source: Any = DENSE, **settings: Any) -> Estimate
 
 def quantised() -> Network:
     """A network that declares its formats."""
-    work = Contraction(
-        inputs=[Tensor((8,), "int8")], parameters=[Tensor((8, 4), "ternary")],
-        outputs=[Tensor((4,), "int32")], loops={"n": 4, "k": 8}, reduction=8,
-    )  # fmt: skip
+    work = matmul(Tensor((8,), "int8"), Tensor((8, 4), "ternary"), output=Tensor((4,), "int32"))
     dense = OperatorLayer("dense", "operators", [(8,)], work=[work])
     return Network("quantised", [Input("x", "input", shape=(8,)), dense], {"dense": ["x"]})
 

@@ -572,7 +572,7 @@ LENGTHS: Final = {
     "an equation": lambda one, other: one == other,
     "the larger": larger,
     "the smaller": smaller,
-    "loops": lambda one, other: Contraction(loops={"m": one, "k": other}, reduction=1),
+    "dimensions": lambda one, other: Contraction(dims={"m": one, "k": other}).macs,
     "a shape": lambda one, other: Tensor((one, other)).size,
 }
 
@@ -604,4 +604,4 @@ def test_variants_of_different_lengths_are_refused_with_both_lengths(
     first, second = (Tensor((Sizes([2] * count),)) for count in counts)
     small, large = sorted(counts)
     with pytest.raises(ValueError, match=f"found {small} and {large}"):
-        Variants(Movement(inputs=[first], outputs=[second], purpose="copy"))
+        Variants(rearrange("copy", [first], [second]))

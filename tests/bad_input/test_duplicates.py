@@ -16,6 +16,7 @@ from costmodel import Contraction, interchange
 from costmodel.catalogue import installed
 from costmodel.errors import DeviceFileError, ReadError
 from costmodel.files import json_values
+from costmodel.workload.builders import matmul
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ DENSE = (TESTS / "networks/dense.json").read_text()
 OWN = """{{"schema": "costmodel/network/1", "name": "n", "layers": [
     {{"name": "x", "kind": "keras.InputLayer", "settings": {{"shape": [64]}}}},
     {{"name": "w", "kind": "work", "rule": "operators", "inputs": [["x", 0]], "settings": {{
-        "work": [{{"type": "Contraction", "inputs": [[64]], "outputs": [[32]], {loops}}}]}}}}
+        "work": [{{"type": "Contraction", {dims}}}], "results": [[32]]}}}}
 ], "outputs": [["w", 0]]}}"""
 
 
@@ -89,12 +90,12 @@ def text_file(path: Path, content: str) -> Path:
     return path
 
 
-def network(loops: str) -> str:
-    return OWN.format(loops=loops)
+def network(dims: str) -> str:
+    return OWN.format(dims=dims)
 
 
-PAIRS = '"loops": [["m", 32], ["m", 64]], "reduction": 1'
-MAPPING = '"loops": {"m": 32, "m": 64}, "reduction": 1'
+PAIRS = '"dims": [["m", 32], ["m", 64]]'
+MAPPING = '"dims": {"m": 32, "m": 64}'
 VERSIONS = '{"keras_version": "3.5.0", "keras_version": "2.0"}'
 FORMS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "Keras JSON": ("a.json", lambda p: text_file(p, keras_twice()), "'class_name' stands twice"),
@@ -106,10 +107,10 @@ FORMS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "an HDF5 attribute": ("a.h5", lambda p: hdf5(p, keras_twice()), "'class_name' stands twice"),
     "a network file": (
         "a.json", lambda p: text_file(p, network(MAPPING)),
-        "'m' stands twice in layers[1].settings.work[0].loops",
+        "'m' stands twice in layers[1].settings.work[0].dims",
     ),
-    "loops as pairs": (
-        "a.json", lambda p: text_file(p, network(PAIRS)), "a loop name stands twice",
+    "dimensions as pairs": (
+        "a.json", lambda p: text_file(p, network(PAIRS)), "dimension 'm' is given twice",
     ),
 }  # fmt: skip
 
@@ -124,7 +125,7 @@ def test_every_json_form_refuses_a_key_twice(form: str, tmp_path: Path) -> None:
 
 def test_the_same_forms_without_the_second_key_are_read() -> None:
     assert costmodel.read(DENSE).macs > 0
-    good = network('"loops": {"m": 32, "k": 64}, "reduction": 64')
+    good = network('"dims": {"m": 32, "k": 64}')
     assert costmodel.read(good).macs == 2048
 
 
@@ -149,20 +150,19 @@ def test_a_written_mapping_refuses_a_key_twice() -> None:
         decoder.value(written, "here")
 
 
-LOOPS: dict[str, Any] = {
+DIMS: dict[str, Any] = {
     "pairs": [("m", 4), ("k", 8), ("m", 2)],
     "the same pair": [("m", 4), ("m", 4)],
 }
 
 
-@pytest.mark.parametrize("case", LOOPS)
-def test_a_contraction_refuses_loops_of_one_name(case: str) -> None:
-    with pytest.raises(ValueError, match="a loop name stands twice in a contraction: m, "):
-        Contraction(loops=LOOPS[case], reduction=1, inputs=[(4,)], outputs=[(4,)])
+@pytest.mark.parametrize("case", DIMS)
+def test_an_operator_refuses_dimensions_of_one_name(case: str) -> None:
+    with pytest.raises(ValueError, match="dimension 'm' is given twice"):
+        Contraction(dims=DIMS[case])
 
 
-def test_a_contraction_that_is_repeated_twice_has_loops_of_different_names() -> None:
-    one = Contraction(loops={"m": 4}, reduction=1, inputs=[(4,)], outputs=[(4,)])
-    often = one.repeated(3).repeated(5)
-    assert often.loops == (("repeat_2", 5), ("repeat", 3), ("m", 4))
+def test_an_operator_that_is_repeated_twice_has_dimensions_of_different_names() -> None:
+    often = matmul((4,), (4,)).repeated(3).repeated(5)
+    assert often.dims == {"repeat1": 5, "repeat": 3, "k": 4}
     assert often.macs == 60

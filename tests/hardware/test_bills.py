@@ -38,7 +38,7 @@ def test_a_network_has_a_full_bill_at_8_bits(name: str) -> None:
         -(-tensor.size * 8 // 64)
         for layer in found.lowered
         for operator in layer.operators
-        for tensor in operator.parameters
+        for tensor in operator.weights
     ]
     dram = CATALOGUE.device(CHIP).energy_per_dram_access.value
     assert weights >= sum(accesses) * dram

@@ -11,8 +11,9 @@ from figures import near
 from worlds import CATALOGUE, SHIPPED
 
 import costmodel
-from costmodel import Contraction, Network, OperatorLayer, Parameter
+from costmodel import Network, OperatorLayer, Parameter
 from costmodel.layer import Input
+from costmodel.workload.builders import matmul
 
 NETWORKS = Path(__file__).parents[1] / "networks"
 
@@ -41,10 +42,7 @@ def keyword_spotter() -> Network:
     layers: list[costmodel.Layer] = [Input("x", "input", shape=KEYWORD_SPOTTER[:1])]
     edges = {}
     for index, (inputs, outputs) in enumerate(pairwise(KEYWORD_SPOTTER)):
-        work = Contraction(
-            inputs=[(inputs,)], outputs=[(outputs,)], parameters=[(inputs, outputs)],
-            loops={"outputs": outputs, "inputs": inputs}, reduction=inputs,
-        )  # fmt: skip
+        work = matmul((inputs,), (inputs, outputs))
         layers.append(OperatorLayer(f"dense_{index}", "operators", [(inputs,)], work=[work]))
         edges[f"dense_{index}"] = [layers[-2].name]
     return Network("keyword spotter", layers, edges)  # type: ignore[arg-type]  # names stand for ports

@@ -105,7 +105,7 @@ def test_as_many_heads_of_keys_as_of_queries_is_attention_without_groups() -> No
         read_layer(keras.Model([query, value], layer(query, value))) for layer in (grouped, heads())
     ]
     assert arithmetic(pair[0]) == arithmetic(pair[1])
-    assert pair[0].parameters == pair[1].parameters
+    assert pair[0].weights == pair[1].weights
 
 
 # ------------------------------------------------------------------ embeddings in reverse

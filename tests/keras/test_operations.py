@@ -189,7 +189,7 @@ def one(shape: Any, call: Any) -> Any:
 def test_a_constant_of_a_function_takes_part_in_its_work_and_is_no_parameter() -> None:
     layer = one(LINE, lambda x: x + ONES((6,)))
     assert layer.parameter_count == 0
-    assert [tensor.shape for tensor in layer.operators()[0].parameters] == [(6,)]
+    assert [tensor.shape for tensor in layer.operators()[0].weights] == [(6,)]
     assert one(LINE, lambda x: x + 1.0).parameter_count == 0
 
 
@@ -197,7 +197,7 @@ def test_rows_of_a_constant_table_are_looked_up() -> None:
     layer = one((4,), lambda x: ops.take(ONES((9, 5)), x, axis=0))
     (operator,) = layer.operators()
     assert type(operator).__name__ == "Gather"
-    assert [tensor.size for tensor in operator.parameters] == [45]
+    assert [tensor.size for tensor in operator.weights] == [45]
     assert layer.parameter_count == 0
 
 

@@ -110,8 +110,9 @@ def test_a_declared_time_axis_costs_what_the_network_costs_once(name: str) -> No
 def test_a_declared_time_axis_counts_every_timestep_once() -> None:
     found = priced(distributed(), timesteps=STEPS, time_axis=0)
     assert found.macs == STEPS * 8 * 4
-    assert "connections 800 x firing rate 10 Hz x dt 0.001 s x timesteps 1 = 8" in found.explain(
-        "each", "loihi"
+    assert (
+        "connections 800 x source firing rate 10 Hz x dt 0.001 s x timesteps 1 = 8"
+        in found.explain("each", "loihi")
     )
 
 

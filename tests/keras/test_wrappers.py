@@ -63,7 +63,7 @@ def test_what_a_held_layer_declares_reaches_its_operators_and_its_holder(hold: A
     model = keras.Model(inputs, layers.Dense(2, name="after")(holder(inputs)))
     network = infer(read(model, catalogue=WORLD), Scenario())
     (work,) = network.layer("holder").operators()
-    assert work.parameters[0].format == KERNEL
+    assert work.weights[0].format == KERNEL
     assert network.layer("holder").outputs[0].format == RESULT
     assert network.layer("after").operators()[0].inputs[0].format == RESULT
 

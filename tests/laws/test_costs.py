@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, Sketch, networks, sketches
+from strategies import WITHOUT_TIME, UNKNOWN, Sketch, networks, sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
 from costmodel import Cost, Device, Network, Outcome, Scenario, lower, price
@@ -31,7 +31,7 @@ event_driven = pytest.mark.parametrize(
     "name", ["loihi", "loihi-silicon", "spinnaker", "spinnaker2"]
 )
 
-RECIPES = (*KERAS, UNKNOWN)
+RECIPES = (*WITHOUT_TIME, UNKNOWN)
 
 
 def bill_of(network: Network, device: Device, scenario: Scenario) -> Any:
@@ -87,7 +87,11 @@ def test_coverage_is_a_fraction_and_complete_only_if_nothing_is_unpriced(
 
 
 @every_chip
-@given(data=st.data(), sketch=sketches(rules=RULES, branching=False), scenario=scenarios())
+@given(
+    data=st.data(),
+    sketch=sketches(rules=RULES, recipes=WITHOUT_TIME, branching=False),
+    scenario=scenarios(),
+)
 def test_a_wider_layer_never_makes_a_network_cheaper(
     chip: st.SearchStrategy[Device], data: st.DataObject, sketch: Sketch, scenario: Scenario
 ) -> None:
@@ -101,14 +105,14 @@ def test_a_wider_layer_never_makes_a_network_cheaper(
 
 
 @event_driven
-@given(network=networks(RULES), scenario=scenarios(rates=st.just(0.0)))
+@given(network=networks(RULES, recipes=WITHOUT_TIME), scenario=scenarios(rates=st.just(0.0)))
 def test_no_spikes_cost_no_synaptic_energy(name: str, network: Network, scenario: Scenario) -> None:
     total = bill_of(network, CATALOGUE.device(name), scenario).total
     assert not any(by_component(total, SPIKE_DRIVEN))
 
 
 @event_driven
-@given(network=networks(RULES), scenario=scenarios())
+@given(network=networks(RULES, recipes=WITHOUT_TIME), scenario=scenarios())
 def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
     name: str, network: Network, scenario: Scenario
 ) -> None:
@@ -120,7 +124,7 @@ def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
 
 
 @every_chip
-@given(data=st.data(), network=networks(RULES), scenario=scenarios())
+@given(data=st.data(), network=networks(RULES, recipes=WITHOUT_TIME), scenario=scenarios())
 def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
     chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
 ) -> None:
@@ -136,6 +140,6 @@ def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
     np.testing.assert_allclose(counts @ prices, energies, rtol=1e-12, atol=0)
 
 
-@given(network=networks(RULES))
+@given(network=networks(RULES, recipes=WITHOUT_TIME))
 def test_folding_a_layer_away_loses_no_multiply_accumulate(network: Network) -> None:
     assert sum(layer.macs for layer in lower(network)) == network.macs

@@ -12,14 +12,14 @@ import pytest
 from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KERAS, UNKNOWN, Node, Sketch, networks, sketches
+from strategies import WITHOUT_TIME, UNKNOWN, Node, Sketch, networks, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
 from costmodel import Catalogue, Network, Scenario, estimate, lower, price, read
 from costmodel.testing.strategies import scenarios
 from costmodel.units import parse_quantity
 
-RECIPES = (*KERAS, UNKNOWN)
+RECIPES = (*WITHOUT_TIME, UNKNOWN)
 any_network = networks(RULES, recipes=RECIPES)
 
 
@@ -53,12 +53,12 @@ def test_the_order_of_the_plugins_changes_nothing(network: Network, scenario: Sc
     assert len(bills) == 1
 
 
-@given(sketch=sketches(rules=RULES))
+@given(sketch=sketches(rules=RULES, recipes=WITHOUT_TIME))
 def test_the_json_of_a_network_reads_as_the_network(sketch: Sketch) -> None:
     assert read(sketch.json(RULES), catalogue=CATALOGUE) == sketch.network(RULES)
 
 
-@given(sketch=sketches(rules=RULES), scenario=scenarios())
+@given(sketch=sketches(rules=RULES, recipes=WITHOUT_TIME), scenario=scenarios())
 def test_a_file_its_text_and_the_network_have_one_bill(
     tmp_path_factory: pytest.TempPathFactory, sketch: Sketch, scenario: Scenario
 ) -> None:

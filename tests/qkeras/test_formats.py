@@ -53,9 +53,9 @@ def test_the_tensor_between_two_convolutions_may_be_rounded() -> None:
 ], ids=lambda pool: pool["kind"])  # fmt: skip
 def test_a_mean_is_scaled_by_its_quantized_factor(pool: dict[str, Any]) -> None:
     (mean,) = operators((8, 8, 3), {**pool, "average_quantizer": "quantized_bits(6,0,1)"})
-    assert formats(mean.parameters) == [FixedPoint(6)]
+    assert formats(mean.weights) == [FixedPoint(6)]
     (plain,) = operators((8, 8, 3), pool)
-    assert plain.parameters == ()
+    assert plain.weights == ()
 
 
 RECURRENT = {
@@ -69,7 +69,7 @@ KINDS = ["QSimpleRNN", "QLSTM", "QGRU"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_in_a_quantized_cell_has_a_fixed_point(kind: str) -> None:
     work = operators((5, 4), {"kind": kind, **RECURRENT})
-    tensors = [tensor for each in work for tensor in (*each.inputs, *each.parameters)]
+    tensors = [tensor for each in work for tensor in (*each.inputs, *each.weights)]
     assert all(isinstance(found, FixedPoint) for found in formats(tensors))
     assert formats(work[1].inputs) == [FixedPoint(3)]
 
