@@ -351,8 +351,17 @@ class Operator:
         return evolve(self, dims=((name, times), *self._dims), operands=operands)
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
-        """The same work on tensors of other formats, in the order of the operands."""
-        pairs = zip(self.operands, tensors, strict=True)
+        """The same work on tensors of other formats, in the order of the operands.
+
+        Raises:
+            ValueError: there is not one tensor for each operand.
+
+        """
+        given = tuple(tensors)
+        if len(given) != len(self.operands):
+            message = f"{len(given)} tensors for {self}; expected {len(self.operands)}"
+            raise ValueError(message)
+        pairs = zip(self.operands, given, strict=True)
         return evolve(self, operands=[evolve(item, tensor=tensor) for item, tensor in pairs])
 
     def __str__(self) -> str:
