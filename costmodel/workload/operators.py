@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from attrs.validators import optional
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import as_size, larger, least, product
+from costmodel.sizes import as_size, larger, least, product, smaller
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
 
@@ -283,7 +283,9 @@ class Operator:
         (written, *_) = self.outputs
         if all(one is not None and one.is_plain for one in written.index):
             kept = set(written.dims)
-            return product([size for name, size in self._dims if name not in kept])
+            summed = product([size for name, size in self._dims if name not in kept])
+            elements = product([size for name, size in self._dims if name in kept])
+            return summed * smaller(elements, 1)  # no element is met where a dimension is empty
         return self.accesses(written).meeting
 
     @property
