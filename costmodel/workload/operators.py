@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from attrs.validators import optional
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import as_size, larger, least, product
+from costmodel.sizes import as_size, larger, least, product, smaller
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
 
@@ -283,7 +283,9 @@ class Operator:
         (written, *_) = self.outputs
         if all(one is not None and one.is_plain for one in written.index):
             kept = set(written.dims)
-            return product([size for name, size in self._dims if name not in kept])
+            summed = product([size for name, size in self._dims if name not in kept])
+            elements = product([size for name, size in self._dims if name in kept])
+            return summed * smaller(elements, 1)  # no element is met where a dimension is empty
         return self.accesses(written).meeting
 
     @property
@@ -364,8 +366,17 @@ class Operator:
         return evolve(self, dims=dims, operands=operands)
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
-        """The same work on tensors of other formats, in the order of the operands."""
-        pairs = zip(self.operands, tensors, strict=True)
+        """The same work on tensors of other formats, in the order of the operands.
+
+        Raises:
+            ValueError: there is not one tensor for each operand.
+
+        """
+        given = tuple(tensors)
+        if len(given) != len(self.operands):
+            message = f"{len(given)} tensors for {self}; expected {len(self.operands)}"
+            raise ValueError(message)
+        pairs = zip(self.operands, given, strict=True)
         return evolve(self, operands=[evolve(item, tensor=tensor) for item, tensor in pairs])
 
     def __str__(self) -> str:

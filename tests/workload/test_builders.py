@@ -104,6 +104,8 @@ def test_a_window_that_begins_beyond_the_image_is_left_out() -> None:
     # As in PyTorch and ONNX: three windows would begin at 0, 3 and 6, of an axis of 5.
     assert builders.pool("max", (1, 1, 5), 1, stride=3, ceil=True).dims["p"] == 2
     assert builders.pool("max", (1, 1, 5), 2, stride=2, ceil=True).dims["p"] == 3
+    # One that fits into the padding stays, as it does without `ceil`.
+    assert builders.pool("max", (1, 1, 1), 1, padding=1, ceil=True).dims["p"] == 3
 
 
 @pytest.mark.parametrize("layout", ["NC*", "N*C"])

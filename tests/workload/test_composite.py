@@ -189,7 +189,7 @@ def executed_attention(operator: Attention, *arrays: Array) -> Array:
     query, key, value, *weights = arrays
     steps = list(operator.decompose())
     for _ in operator.query_steps:
-        query = run(steps.pop(0), query, multiply=lambda seen: seen / 2)
+        query = run(steps.pop(0), query, np.array(0.5))
     scores = run(steps.pop(0), key, query)
     for _ in operator.score_steps:
         scores = run(steps.pop(0), scores, *weights)

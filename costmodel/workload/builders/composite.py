@@ -218,6 +218,7 @@ def _check_attention(
         "features of queries and keys differ": query["d"] != key["d"],
         "keys and values differ in their positions": key["m"] != value["m"],
         "keys and values differ in their heads": key.get("h") != value.get("h"),
+        "keys and values differ in what attends apart": key.get("b") != value.get("b"),
         "queries and keys differ in what attends apart": query.get("b") != key.get("b"),
         "heads of queries are not a multiple of those of keys": (
             (query.get("h") or 1) % (key.get("h") or 1) != 0

@@ -430,7 +430,8 @@ def _windows(
         if always(room >= 0):
             places = room // step + 1
             if ceil:
-                places = smaller(-(-room // step) + 1, -(-(length + before) // step))
+                begun = -(-(length + before) // step)
+                places = larger(places, smaller(-(-room // step) + 1, begun))
         else:
             message = (
                 f"a window of {(size - 1) * gap + 1} does not fit into an axis of {length} "
