@@ -362,7 +362,7 @@ KERAS: Final = (
 """Recipes for the layers of Keras that have a rule, simplest first."""
 
 WITHOUT_TIME: Final = tuple(recipe for recipe in KERAS if "TimeDistributed" not in recipe.kind)
-"""The recipes for layers that have no time axis of their own: any number of timesteps is allowed."""
+"""The recipes for layers without a time axis of their own, which any number of timesteps fits."""
 
 UNKNOWN: Final = Recipe("acme.Octave", ANY_RANK)
 """A recipe for a layer that no rule knows."""

@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import WITHOUT_TIME, UNKNOWN, Sketch, networks, sketches
+from strategies import UNKNOWN, WITHOUT_TIME, Sketch, networks, sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
 from costmodel import Cost, Device, Network, Outcome, Scenario, lower, price

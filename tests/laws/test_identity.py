@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import WITHOUT_TIME, UNKNOWN, Node, Sketch, networks, sketches
+from strategies import UNKNOWN, WITHOUT_TIME, Node, Sketch, networks, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
 from costmodel import Catalogue, Network, Scenario, estimate, lower, price, read
