@@ -284,9 +284,9 @@ MISTAKES = {
         with_layer(settings={"work": [{"type": "Activation", "function": 3}]}),
         "work[0].function: expected a text, found 3",
     ),
-    "sizes without names": (with_work(dims=[64]), 'expected pairs such as [["m", 1]'),
-    "a size of three": (with_work(dims=[["m", 1, 2]]), 'expected pairs such as [["m", 1]'),
-    "sizes that are texts": (with_work(dims={"m": "1"}), 'expected pairs such as [["m", 1]'),
+    "sizes without names": (with_work(dims=[64]), 'expected sizes by name, such as {"m": 1'),
+    "a size of three": (with_work(dims=[["m", 1, 2]]), 'expected sizes by name, such as {"m": 1'),
+    "sizes that are texts": (with_work(dims={"m": "1"}), 'expected sizes by name, such as {"m": 1'),
     "operands that are one shape": (with_work(operands=[4]), "work[0].operands"),
     "an operand without a role": (
         with_work(operands=[{"type": "Operand", "tensor": [4], "index": ["k"]}]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -104,7 +105,8 @@ class LayerContract(Contract):
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
             operators = _operators(layer)
-            made = [operand.tensor for operator in operators for operand in operator.outputs]
+            steps = [*operators, *itertools.chain(*(one.decompose() for one in operators))]
+            made = [operand.tensor for operator in steps for operand in operator.outputs]
             sizes = {size for tensor in made for size in _slices(tensor)}
             for tensor in layer.outputs if operators else ():
                 expected = f"{show_shape(tensor.shape)} (its own) among them"

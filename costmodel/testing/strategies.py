@@ -257,12 +257,10 @@ def widening_operators(draw: st.DrawFn) -> tuple[Operator, Operator]:
 
 def reformatted(operator: Operator, chosen: NumericFormat) -> Operator:
     """The same work with every tensor that has a format in another one."""
-    changed: dict[str, Any] = {
-        name: [evolve(tensor, format=chosen) if tensor.format else tensor for tensor in tensors]
-        for name in ("inputs", "parameters", "outputs")
-        if (tensors := getattr(operator, name))
-    }
-    return evolve(operator, **changed)
+    tensors = [operand.tensor for operand in operator.operands]
+    return operator.with_tensors(
+        [evolve(tensor, format=chosen) if tensor.format else tensor for tensor in tensors]
+    )
 
 
 def _widened(tensor: Tensor, more: int) -> Tensor:

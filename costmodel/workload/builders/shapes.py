@@ -112,7 +112,7 @@ def broadcast(shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:
 def _stretched(lengths: Sequence[int]) -> int:
     longest = lengths[0]
     for length in lengths[1:]:
-        if length is longest or length == longest or _is_one(length):
+        if _is_one(length) or agree(length, longest):
             continue
         if not _is_one(longest):
             message = f"axes of {longest} and {length} do not broadcast"

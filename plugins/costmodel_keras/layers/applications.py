@@ -8,7 +8,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape
+from costmodel.tensor import Shape, show_shape
 from costmodel.workload.builders import elementwise
 from costmodel_keras.layers import settings
 
@@ -23,6 +23,9 @@ class LayerScale(Layer):
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """The factors (channels)."""
+        if self.input_shape[-1:] not in {(self.projection_dim,), (None,), (1,)}:
+            message = f"{self.projection_dim} factors do not fit {show_shape(self.input_shape)}"
+            raise ValueError(message)
         return {"gamma": (self.projection_dim,)}
 
     def operators(self) -> Work:

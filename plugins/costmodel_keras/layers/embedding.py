@@ -8,7 +8,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.builders import activation, elementwise, matmul
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings
@@ -33,6 +33,10 @@ class ReversibleEmbedding(Embedding):
     def output_shapes(self) -> Sequence[Shape]:
         """One more axis, of `output_dim`; in reverse the last becomes `input_dim` long."""
         if self.is_reversed:
+            if self.input_shape[-1:] not in {(self.output_dim,), (None,)}:
+                shown = show_shape(self.input_shape)
+                message = f"expected vectors of {self.output_dim} elements, found {shown}"
+                raise ValueError(message)
             return ((*self.input_shape[:-1], self.input_dim),)
         return super().output_shapes()
 

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.affine import Affine
-from costmodel.workload.builders import activation
+from costmodel.workload.builders import activation, elementwise
 from costmodel.workload.operators import Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import NamedActivation, present
@@ -127,7 +127,9 @@ class QScaleShift(Activated, ScaleAndShift):
 
     def operators(self) -> Work:
         """One affine step for each element, then the activation."""
-        (work,) = super().operators()  # type: ignore[misc]  # it is never a reason
+        work = elementwise("affine", self.inputs[0], output=self.outputs[0])
+        held = [Operand("weight", one, [Affine()] * 2) for one in self.parameters.values()]
+        work = evolve(work, operands=[*work.inputs, *held, *work.outputs])
         return self.activated(work, self.activation)
 
 

@@ -120,6 +120,10 @@ class Conv(Convolving):
         if self.channels % self.kernel[-2]:
             message = f"{self.channels} channels do not divide into groups of {self.kernel[-2]}"
             raise ValueError(message)
+        groups = self.channels // self.kernel[-2]
+        if self.kernel[-1] % groups:
+            message = f"{self.kernel[-1]} filters do not divide into {groups} groups"
+            raise ValueError(message)
         return self.images(self.places(), self.kernel[-1])
 
     def operators(self) -> Work:
