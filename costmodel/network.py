@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from costmodel.layer import LayerRules
     from costmodel.tensor import Tensor
 
-SCHEMA: Final = "costmodel/network/1"
+SCHEMA: Final = "costmodel/network/2"
 """The name and version of the JSON form of a network."""
 
 LAYER_LIMIT: Final = 50_000

@@ -33,7 +33,7 @@ from costmodel import (
     prices,
 )
 from costmodel import catalogue as catalogues
-from costmodel.workload.operators import Contraction, Counted, Reduction
+from costmodel.workload.operators import Contraction, Reduction, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -274,10 +274,10 @@ def halving(world: Any) -> None:
     def halved(operator: Any) -> Any:
         if not isinstance(operator, Contraction):
             return operator
-        return Counted(
-            operation="multiply-accumulate", count=operator.macs // 2,
-            sum_length=operator.reduction_size, dims=operator.dims, operands=operator.operands,
-        )  # fmt: skip
+        operands = [
+            one for item in operator.operands for one in unmapped(item.role, [item.tensor])
+        ]
+        return Contraction(dims={"half": operator.macs // 2}, operands=operands)
 
     world(half=worlds.plugin(conventions=[Half("half", "half of everything")]))
 
@@ -391,7 +391,8 @@ def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> Non
     for words in (
         "plugin      hardware",
         "formula     Arithmetic by the circuit",
-        "prices      Contraction, Elementwise, Reduction, Activation, Gather, Movement",
+        "prices      Contraction, Counted, Elementwise, Reduction, Activation, Softmax, Gather, "
+        "Movement",
         "leaves out  control, clock",
         "energy_per_dram_access        J\n",
         "energy_per_16_bit_add         J, optional\n",

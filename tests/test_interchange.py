@@ -249,7 +249,7 @@ def with_counted(**fields: Any) -> Any:
 
 
 MISTAKES = {
-    "another version": (changed(schema="costmodel/network/2"), "costmodel/network/1"),
+    "another version": (changed(schema="costmodel/network/2"), "costmodel/network/2"),
     "no layers": (changed(layers=[]), "no layers"),
     "layers that are no list": (changed(layers={}), "a list of layers"),
     "a name that is no text": (changed(name=3), "a text as name"),
@@ -381,7 +381,7 @@ def test_a_shape_error_is_one() -> None:
 def test_an_argument_that_is_no_number_is_read_back_equal(value: str) -> None:
     given = f'{{"type": "Arguments", "positional": [{{"type": "Operand", "index": 0}}, {value}]}}'
     text = (
-        '{"schema": "costmodel/network/1", "name": "n", "layers": ['
+        '{"schema": "costmodel/network/2", "name": "n", "layers": ['
         '{"name": "x", "kind": "keras.InputLayer", "settings": {"shape": [3]}},'
         '{"name": "y", "kind": "keras.ops.Add", "inputs": [["x", 0]], '
         f'"settings": {{"arguments": {given}}}}}]}}'

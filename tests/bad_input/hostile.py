@@ -176,7 +176,7 @@ def setting(
 
 def own(layers: str) -> bytes:
     """A network in the JSON form of this project."""
-    return f'{{"schema":"costmodel/network/1","name":"n","layers":[{layers}]}}'.encode()
+    return f'{{"schema":"costmodel/network/2","name":"n","layers":[{layers}]}}'.encode()
 
 
 def nested_values(levels: int) -> bytes:

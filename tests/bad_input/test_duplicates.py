@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parents[1]
 DENSE = (TESTS / "networks/dense.json").read_text()
-OWN = """{{"schema": "costmodel/network/1", "name": "n", "layers": [
+OWN = """{{"schema": "costmodel/network/2", "name": "n", "layers": [
     {{"name": "x", "kind": "keras.InputLayer", "settings": {{"shape": [64]}}}},
     {{"name": "w", "kind": "work", "rule": "operators", "inputs": [["x", 0]], "settings": {{
         "work": [{{"type": "Contraction", {dims}}}], "results": [[32]]}}}}

@@ -182,6 +182,9 @@ class ConvTranspose(Convolving):
 
     def wholes(self) -> Sequence[Whole]:
         """The spread of each spatial axis, by output channels."""
+        if self.channels != self.kernel[-1]:
+            message = f"a kernel of {self.kernel[-1]} channels does not fit {self.channels}"
+            raise ValueError(message)
         rank = self.rank
         extra = (
             (None,) * rank if self.output_padding is None else for_each(self.output_padding, rank)
