@@ -274,9 +274,7 @@ def halving(world: Any) -> None:
     def halved(operator: Any) -> Any:
         if not isinstance(operator, Contraction):
             return operator
-        operands = [
-            one for item in operator.operands for one in unmapped(item.role, [item.tensor])
-        ]
+        operands = [one for item in operator.operands for one in unmapped(item.role, [item.tensor])]
         return Contraction(dims={"half": operator.macs // 2}, operands=operands)
 
     world(half=worlds.plugin(conventions=[Half("half", "half of everything")]))
@@ -391,8 +389,7 @@ def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> Non
     for words in (
         "plugin      hardware",
         "formula     Arithmetic by the circuit",
-        "prices      Contraction, Counted, Elementwise, Reduction, Activation, Softmax, Gather, "
-        "Movement",
+        "prices      Contraction, Counted, Elementwise, Reduction, Activation, Softmax, Gather",
         "leaves out  control, clock",
         "energy_per_dram_access        J\n",
         "energy_per_16_bit_add         J, optional\n",

@@ -54,7 +54,7 @@ class SpikingActivation(Temporal):
     def operators(self) -> Work:
         """A neuron update for every element and timestep, linear or not: it may fire."""
         function = f"spiking {self.activation}"
-        return (activation(function, self.inputs[0]),)
+        return (activation(function, self.inputs[0], output=self.inputs[0]),)
 
 
 _STAGES: Mapping[str, int] = {"keras_spiking.Lowpass": 1, "keras_spiking.Alpha": 2}
@@ -79,7 +79,11 @@ class Filter(Temporal):
         """
         steps = 2 * _STAGES[self.kind]
         weights = tuple(self.parameters.values())
-        return (elementwise("affine", self.inputs[0], weights=weights, steps=steps),)
+        return (
+            elementwise(
+                "affine", self.inputs[0], weights=weights, steps=steps, output=self.inputs[0]
+            ),
+        )
 
 
 LAYERS: tuple[type[Layer], ...] = (Filter, SpikingActivation)

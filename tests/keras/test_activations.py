@@ -84,7 +84,7 @@ def functions(network: Any) -> list[str]:
     [
         ("swish", "silu"), (tf.nn.swish, "swish"), (keras.ops.sin, "sin"), (tf.tanh, "tanh"),
         (layers.LeakyReLU(), "LeakyReLU"), (layers.Activation("relu"), "relu"),
-        (tf.nn.softmax, "softmax_v2"), (tf.nn.log_softmax, "log_softmax_v2"),
+        (tf.nn.softmax, "softmax"), (tf.nn.log_softmax, "log_softmax_v2"),
     ],
     ids=("name", "TensorFlow", "keras.ops", "alias", "layer", "Activation", "softmax", "log"),
 )  # fmt: skip

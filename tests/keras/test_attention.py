@@ -42,9 +42,14 @@ def arithmetic(layer: Any) -> Any:
     return [operator.operations for operator in layer.operators() if operator.operations]
 
 
+def steps(layer: Any) -> list[Any]:
+    """The operators of a layer, attention as its parts."""
+    return [part for one in layer.operators() for part in one.decompose() or (one,)]
+
+
 def test_the_contractions_of_attention_are_those_of_its_definition() -> None:
     (queries, query_depth), (keys, value_depth) = QUERY, VALUE
-    work = [op.macs for op in attended(heads()).operators() if isinstance(op, Contraction)]
+    work = [op.macs for op in steps(attended(heads())) if isinstance(op, Contraction)]
     assert work == [
         queries * query_depth * HEADS * DEPTH,
         keys * value_depth * HEADS * DEPTH,
@@ -56,7 +61,7 @@ def test_the_contractions_of_attention_are_those_of_its_definition() -> None:
 
 
 def test_every_score_goes_through_the_softmax() -> None:
-    (softmax,) = (op for op in attended(heads()).operators() if isinstance(op, Activation))
+    (softmax,) = (op for op in steps(attended(heads())) if isinstance(op, Activation))
     assert (softmax.function, softmax.elements) == ("softmax", HEADS * QUERY[0] * VALUE[0])
 
 
@@ -105,7 +110,7 @@ def test_as_many_heads_of_keys_as_of_queries_is_attention_without_groups() -> No
         read_layer(keras.Model([query, value], layer(query, value))) for layer in (grouped, heads())
     ]
     assert arithmetic(pair[0]) == arithmetic(pair[1])
-    assert pair[0].weights == pair[1].weights
+    assert pair[0].parameters == pair[1].parameters
 
 
 # ------------------------------------------------------------------ embeddings in reverse

@@ -43,11 +43,11 @@ def test_the_equation_of_a_dense_layer_is_that_layer(features: Any) -> None:
     dense = keras.Model(inputs, layers.Dense(4, activation="relu", name="layer")(inputs))
     einsum = on(features, "...x,xy->...y", 4, bias_axes="y", activation="relu")
     work = [read(model, catalogue=CATALOGUE).layer("layer") for model in (dense, einsum)]
-    assert work[0].weights == work[1].weights
+    assert work[0].parameters == work[1].parameters
     assert [op.operations for op in work[0].operators()] == [
         op.operations for op in work[1].operators()
     ]
-    assert work[0].operators()[0].reduction == work[1].operators()[0].reduction
+    assert work[0].operators()[0].reduction_size == work[1].operators()[0].reduction_size
 
 
 WRONG = [

@@ -82,7 +82,7 @@ def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case: Case
 def test_the_reduction_is_the_most_products_that_meet_in_one_output(case: Case) -> None:
     model, layer = built(case)
     (work,) = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
-    assert work.reduction == run_on_ones(model, layer).max()
+    assert work.reduction_size == run_on_ones(model, layer).max()
 
 
 @settings(max_examples=15)

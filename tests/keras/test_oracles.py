@@ -383,8 +383,10 @@ def only_operator(case: Case) -> Any:
 def test_transposed_convolutions_spread_every_element_over_the_whole_kernel(case: Case) -> None:
     work, meeting = only_operator(case), meetings(case)
     assert work.macs == meeting.total()
-    # The rule takes the input to be larger than the kernel.
-    assert work.reduction >= max(meeting.values())
+    if case.settings["padding"] == "valid":
+        assert work.reduction_size == max(meeting.values())
+    else:  # some of them fall beyond the edges, where none has to meet as often
+        assert work.reduction_size <= max(meeting.values())
 
 
 def test_a_dilated_transposed_convolution_adds_up_what_meets_in_one_output() -> None:
@@ -392,4 +394,4 @@ def test_a_dilated_transposed_convolution_adds_up_what_meets_in_one_output() -> 
     case = Case([(8, 7, 6)], "Conv2DTranspose", options)
     work, meeting = only_operator(case), meetings(case)
     assert work.macs == meeting.total() == 8 * 7 * 3 * 3 * 6 * 4
-    assert work.reduction == max(meeting.values())
+    assert work.reduction_size == max(meeting.values())

@@ -39,7 +39,8 @@ def softmax(
     tensor = as_tensor(input)
     names = axis_names(len(shape_of(tensor)))
     index = [axis_index(name) for name in names]
-    result = checked_result(output, shape_of(tensor), "softmax")
+    declared = tensor if in_place and output is None else output
+    result = checked_result(declared, shape_of(tensor), "softmax")
     return Softmax(
         dims=zip(names, shape_of(tensor), strict=True),
         operands=[Operand("input", tensor, index), Operand("output", result, index)],

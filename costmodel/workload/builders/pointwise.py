@@ -46,13 +46,16 @@ def elementwise(
             last ones.
         steps: operations for each element of the result.
         in_place: whether it works on a result before that leaves the datapath.
-        output: the declared result; its shape is checked.
+        output: the declared result; its shape is checked. In place, it is the first input unless
+            given.
 
     Raises:
         ShapeError: the shapes do not broadcast.
         ValueError: the function is unknown.
 
     """
+    if in_place and output is None and inputs:
+        output = inputs[0]
     operands, dims = _mapped(inputs, weights, weight_axes, output, function)
     return Elementwise(
         dims=dims, operands=operands, function=function, steps=steps, in_place=in_place
@@ -76,13 +79,15 @@ def activation(
         input: the tensor.
         weights: trained constants, broadcast against it.
         in_place: whether it works on a result before that leaves the datapath.
-        output: the declared result; its shape is checked.
+        output: the declared result; its shape is checked. In place, it is the first input unless
+            given.
 
     Raises:
         ShapeError: the shapes do not broadcast.
 
     """
-    operands, dims = _mapped([input], weights, None, output, function)
+    result = input if in_place and output is None else output
+    operands, dims = _mapped([input], weights, None, result, function)
     return Activation(dims=dims, operands=operands, function=function, in_place=in_place)
 
 
@@ -105,7 +110,8 @@ def reduce(
         axes: the axes that are reduced, negative ones from the last; unless given, all.
         keep_axes: whether the result keeps them with a length of 1.
         in_place: whether it works on a result before that leaves the datapath.
-        output: the declared result; its shape is checked.
+        output: the declared result; its shape is checked. In place, it is the first input unless
+            given.
 
     Raises:
         ShapeError: there is no such axis.

@@ -42,7 +42,7 @@ class CustomScaleLayer(Layer):
     def operators(self) -> Work:
         """One multiplication and one addition for each element."""
         return (
-            elementwise("multiply", self.inputs[1]),
+            elementwise("multiply", self.inputs[1], output=self.inputs[1]),
             elementwise("add", *self.inputs, output=self.outputs[0]),
         )
 

@@ -130,7 +130,9 @@ class Dot(Layer):
         if not self.normalize:
             return (work,)
         # Square and add, then scale: two steps for each element.
-        scalings = [elementwise("normalize", tensor, steps=2) for tensor in self.inputs]
+        scalings = [
+            elementwise("normalize", tensor, steps=2, output=tensor) for tensor in self.inputs
+        ]
         return (*scalings, work)
 
 

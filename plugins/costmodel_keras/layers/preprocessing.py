@@ -222,7 +222,7 @@ class Discretization(Layer):
         if self.output_mode == "int":
             return (elementwise("compare", source, steps=steps, output=self.outputs[0]),)
         return (
-            elementwise("compare", source, steps=steps),
+            elementwise("compare", source, steps=steps, output=source),
             rearrange("encoding", [source], self.outputs),
         )
 
