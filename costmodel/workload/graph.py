@@ -29,6 +29,10 @@ class Node:
 
     `layer` is the layer that it comes from. A node that `folds_into` another is free on a device
     that folds normalizations, and priced on one that does not.
+
+    Raises:
+        NetworkError: there is not one tensor for each operand.
+
     """
 
     name: str
@@ -36,6 +40,16 @@ class Node:
     tensors: tuple[str, ...] = field(converter=_names)
     layer: str = ""
     folds_into: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Check that it names a tensor for each operand."""
+        operands = self.operator.operands
+        if len(operands) != len(self.tensors):
+            message = (
+                f"node {self.name!r} names {len(self.tensors)} tensors for "
+                f"{len(operands)} operands; expected one for each"
+            )
+            raise NetworkError(message)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -466,14 +480,7 @@ class Workload:
             self._check_loop(step)
 
     def _check_node(self, node: Node) -> None:
-        operands = node.operator.operands
-        if len(operands) != len(node.tensors):
-            message = (
-                f"node {node.name!r} names {len(node.tensors)} tensors for "
-                f"{len(operands)} operands; expected one for each"
-            )
-            raise NetworkError(message)
-        for operand, name in zip(operands, node.tensors, strict=True):
+        for operand, name in zip(node.operator.operands, node.tensors, strict=True):
             tensor = self.tensors[name]
             if tensor.shape != operand.shape:
                 message = (

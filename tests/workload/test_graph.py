@@ -1,0 +1,346 @@
+"""Workloads: steps that share tensors, their counts, liveness, parts and mistakes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodel.errors import NetworkError
+from costmodel.numerics import FLOAT32, parse_format
+from costmodel.sizes import Symbol
+from costmodel.tensor import Tensor
+from costmodel.workload.builders import activation, conv, elementwise, matmul, pool
+from costmodel.workload.graph import Branch, Loop, Node, View, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BATCH = Symbol("batch")
+INT8 = parse_format("int8")
+
+
+def classifier() -> Workload:
+    """A convolution, its activation, pooling, a view, and a dense layer."""
+    image, pooled = (BATCH, 16, 32, 32), (BATCH, 16, 16, 16)
+    return Workload(
+        "classifier",
+        {
+            "image": (BATCH, 3, 32, 32), "kernel": (16, 3, 3, 3), "sums": image, "features": image,
+            "pooled": pooled, "flat": (BATCH, 4096), "weights": (4096, 10), "scores": (BATCH, 10),
+        },
+        [
+            Node("conv", conv((BATCH, 3, 32, 32), (16, 3, 3, 3), padding=1),
+                 ("image", "kernel", "sums")),
+            Node("relu", activation("relu", image), ("sums", "features")),
+            Node("pool", pool("max", image, 2), ("features", "pooled")),
+            View("flatten", "pooled", "flat"),
+            Node("dense", matmul((BATCH, 4096), (4096, 10)), ("flat", "weights", "scores")),
+        ],
+        inputs=["image"], outputs=["scores"], weights=["kernel", "weights"],
+    )  # fmt: skip
+
+
+PRODUCTS = 16 * 3 * 9 * 32 * 32 + 4096 * 10
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_batch_stays_a_symbol_until_it_is_bound(batch: int) -> None:
+    workload = classifier()
+    assert workload.symbols == {"batch"}
+    with pytest.raises(NetworkError, match=r"depend on batch; bind it first.*bind\(batch=1\)"):
+        _ = workload.macs
+    bound = workload.bind(batch=batch)
+    assert bound.macs == batch * PRODUCTS
+    assert bound.operations["activation"] == batch * 16 * 32 * 32
+    assert bound.weight_count == workload.weight_count == 16 * 27 + 40960
+    assert not bound.symbols
+
+
+def test_a_symbol_may_be_a_multiple_such_as_windows_in_the_batch() -> None:
+    windows = matmul((4 * BATCH, 16, 8), (8, 3))
+    workload = Workload(
+        "windows",
+        {"x": (4 * BATCH, 16, 8), "w": (8, 3), "y": (4 * BATCH, 16, 3)},
+        [Node("dense", windows, ("x", "w", "y"))],
+        ["x"], ["y"], ["w"],
+    )  # fmt: skip
+    assert workload.bind(batch=5).macs == 4 * 5 * 16 * 8 * 3
+
+
+def test_a_view_has_no_work_and_the_memory_of_its_source() -> None:
+    workload = classifier().bind(batch=1)
+    without = sum(step.name != "flatten" for step in workload)
+    assert len(list(workload.nodes)) == without
+    assert workload.storage("flat") == "pooled"
+    assert "flat" not in workload.liveness
+    assert workload.liveness["pooled"] == (2, 4)
+
+
+def test_weights_that_two_steps_read_are_one_tensor() -> None:
+    tower = matmul((1, 8), (8, 4))
+    shared = Workload(
+        "two towers",
+        {"a": (1, 8), "b": (1, 8), "w": (8, 4), "left": (1, 4), "right": (1, 4)},
+        [Node("first", tower, ("a", "w", "left")), Node("second", tower, ("b", "w", "right"))],
+        ["a", "b"], ["left", "right"], ["w"],
+    )  # fmt: skip
+    assert shared.weight_count == 32
+    assert shared.macs == 64
+
+
+def recurrent(steps: int) -> Workload:
+    body = Workload(
+        "step",
+        {"x": (1, 4), "h": (1, 3), "w": (4, 3), "u": (3, 3), "a": (1, 3), "b": (1, 3),
+         "next": (1, 3)},
+        [
+            Node("input", matmul((1, 4), (4, 3)), ("x", "w", "a")),
+            Node("state", matmul((1, 3), (3, 3)), ("h", "u", "b")),
+            Node("sum", elementwise("add", (1, 3), (1, 3)), ("a", "b", "next")),
+        ],
+        inputs=["x", "h"], outputs=["next"], weights=["w", "u"],
+    )  # fmt: skip
+    loop = Loop(
+        name="rnn", body=body, steps=steps, fixed={"W": "w", "U": "u"}, varying={"sequence": "x"},
+        carried={"start": "h"}, carries={"next": "h"}, last={"next": "end"},
+    )  # fmt: skip
+    return Workload(
+        "rnn",
+        {"sequence": (1, steps, 4), "start": (1, 3), "W": (4, 3), "U": (3, 3), "end": (1, 3)},
+        [loop], inputs=["sequence", "start"], outputs=["end"], weights=["W", "U"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [10, 10_000])
+def test_a_recurrence_is_one_step_however_long_it_is(steps: int) -> None:
+    workload = recurrent(steps)
+    assert len(workload) == 1
+    assert workload.macs == steps * (4 * 3 + 3 * 3)
+    assert workload.weight_count == 12 + 9
+    assert f"rnn: end = {steps} x {{step}}" in str(workload)
+
+
+def test_a_branch_writes_what_each_of_its_alternatives_writes() -> None:
+    def path(function: str) -> Workload:
+        work = Node(function, activation(function, (1, 4)), ("x", "y"))
+        return Workload(function, {"x": (1, 4), "y": (1, 4)}, [work], ["x"], ["y"])
+
+    branch = Branch(name="choice", alternatives=[path("relu"), path("tanh")])
+    workload = Workload("either", {"x": (1, 4), "y": (1, 4)}, [branch], ["x"], ["y"])
+    assert (branch.reads, branch.writes) == (("x",), ("y",))
+    assert [node.name for node, _ in workload.nodes] == ["relu", "tanh"]
+
+
+def test_its_text_has_a_line_for_each_step_with_its_indices() -> None:
+    assert str(classifier()).splitlines() == [
+        "workload classifier",
+        "inputs: image (batch x 3 x 32 x 32)",
+        "weights: kernel (16 x 3 x 3 x 3), weights (4096 x 10)",
+        (
+            "  conv: sums[n, k, p, q] = contraction(image[n, c, p + r - 1, q + s - 1], "
+            "kernel[k, c, r, s]) over n=batch k=16 c=3 p=32 q=32 r=3 s=3"
+        ),
+        (
+            "  relu: features[d0, d1, d2, d3] = activation(sums[d0, d1, d2, d3]) "
+            "over d0=batch d1=16 d2=32 d3=32"
+        ),
+        (
+            "  pool: pooled[n, c, p, q] = reduction(features[n, c, 2p + r, 2q + s]) "
+            "over n=batch c=16 p=16 q=16 r=2 s=2"
+        ),
+        "  flatten: flat = reshape of pooled",
+        "  dense: scores[m, n] = contraction(flat[m, k], weights[k, n]) over m=batch n=10 k=4096",
+        "outputs: scores",
+    ]
+
+
+def test_a_part_takes_what_others_write_as_its_inputs() -> None:
+    part = classifier().part(["relu", "pool"])
+    assert [step.name for step in part] == ["relu", "pool"]
+    assert (part.inputs, part.outputs, part.weights) == (("sums",), ("pooled",), ())
+    assert classifier().part(step.name for step in classifier()) == classifier()
+
+
+def test_a_workload_is_a_value() -> None:
+    workload = classifier()
+    for twin in (copy.deepcopy(workload), pickle.loads(pickle.dumps(workload)), classifier()):  # noqa: S301  # what it wrote itself
+        assert twin == workload
+        assert twin.bind(batch=2) == workload.bind(batch=2)
+    assert workload.bind(batch=2) != workload.bind(batch=3)
+
+
+# ------------------------------------------------------------------ liveness by brute force
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Workload:
+    """Steps that read earlier tensors of several sizes, with views among them."""
+    tensors: dict[str, Any] = {"in": Tensor((draw(st.integers(1, 9)),), draw(formats))}
+    steps: list[Any] = []
+    for place in range(draw(st.integers(1, 8))):
+        source = draw(st.sampled_from(sorted(tensors)))
+        name, shape = f"t{place}", tensors[source].shape
+        if draw(st.booleans()):
+            tensors[name] = Tensor((1, *shape)[-5:], tensors[source].format)
+            steps.append(View(f"v{place}", source, name))
+            continue
+        other = draw(
+            st.sampled_from([one for one in sorted(tensors) if tensors[one].shape == shape])
+        )
+        tensors[name] = Tensor(shape, draw(formats))
+        work = elementwise("add", tensors[source], tensors[other], output=tensors[name])
+        steps.append(Node(f"n{place}", work, (source, other, name)))
+    outputs = draw(st.lists(st.sampled_from(sorted(tensors)), min_size=1, unique=True))
+    return Workload("drawn", tensors, steps, ["in"], outputs)
+
+
+formats = st.sampled_from([None, INT8])
+
+
+def bits(tensor: Tensor) -> int:
+    return tensor.size * (tensor.format or FLOAT32).bits
+
+
+def held_at(workload: Workload, place: int) -> set[str]:
+    """The tensors in memory while a step runs: there already, and still needed."""
+    steps = list(workload)
+    there = set(workload.inputs) | {name for step in steps[: place + 1] for name in step.writes}
+    needed = set(workload.outputs) | {
+        name for step in steps[place:] for name in (*step.reads, *step.writes)
+    }
+    # An input that nothing reads is there from the first step on, and no longer.
+    idle = set(workload.inputs) if place == 0 else set()
+    return {workload.storage(name) for name in there & (needed | idle)} | {
+        workload.storage(name)
+        for name in there
+        if any(workload.storage(other) == workload.storage(name) for other in needed & there)
+    }
+
+
+@given(workload=graphs())
+def test_live_bits_are_those_of_the_tensors_that_are_there_and_still_needed(
+    workload: Workload,
+) -> None:
+    expected = []
+    for place in range(len(workload)):
+        held = held_at(workload, place)
+        expected.append(sum(bits(workload.tensors[name]) for name in held))
+    assert workload.live_bits(FLOAT32) == expected
+
+
+# ------------------------------------------------------------------ mistakes
+
+GOOD: Mapping[str, Any] = {
+    "name": "one",
+    "tensors": {"x": (2, 3), "w": (3, 4), "y": (2, 4), "z": (8,)},
+    "steps": [Node("dense", matmul((2, 3), (3, 4)), ("x", "w", "y"))],
+    "inputs": ["x"],
+    "outputs": ["y"],
+    "weights": ["w"],
+}
+DENSE = GOOD["steps"][0]
+MISTAKES: Mapping[str, tuple[dict[str, Any], str]] = {
+    "an unknown input": ({"inputs": ["xx"]}, "names tensor 'xx', which workload 'one' lacks"),
+    "an unknown tensor of a step": (
+        {"steps": [Node("dense", DENSE.operator, ("x", "ww", "y"))]},
+        "step 'dense' names tensor 'ww', which workload 'one' lacks; nearest: 'w'",
+    ),
+    "another shape than that of the operand": (
+        {"tensors": {**GOOD["tensors"], "w": (4, 3)}},
+        r"node 'dense' accesses 'w' of 4 x 3 as weight\[k, n\] of 3 x 4",
+    ),
+    "a tensor that nothing wrote": (
+        {"inputs": []}, "step 'dense' reads 'x' before anything writes it",
+    ),
+    "an output that nothing writes": ({"outputs": ["z"]}, "gives 'z', which nothing writes"),
+    "two steps of one name": ({"steps": [DENSE, DENSE]}, "has two steps called 'dense'"),
+    "a tensor written twice": (
+        {"steps": [DENSE, Node("again", DENSE.operator, ("x", "w", "y"))]},
+        "step 'again' writes 'y', which is written before",
+    ),
+    "a view of another number of elements": (
+        {"steps": [DENSE, View("flat", "y", "z")], "tensors": {**GOOD["tensors"], "z": (9,)}},
+        "sees 2 x 4 as 9, which has another number of elements",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_workload_is_refused_with_its_place(mistake: str) -> None:
+    changed, message = MISTAKES[mistake]
+    with pytest.raises(NetworkError, match=message):
+        Workload(**{**GOOD, **changed})
+
+
+LOOP: Mapping[str, tuple[dict[str, Any], str]] = {
+    "an input of the body that it is not given": ({"varying": {}}, "gives its body no 'x'"),
+    "a result that the body does not give": ({"last": {"a": "end"}}, "takes 'a', which its body"),
+}
+
+
+@pytest.mark.parametrize("mistake", LOOP)
+def test_a_loop_that_does_not_fit_its_body_is_refused(mistake: str) -> None:
+    changed, message = LOOP[mistake]
+    good = recurrent(5)
+    (loop,) = good
+    assert isinstance(loop, Loop)
+    given = {
+        name: getattr(loop, name)
+        for name in ("name", "body", "steps", "fixed", "varying", "carried", "carries", "last")
+    }
+    with pytest.raises(NetworkError, match=message):
+        Workload(
+            "rnn", good.tensors, [Loop(**{**given, **changed})], good.inputs, good.outputs,
+            good.weights,
+        )  # fmt: skip
+
+
+def test_an_unknown_step_or_symbol_is_named_with_what_is_known() -> None:
+    with pytest.raises(NetworkError, match="has no step 'rleu'; nearest: 'relu'"):
+        classifier().step("rleu")
+    with pytest.raises(NetworkError, match="has no symbol 'bach'; known: batch"):
+        classifier().bind(bach=2)
+
+
+def test_a_node_needs_a_tensor_for_each_operand() -> None:
+    with pytest.raises(NetworkError, match="node 'dense' names 2 tensors for 3 operands"):
+        Node("dense", DENSE.operator, ("x", "w"))
+
+
+def test_names_given_as_one_text_are_refused() -> None:
+    with pytest.raises(TypeError, match="expected several names"):
+        Workload(**{**GOOD, "inputs": "x"})
+
+
+SYMBOLS: Mapping[str, tuple[Any, str]] = {
+    "no name": (lambda: Symbol(""), "is not the name of a symbol"),
+    "not a word": (lambda: Symbol("a b"), "is not the name of a symbol"),
+    "a factor of zero": (lambda: Symbol("b", 0), "expected a whole number from 1"),
+    "a text that is not a size": (lambda: Symbol.of("x*b"), "expected such as 'batch'"),
+}
+
+
+@pytest.mark.parametrize("mistake", SYMBOLS)
+def test_a_symbol_is_a_name_times_a_whole_factor(mistake: str) -> None:
+    make, message = SYMBOLS[mistake]
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@given(factor=st.integers(1, 10**6), other=st.integers(1, 1000), size=st.integers(1, 10**6))
+def test_arithmetic_with_a_symbol_is_that_of_its_size(factor: int, other: int, size: int) -> None:
+    symbol = Symbol("batch", factor)
+    assert (symbol * other).bound({"batch": size}) == factor * size * other
+    assert (other * symbol) // other == symbol
+    assert symbol.bound({"other": 3}) is symbol
+    assert Symbol.of(str(symbol)) == symbol
+    assert pickle.loads(pickle.dumps(symbol)) == symbol  # noqa: S301  # what it wrote itself
+    with pytest.raises(TypeError):
+        _ = symbol * Symbol("length")
+    with pytest.raises(AttributeError, match="frozen"):
+        symbol.factor = 2
