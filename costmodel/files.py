@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from costmodel.errors import CostModelError, ReadError
+from costmodel.errors import CostModelError, ReadError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,6 +146,25 @@ def _refuse_repeated_key(values: Any, where: str) -> None:
             waiting += [(f"{place}.{key}", held) for key, held in value.items()]
         elif isinstance(value, list):
             waiting += [(f"{place}[{index}]", held) for index, held in enumerate(value)]
+
+
+def checked_mapping(value: Any, allowed: frozenset[str] | set[str], where: str) -> dict[str, Any]:
+    """A JSON object that has no key but those allowed.
+
+    Raises:
+        ReadError: it is none, or has another key.
+
+    """
+    if not isinstance(value, dict):
+        message = f"{where}: expected a JSON object, found {value!r:.80}"
+        raise ReadError(message)
+    for key in value:
+        if key not in allowed:
+            near = nearest(key, allowed)
+            hint = f"; did you mean {near!r}?" if near else ""
+            message = f"{where}: unknown key {key!r:.80}{hint}; known: {', '.join(sorted(allowed))}"
+            raise ReadError(message)
+    return value
 
 
 def checked_name(name: str, where: str) -> str:

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import NOTHING, Attribute, Factory, fields, has
 
-from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError, nearest
-from costmodel.files import checked_name
+from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
+from costmodel.files import checked_mapping, checked_name
 from costmodel.layer import HOLDS, Input, Layer, OperatorLayer, UnknownLayer
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel.numerics import NumericFormat
 from costmodel.tensor import Tensor
 from costmodel.workload.affine import Affine
 from costmodel.workload.composite import Attention, Normalization, Softmax
 from costmodel.workload.operators import STANDARD, Counted, Operand
 from costmodel.workload.reasons import Free, Unpriced
+from costmodel.workload.serialization import FORMAT_WORDS, numeric_format
 
 if TYPE_CHECKING:
     from costmodel.layer import LayerRules
@@ -92,42 +93,6 @@ def layer_from_values(
     arguments = decoder.arguments(cls, settings, f"{where}, ")
     layer: Layer = _made(cls, where, name, kind, inputs, shares=shares, **arguments)
     return layer
-
-
-def checked_mapping(value: Any, allowed: frozenset[str] | set[str], where: str) -> dict[str, Any]:
-    """A JSON object that has no key but those allowed.
-
-    Raises:
-        ReadError: it is none, or has another key.
-
-    """
-    if not isinstance(value, dict):
-        message = f"{where}: expected a JSON object, found {value!r:.80}"
-        raise ReadError(message)
-    for key in value:
-        if key not in allowed:
-            near = nearest(key, allowed)
-            hint = f"; did you mean {near!r}?" if near else ""
-            message = f"{where}: unknown key {key!r:.80}{hint}; known: {', '.join(sorted(allowed))}"
-            raise ReadError(message)
-    return value
-
-
-def numeric_format(plain: Any, where: str) -> NumericFormat:
-    """The numeric format in plain values, or in a text such as `int8`.
-
-    Raises:
-        ReadError: it is none.
-
-    """
-    if not isinstance(plain, str | dict):
-        message = f"{where}: expected {_FORMAT.words}, found {plain!r:.80}"
-        raise ReadError(message)
-    try:
-        return parse_format(plain) if isinstance(plain, str) else NumericFormat.from_dict(plain)
-    except (CostModelError, TypeError, ValueError) as error:
-        message = f"{where}: {error}"
-        raise ReadError(message) from None
 
 
 def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
@@ -208,7 +173,7 @@ def _are_shapes(value: Any) -> bool:
 
 _DIMS: Final = _Demand('sizes by name, such as {"m": 1, "k": 64}', _are_dims)
 _FORMAT: Final = _Demand(
-    'a format such as "int8" or {"format": "float", "bits": 16}',
+    FORMAT_WORDS,
     lambda value: isinstance(value, NumericFormat | str | None),
 )
 _SHAPES: Final = _Demand("a list of shapes such as [[3, 4]]", _are_shapes)

@@ -14,10 +14,12 @@ from attrs import evolve, field, frozen
 
 from costmodel import interchange
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
+from costmodel.files import checked_mapping
 from costmodel.layer import Input, Layer, work_of
 from costmodel.tensor import InputShapes, Shape, as_shape, show_shape
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Reason
+from costmodel.workload.serialization import numeric_format
 
 if TYPE_CHECKING:
     from costmodel.layer import LayerRules
@@ -323,7 +325,7 @@ def _from_dict(values: Any, rules: LayerRules) -> Network:
         found = values.get("schema") if isinstance(values, dict) else values
         message = f"expected a network of the schema {SCHEMA!r}, found {found!r:.80}"
         raise ReadError(message)
-    interchange.checked_mapping(values, {"schema", "name", "layers", "outputs"}, "network")
+    checked_mapping(values, {"schema", "name", "layers", "outputs"}, "network")
     name, entries = values.get("name"), values.get("layers")
     if not isinstance(name, str) or not isinstance(entries, list):
         message = f"network {name!r:.80}: expected a text as name and a list of layers"
@@ -377,7 +379,7 @@ def _arriving(layers: Mapping[str, Layer], port: Port, item: list[Any], where: s
     given = source.outputs[port.output]
     if len(item) == len(port):
         return given
-    return evolve(given, format=interchange.numeric_format(item[-1], where))
+    return evolve(given, format=numeric_format(item[-1], where))
 
 
 def first_repeated(items: Iterable[_Node]) -> _Node | None:

@@ -215,7 +215,7 @@ class Workload:
 
     Raises:
         NetworkError: a tensor is unknown, read before it is written, or written twice, or does
-            not have the shape of the operand that accesses it.
+            not have the shape and format of the operand that accesses it.
 
     """
 
@@ -482,10 +482,10 @@ class Workload:
     def _check_node(self, node: Node) -> None:
         for operand, name in zip(node.operator.operands, node.tensors, strict=True):
             tensor = self.tensors[name]
-            if tensor.shape != operand.shape:
+            if tensor != operand.tensor:
                 message = (
-                    f"node {node.name!r} accesses {name!r} of {show_shape(tensor.shape)} "
-                    f"as {operand} of {show_shape(operand.shape)}"
+                    f"node {node.name!r} accesses {name!r} of {_shown(tensor)} "
+                    f"as {operand} of {_shown(operand.tensor)}"
                 )
                 raise NetworkError(message)
 
@@ -510,6 +510,11 @@ class Workload:
         if unknown:
             message = f"loop {loop.name!r} takes {unknown[0]!r}, which its body does not give"
             raise NetworkError(message)
+
+
+def _shown(tensor: Tensor) -> str:
+    declared = f" in {tensor.format}" if tensor.format else ""
+    return f"{show_shape(tensor.shape)}{declared}"
 
 
 _INDENT: Final = "    "
