@@ -249,7 +249,7 @@ def with_counted(**fields: Any) -> Any:
 
 
 MISTAKES = {
-    "another version": (changed(schema="costmodel/network/2"), "costmodel/network/2"),
+    "another version": (changed(schema="costmodel/network/1"), "costmodel/network/1"),
     "no layers": (changed(layers=[]), "no layers"),
     "layers that are no list": (changed(layers={}), "a list of layers"),
     "a name that is no text": (changed(name=3), "a text as name"),

@@ -61,6 +61,11 @@ class HoldsWhoKnowsWhat(Honest):
     def parameter_shapes(self) -> Mapping[str, Shape]:
         return {"kernel": (None, self.units)}
 
+    def product(self, outputs: tuple[Tensor, ...]) -> Contraction:
+        right = matmul(self.inputs[0], (3, self.units))
+        held = unmapped("weight", self.parameters.values())
+        return evolve(right, operands=[*right.inputs, *held, *unmapped("output", outputs)])
+
 
 @frozen(slots=False)
 class StopsHalfWay(Honest):

@@ -84,9 +84,25 @@ class HasTags(Honest):
     tags: list[str] = field(factory=list)
 
 
+class _Kept:
+    """The operands that a caller gave, whatever becomes of them."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def __iter__(self) -> Any:
+        return iter(self.given)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Kept) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 @frozen(kw_only=True)
 class KeepsTheCallersList(Honest):
-    operands: Any = ()
+    operands: Any = field(default=(), converter=_Kept)
 
 
 @frozen(kw_only=True)
