@@ -62,7 +62,7 @@ class HoldsWhoKnowsWhat(Honest):
         return {"kernel": (None, self.units)}
 
     def product(self, outputs: tuple[Tensor, ...]) -> Contraction:
-        right = matmul(self.inputs[0], (3, self.units))
+        right = matmul(self.inputs[0], (self.input_shape[-1], self.units))
         held = unmapped("weight", self.parameters.values())
         return evolve(right, operands=[*right.inputs, *held, *unmapped("output", outputs)])
 
