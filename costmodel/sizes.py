@@ -41,7 +41,7 @@ class ManyAnswersError(CostModelError):
 class Sizes(_Whole):
     """Many sizes, one for each variant of an operator; behaves as one number in arithmetic.
 
-    Sizes stand wherever an operator takes a size: in shapes, loops, `reduction`, `window`. What
+    Sizes stand wherever an operator takes a size: in shapes, dimensions and counts. What
     is computed from them is `Sizes` again. A question that has one answer for each variant (a
     comparison in an `if`, a digit count) is answered where all agree, and is otherwise a
     ManyAnswersError, by which `Variants` knows how to part them.
