@@ -11,16 +11,41 @@ from attrs import evolve, field, frozen
 
 from costmodel.errors import NetworkError, nearest
 from costmodel.numerics import NumericFormat
-from costmodel.sizes import Symbol
+from costmodel.sizes import Symbol, as_size
 from costmodel.tensor import Tensor, show_shape
-from costmodel.workload.operators import Operator, as_tensor
+from costmodel.workload.operators import Operator, as_tensor, at_least
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     if isinstance(given, str):
         message = f"expected several names, such as ({given!r:.40},), found {given!r:.40}"
         raise TypeError(message)
-    return tuple(given)
+    return _several(given, str, "names, such as ('x', 'y')")
+
+
+def _several(given: Any, kind: Any, expected: str) -> tuple[Any, ...]:
+    """All of some values, each of which is of a kind."""
+    if not isinstance(given, Iterable):
+        message = f"expected {expected}, found {given!r:.80}"
+        raise TypeError(message)
+    values = tuple(given)
+    for value in values:
+        if not isinstance(value, kind):
+            message = f"expected {expected}, found {value!r:.80} among them"
+            raise TypeError(message)
+    return values
+
+
+def _named(_: Any, attribute: Any, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        message = f"{attribute.name} is {value!r:.80}; expected a text"
+        raise TypeError(message)
+
+
+def _operator(_: Any, attribute: Any, value: Any) -> None:
+    if not isinstance(value, Operator):
+        message = f"{attribute.name} is {value!r:.80}; expected an operator"
+        raise TypeError(message)
 
 
 @frozen
@@ -35,8 +60,8 @@ class Node:
 
     """
 
-    name: str
-    operator: Operator
+    name: str = field(validator=_named)
+    operator: Operator = field(validator=_operator)
     tensors: tuple[str, ...] = field(converter=_names)
     layer: str = ""
     folds_into: str | None = None
@@ -84,9 +109,9 @@ def _indices(index: Sequence[Any]) -> str:
 class View:
     """A tensor seen in another shape or order, without work: it shares the memory of its source."""
 
-    name: str
-    source: str
-    target: str
+    name: str = field(validator=_named)
+    source: str = field(validator=_named)
+    target: str = field(validator=_named)
     kind: str = "reshape"
     layer: str = ""
 
@@ -106,11 +131,18 @@ class View:
 
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
+_PAIR: Final = 2
 
 
 def _pairs(given: Mapping[str, str] | Iterable[tuple[str, str]]) -> Pairs:
-    pairs = given.items() if hasattr(given, "items") else given
-    return tuple([(str(one), str(other)) for one, other in pairs])
+    expected = "pairs of names, such as {'sequence': 'x'}"
+    listed = given.items() if isinstance(given, Mapping) else given
+    pairs = tuple([tuple(pair) for pair in _several(listed, tuple | list, expected)])
+    for pair in pairs:
+        if len(pair) != _PAIR or not all(isinstance(one, str) for one in pair):
+            message = f"expected {expected}, found {pair!r:.80} among them"
+            raise TypeError(message)
+    return pairs
 
 
 @frozen(kw_only=True)
@@ -125,19 +157,30 @@ class Loop:
       the body becomes it at the next step,
     - `collected`: output of the body -> outside, all steps stacked along axis `axis`,
     - `last`: output of the body -> outside, after the last step.
+
+    Raises:
+        TypeError: the body, the steps, the axis or a pair are something else.
+        ValueError: there is no step, or the axis is negative.
+
     """
 
-    name: str
-    body: Workload
-    steps: int
+    name: str = field(validator=_named)
+    body: Workload = field()
+    steps: int = field(converter=as_size, validator=at_least(1))
     fixed: Pairs = field(default=(), converter=_pairs)
     varying: Pairs = field(default=(), converter=_pairs)
     carried: Pairs = field(default=(), converter=_pairs)
     carries: Pairs = field(default=(), converter=_pairs)
     collected: Pairs = field(default=(), converter=_pairs)
     last: Pairs = field(default=(), converter=_pairs)
-    axis: int = 1
+    axis: int = field(default=1, converter=as_size, validator=at_least(0))
     layer: str = ""
+
+    @body.validator
+    def _check_body(self, _attribute: Any, body: Any) -> None:
+        if not isinstance(body, Workload):
+            message = f"body of loop {self.name!r:.40} is {body!r:.80}; expected a workload"
+            raise TypeError(message)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -155,7 +198,7 @@ class Loop:
 
 
 def _alternatives(given: Iterable[Workload]) -> tuple[Workload, ...]:
-    return tuple(given)
+    return _several(given, Workload, "workloads")
 
 
 @frozen(kw_only=True)
@@ -165,7 +208,7 @@ class Branch:
     All of them have the inputs and outputs of the same names, which are those outside.
     """
 
-    name: str
+    name: str = field(validator=_named)
     alternatives: tuple[Workload, ...] = field(converter=_alternatives)
     layer: str = ""
 
@@ -189,7 +232,11 @@ Step: TypeAlias = Node | View | Loop | Branch
 """What a workload is made of."""
 
 
-def _tensors(given: Mapping[str, Any]) -> Mapping[str, Tensor]:
+def _tensors(given: Any) -> Mapping[str, Tensor]:
+    if not isinstance(given, Mapping):
+        message = f"expected tensors by name, such as {{'x': (3, 4)}}, found {given!r:.80}"
+        raise TypeError(message)
+    _several(given, str, "names of tensors")
     return MappingProxyType({name: as_tensor(tensor) for name, tensor in given.items()})
 
 
@@ -198,7 +245,7 @@ def _items(mapping: Mapping[str, Tensor]) -> frozenset[tuple[str, Tensor]]:
 
 
 def _steps(given: Iterable[Step]) -> tuple[Step, ...]:
-    return tuple(given)
+    return _several(given, Node | View | Loop | Branch, "nodes, views, loops and branches")
 
 
 @frozen
@@ -214,12 +261,13 @@ class Workload:
         weights: the tensors that stay on the device.
 
     Raises:
-        NetworkError: a tensor is unknown, read before it is written, or written twice, or does
-            not have the shape and format of the operand that accesses it.
+        NetworkError: a tensor is unknown, has an open axis, is read before it is written, or
+            written twice, or does not have the shape and format of what accesses it.
+        TypeError: an argument is something else.
 
     """
 
-    name: str
+    name: str = field(validator=_named)
     tensors: Mapping[str, Tensor] = field(converter=_tensors, eq=_items)
     steps: tuple[Step, ...] = field(converter=_steps)
     inputs: tuple[str, ...] = field(default=(), converter=_names)
@@ -228,8 +276,7 @@ class Workload:
 
     def __attrs_post_init__(self) -> None:
         """Check that every step reads what is there, and writes what is not."""
-        for name in (*self.sources, *self.outputs):
-            self._check_known(name, "the workload")
+        self._check_lists()
         names = [step.name for step in self.steps]
         if len(set(names)) < len(names):
             message = f"workload {self.name!r} has two steps called {max(names, key=names.count)!r}"
@@ -322,7 +369,10 @@ class Workload:
     @property
     def weight_count(self) -> int:
         """Elements of all weights, each tensor once however many steps read it."""
-        return sum([self.tensors[name].size for name in dict.fromkeys(self.weights)])
+        tensors = [self.tensors[name] for name in self.weights]
+        if any(isinstance(one, Symbol) for tensor in tensors for one in tensor.shape):
+            self._check_bound("the weights")
+        return sum([tensor.size for tensor in tensors])
 
     # -------------------------------------------------------------- other workloads
 
@@ -331,6 +381,7 @@ class Workload:
 
         Raises:
             NetworkError: there is no such symbol.
+            TypeError: a size is not a whole number.
 
         """
         known = self.symbols
@@ -339,13 +390,22 @@ class Workload:
                 found = ", ".join(sorted(known)) or "none"
                 message = f"workload {self.name!r} has no symbol {name!r:.40}; known: {found}"
                 raise NetworkError(message)
-        return self._changed(lambda size: size.bound(sizes))
+        numbers = {name: as_size(size) for name, size in sizes.items()}
+        return self._changed(lambda size: size.bound(numbers))
 
     @property
     def symbols(self) -> frozenset[str]:
         """The names of the symbols in it."""
-        shapes = [tensor.shape for tensor in self.tensors.values()]
-        return frozenset([one.name for shape in shapes for one in shape if isinstance(one, Symbol)])
+        sizes: list[Any] = [one for tensor in self.tensors.values() for one in tensor.shape]
+        bodies: list[Workload] = []
+        for step in self.steps:
+            if isinstance(step, Loop):
+                sizes.append(step.steps)
+                bodies.append(step.body)
+            elif isinstance(step, Branch):
+                bodies += step.alternatives
+        own = frozenset([one.name for one in sizes if isinstance(one, Symbol)])
+        return own.union(*[body.symbols for body in bodies])
 
     def part(self, names: Iterable[str]) -> Workload:
         """The steps of these names alone: what they read from others becomes an input.
@@ -356,7 +416,7 @@ class Workload:
             NetworkError: there is no such step.
 
         """
-        chosen = {self.step(name).name for name in names}
+        chosen = {self.step(name).name for name in _names(names)}
         steps = [step for step in self.steps if step.name in chosen]
         others = [step for step in self.steps if step.name not in chosen]
         written = {name for step in steps for name in step.writes}
@@ -467,6 +527,22 @@ class Workload:
             message = f"{who} names tensor {name!r:.80}, which workload {self.name!r} lacks{hint}"
             raise NetworkError(message)
 
+    def _check_lists(self) -> None:
+        for name, tensor in self.tensors.items():
+            if None in tensor.shape:
+                message = (
+                    f"tensor {name!r} of workload {self.name!r} has an open axis: "
+                    f"{show_shape(tensor.shape)}; expected lengths or symbols"
+                )
+                raise NetworkError(message)
+        for name in (*self.sources, *self.outputs):
+            self._check_known(name, "the workload")
+        for listed in (self.sources, self.outputs):
+            if len(set(listed)) < len(listed):
+                twice = max(listed, key=listed.count)
+                message = f"workload {self.name!r} lists {twice!r} twice"
+                raise NetworkError(message)
+
     def _check_step(self, step: Step, there: set[str]) -> None:
         written = [name for name in step.writes if name in there and name not in step.reads]
         if written:
@@ -478,6 +554,8 @@ class Workload:
             self._check_view(step)
         elif isinstance(step, Loop):
             self._check_loop(step)
+        else:
+            self._check_branch(step)
 
     def _check_node(self, node: Node) -> None:
         for operand, name in zip(node.operator.operands, node.tensors, strict=True):
@@ -490,8 +568,11 @@ class Workload:
                 raise NetworkError(message)
 
     def _check_view(self, view: View) -> None:
+        if view.source == view.target:
+            message = f"view {view.name!r} sees {view.source!r} as itself"
+            raise NetworkError(message)
         before, after = self.tensors[view.source], self.tensors[view.target]
-        if view.kind == "reshape" and math.prod(before.shape) != math.prod(after.shape):  # type: ignore[arg-type]  # bound
+        if view.kind == "reshape" and _elements(before.shape) != _elements(after.shape):
             message = (
                 f"view {view.name!r} sees {show_shape(before.shape)} as {show_shape(after.shape)}, "
                 "which has another number of elements"
@@ -500,16 +581,84 @@ class Workload:
 
     def _check_loop(self, loop: Loop) -> None:
         body = loop.body
-        taken = {inside for _, inside in (*loop.fixed, *loop.varying, *loop.carried)}
+        taken = [inside for _, inside in (*loop.fixed, *loop.varying, *loop.carried)]
         missing = [name for name in body.sources if name not in taken]
         if missing:
             message = f"loop {loop.name!r} gives its body no {missing[0]!r}"
             raise NetworkError(message)
-        given = {inside for inside, _ in (*loop.collected, *loop.last, *loop.carries)}
+        for name in taken:
+            if name not in body.sources or taken.count(name) > 1:
+                how = "twice" if name in body.sources else "which is no input of it"
+                message = f"loop {loop.name!r} gives its body {name!r}, {how}"
+                raise NetworkError(message)
+        given = [inside for inside, _ in (*loop.collected, *loop.last, *loop.carries)]
         unknown = [name for name in given if name not in body.outputs]
         if unknown:
             message = f"loop {loop.name!r} takes {unknown[0]!r}, which its body does not give"
             raise NetworkError(message)
+        self._check_carried(loop)
+        if len(set(loop.writes)) < len(loop.writes):
+            message = f"loop {loop.name!r} writes {max(loop.writes, key=loop.writes.count)!r} twice"
+            raise NetworkError(message)
+        whole = [*loop.fixed, *loop.carried, *[(outside, inside) for inside, outside in loop.last]]
+        for outside, inside in whole:
+            self._check_same(f"loop {loop.name!r}", outside, body.tensors[inside], inside)
+        sliced = [*loop.varying, *[(outside, inside) for inside, outside in loop.collected]]
+        for outside, inside in sliced:
+            one = body.tensors[inside]
+            if loop.axis > len(one.shape):
+                message = f"loop {loop.name!r} has axis {loop.axis}, which {outside!r} lacks"
+                raise NetworkError(message)
+            shape = (*one.shape[: loop.axis], loop.steps, *one.shape[loop.axis :])
+            stacked = Tensor(shape, one.format)
+            self._check_same(f"loop {loop.name!r}", outside, stacked, f"{inside} of every step")
+
+    def _check_carried(self, loop: Loop) -> None:
+        begun = [inside for _, inside in loop.carried]
+        renewed = [inside for _, inside in loop.carries]
+        for name in {*begun, *renewed}:
+            if begun.count(name) != 1 or renewed.count(name) != 1:
+                message = (
+                    f"loop {loop.name!r} carries {name!r} from {begun.count(name)} beginnings and "
+                    f"{renewed.count(name)} outputs of the body; expected one of each"
+                )
+                raise NetworkError(message)
+        for source, inside in loop.carries:
+            before, after = loop.body.tensors[source], loop.body.tensors[inside]
+            if before != after:
+                message = (
+                    f"loop {loop.name!r} carries {source!r} of {_shown(before)} "
+                    f"to {inside!r} of {_shown(after)}"
+                )
+                raise NetworkError(message)
+
+    def _check_branch(self, branch: Branch) -> None:
+        if not branch.alternatives:
+            message = f"branch {branch.name!r} has no alternatives; expected one or more"
+            raise NetworkError(message)
+        for one in branch.alternatives:
+            if set(one.outputs) != set(branch.writes):
+                message = (
+                    f"branch {branch.name!r}: {one.name!r} gives {', '.join(one.outputs)}; "
+                    f"expected {', '.join(branch.writes)}, as {branch.alternatives[0].name!r} does"
+                )
+                raise NetworkError(message)
+            for name in (*one.sources, *one.outputs):
+                self._check_same(f"branch {branch.name!r}", name, one.tensors[name], name)
+
+    def _check_same(self, who: str, name: str, other: Tensor, inside: str) -> None:
+        tensor = self.tensors[name]
+        if tensor != other:
+            message = f"{who} takes {name!r} of {_shown(tensor)} as {inside} of {_shown(other)}"
+            raise NetworkError(message)
+
+
+def _elements(shape: Iterable[Any]) -> tuple[list[str], int]:
+    """How many elements a shape has: the symbols, and the number that they are times."""
+    sizes = list(shape)
+    symbols = [one for one in sizes if isinstance(one, Symbol)]
+    numbers = [one.factor if isinstance(one, Symbol) else one for one in sizes]
+    return sorted(one.name for one in symbols), math.prod(numbers)
 
 
 def _shown(tensor: Tensor) -> str:

@@ -326,7 +326,11 @@ class _Reader:
         if isinstance(axis, bool) or not isinstance(axis, int) or axis < 0:
             message = f"{where}: axis: expected a whole number of 0 or more, found {axis!r:.80}"
             raise ReadError(message)
-        return Loop(name=name, body=body, steps=steps, axis=axis, layer=layer, **pairs)
+        try:
+            return Loop(name=name, body=body, steps=steps, axis=axis, layer=layer, **pairs)
+        except ValueError as error:
+            message = f"{where}: {error}"
+            raise ReadError(message) from None
 
 
 _STEPS: Final = {

@@ -16,7 +16,7 @@ from costmodel.numerics import FLOAT32
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.builders import matmul
-from costmodel.workload.graph import Loop, Node, View, Workload
+from costmodel.workload.graph import Branch, Loop, Node, View, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,6 +159,12 @@ def test_live_bits_are_those_of_the_tensors_that_are_there_and_still_needed(
 
 # ------------------------------------------------------------------ mistakes
 
+
+def same(name: str) -> Workload:
+    """What gives its input, of seven elements."""
+    return Workload("same", {name: (7,)}, [], [name], [name])
+
+
 GOOD: Mapping[str, Any] = {
     "name": "one",
     "tensors": {"x": (2, 3), "w": (3, 4), "y": (2, 4), "z": (8,)},
@@ -191,6 +197,22 @@ MISTAKES: Mapping[str, tuple[dict[str, Any], str]] = {
         {"steps": [DENSE, View("flat", "y", "z")], "tensors": {**GOOD["tensors"], "z": (9,)}},
         "sees 2 x 4 as 9, which has another number of elements",
     ),
+    "a view of itself": ({"steps": [DENSE, View("v", "y", "y")]}, "view 'v' sees 'y' as itself"),
+    "an open axis": ({"tensors": {**GOOD["tensors"], "z": (None,)}}, "'z' .* has an open axis"),
+    "an input listed twice": ({"inputs": ["x", "x"]}, "lists 'x' twice"),
+    "an input that is a weight": ({"weights": ["w", "x"]}, "lists 'x' twice"),
+    "an output listed twice": ({"outputs": ["y", "y"]}, "lists 'y' twice"),
+    "a branch without alternatives": (
+        {"steps": [DENSE, Branch(name="b", alternatives=[])]}, "branch 'b' has no alternatives",
+    ),
+    "a branch of other results": (
+        {"steps": [Branch(name="b", alternatives=[Workload(**GOOD), same("x")])]},
+        "branch 'b': 'same' gives x; expected y, as 'one' does",
+    ),
+    "a branch of other shapes": (
+        {"steps": [DENSE, Branch(name="b", alternatives=[same("y")])]},
+        "branch 'b' takes 'y' of 2 x 4 as y of 7",
+    ),
 }  # fmt: skip
 
 
@@ -204,6 +226,33 @@ def test_a_mistake_in_a_workload_is_refused_with_its_place(mistake: str) -> None
 LOOP: Mapping[str, tuple[dict[str, Any], str]] = {
     "an input of the body that it is not given": ({"varying": {}}, "gives its body no 'x'"),
     "a result that the body does not give": ({"last": {"a": "end"}}, "takes 'a', which its body"),
+    "what is no input of the body": (
+        {"fixed": {"W": "w", "U": "u", "start": "a"}},
+        "gives its body 'a', which is no input",
+    ),
+    "an input of the body given twice": (
+        {"fixed": {"W": "w", "U": "u", "start": "h"}},
+        "gives its body 'h', twice",
+    ),
+    "what is carried and never renewed": ({"carries": {}}, "carries 'h' from 1 beginnings and 0"),
+    "what is renewed and never began": (
+        {"carries": {"next": "x"}},
+        "carries '[xh]' from [01] beginnings and [01] outputs",
+    ),
+    "another shape of what is fixed": (
+        {"fixed": {"U": "w", "W": "u"}},
+        "takes 'U' of 3 x 3 as w of 4 x 3",
+    ),
+    "another number of steps": (
+        {"steps": 6},
+        "takes 'sequence' of 1 x 5 x 4 as x of every step of 1 x 6 x 4",
+    ),
+    "another axis": ({"axis": 0}, "as x of every step of 5 x 1 x 4"),
+    "an axis that is not there": ({"axis": 3}, "has axis 3, which 'sequence' lacks"),
+    "one result written twice": (
+        {"collected": [["next", "end"]], "last": [["next", "end"]]},
+        "writes 'end' twice",
+    ),
 }
 
 
@@ -239,6 +288,55 @@ def test_a_node_needs_a_tensor_for_each_operand() -> None:
 def test_names_given_as_one_text_are_refused() -> None:
     with pytest.raises(TypeError, match="expected several names"):
         Workload(**{**GOOD, "inputs": "x"})
+
+
+def test_symbols_within_loops_are_known_and_bound() -> None:
+    (loop,) = recurrent(5)
+    assert isinstance(loop, Loop)
+    length = Symbol("length")
+    given = {name: getattr(loop, name) for name in ("fixed", "varying", "carried", "carries")}
+    workload = Workload(
+        "rnn",
+        {**recurrent(5).tensors, "sequence": (1, length, 4), "all": (1, length, 3)},
+        [Loop(name="rnn", body=loop.body, steps=length, collected={"next": "all"}, **given)],
+        ["sequence", "start"], ["all"], ["W", "U"],
+    )  # fmt: skip
+    assert workload.symbols == {"length"}
+    assert workload.bind(length=5).macs == recurrent(5).macs
+
+
+NOTHING: Any = None
+WORD: Any = "x"
+ALONE: Any = [("x",)]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Workload(**{**GOOD, "name": None}), "name is None; expected a text"),
+        (lambda: Workload(**{**GOOD, "tensors": [("x", (3,))]}), "expected tensors by name"),
+        (lambda: Workload(**{**GOOD, "tensors": {1: (3,)}}), "expected names of tensors, found 1"),
+        (lambda: Workload(**{**GOOD, "steps": None}), "expected nodes, views, loops and branches"),
+        (lambda: Workload(**{**GOOD, "steps": [DENSE.operator]}), "expected nodes, views, loops"),
+        (lambda: Workload(**{**GOOD, "inputs": [["x"]]}), r"expected names.*found \['x'\]"),
+        (lambda: Workload(**GOOD).part("dense"), "expected several names"),
+        (lambda: classifier().bind(batch=NOTHING), "None is no size"),
+        (lambda: Node("dense", NOTHING, ("x",)), "operator is None; expected an operator"),
+        (lambda: Loop(name="l", body=NOTHING, steps=1), "body of loop 'l' is None"),
+        (lambda: Loop(name="l", body=same("x"), steps=WORD), "'x' is no size"),
+        (lambda: Loop(name="l", body=same("x"), steps=1, fixed=WORD), "expected pairs of names"),
+        (lambda: Loop(name="l", body=same("x"), steps=1, fixed=ALONE), "expected pairs of name"),
+        (lambda: Branch(name="b", alternatives=[WORD]), "expected workloads, found 'x'"),
+    ],
+)
+def test_values_of_other_types_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_a_loop_has_steps() -> None:
+    with pytest.raises(ValueError, match="steps is 0; expected 1 or more"):
+        Loop(name="l", body=same("x"), steps=0)
 
 
 SYMBOLS: Mapping[str, tuple[Any, str]] = {

@@ -206,3 +206,10 @@ def test_a_changed_file_is_read_or_refused_in_our_words(data: st.DataObject) -> 
             break
     with suppress(CostModelError):  # whatever else is raised is a fault
         keeps(workload_from(values))
+
+
+def test_a_loop_without_steps_is_refused_with_its_place() -> None:
+    values = workload_values(recurrent(5))
+    values["steps"][0]["steps"] = 0
+    with pytest.raises(ReadError, match=r"step 0 \('rnn'\): steps is 0; expected 1 or more"):
+        workload_from(values)
