@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -19,9 +20,12 @@ from costmodel.workload.operators import (
 )
 
 
-def _names(given: Sequence[str]) -> tuple[str, ...]:
+def _names(given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
         message = f"expected several names, such as ({given!r:.40},), found {given!r:.40}"
+        raise TypeError(message)
+    if not isinstance(given, Iterable) or not all(isinstance(one, str) for one in given):
+        message = f"expected names, such as ('multiply',), found {given!r:.80}"
         raise TypeError(message)
     return tuple(given)
 

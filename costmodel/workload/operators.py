@@ -41,6 +41,13 @@ def one_of(names: Iterable[str]) -> Callable[[Any, Any, str], None]:
     return check
 
 
+def a_text(_: Any, attribute: Any, value: Any) -> None:
+    """A validator that accepts texts only."""
+    if not isinstance(value, str):
+        message = f"{attribute.name} is {value!r:.80}; expected a text"
+        raise TypeError(message)
+
+
 def at_least(lowest: int) -> Callable[[Any, Any, Any], None]:
     """A validator that refuses a size below `lowest`."""
 
@@ -50,6 +57,19 @@ def at_least(lowest: int) -> Callable[[Any, Any, Any], None]:
             raise ValueError(message)
 
     return check
+
+
+def as_tensors(given: Any) -> list[Tensor]:
+    """Several tensors, each as `as_tensor` takes it.
+
+    Raises:
+        TypeError: they are not several, or one of them is no tensor.
+
+    """
+    if not isinstance(given, list | tuple):
+        message = f"expected several tensors or shapes, such as [(3, 4)], found {given!r:.80}"
+        raise TypeError(message)
+    return [as_tensor(tensor) for tensor in given]
 
 
 def as_tensor(given: Tensor | Operand | Sequence[int]) -> Tensor:
@@ -505,7 +525,7 @@ class Reduction(Operator):
 class Activation(Operator):
     """A non-linear function of one element; in spiking terms, the update of a neuron."""
 
-    function: str
+    function: str = field(validator=a_text)
 
     @property
     def operations(self) -> Mapping[str, int]:
@@ -522,7 +542,7 @@ class Gather(Operator):
 class Movement(Operator):
     """Elements carried or reordered; no arithmetic. `purpose` says what for."""
 
-    purpose: str
+    purpose: str = field(validator=a_text)
 
 
 @frozen(kw_only=True, cache_hash=True)
@@ -533,7 +553,7 @@ class Counted(Operator):
     many results are summed into one, where that is known.
     """
 
-    operation: str
+    operation: str = field(validator=a_text)
     count: int = field(converter=as_size, validator=at_least(0))
     sum_length: int = field(default=1, converter=as_size, validator=at_least(1))
 

@@ -20,7 +20,6 @@ from loop_nest import Array, executed
 from worlds import CATALOGUE
 
 from costmodel import read
-from costmodel.layer import Layer
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras itself, under NumPy 2 and in tensordot of axes
@@ -179,6 +178,7 @@ def test_windows_stand_where_those_of_keras_do(
     check(Case([(length, 2)], name, options))
 
 
+TABLE: Array = np.arange(20.0, dtype="float32").reshape(4, 5) - 7
 OPERATIONS = [
     operation_cases.Case(shapes, call, text)
     for text, shapes, call in [
@@ -200,7 +200,6 @@ OPERATIONS = [
         ("dot", ((3, 4),), lambda x: ops.dot(x, TABLE)),
     ]
 ]  # fmt: skip
-TABLE = np.arange(20.0, dtype="float32").reshape(4, 5) - 7
 
 
 @pytest.mark.parametrize("case", OPERATIONS, ids=lambda case: case.label)
@@ -257,7 +256,7 @@ def _run(layer: Any, arrays: Sequence[Array]) -> Array:
     return np.moveaxis(np.asarray(twin(array))[0], -1, 0)
 
 
-def compare(layer: Layer | Any, arrays: Sequence[Array], due: Any) -> None:
+def compare(layer: Any, arrays: Sequence[Array], due: Any) -> None:
     """Compare the operators of a layer, one after the other, with a result."""
     work = layer.operators()
     given, weights = list(arrays[: len(layer.inputs)]), iter(arrays[len(layer.inputs) :])

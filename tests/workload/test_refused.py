@@ -10,6 +10,7 @@ import pytest
 
 from costmodel import Tensor
 from costmodel.errors import ShapeError
+from costmodel.sizes import Symbol
 from costmodel.workload import builders as b
 from costmodel.workload.builders.composite import Softmax
 from costmodel.workload.operators import (
@@ -316,3 +317,47 @@ def test_an_operand_stands_for_its_tensor() -> None:
     operand = input_of(Tensor((3,), "int8"), "n")
     assert as_tensor(operand) is operand.tensor
     assert shape_of(operand) == (3,)
+
+
+NUMBER: Any = 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: b.activation("relu", IMAGE, weights=NUMBER), "expected several tensors or shapes"),
+        (lambda: b.normalize(IMAGE, (1,), weights=NUMBER), "expected several tensors or shapes"),
+        (lambda: b.concatenate(NUMBER, 0), "expected several tensors or shapes"),
+        (lambda: b.rearrange("copy", [IMAGE], NUMBER), "expected several tensors or shapes"),
+        (lambda: b.contract(NUMBER, ["ab"], "a"), "expected several tensors or shapes"),
+        (lambda: b.attention((2, 3), (2, 3), (2, 3), layout=NUMBER), "layout is 3; expected"),
+        (lambda: b.attention((2, 3), (2, 3), (2, 3), layout="md", score_steps=NUMBER),
+         "expected names, such as"),
+        (lambda: b.softmax(IMAGE, (Symbol("axis"),)), "is no axis; expected a whole number"),
+        (lambda: b.activation(NUMBER, IMAGE), "function is 3; expected a text"),
+        (lambda: b.copy(NUMBER, IMAGE), "purpose is 3; expected a text"),
+        (lambda: Counted(operation=NUMBER, count=1), "operation is 3; expected a text"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: b.contract([(2,), (2,), (2,)], ["a", "a", "a"], "a", roles=["input"] * 3),
+         "expected one operand or two, found 3"),
+        (lambda: b.contract([(2, 3), (3, 4)], ["ab"], "a"),
+         "2 operands have names for the axes of 1"),
+        (lambda: b.contract([(2, 3)], ["a"], "a"), "does not name the axes of 2 x 3"),
+        (lambda: b.contract([(2, 3)], ["ab"], "ac"), "are not axes of the operands, each once"),
+        (lambda: b.contract([(2, 3)], ["ab"], "aa"), "are not axes of the operands, each once"),
+    ],
+)  # fmt: skip
+def test_names_that_do_not_fit_the_operands_are_refused(
+    call: Callable[[], Any], message: str
+) -> None:
+    with pytest.raises(ShapeError, match=re.escape(message)):
+        call()

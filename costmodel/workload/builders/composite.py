@@ -16,7 +16,7 @@ from costmodel.workload.builders.shapes import (
     own_axes,
 )
 from costmodel.workload.composite import Attention, Normalization, Softmax
-from costmodel.workload.operators import Operand, as_tensor, shape_of
+from costmodel.workload.operators import Operand, as_tensor, as_tensors, shape_of
 
 # ------------------------------------------------------------------ softmax
 
@@ -103,8 +103,8 @@ def normalize(
     operands = [
         Operand("input", tensor, index),
         *[
-            Operand("weight", tensor, _held_index(shape_of(as_tensor(tensor)), held, dims, index))
-            for tensor in weights
+            Operand("weight", tensor, _held_index(shape_of(tensor), held, dims, index))
+            for tensor in as_tensors(weights)
         ],
         Operand("output", result, index),
     ]
@@ -161,6 +161,9 @@ def attention(
 
     """
     tensors = [as_tensor(tensor) for tensor in (query, key, value)]
+    if not isinstance(layout, str):
+        message = f"layout is {layout!r:.80}; expected letters of bhmd, such as 'bhmd'"  # type: ignore[unreachable]  # a caller may have no types
+        raise TypeError(message)
     if set(layout) - set("bhmd") or not {"m", "d"} <= set(layout) or len(set(layout)) < len(layout):
         message = f"layout is {layout!r:.20}; expected letters of bhmd, each once, with m and d"
         raise ShapeError(message)
@@ -192,8 +195,8 @@ def attention(
             for tensor, index in zip(tensors, (named, keys, values), strict=True)
         ],
         *[
-            Operand("weight", tensor, _score_index(shape_of(as_tensor(tensor)), scores, named))
-            for tensor in weights
+            Operand("weight", tensor, _score_index(shape_of(tensor), scores, named))
+            for tensor in as_tensors(weights)
         ],
         Operand("output", result, [made[axis] for axis in layout]),
     ]

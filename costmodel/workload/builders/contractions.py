@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from costmodel.errors import ShapeError
-from costmodel.tensor import show_shape
+from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.shapes import (
     TensorLike,
@@ -23,6 +23,7 @@ from costmodel.workload.operators import (
     ReadRole,
     Reduction,
     as_tensor,
+    as_tensors,
     shape_of,
 )
 
@@ -192,21 +193,26 @@ def contract(
         output: the declared result; its shape is checked.
 
     Raises:
-        ShapeError: axes of one name differ in length, and none of them is 1.
+        ShapeError: axes of one name differ in length, and none of them is 1; there are more than
+            two operands; or the names are not those of the axes.
 
     """
-    given = [as_tensor(tensor) for tensor in tensors]
+    given = as_tensors(tensors)
+    if not 1 <= len(given) <= _MATRIX:
+        message = f"expected one operand or two, found {len(given)}"
+        raise ShapeError(message)
     if len(roles) < len(given):
         message = f"{len(given)} operands have roles {tuple(roles)}; expected one for each"
         raise ShapeError(message)
-    lengths: dict[str, int] = {}
-    for names, tensor in zip(axes, given, strict=True):
-        for name, length in zip(names, shape_of(tensor), strict=True):
-            lengths[name] = broadcast([(lengths.get(name, 1),), (length,)])[0]
+    lengths = _lengths(axes, given)
     operands = [
         Operand(role, tensor, _elided(names, shape_of(tensor), lengths))
         for role, tensor, names in zip(roles, given, axes, strict=False)
     ]
+    unknown = [name for name in kept if name not in lengths]
+    if unknown or len(set(kept)) < len(kept):
+        message = f"{tuple(kept)} are not axes of the operands, each once: {', '.join(lengths)}"
+        raise ShapeError(message)
     shape = tuple([lengths[name] for name in kept])
     if bias is not None:
         operands.append(_bias(bias, shape, kept))
@@ -218,6 +224,21 @@ def contract(
     if summed:
         return Reduction(dims=dims, operands=operands, function="sum")
     return Movement(dims=dims, operands=operands, purpose="transposition")
+
+
+def _lengths(axes: Sequence[Sequence[str]], tensors: Sequence[Tensor]) -> dict[str, int]:
+    """The length of every named axis."""
+    if len(axes) != len(tensors):
+        message = f"{len(tensors)} operands have names for the axes of {len(axes)}"
+        raise ShapeError(message)
+    lengths: dict[str, int] = {}
+    for names, tensor in zip(axes, tensors, strict=True):
+        if len(names) != len(shape_of(tensor)):
+            message = f"{tuple(names)} does not name the axes of {show_shape(shape_of(tensor))}"
+            raise ShapeError(message)
+        for name, length in zip(names, shape_of(tensor), strict=True):
+            lengths[name] = broadcast([(lengths.get(name, 1),), (length,)])[0]
+    return lengths
 
 
 def _elided(names: Sequence[str], shape: Sequence[int], lengths: Mapping[str, int]) -> Index:

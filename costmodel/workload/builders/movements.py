@@ -25,6 +25,7 @@ from costmodel.workload.operators import (
     Operand,
     Role,
     as_tensor,
+    as_tensors,
     shape_of,
     unmapped,
 )
@@ -66,7 +67,7 @@ def concatenate(
         ShapeError: they differ along another axis, or there is none, or not one role for each.
 
     """
-    tensors = [as_tensor(tensor) for tensor in inputs]
+    tensors = as_tensors(inputs)
     if not tensors:
         message = "expected at least one tensor to concatenate"
         raise ShapeError(message)
@@ -269,9 +270,7 @@ def rearrange(
     The dimensions span the first output, or the first input where there is none. Each element of
     an input is read at most once.
     """
-    sources = [as_tensor(tensor) for tensor in inputs]
-    held = [as_tensor(tensor) for tensor in weights]
-    results = [as_tensor(tensor) for tensor in outputs]
+    sources, held, results = map(as_tensors, (inputs, weights, outputs))
     if not (results or sources or held):
         message = f"{purpose!r} has no tensors; expected at least one"
         raise ShapeError(message)

@@ -21,6 +21,7 @@ from costmodel.workload.operators import (
     Operand,
     Reduction,
     as_tensor,
+    as_tensors,
     shape_of,
 )
 
@@ -142,7 +143,7 @@ def _mapped(
 ) -> tuple[list[Operand], dict[str, int]]:
     """The operands of a function of every element, and its dimensions."""
     read = [as_tensor(tensor) for tensor in inputs]
-    held = [as_tensor(tensor) for tensor in weights]
+    held = as_tensors(weights)
     stretching = [*read, *(held if weight_axes is None else ())]
     declared = None if output is None else as_tensor(output)
     if not stretching:

@@ -51,9 +51,13 @@ def own_axis(axis: int, rank: int) -> int:
 
     Raises:
         ShapeError: there is no such axis.
+        TypeError: it is not a whole number.
 
     """
-    if not -rank <= as_size(axis) < rank:
+    if as_size(axis).__class__ is not int:
+        message = f"{axis!r:.80} is no axis; expected a whole number"
+        raise TypeError(message)
+    if not -rank <= axis < rank:
         message = f"axis {axis} is out of range for {rank} axes"
         raise ShapeError(message)
     return axis % rank
