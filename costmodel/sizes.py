@@ -180,6 +180,17 @@ class Symbol(_Whole):
             return NotImplemented
         return Symbol(self.name, self.factor // other)
 
+    def _refused(self, other: Any = None) -> Any:
+        more = "" if other is None else f" and {other!s:.40}"
+        message = (
+            f"a size that follows from the symbol {self}{more} is not known; a symbol can be "
+            "multiplied by whole numbers, so bind it before"
+        )
+        raise TypeError(message)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mod__ = __rmod__ = _refused
+    __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __rfloordiv__ = _refused
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Symbol):
             return NotImplemented

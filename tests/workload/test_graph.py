@@ -366,3 +366,13 @@ def test_arithmetic_with_a_symbol_is_that_of_its_size(factor: int, other: int, s
         _ = symbol * Symbol("length")
     with pytest.raises(AttributeError, match="frozen"):
         symbol.factor = 2
+
+
+@pytest.mark.parametrize(
+    "reckon",
+    [lambda one: one + 1, lambda one: 1 - one, lambda one: -one, lambda one: one < 2,
+     lambda one: 7 % one],
+)  # fmt: skip
+def test_what_does_not_follow_from_a_symbol_is_refused(reckon: Any) -> None:
+    with pytest.raises(TypeError, match=r"from the symbol 4\*batch.* bind it before"):
+        reckon(4 * BATCH)
