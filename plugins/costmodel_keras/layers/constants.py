@@ -38,8 +38,11 @@ class Constant(Layer):
 
     def operators(self) -> Work:
         """No work at inference: it is computed once, before."""
-        by = f" by a {self.maker!r}" if self.maker else ""
-        return Free(f"computed once{by}, from weights and constants alone: no inference repeats it")
+        if not self.maker:
+            without = "without any input of the network; random numbers, if any, are not counted"
+            return Free(f"computed once, {without}")
+        made = f"computed once by a {self.maker!r}, from weights and constants alone"
+        return Free(f"{made}: no inference repeats it")
 
 
 @frozen(slots=False)
