@@ -83,15 +83,18 @@ def to_json(workload: Workload) -> str:
 
 
 def from_json(
-    text: str | bytes, operators: Iterable[type[Operator]] = (), where: str = "workload"
+    text: Any, operators: Iterable[type[Operator]] = (), where: str = "workload"
 ) -> Workload:
-    """The workload that a JSON text holds.
+    """The workload that the text of a JSON file holds, as `str` or `bytes`.
 
     Raises:
         ReadError: it is not JSON, has a key twice, or holds no workload.
         NetworkError: the steps and tensors do not make a workload.
 
     """
+    if not isinstance(text, str | bytes):
+        message = f"{where}: expected the text of a JSON file, found {text!r:.80}"
+        raise ReadError(message)
     return workload_from(json_values(text, where), operators, where)
 
 

@@ -157,6 +157,12 @@ def test_the_schema_refuses_what_one_value_shows(mistake: str) -> None:
     assert is_valid == (mistake not in REFUSED_BY_THE_SCHEMA)
 
 
+@pytest.mark.parametrize("given", [None, 3, {}])
+def test_what_is_not_a_text_is_refused(given: Any) -> None:
+    with pytest.raises(ReadError, match="expected the text of a JSON file"):
+        from_json(given)
+
+
 def test_a_key_that_stands_twice_is_refused() -> None:
     text = to_json(classifier()).replace('"k": 16', '"k": 16, "k": 1', 1)
     with pytest.raises(ReadError, match="'k' stands twice"):
