@@ -94,6 +94,12 @@ class Convolving(Imaged):
             for length, kernel, stride, dilation in axes
         )
 
+    def check_channels(self, expected: int) -> None:
+        """Refuse an image of other channels than a kernel takes."""
+        if self.channels != expected:
+            message = f"a kernel of {expected} channels does not fit an image of {self.channels}"
+            raise ValueError(message)
+
     @property
     def kernels(self) -> Sequence[Tensor]:
         """The kernels, which stay on the device."""
@@ -139,6 +145,7 @@ class DepthwiseConv(Convolving):
 
     def wholes(self) -> Sequence[Whole]:
         """The places of the kernel, by channels and their multiples."""
+        self.check_channels(self.kernel[-2])
         return self.images(self.places(), self.kernel[-1] * self.kernel[-2])
 
     def operators(self) -> Work:
@@ -154,6 +161,7 @@ class SeparableConv(Convolving):
 
     def wholes(self) -> Sequence[Whole]:
         """The places of the depthwise kernel, by the channels of the pointwise one."""
+        self.check_channels(self.kernel[-2])
         filters = self.wholes_given[2][-1]
         if filters is None or filters == BATCH:
             message = "its kernel is not of one shape for all examples"
@@ -182,9 +190,7 @@ class ConvTranspose(Convolving):
 
     def wholes(self) -> Sequence[Whole]:
         """The spread of each spatial axis, by output channels."""
-        if self.channels != self.kernel[-1]:
-            message = f"a kernel of {self.kernel[-1]} channels does not fit {self.channels}"
-            raise ValueError(message)
+        self.check_channels(self.kernel[-1])
         rank = self.rank
         extra = (
             (None,) * rank if self.output_padding is None else for_each(self.output_padding, rank)
