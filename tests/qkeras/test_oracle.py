@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # QTools warns of much
 ]
 
-DRAWN = 200
+DRAWN = 100
 """Networks that both sides must answer alike."""
 
 
