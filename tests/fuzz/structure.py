@@ -226,7 +226,11 @@ def run(bounds: Bounds, more: Iterable[Path], folder: Path) -> tuple[Counts, int
 
 
 def bound_memory() -> None:
-    """Let this process take a gigabyte more than it has, and no more."""
+    """Let this process take a gigabyte more than it has, and no more.
+
+    Only the soft limit is set: one process may run several targets, each with its own bound.
+    """
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))

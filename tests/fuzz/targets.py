@@ -168,6 +168,8 @@ def warm() -> None:
     for content in device_files():
         load_device(content, "device.yaml", installed().device_families)
     next(_quantizer_seeds(()))
+    import numpy  # noqa: F401, ICN001, PLC0415  # what operators access is counted with it
+
     import costmodel_qkeras.formats  # noqa: F401, PLC0415  # QKeras may be left out
 
 
