@@ -262,8 +262,8 @@ def count(
 ) -> Count:
     """Count what a network computes, holds and hands on.
 
-    `formats` are those that the memory of all weights is told in. Where layers declare formats,
-    the memory of the weights as declared is told too, others in the scenario's default format.
+    `formats` are those in which the memory of all weights is counted. Where layers declare
+    formats, the memory as declared is counted too; other weights are in the default format.
 
     Raises:
         ShapeError: an axis is open that the scenario does not bind.

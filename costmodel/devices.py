@@ -605,7 +605,7 @@ class Device:
     also_leaves_out: str = field(default="", kw_only=True)
     """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
     assumes: str = field(default="", kw_only=True)
-    """The conditions under which its figures hold; stands below every table of prices."""
+    """The conditions under which its figures hold; shown below every table of prices."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
 

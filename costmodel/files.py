@@ -1,4 +1,4 @@
-"""Files: those that strangers made, read within bounds, and results, written in one piece."""
+"""Files: untrusted ones are read within bounds, results are written in one piece."""
 
 from __future__ import annotations
 
