@@ -18,7 +18,7 @@ import threading
 import types
 import warnings
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ class OnceView(LiveView):
         self._once = {
             "shape": result.shape,
             "maker": self.kind,
-            "weights": tuple(weights_of(result.layer).values()),
+            "weights": described(weights_of(result.layer).values()),
         }
         self.name, self.kind, self.base_kinds = result.path, _CONSTANT, ()
         self.sort: Hashable = _CONSTANT
@@ -436,17 +436,21 @@ def _is_exact(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == _KERAS and cls.__name__ != "EinsumDense"
 
 
-def weights_of(layer: Any) -> Mapping[int, tuple[str, Shape]]:
-    """The weights of a layer and of all that it holds, by identity: path and shape."""
-    found: dict[int, tuple[str, Shape]] = {}
+def weights_of(layer: Any) -> Mapping[int, Any]:
+    """The weights of a layer and of all that it holds, by identity."""
+    return {id(weight): weight for weight in getattr(layer, "weights", ())}
+
+
+def described(weights: Iterable[Any]) -> tuple[tuple[str, Shape], ...]:
+    """Weights as paths, each different from the others, and shapes."""
+    found: list[tuple[str, Shape]] = []
     named: Counter[str] = Counter()
-    for weight in getattr(layer, "weights", ()):
-        if id(weight) not in found:
-            path = str(getattr(weight, "path", None) or weight.name)  # Keras 2 knows no paths
-            named[path] += 1
-            unique = path if named[path] == 1 else f"{path}@{named[path]}"
-            found[id(weight)] = unique, tuple(map(int, weight.shape))
-    return found
+    for weight in weights:
+        path = str(getattr(weight, "path", None) or weight.name)  # Keras 2 knows no paths
+        named[path] += 1
+        unique = path if named[path] == 1 else f"{path}@{named[path]}"
+        found.append((unique, tuple(map(int, weight.shape))))
+    return tuple(found)
 
 
 def weights_read(node: Any) -> tuple[int, ...]:

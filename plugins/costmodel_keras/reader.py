@@ -413,9 +413,9 @@ class _Assembly:
     def _hold(self, opened: Opened, holders: dict[int, str]) -> None:
         """A row for the weights of a model that no row holds yet."""
         weights = opening.weights_of(opened.layer)
-        own = {weight: found for weight, found in weights.items() if weight not in holders}
+        own = {key: weight for key, weight in weights.items() if key not in holders}
         if own:
-            name = self._add_weights(opened.path, tuple(own.values()))
+            name = self._add_weights(opened.path, opening.described(own.values()))
             holders.update(dict.fromkeys(own, name))
 
     def _add_weights(self, path: str, weights: tuple[tuple[str, Shape], ...]) -> str:
