@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from costmodel.bills import Bill, Coverage
     from costmodel.catalogue import Catalogue
     from costmodel.comparison import Comparison, compare
-    from costmodel.convention import Convention, LoweredLayer
+    from costmodel.convention import Convention, LayerWork
     from costmodel.devices import (
         Charge,
         Charges,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         measure_rates,
         price,
         read,
+        work_by_layer,
     )
     from costmodel.hookspecs import hookimpl
     from costmodel.layer import Input, Layer, LayerModule, LayerRules, OperatorLayer, Work, setting
@@ -92,7 +93,7 @@ _HOMES = {
     "comparison": ("Comparison", "compare"),
     "bills": ("Bill", "Coverage"),
     "catalogue": ("Catalogue",),
-    "convention": ("Convention", "LoweredLayer"),
+    "convention": ("Convention", "LayerWork"),
     "devices": (
         "Charge", "Charges", "Cost", "Device", "Due", "Evidence", "Factor", "Outcome",
         "Parameter", "Share", "one_of", "option", "parameter", "prices",
@@ -100,7 +101,7 @@ _HOMES = {
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
         "Estimate", "collect", "estimate", "lower", "measure_rates", "price",
-        "read",
+        "read", "work_by_layer",
     ),
     "hookspecs": ("hookimpl",),
     "layer": ("Input", "Layer", "LayerModule", "LayerRules", "OperatorLayer", "Work", "setting"),
@@ -155,7 +156,7 @@ __all__ = [
     "Layer",
     "LayerModule",
     "LayerRules",
-    "LoweredLayer",
+    "LayerWork",
     "Movement",
     "Network",
     "NumericFormat",
@@ -207,6 +208,7 @@ __all__ = [
     "softmax",
     "split",
     "transpose",
+    "work_by_layer",
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve, field, frozen
 
-from costmodel.convention import LoweredLayer
+from costmodel.convention import LayerWork
 from costmodel.errors import ScenarioError
 from costmodel.scenario import HOW_TO_GIVE_RATES, Scenario
 from costmodel.workload.operators import Movement
@@ -34,7 +34,7 @@ class Source:
     passes: tuple[Source, ...] = field(default=(), repr=False)
 
 
-def with_sources(network: Network, lowered: Iterable[LoweredLayer]) -> tuple[LoweredLayer, ...]:
+def with_sources(network: Network, lowered: Iterable[LayerWork]) -> tuple[LayerWork, ...]:
     """The lowered layers of a network, each with the sources of its inputs."""
     lowered = tuple(lowered)
     work = {item.layer.name: item.work for item in lowered}
@@ -46,7 +46,7 @@ def with_sources(network: Network, lowered: Iterable[LoweredLayer]) -> tuple[Low
         for index, tensor in enumerate(layer.outputs):
             made[layer.name, index] = Source(layer.name, tensor, passes)
     return tuple(
-        LoweredLayer(item.layer, item.work, feeds.get(item.layer.name, ())) for item in lowered
+        LayerWork(item.layer, item.work, feeds.get(item.layer.name, ())) for item in lowered
     )
 
 
@@ -134,7 +134,7 @@ class Activity:
     scenario: Scenario
     _known: dict[int, float | None] = field(factory=dict, init=False, repr=False)
 
-    def at(self, lowered: LoweredLayer) -> Conditions:
+    def at(self, lowered: LayerWork) -> Conditions:
         """The conditions of one layer."""
         scenario = self.scenario
         if not isinstance(scenario.rates, Mapping):
@@ -143,7 +143,7 @@ class Activity:
         if inputs and not sources:
             message = (
                 "rates of layers need to know what feeds each layer; "
-                "lower the network with costmodel.lower"
+                "make it with costmodel.work_by_layer"
             )
             return Conditions(_arriving(scenario, (), message))
         found = [self._rate(source) for source in sources]

@@ -11,24 +11,28 @@ from attrs import field, frozen
 from costmodel import formats
 from costmodel.errors import ShapeError
 from costmodel.layer import work_of
+from costmodel.lowering import joined
 from costmodel.tensor import show_shape
+from costmodel.workload.assembly import chained
 from costmodel.workload.format_inference import between
 from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Free, Reason
 
 if TYPE_CHECKING:
     from costmodel.activity import Source
-    from costmodel.devices import Device, Outcome
+    from costmodel.devices import Device
     from costmodel.layer import Layer, Work
+    from costmodel.lowering import Body
     from costmodel.network import Network
     from costmodel.scenario import Scenario
+    from costmodel.workload.graph import Workload
 
 
 @frozen
-class LoweredLayer:
+class LayerWork:
     """A layer and the work that a convention counts for it.
 
-    `sources` are what feeds its inputs, where `costmodel.lower` made it.
+    `sources` are what feeds its inputs, where `costmodel.work_by_layer` made it.
     """
 
     layer: Layer
@@ -50,7 +54,7 @@ class LoweredLayer:
 class Convention:
     """The true count: every multiply-accumulate that an inference needs, and nothing else.
 
-    A subclass replaces `work` to count otherwise, or `price` to charge otherwise.
+    A subclass replaces `work` to count otherwise, or `adapt` to charge otherwise.
     """
 
     counts_one_timestep: ClassVar[bool] = False
@@ -59,17 +63,58 @@ class Convention:
     name: str = "costmodel"
     title: str = "the true count of what an inference computes"
 
-    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+    def lower(self, network: Network, scenario: Scenario) -> Workload:
+        """The workload of a bound network, with a symbolic batch.
+
+        A layer that is folded keeps its nodes, which say into which node they fold.
+        """
+        declared = formats.declared(network)
+        works = self._works(declared)
+        known: dict[int, Body] = {}
+        bodies: dict[str, Body] = {}
+        for layer in declared.layers:
+            work = works[layer.name]
+            if id(work) not in known:
+                known[id(work)] = self.body(layer, work)
+            bodies[layer.name] = known[id(work)]
+        return joined(declared, bodies, scenario, self.folds(declared, works))
+
+    def body(self, layer: Layer, work: Work) -> Body:
+        """What is counted for one layer, with the tensors that its operators share."""
+        if isinstance(work, Reason):
+            return work
+        body = layer.workload()
+        if not isinstance(body, Reason) and body.operators == tuple(work):
+            return body  # it counts the layer's own operators
+        return chained(layer.kind, work, layer.inputs, layer.parameters, layer.outputs)
+
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
         """The work of every layer of a bound network, in topological order."""
+        network = formats.infer(network, scenario)
+        works = self._works(network)
+        folds = self.folds(network, works)
+        known: dict[int, Work] = {}
+        done = []
+        for layer in network.layers:
+            work = works[layer.name]
+            if layer.name in folds:
+                done.append(LayerWork(layer, _FOLDED))
+                continue
+            if id(work) not in known:
+                known[id(work)] = _with_formats(work, scenario)
+            done.append(LayerWork(layer, known[id(work)]))
+        return tuple(done)
+
+    def _works(self, network: Network) -> Mapping[str, Work]:
+        """The work of every layer by its name, once for those that differ in their names alone."""
         known: dict[object, Work] = {}
-        lowered = {}
-        for layer in formats.infer(network, scenario).layers:
-            work = known.get(layer.likeness)
-            if work is None:
-                counted = self.work(layer)
-                work = known[layer.likeness] = _with_formats(counted, scenario)
-            lowered[layer.name] = LoweredLayer(layer, work)
-        return tuple(self.fold(network, lowered).values())
+        works = {}
+        for layer in network.layers:
+            likeness = layer.likeness
+            if likeness not in known:
+                known[likeness] = self.work(layer)
+            works[layer.name] = known[likeness]
+        return works
 
     def work(self, layer: Layer) -> Work:
         """What this convention counts for one layer."""
@@ -82,10 +127,8 @@ class Convention:
             raise ShapeError(message)
         return work_of(layer)
 
-    def fold(
-        self, network: Network, lowered: Mapping[str, LoweredLayer]
-    ) -> Mapping[str, LoweredLayer]:
-        """Free every scale-and-shift layer that the linear layer before it absorbs at inference.
+    def folds(self, network: Network, works: Mapping[str, Work]) -> Mapping[str, str]:
+        """For every scale-and-shift layer that a linear layer absorbs at inference, that layer.
 
         It is absorbed along the axis of its constants by parameters that nobody else uses, of a
         layer whose result nobody else reads.
@@ -94,30 +137,28 @@ class Convention:
         axes = {likeness: layer.scales_along for likeness, layer in distinct.items()}
         scaling = [layer for layer in network.layers if axes[layer.likeness] is not None]
         if not scaling:
-            return lowered
+            return {}
         read = [port for ports in network.edges.values() for port in ports]
         readers = Counter([layer for layer, _ in (*read, *network.outputs)])
         shared = {
             name for layer in network.layers if layer.shares for name in (layer.name, layer.shares)
         }
-        folded = dict(lowered)
-        linear: dict[str, str] = {}
+        absorbed: dict[str, str] = {}
         for layer in scaling:
             source = network.sources(layer.name)[0].layer
-            absorber = linear.get(source, source)
+            absorber = absorbed.get(source, source)
             if (
                 readers[source] == 1
                 and absorber not in shared
                 and network.layer(absorber).absorbs_along == axes[layer.likeness]
-                and _ends_linear(lowered[absorber].work)
+                and _ends_linear(works[absorber])
             ):
-                folded[layer.name] = LoweredLayer(layer, _FOLDED)
-                linear[layer.name] = absorber
-        return folded
+                absorbed[layer.name] = absorber
+        return absorbed
 
-    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
-        """What this convention charges for one operator: what the device says."""
-        return device.price(operator, scenario)
+    def adapt(self, device: Device) -> Device:
+        """The device as this convention charges on it: as it is, unless told otherwise."""
+        return device
 
 
 def _with_formats(work: Work, scenario: Scenario) -> Work:

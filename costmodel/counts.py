@@ -11,8 +11,8 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from costmodel import catalogue
-from costmodel.convention import Convention, LoweredLayer
-from costmodel.estimates import lower
+from costmodel.convention import Convention, LayerWork
+from costmodel.estimates import work_by_layer
 from costmodel.network import Network
 from costmodel.numerics import FLOAT32, NumericFormat, parse_format
 from costmodel.rendering import listed_reasons
@@ -39,7 +39,7 @@ _BYTE: Final = 8
 class LayerCount:
     """What one layer computes for one example, holds, and hands on."""
 
-    lowered: LoweredLayer
+    lowered: LayerWork
 
     @property
     def operations(self) -> Mapping[str, int]:
@@ -272,7 +272,7 @@ def count(
 
     """
     rules = catalogue.installed().convention(convention)
-    lowered = lower(network, scenario, rules)
+    lowered = work_by_layer(network, scenario, rules)
     default = (scenario or Scenario()).default_format
     return Count(network, rules, tuple(map(LayerCount, lowered)), formats, with_flops, default)
 

@@ -813,3 +813,31 @@ def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:
     except ValueError as error:
         message = f"{where} = {value!r}: {error}"
         raise CostModelError(message) from None
+
+
+Charging: TypeAlias = Callable[[Device, Operator, Scenario], Outcome]
+"""What is charged for an operator on a device."""
+
+
+@frozen(slots=False)
+class Adapted(Device):
+    """A device on which a convention charges otherwise; everything else is the device's own."""
+
+    device: Device = field(kw_only=True)
+    charging: Charging = field(kw_only=True)
+
+    @classmethod
+    def of(cls, device: Device, charging: Charging) -> Adapted:
+        """The device, with what `charging(device, operator, scenario)` says as its prices."""
+        return cls(device.name, device=device, charging=charging)
+
+    def price(self, operator: Any, scenario: Scenario | None = None) -> Any:
+        """What is charged for one operator, or for several."""
+        scenario = Scenario() if scenario is None else scenario
+        if isinstance(operator, Operator):
+            return self.charging(self.device, operator, scenario)
+        return costs_of(operator, lambda one: self.charging(self.device, one, scenario))
+
+    def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
+        """As the device itself divides it."""
+        return self.device.parts(operator, scenario)

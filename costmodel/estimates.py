@@ -17,7 +17,7 @@ from costmodel import catalogue as catalogues
 from costmodel import rendering, timing
 from costmodel.activity import Activity, Conditions, with_sources
 from costmodel.bills import Answer, Bill, Coverage, Item, Line
-from costmodel.convention import Convention, LoweredLayer
+from costmodel.convention import Convention, LayerWork
 from costmodel.devices import Cost, Device, checked
 from costmodel.errors import (
     CostModelError,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from costmodel.plugins import Plugin
     from costmodel.report import Table
     from costmodel.tensor import InputShapes
+    from costmodel.workload.graph import Workload
 
 OnUnpriced: TypeAlias = Literal["error", "warn", "bound"]
 """What an estimate does about unpriced work: stop, warn, or call its totals lower bounds."""
@@ -54,7 +55,7 @@ class Estimate:
     network: Network
     convention: Convention
     scenario: Scenario
-    lowered: tuple[LoweredLayer, ...] = field(repr=False)
+    lowered: tuple[LayerWork, ...] = field(repr=False)
     bills: Mapping[str, Bill] = field(repr=False)
     on_unpriced: OnUnpriced = "warn"
     plugins: tuple[Plugin, ...] = field(default=(), repr=False)
@@ -212,8 +213,10 @@ def measure_rates(
 
 def lower(
     network: Network, scenario: Scenario | None = None, convention: Convention | None = None
-) -> tuple[LoweredLayer, ...]:
-    """The work of every layer, in topological order, by the rules of a convention.
+) -> Workload:
+    """The workload of a network by the rules of a convention: what a device or compiler takes.
+
+    The size of the batch is a symbol: `workload.bind(batch=8)`.
 
     Raises:
         ShapeError: an axis is open that the scenario does not bind.
@@ -221,14 +224,34 @@ def lower(
 
     """
     scenario = scenario or Scenario()
-    bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
     rules = convention or Convention()
-    timing.check(bound, scenario, rules)
-    return with_sources(bound, rules.lower(bound, scenario))
+    return rules.lower(_bound(network, scenario, rules), scenario)
+
+
+def work_by_layer(
+    network: Network, scenario: Scenario | None = None, convention: Convention | None = None
+) -> tuple[LayerWork, ...]:
+    """The work of every layer for one example, in topological order, by the rules of a convention.
+
+    Raises:
+        ShapeError: an axis is open that the scenario does not bind.
+        ScenarioError: the network has a time axis of its own beside the timesteps.
+
+    """
+    scenario = scenario or Scenario()
+    rules = convention or Convention()
+    bound = _bound(network, scenario, rules)
+    return with_sources(bound, rules.work_by_layer(bound, scenario))
+
+
+def _bound(network: Network, scenario: Scenario, convention: Convention) -> Network:
+    bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
+    timing.check(bound, scenario, convention)
+    return bound
 
 
 def price(
-    lowered: Iterable[LoweredLayer],
+    lowered: Iterable[LayerWork],
     device: Device,
     scenario: Scenario | None = None,
     convention: Convention | None = None,
@@ -236,6 +259,7 @@ def price(
     """The price of lowered work on one device."""
     convention = convention or Convention()
     scenario = timing.of_one_pricing(scenario or Scenario(), convention)
+    pricing, who = convention.adapt(device), f"convention {convention.name!r} on {device.name!r}"
     lowered = tuple(lowered)  # kept, so that no work takes the identity of another
     known: dict[tuple[int, object], Answer] = {}
     by_layer = any(isinstance(each, Mapping) for each in (scenario.rates, scenario.input_rates))
@@ -247,7 +271,7 @@ def price(
         key = (id(layer.work), local.key if by_layer else None)
         answer = known.get(key)
         if answer is None:
-            answer = known[key] = Answer(_items(layer, device, local, convention))
+            answer = known[key] = Answer(_items(layer, pricing, local, who))
         lines.append(Line(layer.layer, answer))
     return Bill(device, tuple(lines))
 
@@ -280,7 +304,7 @@ def estimate(
     network = (
         source if isinstance(source, Network) else catalogue.read(source, scenario.input_shapes)
     )
-    lowered = lower(network, scenario, rules)
+    lowered = work_by_layer(network, scenario, rules)
     scenario.check_rates(layer.layer.name for layer in lowered)
     bills = [price(lowered, device, scenario, rules) for device in chosen]
     collected = collect(
@@ -292,7 +316,7 @@ def estimate(
 
 def collect(
     network: Network,
-    lowered: Sequence[LoweredLayer],
+    lowered: Sequence[LayerWork],
     bills: Sequence[Bill],
     scenario: Scenario,
     convention: Convention,
@@ -340,16 +364,15 @@ def _devices(
 
 
 def _items(
-    lowered: LoweredLayer, device: Device, conditions: Conditions, convention: Convention
+    lowered: LayerWork, device: Device, conditions: Conditions, who: str
 ) -> tuple[Item, ...]:
     if isinstance(lowered.work, Reason):
         return (Item(None, lowered.work),)
     where = f"layer {lowered.layer.name!r} on {device.name!r}"
     try:
-        who = f"convention {convention.name!r} on {device.name!r}"
         return tuple(
             [
-                Item(item, checked(convention.price(device, item, conditions.of(item)), who))
+                Item(item, checked(device.price(item, conditions.of(item)), who))
                 for whole in lowered.work
                 for item in device.parts(whole, conditions.scenario)
             ]

@@ -44,6 +44,28 @@ def infer(network: Network, scenario: Scenario) -> Network:
     return evolve(network, layers=tuple(formatted.values()))
 
 
+def declared(network: Network) -> Network:
+    """The same network with the formats that its layers declare on their tensors, and no other.
+
+    Each layer takes inputs without a format, whatever the layer before it declares.
+    """
+    distinct = {layer.likeness: layer for layer in network.layers}
+    made = {
+        likeness: layer.with_formats(
+            layer.inputs, layer.declared_formats(), layer.declared_result()
+        )
+        for likeness, layer in distinct.items()
+        if _declares(layer)
+    }
+    if not made:
+        return network
+    layers = [
+        made[layer.likeness].renamed(layer.name, layer.shares) if layer.likeness in made else layer
+        for layer in network.layers
+    ]
+    return evolve(network, layers=layers)
+
+
 @functools.cache
 def _may_declare(cls: type[Layer]) -> bool:
     return (cls.declared_formats, cls.declared_result) != (

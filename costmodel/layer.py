@@ -13,6 +13,8 @@ from attrs import Attribute, field, fields, frozen
 
 from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, fault, nearest
 from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
+from costmodel.workload.assembly import chained
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
@@ -110,8 +112,25 @@ class Layer:
         return {}
 
     def operators(self) -> Work:
-        """The work of one call on bound shapes, or the reason why there is none."""
-        return Unpriced(f"no rule says what a {self.kind!r} computes")
+        """The work of one call on bound shapes, or the reason why there is none.
+
+        A rule says this, or `workload`, where tensors of the operators fork and meet.
+        """
+        if type(self).workload is Layer.workload:
+            return Unpriced(f"no rule says what a {self.kind!r} computes")
+        body = self.workload()
+        return body if isinstance(body, Reason) else body.operators
+
+    def workload(self) -> Workload | Reason:
+        """The work of one call, its operators joined by the tensors that they share.
+
+        Inputs are called `input`, `input:1` and so on, outputs likewise, weights as the
+        parameters. Unless told otherwise the operators stand in a row (`chained`).
+        """
+        work = work_of(self)
+        if isinstance(work, Reason):
+            return work
+        return chained(self.kind, work, self.inputs, self.parameters, self.outputs)
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
         """The formats of the parameters by name, as far as the layer declares them."""
@@ -245,7 +264,8 @@ class Layer:
     def describe_work(cls, kind: str) -> str:
         """What a layer of `kind` counts, in a sentence: that of `operators`, or of the class."""
         # A method without a docstring would inherit that of the base class.
-        doc = cls.operators.__doc__ if cls.operators is not Layer.operators else None
+        rules = ((cls.operators, Layer.operators), (cls.workload, Layer.workload))
+        doc = next((own.__doc__ for own, base in rules if own is not base), None)
         doc = inspect.cleandoc(doc or cls.__doc__ or f"what a {kind!r} computes")
         return doc.partition("\n")[0]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from costmodel.bills import Bill, Coverage, Line, Share
-    from costmodel.convention import LoweredLayer
+    from costmodel.convention import LayerWork
     from costmodel.devices import Device, Parameter
     from costmodel.estimates import Estimate
     from costmodel.layer import Layer
@@ -156,7 +156,7 @@ def _device_columns(bill: Bill, *, exact: bool) -> Iterator[Column]:
     yield Column(f"{name} status")
 
 
-def _layer_cells(lowered: LoweredLayer, *, exact: bool) -> Iterator[str]:
+def _layer_cells(lowered: LayerWork, *, exact: bool) -> Iterator[str]:
     layer, style = lowered.layer, "" if exact else ","
     unknown = "" if exact else _UNKNOWN
     yield from (layer.name, layer.kind)
@@ -165,7 +165,7 @@ def _layer_cells(lowered: LoweredLayer, *, exact: bool) -> Iterator[str]:
     yield f"{lowered.macs:{style}}" if _has_count(lowered) else unknown
 
 
-def _has_count(lowered: LoweredLayer) -> bool:
+def _has_count(lowered: LayerWork) -> bool:
     """Whether it is known how much work there is, priced or not."""
     return not isinstance(lowered.work, Unpriced)
 
@@ -454,7 +454,7 @@ def _share_dict(share: Share) -> dict[str, Any]:
     return {"covered": share.covered, "total": share.total, "fraction": share.fraction}
 
 
-def _line_dict(lowered: LoweredLayer, line: Line) -> dict[str, Any]:
+def _line_dict(lowered: LayerWork, line: Line) -> dict[str, Any]:
     layer, cost = line.layer, _cost_dict(line.cost, is_complete=not line.unpriced)
     if standing(line) == "unpriced":
         cost |= {"energy_joules": None, "latency_seconds": None}

@@ -180,8 +180,8 @@ def test_a_device_without_spikes_does_not_ask_for_missing_rates() -> None:
 
 
 def test_output_rates_by_layer_need_a_network_lowered_with_its_edges() -> None:
-    lowered = Convention().lower(merging(), Scenario())
-    with pytest.raises(ScenarioError, match=r"lower the network with costmodel\.lower"):
+    lowered = Convention().work_by_layer(merging(), Scenario())
+    with pytest.raises(ScenarioError, match=r"make it with costmodel\.work_by_layer"):
         costmodel.price(lowered, CATALOGUE.device("loihi"), Scenario(rates={"*": 1.0}))
 
 

@@ -27,7 +27,7 @@ from costmodel import (
     matmul,
 )
 from costmodel.bills import Answer, Bill, Coverage, Item, Line, Share
-from costmodel.devices import Charge, Evidence, Factor, Parameter, prices
+from costmodel.devices import Adapted, Charge, Evidence, Factor, Parameter, prices
 from costmodel.errors import UnknownNameError
 from costmodel.layer import OperatorLayer, UnknownLayer
 from costmodel.workload.builders import copy
@@ -62,7 +62,7 @@ class Tariff(Device):
 
 def test_time_that_costs_no_energy_is_time() -> None:
     layers = [OperatorLayer("a", "operators", work=[Movement(purpose="a test")])]
-    (lowered,) = estimates.lower(Network("n", layers))
+    (lowered,) = estimates.work_by_layer(Network("n", layers))
     waits = Line(lowered.layer, Answer((Item(None, Cost((), 0.5)), Item(None, Cost((), 0.25)))))
     works = Line(lowered.layer, Answer((Item(None, charged(3, 1.0)),)))
     assert waits.cost.latency_seconds == 0.75
@@ -91,7 +91,7 @@ def bill(*layers: Any, seconds: float | None = 0.25) -> Bill:
     """The bill of a chain of layers behind an input of four elements."""
     chain = [Input("in", "input", shape=(4,)), *layers]
     edges = {after.name: [before.name] for before, after in itertools.pairwise(chain)}
-    lowered = estimates.lower(Network("net", chain, edges))
+    lowered = estimates.work_by_layer(Network("net", chain, edges))
     return estimates.price(lowered, Tariff("tariff", seconds))
 
 
@@ -139,14 +139,17 @@ def test_the_multiply_accumulates_of_unpriced_operators_are_not_covered() -> Non
     class Thrifty(Convention):
         """It has no price for small products."""
 
-        def price(self, device: Device, operator: Any, scenario: Scenario) -> Any:
+        def adapt(self, device: Device) -> Device:
+            return Adapted.of(device, self.charged)
+
+        def charged(self, device: Device, operator: Any, scenario: Scenario) -> Any:
             if 0 < operator.macs < 15:
                 return Unpriced("too small")
-            return super().price(device, operator, scenario)
+            return device.price(operator, scenario)
 
     lowered = [line.layer for line in bill(WIDE, ODD).lines]
     network = Network("net", lowered, {"wide": ["in"], "odd": ["wide"]})
-    found = estimates.price(estimates.lower(network), Tariff("tariff"), None, Thrifty())
+    found = estimates.price(estimates.work_by_layer(network), Tariff("tariff"), None, Thrifty())
     assert shares(found.coverage)["macs"] == (15, 27)
 
 

@@ -24,6 +24,7 @@ from costmodel import (
     Scenario,
 )
 from costmodel.comparison import SCHEMA, Comparison, compare
+from costmodel.devices import Adapted
 
 NETWORKS = Path(__file__).parent / "networks"
 
@@ -140,8 +141,11 @@ class Renaming(Convention):
         super().__init__("renaming")
         object.__setattr__(self, "times", times)
 
-    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
-        answer = super().price(device, operator, scenario)
+    def adapt(self, device: Device) -> Device:
+        return Adapted.of(device, self.charged)
+
+    def charged(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        answer = device.price(operator, scenario)
         if not isinstance(answer, Cost):
             return answer
         return Cost(

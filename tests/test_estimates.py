@@ -36,7 +36,7 @@ from costmodel import (
     estimate,
     estimates,
 )
-from costmodel.devices import Charge, Evidence, Factor, Parameter, prices
+from costmodel.devices import Adapted, Charge, Evidence, Factor, Parameter, prices
 from costmodel.errors import (
     CostModelError,
     ReadError,
@@ -177,7 +177,7 @@ def test_an_unknown_answer_to_unpriced_work_is_refused(choice: Any) -> None:
 
 def test_the_steps_make_what_the_estimate_makes() -> None:
     scenario, convention = Scenario(rates=10.0, batch=2), CATALOGUE.convention("costmodel")
-    lowered = estimates.lower(PRICED, scenario, convention)
+    lowered = estimates.work_by_layer(PRICED, scenario, convention)
     bill = estimates.price(lowered, CATALOGUE.device("loihi"), scenario, convention)
     made = estimates.collect(PRICED, lowered, [bill], scenario, convention, catalogue=CATALOGUE)
     assert made.to_dict() == on("loihi", scenario=scenario).to_dict()
@@ -187,7 +187,7 @@ def test_work_that_comes_one_by_one_is_priced_as_that_in_a_row() -> None:
     def fresh() -> Any:
         for size in range(1, 50):
             item = layer(f"layer {size}", update(size))
-            yield costmodel.LoweredLayer(item, [*item.work])
+            yield costmodel.LayerWork(item, [*item.work])
 
     device = CATALOGUE.device("cpu")
     alone = [device.price(update(size)).energy_joules for size in range(1, 50)]  # type: ignore[union-attr]
@@ -205,14 +205,14 @@ def test_all_values_may_be_copied_and_sent_to_other_processes(copied: Any) -> No
 
 
 def test_the_steps_need_no_conditions() -> None:
-    lowered = estimates.lower(PRICED)
+    lowered = estimates.work_by_layer(PRICED)
     assert [item.layer.name for item in lowered] == ["in", "one"]
     found = estimates.price(lowered, CATALOGUE.device("cpu"))
     assert found.total == on("cpu").total("cpu")
 
 
 def test_an_estimate_without_plugins_names_none() -> None:
-    lowered, scenario, convention = estimates.lower(PRICED), Scenario(), Convention()
+    lowered, scenario, convention = estimates.work_by_layer(PRICED), Scenario(), Convention()
     bill = estimates.price(lowered, CATALOGUE.device("cpu"))
     made = estimates.collect(PRICED, lowered, [bill], scenario, convention)
     assert (made.plugins, made.problems, made.on_unpriced) == ((), (), "warn")
@@ -234,8 +234,11 @@ def test_a_convention_says_what_is_counted_and_what_is_charged() -> None:
             work = super().work(layer)
             return work if isinstance(work, Free) else [*work, *work]
 
-        def price(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
-            answer: Any = super().price(device, operator, scenario)
+        def adapt(self, device: Device) -> Device:
+            return Adapted.of(device, self.charged)
+
+        def charged(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
+            answer: Any = device.price(operator, scenario)
             return answer + answer
 
     product = Contraction(dims={"k": 4, "n": 3}, operands=[Operand("input", (4,), ["k"])])
@@ -258,9 +261,9 @@ def test_a_scenario_binds_the_open_axes_of_what_is_read_and_of_a_network() -> No
     assert not unbound.is_bound
     assert bound.is_bound
     scenario = Scenario(input_shapes=shapes)
-    assert [item.layer for item in estimates.lower(unbound, scenario)] == list(bound.layers)
+    assert [item.layer for item in estimates.work_by_layer(unbound, scenario)] == list(bound.layers)
     with pytest.raises(ShapeError, match="open axis"):
-        estimates.lower(unbound)
+        estimates.work_by_layer(unbound)
 
 
 def test_a_single_shape_is_enough_for_a_network_with_one_input() -> None:
@@ -272,7 +275,7 @@ def test_a_single_shape_is_enough_for_a_network_with_one_input() -> None:
     assert unbound.bind(shape) == bound
     assert costmodel.read(OPEN, input_shapes=shape, catalogue=CATALOGUE) == bound
     scenario = Scenario(input_shapes=shape)
-    assert [item.layer for item in estimates.lower(unbound, scenario)] == list(bound.layers)
+    assert [item.layer for item in estimates.work_by_layer(unbound, scenario)] == list(bound.layers)
     named = Scenario(input_shapes={entry.name: shape})
     for source in (OPEN, unbound):
         one, other = (
@@ -355,7 +358,7 @@ def energies(bill: Any) -> Any:
 
 def test_layers_of_the_same_work_are_priced_once_for_each_rate() -> None:
     one = layer("one", update())
-    lowered = estimates.lower(network(one, one.renamed("two"), one.renamed("three")))
+    lowered = estimates.work_by_layer(network(one, one.renamed("two"), one.renamed("three")))
     device = Counting("counting", [])
     rates = {"one": 1.0, "two": 2.0, "three": 1.0}
     found = estimates.price(lowered, device, Scenario(input_rates=rates))
@@ -453,9 +456,12 @@ def test_the_garbage_collector_rests_while_a_network_is_read_and_priced() -> Non
             return PRICED
 
     class Watched(Convention):
-        def price(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
+        def adapt(self, device: Device) -> Device:
+            return Adapted.of(device, self.charged)
+
+        def charged(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
             seen.append(gc.isenabled())
-            return super().price(device, operator, scenario)
+            return device.price(operator, scenario)
 
     costmodel.read("a meter", catalogue=world(mine=plugin(readers=[Watching()])))
     on("cpu", convention=Watched("watched"))

@@ -48,6 +48,7 @@ STAIR = [
     "variants",
     "devices",
     "formats",
+    "lowering",
     "convention",
     "activity",
     "timing",

@@ -213,7 +213,7 @@ def test_an_operator_layer_may_name_its_results() -> None:
 
 
 def test_the_formats_of_operators_are_the_layers() -> None:
-    lowered = costmodel.lower(by_hand(), Scenario(source_format=NARROW))
+    lowered = costmodel.work_by_layer(by_hand(), Scenario(source_format=NARROW))
     assert lowered[1].layer.parameters["0.0"].format == NARROW
     assert lowered[1].layer.inputs[0].format == NARROW
 

@@ -15,6 +15,7 @@ from figures import near
 
 import costmodel
 from costmodel import Contraction, Cost, Device, Estimate, Operand, Scenario, rendering
+from costmodel.devices import Adapted
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Activation
 from costmodel_hardware.processors import PerOperation
@@ -71,10 +72,13 @@ def partial(monkeypatch: pytest.MonkeyPatch) -> Estimate:
     from costmodel import Convention, Unpriced  # noqa: PLC0415
 
     class Picky(Convention):
-        def price(self, device: Device, operator: Any, scenario: Scenario) -> Any:
+        def adapt(self, device: Device) -> Device:
+            return Adapted.of(device, self.charged)
+
+        def charged(self, device: Device, operator: Any, scenario: Scenario) -> Any:
             if isinstance(operator, Activation) and operator.elements == 5:
                 return Unpriced("five is too much")
-            return super().price(device, operator, scenario)
+            return device.price(operator, scenario)
 
     return costmodel.estimate(
         NETWORKS / "dense.json", "cpu", convention=Picky("picky"), on_unpriced="bound",

@@ -118,7 +118,7 @@ def _explanations(
 ) -> Iterator[str]:
     """How the cost of one layer comes about; the others are not priced, and need no rates."""
     scenario, rules = asked.scenario(network), catalogue.installed().convention(convention)
-    lowered = {item.layer.name: item for item in library.lower(network, scenario, rules)}
+    lowered = {item.layer.name: item for item in library.work_by_layer(network, scenario, rules)}
     scenario.check_rates(lowered)
     if layer not in lowered:
         raise UnknownNameError(layer, lowered, "layer")

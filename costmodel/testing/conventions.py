@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve, fields
 from hypothesis import strategies as st
 
-from costmodel.convention import Convention, LoweredLayer
+from costmodel.convention import Convention, LayerWork
 from costmodel.devices import Cost
 from costmodel.layer import UnknownLayer
 from costmodel.network import Network, Port
@@ -66,7 +66,7 @@ class ConventionContract(Contract):
 
         @for_all(drawn(convention), self.networks())
         def law(convention: Convention, network: Network) -> None:
-            lowered = convention.lower(network, Scenario())
+            lowered = convention.work_by_layer(network, Scenario())
             found, expected = [x.layer.name for x in lowered], [x.name for x in network.layers]
             expect(found == expected, "the layers that are lowered", expected, found)
 
@@ -75,7 +75,7 @@ class ConventionContract(Contract):
 
         @for_all(drawn(convention), self.networks())
         def law(convention: Convention, network: Network) -> None:
-            for lowered in convention.lower(network, Scenario()):
+            for lowered in convention.work_by_layer(network, Scenario()):
                 work = lowered.work
                 if isinstance(work, Reason):
                     says = bool(work.reason.strip())
@@ -90,7 +90,7 @@ class ConventionContract(Contract):
         @for_all(drawn(convention), strategies.shapes(), self.devices())
         def law(convention: Convention, shape: tuple[int, ...], device: Device) -> None:
             unknown = UnknownLayer("strange", "acme.Strange", recorded=(shape,), reason="no rule")
-            (lowered,) = convention.lower(Network("strange", [unknown]), Scenario())
+            (lowered,) = convention.work_by_layer(Network("strange", [unknown]), Scenario())
             is_unpriced = _is_unpriced(convention, lowered, device)
             expect(is_unpriced, "work of an unknown layer", "Unpriced(reason)", lowered.work)
 
@@ -100,8 +100,10 @@ class ConventionContract(Contract):
         @for_all(drawn(convention), self.networks(), self.networks())
         def law(convention: Convention, first: Network, second: Network) -> None:
             apart = [_prefixed(first, "first/"), _prefixed(second, "second/")]
-            both = convention.lower(_side_by_side(*apart), Scenario())
-            alone = [item for network in apart for item in convention.lower(network, Scenario())]
+            both = convention.work_by_layer(_side_by_side(*apart), Scenario())
+            alone = [
+                item for network in apart for item in convention.work_by_layer(network, Scenario())
+            ]
             found, expected = dict(map(_bare_work, both)), dict(map(_bare_work, alone))
             expect(found == expected, "work of both together", expected, found)
 
@@ -111,7 +113,9 @@ class ConventionContract(Contract):
         @for_all(drawn(convention), self.networks())
         def law(convention: Convention, network: Network) -> None:
             renamed = _prefixed(network, "in other words/")
-            before, after = (convention.lower(item, Scenario()) for item in (network, renamed))
+            before, after = (
+                convention.work_by_layer(item, Scenario()) for item in (network, renamed)
+            )
             expected = [_shown(item, "") for item in before]
             found = [_shown(item, "in other words/") for item in after]
             expect(found == expected, "work under other names", expected, found)
@@ -122,9 +126,9 @@ class ConventionContract(Contract):
         @for_all(drawn(convention), self.networks(), self.networks())
         def law(convention: Convention, network: Network, other: Network) -> None:
             twin = evolve(network)
-            first = convention.lower(network, Scenario())
-            convention.lower(other, Scenario())
-            again = convention.lower(network, Scenario())
+            first = convention.work_by_layer(network, Scenario())
+            convention.work_by_layer(other, Scenario())
+            again = convention.work_by_layer(network, Scenario())
             expect(again == first, "the same network, counted again", first, again)
             expect(network == twin, "the network after it was counted", twin, network)
 
@@ -178,17 +182,18 @@ class ConventionContract(Contract):
 def _answers(
     convention: Convention, network: Network, device: Device, scenario: Scenario
 ) -> list[Outcome]:
+    device = convention.adapt(device)
     return [
-        convention.price(device, operator, scenario)
-        for lowered in convention.lower(network, scenario)
+        device.price(operator, scenario)
+        for lowered in convention.work_by_layer(network, scenario)
         for operator in lowered.operators
     ]
 
 
-def _is_unpriced(convention: Convention, lowered: LoweredLayer, device: Device) -> bool:
+def _is_unpriced(convention: Convention, lowered: LayerWork, device: Device) -> bool:
     if isinstance(lowered.work, Reason):
         return isinstance(lowered.work, Unpriced)
-    answers = [convention.price(device, item, Scenario()) for item in lowered.operators]
+    answers = [convention.adapt(device).price(item) for item in lowered.operators]
     return any(isinstance(answer, Unpriced) for answer in answers)
 
 
@@ -205,7 +210,7 @@ def _dynamic(answers: list[Outcome]) -> float:
     return math.fsum(item.energy_joules for item in charges if item.component != "static")
 
 
-def _bare_work(lowered: LoweredLayer) -> tuple[str, object]:
+def _bare_work(lowered: LayerWork) -> tuple[str, object]:
     """The name of a layer and its work, the default format of a tensor left out.
 
     As soon as one layer declares a format, those of all the others are written down.
@@ -223,7 +228,7 @@ def _bare_work(lowered: LoweredLayer) -> tuple[str, object]:
     return lowered.layer.name, operators
 
 
-def _shown(lowered: LoweredLayer, prefix: str) -> tuple[str, object]:
+def _shown(lowered: LayerWork, prefix: str) -> tuple[str, object]:
     work = lowered.work
     shown = str(work).replace(prefix, "") if isinstance(work, Reason) else tuple(work)
     return lowered.layer.name.removeprefix(prefix), shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from attrs import evolve
@@ -11,6 +11,7 @@ from costmodel import numerics
 from costmodel.numerics import NumericFormat
 from costmodel.tensor import Tensor
 from costmodel.workload.composite import Softmax
+from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import (
     Activation,
     Contraction,
@@ -24,6 +25,147 @@ from costmodel.workload.operators import (
 
 KEEPS_FORMAT: Final = frozenset({"linear", "relu", "relu6", "leaky_relu", "hard_tanh"})
 """Activations whose results are among the numbers that their operand's format represents."""
+
+
+def infer(workload: Workload, default: NumericFormat) -> Workload:
+    """The same workload with the format of every tensor that follows from what is declared.
+
+    A result that declares none is exact, as its operator makes it, if a weight of the operator
+    declares a format, or if it has no weights and reads what follows from a declaration. All else
+    that is computed is in the default format. A workload without any declaration stays as it is.
+    What a loop carries from step to step keeps one format: the declared one, or the default.
+    """
+    tensors, steps = inferred(workload.tensors, workload.steps, workload.sources, default)
+    return evolve(workload, tensors=tensors, steps=steps)
+
+
+def inferred(
+    tensors: Mapping[str, Tensor],
+    steps: Sequence[Step],
+    sources: Iterable[str],
+    default: NumericFormat,
+) -> tuple[dict[str, Tensor], list[Step]]:
+    """The tensors and steps of a workload, with formats as `infer` finds them.
+
+    Operators may still state their operands without a format.
+    """
+    if not _declares(tensors, steps):
+        return dict(tensors), list(steps)
+    inference = _Inference(tensors, sources, default)
+    done = [inference.step(step) for step in steps]
+    return inference.tensors, done
+
+
+def _declares(tensors: Mapping[str, Tensor], steps: Iterable[Step]) -> bool:
+    """Whether a tensor declares a format, those of loops and branches included."""
+    if any(tensor.format is not None for tensor in tensors.values()):
+        return True
+    bodies: list[Workload] = []
+    for step in steps:
+        if isinstance(step, Loop):
+            bodies.append(step.body)
+        elif isinstance(step, Branch):
+            bodies += step.alternatives
+    return any(_declares(body.tensors, body.steps) for body in bodies)
+
+
+class _Inference:
+    """Formats of the tensors of one workload, found step by step."""
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], sources: Iterable[str], default: NumericFormat
+    ) -> None:
+        self.tensors = dict(tensors)
+        self._default = default
+        self._known = {name for name in sources if tensors[name].format is not None}
+        """What is declared, or follows from it."""
+
+    def step(self, step: Step) -> Step:
+        """The step with the formats of what it reads, and those that follow of what it writes."""
+        match step:
+            case Node():
+                return self._node(step)
+            case View():
+                if step.kind != "convert":
+                    self._set(step.target, self.tensors[step.source].format)
+                if step.source in self._known or step.kind == "convert":
+                    self._known.add(step.target)
+                return step
+            case Loop():
+                return self._loop(step)
+            case Branch():
+                return self._branch(step)
+
+    def _set(self, name: str, found: NumericFormat | None) -> None:
+        held = self.tensors[name]
+        if held.format != found:
+            self.tensors[name] = Tensor(held.shape, found)
+
+    def _node(self, node: Node) -> Node:
+        operator = self._formatted(node)
+        pairs = list(zip(operator.operands, node.tensors, strict=True))
+        weights = [operand for operand, _ in pairs if operand.role == "weight"]
+        reads_known = any(name in self._known for one, name in pairs if one.role == "input")
+        follows = any(one.format for one in weights) if weights else reads_known
+        for operand, name in pairs:
+            if operand.role != "output":
+                continue
+            if self.tensors[name].format is None:
+                found = result_of(operator, None, self._default) if follows else self._default
+                self._set(name, found)
+            else:
+                follows = True
+        if follows:
+            self._known.update(node.writes)
+        return evolve(node, operator=self._formatted(node))
+
+    def _formatted(self, node: Node) -> Operator:
+        held = [self.tensors[name] for name in node.tensors]
+        pairs = zip(node.operator.operands, held, strict=True)
+        same = all(operand.tensor == tensor for operand, tensor in pairs)
+        return node.operator if same else node.operator.with_tensors(held)
+
+    def _loop(self, loop: Loop) -> Loop:
+        body = dict(loop.body.tensors)
+        starts = {inside: outside for outside, inside in loop.carried}
+        for outside, inside in (*loop.fixed, *loop.varying):
+            declared = body[inside].format or self.tensors[outside].format
+            body[inside] = Tensor(body[inside].shape, declared)
+        for source, inside in loop.carries:
+            start = self.tensors[starts[inside]].format if inside in starts else None
+            kept = body[inside].format or start or body[source].format or self._default
+            body[inside] = Tensor(body[inside].shape, kept)
+            body[source] = Tensor(body[source].shape, kept)
+        within = self._body(loop.body, body)
+        for inside, outside in (*loop.collected, *loop.last):
+            self._set(outside, within.tensors[inside].format)
+        self._known.update(loop.writes)
+        return evolve(loop, body=within)
+
+    def _branch(self, branch: Branch) -> Branch:
+        kept = {
+            name: self.tensors[name].format
+            or next(filter(None, [one.tensors[name].format for one in branch.alternatives]), None)
+            or self._default
+            for name in branch.writes
+        }
+        alternatives = []
+        for one in branch.alternatives:
+            body = dict(one.tensors)
+            for name in one.sources:
+                body[name] = self.tensors[name]
+            for name, found in kept.items():
+                body[name] = Tensor(body[name].shape, found)
+            alternatives.append(self._body(one, body))
+        for name, found in kept.items():
+            self._set(name, found)
+        self._known.update(branch.writes)
+        return evolve(branch, alternatives=alternatives)
+
+    def _body(self, body: Workload, tensors: Mapping[str, Tensor]) -> Workload:
+        inference = _Inference(tensors, body.sources, self._default)
+        steps = [inference.step(step) for step in body.steps]
+        return evolve(body, tensors=inference.tensors, steps=steps)
 
 
 def between(work: Sequence[Operator], default: NumericFormat) -> tuple[Operator, ...]:

@@ -13,7 +13,7 @@ from costmodel.errors import NetworkError, nearest
 from costmodel.numerics import NumericFormat
 from costmodel.sizes import Symbol, as_size
 from costmodel.tensor import Tensor, show_shape
-from costmodel.workload.operators import Operator, as_tensor, at_least
+from costmodel.workload.operators import Operator, as_tensor, at_least, one_of
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
@@ -98,22 +98,55 @@ class Node:
         written = ", ".join(text for role, text in shown if role == "output")
         dims = " ".join(f"{name}={size}" for name, size in self.operator.dims.items())
         kind = type(self.operator).__name__.lower()
-        return f"{self.name}: {written or 'nothing'} = {kind}({read}) over {dims or 'one point'}"
+        folds = f", folds into {self.folds_into}" if self.folds_into else ""
+        made = f"{self.name}: {written or 'nothing'} = {kind}({read})"
+        return f"{made} over {dims or 'one point'}{folds}"
 
 
 def _indices(index: Sequence[Any]) -> str:
     return ", ".join("?" if one is None else str(one) for one in index)
 
 
+VIEWS: Final = {
+    "reshape": "the same elements in the same order, in another shape",
+    "slice": "the elements from `starts` on along each axis",
+    "broadcast": "axes of length 1, or that are not there, stretched",
+    "convert": "the same elements in another numeric format",
+    "other": "elements of the source, in an order that is not stated",
+}
+"""The kinds of view, and which elements each sees."""
+
+
+def _places(given: Iterable[int]) -> tuple[int, ...]:
+    return tuple([as_size(one) for one in given])
+
+
 @frozen
 class View:
-    """A tensor seen in another shape or order, without work: it shares the memory of its source."""
+    """A tensor seen in another shape, without work: it shares the memory of its source.
+
+    `kind` is one of `VIEWS`; a `slice` has `starts`, the first element along each axis.
+
+    Raises:
+        ValueError: there is no such kind, or only one of a slice and its starts.
+
+    """
 
     name: str = field(validator=_named)
     source: str = field(validator=_named)
     target: str = field(validator=_named)
-    kind: str = "reshape"
+    kind: str = field(default="reshape", validator=one_of(VIEWS))
+    starts: tuple[int, ...] = field(default=(), converter=_places)
     layer: str = ""
+
+    @starts.validator
+    def _check_starts(self, _attribute: Any, starts: tuple[int, ...]) -> None:
+        if bool(starts) != (self.kind == "slice") or min(starts, default=0) < 0:
+            message = (
+                f"view {self.name!r:.40} of kind {self.kind!r} has starts {starts}; expected "
+                "the first element along each axis of a slice, and none of another view"
+            )
+            raise ValueError(message)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -127,7 +160,8 @@ class View:
 
     def __str__(self) -> str:
         """Write what is seen as what."""
-        return f"{self.name}: {self.target} = {self.kind} of {self.source}"
+        places = f" from {', '.join(map(str, self.starts))}" if self.starts else ""
+        return f"{self.name}: {self.target} = {self.kind} of {self.source}{places}"
 
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -153,8 +187,8 @@ class Loop:
 
     - `fixed`: outside -> input of the body that is the same at every step,
     - `varying`: outside -> input of the body that is one slice of it along axis `axis`,
-    - `carried`: outside -> input of the body that it starts as; `carries` says which output of
-      the body becomes it at the next step,
+    - `carried`: outside -> input of the body that it starts as, or one of `zeros`, which starts
+      as zeros; `carries` says which output of the body becomes it at the next step,
     - `collected`: output of the body -> outside, all steps stacked along axis `axis`,
     - `last`: output of the body -> outside, after the last step.
 
@@ -170,6 +204,7 @@ class Loop:
     fixed: Pairs = field(default=(), converter=_pairs)
     varying: Pairs = field(default=(), converter=_pairs)
     carried: Pairs = field(default=(), converter=_pairs)
+    zeros: tuple[str, ...] = field(default=(), converter=_names)
     carries: Pairs = field(default=(), converter=_pairs)
     collected: Pairs = field(default=(), converter=_pairs)
     last: Pairs = field(default=(), converter=_pairs)
@@ -341,6 +376,21 @@ class Workload:
                         yield from alternative.nodes
 
     @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators of all nodes in order; within a loop, `repeated` as often as it runs."""
+        found: list[Operator] = []
+        for step in self.steps:
+            match step:
+                case Node():
+                    found.append(step.operator)
+                case Loop():
+                    found += [one.repeated(step.steps) for one in step.body.operators]
+                case Branch():
+                    for alternative in step.alternatives:
+                        found += alternative.operators
+        return tuple(found)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates, each loop as often as it runs.
 
@@ -406,6 +456,13 @@ class Workload:
                 bodies += step.alternatives
         own = frozenset([one.name for one in sizes if isinstance(one, Symbol)])
         return own.union(*[body.symbols for body in bodies])
+
+    def repeated(self, size: int, name: str = "batch") -> Workload:
+        """The same work for several examples: one more axis in front of all tensors but weights.
+
+        `size` may be a `Symbol`; `name` is that of the new dimension of operators.
+        """
+        return _repeated(self, size, name)
 
     def part(self, names: Iterable[str]) -> Workload:
         """The steps of these names alone: what they read from others becomes an input.
@@ -572,16 +629,16 @@ class Workload:
             message = f"view {view.name!r} sees {view.source!r} as itself"
             raise NetworkError(message)
         before, after = self.tensors[view.source], self.tensors[view.target]
-        if view.kind == "reshape" and _elements(before.shape) != _elements(after.shape):
-            message = (
-                f"view {view.name!r} sees {show_shape(before.shape)} as {show_shape(after.shape)}, "
-                "which has another number of elements"
-            )
+        problem = _wrong_view(view, before, after)
+        if problem:
+            shapes = f"{_shown(before)} as {_shown(after)}"
+            message = f"view {view.name!r} of kind {view.kind!r} sees {shapes}, {problem}"
             raise NetworkError(message)
 
     def _check_loop(self, loop: Loop) -> None:
         body = loop.body
-        taken = [inside for _, inside in (*loop.fixed, *loop.varying, *loop.carried)]
+        given = [inside for _, inside in (*loop.fixed, *loop.varying, *loop.carried)]
+        taken = [*given, *loop.zeros]
         missing = [name for name in body.sources if name not in taken]
         if missing:
             message = f"loop {loop.name!r} gives its body no {missing[0]!r}"
@@ -591,8 +648,8 @@ class Workload:
                 how = "twice" if name in body.sources else "which is no input of it"
                 message = f"loop {loop.name!r} gives its body {name!r}, {how}"
                 raise NetworkError(message)
-        given = [inside for inside, _ in (*loop.collected, *loop.last, *loop.carries)]
-        unknown = [name for name in given if name not in body.outputs]
+        asked = [inside for inside, _ in (*loop.collected, *loop.last, *loop.carries)]
+        unknown = [name for name in asked if name not in body.outputs]
         if unknown:
             message = f"loop {loop.name!r} takes {unknown[0]!r}, which its body does not give"
             raise NetworkError(message)
@@ -614,7 +671,7 @@ class Workload:
             self._check_same(f"loop {loop.name!r}", outside, stacked, f"{inside} of every step")
 
     def _check_carried(self, loop: Loop) -> None:
-        begun = [inside for _, inside in loop.carried]
+        begun = [*[inside for _, inside in loop.carried], *loop.zeros]
         renewed = [inside for _, inside in loop.carries]
         for name in {*begun, *renewed}:
             if begun.count(name) != 1 or renewed.count(name) != 1:
@@ -653,7 +710,40 @@ class Workload:
             raise NetworkError(message)
 
 
-def _elements(shape: Iterable[Any]) -> tuple[list[str], int]:
+def _wrong_view(view: View, before: Tensor, after: Tensor) -> str:
+    """What is wrong with a view, in words; nothing where it is right."""
+    if view.kind == "convert":
+        return "" if before.shape == after.shape else "which has another shape"
+    if before.format != after.format:
+        return "which has another format"
+    if view.kind == "reshape" and elements(before.shape) != elements(after.shape):
+        return "which has another number of elements"
+    if view.kind == "slice" and not _holds(before.shape, view.starts, after.shape):
+        return f"which does not lie within it from {view.starts} on"
+    if view.kind == "broadcast" and not stretches(before.shape, after.shape):
+        return "to which it does not stretch"
+    return ""
+
+
+def _holds(whole: Sequence[Any], starts: Sequence[int], part: Sequence[Any]) -> bool:
+    """Whether a part lies within a whole; along a symbol it is all of it."""
+    if not len(whole) == len(starts) == len(part):
+        return False
+    return all(
+        length == full and not start
+        if isinstance(full, Symbol) or isinstance(length, Symbol)
+        else start + length <= full
+        for full, start, length in zip(whole, starts, part, strict=True)
+    )
+
+
+def stretches(shape: Sequence[Any], full: Sequence[Any]) -> bool:
+    """Whether a shape stretches to another one, aligned at the last axes."""
+    pairs = zip(shape[::-1], full[::-1], strict=False)
+    return len(shape) <= len(full) and all(one in {1, other} for one, other in pairs)
+
+
+def elements(shape: Iterable[Any]) -> tuple[list[str], int]:
     """How many elements a shape has: the symbols, and the number that they are times."""
     sizes = list(shape)
     symbols = [one for one in sizes if isinstance(one, Symbol)]
@@ -664,6 +754,48 @@ def _elements(shape: Iterable[Any]) -> tuple[list[str], int]:
 def _shown(tensor: Tensor) -> str:
     declared = f" in {tensor.format}" if tensor.format else ""
     return f"{show_shape(tensor.shape)}{declared}"
+
+
+def _repeated(workload: Workload, size: int, name: str) -> Workload:
+    fixed = set(workload.weights)  # and all that is seen of them
+    tensors = dict(workload.tensors)
+    steps: list[Step] = []
+    for step in workload.steps:
+        if isinstance(step, View) and step.source in fixed:
+            fixed.add(step.target)
+    for key, tensor in workload.tensors.items():
+        if key not in fixed:
+            tensors[key] = _stacked(tensor, size)
+    for step in workload.steps:
+        match step:
+            case Node():
+                read = []
+                for operand, key in zip(step.operator.operands, step.tensors, strict=True):
+                    if operand.role == "input" and key in fixed:  # a constant among the inputs
+                        seen = f"{key}.{step.name}.{name}"
+                        tensors[seen] = _stacked(tensors[key], size)
+                        steps.append(View(seen, key, seen, "broadcast", layer=step.layer))
+                        key = seen  # noqa: PLW2901  # what the node reads in its place
+                    read.append(key)
+                operator = step.operator.repeated(size, name)
+                steps.append(evolve(step, operator=operator, tensors=read))
+            case View() if step.starts and step.target not in fixed:
+                steps.append(evolve(step, starts=(0, *step.starts)))
+            case View():
+                aligned = stretches(tensors[step.source].shape, tensors[step.target].shape)
+                apart = step.kind == "broadcast" and not aligned
+                steps.append(evolve(step, kind="other") if apart else step)
+            case Loop():
+                body = _repeated(step.body, size, name)
+                steps.append(evolve(step, body=body, axis=step.axis + 1))
+            case Branch():
+                changed = [_repeated(one, size, name) for one in step.alternatives]
+                steps.append(evolve(step, alternatives=changed))
+    return evolve(workload, tensors=tensors, steps=steps)
+
+
+def _stacked(tensor: Tensor, size: int) -> Tensor:
+    return Tensor((size, *tensor.shape), tensor.format)
 
 
 _INDENT: Final = "    "

@@ -17,12 +17,12 @@ from costmodel.errors import ShapeError
 from costmodel.sizes import as_size, larger, least, product, smaller
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
+from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
     from typing import Self
 
     from costmodel.numerics import NumericFormat
-    from costmodel.workload.reasons import Unpriced
 
 Role: TypeAlias = Literal["input", "weight", "output"]
 ReadRole: TypeAlias = Literal["input", "weight"]
@@ -575,6 +575,18 @@ class Counted(Operator):
     def operations(self) -> Mapping[str, int]:
         """The count under its type."""
         return {self.operation: self.count}
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Unsupported(Operator):
+    """Work that nobody knows, for the stated reason; its operands alone are known."""
+
+    reason: str = field(validator=a_text)
+
+    @property
+    def unpriced(self) -> Unpriced:
+        """The reason."""
+        return Unpriced(self.reason)
 
 
 STANDARD: tuple[type[Operator], ...] = (

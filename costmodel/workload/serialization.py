@@ -20,11 +20,11 @@ from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.composite import Attention, Normalization, Softmax
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
-from costmodel.workload.operators import STANDARD, Counted, Operand, Operator
+from costmodel.workload.operators import STANDARD, Counted, Operand, Operator, Unsupported
 
 SCHEMA: Final = "costmodel/workload/1"
 OPERATORS: Final[tuple[type[Operator], ...]] = (
-    *STANDARD, Softmax, Normalization, Attention, Counted,
+    *STANDARD, Softmax, Normalization, Attention, Counted, Unsupported,
 )  # fmt: skip
 """The operators that a workload may have without further ado."""
 FORMAT_WORDS: Final = 'a format such as "int8" or {"format": "float", "bits": 16}'
@@ -149,12 +149,14 @@ def _step(step: Step) -> dict[str, Any]:
             return {**values, **folds, **_layer(step)}
         case View():
             values = {"view": step.name, "source": step.source, "target": step.target}
-            return {**values, "kind": step.kind, **_layer(step)}
+            starts = {"starts": list(step.starts)} if step.starts else {}
+            return {**values, "kind": step.kind, **starts, **_layer(step)}
         case Loop():
             pairs = {name: [list(pair) for pair in getattr(step, name)] for name in _PAIRS}
             filled = {name: value for name, value in pairs.items() if value}
             body = {"loop": step.name, "body": _body(step.body), "steps": _size(step.steps)}
-            return {**body, **filled, "axis": step.axis, **_layer(step)}
+            zeros = {"zeros": list(step.zeros)} if step.zeros else {}
+            return {**body, **filled, **zeros, "axis": step.axis, **_layer(step)}
     alternatives = [_body(one) for one in step.alternatives]
     return {"branch": step.name, "alternatives": alternatives, **_layer(step)}
 
@@ -254,9 +256,7 @@ class _Reader:
         if kind == "node":
             return self._node(name, held, tensors, where, layer)
         if kind == "view":
-            view = held.get("kind", "reshape")
-            source, target = (_text(held, key, where) for key in ("source", "target"))
-            return View(name, source, target, _checked_text(view, f"{where}: kind"), layer)
+            return _view(name, held, where, layer)
         if kind == "loop":
             return self._loop(name, held, where, layer, depth)
         listed = _listed(_required(held, "alternatives", where), where)
@@ -325,12 +325,15 @@ class _Reader:
         body = self.workload(_required(held, "body", where), f"{where}: body", depth + 1)
         pairs = {key: _read_pairs(held.get(key, []), f"{where}: {key}") for key in _PAIRS}
         steps = _read_size(_required(held, "steps", where), f"{where}: steps")
+        zeros = _texts(held.get("zeros", []), f"{where}: zeros")
         axis = held.get("axis", 1)
         if isinstance(axis, bool) or not isinstance(axis, int) or axis < 0:
             message = f"{where}: axis: expected a whole number of 0 or more, found {axis!r:.80}"
             raise ReadError(message)
         try:
-            return Loop(name=name, body=body, steps=steps, axis=axis, layer=layer, **pairs)
+            return Loop(
+                name=name, body=body, steps=steps, axis=axis, layer=layer, zeros=zeros, **pairs
+            )
         except ValueError as error:
             message = f"{where}: {error}"
             raise ReadError(message) from None
@@ -338,11 +341,23 @@ class _Reader:
 
 _STEPS: Final = {
     "node": ("operator", "tensors", "folds_into"),
-    "view": ("source", "target", "kind"),
-    "loop": ("body", "steps", "axis", *_PAIRS),
+    "view": ("source", "target", "kind", "starts"),
+    "loop": ("body", "steps", "axis", "zeros", *_PAIRS),
     "branch": ("alternatives",),
 }
 """The kinds of step, each with its keys beside its own and `layer`."""
+
+
+def _view(name: str, held: Mapping[str, Any], where: str, layer: str) -> View:
+    kind = _checked_text(held.get("kind", "reshape"), f"{where}: kind")
+    source, target = (_text(held, key, where) for key in ("source", "target"))
+    listed = _listed(held.get("starts", []), f"{where}: starts")
+    starts = [_read_size(one, f"{where}: starts[{place}]") for place, one in enumerate(listed)]
+    try:
+        return View(name, source, target, kind, starts, layer)
+    except (TypeError, ValueError) as error:
+        message = f"{where}: {error}"
+        raise ReadError(message) from None
 
 
 def _required(held: Mapping[str, Any], key: str, where: str) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from costmodel.convention import Convention, LoweredLayer
-from costmodel.devices import Charge, Cost, Evidence, Factor, Parameter
+from costmodel.convention import Convention, LayerWork
+from costmodel.devices import Adapted, Charge, Cost, Evidence, Factor, Parameter
 from costmodel.layer import work_of
 from costmodel.workload.operators import Contraction, Operator, unmapped
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -69,19 +69,22 @@ class QToolsConvention(Convention):
             nodes_of(network), self.settings, self.source_quantizers, failures=failures
         )
 
-    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
         """What QTools sees in every layer of a bound network, in topological order."""
         failures: dict[str, str] = {}
         found = self.describe(network, failures)
         return tuple(
-            LoweredLayer(layer, self._work(layer, found, failures)) for layer in network.layers
+            LayerWork(layer, self._work(layer, found, failures)) for layer in network.layers
         )
 
-    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
-        """What QTools charges for one operator."""
+    def adapt(self, device: Device) -> Device:
+        """The device with the charges of QTools for its own counts."""
+        return Adapted.of(device, self._charged)
+
+    def _charged(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
         rule = _RULES.get(type(operator))
         if rule is None:
-            return super().price(device, operator, scenario)
+            return device.price(operator, scenario)
         prices = prices_for(device)
         if prices is None:
             return Unpriced(f"QTools' counts have prices on devices of the class {FAMILY!r} alone")

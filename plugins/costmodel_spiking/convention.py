@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
 
-from costmodel.convention import Convention, LoweredLayer
+from costmodel.convention import Convention
 from costmodel.layer import UnknownLayer
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.builders import activation
@@ -98,13 +98,9 @@ class KerasSpiking(Convention):
         free = Free(f"KerasSpiking counts no connection and no neuron in this {layer.kind!r}")
         return stats.operators(inputs) or free
 
-    def fold(
-        self,
-        network: Network,
-        lowered: Mapping[str, LoweredLayer],
-    ) -> Mapping[str, LoweredLayer]:
-        """Every layer as it is."""
-        return lowered
+    def folds(self, network: Network, works: Mapping[str, Work]) -> Mapping[str, str]:
+        """Nothing: every layer counts as it is."""
+        return {}
 
 
 def one_timestep(shape: Shape) -> Shape:

@@ -13,7 +13,7 @@ from figures import near
 from keras import layers
 from worlds import CATALOGUE, EVERYTHING
 
-from costmodel import Estimate, Network, Scenario, estimate, lower, read
+from costmodel import Estimate, Network, Scenario, estimate, read, work_by_layer
 from costmodel.errors import ScenarioError
 
 STEPS = 25
@@ -73,7 +73,7 @@ def test_a_time_axis_and_timesteps_without_a_declaration_are_refused(
     if is_from_json:
         network = read(network.to_json(), catalogue=CATALOGUE)
     with pytest.raises(ScenarioError, match=r"as time, and the scenario has timesteps=25"):
-        lower(network, Scenario(timesteps=STEPS))
+        work_by_layer(network, Scenario(timesteps=STEPS))
 
 
 def test_the_error_names_the_layer_the_axis_the_timesteps_and_what_to_give() -> None:
@@ -147,7 +147,7 @@ def test_a_declared_axis_that_does_not_hold_the_timesteps_is_refused(
     conditions: Any, message: str
 ) -> None:
     with pytest.raises(ScenarioError, match=message):
-        lower(read(distributed(), catalogue=CATALOGUE), Scenario(**conditions))
+        work_by_layer(read(distributed(), catalogue=CATALOGUE), Scenario(**conditions))
 
 
 def test_a_declared_axis_of_an_input_without_axes_is_refused() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import UNKNOWN, WITHOUT_TIME, Sketch, networks, sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
-from costmodel import Cost, Device, Network, Outcome, Scenario, lower, price
+from costmodel import Cost, Device, Network, Outcome, Scenario, price, work_by_layer
 from costmodel.testing.strategies import devices, scenarios
 
 SPIKE_DRIVEN = {"synapse", "inputs"}
@@ -35,7 +35,7 @@ RECIPES = (*WITHOUT_TIME, UNKNOWN)
 
 
 def bill_of(network: Network, device: Device, scenario: Scenario) -> Any:
-    return price(lower(network, scenario), device, scenario)
+    return price(work_by_layer(network, scenario), device, scenario)
 
 
 def charges(outcome: Outcome) -> Any:
@@ -142,4 +142,4 @@ def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
 
 @given(network=networks(RULES, recipes=WITHOUT_TIME))
 def test_folding_a_layer_away_loses_no_multiply_accumulate(network: Network) -> None:
-    assert sum(layer.macs for layer in lower(network)) == network.macs
+    assert sum(layer.macs for layer in work_by_layer(network)) == network.macs

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import UNKNOWN, WITHOUT_TIME, Node, Sketch, networks, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
-from costmodel import Catalogue, Network, Scenario, estimate, lower, price, read
+from costmodel import Catalogue, Network, Scenario, estimate, price, read, work_by_layer
 from costmodel.testing.strategies import scenarios
 from costmodel.units import parse_quantity
 
@@ -102,13 +102,13 @@ def test_a_network_for_its_own_input_shape_is_itself(network: Network, scenario:
     rebound = network.bind({"input": shape})
     assert rebound == network
     bound = evolve(scenario, input_shapes={"input": shape})
-    assert lower(network, bound) == lower(network, scenario)
+    assert work_by_layer(network, bound) == work_by_layer(network, scenario)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_threads_that_price_one_network_at_once_agree(name: str) -> None:
     network = read_example()
-    lowered, device = lower(network), CATALOGUE.device(name)
+    lowered, device = work_by_layer(network), CATALOGUE.device(name)
     scenario = Scenario(rates=10.0)
     with ThreadPoolExecutor(8) as pool:
         bills = pool.map(lambda _: price(lowered, device, scenario), range(64))

@@ -12,7 +12,7 @@ from costmodel import (
     Device,
     Factor,
     Free,
-    LoweredLayer,
+    LayerWork,
     Movement,
     Network,
     Operator,
@@ -20,6 +20,7 @@ from costmodel import (
     Scenario,
     Work,
 )
+from costmodel.devices import Adapted
 from costmodel.layer import Layer, UnknownLayer
 from liars.devices import unchecked
 
@@ -35,8 +36,8 @@ def without_a_title() -> Convention:
 
 
 class LosesWhatIsFree(Convention):
-    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
-        found = super().lower(network, scenario)
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
+        found = super().work_by_layer(network, scenario)
         return tuple(item for item in found if not isinstance(item.work, Free))
 
 
@@ -53,20 +54,20 @@ class TakesTheUnknownForFree(Convention):
 
 
 class GivesADiscountOnSize(Convention):
-    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
-        *found, last = super().lower(network, scenario)
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
+        *found, last = super().work_by_layer(network, scenario)
         if len(found) > 4:  # the networks that are drawn have at most five layers
-            last = LoweredLayer(last.layer, Free("one goes on the house"))
+            last = LayerWork(last.layer, Free("one goes on the house"))
         return (*found, last)
 
 
 class ListensToNames(Convention):
-    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
         return tuple(
-            LoweredLayer(item.layer, Free("it has a lovely name"))
+            LayerWork(item.layer, Free("it has a lovely name"))
             if item.layer.name.startswith("in other words") and item.operators
             else item
-            for item in super().lower(network, scenario)
+            for item in super().work_by_layer(network, scenario)
         )
 
 
@@ -74,27 +75,35 @@ class ListensToNames(Convention):
 class RemembersThePast(Convention):
     past: list[Network] = field(factory=list, eq=False)
 
-    def lower(self, network: Network, scenario: Scenario) -> tuple[LoweredLayer, ...]:
-        *found, last = super().lower(network, scenario)
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
+        *found, last = super().work_by_layer(network, scenario)
         if last.operators and self.past[-2:-1] == [network]:
-            last = LoweredLayer(last.layer, (*last.operators, NOTHING))
+            last = LayerWork(last.layer, (*last.operators, NOTHING))
         self.past.append(network)
         return (*found, last)
 
 
+def with_a_rebate(device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+    found = device.price(operator, scenario)
+    if not isinstance(found, Cost):
+        return found
+    price = evolve(next(iter(device.parameters.values())), value=1e-15, low=0, high=1)
+    factors = (Factor("rebate", -1), Factor("examples", scenario.batch))
+    return Cost((*found.charges, unchecked("compute", price, *factors)))
+
+
 class PaysARebate(Convention):
-    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
-        found = super().price(device, operator, scenario)
-        if not isinstance(found, Cost):
-            return found
-        price = evolve(next(iter(device.parameters.values())), value=1e-15, low=0, high=1)
-        factors = (Factor("rebate", -1), Factor("examples", scenario.batch))
-        return Cost((*found.charges, unchecked("compute", price, *factors)))
+    def adapt(self, device: Device) -> Device:
+        return Adapted.of(device, with_a_rebate)
+
+
+def for_a_batch_of_one(device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+    return device.price(operator, evolve(scenario, batch=1))
 
 
 class ForgetsTheBatch(Convention):
-    def price(self, device: Device, operator: Operator, scenario: Scenario) -> Outcome:
-        return super().price(device, operator, evolve(scenario, batch=1))
+    def adapt(self, device: Device) -> Device:
+        return Adapted.of(device, for_a_batch_of_one)
 
 
 class CanBeChanged(Convention):

@@ -81,7 +81,7 @@ def test_a_file_names_them_by_the_package_that_they_come_from() -> None:
 def test_the_time_of_a_spiking_layer_does_not_multiply_the_timesteps(layer: Any) -> None:
     network = read(layer())
     with pytest.raises(ScenarioError, match="as time, and the scenario has timesteps=10 as well"):
-        costmodel.lower(network, Scenario(timesteps=10))
+        costmodel.work_by_layer(network, Scenario(timesteps=10))
     once, declared = (
         costmodel.estimate(network, "cpu", scenario=scenario).total("cpu")
         for scenario in (Scenario(), Scenario(timesteps=10, time_axis=0))

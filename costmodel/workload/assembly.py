@@ -1,0 +1,366 @@
+"""Assembling a workload step by step: each step names what it reads, and gets names to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from costmodel.errors import NetworkError
+from costmodel.numerics import NumericFormat
+from costmodel.tensor import Tensor
+from costmodel.workload.format_inference import inferred
+from costmodel.workload.graph import (
+    Branch,
+    Loop,
+    Node,
+    Step,
+    View,
+    Workload,
+    elements,
+    stretches,
+)
+from costmodel.workload.operators import Operator, as_tensor
+
+
+class Assembly:
+    """A workload in the making.
+
+    Names of tensors and steps that are taken get a number. A tensor that is read in another
+    shape or format than it has gets a `View`, so that every operand finds what it states.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Begin with nothing."""
+        self._name = name
+        self._tensors: dict[str, Tensor] = {}
+        self._steps: dict[str, Step] = {}
+        self._inputs: list[str] = []
+        self._weights: list[str] = []
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor of a name."""
+        return self._tensors[name]
+
+    def input(self, name: str, tensor: Any) -> str:
+        """A tensor that arrives with every inference; returns its name."""
+        self._inputs.append(self._made(name, as_tensor(tensor)))
+        return self._inputs[-1]
+
+    def weight(self, name: str, tensor: Any) -> str:
+        """A tensor that stays on the device; returns its name."""
+        self._weights.append(self._made(name, as_tensor(tensor)))
+        return self._weights[-1]
+
+    def add(self, operator: Operator, *reads: str, name: str = "", layer: str = "") -> str:
+        """Add an operator that reads these tensors, in the order of its operands.
+
+        Returns the name of its result, or of the first of several.
+
+        Raises:
+            NetworkError: there is not one tensor for each operand that is read.
+
+        """
+        return next(iter(self.node(operator, *reads, name=name, layer=layer).writes), "")
+
+    def node(self, operator: Operator, *reads: str, name: str = "", layer: str = "") -> Node:
+        """Add an operator, as `add` does; returns the node, which names all that it writes."""
+        kind = getattr(operator, "function", type(operator).__name__.lower())
+        step = self._free(name or kind, self._steps)
+        arriving = iter(reads)
+        operands, tensors = [], []
+        for operand in operator.operands:
+            if operand.role == "output":
+                made = self._made(f"{step}.out", operand.tensor)
+            else:
+                source = next(arriving, None)
+                if source is None:
+                    message = f"{operator} reads more than the {len(reads)} tensors that are given"
+                    raise NetworkError(message)
+                made = self.seen_as(source, operand.tensor)
+            tensors.append(made)
+            held = self._tensors[made]
+            operands.append(operand if held is operand.tensor else evolve(operand, tensor=held))
+        if next(arriving, None) is not None:
+            message = f"{operator} reads fewer than the {len(reads)} tensors that are given"
+            raise NetworkError(message)
+        same = all(one is other for one, other in zip(operands, operator.operands, strict=True))
+        held_operator = operator if same else evolve(operator, operands=operands)
+        node = self._steps[step] = Node(step, held_operator, tensors, layer)
+        return node
+
+    def seen_as(self, name: str, wanted: Tensor, layer: str = "") -> str:
+        """A name for a tensor in the shape and format in which something reads it."""
+        held = self._tensors[name]
+        if held.shape != wanted.shape:
+            kind = "reshape" if elements(held.shape) == elements(wanted.shape) else "other"
+            if kind == "other" and stretches(held.shape, wanted.shape):
+                kind = "broadcast"
+            name = self.view(name, Tensor(wanted.shape, held.format), kind, layer=layer)
+        if wanted.format is not None and held.format != wanted.format:
+            name = self.view(name, wanted, "convert", layer=layer)
+        return name
+
+    def view(
+        self, source: str, tensor: Any, kind: str = "reshape", *, starts: Sequence[int] = (),
+        name: str = "", layer: str = "",
+    ) -> str:  # fmt: skip
+        """The name of a tensor seen in another shape, format or place."""
+        step = self._free(name or f"{source}.{kind}", self._steps)
+        target = self._made(step, as_tensor(tensor))
+        self._steps[step] = View(step, source, target, kind, starts, layer)
+        return target
+
+    def part(self, source: str, axis: int, start: int, length: int) -> str:
+        """The name of the elements from `start` on along an axis of a tensor."""
+        held = self._tensors[source]
+        axis %= len(held.shape)
+        shape = (*held.shape[:axis], length, *held.shape[axis + 1 :])
+        starts = [start if each == axis else 0 for each in range(len(shape))]
+        return self.view(source, Tensor(shape, held.format), "slice", starts=starts)
+
+    def loop(self, loop: Loop, written: Mapping[str, Tensor]) -> dict[str, str]:
+        """Add a loop; `written` are the tensors that it writes, by the names that it gives them.
+
+        Returns the names that they got.
+        """
+        step = self._free(loop.name, self._steps)
+        names = {name: self._made(name, tensor) for name, tensor in written.items()}
+        self._steps[step] = _renamed(evolve(loop, name=step), names)
+        return names
+
+    def inline(
+        self, body: Workload, given: Mapping[str, str], prefix: str = "", layer: str | None = None
+    ) -> tuple[str, ...]:
+        """Add the steps of a workload, which reads `given` as its inputs and weights.
+
+        Names within get the prefix, and all steps the layer. Returns the names of its outputs.
+
+        Raises:
+            NetworkError: an input or weight of the body is not given.
+
+        """
+        names: dict[str, str] = {}
+        for source in body.sources:
+            if source not in given:
+                message = f"workload {body.name!r} is given no {source!r}"
+                raise NetworkError(message)
+            names[source] = self.seen_as(given[source], body.tensors[source], layer or "")
+        for step in body.steps:
+            for name in step.writes:
+                names[name] = self._made(prefix + name, body.tensors[name])
+            own = self._free(prefix + step.name, self._steps)
+            changed = evolve(step, name=own)
+            if layer is not None:
+                changed = evolve(changed, layer=layer)
+            self._steps[own] = _renamed(changed, names)
+        return tuple([names[name] for name in body.outputs])
+
+    def workload(
+        self, outputs: Mapping[str, str] | Iterable[str], default: NumericFormat | None = None
+    ) -> Workload:
+        """The workload; `outputs` are the names of what it gives, or their names by new ones.
+
+        With a `default`, formats that are not declared are inferred.
+        """
+        pairs = dict(outputs) if isinstance(outputs, Mapping) else {one: one for one in outputs}
+        names: dict[str, str] = {}
+        for wanted, name in pairs.items():
+            if wanted == name:
+                continue
+            if name in names or name in self._inputs or name in self._weights:
+                names[self.view(name, self._tensors[name])] = wanted
+            else:
+                names[name] = wanted
+        tensors = {names.get(name, name): tensor for name, tensor in self._tensors.items()}
+        steps = [_renamed(step, names) for step in self._steps.values()]
+        if default is not None:
+            tensors, steps = inferred(tensors, steps, self._inputs + self._weights, default)
+        return Workload(
+            self._name,
+            tensors,
+            steps,
+            self._inputs,
+            tuple(pairs),
+            self._weights,
+        )
+
+    def _made(self, name: str, tensor: Tensor) -> str:
+        own = self._free(name, self._tensors)
+        self._tensors[own] = tensor
+        return own
+
+    @staticmethod
+    def _free(name: str, taken: Mapping[str, Any]) -> str:
+        if name not in taken:
+            return name
+        number = 2
+        while f"{name}.{number}" in taken:
+            number += 1
+        return f"{name}.{number}"
+
+
+def _renamed(step: Step, names: Mapping[str, str]) -> Step:
+    """The same step on tensors of other names outside."""
+    if not names:
+        return step
+
+    def other(name: str) -> str:
+        return names.get(name, name)
+
+    match step:
+        case Node():
+            return evolve(step, tensors=tuple(map(other, step.tensors)))
+        case View():
+            return evolve(step, source=other(step.source), target=other(step.target))
+        case Loop():
+            outside = {
+                name: [(other(first), inside) for first, inside in getattr(step, name)]
+                for name in ("fixed", "varying", "carried")
+            }
+            given = {
+                name: [(inside, other(last)) for inside, last in getattr(step, name)]
+                for name in ("collected", "last")
+            }
+            return evolve(step, **outside, **given)
+        case Branch():
+            renamed = [_with_names(one, names) for one in step.alternatives]
+            return evolve(step, alternatives=renamed)
+
+
+def _with_names(body: Workload, names: Mapping[str, str]) -> Workload:
+    """A workload whose own inputs, weights and outputs have other names."""
+
+    def other(name: str) -> str:
+        return names.get(name, name)
+
+    return Workload(
+        body.name,
+        {other(name): tensor for name, tensor in body.tensors.items()},
+        [_renamed(step, names) for step in body.steps],
+        map(other, body.inputs),
+        map(other, body.outputs),
+        map(other, body.weights),
+    )
+
+
+# ------------------------------------------------------------------ operators in a row
+
+
+def chained(
+    name: str,
+    operators: Iterable[Operator],
+    inputs: Sequence[Tensor],
+    weights: Mapping[str, Tensor],
+    outputs: Sequence[Tensor],
+) -> Workload:
+    """Operators one after the other, each of which reads what those before it wrote.
+
+    An operand is the newest tensor of its shape that nobody has read yet, inputs in their order;
+    weights are taken in their order, by their shapes. What has no such tensor is a constant that
+    stays on the device. Where tensors fork and meet otherwise, assemble the workload by hand.
+
+    Inputs are called `input`, `input:1` and so on, outputs `output`, `output:1`, weights by their
+    names.
+    """
+    made = Assembly(name)
+    row = _Row(made, inputs, weights)
+    for operator in operators:
+        row.add(operator)
+    return made.workload(row.given(outputs))
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """Names of several tensors of one role: `input`, `input:1` and so on."""
+    return [f"{name}:{place}" if place else name for place in range(count)]
+
+
+class _Row:
+    """What operators in a row have written and read so far."""
+
+    def __init__(
+        self, made: Assembly, inputs: Sequence[Tensor], weights: Mapping[str, Tensor]
+    ) -> None:
+        self._made = made
+        self._arrived = [
+            made.input(name, tensor)
+            for name, tensor in zip(numbered("input", len(inputs)), inputs, strict=True)
+        ]
+        self._held = [made.weight(name, tensor) for name, tensor in weights.items()]
+        self._results: list[str] = []
+        self._read: set[str] = set()
+
+    def add(self, operator: Operator) -> None:
+        """Add an operator that reads what fits."""
+        reads = []
+        inputs = operator.inputs
+        fresh = [name for name in self._results if name not in self._read]
+        taken: set[str] = set()
+        for operand in operator.operands:
+            if operand.role == "output":
+                continue
+            if operand.role == "weight":
+                name = self._weight(operand.tensor, taken)
+            else:
+                name = self._input(operand.tensor, fresh, taken, alone=len(inputs) == 1)
+            taken.add(name)
+            reads.append(name)
+        self._read |= taken
+        self._results += self._made.node(operator, *reads).writes
+
+    def _weight(self, wanted: Tensor, taken: set[str]) -> str:
+        fresh = [name for name in self._held if name not in self._read | taken]
+        again = [name for name in self._held if name not in taken]
+        for names in (fresh, again):
+            for name in names:
+                if self._made.tensor(name).shape == wanted.shape:
+                    return name
+        for name in fresh:
+            if elements(self._made.tensor(name).shape) == elements(wanted.shape):
+                return name
+        return self._made.weight("constant", wanted)
+
+    def _input(self, wanted: Tensor, fresh: list[str], taken: set[str], *, alone: bool) -> str:
+        newest = fresh[::-1] if alone else fresh
+        unread = [name for name in self._arrived if name not in self._read]
+        before = [*self._results[::-1], *self._arrived]
+        return (
+            self._first(wanted, [newest, unread], taken)
+            or self._first(wanted, [before], taken)
+            or self._first(wanted, [before], set())
+            or next(iter([*newest, *before]), "")
+            or self._made.weight("constant", wanted)
+        )
+
+    def _first(self, wanted: Tensor, rows: Sequence[Sequence[str]], taken: set[str]) -> str:
+        """The first tensor of the wanted shape, or else of as many elements."""
+        for fits in (_has_shape, _has_size):
+            for row in rows:
+                for name in row:
+                    if name not in taken and fits(self._made.tensor(name), wanted):
+                        return name
+        return ""
+
+    def given(self, outputs: Sequence[Tensor]) -> Mapping[str, str]:
+        """Which tensors the outputs are."""
+        found: dict[str, str] = {}
+        unread = [name for name in self._results if name not in self._read]
+        rows = [unread[::-1] if len(outputs) == 1 else unread]
+        for name, wanted in zip(numbered("output", len(outputs)), outputs, strict=True):
+            source = (
+                self._first(wanted, rows, set(found.values()))
+                or self._first(wanted, [self._results[::-1], self._arrived], set())
+                or next(iter([*self._results[::-1], *self._arrived, *self._held]), "")
+                or self._made.weight("constant", wanted)
+            )
+            found[name] = self._made.seen_as(source, wanted)
+        return found
+
+
+def _has_shape(held: Tensor, wanted: Tensor) -> bool:
+    return held.shape == wanted.shape
+
+
+def _has_size(held: Tensor, wanted: Tensor) -> bool:
+    return elements(held.shape) == elements(wanted.shape)
