@@ -13,7 +13,7 @@ from attrs import Attribute, field, fields, frozen
 
 from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, fault, nearest
 from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
-from costmodel.workload.assembly import chained
+from costmodel.workload.assembly import Assembly, chained, numbered
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -131,6 +131,22 @@ class Layer:
         if isinstance(work, Reason):
             return work
         return chained(self.kind, work, self.inputs, self.parameters, self.outputs)
+
+    def assembly(self) -> Assembly:
+        """A workload to be assembled, with the inputs and parameters of the layer in it."""
+        made = Assembly(self.kind)
+        for name, tensor in zip(numbered("input", len(self.inputs)), self.inputs, strict=True):
+            made.input(name, tensor)
+        for name, tensor in self.parameters.items():
+            made.weight(name, tensor)
+        return made
+
+    def assembled(self, made: Assembly, *results: str) -> Workload:
+        """The assembled workload, which gives these tensors as the outputs of the layer."""
+        names = numbered("output", len(self.outputs))
+        pairs = zip(results, self.outputs, strict=True)
+        seen = [made.seen_as(result, output) for result, output in pairs]
+        return made.workload(dict(zip(names, seen, strict=True)))
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
         """The formats of the parameters by name, as far as the layer declares them."""

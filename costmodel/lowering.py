@@ -11,7 +11,7 @@ from costmodel.layer import Input, Layer
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.assembly import Assembly, numbered
-from costmodel.workload.graph import Node, Workload
+from costmodel.workload.graph import Node, Step, Workload
 from costmodel.workload.operators import Operator, Unsupported, unmapped
 from costmodel.workload.reasons import Reason, Unpriced
 
@@ -44,7 +44,7 @@ def joined(
     return evolve(whole, steps=_with_folds(whole, folds)) if folds else whole
 
 
-def _with_folds(workload: Workload, folds: Mapping[str, str]) -> Iterable[object]:
+def _with_folds(workload: Workload, folds: Mapping[str, str]) -> Iterable[Step]:
     last = {step.layer: step.name for step in workload if isinstance(step, Node)}
     for step in workload:
         into = last.get(folds.get(step.layer, ""))

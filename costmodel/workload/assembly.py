@@ -135,17 +135,21 @@ class Assembly:
     ) -> tuple[str, ...]:
         """Add the steps of a workload, which reads `given` as its inputs and weights.
 
-        Names within get the prefix, and all steps the layer. Returns the names of its outputs.
+        Names within get the prefix, and all steps the layer. Weights that are not given are added
+        as they are. Returns the names of its outputs.
 
         Raises:
-            NetworkError: an input or weight of the body is not given.
+            NetworkError: an input of the body is not given.
 
         """
         names: dict[str, str] = {}
         for source in body.sources:
-            if source not in given:
+            if source not in given and source in body.inputs:
                 message = f"workload {body.name!r} is given no {source!r}"
                 raise NetworkError(message)
+            if source not in given:
+                names[source] = self.weight(prefix + source, body.tensors[source])
+                continue
             names[source] = self.seen_as(given[source], body.tensors[source], layer or "")
         for step in body.steps:
             for name in step.writes:
@@ -215,15 +219,14 @@ def _renamed(step: Step, names: Mapping[str, str]) -> Step:
         case View():
             return evolve(step, source=other(step.source), target=other(step.target))
         case Loop():
-            outside = {
-                name: [(other(first), inside) for first, inside in getattr(step, name)]
-                for name in ("fixed", "varying", "carried")
-            }
-            given = {
-                name: [(inside, other(last)) for inside, last in getattr(step, name)]
-                for name in ("collected", "last")
-            }
-            return evolve(step, **outside, **given)
+            return evolve(
+                step,
+                fixed=[(other(outside), inside) for outside, inside in step.fixed],
+                varying=[(other(outside), inside) for outside, inside in step.varying],
+                carried=[(other(outside), inside) for outside, inside in step.carried],
+                collected=[(inside, other(outside)) for inside, outside in step.collected],
+                last=[(inside, other(outside)) for inside, outside in step.last],
+            )
         case Branch():
             renamed = [_with_names(one, names) for one in step.alternatives]
             return evolve(step, alternatives=renamed)

@@ -192,6 +192,9 @@ class Loop:
     - `collected`: output of the body -> outside, all steps stacked along axis `axis`,
     - `last`: output of the body -> outside, after the last step.
 
+    One that runs `backwards` begins with the last slice; what is collected stays in the place of
+    the slice that it comes from.
+
     Raises:
         TypeError: the body, the steps, the axis or a pair are something else.
         ValueError: there is no step, or the axis is negative.
@@ -209,6 +212,7 @@ class Loop:
     collected: Pairs = field(default=(), converter=_pairs)
     last: Pairs = field(default=(), converter=_pairs)
     axis: int = field(default=1, converter=as_size, validator=at_least(0))
+    backwards: bool = False
     layer: str = ""
 
     @body.validator
@@ -229,7 +233,8 @@ class Loop:
 
     def __str__(self) -> str:
         """Write how often which body runs."""
-        return f"{self.name}: {', '.join(self.writes)} = {self.steps} x {{{self.body.name}}}"
+        way = " backwards" if self.backwards else ""
+        return f"{self.name}: {', '.join(self.writes)} = {self.steps} x {{{self.body.name}}}{way}"
 
 
 def _alternatives(given: Iterable[Workload]) -> tuple[Workload, ...]:
@@ -462,7 +467,7 @@ class Workload:
 
         `size` may be a `Symbol`; `name` is that of the new dimension of operators.
         """
-        return _repeated(self, size, name)
+        return _Repetition(self, size, name).workload()
 
     def part(self, names: Iterable[str]) -> Workload:
         """The steps of these names alone: what they read from others becomes an input.
@@ -756,42 +761,59 @@ def _shown(tensor: Tensor) -> str:
     return f"{show_shape(tensor.shape)}{declared}"
 
 
-def _repeated(workload: Workload, size: int, name: str) -> Workload:
-    fixed = set(workload.weights)  # and all that is seen of them
-    tensors = dict(workload.tensors)
-    steps: list[Step] = []
-    for step in workload.steps:
-        if isinstance(step, View) and step.source in fixed:
-            fixed.add(step.target)
-    for key, tensor in workload.tensors.items():
-        if key not in fixed:
-            tensors[key] = _stacked(tensor, size)
-    for step in workload.steps:
+class _Repetition:
+    """A workload that gets one more axis in front of all that differs from example to example."""
+
+    def __init__(self, workload: Workload, size: int, name: str) -> None:
+        self._workload, self._size, self._name = workload, size, name
+        self._fixed = set(workload.weights)
+        for step in workload.steps:  # what is seen of a weight is one
+            if isinstance(step, View) and step.source in self._fixed:
+                self._fixed.add(step.target)
+        self._tensors = {
+            key: tensor if key in self._fixed else _stacked(tensor, size)
+            for key, tensor in workload.tensors.items()
+        }
+
+    def workload(self) -> Workload:
+        steps = [new for step in self._workload.steps for new in self._steps(step)]
+        return evolve(self._workload, tensors=self._tensors, steps=steps)
+
+    def _steps(self, step: Step) -> Iterator[Step]:
         match step:
             case Node():
-                read = []
-                for operand, key in zip(step.operator.operands, step.tensors, strict=True):
-                    if operand.role == "input" and key in fixed:  # a constant among the inputs
-                        seen = f"{key}.{step.name}.{name}"
-                        tensors[seen] = _stacked(tensors[key], size)
-                        steps.append(View(seen, key, seen, "broadcast", layer=step.layer))
-                        key = seen  # noqa: PLW2901  # what the node reads in its place
-                    read.append(key)
-                operator = step.operator.repeated(size, name)
-                steps.append(evolve(step, operator=operator, tensors=read))
-            case View() if step.starts and step.target not in fixed:
-                steps.append(evolve(step, starts=(0, *step.starts)))
+                yield from self._node(step)
             case View():
-                aligned = stretches(tensors[step.source].shape, tensors[step.target].shape)
-                apart = step.kind == "broadcast" and not aligned
-                steps.append(evolve(step, kind="other") if apart else step)
+                yield self._view(step)
             case Loop():
-                body = _repeated(step.body, size, name)
-                steps.append(evolve(step, body=body, axis=step.axis + 1))
+                body = step.body.repeated(self._size, self._name)
+                yield evolve(step, body=body, axis=step.axis + 1)
             case Branch():
-                changed = [_repeated(one, size, name) for one in step.alternatives]
-                steps.append(evolve(step, alternatives=changed))
-    return evolve(workload, tensors=tensors, steps=steps)
+                changed = [one.repeated(self._size, self._name) for one in step.alternatives]
+                yield evolve(step, alternatives=changed)
+
+    def _node(self, node: Node) -> Iterator[Step]:
+        read = []
+        for operand, key in zip(node.operator.operands, node.tensors, strict=True):
+            if operand.role == "input" and key in self._fixed:  # a constant among the inputs
+                seen = f"{key}.{node.name}.{self._name}"
+                if seen not in self._tensors:
+                    self._tensors[seen] = _stacked(self._tensors[key], self._size)
+                    yield View(seen, key, seen, "broadcast", layer=node.layer)
+                read.append(seen)
+            else:
+                read.append(key)
+        operator = node.operator.repeated(self._size, self._name)
+        yield evolve(node, operator=operator, tensors=read)
+
+    def _view(self, view: View) -> View:
+        if view.target in self._fixed:
+            return view
+        if view.starts:
+            return evolve(view, starts=(0, *view.starts))
+        shapes = [self._tensors[name].shape for name in (view.source, view.target)]
+        apart = view.kind == "broadcast" and not stretches(*shapes)
+        return evolve(view, kind="other") if apart else view
 
 
 def _stacked(tensor: Tensor, size: int) -> Tensor:

@@ -156,7 +156,8 @@ def _step(step: Step) -> dict[str, Any]:
             filled = {name: value for name, value in pairs.items() if value}
             body = {"loop": step.name, "body": _body(step.body), "steps": _size(step.steps)}
             zeros = {"zeros": list(step.zeros)} if step.zeros else {}
-            return {**body, **filled, **zeros, "axis": step.axis, **_layer(step)}
+            way = {"backwards": True} if step.backwards else {}
+            return {**body, **filled, **zeros, "axis": step.axis, **way, **_layer(step)}
     alternatives = [_body(one) for one in step.alternatives]
     return {"branch": step.name, "alternatives": alternatives, **_layer(step)}
 
@@ -326,14 +327,16 @@ class _Reader:
         pairs = {key: _read_pairs(held.get(key, []), f"{where}: {key}") for key in _PAIRS}
         steps = _read_size(_required(held, "steps", where), f"{where}: steps")
         zeros = _texts(held.get("zeros", []), f"{where}: zeros")
+        backwards = _flag(held.get("backwards", False), f"{where}: backwards")
         axis = held.get("axis", 1)
         if isinstance(axis, bool) or not isinstance(axis, int) or axis < 0:
             message = f"{where}: axis: expected a whole number of 0 or more, found {axis!r:.80}"
             raise ReadError(message)
         try:
             return Loop(
-                name=name, body=body, steps=steps, axis=axis, layer=layer, zeros=zeros, **pairs
-            )
+                name=name, body=body, steps=steps, axis=axis, layer=layer, zeros=zeros,
+                backwards=backwards, **pairs,
+            )  # fmt: skip
         except ValueError as error:
             message = f"{where}: {error}"
             raise ReadError(message) from None
@@ -342,7 +345,7 @@ class _Reader:
 _STEPS: Final = {
     "node": ("operator", "tensors", "folds_into"),
     "view": ("source", "target", "kind", "starts"),
-    "loop": ("body", "steps", "axis", "zeros", *_PAIRS),
+    "loop": ("body", "steps", "axis", "zeros", "backwards", *_PAIRS),
     "branch": ("alternatives",),
 }
 """The kinds of step, each with its keys beside its own and `layer`."""

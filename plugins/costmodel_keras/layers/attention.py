@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
+from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import (
     activation,
     attention,
@@ -18,12 +19,13 @@ from costmodel.workload.builders import (
     reduce,
     softmax,
 )
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
 from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import present
-from costmodel_keras.layers.masks import masks_read
+from costmodel_keras.layers.masks import add_masks
 from costmodel_keras.layers.merging import own_axis
 
 
@@ -48,6 +50,12 @@ class AttentionLayer(Activating, Layer):
     def returns_scores(self) -> bool:
         """Whether the scores are a second output."""
         return bool(self.given.get("return_attention_scores"))
+
+    def source(self, made: Assembly, value: Any) -> str:
+        """The name of the tensor that an argument is; a constant is added as a weight."""
+        if isinstance(value, Operand):
+            return numbered("input", value.index + 1)[-1]
+        return made.weight("constant", self.tensor(value))
 
     def tensor(self, value: Any) -> Tensor:
         """The tensor that an argument is: one of the inputs, or a constant without its batch."""
@@ -208,33 +216,44 @@ class ProjectedAttention(AttentionLayer):
             )
         )  # fmt: skip
 
-    def operators(self) -> Work:
+    def workload(self) -> Workload:
         """The projections, scores of scaled queries, their softmax, the values that it weighs."""
-        work = [*masks_read(self.inputs, self.given)]
-        made: dict[str, Tensor] = {}
-        for name, item in self.projections.items():
-            done = self._projected(item, "sigmoid" if name == "gate" else "linear")
-            made[name] = done[0].outputs[0].tensor
-            work += done
-        attended = self._attended(made["query"], made["key"], made["value"])
+        made = self.assembly()
+        add_masks(made, self.given)
+        query, value = (self.source(made, self.given.get(name)) for name in ("query", "value"))
+        asked = self.given.get("key")
+        key = value if asked is None else self.source(made, asked)
+        sources = {"query": query, "key": key, "value": value, "gate": query}
+        projected = {
+            name: self._projected(
+                made, item, sources[name], "sigmoid" if name == "gate" else "linear"
+            )
+            for name, item in self.projections.items()
+        }
+        triple = [made.tensor(projected[name]) for name in ("query", "key", "value")]
+        attended = made.add(
+            attention(*map(self._along, triple), layout="bmhd"),
+            projected["query"], projected["key"], projected["value"],
+        )  # fmt: skip
         weighed = Tensor((*self.query.shape[:-1], self.heads, self.depths[1]))
-        work.append(attended)
         if self.use_gate:
-            work.append(elementwise("multiply", weighed, made["gate"], in_place=True))
+            gating = elementwise("multiply", weighed, made.tensor(projected["gate"]), in_place=True)
+            attended = made.add(gating, attended, projected["gate"])
         kernel, bias = self._last_kernel()
         last = Projection("output", weighed, kernel, bias)
-        return (*work, *self._projected(last, output=self.outputs[0]))
+        result = self._projected(made, last, attended, output=self.outputs[0])
+        return self.assembled(made, result, *[attended] * (len(self.outputs) - 1))
 
     def _projected(
-        self, item: Projection, function: str = "linear", output: Tensor | None = None
-    ) -> Sequence[Operator]:
-        return self.activated(item.contracted(self, output), function)
-
-    def _attended(self, query: Tensor, key: Tensor, value: Tensor) -> Operator:
-        """Every query and the keys along the axes that are attended; other axes stay apart."""
-        return attention(
-            self._along(query), self._along(key), self._along(value), layout="bmhd",
-        )  # fmt: skip
+        self, made: Assembly, item: Projection, source: str, function: str = "linear",
+        output: Tensor | None = None,
+    ) -> str:  # fmt: skip
+        biases = [f"{item.name}_bias"] if self.use_bias else []
+        first, *rest = self.activated(item.contracted(self, output), function)
+        result = made.add(first, source, f"{item.name}_kernel", *biases)
+        for work in rest:
+            result = made.add(work, result)
+        return result
 
     def _along(self, tensor: Tensor) -> Tensor:
         *_, heads, depth = tensor.shape
@@ -362,31 +381,34 @@ class PlainAttention(AttentionLayer):
         output = (*query.shape[:-1], value.shape[-1])
         return (output, self.scores_shape()) if self.returns_scores else (output,)
 
-    def scored(self, scores: Tensor) -> Sequence[Operator]:
-        """How every query is compared with every key."""
+    def scored(self, made: Assembly, scores: Tensor, query: str, key: str) -> str:
+        """Add how every query is compared with every key."""
         raise NotImplementedError
 
-    def operators(self) -> Work:
+    def workload(self) -> Workload:
         """The scores, their softmax, and the values that it weighs."""
         scores, (_, value, _) = Tensor(self.scores_shape()), self.triple
-        weighed = matmul(scores, value, right_role="input", output=self.outputs[0])
-        return (
-            *masks_read(self.inputs, self.given),
-            *self.scored(scores),
-            softmax(scores, in_place=True),
-            weighed,
-        )
+        made = self.assembly()
+        add_masks(made, self.given)
+        sources = [self.source(made, item) for item in self.given["inputs"]]
+        asked, held, key = (*sources, sources[1])[:3]
+        compared = self.scored(made, scores, asked, key)
+        weights = made.add(softmax(scores, in_place=True), compared)
+        work = matmul(scores, value, right_role="input", output=self.outputs[0])
+        result = made.add(work, weights, held)
+        return self.assembled(made, result, *[weights] * (len(self.outputs) - 1))
 
     def pairs(self) -> Tensor:
         """Every query beside every key, by features."""
         return Tensor((*self.scores_shape(), _features(self.triple[0])))
 
-    def summed_pairs(self) -> Sequence[Operator]:
-        """Every query plus every key."""
+    def summed_pairs(self, made: Assembly, asked: str, compared: str) -> str:
+        """Add every query and every key."""
         query, _, key = self.triple
         queries = Tensor((*query.shape[:-1], 1, query.shape[-1]), query.format)
         keys = Tensor((*key.shape[:-2], 1, *key.shape[-2:]), key.format)
-        return (elementwise("add", queries, keys, in_place=True, output=self.pairs()),)
+        work = elementwise("add", queries, keys, in_place=True, output=self.pairs())
+        return made.add(work, asked, compared)
 
 
 @frozen(slots=False)
@@ -404,21 +426,23 @@ class Attention(PlainAttention):
             ("concat_score_weight", (), self.score_mode == "concat"),
         ])  # fmt: skip
 
-    def scored(self, scores: Tensor) -> Sequence[Operator]:
+    def scored(self, made: Assembly, scores: Tensor, query: str, key: str) -> str:
         """A contraction along the features; or sums, squashed and added up along them."""
-        scale = [self.parameters["scale"]] if self.use_scale else []
-        query, _, key = self.triple
         if self.score_mode == "dot":
-            work = matmul(query, key, right_role="input", transpose_right=True, output=scores)
-            return (work, *(_weighed(scores, by) for by in scale))
-        pairs = self.pairs()
-        return (
-            *self.summed_pairs(),
-            *(_weighed(pairs, by) for by in scale),
-            activation("tanh", pairs, in_place=True),
-            reduce("sum", pairs, [-1], output=scores),
-            _weighed(scores, self.parameters["concat_score_weight"]),
-        )
+            asked, _, compared = self.triple
+            work = matmul(asked, compared, right_role="input", transpose_right=True, output=scores)
+            return self._scaled(made, made.add(work, query, key))
+        summed = self._scaled(made, self.summed_pairs(made, query, key))
+        squashed = made.add(activation("tanh", self.pairs(), in_place=True), summed)
+        total = made.add(reduce("sum", self.pairs(), [-1], output=scores), squashed)
+        name = "concat_score_weight"
+        return made.add(_weighed(scores, self.parameters[name]), total, name)
+
+    def _scaled(self, made: Assembly, source: str) -> str:
+        if not self.use_scale:
+            return source
+        work = _weighed(made.tensor(source), self.parameters["scale"])
+        return made.add(work, source, "scale")
 
 
 @frozen(slots=False)
@@ -431,16 +455,16 @@ class AdditiveAttention(PlainAttention):
         """The weight of each feature."""
         return present([("scale", (_features(self.triple[0]),), self.use_scale)])
 
-    def scored(self, scores: Tensor) -> Sequence[Operator]:
+    def scored(self, made: Assembly, scores: Tensor, query: str, key: str) -> str:
         """Sums, squashed; then one contraction along the features, or their sum."""
         pairs = self.pairs()
-        squashed = activation("tanh", pairs, in_place=True)
-        total: Operator = (
-            matmul(pairs, self.parameters["scale"], output=scores)
-            if self.use_scale
-            else reduce("sum", pairs, [-1], output=scores)
-        )
-        return (*self.summed_pairs(), squashed, total)
+        summed = self.summed_pairs(made, query, key)
+        squashed = made.add(activation("tanh", pairs, in_place=True), summed)
+        if self.use_scale:
+            return made.add(
+                matmul(pairs, self.parameters["scale"], output=scores), squashed, "scale"
+            )
+        return made.add(reduce("sum", pairs, [-1], output=scores), squashed)
 
 
 LAYERS: tuple[type[Layer], ...] = (

@@ -9,7 +9,9 @@ from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.assembly import numbered
 from costmodel.workload.builders import concatenate, contract, elementwise
+from costmodel.workload.graph import Workload
 from costmodel_keras.layers import settings
 
 _FUNCTIONS: Mapping[str, str] = {
@@ -117,7 +119,7 @@ class Dot(Layer):
         rest = (*first[:left], *first[left + 1 :], *second[:right], *second[right + 1 :])
         return (rest or (1,),)
 
-    def operators(self) -> Work:
+    def workload(self) -> Workload:
         """One contraction, after a scaling of both inputs where they are normalised."""
         left, right = self._axes()
         first, second = self.inputs
@@ -127,13 +129,15 @@ class Dot(Layer):
         # Of two vectors Keras makes one axis of length 1.
         result = self.outputs[0] if kept else Tensor((), self.outputs[0].format)
         work = contract(self.inputs, [rows, columns], kept, roles=("input", "input"), output=result)
-        if not self.normalize:
-            return (work,)
-        # Square and add, then scale: two steps for each element.
-        scalings = [
-            elementwise("normalize", tensor, steps=2, output=tensor) for tensor in self.inputs
-        ]
-        return (*scalings, work)
+        made = self.assembly()
+        sources = numbered("input", len(self.inputs))
+        if self.normalize:
+            # Square and add, then scale: two steps for each element.
+            sources = [
+                made.add(elementwise("normalize", tensor, steps=2, output=tensor), source)
+                for tensor, source in zip(self.inputs, sources, strict=True)
+            ]
+        return self.assembled(made, made.add(work, *sources))
 
 
 def own_axis(axis: int, rank: int) -> int:

@@ -10,6 +10,7 @@ from attrs import frozen
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape
 from costmodel.workload.builders import activation, elementwise, normalize, reduce
+from costmodel.workload.graph import Workload
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.merging import own_axis
@@ -168,18 +169,17 @@ class UnitNormalization(Layer):
 
     axis: tuple[int, ...] = setting(settings.integers, default=(-1,))
 
-    def operators(self) -> Work:
+    def workload(self) -> Workload:
         """The sum of squares and its root for each vector, and a division for each element."""
+        made = self.assembly()
         tensor = self.inputs[0]
         axes = [own_axis(axis, len(tensor.shape)) for axis in self.axis]
         total = reduce("sum", tensor, axes, keep_axes=True)
         norm = total.outputs[0]
-        return (
-            elementwise("multiply", tensor, in_place=True),
-            total,
-            activation("sqrt", norm, in_place=True),
-            elementwise("divide", tensor, norm, output=self.outputs[0]),
-        )
+        squares = made.add(elementwise("multiply", tensor, in_place=True), "input")
+        root = made.add(activation("sqrt", norm, in_place=True), made.add(total, squares))
+        divided = elementwise("divide", tensor, norm, output=self.outputs[0])
+        return self.assembled(made, made.add(divided, "input", root))
 
 
 def _by_statistics(layer: Layer, axes: Sequence[int], **settings: Any) -> Work:

@@ -3,84 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from costmodel.layer import Layer, Work, setting
+from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel.workload.builders import concatenate, conv, elementwise, fill, matmul
-from costmodel.workload.operators import ELEMENTWISE, Operator
+from costmodel.workload.assembly import Assembly, numbered
+from costmodel.workload.builders import concatenate, conv, copy, elementwise, matmul
+from costmodel.workload.graph import Loop, Workload
+from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Reason
-from costmodel_keras.arguments import CALL, VALUES, Arguments, called
+from costmodel_keras.arguments import CALL, VALUES, Arguments, called, operands
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import present
 from costmodel_keras.layers.convolution import Convolution, image_layout, image_shape
-from costmodel_keras.layers.masks import masks_read
-from costmodel_keras.layers.wrappers import Maker, Wrapper, repeated, step
+from costmodel_keras.layers.masks import add_masks
+from costmodel_keras.layers.wrappers import Maker, Wrapper, step
 
 if TYPE_CHECKING:
     from costmodel_keras.graph import LayerView
 
 
 @frozen
-class Step:
-    """A function of every unit in a step, `times` times over.
-
-    `function` is elementwise, or the setting that names an activation. What `carries` its result
-    to the next step or out of the cell writes it to memory; the others work in place.
-    """
-
-    function: str
-    times: int = 1
-    carries: bool = False
-
-
-@frozen
 class CellRule:
-    """What a cell of one kind does in a step: weighted sums, then functions of every unit.
+    """What cells of one kind have: gates, each a weighted sum of input and state, and states.
 
-    Each of `gates` weighs the input and the state; both sums are added before the functions.
     Where the cell `resets`, one gate scales the state before or after the last gate weighs it.
     """
 
     gates: int
-    steps: tuple[Step, ...]
     states: int = 1
     resets: bool = False
 
 
-_LONG_SHORT_TERM: Final = CellRule(
-    4,
-    (
-        Step("recurrent_activation", 3), Step("activation"),
-        # Forget some of the old cell state and add the new one; the output gate lets some out.
-        Step("multiply", 2), Step("add", carries=True),
-        Step("activation"), Step("multiply", carries=True),
-    ),
-    states=2,
-)  # fmt: skip
+_LONG_SHORT_TERM: Final = CellRule(4, states=2)
 
 CELLS: Final[Mapping[str, CellRule]] = {
-    "keras.SimpleRNNCell": CellRule(1, (Step("activation", carries=True),)),
+    "keras.SimpleRNNCell": CellRule(1),
     "keras.LSTMCell": _LONG_SHORT_TERM,
-    "keras.GRUCell": CellRule(
-        3,
-        (
-            # Reset the old state, then mix it with the candidate by z and 1 - z.
-            Step("recurrent_activation", 2), Step("multiply"), Step("activation"),
-            Step("subtract"), Step("multiply", 2), Step("add", carries=True),
-        ),
-        resets=True,
-    ),
+    "keras.GRUCell": CellRule(3, resets=True),
     "keras.ConvLSTMCell": _LONG_SHORT_TERM,
-}  # fmt: skip
+}
+
+
+class Stepping(Layer):
+    """A layer that takes the input of one step and states, and gives an output and new states."""
+
+    def one_step(self) -> Workload | Reason:
+        """The workload of one step.
+
+        It reads `input` and `state`, `state:1` and so on; it gives the output, then the states.
+        """
+        raise NotImplementedError
+
+    def state_shapes(self) -> Sequence[Shape]:
+        """The shape of every state."""
+        raise NotImplementedError
+
+    def workload(self) -> Workload | Reason:
+        """One step; states that the layer is not given are constants."""
+        body = self.one_step()
+        if isinstance(body, Reason):
+            return body
+        made = self.assembly()
+        held = [name for name in body.weights if name in self.parameters]
+        given = {name: name for name in held} | {"input": "input"}
+        states = numbered("state", len(self.state_shapes()))
+        arrived = numbered("input", len(self.inputs))[1:]
+        for place, name in enumerate(states):
+            has_own = len(arrived) == len(states)
+            given[name] = arrived[place] if has_own else made.weight(name, body.tensors[name])
+        return self.assembled(made, *made.inline(body, given)[: len(self.outputs)])
 
 
 @frozen(slots=False)
-class Cell(Activating, Layer):
+class Cell(Activating, Stepping):
     """One step of a recurrent layer: input and state to output and state.
 
     `implementation` orders the same work in one way or another, and dropout acts in training.
@@ -92,42 +91,138 @@ class Cell(Activating, Layer):
 
     @property
     def rule(self) -> CellRule:
-        """What the cell does in a step."""
+        """What the cell has."""
         return CELLS[self.kind]
 
     def state_shape(self) -> Shape:
         """The shape of the output, and of every state."""
         raise NotImplementedError
 
+    def state_shapes(self) -> Sequence[Shape]:
+        """The same for each."""
+        return (self.state_shape(),) * self.rule.states
+
     def output_shapes(self) -> Sequence[Shape]:
         """The output, then the states."""
-        return (self.state_shape(),) * (1 + self.rule.states)
+        return (self.state_shape(), *self.state_shapes())
 
-    def weighted_sums(self, sums: Tensor) -> Sequence[Operator]:
-        """The contractions of the input and of the state to the sums of all gates."""
-        raise NotImplementedError
+    @property
+    def unit_axis(self) -> int:
+        """The axis along which the sums of the gates lie side by side."""
+        return -1
 
     def sums_shape(self) -> Shape:
         """The shape of the sums of all gates."""
         raise NotImplementedError
 
-    def operators(self) -> Work:
-        """The weighted sums, their addition, and the functions of every unit."""
-        sums = Tensor(self.sums_shape())
-        added = elementwise("add", sums, sums, in_place=True)
-        steps = (self._step(item) for item in self.rule.steps)
-        return (*self.weighted_sums(sums), added, *chain.from_iterable(steps))
+    def weigh(self, made: Assembly) -> tuple[str, str]:
+        """Add the contractions of the input and of the state to the sums of all gates."""
+        raise NotImplementedError
 
-    def _step(self, item: Step) -> Sequence[Operator]:
-        shape = self.state_shape()
-        tensor = Tensor(shape if item.times == 1 else (item.times, *shape))
-        in_place = not item.carries
-        if item.function in ELEMENTWISE:
-            return (elementwise(item.function, tensor, tensor, in_place=in_place),)
-        function = getattr(self, item.function)
-        if function != "linear":
-            return (self.activation_of(function, tensor, in_place=in_place),)
-        return (fill(tensor, purpose="state"),) if item.carries else ()
+    def one_step(self) -> Workload:
+        """The weighted sums, their addition, and the functions of every unit."""
+        made = Assembly(self.kind)
+        made.input("input", self.inputs[0])
+        for name, shape in zip(
+            numbered("state", self.rule.states), self.state_shapes(), strict=True
+        ):
+            made.input(name, shape)
+        for name, tensor in self.parameters.items():
+            made.weight(name, tensor)
+        results = self._updated(_Units(self, made))
+        return made.workload(dict(zip(numbered("output", len(results)), results, strict=True)))
+
+    def _updated(self, units: _Units) -> Sequence[str]:
+        """The output, then the new states."""
+        steps = {1: self._simple, 3: self._reset, 4: self._long_short_term}
+        return steps[self.rule.gates](units)
+
+    def _simple(self, units: _Units) -> Sequence[str]:
+        """The function of the sums is the new state."""
+        sums = units.add("add", *self.weigh(units.made))
+        new = units.carried(self.activation, sums)
+        return new, new
+
+    def _long_short_term(self, units: _Units) -> Sequence[str]:
+        """Forget some of the old cell state, add the new one, let some of it out."""
+        sums = units.add("add", *self.weigh(units.made))
+        let_in, forget, new, let_out = (units.gate(sums, place) for place in range(4))
+        let_in, forget, let_out = (
+            units.applied(self.recurrent_activation, one) for one in (let_in, forget, let_out)
+        )
+        new = units.applied(self.activation, new)
+        kept = units.add("multiply", forget, "state:1")
+        added = units.add("multiply", let_in, new)
+        cell = units.add("add", kept, added, in_place=False)
+        shown = units.applied(self.activation, cell)
+        output = units.add("multiply", let_out, shown, in_place=False)
+        return output, output, cell
+
+    def _reset(self, units: _Units) -> Sequence[str]:
+        """Reset the old state, then mix it with the new one by z and 1 - z."""
+        own, weighed = self.weigh(units.made)
+        gates = units.add("add", units.gates(own, 2), units.gates(weighed, 2))
+        mix, reset = (units.gate(gates, place) for place in range(2))
+        mix, reset = (units.applied(self.recurrent_activation, one) for one in (mix, reset))
+        new = self.weighed_reset(units, reset, weighed)
+        new = units.add("add", units.gate(own, 2), new)
+        new = units.applied(self.activation, new)
+        rest = units.complement(mix)
+        kept, added = units.add("multiply", mix, "state"), units.add("multiply", rest, new)
+        output = units.add("add", kept, added, in_place=False)
+        return output, output
+
+    def weighed_reset(self, units: _Units, reset: str, weighed: str) -> str:
+        """The sums of the last gate over the state that is reset before or after."""
+        raise NotImplementedError
+
+
+class _Units:
+    """Functions of every unit of a cell, as they are added to its workload."""
+
+    def __init__(self, cell: Cell, made: Assembly) -> None:
+        self.cell, self.made = cell, made
+        self._shape = cell.state_shape()
+
+    def gate(self, sums: str, place: int) -> str:
+        """The sums of one gate."""
+        axis = self.cell.unit_axis
+        units = self._shape[axis] or 1
+        return self.made.part(sums, axis, place * units, units)
+
+    def gates(self, sums: str, count: int) -> str:
+        """The sums of the first gates."""
+        axis = self.cell.unit_axis
+        units = count * (self._shape[axis] or 1)
+        if self.made.tensor(sums).shape[axis] == units:
+            return sums
+        return self.made.part(sums, axis, 0, units)
+
+    def add(self, function: str, *reads: str, in_place: bool = True) -> str:
+        """An elementwise function; what is carried to the next step or out is written."""
+        tensors = [self.made.tensor(name) for name in reads]
+        return self.made.add(elementwise(function, *tensors, in_place=in_place), *reads)
+
+    def complement(self, name: str) -> str:
+        """One minus every element."""
+        one = self.made.weight("one", Tensor(()))
+        work = elementwise("subtract", self.made.tensor(name), weights=[Tensor(())], in_place=True)
+        subtracted, constant, result = work.operands
+        return self.made.add(evolve(work, operands=[constant, subtracted, result]), one, name)
+
+    def applied(self, function: str, name: str) -> str:
+        """An activation in place; a linear one is the identity."""
+        if function == "linear":
+            return name
+        work = self.cell.activation_of(function, self.made.tensor(name), in_place=True)
+        return self.made.add(work, name)
+
+    def carried(self, function: str, name: str) -> str:
+        """An activation whose result is carried to the next step."""
+        tensor = self.made.tensor(name)
+        if function == "linear":
+            return self.made.add(copy("state", tensor), name)
+        return self.made.add(self.cell.activation_of(function, tensor), name)
 
 
 @frozen(slots=False)
@@ -165,22 +260,39 @@ class DenseCell(Cell):
             ("bias", bias, self.use_bias),
         ])  # fmt: skip
 
-    def weighted_sums(self, sums: Tensor) -> Sequence[Operator]:
-        """One contraction of the input; one of the state, but two where one gate resets it first.
+    def weigh(self, made: Assembly) -> tuple[str, str]:
+        """One contraction of the input; one of the state, but where it is reset before.
 
         With `reset_after` each side has a bias of its own.
         """
-        kernel, recurrent = self.parameters["kernel"], self.parameters["recurrent_kernel"]
-        held = self.parameters.get("bias")
-        bias = None if held is None else Tensor((self.width,), held.format)
-        state = Tensor(self.state_shape())
-        own = matmul(self.inputs[0], kernel, bias=bias, output=sums)
+        sums = Tensor(self.sums_shape())
+        biases: list[list[str]] = [[], []]
+        if self.use_bias and self.reset_after:
+            biases = [[made.part("bias", 0, side, 1)] for side in range(2)]
+        elif self.use_bias:
+            biases = [["bias"], []]
+        own = self._weighed(made, "input", "kernel", sums, *biases[0])
+        if self.rule.resets and not self.reset_after:
+            first = made.part("recurrent_kernel", 1, 0, self.width - self.units)
+            part = Tensor((self.width - self.units,))
+            return own, self._weighed(made, "state", first, part)
+        return own, self._weighed(made, "state", "recurrent_kernel", sums, *biases[1])
+
+    def weighed_reset(self, units: _Units, reset: str, weighed: str) -> str:
+        """The sums of the last gate over the state that is reset before or after."""
+        made = units.made
         if self.reset_after:
-            return own, matmul(state, recurrent, bias=bias, output=sums)
-        if not self.rule.resets:
-            return own, matmul(state, recurrent, output=sums)
-        parts = (self.width - self.units, self.units)
-        return own, *(matmul(state, Tensor((self.units, n), recurrent.format)) for n in parts)
+            return units.add("multiply", reset, units.gate(weighed, 2))
+        state = units.add("multiply", reset, "state")
+        last = made.part("recurrent_kernel", 1, self.width - self.units, self.units)
+        return self._weighed(made, state, last, Tensor((self.units,)))
+
+    def _weighed(
+        self, made: Assembly, values: str, kernel: str, sums: Tensor, *bias: str
+    ) -> str:  # fmt: skip
+        added = Tensor(sums.shape, made.tensor(bias[0]).format) if bias else None
+        work = matmul(made.tensor(values), made.tensor(kernel), bias=added, output=sums)
+        return made.add(work, values, kernel, *bias)
 
 
 @frozen(slots=False)
@@ -220,26 +332,33 @@ class ConvCell(Cell, Convolution):
             ("bias", (self.width,), self.use_bias),
         ])  # fmt: skip
 
-    def weighted_sums(self, sums: Tensor) -> Sequence[Operator]:
+    @property
+    def unit_axis(self) -> int:
+        """The axis of the channels."""
+        return -1 if self.data_format == "channels_last" else 0
+
+    def weigh(self, made: Assembly) -> tuple[str, str]:
         """A convolution of the input, and one of the state."""
         image: dict[str, Any] = {
             "input_layout": image_layout(self.data_format), "weight_layout": "*CK",
-            "output": sums,
+            "output": Tensor(self.sums_shape()),
         }  # fmt: skip
+        own = conv(
+            self.inputs[0], self.parameters["kernel"], bias=self.parameters.get("bias"),
+            stride=self.strides, padding=self.padding, dilation=self.dilation_rate, **image,
+        )  # fmt: skip
+        kept = conv(
+            Tensor(self.state_shape()), self.parameters["recurrent_kernel"], padding="same",
+            **image,
+        )  # fmt: skip
+        bias = ["bias"] if self.use_bias else []
         return (
-            conv(
-                self.inputs[0], self.parameters["kernel"], bias=self.parameters.get("bias"),
-                stride=self.strides, padding=self.padding, dilation=self.dilation_rate, **image,
-            ),
-            conv(
-                Tensor(self.state_shape()), self.parameters["recurrent_kernel"], padding="same",
-                **image,
-            ),
+            made.add(own, "input", "kernel", *bias), made.add(kept, "state", "recurrent_kernel"),
         )  # fmt: skip
 
 
 @frozen(slots=False)
-class StackedCells(Wrapper):
+class StackedCells(Stepping, Wrapper):
     """Cells of which each takes the output of the one before it."""
 
     kinds: ClassVar = ("keras.StackedRNNCells",)
@@ -266,15 +385,43 @@ class StackedCells(Wrapper):
         """The output of the last cell, then the states of all."""
         if not self.has_known_outputs:
             return ()
-        states = (tensor.shape for cell in self.held for tensor in cell.outputs[1:])
-        return (self.held[-1].outputs[0].shape, *states)
+        return (self.held[-1].outputs[0].shape, *self.state_shapes())
+
+    def state_shapes(self) -> Sequence[Shape]:
+        """Those of all cells."""
+        return [tensor.shape for cell in self.held for tensor in cell.outputs[1:]]
+
+    def one_step(self) -> Workload | Reason:
+        """The workload of each cell on the output of the one before it."""
+        made = Assembly(self.kind)
+        result = made.input("input", self.inputs[0])
+        names = numbered("state", len(self.state_shapes()))
+        states = [
+            made.input(*pair) for pair in zip(names, map(Tensor, self.state_shapes()), strict=True)
+        ]
+        for name, tensor in self.parameters.items():
+            made.weight(name, tensor)
+        new: list[str] = []
+        for place, cell in enumerate(self.held):
+            body = cell.one_step() if isinstance(cell, Stepping) else cell.workload()
+            if isinstance(body, Reason):
+                return body
+            own = numbered("state", len(cell.outputs) - 1)
+            given = {**self.given(body, place), "input": result}
+            given |= dict(zip(own, states[len(new) :], strict=False))
+            result, *after = made.inline(body, given, self.prefixes[place])
+            new += after
+        results = (result, *new)
+        return made.workload(dict(zip(numbered("output", len(results)), results, strict=True)))
+
+    operators = Layer.operators
 
 
 @frozen(slots=False)
 class Recurrent(Wrapper):
     """A cell that runs over the first axis, time.
 
-    Running backwards only reads the steps in another order; `stateful` keeps the last state
+    `stateful` keeps the last state
     where it is; `unroll` writes the same steps out.
     """
 
@@ -282,6 +429,7 @@ class Recurrent(Wrapper):
 
     return_sequences: bool = setting(settings.flag, default=False)
     return_state: bool = setting(settings.flag, default=False)
+    go_backwards: bool = setting(settings.flag, default=False)
     arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     @classmethod
@@ -299,6 +447,8 @@ class Recurrent(Wrapper):
         """The first axis: time."""
         return 0
 
+    operators = Layer.operators
+
     def output_shapes(self) -> Sequence[Shape]:
         """The last step or all of them, and the states where they are asked for."""
         if not self.has_known_outputs:
@@ -307,18 +457,58 @@ class Recurrent(Wrapper):
         output = (self.input_shape[0], *last) if self.return_sequences else last
         return (output, *(states if self.return_state else ()))
 
-    def operators(self) -> Work:
-        """Those of the cell, once for each step."""
-        work = repeated(self.inner.operators(), self.input_shape[0] or 1)
-        return with_masks(work, self.inputs, self.arguments)
+    def workload(self) -> Workload | Reason:
+        """A loop over the steps, whose body is one step of the cell."""
+        return self.over_steps(backwards=self.go_backwards)
+
+    def over_steps(self, *, backwards: bool, in_place: bool = False) -> Workload | Reason:
+        """A loop over the steps; a sequence that is made backwards is turned, or left in place."""
+        cell = self.inner
+        body = cell.one_step() if isinstance(cell, Stepping) else cell.workload()
+        if isinstance(body, Reason):
+            return body
+        made = self.assembly()
+        given = self.arguments.bound(*_RECURRENT_CALL)
+        add_masks(made, given)
+        output, *states = self._looped(made, body, given, backwards=backwards)
+        if backwards and self.return_sequences and not in_place:
+            output = made.view(output, made.tensor(output), "other")
+        return self.assembled(made, *(output, *states)[: len(self.outputs)])
+
+    def _looped(
+        self, made: Assembly, body: Workload, given: Mapping[str, Any], *, backwards: bool
+    ) -> Sequence[str]:
+        """Add the loop; the output, then the last states."""
+        states = [name for name in body.inputs if name.startswith("state")]
+        begun = [f"input:{item.index}" for item in operands(given.get("initial_state"))]
+        carried = list(zip(begun, states, strict=True)) if len(begun) == len(states) else []
+        first, *after = body.outputs
+        length = self.input_shape[0] or 1
+        stacks = self.return_sequences
+        one = body.tensors[first]
+        last = dict(zip((first, *after), ("last", *numbered("kept", len(after))), strict=True))
+        written = {"last": one, **{last[name]: body.tensors[name] for name in after}}
+        if stacks:
+            written["sequence"] = Tensor((length, *one.shape), one.format)
+            del written["last"], last[first]
+        weights = self.given(body)
+        loop = Loop(
+            name="loop", body=body, steps=length, axis=0, backwards=backwards,
+            varying=[("input", "input")],
+            fixed=[
+                (weights.get(name) or made.weight(name, body.tensors[name]), name)
+                for name in body.weights
+            ],
+            carried=carried, zeros=() if carried else states,
+            carries=list(zip(after, states, strict=False)),
+            collected=[(first, "sequence")] if stacks else [],
+            last=list(last.items()),
+        )  # fmt: skip
+        names = made.loop(loop, written)
+        return names["sequence" if stacks else "last"], *[names[last[name]] for name in after]
 
 
-def with_masks(work: Work, inputs: Sequence[Tensor], arguments: Arguments) -> Work:
-    """The work, and before it the reading of the masks that the layer was called with."""
-    if isinstance(work, Reason):
-        return work
-    given = arguments.bound("sequences", "initial_state", "mask", "training")
-    return (*masks_read(inputs, given), *work)
+_RECURRENT_CALL: Final = ("sequences", "initial_state", "mask", "training")
 
 
 _OWN_CELLS: Final[Mapping[str, tuple[type[Cell], str]]] = {
@@ -409,12 +599,24 @@ class Bidirectional(Wrapper):
             raise ValueError(message)
         return (*merged, *states, *others)
 
-    def operators(self) -> Work:
-        """The work of both directions, and how they are merged."""
-        work = super().operators()
-        if isinstance(work, Reason):
-            return work
-        return with_masks((*work, *self._merge()), self.inputs, self.arguments)
+    def workload(self) -> Workload | Reason:
+        """The workloads of both directions, and how they are merged."""
+        made = self.assembly()
+        add_masks(made, self.arguments.bound(*_RECURRENT_CALL))
+        results: list[tuple[str, ...]] = []
+        for place, layer in enumerate(self.held):
+            if isinstance(layer, Recurrent):
+                body = layer.over_steps(backwards=place == 1, in_place=True)
+            else:
+                body = layer.workload()
+            if isinstance(body, Reason):
+                return body
+            results.append(made.inline(body, self.given(body, place), self.prefixes[place]))
+        (first, *states), (second, *others) = results
+        merged = [made.add(one, first, second) for one in self._merge()] or [first, second]
+        return self.assembled(made, *merged, *states, *others)
+
+    operators = Layer.operators
 
     def _merge(self) -> Sequence[Operator]:
         if self.merge_mode is None:

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from costmodel.errors import ShapeError
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor
+from costmodel.workload.graph import Workload
 from costmodel.workload.reasons import Reason, Unpriced
 
 if TYPE_CHECKING:
@@ -85,6 +86,23 @@ class Wrapper(Layer):
     def operators(self) -> Work:
         """The work of the held layers, or the first reason why one of them has no price."""
         return joined(layer.operators() for layer in self.held)
+
+    def workload(self) -> Workload | Reason:
+        """The workload of the held layer; of several, their operators in a row."""
+        if len(self.held) != 1:
+            return super().workload()
+        body = self.inner.workload()
+        if isinstance(body, Reason):
+            return body
+        made = self.assembly()
+        return self.assembled(made, *made.inline(body, self.given(body)))
+
+    def given(self, body: Workload, place: int = 0) -> Mapping[str, str]:
+        """The tensors of the wrapper that a held layer at this place reads under other names."""
+        prefix = self.prefixes[place]
+        arrived = {name: name for name in body.inputs}
+        held = [name for name in body.weights if prefix + name in self.parameters]
+        return arrived | {name: prefix + name for name in held}
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
         """Those of the held layers."""
@@ -169,6 +187,15 @@ class TimeDistributed(Wrapper):
     def operators(self) -> Work:
         """The inner layer's operators, once for each step."""
         return repeated(self.inner.operators(), self.input_shape[0] or 1)
+
+    def workload(self) -> Workload | Reason:
+        """The inner layer's workload on all steps at once."""
+        body = self.inner.workload()
+        if isinstance(body, Reason):
+            return body
+        body = body.repeated(self.input_shape[0] or 1, "repeat")
+        made = self.assembly()
+        return self.assembled(made, *made.inline(body, self.given(body)))
 
 
 def step(tensor: Tensor) -> Tensor:
