@@ -180,7 +180,7 @@ class Assembly:
         tensors = {names.get(name, name): tensor for name, tensor in self._tensors.items()}
         steps = [_renamed(step, names) for step in self._steps.values()]
         if default is not None:
-            tensors, steps = inferred(tensors, steps, self._inputs + self._weights, default)
+            tensors, steps = inferred(tensors, steps, self._inputs, self._weights, default)
         return Workload(
             self._name,
             tensors,

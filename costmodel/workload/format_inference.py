@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 
 from costmodel import numerics
 from costmodel.numerics import NumericFormat
+from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.composite import Softmax
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
@@ -32,17 +33,19 @@ def infer(workload: Workload, default: NumericFormat) -> Workload:
 
     A result that declares none is exact, as its operator makes it, if a weight of the operator
     declares a format, or if it has no weights and reads what follows from a declaration. All else
-    that is computed is in the default format. A workload without any declaration stays as it is.
+    that arrives or is computed is in the default format. A workload without any declaration stays as it is.
     What a loop carries from step to step keeps one format: the declared one, or the default.
     """
-    tensors, steps = inferred(workload.tensors, workload.steps, workload.sources, default)
+    given = workload.inputs, workload.weights
+    tensors, steps = inferred(workload.tensors, workload.steps, *given, default)
     return evolve(workload, tensors=tensors, steps=steps)
 
 
 def inferred(
     tensors: Mapping[str, Tensor],
     steps: Sequence[Step],
-    sources: Iterable[str],
+    inputs: Iterable[str],
+    weights: Iterable[str],
     default: NumericFormat,
 ) -> tuple[dict[str, Tensor], list[Step]]:
     """The tensors and steps of a workload, with formats as `infer` finds them.
@@ -51,7 +54,8 @@ def inferred(
     """
     if not _declares(tensors, steps):
         return dict(tensors), list(steps)
-    inference = _Inference(tensors, sources, default)
+    inference = _Inference(tensors, (*inputs, *weights), default)
+    inference.arrive(inputs)
     done = [inference.step(step) for step in steps]
     return inference.tensors, done
 
@@ -79,6 +83,11 @@ class _Inference:
         self._default = default
         self._known = {name for name in sources if tensors[name].format is not None}
         """What is declared, or follows from it."""
+
+    def arrive(self, inputs: Iterable[str]) -> None:
+        """Set the inputs that declare no format to the default."""
+        for name in inputs:
+            self._set(name, self.tensors[name].format or self._default)
 
     def step(self, step: Step) -> Step:
         """The step with the formats of what it reads, and those that follow of what it writes."""
@@ -111,7 +120,9 @@ class _Inference:
             if operand.role != "output":
                 continue
             if self.tensors[name].format is None:
-                found = result_of(operator, None, self._default) if follows else self._default
+                found = self._default
+                if follows:
+                    found = result_of(operator.bound(_at_one), None, self._default)
                 self._set(name, found)
             else:
                 follows = True
@@ -166,6 +177,11 @@ class _Inference:
         inference = _Inference(tensors, body.sources, self._default)
         steps = [inference.step(step) for step in body.steps]
         return evolve(body, tensors=inference.tensors, steps=steps)
+
+
+def _at_one(size: Any) -> int:
+    """A size where every symbol is 1: no format depends on the batch."""
+    return size.factor if isinstance(size, Symbol) else size
 
 
 def between(work: Sequence[Operator], default: NumericFormat) -> tuple[Operator, ...]:

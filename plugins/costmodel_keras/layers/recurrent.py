@@ -570,7 +570,7 @@ class Bidirectional(Wrapper):
     def fitted(cls, inputs: tuple[Tensor, ...], makers: Sequence[Maker]) -> tuple[Layer, ...]:
         """Both directions for the sequence, called after their direction."""
         pairs = zip(makers, _WAYS, strict=True)
-        return tuple(make(inputs[:1]).renamed(way) for make, way in pairs)
+        return tuple(_facing(make(inputs[:1]).renamed(way), way) for make, way in pairs)
 
     @property
     def prefixes(self) -> Sequence[str]:
@@ -631,6 +631,13 @@ class Bidirectional(Wrapper):
 
 
 _WAYS: Final = ("forward", "backward")
+
+
+def _facing(layer: Layer, way: str) -> Layer:
+    """The layer in its direction, which a file may leave to the place that it has."""
+    if isinstance(layer, Recurrent):
+        object.__setattr__(layer, "go_backwards", way == "backward")
+    return layer
 
 
 def _total(first: int | None, second: int | None) -> int | None:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Final, TypeAlias
 from attrs import evolve, frozen
 
 from costmodel import numerics
-from costmodel.layer import Layer, Work, setting
+from costmodel.layer import Layer, setting
 from costmodel.numerics import Binary, NumericFormat
 from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.workload.assembly import chained, numbered
 from costmodel.workload.builders import elementwise, matmul
+from costmodel.workload.graph import Loop, Workload
 from costmodel.workload.operators import Operand, Operator
 from costmodel_keras.graph import ConfigView, LayerView, LiveView
 from costmodel_keras.layers import settings
@@ -135,26 +137,65 @@ class QRecurrent(KernelQuantized, Layer):
         value, gate, state = (None if one is None else numeric_format(one) for one in given)
         return value, gate, state
 
-    def operators(self) -> Work:
-        """Two contractions for all gates and steps, what is added, the activations, products."""
-        time, rule = self.input_shape[0] or 1, self.rule
-        value, gate, state = self._formats()
-        units = (time, self.units)
-        sums = Tensor((time, rule.gates * self.units))
+    def workload(self) -> Workload:
+        """A loop over the steps."""
+        return self.over_steps()
+
+    def over_steps(self, *, backwards: bool = False) -> Workload:
+        """A loop over the steps, from the first or from the last one on."""
+        state = Tensor((self.units,), self._formats()[-1] or self.declared_result())
+        states = [state] * self.rule.states
+        arriving = [Tensor(self.inputs[0].shape[1:], self.inputs[0].format), *states]
+        body = chained(
+            self.kind, self._one_step(arriving[0], state), arriving, self.parameters,
+            [Tensor((self.units,), self.declared_result()), *states],
+        )  # fmt: skip
+        made = self.assembly()
+        output, *after = body.outputs
+        first, *carried = body.inputs
+        length = self.input_shape[0] or 1
+        one = body.tensors[output]
+        written = {"sequence": Tensor((length, *one.shape), one.format)}
+        if not self.return_sequences:
+            written = {"last": one}
+        kept = numbered("kept", len(after))
+        states_out = {name: body.tensors[source] for name, source in zip(kept, after, strict=True)}
+        loop = Loop(
+            name="loop", body=body, steps=length, axis=0, backwards=backwards,
+            varying=[("input", first)],
+            fixed=[(name, name) for name in body.weights if name in self.parameters]
+            + [
+                (made.weight(name, body.tensors[name]), name)
+                for name in body.weights
+                if name not in self.parameters
+            ],
+            zeros=carried, carries=list(zip(after, carried, strict=True)),
+            collected=[(output, "sequence")] if self.return_sequences else [],
+            last=[
+                *([] if self.return_sequences else [(output, "last")]),
+                *zip(after, kept, strict=True),
+            ],
+        )  # fmt: skip
+        names = list(made.loop(loop, {**written, **states_out}).values())
+        return self.assembled(made, *names[: len(self.outputs)])
+
+    def _one_step(self, features: Tensor, state: Tensor) -> Sequence[Operator]:
+        """Two contractions for all gates, what is added, the activations, products."""
+        rule = self.rule
+        value, gate, _ = self._formats()
+        units = (self.units,)
+        sums = Tensor((rule.gates * self.units,))
         work: list[Operator] = [
-            self._gates(),
-            matmul(
-                Tensor(units, state or self.declared_result()),
-                self.parameters["recurrent_kernel"], output=sums,
-            ),
+            self._gates(features),
+            matmul(state, self.parameters["recurrent_kernel"], output=sums),
             elementwise("add", Tensor(units), steps=rule.additions),
-        ]  # fmt: skip
+        ]
         formats = {"activation": value, "recurrent_activation": gate}
         work += [
             self.activation_of(
                 getattr(self, name),
-                Tensor((time, count * self.units)),
-                output=Tensor((time, count * self.units), formats[name]),
+                Tensor((count * self.units,)),
+                output=Tensor((count * self.units,), formats[name]),
             )
             for name, count in rule.functions
         ]
@@ -163,11 +204,11 @@ class QRecurrent(KernelQuantized, Layer):
             work.append(
                 elementwise("multiply", *factors, steps=rule.multiplications, output=Tensor(units))
             )
-        return tuple(work)
+        return work
 
-    def _gates(self) -> Operator:
+    def _gates(self, features: Tensor) -> Operator:
         """The products of the inputs, with the biases: of the inputs, and of the state if apart."""
-        work = matmul(self.inputs[0], self.parameters["kernel"])
+        work = matmul(features, self.parameters["kernel"])
         if not self.use_bias:
             return work
         bias = self.parameters["bias"]
@@ -277,15 +318,23 @@ class QBidirectional(Quantized, Layer):
         shapes = self.inner.parameter_shapes().items()
         return {f"{way}_{name}": shape for way in _WAYS for name, shape in shapes}
 
-    def operators(self) -> Work:
+    def workload(self) -> Workload:
         """The work of both directions, and how they are joined."""
-        work = self.inner.operators()
-        both = (*work, *work)  # type: ignore[misc]  # a recurrent layer always has work
+        made = self.assembly()
+        results: list[tuple[str, ...]] = []
+        for way in _WAYS:
+            body = self.inner.over_steps(backwards=way == "backward")
+            held = {
+                name: f"{way}_{name}" for name in body.weights if f"{way}_{name}" in self.parameters
+            }
+            results.append(made.inline(body, {"input": "input", **held}, f"{way}_"))
+        (first, *states), (second, *others) = results
         function = _JOINED.get(self.merge_mode or "")
-        if function is None:
-            return both
-        shape = self.outputs[:1]
-        return (*both, elementwise(function, *shape * 2, output=shape[0]))
+        merged = [first, second] if self.merge_mode is None else [first]
+        if function is not None:
+            shape = self.outputs[:1]
+            merged = [made.add(elementwise(function, *shape * 2, output=shape[0]), first, second)]
+        return self.assembled(made, *merged, *states, *others)
 
 
 _WAYS: Final = ("forward", "backward")
