@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import chain
 from numbers import Real
 from operator import attrgetter, itemgetter
@@ -24,9 +24,9 @@ from costmodel.errors import (
     nearest,
 )
 from costmodel.scenario import CONDITIONS, Scenario
-from costmodel.sizes import ManyAnswersError, Sizes, as_float, least, most
+from costmodel.sizes import Sizes, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
-from costmodel.variants import Costs, costs_of
+from costmodel.variants import Costs, Pricing, of_first
 from costmodel.workload.format_inference import between
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -53,7 +53,7 @@ _USUAL_ENERGY: Final = 1e280
 
 
 def _figure(_: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, Real | Sizes):
+    if not isinstance(value, Real):
         message = f"{attribute.name} is {value!r:.80}; expected a number"
         raise TypeError(message)
     if not (math.isfinite(value) and 0 <= value <= _LARGEST):  # type: ignore[operator]  # a Real compares with numbers
@@ -62,17 +62,22 @@ def _figure(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(message)
 
 
+def _one_number(value: Any) -> Any:
+    """A price that a rule derives from a size is the price of that size alone."""
+    return float(value) if isinstance(value, Sizes) else value
+
+
 @frozen(cache_hash=True)
 class Parameter:
     """One number of a device, in the SI `unit` beside it, with where it comes from."""
 
     name: str
-    value: float = field(validator=_figure)
+    value: float = field(converter=_one_number, validator=_figure)
     unit: str
     source: str
     evidence: Evidence
-    low: float = field(kw_only=True, validator=_figure)
-    high: float = field(kw_only=True, validator=_figure)
+    low: float = field(kw_only=True, converter=_one_number, validator=_figure)
+    high: float = field(kw_only=True, converter=_one_number, validator=_figure)
     note: str = field(default="", kw_only=True)
 
     @low.default
@@ -241,10 +246,12 @@ def _usual_energy(due: Iterable[Due]) -> float | None:
                 return None
             for figure, share in price:
                 energies.append(count * share * figure.value)
+        if Sizes in map(type, energies):  # by a share
+            return None
         total = math.fsum(energies)
         # A share that is negative, or no number, shows here; an energy of zero may hide one.
         return total if total < _USUAL_ENERGY and min(energies) > 0.0 else None
-    except (AttributeError, TypeError, ValueError, OverflowError, ManyAnswersError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -273,17 +280,20 @@ def _are_shares(price: tuple[Any, ...]) -> bool:
 
 def _check_line(component: str, count: Any, price: tuple[Share, ...], cost: Cost) -> None:
     numbers = [("count", count), *(("share", share) for _, share in price)]
-    strange = [(word, one) for word, one in numbers if not 0 <= least(one) <= most(one) < math.inf]
-    owed = [(count * share, figure) for figure, share in price]
-    if component in _COMPONENTS and not strange and all(_is_sound(*one) for one in owed):
+    ends = [(word, least(one), most(one)) for word, one in numbers]
+    strange = [(word, low) for word, low, high in ends if not 0 <= low <= high < math.inf]
+    (_, _, largest), *shares = ends
+    pairs = zip(shares, price, strict=True)
+    bounds = [largest * share * figure.high for (_, _, share), (figure, _) in pairs]
+    if component in _COMPONENTS and not strange and all(bound < math.inf for bound in bounds):
         return
     _ = cost.charges  # a charge tells best what is wrong with it
     _check_component(component)
-    for word, one in strange:
-        message = f"{component}: a {word} is {least(one)}; expected a finite number, not negative"
+    for word, low in strange:
+        message = f"{component}: a {word} is {low}; expected a finite number, not negative"
         raise ScenarioError(message)
-    for much, figure in owed:
-        _check_count(much, figure, (Factor(figure.name, much),))
+    for figure, share in price:
+        _check_count(count * share, figure, (Factor(figure.name, count * share),))
 
 
 def _check_time(seconds: float) -> None:
@@ -559,10 +569,12 @@ def yes_or_no(value: Any) -> bool:
 setattr(yes_or_no, _TAKES, "true, false")
 
 
-def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
+def prices(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule], _Rule]:
     """Mark a method of a device class as its price for exactly these operator types.
 
-    The method takes the operator and the scenario and returns a Cost, Free or Unpriced.
+    The method takes the operator and the scenario and returns a Cost, Free or Unpriced. It gets
+    all operators of a batch in one call; with `batched=False` always one ordinary operator, for
+    a rule that calls a program or looks up a table by size.
 
     Raises:
         TypeError: something that is no class of operators, or nothing at all.
@@ -579,10 +591,19 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
         raise TypeError(message)
 
     def mark(rule: _Rule) -> _Rule:
-        rule.__prices__ = operators  # type: ignore[attr-defined]  # a function takes attributes
-        return rule
+        marked: Any = rule if batched else _unbatched(rule)
+        marked.__prices__ = operators
+        return marked  # type: ignore[no-any-return]  # a rule as before
 
     return mark
+
+
+def _unbatched(rule: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    @wraps(rule)
+    def of_one(device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        return rule(device, of_first(operator), scenario)
+
+    return of_one
 
 
 @frozen(slots=False)
@@ -664,7 +685,8 @@ class Device:
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")
         if isinstance(operator, Operator):
             return self._price_parts(operator, scenario)
-        return costs_of(operator, lambda one: self.price(one, scenario))
+        several = Pricing(operator, lambda one: self.price(one, scenario), type(self), self._rules)
+        return several.costs()
 
     def with_parameters(self, **values: Any) -> Device:
         """The same device with other numbers, each a quantity with its unit, or settings.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
+from contextlib import suppress
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias, TypeVar
 
-from costmodel.errors import CostModelError
+from costmodel.errors import OneSizeNeededError
+from costmodel.lockstep import active, current_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,42 +21,33 @@ if TYPE_CHECKING:
 else:
     _Whole = object
 
-MARK: Final = "Sizes("
-"""How the text of sizes begins, by which a text that was made for many is known."""
 _SHOWN: Final = 6
 MOST: Final = 2**53
 """The largest size up to which floating point counts exactly."""
-
-
-class ManyAnswersError(CostModelError):
-    """One answer was asked of sizes that differ; `labels` are alike where the answers are."""
-
-    def __init__(self, labels: np.ndarray[Any, Any]) -> None:
-        """Keep the answers, numbered."""
-        self.labels = labels
-        super().__init__(
-            "many sizes have no one value or truth; "
-            "price such operators as device.price(Variants(operator))"
-        )
 
 
 class Sizes(_Whole):
     """Many sizes, one for each variant of an operator; behaves as one number in arithmetic.
 
     Sizes stand wherever an operator takes a size: in shapes, dimensions and counts. What
-    is computed from them is `Sizes` again. A question that has one answer for each variant (a
-    comparison in an `if`, a digit count) is answered where all agree, and is otherwise a
-    ManyAnswersError, by which `Variants` knows how to part them.
+    is computed from them is `Sizes` again.
+
+    Some questions need one answer: the truth of a comparison in an `if`, a digit count, `float`,
+    `int`, the text of a size. While a device prices `Variants`, the first operator answers, and
+    those with another answer are priced by a further call. Anywhere else, sizes that differ have
+    no one answer.
 
     Raises:
         ValueError: the values are not whole numbers from 0 to 2**53 in one row.
+        OneSizeNeededError: one answer is needed of sizes that differ, or their hash.
 
     """
 
     __slots__ = ("_values",)
     __array_ufunc__ = None
     """NumPy's arrays leave their arithmetic with sizes to this class."""
-    __hash__ = None  # type: ignore[assignment]  # no table can hold one answer for many
+    __iter__ = None
+    """One size has no items either: a rule that sums them would sum those of other operators."""
 
     def __init__(self, values: Iterable[int]) -> None:
         """Check `values`, a sequence or an array of whole numbers."""
@@ -71,8 +64,7 @@ class Sizes(_Whole):
 
     def __getitem__(self, index: Any) -> int:
         """The size at one place, as the integer that it is."""
-        value = float(self._values[index])
-        return int(value) if value.is_integer() else value  # type: ignore[return-value]  # one variant may have a fraction
+        return _whole(self._values[index])  # type: ignore[return-value]  # one variant may have a fraction
 
     def __len__(self) -> int:
         return len(self._values)
@@ -111,21 +103,54 @@ class Sizes(_Whole):
     __int__ = __index__
 
     def bit_length(self) -> int:
-        """Binary digits of the sizes, where all have as many."""
+        """Binary digits of a size."""
         _, digits = _numpy().frexp(self._values)
         return int(self._one(digits))
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        message = f"{self._listed()} is no array of one operator's sizes; take .values of it"
+        raise OneSizeNeededError(message)
+
     def __repr__(self) -> str:
+        return self._listed() if current_of(len(self)) is None else self._written("")
+
+    def __format__(self, form: str) -> str:
+        return self._written(form) if form else repr(self)
+
+    def __hash__(self) -> int:
+        message = f"{self._listed()} is unhashable, since it is many sizes; take int(size) of it"
+        raise OneSizeNeededError(message)
+
+    def _listed(self) -> str:
         listed = ", ".join(str(self[place]) for place in range(min(len(self), _SHOWN)))
-        return f"{MARK}[{listed}{', ...' if len(self) > _SHOWN else ''}])"
+        return f"Sizes([{listed}{', ...' if len(self) > _SHOWN else ''}])"
+
+    def _written(self, form: str) -> str:
+        """The text of one size, or of that on which all agree."""
+        call = current_of(len(self))
+        # Whether it is 2 or 2.0 is known where one operator is priced.
+        size = _whole(self._one(self._values)) if call is None else self[call.first()]
+        return format(size, form)
 
     def _one(self, answers: Any) -> Any:
-        """The answer on which all agree."""
+        """The answer of the operators that are priced, or that on which all agree."""
+        call = current_of(len(answers))
+        if call is not None:
+            return call.answer(answers)
         first = answers[0]
         if (answers == first).all():
             return first
-        _, labels = _numpy().unique(answers, return_inverse=True)
-        raise ManyAnswersError(labels)
+        message = (
+            f"{self._listed()} has no one value or truth; "
+            "price such operators as device.price(Variants(operator))"
+        )
+        raise OneSizeNeededError(message)
+
+
+def _whole(number: Any) -> float:
+    """The integer that a number is, or itself."""
+    value = float(number)
+    return int(value) if value.is_integer() else value
 
 
 class Symbol(_Whole):
@@ -231,11 +256,22 @@ def _made(values: Any) -> Sizes:
 
 
 _Number = TypeVar("_Number", bound=float)
+_Operation: TypeAlias = "Callable[[Any, Any], Any]"
 
 
 def always(condition: Any) -> bool:
     """Whether a condition on sizes holds for every variant; of one size, whether it holds."""
-    return bool(condition.values.all()) if condition.__class__ is Sizes else bool(condition)
+    is_many = condition.__class__ is Sizes
+    return bool(active(condition.values).all() if is_many else condition)
+
+
+def where(condition: Any, one: _Number, other: _Number) -> _Number:
+    """One number where a condition on sizes holds, another where not, for each variant."""
+    if condition.__class__ is not Sizes:
+        return one if condition else other
+    _check_lengths(condition, one)
+    _check_lengths(condition, other)
+    return _made(_numpy().where(condition.values, _plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
 
 
 def product(sizes: Iterable[int]) -> int:
@@ -256,10 +292,13 @@ def as_size(given: Any) -> int:
     """
     if given.__class__ is int or isinstance(given, Sizes | Symbol):
         return given
-    if isinstance(given, bool) or not hasattr(given, "__index__"):
-        message = f"{given!r:.80} is no size; expected a whole number"
-        raise TypeError(message)
-    return operator.index(given)
+    if not isinstance(given, bool) and hasattr(given, "__index__"):
+        with suppress(TypeError):  # an array has the method, and no one index
+            return operator.index(given)
+    is_array = getattr(given, "shape", ())
+    hint = ", or Sizes(array) for many" if is_array else ""
+    message = f"{given!r:.80} is no size; expected a whole number{hint}"
+    raise TypeError(message)
 
 
 def as_float(number: Any) -> float:
@@ -293,8 +332,8 @@ def smaller(one: _Number, other: _Number) -> _Number:
 
 def clipped(number: _Number, lowest: _Number, highest: _Number) -> _Number:
     """A number that is kept between two others, for each variant."""
-    if number.__class__ is Sizes:
-        return _made(_numpy().clip(_plain(number), lowest, highest))  # type: ignore[return-value]  # sizes stand for numbers
+    if Sizes in (number.__class__, lowest.__class__, highest.__class__):
+        return smaller(larger(number, lowest), highest)
     return lowest if number < lowest else min(number, highest)
 
 
@@ -302,12 +341,12 @@ def least(number: _Number) -> _Number:
     """The least of all variants; of one number, itself."""
     if number.__class__ is Symbol:
         return number.factor  # type: ignore[attr-defined, no-any-return]  # a symbol has one
-    return float(number.values.min()) if isinstance(number, Sizes) else number
+    return float(active(number.values).min()) if isinstance(number, Sizes) else number
 
 
 def most(number: _Number) -> _Number:
     """The most of all variants; of one number, itself."""
-    return float(number.values.max()) if isinstance(number, Sizes) else number
+    return float(active(number.values).max()) if isinstance(number, Sizes) else number
 
 
 def _plain(number: Any) -> Any:
@@ -357,29 +396,81 @@ def _numpy() -> Any:
     return np
 
 
-def _arithmetic(name: str) -> Callable[[Sizes, Any], Any]:
-    apply = getattr(operator, name)
+def _operand(other: Any) -> Any:
+    """What NumPy reckons with, or NotImplemented.
 
+    Raises:
+        TypeError: an array, which does not say whether it has a number for each variant.
+
+    """
+    plain = _plain(other)
+    if plain is NotImplemented and hasattr(other, "__array__"):
+        message = (
+            f"{other!r:.80} is no operand of Sizes; "
+            "expected a number, or Sizes(array) with a number for each variant"
+        )
+        raise TypeError(message)
+    return plain
+
+
+def _check_divisor(divisor: Any) -> None:
+    """Refuse to divide by zero, as Python does.
+
+    Raises:
+        ZeroDivisionError: the divisor is 0 for a variant that is priced.
+
+    """
+    is_many = divisor.__class__ is not float
+    if not (divisor.all() or active(divisor).all() if is_many else divisor):
+        message = "division by zero"
+        raise ZeroDivisionError(message)
+
+
+def _division(divide: _Operation) -> _Operation:
+    def checked(one: Any, other: Any) -> Any:
+        _check_divisor(other)
+        return divide(one, other)
+
+    return checked
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if exponent.__class__ is not float or exponent < 0:
+        _check_divisor(_numpy().where(exponent < 0, base, 1.0))
+    return base**exponent
+
+
+_ARITHMETIC: Final[Mapping[str, _Operation]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": _division(operator.truediv),
+    "floordiv": _division(operator.floordiv),
+    "mod": _division(operator.mod),
+    "pow": _power,
+}
+_COMPARISONS: Final = ("lt", "le", "eq", "ne", "gt", "ge")
+
+
+def _forward(apply: _Operation) -> _Operation:
     def calculate(self: Sizes, other: Any) -> Any:
-        plain = _plain(other)
+        plain = _operand(other)
         _check_lengths(self, other)
         return plain if plain is NotImplemented else _made(apply(self.values, plain))
 
     return calculate
 
 
-def _reflected(name: str) -> Callable[[Sizes, Any], Any]:
-    apply = getattr(operator, name)
-
+def _reflected(apply: _Operation) -> _Operation:
     def calculate(self: Sizes, other: Any) -> Any:
-        plain = _plain(other)
+        plain = _operand(other)
         return plain if plain is NotImplemented else _made(apply(plain, self.values))
 
     return calculate
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
-    setattr(Sizes, f"__{_name}__", _arithmetic(_name))
-    setattr(Sizes, f"__r{_name}__", _reflected(_name))
-for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
-    setattr(Sizes, f"__{_name}__", _arithmetic(_name))
+for _name, _apply in _ARITHMETIC.items():
+    setattr(Sizes, f"__{_name}__", _forward(_apply))
+    setattr(Sizes, f"__r{_name}__", _reflected(_apply))
+for _name in _COMPARISONS:
+    setattr(Sizes, f"__{_name}__", _forward(getattr(operator, _name)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, overload
 
 from attrs import evolve, field, fields, frozen, has
 
-from costmodel.sizes import MARK, ManyAnswersError, Sizes
+from costmodel.errors import CostModelError, OneSizeNeededError, PluginError
+from costmodel.errors import fault as in_words
+from costmodel.lockstep import Lockstep, current, lockstep
+from costmodel.sizes import Sizes
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
     from costmodel.devices import Cost, Outcome, Parameter
 
-    Array = np.ndarray[Any, Any]
-    Rows = Array | slice
+    Array: TypeAlias = np.ndarray[Any, Any]
+    Rows: TypeAlias = Array | slice
 
 _MANY: Final = 2**15
 """As many operators are priced together: their arrays stay in the processor's cache."""
@@ -37,8 +40,18 @@ class Variants(Sequence[Operator]):
 
     """
 
-    operator: Operator = field()
+    operator: Operator
+    _with: _Remake = field(init=False, repr=False)
+    """Makes the operator with other sizes."""
     _count: int = field(init=False)
+
+    @_with.default
+    def _found(self) -> _Remake:
+        remake = _remaker(self.operator)
+        if remake is None:
+            message = "expected sizes of one number of variants in the operator, found none"
+            raise ValueError(message)
+        return remake
 
     @_count.default
     def _counted(self) -> int:
@@ -48,10 +61,10 @@ class Variants(Sequence[Operator]):
             held.append(sizes)
             return sizes
 
-        _changed(self.operator, hold)
+        self._with(hold)
         counts = sorted({len(sizes) for sizes in held})
         if len(counts) != 1:
-            found = " and ".join(map(str, counts)) or "none"
+            found = " and ".join(map(str, counts))
             message = f"expected sizes of one number of variants in the operator, found {found}"
             raise ValueError(message)
         for sizes in held:
@@ -63,6 +76,10 @@ class Variants(Sequence[Operator]):
     def __len__(self) -> int:
         return self._count
 
+    def __reduce__(self) -> tuple[type[Variants], tuple[Operator]]:
+        """Pickle and copy the operator alone."""
+        return Variants, (self.operator,)
+
     @overload
     def __getitem__(self, index: int) -> Operator: ...
 
@@ -73,7 +90,8 @@ class Variants(Sequence[Operator]):
         """The ordinary operator at one place, or the variants of several places."""
         if isinstance(index, slice):
             return Variants(self.taken(index))
-        return _changed(self.operator, lambda sizes: sizes[index])  # type: ignore[no-any-return]  # the operator, changed
+        operator: Operator = self._with(lambda sizes: sizes[index])
+        return operator
 
     def taken(self, rows: Rows) -> Operator:
         """The operator with the sizes at these places."""
@@ -84,24 +102,30 @@ class Variants(Sequence[Operator]):
                 taken[id(sizes)] = sizes.take(rows)
             return taken[id(sizes)]
 
-        return _changed(self.operator, take)  # type: ignore[no-any-return]  # the operator, changed
+        operator: Operator = self._with(take)
+        return operator
 
 
-def _changed(value: Any, change: Callable[[Sizes], Any]) -> Any:
-    """A value with all sizes in it changed; the same object where there are none."""
+_Change: TypeAlias = Callable[[Sizes], Any]
+_Remake: TypeAlias = Callable[[_Change], Any]
+
+
+def _remaker(value: Any) -> _Remake | None:
+    """What makes a value with its sizes changed; None where it holds none."""
     if isinstance(value, Sizes):
-        return change(value)
+        return lambda change: change(value)
     if value.__class__ in (tuple, list):
-        items = [_changed(item, change) for item in value]
-        same = all(new is old for new, old in zip(items, value, strict=True))
-        return value if same else value.__class__(items)
-    new = {}
-    for name, argument in _fields_of(value.__class__):
-        old = getattr(value, name)
-        found = _changed(old, change)
-        if found is not old:
-            new[argument] = found
-    return evolve(value, **new) if new else value
+        items = [(item, _remaker(item)) for item in value]
+        if not any(remake for _, remake in items):
+            return None
+        return lambda change: value.__class__(
+            [item if remake is None else remake(change) for item, remake in items]
+        )
+    found = [(name, _remaker(getattr(value, held))) for held, name in _fields_of(value.__class__)]
+    parts = {name: remake for name, remake in found if remake}
+    if not parts:
+        return None
+    return lambda change: evolve(value, **{name: part(change) for name, part in parts.items()})
 
 
 @cache
@@ -174,26 +198,27 @@ class Costs:
         return energies
 
 
-def costs_of(operators: Iterable[Operator], price: Callable[[Operator], Outcome]) -> Costs:
-    """What `price` says of every operator.
+def of_first(operator: Operator) -> Operator:
+    """The ordinary operator of the first row of the call under way, which covers no other row."""
+    call = current()
+    remake = _remaker(operator) if call else None
+    if call is None or remake is None:
+        return operator
+    ordinary: Operator = remake(lambda sizes: sizes[call.first()])
+    return ordinary
 
-    Variants are priced together: the rule is given the one operator whose sizes are many. Where
-    it asks what variants answer differently, they are parted by their answers; a rule that
-    cannot be asked about many at all is asked about one after the other.
-    """
+
+class _Said(NamedTuple):
+    """What was said of some rows; `places` is where they stand in its arrays, if it has any."""
+
+    rows: Any
+    outcome: Outcome
+    places: Rows | None
+
+
+def _listed(operators: Any) -> Sequence[Operator]:
     if isinstance(operators, Variants):
-        count: int = len(operators)
-        outcomes: Iterable[tuple[Any, Outcome]] = _outcomes(operators, price)
-    else:
-        listed = _listed(operators)
-        count, outcomes = len(listed), enumerate(map(price, listed))
-    ledger = _Ledger(count)
-    for rows, outcome in outcomes:
-        ledger.note(rows, outcome)
-    return ledger.costs()
-
-
-def _listed(operators: Iterable[Operator]) -> list[Operator]:
+        return operators
     listed: list[Any] = list(operators) if isinstance(operators, Iterable) else [operators]
     for operator in listed:
         if not isinstance(operator, Operator):
@@ -202,60 +227,112 @@ def _listed(operators: Iterable[Operator]) -> list[Operator]:
     return listed
 
 
-def _outcomes(
-    variants: Variants, price: Callable[[Operator], Outcome]
-) -> Iterator[tuple[Any, Outcome]]:
-    np = _numpy()
-    pending = np.array_split(np.arange(len(variants)), -(-len(variants) // _MANY))
-    while pending:
-        rows = pending.pop()
-        if len(rows) < _FEW:
-            yield from _one_by_one(variants, rows, price)
-            continue
-        is_all = len(rows) == len(variants)
-        operator = variants.operator if is_all else variants.taken(rows)
-        try:
-            with np.errstate(all="raise", under="ignore"):
-                outcome = price(operator)
-        except ManyAnswersError as question:
-            pending += _parted(rows, question.labels)
-        except Exception:  # noqa: BLE001  # whatever a formula cannot do with many, it may with one
-            yield from _one_by_one(variants, rows, price)
+@frozen
+class Pricing:
+    """The pricing of many operators: the price of one, and the class of the device and its rules.
+
+    Variants are priced together: a rule gets the one operator whose sizes are many. The first of
+    them answers what the rule asks, and those that answer otherwise are priced by a further call.
+    """
+
+    operators: Sequence[Operator] = field(converter=_listed)
+    price: Callable[[Operator], Outcome]
+    owner: type
+    rules: Mapping[type[Operator], str]
+
+    def costs(self) -> Costs:
+        """What every operator costs.
+
+        Raises:
+            CostModelError: what a rule raised, with a note that names it and the operator.
+            PluginError: a rule failed in another way; the message names it and the operator.
+            OneSizeNeededError: a rule fails on many operators, and on none of them alone.
+
+        """
+        operators = self.operators
+        ledger = _Ledger(len(operators))
+        every: Iterable[_Said]
+        if isinstance(operators, Variants):
+            every = self._together(operators)
         else:
-            if _tells_sizes(outcome):
-                yield from _one_by_one(variants, rows, price)
+            every = map(self._alone, range(len(operators)))
+        for said in every:
+            ledger.note(said)
+        return ledger.costs()
+
+    def _together(self, variants: Variants) -> Iterator[_Said]:
+        np = _numpy()
+        pending = np.array_split(np.arange(len(variants)), -(-len(variants) // _MANY))[::-1]
+        while pending:
+            rows = pending.pop()
+            if len(rows) < _FEW:
+                yield from map(self._alone, rows)
+                continue
+            call, outcome = self._asked(variants, rows)
+            pending += [rows[places] for places in call.aside]
+            if outcome is None or call.one_by_one:
+                yield from map(self._alone, rows[call.active])
             else:
-                yield (slice(None) if is_all else rows), outcome
+                yield _Said(rows[call.active], outcome, call.active)
 
+    def _asked(self, variants: Variants, rows: Array) -> tuple[Lockstep, Outcome | None]:
+        """The call for these rows, and what is said of its active ones."""
+        with _numpy().errstate(all="ignore"), lockstep(len(rows)) as call:
+            try:
+                is_all = len(rows) == len(variants)
+                return call, self.price(variants.operator if is_all else variants.taken(rows))
+            except Exception as error:  # noqa: BLE001  # it is raised again, with the operator at fault
+                fault = error
+        self._find(variants, rows[call.active], fault)
+        if call.one_by_one:
+            return call, None
+        where = self._where(variants.operator)
+        message = (
+            f"{where}: one size is needed where there are many ({in_words(fault, self.owner)}); "
+            "mark the rule as @prices(..., batched=False), "
+            "or price a list: device.price(list(variants))"
+        )
+        raise OneSizeNeededError(message) from fault
 
-def _one_by_one(
-    variants: Variants, rows: Array, price: Callable[[Operator], Outcome]
-) -> Iterator[tuple[Any, Outcome]]:
-    for row in rows:
+    def _find(self, variants: Variants, rows: Array, fault: Exception) -> None:
+        """Raise the error of the first operator that fails alone, if there is one.
+
+        Most faults are those of every row. One of few rows is found by halves, with as many calls
+        as their number has digits.
+        """
+        self._alone(rows[0])
+        if isinstance(fault, OneSizeNeededError):
+            return
+        while len(rows) > 1:
+            half = rows[: len(rows) // 2]
+            rows = half if self._fails(variants.taken(half), len(half)) else rows[len(half) :]
+        self._alone(rows[0])
+
+    def _fails(self, operator: Operator, count: int) -> bool:
+        with _numpy().errstate(all="ignore"), lockstep(count):
+            try:
+                self.price(operator)
+            except Exception:  # noqa: BLE001  # whether there is one is the question
+                return True
+        return False
+
+    def _alone(self, row: int) -> _Said:
+        operator = self.operators[row]
+        where = f"row {row:,} of {len(self.operators):,}"
         try:
-            yield row, price(variants[row])
-        except Exception as error:
-            error.add_note(f"variant {row} of {len(variants)}")
+            return _Said(row, self.price(operator), None)
+        except CostModelError as error:
+            error.add_note(f"{self._where(operator)}, {where}")
             raise
+        except Exception as error:
+            told = in_words(error, self.owner)
+            message = f"{self._where(operator)}, {where}: {told}"
+            raise PluginError(message) from error
 
-
-def _parted(rows: Array, labels: Array) -> list[Array]:
-    """The rows, those of one label together."""
-    np = _numpy()
-    order = np.argsort(labels, kind="stable")
-    ends = np.flatnonzero(np.diff(labels[order])) + 1
-    return np.split(rows[order], ends)  # type: ignore[no-any-return]  # arrays
-
-
-def _tells_sizes(outcome: Outcome) -> bool:
-    """Whether a text or a price is that of the sizes of one, which are many here."""
-    if isinstance(outcome, Reason):
-        return MARK in outcome.reason
-    return any(
-        MARK in component or isinstance(price.value, Sizes)
-        for component, _, shares in outcome.due
-        for price, _ in shares
-    )
+    def _where(self, operator: Operator) -> str:
+        rule = self.rules.get(type(operator))
+        named = f"rule {rule!r}" if rule else f"parts of {type(operator).__name__!r}"
+        return f"device class {self.owner.__name__!r}, {named}"
 
 
 class _Ledger:
@@ -268,21 +345,24 @@ class _Ledger:
         self._times: list[tuple[Any, Any]] = []
         self._reasons: dict[Reason, list[Any]] = {}
 
-    def note(self, rows: Any, outcome: Outcome) -> None:
-        """Take down what was said of these rows."""
-        if isinstance(outcome, Reason):
-            self._reasons.setdefault(outcome, []).append(rows)
+    def note(self, said: _Said) -> None:
+        """Take down what was said of some rows."""
+        if isinstance(said.outcome, Reason):
+            self._reasons.setdefault(said.outcome, []).append(said.rows)
         else:
-            self._note_cost(rows, outcome)
+            self._note_cost(said, said.outcome)
 
-    def _note_cost(self, rows: Any, cost: Cost) -> None:
+    def _note_cost(self, said: _Said, cost: Cost) -> None:
         columns = self._columns
+        # A slice of all rows is written faster than their numbers.
+        is_all = said.places is not None and len(said.rows) == self._count
+        rows = slice(None) if is_all else said.rows
         for component, count, shares in cost.due:
             for price, share in shares:
                 column = columns.setdefault((component, price), len(columns))
-                self._entries.append((rows, column, _plain(count * share)))
+                self._entries.append((rows, column, _at(said.places, count * share)))
         if cost.latency_seconds is not None:
-            self._times.append((rows, _plain(cost.latency_seconds)))
+            self._times.append((rows, _at(said.places, cost.latency_seconds)))
 
     def costs(self) -> Costs:
         """All of it as arrays."""
@@ -305,16 +385,26 @@ class _Ledger:
 
     def _rows_of(self, kind: type[Reason]) -> dict[str, Array]:
         np = _numpy()
-        everywhere = np.arange(self._count)
-        found: dict[str, Array] = {}
-        for reason, rows in self._reasons.items():
-            if isinstance(reason, kind):
-                found[reason.reason] = np.sort(np.hstack([everywhere[part] for part in rows]))
-        return found
+        return {
+            reason.reason: np.sort(np.hstack(rows))
+            for reason, rows in self._reasons.items()
+            if isinstance(reason, kind)
+        }
 
 
-def _plain(number: Any) -> Any:
-    return number.values if isinstance(number, Sizes) else number
+def _at(places: Rows | None, number: Any) -> Any:
+    """The numbers of the rows at these places.
+
+    Raises:
+        OneSizeNeededError: there are many numbers for one row.
+
+    """
+    if not isinstance(number, Sizes):
+        return number
+    if places is None:
+        message = f"an operator of {number!r} stands where one has one size; wrap it in Variants"
+        raise OneSizeNeededError(message)
+    return number.values[places]
 
 
 def _numpy() -> Any:

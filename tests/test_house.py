@@ -35,6 +35,7 @@ HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
 STAIR = [
     "errors",
     "version",
+    "lockstep",
     "sizes",
     "files",
     "units",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy as copying
 import functools
 import math
+import operator as arithmetic
+import pickle
 import re
 import runpy
 from pathlib import Path
@@ -45,9 +48,10 @@ from costmodel import (
     prices,
     reduce,
 )
-from costmodel.errors import ScenarioError, ShapeError
+from costmodel.errors import OneSizeNeededError, ScenarioError, ShapeError
+from costmodel.lockstep import lockstep
 from costmodel.numerics import parse_format
-from costmodel.sizes import ManyAnswersError, always, clipped, larger, least, most, smaller
+from costmodel.sizes import always, clipped, larger, least, most, smaller, where
 from costmodel.testing.strategies import devices, scenarios
 from costmodel.workload.builders import copy, fill, rearrange
 from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, unmapped
@@ -205,7 +209,7 @@ def test_no_shipping_device_prices_variants_one_by_one(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule can be asked about many: none falls back to single prices."""
-    monkeypatch.setattr("costmodel.variants._one_by_one", None)
+    monkeypatch.setattr("costmodel.variants.Pricing._alone", None)
     side = Sizes(range(1, 4001))
     matrix, row = Tensor((side, 8)), Tensor((side,))
     for operator in (
@@ -250,7 +254,7 @@ class Conditional(Device):
         ]
         return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
 
-    @prices(Gather)
+    @prices(Gather, batched=False)
     def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         return Cost([Charge("inputs", self.energy, [Factor("rows", _slow(operator.elements))])])
 
@@ -352,7 +356,8 @@ def test_the_error_of_one_variant_names_it() -> None:
     many = Variants(fill((Sizes(range(1, 50)),), purpose="none"))
     with pytest.raises(ScenarioError, match="bad luck") as caught:
         ODD.price(many)
-    assert caught.value.__notes__ == ["variant 12 of 49"]
+    (note,) = caught.value.__notes__
+    assert note == "device class 'Conditional', rule 'movement', row 12 of 49"
 
 
 def test_a_missing_condition_is_told_of_many_as_of_one() -> None:
@@ -430,7 +435,7 @@ def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
 
 def test_an_operator_of_many_sizes_says_how_it_is_priced() -> None:
     k = Sizes([1, 100])
-    with pytest.raises(ManyAnswersError, match=r"device.price\(Variants\(operator\)\)"):
+    with pytest.raises(OneSizeNeededError, match=r"device.price\(Variants\(operator\)\)"):
         ODD.price(matmul((k,), (k,)))
 
 
@@ -462,6 +467,15 @@ FORMULAS: Final[dict[str, Any]] = {
     "equality": lambda a, b: (1 if a == b else 2, 3 if a != b else 4, a == None, a in (b, 5)),  # noqa: E711
     "digits": lambda a, b: (a.bit_length(), (b - 1).bit_length()),
     "bounds": lambda a, b: (larger(a, b), smaller(3, b), clipped(a, 2, 9), larger(a, 2)),
+    "bounds of sizes": lambda a, b: (clipped(5, smaller(a, b), larger(a, b)), clipped(a, 2, b + 2)),
+    "choices for each": lambda a, b: (where(a > b, a, 2 * b), where(b == 1, 7, a), where(a, 1, 2)),
+    "a choice of one": lambda a, b: (where(1 > 2, a, b), where(2 > 1, a, b)),  # noqa: PLR0133  # of one number it is what it is
+    "guards": lambda a, b: (
+        a / (b - 3) if b != 3 else 0,
+        Contraction(dims={"m": a - 4}).macs if a > 4 else 0,
+        7 // (a - 1) if a > 1 and b > 1 else -1,
+    ),
+    "loops": lambda a, b: (sum(range(a % 7)), [step for step in (1, 2, 4) if step < b][-1:] == [4]),
     "truth": lambda a, b: (7 if a - b else 8, not (a - 1)),
     "one number": lambda a, b: (float(a), int(b), math.sqrt(a), math.log(b)),
 }
@@ -469,20 +483,17 @@ FORMULAS: Final[dict[str, Any]] = {
 
 def parted(formula: Any, a: Sizes, b: Sizes) -> Any:
     """The answers of a formula at every place, by parting the sizes as often as it asks."""
-    try:
+    with np.errstate(all="ignore"), lockstep(len(a)) as call:
         found = formula(a, b)
-    except ManyAnswersError as question:
-        parts = [np.flatnonzero(question.labels == label) for label in set(question.labels)]
-        answers = {}
-        for places in parts:
-            part = parted(formula, a.take(places), b.take(places))
-            answers.update({int(places[at]): answer for at, answer in part.items()})
-        return answers
     rows = found if isinstance(found, tuple) else (found,)
-    return {
-        at: tuple(item.values[at] if isinstance(item, Sizes) else item for item in rows)
-        for at in range(len(a))
+    answers = {
+        int(at): tuple(item.values[at] if isinstance(item, Sizes) else item for item in rows)
+        for at in np.arange(len(a))[call.active]
     }
+    for places in call.aside:
+        part = parted(formula, a.take(places), b.take(places))
+        answers.update({int(places[at]): answer for at, answer in part.items()})
+    return answers
 
 
 @pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS.keys())
@@ -513,9 +524,55 @@ def test_sizes_reckon_with_numbers_alone(other: Any) -> None:
         _ = other - Sizes([1, 2])
 
 
+@pytest.mark.parametrize("left", ["sizes", "array"])
+def test_an_array_beside_sizes_is_refused_with_what_to_write(left: str) -> None:
+    sizes, array = Sizes([1, 2]), np.array([3, 4])
+    one, other = (sizes, array) if left == "sizes" else (array, sizes)
+    message = r"array\(\[3, 4\]\) is no operand of Sizes.*Sizes\(array\)"
+    for calculate in (arithmetic.add, arithmetic.mul, arithmetic.floordiv, arithmetic.lt):
+        with pytest.raises(TypeError, match=message):
+            calculate(one, other)
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.float64(3.0), np.uint8(3), np.array([3, 4])[0]])
+def test_a_number_of_numpy_is_a_number_beside_sizes(number: Any) -> None:
+    assert list((number * Sizes([1, 2])).values) == list((Sizes([1, 2]) * number).values) == [3, 6]
+
+
 def test_sizes_are_no_key_of_a_table() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(Sizes([1]))
+
+
+@pytest.mark.parametrize(
+    "divide",
+    [
+        lambda sizes: 6 / sizes,
+        lambda sizes: sizes / sizes,
+        lambda sizes: sizes // 0,
+        lambda sizes: 6 % sizes,
+        lambda sizes: sizes**-1,
+        lambda sizes: sizes ** (sizes - 1),
+        lambda sizes: 0**-sizes,
+    ],
+)
+def test_a_division_by_zero_is_an_error_as_of_one_size(divide: Any) -> None:
+    with pytest.raises(ZeroDivisionError):
+        divide(Sizes([2, 0, 3]))
+
+
+def test_a_batch_of_operators_can_be_copied_and_sent_to_another_process() -> None:
+    k = Sizes([2, 3])
+    many = Variants(matmul((k,), (k,)))
+    sent = pickle.loads(pickle.dumps(many))  # noqa: S301  # its own
+    for twin in (sent, copying.deepcopy(many), copying.copy(many)):
+        assert list(twin) == list(many)
+
+
+def test_the_text_of_sizes_is_that_of_one_where_all_agree() -> None:
+    assert f"{Sizes([2000, 2000]):,}" == "2,000"
+    with pytest.raises(OneSizeNeededError, match="no one value"):
+        f"{Sizes([1, 2]):,}"
 
 
 # ------------------------------------------------------------------ the example

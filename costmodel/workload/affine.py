@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
+from costmodel.lockstep import active_places
 from costmodel.sizes import Sizes, always, as_size, product, smaller
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
@@ -229,8 +230,8 @@ def _met_by_many(
     for one in index:
         numbers += [one.offset, *[factor for _, factor in one.terms]]
     count = max(len(number) for number in numbers if isinstance(number, Sizes))
-    found = []
-    for row in range(count):
+    found = [Accesses(0, 0, 0)] * count
+    for row in active_places(count):
         rows = [
             Affine(
                 [(name, _in_row(factor, row)) for name, factor in one.terms],
@@ -239,7 +240,7 @@ def _met_by_many(
             for one in index
         ]
         sizes = {name: _in_row(size, row) for name, size in dims.items()}
-        found.append(_met(rows, [_in_row(length, row) for length in shape], sizes))
+        found[row] = _met(rows, [_in_row(length, row) for length in shape], sizes)
     return Accesses(*[Sizes(column) for column in zip(*found, strict=True)])
 
 
