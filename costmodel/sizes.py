@@ -271,7 +271,7 @@ def where(condition: Any, one: _Number, other: _Number) -> _Number:
         return one if condition else other
     _check_lengths(condition, one)
     _check_lengths(condition, other)
-    return _made(_numpy().where(condition.values, _plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
+    return _made(_numpy().where(condition.values, _number(one), _number(other)))  # type: ignore[return-value]  # sizes stand for numbers
 
 
 def product(sizes: Iterable[int]) -> int:
@@ -318,7 +318,7 @@ def larger(one: _Number, other: _Number) -> _Number:
     """The larger of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:
         _check_lengths(one, other)
-        return _made(_numpy().maximum(_plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
+        return _made(_numpy().maximum(_number(one), _number(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return max(one, other)
 
 
@@ -326,7 +326,7 @@ def smaller(one: _Number, other: _Number) -> _Number:
     """The smaller of two numbers, for each variant."""
     if one.__class__ is Sizes or other.__class__ is Sizes:
         _check_lengths(one, other)
-        return _made(_numpy().minimum(_plain(one), _plain(other)))  # type: ignore[return-value]  # sizes stand for numbers
+        return _made(_numpy().minimum(_number(one), _number(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return min(one, other)
 
 
@@ -409,6 +409,20 @@ def _operand(other: Any) -> Any:
             f"{other!r:.80} is no operand of Sizes; "
             "expected a number, or Sizes(array) with a number for each variant"
         )
+        raise TypeError(message)
+    return plain
+
+
+def _number(given: Any) -> Any:
+    """What NumPy reckons with.
+
+    Raises:
+        TypeError: it is neither a number nor sizes.
+
+    """
+    plain = _operand(given)
+    if plain is NotImplemented:
+        message = f"{given!r:.80} is no operand of Sizes; expected a number or Sizes"
         raise TypeError(message)
     return plain
 

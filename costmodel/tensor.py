@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from costmodel.errors import ShapeError
 from costmodel.numerics import NumericFormat, parse_format
-from costmodel.sizes import Sizes, Symbol, least
+from costmodel.sizes import Sizes, Symbol, as_size, least
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,13 +35,17 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
     Raises:
         ShapeError: a length that is neither None nor a whole number of at least 1, or too many
             or too long axes.
+        TypeError: it is no shape, or a length is an array.
 
     """
+    if not hasattr(lengths, "__iter__"):
+        message = f"{lengths!r:.80} is no shape; expected a length for each axis, such as (3, 4)"
+        raise TypeError(message)
     shape = tuple(lengths)
     for length in shape:
         if length is not None and (length.__class__ is not int or not 0 < length <= LONGEST):
             if _is_foreign(length):
-                return as_shape([int(each) if _is_foreign(each) else each for each in shape])  # type: ignore[arg-type]  # None is not foreign
+                return as_shape([as_size(each) if _is_foreign(each) else each for each in shape])
             _check_many(length, shape)
     if len(shape) > MOST_AXES:
         message = f"a shape of {len(shape):,} axes; expected at most {MOST_AXES}"

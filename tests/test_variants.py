@@ -534,6 +534,22 @@ def test_an_array_beside_sizes_is_refused_with_what_to_write(left: str) -> None:
             calculate(one, other)
 
 
+@pytest.mark.parametrize("other", [None, "a", [1, 2], np.array([1, 2])], ids=repr)
+@pytest.mark.parametrize(
+    "calculate",
+    [
+        larger,
+        lambda sizes, other: smaller(other, sizes),
+        lambda sizes, other: clipped(sizes, 1, other),
+        lambda sizes, other: where(sizes > 1, sizes, other),
+    ],
+    ids=["larger", "smaller", "clipped", "where"],
+)
+def test_what_is_no_number_is_refused_beside_sizes(calculate: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no operand of Sizes; expected a number"):
+        calculate(Sizes([1, 2]), other)
+
+
 @pytest.mark.parametrize("number", [np.int64(3), np.float64(3.0), np.uint8(3), np.array([3, 4])[0]])
 def test_a_number_of_numpy_is_a_number_beside_sizes(number: Any) -> None:
     assert list((number * Sizes([1, 2])).values) == list((Sizes([1, 2]) * number).values) == [3, 6]
