@@ -63,7 +63,7 @@ def _figure(_: Any, attribute: Any, value: Any) -> None:
 
 
 def _one_number(value: Any) -> Any:
-    """A price that a rule derives from a size is the price of that size alone."""
+    """The number; of many sizes, that of the operator which is priced."""
     return float(value) if isinstance(value, Sizes) else value
 
 
@@ -293,7 +293,8 @@ def _check_line(component: str, count: Any, price: tuple[Share, ...], cost: Cost
         message = f"{component}: a {word} is {low}; expected a finite number, not negative"
         raise ScenarioError(message)
     for figure, share in price:
-        _check_count(count * share, figure, (Factor(figure.name, count * share),))
+        owed = count * share
+        _check_count(owed, figure, (Factor(figure.name, owed),))
 
 
 def _check_time(seconds: float) -> None:

@@ -69,6 +69,9 @@ class Sizes(_Whole):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __pos__(self) -> Sizes:
+        return self
+
     def __neg__(self) -> Sizes:
         return _made(-self._values)
 
@@ -100,7 +103,14 @@ class Sizes(_Whole):
             raise TypeError(message)
         return int(value)
 
-    __int__ = __index__
+    def __int__(self) -> int:
+        return int(self._one(_numpy().trunc(self._values)))
+
+    def __divmod__(self, other: Any) -> tuple[Sizes, Sizes]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Sizes, Sizes]:
+        return other // self, other % self
 
     def bit_length(self) -> int:
         """Binary digits of a size."""

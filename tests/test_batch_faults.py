@@ -262,6 +262,17 @@ def test_a_rule_that_is_declared_to_take_one_operator_prices_a_batch_one_by_one(
 
 
 @pytest.mark.parametrize("calculate", MANY.values(), ids=MANY.keys())
+def test_a_rule_may_take_one_size_by_asking_for_its_integer(
+    calculate: Callable[[Any], Any],
+) -> None:
+    device, sizes = counting(lambda size: calculate(int(size))), [3, 5] * 20
+    energies = device.price(batch(sizes)).energy_joules
+    assert len(device.calls) == 2
+    alone = [device.price(Contraction(dims={"m": size})).energy_joules for size in sizes]
+    assert list(energies) == alone
+
+
+@pytest.mark.parametrize("calculate", MANY.values(), ids=MANY.keys())
 def test_a_list_is_priced_by_any_rule(calculate: Callable[[Any], Any]) -> None:
     device = counting(calculate)
     energies = device.price(list(batch(range(1, 101)))).energy_joules

@@ -454,8 +454,9 @@ FORMULAS: Final[dict[str, Any]] = {
     "difference": lambda a, b: 5 - (a - b) - 2,
     "product": lambda a, b: 2 * a * b,
     "quotients": lambda a, b: (a / b, 7 / a, a // b, 9 // b, a % b, 100 % b),
+    "quotients with remainders": lambda a, b: (*divmod(a, b), *divmod(a, 7), *divmod(9, b)),
     "powers": lambda a, b: (a**2, a**0.5, b**-1, 2 ** (b % 9)),
-    "sign": lambda a, b: (-a, abs(a - b)),
+    "sign": lambda a, b: (-a, +b, abs(a - b)),
     "rounding": lambda a, b: (
         math.ceil(a / b),
         math.floor(a / b),
@@ -478,6 +479,7 @@ FORMULAS: Final[dict[str, Any]] = {
     "loops": lambda a, b: (sum(range(a % 7)), [step for step in (1, 2, 4) if step < b][-1:] == [4]),
     "truth": lambda a, b: (7 if a - b else 8, not (a - 1)),
     "one number": lambda a, b: (float(a), int(b), math.sqrt(a), math.log(b)),
+    "one number without its fraction": lambda a, b: (int(a / 7), int(-b / 3)),
 }
 
 
