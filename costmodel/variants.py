@@ -30,6 +30,13 @@ _FEW: Final = 8
 """Fewer operators than this are priced sooner one by one than together."""
 
 
+def _one_operator(given: Any) -> Operator:
+    if not isinstance(given, Operator):
+        message = f"expected one operator, some of whose sizes are Sizes, found {given!r:.80}"
+        raise TypeError(message)
+    return given
+
+
 @frozen(eq=False)
 class Variants(Sequence[Operator]):
     """One operator whose sizes are `Sizes`: as many ordinary operators as they hold numbers.
@@ -37,10 +44,11 @@ class Variants(Sequence[Operator]):
     Raises:
         ValueError: the operator holds no `Sizes`, or sizes of different numbers of variants, or
             such as are no whole numbers.
+        TypeError: it is not one operator.
 
     """
 
-    operator: Operator
+    operator: Operator = field(converter=_one_operator)
     _with: _Remake = field(init=False, repr=False)
     """Makes the operator with other sizes."""
     _count: int = field(init=False)

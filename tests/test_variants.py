@@ -433,6 +433,12 @@ def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
         make()
 
 
+@pytest.mark.parametrize("given", [7, [], [matmul((2,), (2,))], Sizes([1, 2])], ids=repr)
+def test_a_batch_is_made_of_one_operator(given: Any) -> None:
+    with pytest.raises(TypeError, match="expected one operator, some of whose sizes are"):
+        Variants(given)
+
+
 def test_an_operator_of_many_sizes_says_how_it_is_priced() -> None:
     k = Sizes([1, 100])
     with pytest.raises(OneSizeNeededError, match=r"device.price\(Variants\(operator\)\)"):
