@@ -55,7 +55,10 @@ class Sizes(_Whole):
 
     @property
     def values(self) -> np.ndarray[Any, Any]:
-        """The sizes as floating-point numbers, exact up to 2**53, shape `(variants,)`."""
+        """The sizes as floating-point numbers, exact up to 2**53, shape `(variants,)`.
+
+        In a rule, those of operators that wait for a further call are among them.
+        """
         return self._values  # type: ignore[no-any-return]  # an array
 
     def take(self, rows: Any) -> Sizes:

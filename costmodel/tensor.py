@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen
@@ -13,7 +13,7 @@ from costmodel.numerics import NumericFormat, parse_format
 from costmodel.sizes import Sizes, Symbol, as_size, least
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Axis lengths without the batch axis; None is an axis whose length is not known yet."""
@@ -38,10 +38,7 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
         TypeError: it is no shape, or a length is an array.
 
     """
-    if not hasattr(lengths, "__iter__"):
-        message = f"{lengths!r:.80} is no shape; expected a length for each axis, such as (3, 4)"
-        raise TypeError(message)
-    shape = tuple(lengths)
+    shape = lengths if lengths.__class__ is tuple else _in_a_row(lengths)
     for length in shape:
         if length is not None and (length.__class__ is not int or not 0 < length <= LONGEST):
             if _is_foreign(length):
@@ -51,6 +48,13 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
         message = f"a shape of {len(shape):,} axes; expected at most {MOST_AXES}"
         raise ShapeError(message)
     return shape
+
+
+def _in_a_row(lengths: Any) -> Shape:
+    if not isinstance(lengths, Iterable):
+        message = f"{lengths!r:.80} is no shape; expected a length for each axis, such as (3, 4)"
+        raise TypeError(message)
+    return tuple(lengths)
 
 
 def _is_foreign(length: object) -> bool:
