@@ -235,7 +235,7 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
         raise ScenarioError(message)
 
 
-def _usual_energy(due: Iterable[Due]) -> float | None:
+def _usual_energy(due: Iterable[Any]) -> float | None:
     """The energy of all shares; None where something is not as it nearly always is."""
     energies = []
     try:
@@ -245,9 +245,9 @@ def _usual_energy(due: Iterable[Due]) -> float | None:
             if component not in _COMPONENTS or not price or price.__class__ is not tuple:
                 return None
             for figure, share in price:
+                if share.__class__ is Sizes:
+                    return None
                 energies.append(count * share * figure.value)
-        if Sizes in map(type, energies):  # by a share
-            return None
         total = math.fsum(energies)
         # A share that is negative, or no number, shows here; an energy of zero may hide one.
         return total if total < _USUAL_ENERGY and min(energies) > 0.0 else None
