@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from costmodel.layer import Input, Layer, LayerModule, LayerRules, OperatorLayer, Work, setting
     from costmodel.network import Network, Port
     from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
+    from costmodel.operator_batch import CostTable, OperatorBatch
     from costmodel.plugins import Plugins
     from costmodel.reader import Reader
     from costmodel.scenario import Scenario
-    from costmodel.sizes import Sizes
+    from costmodel.sizes import SizeArray
     from costmodel.tensor import Shape, Tensor
-    from costmodel.variants import Costs, Variants
     from costmodel.workload.affine import Affine
     from costmodel.workload.builders import (
         activation,
@@ -106,12 +106,12 @@ _HOMES = {
     "layer": ("Input", "Layer", "LayerModule", "LayerRules", "OperatorLayer", "Work", "setting"),
     "network": ("Network", "Port"),
     "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
+    "operator_batch": ("CostTable", "OperatorBatch"),
     "plugins": ("Plugins",),
     "reader": ("Reader",),
     "scenario": ("Scenario",),
-    "sizes": ("Sizes",),
+    "sizes": ("SizeArray",),
     "tensor": ("Shape", "Tensor"),
-    "variants": ("Costs", "Variants"),
     "workload.affine": ("Affine",),
     "workload.builders": (
         "activation", "attention", "concatenate", "conv", "conv_transpose", "einsum",
@@ -138,7 +138,7 @@ __all__ = [
     "Convention",
     "Cost",
     "CostModelError",
-    "Costs",
+    "CostTable",
     "Counted",
     "Coverage",
     "Device",
@@ -161,6 +161,7 @@ __all__ = [
     "NumericFormat",
     "Operand",
     "Operator",
+    "OperatorBatch",
     "OperatorLayer",
     "Outcome",
     "Parameter",
@@ -171,11 +172,10 @@ __all__ = [
     "Scenario",
     "Shape",
     "Share",
-    "Sizes",
+    "SizeArray",
     "Tensor",
     "Unpriced",
     "UnpricedWarning",
-    "Variants",
     "Work",
     "activation",
     "attention",

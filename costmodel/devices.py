@@ -23,10 +23,10 @@ from costmodel.errors import (
     fault,
     nearest,
 )
+from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
-from costmodel.sizes import Sizes, as_float, least, most
+from costmodel.sizes import SizeArray, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
-from costmodel.variants import Costs, Pricing, of_first
 from costmodel.workload.format_inference import between
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -64,7 +64,7 @@ def _figure(_: Any, attribute: Any, value: Any) -> None:
 
 def _one_number(value: Any) -> Any:
     """The number; of many sizes, that of the operator which is priced."""
-    return float(value) if isinstance(value, Sizes) else value
+    return float(value) if isinstance(value, SizeArray) else value
 
 
 @frozen(cache_hash=True)
@@ -161,7 +161,7 @@ class Charge:
         if not isinstance(price, Parameter):
             message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
             raise TypeError(message)
-        if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
+        if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
             _check_count(count, price, self.factors)
 
     @property
@@ -222,7 +222,7 @@ def _check_component(component: str) -> None:
 
 
 def _is_sound(count: float, price: Parameter) -> bool:
-    """Whether the count and the energy are numbers, and not negative, for each variant."""
+    """Whether the count and the energy are numbers, and not negative, for each operator."""
     return least(count) >= 0 and most(count) * price.high < math.inf
 
 
@@ -240,12 +240,12 @@ def _usual_energy(due: Iterable[Any]) -> float | None:
     energies = []
     try:
         for component, count, price in due:
-            if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
+            if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
                 return None
             if component not in _COMPONENTS or not price or price.__class__ is not tuple:
                 return None
             for figure, share in price:
-                if share.__class__ is Sizes:
+                if share.__class__ is SizeArray:
                     return None
                 energies.append(count * share * figure.value)
         total = math.fsum(energies)
@@ -258,7 +258,7 @@ def _usual_energy(due: Iterable[Any]) -> float | None:
 def _check_due(due: Iterable[Any], cost: Cost) -> None:
     for line in due:
         match line:
-            case (str(component), Real() | Sizes() as count, tuple(price)) if _are_shares(price):
+            case (str(component), Real() | SizeArray() as count, tuple(price)) if _is_price(price):
                 _check_line(component, count, price, cost)
             case _:
                 message = (
@@ -268,10 +268,10 @@ def _check_due(due: Iterable[Any], cost: Cost) -> None:
                 raise TypeError(message)
 
 
-def _are_shares(price: tuple[Any, ...]) -> bool:
+def _is_price(price: tuple[Any, ...]) -> bool:
     for share in price:
         match share:
-            case (Parameter(), Real() | Sizes()):
+            case (Parameter(), Real() | SizeArray()):
                 continue
             case _:
                 return False
@@ -452,7 +452,7 @@ class Cost:
         times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
         if not times or len(times) != len(costs):
             return Cost(costs)
-        return Cost(costs, sum(times) if Sizes in map(type, times) else math.fsum(times))
+        return Cost(costs, sum(times) if SizeArray in map(type, times) else math.fsum(times))
 
 
 Outcome: TypeAlias = Cost | Reason
@@ -660,15 +660,17 @@ class Device:
     def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome: ...
 
     @overload
-    def price(self, operator: Iterable[Operator], scenario: Scenario | None = None) -> Costs: ...
+    def price(
+        self, operator: Iterable[Operator], scenario: Scenario | None = None
+    ) -> CostTable: ...
 
     def price(
         self, operator: Operator | Iterable[Operator], scenario: Scenario | None = None
-    ) -> Outcome | Costs:
+    ) -> Outcome | CostTable:
         """The cost of one operator, or why it is free, or why it has no price here.
 
         An operator without a rule of its own is priced by its parts, where it names them.
-        Several operators get their `Costs`, one row for each; fastest as `Variants`.
+        Several operators get a `CostTable`, one row for each; fastest as an `OperatorBatch`.
         """
         scenario = Scenario() if scenario is None else scenario
         if scenario.__class__ is not Scenario:

@@ -1,4 +1,4 @@
-"""Sizes: many numbers that stand where one does, so that one formula serves many operators."""
+"""Size arrays: many numbers that stand where one does, for one formula of many operators."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ MOST: Final = 2**53
 """The largest size up to which floating point counts exactly."""
 
 
-class Sizes(_Whole):
-    """Many sizes, one for each variant of an operator; behaves as one number in arithmetic.
+class SizeArray(_Whole):
+    """Many sizes, one for each operator of a batch; behaves as one number in arithmetic.
 
-    Sizes stand wherever an operator takes a size: in shapes, dimensions and counts. What
-    is computed from them is `Sizes` again.
+    It stands wherever an operator takes a size: in shapes, dimensions and counts. What is
+    computed from it is a `SizeArray` again.
 
     Some questions need one answer: the truth of a comparison in an `if`, a digit count, `float`,
-    `int`, the text of a size. While a device prices `Variants`, the first operator answers, and
-    those with another answer are priced by a further call. Anywhere else, sizes that differ have
-    no one answer.
+    `int`, the text of a size. While a device prices an `OperatorBatch`, the first operator
+    answers, and those with another answer are priced by a further call. Anywhere else, sizes
+    that differ have no one answer.
 
     Raises:
         ValueError: the values are not whole numbers from 0 to 2**53 in one row.
@@ -55,42 +55,42 @@ class Sizes(_Whole):
 
     @property
     def values(self) -> np.ndarray[Any, Any]:
-        """The sizes as floating-point numbers, exact up to 2**53, shape `(variants,)`.
+        """The sizes as floating-point numbers, exact up to 2**53, shape `(operators,)`.
 
         In a rule, those of operators that wait for a further call are among them.
         """
         return self._values  # type: ignore[no-any-return]  # an array
 
-    def take(self, rows: Any) -> Sizes:
+    def take(self, rows: Any) -> SizeArray:
         """The sizes at these places."""
         return _made(self._values[rows])
 
     def __getitem__(self, index: Any) -> int:
         """The size at one place, as the integer that it is."""
-        return _whole(self._values[index])  # type: ignore[return-value]  # one variant may have a fraction
+        return _whole(self._values[index])  # type: ignore[return-value]  # one of them may have a fraction
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def __pos__(self) -> Sizes:
+    def __pos__(self) -> SizeArray:
         return self
 
-    def __neg__(self) -> Sizes:
+    def __neg__(self) -> SizeArray:
         return _made(-self._values)
 
-    def __abs__(self) -> Sizes:
+    def __abs__(self) -> SizeArray:
         return _made(abs(self._values))
 
-    def __ceil__(self) -> Sizes:
+    def __ceil__(self) -> SizeArray:
         return _made(_numpy().ceil(self._values))
 
-    def __floor__(self) -> Sizes:
+    def __floor__(self) -> SizeArray:
         return _made(_numpy().floor(self._values))
 
-    def __trunc__(self) -> Sizes:
+    def __trunc__(self) -> SizeArray:
         return _made(_numpy().trunc(self._values))
 
-    def __round__(self, ndigits: SupportsIndex = 0) -> Sizes:
+    def __round__(self, ndigits: SupportsIndex = 0) -> SizeArray:
         return _made(_numpy().round(self._values, ndigits))
 
     def __bool__(self) -> bool:
@@ -109,10 +109,10 @@ class Sizes(_Whole):
     def __int__(self) -> int:
         return int(self._one(_numpy().trunc(self._values)))
 
-    def __divmod__(self, other: Any) -> tuple[Sizes, Sizes]:
+    def __divmod__(self, other: Any) -> tuple[SizeArray, SizeArray]:
         return self // other, self % other
 
-    def __rdivmod__(self, other: Any) -> tuple[Sizes, Sizes]:
+    def __rdivmod__(self, other: Any) -> tuple[SizeArray, SizeArray]:
         return other // self, other % self
 
     def bit_length(self) -> int:
@@ -136,7 +136,7 @@ class Sizes(_Whole):
 
     def _listed(self) -> str:
         listed = ", ".join(str(self[place]) for place in range(min(len(self), _SHOWN)))
-        return f"Sizes([{listed}{', ...' if len(self) > _SHOWN else ''}])"
+        return f"SizeArray([{listed}{', ...' if len(self) > _SHOWN else ''}])"
 
     def _written(self, form: str) -> str:
         """The text of one size, or of that on which all agree."""
@@ -155,7 +155,7 @@ class Sizes(_Whole):
             return first
         message = (
             f"{self._listed()} has no one value or truth; "
-            "price such operators as device.price(Variants(operator))"
+            "price such operators as device.price(OperatorBatch(operator))"
         )
         raise OneSizeNeededError(message)
 
@@ -262,8 +262,8 @@ class Symbol(_Whole):
         return cls(name, int(factor) if times else 1)
 
 
-def _made(values: Any) -> Sizes:
-    made = object.__new__(Sizes)
+def _made(values: Any) -> SizeArray:
+    made = object.__new__(SizeArray)
     made._values = values  # what was calculated needs no check
     return made
 
@@ -273,14 +273,14 @@ _Operation: TypeAlias = "Callable[[Any, Any], Any]"
 
 
 def always(condition: Any) -> bool:
-    """Whether a condition on sizes holds for every variant; of one size, whether it holds."""
-    is_many = condition.__class__ is Sizes
+    """Whether a condition on sizes holds for every operator; of one size, whether it holds."""
+    is_many = condition.__class__ is SizeArray
     return bool(active(condition.values).all() if is_many else condition)
 
 
 def where(condition: Any, one: _Number, other: _Number) -> _Number:
-    """One number where a condition on sizes holds, another where not, for each variant."""
-    if condition.__class__ is not Sizes:
+    """One number where a condition on sizes holds, another where not, for each operator."""
+    if condition.__class__ is not SizeArray:
         return one if condition else other
     _check_lengths(condition, one)
     _check_lengths(condition, other)
@@ -288,9 +288,9 @@ def where(condition: Any, one: _Number, other: _Number) -> _Number:
 
 
 def product(sizes: Iterable[int]) -> int:
-    """The product; infinite for a variant for which it is larger than a number can be."""
+    """The product; infinite for an operator for which it is larger than a number can be."""
     numbers = list(sizes)
-    if Sizes not in map(type, numbers):
+    if SizeArray not in map(type, numbers):
         return math.prod(numbers)
     with _numpy().errstate(over="ignore"):
         return math.prod(numbers)
@@ -303,20 +303,20 @@ def as_size(given: Any) -> int:
         TypeError: it is no whole number.
 
     """
-    if given.__class__ is int or isinstance(given, Sizes | Symbol):
+    if given.__class__ is int or isinstance(given, SizeArray | Symbol):
         return given
     if not isinstance(given, bool) and hasattr(given, "__index__"):
         with suppress(TypeError):  # an array has the method, and no one index
             return operator.index(given)
     is_array = getattr(given, "shape", ())
-    hint = ", or Sizes(array) for many" if is_array else ""
+    hint = ", or SizeArray(array) for many" if is_array else ""
     message = f"{given!r:.80} is no size; expected a whole number{hint}"
     raise TypeError(message)
 
 
 def as_float(number: Any) -> float:
-    """The number in floating point, for each variant; infinite where it is larger than that."""
-    if number.__class__ is float or number.__class__ is Sizes:
+    """The number in floating point, for each operator; infinite where it is larger than that."""
+    if number.__class__ is float or number.__class__ is SizeArray:
         return number
     if isinstance(number, str):
         message = f"{number!r:.80} is no number"
@@ -328,43 +328,43 @@ def as_float(number: Any) -> float:
 
 
 def larger(one: _Number, other: _Number) -> _Number:
-    """The larger of two numbers, for each variant."""
-    if one.__class__ is Sizes or other.__class__ is Sizes:
+    """The larger of two numbers, for each operator."""
+    if one.__class__ is SizeArray or other.__class__ is SizeArray:
         _check_lengths(one, other)
         return _made(_numpy().maximum(_number(one), _number(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return max(one, other)
 
 
 def smaller(one: _Number, other: _Number) -> _Number:
-    """The smaller of two numbers, for each variant."""
-    if one.__class__ is Sizes or other.__class__ is Sizes:
+    """The smaller of two numbers, for each operator."""
+    if one.__class__ is SizeArray or other.__class__ is SizeArray:
         _check_lengths(one, other)
         return _made(_numpy().minimum(_number(one), _number(other)))  # type: ignore[return-value]  # sizes stand for numbers
     return min(one, other)
 
 
 def clipped(number: _Number, lowest: _Number, highest: _Number) -> _Number:
-    """A number that is kept between two others, for each variant."""
-    if Sizes in (number.__class__, lowest.__class__, highest.__class__):
+    """A number that is kept between two others, for each operator."""
+    if SizeArray in (number.__class__, lowest.__class__, highest.__class__):
         return smaller(larger(number, lowest), highest)
     return lowest if number < lowest else min(number, highest)
 
 
 def least(number: _Number) -> _Number:
-    """The least of all variants; of one number, itself."""
+    """The least of all operators; of one number, itself."""
     if number.__class__ is Symbol:
         return number.factor  # type: ignore[attr-defined, no-any-return]  # a symbol has one
-    return float(active(number.values).min()) if isinstance(number, Sizes) else number
+    return float(active(number.values).min()) if isinstance(number, SizeArray) else number
 
 
 def most(number: _Number) -> _Number:
-    """The most of all variants; of one number, itself."""
-    return float(active(number.values).max()) if isinstance(number, Sizes) else number
+    """The most of all operators; of one number, itself."""
+    return float(active(number.values).max()) if isinstance(number, SizeArray) else number
 
 
 def _plain(number: Any) -> Any:
     """What NumPy reckons with; nothing else than sizes and real numbers can stand for a size."""
-    if number.__class__ is Sizes:
+    if number.__class__ is SizeArray:
         return number.values
     # A float keeps an integer beyond 64 bits, as near as every product of sizes is kept.
     is_number = number.__class__ in (int, float) or isinstance(number, Real)
@@ -372,16 +372,16 @@ def _plain(number: Any) -> Any:
 
 
 def _check_lengths(one: Any, other: Any) -> None:
-    """Refuse sizes of two numbers of variants, the one of one variant too.
+    """Refuse arrays of two lengths, the length of one too.
 
     Raises:
         ValueError: they differ.
 
     """
-    if one.__class__ is Sizes and other.__class__ is Sizes and len(one) != len(other):
+    if one.__class__ is SizeArray and other.__class__ is SizeArray and len(one) != len(other):
         message = (
-            f"sizes of {len(one)} and of {len(other)} variants do not fit together; "
-            "expected one size for each variant in both"
+            f"sizes of {len(one)} and of {len(other)} operators do not fit together; "
+            "expected one size for each operator in both"
         )
         raise ValueError(message)
 
@@ -413,14 +413,14 @@ def _operand(other: Any) -> Any:
     """What NumPy reckons with, or NotImplemented.
 
     Raises:
-        TypeError: an array, which does not say whether it has a number for each variant.
+        TypeError: an array, which does not say whether it has a number for each operator.
 
     """
     plain = _plain(other)
     if plain is NotImplemented and hasattr(other, "__array__"):
         message = (
-            f"{other!r:.80} is no operand of Sizes; "
-            "expected a number, or Sizes(array) with a number for each variant"
+            f"{other!r:.80} is no operand of a SizeArray; "
+            "expected a number, or SizeArray(array) with a number for each operator"
         )
         raise TypeError(message)
     return plain
@@ -435,7 +435,7 @@ def _number(given: Any) -> Any:
     """
     plain = _operand(given)
     if plain is NotImplemented:
-        message = f"{given!r:.80} is no operand of Sizes; expected a number or Sizes"
+        message = f"{given!r:.80} is no operand of a SizeArray; expected a number or a SizeArray"
         raise TypeError(message)
     return plain
 
@@ -444,7 +444,7 @@ def _check_divisor(divisor: Any) -> None:
     """Refuse to divide by zero, as Python does.
 
     Raises:
-        ZeroDivisionError: the divisor is 0 for a variant that is priced.
+        ZeroDivisionError: the divisor is 0 for an operator that is priced.
 
     """
     is_many = divisor.__class__ is not float
@@ -480,7 +480,7 @@ _COMPARISONS: Final = ("lt", "le", "eq", "ne", "gt", "ge")
 
 
 def _forward(apply: _Operation) -> _Operation:
-    def calculate(self: Sizes, other: Any) -> Any:
+    def calculate(self: SizeArray, other: Any) -> Any:
         plain = _operand(other)
         _check_lengths(self, other)
         return plain if plain is NotImplemented else _made(apply(self.values, plain))
@@ -489,7 +489,7 @@ def _forward(apply: _Operation) -> _Operation:
 
 
 def _reflected(apply: _Operation) -> _Operation:
-    def calculate(self: Sizes, other: Any) -> Any:
+    def calculate(self: SizeArray, other: Any) -> Any:
         plain = _operand(other)
         return plain if plain is NotImplemented else _made(apply(plain, self.values))
 
@@ -497,7 +497,7 @@ def _reflected(apply: _Operation) -> _Operation:
 
 
 for _name, _apply in _ARITHMETIC.items():
-    setattr(Sizes, f"__{_name}__", _forward(_apply))
-    setattr(Sizes, f"__r{_name}__", _reflected(_apply))
+    setattr(SizeArray, f"__{_name}__", _forward(_apply))
+    setattr(SizeArray, f"__r{_name}__", _reflected(_apply))
 for _name in _COMPARISONS:
-    setattr(Sizes, f"__{_name}__", _forward(getattr(operator, _name)))
+    setattr(SizeArray, f"__{_name}__", _forward(getattr(operator, _name)))

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from costmodel.errors import ShapeError
 from costmodel.numerics import NumericFormat, parse_format
-from costmodel.sizes import Sizes, Symbol, as_size, least
+from costmodel.sizes import SizeArray, Symbol, as_size, least
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,14 +59,14 @@ def _in_a_row(lengths: Any) -> Shape:
 
 def _is_foreign(length: object) -> bool:
     """Whether it is a whole number of another library, such as NumPy's."""
-    return hasattr(length, "__index__") and not isinstance(length, int | Sizes | Symbol)
+    return hasattr(length, "__index__") and not isinstance(length, int | SizeArray | Symbol)
 
 
 def _check_many(length: int, shape: Shape) -> None:
     if length.__class__ is int and length > LONGEST:
         message = f"an axis of {_written(length)} elements; expected at most 2^63 - 1"
         raise ShapeError(message)
-    if not isinstance(length, Sizes | Symbol) or least(length) < 1:
+    if not isinstance(length, SizeArray | Symbol) or least(length) < 1:
         message = f"{length!r:.80} in shape {show_shape(shape)} is not an axis length of 1 or more"
         raise ShapeError(message)
 

@@ -21,11 +21,11 @@ from costmodel import (
     Evidence,
     Factor,
     Operator,
+    OperatorBatch,
     Parameter,
     Scenario,
-    Sizes,
+    SizeArray,
     Unpriced,
-    Variants,
     activation,
     parameter,
     prices,
@@ -79,8 +79,8 @@ def counting(calculate: Callable[[Any], Any], family: type[Counting] = Counting)
     return family("counting", calculate, [], energy=ENERGY)
 
 
-def batch(sizes: Any = SIZES) -> Variants:
-    return Variants(Contraction(dims={"m": Sizes(sizes)}))
+def batch(sizes: Any = SIZES) -> OperatorBatch:
+    return OperatorBatch(Contraction(dims={"m": SizeArray(sizes)}))
 
 
 # ------------------------------------------------------------------ faults of every operator
@@ -158,7 +158,7 @@ def test_a_fault_in_a_part_names_the_operator_that_has_no_rule() -> None:
 
     device = counting(look_up)
     with pytest.raises(PluginError) as caught:
-        device.price(Variants(Twice(size=Sizes(range(1, 50)))))
+        device.price(OperatorBatch(Twice(size=SizeArray(range(1, 50)))))
     where = "device class 'Counting', parts of 'Twice', row 0 of 49"
     assert str(caught.value).startswith(f"{where}: KeyError: 'lifo', in ")
 
@@ -244,7 +244,7 @@ def test_a_rule_that_takes_one_size_alone_says_so_and_is_not_asked_again_in_sile
     text = str(caught.value)
     assert text.startswith("device class 'Counting', rule 'contraction': one size is needed")
     assert "batched=False" in text
-    assert "device.price(list(variants))" in text
+    assert "device.price(list(batch))" in text
     assert re.search(r"test_batch_faults\.py, line \d+\)", text)
     assert len(device.calls) <= BY_HALVES
 
@@ -294,8 +294,8 @@ def test_a_fault_of_a_rule_that_takes_one_operator_comes_at_the_first_call() -> 
 
 
 def test_a_list_may_not_hold_an_operator_of_many_sizes() -> None:
-    with pytest.raises(OneSizeNeededError, match="wrap it in Variants"):
-        counting(lambda size: size).price([Contraction(dims={"m": Sizes([1, 2])})])
+    with pytest.raises(OneSizeNeededError, match=r"in an operator of a list.*price\(OperatorB"):
+        counting(lambda size: size).price([Contraction(dims={"m": SizeArray([1, 2])})])
 
 
 # ------------------------------------------------------------------ how often a rule is called
@@ -365,5 +365,5 @@ def test_threads_and_nested_batches_have_calls_of_their_own() -> None:
 
 def test_an_activation_is_priced_by_its_own_rule() -> None:
     device = counting(lambda size: size)
-    costs = device.price(Variants(activation("relu", (Sizes([3, 4]),))))
+    costs = device.price(OperatorBatch(activation("relu", (SizeArray([3, 4]),))))
     np.testing.assert_allclose(costs.energy_joules, [3e-12, 4e-12], rtol=1e-12)

@@ -46,7 +46,7 @@ STAIR = [
     "interchange",
     "network",
     "scenario",
-    "variants",
+    "operator_batch",
     "devices",
     "formats",
     "convention",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from costmodel import Sizes, Tensor
+from costmodel import SizeArray, Tensor
 from costmodel.errors import ShapeError
 from costmodel.sizes import Symbol
 from costmodel.workload import builders as b
@@ -307,13 +307,13 @@ TYPES: tuple[Row, ...] = (
     (lambda: Contraction(operands=5), "expected operands, such as Operand('input'"),
     (lambda: Elementwise(function="add", steps=0.5), "0.5 is no size"),
     (lambda: Counted(operation="add", count="5"), "'5' is no size"),
-    (lambda: Operator(dims={"n": ARRAY}), f"{ARRAY!r} is no size; {WHOLE}, or Sizes(array)"),
-    (lambda: Operator(dims={"n": np.array([3])}), f"array([3]) is no size; {WHOLE}, or Sizes"),
+    (lambda: Operator(dims={"n": ARRAY}), f"{ARRAY!r} is no size; {WHOLE}, or SizeArray(array)"),
+    (lambda: Operator(dims={"n": np.array([3])}), f"array([3]) is no size; {WHOLE}, or SizeArray"),
     (lambda: Operator(dims={"n": np.array(3.5)}), f"array(3.5) is no size; {WHOLE}"),
-    (lambda: Tensor((ARRAY, 2)), f"{ARRAY!r} is no size; {WHOLE}, or Sizes(array)"),
-    (lambda: b.matmul((2, 3), (ARRAY, 4)), f"{ARRAY!r} is no size; {WHOLE}, or Sizes(array)"),
-    (lambda: Tensor(Sizes([3, 4])), "Sizes([3, 4]) is no shape; expected a length"),
-    (lambda: b.matmul(Sizes([3, 4]), (3, 4)), "expected a tensor or a shape such as"),
+    (lambda: Tensor((ARRAY, 2)), f"{ARRAY!r} is no size; {WHOLE}, or SizeArray(array)"),
+    (lambda: b.matmul((2, 3), (ARRAY, 4)), f"{ARRAY!r} is no size; {WHOLE}, or SizeArray(array)"),
+    (lambda: Tensor(SizeArray([3, 4])), "SizeArray([3, 4]) is no shape; expected a length"),
+    (lambda: b.matmul(SizeArray([3, 4]), (3, 4)), "expected a tensor or a shape such as"),
     (lambda: Tensor(5), "5 is no shape; expected a length for each axis, such as (3, 4)"),
     (lambda: b.einsum(3), "expected an equation such as 'ij,jk->ik', found 3"),
     (lambda: b.einsum(None, (2, 3), (3, 4)), "expected an equation such as 'ij,jk->ik', found N"),

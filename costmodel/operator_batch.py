@@ -1,4 +1,4 @@
-"""Variants: many operators that differ in their sizes alone, and what all of them cost."""
+"""Operator batches: many operators that differ in their sizes alone, and what all of them cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import evolve, field, fields, frozen, has
 from costmodel.errors import CostModelError, OneSizeNeededError, PluginError
 from costmodel.errors import fault as in_words
 from costmodel.lockstep import Lockstep, current, lockstep
-from costmodel.sizes import Sizes
+from costmodel.sizes import SizeArray
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -32,18 +32,18 @@ _FEW: Final = 8
 
 def _one_operator(given: Any) -> Operator:
     if not isinstance(given, Operator):
-        message = f"expected one operator, some of whose sizes are Sizes, found {given!r:.80}"
+        message = f"expected one operator, with a SizeArray for a size, found {given!r:.80}"
         raise TypeError(message)
     return given
 
 
 @frozen(eq=False)
-class Variants(Sequence[Operator]):
-    """One operator whose sizes are `Sizes`: as many ordinary operators as they hold numbers.
+class OperatorBatch(Sequence[Operator]):
+    """One operator with a `SizeArray` for a size: as many operators as the arrays have numbers.
 
     Raises:
-        ValueError: the operator holds no `Sizes`, or sizes of different numbers of variants, or
-            such as are no whole numbers.
+        ValueError: the operator holds no `SizeArray`, or some of different lengths, or one with
+            numbers that are not whole.
         TypeError: it is not one operator.
 
     """
@@ -57,15 +57,15 @@ class Variants(Sequence[Operator]):
     def _found(self) -> _Remake:
         remake = _remaker(self.operator)
         if remake is None:
-            message = "expected sizes of one number of variants in the operator, found none"
+            message = "expected a SizeArray in the operator, found none"
             raise ValueError(message)
         return remake
 
     @_count.default
     def _counted(self) -> int:
-        held: list[Sizes] = []
+        held: list[SizeArray] = []
 
-        def hold(sizes: Sizes) -> Sizes:
+        def hold(sizes: SizeArray) -> SizeArray:
             held.append(sizes)
             return sizes
 
@@ -73,7 +73,7 @@ class Variants(Sequence[Operator]):
         counts = sorted({len(sizes) for sizes in held})
         if len(counts) != 1:
             found = " and ".join(map(str, counts))
-            message = f"expected sizes of one number of variants in the operator, found {found}"
+            message = f"expected arrays of one length in the operator, found {found}"
             raise ValueError(message)
         for sizes in held:
             if (sizes.values % 1).any():
@@ -84,28 +84,28 @@ class Variants(Sequence[Operator]):
     def __len__(self) -> int:
         return self._count
 
-    def __reduce__(self) -> tuple[type[Variants], tuple[Operator]]:
+    def __reduce__(self) -> tuple[type[OperatorBatch], tuple[Operator]]:
         """Pickle and copy the operator alone."""
-        return Variants, (self.operator,)
+        return OperatorBatch, (self.operator,)
 
     @overload
     def __getitem__(self, index: int) -> Operator: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Variants: ...
+    def __getitem__(self, index: slice) -> OperatorBatch: ...
 
-    def __getitem__(self, index: int | slice) -> Operator | Variants:
-        """The ordinary operator at one place, or the variants of several places."""
+    def __getitem__(self, index: int | slice) -> Operator | OperatorBatch:
+        """The ordinary operator at one place, or the batch of several places."""
         if isinstance(index, slice):
-            return Variants(self.taken(index))
+            return OperatorBatch(self.taken(index))
         operator: Operator = self._with(lambda sizes: sizes[index])
         return operator
 
     def taken(self, rows: Rows) -> Operator:
         """The operator with the sizes at these places."""
-        taken: dict[int, Sizes] = {}
+        taken: dict[int, SizeArray] = {}
 
-        def take(sizes: Sizes) -> Sizes:
+        def take(sizes: SizeArray) -> SizeArray:
             if id(sizes) not in taken:
                 taken[id(sizes)] = sizes.take(rows)
             return taken[id(sizes)]
@@ -114,13 +114,13 @@ class Variants(Sequence[Operator]):
         return operator
 
 
-_Change: TypeAlias = Callable[[Sizes], Any]
+_Change: TypeAlias = Callable[[SizeArray], Any]
 _Remake: TypeAlias = Callable[[_Change], Any]
 
 
 def _remaker(value: Any) -> _Remake | None:
     """What makes a value with its sizes changed; None where it holds none."""
-    if isinstance(value, Sizes):
+    if isinstance(value, SizeArray):
         return lambda change: change(value)
     if value.__class__ in (tuple, list):
         items = [(item, _remaker(item)) for item in value]
@@ -145,7 +145,7 @@ def _fields_of(cls: type) -> tuple[tuple[str, str], ...]:
 
 
 @frozen(eq=False, slots=False)
-class Costs:
+class CostTable:
     """What many operators cost, a row for each; arrays have the shape `(operators,)`.
 
     `counts` has a column for each of `lines`, which name a component and its unit price:
@@ -225,7 +225,7 @@ class _Said(NamedTuple):
 
 
 def _listed(operators: Any) -> Sequence[Operator]:
-    if isinstance(operators, Variants):
+    if isinstance(operators, OperatorBatch):
         return operators
     listed: list[Any] = list(operators) if isinstance(operators, Iterable) else [operators]
     for operator in listed:
@@ -239,7 +239,7 @@ def _listed(operators: Any) -> Sequence[Operator]:
 class Pricing:
     """The pricing of many operators: the price of one, and the class of the device and its rules.
 
-    Variants are priced together: a rule gets the one operator whose sizes are many. The first of
+    A batch is priced together: a rule gets the one operator whose sizes are many. The first of
     them answers what the rule asks, and those that answer otherwise are priced by a further call.
     """
 
@@ -248,7 +248,7 @@ class Pricing:
     owner: type
     rules: Mapping[type[Operator], str]
 
-    def costs(self) -> Costs:
+    def costs(self) -> CostTable:
         """What every operator costs.
 
         Raises:
@@ -260,7 +260,7 @@ class Pricing:
         operators = self.operators
         ledger = _Ledger(len(operators))
         every: Iterable[_Said]
-        if isinstance(operators, Variants):
+        if isinstance(operators, OperatorBatch):
             every = self._together(operators)
         else:
             every = map(self._alone, range(len(operators)))
@@ -268,41 +268,41 @@ class Pricing:
             ledger.note(said)
         return ledger.costs()
 
-    def _together(self, variants: Variants) -> Iterator[_Said]:
+    def _together(self, batch: OperatorBatch) -> Iterator[_Said]:
         np = _numpy()
-        pending = np.array_split(np.arange(len(variants)), -(-len(variants) // _MANY))[::-1]
+        pending = np.array_split(np.arange(len(batch)), -(-len(batch) // _MANY))[::-1]
         while pending:
             rows = pending.pop()
             if len(rows) < _FEW:
                 yield from map(self._alone, rows)
                 continue
-            call, outcome = self._asked(variants, rows)
+            call, outcome = self._asked(batch, rows)
             pending += [rows[places] for places in call.aside]
             if outcome is None or call.one_by_one:
                 yield from map(self._alone, rows[call.active])
             else:
                 yield _Said(rows[call.active], outcome, call.active)
 
-    def _asked(self, variants: Variants, rows: Array) -> tuple[Lockstep, Outcome | None]:
+    def _asked(self, batch: OperatorBatch, rows: Array) -> tuple[Lockstep, Outcome | None]:
         """The call for these rows, and what is said of its active ones."""
         with _numpy().errstate(all="ignore"), lockstep(len(rows)) as call:
             try:
-                is_all = len(rows) == len(variants)
-                return call, self.price(variants.operator if is_all else variants.taken(rows))
+                is_all = len(rows) == len(batch)
+                return call, self.price(batch.operator if is_all else batch.taken(rows))
             except Exception as error:  # noqa: BLE001  # it is raised again, with the operator at fault
                 fault = error
-        self._find(variants, rows[call.active], fault)
+        self._find(batch, rows[call.active], fault)
         if call.one_by_one:
             return call, None
-        where = self._where(variants.operator)
+        where = self._where(batch.operator)
         message = (
             f"{where}: one size is needed where there are many ({in_words(fault, self.owner)}); "
             "mark the rule as @prices(..., batched=False), "
-            "or price a list: device.price(list(variants))"
+            "or price a list: device.price(list(batch))"
         )
         raise OneSizeNeededError(message) from fault
 
-    def _find(self, variants: Variants, rows: Array, fault: Exception) -> None:
+    def _find(self, batch: OperatorBatch, rows: Array, fault: Exception) -> None:
         """Raise the error of the first operator that fails alone, if there is one.
 
         Most faults are those of every row. One of few rows is found by halves, with as many calls
@@ -313,7 +313,7 @@ class Pricing:
             return
         while len(rows) > 1:
             half = rows[: len(rows) // 2]
-            rows = half if self._fails(variants.taken(half), len(half)) else rows[len(half) :]
+            rows = half if self._fails(batch.taken(half), len(half)) else rows[len(half) :]
         self._alone(rows[0])
 
     def _fails(self, operator: Operator, count: int) -> bool:
@@ -372,7 +372,7 @@ class _Ledger:
         if cost.latency_seconds is not None:
             self._times.append((rows, _at(said.places, cost.latency_seconds)))
 
-    def costs(self) -> Costs:
+    def costs(self) -> CostTable:
         """All of it as arrays."""
         np = _numpy()
         columns = np.zeros((len(self._columns), self._count))
@@ -381,7 +381,7 @@ class _Ledger:
         unpriced, free = self._rows_of(Unpriced), self._rows_of(Free)
         for rows in unpriced.values():
             columns[:, rows] = np.nan
-        return Costs(tuple(self._columns), columns.T, self._latency(), unpriced, free)
+        return CostTable(tuple(self._columns), columns.T, self._latency(), unpriced, free)
 
     def _latency(self) -> Array | None:
         if not self._times:
@@ -407,10 +407,13 @@ def _at(places: Rows | None, number: Any) -> Any:
         OneSizeNeededError: there are many numbers for one row.
 
     """
-    if not isinstance(number, Sizes):
+    if not isinstance(number, SizeArray):
         return number
     if places is None:
-        message = f"an operator of {number!r} stands where one has one size; wrap it in Variants"
+        message = (
+            f"found {number!r} in an operator of a list, which has one size; "
+            "price it as device.price(OperatorBatch(operator))"
+        )
         raise OneSizeNeededError(message)
     return number.values[places]
 
