@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import costmodel
-from costmodel import Contraction, Scenario, Sizes, Tensor, Variants
+from costmodel import Contraction, OperatorBatch, Scenario, SizeArray, Tensor
 from costmodel.catalogue import installed
 from costmodel.numerics import NumericFormat, parse_format
 
@@ -35,11 +35,11 @@ def product(m: int, n: int, k: int, word: NumericFormat | None) -> Contraction:
     return costmodel.matmul(Tensor((m, k), word), Tensor((k, n), word), output=Tensor((m, n), word))
 
 
-def many(word: str) -> Variants:
+def many(word: str) -> OperatorBatch:
     """Matrix products of all sizes from 1 to 512."""
     sizes = np.random.default_rng(0).integers(1, 513, (3, COUNT))
-    m, n, k = map(Sizes, sizes)
-    return Variants(product(m, n, k, FORMATS[word]))
+    m, n, k = map(SizeArray, sizes)
+    return OperatorBatch(product(m, n, k, FORMATS[word]))
 
 
 def one_by_one(device: costmodel.Device, operators: list[Contraction]) -> None:
@@ -72,10 +72,10 @@ def test_single_prices_of_operators_that_all_differ(benchmark: Any, name: str, w
 
 @every_device
 @every_format
-def test_variants_and_single_prices_side_by_side(benchmark: Any, name: str, word: str) -> None:
-    device, variants = costmodel.device(name), many(word)
+def test_batches_and_single_prices_side_by_side(benchmark: Any, name: str, word: str) -> None:
+    device, batch = costmodel.device(name), many(word)
     operators: Any = [product(196, 128, 1152, FORMATS[word])] * SINGLE
-    benchmark(lambda: device.price(variants, SCENARIO).energy_joules)
+    benchmark(lambda: device.price(batch, SCENARIO).energy_joules)
     together = COUNT / benchmark.stats["min"]
     single = SINGLE / min(_seconds(device, operators) for _ in range(20))
     benchmark.extra_info["operators_per_second"] = together

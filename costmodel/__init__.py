@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from costmodel.layer import Input, Layer, LayerModule, LayerRules, OperatorLayer, Work, setting
     from costmodel.network import Network, Port
     from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
+    from costmodel.operator_batch import CostTable, OperatorBatch
     from costmodel.plugins import Plugins
     from costmodel.reader import Reader
     from costmodel.scenario import Scenario
-    from costmodel.sizes import Sizes
+    from costmodel.sizes import SizeArray
     from costmodel.tensor import Shape, Tensor
-    from costmodel.variants import Costs, Variants
     from costmodel.workload.affine import Affine
     from costmodel.workload.builders import (
         activation,
@@ -107,12 +107,12 @@ _HOMES = {
     "layer": ("Input", "Layer", "LayerModule", "LayerRules", "OperatorLayer", "Work", "setting"),
     "network": ("Network", "Port"),
     "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
+    "operator_batch": ("CostTable", "OperatorBatch"),
     "plugins": ("Plugins",),
     "reader": ("Reader",),
     "scenario": ("Scenario",),
-    "sizes": ("Sizes",),
+    "sizes": ("SizeArray",),
     "tensor": ("Shape", "Tensor"),
-    "variants": ("Costs", "Variants"),
     "workload.affine": ("Affine",),
     "workload.builders": (
         "activation", "attention", "concatenate", "conv", "conv_transpose", "einsum",
@@ -139,7 +139,7 @@ __all__ = [
     "Convention",
     "Cost",
     "CostModelError",
-    "Costs",
+    "CostTable",
     "Counted",
     "Coverage",
     "Device",
@@ -162,6 +162,7 @@ __all__ = [
     "NumericFormat",
     "Operand",
     "Operator",
+    "OperatorBatch",
     "OperatorLayer",
     "Outcome",
     "Parameter",
@@ -172,11 +173,10 @@ __all__ = [
     "Scenario",
     "Shape",
     "Share",
-    "Sizes",
+    "SizeArray",
     "Tensor",
     "Unpriced",
     "UnpricedWarning",
-    "Variants",
     "Work",
     "activation",
     "attention",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import chain
 from numbers import Real
 from operator import attrgetter, itemgetter
@@ -23,10 +23,10 @@ from costmodel.errors import (
     fault,
     nearest,
 )
+from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
-from costmodel.sizes import ManyAnswersError, Sizes, as_float, least, most
+from costmodel.sizes import SizeArray, as_float, least, most
 from costmodel.units import format_quantity, parse_quantity
-from costmodel.variants import Costs, costs_of
 from costmodel.workload.format_inference import between
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -53,7 +53,7 @@ _USUAL_ENERGY: Final = 1e280
 
 
 def _figure(_: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, Real | Sizes):
+    if not isinstance(value, Real):
         message = f"{attribute.name} is {value!r:.80}; expected a number"
         raise TypeError(message)
     if not (math.isfinite(value) and 0 <= value <= _LARGEST):  # type: ignore[operator]  # a Real compares with numbers
@@ -62,17 +62,22 @@ def _figure(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(message)
 
 
+def _one_number(value: Any) -> Any:
+    """The number; of many sizes, that of the operator which is priced."""
+    return float(value) if isinstance(value, SizeArray) else value
+
+
 @frozen(cache_hash=True)
 class Parameter:
     """One number of a device, in the SI `unit` beside it, with where it comes from."""
 
     name: str
-    value: float = field(validator=_figure)
+    value: float = field(converter=_one_number, validator=_figure)
     unit: str
     source: str
     evidence: Evidence
-    low: float = field(kw_only=True, validator=_figure)
-    high: float = field(kw_only=True, validator=_figure)
+    low: float = field(kw_only=True, converter=_one_number, validator=_figure)
+    high: float = field(kw_only=True, converter=_one_number, validator=_figure)
     note: str = field(default="", kw_only=True)
 
     @low.default
@@ -156,7 +161,7 @@ class Charge:
         if not isinstance(price, Parameter):
             message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
             raise TypeError(message)
-        if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
+        if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
             _check_count(count, price, self.factors)
 
     @property
@@ -217,7 +222,7 @@ def _check_component(component: str) -> None:
 
 
 def _is_sound(count: float, price: Parameter) -> bool:
-    """Whether the count and the energy are numbers, and not negative, for each variant."""
+    """Whether the count and the energy are numbers, and not negative, for each operator."""
     return least(count) >= 0 and most(count) * price.high < math.inf
 
 
@@ -230,28 +235,30 @@ def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]
         raise ScenarioError(message)
 
 
-def _usual_energy(due: Iterable[Due]) -> float | None:
+def _usual_energy(due: Iterable[Any]) -> float | None:
     """The energy of all shares; None where something is not as it nearly always is."""
     energies = []
     try:
         for component, count, price in due:
-            if count.__class__ is Sizes or not 0.0 <= count <= _USUAL_COUNT:
+            if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
                 return None
             if component not in _COMPONENTS or not price or price.__class__ is not tuple:
                 return None
             for figure, share in price:
+                if share.__class__ is SizeArray:
+                    return None
                 energies.append(count * share * figure.value)
         total = math.fsum(energies)
         # A share that is negative, or no number, shows here; an energy of zero may hide one.
         return total if total < _USUAL_ENERGY and min(energies) > 0.0 else None
-    except (AttributeError, TypeError, ValueError, OverflowError, ManyAnswersError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         return None
 
 
 def _check_due(due: Iterable[Any], cost: Cost) -> None:
     for line in due:
         match line:
-            case (str(component), Real() | Sizes() as count, tuple(price)) if _are_shares(price):
+            case (str(component), Real() | SizeArray() as count, tuple(price)) if _is_price(price):
                 _check_line(component, count, price, cost)
             case _:
                 message = (
@@ -261,10 +268,10 @@ def _check_due(due: Iterable[Any], cost: Cost) -> None:
                 raise TypeError(message)
 
 
-def _are_shares(price: tuple[Any, ...]) -> bool:
+def _is_price(price: tuple[Any, ...]) -> bool:
     for share in price:
         match share:
-            case (Parameter(), Real() | Sizes()):
+            case (Parameter(), Real() | SizeArray()):
                 continue
             case _:
                 return False
@@ -273,17 +280,21 @@ def _are_shares(price: tuple[Any, ...]) -> bool:
 
 def _check_line(component: str, count: Any, price: tuple[Share, ...], cost: Cost) -> None:
     numbers = [("count", count), *(("share", share) for _, share in price)]
-    strange = [(word, one) for word, one in numbers if not 0 <= least(one) <= most(one) < math.inf]
-    owed = [(count * share, figure) for figure, share in price]
-    if component in _COMPONENTS and not strange and all(_is_sound(*one) for one in owed):
+    ends = [(word, least(one), most(one)) for word, one in numbers]
+    strange = [(word, low) for word, low, high in ends if not 0 <= low <= high < math.inf]
+    (_, _, largest), *shares = ends
+    pairs = zip(shares, price, strict=True)
+    bounds = [largest * share * figure.high for (_, _, share), (figure, _) in pairs]
+    if component in _COMPONENTS and not strange and all(bound < math.inf for bound in bounds):
         return
     _ = cost.charges  # a charge tells best what is wrong with it
     _check_component(component)
-    for word, one in strange:
-        message = f"{component}: a {word} is {least(one)}; expected a finite number, not negative"
+    for word, low in strange:
+        message = f"{component}: a {word} is {low}; expected a finite number, not negative"
         raise ScenarioError(message)
-    for much, figure in owed:
-        _check_count(much, figure, (Factor(figure.name, much),))
+    for figure, share in price:
+        owed = count * share
+        _check_count(owed, figure, (Factor(figure.name, owed),))
 
 
 def _check_time(seconds: float) -> None:
@@ -441,7 +452,7 @@ class Cost:
         times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
         if not times or len(times) != len(costs):
             return Cost(costs)
-        return Cost(costs, sum(times) if Sizes in map(type, times) else math.fsum(times))
+        return Cost(costs, sum(times) if SizeArray in map(type, times) else math.fsum(times))
 
 
 Outcome: TypeAlias = Cost | Reason
@@ -559,10 +570,12 @@ def yes_or_no(value: Any) -> bool:
 setattr(yes_or_no, _TAKES, "true, false")
 
 
-def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
+def prices(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule], _Rule]:
     """Mark a method of a device class as its price for exactly these operator types.
 
-    The method takes the operator and the scenario and returns a Cost, Free or Unpriced.
+    The method takes the operator and the scenario and returns a Cost, Free or Unpriced. It gets
+    all operators of a batch in one call; with `batched=False` always one ordinary operator, for
+    a rule that calls a program or looks up a table by size.
 
     Raises:
         TypeError: something that is no class of operators, or nothing at all.
@@ -579,10 +592,19 @@ def prices(*operators: type[Operator]) -> Callable[[_Rule], _Rule]:
         raise TypeError(message)
 
     def mark(rule: _Rule) -> _Rule:
-        rule.__prices__ = operators  # type: ignore[attr-defined]  # a function takes attributes
-        return rule
+        marked: Any = rule if batched else _unbatched(rule)
+        marked.__prices__ = operators
+        return marked  # type: ignore[no-any-return]  # a rule as before
 
     return mark
+
+
+def _unbatched(rule: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    @wraps(rule)
+    def of_one(device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        return rule(device, of_first(operator), scenario)
+
+    return of_one
 
 
 @frozen(slots=False)
@@ -638,15 +660,17 @@ class Device:
     def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome: ...
 
     @overload
-    def price(self, operator: Iterable[Operator], scenario: Scenario | None = None) -> Costs: ...
+    def price(
+        self, operator: Iterable[Operator], scenario: Scenario | None = None
+    ) -> CostTable: ...
 
     def price(
         self, operator: Operator | Iterable[Operator], scenario: Scenario | None = None
-    ) -> Outcome | Costs:
+    ) -> Outcome | CostTable:
         """The cost of one operator, or why it is free, or why it has no price here.
 
         An operator without a rule of its own is priced by its parts, where it names them.
-        Several operators get their `Costs`, one row for each; fastest as `Variants`.
+        Several operators get a `CostTable`, one row for each; fastest as an `OperatorBatch`.
         """
         scenario = Scenario() if scenario is None else scenario
         if scenario.__class__ is not Scenario:
@@ -664,7 +688,8 @@ class Device:
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")
         if isinstance(operator, Operator):
             return self._price_parts(operator, scenario)
-        return costs_of(operator, lambda one: self.price(one, scenario))
+        several = Pricing(operator, lambda one: self.price(one, scenario), type(self), self._rules)
+        return several.costs()
 
     def with_parameters(self, **values: Any) -> Device:
         """The same device with other numbers, each a quantity with its unit, or settings.

@@ -79,6 +79,10 @@ class FormatError(CostModelError, ValueError):
     """A numeric format that cannot exist, or an operation that a format does not allow."""
 
 
+class OneSizeNeededError(CostModelError, TypeError):
+    """One size is needed where a batch of operators has many."""
+
+
 class PluginError(CostModelError):
     """A plugin that cannot be used."""
 

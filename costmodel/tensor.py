@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, frozen
 
 from costmodel.errors import ShapeError
 from costmodel.numerics import NumericFormat, parse_format
-from costmodel.sizes import Sizes, Symbol, least
+from costmodel.sizes import SizeArray, Symbol, as_size, least
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Axis lengths without the batch axis; None is an axis whose length is not known yet."""
@@ -35,13 +35,14 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
     Raises:
         ShapeError: a length that is neither None nor a whole number of at least 1, or too many
             or too long axes.
+        TypeError: it is no shape, or a length is an array.
 
     """
-    shape = tuple(lengths)
+    shape = lengths if lengths.__class__ is tuple else _in_a_row(lengths)
     for length in shape:
         if length is not None and (length.__class__ is not int or not 0 < length <= LONGEST):
             if _is_foreign(length):
-                return as_shape([int(each) if _is_foreign(each) else each for each in shape])  # type: ignore[arg-type]  # None is not foreign
+                return as_shape([as_size(each) if _is_foreign(each) else each for each in shape])
             _check_many(length, shape)
     if len(shape) > MOST_AXES:
         message = f"a shape of {len(shape):,} axes; expected at most {MOST_AXES}"
@@ -49,16 +50,23 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
     return shape
 
 
+def _in_a_row(lengths: Any) -> Shape:
+    if not isinstance(lengths, Iterable):
+        message = f"{lengths!r:.80} is no shape; expected a length for each axis, such as (3, 4)"
+        raise TypeError(message)
+    return tuple(lengths)
+
+
 def _is_foreign(length: object) -> bool:
     """Whether it is a whole number of another library, such as NumPy's."""
-    return hasattr(length, "__index__") and not isinstance(length, int | Sizes | Symbol)
+    return hasattr(length, "__index__") and not isinstance(length, int | SizeArray | Symbol)
 
 
 def _check_many(length: int, shape: Shape) -> None:
     if length.__class__ is int and length > LONGEST:
         message = f"an axis of {_written(length)} elements; expected at most 2^63 - 1"
         raise ShapeError(message)
-    if not isinstance(length, Sizes | Symbol) or least(length) < 1:
+    if not isinstance(length, SizeArray | Symbol) or least(length) < 1:
         message = f"{length!r:.80} in shape {show_shape(shape)} is not an axis length of 1 or more"
         raise ShapeError(message)
 

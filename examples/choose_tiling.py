@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 import costmodel
-from costmodel import Contraction, Operator, Sizes, Tensor, Variants
+from costmodel import Contraction, Operator, OperatorBatch, SizeArray, Tensor
 from costmodel.numerics import NumericFormat, parse_format
 from costmodel.units import format_quantity
 
@@ -41,7 +41,7 @@ def choose_tiling() -> None:
     repeats = np.ceil(ROWS / m) * np.ceil(COLUMNS / n) * np.ceil(DEPTH / k)
 
     start = time.perf_counter()
-    tiles = Variants(tile(Sizes(m), Sizes(n), Sizes(k)))
+    tiles = OperatorBatch(tile(SizeArray(m), SizeArray(n), SizeArray(k)))
     energies = CHIP.price(tiles).energy_joules * repeats
     seconds = time.perf_counter() - start
 

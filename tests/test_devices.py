@@ -25,7 +25,7 @@ from costmodel import (
     Movement,
     Operator,
     Scenario,
-    Sizes,
+    SizeArray,
     Tensor,
     Unpriced,
     activation,
@@ -170,7 +170,9 @@ def test_a_product_larger_than_any_number_is_told_by_its_factors(factors: Any) -
         charge(*factors)
 
 
-@pytest.mark.parametrize("factors", [(-1,), (2, -0.5), (math.nan,), (Sizes([1, 2]), -1)], ids=str)
+@pytest.mark.parametrize(
+    "factors", [(-1,), (2, -0.5), (math.nan,), (SizeArray([1, 2]), -1)], ids=str
+)
 def test_a_product_below_zero_is_told_by_its_factors(factors: Any) -> None:
     with pytest.raises(ScenarioError, match=r"factor 0.*: the product is .*; expected 0 or more"):
         charge(*factors)
@@ -183,7 +185,7 @@ def test_a_charge_is_of_a_component_that_bills_have() -> None:
 
 def test_a_product_that_is_a_number_is_none_too_large() -> None:
     assert charge(1e308, price=number(1.0)).energy_joules == 1e308
-    assert charge(Sizes([1, 2]), 1e307).count[1] == 2e307  # type: ignore[index]
+    assert charge(SizeArray([1, 2]), 1e307).count[1] == 2e307  # type: ignore[index]
 
 
 def test_a_cost_is_the_sum_of_its_charges_by_component() -> None:
@@ -205,7 +207,7 @@ def test_costs_add_their_charges_and_the_times_that_are_known(
     assert total.latency_seconds == both
 
 
-@pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf, Sizes([2, 1]) - 2])
+@pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf, SizeArray([2, 1]) - 2])
 def test_a_time_that_nothing_takes_is_refused(seconds: Any) -> None:
     with pytest.raises(ValueError, match=r"latency_seconds is .*expected a finite number, not neg"):
         Cost(latency_seconds=seconds)
@@ -513,8 +515,8 @@ def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
         (math.nan, list, "compute: a count is nan; expected a finite number, not negative"),
         (math.inf, list, "compute: a count is inf; expected a finite number, not negative"),
         (-3, list, "compute: a count is -3; expected a finite number, not negative"),
-        (Sizes([1, 2]) - 2, list, "compute: a count is -1.0; expected a finite number"),
-        (Sizes([1, 0]) * 1e308, list, "energy_per_one: the product is larger than"),
+        (SizeArray([1, 2]) - 2, list, "compute: a count is -1.0; expected a finite number"),
+        (SizeArray([1, 0]) * 1e308, list, "energy_per_one: the product is larger than"),
     ],
 )  # fmt: skip
 def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
@@ -532,20 +534,20 @@ def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
         Cost([Strange()])
 
 
-@pytest.mark.parametrize("count", [0.0, 0, Sizes([0, 1]), Sizes([0])])
+@pytest.mark.parametrize("count", [0.0, 0, SizeArray([0, 1]), SizeArray([0])])
 def test_nothing_may_be_due(count: Any) -> None:
     assert Cost([Told([("compute", count, ((number(), 1.0),))], [])]).due[0][1] is count
     assert always(charge(count).count == count)
 
 
-@pytest.mark.parametrize("count", [-3.0, -3, -1e-320, Sizes([2]) - 3])
+@pytest.mark.parametrize("count", [-3.0, -3, -1e-320, SizeArray([2]) - 3])
 def test_less_than_nothing_is_not_due_at_any_price(count: Any) -> None:
     with pytest.raises(ScenarioError, match=r"inputs: a count is -.*; expected a finite number"):
         Cost([Told([("inputs", count, ((number(0.0), 1.0),))], [])])
 
 
-@pytest.mark.parametrize("share", [-5.0, -1e-320, math.nan, math.inf, Sizes([1, 2]) - 3])
-@pytest.mark.parametrize("count", [0.0, 8.0, -8.0, Sizes([1, 2]), 1e300])
+@pytest.mark.parametrize("share", [-5.0, -1e-320, math.nan, math.inf, SizeArray([1, 2]) - 3])
+@pytest.mark.parametrize("count", [0.0, 8.0, -8.0, SizeArray([1, 2]), 1e300])
 @pytest.mark.parametrize("value", [0.0, 2.0])
 def test_a_share_is_a_finite_number(count: Any, share: Any, value: float) -> None:
     price = ((number(2.0), 0.5), (number(value), share))

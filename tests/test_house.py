@@ -35,6 +35,7 @@ HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
 STAIR = [
     "errors",
     "version",
+    "lockstep",
     "sizes",
     "files",
     "units",
@@ -45,7 +46,7 @@ STAIR = [
     "interchange",
     "network",
     "scenario",
-    "variants",
+    "operator_batch",
     "devices",
     "formats",
     "lowering",

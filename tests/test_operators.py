@@ -20,7 +20,7 @@ from costmodel import (
     Operand,
     Operator,
     Reduction,
-    Sizes,
+    SizeArray,
     Tensor,
     Unpriced,
     activation,
@@ -176,7 +176,7 @@ def test_dimensions_are_given_as_a_mapping_or_as_pairs_in_any_order() -> None:
     ("make", "message"),
     [
         (lambda: product(dims={"m": -1}), "dimension 'm' has size -1; expected 0 or more"),
-        (lambda: product(dims={"m": Sizes([2, 3]) - 3, "n": 3, "k": 4}), "expected 0 or more"),
+        (lambda: product(dims={"m": SizeArray([2, 3]) - 3, "n": 3, "k": 4}), "expected 0 or more"),
         (lambda: product(dims={"m": 2, "n": 3}), "reads dimension 'k'; known: m, n"),
         (lambda: product(dims=[("m", 2), ("m", 2)]), "dimension 'm' is given twice"),
         (lambda: product(dims={"2m": 2}), "'2m' is not a name of a dimension"),
@@ -188,10 +188,10 @@ def test_dimensions_are_given_as_a_mapping_or_as_pairs_in_any_order() -> None:
             lambda: Counted(operation="add", count=1, sum_length=0),
             "sum_length is 0; expected 1 or more",
         ),
-        # Of many variants one is enough.
+        # Of many operators one is enough.
         (
-            lambda: merged(steps=Sizes([3, 0, 2]) - 1),
-            r"steps is Sizes\(.*; expected 0 or more",
+            lambda: merged(steps=SizeArray([3, 0, 2]) - 1),
+            r"steps is SizeArray\(.*; expected 0 or more",
         ),
         (lambda: Operand("data", (2,), ["m"]), "role is 'data'; expected one of input, weight"),
         (lambda: Operand("input", (2, 3), ["m"]), "1 indices for the axes of 2 x 3; expected one"),

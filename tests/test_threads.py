@@ -20,11 +20,11 @@ from costmodel import (
     Contraction,
     Device,
     Network,
+    OperatorBatch,
     Plugins,
     Reader,
     Scenario,
-    Sizes,
-    Variants,
+    SizeArray,
     estimates,
     matmul,
     plugins,
@@ -82,9 +82,9 @@ def test_operators_have_one_price_in_all_threads() -> None:
     assert all(found == alone for found in in_threads(lambda _: said(shared, sizes)))
 
 
-def test_variants_have_one_price_in_all_threads() -> None:
+def test_batches_have_one_price_in_all_threads() -> None:
     catalogue = world(**HOUSE)
-    many = Variants(product(Sizes(range(1, 500))))
+    many = OperatorBatch(product(SizeArray(range(1, 500))))
 
     def energies(_: int) -> Any:
         return [

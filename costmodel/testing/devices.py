@@ -39,7 +39,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 if TYPE_CHECKING:
     from costmodel.devices import Outcome, Parameter
     from costmodel.numerics import NumericFormat
-    from costmodel.variants import Variants
+    from costmodel.operator_batch import OperatorBatch
 
 
 @frozen(kw_only=True)
@@ -295,21 +295,21 @@ class DeviceContract(Contract):
         what = "conditions that change no price"
         expect(not idle, what, "none but those named in `ignores`", ", ".join(idle))
 
-    def test_variants_cost_what_each_of_them_costs(self, device: Any) -> None:
+    def test_a_batch_costs_what_each_of_its_operators_costs(self, device: Any) -> None:
         """A formula that is asked about many sizes at once says what it says of each."""
 
-        @for_all(drawn(device), strategies.variants(), strategies.scenarios())
-        def law(device: Device, variants: Variants, scenario: Scenario) -> None:
-            together = device.price(variants, scenario)
-            for row, operator in enumerate(variants):
+        @for_all(drawn(device), strategies.operator_batches(), strategies.scenarios())
+        def law(device: Device, batch: OperatorBatch, scenario: Scenario) -> None:
+            together = device.price(batch, scenario)
+            for row, operator in enumerate(batch):
                 alone = device.price(operator, scenario)
                 if isinstance(alone, Reason):
                     told = together.free if isinstance(alone, Free) else together.unpriced
                     said = row in told.get(alone.reason, ())
-                    expect(said, f"variant {row} among many", alone, together)
+                    expect(said, f"row {row} of a batch", alone, together)
                 else:
                     among = together.energy_joules[row]
-                    _same(among, alone.energy_joules, f"variant {row} among many, as alone")
+                    _same(among, alone.energy_joules, f"row {row} of a batch, as alone")
 
     def test_twice_the_batch_costs_twice_the_dynamic_energy(self, device: Any) -> None:
         """Linear in the batch, but for what is static."""

@@ -25,10 +25,10 @@ from costmodel.numerics import (
     PowerOfTwo,
     Ternary,
 )
+from costmodel.operator_batch import OperatorBatch
 from costmodel.scenario import Scenario
-from costmodel.sizes import Sizes
+from costmodel.sizes import SizeArray
 from costmodel.tensor import Tensor
-from costmodel.variants import Variants
 from costmodel.workload import builders
 from costmodel.workload.operators import (
     ELEMENTWISE,
@@ -57,7 +57,7 @@ MOST_BITS: Final = 32
 """Width of the widest fixed-point format that is drawn."""
 
 MOST_TOGETHER: Final = 24
-"""Variants of one operator that are drawn together; half of them at least."""
+"""Operators of one batch; half of them at least."""
 
 _Format: TypeAlias = NumericFormat | None
 
@@ -218,7 +218,9 @@ def made(draw: st.DrawFn, sized: st.SearchStrategy[Sized]) -> Operator:
 
 
 @st.composite
-def variants(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLARED) -> Variants:
+def operator_batches(
+    draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLARED
+) -> OperatorBatch:
     """Any standard operator in many sizes at once, enough of them to be priced together."""
     sized = draw(sized_operators(elements))
     lengths = st.lists(SIDES, min_size=MOST_TOGETHER // 2, max_size=MOST_TOGETHER)
@@ -227,7 +229,7 @@ def variants(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLARED) -
         draw(st.lists(SIDES, min_size=len(first), max_size=len(first)))
         for _ in range(sized.axes - 1)
     ]
-    return Variants(sized.make([Sizes(row) for row in (first, *rest)]))
+    return OperatorBatch(sized.make([SizeArray(row) for row in (first, *rest)]))
 
 
 @st.composite

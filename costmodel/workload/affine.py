@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
-from costmodel.sizes import Sizes, always, as_size, product, smaller
+from costmodel.lockstep import active_places
+from costmodel.sizes import SizeArray, always, as_size, product, smaller
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 """The name of a dimension."""
@@ -211,7 +212,7 @@ def _met(index: Sequence[Affine], shape: Sequence[int], dims: Mapping[str, int])
     sizes = [dims[name] for name in names]
     factors = [factor for one in index for _, factor in one.terms]
     offsets = [one.offset for one in index]
-    if Sizes in map(type, (*sizes, *shape, *factors, *offsets)):
+    if SizeArray in map(type, (*sizes, *shape, *factors, *offsets)):
         return _met_by_many(index, shape, dict(zip(names, sizes, strict=True)))
     if min(sizes, default=1) == 0:
         return Accesses(0, 0, 0)
@@ -228,9 +229,9 @@ def _met_by_many(
     numbers = [*dims.values(), *shape]
     for one in index:
         numbers += [one.offset, *[factor for _, factor in one.terms]]
-    count = max(len(number) for number in numbers if isinstance(number, Sizes))
-    found = []
-    for row in range(count):
+    count = max(len(number) for number in numbers if isinstance(number, SizeArray))
+    found = [Accesses(0, 0, 0)] * count
+    for row in active_places(count):
         rows = [
             Affine(
                 [(name, _in_row(factor, row)) for name, factor in one.terms],
@@ -239,12 +240,12 @@ def _met_by_many(
             for one in index
         ]
         sizes = {name: _in_row(size, row) for name, size in dims.items()}
-        found.append(_met(rows, [_in_row(length, row) for length in shape], sizes))
-    return Accesses(*[Sizes(column) for column in zip(*found, strict=True)])
+        found[row] = _met(rows, [_in_row(length, row) for length in shape], sizes)
+    return Accesses(*[SizeArray(column) for column in zip(*found, strict=True)])
 
 
 def _in_row(number: int, row: int) -> int:
-    return number[row] if isinstance(number, Sizes) else number
+    return number[row] if isinstance(number, SizeArray) else number
 
 
 class _Axis(NamedTuple):

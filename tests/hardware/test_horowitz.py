@@ -18,7 +18,7 @@ from costmodel import (
     FixedPoint,
     Free,
     Scenario,
-    Sizes,
+    SizeArray,
     Tensor,
     embedding,
     matmul,
@@ -114,7 +114,7 @@ def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
 
 
 def test_charges_count_what_an_example_needs_whatever_the_batch() -> None:
-    rows = read(Tensor((Sizes([705, 192]),), Binary()), purpose="reshape")
+    rows = read(Tensor((SizeArray([705, 192]),), Binary()), purpose="reshape")
     priced = chip().price(rows, Scenario(batch=2**53 - 1))
     assert isinstance(priced, Cost)
     counts = {charge.factors[0].value[place] for charge in priced.charges for place in (0, 1)}  # type: ignore[index]  # many
@@ -130,7 +130,7 @@ def test_the_law_between_figures_needs_two() -> None:
 @given(bits=st.integers(1, 2**31))
 def test_a_price_of_one_size_and_of_many_is_the_same(bits: int) -> None:
     device = chip()
-    one, many = device.sram_access(bits), device.sram_access(Sizes([bits, bits]))
+    one, many = device.sram_access(bits), device.sram_access(SizeArray([bits, bits]))
     assert [(figure, [share] * 2) for figure, share in one] == [
         (figure, [*share.values]) for figure, share in many
     ]

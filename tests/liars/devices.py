@@ -22,7 +22,7 @@ from costmodel import (
     Outcome,
     Parameter,
     Scenario,
-    Sizes,
+    SizeArray,
     Unpriced,
     parameter,
     prices,
@@ -283,7 +283,7 @@ class GivesADiscountOnRate(Honest):
 @frozen
 class GivesADiscountOnQuantity(Honest):
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
-        are_many = isinstance(operator.elements, Sizes)
+        are_many = isinstance(operator.elements, SizeArray)
         return self.times(operator, scenario, 0.5 if are_many else 1)
 
 
@@ -414,7 +414,7 @@ LIARS = {
     GivesADiscountOnDepth.made: "test_larger_work_never_costs_less",
     GivesADiscountOnWidth.made: "test_wider_numbers_never_cost_less",
     GivesADiscountOnRate.made: "test_a_higher_rate_never_costs_less",
-    GivesADiscountOnQuantity.made: "test_variants_cost_what_each_of_them_costs",
+    GivesADiscountOnQuantity.made: "test_a_batch_costs_what_each_of_its_operators_costs",
     ForgetsTheBatch.made: "test_twice_the_batch_costs_twice_the_dynamic_energy",
     ChargesThePriceTwice.made:
         "test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else",

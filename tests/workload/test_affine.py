@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from loop_nest import Met, met
 
-from costmodel.sizes import Sizes
+from costmodel.sizes import SizeArray
 from costmodel.workload.affine import MOST_POINTS, Accesses, Affine, accesses
 
 NAMES = ("i", "j", "k2", "_m", "N")
@@ -171,16 +171,16 @@ def test_many_sizes_are_counted_each_by_itself(
         return
     first = next(iter(dims))
     each = [accesses(index, shape, dims | {first: size}) for size in sizes]
-    found = accesses(index, shape, dims | {first: Sizes(sizes)})
+    found = accesses(index, shape, dims | {first: SizeArray(sizes)})
     for place, answer in enumerate(each):
-        row = [value[place] if isinstance(value, Sizes) else value for value in found]
+        row = [value[place] if isinstance(value, SizeArray) else value for value in found]
         assert tuple(row) == tuple(answer)
 
 
 def test_factors_of_many_sizes_are_counted_each_by_itself() -> None:
-    channels = Sizes([2, 3])
+    channels = SizeArray([2, 3])
     index = (Affine((("g", channels), ("c", 1))),)
-    found = accesses(index, (Sizes([8, 12]),), {"g": 4, "c": channels})
+    found = accesses(index, (SizeArray([8, 12]),), {"g": 4, "c": channels})
     assert [found.elements[row] for row in range(2)] == [8, 12]
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from costmodel import Tensor
+from costmodel import SizeArray, Tensor
 from costmodel.errors import ShapeError
 from costmodel.sizes import Symbol
 from costmodel.workload import builders as b
@@ -278,6 +279,8 @@ def test_values_that_are_unknown_or_out_of_range_are_refused(
         call()
 
 
+ARRAY: Any = np.array([3, 4])
+WHOLE = "expected a whole number"
 TYPES: tuple[Row, ...] = (
     (lambda: b.conv("image", KERNEL), "expected a tensor or a shape such as (3, 4), found 'image'"),
     (lambda: b.matmul((2, 3), None), "expected a tensor or a shape such as (3, 4), found None"),
@@ -304,6 +307,24 @@ TYPES: tuple[Row, ...] = (
     (lambda: Contraction(operands=5), "expected operands, such as Operand('input'"),
     (lambda: Elementwise(function="add", steps=0.5), "0.5 is no size"),
     (lambda: Counted(operation="add", count="5"), "'5' is no size"),
+    (lambda: Operator(dims={"n": ARRAY}), f"{ARRAY!r} is no size; {WHOLE}, or SizeArray(array)"),
+    (lambda: Operator(dims={"n": np.array([3])}), f"array([3]) is no size; {WHOLE}, or SizeArray"),
+    (lambda: Operator(dims={"n": np.array(3.5)}), f"array(3.5) is no size; {WHOLE}"),
+    (lambda: Tensor((ARRAY, 2)), f"{ARRAY!r} is no size; {WHOLE}, or SizeArray(array)"),
+    (lambda: b.matmul((2, 3), (ARRAY, 4)), f"{ARRAY!r} is no size; {WHOLE}, or SizeArray(array)"),
+    (lambda: Tensor(SizeArray([3, 4])), "SizeArray([3, 4]) is no shape; expected a length"),
+    (lambda: b.matmul(SizeArray([3, 4]), (3, 4)), "expected a tensor or a shape such as"),
+    (lambda: Tensor(5), "5 is no shape; expected a length for each axis, such as (3, 4)"),
+    (lambda: b.einsum(3), "expected an equation such as 'ij,jk->ik', found 3"),
+    (lambda: b.einsum(None, (2, 3), (3, 4)), "expected an equation such as 'ij,jk->ik', found N"),
+    (lambda: b.einsum(b"ij,jk->ik", (2, 3), (3, 4)), "expected an equation such as"),
+    (lambda: b.einsum("ij,jk->ik", (2, 3), (3, 4), roles=3), "expected the role of each operand"),
+    (lambda: b.einsum("ij,jk->ik", (2, 3), (3, 4), roles=[3, 4]), "expected the role of each op"),
+    (lambda: b.contract([(2, 3)], 5, "a"), "expected names of the axes of an operand, such as"),
+    (lambda: b.contract([(2, 3)], [5], "a"), "expected names of the axes of an operand, such as"),
+    (lambda: b.contract([(2, 3)], [[1, 2]], "a"), "the axes of an operand, such as ('m', 'k'), f"),
+    (lambda: b.contract([(2, 3)], ["ab"], 5), "expected names of the axes of the result, such as"),
+    (lambda: b.contract([(2, 3)], ["ab"], [["a"]]), "the axes of the result, such as ('m', 'n')"),
 )  # fmt: skip
 
 

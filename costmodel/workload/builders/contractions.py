@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from costmodel.errors import ShapeError
 from costmodel.tensor import Tensor, show_shape
@@ -161,6 +161,7 @@ def einsum(
     Raises:
         ShapeError: the equation and the shapes do not fit together, or there are more than two
             operands, whose order of multiplication is a choice.
+        TypeError: the equation is not a text.
 
     """
     terms, kept = einsum_terms(equation, [len(as_tensor(tensor).shape) for tensor in tensors])
@@ -195,12 +196,14 @@ def contract(
     Raises:
         ShapeError: axes of one name differ in length, and none of them is 1; there are more than
             two operands; or the names are not those of the axes.
+        TypeError: the names or the roles are something else than texts in a row.
 
     """
     given = as_tensors(tensors)
     if not 1 <= len(given) <= _MATRIX:
         message = f"expected one operand or two, found {len(given)}"
         raise ShapeError(message)
+    _check_names(axes, kept, roles)
     if len(roles) < len(given):
         message = f"{len(given)} operands have roles {tuple(roles)}; expected one for each"
         raise ShapeError(message)
@@ -224,6 +227,17 @@ def contract(
     if summed:
         return Reduction(dims=dims, operands=operands, function="sum")
     return Movement(dims=dims, operands=operands, purpose="transposition")
+
+
+def _check_names(axes: Any, kept: Any, roles: Any) -> None:
+    of_operands = list(axes) if isinstance(axes, Iterable) else [axes]
+    rows = [("names of the axes of an operand, such as ('m', 'k')", row) for row in of_operands]
+    rows.append(("names of the axes of the result, such as ('m', 'n')", kept))
+    rows.append(("the role of each operand, such as ('input', 'weight')", roles))
+    for what, given in rows:
+        if not isinstance(given, Iterable) or not all(isinstance(name, str) for name in given):
+            message = f"expected {what}, found {given!r:.80}"
+            raise TypeError(message)
 
 
 def _lengths(axes: Sequence[Sequence[str]], tensors: Sequence[Tensor]) -> dict[str, int]:
@@ -255,9 +269,10 @@ def einsum_terms(equation: str, ranks: Sequence[int]) -> tuple[list[list[str]], 
 
     Raises:
         ShapeError: the equation does not fit operands of these numbers of axes.
+        TypeError: it is not a text.
 
     """
-    text = re.sub(r"\s", "", equation)
+    text = re.sub(r"\s", "", _equation(equation))
     given, arrow, result = text.partition("->")
     terms = given.split(",")
     if len(terms) != len(ranks):
@@ -279,6 +294,13 @@ def einsum_terms(equation: str, ranks: Sequence[int]) -> tuple[list[list[str]], 
         message = f"{equation!r}: the result {result!r} does not name axes of the operands once"
         raise ShapeError(message)
     return named, kept
+
+
+def _equation(given: Any) -> str:
+    if not isinstance(given, str):
+        message = f"expected an equation such as 'ij,jk->ik', found {given!r:.80}"
+        raise TypeError(message)
+    return given
 
 
 def _named(term: str, rank: int, elided: Sequence[str]) -> list[str]:

@@ -97,7 +97,7 @@ def along(shape: Sequence[int], full: Sequence[int], axes: Sequence[int]) -> lis
 
 
 def agree(one: int, other: int) -> bool:
-    """Whether two lengths are the same, for every variant."""
+    """Whether two lengths are the same, for every operator of a batch."""
     return one is other or always(one == other)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import Sizes, always, as_size, larger, least, smaller
+from costmodel.sizes import SizeArray, always, as_size, larger, least, smaller
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.shapes import (
@@ -495,7 +495,7 @@ def _pairs(padding: Any, rank: int) -> list[tuple[int, int]]:
 
 def _values(given: Any) -> tuple[Any, ...]:
     """Several values; one alone, or text, is one."""
-    is_one = isinstance(given, str | Sizes) or not isinstance(given, Iterable)
+    is_one = isinstance(given, str | SizeArray) or not isinstance(given, Iterable)
     return (given,) if is_one else tuple(given)
 
 

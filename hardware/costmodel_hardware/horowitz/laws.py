@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 from attrs.validators import min_len
 
-from costmodel.sizes import Sizes, always, clipped, larger, smaller
+from costmodel.sizes import SizeArray, always, clipped, larger, smaller
 
 if TYPE_CHECKING:
     from costmodel.devices import Parameter, Share
@@ -47,8 +47,8 @@ class Curve:
         return tuple(reversed(ways))
 
     def shares(self, bits: Any) -> tuple[Share, ...]:
-        """The price at `bits`, a number or `Sizes`, as shares of the published figures."""
-        if bits.__class__ is Sizes:
+        """The price at `bits`, a number or a `SizeArray`, as shares of the published figures."""
+        if bits.__class__ is SizeArray:
             return self._shares_of_many(bits)
         if not self.least <= bits <= self.most:
             bits = clipped(bits, self.least, self.most)

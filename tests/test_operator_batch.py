@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy as copying
 import functools
 import math
+import operator as arithmetic
+import pickle
 import re
 import runpy
 from pathlib import Path
@@ -29,14 +32,14 @@ from costmodel import (
     Gather,
     Movement,
     Operator,
+    OperatorBatch,
     Outcome,
     Parameter,
     Reduction,
     Scenario,
-    Sizes,
+    SizeArray,
     Tensor,
     Unpriced,
-    Variants,
     activation,
     elementwise,
     embedding,
@@ -45,9 +48,10 @@ from costmodel import (
     prices,
     reduce,
 )
-from costmodel.errors import ScenarioError, ShapeError
+from costmodel.errors import OneSizeNeededError, ScenarioError, ShapeError
+from costmodel.lockstep import lockstep
 from costmodel.numerics import parse_format
-from costmodel.sizes import ManyAnswersError, always, clipped, larger, least, most, smaller
+from costmodel.sizes import always, clipped, larger, least, most, smaller, where
 from costmodel.testing.strategies import devices, scenarios
 from costmodel.workload.builders import copy, fill, rearrange
 from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, unmapped
@@ -74,10 +78,10 @@ every_chip = pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS.keys())
 
 @st.composite
 def rows(draw: st.DrawFn) -> Any:
-    """Makers of sizes of one number of variants: few ones or many, small ones or any."""
+    """Makers of sizes of one number of operators: few ones or many, small ones or any."""
     count = draw(st.integers(1, 5) | st.integers(8, 40))
     length = draw(st.sampled_from([SIDES, st.integers(1, 5000)]))
-    return lambda: Sizes(draw(st.lists(length, min_size=count, max_size=count)))
+    return lambda: SizeArray(draw(st.lists(length, min_size=count, max_size=count)))
 
 
 @st.composite
@@ -132,16 +136,16 @@ def others(draw: st.DrawFn) -> Operator:
     )
 
 
-def variants() -> st.SearchStrategy[Variants]:
+def operator_batches() -> st.SearchStrategy[OperatorBatch]:
     kinds = [contractions(), elementwises(), reductions(), others()]
-    return st.one_of(kinds).map(Variants)
+    return st.one_of(kinds).map(OperatorBatch)
 
 
 def close(found: Any, expected: float) -> bool:
     return math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-300)
 
 
-def assert_alike(device: Device, many: Variants, scenario: Scenario) -> None:
+def assert_alike(device: Device, many: OperatorBatch, scenario: Scenario) -> None:
     """What is said of many is what is said of each of them."""
     costs = device.price(many, scenario)
     assert len(costs) == len(many)
@@ -165,17 +169,17 @@ def assert_alike(device: Device, many: Variants, scenario: Scenario) -> None:
 
 
 @every_chip
-@given(data=st.data(), many=variants(), scenario=scenarios())
+@given(data=st.data(), many=operator_batches(), scenario=scenarios())
 def test_many_operators_cost_what_each_of_them_costs(
-    chip: st.SearchStrategy[Device], data: st.DataObject, many: Variants, scenario: Scenario
+    chip: st.SearchStrategy[Device], data: st.DataObject, many: OperatorBatch, scenario: Scenario
 ) -> None:
     assert_alike(data.draw(chip), many, scenario)
 
 
 @every_chip
-@given(data=st.data(), many=variants(), scenario=scenarios())
+@given(data=st.data(), many=operator_batches(), scenario=scenarios())
 def test_counts_times_figures_prices_all_of_them_again(
-    chip: st.SearchStrategy[Device], data: st.DataObject, many: Variants, scenario: Scenario
+    chip: st.SearchStrategy[Device], data: st.DataObject, many: OperatorBatch, scenario: Scenario
 ) -> None:
     device = data.draw(chip)
     name, before = data.draw(st.sampled_from(sorted(device.parameters.items())))
@@ -188,9 +192,9 @@ def test_counts_times_figures_prices_all_of_them_again(
 
 
 @every_chip
-@given(data=st.data(), many=variants(), scenario=scenarios())
-def test_a_list_of_operators_costs_what_the_variants_cost(
-    chip: st.SearchStrategy[Device], data: st.DataObject, many: Variants, scenario: Scenario
+@given(data=st.data(), many=operator_batches(), scenario=scenarios())
+def test_a_list_of_operators_costs_what_the_batch_costs(
+    chip: st.SearchStrategy[Device], data: st.DataObject, many: OperatorBatch, scenario: Scenario
 ) -> None:
     device = data.draw(chip)
     together, listed = device.price(many, scenario), device.price(list(many), scenario)
@@ -201,12 +205,12 @@ def test_a_list_of_operators_costs_what_the_variants_cost(
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_no_shipping_device_prices_variants_one_by_one(
+def test_no_shipping_device_prices_a_batch_one_by_one(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule can be asked about many: none falls back to single prices."""
-    monkeypatch.setattr("costmodel.variants._one_by_one", None)
-    side = Sizes(range(1, 4001))
+    monkeypatch.setattr("costmodel.operator_batch.Pricing._alone", None)
+    side = SizeArray(range(1, 4001))
     matrix, row = Tensor((side, 8)), Tensor((side,))
     for operator in (
         matmul(matrix, (8, side)),
@@ -216,7 +220,7 @@ def test_no_shipping_device_prices_variants_one_by_one(
         embedding(row, matrix),
         copy("copy", row),
     ):
-        many = Variants(operator)
+        many = OperatorBatch(operator)
         assert len(CATALOGUE.device(name).price(many, Scenario(rates=1.0))) == len(many)
 
 
@@ -250,7 +254,7 @@ class Conditional(Device):
         ]
         return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
 
-    @prices(Gather)
+    @prices(Gather, batched=False)
     def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         return Cost([Charge("inputs", self.energy, [Factor("rows", _slow(operator.elements))])])
 
@@ -286,8 +290,8 @@ ODD: Final = Conditional(
 )
 
 
-@given(many=st.one_of(contractions(), reductions(), others()).map(Variants))
-def test_a_formula_for_one_operator_prices_many_whatever_it_asks(many: Variants) -> None:
+@given(many=st.one_of(contractions(), reductions(), others()).map(OperatorBatch))
+def test_a_formula_for_one_operator_prices_many_whatever_it_asks(many: OperatorBatch) -> None:
     if isinstance(many.operator, Activation):
         assert len(ODD.price(many).unpriced) == 1
     assert_alike(ODD, many, Scenario())
@@ -295,12 +299,12 @@ def test_a_formula_for_one_operator_prices_many_whatever_it_asks(many: Variants)
 
 @pytest.mark.parametrize("device", [ODD, CATALOGUE.device("horowitz-45nm")], ids=["odd", "table"])
 def test_an_operator_without_a_rule_is_priced_by_its_parts(device: Device) -> None:
-    assert_alike(device, Variants(Attention(tokens=Sizes(range(1, 100)))), Scenario())
+    assert_alike(device, OperatorBatch(Attention(tokens=SizeArray(range(1, 100)))), Scenario())
 
 
-def test_variants_of_which_some_have_no_price_say_which() -> None:
-    k = Sizes(range(1, 129))
-    many = Variants(matmul((k,), (k,)))
+def test_a_batch_of_which_some_has_no_price_says_which() -> None:
+    k = SizeArray(range(1, 129))
+    many = OperatorBatch(matmul((k,), (k,)))
     costs = ODD.price(many)
     assert list(costs.unpriced["the adder tree ends at 64"]) == list(range(64, 128))
     assert np.isnan(costs.energy_joules[64:]).all()
@@ -310,9 +314,9 @@ def test_variants_of_which_some_have_no_price_say_which() -> None:
     assert str(costs) == text
 
 
-def test_the_time_of_each_variant_is_known_where_the_device_says_it() -> None:
-    k = Sizes(range(60, 70))
-    many = Variants(matmul((k,), (k,)))
+def test_the_time_of_each_operator_is_known_where_the_device_says_it() -> None:
+    k = SizeArray(range(60, 70))
+    many = OperatorBatch(matmul((k,), (k,)))
     seconds = ODD.price(many).latency_seconds
     assert seconds is not None
     for row, operator in enumerate(many):
@@ -322,7 +326,7 @@ def test_the_time_of_each_variant_is_known_where_the_device_says_it() -> None:
     assert CATALOGUE.device("cpu").price(many).latency_seconds is None
 
 
-def test_the_times_of_parts_are_added_for_all_variants_at_once() -> None:
+def test_the_times_of_parts_are_added_for_a_whole_batch_at_once() -> None:
     asked = []
 
     @frozen(kw_only=True)
@@ -340,31 +344,32 @@ def test_the_times_of_parts_are_added_for_all_variants_at_once() -> None:
             charge = Charge("compute", self.energy, (Factor("rounds", operator.macs),))
             return Cost([charge], latency_seconds=operator.macs * 1e-9)
 
-    product = Contraction(dims={"k": Sizes(range(1, 100))})
-    costs = Timed("timed", energy=ODD.energy).price(Variants(Twice(product=product)))
+    product = Contraction(dims={"k": SizeArray(range(1, 100))})
+    costs = Timed("timed", energy=ODD.energy).price(OperatorBatch(Twice(product=product)))
     sizes = np.arange(1.0, 100.0)
     np.testing.assert_allclose(costs.latency_seconds, 2e-9 * sizes, rtol=1e-12)
     np.testing.assert_allclose(costs.energy_joules, 4e-12 * sizes, rtol=1e-12)
     assert len(asked) == 2
 
 
-def test_the_error_of_one_variant_names_it() -> None:
-    many = Variants(fill((Sizes(range(1, 50)),), purpose="none"))
+def test_the_error_of_one_operator_names_it() -> None:
+    many = OperatorBatch(fill((SizeArray(range(1, 50)),), purpose="none"))
     with pytest.raises(ScenarioError, match="bad luck") as caught:
         ODD.price(many)
-    assert caught.value.__notes__ == ["variant 12 of 49"]
+    (note,) = caught.value.__notes__
+    assert note == "device class 'Conditional', rule 'movement', row 12 of 49"
 
 
 def test_a_missing_condition_is_told_of_many_as_of_one() -> None:
-    k = Sizes(range(1, 50))
-    many = Variants(Contraction(dims={"k": k}))
+    k = SizeArray(range(1, 50))
+    many = OperatorBatch(Contraction(dims={"k": k}))
     with pytest.raises(ScenarioError, match="needs the firing rate"):
         CATALOGUE.device("loihi").price(many)
 
 
 def test_counts_beyond_any_number_are_refused_as_of_one() -> None:
-    huge = Sizes([2**53] * 20)
-    many = Variants(Contraction(dims=dict.fromkeys("abcdefghijklmnopqrst", huge)))
+    huge = SizeArray([2**53] * 20)
+    many = OperatorBatch(Contraction(dims=dict.fromkeys("abcdefghijklmnopqrst", huge)))
     with pytest.raises(ScenarioError, match="larger than a number can be"):
         CATALOGUE.device("cpu").price(many)
 
@@ -381,12 +386,12 @@ def test_no_operators_cost_nothing() -> None:
     assert str(costs) == "0 operators: no price"
 
 
-# ------------------------------------------------------------------ variants and sizes
+# ------------------------------------------------------------------ batches and sizes
 
 
-def test_variants_are_ordinary_operators_by_their_place() -> None:
-    m, k = Sizes([2, 3, 5]), Sizes(np.array([7, 11, 13]))
-    many = Variants(matmul((m, k), (k, 4)))
+def test_the_operators_of_a_batch_are_ordinary_ones_by_their_place() -> None:
+    m, k = SizeArray([2, 3, 5]), SizeArray(np.array([7, 11, 13]))
+    many = OperatorBatch(matmul((m, k), (k, 4)))
     assert many[1] == matmul((3, 11), (11, 4))
     assert many[-1] == many[2] == list(many)[2]
     assert list(many[1:]) == [many[1], many[2]]
@@ -398,29 +403,35 @@ def test_variants_are_ordinary_operators_by_their_place() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sizes([]), "at least one"),
-        (lambda: Sizes([1.5]), "row of whole numbers"),
-        (lambda: Sizes([[1, 2]]), "row of whole numbers"),
-        (lambda: Sizes([True]), "row of whole numbers"),
-        (lambda: Sizes(["a"]), "row of whole numbers"),
-        (lambda: Sizes([-1, 3]), "range from -1 to 3; expected 0 to"),
-        (lambda: Sizes([2**53 + 1]), "expected 0 to 9,007,199,254,740,992"),
-        (lambda: Variants(Movement(purpose="none")), "one number of variants.*found none"),
+        (lambda: SizeArray([]), "at least one"),
+        (lambda: SizeArray([1.5]), "row of whole numbers"),
+        (lambda: SizeArray([[1, 2]]), "row of whole numbers"),
+        (lambda: SizeArray([True]), "row of whole numbers"),
+        (lambda: SizeArray(["a"]), "row of whole numbers"),
+        (lambda: SizeArray([-1, 3]), "range from -1 to 3; expected 0 to"),
+        (lambda: SizeArray([2**53 + 1]), "expected 0 to 9,007,199,254,740,992"),
         (
-            lambda: Variants(fill((Sizes([1]), Sizes([1, 2])))),
+            lambda: OperatorBatch(Movement(purpose="none")),
+            "expected a SizeArray in the operator, found none",
+        ),
+        (
+            lambda: OperatorBatch(fill((SizeArray([1]), SizeArray([1, 2])))),
             "found 1 and 2",
         ),
         (
-            lambda: Variants(fill((Sizes([3, 4]) / 2,))),
-            r"whole numbers as sizes of an operator, found Sizes\(\[1.5, 2\]\)",
+            lambda: OperatorBatch(fill((SizeArray([3, 4]) / 2,))),
+            r"whole numbers as sizes of an operator, found SizeArray\(\[1.5, 2\]\)",
         ),
-        (lambda: Tensor((Sizes([0, 1]),)), r"Sizes\(\[0, 1\]\) in shape .* is not an axis length"),
+        (
+            lambda: Tensor((SizeArray([0, 1]),)),
+            r"SizeArray\(\[0, 1\]\) in shape .* is not an axis length",
+        ),
         (lambda: Tensor((2.0,)), "is not an axis length"),
         (
-            lambda: Counted(operation="add", count=1, sum_length=Sizes([0, 2])),
+            lambda: Counted(operation="add", count=1, sum_length=SizeArray([0, 2])),
             "expected 1 or more",
         ),
-        (lambda: Contraction(dims={"a": Sizes([1]) - 2}), "expected 0 or more"),
+        (lambda: Contraction(dims={"a": SizeArray([1]) - 2}), "expected 0 or more"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
@@ -428,17 +439,23 @@ def test_sizes_that_cannot_be_are_refused(make: Any, message: str) -> None:
         make()
 
 
+@pytest.mark.parametrize("given", [7, [], [matmul((2,), (2,))], SizeArray([1, 2])], ids=repr)
+def test_a_batch_is_made_of_one_operator(given: Any) -> None:
+    with pytest.raises(TypeError, match="expected one operator, with a SizeArray"):
+        OperatorBatch(given)
+
+
 def test_an_operator_of_many_sizes_says_how_it_is_priced() -> None:
-    k = Sizes([1, 100])
-    with pytest.raises(ManyAnswersError, match=r"device.price\(Variants\(operator\)\)"):
+    k = SizeArray([1, 100])
+    with pytest.raises(OneSizeNeededError, match=r"device.price\(OperatorBatch\(operator\)\)"):
         ODD.price(matmul((k,), (k,)))
 
 
 def test_the_array_that_made_sizes_may_change_afterwards() -> None:
     array = np.array([1, 2])
-    sizes = Sizes(array)
+    sizes = SizeArray(array)
     array[:] = 9
-    assert repr(sizes) == "Sizes([1, 2])"
+    assert repr(sizes) == "SizeArray([1, 2])"
     with pytest.raises(ValueError, match="read-only"):
         sizes.values[0] = 7
 
@@ -449,8 +466,9 @@ FORMULAS: Final[dict[str, Any]] = {
     "difference": lambda a, b: 5 - (a - b) - 2,
     "product": lambda a, b: 2 * a * b,
     "quotients": lambda a, b: (a / b, 7 / a, a // b, 9 // b, a % b, 100 % b),
+    "quotients with remainders": lambda a, b: (*divmod(a, b), *divmod(a, 7), *divmod(9, b)),
     "powers": lambda a, b: (a**2, a**0.5, b**-1, 2 ** (b % 9)),
-    "sign": lambda a, b: (-a, abs(a - b)),
+    "sign": lambda a, b: (-a, +b, abs(a - b)),
     "rounding": lambda a, b: (
         math.ceil(a / b),
         math.floor(a / b),
@@ -462,33 +480,40 @@ FORMULAS: Final[dict[str, Any]] = {
     "equality": lambda a, b: (1 if a == b else 2, 3 if a != b else 4, a == None, a in (b, 5)),  # noqa: E711
     "digits": lambda a, b: (a.bit_length(), (b - 1).bit_length()),
     "bounds": lambda a, b: (larger(a, b), smaller(3, b), clipped(a, 2, 9), larger(a, 2)),
+    "bounds of sizes": lambda a, b: (clipped(5, smaller(a, b), larger(a, b)), clipped(a, 2, b + 2)),
+    "choices for each": lambda a, b: (where(a > b, a, 2 * b), where(b == 1, 7, a), where(a, 1, 2)),
+    "a choice of one": lambda a, b: (where(1 > 2, a, b), where(2 > 1, a, b)),  # noqa: PLR0133  # of one number it is what it is
+    "guards": lambda a, b: (
+        a / (b - 3) if b != 3 else 0,
+        Contraction(dims={"m": a - 4}).macs if a > 4 else 0,
+        7 // (a - 1) if a > 1 and b > 1 else -1,
+    ),
+    "loops": lambda a, b: (sum(range(a % 7)), [step for step in (1, 2, 4) if step < b][-1:] == [4]),
     "truth": lambda a, b: (7 if a - b else 8, not (a - 1)),
     "one number": lambda a, b: (float(a), int(b), math.sqrt(a), math.log(b)),
+    "one number without its fraction": lambda a, b: (int(a / 7), int(-b / 3)),
 }
 
 
-def parted(formula: Any, a: Sizes, b: Sizes) -> Any:
+def parted(formula: Any, a: SizeArray, b: SizeArray) -> Any:
     """The answers of a formula at every place, by parting the sizes as often as it asks."""
-    try:
+    with np.errstate(all="ignore"), lockstep(len(a)) as call:
         found = formula(a, b)
-    except ManyAnswersError as question:
-        parts = [np.flatnonzero(question.labels == label) for label in set(question.labels)]
-        answers = {}
-        for places in parts:
-            part = parted(formula, a.take(places), b.take(places))
-            answers.update({int(places[at]): answer for at, answer in part.items()})
-        return answers
     rows = found if isinstance(found, tuple) else (found,)
-    return {
-        at: tuple(item.values[at] if isinstance(item, Sizes) else item for item in rows)
-        for at in range(len(a))
+    answers = {
+        int(at): tuple(item.values[at] if isinstance(item, SizeArray) else item for item in rows)
+        for at in np.arange(len(a))[call.active]
     }
+    for places in call.aside:
+        part = parted(formula, a.take(places), b.take(places))
+        answers.update({int(places[at]): answer for at, answer in part.items()})
+    return answers
 
 
 @pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS.keys())
 @given(pairs=st.lists(st.tuples(WHOLE, WHOLE) | st.tuples(SIDES, SIDES), min_size=1, max_size=12))
 def test_a_formula_of_sizes_is_the_formula_of_each(formula: Any, pairs: Any) -> None:
-    found = parted(formula, Sizes([a for a, _ in pairs]), Sizes([b for _, b in pairs]))
+    found = parted(formula, SizeArray([a for a, _ in pairs]), SizeArray([b for _, b in pairs]))
     for at, (a, b) in enumerate(pairs):
         one = formula(a, b)
         expected = one if isinstance(one, tuple) else (one,)
@@ -496,26 +521,92 @@ def test_a_formula_of_sizes_is_the_formula_of_each(formula: Any, pairs: Any) -> 
 
 
 def test_sizes_know_their_ends_and_what_holds_for_all() -> None:
-    sizes = Sizes([3, 4, 5])
+    sizes = SizeArray([3, 4, 5])
     assert (least(sizes), most(sizes), least(7), most(7)) == (3, 5, 7, 7)
     assert always(sizes > 2)
     assert not always(sizes > 3)
     assert always(2 > 1)  # noqa: PLR0133  # of one number it is what it is
     assert len(sizes) == 3
-    assert repr(Sizes(range(9))) == "Sizes([0, 1, 2, 3, 4, 5, ...])"
+    assert repr(SizeArray(range(9))) == "SizeArray([0, 1, 2, 3, 4, 5, ...])"
 
 
 @pytest.mark.parametrize("other", ["a", None, [1, 2], np.array([1, 2])], ids=repr)
 def test_sizes_reckon_with_numbers_alone(other: Any) -> None:
     with pytest.raises(TypeError, match="operand"):
-        _ = Sizes([1, 2]) + other
+        _ = SizeArray([1, 2]) + other
     with pytest.raises(TypeError, match="operand"):
-        _ = other - Sizes([1, 2])
+        _ = other - SizeArray([1, 2])
+
+
+@pytest.mark.parametrize("left", ["sizes", "array"])
+def test_an_array_beside_sizes_is_refused_with_what_to_write(left: str) -> None:
+    sizes, array = SizeArray([1, 2]), np.array([3, 4])
+    one, other = (sizes, array) if left == "sizes" else (array, sizes)
+    message = r"array\(\[3, 4\]\) is no operand of a SizeArray.*SizeArray\(array\)"
+    for calculate in (arithmetic.add, arithmetic.mul, arithmetic.floordiv, arithmetic.lt):
+        with pytest.raises(TypeError, match=message):
+            calculate(one, other)
+
+
+@pytest.mark.parametrize("other", [None, "a", [1, 2], np.array([1, 2])], ids=repr)
+@pytest.mark.parametrize(
+    "calculate",
+    [
+        larger,
+        lambda sizes, other: smaller(other, sizes),
+        lambda sizes, other: clipped(sizes, 1, other),
+        lambda sizes, other: where(sizes > 1, sizes, other),
+    ],
+    ids=["larger", "smaller", "clipped", "where"],
+)
+def test_what_is_no_number_is_refused_beside_sizes(calculate: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no operand of a SizeArray; expected a number"):
+        calculate(SizeArray([1, 2]), other)
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.float64(3.0), np.uint8(3), np.array([3, 4])[0]])
+def test_a_number_of_numpy_is_a_number_beside_sizes(number: Any) -> None:
+    assert (
+        list((number * SizeArray([1, 2])).values)
+        == list((SizeArray([1, 2]) * number).values)
+        == [3, 6]
+    )
 
 
 def test_sizes_are_no_key_of_a_table() -> None:
     with pytest.raises(TypeError, match="unhashable"):
-        hash(Sizes([1]))
+        hash(SizeArray([1]))
+
+
+@pytest.mark.parametrize(
+    "divide",
+    [
+        lambda sizes: 6 / sizes,
+        lambda sizes: sizes / sizes,
+        lambda sizes: sizes // 0,
+        lambda sizes: 6 % sizes,
+        lambda sizes: sizes**-1,
+        lambda sizes: sizes ** (sizes - 1),
+        lambda sizes: 0**-sizes,
+    ],
+)
+def test_a_division_by_zero_is_an_error_as_of_one_size(divide: Any) -> None:
+    with pytest.raises(ZeroDivisionError):
+        divide(SizeArray([2, 0, 3]))
+
+
+def test_a_batch_of_operators_can_be_copied_and_sent_to_another_process() -> None:
+    k = SizeArray([2, 3])
+    many = OperatorBatch(matmul((k,), (k,)))
+    sent = pickle.loads(pickle.dumps(many))  # noqa: S301  # its own
+    for twin in (sent, copying.deepcopy(many), copying.copy(many)):
+        assert list(twin) == list(many)
+
+
+def test_the_text_of_sizes_is_that_of_one_where_all_agree() -> None:
+    assert f"{SizeArray([2000, 2000]):,}" == "2,000"
+    with pytest.raises(OneSizeNeededError, match="no one value"):
+        f"{SizeArray([1, 2]):,}"
 
 
 # ------------------------------------------------------------------ the example
@@ -582,9 +673,9 @@ LENGTHS: Final = {
 def test_sizes_of_different_lengths_are_refused_with_both_lengths(
     operation: str, lengths: tuple[int, int]
 ) -> None:
-    one, other = (Sizes([2] * length) for length in lengths)
-    words = f"sizes of {lengths[0]} and of {lengths[1]} variants"
-    turned = f"sizes of {lengths[1]} and of {lengths[0]} variants"
+    one, other = (SizeArray([2] * length) for length in lengths)
+    words = f"sizes of {lengths[0]} and of {lengths[1]} operators"
+    turned = f"sizes of {lengths[1]} and of {lengths[0]} operators"
     with pytest.raises(ValueError, match=f"{words}|{turned}"):
         LENGTHS[operation](one, other)
 
@@ -594,14 +685,14 @@ def test_sizes_of_different_lengths_are_refused_with_both_lengths(
 )
 def test_what_is_no_row_of_numbers_is_refused_in_our_words(values: Any) -> None:
     with pytest.raises(ValueError, match="are no sizes; expected a row of whole numbers"):
-        Sizes(values)
+        SizeArray(values)
 
 
 @pytest.mark.parametrize("counts", [(3, 2), (1, 3)])
-def test_variants_of_different_lengths_are_refused_with_both_lengths(
+def test_a_batch_of_different_lengths_is_refused_with_both_lengths(
     counts: tuple[int, int],
 ) -> None:
-    first, second = (Tensor((Sizes([2] * count),)) for count in counts)
+    first, second = (Tensor((SizeArray([2] * count),)) for count in counts)
     small, large = sorted(counts)
     with pytest.raises(ValueError, match=f"found {small} and {large}"):
-        Variants(rearrange("copy", [first], [second]))
+        OperatorBatch(rearrange("copy", [first], [second]))
