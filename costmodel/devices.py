@@ -861,7 +861,13 @@ class Adapted(Device):
         scenario = Scenario() if scenario is None else scenario
         if isinstance(operator, Operator):
             return self.charging(self.device, operator, scenario)
-        return costs_of(operator, lambda one: self.charging(self.device, one, scenario))
+        charged = Pricing(
+            operator,
+            lambda one: self.charging(self.device, one, scenario),
+            type(self.device),
+            self.device._rules,  # noqa: SLF001  # its own class
+        )
+        return charged.costs()
 
     def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
         """As the device itself divides it."""
