@@ -34,7 +34,8 @@ def infer(workload: Workload, default: NumericFormat) -> Workload:
     A result that declares none is exact, as its operator makes it, if a weight of the operator
     declares a format, or if it has no weights and reads what follows from a declaration. All else
     that arrives or is computed is in the default format. A workload without any declaration stays
-    as it is. What a loop carries from step to step keeps one format: the declared one, or the default.
+    as it is. What a loop carries from step to step keeps one format: the declared one, or the
+    default.
     """
     given = workload.inputs, workload.weights
     tensors, steps = inferred(workload.tensors, workload.steps, *given, default)
