@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen
@@ -12,7 +12,7 @@ from costmodel import formats
 from costmodel.errors import ShapeError
 from costmodel.layer import work_of
 from costmodel.lowering import joined
-from costmodel.tensor import show_shape
+from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.assembly import chained
 from costmodel.workload.format_inference import between
 from costmodel.workload.operators import Contraction, Operator
@@ -69,7 +69,7 @@ class Convention:
         A layer that is folded keeps its nodes, which say into which node they fold.
         """
         declared = formats.declared(network)
-        works = self._works(declared)
+        works = self.works(declared)
         known: dict[int, Body] = {}
         bodies: dict[str, Body] = {}
         for layer in declared.layers:
@@ -77,21 +77,29 @@ class Convention:
             if id(work) not in known:
                 known[id(work)] = self.body(layer, work)
             bodies[layer.name] = known[id(work)]
-        return joined(declared, bodies, scenario, self.folds(declared, works))
+        folds = self.folds(declared, works)
+        return joined(declared, bodies, scenario, folds, self.shape_of)
 
     def body(self, layer: Layer, work: Work) -> Body:
         """What is counted for one layer, with the tensors that its operators share."""
         if isinstance(work, Reason):
             return work
-        body = layer.workload()
-        if not isinstance(body, Reason) and body.operators == tuple(work):
-            return body  # it counts the layer's own operators
-        return chained(layer.kind, work, layer.inputs, layer.parameters, layer.outputs)
+        if _is_its_own(layer, work):
+            return layer.workload()
+        inputs, outputs = (
+            [Tensor(self.shape_of(one.shape), one.format) for one in tensors]
+            for tensors in (layer.inputs, layer.outputs)
+        )
+        return chained(layer.kind, work, inputs, layer.parameters, outputs)
+
+    def shape_of(self, shape: Shape) -> Shape:
+        """The part of a tensor of a layer that is counted: all of it, unless told otherwise."""
+        return shape
 
     def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
         """The work of every layer of a bound network, in topological order."""
         network = formats.infer(network, scenario)
-        works = self._works(network)
+        works = self.works(network)
         folds = self.folds(network, works)
         known: dict[int, Work] = {}
         done = []
@@ -105,7 +113,7 @@ class Convention:
             done.append(LayerWork(layer, known[id(work)]))
         return tuple(done)
 
-    def _works(self, network: Network) -> Mapping[str, Work]:
+    def works(self, network: Network) -> Mapping[str, Work]:
         """The work of every layer by its name, once for those that differ in their names alone."""
         known: dict[object, Work] = {}
         works = {}
@@ -163,6 +171,12 @@ class Convention:
 
 def _with_formats(work: Work, scenario: Scenario) -> Work:
     return work if isinstance(work, Reason) else between(work, scenario.default_format)
+
+
+def _is_its_own(layer: Layer, work: Sequence[Operator]) -> bool:
+    """Whether what is counted are the operators of the layer itself."""
+    own = work_of(layer) if layer.is_bound else ()
+    return not isinstance(own, Reason) and tuple(own) == tuple(work)
 
 
 _FOLDED = Free("folded into the linear layer before it at inference")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import evolve
@@ -12,12 +12,13 @@ from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.graph import Node, Step, Workload
-from costmodel.workload.operators import Operator, Unsupported, unmapped
+from costmodel.workload.operators import Unsupported, unmapped
 from costmodel.workload.reasons import Reason, Unpriced
 
 if TYPE_CHECKING:
     from costmodel.network import Network, Port
     from costmodel.scenario import Scenario
+    from costmodel.tensor import Shape
 
 BATCH: Final = Symbol("batch")
 """The size of the batch in every workload that a network is lowered to."""
@@ -30,14 +31,16 @@ def joined(
     network: Network,
     bodies: Mapping[str, Body],
     scenario: Scenario,
-    folds: Mapping[str, str] | None = None,
+    folds: Mapping[str, str],
+    shape_of: Callable[[Shape], Shape],
 ) -> Workload:
     """The workload of a network whose layers have these bodies, with a symbolic batch.
 
-    `folds` names for a layer the one whose parameters absorb it. Layers that share their
-    parameters read the same tensors. Formats that are not declared are inferred.
+    `folds` names for a layer the one whose parameters absorb it; `shape_of` gives the part of a
+    tensor that is counted. Layers that share their parameters read the same tensors. Formats that
+    are not declared are inferred.
     """
-    joining = _Joining(network, scenario)
+    joining = _Joining(network, scenario, shape_of)
     for layer in network.layers:
         joining.add(layer, bodies[layer.name])
     whole = joining.workload()
@@ -54,8 +57,10 @@ def _with_folds(workload: Workload, folds: Mapping[str, str]) -> Iterable[Step]:
 class _Joining:
     """A network that becomes a workload, layer by layer."""
 
-    def __init__(self, network: Network, scenario: Scenario) -> None:
-        self._network = network
+    def __init__(
+        self, network: Network, scenario: Scenario, shape_of: Callable[[Shape], Shape]
+    ) -> None:
+        self._network, self._shape_of = network, shape_of
         self._scenario = scenario
         self._made = Assembly(network.name)
         self._tensors: dict[tuple[str, int], str] = {}
@@ -67,7 +72,7 @@ class _Joining:
         """Add the steps of a layer, or views where it has none."""
         sources = self._network.sources(layer.name)
         if isinstance(body, Unpriced):
-            body = _unsupported(layer, body)
+            body = self._unsupported(layer, body)
         if isinstance(layer, Input):
             self._arrive(layer)
         elif isinstance(body, Reason):
@@ -83,16 +88,17 @@ class _Joining:
     def _arrive(self, layer: Layer) -> None:
         declared = self._scenario.source_format
         for place, tensor in enumerate(layer.outputs):
-            stacked = Tensor((BATCH, *tensor.shape), declared)
+            stacked = Tensor((BATCH, *self._shape_of(tensor.shape)), declared)
             self._tensors[layer.name, place] = self._made.input(_output(layer, place), stacked)
 
     def _pass(self, layer: Layer, sources: tuple[Port, ...]) -> None:
         """The outputs of a layer without work: its inputs in other shapes, or constants."""
+        outputs = self._counted(layer.outputs)
         is_constant = all(port.layer in self._constant for port in sources)
         if is_constant:
             self._constant.add(layer.name)
         rest = list(sources)
-        for place, tensor in enumerate(layer.outputs):
+        for place, tensor in enumerate(outputs):
             name = _output(layer, place)
             source = next((one for one in rest if self._fits(one, tensor)), None)
             if source is None and is_constant:
@@ -107,8 +113,12 @@ class _Joining:
                 self._parameter(layer, key, tensor)
 
     def _fits(self, port: Port, tensor: Tensor) -> bool:
-        given = self._network.layer(port.layer).outputs[port.output]
+        (given,) = self._counted([self._network.layer(port.layer).outputs[port.output]])
         return given.size == tensor.size
+
+    def _counted(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        """What is counted of tensors."""
+        return [Tensor(self._shape_of(one.shape), one.format) for one in tensors]
 
     def _seen(self, port: Port, tensor: Tensor, name: str, layer: str) -> str:
         source = self._tensors[port]
@@ -140,6 +150,21 @@ class _Joining:
         for place, name in enumerate(written):
             self._tensors[layer.name, place] = name
 
+    def _unsupported(self, layer: Layer, reason: Unpriced) -> Workload:
+        """A node for what nobody knows, which reads all that the layer takes."""
+        inputs, outputs = self._counted(layer.inputs), self._counted(layer.outputs)
+        operands = [
+            *unmapped("input", inputs), *unmapped("weight", layer.parameters.values()),
+            *unmapped("output", outputs),
+        ]  # fmt: skip
+        made = Assembly(layer.kind)
+        names = numbered("input", len(inputs))
+        reads = [made.input(*pair) for pair in zip(names, inputs, strict=True)]
+        reads += [made.weight(name, tensor) for name, tensor in layer.parameters.items()]
+        node = made.node(Unsupported(reason=reason.reason, operands=operands), *reads)
+        pairs = zip(numbered("output", len(outputs)), node.writes, strict=True)
+        return made.workload(dict(pairs))
+
     def _parameter(self, layer: Layer, name: str, tensor: Tensor) -> str:
         """The tensor of a parameter, which is that of the layer whose parameters it shares."""
         owner = self._network.layer(layer.shares or layer.name)
@@ -160,21 +185,3 @@ class _Joining:
 
 def _output(layer: Layer, place: int) -> str:
     return numbered(layer.name, place + 1)[place]
-
-
-def _unsupported(layer: Layer, reason: Unpriced) -> Body:
-    """A node for what nobody knows, which reads all that the layer takes."""
-    operator: Operator = Unsupported(
-        reason=reason.reason,
-        operands=[
-            *unmapped("input", layer.inputs), *unmapped("weight", layer.parameters.values()),
-            *unmapped("output", layer.outputs),
-        ],
-    )  # fmt: skip
-    made = Assembly(layer.kind)
-    names = numbered("input", len(layer.inputs))
-    reads = [made.input(*pair) for pair in zip(names, layer.inputs, strict=True)]
-    reads += [made.weight(name, tensor) for name, tensor in layer.parameters.items()]
-    node = made.node(operator, *reads)
-    pairs = zip(numbered("output", len(layer.outputs)), node.writes, strict=True)
-    return made.workload(dict(pairs))

@@ -226,7 +226,13 @@ class Symbol(_Whole):
         )
         raise TypeError(message)
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mod__ = __rmod__ = _refused
+    def __add__(self, other: Any) -> Symbol:
+        if isinstance(other, Symbol) and other.name == self.name:
+            return Symbol(self.name, self.factor + other.factor)
+        return self if other.__class__ is int and other == 0 else self._refused(other)
+
+    __radd__ = __add__
+    __sub__ = __rsub__ = __mod__ = __rmod__ = _refused
     __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __rfloordiv__ = _refused
 
     def __eq__(self, other: object) -> bool:

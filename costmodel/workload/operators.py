@@ -7,10 +7,11 @@ input reads a zero (padding); one outside of an output is dropped.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 from attrs.validators import optional
 
 from costmodel.errors import ShapeError
@@ -383,7 +384,8 @@ class Operator:
             for item in self.operands
         ]
         dims = [(name, change(size)) for name, size in self._dims]
-        return evolve(self, dims=dims, operands=operands)
+        own: dict[str, Any] = {name: change(getattr(self, name)) for name in sizes_of(type(self))}  # type: ignore[arg-type]  # a class has a hash
+        return evolve(self, dims=dims, operands=operands, **own)
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
         """The same work on tensors of other formats, in the order of the operands.
@@ -406,6 +408,12 @@ class Operator:
         written = ", ".join(map(str, self.outputs))
         kind = type(self).__name__.lower()
         return f"{kind} ({dims}): {' -> '.join(part for part in (read, written) if part)}"
+
+
+@functools.cache
+def sizes_of(cls: type[Operator]) -> tuple[str, ...]:
+    """The fields of an operator that are sizes, beside its dimensions and operands."""
+    return tuple([item.name for item in fields(cls) if item.converter is as_size])
 
 
 def _numbered(name: str) -> Iterable[str]:

@@ -20,7 +20,14 @@ from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.composite import Attention, Normalization, Softmax
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
-from costmodel.workload.operators import STANDARD, Counted, Operand, Operator, Unsupported
+from costmodel.workload.operators import (
+    STANDARD,
+    Counted,
+    Operand,
+    Operator,
+    Unsupported,
+    sizes_of,
+)
 
 SCHEMA: Final = "costmodel/workload/1"
 OPERATORS: Final[tuple[type[Operator], ...]] = (
@@ -190,6 +197,8 @@ def _operand(operand: Operand) -> dict[str, Any]:
 def _plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Symbol):
+        return str(value)
     if isinstance(value, tuple):
         return [_plain(one, where) for one in value]
     message = f"{where}: {type(value).__name__!r} is not a value that a file can hold"
@@ -309,6 +318,9 @@ class _Reader:
             if item.default is NOTHING and name not in held:
                 message = f"{where}: {name!r} is missing, which every {kind!r} has"
                 raise ReadError(message)
+        for name in sizes_of(cls):  # type: ignore[arg-type]  # a class has a hash
+            if name in arguments:
+                arguments[name] = _read_size(held[name], f"{where}: {name}")
         sizes = {key: _read_size(size, f"{where}: dims.{key}") for key, size in dims.items()}
         pairs = zip(listed, tensors, strict=True)
         operands = [

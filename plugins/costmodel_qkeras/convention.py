@@ -69,13 +69,20 @@ class QToolsConvention(Convention):
             nodes_of(network), self.settings, self.source_quantizers, failures=failures
         )
 
-    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
-        """What QTools sees in every layer of a bound network, in topological order."""
+    def works(self, network: Network) -> Mapping[str, Work]:
+        """What QTools sees in every layer of a bound network."""
         failures: dict[str, str] = {}
         found = self.describe(network, failures)
-        return tuple(
-            LayerWork(layer, self._work(layer, found, failures)) for layer in network.layers
-        )
+        return {layer.name: self._work(layer, found, failures) for layer in network.layers}
+
+    def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
+        """The same in topological order; QTools has formats of its own."""
+        works = self.works(network)
+        return tuple(LayerWork(layer, works[layer.name]) for layer in network.layers)
+
+    def folds(self, network: Network, works: Mapping[str, Work]) -> Mapping[str, str]:
+        """Nothing: QTools has layers of its own that hold a normalization."""
+        return {}
 
     def adapt(self, device: Device) -> Device:
         """The device with the charges of QTools for its own counts."""

@@ -102,6 +102,10 @@ class KerasSpiking(Convention):
         """Nothing: every layer counts as it is."""
         return {}
 
+    def shape_of(self, shape: Shape) -> Shape:
+        """One timestep."""
+        return one_timestep(shape)
+
 
 def one_timestep(shape: Shape) -> Shape:
     """The shape without its first axis where that is open: it is time."""

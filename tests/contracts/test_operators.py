@@ -14,6 +14,7 @@ import costmodel_hardware
 import costmodel_keras
 import costmodel_qkeras
 import costmodel_spiking
+from costmodel import Tensor
 from costmodel.testing import OperatorContract
 from costmodel.testing import strategies as of
 from costmodel.testing.devices import ComposedWork, ForeignWork
@@ -35,6 +36,8 @@ from costmodel.workload.operators import (
     Movement,
     Operator,
     Reduction,
+    Unsupported,
+    unmapped,
 )
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers.activations import UnknownActivation
@@ -176,6 +179,18 @@ class TestUnknownActivation(OperatorContract):
         )
 
 
+class TestUnsupported(OperatorContract):
+    """Work that nobody knows."""
+
+    known_failures: ClassVar = {
+        "test_every_device_can_price_its_parts": "nobody knows what it computes"
+    }
+
+    @pytest.fixture
+    def operator(self) -> Any:
+        return Unsupported(reason="no rule", operands=unmapped("output", [Tensor((4, 3))]))
+
+
 def test_no_operator_that_ships_is_left_out() -> None:
     tried = STANDARD.keys() | COMPOSED.keys() | QTOOLS.keys()
-    assert tried | {Counted, UnknownActivation} == SHIPPED
+    assert tried | {Counted, Unsupported, UnknownActivation} == SHIPPED

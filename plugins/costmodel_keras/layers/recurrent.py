@@ -481,7 +481,10 @@ class Recurrent(Wrapper):
         """Add the loop; the output, then the last states."""
         states = [name for name in body.inputs if name.startswith("state")]
         begun = [f"input:{item.index}" for item in operands(given.get("initial_state"))]
-        carried = list(zip(begun, states, strict=True)) if len(begun) == len(states) else []
+        carried: list[tuple[str, str]] = []
+        if len(begun) == len(states):
+            pairs = zip(begun, states, strict=True)
+            carried = [(made.seen_as(start, body.tensors[name]), name) for start, name in pairs]
         first, *after = body.outputs
         length = self.input_shape[0] or 1
         stacks = self.return_sequences
