@@ -143,7 +143,7 @@ class Activity:
         if inputs and not sources:
             message = (
                 "rates of layers need to know what feeds each layer; "
-                "make it with costmodel.work_by_layer"
+                "make it with costmodel.work_by_layer(network, scenario), of the same scenario"
             )
             return Conditions(_arriving(scenario, (), message))
         found = [self._rate(source) for source in sources]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class LayerWork:
     """A layer and the work that a convention counts for it.
 
-    `sources` are what feeds its inputs, where `costmodel.work_by_layer` made it.
+    `sources` are what feeds its inputs, where the scenario has rates by layer.
     """
 
     layer: Layer

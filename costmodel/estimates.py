@@ -241,7 +241,8 @@ def work_by_layer(
     scenario = scenario or Scenario()
     rules = convention or Convention()
     bound = _bound(network, scenario, rules)
-    return with_sources(bound, rules.work_by_layer(bound, scenario))
+    works = rules.work_by_layer(bound, scenario)
+    return with_sources(bound, works) if isinstance(scenario.rates, Mapping) else works
 
 
 def _bound(network: Network, scenario: Scenario, convention: Convention) -> Network:

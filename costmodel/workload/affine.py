@@ -30,9 +30,14 @@ def check_name(name: Any) -> None:
         ValueError: it is no name.
 
     """
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not _is_name(name):
         message = f"{name!r:.40} is not a name of a dimension; expected such as 'n' or 'k0'"
         raise ValueError(message)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_name(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
 
 
 def _terms(given: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

@@ -200,14 +200,17 @@ def unmapped(role: Role, tensors: Iterable[Tensor]) -> list[Operand]:
 
 Dims: TypeAlias = tuple[tuple[str, int], ...]
 _PAIR: Final = 2
+_PAIRS: Final = (tuple, list)
 
 
 def _dims(given: Mapping[str, int] | Iterable[tuple[str, int]]) -> Dims:
     pairs: Any = given.items() if isinstance(given, Mapping) else given
     pairs = tuple(pairs) if isinstance(pairs, Iterable) else (pairs,)
-    if not all(isinstance(pair, tuple | list) and len(pair) == _PAIR for pair in pairs):
-        message = f"expected dimensions with sizes, such as {{'m': 3, 'k': 4}}, found {given!r:.80}"
-        raise TypeError(message)
+    for pair in pairs:
+        if not isinstance(pair, _PAIRS) or len(pair) != _PAIR:
+            expected = "dimensions with sizes, such as {'m': 3, 'k': 4}"
+            message = f"expected {expected}, found {given!r:.80}"
+            raise TypeError(message)
     dims = tuple([(name, as_size(size)) for name, size in pairs])
     for name, size in dims:
         check_name(name)
