@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +15,13 @@ from linalg_text import computed
 
 from costmodel import Tensor
 from costmodel.errors import LinalgError
-from costmodel.numerics import PowerOfTwo, parse_format
+from costmodel.numerics import PowerOfTwo
 from costmodel.sizes import Symbol
 from costmodel.workload import builders as b
 from costmodel.workload.linalg import from_linalg, to_linalg
-from costmodel.workload.linalg.reading import LONGEST
 from costmodel.workload.operators import (
-    Activation,
     Contraction,
     Counted,
-    Elementwise,
     Gather,
     Movement,
     Operand,
@@ -209,9 +204,7 @@ def drawn_contractions(draw: st.DrawFn) -> Contraction:
 
     kept = draw(st.lists(st.sampled_from(names), unique=True))
     result = Tensor([sizes[name] for name in kept], draw(formats))
-    return Contraction(
-        dims=sizes, operands=[a_source(), a_source(), output_of(result, *kept)]
-    )
+    return Contraction(dims=sizes, operands=[a_source(), a_source(), output_of(result, *kept)])
 
 
 @given(operator=drawn_contractions())
