@@ -244,6 +244,10 @@ def test_memory_is_read_as_tensors_are() -> None:
     assert from_linalg(text.replace("tensor<", "memref<")) == from_linalg(MATMUL)
 
 
+def test_quotes_in_a_comment_are_no_string() -> None:
+    assert from_linalg(f'// a "comment\n{MATMUL}') == from_linalg(MATMUL)
+
+
 def test_weights_are_named_by_place_or_are_constants() -> None:
     roles = [one.role for one in from_linalg(MATMUL, weights=[1]).operands]
     assert roles == ["input", "weight", "output"]
@@ -282,6 +286,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "deep nesting": ("#a = " + "[" * 100_000, "not valid MLIR"),
     "a number that Python does not read": ("!t = tensor<" + "9" * 5000 + "xf32>", "not valid MLIR"),
     "an unknown operation": (MATMUL.replace("arith.mulf", "arith.mulx"), "arith.mulx is not regist"),
+    "a string that does not end": (
+        MATMUL.replace('"reduction"', '"reduction'), "a string that does not end"
+    ),
+    "an unknown escape in a string": (
+        generic(*IDENTITY, attributes='attrs = {costmodel.purpose = "' + "x" * 99 + '\\q"}'),
+        "a string that does not end, or holds an unknown escape",
+    ),
     "nothing": ("module {}", "found 0 linalg.generic beside those that start sums; expected one"),
     "two operations": (
         MATMUL.split("module", maxsplit=1)[0] + MATMUL[MATMUL.index("module") :]

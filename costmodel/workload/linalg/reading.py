@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -33,6 +34,8 @@ from costmodel.workload.operators import (
 
 LONGEST: Final = 200_000
 """Characters of a text that is read."""
+_QUOTED: Final = re.compile(r'''//[^\n]*|"(?:[^"\\\n\v\f]|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*"|"''')
+"""A comment, a string, or the beginning of one that does not end, which holds up xDSL's lexer."""
 _FACTORS: Final = 2
 _SHOWN: Final = 8
 """Operations of a body that a message names."""
@@ -106,6 +109,9 @@ def _parsed(text: Any) -> Any:
         raise LinalgError(message)
     if len(text) > LONGEST:
         message = f"a text of {len(text):,} characters; expected at most {LONGEST:,}"
+        raise LinalgError(message)
+    if '"' in _QUOTED.findall(text):
+        message = "not valid MLIR: a string that does not end, or holds an unknown escape"
         raise LinalgError(message)
     try:
         from xdsl.context import Context  # noqa: PLC0415  # an extra, needed for reading alone
