@@ -75,6 +75,10 @@ class UnitError(CostModelError, ValueError):
     """A quantity that is not a number with a unit of the closed table."""
 
 
+class LinalgError(CostModelError):
+    """Work that `linalg.generic` cannot state, or MLIR text that states no operator."""
+
+
 class FormatError(CostModelError, ValueError):
     """A numeric format that cannot exist, or an operation that a format does not allow."""
 

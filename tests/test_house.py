@@ -30,7 +30,7 @@ SOURCES = sorted(file for folder in PACKAGES.values() for file in folder.rglob("
 DEVICE_FILES = sorted(PACKAGES["costmodel_hardware"].rglob("*.yaml"))
 
 FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "qkeras", "keras_spiking"}
-HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint"}
+HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint", "xdsl"}
 
 STAIR = [
     "errors",
@@ -162,13 +162,16 @@ def test_no_module_imports_a_framework() -> None:
 
 DISTRIBUTIONS = {"yaml": "pyyaml"}
 """The distribution of an imported package, where it has another name."""
+EXTRAS = {"/testing/": "testing", "/linalg/": "mlir"}
+"""The extra that brings what the modules of a folder import."""
 
 
 def test_a_plain_installation_brings_every_package_that_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    kit = project["optional-dependencies"]["testing"]
+    extras = project["optional-dependencies"]
     for file, tops in packages_imported().items():
-        lines = project["dependencies"] + (kit if "/testing/" in file else [])
+        own = [line for part, extra in EXTRAS.items() if part in file for line in extras[extra]]
+        lines = project["dependencies"] + own
         declared = {re.split(r"[<>=]", line)[0] for line in lines}
         needed = tops - PACKAGES.keys() - sys.stdlib_module_names
         assert {DISTRIBUTIONS.get(top, top) for top in needed} <= declared, file

@@ -96,6 +96,12 @@ class Affine:
         """The value of the index at a point of the iteration space."""
         return sum((factor * point[name] for name, factor in self.terms), self.offset)
 
+    def reach(self, sizes: Mapping[str, int]) -> tuple[int, int]:
+        """The least and the largest value over dimensions of these sizes."""
+        ends = [factor * (sizes[name] - 1) for name, factor in self.terms]
+        low = self.offset + sum([end for end in ends if end < 0])
+        return low, self.offset + sum([end for end in ends if end > 0])
+
     def moved(self, by: int) -> Affine:
         """The same index plus a number."""
         return self if by.__class__ is int and by == 0 else Affine(self.terms, self.offset + by)
