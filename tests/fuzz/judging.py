@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import costmodel
 from costmodel import CostModelError, Scenario
 from costmodel.catalogue import installed
+from costmodel.workload.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from costmodel import Device, Network
+    from costmodel.workload.graph import Workload
 
 SECONDS: Final = 30.0
 """The most that one file may take."""
@@ -205,6 +207,22 @@ def use_network(network: Network) -> None:
         cost = estimate.total(device)
         _check(device, [cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high])
     str(estimate)
+    use_workload(costmodel.lower(network))
+
+
+def use_workload(workload: Workload) -> None:
+    """Write, read back, bind and describe a workload that was read.
+
+    Raises:
+        FindingError: what is read back is another workload.
+
+    """
+    if from_json(to_json(workload)) != workload:
+        told = f"it is another workload after it was written: {workload!s:.200}"
+        raise FindingError(told)
+    bound = workload.bind(**dict.fromkeys(workload.symbols, 2))
+    str(bound)
+    _ = bound.macs, bound.operations, bound.weight_count, bound.liveness
 
 
 def use_device(device: Device, network: Network) -> None:

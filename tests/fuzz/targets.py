@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
-from fuzz.judging import ROOT, judge, use_device, use_network
+from fuzz.judging import ROOT, judge, use_device, use_network, use_workload
 
 import costmodel
 from costmodel.catalogue import installed
 from costmodel.devicefile import load_device
+from costmodel.workload.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -119,6 +120,20 @@ def _network_seeds(more: Iterable[Path]) -> Iterator[bytes]:
             yield content
 
 
+def _workload(data: bytes) -> bool:
+    return judge(lambda: use_workload(from_json(data)))
+
+
+def _workload_seeds(more: Iterable[Path]) -> Iterator[bytes]:
+    for values in network_values(more):
+        try:
+            content = to_json(costmodel.lower(costmodel.read(json.dumps(values)))).encode()
+        except costmodel.CostModelError:
+            continue  # an open size
+        if len(content) <= _LARGEST_SEED:
+            yield content
+
+
 def packed(
     config: bytes,
     method: int = zipfile.ZIP_STORED,
@@ -197,10 +212,11 @@ def _quantizer_seeds(_: Iterable[Path]) -> Iterator[bytes]:
 
 
 TARGETS: Final = {
-    "json": Target(_text, _keras_seeds, 0.35),
-    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.25, is_archive=True),
+    "json": Target(_text, _keras_seeds, 0.3),
+    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.2, is_archive=True),
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
     "network": Target(_text, _network_seeds, 0.2),
+    "workload": Target(_workload, _workload_seeds, 0.1),
     "device": Target(_device, lambda _: device_files(), 0.1),
     "quantizer": Target(_quantizer, _quantizer_seeds, 0.1),
 }
