@@ -74,7 +74,9 @@ class Convention:
     def work(self, layer: Layer) -> Work:
         """What this convention counts for one layer."""
         if not layer.is_bound:
-            taken = " and ".join(show_shape(t.example_shape) for t in (*layer.inputs, *layer.outputs)[:1])
+            taken = " and ".join(
+                show_shape(t.example_shape) for t in (*layer.inputs, *layer.outputs)[:1]
+            )
             message = (
                 f"layer {layer.name!r} has an open axis; bind it with "
                 f"Scenario(input_shapes={{...}}) or --input-shape (its shape is {taken})"

@@ -160,7 +160,7 @@ class Layer:
             BatchError: the inputs differ in it, or the batch is not the first axis.
 
         """
-        if not any([tensor.rows != 1 or tensor.batch_axis for tensor in self.inputs]):
+        if not any(tensor.rows != 1 or tensor.batch_axis for tensor in self.inputs):
             return 1
         for tensor in self.inputs:
             if tensor.batch_axis:
@@ -205,7 +205,7 @@ class Layer:
     @property
     def is_bound(self) -> bool:
         """Whether no axis of the inputs and outputs is open."""
-        return all([tensor.is_bound for tensor in self.inputs + self.outputs])
+        return all(tensor.is_bound for tensor in self.inputs + self.outputs)
 
     @property
     def scales_along(self) -> int | None:

@@ -82,7 +82,7 @@ def _written(length: Any) -> str:
 
 def _rows(given: Any) -> int | None:
     if given is None or (given.__class__ is int and 0 < given <= LONGEST):
-        return given  # type: ignore[no-any-return]  # a number or None by now
+        return given
     if _is_foreign(given):
         return _rows(int(given))
     message = f"rows is {given!r:.80}; expected a whole number of at least 1, or None"
@@ -109,7 +109,7 @@ class Tensor:
     shape: Shape = field(converter=as_shape)
     format: NumericFormat | None = field(default=None, converter=_format)
     rows: int | None = field(default=1, converter=_rows)
-    batch_axis: int = 0
+    batch_axis: int = field(default=0)
 
     @batch_axis.validator
     def _check_batch_axis(self, _: Any, place: Any) -> None:

@@ -47,6 +47,19 @@ class Call(NamedTuple):
     output_shapes: tuple[Shape, ...] | None
     node: Any = None
     """What the source holds of the call: its arguments are read from it where a rule asks."""
+    twin: Any = None
+    """The node of the same call with another length of the batch, where it was traced at two."""
+
+    @property
+    def open_axes(self) -> tuple[int, ...]:
+        """The axes of the first tensor, the batch among them, that the source has no length of."""
+        if isinstance(self.node, Mapping):
+            tensor = next(_tensors([self.node.get("args"), self.node.get("kwargs")]), {})
+            shape = tensor.get("shape")
+        else:
+            shape = next(iter(self.node.input_tensors)).shape if self.node else None
+        axes = enumerate(shape) if isinstance(shape, list | tuple) else ()
+        return tuple([axis for axis, length in axes if length is None])
 
 
 class LayerView(Protocol):

@@ -30,7 +30,7 @@ from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, opening
-from costmodel_keras.arguments import CALL, Arguments
+from costmodel_keras.arguments import CALL, OPEN_AXES, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Returned, Variables
 from costmodel_keras.layers.unruled import UnruledError
@@ -495,7 +495,9 @@ class _Assembly:
     ) -> Layer:
         view = call.layer
         asks = ruling.asks or isinstance(view, graph.StepView)
-        call_of = {CALL: view.arguments(call)} if asks else {}
+        call_of: dict[str, Any] = {CALL: view.arguments(call)} if asks else {}
+        if ruling.asks_open_axes:
+            call_of[OPEN_AXES] = call.open_axes
         if inputs and not ruling.holds:
             layer = self._alike(ruling, name, inputs, view, call_of, shares)
             return _as_kept(layer, view) if view.kind in QUANTIZED_KINDS else layer
@@ -539,6 +541,8 @@ class Ruling(NamedTuple):
     cls: type[Layer]
     asks: bool
     """Whether it wants to know what the layer was called with."""
+    asks_open_axes: bool
+    """Whether it wants to know which axes of its operand are open in the source."""
     holds: bool
     """Whether it is made of other layers."""
     chosen: Callable[[Mapping[str, Any]], object]
@@ -549,7 +553,7 @@ class Ruling(NamedTuple):
 def _ruling_by(cls: type[Layer]) -> Ruling:
     names = [source for _, sources in cls.settings() for source in sources]
     chosen = itemgetter(*names) if names else _nothing
-    return Ruling(cls, CALL in names, issubclass(cls, Wrapper), chosen)
+    return Ruling(cls, CALL in names, OPEN_AXES in names, issubclass(cls, Wrapper), chosen)
 
 
 def _weights_of(view: LayerView) -> Iterable[int]:
@@ -572,7 +576,7 @@ def _recorded(call: Call, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
 
 
 def _has_folded(tensors: Iterable[Tensor]) -> bool:
-    return any([tensor.is_folded for tensor in tensors])
+    return any(tensor.is_folded for tensor in tensors)
 
 
 def _with(call_of: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:

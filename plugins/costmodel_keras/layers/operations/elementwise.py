@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.tensor import Tensor
 from costmodel.workload.builders import copy, fill
 from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import Operand

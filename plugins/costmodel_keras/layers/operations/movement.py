@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
@@ -15,7 +15,7 @@ from costmodel.tensor import Tensor
 from costmodel.workload.builders import elementwise, embedding, rearrange
 from costmodel.workload.operators import Movement
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import Operand, Span, Value
+from costmodel_keras.arguments import OPEN_AXES, Operand, Span, Value
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     Length,
@@ -96,18 +96,27 @@ def _following(axes: Iterator[_Axis]) -> _Axis:
 
 @frozen(slots=False)
 class Reshape(Relabelled):
-    """Other axes for the same elements; the first of them is the batch."""
+    """Other axes for the same elements; windows, heads or steps may go into the batch and back."""
 
     kinds: ClassVar = (kind("Reshape"),)
 
     newshape: Whole = setting(_target)
+    open_axes: tuple[int, ...] = setting(settings.integers, default=(), source=OPEN_AXES)
+    """The axes of the operand, the batch among them, whose lengths the source does not know."""
 
     def wholes(self) -> Sequence[Whole]:
-        """The target, in which the batch and one -1 are what is left of the elements."""
-        if 0 in self.newshape:
-            message = "0 is not an axis length of 1 or more"
-            raise ValueError(message)
-        return (reshaped(self.whole, self.newshape),)
+        """The target, in which the batch and one -1 are what is left of the elements.
+
+        Raises:
+            UnruledError: the lengths of the target do not follow.
+            ValueError: a length of the target is none.
+
+        """
+        for length in self.newshape:
+            if length == 0 or (isinstance(length, int) and length < -1):
+                message = f"{length} is not an axis length of 1 or more"
+                raise ValueError(message)
+        return (reshaped(self.whole, self.newshape, self.open_axes),)
 
 
 class Ravel(Relabelled):
@@ -120,43 +129,67 @@ class Ravel(Relabelled):
         return ((product_of(self.whole),),)
 
 
-def reshaped(whole: Whole, target: Whole) -> Whole:
-    """The whole shape of the elements of another one; -1 and None in `target` are left to them.
+def reshaped(whole: Whole, target: Whole, open_axes: Sequence[int] = ()) -> Whole:
+    """The whole shape that the elements of another one have as `target`.
 
-    Where the target has two such axes, the first is the batch, as long as it was.
+    -1 and None in the target are lengths that are left to the elements. The first of them is the
+    batch, unless the target names a multiple of it. Each other None is the length of an open axis
+    of the source, if it has as many.
 
     Raises:
-        UnruledError: it does not hold for every batch, or two axes are left beside the batch.
-        ValueError: the elements do not fit.
+        UnruledError: it does not hold for every batch, or several lengths are left.
 
     """
     left = [place for place, length in enumerate(target) if length in {None, -1}]
-    if not any(map(is_batch, target)):
-        if not left:
-            return _with_fixed_batch(whole, target)
-        if len(left) > 1:
-            (batch,) = filter(is_batch, whole)
-            target, left = _replaced(target, left[0], batch), left[1:]
-    total = product_of(whole)
-    known = product_of([length for place, length in enumerate(target) if place not in left])
-    if len(left) > 1 and total is not None and rows_of(total) is not None:
-        message = "several axes of its target are open, and their lengths are known only together"
-        raise UnruledError(message)
-    rest = _left(total, known, of_batch=not is_batch(known)) if left else None
-    if not left and None not in {rows_of(total), rows_of(known)} and total != known:
+    has_batch = any(map(is_batch, target))
+    if not left and not has_batch:
+        return _with_fixed_batch(whole, target)
+    batch = None if has_batch else left.pop(0)
+    kept = _kept_axes(whole, [place for place in left if target[place] is None], open_axes)
+    left = [place for place in left if place not in kept]
+    total = product_of([n for axis, n in enumerate(whole) if axis not in kept.values()])
+    named = [place for place in range(len(target)) if place not in {batch, *kept, *left}]
+    known = product_of([target[place] for place in named])
+    lengths = {place: whole[axis] for place, axis in kept.items()}
+    if batch is not None and left:
+        lengths[batch] = _batch_as_it_was(whole)
+        known = product_of([known, lengths[batch]])
+    elif batch is not None:
+        lengths[batch] = quotient_of(total, known)  # type: ignore[arg-type]  # a number
+    elif not left and None not in {rows_of(total), rows_of(known)} and total != known:
         message = f"{total} elements do not fit into {known}"
         raise mixing(message)
-    return tuple([rest if place in left else length for place, length in enumerate(target)])
+    lengths.update(dict.fromkeys(left, _left_beside_batch(total, known, len(left))))
+    return tuple([lengths.get(place, length) for place, length in enumerate(target)])
 
 
-def _left(total: Length, known: Length, *, of_batch: bool) -> Length:
-    """The length of the one axis that is left to the elements."""
-    rows = rows_of(total)
-    parts = known if of_batch else rows_of(known)
+def _kept_axes(whole: Whole, places: Sequence[int], open_axes: Sequence[int]) -> Mapping[int, int]:
+    """The open axis of the source that each of these places of the target is."""
+    axes = [axis for axis in open_axes if axis < len(whole) and not is_batch(whole[axis])]
+    return dict(zip(places, axes, strict=True)) if len(axes) == len(places) else {}
+
+
+def _batch_as_it_was(whole: Whole) -> Length:
+    """The batch axis of the source, where no other tensor's can be meant."""
+    (batch,) = filter(is_batch, whole)
+    if rows_of(batch) != 1:
+        message = (
+            "two lengths of its target are left, and the batch is folded: "
+            "how many rows of it an example has does not follow; give all lengths but one"
+        )
+        raise UnruledError(message, mixes_examples=True)
+    return batch
+
+
+def _left_beside_batch(total: Length, known: Length, number: int) -> Length:
+    """The length of one axis that takes what is left of the elements of an example."""
+    rows, parts = rows_of(total), rows_of(known)
     if rows is None or parts is None:
-        return batch_of(None) if of_batch else None
-    each = quotient_of(batch_of(rows), parts)
-    return each if of_batch else rows_of(each)
+        return None
+    if number > 1:
+        message = "several lengths of its target are left to its elements"
+        raise UnruledError(message)
+    return rows_of(quotient_of(total, parts))
 
 
 def _with_fixed_batch(whole: Whole, target: Whole) -> Whole:
@@ -341,7 +374,7 @@ def _fill(group: Sequence[str], length: Length, lengths: dict[str, Length]) -> N
     (name,) = unknown
     known = product_of([lengths[other] for other in group if other != name])
     if is_batch(known):
-        lengths[name] = _left(length, known, of_batch=False)
+        lengths[name] = _left_beside_batch(length, known, 1)
     elif known is None:
         lengths[name] = batch_of(None) if is_batch(length) else None
     else:

@@ -224,7 +224,8 @@ def tensor_of(whole: Whole) -> Tensor:
     """
     places = [place for place, length in enumerate(whole) if is_batch(length)]
     if len(places) != 1:
-        raise mixing(f"its result has {'several batch axes' if places else 'no batch axis'}")
+        what = f"its result has {'several batch axes' if places else 'no batch axis'}"
+        raise mixing(what)
     (place,) = places
     return _tensor((*whole[:place], *whole[place + 1 :]), None, rows_of(whole[place]), place)
 
