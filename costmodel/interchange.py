@@ -3,8 +3,9 @@
 A text, a number, a truth value and nothing stand for themselves, a list for a tuple. A mapping
 with the key `type` is a value of a class that the core or the layer's setting declares, by
 the names of its fields; one with the key `format` is a numeric format; one with the key `layer` is
-an inner layer; one of the type `size` is a multiple of the batch. Fields at their defaults are left out. Written by hand, a format may be its text,
-such as `int8`, and a tensor without one its shape alone.
+an inner layer; one of the type `size` is a multiple of the batch. Fields at their defaults are left
+out. Written by hand, a format may be its text, such as `int8`, and a tensor without one its shape
+alone.
 """
 
 from __future__ import annotations
@@ -255,17 +256,19 @@ def _plain(value: Any, where: str) -> Any:
         return value
     if value is ...:
         return {"type": "ellipsis"}
-    if isinstance(value, Symbol):
-        return {"type": "size", "value": str(value)}
     if isinstance(value, Mapping):
         items = [[_plain(key, where), _plain(held, where)] for key, held in value.items()]
         return {"type": "mapping", "items": items}
     if isinstance(value, Sequence):
         return [_plain(item, where) for item in value]
-    return str(value) if isinstance(value, Affine) else _object(value, where)
+    return _object(value, where)
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def _object(value: Any, where: str) -> dict[str, Any] | str:
+    if isinstance(value, Affine):
+        return str(value)
+    if isinstance(value, Symbol):
+        return {"type": "size", "value": str(value)}
     if isinstance(value, NumericFormat):
         return value.to_dict()
     if isinstance(value, Layer):
