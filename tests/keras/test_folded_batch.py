@@ -423,8 +423,8 @@ def test_a_product_costs_the_same_wherever_the_batch_is(axis: int) -> None:
 def test_a_slice_of_the_batch_keeps_whole_examples() -> None:
     def halves(x: Any) -> Any:
         batch = ops.shape(x)[0]
-        rows = ops.repeat(x, 4, axis=0)
-        return rows[: 2 * batch] + rows[2 * batch :] + rows[1::2]
+        rows = ops.tile(x, (4, 1))
+        return rows[: 2 * batch, :] + rows[2 * batch :, :] + rows[1::2, :]
 
     network = read(of_one(halves, (8,)), catalogue=CATALOGUE)
     assert is_complete(network)

@@ -249,6 +249,7 @@ UNRULED = {
     "everything summed": (ops.sum, "its result has no batch axis"),
     "one example": (lambda x: x[0], "its result has no batch axis"),
     "some examples": (lambda x: x[1:, :], "it takes some of the examples"),
+    "every other example": (lambda x: x[::2, :], "it takes some of the examples"),
     "examples taken apart": (
         lambda x: ops.unstack(x, 2)[0],
         "takes the examples of the batch apart",
