@@ -19,8 +19,8 @@ from costmodel.errors import ReadError
 CALL: Final = "arguments of the call"
 """The source of a setting that holds the arguments; only a class that declares it gets them."""
 
-OPEN_AXES: Final = "open axes of the operand"
-"""The source of a setting that holds the axes of the first tensor that Keras has no length of."""
+OPERAND_SHAPE: Final = "shape of the operand"
+"""The source of a setting that holds the whole shape of the first tensor as Keras has it."""
 
 _TRAINING, _MASK = "training", "mask"
 """Arguments that Keras may fill in: the first says nothing of the cost at inference."""

@@ -51,15 +51,14 @@ class Call(NamedTuple):
     """The node of the same call with another length of the batch, where it was traced at two."""
 
     @property
-    def open_axes(self) -> tuple[int, ...]:
-        """The axes of the first tensor, the batch among them, that the source has no length of."""
+    def operand_shape(self) -> tuple[int | None, ...]:
+        """The whole shape of the first tensor as the source has it; an open axis is None."""
         if isinstance(self.node, Mapping):
             tensor = next(_tensors([self.node.get("args"), self.node.get("kwargs")]), {})
             shape = tensor.get("shape")
         else:
             shape = next(iter(self.node.input_tensors)).shape if self.node else None
-        axes = enumerate(shape) if isinstance(shape, list | tuple) else ()
-        return tuple([axis for axis, length in axes if length is None])
+        return tuple(shape) if isinstance(shape, list | tuple) else ()
 
 
 class LayerView(Protocol):

@@ -30,7 +30,7 @@ from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, opening
-from costmodel_keras.arguments import CALL, OPEN_AXES, Arguments
+from costmodel_keras.arguments import CALL, OPERAND_SHAPE, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Returned, Variables
 from costmodel_keras.layers.unruled import UnruledError
@@ -496,8 +496,8 @@ class _Assembly:
         view = call.layer
         asks = ruling.asks or isinstance(view, graph.StepView)
         call_of: dict[str, Any] = {CALL: view.arguments(call)} if asks else {}
-        if ruling.asks_open_axes:
-            call_of[OPEN_AXES] = call.open_axes
+        if ruling.asks_operand_shape:
+            call_of[OPERAND_SHAPE] = call.operand_shape
         if inputs and not ruling.holds:
             layer = self._alike(ruling, name, inputs, view, call_of, shares)
             return _as_kept(layer, view) if view.kind in QUANTIZED_KINDS else layer
@@ -541,8 +541,8 @@ class Ruling(NamedTuple):
     cls: type[Layer]
     asks: bool
     """Whether it wants to know what the layer was called with."""
-    asks_open_axes: bool
-    """Whether it wants to know which axes of its operand are open in the source."""
+    asks_operand_shape: bool
+    """Whether it wants to know the shape of its operand as the source has it."""
     holds: bool
     """Whether it is made of other layers."""
     chosen: Callable[[Mapping[str, Any]], object]
@@ -553,7 +553,7 @@ class Ruling(NamedTuple):
 def _ruling_by(cls: type[Layer]) -> Ruling:
     names = [source for _, sources in cls.settings() for source in sources]
     chosen = itemgetter(*names) if names else _nothing
-    return Ruling(cls, CALL in names, OPEN_AXES in names, issubclass(cls, Wrapper), chosen)
+    return Ruling(cls, CALL in names, OPERAND_SHAPE in names, issubclass(cls, Wrapper), chosen)
 
 
 def _weights_of(view: LayerView) -> Iterable[int]:

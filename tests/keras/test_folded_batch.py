@@ -315,6 +315,9 @@ FUNCTIONAL = {
     "a number of a fixed batch": (
         lambda batch: (batch * 4, 4, 8), lambda batch: (batch, 16, 8), 2,
     ),
+    "a number of a fixed batch, and the rest left": (
+        lambda batch: (batch * 4, -1, 8), lambda batch: (batch, -1, 8), 2,
+    ),
     "a number of one example": (
         lambda batch: (batch * 4, 4, 8), lambda batch: (batch, 16, 8), 1,
     ),

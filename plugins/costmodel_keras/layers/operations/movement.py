@@ -15,7 +15,7 @@ from costmodel.tensor import Tensor
 from costmodel.workload.builders import elementwise, embedding, rearrange
 from costmodel.workload.operators import Movement
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import OPEN_AXES, Operand, Span, Value
+from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     Length,
@@ -101,8 +101,8 @@ class Reshape(Relabelled):
     kinds: ClassVar = (kind("Reshape"),)
 
     newshape: Whole = setting(_target)
-    open_axes: tuple[int, ...] = setting(settings.integers, default=(), source=OPEN_AXES)
-    """The axes of the operand, the batch among them, whose lengths the source does not know."""
+    operand: Whole = setting(_target, default=(), source=OPERAND_SHAPE)
+    """The whole shape of the operand as the source has it, if that is known."""
 
     def wholes(self) -> Sequence[Whole]:
         """The target, in which the batch and one -1 are what is left of the elements.
@@ -116,7 +116,7 @@ class Reshape(Relabelled):
             if length == 0 or (isinstance(length, int) and length < -1):
                 message = f"{length} is not an axis length of 1 or more"
                 raise ValueError(message)
-        return (reshaped(self.whole, self.newshape, self.open_axes),)
+        return (reshaped(self.whole, self.newshape, self.operand),)
 
 
 class Ravel(Relabelled):
@@ -129,12 +129,12 @@ class Ravel(Relabelled):
         return ((product_of(self.whole),),)
 
 
-def reshaped(whole: Whole, target: Whole, open_axes: Sequence[int] = ()) -> Whole:
+def reshaped(whole: Whole, target: Whole, recorded: Whole = ()) -> Whole:
     """The whole shape that the elements of another one have as `target`.
 
     -1 and None in the target are lengths that are left to the elements. The first of them is the
-    batch, unless the target names a multiple of it. Each other None is the length of an open axis
-    of the source, if it has as many.
+    batch, unless the target names a multiple of it, or a network was built for one batch. Each
+    other None is the length of an axis that is open in the `recorded` shape, if it has as many.
 
     Raises:
         UnruledError: it does not hold for every batch, or several lengths are left.
@@ -142,10 +142,13 @@ def reshaped(whole: Whole, target: Whole, open_axes: Sequence[int] = ()) -> Whol
     """
     left = [place for place, length in enumerate(target) if length in {None, -1}]
     has_batch = any(map(is_batch, target))
+    if len(left) == 1 and not has_batch and recorded and None not in recorded:
+        parts = math.prod([length for place, length in enumerate(target) if place not in left])  # type: ignore[misc]  # numbers
+        target = _replaced(target, left.pop(), math.prod(recorded) // parts)  # type: ignore[arg-type]  # numbers
     if not left and not has_batch:
         return _with_fixed_batch(whole, target)
     batch = None if has_batch else left.pop(0)
-    kept = _kept_axes(whole, [place for place in left if target[place] is None], open_axes)
+    kept = _kept_axes(whole, [place for place in left if target[place] is None], recorded)
     left = [place for place in left if place not in kept]
     total = product_of([n for axis, n in enumerate(whole) if axis not in kept.values()])
     named = [place for place in range(len(target)) if place not in {batch, *kept, *left}]
@@ -163,9 +166,10 @@ def reshaped(whole: Whole, target: Whole, open_axes: Sequence[int] = ()) -> Whol
     return tuple([lengths.get(place, length) for place, length in enumerate(target)])
 
 
-def _kept_axes(whole: Whole, places: Sequence[int], open_axes: Sequence[int]) -> Mapping[int, int]:
-    """The open axis of the source that each of these places of the target is."""
-    axes = [axis for axis in open_axes if axis < len(whole) and not is_batch(whole[axis])]
+def _kept_axes(whole: Whole, places: Sequence[int], recorded: Whole) -> Mapping[int, int]:
+    """The axis of the source, open as it is recorded, that each of these places is."""
+    pairs = enumerate(zip(whole, recorded, strict=False))
+    axes = [axis for axis, (length, given) in pairs if given is None and not is_batch(length)]
     return dict(zip(places, axes, strict=True)) if len(axes) == len(places) else {}
 
 
