@@ -76,13 +76,16 @@ def as_tensors(given: Any) -> list[Tensor]:
 def as_tensor(given: Tensor | Operand | Sequence[int]) -> Tensor:
     """A tensor, that of an operand, or the one of a shape, whose format is not declared.
 
+    An operator works on axes alone: which of them is the batch, and how many rows of it an example
+    has, is a matter of the network around it.
+
     Raises:
         TypeError: it is neither.
         ShapeError: no tensor can have the shape.
 
     """
     if isinstance(given, Tensor):
-        return given
+        return Tensor(given.shape, given.format) if given.is_folded else given
     if isinstance(given, Operand):
         return given.tensor
     if isinstance(given, list | tuple):

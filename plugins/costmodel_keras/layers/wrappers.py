@@ -75,6 +75,13 @@ class Wrapper(Layer):
             raise ShapeError(message) from error
         return evolve(self, inputs=inputs, held=held)
 
+    def of_one_row(self) -> Self:
+        """The same wrapper, and the held layers, for one row of the batch axis."""
+        one = super().of_one_row()
+        if one is self:
+            return self
+        return one._twin(held=tuple([layer.of_one_row() for layer in self.held]))  # noqa: SLF001  # of its own class
+
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Those of the held layers."""
         return {
@@ -182,11 +189,24 @@ class TimeDistributed(Wrapper):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The output of one step, with the steps in front."""
-        return tuple((self.input_shape[0], *tensor.shape) for tensor in self.inner.outputs)
+        return [tensor.shape for tensor in self.output_tensors()]
 
     def operators(self) -> Work:
         """The inner layer's operators, once for each step."""
-        return repeated(self.inner.operators(), self.input_shape[0] or 1)
+        return repeated(self.inner.operators(), self._steps or 1)
+
+    @property
+    def _steps(self) -> int | None:
+        first = self.inputs[0]
+        return first.shape[first.batch_axis]
+
+    def output_tensors(self) -> Sequence[Tensor]:
+        """Those of one step, with the steps behind the batch, wherever the inner layer has it."""
+        return [_with_steps(tensor, self._steps) for tensor in self.inner.outputs]
+
+    def operators_of_example(self) -> Work:
+        """The inner layer's operators for all rows of an example, once for each step."""
+        return repeated(self.inner.operators_of_example(), self._steps or 1)
 
     def workload(self) -> Workload | Reason:
         """The inner layer's workload on all steps at once."""
@@ -199,8 +219,15 @@ class TimeDistributed(Wrapper):
 
 
 def step(tensor: Tensor) -> Tensor:
-    """One step of a tensor whose first axis is time."""
-    return Tensor(tensor.shape[1:], tensor.format)
+    """One step of a tensor whose first axis behind the batch is time."""
+    place = tensor.batch_axis
+    return evolve(tensor, shape=(*tensor.shape[:place], *tensor.shape[place + 1 :]))
+
+
+def _with_steps(tensor: Tensor, steps: int | None) -> Tensor:
+    place = tensor.batch_axis
+    shape = (*tensor.shape[:place], steps, *tensor.shape[place:])
+    return Tensor(shape, rows=tensor.rows, batch_axis=place)
 
 
 @frozen(slots=False)

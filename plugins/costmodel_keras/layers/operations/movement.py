@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
 
 from costmodel.layer import Work, setting
+from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.builders import elementwise, embedding, rearrange
+from costmodel.workload.operators import Movement
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import Operand, Span, Value
+from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
-    BATCH,
-    FLAT,
+    Length,
     Operation,
     Whole,
     axis_in,
+    batch_among,
+    batch_of,
+    is_batch,
     joined,
     kind,
-    known_size,
+    product_of,
+    quotient_of,
+    rows_of,
+    sum_of,
 )
 from costmodel_keras.layers.operations.reductions import OnDiagonal
-from costmodel_keras.layers.unruled import UnruledError
+from costmodel_keras.layers.unruled import UnruledError, mixing
 
 
 class Relabelled(Operation):
@@ -46,17 +53,34 @@ class Moved(Operation):
         """One movement of what arrives and what leaves."""
         return (rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants),)
 
+    def operators_across_rows(self) -> Work:
+        """One movement between all rows of an example."""
+        return (_moved_across_rows(self, self.purpose),)
 
-def _replaced(whole: Whole, axis: int, *lengths: int | None) -> Whole:
+
+def _moved_across_rows(operation: Operation, purpose: str) -> Movement:
+    inputs, outputs = (
+        [Tensor(tensor.example_shape, tensor.format) for tensor in tensors]
+        for tensors in (operation.inputs, operation.outputs)
+    )
+    return rearrange(purpose, inputs, outputs, weights=operation.constants)
+
+
+def _replaced(whole: Whole, axis: int, *lengths: Length) -> Whole:
     return (*whole[:axis], *lengths, *whole[axis + 1 :])
 
 
 # ------------------------------------------------------------------ other shapes
 
 
-def _target(value: Any) -> tuple[int | None, ...]:
+def _target(value: Any) -> Whole:
     several = value if isinstance(value, (list, tuple)) else (value,)
-    return tuple([None if item is None else settings.integer(item) for item in several])
+    return tuple([item if item is None else _length(item) for item in several])
+
+
+def _length(value: Any) -> int:
+    """A whole number, or a multiple of the batch."""
+    return value if isinstance(value, Symbol) else settings.integer(value)
 
 
 _Axis = TypeVar("_Axis")
@@ -72,25 +96,129 @@ def _following(axes: Iterator[_Axis]) -> _Axis:
 
 @frozen(slots=False)
 class Reshape(Relabelled):
-    """Other axes for the same elements; the first of them is the batch."""
+    """Other axes for the same elements; windows, heads or steps may go into the batch and back."""
 
     kinds: ClassVar = (kind("Reshape"),)
 
-    newshape: tuple[int | None, ...] = setting(_target)
+    newshape: Whole = setting(_target)
+    operand: Whole = setting(_target, default=(), source=OPERAND_SHAPE)
+    """The whole shape of the operand as the source has it, if that is known."""
 
     def wholes(self) -> Sequence[Whole]:
-        """The target; one -1 in it takes what is left of the elements of one example."""
-        rest = self.newshape[1:]
-        size = None if None in self.whole else known_size(self.whole)
-        known = math.prod([length for length in rest if length is not None and length != -1])
-        is_open = -1 in rest or None in rest
-        if size is None or (is_open and known and size % known == 0):
-            left = None if size is None else size // known
-            return ((BATCH, *[left if n in {None, -1} else n for n in rest]),)
-        if 0 in rest:
-            message = "0 is not an axis length of 1 or more"
-            raise ValueError(message)
-        return ((BATCH, *rest),) if size == known and self.newshape else (FLAT,)
+        """The target, in which the batch and one -1 are what is left of the elements.
+
+        Raises:
+            UnruledError: the lengths of the target do not follow.
+            ValueError: a length of the target is none.
+
+        """
+        for length in self.newshape:
+            if length == 0 or (isinstance(length, int) and length < -1):
+                message = f"{length} is not an axis length of 1 or more"
+                raise ValueError(message)
+        return (reshaped(self.whole, self.newshape, self.operand),)
+
+
+class Ravel(Relabelled):
+    """All axes in one, the batch among them."""
+
+    kinds: ClassVar = (kind("Ravel"),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """One axis, as long as all together."""
+        return ((product_of(self.whole),),)
+
+
+def reshaped(whole: Whole, target: Whole, recorded: Whole = ()) -> Whole:
+    """The whole shape that the elements of another one have as `target`.
+
+    -1 and None in the target are lengths that are left to the elements. The first of them is the
+    batch, unless the target names a multiple of it, or a network was built for one batch. Each
+    other None is the length of an axis that is open in the `recorded` shape, if it has as many.
+
+    Raises:
+        UnruledError: it does not hold for every batch, or several lengths are left.
+
+    """
+    left = [place for place, length in enumerate(target) if length in {None, -1}]
+    has_batch = any(map(is_batch, target))
+    if len(left) == 1 and not has_batch and recorded and None not in recorded:
+        parts = math.prod([length for place, length in enumerate(target) if place not in left])  # type: ignore[misc]  # numbers
+        target = _replaced(target, left.pop(), math.prod(recorded) // parts)  # type: ignore[arg-type]  # numbers
+    if not left and not has_batch:
+        return _with_fixed_batch(whole, target)
+    batch = None if has_batch else left.pop(0)
+    kept = _kept_axes(whole, [place for place in left if target[place] is None], recorded)
+    left = [place for place in left if place not in kept]
+    total = product_of([n for axis, n in enumerate(whole) if axis not in kept.values()])
+    named = [place for place in range(len(target)) if place not in {batch, *kept, *left}]
+    known = product_of([target[place] for place in named])
+    lengths = {place: whole[axis] for place, axis in kept.items()}
+    if batch is not None and left:
+        lengths[batch] = _batch_as_it_was(whole)
+        known = product_of([known, lengths[batch]])
+    elif batch is not None:
+        lengths[batch] = quotient_of(total, known)  # type: ignore[arg-type]  # a number
+    elif not left and None not in {rows_of(total), rows_of(known)} and total != known:
+        message = f"{total} elements do not fit into {known}"
+        raise mixing(message)
+    lengths.update(dict.fromkeys(left, _left_beside_batch(total, known, len(left))))
+    return tuple([lengths.get(place, length) for place, length in enumerate(target)])
+
+
+def _kept_axes(whole: Whole, places: Sequence[int], recorded: Whole) -> Mapping[int, int]:
+    """The axis of the source, open as it is recorded, that each of these places is."""
+    pairs = enumerate(zip(whole, recorded, strict=False))
+    axes = [axis for axis, (length, given) in pairs if given is None and not is_batch(length)]
+    return dict(zip(places, axes, strict=True)) if len(axes) == len(places) else {}
+
+
+def _batch_as_it_was(whole: Whole) -> Length:
+    """The batch axis of the source, where no other tensor's can be meant."""
+    (batch,) = filter(is_batch, whole)
+    if rows_of(batch) != 1:
+        message = (
+            "two lengths of its target are left, and the batch is folded: "
+            "how many rows of it an example has does not follow; give all lengths but one"
+        )
+        raise UnruledError(message, mixes_examples=True)
+    return batch
+
+
+def _left_beside_batch(total: Length, known: Length, number: int) -> Length:
+    """The length of one axis that takes what is left of the elements of an example."""
+    rows, parts = rows_of(total), rows_of(known)
+    if rows is None or parts is None:
+        return None
+    if number > 1:
+        message = "several lengths of its target are left to its elements"
+        raise UnruledError(message)
+    return rows_of(quotient_of(total, parts))
+
+
+def _with_fixed_batch(whole: Whole, target: Whole) -> Whole:
+    """The target, all of numbers, of a network that was built for one length of the batch.
+
+    As many elements stand in front of the batch as in the source.
+    """
+    (place,) = [place for place, length in enumerate(whole) if is_batch(length)]
+    rows = rows_of(product_of(whole))
+    if rows is None:
+        return _replaced(target, 0, batch_of(None))
+    size = math.prod(target)  # type: ignore[arg-type]  # numbers
+    if not target or size % rows:
+        message = f"{size} elements are no whole number of examples of {rows}"
+        raise mixing(message)
+    examples = size // rows
+    before = math.prod(whole[:place])  # type: ignore[arg-type]  # numbers, since the rows are known
+    ahead = 1
+    for axis, length in enumerate(target):
+        behind = ahead * length  # type: ignore[operator]  # a number
+        if (ahead == before or ahead < before < behind) and length % examples == 0:  # type: ignore[operator]  # a number
+            return _replaced(target, axis, batch_of(length // examples))  # type: ignore[operator]  # a number
+        ahead = behind
+    message = f"none of the axes of {target} holds whole examples"
+    raise mixing(message)
 
 
 @frozen(slots=False)
@@ -124,7 +252,7 @@ class Squeeze(Relabelled):
             return (tuple(length for length in whole if length != 1),)
         out = {axis_in(axis, len(whole)) for axis in self.axis}
         for axis in out:
-            if whole[axis] not in {1, None, BATCH}:
+            if whole[axis] not in {1, None} and not is_batch(whole[axis]):
                 message = f"axis {axis} of {whole[axis]} cannot be squeezed"
                 raise ValueError(message)
         return (tuple(length for i, length in enumerate(whole) if i not in out),)
@@ -232,33 +360,29 @@ class Rearranged(Moved):
         if len(groups) != len(whole):
             message = f"{pattern!r} names {len(groups)} axes, there are {len(whole)}"
             raise ValueError(message)
-        lengths: dict[str, int | None] = {name: settings.integer(n) for name, n in given.items()}
+        lengths: dict[str, Length] = {name: _length(n) for name, n in given.items()}
         for group, length in zip(groups, whole, strict=True):
             _fill(group, length, lengths)
-        return (tuple(_product([lengths[name] for name in group]) for group in _groups(after)),)
+        return (tuple(product_of([lengths[name] for name in group]) for group in _groups(after)),)
 
 
 def _groups(side: str) -> list[list[str]]:
     return [(inner or single).split() for inner, single in re.findall(r"\(([^)]*)\)|(\S+)", side)]
 
 
-def _fill(group: Sequence[str], length: int | None, lengths: dict[str, int | None]) -> None:
+def _fill(group: Sequence[str], length: Length, lengths: dict[str, Length]) -> None:
     """Derive the one axis of a group whose length is not given."""
     unknown = [name for name in group if name not in lengths]
     if not unknown:
         return
     (name,) = unknown
-    known = _product([lengths[other] for other in group if other != name])
-    if BATCH in {length, known}:
-        lengths[name] = length if known == 1 else None
+    known = product_of([lengths[other] for other in group if other != name])
+    if is_batch(known):
+        lengths[name] = _left_beside_batch(length, known, 1)
+    elif known is None:
+        lengths[name] = batch_of(None) if is_batch(length) else None
     else:
-        lengths[name] = None if None in {length, known} else length // known  # type: ignore[operator]  # none is None
-
-
-def _product(lengths: Sequence[int | None]) -> int | None:
-    if BATCH in lengths and len([length for length in lengths if length != 1]) > 1:
-        return None
-    return None if None in lengths else math.prod(lengths)  # type: ignore[arg-type]  # none is None
+        lengths[name] = quotient_of(length, known)
 
 
 class InPlaceOrder(Moved):
@@ -302,7 +426,7 @@ class GetItem(Moved):
         if ... not in keys:
             keys = (*keys, ...)
         lengths = iter(self.whole)
-        whole: list[int | None] = []
+        whole: list[Length] = []
         for item in keys:
             if item is None:
                 whole.append(1)
@@ -313,11 +437,11 @@ class GetItem(Moved):
         return (tuple(whole),)
 
 
-def _taken(item: Value, length: int | None) -> tuple[int | None, ...]:
+def _taken(item: Value, length: Length) -> Whole:
     if isinstance(item, Span):
         return (_sliced(item, length),)
     if isinstance(item, int) and not isinstance(item, bool):
-        if length is not None and length != BATCH and not -length <= item < length:
+        if length is not None and not is_batch(length) and not -length <= item < length:
             message = f"there is no element {item} in {length}"
             raise ValueError(message)
         return ()
@@ -325,17 +449,50 @@ def _taken(item: Value, length: int | None) -> tuple[int | None, ...]:
     raise UnruledError(message)
 
 
-def _sliced(span: Span, length: int | None) -> int | None:
+def _sliced(span: Span, length: Length) -> Length:
     ends = (span.start, span.stop, span.step)
-    if any(end is not None and not isinstance(end, int) for end in ends):
+    if any(end is not None and not isinstance(end, int | Symbol) for end in ends):
         message = "where it is cut depends on the data"
         raise UnruledError(message)
     if length is None:
         return None
-    if length == BATCH:
-        whole = span.start in {None, 0} and span.stop is None and span.step in {None, 1}
-        return BATCH if whole else None
+    if is_batch(length):
+        return _rows_sliced(span, length)
+    if any(map(is_batch, ends)):
+        raise mixing(_CUT_BY_BATCH)
     return len(range(*slice(*ends).indices(length)))
+
+
+_CUT_BY_BATCH: Final = "where it is cut depends on the length of the batch"
+
+
+def _rows_sliced(span: Span, length: Length) -> Length:
+    """What is left of a batch axis between ends that are multiples of the batch."""
+    rows = rows_of(length)
+    step = 1 if span.step is None else span.step
+    if span.start in {None, 0} and span.stop is None and step in {1, -1}:
+        return length
+    if rows is None:
+        return batch_of(None)
+    if is_batch(step) or step < 1 or rows % step:
+        raise mixing(_SOME_EXAMPLES)
+    first, last = (_end(span.start, 0, rows), _end(span.stop, rows, rows))
+    if step > 1 and isinstance(span.start, int) and span.start < step and last == rows:
+        first = 0  # one row out of `step`, whichever it is
+    if first is None or last is None or last <= first or (last - first) % step:
+        raise mixing(_SOME_EXAMPLES)
+    return batch_of((last - first) // step)
+
+
+_SOME_EXAMPLES: Final = "it takes some of the examples"
+
+
+def _end(end: Value, default: int, rows: int) -> int | None:
+    """The end of a slice in rows for each example; None where it is no multiple of the batch."""
+    if end is None or end == 0:
+        return 0 if end == 0 else default
+    number = rows_of(end)
+    return None if number is None else min(number, rows)
 
 
 @frozen(slots=False)
@@ -345,7 +502,7 @@ class Slice(Moved):
     kinds: ClassVar = (kind("Slice"),)
     takes: ClassVar = ("inputs", "start_indices")
 
-    shape: tuple[int | None, ...] = setting(_target)
+    shape: Whole = setting(_target)
 
     def wholes(self) -> Sequence[Whole]:
         """The shape asked for; -1 is all from the start on, which must be known."""
@@ -356,9 +513,9 @@ class Slice(Moved):
         return (tuple(lengths),)
 
 
-def _block(length: int | None, asked: int | None, start: Value) -> int | None:
-    if length == BATCH:
-        return BATCH
+def _block(length: Length, asked: Length, start: Value) -> Length:
+    if is_batch(length):
+        return asked if is_batch(asked) else length
     if asked not in {-1, None}:
         return asked
     return length - start if isinstance(start, int) and length is not None else None
@@ -393,10 +550,12 @@ class ScatterUpdate(Moved):
 
 
 def _sections(value: Any) -> int | tuple[int, ...]:
-    return settings.integers(value) if isinstance(value, (list, tuple)) else settings.integer(value)
+    if isinstance(value, (list, tuple)):
+        return tuple([_length(item) for item in value])
+    return settings.integer(value)
 
 
-_SPLITS = {kind("Hsplit"): 1, kind("Dsplit"): 2}
+_SPLITS = {kind("Vsplit"): 0, kind("Hsplit"): 1, kind("Dsplit"): 2}
 
 
 _MOST_PARTS: Final = 10_000
@@ -407,7 +566,7 @@ _MOST_PARTS: Final = 10_000
 class Split(Moved):
     """A tensor cut along an axis."""
 
-    kinds: ClassVar = (kind("ArraySplit"), kind("Dsplit"), kind("Hsplit"), kind("Split"))
+    kinds: ClassVar = tuple(map(kind, ("ArraySplit", "Dsplit", "Hsplit", "Split", "Vsplit")))
 
     indices_or_sections: int | tuple[int, ...] = setting(_sections)
     axis: int = setting(settings.integer, default=0)
@@ -417,15 +576,26 @@ class Split(Moved):
         axis = axis_in(_SPLITS.get(self.kind, self.axis), len(self.whole))
         return [_replaced(self.whole, axis, length) for length in self._lengths(self.whole[axis])]
 
-    def _lengths(self, length: int | None) -> Sequence[int | None]:
-        if length == BATCH:
-            return FLAT
+    def _lengths(self, length: Length) -> Sequence[Length]:
         parts = self.indices_or_sections
         if isinstance(parts, int):
             return _parts(length, parts, even=self.kind != kind("ArraySplit"))
+        if is_batch(length):
+            return _rows_between(parts, length)
+        if any(map(is_batch, parts)):
+            raise mixing(_CUT_BY_BATCH)
         ends = [*[end if length is None else min(end, length) for end in parts], length]
         pairs = zip([0, *parts], ends, strict=True)
         return [None if end is None else max(end - start, 0) for start, end in pairs]
+
+
+def _rows_between(parts: Sequence[int], length: Length) -> Sequence[Length]:
+    """The rows of a batch axis between indices that are multiples of the batch."""
+    ends = [*map(rows_of, parts), rows_of(length)]
+    starts = [0, *ends[:-1]]
+    if None in ends or any(end <= start for start, end in zip(starts, ends, strict=True)):  # type: ignore[operator]  # none is None
+        raise mixing(_SOME_EXAMPLES)
+    return [batch_of(end - start) for start, end in zip(starts, ends, strict=True)]  # type: ignore[operator]  # none is None
 
 
 def _check_number(parts: int) -> None:
@@ -434,8 +604,10 @@ def _check_number(parts: int) -> None:
         raise ValueError(message)
 
 
-def _parts(length: int | None, number: int, *, even: bool) -> Sequence[int | None]:
+def _parts(length: Length, number: int, *, even: bool) -> Sequence[Length]:
     _check_number(number)
+    if is_batch(length):
+        return [quotient_of(length, number)] * number
     if length is None:
         return [None] * number
     least, longer = divmod(length, number)
@@ -457,9 +629,13 @@ class Unstack(Moved):
     def wholes(self) -> Sequence[Whole]:
         """As many parts as the axis is long, without it."""
         axis = axis_in(self.axis, len(self.whole))
+        if is_batch(self.whole[axis]):
+            what = "it takes the examples of the batch apart"
+            raise mixing(what)
         number = self.whole[axis] if self.num is None else self.num
-        if number is None or axis == 0:
-            return (FLAT,)
+        if number is None:
+            message = "how many outputs it has follows from an axis that is open"
+            raise UnruledError(message)
         _check_number(number)
         return [_replaced(self.whole, axis)] * number
 
@@ -487,9 +663,12 @@ class Take(Operation):
         """The axis replaced by those of the indices."""
         whole, indices = (self.whole_of(self.given[name]) for name in ("x", "indices"))
         if self.axis is None:
-            return (indices if whole[:1] != (BATCH,) else FLAT,)
-        axis = axis_in(self.axis, len(whole))
-        return (_replaced(whole, axis, *indices) if whole[axis] != BATCH else FLAT,)
+            return (indices,)
+        return (_replaced(whole, axis_in(self.axis, len(whole)), *indices),)
+
+    def operators_across_rows(self) -> Work:
+        """A movement between all rows of an example."""
+        return (_moved_across_rows(self, "selection"),)
 
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
@@ -515,11 +694,10 @@ class TakeAlongAxis(Moved):
         """The indices along the axis, the broadcast of both along the others."""
         whole, indices = self.wholes_given
         if self.axis is None:
-            return (FLAT,)
+            return ((product_of(indices),),)
         axis = axis_in(self.axis, len(whole))
-        along = indices[axis]
         others = joined([_replaced(whole, axis, 1), _replaced(indices, axis, 1)])
-        return (_replaced(others, axis, along) if along != BATCH else FLAT,)
+        return (_replaced(others, axis, indices[axis]),)
 
 
 # ------------------------------------------------------------------ tensors put together
@@ -529,49 +707,59 @@ class TakeAlongAxis(Moved):
 class Concatenate(Moved):
     """Operands one after another along an axis."""
 
-    kinds: ClassVar = tuple(map(kind, ("Append", "Concatenate", "Dstack", "Hstack")))
+    kinds: ClassVar = tuple(map(kind, ("Append", "Concatenate", "Dstack", "Hstack", "Vstack")))
     purpose: ClassVar = "concatenation"
 
     axis: int | None = setting(settings.optional(settings.integer), default=None)
 
-    def _axis(self) -> int | None:
+    def _axis(self, rank: int) -> int | None:
         if self.kind == kind("Hstack"):
-            return 1
+            return min(rank - 1, 1)
         if self.kind == kind("Dstack"):
             return 2
-        return 0 if self.axis is None and self.kind == kind("Concatenate") else self.axis
+        takes_first = self.kind in {kind("Concatenate"), kind("Vstack")}
+        return 0 if self.axis is None and takes_first else self.axis
 
     def wholes(self) -> Sequence[Whole]:
         """The lengths along the axis add up; the others must agree."""
-        named = self._axis()
-        wholes = self.wholes_given
-        if named is None or not -len(wholes[0]) <= named < len(wholes[0]):
-            return (FLAT,)
+        widened = _WIDENED.get(self.kind, tuple)
+        wholes = [widened(whole) for whole in self.wholes_given]
+        named = self._axis(len(wholes[0]))
+        if named is None:
+            return ((sum_of([product_of(whole) for whole in wholes]),),)
         axis = axis_in(named, len(wholes[0]))
         lengths = [whole[axis] for whole in wholes]
-        if BATCH in lengths:
-            return (FLAT,)
         others = [_replaced(whole, axis, 1) for whole in wholes]
-        if any(whole[:1] == (BATCH,) for whole in others):
-            # A constant made for one example goes with every one.
-            others = [
-                _replaced(whole, 0, BATCH) if whole[:1] == (1,) else whole for whole in others
-            ]
-        total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]  # none is None
-        return (_replaced(_agreed(others), axis, total),)
+        return (_replaced(_agreed(others), axis, sum_of(lengths)),)
+
+
+def _plane(whole: Whole) -> Whole:
+    return whole if len(whole) > 1 else (1, *whole)
+
+
+def _block_of(whole: Whole) -> Whole:
+    plane = _plane(whole)
+    return plane if len(plane) > 2 else (*plane, 1)  # noqa: PLR2004  # three axes
+
+
+_WIDENED: Final = {kind("Vstack"): _plane, kind("Dstack"): _block_of}
+"""What gives operands the axes that they are put together along."""
 
 
 def _agreed(wholes: Sequence[Whole]) -> Whole:
-    """The one shape that all have; what is open in one may be known in another."""
-    if len({len(whole) for whole in wholes}) > 1 or any(
-        len({length for length in lengths if length is not None}) > 1
-        for lengths in zip(*wholes, strict=False)
-    ):
-        if any(whole[:1] != wholes[0][:1] for whole in wholes):
-            message = "a constant of its arguments differs along the batch"
-            raise UnruledError(message)
-        message = "the operands differ in another axis"
+    """The one shape that all have; what is open in one may be known in another.
+
+    A constant made for one example goes with every one.
+    """
+    if len({len(whole) for whole in wholes}) > 1:
+        message = "the operands differ in their number of axes"
         raise ValueError(message)
+    for lengths in zip(*wholes, strict=True):
+        batch_among(lengths)
+        known = {length for length in lengths if length is not None and not is_batch(length)}
+        if len(known) > 1:
+            message = "the operands differ in another axis"
+            raise ValueError(message)
     return joined(wholes)
 
 
@@ -602,13 +790,23 @@ class BroadcastTo(Moved):
     kinds: ClassVar = (kind("BroadcastTo"),)
     purpose: ClassVar = "repetition"
 
-    shape: tuple[int | None, ...] = setting(_target)
+    shape: Whole = setting(_target)
 
     def wholes(self) -> Sequence[Whole]:
-        """The shape; its first axis is the batch where the operand's is."""
-        if len(self.shape) != len(self.whole):
-            return (FLAT,)
-        return (joined([self.whole, (self.whole[0], *self.shape[1:])]),)
+        """The shape; its batch axis is the operand's."""
+        whole, shape = self.whole, self.shape
+        if len(shape) < len(whole):
+            message = f"{len(whole)} axes do not stretch to {len(shape)}"
+            raise ValueError(message)
+        places = [place for place, length in enumerate(whole, -len(whole)) if is_batch(length)]
+        for place in places:
+            shape = (*shape[:place], whole[place], *shape[len(shape) + place + 1 :])
+        return (joined([whole, shape]),)
+
+
+def _lengths(value: Any) -> tuple[int, ...]:
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple([_length(item) for item in several])
 
 
 @frozen(slots=False)
@@ -618,20 +816,14 @@ class Tile(Moved):
     kinds: ClassVar = (kind("Tile"),)
     purpose: ClassVar = "repetition"
 
-    repeats: tuple[int, ...] = setting(settings.integers)
+    repeats: tuple[int, ...] = setting(_lengths)
 
     def wholes(self) -> Sequence[Whole]:
         """Every axis as many times as long."""
         rank = max(len(self.whole), len(self.repeats))
         lengths = (1,) * (rank - len(self.whole)) + self.whole
         times = (1,) * (rank - len(self.repeats)) + self.repeats
-        return (tuple(_times(n, k) for n, k in zip(lengths, times, strict=True)),)
-
-
-def _times(length: int | None, times: int) -> int | None:
-    if length == BATCH:
-        return BATCH if times == 1 else None
-    return None if length is None else length * times
+        return (tuple(map(product_of, zip(lengths, times, strict=True))),)
 
 
 @frozen(slots=False)
@@ -641,17 +833,16 @@ class Repeat(Moved):
     kinds: ClassVar = (kind("Repeat"),)
     purpose: ClassVar = "repetition"
 
-    repeats: tuple[int, ...] = setting(settings.integers)
+    repeats: tuple[int, ...] = setting(_lengths)
     axis: int | None = setting(settings.optional(settings.integer), default=None)
 
     def wholes(self) -> Sequence[Whole]:
         """The axis as many times as long, or as long as the sum of the repeats."""
-        if self.axis is None:
-            return (FLAT,)
-        axis = axis_in(self.axis, len(self.whole))
+        whole = (product_of(self.whole),) if self.axis is None else self.whole
+        axis = axis_in(self.axis or 0, len(whole))
         if len(self.repeats) == 1:
-            return (_replaced(self.whole, axis, _times(self.whole[axis], self.repeats[0])),)
-        return (_replaced(self.whole, axis, sum(self.repeats)),)
+            return (_replaced(whole, axis, product_of([whole[axis], self.repeats[0]])),)
+        return (_replaced(whole, axis, sum_of(self.repeats)),)
 
 
 def _widths(value: Any) -> tuple[tuple[int, int], ...]:
@@ -679,10 +870,11 @@ class Pad(Moved):
         return (tuple(_longer(length, sum(width)) for length, width in pairs),)
 
 
-def _longer(length: int | None, more: int) -> int | None:
-    if length == BATCH:
-        return None if more else BATCH
-    return None if length is None else length + more
+def _longer(length: Length, more: int) -> Length:
+    if more and is_batch(length):
+        what = "it puts elements beside the examples of the batch"
+        raise mixing(what)
+    return length if length is None or not more else length + more
 
 
 @frozen(slots=False)
@@ -718,6 +910,9 @@ class ExtractSequences(Moved):
     def wholes(self) -> Sequence[Whole]:
         """The last axis as pieces by their length."""
         length = self.whole[-1]
+        if is_batch(length):
+            what = "its pieces are of several examples"
+            raise mixing(what)
         places = (
             None if length is None else 1 + (length - self.sequence_length) // self.sequence_stride
         )
