@@ -157,13 +157,6 @@ def joined(works: Iterable[Work]) -> Work:
     return tuple(operators) or found[0]
 
 
-def repeated(work: Work, times: int) -> Work:
-    """The same work `times` times with the same parameters."""
-    if isinstance(work, Reason):
-        return work
-    return tuple(operator.repeated(times) for operator in work)
-
-
 @frozen(slots=False)
 class TimeDistributed(Wrapper):
     """The inner layer applied to every step along the first axis."""
@@ -184,9 +177,7 @@ class TimeDistributed(Wrapper):
         """The output of one step, with the steps in front."""
         return tuple((self.input_shape[0], *tensor.shape) for tensor in self.inner.outputs)
 
-    def operators(self) -> Work:
-        """The inner layer's operators, once for each step."""
-        return repeated(self.inner.operators(), self.input_shape[0] or 1)
+    operators = Layer.operators
 
     def workload(self) -> Workload | Reason:
         """The inner layer's workload on all steps at once."""
