@@ -170,13 +170,18 @@ class Assembly:
         """
         pairs = dict(outputs) if isinstance(outputs, Mapping) else {one: one for one in outputs}
         names: dict[str, str] = {}
+        given: list[str] = []
+        fixed = {*self._inputs, *self._weights}
         for wanted, name in pairs.items():
-            if wanted == name:
-                continue
-            if name in names or name in self._inputs or name in self._weights:
-                names[self.view(name, self._tensors[name])] = wanted
-            else:
-                names[name] = wanted
+            if wanted != name and (name in names or name in fixed):
+                name = self.view(name, self._tensors[name])  # noqa: PLW2901  # what is given
+            called = wanted
+            if wanted != name:
+                called = names[name] = self._free(wanted, dict.fromkeys(fixed))
+            given.append(called)
+        for name in [one for one in given if one in self._tensors and one not in names]:
+            if names and name not in pairs.values():  # another tensor within has the name
+                names[name] = self._free(name, {**self._tensors, **dict.fromkeys(given)})
         tensors = {names.get(name, name): tensor for name, tensor in self._tensors.items()}
         steps = [_renamed(step, names) for step in self._steps.values()]
         if default is not None:
@@ -186,7 +191,7 @@ class Assembly:
             tensors,
             steps,
             self._inputs,
-            tuple(pairs),
+            given,
             self._weights,
         )
 

@@ -55,6 +55,29 @@ def test_names_that_are_taken_get_a_number() -> None:
     assert workload.outputs == ("y", "z")
 
 
+def test_an_output_may_have_the_name_of_a_tensor_within() -> None:
+    made = Assembly("named")
+    source = made.input("x", (3,))
+    (inner,) = made.inline(relu_to("y"), {"x": source})
+    workload = made.workload({"y": made.add(activation("tanh", (3,)), inner)})
+    assert workload.outputs == ("y",)
+    assert workload.steps[1].writes == ("y",)
+    assert workload.steps[0].writes == workload.steps[1].reads != ("y",)
+
+
+def test_an_output_may_have_the_name_of_a_weight() -> None:
+    made = Assembly("named")
+    source, weight = made.input("x", (6,)), made.weight("output", (6, 4))
+    workload = made.workload({"output": made.add(matmul((6,), (6, 4)), source, weight)})
+    assert workload.weights == ("output",)
+    assert workload.outputs == ("output.2",)
+
+
+def relu_to(name: str) -> Workload:
+    made = Assembly("relu")
+    return made.workload({name: made.add(activation("relu", (3,)), made.input("x", (3,)))})
+
+
 def test_an_operator_reads_one_tensor_for_each_operand() -> None:
     made = Assembly("short")
     source = made.input("x", (6,))

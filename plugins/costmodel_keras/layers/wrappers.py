@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from attrs import evolve, frozen
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Layer, Work, setting
+from costmodel.layer import Layer, Work, over_rows, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.graph import Workload
 from costmodel.workload.reasons import Reason, Unpriced
@@ -164,13 +164,6 @@ def joined(works: Iterable[Work]) -> Work:
     return tuple(operators) or found[0]
 
 
-def repeated(work: Work, times: int) -> Work:
-    """The same work `times` times with the same parameters."""
-    if isinstance(work, Reason):
-        return work
-    return tuple(operator.repeated(times) for operator in work)
-
-
 @frozen(slots=False)
 class TimeDistributed(Wrapper):
     """The inner layer applied to every step along the first axis."""
@@ -191,9 +184,7 @@ class TimeDistributed(Wrapper):
         """The output of one step, with the steps in front."""
         return [tensor.shape for tensor in self.output_tensors()]
 
-    def operators(self) -> Work:
-        """The inner layer's operators, once for each step."""
-        return repeated(self.inner.operators(), self._steps or 1)
+    operators = Layer.operators
 
     @property
     def _steps(self) -> int | None:
@@ -206,7 +197,7 @@ class TimeDistributed(Wrapper):
 
     def operators_of_example(self) -> Work:
         """The inner layer's operators for all rows of an example, once for each step."""
-        return repeated(self.inner.operators_of_example(), self._steps or 1)
+        return over_rows(self.inner.operators_of_example(), self._steps or 1)
 
     def workload(self) -> Workload | Reason:
         """The inner layer's workload on all steps at once."""
