@@ -189,15 +189,14 @@ class Layer:
 
     def of_one_row(self) -> Self:
         """The same layer for one row of the batch axis, as its rules are asked about it."""
-        held = vars(self)
-        changes = {name: held[name] for name in ("inputs", "outputs") if name in held}
-        if all(tensor.rows == 1 for tensors in changes.values() for tensor in tensors):
+        given = vars(self).get("outputs", ())  # there are none until the rules are asked for them
+        if all(tensor.rows == 1 for tensor in (*self.inputs, *given)):
             return self
-        rows = {
-            name: tuple([evolve(tensor, rows=1) for tensor in tensors])
-            for name, tensors in changes.items()
-        }
-        return self._twin(**rows, likeness=object())
+        inputs, outputs = (
+            tuple([evolve(tensor, rows=1) for tensor in tensors])
+            for tensors in (self.inputs, given)
+        )
+        return self._twin(inputs=inputs, outputs=outputs, likeness=object())
 
     @property
     def rows(self) -> int | None:

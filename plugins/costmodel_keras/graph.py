@@ -57,7 +57,9 @@ class Call(NamedTuple):
             tensor = next(_tensors([self.node.get("args"), self.node.get("kwargs")]), {})
             shape = tensor.get("shape")
         else:
-            shape = next(iter(self.node.input_tensors)).shape if self.node else None
+            given = getattr(self.node, "input_tensors", None)
+            # Keras 2 gives a lone tensor as it is, and its shapes are no tuples.
+            shape = given[0].shape if isinstance(given, list | tuple) and given else None
         return tuple(shape) if isinstance(shape, list | tuple) else ()
 
 
