@@ -44,7 +44,7 @@ TABLE: Final[dict[Any, Any]] = {"fifo": 3, int: 2}
 
 @frozen
 class Counting(Device):
-    """Calculates what it is told from the size of a contraction, and counts how often."""
+    """Prices a contraction by a given function of its size, and counts the calls."""
 
     family: ClassVar = "counting"
 
