@@ -397,14 +397,22 @@ class Operator:
             ShapeError: one is.
 
         """
-        sizes = [*self.dims.values(), *[getattr(self, name) for name in sizes_of(type(self))]]  # type: ignore[arg-type]  # a class has a hash
-        symbols = sorted({one.name for one in sizes if isinstance(one, Symbol)})
+        symbols = sorted(self.symbols)
         if symbols:
             message = (
                 f"the sizes of a {type(self).__name__} depend on {', '.join(symbols)}; bind its "
                 f"workload before, such as workload.bind({symbols[0]}=1)"
             )
             raise ShapeError(message)
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names of the symbols among the sizes of its dimensions and tensors."""
+        sizes: list[object] = [*self.dims.values()]
+        sizes += [getattr(self, name) for name in sizes_of(type(self))]  # type: ignore[arg-type]  # a class has a hash
+        for item in self.operands:
+            sizes += [*item.shape, item.touched]
+        return frozenset([one.name for one in sizes if isinstance(one, Symbol)])
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
         """The same work on tensors of other formats, in the order of the operands.
