@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from attrs import evolve, frozen
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Layer, Work, over_rows, setting
+from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.graph import Workload
-from costmodel.workload.reasons import Reason, Unpriced
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from typing import Self
@@ -90,15 +89,10 @@ class Wrapper(Layer):
             for name, tensor in layer.parameters.items()
         }
 
-    def operators(self) -> Work:
-        """The work of the held layers, or the first reason why one of them has no price."""
-        return joined(layer.operators() for layer in self.held)
-
     def workload(self) -> Workload | Reason:
-        """The workload of the held layer; of several, their operators in a row."""
-        if len(self.held) != 1:
-            return super().workload()
-        body = self.inner.workload()
+        """The workload of the held layer; a wrapper of several says how they are joined."""
+        (inner,) = self.held
+        body = inner.workload()
         if isinstance(body, Reason):
             return body
         made = self.assembly()
@@ -154,16 +148,6 @@ def _with_formats(
     return layer.with_formats(inputs, parameters, layer.declared_result())
 
 
-def joined(works: Iterable[Work]) -> Work:
-    """One work after the other, or the first reason why one of them has no price."""
-    found = list(works)
-    unpriced = next((work for work in found if isinstance(work, Unpriced)), None)
-    if unpriced is not None:
-        return unpriced
-    operators = chain.from_iterable(work for work in found if not isinstance(work, Reason))
-    return tuple(operators) or found[0]
-
-
 @frozen(slots=False)
 class TimeDistributed(Wrapper):
     """The inner layer applied to every step along the first axis."""
@@ -184,8 +168,6 @@ class TimeDistributed(Wrapper):
         """The output of one step, with the steps in front."""
         return [tensor.shape for tensor in self.output_tensors()]
 
-    operators = Layer.operators
-
     @property
     def _steps(self) -> int | None:
         first = self.inputs[0]
@@ -194,10 +176,6 @@ class TimeDistributed(Wrapper):
     def output_tensors(self) -> Sequence[Tensor]:
         """Those of one step, with the steps behind the batch, wherever the inner layer has it."""
         return [_with_steps(tensor, self._steps) for tensor in self.inner.outputs]
-
-    def operators_of_example(self) -> Work:
-        """The inner layer's operators for all rows of an example, once for each step."""
-        return over_rows(self.inner.operators_of_example(), self._steps or 1)
 
     def workload(self) -> Workload | Reason:
         """The inner layer's workload on all steps at once."""
