@@ -1,0 +1,397 @@
+"""Charges and costs: what is due for work, the unit prices, and the time that it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from numbers import Real
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from attrs import field, frozen
+
+from costmodel.devices.parameters import Parameter
+from costmodel.errors import PluginError, ScenarioError, nearest
+from costmodel.sizes import SizeArray, as_float, least, most
+from costmodel.units import format_quantity
+from costmodel.workload.reasons import Reason
+
+_USUAL_COUNT: Final = 1e150
+_USUAL_ENERGY: Final = 1e280
+"""Up to these, a product with a parameter, and a sum of energies, are numbers."""
+
+COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "neuron", "static")
+"""The components of a bill, in the order in which they are shown."""
+_COMPONENTS: Final = frozenset(COMPONENTS)
+
+
+class Factor(NamedTuple):
+    """One factor of a count: what it is, how much, in which unit."""
+
+    label: str
+    value: float
+    unit: str = ""
+
+
+_VALUE = itemgetter(1)
+
+
+Share: TypeAlias = tuple[Parameter, float]
+"""A unit price, and how much of it goes into another price."""
+
+Due: TypeAlias = tuple[str, float, tuple[Share, ...]]
+"""A component, how many are due, and the price of one: shares of unit prices, one or more."""
+
+
+@frozen
+class Charge:
+    """One line of the bill: a count, the product of its factors, times a unit price.
+
+    Raises:
+        ScenarioError: the product is negative, or times the price larger than a number can be.
+        ValueError: the component is none of COMPONENTS.
+
+    """
+
+    component: str
+    parameter: Parameter
+    factors: tuple[Factor, ...]
+    count: float = field(init=False, eq=False)
+    """How many times the unit price is due: the product of the factors."""
+
+    @count.default
+    def _product(self) -> float:
+        try:
+            return as_float(math.prod(map(_VALUE, self.factors)))
+        except (TypeError, IndexError, ValueError):
+            message = (
+                "expected factors such as (Factor('operations', 8), Factor('examples', 2)), "
+                f"found {self.factors!r:.80}"
+            )
+            raise TypeError(message) from None
+
+    def __attrs_post_init__(self) -> None:
+        """Check the component, the price and the product."""
+        _check_component(self.component)
+        count = self.count
+        price: Any = self.parameter
+        if not isinstance(price, Parameter):
+            message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
+            raise TypeError(message)
+        if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
+            _check_count(count, price, self.factors)
+
+    @property
+    def due(self) -> tuple[Due, ...]:
+        """The count, at the one unit price."""
+        return ((self.component, self.count, ((self.parameter, 1.0),)),)
+
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """This one."""
+        return (self,)
+
+    @property
+    def energy_joules(self) -> float:
+        """Count times price."""
+        return self.count * self.parameter.value
+
+    @property
+    def energy_joules_low(self) -> float:
+        """Count times the lowest price."""
+        return self.count * self.parameter.low
+
+    @property
+    def energy_joules_high(self) -> float:
+        """Count times the highest price."""
+        return self.count * self.parameter.high
+
+    def __str__(self) -> str:
+        """Write the component, the factors, the unit price and their product."""
+        factors = " x ".join(
+            f"{value:,.6g} {unit} {label}".replace("  ", " ") for label, value, unit in self.factors
+        )
+        energy = format_quantity(self.energy_joules, "J")
+        return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
+
+
+class Charges(Protocol):
+    """Charges of which it is known at once what is due, and that are written out when asked for.
+
+    A device that makes many for each operator saves most of its time so. What is due must be
+    what the charges say.
+    """
+
+    @property
+    def due(self) -> Sequence[Due]:
+        """What the charges come to."""
+
+    @property
+    def charges(self) -> Iterable[Charge]:
+        """The charges."""
+
+
+def _check_component(component: str) -> None:
+    if component not in _COMPONENTS:
+        near = nearest(component, COMPONENTS)
+        message = f"{component!r:.80} is no component; expected one of {', '.join(COMPONENTS)}"
+        raise ValueError(f"{message} (nearest: {near!r})" if near else message)
+
+
+def _is_sound(count: float, price: Parameter) -> bool:
+    """Whether the count and the energy are numbers, and not negative, for each operator."""
+    return least(count) >= 0 and most(count) * price.high < math.inf
+
+
+def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
+    if not _is_sound(count, parameter):
+        found = f"is {least(count)}; expected 0 or more"
+        if least(count) >= 0:
+            found = "is larger than a number can be"
+        message = f"{' x '.join(factor.label for factor in factors)}: the product {found}"
+        raise ScenarioError(message)
+
+
+def _usual_energy(due: Iterable[Any]) -> float | None:
+    """The energy of all shares; None where something is not as it nearly always is."""
+    energies = []
+    try:
+        for component, count, price in due:
+            if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
+                return None
+            if component not in _COMPONENTS or not price or price.__class__ is not tuple:
+                return None
+            for figure, share in price:
+                if share.__class__ is SizeArray:
+                    return None
+                energies.append(count * share * figure.value)
+        total = math.fsum(energies)
+        # A share that is negative, or no number, shows here; an energy of zero may hide one.
+        return total if total < _USUAL_ENERGY and min(energies) > 0.0 else None
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _check_due(due: Iterable[Any], cost: Cost) -> None:
+    for line in due:
+        match line:
+            case (str(component), Real() | SizeArray() as count, tuple(price)) if _is_price(price):
+                _check_line(component, count, price, cost)
+            case _:
+                message = (
+                    "what is due is a component, a count, and a tuple of shares of unit prices, "
+                    f"such as ('compute', 8, ((price, 1.0),)); found {line!r:.80}"
+                )
+                raise TypeError(message)
+
+
+def _is_price(price: tuple[Any, ...]) -> bool:
+    for share in price:
+        match share:
+            case (Parameter(), Real() | SizeArray()):
+                continue
+            case _:
+                return False
+    return bool(price)
+
+
+def _check_line(component: str, count: Any, price: tuple[Share, ...], cost: Cost) -> None:
+    numbers = [("count", count), *(("share", share) for _, share in price)]
+    ends = [(word, least(one), most(one)) for word, one in numbers]
+    strange = [(word, low) for word, low, high in ends if not 0 <= low <= high < math.inf]
+    (_, _, largest), *shares = ends
+    pairs = zip(shares, price, strict=True)
+    bounds = [largest * share * figure.high for (_, _, share), (figure, _) in pairs]
+    if component in _COMPONENTS and not strange and all(bound < math.inf for bound in bounds):
+        return
+    _ = cost.charges  # a charge tells best what is wrong with it
+    _check_component(component)
+    for word, low in strange:
+        message = f"{component}: a {word} is {low}; expected a finite number, not negative"
+        raise ScenarioError(message)
+    for figure, share in price:
+        owed = count * share
+        _check_count(owed, figure, (Factor(figure.name, owed),))
+
+
+def _check_time(seconds: float) -> None:
+    for time in (least(seconds), most(seconds)):
+        if not (math.isfinite(time) and time >= 0):
+            message = f"latency_seconds is {time!r}; expected a finite number, not negative"
+            raise ValueError(message)
+
+
+def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
+    """Charges in order, and of a cost its parts: sums of sums stay as flat as one sum."""
+    if not hasattr(charges, "__iter__"):
+        message = f"expected several charges, such as Cost([charge]), found {charges!r:.80}"
+        raise TypeError(message)
+    parts = tuple(charges)
+    for part in parts:
+        if isinstance(part, Cost):
+            flat = [one._parts if isinstance(one, Cost) else (one,) for one in parts]  # noqa: SLF001  # its own class
+            return tuple(chain(*flat))
+    return parts
+
+
+def _told(part: Charges) -> tuple[Due, ...]:
+    """What a part of a cost says is due, if that can be."""
+    if part.__class__ is Charge:
+        return part.due
+    try:
+        told = tuple(part.due)
+    except AttributeError:
+        if hasattr(type(part), "due"):
+            raise
+        message = (
+            "a cost is made of charges, costs, or what says what is `due` and writes its "
+            f"`charges`; found {part!r:.80}"
+        )
+        raise TypeError(message) from None
+    return told
+
+
+_FIGURE, _LOW, _HIGH = attrgetter("value"), attrgetter("low"), attrgetter("high")
+
+
+def _sum(energies: Iterable[float]) -> float:
+    try:
+        total = math.fsum(energies)
+    except OverflowError:
+        total = math.inf
+    if total == math.inf:
+        message = "the sum of the energies is larger than a number can be"
+        raise ScenarioError(message)
+    return total
+
+
+@frozen(eq=False, repr=False, slots=False)
+class Cost:
+    """A sum of charges; `latency_seconds` is None where the device does not model time.
+
+    It takes charges, other costs, and whatever else tells its `Charges`.
+    """
+
+    _parts: tuple[Charges, ...] = field(default=(), converter=_parts, alias="charges")
+    latency_seconds: float | None = None
+    due: tuple[Due, ...] = field(init=False)
+    """What the charges come to."""
+    _energy: float | None = field(init=False)
+
+    @due.default
+    def _due(self) -> tuple[Due, ...]:
+        parts = self._parts
+        return _told(parts[0]) if len(parts) == 1 else tuple(chain(*map(_told, parts)))
+
+    @_energy.default
+    def _checked(self) -> float | None:
+        """Check what is due, and the time; the energy, where that was found on the way."""
+        if self.latency_seconds is not None:
+            _check_time(self.latency_seconds)
+        for part in self._parts:
+            if part.__class__ is not Charge:  # which has checked itself
+                break
+        else:
+            return None
+        energy = _usual_energy(self.due)
+        if energy is None:
+            _check_due(self.due, self)
+        return energy
+
+    @cached_property
+    def charges(self) -> tuple[Charge, ...]:
+        """The lines of the bill, which are made when they are asked for."""
+        return tuple([charge for part in self._parts for charge in part.charges])
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same charges and takes the same time."""
+        if not isinstance(other, Cost):
+            return NotImplemented
+        one, two = (self.charges, self.latency_seconds), (other.charges, other.latency_seconds)
+        return one == two
+
+    def __hash__(self) -> int:
+        return hash((self.charges, self.latency_seconds))
+
+    @property
+    def energy_joules(self) -> float:
+        """Energy of all charges."""
+        return self._total(_FIGURE) if self._energy is None else self._energy
+
+    @property
+    def energy_joules_low(self) -> float:
+        """Energy of all charges at their lowest prices."""
+        return self._total(_LOW)
+
+    @property
+    def energy_joules_high(self) -> float:
+        """Energy of all charges at their highest prices."""
+        return self._total(_HIGH)
+
+    def _total(self, of: Callable[[Parameter], float]) -> float:
+        return _sum(
+            [count * share * of(price) for _, count, shares in self.due for price, share in shares]
+        )
+
+    @property
+    def components(self) -> Mapping[str, float]:
+        """Energy in joules by component."""
+        sums: dict[str, list[float]] = {}
+        for component, count, shares in self.due:
+            energies = [count * share * price.value for price, share in shares]
+            sums.setdefault(component, []).extend(energies)
+        return {component: _sum(parts) for component, parts in sums.items()}
+
+    def __repr__(self) -> str:
+        """Write how it is made."""
+        name = type(self).__qualname__
+        return f"{name}(charges={self.charges!r}, latency_seconds={self.latency_seconds!r})"
+
+    def __str__(self) -> str:
+        """Write the energy, its range, the time where it is known, and a line for each charge."""
+        values = (self.energy_joules, self.energy_joules_low, self.energy_joules_high)
+        energy, low, high = (format_quantity(value, "J") for value in values)
+        bounds = "" if values[1] == values[2] else f" ({low} to {high})"
+        known = self.latency_seconds is not None
+        time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]  # known is not None
+        return "\n  ".join([f"{energy}{bounds}{time}", *map(str, self.charges)])
+
+    def __add__(self, other: Cost) -> Cost:
+        """Both together."""
+        return Cost.together([self, other])
+
+    @staticmethod
+    def together(costs: Iterable[Cost]) -> Cost:
+        """All charges; the times one after the other, where every one is known."""
+        costs = list(costs)
+        if len(costs) == 1:
+            return costs[0]
+        times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
+        if not times or len(times) != len(costs):
+            return Cost(costs)
+        return Cost(costs, sum(times) if SizeArray in map(type, times) else math.fsum(times))
+
+
+Outcome: TypeAlias = Cost | Reason
+"""What a device answers to an operator."""
+
+
+def checked(answer: Any, who: str) -> Outcome:
+    """The answer of `who` to an operator, if it is one.
+
+    Raises:
+        PluginError: it is none: a rule without `return`, or a cost that nothing is charged for.
+
+    """
+    is_cost = isinstance(answer, Cost)
+    if isinstance(answer, Reason) or (is_cost and (answer.due or answer.latency_seconds)):
+        known: Outcome = answer
+        return known
+    found = "a Cost with nothing due" if is_cost else repr(answer)
+    message = (
+        f"{who}: expected a Cost with charges, Free(reason) or Unpriced(reason), "
+        f"found {found:.80} (is a `return` missing?)"
+    )
+    raise PluginError(message)

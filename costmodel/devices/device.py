@@ -1,0 +1,347 @@
+"""Devices: the prices of operators. The class holds the formula, a YAML file the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, wraps
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeAlias, TypeVar, overload
+
+from attrs import Attribute, evolve, field, fields, frozen
+
+from costmodel.devices.cost import Cost, Outcome, checked
+from costmodel.devices.parameters import (
+    ABOVE_ZERO,
+    CHOICE,
+    GIVEN,
+    POSITIVE,
+    TAKES,
+    UNIT,
+    Choice,
+    Evidence,
+    Parameter,
+)
+from costmodel.errors import (
+    CostModelError,
+    ScenarioError,
+    UnitError,
+    UnknownNameError,
+    fault,
+    nearest,
+)
+from costmodel.operator_batch import CostTable, Pricing, of_first
+from costmodel.scenario import CONDITIONS, Scenario
+from costmodel.units import parse_quantity
+from costmodel.workload.format_inference import between
+from costmodel.workload.operators import Operator
+from costmodel.workload.reasons import Free, Reason, Unpriced
+
+_Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
+
+
+def prices(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule], _Rule]:
+    """Mark a method of a device class as its price for exactly these operator types.
+
+    The method takes the operator and the scenario and returns a Cost, Free or Unpriced. It gets
+    all operators of a batch in one call; with `batched=False` always one ordinary operator, for
+    a rule that calls a program or looks up a table by size.
+
+    Raises:
+        TypeError: something that is no class of operators, or nothing at all.
+
+    """
+    strange = [
+        one
+        for one in operators
+        if not (isinstance(one, type) and issubclass(one, Operator) and one is not Operator)
+    ]
+    if strange or not operators:
+        found = f"{strange[0]!r:.80}" if strange else "nothing"
+        message = f"prices() takes classes of operators, as in @prices(Contraction); found {found}"
+        raise TypeError(message)
+
+    def mark(rule: _Rule) -> _Rule:
+        marked: Any = rule if batched else _unbatched(rule)
+        marked.__prices__ = operators
+        return marked  # type: ignore[no-any-return]  # a rule as before
+
+    return mark
+
+
+def _unbatched(rule: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    @wraps(rule)
+    def of_one(device: Device, operator: Operator, scenario: Scenario) -> Outcome:
+        return rule(device, of_first(operator), scenario)
+
+    return of_one
+
+
+@frozen(slots=False)
+class Device:
+    """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
+
+    family: ClassVar[str] = ""
+    leaves_out: ClassVar[str] = ""
+    """What no price of the class holds, in a few words; stands below every table of prices."""
+    ignores: ClassVar[tuple[str, ...]] = ()
+    """The `CONDITIONS` that no price of the class depends on, such as `("rates", "formats")`.
+
+    A setting that is given for one of them is named beside the numbers, as it changes nothing.
+    """
+    _rules: ClassVar[Mapping[type[Operator], str]] = {}
+
+    name: str
+    title: str = field(default="", kw_only=True)
+    process: str | None = field(default=None, kw_only=True)
+    also_leaves_out: str = field(default="", kw_only=True)
+    """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
+    assumes: str = field(default="", kw_only=True)
+    """The conditions under which its figures hold; shown below every table of prices."""
+    file: str | None = field(default=None, kw_only=True)
+    content_hash: str | None = field(default=None, kw_only=True)
+
+    def __getstate__(self) -> object:
+        """Everything but cached properties: a copy works them out anew."""
+        state: Any = super().__getstate__()
+        held, slots = state if isinstance(state, tuple) else (state, None)
+        kept = {
+            name: value
+            for name, value in held.copy().items()
+            if not isinstance(getattr(type(self), name, None), cached_property)
+        }
+        return kept if slots is None else (kept, slots)
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        """Check what is ignored and collect the marked rules once, when the class is made."""
+        _check_ignored(cls)
+        rules: dict[type[Operator], str] = {}
+        for name, member in vars(cls).items():
+            for operator in getattr(member, "__prices__", ()):
+                if operator in rules:
+                    both = f"{rules[operator]!r} and {name!r}"
+                    message = f"{cls.__name__} has two rules for {operator.__name__}: {both}"
+                    raise TypeError(message)
+                rules[operator] = name
+        cls._rules = MappingProxyType({**cls._rules, **rules})
+
+    @overload
+    def price(self, operator: Operator, scenario: Scenario | None = None) -> Outcome: ...
+
+    @overload
+    def price(
+        self, operator: Iterable[Operator], scenario: Scenario | None = None
+    ) -> CostTable: ...
+
+    def price(
+        self, operator: Operator | Iterable[Operator], scenario: Scenario | None = None
+    ) -> Outcome | CostTable:
+        """The cost of one operator, or why it is free, or why it has no price here.
+
+        An operator without a rule of its own is priced by its parts, where it names them.
+        Several operators get a `CostTable`, one row for each; fastest as an `OperatorBatch`.
+        """
+        scenario = Scenario() if scenario is None else scenario
+        if scenario.__class__ is not Scenario:
+            _check_scenario(scenario)
+        rule = self._rules.get(type(operator))  # type: ignore[arg-type]  # several have none
+        if rule is not None:
+            try:
+                answer = getattr(self, rule)(operator, scenario)
+            except OverflowError as error:
+                place = fault(error, type(self))
+                message = f"device {self.name!r}: larger than a number can be: {place}"
+                raise ScenarioError(message) from error
+            except TypeError:
+                if isinstance(operator, Operator):
+                    operator.check_bound()
+                raise
+            if isinstance(answer, Cost) and answer.due:
+                return answer
+            return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")
+        if isinstance(operator, Operator):
+            return self._price_parts(operator, scenario)
+        several = Pricing(operator, lambda one: self.price(one, scenario), type(self), self._rules)
+        return several.costs()
+
+    def with_parameters(self, **values: Any) -> Device:
+        """The same device with other numbers, each a quantity with its unit, or settings.
+
+        Raises:
+            UnknownNameError: the device has no such parameter or setting.
+            CostModelError: a value of the wrong unit, or not finite, negative, or beyond 1e100.
+
+        """
+        units, options = self.parameter_units(), self.option_names()
+        changed: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in units and name not in options:
+                hint = f"these are all of device {self.name!r}"
+                raise UnknownNameError(name, [*units, *options], "parameter or setting", hint)
+            if name in units:
+                changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
+                self._check_positive(changed[name], value)
+            else:
+                changed[name] = value
+        try:
+            return evolve(self, **changed)
+        except ValueError as error:
+            message = f"{self.name}: {', '.join(values)}: {error}"
+            raise CostModelError(message) from None
+
+    def _check_positive(self, figure: Parameter, given: str | float) -> None:
+        if figure.value <= 0 and figure.name in self.positive_parameters():
+            message = f"{self.name}.{figure.name}: expected {ABOVE_ZERO}, found {str(given)!r:.80}"
+            raise CostModelError(message)
+
+    @property
+    def left_out(self) -> str:
+        """What no price of this device holds: what its class leaves out, and its file."""
+        return "; ".join(filter(None, (self.leaves_out, self.also_leaves_out)))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of this device, by name."""
+        return {name: getattr(self, name) for name in self.option_names()}
+
+    @classmethod
+    def option_names(cls) -> Mapping[str, Callable[[Any], Any]]:
+        """The declared settings of the class, each with its converter."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return {item.name: item.metadata[CHOICE] for item in declared if CHOICE in item.metadata}
+
+    @classmethod
+    def option_choices(cls) -> Mapping[str, Choice]:
+        """The declared settings of the class, each with what it takes."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return {
+            item.name: Choice(item.metadata[TAKES], item.default)
+            for item in declared
+            if TAKES in item.metadata
+        }
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters that this device has, by name."""
+        values = {name: getattr(self, name) for name in self.parameter_units()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def parameter_units(cls) -> Mapping[str, str]:
+        """The declared parameters of the class and their units."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return {item.name: item.metadata[UNIT] for item in declared if UNIT in item.metadata}
+
+    @classmethod
+    def required_parameters(cls) -> frozenset[str]:
+        """The names of the parameters that a file of this class must give."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return frozenset(
+            item.name for item in declared if UNIT in item.metadata and item.default is not None
+        )
+
+    @classmethod
+    def positive_parameters(cls) -> frozenset[str]:
+        """The names of the parameters that must be above 0, since a formula divides by them."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return frozenset(item.name for item in declared if item.metadata.get(POSITIVE))
+
+    @classmethod
+    def priced_operators(cls) -> tuple[type[Operator], ...]:
+        """The types of operators that the class has a rule for."""
+        return tuple(cls._rules)
+
+    def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
+        """What the device prices in place of an operator: itself, or its parts if it has no rule.
+
+        Parts that have no rule either are decomposed in turn, as far as they can be.
+        """
+        if type(operator) in self._rules:
+            return (operator,)
+        parts = between(operator.decompose(), scenario.default_format)
+        if not parts:
+            return (operator,)
+        return tuple([one for part in parts for one in self.parts(part, scenario)])
+
+    def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
+        parts = between(operator.decompose(), scenario.default_format)
+        if not parts:
+            kind = type(operator).__name__
+            reason = Unpriced(f"device {self.name!r} has no price for {kind!r} operators")
+            return operator.unpriced or reason
+        costs, reasons = [], []
+        for part in parts:
+            answer = self.price(part, scenario)
+            if isinstance(answer, Unpriced):
+                return answer
+            if isinstance(answer, Reason):
+                reasons.append(answer.reason)
+            else:
+                costs.append(answer)
+        return Cost.together(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
+
+
+def _check_ignored(cls: type[Device]) -> None:
+    names = vars(cls).get("ignores", ())
+    if isinstance(names, property):
+        return  # it depends on the settings of the device
+    is_tuple = isinstance(names, tuple)
+    strange = [name for name in names if name not in CONDITIONS] if is_tuple else []
+    if strange or not is_tuple:
+        near = nearest(str(strange[0]), CONDITIONS) if strange else None
+        hint = f" (nearest: {near!r})" if near else ""
+        demand = f"expected a tuple of names among {', '.join(CONDITIONS)}"
+        message = f"{cls.__name__}.ignores: {demand}; found {names!r:.80}{hint}"
+        raise TypeError(message)
+
+
+def _check_scenario(given: object) -> None:
+    if not isinstance(given, Scenario):
+        message = f"scenario is {given!r:.80}; expected a Scenario"
+        raise TypeError(message)
+
+
+def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:
+    try:
+        quantity = parse_quantity(str(value), unit)
+        return Parameter(name, quantity.value, unit, GIVEN, Evidence.ASSUMED)
+    except UnitError as error:
+        message = f"{where}: {error}"
+        raise CostModelError(message) from None
+    except ValueError as error:
+        message = f"{where} = {value!r}: {error}"
+        raise CostModelError(message) from None
+
+
+Charging: TypeAlias = Callable[[Device, Operator, Scenario], Outcome]
+"""What is charged for an operator on a device."""
+
+
+@frozen(slots=False)
+class Adapted(Device):
+    """A device on which a convention charges otherwise; everything else is the device's own."""
+
+    device: Device = field(kw_only=True)
+    charging: Charging = field(kw_only=True)
+
+    @classmethod
+    def of(cls, device: Device, charging: Charging) -> Adapted:
+        """The device, with what `charging(device, operator, scenario)` says as its prices."""
+        return cls(device.name, device=device, charging=charging)
+
+    def price(self, operator: Any, scenario: Scenario | None = None) -> Any:
+        """What is charged for one operator, or for several."""
+        scenario = Scenario() if scenario is None else scenario
+        if isinstance(operator, Operator):
+            return self.charging(self.device, operator, scenario)
+        charged = Pricing(
+            operator,
+            lambda one: self.charging(self.device, one, scenario),
+            type(self.device),
+            self.device._rules,  # noqa: SLF001  # its own class
+        )
+        return charged.costs()
+
+    def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
+        """As the device itself divides it."""
+        return self.device.parts(operator, scenario)
