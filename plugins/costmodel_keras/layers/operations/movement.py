@@ -60,8 +60,7 @@ class Moved(Operation):
 
 def _moved_across_rows(operation: Operation, purpose: str) -> Movement:
     inputs, outputs = (
-        [Tensor(tensor.example_shape, tensor.format) for tensor in tensors]
-        for tensors in (operation.inputs, operation.outputs)
+        [tensor.unfolded for tensor in tensors] for tensors in (operation.inputs, operation.outputs)
     )
     return rearrange(purpose, inputs, outputs, weights=operation.constants)
 
