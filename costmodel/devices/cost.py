@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -10,11 +11,11 @@ from numbers import Real
 from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from costmodel.devices.parameters import Parameter
 from costmodel.errors import PluginError, ScenarioError, nearest
-from costmodel.sizes import SizeArray, as_float, least, most
+from costmodel.sizes import SizeArray, as_float, larger, least, most
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Reason
 
@@ -58,6 +59,8 @@ class Charge:
     component: str
     parameter: Parameter
     factors: tuple[Factor, ...]
+    resource: str = field(default="", kw_only=True)
+    """What the energy is spent in, such as `dram`; unless told, the unit price names it."""
     count: float = field(init=False, eq=False)
     """How many times the unit price is due: the product of the factors."""
 
@@ -115,6 +118,100 @@ class Charge:
         )
         energy = format_quantity(self.energy_joules, "J")
         return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
+
+
+PHASES: Final = ("start", "run", "finish")
+"""The phases of a group of operators, in order: filling a pipeline, working, and draining it."""
+
+
+@frozen
+class Duration:
+    """How long a resource is busy: a count, such as of cycles or bytes, at a rate.
+
+    Within a phase resources work at the same time; the phases of a group follow each other. The
+    rate is in Hz, B/s and the like, or in s: the time that each takes.
+
+    Raises:
+        ScenarioError: the count is negative, or the time is not a finite number.
+        ValueError: the phase is none of PHASES, or the rate is not above 0.
+
+    """
+
+    resource: str
+    count: float = field(converter=as_float)
+    rate: Parameter
+    phase: str = "run"
+
+    def __attrs_post_init__(self) -> None:
+        """Check the phase, the count and the time."""
+        if self.phase not in PHASES:
+            message = f"{self.phase!r:.80} is no phase; expected one of {', '.join(PHASES)}"
+            raise ValueError(message)
+        if not isinstance(self.rate, Parameter) or self.rate.low <= 0:
+            message = f"duration of {self.resource!r}: expected a rate above 0, found {self.rate!s}"
+            raise ValueError(message)
+        if least(self.count) < 0 or not most(self.seconds_high) < math.inf:
+            message = f"duration of {self.resource!r}: {self.count!s:.40} at {self.rate} is no time"
+            raise ScenarioError(message)
+
+    @property
+    def seconds(self) -> float:
+        """The time at the usual rate."""
+        return self._at(self.rate.value)
+
+    @property
+    def seconds_low(self) -> float:
+        """The time at the best rate."""
+        return self._at(self.rate.low if self._is_time else self.rate.high)
+
+    @property
+    def seconds_high(self) -> float:
+        """The time at the worst rate."""
+        return self._at(self.rate.high if self._is_time else self.rate.low)
+
+    @property
+    def _is_time(self) -> bool:
+        return self.rate.unit == "s"
+
+    def _at(self, rate: float) -> float:
+        return self.count * rate if self._is_time else self.count / rate
+
+    def __str__(self) -> str:
+        """Write the resource, the count, the rate and the time."""
+        per = "x" if self._is_time else "at"
+        time = format_quantity(self.seconds, "s")
+        phase = "" if self.phase == "run" else f" ({self.phase})"
+        return (
+            f"{self.resource}{phase}: {self.count:,.6g} {per} {self.rate.name} {self.rate} = {time}"
+        )
+
+
+class Seconds(NamedTuple):
+    """A time, and the least and the most that it may be."""
+
+    value: float
+    low: float
+    high: float
+
+
+def busy(durations: Iterable[Duration]) -> Mapping[str, Mapping[str, Seconds]]:
+    """How long each resource is busy in each phase: `{phase: {resource: seconds}}`."""
+    found: dict[str, dict[str, Seconds]] = {}
+    for one in durations:
+        of_phase = found.setdefault(one.phase, {})
+        before = of_phase.get(one.resource, Seconds(0.0, 0.0, 0.0))
+        times = (one.seconds, one.seconds_low, one.seconds_high)
+        of_phase[one.resource] = Seconds(*map(sum, zip(before, times, strict=True)))
+    return found
+
+
+def latency(durations: Iterable[Duration]) -> Seconds:
+    """The time of one group: in each phase the resource that takes longest, one after the other."""
+    phases = [list(of_phase.values()) for of_phase in busy(durations).values()]
+    longest = [
+        [functools.reduce(larger, end) for end in zip(*times, strict=True)] for times in phases
+    ]
+    return Seconds(*map(sum, zip(*longest, strict=True)))
 
 
 class Charges(Protocol):
@@ -253,6 +350,15 @@ def _told(part: Charges) -> tuple[Due, ...]:
     return told
 
 
+def _durations(given: Iterable[Duration]) -> tuple[Duration, ...]:
+    durations: tuple[Any, ...] = tuple(given) if hasattr(given, "__iter__") else (given,)
+    for one in durations:
+        if not isinstance(one, Duration):
+            message = f"expected durations, such as [Duration(...)], found {one!r:.80}"
+            raise TypeError(message)
+    return durations
+
+
 _FIGURE, _LOW, _HIGH = attrgetter("value"), attrgetter("low"), attrgetter("high")
 
 
@@ -271,11 +377,16 @@ def _sum(energies: Iterable[float]) -> float:
 class Cost:
     """A sum of charges; `latency_seconds` is None where the device does not model time.
 
-    It takes charges, other costs, and whatever else tells its `Charges`.
+    It takes charges, other costs, and whatever else tells its `Charges`. The time follows from
+    `durations`, or is given.
     """
 
     _parts: tuple[Charges, ...] = field(default=(), converter=_parts, alias="charges")
     latency_seconds: float | None = None
+    durations: tuple[Duration, ...] = field(default=(), kw_only=True, converter=_durations)
+    """How long each resource works; those of a cost are of one group of operators."""
+    latency_seconds_low: float | None = field(default=None, kw_only=True)
+    latency_seconds_high: float | None = field(default=None, kw_only=True)
     due: tuple[Due, ...] = field(init=False)
     """What the charges come to."""
     _energy: float | None = field(init=False)
@@ -288,8 +399,10 @@ class Cost:
     @_energy.default
     def _checked(self) -> float | None:
         """Check what is due, and the time; the energy, where that was found on the way."""
+        if self.durations:
+            self._derive_time()
         if self.latency_seconds is not None:
-            _check_time(self.latency_seconds)
+            self._check_times(self.latency_seconds)
         for part in self._parts:
             if part.__class__ is not Charge:  # which has checked itself
                 break
@@ -300,20 +413,46 @@ class Cost:
             _check_due(self.due, self)
         return energy
 
+    def _derive_time(self) -> None:
+        if self.latency_seconds is not None:
+            message = "expected durations or latency_seconds, which follows from them; found both"
+            raise ValueError(message)
+        value, low, high = latency(self.durations)
+        object.__setattr__(self, "latency_seconds", value)
+        object.__setattr__(self, "latency_seconds_low", low)
+        object.__setattr__(self, "latency_seconds_high", high)
+
+    def _check_times(self, usual: float) -> None:
+        low, high = self.latency_seconds_low, self.latency_seconds_high
+        if low is None:
+            object.__setattr__(self, "latency_seconds_low", usual)
+        if high is None:
+            object.__setattr__(self, "latency_seconds_high", usual)
+        for time in (low, usual, high):
+            if time is not None:
+                _check_time(time)
+
     @cached_property
     def charges(self) -> tuple[Charge, ...]:
         """The lines of the bill, which are made when they are asked for."""
         return tuple([charge for part in self._parts for charge in part.charges])
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is the same charges and takes the same time."""
+        """Whether it is the same charges and takes the same time, for the same reason."""
         if not isinstance(other, Cost):
             return NotImplemented
-        one, two = (self.charges, self.latency_seconds), (other.charges, other.latency_seconds)
-        return one == two
+        return self._compared == other._compared
 
     def __hash__(self) -> int:
-        return hash((self.charges, self.latency_seconds))
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self.charges, self.durations, self.latency_seconds, self._range
+
+    @property
+    def _range(self) -> tuple[float | None, float | None]:
+        return self.latency_seconds_low, self.latency_seconds_high
 
     @property
     def energy_joules(self) -> float:
@@ -347,16 +486,18 @@ class Cost:
     def __repr__(self) -> str:
         """Write how it is made."""
         name = type(self).__qualname__
+        if self.durations:
+            return f"{name}(charges={self.charges!r}, durations={self.durations!r})"
         return f"{name}(charges={self.charges!r}, latency_seconds={self.latency_seconds!r})"
 
     def __str__(self) -> str:
-        """Write the energy, its range, the time where it is known, and a line for each charge."""
+        """Write the energy, the time where it is known, and a line for each of their parts."""
         values = (self.energy_joules, self.energy_joules_low, self.energy_joules_high)
         energy, low, high = (format_quantity(value, "J") for value in values)
         bounds = "" if values[1] == values[2] else f" ({low} to {high})"
         known = self.latency_seconds is not None
         time = f", {format_quantity(self.latency_seconds, 's')}" if known else ""  # type: ignore[arg-type]  # known is not None
-        return "\n  ".join([f"{energy}{bounds}{time}", *map(str, self.charges)])
+        return "\n  ".join([f"{energy}{bounds}{time}", *map(str, (*self.charges, *self.durations))])
 
     def __add__(self, other: Cost) -> Cost:
         """Both together."""
@@ -368,10 +509,47 @@ class Cost:
         costs = list(costs)
         if len(costs) == 1:
             return costs[0]
-        times = [cost.latency_seconds for cost in costs if cost.latency_seconds is not None]
-        if not times or len(times) != len(costs):
+        times = [
+            (cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high)
+            for cost in costs
+        ]
+        if not times or any(time is None for each in times for time in each):
             return Cost(costs)
-        return Cost(costs, sum(times) if SizeArray in map(type, times) else math.fsum(times))
+        value, low, high = map(_sum_of_times, zip(*times, strict=True))
+        return Cost(costs, value, latency_seconds_low=low, latency_seconds_high=high)
+
+    @staticmethod
+    def of_group(costs: Iterable[Cost]) -> Cost:
+        """All charges and durations of operators that run as one: their resources overlap.
+
+        Times that are given without durations add to the time of these.
+        """
+        costs = list(costs)
+        durations = [one for cost in costs for one in cost.durations]
+        given = [cost for cost in costs if not cost.durations and cost.latency_seconds is not None]
+        whole = Cost(costs, durations=durations)
+        return whole if not given else _and_then(whole, given)
+
+    def times(self, count: int, what: str) -> Cost:
+        """The same cost `count` times over, one after the other; `what` names what is counted."""
+        times = (self.latency_seconds, self.latency_seconds_low, self.latency_seconds_high)
+        value, low, high = [None if time is None else time * count for time in times]
+        charges = [
+            evolve(charge, factors=(*charge.factors, Factor(what, count)))
+            for charge in self.charges
+        ]
+        return Cost(charges, value, latency_seconds_low=low, latency_seconds_high=high)
+
+
+def _sum_of_times(times: Sequence[Any]) -> Any:
+    return sum(times) if SizeArray in map(type, times) else math.fsum(times)
+
+
+def _and_then(whole: Cost, given: Sequence[Cost]) -> Cost:
+    """The charges of a cost, and its time followed by those that are given."""
+    own = [Cost(durations=whole.durations)] if whole.durations else []
+    timed = Cost.together([*own, *[evolve(one, charges=()) for one in given]])
+    return evolve(timed, charges=[whole])
 
 
 Outcome: TypeAlias = Cost | Reason

@@ -1,0 +1,202 @@
+"""Groups: operators that a device executes as one, and the tensors at their boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from costmodel.workload.graph import Node, Step, View, Workload
+from costmodel.workload.operators import Activation, Elementwise, Movement, Operator
+
+FUSIBLE: Final = {
+    "activation": "an activation joins the operator that makes its input",
+    "bias": "an addition of weights joins the operator that makes its input",
+    "padding": "padding joins the operator that reads it",
+}
+"""What a device class may name in `fuses`, and what it then does."""
+
+
+@frozen
+class Group:
+    """Steps that run as one, in order. A loop, or a branch, is a group of its own.
+
+    What is made for its members alone never leaves the datapath.
+    """
+
+    anchor: Step
+    """The step that the others are fused into."""
+    members: tuple[Step, ...] = field(converter=tuple)
+
+    @property
+    def name(self) -> str:
+        """That of its anchor."""
+        return self.anchor.name
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The members that are operators."""
+        return tuple([step for step in self.members if isinstance(step, Node)])
+
+    def __str__(self) -> str:
+        """Write the names of its members."""
+        return " + ".join([step.name for step in self.members])
+
+
+@frozen
+class Boundary:
+    """The tensors that a group reads from memory and writes to it, by their storage."""
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+def fused(workload: Workload, fuses: Iterable[str] = ()) -> tuple[Group, ...]:
+    """The groups of a workload: every step by itself, but for those that join another.
+
+    An operator in place joins the one that makes its input. What else joins is named by `fuses`,
+    a selection of `FUSIBLE`: it joins where nobody else reads the tensor between the two.
+    """
+    return _Fusion(workload, frozenset(fuses)).groups()
+
+
+class _Fusion:
+    """Groups that grow, step by step."""
+
+    def __init__(self, workload: Workload, fuses: frozenset[str]) -> None:
+        self._workload, self._fuses = workload, fuses
+        self._storage = storages(workload)
+        self._makers = {
+            name: step
+            for step in workload
+            if not isinstance(step, View)
+            for name in map(self._storage.__getitem__, step.writes)
+        }
+        self._readers: dict[str, list[Step]] = {}
+        for step in workload:
+            for name in () if isinstance(step, View) else step.reads:
+                self._readers.setdefault(self._storage[name], []).append(step)
+        self._outside = {self._storage[name] for name in workload.outputs}
+
+    def groups(self) -> tuple[Group, ...]:
+        """Every step in one group, in the order of the anchors."""
+        steps = [step for step in self._workload if not isinstance(step, View)]
+        anchors: dict[str, Step] = {}
+        rank = {step.name: place for place, step in enumerate(steps)}
+        for step in steps:  # what is padded for the step is known only behind the padding
+            anchors[step.name] = step
+        for step in steps:
+            if (reader := self._padded_for(step)) is not None:
+                anchors[step.name] = reader
+        for step in steps:
+            if anchors[step.name] is step and (maker := self._joined(step, anchors, rank)):
+                anchors[step.name] = maker
+        found: dict[str, list[Step]] = {step.name: [] for step in steps}
+        for step in steps:
+            found[_last(step, anchors).name].append(step)
+        return tuple(
+            [Group(step, found[step.name]) for step in steps if found[step.name]]
+        )
+
+    def _padded_for(self, step: Step) -> Step | None:
+        """The operator that alone reads what a step pads."""
+        if "padding" not in self._fuses or not _is_padding(step):
+            return None
+        (written,) = step.writes
+        readers = self._readers.get(self._storage[written], [])
+        if len(readers) != 1 or self._storage[written] in self._outside:
+            return None
+        (reader,) = readers
+        return reader if isinstance(reader, Node) else None
+
+    def _joined(
+        self, step: Step, anchors: Mapping[str, Step], rank: Mapping[str, int]
+    ) -> Step | None:
+        """The operator before it that a step joins."""
+        if not isinstance(step, Node) or not (step.operator.in_place or self._may_join(step)):
+            return None
+        makers = [
+            _last(self._makers[name], anchors)
+            for name in map(self._storage.__getitem__, step.reads)
+            if name in self._makers
+        ]
+        if not makers:
+            return None
+        target = max(makers, key=lambda maker: rank[maker.name])
+        if not isinstance(target, Node):
+            return None
+        return target if step.operator.in_place or self._is_sole_reader(step, target) else None
+
+    def _may_join(self, node: Node) -> bool:
+        operator = node.operator
+        if isinstance(operator, Activation):
+            return "activation" in self._fuses and operator.unpriced is None
+        return "bias" in self._fuses and _is_bias(operator)
+
+    def _is_sole_reader(self, node: Node, target: Step) -> bool:
+        between = {self._storage[name] for name in node.reads} - set(self._workload.weights)
+        return all(
+            self._readers[name] == [node] and name not in self._outside for name in between
+        ) and bool(between)
+
+
+def _last(step: Step, anchors: Mapping[str, Step]) -> Step:
+    """The anchor at the end of a row of steps of which each joins the next."""
+    while anchors[step.name] is not step:
+        step = anchors[step.name]
+    return step
+
+
+def _is_padding(step: Step) -> bool:
+    return (
+        isinstance(step, Node)
+        and isinstance(step.operator, Movement)
+        and step.operator.purpose == "padding"
+        and len(step.writes) == 1
+    )
+
+
+def _is_bias(operator: Operator) -> bool:
+    return (
+        isinstance(operator, Elementwise)
+        and operator.function == "add"
+        and len(operator.inputs) == 1
+        and len(operator.weights) == 1
+    )
+
+
+def storages(workload: Workload) -> Mapping[str, str]:
+    """For every tensor the one whose memory holds it: itself, or what it is a view of."""
+    held = {name: name for name in workload.tensors}
+    for step in workload:
+        if isinstance(step, View):
+            held[step.target] = held[step.source]
+    return held
+
+
+def boundaries(workload: Workload, groups: Sequence[Group]) -> tuple[Boundary, ...]:
+    """What each group reads and writes, but for what its members make for each other alone."""
+    storage = storages(workload)
+    outside = {storage[name] for name in workload.outputs}
+    read_by: dict[str, set[int]] = {}
+    touched: list[tuple[list[str], list[str]]] = []
+    for place, group in enumerate(groups):
+        reads = _each_once(storage[name] for step in group.members for name in step.reads)
+        writes = _each_once(storage[name] for step in group.members for name in step.writes)
+        touched.append((reads, writes))
+        for name in reads:
+            read_by.setdefault(name, set()).add(place)
+    found = []
+    for place, (reads, writes) in enumerate(touched):
+        leaving = [
+            name for name in writes if name in outside or read_by.get(name, {place}) != {place}
+        ]
+        arriving = [name for name in reads if name not in writes]
+        found.append(Boundary(tuple(arriving), tuple(leaving)))
+    return tuple(found)
+
+
+def _each_once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+

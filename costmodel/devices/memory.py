@@ -1,0 +1,299 @@
+"""Memories of a device, and where the tensors of a workload lie in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from attrs import field, frozen
+from attrs.validators import instance_of, optional
+
+from costmodel.devices.groups import Group, boundaries, storages
+from costmodel.devices.parameters import Parameter
+from costmodel.errors import UnknownNameError
+from costmodel.numerics import NumericFormat
+from costmodel.workload.graph import Node, Workload
+from costmodel.workload.operators import ROLES
+
+BYTE: Final = 8
+"""Bits."""
+
+
+def _roles(_: Any, attribute: Any, given: Any) -> None:
+    strange = [role for role in given if role not in ROLES]
+    if strange or not given:
+        found = f"{strange[0]!r:.40}" if strange else "none"
+        message = f"{attribute.name}: expected roles among {', '.join(ROLES)}, found {found}"
+        raise ValueError(message)
+
+
+def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
+    def check(_: Any, attribute: Any, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, Parameter) or value.unit != unit:
+            message = f"{attribute.name}: expected a Parameter in {unit!r}, found {value!s:.80}"
+            raise TypeError(message)
+        if is_positive and value.low <= 0:
+            message = f"{attribute.name}: expected a value above 0, found {value}"
+            raise ValueError(message)
+
+    return check
+
+
+@frozen(kw_only=True)
+class Memory:
+    """A memory of a device. Without a capacity it is large enough for anything.
+
+    `holds` are the roles of the tensors that it takes. An access of `width_bits` costs
+    `read_energy` or `write_energy`, and all of them together take their time at the bandwidth.
+
+    Raises:
+        TypeError: a number is not a Parameter in its unit.
+        ValueError: a role is unknown, or a width or bandwidth is not above 0.
+
+    """
+
+    name: str = field(validator=instance_of(str))
+    capacity: Parameter | None = field(default=None, validator=_in_unit("B"))
+    holds: tuple[str, ...] = field(default=ROLES, converter=tuple, validator=_roles)
+    bandwidth: Parameter | None = field(default=None, validator=_in_unit("B/s", is_positive=True))
+    read_energy: Parameter | None = field(default=None, validator=_in_unit("J"))
+    write_energy: Parameter | None = field(default=None, validator=_in_unit("J"))
+    width_bits: int = field(default=BYTE, validator=instance_of(int))
+    area: Parameter | None = field(default=None, validator=optional(_in_unit("m2")))
+
+    @width_bits.validator
+    def _check_width(self, _: Any, width: int) -> None:
+        if width < 1:
+            message = f"width_bits is {width}; expected a whole number of at least 1"
+            raise ValueError(message)
+
+    def accesses(self, bits: int) -> int:
+        """How many accesses move so many bits."""
+        return -(-bits // self.width_bits)
+
+    def has_room_for(self, bits: int) -> bool:
+        """Whether so many bits fit into it."""
+        return self.capacity is None or bits <= self.capacity.value * BYTE
+
+
+@frozen
+class Residence:
+    """Where a tensor lies, from the first to the last group that needs it there."""
+
+    tensor: str
+    memory: str
+    bits: int
+    first: int
+    last: int
+
+
+@frozen
+class Placement:
+    """In which memory each tensor lies, and when: tensors by the name of their storage.
+
+    Groups are numbered from 0. What is made and read within a group has no place.
+    """
+
+    memories: tuple[Memory, ...] = field(converter=tuple)
+    residences: tuple[Residence, ...] = field(converter=tuple)
+    groups: int
+
+    def memory_of(self, tensor: str) -> Memory | None:
+        """The memory of a tensor; None where the device has none or it has no place.
+
+        Raises:
+            UnknownNameError: its residence is in a memory that the device does not have.
+
+        """
+        name = next((one.memory for one in self.residences if one.tensor == tensor), None)
+        return None if name is None else self.memory(name)
+
+    def memory(self, name: str) -> Memory:
+        """The memory called `name`.
+
+        Raises:
+            UnknownNameError: there is none.
+
+        """
+        for memory in self.memories:
+            if memory.name == name:
+                return memory
+        raise UnknownNameError(name, [memory.name for memory in self.memories], "memory")
+
+    def used_bits(self, memory: str) -> list[int]:
+        """Bits that lie in a memory while each group runs."""
+        change = [0] * (self.groups + 1)
+        for one in self.residences:
+            if one.memory == memory:
+                change[one.first] += one.bits
+                change[one.last + 1] -= one.bits
+        used, total = [], 0
+        for step in change[:-1]:
+            total += step
+            used.append(total)
+        return used
+
+    def peak_bytes(self, memory: str) -> int:
+        """The most that lies in a memory at any time."""
+        return math.ceil(max(self.used_bits(memory), default=0) / BYTE)
+
+    @property
+    def fits(self) -> bool:
+        """Whether each memory has room for what lies in it."""
+        return all(
+            memory.has_room_for(max(self.used_bits(memory.name), default=0))
+            for memory in self.memories
+        )
+
+
+@frozen
+class Traffic:
+    """Bits that a group reads from a memory and writes to it, for tensors of each role."""
+
+    memory: str
+    role: str
+    read_bits: int = 0
+    written_bits: int = 0
+
+
+def placed(
+    workload: Workload,
+    groups: Sequence[Group],
+    memories: Sequence[Memory],
+    default: NumericFormat,
+) -> Placement:
+    """Every tensor at the boundary of a group in a memory; those without a format in `default`.
+
+    Weights, and what arrives from outside or leaves, lie in the outermost memory that holds
+    their role all the time. What groups make for others lies in the innermost that holds inputs
+    and outputs and has room for it as long as it lives, else in the outermost. Tensors get their
+    place in the order of their first use.
+    """
+    spans = _spans(workload, groups)
+    roles = _roles_of(workload)
+    room = _Room(memories, len(groups))
+    residences = []
+    for name, (first, last) in spans.items():
+        tensor = workload.tensors[name]
+        bits = tensor.size * (tensor.format or default).bits
+        role = roles.get(name)
+        chosen = (
+            room.innermost(bits, first, last) if role is None else outermost(memories, {role})
+        )
+        if chosen is not None:
+            room.take(chosen, bits, first, last)
+            residences.append(Residence(name, chosen.name, bits, first, last))
+    return Placement(memories, residences, len(groups))
+
+
+def outermost(memories: Sequence[Memory], roles: Iterable[str]) -> Memory | None:
+    """The last memory that holds all of some roles, or None."""
+    wanted = set(roles)
+    return next((one for one in reversed(memories) if wanted <= set(one.holds)), None)
+
+
+class _Room:
+    """What is left of each memory while each group runs."""
+
+    def __init__(self, memories: Sequence[Memory], groups: int) -> None:
+        self._memories = memories
+        self._used = {memory.name: [0] * groups for memory in memories}
+
+    def innermost(self, bits: int, first: int, last: int) -> Memory | None:
+        both = {"input", "output"}
+        for memory in self._memories:
+            used = max(self._used[memory.name][first : last + 1], default=0)
+            if both <= set(memory.holds) and memory.has_room_for(used + bits):
+                return memory
+        return outermost(self._memories, both)
+
+    def take(self, memory: Memory, bits: int, first: int, last: int) -> None:
+        used = self._used[memory.name]
+        for place in range(first, last + 1):
+            used[place] += bits
+
+
+def _spans(workload: Workload, groups: Sequence[Group]) -> Mapping[str, tuple[int, int]]:
+    """First and last group that needs each tensor at a boundary.
+
+    Weights stay all the time, inputs are there from the beginning and outputs until the end.
+    """
+    storage, end = storages(workload), max(len(groups) - 1, 0)
+    weights = {storage[name] for name in workload.weights}
+    spans: dict[str, tuple[int, int]] = dict.fromkeys(
+        [storage[name] for name in workload.inputs], (0, 0)
+    )
+    for place, boundary in enumerate(boundaries(workload, groups)):
+        for name in (*boundary.reads, *boundary.writes):
+            first, _ = spans.get(name, (place, place))
+            spans[name] = (0, end) if name in weights else (first, place)
+    for name in workload.outputs:
+        held = storage[name]
+        if held in spans and held not in weights:
+            spans[held] = (spans[held][0], end)
+    return spans
+
+
+def _roles_of(workload: Workload) -> Mapping[str, str]:
+    """The roles of the tensors that come from outside or leave: those between groups have none."""
+    storage = storages(workload)
+    roles = {storage[name]: "output" for name in workload.outputs}
+    roles |= {storage[name]: "input" for name in workload.inputs}
+    return roles | {storage[name]: "weight" for name in workload.weights}
+
+
+def traffic(
+    workload: Workload,
+    groups: Sequence[Group],
+    placement: Placement,
+    default: NumericFormat,
+) -> tuple[tuple[Traffic, ...], ...]:
+    """What each group reads and writes at its boundary, by memory and role.
+
+    A tensor is read once for a group, of it what the group accesses most at once; a tensor that
+    is written moves as a whole.
+    """
+    storage = storages(workload)
+    weights = {storage[name] for name in workload.weights}
+    homes = {one.tensor: one.memory for one in placement.residences}
+    found = []
+    for group, boundary in zip(groups, boundaries(workload, groups), strict=True):
+        accessed = _accessed(group, storage)
+        moved: dict[tuple[str, str], list[int]] = {}
+        for way, names in enumerate((boundary.reads, boundary.writes)):
+            for name in names:
+                if name not in homes:
+                    continue
+                tensor = workload.tensors[name]
+                size = min(accessed.get(name, tensor.size), tensor.size) if way == 0 else tensor.size
+                role = "weight" if name in weights else ("input", "output")[way]
+                bits = size * (tensor.format or default).bits
+                moved.setdefault((homes[name], role), [0, 0])[way] += bits
+        found.append(tuple([Traffic(*key, *bits) for key, bits in moved.items()]))
+    return tuple(found)
+
+
+def _accessed(group: Group, storage: Mapping[str, str]) -> Mapping[str, int]:
+    """The most elements that one operand of a group accesses of each tensor.
+
+    Of what a loop or a branch reads nothing is known: all of it.
+    """
+    found: dict[str, int] = {}
+    whole: set[str] = set()
+    for step in group.members:
+        if not isinstance(step, Node):
+            whole.update(storage[name] for name in step.reads)
+            continue
+        for operand, name in zip(step.operator.operands, step.tensors, strict=True):
+            if operand.role != "output":
+                elements = (
+                    operand.touched
+                    if operand.touched is not None
+                    else step.operator.accesses(operand).elements
+                )
+                held = storage[name]
+                found[held] = max(found.get(held, 0), elements)
+    return {name: size for name, size in found.items() if name not in whole}
