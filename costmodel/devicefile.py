@@ -112,7 +112,7 @@ class _File:
     def device(self, content_hash: str) -> Device:
         head = self._structure(self.raw, _Head, "")
         family = self._family()
-        parameters = dict(self._parameters(family))
+        parameters: dict[str, Any] = dict(self._parameters(family))
         settings = dict(self._settings(family))
         self._check_schema(self.raw.get("schema"))
         self._check_name(self.raw.get("name"))

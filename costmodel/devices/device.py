@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
 
-from costmodel.devices.cost import Cost, Outcome, checked
+from costmodel.devices.cost import Charge, Cost, Outcome, checked
+from costmodel.devices.evaluation import DeviceEstimate, GroupCost, evaluated, moved
+from costmodel.devices.groups import Group, fused, is_folded
+from costmodel.devices.memory import Memory, Placement, Traffic, as_memories, placed
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     CHOICE,
@@ -21,6 +24,7 @@ from costmodel.devices.parameters import (
     Evidence,
     Parameter,
 )
+from costmodel.devices.schedule import Schedule
 from costmodel.errors import (
     CostModelError,
     ScenarioError,
@@ -31,8 +35,10 @@ from costmodel.errors import (
 )
 from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
+from costmodel.tensor import BATCH
 from costmodel.units import parse_quantity
 from costmodel.workload.format_inference import between
+from costmodel.workload.graph import Loop, Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
@@ -88,6 +94,10 @@ class Device:
 
     A setting that is given for one of them is named beside the numbers, as it changes nothing.
     """
+    fuses: ClassVar[tuple[str, ...]] = ()
+    """What joins the operator before or after it in one group: a selection of `FUSIBLE`."""
+    folds_normalization: ClassVar[bool] = True
+    """Whether a normalization that follows a linear operator is folded into its weights."""
     _rules: ClassVar[Mapping[type[Operator], str]] = {}
 
     name: str
@@ -97,6 +107,8 @@ class Device:
     """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
     assumes: str = field(default="", kw_only=True)
     """The conditions under which its figures hold; shown below every table of prices."""
+    memories: tuple[Memory, ...] = field(default=(), kw_only=True, converter=as_memories)
+    """From the innermost to the outermost; none where the prices hold what is moved."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
 
@@ -163,6 +175,96 @@ class Device:
             return self._price_parts(operator, scenario)
         several = Pricing(operator, lambda one: self.price(one, scenario), type(self), self._rules)
         return several.costs()
+
+    # -------------------------------------------------------------- whole workloads
+
+    def evaluate(self, workload: Workload, scenario: Scenario | None = None) -> DeviceEstimate:
+        """What a whole workload costs: groups, their places in memory and in time.
+
+        The batch of the scenario is bound. The steps are methods of their own, which a class
+        may replace: `fuse`, `place`, `price_group`, `price_traffic`, `repeat`, `schedule` and
+        `static_charges`.
+
+        Raises:
+            NetworkError: another symbol is not bound.
+            ScenarioError: the scenario has rates by layer.
+            PluginError: a rule failed.
+
+        """
+        scenario = Scenario() if scenario is None else scenario
+        _check_scenario(scenario)
+        for name in ("rates", "input_rates"):
+            if isinstance(getattr(scenario, name), Mapping):
+                message = f"{name} by layer are not known to a workload; expected one for all"
+                raise ScenarioError(message)
+        symbols = workload.symbols
+        bound = workload.bind(**{BATCH: scenario.batch}) if BATCH in symbols else workload
+        if symbols - {BATCH}:
+            _ = bound.macs  # it tells what to bind
+        return evaluated(self, bound, scenario)
+
+    def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
+        """The groups that are executed together: by default what `fuses` names."""
+        return fused(workload, self.fuses, folds_normalization=self.folds_normalization)
+
+    def place(
+        self,
+        workload: Workload,
+        groups: tuple[Group, ...],
+        scenario: Scenario,
+        *,
+        is_body: bool = False,
+    ) -> Placement:
+        """Where each tensor lies, and when: by default as `memory.placed` says."""
+        return placed(workload, groups, self.memories, scenario.default_format, is_body=is_body)
+
+    def price_group(self, group: Group, placement: Placement, scenario: Scenario) -> Outcome:
+        """The cost of the operators of a group, without what they move at its boundary.
+
+        By default the prices of all; a group of which one has no price has none. The batch is in
+        the operators: that of the scenario is 1.
+        """
+        costs, reasons = [], []
+        for node in group.nodes:
+            if is_folded(node, group):
+                reasons.append("folded into the linear operator before it at inference")
+                continue
+            answer = self.price(node.operator, scenario)
+            if isinstance(answer, Unpriced):
+                return answer
+            if isinstance(answer, Reason):
+                reasons.append(answer.reason)
+            else:
+                costs.append(answer)
+        return Cost.of_group(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
+
+    def price_traffic(
+        self,
+        group: Group,
+        traffic: tuple[Traffic, ...],
+        placement: Placement,
+        scenario: Scenario,
+    ) -> Cost:
+        """The cost of what a group moves: by default what the memories state of it."""
+        return moved(traffic, placement)
+
+    def repeat(self, body: DeviceEstimate, loop: Loop) -> Cost:
+        """The cost of a loop, given that of a step: by default one step after the other."""
+        return body.cost.times(loop.steps, "steps")
+
+    def schedule(
+        self,
+        groups: tuple[GroupCost, ...],
+        placement: Placement,
+        scenario: Scenario,
+    ) -> Schedule:
+        """When each group runs: by default one after the other."""
+        names = [each.group.name for each in groups]
+        return Schedule.serial(names, [each.cost for each in groups])
+
+    def static_charges(self, schedule: Schedule) -> Sequence[Charge]:
+        """What is due for the time alone, such as static power over the makespan."""
+        return ()
 
     def with_parameters(self, **values: Any) -> Device:
         """The same device with other numbers, each a quantity with its unit, or settings.

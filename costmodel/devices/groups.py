@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
+from costmodel.errors import UnknownNameError
 from costmodel.workload.graph import Node, Step, View, Workload
 from costmodel.workload.operators import Activation, Elementwise, Movement, Operator
 
@@ -27,7 +28,7 @@ class Group:
 
     anchor: Step
     """The step that the others are fused into."""
-    members: tuple[Step, ...] = field(converter=tuple)
+    members: tuple[Step, ...]
 
     @property
     def name(self) -> str:
@@ -52,20 +53,33 @@ class Boundary:
     writes: tuple[str, ...]
 
 
-def fused(workload: Workload, fuses: Iterable[str] = ()) -> tuple[Group, ...]:
+def fused(
+    workload: Workload, fuses: Iterable[str] = (), *, folds_normalization: bool = True
+) -> tuple[Group, ...]:
     """The groups of a workload: every step by itself, but for those that join another.
 
-    An operator in place joins the one that makes its input. What else joins is named by `fuses`,
-    a selection of `FUSIBLE`: it joins where nobody else reads the tensor between the two.
+    An operator in place joins the one that makes its input, and a normalization the operator
+    that it is folded into. What else joins is named by `fuses`, a selection of `FUSIBLE`: it
+    joins where nobody else reads the tensor between the two.
+
+    Raises:
+        UnknownNameError: `fuses` names something else.
+
     """
-    return _Fusion(workload, frozenset(fuses)).groups()
+    names = frozenset(fuses)
+    for name in sorted(names - FUSIBLE.keys()):
+        raise UnknownNameError(name, FUSIBLE, "kind of fusion")
+    return _Fusion(workload, names, folds_normalization=folds_normalization).groups()
 
 
 class _Fusion:
     """Groups that grow, step by step."""
 
-    def __init__(self, workload: Workload, fuses: frozenset[str]) -> None:
+    def __init__(
+        self, workload: Workload, fuses: frozenset[str], *, folds_normalization: bool
+    ) -> None:
         self._workload, self._fuses = workload, fuses
+        self._folds = folds_normalization
         self._storage = storages(workload)
         self._makers = {
             name: step
@@ -95,9 +109,7 @@ class _Fusion:
         found: dict[str, list[Step]] = {step.name: [] for step in steps}
         for step in steps:
             found[_last(step, anchors).name].append(step)
-        return tuple(
-            [Group(step, found[step.name]) for step in steps if found[step.name]]
-        )
+        return tuple([Group(step, tuple(found[step.name])) for step in steps if found[step.name]])
 
     def _padded_for(self, step: Step) -> Step | None:
         """The operator that alone reads what a step pads."""
@@ -114,7 +126,10 @@ class _Fusion:
         self, step: Step, anchors: Mapping[str, Step], rank: Mapping[str, int]
     ) -> Step | None:
         """The operator before it that a step joins."""
-        if not isinstance(step, Node) or not (step.operator.in_place or self._may_join(step)):
+        if not isinstance(step, Node):
+            return None
+        is_bound_to_join = step.operator.in_place or (self._folds and step.folds_into is not None)
+        if not is_bound_to_join and not self._may_join(step):
             return None
         makers = [
             _last(self._makers[name], anchors)
@@ -126,7 +141,7 @@ class _Fusion:
         target = max(makers, key=lambda maker: rank[maker.name])
         if not isinstance(target, Node):
             return None
-        return target if step.operator.in_place or self._is_sole_reader(step, target) else None
+        return target if is_bound_to_join or self._is_sole_reader(step) else None
 
     def _may_join(self, node: Node) -> bool:
         operator = node.operator
@@ -134,7 +149,7 @@ class _Fusion:
             return "activation" in self._fuses and operator.unpriced is None
         return "bias" in self._fuses and _is_bias(operator)
 
-    def _is_sole_reader(self, node: Node, target: Step) -> bool:
+    def _is_sole_reader(self, node: Node) -> bool:
         between = {self._storage[name] for name in node.reads} - set(self._workload.weights)
         return all(
             self._readers[name] == [node] and name not in self._outside for name in between
@@ -182,7 +197,7 @@ def boundaries(workload: Workload, groups: Sequence[Group]) -> tuple[Boundary, .
     read_by: dict[str, set[int]] = {}
     touched: list[tuple[list[str], list[str]]] = []
     for place, group in enumerate(groups):
-        reads = _each_once(storage[name] for step in group.members for name in step.reads)
+        reads = _each_once(storage[name] for step in group.members for name in _read(step, group))
         writes = _each_once(storage[name] for step in group.members for name in step.writes)
         touched.append((reads, writes))
         for name in reads:
@@ -197,6 +212,20 @@ def boundaries(workload: Workload, groups: Sequence[Group]) -> tuple[Boundary, .
     return tuple(found)
 
 
+def _read(step: Step, group: Group) -> tuple[str, ...]:
+    """What a member reads: the weights of a normalization that is folded are those of another."""
+    if isinstance(step, Node) and is_folded(step, group):
+        pairs = zip(step.operator.operands, step.tensors, strict=True)
+        return tuple([name for operand, name in pairs if operand.role == "input"])
+    return step.reads
+
+
+def is_folded(node: Node, group: Group) -> bool:
+    """Whether a member is a normalization that is folded into the weights of another."""
+    return node.folds_into is not None and any(
+        step.name == node.folds_into for step in group.members
+    )
+
+
 def _each_once(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -79,6 +78,26 @@ class Memory:
         return self.capacity is None or bits <= self.capacity.value * BYTE
 
 
+def as_memories(given: Iterable[Memory]) -> tuple[Memory, ...]:
+    """Memories as a tuple, each with a name of its own.
+
+    Raises:
+        TypeError: they are not memories.
+        ValueError: two have one name.
+
+    """
+    memories: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
+    for memory in memories:
+        if not isinstance(memory, Memory):
+            message = f"expected memories, such as [Memory(name='dram')], found {memory!r:.80}"
+            raise TypeError(message)
+    names = [memory.name for memory in memories]
+    if len(set(names)) < len(names):
+        message = f"memory {max(names, key=names.count)!r} is given twice"
+        raise ValueError(message)
+    return memories
+
+
 @frozen
 class Residence:
     """Where a tensor lies, from the first to the last group that needs it there."""
@@ -97,8 +116,8 @@ class Placement:
     Groups are numbered from 0. What is made and read within a group has no place.
     """
 
-    memories: tuple[Memory, ...] = field(converter=tuple)
-    residences: tuple[Residence, ...] = field(converter=tuple)
+    memories: tuple[Memory, ...] = field(converter=as_memories)
+    residences: tuple[Residence, ...]
     groups: int
 
     def memory_of(self, tensor: str) -> Memory | None:
@@ -136,18 +155,6 @@ class Placement:
             used.append(total)
         return used
 
-    def peak_bytes(self, memory: str) -> int:
-        """The most that lies in a memory at any time."""
-        return math.ceil(max(self.used_bits(memory), default=0) / BYTE)
-
-    @property
-    def fits(self) -> bool:
-        """Whether each memory has room for what lies in it."""
-        return all(
-            memory.has_room_for(max(self.used_bits(memory.name), default=0))
-            for memory in self.memories
-        )
-
 
 @frozen
 class Traffic:
@@ -164,29 +171,29 @@ def placed(
     groups: Sequence[Group],
     memories: Sequence[Memory],
     default: NumericFormat,
+    *,
+    is_body: bool = False,
 ) -> Placement:
     """Every tensor at the boundary of a group in a memory; those without a format in `default`.
 
     Weights, and what arrives from outside or leaves, lie in the outermost memory that holds
-    their role all the time. What groups make for others lies in the innermost that holds inputs
-    and outputs and has room for it as long as it lives, else in the outermost. Tensors get their
-    place in the order of their first use.
+    their role. What groups make for others lies in the innermost that holds inputs and outputs
+    and has room for it as long as it lives, else in the outermost; so does what arrives in the
+    body of a loop, or leaves it. Tensors get their place in the order of their first use.
     """
     spans = _spans(workload, groups)
-    roles = _roles_of(workload)
+    roles = _roles_of(workload, is_body=is_body)
     room = _Room(memories, len(groups))
     residences = []
     for name, (first, last) in spans.items():
         tensor = workload.tensors[name]
         bits = tensor.size * (tensor.format or default).bits
         role = roles.get(name)
-        chosen = (
-            room.innermost(bits, first, last) if role is None else outermost(memories, {role})
-        )
+        chosen = room.innermost(bits, first, last) if role is None else outermost(memories, {role})
         if chosen is not None:
             room.take(chosen, bits, first, last)
             residences.append(Residence(name, chosen.name, bits, first, last))
-    return Placement(memories, residences, len(groups))
+    return Placement(memories, tuple(residences), len(groups))
 
 
 def outermost(memories: Sequence[Memory], roles: Iterable[str]) -> Memory | None:
@@ -237,12 +244,14 @@ def _spans(workload: Workload, groups: Sequence[Group]) -> Mapping[str, tuple[in
     return spans
 
 
-def _roles_of(workload: Workload) -> Mapping[str, str]:
+def _roles_of(workload: Workload, *, is_body: bool) -> Mapping[str, str]:
     """The roles of the tensors that come from outside or leave: those between groups have none."""
     storage = storages(workload)
+    weights = {storage[name]: "weight" for name in workload.weights}
+    if is_body:
+        return weights
     roles = {storage[name]: "output" for name in workload.outputs}
-    roles |= {storage[name]: "input" for name in workload.inputs}
-    return roles | {storage[name]: "weight" for name in workload.weights}
+    return roles | {storage[name]: "input" for name in workload.inputs} | weights
 
 
 def traffic(
@@ -268,7 +277,9 @@ def traffic(
                 if name not in homes:
                     continue
                 tensor = workload.tensors[name]
-                size = min(accessed.get(name, tensor.size), tensor.size) if way == 0 else tensor.size
+                size = (
+                    min(accessed.get(name, tensor.size), tensor.size) if way == 0 else tensor.size
+                )
                 role = "weight" if name in weights else ("input", "output")[way]
                 bits = size * (tensor.format or default).bits
                 moved.setdefault((homes[name], role), [0, 0])[way] += bits
@@ -289,11 +300,6 @@ def _accessed(group: Group, storage: Mapping[str, str]) -> Mapping[str, int]:
             continue
         for operand, name in zip(step.operator.operands, step.tensors, strict=True):
             if operand.role != "output":
-                elements = (
-                    operand.touched
-                    if operand.touched is not None
-                    else step.operator.accesses(operand).elements
-                )
-                held = storage[name]
+                held, elements = storage[name], step.operator.accesses(operand).elements
                 found[held] = max(found.get(held, 0), elements)
     return {name: size for name, size in found.items() if name not in whole}

@@ -1,0 +1,76 @@
+"""Schedules: when each group of a workload runs, and how long all of them take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from costmodel.devices.cost import Cost, Seconds
+
+
+@frozen
+class Span:
+    """When a group runs, in seconds from the beginning."""
+
+    group: str
+    begin: Seconds
+    end: Seconds
+
+
+@frozen
+class Schedule:
+    """When each group runs; `makespan` is the time from the beginning to the end of all.
+
+    It is None where the time of a group is not known.
+    """
+
+    spans: tuple[Span, ...]
+    makespan: Seconds | None
+
+    @classmethod
+    def serial(cls, groups: Sequence[str], costs: Sequence[Cost]) -> Schedule:
+        """One group after the other. A group of an empty cost takes no time."""
+        return cls._staggered(groups, costs, 1)
+
+    @classmethod
+    def pipelined(cls, groups: Sequence[str], costs: Sequence[Cost], items: int) -> Schedule:
+        """Groups that work at the same time, each on another of `items` parts of the work.
+
+        The cost of a group is that of all items. An item passes the groups one after the other;
+        a group takes the next item as soon as it is done with one. The spans are those of the
+        first to the last item.
+
+        Raises:
+            ValueError: there are fewer than one.
+
+        """
+        if items < 1:
+            message = f"items is {items!r:.40}; expected a whole number of at least 1"
+            raise ValueError(message)
+        return cls._staggered(groups, costs, items)
+
+    @classmethod
+    def _staggered(cls, groups: Sequence[str], costs: Sequence[Cost], items: int) -> Schedule:
+        times = [_times(cost) for cost in costs]
+        if not all(times):
+            return cls((), None)
+        begin, slowest = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+        spans = []
+        for name, known in zip(groups, times, strict=True):
+            each = [time / items for time in known or ()]
+            slowest = [max(pair) for pair in zip(slowest, each, strict=True)]
+            first = [sum(pair) for pair in zip(begin, each, strict=True)]
+            # The last item waits for the slowest group so far, once for each item before it.
+            end = [one + (items - 1) * slow for one, slow in zip(first, slowest, strict=True)]
+            spans.append(Span(name, Seconds(*begin), Seconds(*end)))
+            begin = first
+        return cls(tuple(spans), spans[-1].end if spans else Seconds(0.0, 0.0, 0.0))
+
+
+def _times(cost: Cost) -> Seconds | None:
+    """The time of a cost; none at all where it is empty, None where it is not known."""
+    value, low, high = cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high
+    if value is None or low is None or high is None:
+        return None if cost.due else Seconds(0.0, 0.0, 0.0)
+    return Seconds(value, low, high)
