@@ -1,0 +1,172 @@
+"""Placement and traffic against a simulation of memories, element by element."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loop_nest import met_by
+from plans import figure, plans, sheet
+from workloads import classifier
+
+from costmodel.devices.groups import FUSIBLE, boundaries, fused, storages
+from costmodel.devices.memory import Memory, placed, traffic
+from costmodel.errors import UnknownNameError
+from costmodel.numerics import FLOAT32
+from costmodel.workload.graph import Workload
+
+CAPACITIES = st.integers(0, 200)
+
+
+def bits_of(workload: Workload, name: str) -> int:
+    tensor = workload.tensors[name]
+    return tensor.size * (tensor.format or FLOAT32).bits
+
+
+def needed(workload: Workload, groups: Any) -> list[set[str]]:
+    """The tensors that must lie in memory while each group runs, by the definition of that."""
+    storage, crossing = storages(workload), boundaries(workload, groups)
+    weights = {storage[name] for name in workload.weights}
+    used = [{*one.reads, *one.writes} for one in crossing]
+    live = []
+    for place in range(len(groups)):
+        before = set().union(*used[: place + 1], {storage[name] for name in workload.inputs})
+        behind = set().union(*used[place:], {storage[name] for name in workload.outputs})
+        arrived = {storage[name] for name in workload.inputs} if place == 0 else set()
+        everywhere = set().union(*used) & weights
+        live.append((before & behind - weights) | arrived | everywhere)
+    return live
+
+
+@given(plans(), st.booleans(), CAPACITIES)
+def test_what_lies_in_memory_is_what_is_needed(
+    workload: Workload, is_fusing: Any, capacity: int
+) -> None:
+    device = sheet(capacity)
+    groups = fused(workload, FUSIBLE if is_fusing else ())
+    placement = placed(workload, groups, device.memories, FLOAT32)
+    homes = {one.tensor: one.memory for one in placement.residences}
+    for memory in device.memories:
+        expected = [
+            sum(bits_of(workload, name) for name in names if homes[name] == memory.name)
+            for names in needed(workload, groups)
+        ]
+        assert placement.used_bits(memory.name) == expected
+
+
+@given(plans(), CAPACITIES)
+def test_a_tensor_lies_in_the_buffer_wherever_it_has_room(
+    workload: Workload, capacity: int
+) -> None:
+    device = sheet(capacity)
+    buffer, dram = device.memories
+    groups = fused(workload, FUSIBLE)
+    placement = placed(workload, groups, device.memories, FLOAT32)
+    used = placement.used_bits("buffer")
+    assert max(used, default=0) <= 8 * capacity
+    storage = storages(workload)
+    outside = {storage[name] for name in (*workload.sources, *workload.outputs)}
+    for one in placement.residences:
+        home = placement.memory_of(one.tensor)
+        assert home in {buffer, dram}
+        if one.tensor in outside:
+            assert home == dram
+        elif home == dram:
+            busiest = max(used[one.first : one.last + 1])
+            assert busiest + one.bits > 8 * capacity
+
+
+@given(plans(), st.booleans(), CAPACITIES)
+def test_traffic_is_what_the_loop_nests_of_a_group_touch(
+    workload: Workload, is_fusing: Any, capacity: int
+) -> None:
+    device, storage = sheet(capacity), storages(workload)
+    groups = fused(workload, FUSIBLE if is_fusing else ())
+    placement = placed(workload, groups, device.memories, FLOAT32)
+    homes = {one.tensor: one.memory for one in placement.residences}
+    moved = traffic(workload, groups, placement, FLOAT32)
+    weights = {storage[name] for name in workload.weights}
+    for group, boundary, found in zip(groups, boundaries(workload, groups), moved, strict=True):
+        expected: dict[tuple[str, str], list[int]] = {}
+        for name in boundary.reads:
+            touched = max(
+                len(met_by(node.operator, operand).elements)
+                for node in group.nodes
+                for operand, read in zip(node.operator.operands, node.tensors, strict=True)
+                if storage[read] == name and operand.role != "output"
+            )
+            role = "weight" if name in weights else "input"
+            width = (workload.tensors[name].format or FLOAT32).bits
+            expected.setdefault((homes[name], role), [0, 0])[0] += touched * width
+        for name in boundary.writes:
+            expected.setdefault((homes[name], "output"), [0, 0])[1] += bits_of(workload, name)
+        assert {(one.memory, one.role): [one.read_bits, one.written_bits] for one in found} == (
+            expected
+        )
+
+
+@given(plans(), st.booleans())
+def test_a_larger_buffer_never_adds_traffic_to_the_outermost_memory(
+    workload: Workload, is_fusing: Any
+) -> None:
+    groups = fused(workload, FUSIBLE if is_fusing else ())
+    totals = []
+    for capacity in (0, 10_000):
+        memories = sheet(capacity).memories
+        placement = placed(workload, groups, memories, FLOAT32)
+        moved = traffic(workload, groups, placement, FLOAT32)
+        totals.append(
+            sum(
+                one.read_bits + one.written_bits
+                for each in moved
+                for one in each
+                if one.memory == "dram"
+            )
+        )
+    assert all(larger <= smaller for smaller, larger in pairwise(totals))
+
+
+def test_weights_may_lie_apart_from_activations() -> None:
+    workload = classifier().bind(batch=1)
+    memories = [Memory(name="ram", holds=("input", "output")), Memory(name="flash", holds=("weight",))]
+    placement = placed(workload, fused(workload), memories, FLOAT32)
+    assert {one.tensor for one in placement.residences if one.memory == "flash"} == {
+        "kernel", "weights",
+    }  # fmt: skip
+    assert placement.memory_of("image") == memories[0]
+    assert max(placement.used_bits("flash")) == 32 * (16 * 27 + 40960)
+
+
+def test_a_tensor_that_no_memory_holds_has_no_place() -> None:
+    workload = classifier().bind(batch=1)
+    placement = placed(workload, fused(workload), [Memory(name="flash", holds=("weight",))], FLOAT32)
+    assert placement.memory_of("image") is None
+    with pytest.raises(UnknownNameError, match="flash"):
+        placement.memory("flahs")
+
+
+@pytest.mark.parametrize(
+    ("given_", "error", "told"),
+    [
+        ({"holds": ("weights",)}, ValueError, "roles among input, weight, output, found 'weights'"),
+        ({"holds": ()}, ValueError, "found none"),
+        ({"width_bits": 0}, ValueError, "width_bits is 0; expected a whole number of at least 1"),
+        ({"capacity": 5}, TypeError, "capacity: expected a Parameter in 'B', found 5"),
+        (
+            {"bandwidth": figure("rate", 0.0, "B/s")}, ValueError,
+            "bandwidth: expected a value above 0",
+        ),
+        ({"read_energy": figure("rate", 1.0, "B")}, TypeError, "expected a Parameter in 'J'"),
+    ],
+)  # fmt: skip
+def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, told: str) -> None:
+    with pytest.raises(error, match=told):
+        Memory(name="odd", **given_)
+
+
+def test_two_memories_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="memory 'dram' is given twice"):
+        sheet().with_memories([Memory(name="dram"), Memory(name="dram")])
