@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from costmodel.errors import ShapeError
@@ -25,6 +25,19 @@ def grouped_index(name: str, size: int, groups: int) -> Affine:
 def axis_names(rank: int) -> tuple[str, ...]:
     """Names of dimensions that stand for axes: `d0`, `d1` and so on."""
     return tuple([f"d{axis}" for axis in range(rank)])
+
+
+def folded(names: Sequence[str], sizes: Mapping[str, int]) -> tuple[int, Affine]:
+    """The length of an axis that dimensions are folded into, and its index; the last is innermost.
+
+    Dimensions of size 1 have no part in the index, unless they are the only one.
+    """
+    length, terms = 1, []
+    for name in reversed(names):
+        if len(names) == 1 or not _is_one(sizes[name]):
+            terms.append((name, length))
+        length *= sizes[name]
+    return length, Affine(terms[::-1])
 
 
 def checked_result(declared: TensorLike | None, shape: Sequence[int], what: str) -> Tensor:
