@@ -7,14 +7,51 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.layer import Work, setting
-from costmodel.tensor import Tensor
-from costmodel.workload.builders import elementwise, embedding, rearrange
+from costmodel.tensor import Shape, Tensor
+from costmodel.workload.builders import (
+    broadcast_to,
+    concatenate,
+    diagonal,
+    elementwise,
+    embedding,
+    flip,
+    frames,
+    insert,
+    one_hot,
+    pad,
+    rearrange,
+    rearrange_along,
+    regroup,
+    repeat,
+    select,
+    shift,
+    split,
+    stack,
+    take,
+    take_along,
+    tile,
+    transpose,
+    triangle,
+    unstack,
+)
+from costmodel.workload.builders.shapes import axis_names
+from costmodel.workload.operators import Movement
 from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import Operand, Span, Value
 from costmodel_keras.layers import settings
+from costmodel_keras.layers.operations.examples import (
+    Source,
+    own_axes,
+    own_axis,
+    own_values,
+    place_of_batch,
+    put_together,
+    reading,
+    sources_of,
+)
 from costmodel_keras.layers.operations.operation import (
     BATCH,
     FLAT,
@@ -27,6 +64,8 @@ from costmodel_keras.layers.operations.operation import (
 )
 from costmodel_keras.layers.operations.reductions import OnDiagonal
 from costmodel_keras.layers.unruled import UnruledError
+
+_Axis = TypeVar("_Axis")
 
 
 class Relabelled(Operation):
@@ -44,7 +83,15 @@ class Moved(Operation):
 
     def operators(self) -> Work:
         """One movement of what arrives and what leaves."""
-        return (rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants),)
+        return (self.movement() or self.unmapped_movement(),)
+
+    def movement(self) -> Movement | None:
+        """Where each element goes; None where no affine map states it along any axis."""
+        return None
+
+    def unmapped_movement(self) -> Movement:
+        """The movement of all tensors, of which no map says where the elements go."""
+        return rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants)
 
 
 def _replaced(whole: Whole, axis: int, *lengths: int | None) -> Whole:
@@ -57,9 +104,6 @@ def _replaced(whole: Whole, axis: int, *lengths: int | None) -> Whole:
 def _target(value: Any) -> tuple[int | None, ...]:
     several = value if isinstance(value, (list, tuple)) else (value,)
     return tuple([None if item is None else settings.integer(item) for item in several])
-
-
-_Axis = TypeVar("_Axis")
 
 
 def _following(axes: Iterator[_Axis]) -> _Axis:
@@ -153,6 +197,18 @@ class Transpose(Moved):
             raise ValueError(message)
         return (tuple(self.whole[axis] for axis in order),)
 
+    def movement(self) -> Movement:
+        """The axes in the order given."""
+        rank = len(self.whole)
+        return _transposed(self, range(rank)[::-1] if self.axes is None else self.axes)
+
+
+def _transposed(operation: Operation, order: Sequence[int]) -> Movement:
+    """The axes of one example in the order of the whole axes."""
+    own = [own_axis(operation.whole, axis) for axis in order]
+    permutation = [axis for axis in own if axis is not None]
+    return transpose(operation.inputs[0], permutation, output=operation.outputs[0])
+
 
 @frozen(slots=False)
 class Swapaxes(Moved):
@@ -171,6 +227,13 @@ class Swapaxes(Moved):
         lengths[one], lengths[other] = lengths[other], lengths[one]
         return (tuple(lengths),)
 
+    def movement(self) -> Movement:
+        """Both axes exchanged."""
+        rank = len(self.whole)
+        one, other = axis_in(self.axis1, rank), axis_in(self.axis2, rank)
+        places = {one: other, other: one}
+        return _transposed(self, [places.get(axis, axis) for axis in range(rank)])
+
 
 @frozen(slots=False)
 class Moveaxis(Moved):
@@ -184,6 +247,13 @@ class Moveaxis(Moved):
 
     def wholes(self) -> Sequence[Whole]:
         """The named axes at their destinations, the others in their order."""
+        return (tuple(self.whole[axis] for axis in self._order()),)
+
+    def movement(self) -> Movement:
+        """The axes in their new order."""
+        return _transposed(self, self._order())
+
+    def _order(self) -> Sequence[int]:
         rank = len(self.whole)
         source = [axis_in(axis, rank) for axis in self.source]
         places = {
@@ -193,8 +263,7 @@ class Moveaxis(Moved):
             message = f"an axis is named twice, among {self.source} or {self.destination}"
             raise ValueError(message)
         rest = iter([axis for axis in range(rank) if axis not in source])
-        order = [places[i] if i in places else _following(rest) for i in range(rank)]
-        return (tuple(self.whole[axis] for axis in order),)
+        return [places[i] if i in places else _following(rest) for i in range(rank)]
 
 
 @frozen(slots=False)
@@ -214,6 +283,18 @@ class Rotated(Moved):
         if self.k % 2:
             lengths[one], lengths[other] = lengths[other], lengths[one]
         return (tuple(lengths),)
+
+    def movement(self) -> Movement | None:
+        """Both axes exchanged after an odd number of quarters, and one or both read backwards."""
+        own = own_axes(self.whole, self.axes)
+        if own is None:
+            return None  # it turns examples
+        one, other = own
+        order = list(range(len(self.whole) - 1))
+        if self.k % 2:
+            order[one], order[other] = other, one
+        backwards = ((), (other,), (one, other), (one,))[self.k % 4]
+        return transpose(self.inputs[0], order, reversed_axes=backwards, output=self.outputs[0])
 
 
 class Rearranged(Moved):
@@ -236,6 +317,26 @@ class Rearranged(Moved):
         for group, length in zip(groups, whole, strict=True):
             _fill(group, length, lengths)
         return (tuple(_product([lengths[name] for name in group]) for group in _groups(after)),)
+
+    def movement(self) -> Movement | None:
+        """The names of the pattern are the dimensions; that of the batch stands by itself."""
+        given = dict(self.given)
+        whole, pattern = self.whole_of(given.pop("tensor")), str(given.pop("pattern"))
+        before, after = (_groups(side) for side in pattern.split("->"))
+        batch = before.pop(place_of_batch(whole))
+        if len(batch) > 1 or batch not in after:
+            return None  # it folds another axis into the batch
+        after.remove(batch)
+        lengths: dict[str, Any] = dict(given)
+        for group, length in zip(before, self.inputs[0].shape, strict=True):
+            _fill(group, length, lengths)
+        names = [name for group in before for name in group]
+        dims = dict(zip(names, axis_names(len(names)), strict=True))
+        sizes = {dims[name]: lengths[name] for name in dims}
+        groups = [[[dims[name] for name in group] for group in side] for side in (before, after)]
+        moved = regroup(self.inputs[0], groups[0], groups[1], sizes, output=self.outputs[0])
+        source = Source("input", 0, self.inputs[0], self.inputs[0])
+        return reading(self, moved, [(source, moved.inputs[0])])
 
 
 def _groups(side: str) -> list[list[str]]:
@@ -261,10 +362,57 @@ def _product(lengths: Sequence[int | None]) -> int | None:
     return None if None in lengths else math.prod(lengths)  # type: ignore[arg-type]  # none is None
 
 
-class InPlaceOrder(Moved):
-    """The same shape with elements at other places, or some of them zero."""
+_FLIPPED: Final = {kind("Fliplr"): (1,), kind("Flipud"): (0,)}
 
-    kinds: ClassVar = tuple(map(kind, ("Flip", "Fliplr", "Flipud", "Roll", "Tril", "Triu")))
+
+@frozen(slots=False)
+class Flipped(Moved):
+    """Axes in the opposite order."""
+
+    kinds: ClassVar = tuple(map(kind, ("Flip", "Fliplr", "Flipud")))
+
+    axis: tuple[int, ...] | None = setting(settings.optional(settings.integers), default=None)
+
+    def movement(self) -> Movement | None:
+        """The axes read backwards; without any named, all of them."""
+        named = _FLIPPED.get(self.kind, self.axis)
+        axes = range(len(self.whole)) if named is None else named
+        own = own_axes(self.whole, axes)
+        if own is None:
+            return None  # it reverses the order of the examples
+        return flip(self.inputs[0], own, output=self.outputs[0])
+
+
+@frozen(slots=False)
+class Rolled(Moved):
+    """Elements shifted along axes; those that leave at one end come in at the other."""
+
+    kinds: ClassVar = (kind("Roll"),)
+
+    axis: tuple[int, ...] | None = setting(settings.optional(settings.integers), default=None)
+
+    def movement(self) -> Movement | None:
+        """Two pieces along each rolled axis, which are not one affine map; the others stay."""
+        own = None if self.axis is None else own_axes(self.whole, self.axis)
+        if own is None:
+            return None  # it rolls elements from example to example
+        return rearrange_along(self.purpose, self.inputs[0], self.outputs[0], sorted(set(own)))
+
+
+@frozen(slots=False)
+class Triangle(Moved):
+    """The elements below or above a diagonal of the last two axes, and zeros elsewhere."""
+
+    kinds: ClassVar = (kind("Tril"), kind("Triu"))
+
+    k: int = setting(settings.integer, default=0)
+
+    def movement(self) -> Movement | None:
+        """Elements that stay at their place, and those that no affine map leaves out."""
+        if place_of_batch(self.whole) >= len(self.whole) - 2:
+            return None  # which elements of an example are left depends on its place
+        upper = self.kind == kind("Triu")
+        return triangle(self.inputs[0], self.k, upper=upper, output=self.outputs[0])
 
 
 # ------------------------------------------------------------------ parts of a tensor
@@ -312,6 +460,28 @@ class GetItem(Moved):
                 whole.extend(_taken(item, _following(lengths)))
         return (tuple(whole),)
 
+    def movement(self) -> Movement | None:
+        """The elements that the numbers and slices name, of every example."""
+        key = self.given["key"]
+        keys = list(key) if isinstance(key, tuple) else [key]
+        named = len([item for item in keys if item is not None and item is not ...])
+        dots = keys.index(...) if ... in keys else len(keys)
+        every = [Span(None, None, None)] * (len(self.whole) - named)
+        keys[dots : dots + 1] = every
+        places = [place for place, item in enumerate(keys) if item is not None]
+        if _ends(keys.pop(places[place_of_batch(self.whole)])) not in _EVERY_EXAMPLE:
+            return None
+        own = [slice(*_ends(item)) if isinstance(item, Span) else item for item in keys]
+        return select(self.inputs[0], own, output=self.outputs[0])
+
+
+def _ends(item: Any) -> tuple[Any, Any, Any]:
+    return (item.start, item.stop, item.step)
+
+
+_EVERY_EXAMPLE: Final = [(start, None, step) for start in (None, 0) for step in (None, 1)]
+"""The ends of the slices that take all examples."""
+
 
 def _taken(item: Value, length: int | None) -> tuple[int | None, ...]:
     if isinstance(item, Span):
@@ -355,6 +525,31 @@ class Slice(Moved):
         lengths = [_block(*axis) for axis in zip(whole, self.shape, starts, strict=True)]
         return (tuple(lengths),)
 
+    def movement(self) -> Movement | None:
+        """The block from where it begins, if that is known."""
+        starts = _starts(self.given["start_indices"], self.whole)
+        (source, *_) = sources_of(self, self.whole)
+        if starts is None or not _lies_inside(starts, self.outputs[0].shape, source.tensor.shape):
+            return None
+        before = [-start for start in starts]
+        moved = shift(self.purpose, source.tensor, self.outputs[0], before)
+        return reading(self, moved, [(source, moved.inputs[0])])
+
+
+def _starts(given: Value, whole: Whole) -> list[int] | None:
+    """Where a block of every example begins; None where that depends on data."""
+    known = isinstance(given, tuple) and all(isinstance(start, int) for start in given)
+    if not known or len(given) != len(whole) or given[place_of_batch(whole)] != 0:
+        return None
+    return own_values(whole, given)
+
+
+def _lies_inside(starts: Sequence[int], block: Shape, shape: Shape) -> bool:
+    return len(starts) == len(block) == len(shape) and all(
+        0 <= start <= length - part  # type: ignore[operator]  # shapes are bound
+        for start, part, length in zip(starts, block, shape, strict=True)
+    )
+
 
 def _block(length: int | None, asked: int | None, start: Value) -> int | None:
     if length == BATCH:
@@ -369,6 +564,23 @@ class SliceUpdate(Moved):
 
     kinds: ClassVar = (kind("SliceUpdate"),)
     takes: ClassVar = ("inputs", "start_indices", "updates")
+
+    def movement(self) -> Movement | None:
+        """The block to where it begins, if that is known; what stays around it has no map."""
+        starts = _starts(self.given["start_indices"], self.whole)
+        source, *_, block = sources_of(self, self.whole)
+        shape = source.example.shape
+        if starts is None or not _lies_inside(starts, block.example.shape, shape):
+            return None
+        moved = insert(
+            source.example, block.example, starts, update_role=block.role, output=self.outputs[0]
+        )
+        (around, replaced, _) = moved.operands
+        pairs = [
+            (source, source.read(around.index, around.touched)),
+            (block, block.read(replaced.index)),
+        ]
+        return reading(self, moved, pairs)
 
 
 @frozen(slots=False)
@@ -427,6 +639,16 @@ class Split(Moved):
         pairs = zip([0, *parts], ends, strict=True)
         return [None if end is None else max(end - start, 0) for start, end in pairs]
 
+    def movement(self) -> Movement | None:
+        """Each part from where it begins."""
+        axis = own_axis(self.whole, _SPLITS.get(self.kind, self.axis))
+        if axis is None:
+            return None
+        lengths = [tensor.shape[axis] or 1 for tensor in self.outputs]
+        if sum(lengths) != self.inputs[0].shape[axis]:
+            return None  # parts between indices that do not increase overlap
+        return split(self.inputs[0], axis, lengths, outputs=self.outputs)
+
 
 def _check_number(parts: int) -> None:
     if parts > _MOST_PARTS:
@@ -463,6 +685,13 @@ class Unstack(Moved):
         _check_number(number)
         return [_replaced(self.whole, axis)] * number
 
+    def movement(self) -> Movement | None:
+        """Each part where the axis is at it."""
+        axis = own_axis(self.whole, self.axis)
+        if axis is None or len(self.outputs) != self.inputs[0].shape[axis]:
+            return None
+        return unstack(self.inputs[0], axis, outputs=self.outputs)
+
 
 class Diagonal(OnDiagonal, Moved):
     """The elements on a diagonal."""
@@ -472,6 +701,13 @@ class Diagonal(OnDiagonal, Moved):
     def wholes(self) -> Sequence[Whole]:
         """The other axes, and the diagonal last."""
         return ((*self.others, self.length),)
+
+    def movement(self) -> Movement | None:
+        """The elements on the diagonal, whose places along both axes go together."""
+        axes = own_axes(self.whole, (self.axis1, self.axis2))
+        if axes is None:
+            return None
+        return diagonal(self.inputs[0], self.offset, *axes, output=self.outputs[0])
 
 
 @frozen(slots=False)
@@ -494,12 +730,33 @@ class Take(Operation):
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
         if isinstance(self.given["x"], Operand):
-            return (rearrange("selection", self.inputs, self.outputs, weights=self.constants),)
+            return (self.movement() or self._unmapped(),)
         table, *rest = self.constants
         axis = 0 if self.axis is None else axis_in(self.axis, len(table.shape))
         rows = Tensor((table.size,), table.format) if self.axis is None else table
         indices = (*self.inputs, *rest)[0]
         return (embedding(indices, rows, axis=axis, output=self.outputs[0]),)
+
+    def _unmapped(self) -> Movement:
+        return rearrange("selection", self.inputs, self.outputs, weights=self.constants)
+
+    def movement(self) -> Movement | None:
+        """The slices that the indices name, which a number alone says."""
+        whole, chosen = self.whole_of(self.given["x"]), self.given["indices"]
+        axis = None if self.axis is None else own_axis(whole, self.axis)
+        if axis is None:
+            return None
+        tensor, indices = sources_of(self, whole)
+        length = tensor.example.shape[axis] or 1
+        if isinstance(chosen, int) and -length <= chosen < length:
+            key: list[slice | int] = [*[slice(None)] * axis, chosen]
+            moved = select(tensor.example, key, output=self.outputs[0])
+            return reading(self, moved, [(tensor, moved.inputs[0])])
+        moved = take(
+            tensor.example, indices.tensor, axis, indices_role=indices.role, output=self.outputs[0]
+        )
+        read, picked, _ = moved.operands
+        return reading(self, moved, [(tensor, read), (indices, picked)])
 
 
 @frozen(slots=False)
@@ -520,6 +777,20 @@ class TakeAlongAxis(Moved):
         along = indices[axis]
         others = joined([_replaced(whole, axis, 1), _replaced(indices, axis, 1)])
         return (_replaced(others, axis, along) if along != BATCH else FLAT,)
+
+    def movement(self) -> Movement | None:
+        """The elements that the indices name along the axis, at their places along the others."""
+        tensor, indices = sources = sources_of(self, self.whole)
+        axis = None if self.axis is None else own_axis(self.whole, self.axis)
+        if axis is None or len(tensor.example.shape) != len(indices.example.shape):
+            return None
+        moved = take_along(
+            tensor.example, indices.example, axis, indices_role=indices.role,
+            output=self.outputs[0],
+        )  # fmt: skip
+        read, picked, written = moved.operands
+        operands = [evolve(read, role=tensor.role), picked, written]
+        return put_together(self, evolve(moved, operands=operands), sources)
 
 
 # ------------------------------------------------------------------ tensors put together
@@ -560,6 +831,25 @@ class Concatenate(Moved):
         total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]  # none is None
         return (_replaced(_agreed(others), axis, total),)
 
+    def movement(self) -> Movement | None:
+        """Each operand from where the one before it ends."""
+        wholes = self.wholes_given
+        (whole, *_) = sorted(wholes, key=place_of_batch)
+        named = _PUT_ALONG.get(self.kind, self.axis)
+        if named is None or named >= len(whole) or len(set(map(len, wholes))) > 1:
+            return None
+        axis, sources = own_axis(whole, named), sources_of(self, whole)
+        if axis is None or any(len(item.example.shape) != len(whole) - 1 for item in sources):
+            return None
+        roles = [item.role for item in sources]
+        moved = concatenate(
+            [item.example for item in sources], axis, roles=roles, output=self.outputs[0]
+        )
+        return put_together(self, moved, sources)
+
+
+_PUT_ALONG: Final = {kind("Hstack"): 1, kind("Dstack"): 2}
+
 
 def _agreed(wholes: Sequence[Whole]) -> Whole:
     """The one shape that all have; what is open in one may be known in another."""
@@ -591,6 +881,19 @@ class Stack(Moved):
         axis = axis_in(self.axis, len(whole) + 1)
         return ((*whole[:axis], len(wholes), *whole[axis:]),)
 
+    def movement(self) -> Movement | None:
+        """Each operand at its place along the new axis."""
+        wholes = self.wholes_given
+        (whole, *_) = sorted(wholes, key=place_of_batch)
+        axis, sources = axis_in(self.axis, len(whole) + 1), sources_of(self, whole)
+        if len({item.example.shape for item in sources}) > 1:
+            return None
+        roles = [item.role for item in sources]
+        place = axis - (axis > place_of_batch(whole))
+        tensors = [item.example for item in sources]
+        moved = stack(tensors, place, roles=roles, output=self.outputs[0])
+        return put_together(self, moved, sources)
+
 
 # ------------------------------------------------------------------ tensors made larger
 
@@ -610,6 +913,10 @@ class BroadcastTo(Moved):
             return (FLAT,)
         return (joined([self.whole, (self.whole[0], *self.shape[1:])]),)
 
+    def movement(self) -> Movement:
+        """Every element to each place along the axes that are stretched."""
+        return broadcast_to(self.inputs[0], self.outputs[0], purpose=self.purpose)
+
 
 @frozen(slots=False)
 class Tile(Moved):
@@ -626,6 +933,14 @@ class Tile(Moved):
         lengths = (1,) * (rank - len(self.whole)) + self.whole
         times = (1,) * (rank - len(self.repeats)) + self.repeats
         return (tuple(_times(n, k) for n, k in zip(lengths, times, strict=True)),)
+
+    def movement(self) -> Movement | None:
+        """Every element to each of the copies."""
+        whole = self.whole
+        times = (1,) * (len(whole) - len(self.repeats)) + self.repeats
+        if len(times) != len(whole) or times[place_of_batch(whole)] != 1:
+            return None
+        return tile(self.inputs[0], own_values(whole, times), output=self.outputs[0])
 
 
 def _times(length: int | None, times: int) -> int | None:
@@ -653,6 +968,18 @@ class Repeat(Moved):
             return (_replaced(self.whole, axis, _times(self.whole[axis], self.repeats[0])),)
         return (_replaced(self.whole, axis, sum(self.repeats)),)
 
+    def movement(self) -> Movement | None:
+        """Each element to its copies; different numbers of them no affine map states."""
+        axis = None if self.axis is None else own_axis(self.whole, self.axis)
+        if axis is None:
+            return None
+        source, result = self.inputs[0], self.outputs[0]
+        if len(self.repeats) == 1:
+            return repeat(source, axis, self.repeats[0], output=result)
+        kept = len([times for times in self.repeats if times])
+        touched = source.size // (source.shape[axis] or 1) * kept
+        return rearrange_along(self.purpose, source, result, [axis], touched=touched)
+
 
 def _widths(value: Any) -> tuple[tuple[int, int], ...]:
     if isinstance(value, int):
@@ -671,6 +998,20 @@ class Pad(Moved):
     takes: ClassVar = ("x", "constant_values")
 
     pad_width: tuple[tuple[int, int], ...] = setting(_widths)
+    mode: str = setting(settings.text, default="constant")
+
+    def movement(self) -> Movement | None:
+        """The elements behind what is added; repeated ones no affine map states."""
+        widths = self.pad_width * len(self.whole) if len(self.pad_width) == 1 else self.pad_width
+        own = own_values(self.whole, widths)
+        source, result = self.inputs[0], self.outputs[0]
+        if self.mode != "constant":
+            axes = [axis for axis, pair in enumerate(own) if any(pair)]
+            return rearrange_along(self.purpose, source, result, axes)
+        if len(self.inputs) > 1:
+            return None  # each example has a number of its own around it
+        number = self.constants[0] if self.constants else None
+        return pad(source, own, value=number, output=result)
 
     def wholes(self) -> Sequence[Whole]:
         """Each axis longer by what is added before and after."""
@@ -704,6 +1045,20 @@ class Encoding(Moved):
             return (longer,)
         return ((longer[0], *longer[2:]) if len(longer) > 2 else longer[-1:],)  # noqa: PLR2004  # the batch and one more
 
+    def movement(self) -> Movement | None:
+        """Every index to the elements of its vector; of several in one, each to all of it."""
+        whole = self.whole
+        place = axis_in(self.axis, len(whole) + 1)
+        longer = (*whole[:place], self.num_classes, *whole[place:])
+        axis, merged = own_axis(longer, place), None
+        if self.kind == kind("MultiHot"):
+            merged = own_axis(longer, 1)
+            if merged is None:
+                return None  # it merges examples
+        return one_hot(
+            self.inputs[0], self.num_classes, axis or 0, merged_axis=merged, output=self.outputs[0]
+        )
+
 
 @frozen(slots=False)
 class ExtractSequences(Moved):
@@ -722,3 +1077,8 @@ class ExtractSequences(Moved):
             None if length is None else 1 + (length - self.sequence_length) // self.sequence_stride
         )
         return ((*self.whole[:-1], places, self.sequence_length),)
+
+    def movement(self) -> Movement:
+        """Every element to its place in each of the pieces that hold it."""
+        length, step = self.sequence_length, self.sequence_stride
+        return frames(self.inputs[0], length, step, output=self.outputs[0])
