@@ -58,7 +58,7 @@ def _passes_on(work: Work) -> bool:
 
 def _elements(tensor: Tensor) -> int:
     """The number of elements; an open axis, such as time, counts as one."""
-    return math.prod(length or 1 for length in tensor.shape)
+    return math.prod(length or 1 for length in tensor.example_shape)
 
 
 @frozen(kw_only=True)
@@ -115,7 +115,7 @@ class Conditions:
         """
         if not self.rates:
             return self.scenario
-        shapes = [tensor.shape for tensor in self.inputs]
+        shapes = [tensor.example_shape for tensor in self.inputs]
         taken: list[Shape | None] = [tensor.shape for tensor in operator.inputs]
         if taken == shapes:
             return _arriving(self.scenario, self.rates)
@@ -123,7 +123,7 @@ class Conditions:
 
     def _rate_of(self, shape: Shape | None) -> float:
         pairs = list(zip(self.rates, self.inputs, strict=True))
-        alike = [pair for pair in pairs if pair[1].shape == shape] or pairs
+        alike = [pair for pair in pairs if pair[1].example_shape == shape] or pairs
         return _mean([(rate, _elements(each)) for rate, each in alike])
 
 

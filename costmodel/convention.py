@@ -85,9 +85,9 @@ class Convention:
         if isinstance(work, Reason):
             return work
         if _is_its_own(layer, work):
-            return layer.workload()
+            return layer.workload_of_example()
         inputs, outputs = (
-            [Tensor(self.shape_of(one.shape), one.format) for one in tensors]
+            [Tensor(self.shape_of(one.example_shape), one.format) for one in tensors]
             for tensors in (layer.inputs, layer.outputs)
         )
         return chained(layer.kind, work, inputs, layer.parameters, outputs)
@@ -127,7 +127,9 @@ class Convention:
     def work(self, layer: Layer) -> Work:
         """What this convention counts for one layer."""
         if not layer.is_bound:
-            taken = " and ".join(show_shape(t.shape) for t in (*layer.inputs, *layer.outputs)[:1])
+            taken = " and ".join(
+                show_shape(t.example_shape) for t in (*layer.inputs, *layer.outputs)[:1]
+            )
             message = (
                 f"layer {layer.name!r} has an open axis; bind it with "
                 f"Scenario(input_shapes={{...}}) or --input-shape (its shape is {taken})"

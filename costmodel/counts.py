@@ -186,7 +186,7 @@ class Count:
     def _row(self, counted: LayerCount, style: str) -> Iterator[str]:
         layer, unknown = counted.lowered.layer, "?" if style else ""
         yield from (layer.name, layer.kind)
-        yield "; ".join(show_shape(tensor.shape) for tensor in layer.outputs)
+        yield "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
         yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
         yield unknown if counted.activations is None else f"{counted.activations:{style}}"
         yield f"{counted.lowered.macs:{style}}" if counted.is_known else unknown
@@ -237,7 +237,7 @@ class Count:
         return {
             "name": layer.name,
             "kind": layer.kind,
-            "outputs": [list(tensor.shape) for tensor in layer.outputs],
+            "outputs": [list(tensor.example_shape) for tensor in layer.outputs],
             "parameters": layer.parameter_count if layer.is_counted else None,
             "shares": layer.shares,
             "activations": counted.activations,

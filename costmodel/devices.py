@@ -683,6 +683,10 @@ class Device:
                 place = fault(error, type(self))
                 message = f"device {self.name!r}: larger than a number can be: {place}"
                 raise ScenarioError(message) from error
+            except TypeError:
+                if isinstance(operator, Operator):
+                    operator.check_bound()
+                raise
             if isinstance(answer, Cost) and answer.due:
                 return answer
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")

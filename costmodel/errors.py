@@ -67,6 +67,15 @@ class ShapeError(NetworkError):
     """A layer whose shapes are impossible, contradictory or not bound."""
 
 
+class BatchError(ShapeError):
+    """A layer whose inputs have the batch folded differently, or on another axis than the first."""
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        """Say why, and which layer it is about where that is known."""
+        super().__init__(f"{where}: {reason}" if where else reason)
+        self.reason = reason
+
+
 class ScenarioError(CostModelError):
     """Conditions that make no sense, or that a device needs and nobody gave."""
 

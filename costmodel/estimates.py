@@ -212,7 +212,7 @@ def measure_rates(
 
 
 def lower(
-    network: Network, scenario: Scenario | None = None, convention: Convention | None = None
+    network: Network, scenario: Scenario | None = None, convention: str | Convention = "costmodel"
 ) -> Workload:
     """The workload of a network by the rules of a convention: what a device or compiler takes.
 
@@ -224,12 +224,12 @@ def lower(
 
     """
     scenario = scenario or Scenario()
-    rules = convention or Convention()
+    rules = _convention(convention)
     return rules.lower(_bound(network, scenario, rules), scenario)
 
 
 def work_by_layer(
-    network: Network, scenario: Scenario | None = None, convention: Convention | None = None
+    network: Network, scenario: Scenario | None = None, convention: str | Convention = "costmodel"
 ) -> tuple[LayerWork, ...]:
     """The work of every layer for one example, in topological order, by the rules of a convention.
 
@@ -239,13 +239,22 @@ def work_by_layer(
 
     """
     scenario = scenario or Scenario()
-    rules = convention or Convention()
+    rules = _convention(convention)
     bound = _bound(network, scenario, rules)
     works = rules.work_by_layer(bound, scenario)
     return with_sources(bound, works) if isinstance(scenario.rates, Mapping) else works
 
 
+def _convention(given: str | Convention) -> Convention:
+    """A convention; the true count, which ships with the core, without asking any plugin."""
+    plain = Convention()
+    return plain if given == plain.name else catalogues.installed().convention(given)
+
+
 def _bound(network: Network, scenario: Scenario, convention: Convention) -> Network:
+    if not isinstance(network, Network):
+        message = f"network is {network!r:.80}; expected a Network, as costmodel.read gives it"  # type: ignore[unreachable]  # a caller may have no types
+        raise TypeError(message)
     bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
     timing.check(bound, scenario, convention)
     return bound
@@ -257,11 +266,21 @@ def price(
     scenario: Scenario | None = None,
     convention: Convention | None = None,
 ) -> Bill:
-    """The price of lowered work on one device."""
+    """The price of the work of layers, as `work_by_layer` gives it, on one device.
+
+    Raises:
+        TypeError: it is something else.
+
+    """
     convention = convention or Convention()
     scenario = timing.of_one_pricing(scenario or Scenario(), convention)
     pricing, who = convention.adapt(device), f"convention {convention.name!r} on {device.name!r}"
     lowered = tuple(lowered)  # kept, so that no work takes the identity of another
+    for layer in lowered:
+        if not isinstance(layer, LayerWork):
+            expected = "what costmodel.work_by_layer gives; of a workload, price each operator"  # type: ignore[unreachable]  # a caller may have no types
+            message = f"expected {expected}; found {layer!r:.80}"
+            raise TypeError(message)
     known: dict[tuple[int, object], Answer] = {}
     by_layer = any(isinstance(each, Mapping) for each in (scenario.rates, scenario.input_rates))
     activity, local, lines = Activity(scenario), Conditions(scenario), []

@@ -3,8 +3,9 @@
 A text, a number, a truth value and nothing stand for themselves, a list for a tuple. A mapping
 with the key `type` is a value of a class that the core or the layer's setting declares, by
 the names of its fields; one with the key `format` is a numeric format; one with the key `layer` is
-an inner layer. Fields at their defaults are left out. Written by hand, a format may be its text,
-such as `int8`, and a tensor without one its shape alone.
+an inner layer; one of the type `size` is a multiple of the batch. Fields at their defaults are left
+out. Written by hand, a format may be its text, such as `int8`, and a tensor without one its shape
+alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.files import checked_mapping, checked_name
 from costmodel.layer import HOLDS, Input, Layer, OperatorLayer, UnknownLayer
 from costmodel.numerics import NumericFormat
+from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.affine import Affine
 from costmodel.workload.composite import Attention, Normalization, Softmax
@@ -259,10 +261,14 @@ def _plain(value: Any, where: str) -> Any:
         return {"type": "mapping", "items": items}
     if isinstance(value, Sequence):
         return [_plain(item, where) for item in value]
-    return str(value) if isinstance(value, Affine) else _object(value, where)
+    return _object(value, where)
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def _object(value: Any, where: str) -> dict[str, Any] | str:
+    if isinstance(value, Affine):
+        return str(value)
+    if isinstance(value, Symbol):
+        return {"type": "size", "value": str(value)}
     if isinstance(value, NumericFormat):
         return value.to_dict()
     if isinstance(value, Layer):
@@ -324,12 +330,14 @@ class _Decoder:
                 return math.nan  # the one that equals itself
             case {"type": "ellipsis", **rest} if not rest:
                 return ...
+            case {"type": "size", "value": str(text), **rest} if not rest:
+                return _made(Symbol.of, where, text)
         name = plain.get("type")
         cls = self._classes.get(name) if isinstance(name, str) else None
         if cls is None:
             message = (
                 f"{where}: {name!r:.80} is no type of value; known: "
-                f"{', '.join(sorted(['ellipsis', 'float', 'mapping', *self._classes]))}"
+                f"{', '.join(sorted(['ellipsis', 'float', 'mapping', 'size', *self._classes]))}"
             )
             raise ReadError(message)
         held = checked_mapping(plain, {"type", *_names(cls)}, where).copy()

@@ -9,9 +9,17 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, evolve, field, fields, frozen
 
-from costmodel.errors import CostModelError, PluginError, ReadError, ShapeError, fault, nearest
+from costmodel.errors import (
+    BatchError,
+    CostModelError,
+    PluginError,
+    ReadError,
+    ShapeError,
+    fault,
+    nearest,
+)
 from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
 from costmodel.workload.assembly import Assembly, chained, numbered
 from costmodel.workload.graph import Workload
@@ -72,6 +80,7 @@ class Layer:
 
     A subclass names its `kinds`, declares its settings, and says which output shapes follow,
     which parameters it holds and which `operators()` it needs. All shapes leave out the batch.
+    Where an example has several rows of the batch axis, these rules are asked about one row.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ()
@@ -89,8 +98,12 @@ class Layer:
     def __attrs_post_init__(self) -> None:
         """Derive the outputs and parameters from the rules, so that they always agree."""
         try:
-            outputs = tuple([_tensor(shape) for shape in self.output_shapes()])
-            parameters = {name: _tensor(shape) for name, shape in self.parameter_shapes().items()}
+            outputs = tuple(self.output_tensors())
+            shapes = self.of_one_row().parameter_shapes()
+            parameters = {name: _tensor(shape) for name, shape in shapes.items()}
+        except BatchError as error:
+            where = f"layer {self.name!r} of kind {self.kind!r}"
+            raise BatchError(error.reason, where) from None
         except ShapeError as error:
             message = f"layer {self.name!r} of kind {self.kind!r}: {error}"
             raise ShapeError(message) from None
@@ -121,6 +134,18 @@ class Layer:
         body = self.workload()
         return body if isinstance(body, Reason) else body.operators
 
+    def workload_of_example(self) -> Workload | Reason:
+        """The workload for one example: that of `workload()` for every row."""
+        rows = self.rows
+        if rows == 1:
+            return self.workload()
+        body = self.of_one_row().workload()
+        if isinstance(body, Reason):
+            return body
+        if rows is None:
+            raise ShapeError(_OPEN_ROWS)
+        return body.repeated(rows, "row")
+
     def workload(self) -> Workload | Reason:
         """The work of one call, its operators joined by the tensors that they share.
 
@@ -147,6 +172,55 @@ class Layer:
         pairs = zip(results, self.outputs, strict=True)
         seen = [made.seen_as(result, output) for result, output in pairs]
         return made.workload(dict(zip(names, seen, strict=True)))
+
+    def output_tensors(self) -> Sequence[Tensor]:
+        """The outputs: `output_shapes()` of one row, with as many rows as the inputs have."""
+        rows, shapes = self.rows, self.of_one_row().output_shapes()
+        if rows == 1:
+            return [_tensor(shape) for shape in shapes]
+        return [_tensor(shape, None, rows) for shape in shapes]
+
+    def operators_of_example(self) -> Work:
+        """The work for one example: that of `operators()` for every row."""
+        rows = self.rows
+        if rows == 1:
+            return self.operators()
+        return over_rows(self.of_one_row().operators(), rows)
+
+    def of_one_row(self) -> Self:
+        """The same layer for one row of the batch axis, as its rules are asked about it."""
+        given = vars(self).get("outputs", ())  # there are none until the rules are asked for them
+        if all(tensor.rows == 1 for tensor in (*self.inputs, *given)):
+            return self
+        inputs, outputs = (
+            tuple([evolve(tensor, rows=1) for tensor in tensors])
+            for tensors in (self.inputs, given)
+        )
+        return self._twin(inputs=inputs, outputs=outputs, likeness=object())
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the batch axis that each example has in all inputs; None if not known yet.
+
+        Raises:
+            BatchError: the inputs differ in it, or the batch is not the first axis.
+
+        """
+        if not any(tensor.rows != 1 or tensor.batch_axis for tensor in self.inputs):
+            return 1
+        for tensor in self.inputs:
+            if tensor.batch_axis:
+                message = (
+                    f"axis {tensor.batch_axis} of its input is the batch; "
+                    f"a {self.kind!r} takes the batch as the first axis"
+                )
+                raise BatchError(message)
+        known = {tensor.rows for tensor in self.inputs if tensor.rows is not None}
+        if len(known) > 1:
+            shown = " and ".join(map(str, sorted(known)))
+            message = f"an example has {shown} rows of the batch in its inputs; expected one number"
+            raise BatchError(message)
+        return next(iter(known), None)
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
         """The formats of the parameters by name, as far as the layer declares them."""
@@ -177,7 +251,7 @@ class Layer:
     @property
     def is_bound(self) -> bool:
         """Whether no axis of the inputs and outputs is open."""
-        return all(None not in tensor.shape for tensor in self.inputs + self.outputs)
+        return all(tensor.is_bound for tensor in self.inputs + self.outputs)
 
     @property
     def scales_along(self) -> int | None:
@@ -211,7 +285,7 @@ class Layer:
             name: Tensor(tensor.shape, parameters.get(name, tensor.format))
             for name, tensor in self.parameters.items()
         }
-        outputs = tuple(Tensor(tensor.shape, result) for tensor in self.outputs)
+        outputs = tuple(evolve(tensor, format=result) for tensor in self.outputs)
         for attribute, value in (
             ("inputs", inputs),
             ("parameters", MappingProxyType(held)),
@@ -303,7 +377,7 @@ class Layer:
         return twin
 
     def _shown_inputs(self) -> str:
-        return ", ".join(show_shape(tensor.shape) for tensor in self.inputs) or "nothing"
+        return ", ".join(show_shape(tensor.example_shape) for tensor in self.inputs) or "nothing"
 
 
 _EXPECTED: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
@@ -344,15 +418,32 @@ def _told(error: Exception, rule: type) -> str:
     return str(error) if isinstance(error, ValueError) else fault(error, rule)
 
 
+_OPEN_ROWS: Final = "the rows of the batch axis are not known; bind the axes that are open"
+
+
+def over_rows(work: Work, rows: int | None) -> Work:
+    """The work of so many rows of the batch axis, given that of one.
+
+    Raises:
+        ShapeError: the number of rows is not known yet.
+
+    """
+    if isinstance(work, Reason):
+        return work
+    if rows is None:
+        raise ShapeError(_OPEN_ROWS)
+    return tuple([operator.repeated(rows, "row") for operator in work])
+
+
 def work_of(layer: Layer) -> Work:
-    """What a layer says of its work.
+    """What a layer says of its work for one example.
 
     Raises:
         ShapeError: it cannot say it of the inputs and settings that it was made with.
 
     """
     try:
-        work = layer.operators()
+        work = layer.operators_of_example()
     except CostModelError:
         raise
     except _FAULTS as error:
@@ -512,6 +603,11 @@ class UnknownLayer(Layer):
     def operators(self) -> Work:
         """Unpriced, with the reason."""
         return Unpriced(self.reason)
+
+    @property
+    def rows(self) -> int | None:
+        """One: what the source recorded is taken to be the shape for one example."""
+        return 1
 
     @property
     def parameter_count(self) -> int:

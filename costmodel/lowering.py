@@ -88,7 +88,7 @@ class _Joining:
     def _arrive(self, layer: Layer) -> None:
         declared = self._scenario.source_format
         for place, tensor in enumerate(layer.outputs):
-            stacked = Tensor((BATCH, *self._shape_of(tensor.shape)), declared)
+            stacked = Tensor((BATCH, *self._shape_of(tensor.example_shape)), declared)
             self._tensors[layer.name, place] = self._made.input(_output(layer, place), stacked)
 
     def _pass(self, layer: Layer, sources: tuple[Port, ...]) -> None:
@@ -118,7 +118,7 @@ class _Joining:
 
     def _counted(self, tensors: Iterable[Tensor]) -> list[Tensor]:
         """What is counted of tensors."""
-        return [Tensor(self._shape_of(one.shape), one.format) for one in tensors]
+        return [Tensor(self._shape_of(one.example_shape), one.format) for one in tensors]
 
     def _seen(self, port: Port, tensor: Tensor, name: str, layer: str) -> str:
         source = self._tensors[port]

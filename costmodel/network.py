@@ -312,12 +312,23 @@ class Network:
                 f"which has {len(outputs)}"
             )
             raise NetworkError(message)
-        if outputs[port.output].shape != tensor.shape:
+        given = outputs[port.output]
+        if evolve(given, format=tensor.format) != tensor:
             message = (
-                f"layer {port.layer!r} gives {show_shape(outputs[port.output].shape)}, "
-                f"but {to!r} is declared to take {show_shape(tensor.shape)}"
+                f"layer {port.layer!r} gives {_shown(given)}, "
+                f"but {to!r} is declared to take {_shown(tensor)}"
             )
             raise ShapeError(message)
+
+
+def _shown(tensor: Tensor) -> str:
+    """The shape of a tensor, with the place of the batch and its rows where they matter."""
+    if not tensor.is_folded:
+        return show_shape(tensor.shape)
+    rows = "?" if tensor.rows is None else tensor.rows
+    return (
+        f"{show_shape(tensor.shape)} ({rows} rows for each example, batch axis {tensor.batch_axis})"
+    )
 
 
 def _from_dict(values: Any, rules: LayerRules) -> Network:

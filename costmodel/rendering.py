@@ -66,7 +66,7 @@ def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
 def _explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
     layer, device = line.layer, bill.device
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
-    shapes = " and ".join(show_shape(tensor.shape) for tensor in layer.inputs) or "nothing"
+    shapes = " and ".join(show_shape(tensor.example_shape) for tensor in layer.inputs) or "nothing"
     held = f"{layer.parameter_count:,}" if layer.is_counted else "an unknown number of"
     yield f"  takes {shapes}, gives {_shapes(layer)}, holds {held} parameters"
     if device.assumes:
@@ -160,7 +160,7 @@ def _layer_cells(lowered: LayerWork, *, exact: bool) -> Iterator[str]:
     layer, style = lowered.layer, "" if exact else ","
     unknown = "" if exact else _UNKNOWN
     yield from (layer.name, layer.kind)
-    yield "; ".join(show_shape(tensor.shape) for tensor in layer.outputs)
+    yield "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
     yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
     yield f"{lowered.macs:{style}}" if _has_count(lowered) else unknown
 
@@ -345,7 +345,7 @@ def _shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, 
 
 
 def _shapes(layer: Layer) -> str:
-    shown = " and ".join(show_shape(tensor.shape) for tensor in layer.outputs)
+    shown = " and ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
     return shown or "an unknown shape"
 
 
@@ -461,7 +461,7 @@ def _line_dict(lowered: LayerWork, line: Line) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": layer.kind,
-        "outputs": [list(tensor.shape) for tensor in layer.outputs],
+        "outputs": [list(tensor.example_shape) for tensor in layer.outputs],
         "parameters": layer.parameter_count if layer.is_counted else None,
         "macs": lowered.macs if _has_count(lowered) else None,
         "status": standing(line),

@@ -416,7 +416,7 @@ def _numpy() -> Any:
 
 
 def _operand(other: Any) -> Any:
-    """What NumPy reckons with, or NotImplemented.
+    """What NumPy calculates with, or NotImplemented.
 
     Raises:
         TypeError: an array, which does not say whether it has a number for each operator.

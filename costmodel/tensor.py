@@ -21,6 +21,8 @@ Shape: TypeAlias = tuple[int | None, ...]
 
 LONGEST: Final = 2**63 - 1
 """Elements along one axis: what frameworks can count."""
+BATCH: Final = "batch"
+"""The name of the symbol that stands for the number of examples."""
 MOST_AXES: Final = 64
 """Of one tensor: what NumPy can hold."""
 
@@ -86,6 +88,15 @@ def _written(length: Any) -> str:
     return f"{length!s:.80}"
 
 
+def _rows(given: Any) -> int | None:
+    if given is None or (given.__class__ is int and 0 < given <= LONGEST):
+        return given
+    if _is_foreign(given):
+        return _rows(int(given))
+    message = f"rows is {given!r:.80}; expected a whole number of at least 1, or None"
+    raise ShapeError(message)
+
+
 def _format(given: NumericFormat | str | None) -> NumericFormat | None:
     return parse_format(given) if isinstance(given, str) else given
 
@@ -94,25 +105,42 @@ def _format(given: NumericFormat | str | None) -> NumericFormat | None:
 class Tensor:
     """A tensor for one example of the batch; `format` None means: not declared.
 
-    A format may be given as its text, such as `int8`.
+    A format may be given as its text, such as `int8`. Where a network folds windows, heads or
+    steps into the batch axis, each example has several `rows` of it. `shape` is that of one row.
+    `batch_axis` is the place of the batch axis among all axes.
+
+    Raises:
+        ShapeError: no tensor can have the shape, the rows or the place of the batch axis.
+
     """
 
     shape: Shape = field(converter=as_shape)
     format: NumericFormat | None = field(default=None, converter=_format)
+    rows: int | None = field(default=1, converter=_rows)
+    batch_axis: int = field(default=0)
+
+    @batch_axis.validator
+    def _check_batch_axis(self, _: Any, place: Any) -> None:
+        if place != 0 and (place.__class__ is not int or not 0 < place <= len(self.shape)):
+            message = (
+                f"batch_axis is {place!r:.80}; expected a whole number from 0 to the "
+                f"{len(self.shape)} other axes"
+            )
+            raise ShapeError(message)
 
     @property
     def size(self) -> int:
-        """Number of elements, for one example of the batch.
+        """Number of elements, for one example of the batch: those of all its rows.
 
         Raises:
             ShapeError: an axis is open.
 
         """
         try:
-            return math.prod(self.shape)  # type: ignore[arg-type]  # None is told below
+            return math.prod(self.example_shape)  # type: ignore[arg-type]  # None is told below
         except TypeError:
             message = (
-                f"shape {show_shape(self.shape)} has an open axis; "
+                f"shape {show_shape(self.example_shape)} has an open axis; "
                 "bind it with Scenario(input_shapes={...}) or --input-shape"
             )
             raise ShapeError(message) from None
@@ -120,7 +148,31 @@ class Tensor:
     @property
     def is_bound(self) -> bool:
         """Whether every axis has a length."""
-        return None not in self.shape
+        return None not in self.shape and self.rows is not None
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether an example has several rows of the batch axis, or that axis is not the first."""
+        return self.rows != 1 or self.batch_axis != 0
+
+    @property
+    def example_shape(self) -> Shape:
+        """The shape for one example: that of a row, behind the rows where there are several."""
+        return self.shape if self.rows == 1 else (self.rows, *self.shape)
+
+    @property
+    def whole_shape(self) -> Shape:
+        """The shape with the batch axis: the symbol `batch` times the rows.
+
+        Raises:
+            ShapeError: the number of rows is not known.
+
+        """
+        if self.rows is None:
+            message = f"the rows of {show_shape(self.example_shape)} in the batch are not known"
+            raise ShapeError(message)
+        place = self.batch_axis
+        return (*self.shape[:place], Symbol(BATCH, self.rows), *self.shape[place:])
 
 
 def as_tensors(given: Iterable[Tensor | Sequence[int | None]]) -> tuple[Tensor, ...]:

@@ -6,6 +6,8 @@ import functools
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -44,7 +46,7 @@ TABLE: Final[dict[Any, Any]] = {"fifo": 3, int: 2}
 
 @frozen
 class Counting(Device):
-    """Calculates what it is told from the size of a contraction, and counts how often."""
+    """Prices a contraction by a given function of its size, and counts the calls."""
 
     family: ClassVar = "counting"
 
@@ -350,7 +352,7 @@ def test_a_reason_may_name_a_size_of_each_operator(form: str, of: Callable[[Any]
     assert {reason: list(rows) for reason, rows in unpriced.items()} == expected
 
 
-def test_threads_and_nested_batches_have_calls_of_their_own() -> None:
+def test_a_batch_within_a_rule_has_a_call_of_its_own() -> None:
     inner = counting(lambda size: max(size, 30))
 
     def nested(size: Any) -> Any:
@@ -361,6 +363,23 @@ def test_threads_and_nested_batches_have_calls_of_their_own() -> None:
     energies = device.price(batch(sizes)).energy_joules
     alone = [device.price(Contraction(dims={"m": size})).energy_joules for size in sizes]
     np.testing.assert_allclose(energies, alone, rtol=1e-12)
+
+
+def test_threads_have_calls_of_their_own() -> None:
+    together = Barrier(2, timeout=30)
+
+    def waiting(size: Any) -> Any:
+        is_large = size > 30  # both threads have set rows aside before either goes on
+        together.wait()
+        return size * 2 if is_large else size
+
+    device, sizes = counting(waiting), range(1, 61)
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(device.price, batch(sizes)) for _ in range(2)]
+        energies = [task.result().energy_joules for task in tasks]
+    due = [(2 * size if size > 30 else size) * 1e-12 for size in sizes]
+    for found in energies:
+        np.testing.assert_allclose(found, due, rtol=1e-12)
 
 
 def test_an_activation_is_priced_by_its_own_rule() -> None:

@@ -46,6 +46,7 @@ from costmodel.errors import (
     UnpricedError,
 )
 from costmodel.layer import OperatorLayer
+from costmodel.sizes import Symbol
 from costmodel.workload.operators import unmapped
 
 if TYPE_CHECKING:
@@ -473,3 +474,34 @@ def test_the_garbage_collector_runs_again_behind_an_error() -> None:
     with pytest.raises(CostModelError, match="no device is given"):
         on()
     assert gc.isenabled()
+
+
+# ------------------------------------------------------------------ workloads
+
+
+@pytest.mark.parametrize("step", [costmodel.lower, costmodel.work_by_layer])
+def test_what_is_no_network_is_refused(step: Any) -> None:
+    with pytest.raises(TypeError, match=r"network is 'vgg'; expected a Network, as costmodel.read"):
+        step("vgg")
+
+
+def test_a_convention_may_be_named() -> None:
+    assert costmodel.lower(PRICED, None, "costmodel") == costmodel.lower(PRICED)
+    with pytest.raises(UnknownNameError, match="'costmodle'"):
+        costmodel.lower(PRICED, None, "costmodle")
+
+
+def test_a_workload_is_not_priced_as_the_work_of_layers() -> None:
+    with pytest.raises(TypeError, match=r"expected what costmodel\.work_by_layer gives"):
+        costmodel.price(costmodel.lower(PRICED), CATALOGUE.device("cpu"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["cpu", "loihi", "horowitz-45nm"])
+def test_an_operator_for_a_batch_that_is_not_known_is_not_priced(name: str) -> None:
+    scenario = Scenario(rates=10.0)
+    product = costmodel.matmul((4, 3), (3, 5)).repeated(Symbol("batch"))
+    device = CATALOGUE.device(name)
+    with pytest.raises(ShapeError, match=r"depend on batch; bind its workload before"):
+        device.price(product, scenario)
+    bound = costmodel.matmul((4, 3), (3, 5)).repeated(2)
+    assert isinstance(device.price(bound, scenario), Cost)

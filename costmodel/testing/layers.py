@@ -208,6 +208,8 @@ class LayerContract(Contract):
 
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
+            if any(tensor.is_folded for tensor in layer.inputs):
+                return  # what enters a network is never folded
             network = _alone(layer)
             known = catalogue.installed().layer_rules.by_kind
             rules = LayerRules({**known, **dict.fromkeys(type(layer).kinds, type(layer))})
@@ -252,12 +254,12 @@ def _alone(layer: Layer) -> Network:
 
 
 def _operators(layer: Layer) -> tuple[Operator, ...]:
-    work = layer.operators()
+    work = layer.operators_of_example()
     return () if isinstance(work, Reason) else tuple(work)
 
 
 def _facts(layer: Layer) -> tuple[Any, ...]:
-    work: Work = layer.operators()
+    work: Work = layer.operators_of_example()
     shown = work if isinstance(work, Reason) else tuple(work)
     return layer.inputs, layer.outputs, dict(layer.parameters), shown
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from attrs import evolve
 
-from costmodel.errors import NetworkError
+from costmodel.errors import NetworkError, nearest
 from costmodel.numerics import NumericFormat
 from costmodel.tensor import Tensor
+from costmodel.workload.builders.shapes import own_axis
 from costmodel.workload.format_inference import inferred
 from costmodel.workload.graph import (
     Branch,
@@ -40,7 +41,17 @@ class Assembly:
         self._weights: list[str] = []
 
     def tensor(self, name: str) -> Tensor:
-        """The tensor of a name."""
+        """The tensor of a name.
+
+        Raises:
+            NetworkError: there is none.
+
+        """
+        if name not in self._tensors:
+            near = nearest(name, self._tensors)
+            hint = f"; nearest: {near!r}" if near else ""
+            message = f"workload {self._name!r} has no tensor {name!r:.80} so far{hint}"
+            raise NetworkError(message)
         return self._tensors[name]
 
     def input(self, name: str, tensor: Any) -> str:
@@ -92,7 +103,7 @@ class Assembly:
 
     def seen_as(self, name: str, wanted: Tensor, layer: str = "") -> str:
         """A name for a tensor in the shape and format in which something reads it."""
-        held = self._tensors[name]
+        held = self.tensor(name)
         if held.shape != wanted.shape:
             kind = "reshape" if elements(held.shape) == elements(wanted.shape) else "other"
             if kind == "other" and stretches(held.shape, wanted.shape):
@@ -113,9 +124,14 @@ class Assembly:
         return target
 
     def part(self, source: str, axis: int, start: int, length: int) -> str:
-        """The name of the elements from `start` on along an axis of a tensor."""
-        held = self._tensors[source]
-        axis %= len(held.shape)
+        """The name of the elements from `start` on along an axis of a tensor.
+
+        Raises:
+            ShapeError: there is no such axis.
+
+        """
+        held = self.tensor(source)
+        axis = own_axis(axis, len(held.shape))
         shape = (*held.shape[:axis], length, *held.shape[axis + 1 :])
         starts = [start if each == axis else 0 for each in range(len(shape))]
         return self.view(source, Tensor(shape, held.format), "slice", starts=starts)
@@ -129,6 +145,54 @@ class Assembly:
         names = {name: self._made(name, tensor) for name, tensor in written.items()}
         self._steps[step] = _renamed(evolve(loop, name=step), names)
         return names
+
+    def recurrent(
+        self, body: Workload, sequence: str, *, weights: Mapping[str, str] | None = None,
+        starts: Sequence[str] = (), collects: bool = False, backwards: bool = False,
+    ) -> tuple[str, ...]:  # fmt: skip
+        """Add a loop over the first axis of a sequence, one step after the other.
+
+        Args:
+            body: one step: it reads a slice, then states; it gives an output, then new states.
+            sequence: the tensor that is sliced.
+            weights: the tensors of weights of the body; others are added as they are.
+            starts: the tensors of the first states; unless there is one for each, zeros.
+            collects: whether the outputs of all steps are stacked; otherwise the last is given.
+            backwards: whether it begins with the last slice.
+
+        Returns:
+            The name of the output, then those of the last states.
+
+        """
+        held = weights or {}
+        taken, *states = body.inputs
+        output, *after = body.outputs
+        steps = self.tensor(sequence).shape[0] or 1
+        carried = []
+        if len(starts) == len(states):
+            pairs = zip(starts, states, strict=True)
+            carried = [(self.seen_as(start, body.tensors[name]), name) for start, name in pairs]
+        last = dict(zip(after, numbered("state", len(after)), strict=True))
+        written = {name: body.tensors[source] for source, name in last.items()}
+        one = body.tensors[output]
+        if collects:
+            written["output"] = Tensor((steps, *one.shape), one.format)
+        else:
+            written["output"], last[output] = one, "output"
+        loop = Loop(
+            name="loop", body=body, steps=steps, axis=0, backwards=backwards,
+            varying=[(sequence, taken)],
+            fixed=[
+                (held.get(name) or self.weight(name, body.tensors[name]), name)
+                for name in body.weights
+            ],
+            carried=carried, zeros=() if carried else states,
+            carries=list(zip(after, states, strict=False)),
+            collected=[(output, "output")] if collects else [],
+            last=list(last.items()),
+        )  # fmt: skip
+        names = self.loop(loop, written)
+        return names["output"], *[names[last[source]] for source in after]
 
     def inline(
         self, body: Workload, given: Mapping[str, str], prefix: str = "", layer: str | None = None
@@ -170,13 +234,18 @@ class Assembly:
         """
         pairs = dict(outputs) if isinstance(outputs, Mapping) else {one: one for one in outputs}
         names: dict[str, str] = {}
+        given: list[str] = []
+        fixed = {*self._inputs, *self._weights}
         for wanted, name in pairs.items():
-            if wanted == name:
-                continue
-            if name in names or name in self._inputs or name in self._weights:
-                names[self.view(name, self._tensors[name])] = wanted
-            else:
-                names[name] = wanted
+            if wanted != name and (name in names or name in fixed):
+                name = self.view(name, self._tensors[name])  # noqa: PLW2901  # what is given
+            called = wanted
+            if wanted != name:
+                called = names[name] = self._free(wanted, dict.fromkeys(fixed))
+            given.append(called)
+        for name in [one for one in given if one in self._tensors and one not in names]:
+            if names and name not in pairs.values():  # another tensor within has the name
+                names[name] = self._free(name, {**self._tensors, **dict.fromkeys(given)})
         tensors = {names.get(name, name): tensor for name, tensor in self._tensors.items()}
         steps = [_renamed(step, names) for step in self._steps.values()]
         if default is not None:
@@ -186,7 +255,7 @@ class Assembly:
             tensors,
             steps,
             self._inputs,
-            tuple(pairs),
+            given,
             self._weights,
         )
 

@@ -35,7 +35,7 @@ def infer(workload: Workload, default: NumericFormat) -> Workload:
     declares a format, or if it has no weights and reads what follows from a declaration. All else
     that arrives or is computed is in the default format. A workload without any declaration stays
     as it is. What a loop carries from step to step keeps one format: the declared one, or the
-    default.
+    default. So does a result of a branch whose alternatives differ in it.
     """
     given = workload.inputs, workload.weights
     tensors, steps = inferred(workload.tensors, workload.steps, *given, default)
@@ -155,24 +155,26 @@ class _Inference:
         return evolve(loop, body=within)
 
     def _branch(self, branch: Branch) -> Branch:
-        kept = {
-            name: self.tensors[name].format
-            or next(filter(None, [one.tensors[name].format for one in branch.alternatives]), None)
-            or self._default
-            for name in branch.writes
-        }
-        alternatives = []
-        for one in branch.alternatives:
-            body = dict(one.tensors)
-            for name in one.sources:
-                body[name] = self.tensors[name]
-            for name, found in kept.items():
-                body[name] = Tensor(body[name].shape, found)
-            alternatives.append(self._body(one, body))
-        for name, found in kept.items():
-            self._set(name, found)
+        alternatives = [self._alternative(one, {}) for one in branch.alternatives]
+        found = {name: {one.tensors[name].format for one in alternatives} for name in branch.writes}
+        if any(len(formats) > 1 for formats in found.values()):
+            kept = {
+                name: self.tensors[name].format or self._default
+                for name, formats in found.items()
+                if len(formats) > 1
+            }
+            alternatives = [self._alternative(one, kept) for one in branch.alternatives]
+        for name in branch.writes:
+            self._set(name, alternatives[0].tensors[name].format)
         self._known.update(branch.writes)
         return evolve(branch, alternatives=alternatives)
+
+    def _alternative(self, body: Workload, kept: Mapping[str, NumericFormat]) -> Workload:
+        """One of the workloads of a branch, with what arrives, and results in these formats."""
+        tensors = dict(body.tensors)
+        tensors |= {name: self.tensors[name] for name in body.sources}
+        tensors |= {name: Tensor(tensors[name].shape, found) for name, found in kept.items()}
+        return self._body(body, tensors)
 
     def _body(self, body: Workload, tensors: Mapping[str, Tensor]) -> Workload:
         inference = _Inference(tensors, body.sources, self._default)

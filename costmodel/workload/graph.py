@@ -452,15 +452,18 @@ class Workload:
     def symbols(self) -> frozenset[str]:
         """The names of the symbols in it."""
         sizes: list[Any] = [one for tensor in self.tensors.values() for one in tensor.shape]
-        bodies: list[Workload] = []
+        parts: list[Operator | Workload] = []
         for step in self.steps:
-            if isinstance(step, Loop):
-                sizes.append(step.steps)
-                bodies.append(step.body)
-            elif isinstance(step, Branch):
-                bodies += step.alternatives
+            match step:
+                case Node():
+                    parts.append(step.operator)
+                case Loop():
+                    sizes.append(step.steps)
+                    parts.append(step.body)
+                case Branch():
+                    parts += step.alternatives
         own = frozenset([one.name for one in sizes if isinstance(one, Symbol)])
-        return own.union(*[body.symbols for body in bodies])
+        return own.union(*[part.symbols for part in parts])
 
     def repeated(self, size: int, name: str = "batch") -> Workload:
         """The same work for several examples: one more axis in front of all tensors but weights.

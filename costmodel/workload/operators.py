@@ -15,7 +15,7 @@ from attrs import evolve, field, fields, frozen
 from attrs.validators import optional
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import as_size, larger, least, product, smaller
+from costmodel.sizes import Symbol, as_size, larger, least, product, smaller
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
 from costmodel.workload.reasons import Unpriced
@@ -76,13 +76,16 @@ def as_tensors(given: Any) -> list[Tensor]:
 def as_tensor(given: Tensor | Operand | Sequence[int]) -> Tensor:
     """A tensor, that of an operand, or the one of a shape, whose format is not declared.
 
+    An operator works on axes alone: which of them is the batch, and how many rows of it an example
+    has, is a matter of the network around it.
+
     Raises:
         TypeError: it is neither.
         ShapeError: no tensor can have the shape.
 
     """
     if isinstance(given, Tensor):
-        return given
+        return Tensor(given.shape, given.format) if given.is_folded else given
     if isinstance(given, Operand):
         return given.tensor
     if isinstance(given, list | tuple):
@@ -389,6 +392,30 @@ class Operator:
         dims = [(name, change(size)) for name, size in self._dims]
         own: dict[str, Any] = {name: change(getattr(self, name)) for name in sizes_of(type(self))}  # type: ignore[arg-type]  # a class has a hash
         return evolve(self, dims=dims, operands=operands, **own)
+
+    def check_bound(self) -> None:
+        """Check that no size is a symbol.
+
+        Raises:
+            ShapeError: one is.
+
+        """
+        symbols = sorted(self.symbols)
+        if symbols:
+            message = (
+                f"the sizes of a {type(self).__name__} depend on {', '.join(symbols)}; bind its "
+                f"workload before, such as workload.bind({symbols[0]}=1)"
+            )
+            raise ShapeError(message)
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names of the symbols among the sizes of its dimensions and tensors."""
+        sizes: list[object] = [*self.dims.values()]
+        sizes += [getattr(self, name) for name in sizes_of(type(self))]  # type: ignore[arg-type]  # a class has a hash
+        for item in self.operands:
+            sizes += [*item.shape, item.touched]
+        return frozenset([one.name for one in sizes if isinstance(one, Symbol)])
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> Self:
         """The same work on tensors of other formats, in the order of the operands.

@@ -19,6 +19,9 @@ from costmodel.errors import ReadError
 CALL: Final = "arguments of the call"
 """The source of a setting that holds the arguments; only a class that declares it gets them."""
 
+OPERAND_SHAPE: Final = "shape of the operand"
+"""The source of a setting that holds the whole shape of the first tensor as Keras has it."""
+
 _TRAINING, _MASK = "training", "mask"
 """Arguments that Keras may fill in: the first says nothing of the cost at inference."""
 
@@ -29,7 +32,10 @@ ARRAYS: Final = ("__numpy__", "__tensor__")
 """The classes under which a file keeps arrays."""
 
 Value: TypeAlias = Any
-"""An Operand, an Array, a Span, an Opaque, `...`, a tuple of values, a plain value or None."""
+"""An Operand, an Array, a Span, an Opaque, `...`, a tuple of values, a plain value or None.
+
+In a call that was traced at two lengths of the batch, a number may be a `Symbol`.
+"""
 
 
 @frozen

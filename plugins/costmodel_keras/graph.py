@@ -47,6 +47,20 @@ class Call(NamedTuple):
     output_shapes: tuple[Shape, ...] | None
     node: Any = None
     """What the source holds of the call: its arguments are read from it where a rule asks."""
+    twin: Any = None
+    """The node of the same call with another length of the batch, where it was traced at two."""
+
+    @property
+    def operand_shape(self) -> tuple[int | None, ...]:
+        """The whole shape of the first tensor as the source has it; an open axis is None."""
+        if isinstance(self.node, Mapping):
+            tensor = next(_tensors([self.node.get("args"), self.node.get("kwargs")]), {})
+            shape = tensor.get("shape")
+        else:
+            given = getattr(self.node, "input_tensors", None)
+            # Keras 2 gives a lone tensor as it is, and its shapes are no tuples.
+            shape = given[0].shape if isinstance(given, list | tuple) and given else None
+        return tuple(shape) if isinstance(shape, list | tuple) else ()
 
 
 class LayerView(Protocol):

@@ -12,21 +12,32 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import re
 import sys
 import threading
 import types
 import warnings
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from attrs import evolve
 
 from costmodel.errors import CostModelError
-from costmodel.tensor import Shape
-from costmodel_keras.arguments import Arguments, is_weight
+from costmodel.tensor import Shape, Tensor
+from costmodel_keras.arguments import Arguments, is_weight, live_arguments
 from costmodel_keras.computed_once import Recorder, Result
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
+from costmodel_keras.two_lengths import (
+    LENGTHS,
+    DifferenceError,
+    open_shape,
+    solved,
+    solved_attributes,
+    solved_shape,
+)
 
 _OPERATIONS: Final = "keras.ops."
 """What the kinds of functions of keras.ops start with."""
@@ -63,6 +74,44 @@ class PartView(LiveView):
             self.name = _snake(type(layer).__name__)
 
 
+class TwinView(PartView):
+    """A layer or function within a layer that was opened at two lengths of the batch."""
+
+    def __init__(self, one: Call, other: Call) -> None:
+        """Take the same call at both lengths.
+
+        Raises:
+            DifferenceError: what it was called with differs in more than multiples of the batch.
+
+        """
+        layer: Any = one.layer
+        super().__init__(layer.layer)
+        self.name = layer.name
+        called = live_arguments(one.node), live_arguments(other.node)
+        self._arguments = Arguments(
+            solved(called[0].positional, called[1].positional),
+            solved(called[0].named, called[1].named),
+        )
+        twin: Any = other.layer
+        is_function = is_operation(self.kind)
+        self._solved = solved_attributes(layer.layer, twin.layer) if is_function else {}
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings by their names in Keras; sizes may be multiples of the batch."""
+        return ChainMap(self._solved, super().settings) if self._solved else super().settings  # type: ignore[arg-type]  # only read
+
+    @property
+    def plain_settings(self) -> Mapping[str, Any]:
+        """Those of the settings that are attributes and no properties."""
+        plain = super().plain_settings
+        return ChainMap(self._solved, plain) if self._solved else plain  # type: ignore[arg-type]  # only read
+
+    def arguments(self, call: Call) -> Arguments:
+        """What it was called with; sizes may be multiples of the batch."""
+        return self._arguments
+
+
 _CONSTANT: Final = "keras.Constant"
 
 
@@ -72,6 +121,7 @@ class OnceView(LiveView):
     def __init__(self, result: Result) -> None:
         """Look at the layer that gave the result; nothing of it is called."""
         super().__init__(result.layer)
+        self.result = result
         self._once = {
             "shape": result.shape,
             "maker": self.kind,
@@ -89,6 +139,10 @@ class OnceView(LiveView):
     def plain_settings(self) -> Mapping[str, Any]:
         """The same."""
         return self._once
+
+    def shaped(self, shape: Shape) -> OnceView:
+        """The same layer with a result of another shape."""
+        return OnceView(evolve(self.result, shape=shape))
 
     def model(self) -> ModelView | None:
         """Nothing: it is one row, whatever it holds."""
@@ -109,6 +163,10 @@ class ConstantView:
         self.base_kinds: tuple[str, ...] = ()
         self.settings: Mapping[str, Any] = {"shape": shape}
         self.plain_settings = self.settings
+
+    def shaped(self, shape: Shape) -> ConstantView:
+        """A value of another shape."""
+        return ConstantView(shape, self.name)
 
     def model(self) -> ModelView | None:
         """Nothing is in it."""
@@ -142,28 +200,41 @@ def can_open(layer: object) -> bool:
     return _LAYER in modules and _LAMBDA not in modules and not is_own
 
 
-def opened_call(layer: Any, node: Any, shapes: Sequence[Shape]) -> ModelView:
-    """The graph of one call of a layer, which Keras recorded as `node`.
+def opened_call(layer: Any, call: Call, tensors: Sequence[Tensor]) -> ModelView:
+    """The graph of one call of a layer, which Keras recorded as the node of `call`.
 
-    Its inputs are in the order of the node's tensors, and of these `shapes` without the batch.
+    Its inputs are in the order of the node's, and are `tensors`.
 
     Raises:
         OpeningError: `call` cannot run on symbolic tensors.
 
     """
     keras = _keras(layer)
+    nodes = {None: call.node, LENGTHS[0]: call.node, LENGTHS[1]: call.twin or call.node}
 
-    def traced(batch: int | None) -> ModelView:
+    def traced(batch: int | None) -> Trace:
+        node = nodes[batch]
         copies = {
-            id(tensor): keras.Input(batch_shape=(batch, *shape), dtype=tensor.dtype, name="in")
-            for tensor, shape in zip(node.input_tensors, shapes, strict=True)
+            id(tensor): keras.Input(batch_shape=shape, dtype=tensor.dtype, name="in")
+            for tensor, shape in zip(
+                node.input_tensors, [_batched(tensor, batch) for tensor in tensors], strict=True
+            )
         }
         args, kwargs = keras.tree.map_structure(
             lambda value: copies.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
         )
         return _traced(layer, args, kwargs, [copies[id(tensor)] for tensor in node.input_tensors])
 
-    return _with_some_batch(traced)
+    if call.twin is not None:
+        return _at_two_lengths(traced)
+    return _with_some_batch(traced, is_folded=any(tensor.is_folded for tensor in tensors))
+
+
+def _batched(tensor: Tensor, batch: int | None) -> tuple[int | None, ...]:
+    """The shape of a tensor with its batch axis, for so many examples."""
+    rows, place = tensor.rows, tensor.batch_axis
+    length = None if batch is None or rows is None else batch * rows
+    return (*tensor.shape[:place], length, *tensor.shape[place:])
 
 
 def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
@@ -179,19 +250,103 @@ def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
     return _with_some_batch(lambda batch: _called(model, input_shapes, batch))
 
 
-def _with_some_batch(traced: Callable[[int | None], ModelView]) -> ModelView:
-    """The graph for an open batch, or where code asks for its length, that of one example.
+class Trace(NamedTuple):
+    """What one call of a layer leaves: nodes in order, what enters and leaves, and constants."""
 
-    Constants that are made for one example hold for all; longer ones might differ along the
-    batch.
+    layer: Any
+    nodes: Sequence[Any]
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+    results: Sequence[Result]
+
+
+def _with_some_batch(
+    traced: Callable[[int | None], Trace], *, is_folded: bool = False
+) -> ModelView:
+    """The graph for an open batch, or where code asks for its length, for any multiple of it.
+
+    `is_folded` says whether an example has several rows of the batch in what enters.
     """
     try:
-        return traced(None)
+        trace = traced(None)
     except OpeningError:
-        return traced(1)
+        return _at_two_lengths(traced)
+    if _leaves_batch_open(trace) and (is_folded or _folds(trace)):
+        try:
+            return _at_two_lengths(traced)
+        except OpeningError:
+            pass  # the reason is told where a shape does not follow
+    return _view(trace)
 
 
-def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) -> ModelView:
+def _leaves_batch_open(trace: Trace) -> bool:
+    """Whether a target of a reshape has the length of the batch beside one that is left."""
+    targets = [getattr(node.operation, _TARGET, ()) for node in trace.nodes]
+    return any(None in target and -1 in target for target in targets if isinstance(target, tuple))
+
+
+def _folds(trace: Trace) -> bool:
+    """Whether a reshape folds an axis into the batch: its result has fewer elements beside it."""
+    for node in trace.nodes:
+        target = getattr(node.operation, _TARGET, ())
+        if isinstance(target, tuple) and target[:1] in {(-1,), (None,)}:
+            shapes = (node.input_tensors[0].shape[1:], target[1:])
+            if not any({None, -1} & set(shape) for shape in shapes):
+                before, after = map(math.prod, shapes)
+                if before != after:
+                    return True
+    return False
+
+
+_TARGET: Final = "newshape"
+"""The attribute of a reshape that holds its target."""
+
+
+def _at_two_lengths(traced: Callable[[int | None], Trace]) -> ModelView:
+    """The graph for any length of the batch, from those of two.
+
+    Raises:
+        OpeningError: `call` cannot run on symbolic tensors, or does not do the same with both.
+
+    """
+    one, other = (_view(traced(length)) for length in LENGTHS)
+    try:
+        return _solved(one, other)
+    except DifferenceError as error:
+        raise OpeningError(str(error)) from None
+
+
+def _solved(one: ModelView, other: ModelView) -> ModelView:
+    """The graph of which both are the graphs at the two lengths of the batch."""
+    parts = [
+        (
+            model.inputs, model.outputs,
+            [(call.layer.kind, call.feeds, len(call.output_shapes or ())) for call in model.calls],
+        )
+        for model in (one, other)
+    ]  # fmt: skip
+    if parts[0] != parts[1]:
+        first, second = LENGTHS
+        message = (
+            f"it calls {len(one.calls)} layers and functions at a batch of {first} and "
+            f"{len(other.calls)} at one of {second}, or others; expected the same"
+        )
+        raise DifferenceError(message)
+    calls = zip(one.calls, other.calls, strict=True)
+    return one._replace(calls=tuple([_solved_call(*both) for both in calls]))
+
+
+def _solved_call(one: Call, other: Call) -> Call:
+    pairs = list(zip(one.output_shapes or (), other.output_shapes or (), strict=True))
+    if isinstance(one.layer, OnceView | ConstantView):
+        (shape,) = [solved_shape(*pair) for pair in pairs]
+        return one._replace(layer=one.layer.shaped(shape), output_shapes=(shape,))
+    shapes = tuple([open_shape(*pair) for pair in pairs])
+    view = TwinView(one, other) if one.node.input_tensors else one.layer
+    return one._replace(layer=view, output_shapes=shapes, twin=other.node)
+
+
+def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) -> Trace:
     keras = _keras(model)
     inputs: list[Any] = []
 
@@ -240,7 +395,7 @@ def _structure(shapes: Any, name: str, tensor: Callable[[str, Sequence[int | Non
     return [_structure(shape, f"{name}_{place}", tensor) for place, shape in enumerate(shapes)]
 
 
-def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[Any]) -> ModelView:
+def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[Any]) -> Trace:
     """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
     keras = _keras(layer)
     settings = {**_inference(layer), **kwargs}
@@ -265,7 +420,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         nodes = _walked(symbolic, inputs)
         for node in nodes:
             recorder.read((node.arguments.args, node.arguments.kwargs))
-    return _view(layer, nodes, inputs, outputs, recorder.results)
+    return Trace(layer, nodes, inputs, outputs, recorder.results)
 
 
 def _is_made_of_layers(layer: Any) -> bool:
@@ -304,13 +459,8 @@ def _source(tensor: Any) -> Any:
     return history.operation._inbound_nodes[history.node_index]  # noqa: SLF001  # Keras has no public way
 
 
-def _view(
-    layer: Any,
-    nodes: list[Any],
-    inputs: Sequence[Any],
-    outputs: Sequence[Any],
-    results: Sequence[Result],
-) -> ModelView:
+def _view(trace: Trace) -> ModelView:
+    layer, nodes, inputs, outputs, results = trace
     produced: dict[int, Key] = {
         id(tensor): (place, index)
         for place, node in enumerate(nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import ChainMap
+from enum import Enum, auto
 from graphlib import CycleError
 from operator import itemgetter
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from attrs import define, field
 
 from costmodel import files
-from costmodel.errors import ReadError, ShapeError, UnknownNameError
+from costmodel.errors import BatchError, ReadError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer, UnknownLayer, work_of
 from costmodel.network import (
     LAYER_LIMIT,
@@ -29,10 +30,10 @@ from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, opening
-from costmodel_keras.arguments import CALL, Arguments
+from costmodel_keras.arguments import CALL, OPERAND_SHAPE, Arguments
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Returned, Variables
-from costmodel_keras.layers.unruled import LostBatchError, UnruledError
+from costmodel_keras.layers.unruled import UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
 from costmodel_keras.legacy_live import view_of
 from costmodel_keras.opening import OpeningError, is_operation
@@ -154,7 +155,7 @@ def read_view(
     assembly.note_weights("", view, model)
     outputs = assembly.add_model(model, "", None)
     assembly.hold_weights()
-    left = tuple(port for port in outputs if port is not None)
+    left = tuple(port for port in outputs if isinstance(port, Port))
     network = Network(view.name, tuple(assembly.layers.values()), assembly.edges, left)
     _check_names(network, input_shapes)
     return network
@@ -182,6 +183,15 @@ def _check_names(network: Network, input_shapes: Mapping[str, Shape]) -> None:
             raise UnknownNameError(name, inputs, "input")
 
 
+class Gap(Enum):
+    """What stands for a tensor whose shape for one example is not known."""
+
+    NOT_RECORDED = auto()
+    """The source does not say; what it recorded of the layers behind is of one example."""
+    NOT_OF_ONE_EXAMPLE = auto()
+    """The batch is folded or mixed in a way that nobody knows; so it is in all that is behind."""
+
+
 class Opened(NamedTuple):
     """A model, or a layer that was opened: where it stands, the live object, the graph in it."""
 
@@ -207,9 +217,9 @@ class _Assembly:
     """The weights that functions of keras.ops read, by identity."""
     closed: dict[Hashable, str] = field(factory=dict)
     rulings: dict[Hashable, Ruling | None] = field(factory=dict)
+    mixed: set[str] = field(factory=set)
+    """Layers of which no output, or its recorded shape, is that of one example."""
     steps: int = 0
-    is_batch_lost: bool = False
-    """Whether a result had no batch axis in front."""
 
     def add_model(
         self,
@@ -217,14 +227,13 @@ class _Assembly:
         prefix: str,
         feeds: Sequence[Port] | None,
         given: Sequence[Shape] = (),
-    ) -> tuple[Port | None, ...]:
+    ) -> tuple[Port | Gap, ...]:
         """Add all layers of a model, their names behind `prefix`; returns what leaves it.
 
         `feeds` replaces the inputs of a model that is called as a layer, and `given` are the
-        shapes that the model around it recorded of its outputs. What leaves it is None where
-        nobody knows its shape.
+        shapes that the model around it recorded of its outputs.
         """
-        ports: dict[Key, Port | None] = {}
+        ports: dict[Key, Port | Gap] = {}
         if feeds is not None:
             if len(feeds) != len(model.inputs):
                 message = (
@@ -251,21 +260,23 @@ class _Assembly:
         declared = {call.key: call.output_shapes for call in model.calls}
         shapes = [declared.get(key[0]) or (None,) for key in model.inputs]
         return all(
-            shape is None or _agree(self._tensor(port).shape, shape)
+            shape is None or _agree(_seen(self._tensor(port)), shape)
             for (shape, *_), port in zip(shapes, feeds, strict=True)
         )
 
     def _add_call(
-        self, call: Call, prefix: str, ports: dict[Key, Port | None], *, recorded: bool
+        self, call: Call, prefix: str, ports: dict[Key, Port | Gap], *, recorded: bool
     ) -> None:
         view = call.layer
         try:
-            sources = tuple([ports[key] for key in call.feeds])
+            found = tuple([ports[key] for key in call.feeds])
         except KeyError:
-            sources = tuple(_port(ports, key, view.name) for key in call.feeds)
+            found = tuple(_port(ports, key, view.name) for key in call.feeds)
         path = prefix + view.name
-        if None in sources:
-            self._add_behind_unknown(call, path, ports)
+        sources = tuple([port for port in found if isinstance(port, Port)])
+        if len(sources) < len(found):
+            is_mixed = Gap.NOT_OF_ONE_EXAMPLE in found
+            self._add_behind_unknown(call, path, ports, is_mixed=is_mixed)
             return
         inner, ruling = view.model(), None
         if view.kind == graph.TIME_DISTRIBUTED and inner is None:
@@ -273,16 +284,16 @@ class _Assembly:
         if inner is None:
             ruling = self._ruling(view)
             if ruling is None:
-                inner = self._open(call, path, sources)  # type: ignore[arg-type]  # none is None
+                inner = self._open(call, sources)
         if inner is not None:
             self.note_weights(path, view, inner)
             before = len(self.layers)
-            left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())  # type: ignore[arg-type]  # none is None
+            left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())
             if len(self.layers) == before and left:
-                left = self._add_returned(view, path, sources, left)  # type: ignore[arg-type]  # none is None
+                left = self._add_returned(view, path, sources, left)
             ports.update({(call.key, index): port for index, port in enumerate(left)})
             return
-        layer = self._add_layer(call, path, sources, ruling)  # type: ignore[arg-type]  # none is None
+        layer = self._add_layer(call, path, sources, ruling)
         if recorded:
             _check_recorded(layer, call)
         if len(layer.outputs) == 1:
@@ -299,21 +310,24 @@ class _Assembly:
             ruling = self.rulings[view.sort] = _ruling_by(cls) if cls else None  # type: ignore[arg-type]  # a class has a hash
             return ruling
 
-    def _open_ports(self, call: Call, layer: Layer, ports: dict[Key, Port | None]) -> None:
+    def _open_ports(self, call: Call, layer: Layer, ports: dict[Key, Port | Gap]) -> None:
         for index in range(len(layer.outputs)):
             ports[call.key, index] = Port(layer.name, index)
         if not layer.outputs:
             # A file does not record the shape of what leaves a network or a sequential model.
+            is_mixed = layer.name in self.mixed or _has_folded(layer.inputs)
+            gap = Gap.NOT_OF_ONE_EXAMPLE if is_mixed else Gap.NOT_RECORDED
             for index in range(max(len(call.output_shapes or ()), 1)):
-                ports[call.key, index] = None
+                ports[call.key, index] = gap
 
-    def _add_behind_unknown(self, call: Call, path: str, ports: dict[Key, Port | None]) -> None:
-        """Keep the place of a layer whose input comes from a layer of unknown output shape.
-
-        Behind a result without a batch, what was recorded says nothing of one example.
-        """
+    def _add_behind_unknown(
+        self, call: Call, path: str, ports: dict[Key, Port | Gap], *, is_mixed: bool
+    ) -> None:
+        """Keep the place of a layer whose input comes from a layer of unknown output shape."""
         name, view = self._name(path), call.layer
-        recorded = () if self.is_batch_lost else _recorded(call, ())
+        recorded = () if is_mixed else _recorded(call, ())
+        if is_mixed:
+            self.mixed.add(name)
         layer = UnknownLayer(
             name, view.kind, recorded=recorded, reason=_BEHIND_UNKNOWN,
             shares=self._shared(view, path, name), parameters_held=view.parameter_count,
@@ -356,14 +370,14 @@ class _Assembly:
         first = self.first.setdefault(path if identity is None else identity, name)
         return None if first == name else first
 
-    def _open(self, call: Call, path: str, sources: tuple[Port, ...]) -> ModelView | None:
+    def _open(self, call: Call, sources: tuple[Port, ...]) -> ModelView | None:
         """The graph of a layer that no rule knows, if it can be had."""
         view = call.layer
         if not isinstance(view, graph.LiveView) or not opening.can_open(view.layer):
             return None
-        shapes = [self._tensor(port).shape for port in sources]
+        tensors = [self._tensor(port) for port in sources]
         try:
-            model = opening.opened_call(view.layer, call.node, shapes)
+            model = opening.opened_call(view.layer, call, tensors)
         except OpeningError as error:
             self.closed[view.identity] = str(error)
             return None
@@ -374,12 +388,12 @@ class _Assembly:
         view: LayerView,
         path: str,
         sources: tuple[Port, ...],
-        left: tuple[Port | None, ...],
+        left: tuple[Port | Gap, ...],
     ) -> tuple[Port, ...]:
         """A row for a layer in which nothing is done: it returns some of its inputs."""
         name = self._name(path)
         inputs = tuple([self._tensor(port) for port in sources])
-        returned = tuple([sources.index(port) for port in left])
+        returned = tuple([sources.index(port) for port in left if isinstance(port, Port)])
         self.layers[name] = Returned(
             name, "keras.Returned", inputs, returned=returned, maker=view.kind
         )
@@ -439,21 +453,37 @@ class _Assembly:
         if ruling is None:
             why = self.closed.get(view.identity)
             reason = self.rules.reason_unknown(view.kind)
-            return UnknownLayer(
-                name, view.kind, inputs, shares=shares,
-                recorded=_recorded(call, inputs), parameters_held=view.parameter_count,
-                reason=f"{reason}; {why}" if why else reason,
-            )  # fmt: skip
+            return self._unknown(call, name, inputs, shares, f"{reason}; {why}" if why else reason)
         try:
             return self._ruled(ruling, call, name, inputs, shares)
         except UnruledError as error:
-            is_lost = isinstance(error, LostBatchError)
-            self.is_batch_lost = self.is_batch_lost or is_lost
-            return UnknownLayer(
-                name, view.kind, inputs, shares=shares,
-                recorded=() if is_lost else _recorded(call, inputs),
-                parameters_held=view.parameter_count, reason=error.reason,
-            )  # fmt: skip
+            is_mixed = error.mixes_examples
+            return self._unknown(call, name, inputs, shares, error.reason, is_mixed=is_mixed)
+        except BatchError as error:
+            return self._unknown(call, name, inputs, shares, error.reason, is_mixed=True)
+
+    def _unknown(
+        self,
+        call: Call,
+        name: str,
+        inputs: tuple[Tensor, ...],
+        shares: str | None,
+        reason: str,
+        *,
+        is_mixed: bool = False,
+    ) -> UnknownLayer:
+        """The layer without a price, with the shapes that were recorded if they tell anything.
+
+        What such a layer makes of a folded batch, or of examples that it mixes, they do not tell.
+        """
+        view = call.layer
+        if is_mixed:
+            self.mixed.add(name)
+        recorded = () if is_mixed or _has_folded(inputs) else _recorded(call, inputs)
+        return UnknownLayer(
+            name, view.kind, inputs, shares=shares, recorded=recorded,
+            parameters_held=view.parameter_count, reason=reason,
+        )  # fmt: skip
 
     def _ruled(
         self,
@@ -465,7 +495,9 @@ class _Assembly:
     ) -> Layer:
         view = call.layer
         asks = ruling.asks or isinstance(view, graph.StepView)
-        call_of = {CALL: view.arguments(call)} if asks else {}
+        call_of: dict[str, Any] = {CALL: view.arguments(call)} if asks else {}
+        if ruling.asks_operand_shape:
+            call_of[OPERAND_SHAPE] = call.operand_shape
         if inputs and not ruling.holds:
             layer = self._alike(ruling, name, inputs, view, call_of, shares)
             return _as_kept(layer, view) if view.kind in QUANTIZED_KINDS else layer
@@ -476,10 +508,7 @@ class _Assembly:
         work = work_of(layer)
         if not isinstance(work, Unpriced):
             return layer
-        return UnknownLayer(
-            name, view.kind, inputs, shares=shares, recorded=_recorded(call, inputs),
-            parameters_held=view.parameter_count, reason=work.reason,
-        )  # fmt: skip
+        return self._unknown(call, name, inputs, shares, work.reason)
 
     def _alike(
         self,
@@ -512,6 +541,8 @@ class Ruling(NamedTuple):
     cls: type[Layer]
     asks: bool
     """Whether it wants to know what the layer was called with."""
+    asks_operand_shape: bool
+    """Whether it wants to know the shape of its operand as the source has it."""
     holds: bool
     """Whether it is made of other layers."""
     chosen: Callable[[Mapping[str, Any]], object]
@@ -522,7 +553,7 @@ class Ruling(NamedTuple):
 def _ruling_by(cls: type[Layer]) -> Ruling:
     names = [source for _, sources in cls.settings() for source in sources]
     chosen = itemgetter(*names) if names else _nothing
-    return Ruling(cls, CALL in names, issubclass(cls, Wrapper), chosen)
+    return Ruling(cls, CALL in names, OPERAND_SHAPE in names, issubclass(cls, Wrapper), chosen)
 
 
 def _weights_of(view: LayerView) -> Iterable[int]:
@@ -542,6 +573,10 @@ def _recorded(call: Call, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
     shapes = call.output_shapes or ()
     is_open = any(None in shape for shape in shapes)
     return () if is_open and all(tensor.is_bound for tensor in inputs) else shapes
+
+
+def _has_folded(tensors: Iterable[Tensor]) -> bool:
+    return any(tensor.is_folded for tensor in tensors)
 
 
 def _with(call_of: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -576,7 +611,7 @@ def _as_kept(layer: Layer, view: LayerView) -> Layer:
         return layer
     return UnknownLayer(
         layer.name, layer.kind, layer.inputs, shares=layer.shares,
-        recorded=tuple(tensor.shape for tensor in layer.outputs),
+        recorded=() if _has_folded(layer.inputs) else tuple(t.shape for t in layer.outputs),
         parameters_held=view.parameter_count,
         reason=f"its weights are kept as {view.quantization!r}: no rule says what that costs",
     )  # fmt: skip
@@ -641,7 +676,7 @@ def _check_inputs(model: ModelView) -> None:
             raise ReadError(message)
 
 
-def _port(ports: Mapping[Key, Port | None], key: Key, reader: str) -> Port | None:
+def _port(ports: Mapping[Key, Port | Gap], key: Key, reader: str) -> Port | Gap:
     try:
         return ports[key]
     except KeyError:
@@ -657,12 +692,18 @@ def _check_recorded(layer: Layer, call: Call) -> None:
         shapes = call.input_shapes + shapes
         tensors = layer.inputs[: len(call.input_shapes)] + tensors
     for tensor, shape in zip(tensors, shapes, strict=False):
-        if shape != tensor.shape and shape is not None and not _agree(tensor.shape, shape):
+        if shape != tensor.shape and shape is not None and not _agree(_seen(tensor), shape):
             message = (
                 f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
-                f"{show_shape(tensor.shape)}, but {show_shape(shape)} is recorded"
+                f"{show_shape(_seen(tensor))}, but {show_shape(shape)} is recorded"
             )
             raise ShapeError(message)
+
+
+def _seen(tensor: Tensor) -> Shape:
+    """The shape behind the first axis, as Keras records it: the batch is open."""
+    place = tensor.batch_axis
+    return (*tensor.shape[1:place], None, *tensor.shape[place:]) if place else tensor.shape
 
 
 def _agree(ruled: Shape, recorded: Shape) -> bool:

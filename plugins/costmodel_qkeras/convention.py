@@ -105,6 +105,8 @@ class QToolsConvention(Convention):
             return Free("QTools cuts inputs and dropouts out of the network")
         if layer.shares is not None:
             return Free("QTools counts a layer that is called more than once only once")
+        if any(tensor.is_folded for tensor in (*layer.inputs, *layer.outputs)):
+            return Unpriced("QTools takes a row of the batch axis for an example; here it has more")
         if layer.name in failures:
             return Unpriced(failures[layer.name])
         record = found.records[layer.name]

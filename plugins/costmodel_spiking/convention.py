@@ -82,10 +82,13 @@ class KerasSpiking(Convention):
                 "it counts no connection and no neuron and warns"
             )
         try:
-            return rule(layer, _size if is_step else _size_of_timestep)
+            found = rule(layer, _size if is_step else _size_of_timestep)
         except UndefinedAxisError as error:
             message = f"layer {layer.name!r} of kind {layer.kind!r}: {error}"
             raise UndefinedAxisError(message) from None
+        # A layer in another one counts the rows of an example; its holder does not count it again.
+        is_whole = isinstance(found, Stats) and layer.kind != _HOLDER
+        return _of_all_rows(found, layer.rows) if is_whole else found
 
     def work(self, layer: Layer) -> Work:
         """The connections as counted products and the neurons as one activation."""
@@ -105,6 +108,16 @@ class KerasSpiking(Convention):
     def shape_of(self, shape: Shape) -> Shape:
         """One timestep."""
         return one_timestep(shape)
+
+
+def _of_all_rows(stats: Stats | Unpriced, rows: int | None) -> Stats | Unpriced:
+    """The counts for all rows that an example has on the batch axis."""
+    if isinstance(stats, Unpriced) or rows == 1:
+        return stats
+    if rows is None:
+        message = "how many rows of the batch axis an example has is not known: an axis is open"
+        raise UndefinedAxisError(message)
+    return Stats(stats.connections * rows, stats.neurons * rows, stats.spiking)
 
 
 def one_timestep(shape: Shape) -> Shape:
@@ -163,6 +176,7 @@ def _nothing(_: Any, __: Size) -> Stats:
     return Stats()
 
 
+_HOLDER: Final = "keras.TimeDistributed"
 _RANKS: Final = (1, 2, 3)
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType({
@@ -171,7 +185,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType({
     **{f"keras.Conv{rank}DTranspose": _convolution for rank in _RANKS},
     **dict.fromkeys(("keras.Activation", "keras.LeakyReLU", "keras.ReLU"), _activation),
     "keras_spiking.SpikingActivation": _spiking_activation,
-    "keras.TimeDistributed": _time_distributed,
+    _HOLDER: _time_distributed,
     **dict.fromkeys(
         ("input", "keras.Add", "keras.Dropout", "keras.Flatten", "keras.InputLayer",
          "keras.Reshape"),

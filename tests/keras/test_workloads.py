@@ -246,8 +246,9 @@ def test_a_workload_counts_what_its_layers_do(label: str) -> None:
     one = workload.bind(batch=1)
     assert one.macs == network.macs
     assert workload.bind(batch=7).macs == 7 * network.macs
-    held = [name for name in one.weights if "/one" not in name and "_one" not in name]
-    assert sum(one.tensors[name].size for name in held) == network.parameter_count
+    named = {f"{layer.name}/{name}" for layer in network.layers for name in layer.parameters}
+    held = [one.tensors[name].size for name in one.weights if name in named]
+    assert sum(held) == network.parameter_count
 
 
 def test_ten_thousand_steps_are_one_loop() -> None:

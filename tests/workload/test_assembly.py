@@ -9,7 +9,7 @@ import pytest
 from run_workload import run
 
 from costmodel import Tensor
-from costmodel.errors import NetworkError
+from costmodel.errors import NetworkError, ShapeError
 from costmodel.numerics import parse_format
 from costmodel.sizes import Symbol
 from costmodel.workload.assembly import Assembly, chained
@@ -55,6 +55,29 @@ def test_names_that_are_taken_get_a_number() -> None:
     assert workload.outputs == ("y", "z")
 
 
+def test_an_output_may_have_the_name_of_a_tensor_within() -> None:
+    made = Assembly("named")
+    source = made.input("x", (3,))
+    (inner,) = made.inline(relu_to("y"), {"x": source})
+    workload = made.workload({"y": made.add(activation("tanh", (3,)), inner)})
+    assert workload.outputs == ("y",)
+    assert workload.steps[1].writes == ("y",)
+    assert workload.steps[0].writes == workload.steps[1].reads != ("y",)
+
+
+def test_an_output_may_have_the_name_of_a_weight() -> None:
+    made = Assembly("named")
+    source, weight = made.input("x", (6,)), made.weight("output", (6, 4))
+    workload = made.workload({"output": made.add(matmul((6,), (6, 4)), source, weight)})
+    assert workload.weights == ("output",)
+    assert workload.outputs == ("output.2",)
+
+
+def relu_to(name: str) -> Workload:
+    made = Assembly("relu")
+    return made.workload({name: made.add(activation("relu", (3,)), made.input("x", (3,)))})
+
+
 def test_an_operator_reads_one_tensor_for_each_operand() -> None:
     made = Assembly("short")
     source = made.input("x", (6,))
@@ -62,6 +85,15 @@ def test_an_operator_reads_one_tensor_for_each_operand() -> None:
         made.add(matmul((6,), (6, 4)), source)
     with pytest.raises(NetworkError, match="reads fewer than the 2 tensors"):
         made.add(activation("relu", (6,)), source, source)
+
+
+def test_a_tensor_that_is_not_there_is_refused_with_the_nearest() -> None:
+    made = Assembly("short")
+    made.input("image", (6,))
+    with pytest.raises(NetworkError, match="has no tensor 'imag' so far; nearest: 'image'"):
+        made.add(activation("relu", (6,)), "imag")
+    with pytest.raises(ShapeError, match="axis 1 is out of range for 1 axes"):
+        made.part("image", 1, 0, 2)
 
 
 def test_a_body_is_given_its_inputs() -> None:
@@ -201,7 +233,25 @@ def test_formats_reach_into_loops_and_branches() -> None:
         "either", {"x": Tensor((6,), "int8"), "w": Tensor((6, 4), "int4"), "y": (4,)},
         [Branch(name="if", alternatives=[declared(x="int8", w="int4")])], ["x"], ["y"], ["w"],
     )  # fmt: skip
-    assert shown(infer(either, FLOAT))["y"] == "float32"
+    assert shown(infer(either, FLOAT))["y"] == "fixed<15,14>"
+
+
+def test_alternatives_that_differ_give_the_default_format() -> None:
+    wide = declared(x="int8", w="int4")
+    kept = Assembly("kept")
+    x, w = kept.input("x", Tensor((6,), "int8")), kept.weight("w", Tensor((6, 4), "int4"))
+    part = kept.part(x, 0, 0, 4)
+    kept.add(matmul(kept.tensor(x), kept.tensor(w)), x, w)
+    other = kept.workload({"y": kept.add(activation("relu", (4,)), part)})
+    either = Workload(
+        "either", {"x": Tensor((6,), "int8"), "w": Tensor((6, 4), "int4"), "y": (4,)},
+        [Branch(name="if", alternatives=[wide, other])], ["x"], ["y"], ["w"],
+    )  # fmt: skip
+    found = infer(either, FLOAT)
+    (branch,) = found.steps
+    assert isinstance(branch, Branch)
+    results = [shown(found)["y"], *[shown(one)["y"] for one in branch.alternatives]]
+    assert results == ["float32"] * 3
 
 
 # ------------------------------------------------------------------ what is refused

@@ -7,6 +7,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from workloads import BATCH, classifier, either, graphs, recurrent
@@ -303,6 +304,21 @@ def test_symbols_within_loops_are_known_and_bound() -> None:
     )  # fmt: skip
     assert workload.symbols == {"length"}
     assert workload.bind(length=5).macs == recurrent(5).macs
+
+
+def test_symbols_of_operators_alone_are_known_and_bound() -> None:
+    rows = Symbol("rows")
+    product = matmul((2, 4), (4, 3))
+    dims = {name: rows if name == "m" else size for name, size in product.dims.items()}
+    longer = evolve(product, dims=dims)
+    workload = Workload(
+        "padded", {"x": (2, 4), "w": (4, 3), "y": (2, 3)},
+        [Node("dense", longer, ("x", "w", "y"))], ["x"], ["y"], ["w"],
+    )  # fmt: skip
+    assert longer.symbols == workload.symbols == {"rows"}
+    with pytest.raises(NetworkError, match="depend on rows; bind it first"):
+        _ = workload.macs
+    assert workload.bind(rows=2).macs == 2 * 4 * 3
 
 
 NOTHING: Any = None

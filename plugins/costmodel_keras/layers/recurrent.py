@@ -11,7 +11,7 @@ from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import concatenate, conv, copy, elementwise, matmul
-from costmodel.workload.graph import Loop, Workload
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Reason
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called, operands
@@ -414,15 +414,12 @@ class StackedCells(Stepping, Wrapper):
         results = (result, *new)
         return made.workload(dict(zip(numbered("output", len(results)), results, strict=True)))
 
-    operators = Layer.operators
-
 
 @frozen(slots=False)
 class Recurrent(Wrapper):
     """A cell that runs over the first axis, time.
 
-    `stateful` keeps the last state
-    where it is; `unroll` writes the same steps out.
+    `stateful` keeps the last state where it is; `unroll` writes the same steps out.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("keras.RNN",)
@@ -447,8 +444,6 @@ class Recurrent(Wrapper):
         """The first axis: time."""
         return 0
 
-    operators = Layer.operators
-
     def output_shapes(self) -> Sequence[Shape]:
         """The last step or all of them, and the states where they are asked for."""
         if not self.has_known_outputs:
@@ -470,45 +465,16 @@ class Recurrent(Wrapper):
         made = self.assembly()
         given = self.arguments.bound(*_RECURRENT_CALL)
         add_masks(made, given)
-        output, *states = self._looped(made, body, given, backwards=backwards)
+        starts = [
+            numbered("input", item.index + 1)[-1] for item in operands(given.get("initial_state"))
+        ]
+        output, *states = made.recurrent(
+            body, "input", weights=self.given(body), starts=starts,
+            collects=self.return_sequences, backwards=backwards,
+        )  # fmt: skip
         if backwards and self.return_sequences and not in_place:
             output = made.view(output, made.tensor(output), "other")
         return self.assembled(made, *(output, *states)[: len(self.outputs)])
-
-    def _looped(
-        self, made: Assembly, body: Workload, given: Mapping[str, Any], *, backwards: bool
-    ) -> Sequence[str]:
-        """Add the loop; the output, then the last states."""
-        states = [name for name in body.inputs if name.startswith("state")]
-        begun = [f"input:{item.index}" for item in operands(given.get("initial_state"))]
-        carried: list[tuple[str, str]] = []
-        if len(begun) == len(states):
-            pairs = zip(begun, states, strict=True)
-            carried = [(made.seen_as(start, body.tensors[name]), name) for start, name in pairs]
-        first, *after = body.outputs
-        length = self.input_shape[0] or 1
-        stacks = self.return_sequences
-        one = body.tensors[first]
-        last = dict(zip((first, *after), ("last", *numbered("kept", len(after))), strict=True))
-        written = {"last": one, **{last[name]: body.tensors[name] for name in after}}
-        if stacks:
-            written["sequence"] = Tensor((length, *one.shape), one.format)
-            del written["last"], last[first]
-        weights = self.given(body)
-        loop = Loop(
-            name="loop", body=body, steps=length, axis=0, backwards=backwards,
-            varying=[("input", "input")],
-            fixed=[
-                (weights.get(name) or made.weight(name, body.tensors[name]), name)
-                for name in body.weights
-            ],
-            carried=carried, zeros=() if carried else states,
-            carries=list(zip(after, states, strict=False)),
-            collected=[(first, "sequence")] if stacks else [],
-            last=list(last.items()),
-        )  # fmt: skip
-        names = made.loop(loop, written)
-        return names["sequence" if stacks else "last"], *[names[last[name]] for name in after]
 
 
 _RECURRENT_CALL: Final = ("sequences", "initial_state", "mask", "training")
@@ -618,8 +584,6 @@ class Bidirectional(Wrapper):
         (first, *states), (second, *others) = results
         merged = [made.add(one, first, second) for one in self._merge()] or [first, second]
         return self.assembled(made, *merged, *states, *others)
-
-    operators = Layer.operators
 
     def _merge(self) -> Sequence[Operator]:
         if self.merge_mode is None:

@@ -10,10 +10,10 @@ from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
 from costmodel.sizes import smaller
-from costmodel.tensor import Shape, show_shape
+from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.builders import broadcast_to, rearrange_along, resize, shift, transpose
-from costmodel.workload.operators import Elementwise, Movement, Operand
+from costmodel.workload.operators import Elementwise, Movement, Operand, shape_of
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import image_axes, image_shape, spatial_axes
@@ -196,27 +196,35 @@ def resized(layer: Layer, method: str, data_format: str, *, keeps_aspect: bool =
     Where an image `keeps_aspect`, it is cut or padded before, by amounts that are not followed.
     """
     source, result = layer.inputs[0], layer.outputs[0]
-    is_spatial = image_axes([True] * (len(result.shape) - 1), False, data_format)
-    axes = [
-        axis
-        for axis, (before, after) in enumerate(zip(source.shape, result.shape, strict=True))
-        if before != after or (keeps_aspect and is_spatial[axis])
-    ]
+    if method == "nearest" and not keeps_aspect:
+        return (resize(source, result),)
+    axes = _resized_axes(source, result, data_format, keeps_aspect=keeps_aspect)
     if method == "nearest":
-        moved = rearrange_along("repetition", source, result, axes)
-        return (moved if keeps_aspect else resize(source, result),)
+        return (rearrange_along("repetition", source, result, axes),)
     width = math.isqrt(_STEPS[method])
     read = [
-        smaller(before or 1, (after or 1) * (width if axis in axes else 1))
-        for axis, (before, after) in enumerate(zip(source.shape, result.shape, strict=True))
+        smaller(before, after * width) if axis in axes else before
+        for axis, (before, after) in enumerate(zip(shape_of(source), shape_of(result), strict=True))
     ]
-    carried = rearrange_along(
-        "repetition", source, result, axes, touched=math.prod(read) if axes else None
-    )
-    operands = carried.operands
+    touched = math.prod(read) if axes else None
+    carried = rearrange_along("repetition", source, result, axes, touched=touched)
+    steps = _STEPS[method]
     return (
-        Elementwise(dims=carried.dims, operands=operands, function="affine", steps=_STEPS[method]),
+        Elementwise(dims=carried.dims, operands=carried.operands, function="affine", steps=steps),
     )
+
+
+def _resized_axes(
+    source: Tensor, result: Tensor, data_format: str, *, keeps_aspect: bool
+) -> Sequence[int]:
+    """The axes that get another length, or all of the sides where both go together."""
+    sides = image_axes(["side"] * (len(result.shape) - 1), "channels", data_format)
+    axes = enumerate(zip(source.shape, result.shape, sides, strict=True))
+    return [
+        axis
+        for axis, (before, after, what) in axes
+        if before != after or (keeps_aspect and what == "side")
+    ]
 
 
 @frozen(slots=False)

@@ -15,28 +15,23 @@ from costmodel.tensor import Shape
 class UnruledError(CostModelError):
     """What a layer computes does not follow from what is known of it.
 
-    The reader keeps such a layer with its tensors, unpriced for this `reason`.
+    The reader keeps such a layer with its tensors, unpriced for this `reason`. Where it
+    `mixes_examples`, the recorded shape of its result is not that of one example.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, mixes_examples: bool = False) -> None:
         """Say why."""
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.mixes_examples = reason, mixes_examples
 
     def name(self, layer: Layer) -> None:
         """Say which layer it is about."""
         self.args = (f"layer {layer.name!r} of kind {layer.kind!r}: {self.reason}",)
 
 
-class LostBatchError(UnruledError):
-    """A result without the batch axis in front.
-
-    What its shape says is no longer that of one example, so nothing behind it can be priced.
-    """
-
-    def __init__(self, what: str = "its result has no batch axis in front") -> None:
-        """Say what became of the batch."""
-        super().__init__(f"{what}: no part of it is that of one example")
+def mixing(what: str) -> UnruledError:
+    """The error for a result of which no part belongs to one example."""
+    return UnruledError(f"{what}: no part of it is that of one example", mixes_examples=True)
 
 
 @frozen(slots=False)

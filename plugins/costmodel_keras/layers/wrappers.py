@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from attrs import evolve, frozen
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Layer, Work, setting
+from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.graph import Workload
-from costmodel.workload.reasons import Reason, Unpriced
+from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from typing import Self
@@ -75,6 +74,13 @@ class Wrapper(Layer):
             raise ShapeError(message) from error
         return evolve(self, inputs=inputs, held=held)
 
+    def of_one_row(self) -> Self:
+        """The same wrapper, and the held layers, for one row of the batch axis."""
+        one = super().of_one_row()
+        if one is self:
+            return self
+        return one._twin(held=tuple([layer.of_one_row() for layer in self.held]))  # noqa: SLF001  # of its own class
+
     def parameter_shapes(self) -> Mapping[str, Shape]:
         """Those of the held layers."""
         return {
@@ -83,15 +89,10 @@ class Wrapper(Layer):
             for name, tensor in layer.parameters.items()
         }
 
-    def operators(self) -> Work:
-        """The work of the held layers, or the first reason why one of them has no price."""
-        return joined(layer.operators() for layer in self.held)
-
     def workload(self) -> Workload | Reason:
-        """The workload of the held layer; of several, their operators in a row."""
-        if len(self.held) != 1:
-            return super().workload()
-        body = self.inner.workload()
+        """The workload of the held layer; a wrapper of several says how they are joined."""
+        (inner,) = self.held
+        body = inner.workload()
         if isinstance(body, Reason):
             return body
         made = self.assembly()
@@ -147,23 +148,6 @@ def _with_formats(
     return layer.with_formats(inputs, parameters, layer.declared_result())
 
 
-def joined(works: Iterable[Work]) -> Work:
-    """One work after the other, or the first reason why one of them has no price."""
-    found = list(works)
-    unpriced = next((work for work in found if isinstance(work, Unpriced)), None)
-    if unpriced is not None:
-        return unpriced
-    operators = chain.from_iterable(work for work in found if not isinstance(work, Reason))
-    return tuple(operators) or found[0]
-
-
-def repeated(work: Work, times: int) -> Work:
-    """The same work `times` times with the same parameters."""
-    if isinstance(work, Reason):
-        return work
-    return tuple(operator.repeated(times) for operator in work)
-
-
 @frozen(slots=False)
 class TimeDistributed(Wrapper):
     """The inner layer applied to every step along the first axis."""
@@ -182,11 +166,16 @@ class TimeDistributed(Wrapper):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The output of one step, with the steps in front."""
-        return tuple((self.input_shape[0], *tensor.shape) for tensor in self.inner.outputs)
+        return [tensor.shape for tensor in self.output_tensors()]
 
-    def operators(self) -> Work:
-        """The inner layer's operators, once for each step."""
-        return repeated(self.inner.operators(), self.input_shape[0] or 1)
+    @property
+    def _steps(self) -> int | None:
+        first = self.inputs[0]
+        return first.shape[first.batch_axis]
+
+    def output_tensors(self) -> Sequence[Tensor]:
+        """Those of one step, with the steps behind the batch, wherever the inner layer has it."""
+        return [_with_steps(tensor, self._steps) for tensor in self.inner.outputs]
 
     def workload(self) -> Workload | Reason:
         """The inner layer's workload on all steps at once."""
@@ -199,8 +188,15 @@ class TimeDistributed(Wrapper):
 
 
 def step(tensor: Tensor) -> Tensor:
-    """One step of a tensor whose first axis is time."""
-    return Tensor(tensor.shape[1:], tensor.format)
+    """One step of a tensor whose first axis behind the batch is time."""
+    place = tensor.batch_axis
+    return evolve(tensor, shape=(*tensor.shape[:place], *tensor.shape[place + 1 :]))
+
+
+def _with_steps(tensor: Tensor, steps: int | None) -> Tensor:
+    place = tensor.batch_axis
+    shape = (*tensor.shape[:place], steps, *tensor.shape[place:])
+    return Tensor(shape, rows=tensor.rows, batch_axis=place)
 
 
 @frozen(slots=False)

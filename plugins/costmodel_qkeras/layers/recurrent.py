@@ -11,9 +11,9 @@ from costmodel import numerics
 from costmodel.layer import Layer, setting
 from costmodel.numerics import Binary, NumericFormat
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel.workload.assembly import chained, numbered
+from costmodel.workload.assembly import chained
 from costmodel.workload.builders import elementwise, matmul
-from costmodel.workload.graph import Loop, Workload
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operand, Operator
 from costmodel_keras.graph import ConfigView, LayerView, LiveView
 from costmodel_keras.layers import settings
@@ -151,33 +151,11 @@ class QRecurrent(KernelQuantized, Layer):
             [Tensor((self.units,), self.declared_result()), *states],
         )  # fmt: skip
         made = self.assembly()
-        output, *after = body.outputs
-        first, *carried = body.inputs
-        length = self.input_shape[0] or 1
-        one = body.tensors[output]
-        written = {"sequence": Tensor((length, *one.shape), one.format)}
-        if not self.return_sequences:
-            written = {"last": one}
-        kept = numbered("kept", len(after))
-        states_out = {name: body.tensors[source] for name, source in zip(kept, after, strict=True)}
-        loop = Loop(
-            name="loop", body=body, steps=length, axis=0, backwards=backwards,
-            varying=[("input", first)],
-            fixed=[(name, name) for name in body.weights if name in self.parameters]
-            + [
-                (made.weight(name, body.tensors[name]), name)
-                for name in body.weights
-                if name not in self.parameters
-            ],
-            zeros=carried, carries=list(zip(after, carried, strict=True)),
-            collected=[(output, "sequence")] if self.return_sequences else [],
-            last=[
-                *([] if self.return_sequences else [(output, "last")]),
-                *zip(after, kept, strict=True),
-            ],
+        results = made.recurrent(
+            body, "input", weights={name: name for name in self.parameters},
+            collects=self.return_sequences, backwards=backwards,
         )  # fmt: skip
-        names = list(made.loop(loop, {**written, **states_out}).values())
-        return self.assembled(made, *names[: len(self.outputs)])
+        return self.assembled(made, *results[: len(self.outputs)])
 
     def _one_step(self, features: Tensor, state: Tensor) -> Sequence[Operator]:
         """Two contractions for all gates, what is added, the activations, products."""

@@ -42,6 +42,7 @@ OPERATIONS: tuple[type[Layer], ...] = (
     movement.GetItem,
     movement.Moveaxis,
     movement.Pad,
+    movement.Ravel,
     movement.Rearranged,
     movement.Repeat,
     movement.Reshape,

@@ -8,22 +8,24 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.tensor import Tensor
 from costmodel.workload.builders import copy, fill
 from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import CURVES, function_of
 from costmodel_keras.layers.operations.operation import (
-    FLAT,
     Operation,
     Whole,
     axis_in,
+    is_batch,
     joined,
     kind,
     pointwise,
+    product_of,
+    quotient_of,
+    tensor_of,
 )
-from costmodel_keras.layers.unruled import UnruledError
+from costmodel_keras.layers.unruled import UnruledError, mixing
 
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {
     kind(name): steps
@@ -100,7 +102,7 @@ class Kron(Operation):
         pairs = zip(
             (1,) * (rank - len(left)) + left, (1,) * (rank - len(right)) + right, strict=True
         )
-        return (tuple(None if None in pair else pair[0] * pair[1] for pair in pairs),)  # type: ignore[operator]  # none is None
+        return (tuple(map(product_of, pairs)),)
 
     def operators(self) -> Work:
         """One product for each output element."""
@@ -163,7 +165,7 @@ class Cumulative(Operation):
     def wholes(self) -> Sequence[Whole]:
         """The shape of the operand; without an axis all is one."""
         if self.axis is None:
-            return (FLAT,)
+            return ((product_of(self.whole),),)
         axis_in(self.axis, len(self.whole))
         return (self.whole,)
 
@@ -272,17 +274,19 @@ class Difference(Operation):
     def _after(self, times: int) -> Whole:
         axis = axis_in(self.axis, len(self.whole))
         length = self.whole[axis]
+        if is_batch(length):
+            what = "it takes differences between examples"
+            raise mixing(what)
         shorter = None if length is None else length - times
         return (*self.whole[:axis], shorter, *self.whole[axis + 1 :])
 
     def wholes(self) -> Sequence[Whole]:
         """The axis shorter by `n`."""
-        axis = axis_in(self.axis, len(self.whole))
-        return (self._after(self.n) if axis else FLAT,)
+        return (self._after(self.n),)
 
     def operators(self) -> Work:
         """One subtraction for each element that is left, each time."""
-        rounds = [Tensor(self._after(times)[1:]) for times in range(1, self.n + 1)]
+        rounds = [tensor_of(self._after(times)) for times in range(1, self.n + 1)]
         if not rounds:
             return Free("the same elements in the same order")
         sources = (self.inputs[0], *rounds)
@@ -333,11 +337,7 @@ class GatedLinear(Operation):
     def wholes(self) -> Sequence[Whole]:
         """The axis half as long."""
         axis = axis_in(self.axis, len(self.whole))
-        length = self.whole[axis]
-        if length is not None and length % 2:
-            message = f"an axis of {length} has no halves"
-            raise ValueError(message)
-        half = None if length is None else length // 2
+        half = quotient_of(self.whole[axis], 2)
         return ((*self.whole[:axis], half, *self.whole[axis + 1 :]),)
 
     def operators(self) -> Work:

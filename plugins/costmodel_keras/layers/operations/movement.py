@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import evolve, frozen
 
 from costmodel.layer import Work, setting
+from costmodel.sizes import Symbol
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.builders import (
     broadcast_to,
@@ -40,32 +41,32 @@ from costmodel.workload.builders import (
 from costmodel.workload.builders.shapes import axis_names
 from costmodel.workload.operators import Movement
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import Operand, Span, Value
+from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.operations.examples import (
-    Source,
-    own_axes,
-    own_axis,
-    own_values,
-    place_of_batch,
-    put_together,
-    reading,
-    sources_of,
-)
+from costmodel_keras.layers.operations.examples import reading, sources_of
 from costmodel_keras.layers.operations.operation import (
-    BATCH,
-    FLAT,
+    Length,
     Operation,
     Whole,
     axis_in,
+    batch_among,
+    batch_of,
+    is_batch,
     joined,
     kind,
-    known_size,
+    own_axes,
+    own_axis,
+    product_of,
+    quotient_of,
+    rows_of,
+    sum_of,
+    whole_of,
 )
 from costmodel_keras.layers.operations.reductions import OnDiagonal
-from costmodel_keras.layers.unruled import UnruledError
+from costmodel_keras.layers.unruled import UnruledError, mixing
 
 _Axis = TypeVar("_Axis")
+_Value = TypeVar("_Value")
 
 
 class Relabelled(Operation):
@@ -93,17 +94,34 @@ class Moved(Operation):
         """The movement of all tensors, of which no map says where the elements go."""
         return rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants)
 
+    def operators_across_rows(self) -> Work:
+        """One movement between all rows of an example."""
+        return (_moved_across_rows(self, self.purpose),)
 
-def _replaced(whole: Whole, axis: int, *lengths: int | None) -> Whole:
+
+def _moved_across_rows(operation: Operation, purpose: str) -> Movement:
+    inputs, outputs = (
+        [Tensor(tensor.example_shape, tensor.format) for tensor in tensors]
+        for tensors in (operation.inputs, operation.outputs)
+    )
+    return rearrange(purpose, inputs, outputs, weights=operation.constants)
+
+
+def _replaced(whole: Whole, axis: int, *lengths: Length) -> Whole:
     return (*whole[:axis], *lengths, *whole[axis + 1 :])
 
 
 # ------------------------------------------------------------------ other shapes
 
 
-def _target(value: Any) -> tuple[int | None, ...]:
+def _target(value: Any) -> Whole:
     several = value if isinstance(value, (list, tuple)) else (value,)
-    return tuple([None if item is None else settings.integer(item) for item in several])
+    return tuple([item if item is None else _length(item) for item in several])
+
+
+def _length(value: Any) -> int:
+    """A whole number, or a multiple of the batch."""
+    return value if isinstance(value, Symbol) else settings.integer(value)
 
 
 def _following(axes: Iterator[_Axis]) -> _Axis:
@@ -116,25 +134,129 @@ def _following(axes: Iterator[_Axis]) -> _Axis:
 
 @frozen(slots=False)
 class Reshape(Relabelled):
-    """Other axes for the same elements; the first of them is the batch."""
+    """Other axes for the same elements; windows, heads or steps may go into the batch and back."""
 
     kinds: ClassVar = (kind("Reshape"),)
 
-    newshape: tuple[int | None, ...] = setting(_target)
+    newshape: Whole = setting(_target)
+    operand: Whole = setting(_target, default=(), source=OPERAND_SHAPE)
+    """The whole shape of the operand as the source has it, if that is known."""
 
     def wholes(self) -> Sequence[Whole]:
-        """The target; one -1 in it takes what is left of the elements of one example."""
-        rest = self.newshape[1:]
-        size = None if None in self.whole else known_size(self.whole)
-        known = math.prod([length for length in rest if length is not None and length != -1])
-        is_open = -1 in rest or None in rest
-        if size is None or (is_open and known and size % known == 0):
-            left = None if size is None else size // known
-            return ((BATCH, *[left if n in {None, -1} else n for n in rest]),)
-        if 0 in rest:
-            message = "0 is not an axis length of 1 or more"
-            raise ValueError(message)
-        return ((BATCH, *rest),) if size == known and self.newshape else (FLAT,)
+        """The target, in which the batch and one -1 are what is left of the elements.
+
+        Raises:
+            UnruledError: the lengths of the target do not follow.
+            ValueError: a length of the target is none.
+
+        """
+        for length in self.newshape:
+            if length == 0 or (isinstance(length, int) and length < -1):
+                message = f"{length} is not an axis length of 1 or more"
+                raise ValueError(message)
+        return (reshaped(self.whole, self.newshape, self.operand),)
+
+
+class Ravel(Relabelled):
+    """All axes in one, the batch among them."""
+
+    kinds: ClassVar = (kind("Ravel"),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """One axis, as long as all together."""
+        return ((product_of(self.whole),),)
+
+
+def reshaped(whole: Whole, target: Whole, recorded: Whole = ()) -> Whole:
+    """The whole shape that the elements of another one have as `target`.
+
+    -1 and None in the target are lengths that are left to the elements. The first of them is the
+    batch, unless the target names a multiple of it, or a network was built for one batch. Each
+    other None is the length of an axis that is open in the `recorded` shape, if it has as many.
+
+    Raises:
+        UnruledError: it does not hold for every batch, or several lengths are left.
+
+    """
+    left = [place for place, length in enumerate(target) if length in {None, -1}]
+    has_batch = any(map(is_batch, target))
+    if len(left) == 1 and not has_batch and recorded and None not in recorded:
+        parts = math.prod([length for place, length in enumerate(target) if place not in left])  # type: ignore[misc]  # numbers
+        target = _replaced(target, left.pop(), math.prod(recorded) // parts)  # type: ignore[arg-type]  # numbers
+    if not left and not has_batch:
+        return _with_fixed_batch(whole, target)
+    batch = None if has_batch else left.pop(0)
+    kept = _kept_axes(whole, [place for place in left if target[place] is None], recorded)
+    left = [place for place in left if place not in kept]
+    total = product_of([n for axis, n in enumerate(whole) if axis not in kept.values()])
+    named = [place for place in range(len(target)) if place not in {batch, *kept, *left}]
+    known = product_of([target[place] for place in named])
+    lengths = {place: whole[axis] for place, axis in kept.items()}
+    if batch is not None and left:
+        lengths[batch] = _batch_as_it_was(whole)
+        known = product_of([known, lengths[batch]])
+    elif batch is not None:
+        lengths[batch] = quotient_of(total, known)  # type: ignore[arg-type]  # a number
+    elif not left and None not in {rows_of(total), rows_of(known)} and total != known:
+        message = f"{total} elements do not fit into {known}"
+        raise mixing(message)
+    lengths.update(dict.fromkeys(left, _left_beside_batch(total, known, len(left))))
+    return tuple([lengths.get(place, length) for place, length in enumerate(target)])
+
+
+def _kept_axes(whole: Whole, places: Sequence[int], recorded: Whole) -> Mapping[int, int]:
+    """The axis of the source, open as it is recorded, that each of these places is."""
+    pairs = enumerate(zip(whole, recorded, strict=False))
+    axes = [axis for axis, (length, given) in pairs if given is None and not is_batch(length)]
+    return dict(zip(places, axes, strict=True)) if len(axes) == len(places) else {}
+
+
+def _batch_as_it_was(whole: Whole) -> Length:
+    """The batch axis of the source, where no other tensor's can be meant."""
+    (batch,) = filter(is_batch, whole)
+    if rows_of(batch) != 1:
+        message = (
+            "two lengths of its target are left, and the batch is folded: "
+            "how many rows of it an example has does not follow; give all lengths but one"
+        )
+        raise UnruledError(message, mixes_examples=True)
+    return batch
+
+
+def _left_beside_batch(total: Length, known: Length, number: int) -> Length:
+    """The length of one axis that takes what is left of the elements of an example."""
+    rows, parts = rows_of(total), rows_of(known)
+    if rows is None or parts is None:
+        return None
+    if number > 1:
+        message = "several lengths of its target are left to its elements"
+        raise UnruledError(message)
+    return rows_of(quotient_of(total, parts))
+
+
+def _with_fixed_batch(whole: Whole, target: Whole) -> Whole:
+    """The target, all of numbers, of a network that was built for one length of the batch.
+
+    As many elements stand in front of the batch as in the source.
+    """
+    (place,) = [place for place, length in enumerate(whole) if is_batch(length)]
+    rows = rows_of(product_of(whole))
+    if rows is None:
+        return _replaced(target, 0, batch_of(None))
+    size = math.prod(target)  # type: ignore[arg-type]  # numbers
+    if not target or size % rows:
+        message = f"{size} elements are no whole number of examples of {rows}"
+        raise mixing(message)
+    examples = size // rows
+    before = math.prod(whole[:place])  # type: ignore[arg-type]  # numbers, since the rows are known
+    ahead = 1
+    for axis, length in enumerate(target):
+        behind = ahead * length  # type: ignore[operator]  # a number
+        if (ahead == before or ahead < before < behind) and length % examples == 0:  # type: ignore[operator]  # a number
+            return _replaced(target, axis, batch_of(length // examples))  # type: ignore[operator]  # a number
+        ahead = behind
+    message = f"none of the axes of {target} holds whole examples"
+    raise mixing(message)
 
 
 @frozen(slots=False)
@@ -168,7 +290,7 @@ class Squeeze(Relabelled):
             return (tuple(length for length in whole if length != 1),)
         out = {axis_in(axis, len(whole)) for axis in self.axis}
         for axis in out:
-            if whole[axis] not in {1, None, BATCH}:
+            if whole[axis] not in {1, None} and not is_batch(whole[axis]):
                 message = f"axis {axis} of {whole[axis]} cannot be squeezed"
                 raise ValueError(message)
         return (tuple(length for i, length in enumerate(whole) if i not in out),)
@@ -205,9 +327,8 @@ class Transpose(Moved):
 
 def _transposed(operation: Operation, order: Sequence[int]) -> Movement:
     """The axes of one example in the order of the whole axes."""
-    own = [own_axis(operation.whole, axis) for axis in order]
-    permutation = [axis for axis in own if axis is not None]
-    return transpose(operation.inputs[0], permutation, output=operation.outputs[0])
+    own = own_axes(operation.whole, order)
+    return transpose(operation.inputs[0], own, output=operation.outputs[0])
 
 
 @frozen(slots=False)
@@ -287,10 +408,11 @@ class Rotated(Moved):
     def movement(self) -> Movement | None:
         """Both axes exchanged after an odd number of quarters, and one or both read backwards."""
         own = own_axes(self.whole, self.axes)
-        if own is None:
-            return None  # it turns examples
+        turns_examples = len(own) < len(self.axes)
+        if turns_examples:
+            return None
         one, other = own
-        order = list(range(len(self.whole) - 1))
+        order = list(range(len(self.inputs[0].shape)))
         if self.k % 2:
             order[one], order[other] = other, one
         backwards = ((), (other,), (one, other), (one,))[self.k % 4]
@@ -313,53 +435,50 @@ class Rearranged(Moved):
         if len(groups) != len(whole):
             message = f"{pattern!r} names {len(groups)} axes, there are {len(whole)}"
             raise ValueError(message)
-        lengths: dict[str, int | None] = {name: settings.integer(n) for name, n in given.items()}
+        lengths: dict[str, Length] = {name: _length(n) for name, n in given.items()}
         for group, length in zip(groups, whole, strict=True):
             _fill(group, length, lengths)
-        return (tuple(_product([lengths[name] for name in group]) for group in _groups(after)),)
+        return (tuple(product_of([lengths[name] for name in group]) for group in _groups(after)),)
 
     def movement(self) -> Movement | None:
         """The names of the pattern are the dimensions; that of the batch stands by itself."""
-        given = dict(self.given)
-        whole, pattern = self.whole_of(given.pop("tensor")), str(given.pop("pattern"))
+        lengths: dict[str, Any] = dict(self.given)
+        source, pattern = self.inputs[0], str(lengths.pop("pattern"))
         before, after = (_groups(side) for side in pattern.split("->"))
-        batch = before.pop(place_of_batch(whole))
-        if len(batch) > 1 or batch not in after:
-            return None  # it folds another axis into the batch
+        batch = before.pop(source.batch_axis)
+        folds_into_batch = len(batch) > 1 or batch not in after
+        if folds_into_batch:
+            return None
         after.remove(batch)
-        lengths: dict[str, Any] = dict(given)
-        for group, length in zip(before, self.inputs[0].shape, strict=True):
+        for group, length in zip(before, source.shape, strict=True):
             _fill(group, length, lengths)
         names = [name for group in before for name in group]
         dims = dict(zip(names, axis_names(len(names)), strict=True))
-        sizes = {dims[name]: lengths[name] for name in dims}
-        groups = [[[dims[name] for name in group] for group in side] for side in (before, after)]
-        moved = regroup(self.inputs[0], groups[0], groups[1], sizes, output=self.outputs[0])
-        source = Source("input", 0, self.inputs[0], self.inputs[0])
-        return reading(self, moved, [(source, moved.inputs[0])])
+        sizes = {dims[name]: lengths[name] for name in names}
+        read, written = [
+            [[dims[name] for name in group] for group in side] for side in (before, after)
+        ]
+        moved = regroup(source, read, written, sizes, output=self.outputs[0])
+        return reading(self, moved, sources_of(self)[:1])
 
 
 def _groups(side: str) -> list[list[str]]:
     return [(inner or single).split() for inner, single in re.findall(r"\(([^)]*)\)|(\S+)", side)]
 
 
-def _fill(group: Sequence[str], length: int | None, lengths: dict[str, int | None]) -> None:
+def _fill(group: Sequence[str], length: Length, lengths: dict[str, Length]) -> None:
     """Derive the one axis of a group whose length is not given."""
     unknown = [name for name in group if name not in lengths]
     if not unknown:
         return
     (name,) = unknown
-    known = _product([lengths[other] for other in group if other != name])
-    if BATCH in {length, known}:
-        lengths[name] = length if known == 1 else None
+    known = product_of([lengths[other] for other in group if other != name])
+    if is_batch(known):
+        lengths[name] = _left_beside_batch(length, known, 1)
+    elif known is None:
+        lengths[name] = batch_of(None) if is_batch(length) else None
     else:
-        lengths[name] = None if None in {length, known} else length // known  # type: ignore[operator]  # none is None
-
-
-def _product(lengths: Sequence[int | None]) -> int | None:
-    if BATCH in lengths and len([length for length in lengths if length != 1]) > 1:
-        return None
-    return None if None in lengths else math.prod(lengths)  # type: ignore[arg-type]  # none is None
+        lengths[name] = quotient_of(length, known)
 
 
 _FLIPPED: Final = {kind("Fliplr"): (1,), kind("Flipud"): (0,)}
@@ -378,8 +497,9 @@ class Flipped(Moved):
         named = _FLIPPED.get(self.kind, self.axis)
         axes = range(len(self.whole)) if named is None else named
         own = own_axes(self.whole, axes)
-        if own is None:
-            return None  # it reverses the order of the examples
+        reverses_examples = len(own) < len(axes)
+        if reverses_examples:
+            return None
         return flip(self.inputs[0], own, output=self.outputs[0])
 
 
@@ -393,9 +513,11 @@ class Rolled(Moved):
 
     def movement(self) -> Movement | None:
         """Two pieces along each rolled axis, which are not one affine map; the others stay."""
-        own = None if self.axis is None else own_axes(self.whole, self.axis)
-        if own is None:
-            return None  # it rolls elements from example to example
+        axes = self.axis or range(len(self.whole))
+        own = own_axes(self.whole, axes)
+        rolls_across_examples = len(own) < len(axes)
+        if rolls_across_examples:
+            return None
         return rearrange_along(self.purpose, self.inputs[0], self.outputs[0], sorted(set(own)))
 
 
@@ -409,8 +531,9 @@ class Triangle(Moved):
 
     def movement(self) -> Movement | None:
         """Elements that stay at their place, and those that no affine map leaves out."""
-        if place_of_batch(self.whole) >= len(self.whole) - 2:
-            return None  # which elements of an example are left depends on its place
+        is_plane_of_examples = self.inputs[0].batch_axis >= len(self.whole) - 2
+        if is_plane_of_examples:
+            return None
         upper = self.kind == kind("Triu")
         return triangle(self.inputs[0], self.k, upper=upper, output=self.outputs[0])
 
@@ -450,7 +573,7 @@ class GetItem(Moved):
         if ... not in keys:
             keys = (*keys, ...)
         lengths = iter(self.whole)
-        whole: list[int | None] = []
+        whole: list[Length] = []
         for item in keys:
             if item is None:
                 whole.append(1)
@@ -468,8 +591,10 @@ class GetItem(Moved):
         dots = keys.index(...) if ... in keys else len(keys)
         every = [Span(None, None, None)] * (len(self.whole) - named)
         keys[dots : dots + 1] = every
+        batch = self.inputs[0].batch_axis
         places = [place for place, item in enumerate(keys) if item is not None]
-        if _ends(keys.pop(places[place_of_batch(self.whole)])) not in _EVERY_EXAMPLE:
+        takes_every_example = _ends(keys.pop(places[batch])) in _EVERY_EXAMPLE
+        if not takes_every_example:
             return None
         own = [slice(*_ends(item)) if isinstance(item, Span) else item for item in keys]
         return select(self.inputs[0], own, output=self.outputs[0])
@@ -483,11 +608,11 @@ _EVERY_EXAMPLE: Final = [(start, None, step) for start in (None, 0) for step in 
 """The ends of the slices that take all examples."""
 
 
-def _taken(item: Value, length: int | None) -> tuple[int | None, ...]:
+def _taken(item: Value, length: Length) -> Whole:
     if isinstance(item, Span):
         return (_sliced(item, length),)
     if isinstance(item, int) and not isinstance(item, bool):
-        if length is not None and length != BATCH and not -length <= item < length:
+        if length is not None and not is_batch(length) and not -length <= item < length:
             message = f"there is no element {item} in {length}"
             raise ValueError(message)
         return ()
@@ -495,17 +620,50 @@ def _taken(item: Value, length: int | None) -> tuple[int | None, ...]:
     raise UnruledError(message)
 
 
-def _sliced(span: Span, length: int | None) -> int | None:
+def _sliced(span: Span, length: Length) -> Length:
     ends = (span.start, span.stop, span.step)
-    if any(end is not None and not isinstance(end, int) for end in ends):
+    if any(end is not None and not isinstance(end, int | Symbol) for end in ends):
         message = "where it is cut depends on the data"
         raise UnruledError(message)
     if length is None:
         return None
-    if length == BATCH:
-        whole = span.start in {None, 0} and span.stop is None and span.step in {None, 1}
-        return BATCH if whole else None
+    if is_batch(length):
+        return _rows_sliced(span, length)
+    if any(map(is_batch, ends)):
+        raise mixing(_CUT_BY_BATCH)
     return len(range(*slice(*ends).indices(length)))
+
+
+_CUT_BY_BATCH: Final = "where it is cut depends on the length of the batch"
+
+
+def _rows_sliced(span: Span, length: Length) -> Length:
+    """What is left of a batch axis between ends that are multiples of the batch."""
+    rows = rows_of(length)
+    step = 1 if span.step is None else span.step
+    if span.start in {None, 0} and span.stop is None and step in {1, -1}:
+        return length
+    if rows is None:
+        return batch_of(None)
+    if is_batch(step) or step < 1 or rows % step:
+        raise mixing(_SOME_EXAMPLES)
+    first, last = (_end(span.start, 0, rows), _end(span.stop, rows, rows))
+    if step > 1 and isinstance(span.start, int) and span.start < step and last == rows:
+        first = 0  # one row out of `step`, whichever it is
+    if first is None or last is None or last <= first or (last - first) % step:
+        raise mixing(_SOME_EXAMPLES)
+    return batch_of((last - first) // step)
+
+
+_SOME_EXAMPLES: Final = "it takes some of the examples"
+
+
+def _end(end: Value, default: int, rows: int) -> int | None:
+    """The end of a slice in rows for each example; None where it is no multiple of the batch."""
+    if end is None or end == 0:
+        return 0 if end == 0 else default
+    number = rows_of(end)
+    return None if number is None else min(number, rows)
 
 
 @frozen(slots=False)
@@ -515,7 +673,7 @@ class Slice(Moved):
     kinds: ClassVar = (kind("Slice"),)
     takes: ClassVar = ("inputs", "start_indices")
 
-    shape: tuple[int | None, ...] = setting(_target)
+    shape: Whole = setting(_target)
 
     def wholes(self) -> Sequence[Whole]:
         """The shape asked for; -1 is all from the start on, which must be known."""
@@ -527,33 +685,35 @@ class Slice(Moved):
 
     def movement(self) -> Movement | None:
         """The block from where it begins, if that is known."""
-        starts = _starts(self.given["start_indices"], self.whole)
-        (source, *_) = sources_of(self, self.whole)
-        if starts is None or not _lies_inside(starts, self.outputs[0].shape, source.tensor.shape):
+        starts = _starts(self, self.outputs[0].shape)
+        if starts is None:
             return None
-        before = [-start for start in starts]
-        moved = shift(self.purpose, source.tensor, self.outputs[0], before)
-        return reading(self, moved, [(source, moved.inputs[0])])
+        moved = shift(self.purpose, self.inputs[0], self.outputs[0], [-start for start in starts])
+        return reading(self, moved, sources_of(self)[:1])
 
 
-def _starts(given: Value, whole: Whole) -> list[int] | None:
-    """Where a block of every example begins; None where that depends on data."""
-    known = isinstance(given, tuple) and all(isinstance(start, int) for start in given)
-    if not known or len(given) != len(whole) or given[place_of_batch(whole)] != 0:
+def _starts(operation: Operation, block: Shape) -> list[int] | None:
+    """Where a block begins in every example; None where that depends on data or the framework."""
+    starts, (source, *_) = operation.given["start_indices"], operation.inputs
+    is_known = isinstance(starts, tuple) and all(isinstance(start, int) for start in starts)
+    if not is_known or len(starts) != len(operation.whole) or starts[source.batch_axis]:
         return None
-    return own_values(whole, given)
-
-
-def _lies_inside(starts: Sequence[int], block: Shape, shape: Shape) -> bool:
-    return len(starts) == len(block) == len(shape) and all(
+    own = _of_example(source, starts)
+    lies_inside = len(own) == len(block) and all(
         0 <= start <= length - part  # type: ignore[operator]  # shapes are bound
-        for start, part, length in zip(starts, block, shape, strict=True)
+        for start, part, length in zip(own, block, source.shape, strict=True)
     )
+    return own if lies_inside else None
 
 
-def _block(length: int | None, asked: int | None, start: Value) -> int | None:
-    if length == BATCH:
-        return BATCH
+def _of_example(tensor: Tensor, values: Sequence[_Value]) -> list[_Value]:
+    """What is given for each axis of a tensor, without what is given for the batch."""
+    return [value for place, value in enumerate(values) if place != tensor.batch_axis]
+
+
+def _block(length: Length, asked: Length, start: Value) -> Length:
+    if is_batch(length):
+        return asked if is_batch(asked) else length
     if asked not in {-1, None}:
         return asked
     return length - start if isinstance(start, int) and length is not None else None
@@ -567,20 +727,14 @@ class SliceUpdate(Moved):
 
     def movement(self) -> Movement | None:
         """The block to where it begins, if that is known; what stays around it has no map."""
-        starts = _starts(self.given["start_indices"], self.whole)
-        source, *_, block = sources_of(self, self.whole)
-        shape = source.example.shape
-        if starts is None or not _lies_inside(starts, block.example.shape, shape):
+        source, *_, block = sources_of(self)
+        starts = _starts(self, block.example.shape)
+        if starts is None:
             return None
         moved = insert(
             source.example, block.example, starts, update_role=block.role, output=self.outputs[0]
         )
-        (around, replaced, _) = moved.operands
-        pairs = [
-            (source, source.read(around.index, around.touched)),
-            (block, block.read(replaced.index)),
-        ]
-        return reading(self, moved, pairs)
+        return reading(self, moved, [source, block])
 
 
 @frozen(slots=False)
@@ -605,10 +759,12 @@ class ScatterUpdate(Moved):
 
 
 def _sections(value: Any) -> int | tuple[int, ...]:
-    return settings.integers(value) if isinstance(value, (list, tuple)) else settings.integer(value)
+    if isinstance(value, (list, tuple)):
+        return tuple([_length(item) for item in value])
+    return settings.integer(value)
 
 
-_SPLITS = {kind("Hsplit"): 1, kind("Dsplit"): 2}
+_SPLITS = {kind("Vsplit"): 0, kind("Hsplit"): 1, kind("Dsplit"): 2}
 
 
 _MOST_PARTS: Final = 10_000
@@ -619,7 +775,7 @@ _MOST_PARTS: Final = 10_000
 class Split(Moved):
     """A tensor cut along an axis."""
 
-    kinds: ClassVar = (kind("ArraySplit"), kind("Dsplit"), kind("Hsplit"), kind("Split"))
+    kinds: ClassVar = tuple(map(kind, ("ArraySplit", "Dsplit", "Hsplit", "Split", "Vsplit")))
 
     indices_or_sections: int | tuple[int, ...] = setting(_sections)
     axis: int = setting(settings.integer, default=0)
@@ -629,12 +785,14 @@ class Split(Moved):
         axis = axis_in(_SPLITS.get(self.kind, self.axis), len(self.whole))
         return [_replaced(self.whole, axis, length) for length in self._lengths(self.whole[axis])]
 
-    def _lengths(self, length: int | None) -> Sequence[int | None]:
-        if length == BATCH:
-            return FLAT
+    def _lengths(self, length: Length) -> Sequence[Length]:
         parts = self.indices_or_sections
         if isinstance(parts, int):
             return _parts(length, parts, even=self.kind != kind("ArraySplit"))
+        if is_batch(length):
+            return _rows_between(parts, length)
+        if any(map(is_batch, parts)):
+            raise mixing(_CUT_BY_BATCH)
         ends = [*[end if length is None else min(end, length) for end in parts], length]
         pairs = zip([0, *parts], ends, strict=True)
         return [None if end is None else max(end - start, 0) for start, end in pairs]
@@ -645,9 +803,19 @@ class Split(Moved):
         if axis is None:
             return None
         lengths = [tensor.shape[axis] or 1 for tensor in self.outputs]
-        if sum(lengths) != self.inputs[0].shape[axis]:
-            return None  # parts between indices that do not increase overlap
+        parts_overlap = sum(lengths) != self.inputs[0].shape[axis]
+        if parts_overlap:
+            return None
         return split(self.inputs[0], axis, lengths, outputs=self.outputs)
+
+
+def _rows_between(parts: Sequence[int], length: Length) -> Sequence[Length]:
+    """The rows of a batch axis between indices that are multiples of the batch."""
+    ends = [*map(rows_of, parts), rows_of(length)]
+    starts = [0, *ends[:-1]]
+    if None in ends or any(end <= start for start, end in zip(starts, ends, strict=True)):  # type: ignore[operator]  # none is None
+        raise mixing(_SOME_EXAMPLES)
+    return [batch_of(end - start) for start, end in zip(starts, ends, strict=True)]  # type: ignore[operator]  # none is None
 
 
 def _check_number(parts: int) -> None:
@@ -656,8 +824,10 @@ def _check_number(parts: int) -> None:
         raise ValueError(message)
 
 
-def _parts(length: int | None, number: int, *, even: bool) -> Sequence[int | None]:
+def _parts(length: Length, number: int, *, even: bool) -> Sequence[Length]:
     _check_number(number)
+    if is_batch(length):
+        return [quotient_of(length, number)] * number
     if length is None:
         return [None] * number
     least, longer = divmod(length, number)
@@ -679,9 +849,13 @@ class Unstack(Moved):
     def wholes(self) -> Sequence[Whole]:
         """As many parts as the axis is long, without it."""
         axis = axis_in(self.axis, len(self.whole))
+        if is_batch(self.whole[axis]):
+            what = "it takes the examples of the batch apart"
+            raise mixing(what)
         number = self.whole[axis] if self.num is None else self.num
-        if number is None or axis == 0:
-            return (FLAT,)
+        if number is None:
+            message = "how many outputs it has follows from an axis that is open"
+            raise UnruledError(message)
         _check_number(number)
         return [_replaced(self.whole, axis)] * number
 
@@ -705,8 +879,6 @@ class Diagonal(OnDiagonal, Moved):
     def movement(self) -> Movement | None:
         """The elements on the diagonal, whose places along both axes go together."""
         axes = own_axes(self.whole, (self.axis1, self.axis2))
-        if axes is None:
-            return None
         return diagonal(self.inputs[0], self.offset, *axes, output=self.outputs[0])
 
 
@@ -723,9 +895,12 @@ class Take(Operation):
         """The axis replaced by those of the indices."""
         whole, indices = (self.whole_of(self.given[name]) for name in ("x", "indices"))
         if self.axis is None:
-            return (indices if whole[:1] != (BATCH,) else FLAT,)
-        axis = axis_in(self.axis, len(whole))
-        return (_replaced(whole, axis, *indices) if whole[axis] != BATCH else FLAT,)
+            return (indices,)
+        return (_replaced(whole, axis_in(self.axis, len(whole)), *indices),)
+
+    def operators_across_rows(self) -> Work:
+        """A movement between all rows of an example."""
+        return (_moved_across_rows(self, "selection"),)
 
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
@@ -742,21 +917,19 @@ class Take(Operation):
 
     def movement(self) -> Movement | None:
         """The slices that the indices name, which a number alone says."""
-        whole, chosen = self.whole_of(self.given["x"]), self.given["indices"]
-        axis = None if self.axis is None else own_axis(whole, self.axis)
+        axis = own_axis(self.whole, self.axis)
         if axis is None:
             return None
-        tensor, indices = sources_of(self, whole)
-        length = tensor.example.shape[axis] or 1
+        tensor, indices = sources_of(self)
+        chosen, length = self.given["indices"], tensor.example.shape[axis] or 1
         if isinstance(chosen, int) and -length <= chosen < length:
             key: list[slice | int] = [*[slice(None)] * axis, chosen]
             moved = select(tensor.example, key, output=self.outputs[0])
-            return reading(self, moved, [(tensor, moved.inputs[0])])
+            return reading(self, moved, [tensor])
         moved = take(
             tensor.example, indices.tensor, axis, indices_role=indices.role, output=self.outputs[0]
         )
-        read, picked, _ = moved.operands
-        return reading(self, moved, [(tensor, read), (indices, picked)])
+        return reading(self, moved, [tensor, evolve(indices, batch=None)])
 
 
 @frozen(slots=False)
@@ -772,25 +945,22 @@ class TakeAlongAxis(Moved):
         """The indices along the axis, the broadcast of both along the others."""
         whole, indices = self.wholes_given
         if self.axis is None:
-            return (FLAT,)
+            return ((product_of(indices),),)
         axis = axis_in(self.axis, len(whole))
-        along = indices[axis]
         others = joined([_replaced(whole, axis, 1), _replaced(indices, axis, 1)])
-        return (_replaced(others, axis, along) if along != BATCH else FLAT,)
+        return (_replaced(others, axis, indices[axis]),)
 
     def movement(self) -> Movement | None:
         """The elements that the indices name along the axis, at their places along the others."""
-        tensor, indices = sources = sources_of(self, self.whole)
-        axis = None if self.axis is None else own_axis(self.whole, self.axis)
-        if axis is None or len(tensor.example.shape) != len(indices.example.shape):
+        axis = own_axis(self.whole, self.axis)
+        if axis is None:
             return None
+        tensor, indices = sources = sources_of(self)
         moved = take_along(
             tensor.example, indices.example, axis, indices_role=indices.role,
             output=self.outputs[0],
         )  # fmt: skip
-        read, picked, written = moved.operands
-        operands = [evolve(read, role=tensor.role), picked, written]
-        return put_together(self, evolve(moved, operands=operands), sources)
+        return reading(self, moved, sources)
 
 
 # ------------------------------------------------------------------ tensors put together
@@ -800,68 +970,71 @@ class TakeAlongAxis(Moved):
 class Concatenate(Moved):
     """Operands one after another along an axis."""
 
-    kinds: ClassVar = tuple(map(kind, ("Append", "Concatenate", "Dstack", "Hstack")))
+    kinds: ClassVar = tuple(map(kind, ("Append", "Concatenate", "Dstack", "Hstack", "Vstack")))
     purpose: ClassVar = "concatenation"
 
     axis: int | None = setting(settings.optional(settings.integer), default=None)
 
-    def _axis(self) -> int | None:
+    def _axis(self, rank: int) -> int | None:
         if self.kind == kind("Hstack"):
-            return 1
+            return min(rank - 1, 1)
         if self.kind == kind("Dstack"):
             return 2
-        return 0 if self.axis is None and self.kind == kind("Concatenate") else self.axis
+        takes_first = self.kind in {kind("Concatenate"), kind("Vstack")}
+        return 0 if self.axis is None and takes_first else self.axis
 
     def wholes(self) -> Sequence[Whole]:
         """The lengths along the axis add up; the others must agree."""
-        named = self._axis()
-        wholes = self.wholes_given
-        if named is None or not -len(wholes[0]) <= named < len(wholes[0]):
-            return (FLAT,)
+        widened = _WIDENED.get(self.kind, tuple)
+        wholes = [widened(whole) for whole in self.wholes_given]
+        named = self._axis(len(wholes[0]))
+        if named is None:
+            return ((sum_of([product_of(whole) for whole in wholes]),),)
         axis = axis_in(named, len(wholes[0]))
         lengths = [whole[axis] for whole in wholes]
-        if BATCH in lengths:
-            return (FLAT,)
         others = [_replaced(whole, axis, 1) for whole in wholes]
-        if any(whole[:1] == (BATCH,) for whole in others):
-            # A constant made for one example goes with every one.
-            others = [
-                _replaced(whole, 0, BATCH) if whole[:1] == (1,) else whole for whole in others
-            ]
-        total = None if None in lengths else sum(lengths)  # type: ignore[arg-type]  # none is None
-        return (_replaced(_agreed(others), axis, total),)
+        return (_replaced(_agreed(others), axis, sum_of(lengths)),)
 
     def movement(self) -> Movement | None:
         """Each operand from where the one before it ends."""
-        wholes = self.wholes_given
-        (whole, *_) = sorted(wholes, key=place_of_batch)
-        named = _PUT_ALONG.get(self.kind, self.axis)
-        if named is None or named >= len(whole) or len(set(map(len, wholes))) > 1:
-            return None
-        axis, sources = own_axis(whole, named), sources_of(self, whole)
-        if axis is None or any(len(item.example.shape) != len(whole) - 1 for item in sources):
+        (result,), sources = self.outputs, sources_of(self)
+        whole = whole_of(result)
+        axis = own_axis(whole, self._axis(len(whole)))
+        examples = [item.example for item in sources]
+        widens = any(len(tensor.shape) != len(result.shape) for tensor in examples)
+        if axis is None or widens:
             return None
         roles = [item.role for item in sources]
-        moved = concatenate(
-            [item.example for item in sources], axis, roles=roles, output=self.outputs[0]
-        )
-        return put_together(self, moved, sources)
+        return reading(self, concatenate(examples, axis, roles=roles, output=result), sources)
 
 
-_PUT_ALONG: Final = {kind("Hstack"): 1, kind("Dstack"): 2}
+def _plane(whole: Whole) -> Whole:
+    return whole if len(whole) > 1 else (1, *whole)
+
+
+def _block_of(whole: Whole) -> Whole:
+    plane = _plane(whole)
+    return plane if len(plane) > 2 else (*plane, 1)  # noqa: PLR2004  # three axes
+
+
+_WIDENED: Final = {kind("Vstack"): _plane, kind("Dstack"): _block_of}
+"""What gives operands the axes that they are put together along."""
 
 
 def _agreed(wholes: Sequence[Whole]) -> Whole:
-    """The one shape that all have; what is open in one may be known in another."""
-    if len({len(whole) for whole in wholes}) > 1 or any(
-        len({length for length in lengths if length is not None}) > 1
-        for lengths in zip(*wholes, strict=False)
-    ):
-        if any(whole[:1] != wholes[0][:1] for whole in wholes):
-            message = "a constant of its arguments differs along the batch"
-            raise UnruledError(message)
-        message = "the operands differ in another axis"
+    """The one shape that all have; what is open in one may be known in another.
+
+    A constant made for one example goes with every one.
+    """
+    if len({len(whole) for whole in wholes}) > 1:
+        message = "the operands differ in their number of axes"
         raise ValueError(message)
+    for lengths in zip(*wholes, strict=True):
+        batch_among(lengths)
+        known = {length for length in lengths if length is not None and not is_batch(length)}
+        if len(known) > 1:
+            message = "the operands differ in another axis"
+            raise ValueError(message)
     return joined(wholes)
 
 
@@ -883,16 +1056,14 @@ class Stack(Moved):
 
     def movement(self) -> Movement | None:
         """Each operand at its place along the new axis."""
-        wholes = self.wholes_given
-        (whole, *_) = sorted(wholes, key=place_of_batch)
-        axis, sources = axis_in(self.axis, len(whole) + 1), sources_of(self, whole)
-        if len({item.example.shape for item in sources}) > 1:
+        (result,), sources = self.outputs, sources_of(self)
+        axis = own_axis(whole_of(result), self.axis)
+        examples = [item.example for item in sources]
+        repeats_a_constant = len({tensor.shape for tensor in examples}) > 1
+        if axis is None or repeats_a_constant:
             return None
         roles = [item.role for item in sources]
-        place = axis - (axis > place_of_batch(whole))
-        tensors = [item.example for item in sources]
-        moved = stack(tensors, place, roles=roles, output=self.outputs[0])
-        return put_together(self, moved, sources)
+        return reading(self, stack(examples, axis, roles=roles, output=result), sources)
 
 
 # ------------------------------------------------------------------ tensors made larger
@@ -905,17 +1076,27 @@ class BroadcastTo(Moved):
     kinds: ClassVar = (kind("BroadcastTo"),)
     purpose: ClassVar = "repetition"
 
-    shape: tuple[int | None, ...] = setting(_target)
+    shape: Whole = setting(_target)
 
     def wholes(self) -> Sequence[Whole]:
-        """The shape; its first axis is the batch where the operand's is."""
-        if len(self.shape) != len(self.whole):
-            return (FLAT,)
-        return (joined([self.whole, (self.whole[0], *self.shape[1:])]),)
+        """The shape; its batch axis is the operand's."""
+        whole, shape = self.whole, self.shape
+        if len(shape) < len(whole):
+            message = f"{len(whole)} axes do not stretch to {len(shape)}"
+            raise ValueError(message)
+        places = [place for place, length in enumerate(whole, -len(whole)) if is_batch(length)]
+        for place in places:
+            shape = (*shape[:place], whole[place], *shape[len(shape) + place + 1 :])
+        return (joined([whole, shape]),)
 
     def movement(self) -> Movement:
         """Every element to each place along the axes that are stretched."""
         return broadcast_to(self.inputs[0], self.outputs[0], purpose=self.purpose)
+
+
+def _lengths(value: Any) -> tuple[int, ...]:
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple([_length(item) for item in several])
 
 
 @frozen(slots=False)
@@ -925,28 +1106,23 @@ class Tile(Moved):
     kinds: ClassVar = (kind("Tile"),)
     purpose: ClassVar = "repetition"
 
-    repeats: tuple[int, ...] = setting(settings.integers)
+    repeats: tuple[int, ...] = setting(_lengths)
 
     def wholes(self) -> Sequence[Whole]:
         """Every axis as many times as long."""
         rank = max(len(self.whole), len(self.repeats))
         lengths = (1,) * (rank - len(self.whole)) + self.whole
         times = (1,) * (rank - len(self.repeats)) + self.repeats
-        return (tuple(_times(n, k) for n, k in zip(lengths, times, strict=True)),)
+        return (tuple(map(product_of, zip(lengths, times, strict=True))),)
 
     def movement(self) -> Movement | None:
         """Every element to each of the copies."""
-        whole = self.whole
-        times = (1,) * (len(whole) - len(self.repeats)) + self.repeats
-        if len(times) != len(whole) or times[place_of_batch(whole)] != 1:
+        source, rank = self.inputs[0], len(self.whole)
+        times = (1,) * (rank - len(self.repeats)) + self.repeats
+        adds_axes = len(times) > rank
+        if adds_axes or times[source.batch_axis] != 1:
             return None
-        return tile(self.inputs[0], own_values(whole, times), output=self.outputs[0])
-
-
-def _times(length: int | None, times: int) -> int | None:
-    if length == BATCH:
-        return BATCH if times == 1 else None
-    return None if length is None else length * times
+        return tile(source, _of_example(source, times), output=self.outputs[0])
 
 
 @frozen(slots=False)
@@ -956,21 +1132,20 @@ class Repeat(Moved):
     kinds: ClassVar = (kind("Repeat"),)
     purpose: ClassVar = "repetition"
 
-    repeats: tuple[int, ...] = setting(settings.integers)
+    repeats: tuple[int, ...] = setting(_lengths)
     axis: int | None = setting(settings.optional(settings.integer), default=None)
 
     def wholes(self) -> Sequence[Whole]:
         """The axis as many times as long, or as long as the sum of the repeats."""
-        if self.axis is None:
-            return (FLAT,)
-        axis = axis_in(self.axis, len(self.whole))
+        whole = (product_of(self.whole),) if self.axis is None else self.whole
+        axis = axis_in(self.axis or 0, len(whole))
         if len(self.repeats) == 1:
-            return (_replaced(self.whole, axis, _times(self.whole[axis], self.repeats[0])),)
-        return (_replaced(self.whole, axis, sum(self.repeats)),)
+            return (_replaced(whole, axis, product_of([whole[axis], self.repeats[0]])),)
+        return (_replaced(whole, axis, sum_of(self.repeats)),)
 
     def movement(self) -> Movement | None:
         """Each element to its copies; different numbers of them no affine map states."""
-        axis = None if self.axis is None else own_axis(self.whole, self.axis)
+        axis = own_axis(self.whole, self.axis)
         if axis is None:
             return None
         source, result = self.inputs[0], self.outputs[0]
@@ -1000,30 +1175,34 @@ class Pad(Moved):
     pad_width: tuple[tuple[int, int], ...] = setting(_widths)
     mode: str = setting(settings.text, default="constant")
 
-    def movement(self) -> Movement | None:
-        """The elements behind what is added; repeated ones no affine map states."""
-        widths = self.pad_width * len(self.whole) if len(self.pad_width) == 1 else self.pad_width
-        own = own_values(self.whole, widths)
-        source, result = self.inputs[0], self.outputs[0]
-        if self.mode != "constant":
-            axes = [axis for axis, pair in enumerate(own) if any(pair)]
-            return rearrange_along(self.purpose, source, result, axes)
-        if len(self.inputs) > 1:
-            return None  # each example has a number of its own around it
-        number = self.constants[0] if self.constants else None
-        return pad(source, own, value=number, output=result)
-
     def wholes(self) -> Sequence[Whole]:
         """Each axis longer by what is added before and after."""
-        widths = self.pad_width * len(self.whole) if len(self.pad_width) == 1 else self.pad_width
-        pairs = zip(self.whole, widths, strict=True)
+        pairs = zip(self.whole, self._widths(), strict=True)
         return (tuple(_longer(length, sum(width)) for length, width in pairs),)
 
+    def movement(self) -> Movement | None:
+        """The elements behind what is added; repeated ones no affine map states."""
+        source, result = self.inputs[0], self.outputs[0]
+        widths = _of_example(source, self._widths())
+        if self.mode != "constant":
+            axes = [axis for axis, pair in enumerate(widths) if any(pair)]
+            return rearrange_along(self.purpose, source, result, axes)
+        has_a_value_for_each_example = len(self.inputs) > 1
+        if has_a_value_for_each_example:
+            return None
+        value = self.constants[0] if self.constants else None
+        return pad(source, widths, value=value, output=result)
 
-def _longer(length: int | None, more: int) -> int | None:
-    if length == BATCH:
-        return None if more else BATCH
-    return None if length is None else length + more
+    def _widths(self) -> Sequence[tuple[int, int]]:
+        """What is added before and after each axis."""
+        return self.pad_width * len(self.whole) if len(self.pad_width) == 1 else self.pad_width
+
+
+def _longer(length: Length, more: int) -> Length:
+    if more and is_batch(length):
+        what = "it puts elements beside the examples of the batch"
+        raise mixing(what)
+    return length if length is None or not more else length + more
 
 
 @frozen(slots=False)
@@ -1050,13 +1229,13 @@ class Encoding(Moved):
         whole = self.whole
         place = axis_in(self.axis, len(whole) + 1)
         longer = (*whole[:place], self.num_classes, *whole[place:])
-        axis, merged = own_axis(longer, place), None
-        if self.kind == kind("MultiHot"):
-            merged = own_axis(longer, 1)
-            if merged is None:
-                return None  # it merges examples
+        axis = own_axis(longer, place) or 0
+        merged = own_axis(longer, 1) if self.kind == kind("MultiHot") else None
+        merges_examples = self.kind == kind("MultiHot") and merged is None
+        if merges_examples:
+            return None
         return one_hot(
-            self.inputs[0], self.num_classes, axis or 0, merged_axis=merged, output=self.outputs[0]
+            self.inputs[0], self.num_classes, axis, merged_axis=merged, output=self.outputs[0]
         )
 
 
@@ -1073,6 +1252,9 @@ class ExtractSequences(Moved):
     def wholes(self) -> Sequence[Whole]:
         """The last axis as pieces by their length."""
         length = self.whole[-1]
+        if is_batch(length):
+            what = "its pieces are of several examples"
+            raise mixing(what)
         places = (
             None if length is None else 1 + (length - self.sequence_length) // self.sequence_stride
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Final, TypeAlias
 
 from attrs import frozen
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Layer, setting
+from costmodel.layer import Layer, Work, setting
+from costmodel.sizes import Symbol
+from costmodel.tensor import BATCH as BATCH_NAME
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.affine import Affine, Index
 from costmodel.workload.builders import activation, copy, elementwise, reduce, softmax
@@ -25,20 +28,22 @@ from costmodel.workload.operators import (
     Role,
     shape_of,
 )
+from costmodel.workload.reasons import Reason, Unpriced
 from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Value, Weight, called
 from costmodel_keras.arguments import Operand as Argument
 from costmodel_keras.layers.activations import SOFTMAX
 from costmodel_keras.layers.merging import broadcast
-from costmodel_keras.layers.unruled import LostBatchError, UnruledError
+from costmodel_keras.layers.unruled import UnruledError, mixing
 
-BATCH: Final = -1
-"""The length of the batch axis in a whole shape: whatever the batch is."""
+BATCH: Final = Symbol(BATCH_NAME)
+"""The length of a batch axis that has one row for each example."""
+_OPEN_BATCH: Final = "open_batch"
+"""The name of the symbol for a multiple of the batch that is not known yet."""
 
-Whole: TypeAlias = tuple[int | None, ...]
+Length: TypeAlias = int | None
+"""The length of an axis: a number, a symbol where the batch is in it, None where it is open."""
+Whole: TypeAlias = tuple[Length, ...]
 """A shape with the batch axis: functions count their axes with it."""
-
-FLAT: Final[Whole] = (None,)
-"""A whole shape without a batch axis: all elements of all examples in one."""
 
 
 def kind(name: str) -> str:
@@ -53,8 +58,8 @@ class Operation(Layer):
     """A function of keras.ops, called on tensors and constants.
 
     Constants and weights stay on the device; of these only weights are parameters. Shapes are
-    worked out with the batch axis, since functions can move it; one that loses it has no share
-    that could be given to one example, and stays unpriced.
+    worked out with the batch axis, since functions move it and fold other axes into it. A result
+    without a batch axis has no share that could be given to one example, and stays unpriced.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("x1", "x2", "x3", "x4")
@@ -68,11 +73,39 @@ class Operation(Layer):
 
     def output_shapes(self) -> Sequence[Shape]:
         """The shapes without the batch axis."""
+        return [tensor.shape for tensor in self.output_tensors()]
+
+    def output_tensors(self) -> Sequence[Tensor]:
+        """The tensors of the whole shapes."""
         try:
-            return tuple([without_batch(shape) for shape in self.wholes()])
+            return [tensor_of(whole) for whole in self.wholes()]
         except UnruledError as error:
             error.name(self)
             raise
+
+    def operators_of_example(self) -> Work:
+        """The work for one example: that of one row, for every row that it has."""
+        if self.changes_rows:
+            return self.operators_across_rows()
+        return super().operators_of_example()
+
+    def operators_across_rows(self) -> Work:
+        """The work where inputs and outputs have different numbers of rows, or reasons for none."""
+        work = self.operators()
+        if isinstance(work, Reason):
+            return work
+        return Unpriced("an example has more rows of the batch in some of its tensors than others")
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the batch axis that each example has in all inputs and outputs."""
+        tensors = (*self.inputs, *self.outputs)
+        return next((tensor.rows for tensor in tensors if tensor.rows != 1), 1)
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether some tensors have more rows for an example than others."""
+        return len({tensor.rows for tensor in (*self.inputs, *self.outputs)}) > 1
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same call on other inputs.
@@ -108,10 +141,10 @@ class Operation(Layer):
 
         """
         if isinstance(value, Argument):
-            return (BATCH, *self.inputs[value.index].shape)
+            return whole_of(self.inputs[value.index])
         if isinstance(value, Array):
             return value.shape
-        if isinstance(value, int | float):
+        if isinstance(value, int | float | Symbol):
             return ()
         if (numbers := _as_array(value)) is not None:
             return numbers.shape
@@ -132,7 +165,11 @@ class Operation(Layer):
     def constants(self) -> tuple[Tensor, ...]:
         """The arrays and then the numbers that take part, as tensors that stay on the device."""
         given = [leaf for value in self.given.values() for leaf in leaves(value)]
-        arrays = [Tensor(leaf.shape) for leaf in given if isinstance(leaf, Array)]
+        arrays = [
+            Tensor([length for length in leaf.shape if not is_batch(length)])
+            for leaf in given
+            if isinstance(leaf, Array)
+        ]
         numbers = [leaf for leaf in given if not isinstance(leaf, Array | Argument)]
         return (*arrays, *[Tensor(())] * len(numbers))
 
@@ -147,7 +184,7 @@ def _as_array(value: Value) -> Array | None:
     """The array that nested sequences of numbers stand for."""
     if not isinstance(value, tuple) or not value:
         return None
-    if all(isinstance(item, int | float) for item in value):
+    if all(isinstance(item, int | float | Symbol) for item in value):
         return Array((len(value),), "float32")
     rows = [_as_array(item) for item in value]
     first = rows[0]
@@ -158,7 +195,7 @@ def _as_array(value: Value) -> Array | None:
 
 def leaves(value: Value) -> Iterator[Argument | Array | float]:
     """The operands, arrays and numbers in an argument; numbers in sequences are an array."""
-    if isinstance(value, Argument | Array | int | float):
+    if isinstance(value, Argument | Array | int | float | Symbol):
         yield value
     elif isinstance(value, tuple):
         array = _as_array(value)
@@ -169,33 +206,180 @@ def leaves(value: Value) -> Iterator[Argument | Array | float]:
             yield from leaves(item)
 
 
-def without_batch(whole: Whole) -> Shape:
-    """The shape of one example.
+# ------------------------------------------------------------------ the batch in whole shapes
+
+
+def whole_of(tensor: Tensor) -> Whole:
+    """The shape of a tensor with its batch axis."""
+    place = tensor.batch_axis
+    return (*tensor.shape[:place], batch_of(tensor.rows), *tensor.shape[place:])
+
+
+def tensor_of(whole: Whole) -> Tensor:
+    """The tensor of a whole shape, with the rows that one example has in it.
 
     Raises:
-        LostBatchError: the first axis is not the batch, or another one is.
+        UnruledError: none of its axes is the batch, or several are.
 
     """
-    if whole[:1] != (BATCH,) or BATCH in whole[1:]:
-        raise LostBatchError
-    return whole[1:]
+    places = [place for place, length in enumerate(whole) if is_batch(length)]
+    if len(places) != 1:
+        what = f"its result has {'several batch axes' if places else 'no batch axis'}"
+        raise mixing(what)
+    (place,) = places
+    return _tensor((*whole[:place], *whole[place + 1 :]), None, rows_of(whole[place]), place)
+
+
+_tensor = functools.lru_cache(maxsize=4096)(Tensor)  # networks repeat a few shapes many times
+
+
+def is_batch(length: Length) -> bool:
+    """Whether the batch is in the length of an axis."""
+    return isinstance(length, Symbol)
+
+
+def batch_of(rows: int | None) -> Symbol:
+    """The length of a batch axis that has so many rows for each example."""
+    return Symbol(_OPEN_BATCH) if rows is None else Symbol(BATCH_NAME, rows)
+
+
+def rows_of(length: Length) -> int | None:
+    """The rows of a batch axis for each example; None where they are not known yet."""
+    is_known = isinstance(length, Symbol) and length.name == BATCH_NAME
+    return length.factor if is_known else None  # type: ignore[union-attr]  # a symbol
+
+
+def without_batch(whole: Whole) -> Shape:
+    """The shape of one row, of a tensor whose first axis is the batch.
+
+    Raises:
+        UnruledError: the batch is another axis, or none.
+
+    """
+    tensor = tensor_of(whole)
+    if tensor.batch_axis:
+        message = f"axis {tensor.batch_axis} of its input is the batch; it takes it as the first"
+        raise UnruledError(message)
+    return tensor.shape
+
+
+def own_axis(whole: Whole, axis: int | None) -> int | None:
+    """An axis of a whole shape as it is counted without the batch axis.
+
+    None for the batch axis itself, and where no axis is named.
+    """
+    if axis is None:
+        return None
+    place, batch = axis_in(axis, len(whole)), _batch_axis(whole)
+    return None if place == batch else place - (place > batch)
+
+
+def own_axes(whole: Whole, axes: Iterable[int]) -> list[int]:
+    """Axes of a whole shape as they are counted without the batch axis, which is left out."""
+    own = [own_axis(whole, axis) for axis in axes]
+    return [axis for axis in own if axis is not None]
+
+
+def _batch_axis(whole: Whole) -> int:
+    """The place of the batch axis; behind the last axis where there is none."""
+    return next((place for place, length in enumerate(whole) if is_batch(length)), len(whole))
+
+
+def product_of(lengths: Iterable[Length]) -> Length:
+    """The length of an axis that axes of these lengths are folded into.
+
+    Raises:
+        UnruledError: the batch is in two of them.
+
+    """
+    numbers = list(lengths)
+    symbols = [length for length in numbers if is_batch(length)]
+    others = [length for length in numbers if not is_batch(length)]
+    if len(symbols) > 1:
+        what = "an axis of its result is as long as the batch times the batch"
+        raise mixing(what)
+    known = None if None in others else math.prod(others)  # type: ignore[arg-type]  # none is None
+    if not symbols:
+        return known
+    rows = rows_of(symbols[0])
+    return batch_of(None if None in {known, rows} else rows * known)  # type: ignore[operator]  # none is None
+
+
+def sum_of(lengths: Sequence[Length]) -> Length:
+    """The length of an axis along which axes of these lengths stand one after another.
+
+    Raises:
+        UnruledError: the batch is in some of them, but not in all.
+
+    """
+    symbols = [length for length in lengths if is_batch(length)]
+    if not symbols:
+        return None if None in lengths else sum(lengths)  # type: ignore[arg-type]  # none is None
+    if len(symbols) < len(lengths):
+        what = "rows of no example stand beside those of the batch"
+        raise mixing(what)
+    rows = list(map(rows_of, symbols))
+    return batch_of(None if None in rows else sum(rows))  # type: ignore[arg-type]  # none is None
+
+
+def quotient_of(length: Length, parts: int) -> Length:
+    """The length of each of several equal parts of an axis.
+
+    Raises:
+        UnruledError: the batch is in it, and does not divide whatever it is.
+        ValueError: it does not divide.
+
+    """
+    number = rows_of(length) if is_batch(length) else length
+    if number is None:
+        return batch_of(None) if is_batch(length) else None
+    if parts < 1 or number % parts:
+        message = f"an axis of {length} elements does not divide by {parts}"
+        if is_batch(length):
+            raise mixing(message)
+        raise ValueError(message)
+    return batch_of(number // parts) if is_batch(length) else number // parts
 
 
 def joined(wholes: Sequence[Whole]) -> Whole:
     """The broadcast of whole shapes.
 
     Raises:
-        UnruledError: a constant has an axis of its own along the batch.
+        UnruledError: a constant has an axis of its own along the batch, or operands have
+            different rows for one example.
         ValueError: two axes do not fit.
 
     """
     rank = max(map(len, wholes))
-    for whole in wholes:
-        first = whole[0] if len(whole) == rank > 0 else 1
-        if first not in {BATCH, 1} and any(other[:1] == (BATCH,) for other in wholes):
-            message = "a constant of its arguments differs along the batch"
-            raise UnruledError(message)
-    return broadcast(wholes)
+    padded = [(1,) * (rank - len(whole)) + whole for whole in wholes]
+    batches = [batch_among(lengths) for lengths in zip(*padded, strict=True)]
+    fitted = [
+        tuple([batch if is_batch(length) else length for length, batch in zip(whole, batches)])  # noqa: B905  # of one rank
+        for whole in padded
+    ]
+    return broadcast(fitted)
+
+
+def batch_among(lengths: Sequence[Length]) -> Length:
+    """The length of the batch axis that operands have in one place, None if it is another axis.
+
+    Raises:
+        UnruledError: a constant has an axis of its own along the batch, or operands have
+            different rows for one example.
+
+    """
+    symbols = [length for length in lengths if is_batch(length)]
+    if not symbols:
+        return None
+    if any(not is_batch(length) and length not in {1, None} for length in lengths):
+        message = "a constant of its arguments differs along the batch"
+        raise UnruledError(message, mixes_examples=True)
+    rows = {rows_of(length) for length in symbols} - {None}
+    if len(rows) > 1:
+        shown = " and ".join(map(str, sorted(rows)))  # type: ignore[type-var]  # none is None
+        message = f"an example has {shown} rows of the batch in its operands; expected one number"
+        raise UnruledError(message, mixes_examples=True)
+    return batch_of(next(iter(rows), None))
 
 
 def axis_in(axis: int, rank: int) -> int:
@@ -211,9 +395,7 @@ def axis_in(axis: int, rank: int) -> int:
     return axis % rank
 
 
-def known_size(whole: Whole) -> int:
-    """Number of elements of one example; what is open counts as 1."""
-    return math.prod([length for length in whole if length is not None and length != BATCH])
+# ------------------------------------------------------------------ operators
 
 
 def pointwise(
@@ -241,13 +423,20 @@ def pointwise(
 
 def _operand(role: Role, tensor: Tensor, result: Tensor) -> Operand:
     shape, full = shape_of(tensor), shape_of(result)
+    place = len(shape) - 1 - (len(full) - result.batch_axis)
+    beside_batch = role == "weight" and place >= 0 and shape[place] == 1
+    if beside_batch:
+        shape = (*shape[:place], *shape[place + 1 :])
     while len(shape) > len(full) and shape[0] == 1:
         shape = shape[1:]
-    front: Index = (Affine(),) * (len(tensor.shape) - len(shape))
+    front: Index = (Affine(),) * (len(tensor.shape) - len(shape) - beside_batch)
     pairs = zip(shape[::-1], full[::-1], strict=False)
     if len(shape) > len(full) or any(length not in {1, whole} for length, whole in pairs):
         return Operand(role, tensor, (None,) * len(tensor.shape))
-    return Operand(role, tensor, (*front, *broadcast_index(shape, full, axis_names(len(full)))))
+    index: Index = (*front, *broadcast_index(shape, full, axis_names(len(full))))
+    if beside_batch:
+        index = (*index[:place], Affine(), *index[place:])
+    return Operand(role, tensor, index)
 
 
 def in_place(function: str, tensor: Tensor) -> Operator:

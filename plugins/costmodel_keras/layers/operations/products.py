@@ -15,18 +15,20 @@ from costmodel.workload.operators import Operator, ReadRole
 from costmodel_keras.arguments import Operand as Argument
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
-    BATCH,
+    Length,
     Operation,
     Whole,
     axis_in,
+    is_batch,
     joined,
     kind,
     leaves,
     pointwise,
     reducing,
+    whole_of,
     without_batch,
 )
-from costmodel_keras.layers.unruled import LostBatchError, UnruledError
+from costmodel_keras.layers.unruled import UnruledError, mixing
 
 Names = tuple[Sequence[str], Sequence[str], Sequence[str]]
 """A name for each whole axis of two operands and of the result; axes of one name are one."""
@@ -52,27 +54,24 @@ def contracted(
     roles: list[ReadRole] = ["input"] * len(operation.inputs)
     roles += ["weight"] * len(operation.constants)
     # The inputs come first: an operand is matched with its names by where it stands in the call.
-    placed = _in_order(operation, (left, right))
-    axes = [
-        names[1:] if role == "input" else _unbatched(names, tensor)
-        for names, role, tensor in zip(placed, roles, tensors, strict=False)
-    ]
+    axes = _in_order(operation, (left, right))
     result = operation.outputs[0]
-    return contract(
-        tensors[:2], axes, kept[len(kept) - len(result.shape) :], roles=roles, output=result
-    )
+    kept = _unbatched(kept, whole_of(result))
+    return contract(tensors[:2], axes, kept, roles=roles, output=result)
 
 
-def _unbatched(names: Sequence[str], tensor: Tensor) -> Sequence[str]:
-    return names[len(names) - len(tensor.shape) :]
+def _unbatched(names: Sequence[str], whole: Whole) -> Sequence[str]:
+    """The names of the axes of a whole shape, without that of the batch."""
+    return [name for name, length in zip(names, whole, strict=True) if not is_batch(length)]
 
 
 def _in_order(operation: Operation, names: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """The names of the inputs by their index, then those of the constants."""
+    """The names of the inputs by their index, then those of the constants, without the batch."""
     found: list[tuple[int, Sequence[str]]] = []
     constants = len(operation.inputs)
     values = [leaf for value in operation.given.values() for leaf in leaves(value)]
-    for value, group in zip(values, names, strict=False):
+    for value, whole_names in zip(values, names, strict=False):
+        group = _unbatched(whole_names, operation.whole_of(value))
         if isinstance(value, Argument):
             found.append((value.index, group))
         else:
@@ -112,10 +111,10 @@ class Matmul(Product):
         return ((*joined([left[:-2], right[:-2]]), *rows, *columns),)
 
 
-def _check_meeting(left: int | None, right: int | None) -> None:
-    if BATCH in {left, right}:
+def _check_meeting(left: Length, right: Length) -> None:
+    if is_batch(left) or is_batch(right):
         what = "it sums over the batch"
-        raise LostBatchError(what)
+        raise mixing(what)
     if None not in {left, right} and left != right:
         message = f"axes of {left} and {right} cannot be summed together"
         raise ValueError(message)
@@ -261,8 +260,9 @@ class Einsum(Operation):
             message = "the order in which more than two operands are multiplied is the library's"
             raise UnruledError(message)
         lengths = self._lengths()
-        if BATCH in {length for name, length in lengths.items() if name not in result}:
-            _check_meeting(BATCH, None)
+        for name, length in lengths.items():
+            if name not in result:
+                _check_meeting(length, None)
         return (tuple([lengths[name] for name in result]),)
 
     def operators(self) -> Work:
@@ -271,8 +271,10 @@ class Einsum(Operation):
         if len(terms) > 1:
             left, right = terms
             return (contracted(self, left, right, result),)
-        work = contract(self.inputs, [terms[0][1:]], result[1:], output=self.outputs[0])
-        return (work,)
+        (source,), output = self.inputs, self.outputs[0]
+        axes = _unbatched(terms[0], whole_of(source))
+        kept = _unbatched(result, whole_of(output))
+        return (contract([source], [axes], kept, output=output),)
 
 
 def _named(term: str, rank: int) -> tuple[list[str], list[str]]:

@@ -14,16 +14,16 @@ from costmodel.workload.builders import elementwise
 from costmodel.workload.reasons import Reason
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
-    BATCH,
-    FLAT,
     Operation,
     Whole,
     axis_in,
+    is_batch,
     kind,
+    own_axes,
     pointwise,
     reducing,
 )
-from costmodel_keras.layers.unruled import UnruledError
+from costmodel_keras.layers.unruled import UnruledError, mixing
 
 _SQUARED = ("subtract", "multiply", "mean")
 _MISSING = ("compare", "select")
@@ -111,7 +111,7 @@ class Reducing(Operation):
     @property
     def own_axes(self) -> Sequence[int]:
         """The axes that are reduced, counted without the batch."""
-        return without_batch_axes(self.whole, self.reduced)
+        return own_axes(self.whole, self.reduced)
 
 
 class Reduction(Reducing):
@@ -203,16 +203,9 @@ class Normalize(Operation):
 def _kept(operation: Operation, axis: Sequence[int] | None) -> tuple[Sequence[int], Tensor]:
     """The axes of the first operand without the batch, and it with these of length 1."""
     rank = len(operation.whole)
-    axes = without_batch_axes(operation.whole, [axis_in(one, rank) for one in axis or range(rank)])
+    axes = own_axes(operation.whole, [axis_in(one, rank) for one in axis or range(rank)])
     shape = operation.inputs[0].shape
     return axes, Tensor([1 if i in axes else length for i, length in enumerate(shape)])
-
-
-def without_batch_axes(whole: Whole, axes: Sequence[int]) -> Sequence[int]:
-    """Axes of a whole shape as those of one example."""
-    if whole[:1] != (BATCH,):
-        return axes
-    return [axis - 1 for axis in axes if axis]
 
 
 @frozen(slots=False)
@@ -270,7 +263,10 @@ class OnDiagonal(Operation):
     def length(self) -> int | None:
         """The number of elements on the diagonal."""
         rows, columns = self.whole[self.axis1], self.whole[self.axis2]
-        if rows is None or columns is None or BATCH in {rows, columns}:
+        if is_batch(rows) or is_batch(columns):
+            what = "its diagonal runs along the batch"
+            raise mixing(what)
+        if rows is None or columns is None:
             return None
         rest = columns - self.offset if self.offset > 0 else rows + self.offset
         return max(min(rest, rows, columns), 0)
@@ -319,11 +315,11 @@ class Trapezoid(Operation):
     def wholes(self) -> Sequence[Whole]:
         """The other axes."""
         axis = axis_in(self.axis, len(self.whole))
-        return ((*self.whole[:axis], *self.whole[axis + 1 :]) if axis else FLAT,)
+        return ((*self.whole[:axis], *self.whole[axis + 1 :]),)
 
     def operators(self) -> Work:
         """The mean of each pair of neighbours, times their distance, and their sum."""
-        axis = axis_in(self.axis, len(self.whole)) - 1
+        (axis,) = own_axes(self.whole, [axis_in(self.axis, len(self.whole))])
         shape = self.inputs[0].shape
         pairs = max((shape[axis] or 1) - 1, 1)
         between = Tensor((*shape[:axis], pairs, *shape[axis + 1 :]))

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from costmodel.tensor import Shape
 from costmodel_keras.layers.operations.operation import kind
-from costmodel_keras.layers.unruled import LostBatchError, Unruled
+from costmodel_keras.layers.unruled import Unruled, mixing
 
 REASONS: Final[Mapping[str, str]] = {
     kind(name): reason
@@ -44,22 +44,24 @@ REASONS: Final[Mapping[str, str]] = {
 
 _BATCHLESS = """
     AllClose Arange Corrcoef Correlate Diag Diagflat Full Geomspace Histogram Linspace Logspace
-    Meshgrid Ndim Outer Ravel Scatter SegmentMax SegmentMin SegmentProd SegmentReduction SegmentSum
-    Size UnravelIndex Vander Vdot Vsplit Vstack
+    Meshgrid Ndim Outer Scatter SegmentMax SegmentMin SegmentProd SegmentReduction SegmentSum
+    Size UnravelIndex Vander Vdot
 """
 BATCHLESS: Final = tuple(map(kind, _BATCHLESS.split()))  # a table
-"""Functions whose results have no batch axis in front, whatever they are called on."""
+"""Functions whose results have no batch axis, whatever they are called on."""
+
+_BATCHLESS_REASON: Final = "its result has no batch axis"
 
 
 class BatchlessOperation(Unruled):
     """A function that mixes examples, or makes a tensor without them: unpriced."""
 
     kinds: ClassVar = BATCHLESS
-    reasons: ClassVar = dict.fromkeys(BATCHLESS, str(LostBatchError()))
+    reasons: ClassVar = dict.fromkeys(BATCHLESS, mixing(_BATCHLESS_REASON).reason)
 
     def output_shapes(self) -> Sequence[Shape]:
         """None of one example."""
-        raise LostBatchError
+        raise mixing(_BATCHLESS_REASON)
 
 
 class UnruledOperation(Unruled):

@@ -31,7 +31,13 @@ from costmodel_keras.layers.convolution import (
     spread_length,
     window_length,
 )
-from costmodel_keras.layers.operations.operation import BATCH, Operation, Whole, kind, without_batch
+from costmodel_keras.layers.operations.operation import (
+    Operation,
+    Whole,
+    is_batch,
+    kind,
+    without_batch,
+)
 from costmodel_keras.layers.pooling import adaptive_work, for_each
 from costmodel_keras.layers.reshaping import interpolation, resized
 from costmodel_keras.layers.unruled import UnruledError
@@ -65,7 +71,7 @@ class Imaged(Operation):
 
     def images(self, spatial: Sequence[int | None], channels: int) -> Sequence[Whole]:
         """One result, an image with its batch."""
-        return ((BATCH, *image_shape(spatial, channels, self.data_format)),)
+        return ((self.whole[0], *image_shape(spatial, channels, self.data_format)),)
 
 
 # ------------------------------------------------------------------ convolutions
@@ -85,7 +91,7 @@ class Convolving(Imaged):
     def kernel(self) -> tuple[int, ...]:
         """The whole shape of the kernel: the window, and two numbers of channels."""
         whole = self.wholes_given[1]
-        lengths = tuple([length for length in whole if length is not None and length != BATCH])
+        lengths = tuple([length for length in whole if length is not None and not is_batch(length)])
         if len(whole) != self.rank + 2 or lengths != whole:
             message = "its kernel is not of one shape for all examples"
             raise UnruledError(message)
@@ -172,7 +178,7 @@ class SeparableConv(Convolving):
         """The places of the depthwise kernel, by the channels of the pointwise one."""
         self.check_channels(self.kernel[-2])
         filters = self.wholes_given[2][-1]
-        if filters is None or filters == BATCH:
+        if filters is None or is_batch(filters):
             message = "its kernel is not of one shape for all examples"
             raise UnruledError(message)
         return self.images(self.places(), filters)
@@ -401,9 +407,9 @@ class ExtractPatches(Imaged):
         """One movement of every element to its place in each window that holds it."""
         rank = self.rank
         sizes = for_each(self.size, rank)
-        window = [*"rst"[:rank], "c"]
+        places, window = [[name] for name in "pqo"[:rank]], [*"rst"[:rank], "c"]
         work = patches(
-            self.inputs[0], sizes, image_axes([[name] for name in "pqo"[:rank]], window, self.data_format),
+            self.inputs[0], sizes, image_axes(places, window, self.data_format),
             stride=for_each(self.strides or sizes, rank), padding=self.padding,
             dilation=for_each(self.dilation_rate, rank),
             input_layout=image_layout(self.data_format), output=self.outputs[0],
@@ -427,7 +433,7 @@ class Unfold(Operation):
 
     def wholes(self) -> Sequence[Whole]:
         """The elements of a window, by the places of it."""
-        batch, channels, *spatial = self.whole
+        batch, (channels, *spatial) = self.whole[0], without_batch(self.whole)
         axes = zip(
             spatial, for_each(self.kernel_size, _PLANE), for_each(self.dilation, _PLANE),
             for_each(self.padding, _PLANE), for_each(self.stride, _PLANE), strict=True,
@@ -473,7 +479,7 @@ class Fold(Operation):
 
     def wholes(self) -> Sequence[Whole]:
         """The image."""
-        batch, depth, _ = self.whole
+        batch, (depth, _) = self.whole[0], without_batch(self.whole)
         if depth is None:
             message = "the number of channels is open"
             raise ValueError(message)
