@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from attrs import evolve
-
 from costmodel.errors import ShapeError
 from costmodel.sizes import always, as_size, least
 from costmodel.tensor import Tensor, show_shape
@@ -278,12 +276,9 @@ def pad(
     input: TensorLike,
     padding: Sequence[tuple[int, int]],
     *,
-    value: TensorLike | None = None,
     output: TensorLike | None = None,
 ) -> Movement:
     """Zeros before and after each axis; negative numbers cut elements off.
-
-    `value` is a weight without axes that stands where no element of the input does, for zeros.
 
     Raises:
         ShapeError: there is not one pair for each axis.
@@ -306,12 +301,7 @@ def pad(
     result = checked_result(output, shape, "padding")
     is_cut = sum(sum(pair) for pair in padding) < 0
     starts = [before for before, _ in padding]
-    moved = shift("cropping" if is_cut else "padding", tensor, result, starts)
-    if value is None:
-        return moved
-    read, written = moved.operands
-    filler = Operand("weight", as_tensor(value), ())
-    return evolve(moved, operands=[read, filler, written])
+    return shift("cropping" if is_cut else "padding", tensor, result, starts)
 
 
 def repeat(

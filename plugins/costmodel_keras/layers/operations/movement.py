@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from costmodel.layer import Work, setting
 from costmodel.sizes import Symbol
@@ -43,7 +43,6 @@ from costmodel.workload.operators import Movement
 from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.operations.examples import reading, sources_of
 from costmodel_keras.layers.operations.operation import (
     Length,
     Operation,
@@ -63,6 +62,7 @@ from costmodel_keras.layers.operations.operation import (
     whole_of,
 )
 from costmodel_keras.layers.operations.reductions import OnDiagonal
+from costmodel_keras.layers.operations.sources import reading, sources_of
 from costmodel_keras.layers.unruled import UnruledError, mixing
 
 _Axis = TypeVar("_Axis")
@@ -458,8 +458,7 @@ class Rearranged(Moved):
         read, written = [
             [[dims[name] for name in group] for group in side] for side in (before, after)
         ]
-        moved = regroup(source, read, written, sizes, output=self.outputs[0])
-        return reading(self, moved, sources_of(self)[:1])
+        return regroup(source, read, written, sizes, output=self.outputs[0])
 
 
 def _groups(side: str) -> list[list[str]]:
@@ -688,8 +687,7 @@ class Slice(Moved):
         starts = _starts(self, self.outputs[0].shape)
         if starts is None:
             return None
-        moved = shift(self.purpose, self.inputs[0], self.outputs[0], [-start for start in starts])
-        return reading(self, moved, sources_of(self)[:1])
+        return shift(self.purpose, self.inputs[0], self.outputs[0], [-start for start in starts])
 
 
 def _starts(operation: Operation, block: Shape) -> list[int] | None:
@@ -727,14 +725,12 @@ class SliceUpdate(Moved):
 
     def movement(self) -> Movement | None:
         """The block to where it begins, if that is known; what stays around it has no map."""
-        source, *_, block = sources_of(self)
-        starts = _starts(self, block.example.shape)
+        tensor, *_, update = sources_of(self)
+        starts = _starts(self, update.example.shape)
         if starts is None:
             return None
-        moved = insert(
-            source.example, block.example, starts, update_role=block.role, output=self.outputs[0]
-        )
-        return reading(self, moved, [source, block])
+        moved = insert(tensor.example, update.example, starts, output=self.outputs[0])
+        return reading([tensor, update], moved)
 
 
 @frozen(slots=False)
@@ -920,16 +916,13 @@ class Take(Operation):
         axis = own_axis(self.whole, self.axis)
         if axis is None:
             return None
-        tensor, indices = sources_of(self)
-        chosen, length = self.given["indices"], tensor.example.shape[axis] or 1
+        source, result, chosen = self.inputs[0], self.outputs[0], self.given["indices"]
+        length = source.shape[axis] or 1
         if isinstance(chosen, int) and -length <= chosen < length:
             key: list[slice | int] = [*[slice(None)] * axis, chosen]
-            moved = select(tensor.example, key, output=self.outputs[0])
-            return reading(self, moved, [tensor])
-        moved = take(
-            tensor.example, indices.tensor, axis, indices_role=indices.role, output=self.outputs[0]
-        )
-        return reading(self, moved, [tensor, evolve(indices, batch=None)])
+            return select(source, key, output=result)
+        _, indices = sources_of(self)
+        return take(source, indices.tensor, axis, indices_role=indices.role, output=result)
 
 
 @frozen(slots=False)
@@ -956,11 +949,8 @@ class TakeAlongAxis(Moved):
         if axis is None:
             return None
         tensor, indices = sources = sources_of(self)
-        moved = take_along(
-            tensor.example, indices.example, axis, indices_role=indices.role,
-            output=self.outputs[0],
-        )  # fmt: skip
-        return reading(self, moved, sources)
+        moved = take_along(tensor.example, indices.example, axis, output=self.outputs[0])
+        return reading(sources, moved)
 
 
 # ------------------------------------------------------------------ tensors put together
@@ -1004,8 +994,7 @@ class Concatenate(Moved):
         widens = any(len(tensor.shape) != len(result.shape) for tensor in examples)
         if axis is None or widens:
             return None
-        roles = [item.role for item in sources]
-        return reading(self, concatenate(examples, axis, roles=roles, output=result), sources)
+        return reading(sources, concatenate(examples, axis, output=result))
 
 
 def _plane(whole: Whole) -> Whole:
@@ -1062,8 +1051,7 @@ class Stack(Moved):
         repeats_a_constant = len({tensor.shape for tensor in examples}) > 1
         if axis is None or repeats_a_constant:
             return None
-        roles = [item.role for item in sources]
-        return reading(self, stack(examples, axis, roles=roles, output=result), sources)
+        return reading(sources, stack(examples, axis, output=result))
 
 
 # ------------------------------------------------------------------ tensors made larger
@@ -1190,8 +1178,7 @@ class Pad(Moved):
         has_a_value_for_each_example = len(self.inputs) > 1
         if has_a_value_for_each_example:
             return None
-        value = self.constants[0] if self.constants else None
-        return pad(source, widths, value=value, output=result)
+        return pad(source, widths, output=result)
 
     def _widths(self) -> Sequence[tuple[int, int]]:
         """What is added before and after each axis."""
