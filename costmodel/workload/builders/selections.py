@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from types import EllipsisType
 from typing import TypeAlias
 
+from attrs import evolve
+
 from costmodel.errors import ShapeError
 from costmodel.sizes import as_size, product, smaller
 from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
+from costmodel.workload.builders.movements import embedding
 from costmodel.workload.builders.pointwise import broadcast_index
 from costmodel.workload.builders.shapes import (
     TensorLike,
@@ -171,28 +174,18 @@ def take(
     indices_role: Role = "input",
     output: TensorLike | None = None,
 ) -> Movement:
-    """The slices of a tensor along an axis that indices name; `embedding` is the lookup of rows.
+    """The slices of a tensor along an axis that indices name.
 
-    Dimensions: `d0`, `d1` and so on for the axes of the result. Which slices are read depends on
-    the indices: as many as there are indices, up to the length of the axis.
+    Dimensions and maps are those of `embedding`, which is the lookup in a table that stays.
 
     Raises:
         ShapeError: there is no such axis.
 
     """
-    tensor, chosen = as_tensor(input), as_tensor(indices)
-    shape, picked = shape_of(tensor), shape_of(chosen)
-    place = own_axis(axis, len(shape))
-    full = (*shape[:place], *picked, *shape[place + 1 :])
-    names = axis_names(len(full))
-    own, after = names[place : place + len(picked)], names[place + len(picked) :]
-    result = checked_result(output, full, "selection")
-    operands = [
-        Operand("input", tensor, (*_each(names[:place]), None, *_each(after))),
-        Operand(indices_role, chosen, _each(own)),
-        Operand("output", result, _each(names)),
-    ]
-    return Movement(dims=zip(names, full, strict=True), operands=operands, purpose="selection")
+    lookup = embedding(indices, input, axis=axis, table_role="input", output=output)
+    chosen, tensor, result = lookup.operands
+    operands = [tensor, evolve(chosen, role=indices_role), result]
+    return Movement(dims=lookup.dims, operands=operands, purpose="selection")
 
 
 def take_along(

@@ -28,14 +28,10 @@ def axis_names(rank: int) -> tuple[str, ...]:
 
 
 def folded(names: Sequence[str], sizes: Mapping[str, int]) -> tuple[int, Affine]:
-    """The length of an axis that dimensions are folded into, and its index; the last is innermost.
-
-    Dimensions of size 1 have no part in the index, unless they are the only one.
-    """
+    """The length of an axis that holds dimensions, the last innermost, and the index into it."""
     length, terms = 1, []
     for name in reversed(names):
-        if len(names) == 1 or not _is_one(sizes[name]):
-            terms.append((name, length))
+        terms.append((name, length))
         length *= sizes[name]
     return length, Affine(terms[::-1])
 
