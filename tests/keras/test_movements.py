@@ -117,6 +117,9 @@ UNMAPPED: Final[Mapping[str, Mapping[str, Case]]] = {
     "numbers have no axis that could lie elsewhere": _cases(
         ("stack, numbers", ((), ()), lambda x, y: ops.stack([x, y], axis=1)),
     ),
+    "an axis of length 1 is left out": _cases(
+        ("rearrange, fewer axes", ((1, 6),), lambda x: ops.rearrange(x, "b c t -> b t"), 3),
+    ),
     "operands get another axis before": _cases(
         ("dstack, vectors", (VECTOR, VECTOR), lambda x, y: ops.dstack([x, y])),
     ),

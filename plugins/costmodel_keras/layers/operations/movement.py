@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ from costmodel.workload.builders import (
     unstack,
 )
 from costmodel.workload.builders.shapes import axis_names
-from costmodel.workload.operators import Movement
+from costmodel.workload.operators import Movement, shape_of
 from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
 from costmodel_keras.layers import settings
@@ -84,27 +85,22 @@ class Moved(Operation):
 
     def operators(self) -> Work:
         """One movement of what arrives and what leaves."""
-        return (self.movement() or self.unmapped_movement(),)
+        moved = self.movement()
+        if moved is None:
+            moved = rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants)
+        return (moved,)
 
     def movement(self) -> Movement | None:
-        """Where each element goes; None where no affine map states it along any axis."""
+        """Where each element of an example goes; None where no affine map states that."""
         return None
-
-    def unmapped_movement(self) -> Movement:
-        """The movement of all tensors, of which no map says where the elements go."""
-        return rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants)
 
     def operators_across_rows(self) -> Work:
         """One movement between all rows of an example."""
-        return (_moved_across_rows(self, self.purpose),)
-
-
-def _moved_across_rows(operation: Operation, purpose: str) -> Movement:
-    inputs, outputs = (
-        [Tensor(tensor.example_shape, tensor.format) for tensor in tensors]
-        for tensors in (operation.inputs, operation.outputs)
-    )
-    return rearrange(purpose, inputs, outputs, weights=operation.constants)
+        inputs, outputs = (
+            [Tensor(tensor.example_shape, tensor.format) for tensor in tensors]
+            for tensors in (self.inputs, self.outputs)
+        )
+        return (rearrange(self.purpose, inputs, outputs, weights=self.constants),)
 
 
 def _replaced(whole: Whole, axis: int, *lengths: Length) -> Whole:
@@ -428,37 +424,47 @@ class Rearranged(Moved):
 
     def wholes(self) -> Sequence[Whole]:
         """The axes of the pattern's right side."""
-        given = dict(self.given)
-        whole, pattern = self.whole_of(given.pop("tensor")), given.pop("pattern")
-        before, _, after = str(pattern).partition("->")
-        groups = _groups(before)
-        if len(groups) != len(whole):
-            message = f"{pattern!r} names {len(groups)} axes, there are {len(whole)}"
+        before, after = self._sides
+        whole = self.whole_of(self.given["tensor"])
+        if len(before) != len(whole):
+            message = f"{self.given['pattern']!r} names {len(before)} axes, there are {len(whole)}"
             raise ValueError(message)
-        lengths: dict[str, Length] = {name: _length(n) for name, n in given.items()}
-        for group, length in zip(groups, whole, strict=True):
-            _fill(group, length, lengths)
-        return (tuple(product_of([lengths[name] for name in group]) for group in _groups(after)),)
+        lengths = self._lengths(before, whole)
+        return (tuple(product_of([lengths[name] for name in group]) for group in after),)
 
     def movement(self) -> Movement | None:
         """The names of the pattern are the dimensions; that of the batch stands by itself."""
-        lengths: dict[str, Any] = dict(self.given)
-        source, pattern = self.inputs[0], str(lengths.pop("pattern"))
-        before, after = (_groups(side) for side in pattern.split("->"))
+        source, (before, after) = self.inputs[0], self._sides
         batch = before.pop(source.batch_axis)
         folds_into_batch = len(batch) > 1 or batch not in after
         if folds_into_batch:
             return None
         after.remove(batch)
-        for group, length in zip(before, source.shape, strict=True):
-            _fill(group, length, lengths)
-        names = [name for group in before for name in group]
+        names = list(itertools.chain(*before))
+        drops_axes = set(names) != set(itertools.chain(*after))
+        if drops_axes:
+            return None
+        lengths: Mapping[str, Any] = self._lengths(before, source.shape)
         dims = dict(zip(names, axis_names(len(names)), strict=True))
-        sizes = {dims[name]: lengths[name] for name in names}
-        read, written = [
+        read, written = (
             [[dims[name] for name in group] for group in side] for side in (before, after)
-        ]
+        )
+        sizes = {dims[name]: lengths[name] for name in names}
         return regroup(source, read, written, sizes, output=self.outputs[0])
+
+    @property
+    def _sides(self) -> tuple[list[list[str]], list[list[str]]]:
+        """The names in each axis, before and after."""
+        before, _, after = str(self.given["pattern"]).partition("->")
+        return _groups(before), _groups(after)
+
+    def _lengths(self, groups: Sequence[Sequence[str]], whole: Whole) -> dict[str, Length]:
+        """The length of each name, given or as it follows from that of its axis."""
+        given = {name: n for name, n in self.given.items() if name not in self.takes}
+        lengths: dict[str, Length] = {name: _length(n) for name, n in given.items()}
+        for group, length in zip(groups, whole, strict=True):
+            _fill(group, length, lengths)
+        return lengths
 
 
 def _groups(side: str) -> list[list[str]]:
@@ -512,7 +518,7 @@ class Rolled(Moved):
 
     def movement(self) -> Movement | None:
         """Two pieces along each rolled axis, which are not one affine map; the others stay."""
-        axes = self.axis or range(len(self.whole))
+        axes = range(len(self.whole)) if self.axis is None else self.axis
         own = own_axes(self.whole, axes)
         rolls_across_examples = len(own) < len(axes)
         if rolls_across_examples:
@@ -798,7 +804,7 @@ class Split(Moved):
         axis = own_axis(self.whole, _SPLITS.get(self.kind, self.axis))
         if axis is None:
             return None
-        lengths = [tensor.shape[axis] or 1 for tensor in self.outputs]
+        lengths = [shape_of(tensor)[axis] for tensor in self.outputs]
         parts_overlap = sum(lengths) != self.inputs[0].shape[axis]
         if parts_overlap:
             return None
@@ -872,14 +878,14 @@ class Diagonal(OnDiagonal, Moved):
         """The other axes, and the diagonal last."""
         return ((*self.others, self.length),)
 
-    def movement(self) -> Movement | None:
+    def movement(self) -> Movement:
         """The elements on the diagonal, whose places along both axes go together."""
         axes = own_axes(self.whole, (self.axis1, self.axis2))
         return diagonal(self.inputs[0], self.offset, *axes, output=self.outputs[0])
 
 
 @frozen(slots=False)
-class Take(Operation):
+class Take(Moved):
     """Parts of a tensor, or rows of a constant table, by their indices."""
 
     kinds: ClassVar = (kind("Take"),)
@@ -894,22 +900,15 @@ class Take(Operation):
             return (indices,)
         return (_replaced(whole, axis_in(self.axis, len(whole)), *indices),)
 
-    def operators_across_rows(self) -> Work:
-        """A movement between all rows of an example."""
-        return (_moved_across_rows(self, "selection"),)
-
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
         if isinstance(self.given["x"], Operand):
-            return (self.movement() or self._unmapped(),)
+            return super().operators()
         table, *rest = self.constants
         axis = 0 if self.axis is None else axis_in(self.axis, len(table.shape))
         rows = Tensor((table.size,), table.format) if self.axis is None else table
         indices = (*self.inputs, *rest)[0]
         return (embedding(indices, rows, axis=axis, output=self.outputs[0]),)
-
-    def _unmapped(self) -> Movement:
-        return rearrange("selection", self.inputs, self.outputs, weights=self.constants)
 
     def movement(self) -> Movement | None:
         """The slices that the indices name, which a number alone says."""
@@ -917,10 +916,9 @@ class Take(Operation):
         if axis is None:
             return None
         source, result, chosen = self.inputs[0], self.outputs[0], self.given["indices"]
-        length = source.shape[axis] or 1
+        length = shape_of(source)[axis]
         if isinstance(chosen, int) and -length <= chosen < length:
-            key: list[slice | int] = [*[slice(None)] * axis, chosen]
-            return select(source, key, output=result)
+            return select(source, [*[slice(None)] * axis, chosen], output=result)
         _, indices = sources_of(self)
         return take(source, indices.tensor, axis, indices_role=indices.role, output=result)
 
@@ -946,9 +944,10 @@ class TakeAlongAxis(Moved):
     def movement(self) -> Movement | None:
         """The elements that the indices name along the axis, at their places along the others."""
         axis = own_axis(self.whole, self.axis)
-        if axis is None:
-            return None
         tensor, indices = sources = sources_of(self)
+        differ_in_rank = len(tensor.example.shape) != len(indices.example.shape)
+        if axis is None or differ_in_rank:
+            return None
         moved = take_along(tensor.example, indices.example, axis, output=self.outputs[0])
         return reading(sources, moved)
 
@@ -1140,7 +1139,7 @@ class Repeat(Moved):
         if len(self.repeats) == 1:
             return repeat(source, axis, self.repeats[0], output=result)
         kept = len([times for times in self.repeats if times])
-        touched = source.size // (source.shape[axis] or 1) * kept
+        touched = source.size // shape_of(source)[axis] * kept
         return rearrange_along(self.purpose, source, result, [axis], touched=touched)
 
 
