@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from builder_cases import CASES, ORIGINS, Case, foldings
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loop_nest import check_counts, check_sources, executed
 
+from costmodel.sizes import Symbol
 from costmodel.workload import builders
 from costmodel.workload.operators import Gather, Operator
 
@@ -119,6 +122,39 @@ def test_stacks_of_numbers_have_no_map_for_what_lies_side_by_side() -> None:
         for operand in operator.operands:
             assert operator.accesses(operand).elements == operand.size
             assert operand.index == (None,) * len(operand.shape)
+
+
+OF_A_BATCH: tuple[Callable[[int], Operator], ...] = (
+    lambda n: builders.flip((n, 3, 4), [1]),
+    lambda n: builders.stack([(n, 3)] * 2, 0),
+    lambda n: builders.stack([(n,)] * 2, 1),
+    lambda n: builders.unstack((3, n, 2), 0),
+    lambda n: builders.unstack((n, 3), 1),
+    lambda n: builders.tile((n, 3), (1, 2)),
+    lambda n: builders.regroup((n, 4), ["n", "ab"], ["nb", "a"], {"n": n, "a": 2, "b": 2}),
+    lambda n: builders.frames((n, 5), 2, 1),
+    lambda n: builders.select((n, 3), [..., 0]),
+    lambda n: builders.diagonal((n, 3, 4), 1, 1, 2),
+    lambda n: builders.triangle((n, 3, 4)),
+    lambda n: builders.take((n, 5), (3,), 1),
+    lambda n: builders.take_along((n, 5), (n, 3), 1),
+    lambda n: builders.insert((n, 5), (n, 3), (0, 1)),
+    lambda n: builders.one_hot((n, 5), 3),
+    lambda n: builders.rearrange_along("roll", (n, 3), (n, 3), [1]),
+    lambda n: builders.resize((n, 3), (n, 6)),
+    lambda n: builders.resize((n, 3), (n, 4)),
+    lambda n: builders.patches((n, 1, 5), 2, "ncpr"),
+    lambda n: builders.fold_patches((n, 1, 2, 2), (n, 1, 5), 2, "ncpr"),
+)
+
+
+@pytest.mark.parametrize("make", OF_A_BATCH)
+def test_the_batch_of_a_movement_may_be_a_symbol(make: Callable[[int], Operator]) -> None:
+    symbolic, bound = make(Symbol("batch")), make(3)
+    held = symbolic.bound(lambda n: n.bound({"batch": 3}) if isinstance(n, Symbol) else n)
+    for one, other in zip(held.operands, bound.operands, strict=True):
+        assert one.tensor == other.tensor
+        assert held.accesses(one).elements == bound.accesses(other).elements
 
 
 # ------------------------------------------------------------------ stated examples

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always, as_size, least
+from costmodel.sizes import Symbol, always, as_size, least
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.pointwise import broadcast_index
@@ -19,6 +19,7 @@ from costmodel.workload.builders.shapes import (
     axis_names,
     checked_result,
     folded,
+    known_length,
     own_axes,
     own_axis,
 )
@@ -139,8 +140,9 @@ def stack(
 ) -> Movement:
     """Tensors of one shape side by side along a new axis.
 
-    Where the new axis is at another tensor, the first index of an input lies outside of it. A
-    number has no axis to lie outside of: of several, no map states their places in the result.
+    Where the new axis is at another tensor, an index of an input lies outside of it. Numbers have
+    no axis for that, nor has a tensor of symbolic axes alone: no map states places along the new
+    axis then.
 
     Raises:
         ShapeError: they differ in shape, or there is none, or not one role for each.
@@ -162,8 +164,7 @@ def stack(
         Operand(role, tensor, _slice_at(number, place, names, shape))
         for number, (role, tensor) in enumerate(zip(given, tensors, strict=True))
     ]
-    is_mapped = shape or len(tensors) == 1
-    operands.append(Operand("output", result, _each(names) if is_mapped else (None,)))
+    operands.append(Operand("output", result, _side_by_side(len(tensors), place, names, shape)))
     return Movement(dims=zip(names, full, strict=True), operands=operands, purpose="concatenation")
 
 
@@ -172,24 +173,23 @@ def unstack(
 ) -> Movement:
     """A tensor taken apart along an axis, which its parts do not have.
 
-    Where the axis is at another part, the first index of a part lies outside of it. A number has
-    no axis to lie outside of: of several, no map states which elements of the input they are.
+    The maps are those of `stack`, with source and target exchanged.
 
     Raises:
-        ShapeError: there is no such axis, or not one result is declared for each part.
+        ShapeError: there is no such axis, its length is a symbol, or not one result is declared
+            for each part.
 
     """
     tensor = as_tensor(input)
     full = shape_of(tensor)
     place = own_axis(axis, len(full))
-    number = full[place]
+    number = known_length(full[place], "unstack")
     if outputs is not None and len(outputs) != number:
         message = f"{len(outputs)} results are declared for {number} parts"
         raise ShapeError(message)
     shape = (*full[:place], *full[place + 1 :])
     names = axis_names(len(full))
-    is_mapped = shape or number == 1
-    operands = [Operand("input", tensor, _each(names) if is_mapped else (None,))]
+    operands = [Operand("input", tensor, _side_by_side(number, place, names, shape))]
     for part in range(number):
         result = checked_result(None if outputs is None else outputs[part], shape, "selection")
         operands.append(Operand("output", result, _slice_at(part, place, names, shape)))
@@ -199,10 +199,23 @@ def unstack(
 def _slice_at(number: int, place: int, names: Sequence[str], shape: Sequence[int]) -> Index:
     """The index of what is at `number` of the axis `place`: outside where that is elsewhere."""
     own = [*names[:place], *names[place + 1 :]]
-    if not own:
-        return ()
-    first = Affine(((own[0], 1), (names[place], shape[0])), -shape[0] * number)
-    return (first, *_each(own[1:]))
+    index, axis = list(_each(own)), _bound_axis(shape)
+    if axis is not None:
+        terms = ((own[axis], 1), (names[place], shape[axis]))
+        index[axis] = Affine(terms, -shape[axis] * number)
+    return tuple(index)
+
+
+def _side_by_side(number: int, place: int, names: Sequence[str], shape: Sequence[int]) -> Index:
+    """The index of so many slices of a shape along the axis `place`."""
+    if number == 1 or _bound_axis(shape) is not None:
+        return _each(names)
+    return (*_each(names[:place]), None, *_each(names[place + 1 :]))
+
+
+def _bound_axis(shape: Sequence[int]) -> int | None:
+    """The first axis whose length is no symbol, so that its end is known."""
+    return next((axis for axis, n in enumerate(shape) if not isinstance(n, Symbol)), None)
 
 
 def split(

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from attrs import evolve
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import as_size, product, smaller
+from costmodel.sizes import always, as_size, larger, product, smaller
 from costmodel.tensor import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.movements import embedding
@@ -20,6 +20,7 @@ from costmodel.workload.builders.shapes import (
     axis_names,
     broadcast,
     checked_result,
+    known_length,
     own_axes,
     own_axis,
 )
@@ -76,13 +77,13 @@ def _taken(item: slice, length: int) -> tuple[int, int, int]:
     """Where a slice begins, how many elements it takes, and their distance."""
     if item == slice(None):
         return 0, length, 1
-    start, stop, step = item.indices(length)
+    start, stop, step = item.indices(known_length(length, str(item)))
     return start, len(range(start, stop, step)), step
 
 
 def _element(item: int, length: int) -> int:
     number = as_size(item)
-    if not -length <= number < length:
+    if not -known_length(length, f"element {number}") <= number < length:
         message = f"there is no element {number} in an axis of {length}"
         raise ShapeError(message)
     return number % length
@@ -163,7 +164,7 @@ def _below(rows: int, columns: int, diagonal: int) -> int:
 
 
 def _triangular(number: int) -> int:
-    return number * (number + 1) // 2 if number > 0 else 0
+    return larger(number, 0) * (number + 1) // 2
 
 
 def take(
@@ -244,17 +245,17 @@ def insert(
     tensor, block = as_tensor(input), as_tensor(update)
     shape, own = shape_of(tensor), shape_of(block)
     starts = [as_size(number) for number in start]
-    if not len(starts) == len(own) == len(shape) or any(
-        not 0 <= begin <= length - part
-        for begin, part, length in zip(starts, own, shape, strict=True)
-    ):
+    if not len(starts) == len(own) == len(shape) or not all(map(_lies_inside, starts, own, shape)):
         shown = f"a block of {show_shape(own)} from {tuple(starts)} on"
         message = f"{shown} does not lie inside of {show_shape(shape)}"
         raise ShapeError(message)
+    cut = [axis for axis, lengths in enumerate(zip(own, shape, strict=True)) if not agree(*lengths)]
+    kept = product([length for axis, length in enumerate(shape) if axis not in cut])
+    touched = kept * (product([shape[axis] for axis in cut]) - product([own[axis] for axis in cut]))
     names = axis_names(len(shape))
     result = checked_result(output, shape, "selection")
     operands = [
-        Operand("input", tensor, (None,) * len(shape), tensor.size - block.size),
+        Operand("input", tensor, (None,) * len(shape), touched),
         Operand(
             update_role, block,
             [axis_index(name).moved(-begin) for name, begin in zip(names, starts, strict=True)],
@@ -262,6 +263,11 @@ def insert(
         Operand("output", result, _each(names)),
     ]  # fmt: skip
     return Movement(dims=zip(names, shape, strict=True), operands=operands, purpose="selection")
+
+
+def _lies_inside(begin: int, part: int, length: int) -> bool:
+    is_whole = always(begin == 0) and agree(part, length)
+    return is_whole or (always(begin >= 0) and always(begin <= length - part))
 
 
 def one_hot(
@@ -358,21 +364,22 @@ def resize(input: TensorLike, output: TensorLike) -> Movement:
         name, copy = f"d{axis}", f"t{axis}"
         dims[name] = after
         written.append(axis_index(name))
-        if before == after:
+        if agree(before, after):
             read.append(axis_index(name))
-        elif after % before == 0:
+        elif always(after % before == 0):
             dims[name], dims[copy] = before, after // before
             read.append(axis_index(name))
             written[-1] = Affine(((name, after // before), (copy, 1)))
-        elif before % after == 0:
+        elif always(before % after == 0):
             step = before // after
             read.append(Affine(((name, step),), step // 2))
         else:
             read.append(None)
     # Each element of a shorter axis is read, and one for each element of a shorter result.
-    touched = product([smaller(*lengths) for lengths in zip(shape, full, strict=True)])
+    pairs = zip(shape, full, strict=True)
+    found = [length if agree(length, after) else smaller(length, after) for length, after in pairs]
     operands = [
-        Operand("input", tensor, read, touched if None in read else None),
+        Operand("input", tensor, read, product(found) if None in read else None),
         Operand("output", result, written),
     ]
     return Movement(dims=dims, operands=operands, purpose="repetition")

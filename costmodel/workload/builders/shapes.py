@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always, as_size
+from costmodel.sizes import Symbol, always, as_size
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.operators import Operand, as_tensor, shape_of
@@ -86,6 +86,19 @@ def own_axes(axes: Sequence[int], rank: int) -> list[int]:
         message = f"axes {given} name one of {rank} axes twice"
         raise ShapeError(message)
     return places
+
+
+def known_length(length: int, what: str) -> int:
+    """The length of an axis, where more depends on it than sizes.
+
+    Raises:
+        ShapeError: it is a symbol.
+
+    """
+    if isinstance(length, Symbol):
+        message = f"{what} of an axis of {length} elements; bind {length.name!r} before"
+        raise ShapeError(message)
+    return length
 
 
 def along(shape: Sequence[int], full: Sequence[int], axes: Sequence[int]) -> list[int | None]:
