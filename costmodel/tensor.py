@@ -161,6 +161,11 @@ class Tensor:
         return self.shape if self.rows == 1 else (self.rows, *self.shape)
 
     @property
+    def unfolded(self) -> Tensor:
+        """The tensor for one example with its rows as an axis, as an operator takes it."""
+        return Tensor(self.example_shape, self.format) if self.is_folded else self
+
+    @property
     def whole_shape(self) -> Shape:
         """The shape with the batch axis: the symbol `batch` times the rows.
 

@@ -15,6 +15,7 @@ from attrs import evolve
 from jsonschema import Draft202012Validator
 from keras import layers, ops
 from tensorflow_counts import multiply_accumulates
+from workload_checks import check_workload
 from worlds import CATALOGUE
 
 import costmodel
@@ -221,6 +222,13 @@ def test_heads_in_the_batch_have_the_products_of_attention(function: Any) -> Non
 def test_a_network_with_a_folded_batch_is_the_same_from_its_json(make: Any) -> None:
     network = read(make(), catalogue=CATALOGUE)
     assert read(network.to_json(), catalogue=CATALOGUE) == network
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_a_network_with_a_folded_batch_is_lowered_for_a_batch_of_any_size(make: Any) -> None:
+    network = read(make(), catalogue=CATALOGUE)
+    check_workload(network)
+    assert costmodel.lower(network).bind(batch=3).macs == 3 * network.macs
 
 
 def test_the_schema_of_networks_knows_the_rows_of_a_tensor() -> None:

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 VECTOR, PLANE, CUBE = (6,), (4, 6), (4, 6, 8)
-ROW: Array = np.full((1, 1, 6), 7.0, "float32")
-PLACES: Array = np.array([[[3], [0]]])
+ROWS: Array = np.arange(12, dtype="float32").reshape(1, 2, 6)
+PLACES: Array = np.array([[[3], [1]]])
 
 
 def _cases(*rows: Any) -> dict[str, Case]:
@@ -50,11 +50,11 @@ MORE: Final = _cases(
     ("take, one slice", (CUBE,), lambda x: ops.take(x, -2, axis=2)),
     ("take_along_axis, a constant", (PLANE,),
      lambda x: ops.take_along_axis(x, PLACES, axis=1), 1),
-    ("concatenate, a constant", (PLANE,), lambda x: ops.concatenate([ROW, x], axis=1), 1),
+    ("concatenate, a constant", (PLANE,), lambda x: ops.concatenate([ROWS, x], axis=1), 1),
     ("concatenate, the batch second", (PLANE, PLANE), lambda x, y: ops.concatenate(
         [ops.transpose(x, (1, 0, 2)), ops.transpose(y, (1, 0, 2))], axis=0)),
     ("stack, in front of the batch", (PLANE, PLANE), lambda x, y: ops.stack([x, y], axis=0)),
-    ("stack, a constant", ((1, 6),), lambda x: ops.stack([x, ROW], axis=1), 1),
+    ("stack, a constant", ((2, 6),), lambda x: ops.stack([x, ROWS], axis=1), 1),
     ("hstack, planes", (CUBE, CUBE), lambda x, y: ops.hstack([x, y])),
     ("broadcast_to, one row", ((1, 6),), lambda x: ops.broadcast_to(x, (2, 4, 6)), 2),
     ("tile, all axes", (PLANE,), lambda x: ops.tile(x, (1, 3, 2))),
@@ -141,8 +141,8 @@ CONSTANTS: Final[Mapping[str, Sequence[Array]]] = {
     "ops.take(x, [0, 2], axis=1": [np.array([0, 2])],
     'ops.take(ONES((9, 5), "float32"), ops.cast(x, "int32"), axis=0': [np.ones((9, 5))],
     "take_along_axis, a constant": [PLACES],
-    "concatenate, a constant": [ROW],
-    "stack, a constant": [ROW],
+    "concatenate, a constant": [ROWS],
+    "stack, a constant": [ROWS],
 }
 """The values of constants, which a workload does not hold."""
 

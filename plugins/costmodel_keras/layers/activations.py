@@ -11,9 +11,10 @@ from attrs import frozen
 
 from costmodel.errors import nearest
 from costmodel.tensor import Tensor
-from costmodel.workload.builders import activation, softmax
+from costmodel.workload.builders import softmax
 from costmodel.workload.operators import Activation, Operand, Operator
 from costmodel.workload.reasons import Unpriced
+from costmodel_keras.layers.kept import activation
 
 _CURVES = """
     Abs Absolute Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Cbrt Ceil Celu Cos Cosh Elu Erf Erfc
@@ -93,7 +94,9 @@ class Activating:
         """
         if function in SOFTMAX:
             return softmax(tensor, axes, in_place=in_place, output=output)
-        work = activation(function, tensor, weights=weights, in_place=in_place, output=output)
+        work = activation(
+            function, tensor, weights=tuple(weights), in_place=in_place, output=output
+        )
         if function in self.functions:
             return work
         # The names that a program may write; a set has no order of its own.

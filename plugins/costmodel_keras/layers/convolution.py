@@ -11,11 +11,12 @@ from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor, show_shape
-from costmodel.workload.builders import conv, conv_transpose
+from costmodel.workload.builders import conv_transpose
 from costmodel.workload.operators import Contraction
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import present
+from costmodel_keras.layers.kept import conv
 
 _REMEMBERED: Final = 1024
 """Answers about shapes that are kept: networks repeat a few of them many times."""

@@ -10,9 +10,10 @@ from attrs import frozen
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.assembly import numbered
-from costmodel.workload.builders import concatenate, contract, elementwise
+from costmodel.workload.builders import concatenate, contract
 from costmodel.workload.graph import Workload
 from costmodel_keras.layers import settings
+from costmodel_keras.layers.kept import elementwise
 
 _FUNCTIONS: Mapping[str, str] = {
     "keras.Add": "add",

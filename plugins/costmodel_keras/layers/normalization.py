@@ -9,10 +9,11 @@ from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape
-from costmodel.workload.builders import activation, elementwise, normalize, reduce
+from costmodel.workload.builders import normalize, reduce
 from costmodel.workload.graph import Workload
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import present
+from costmodel_keras.layers.kept import activation, elementwise
 from costmodel_keras.layers.merging import own_axis
 
 
@@ -28,7 +29,7 @@ class ScaleAndShift(Layer):
         )  # fmt: skip
         return (work,)
 
-    def weight_axes(self) -> Sequence[int]:
+    def weight_axes(self) -> tuple[int, ...]:
         """The axes of the input, without the batch, that the axes of the constants are."""
         return ()
 
@@ -71,9 +72,9 @@ class BatchNormalization(Normalizing, ScaleAndShift):
             ("moving_mean", shape, True), ("moving_variance", shape, True),
         ])  # fmt: skip
 
-    def weight_axes(self) -> Sequence[int]:
+    def weight_axes(self) -> tuple[int, ...]:
         """The axes of its vectors."""
-        return [own_axis(axis, len(self.input_shape)) for axis in self.axis]
+        return tuple([own_axis(axis, len(self.input_shape)) for axis in self.axis])
 
     @property
     def scales_along(self) -> int | None:
@@ -224,9 +225,9 @@ class Normalization(ScaleAndShift):
             ("mean", shape, adapted), ("variance", shape, adapted), ("count", (), adapted)
         ])  # fmt: skip
 
-    def weight_axes(self) -> Sequence[int]:
+    def weight_axes(self) -> tuple[int, ...]:
         """The axes of its vectors."""
-        return [own_axis(axis, len(self.input_shape)) for axis in self.axis]
+        return tuple([own_axis(axis, len(self.input_shape)) for axis in self.axis])
 
 
 LAYERS: tuple[type[Layer], ...] = (

@@ -97,8 +97,7 @@ class Moved(Operation):
     def operators_across_rows(self) -> Work:
         """One movement between all rows of an example."""
         inputs, outputs = (
-            [Tensor(tensor.example_shape, tensor.format) for tensor in tensors]
-            for tensors in (self.inputs, self.outputs)
+            [tensor.unfolded for tensor in tensors] for tensors in (self.inputs, self.outputs)
         )
         return (rearrange(self.purpose, inputs, outputs, weights=self.constants),)
 

@@ -15,9 +15,11 @@ from costmodel.sizes import Symbol
 from costmodel.tensor import BATCH as BATCH_NAME
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.affine import Affine, Index
+from costmodel.workload.assembly import chained
 from costmodel.workload.builders import activation, copy, elementwise, reduce, softmax
 from costmodel.workload.builders.pointwise import broadcast_index
 from costmodel.workload.builders.shapes import axis_names
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import (
     ELEMENTWISE,
     REDUCTIONS,
@@ -88,6 +90,18 @@ class Operation(Layer):
         if self.changes_rows:
             return self.operators_across_rows()
         return super().operators_of_example()
+
+    def workload_of_example(self) -> Workload | Reason:
+        """The workload for one example: that of one row, for every row that it has."""
+        if not self.changes_rows:
+            return super().workload_of_example()
+        work = self.operators_across_rows()
+        if isinstance(work, Reason):
+            return work
+        inputs, outputs = (
+            [tensor.unfolded for tensor in tensors] for tensors in (self.inputs, self.outputs)
+        )
+        return chained(self.kind, work, inputs, self.parameters, outputs)
 
     def operators_across_rows(self) -> Work:
         """The work where inputs and outputs have different numbers of rows, or reasons for none."""
