@@ -341,12 +341,12 @@ def rearrange_along(
 
 
 def resize(input: TensorLike, output: TensorLike) -> Movement:
-    """Each element of the result the nearest of the input, between the middles of both.
+    """Each element of the result from the nearest one of the input, measured between middles.
 
-    Dimensions: `d0`, `d1` and so on for the axes of the result, but along an axis that gets
-    longer a whole number of times for that of the input, with `t0`, `t1` and so on for the
-    copies. Along an axis that gets shorter, a whole number of times, every so manieth element is
-    read. No affine map states another factor: such an axis of the input has no index.
+    Dimensions: `d0`, `d1` and so on for the axes of the result. Along an axis that gets longer by
+    a whole factor they are those of the input, with `t0`, `t1` and so on for the copies; along one
+    that gets shorter by a whole factor `k`, every k-th element is read. No affine map states
+    another factor: such an axis of the input has no index.
 
     Raises:
         ShapeError: both differ in their number of axes.
