@@ -414,6 +414,8 @@ class _Assembly:
             return
         holders: dict[int, str] = {}
         for name, view in self.views.items():
+            if not _may_hold(self.layers[name]):
+                continue
             for weight in _weights_of(view):
                 holders.setdefault(weight, name)
         for each in reversed(self.opened):  # those within come after
@@ -554,6 +556,11 @@ def _ruling_by(cls: type[Layer]) -> Ruling:
     names = [source for _, sources in cls.settings() for source in sources]
     chosen = itemgetter(*names) if names else _nothing
     return Ruling(cls, CALL in names, OPERAND_SHAPE in names, issubclass(cls, Wrapper), chosen)
+
+
+def _may_hold(layer: Layer) -> bool:
+    """Whether weights are counted in a row: where it has parameters, or may have."""
+    return bool(layer.parameters) or isinstance(layer, UnknownLayer)
 
 
 def _weights_of(view: LayerView) -> Iterable[int]:
