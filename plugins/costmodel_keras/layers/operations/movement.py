@@ -42,7 +42,7 @@ from costmodel.workload.builders import (
 from costmodel.workload.builders.shapes import axis_names
 from costmodel.workload.operators import Movement, shape_of
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
+from costmodel_keras.arguments import OPERAND_SHAPE, LayerInput, Span, Value
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     Length,
@@ -754,7 +754,9 @@ class ScatterUpdate(Moved):
             return moved
         step = {"add": "add", "max": "maximum", "min": "minimum", "mul": "multiply"}
         updates = self.given["updates"]
-        tensor = self.inputs[updates.index] if isinstance(updates, Operand) else self.constants[-1]
+        tensor = (
+            self.inputs[updates.index] if isinstance(updates, LayerInput) else self.constants[-1]
+        )
         combined = elementwise(step[self.reduction], tensor, in_place=True)
         return (*moved, combined)  # type: ignore[misc]  # it is a sequence
 
@@ -901,7 +903,7 @@ class Take(Moved):
 
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
-        if isinstance(self.given["x"], Operand):
+        if isinstance(self.given["x"], LayerInput):
             return super().operators()
         table, *rest = self.constants
         axis = 0 if self.axis is None else axis_in(self.axis, len(table.shape))

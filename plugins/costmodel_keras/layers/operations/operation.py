@@ -31,8 +31,16 @@ from costmodel.workload.operators import (
     shape_of,
 )
 from costmodel.workload.reasons import Reason, Unpriced
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Value, Weight, called
-from costmodel_keras.arguments import Operand as Argument
+from costmodel_keras.arguments import (
+    CALL,
+    VALUES,
+    Arguments,
+    Array,
+    LayerInput,
+    Value,
+    Weight,
+    called,
+)
 from costmodel_keras.layers.activations import SOFTMAX
 from costmodel_keras.layers.merging import broadcast
 from costmodel_keras.layers.unruled import UnruledError, mixing
@@ -154,7 +162,7 @@ class Operation(Layer):
             ValueError: it is neither.
 
         """
-        if isinstance(value, Argument):
+        if isinstance(value, LayerInput):
             return whole_of(self.inputs[value.index])
         if isinstance(value, Array):
             return value.shape
@@ -184,7 +192,7 @@ class Operation(Layer):
             for leaf in given
             if isinstance(leaf, Array)
         ]
-        numbers = [leaf for leaf in given if not isinstance(leaf, Array | Argument)]
+        numbers = [leaf for leaf in given if not isinstance(leaf, Array | LayerInput)]
         return (*arrays, *[Tensor(())] * len(numbers))
 
     def stepwise(self, *functions: str, outputs: Sequence[Tensor] = ()) -> tuple[Operator, ...]:
@@ -207,9 +215,9 @@ def _as_array(value: Value) -> Array | None:
     return Array((len(rows), *first.shape), first.dtype)
 
 
-def leaves(value: Value) -> Iterator[Argument | Array | float]:
+def leaves(value: Value) -> Iterator[LayerInput | Array | float]:
     """The operands, arrays and numbers in an argument; numbers in sequences are an array."""
-    if isinstance(value, Argument | Array | int | float | Symbol):
+    if isinstance(value, LayerInput | Array | int | float | Symbol):
         yield value
     elif isinstance(value, tuple):
         array = _as_array(value)

@@ -9,8 +9,7 @@ from attrs import evolve, frozen
 from costmodel.tensor import Tensor
 from costmodel.workload.affine import Affine
 from costmodel.workload.operators import Movement, Operand, ReadRole
-from costmodel_keras.arguments import Array
-from costmodel_keras.arguments import Operand as Argument
+from costmodel_keras.arguments import Array, LayerInput
 from costmodel_keras.layers.operations.operation import Operation, is_batch, leaves
 
 
@@ -39,7 +38,7 @@ def sources_of(operation: Operation) -> list[Source]:
     values = [leaf for value in operation.given.values() for leaf in leaves(value)]
     found = []
     for value in values:
-        if isinstance(value, Argument):
+        if isinstance(value, LayerInput):
             tensor = operation.inputs[value.index]
             found.append(Source("input", tensor, tensor))
         else:
