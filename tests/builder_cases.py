@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from attrs import frozen
 from hypothesis import assume
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import mutually_broadcastable_shapes
+from hypothesis.extra.numpy import basic_indices, mutually_broadcastable_shapes
+from loop_nest import element_numbers
 
 from costmodel.workload import builders
-from costmodel.workload.operators import REDUCTIONS, Operator
+from costmodel.workload.operators import REDUCTIONS, Operator, Reduction
 
 Array = np.ndarray[Any, Any]
 Draw = st.DrawFn
@@ -56,6 +57,10 @@ def laid_out(array: Array, given: str, wanted: str, rank: int) -> Array:
 
 
 IMAGES: Final = ("NC*", "N*C", "*C", "C*")
+SPOTS: Final = "pqo"
+"""The dimensions of the places of windows."""
+STEPS: Final = "rst"
+"""The dimensions of the elements of windows."""
 
 
 @st.composite
@@ -585,6 +590,224 @@ def copies(draw: Draw) -> Case:
 
 
 @st.composite
+def flips(draw: Draw) -> Case:
+    value = numbers(draw(SHAPES))
+    axes = draw(st.sets(st.integers(0, value.ndim - 1)))
+    operator = builders.flip(value.shape, [_signed(draw, axis, value.ndim) for axis in axes])
+    return Case(operator, [value], [np.flip(value, tuple(axes))])
+
+
+@st.composite
+def rotations(draw: Draw) -> Case:
+    """A plane turned by a quarter: two axes exchanged, one of them read from its end."""
+    value = numbers(draw(st.lists(st.integers(1, 3), min_size=2, max_size=3)))
+    one, other = draw(st.permutations(range(value.ndim)))[:2]
+    order = list(range(value.ndim))
+    order[one], order[other] = other, one
+    operator = builders.transpose(value.shape, order, reversed_axes=[other])
+    return Case(operator, [value], [np.rot90(value, axes=(one, other))])
+
+
+@st.composite
+def stacks(draw: Draw) -> Case:
+    shape = draw(SHAPES)
+    arrays = [numbers(shape, seed) for seed in range(draw(st.integers(1, 3)))]
+    axis = draw(st.integers(0, len(shape)))
+    operator = builders.stack(
+        [shape] * len(arrays), _signed(draw, axis, len(shape) + 1),
+        roles=draw(st.sampled_from([None, ["weight"] * len(arrays)])),
+    )  # fmt: skip
+    return Case(operator, arrays, [np.stack(arrays, axis)])
+
+
+@st.composite
+def unstackings(draw: Draw) -> Case:
+    value = numbers(draw(st.lists(st.integers(1, 3), min_size=2, max_size=3)))
+    axis = draw(st.integers(0, value.ndim - 1))
+    operator = builders.unstack(value.shape, _signed(draw, axis, value.ndim))
+    return Case(operator, [value], list(np.moveaxis(value, axis, 0)))
+
+
+@st.composite
+def tilings(draw: Draw) -> Case:
+    value = numbers(draw(SHAPES))
+    times = [draw(st.integers(1, 3)) for _ in value.shape]
+    return Case(builders.tile(value.shape, times), [value], [np.tile(value, times)])
+
+
+def _grouped(draw: Draw, names: Sequence[str]) -> list[list[str]]:
+    """Names in their order, cut into groups, some of them empty."""
+    ends = sorted(draw(st.lists(st.integers(0, len(names)), max_size=3)))
+    return [list(names[a:b]) for a, b in itertools.pairwise([0, *ends, len(names)])]
+
+
+@st.composite
+def regroupings(draw: Draw) -> Case:
+    """Axes taken apart and put together, with dimensions that repeat the elements."""
+    names = draw(st.permutations("abcde"))[: draw(st.integers(1, 4))]
+    sizes = {name: draw(st.integers(1, 3)) for name in "abcdefg"}
+    kept = [*names, *draw(st.sampled_from(["", "f", "fg"]))]
+    before, after = _grouped(draw, names), _grouped(draw, draw(st.permutations(kept)))
+    order = [name for group in after for name in group]
+
+    def shape(groups: Sequence[Sequence[str]]) -> list[int]:
+        return [math.prod(sizes[name] for name in group) for group in groups]
+
+    value = numbers(shape(before))
+    apart = value.reshape([sizes[name] for name in names] + [1] * (len(kept) - len(names)))
+    spread = np.broadcast_to(apart, [sizes[name] for name in kept])
+    due = spread.transpose([kept.index(name) for name in order]).reshape(shape(after))
+    return Case(builders.regroup(value.shape, before, after, sizes), [value], [due])
+
+
+@st.composite
+def framings(draw: Draw) -> Case:
+    """Pieces of an axis that overlap, touch, or leave elements out."""
+    value = numbers(draw(SHAPES))
+    axis = draw(st.integers(0, value.ndim - 1))
+    length, step = draw(st.integers(1, value.shape[axis])), draw(st.integers(1, 3))
+    pieces = np.lib.stride_tricks.sliding_window_view(value, length, axis)
+    due = np.moveaxis(pieces, -1, axis + 1)
+    due = due[(*[slice(None)] * axis, slice(None, None, step))]
+    operator = builders.frames(value.shape, length, step, _signed(draw, axis, value.ndim))
+    return Case(operator, [value], [due])
+
+
+@st.composite
+def selections(draw: Draw) -> Case:
+    """Numbers, slices, new axes and an ellipsis."""
+    value = numbers(draw(SHAPES))
+    drawn = draw(basic_indices(value.shape, allow_newaxis=True))
+    key = drawn if isinstance(drawn, tuple) else (drawn,)
+    due = np.asarray(value[key])
+    assume(due.size)
+    return Case(builders.select(value.shape, key), [value], [due])
+
+
+@st.composite
+def diagonals(draw: Draw) -> Case:
+    value = numbers(draw(st.lists(st.integers(1, 4), min_size=2, max_size=3)))
+    axes = draw(st.permutations(range(value.ndim)))[:2]
+    rows, columns = (value.shape[axis] for axis in axes)
+    offset = draw(st.integers(1 - rows, columns - 1))
+    signed = [_signed(draw, axis, value.ndim) for axis in axes]
+    operator = builders.diagonal(value.shape, offset, *signed)
+    return Case(operator, [value], [np.diagonal(value, offset, *axes)])
+
+
+@st.composite
+def takings(draw: Draw) -> Case:
+    """Slices along an axis by indices of any shape, which are data."""
+    value = numbers(draw(SHAPES))
+    axis = draw(st.integers(0, value.ndim - 1))
+    shape = draw(st.lists(st.integers(1, 3), max_size=2))
+    chosen = np.random.default_rng(draw(st.integers(0, 9))).integers(0, value.shape[axis], shape)
+    operator = builders.take(
+        value.shape, chosen.shape, _signed(draw, axis, value.ndim),
+        indices_role=draw(st.sampled_from(["input", "weight"])),
+    )  # fmt: skip
+    return Case(operator, [value, np.asarray(chosen, float)], [np.take(value, chosen, axis)])
+
+
+@st.composite
+def takings_along(draw: Draw) -> Case:
+    """An element for each index along an axis; the other axes broadcast."""
+    full = draw(SHAPES)
+    axis = draw(st.integers(0, len(full) - 1))
+    shape, picked = ([draw(st.sampled_from([1, length])) for length in full] for _ in range(2))
+    shape[axis], picked[axis] = full[axis], draw(st.integers(1, 3))
+    value = numbers(shape)
+    chosen = np.random.default_rng(draw(st.integers(0, 9))).integers(0, full[axis], picked)
+    operator = builders.take_along(
+        value.shape, chosen.shape, _signed(draw, axis, value.ndim),
+        indices_role=draw(st.sampled_from(["input", "weight"])),
+    )  # fmt: skip
+    fronts = np.broadcast_shapes(
+        *[(*each[:axis], 1, *each[axis + 1 :]) for each in (value.shape, chosen.shape)]
+    )
+    stretched = [
+        np.broadcast_to(array, (*fronts[:axis], array.shape[axis], *fronts[axis + 1 :]))
+        for array in (value, chosen)
+    ]
+    due = np.take_along_axis(*stretched, axis)
+    return Case(operator, [value, np.asarray(chosen, float)], [due])
+
+
+@frozen(eq=False)
+class Patches:
+    """An image, the elements of its windows side by side, and the settings that say so."""
+
+    image: Array
+    windows: Array
+    window: int | Sequence[int]
+    axes: Sequence[Sequence[str]]
+    layout: str
+    settings: Mapping[str, Any]
+
+
+@st.composite
+def patches(draw: Draw, filled: Callable[[Sequence[int]], Array] = numbers) -> Patches:
+    """Windows of one to three axes, their axes in any order and grouping."""
+    rank = draw(st.integers(1, 3))
+    lengths, windows, strides, dilations = draw(axes_of_windows(rank, 5 if rank < 3 else 3))
+    reaches = reaches_of(windows, dilations)
+    padding = draw(paddings(rank))
+    axes = list(zip(lengths, reaches, strides, pairs(padding, rank), strict=True))
+    assume(all(n + b + a >= r for n, r, _, (b, a) in axes))
+    starts = [window_starts(*axis, ceil=False) for axis in axes]
+    layout = draw(st.sampled_from(IMAGES))
+    batch, channels = (draw(st.integers(1, 2)) if "N" in layout else 1), draw(st.integers(1, 2))
+    image = filled((batch, channels, *lengths))
+    padded = np.pad(image, [(0, 0), (0, 0), *pairs(padding, rank)])
+    seen = np.zeros((batch, channels, *map(len, starts), *windows))
+    for place in itertools.product(*[range(len(each)) for each in starts]):
+        begins = [
+            each[at] + before
+            for each, at, (*_, (before, _)) in zip(starts, place, axes, strict=True)
+        ]
+        cut = map(slice, begins, np.add(begins, reaches), dilations)
+        seen[(slice(None), slice(None), *place)] = padded[(slice(None), slice(None), *cut)]
+    names = ["n", "c", *SPOTS[:rank], *STEPS[:rank]]
+    sizes = dict(zip(names, seen.shape, strict=True))
+    dropped = [] if "N" in layout else ["n"]
+    after = _grouped(draw, draw(st.permutations([name for name in names if name not in dropped])))
+    order = [names.index(name) for name in [*itertools.chain(*after), *dropped]]
+    return Patches(
+        image=laid_out(image, "NC*", layout, rank),
+        windows=seen.transpose(order).reshape([math.prod(map(sizes.get, axis)) for axis in after]),
+        window=_short(draw, windows), axes=after, layout=layout,
+        settings={
+            "stride": _short(draw, strides), "padding": padding,
+            "dilation": _short(draw, dilations),
+        },
+    )  # fmt: skip
+
+
+@st.composite
+def patchings(draw: Draw) -> Case:
+    """Every window of an image, its elements side by side."""
+    drawn = draw(patches())
+    operator = builders.patches(
+        drawn.image.shape, drawn.window, drawn.axes, input_layout=drawn.layout, **drawn.settings
+    )
+    return Case(operator, [drawn.image], [drawn.windows])
+
+
+@st.composite
+def foldings(draw: Draw) -> Case:
+    """Windows put back, as a sum of what meets in an element of the image."""
+    drawn = draw(patches(filled=lambda shape: element_numbers([shape])[0]))
+    values = numbers(drawn.windows.shape)
+    moved = builders.fold_patches(
+        values.shape, drawn.image.shape, drawn.window, drawn.axes,
+        output_layout=drawn.layout, **drawn.settings,
+    )  # fmt: skip
+    summed = Reduction(dims=moved.dims, operands=moved.operands, function="sum")
+    totals = np.bincount(drawn.windows.ravel().astype(int), values.ravel(), drawn.image.size + 1)
+    return Case(summed, [values], [totals[drawn.image]])
+
+
+@st.composite
 def lookups(draw: Draw) -> Case:
     """Rows, or slices along another axis, by indices of any shape."""
     table = numbers(draw(SHAPES))
@@ -614,6 +837,102 @@ CASES: Final[dict[str, Callable[[], st.SearchStrategy[Case]]]] = {
     "repeat": repetitions,
     "broadcast_to": broadcasts,
     "copy": copies,
+    "flip": flips,
+    "transpose backwards": rotations,
+    "stack": stacks,
+    "unstack": unstackings,
+    "tile": tilings,
+    "regroup": regroupings,
+    "frames": framings,
+    "select": selections,
+    "diagonal": diagonals,
+    "take": takings,
+    "take_along": takings_along,
+    "patches": patchings,
     "embedding": lookups,
 }
 """What draws the calls of each builder whose operator computes something by itself."""
+
+
+# ------------------------------------------------------------------ maps of some axes alone
+
+
+@frozen(eq=False)
+class Origins:
+    """A movement that some axes have no map for, and which element each of its results is.
+
+    The elements are numbered as `element_numbers` does; 0 is none of them.
+    """
+
+    operator: Operator
+    results: Sequence[Array]
+
+    def __repr__(self) -> str:
+        return str(self.operator)
+
+
+@st.composite
+def triangles(draw: Draw) -> Origins:
+    shape = draw(st.lists(st.integers(1, 4), min_size=2, max_size=3))
+    offset, upper = draw(st.integers(-5, 5)), draw(st.booleans())
+    (given,) = element_numbers([shape])
+    kept = np.triu(given, offset) if upper else np.tril(given, offset)
+    return Origins(builders.triangle(shape, offset, upper=upper), [kept])
+
+
+@st.composite
+def insertions(draw: Draw) -> Origins:
+    shape = draw(SHAPES)
+    block = [draw(st.integers(1, length)) for length in shape]
+    starts = [draw(st.integers(0, n - part)) for n, part in zip(shape, block, strict=True)]
+    given, update = element_numbers([shape, block])
+    cut = tuple(slice(at, at + part) for at, part in zip(starts, block, strict=True))
+    given[cut] = update
+    role = draw(st.sampled_from(["input", "weight"]))
+    return Origins(builders.insert(shape, block, starts, update_role=role), [given])
+
+
+@st.composite
+def rolls(draw: Draw) -> Origins:
+    shape = draw(SHAPES)
+    axes = sorted(draw(st.sets(st.integers(0, len(shape) - 1))))
+    (given,) = element_numbers([shape])
+    rolled = np.roll(given, [draw(st.integers(-3, 3)) for _ in axes], axes) if axes else given
+    signed = [_signed(draw, axis, len(shape)) for axis in axes]
+    return Origins(builders.rearrange_along("selection", shape, shape, signed), [rolled])
+
+
+@st.composite
+def irregular_repetitions(draw: Draw) -> Origins:
+    """Each element of an axis as often as it says, some not at all."""
+    shape = draw(SHAPES)
+    axis = draw(st.integers(0, len(shape) - 1))
+    times = draw(st.lists(st.integers(0, 3), min_size=shape[axis], max_size=shape[axis]))
+    assume(any(times))
+    (given,) = element_numbers([shape])
+    repeated = np.repeat(given, times, axis)
+    kept = given.size // shape[axis] * sum(number > 0 for number in times)
+    operator = builders.rearrange_along("repetition", shape, repeated.shape, [axis], touched=kept)
+    return Origins(operator, [repeated])
+
+
+@st.composite
+def resizings(draw: Draw) -> Origins:
+    """The nearest element of each, between the middles of both."""
+    shape = draw(SHAPES)
+    full = [draw(st.sampled_from([n, 2 * n, 3 * n, 1, 2, 3, 5, 7])) for n in shape]
+    (found,) = element_numbers([shape])
+    for axis, (before, after) in enumerate(zip(shape, full, strict=True)):
+        places = [(2 * at + 1) * before // (2 * after) for at in range(after)]
+        found = np.take(found, places, axis)
+    return Origins(builders.resize(shape, full), [found])
+
+
+ORIGINS: Final[dict[str, Callable[[], st.SearchStrategy[Origins]]]] = {
+    "triangle": triangles,
+    "insert": insertions,
+    "rearrange_along, a roll": rolls,
+    "rearrange_along, repetitions": irregular_repetitions,
+    "resize": resizings,
+}
+"""What draws the movements that have a map for some axes alone."""

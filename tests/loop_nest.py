@@ -94,6 +94,52 @@ def check_counts(operator: Operator) -> None:
     assert set(operator.reduction_dims) == set(operator.dims) - moved
 
 
+def check_sources(operator: Operator, results: Sequence[Array]) -> None:
+    """Compare where a movement reads with the elements that its results are, by their numbers.
+
+    `results` hold the number of each element, as `element_numbers` counts them, and 0 where there
+    is none. An axis without a map may be read anywhere; each other axis is read where its map
+    says, and an operand with a map for every axis lies outside where it is not the source.
+    """
+    read = [item for item in operator.operands if item.role != "output"]
+    numbers = element_numbers([item.shape for item in read])
+    seen = {number for result in results for number in result.ravel()} - {0}
+    for operand, held in zip(read, numbers, strict=True):
+        assert operator.accesses(operand).elements == len(seen & set(held.ravel())), str(operand)
+    for output, result in zip(operator.outputs, results, strict=True):
+        assert result.shape == output.shape
+        reached = np.zeros(output.shape, bool)
+        for point in points_of(operator.dims):
+            place = place_of(output.index, point)
+            if _is_inside(place, output.shape):
+                reached[place] = True
+                for operand, held in zip(read, numbers, strict=True):
+                    _check_source(operand, np.argwhere(held == result[place]), point)
+        assert reached.all()
+
+
+def element_numbers(shapes: Sequence[Sequence[int]]) -> list[Array]:
+    """A number of its own, from 1 on, for each element of tensors of these shapes."""
+    starts = itertools.accumulate([math.prod(shape) for shape in shapes], initial=1)
+    return [
+        np.arange(start, start + math.prod(shape)).reshape(shape)
+        for start, shape in zip(starts, shapes, strict=False)
+    ]
+
+
+def _check_source(operand: Operand, found: Array, point: Mapping[str, int]) -> None:
+    """Check the place of the one element that is found in an operand, or that none is."""
+    at = [None if one is None else place_of([one], point)[0] for one in operand.index]
+    for source in found:
+        assert all(one in {None, due} for one, due in zip(at, source, strict=True)), str(operand)
+    if not len(found) and None not in at:
+        assert not _is_inside(at, operand.shape), str(operand)
+
+
+def _is_inside(place: Sequence[Any], shape: Sequence[Any]) -> bool:
+    return all(0 <= at < length for at, length in zip(place, shape, strict=True))
+
+
 # ------------------------------------------------------------------ computing
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
@@ -233,19 +279,21 @@ def _elementwise(
 def _movement(
     _operator: Operator, nest: _Nest, output: Operand, read: Sequence[_Read], _functions: Any
 ) -> Array:
+    """Elements carried; where a place along an axis is data, the other operand says it."""
+    tables = [item for item in read if None in item.operand.index]
+    for table in tables:
+        (chosen,) = [item for item in read if item is not table]
+        assert table.operand.index.count(None) == 1
+        table.at(chosen.values.astype(int))
+    return _carried(nest, output, tables or read)
+
+
+def _carried(nest: _Nest, output: Operand, read: Sequence[_Read]) -> Array:
     assert (sum(item.inside.astype(int) for item in read) <= 1).all()  # one source at most
     result = _filled(output, np.nan)
     inside, places = nest.places(output)
     result[places[inside]] = sum(item.values for item in read)[inside]
     return result
-
-
-def _gather(
-    operator: Operator, nest: _Nest, output: Operand, read: Sequence[_Read], functions: Any
-) -> Array:
-    chosen, table = read
-    table.at(chosen.values.astype(int))
-    return _movement(operator, nest, output, [table], functions)
 
 
 _KINDS: Final[Mapping[type, Callable[..., Array]]] = {
@@ -254,5 +302,5 @@ _KINDS: Final[Mapping[type, Callable[..., Array]]] = {
     Elementwise: _elementwise,
     Activation: _elementwise,
     Movement: _movement,
-    Gather: _gather,
+    Gather: _movement,
 }

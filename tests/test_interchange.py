@@ -379,7 +379,9 @@ def test_a_shape_error_is_one() -> None:
 
 @pytest.mark.parametrize("value", ["NaN", '{"type": "float", "value": "nan"}'])
 def test_an_argument_that_is_no_number_is_read_back_equal(value: str) -> None:
-    given = f'{{"type": "Arguments", "positional": [{{"type": "Operand", "index": 0}}, {value}]}}'
+    given = (
+        f'{{"type": "Arguments", "positional": [{{"type": "LayerInput", "index": 0}}, {value}]}}'
+    )
     text = (
         '{"schema": "costmodel/network/2", "name": "n", "layers": ['
         '{"name": "x", "kind": "keras.InputLayer", "settings": {"shape": [3]}},'

@@ -32,14 +32,14 @@ ARRAYS: Final = ("__numpy__", "__tensor__")
 """The classes under which a file keeps arrays."""
 
 Value: TypeAlias = Any
-"""An Operand, an Array, a Span, an Opaque, `...`, a tuple of values, a plain value or None.
+"""A LayerInput, an Array, a Span, an Opaque, `...`, a tuple of values, a plain value or None.
 
 In a call that was traced at two lengths of the batch, a number may be a `Symbol`.
 """
 
 
 @frozen
-class Operand:
+class LayerInput:
     """A tensor that another layer gave: the one at `index` among the layer's inputs."""
 
     index: int = field(validator=[instance_of(int), ge(0)])
@@ -82,8 +82,8 @@ class Arguments:
     @classmethod
     def of_inputs(cls, number: int) -> Arguments:
         """A call on so many tensors: one alone, or a list of them."""
-        operands = tuple(map(Operand, range(number)))
-        return cls(operands if number == 1 else (operands,))
+        inputs = tuple(map(LayerInput, range(number)))
+        return cls(inputs if number == 1 else (inputs,))
 
     def bound(self, *names: str) -> dict[str, Value]:
         """The arguments by the names of the parameters that they are for.
@@ -112,19 +112,19 @@ def called(value: Any) -> Arguments:
     return value
 
 
-VALUES: Final = (Arguments, Operand, Array, Weight, Span, Opaque)
+VALUES: Final = (Arguments, LayerInput, Array, Weight, Span, Opaque)
 """The classes that arguments are made of."""
 
 
-def operands(value: Value) -> Iterator[Operand]:
-    """All operands in a value, in order."""
-    if isinstance(value, Operand):
+def layer_inputs(value: Value) -> Iterator[LayerInput]:
+    """All inputs of the layer in a value, in order."""
+    if isinstance(value, LayerInput):
         yield value
     elif isinstance(value, tuple):
         for item in value:
-            yield from operands(item)
+            yield from layer_inputs(item)
     elif isinstance(value, Span):
-        yield from operands((value.start, value.stop, value.step))
+        yield from layer_inputs((value.start, value.stop, value.step))
 
 
 def recorded_arguments(node: Any) -> Arguments:
@@ -182,7 +182,7 @@ def _recorded(value: Any, places: Iterator[int], depth: int) -> Value:
 def _tagged(name: str, config: Mapping[str, Any], places: Iterator[int], depth: int) -> Value:
     """A value that Keras writes as a class and its configuration."""
     if name == "__keras_tensor__":
-        return Operand(next(places))
+        return LayerInput(next(places))
     if name in ARRAYS:
         return Array(_shape(config.get("value")), str(config.get("dtype")))
     if name == "__slice__":
@@ -193,7 +193,7 @@ def _tagged(name: str, config: Mapping[str, Any], places: Iterator[int], depth: 
 
 def _live(value: Any, tensors: set[int], places: Iterator[int]) -> Value:
     if id(value) in tensors:
-        return Operand(next(places))
+        return LayerInput(next(places))
     if isinstance(value, list | tuple):
         return tuple([_live(item, tensors, places) for item in value])
     if isinstance(value, Mapping):

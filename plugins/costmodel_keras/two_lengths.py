@@ -15,7 +15,7 @@ from attrs import evolve
 from costmodel.errors import CostModelError
 from costmodel.sizes import Symbol
 from costmodel.tensor import BATCH, Shape
-from costmodel_keras.arguments import Array, Operand, Span, Value
+from costmodel_keras.arguments import Array, LayerInput, Span, Value
 
 LENGTHS: Final = (7, 11)
 """Of the batch: primes, so that hardly any other number is a multiple of one by chance."""
@@ -81,7 +81,7 @@ def _span(one: Span, other: Span) -> Span:
 
 _SOLVED: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
     int: _size, str: _equal, tuple: _several, list: _several,
-    Operand: _equal, Array: _array, Span: _span,
+    LayerInput: _equal, Array: _array, Span: _span,
 }  # fmt: skip
 
 

@@ -185,7 +185,7 @@ def nested_values(levels: int) -> bytes:
     return own(
         '{"name":"x","kind":"keras.InputLayer","settings":{"shape":[3]}},'
         '{"name":"o","kind":"keras.ops.Add","inputs":[["x",0]],"settings":{"arguments":'
-        f'{{"type":"Arguments","positional":[{{"type":"Operand","index":0}},{value}]}}}}}}'
+        f'{{"type":"Arguments","positional":[{{"type":"LayerInput","index":0}},{value}]}}}}}}'
     )
 
 

@@ -15,7 +15,7 @@ from worlds import HOUSE, plugin, world
 from costmodel import read
 from costmodel.errors import ReadError
 from costmodel.layer import Layer, setting
-from costmodel_keras.arguments import CALL, Arguments, Array, Opaque, Operand, Span, operands
+from costmodel_keras.arguments import CALL, Arguments, Array, LayerInput, Opaque, Span, layer_inputs
 from costmodel_keras.graph import kind_of
 
 pytestmark = pytest.mark.filterwarnings(
@@ -79,7 +79,7 @@ CONSTANTS = {
 
 @pytest.mark.parametrize(("given", "expected"), CONSTANTS.values(), ids=CONSTANTS.keys())
 def test_a_constant_beside_a_tensor_is_kept(given: Any, expected: Any) -> None:
-    assert called(more=given).positional == (Operand(0),)
+    assert called(more=given).positional == (LayerInput(0),)
     assert called(more=given).named == (("more", expected),)
 
 
@@ -87,13 +87,13 @@ def test_arguments_of_any_form_hold_the_tensors_that_they_were_given() -> None:
     x, y, z = (keras.Input((4, 5)) for _ in range(3))
     model = keras.Model([x, y, z], Odd(name="odd")(x, [y, x], last=z, extra={"k": y, "j": z}))
     bound = seen(model).bound("x", "pair")
-    held = {name: [operand.index for operand in operands(value)] for name, value in bound.items()}
+    held = {name: [one.index for one in layer_inputs(value)] for name, value in bound.items()}
     assert held == {"x": [0], "pair": [1, 2], "extra": [3, 4], "last": [5]}
 
 
 def test_a_layer_of_a_sequential_model_is_called_on_its_input() -> None:
     model = keras.Sequential([keras.Input((4,)), Odd(name="odd")])
-    assert seen(model) == Arguments((Operand(0),))
+    assert seen(model) == Arguments((LayerInput(0),))
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,9 @@ POOLING = [
     _case(IMAGE, "GlobalAveragePooling2D", keepdims=True),
     _case(IMAGE, "GlobalMaxPooling2D", **FIRST),
     _case(BLOCK, "GlobalAveragePooling3D"),
+    _case(LINE, "AdaptiveMaxPooling1D", output_size=7),
+    _case((8, 6, 4), "AdaptiveAveragePooling2D", output_size=(4, 3)),
+    _case((8, 6, 4), "AdaptiveMaxPooling2D", output_size=(2, 1), **FIRST),
 ]
 
 PRODUCTS = [
@@ -135,6 +138,8 @@ MOVEMENTS = [
     _case((4,), "RepeatVector", n=3),
     _case([LINE, LINE], "Concatenate", axis=1),
     _case([(3, 2), (3, 4), (3, 1)], "Concatenate"),
+    _case((8, 6, 4), "Resizing", height=4, width=12, interpolation="nearest"),
+    _case((8, 6, 4), "CenterCrop", height=5, width=3),
 ]
 
 MERGES = [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from keras import layers, ops
 from operation_cases import CASES, LINE, ONES, PRODUCTS, all_operations, built
 from worlds import CATALOGUE, SHIPPED
@@ -20,6 +22,7 @@ from costmodel.layer import UnknownLayer
 from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.operations.unruled import BATCHLESS, REASONS
 
+SCHEMA = Draft202012Validator(json.loads((files("costmodel") / "network.schema.json").read_text()))
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2
 )
@@ -50,7 +53,9 @@ def test_every_output_has_keras_own_shape(model: Any) -> None:
 def test_the_live_model_its_json_and_the_form_of_our_own_are_one_network(model: Any) -> None:
     network = read(model, catalogue=CATALOGUE)
     assert read(model.to_json(), catalogue=CATALOGUE) == network
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
+    written = network.to_json()
+    assert read(written, catalogue=CATALOGUE) == network
+    SCHEMA.validate(json.loads(written))
 
 
 def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:
@@ -301,10 +306,10 @@ def test_what_has_no_honest_count_is_unpriced_for_its_reason(call: Any, reason: 
 def test_nothing_is_priced_behind_a_result_that_mixes_examples(source: Any) -> None:
     inputs = keras.Input(LINE)
     mixed = ops.expand_dims(ops.sum(inputs, axis=0), 0)
-    model = keras.Model(inputs, [layers.Dense(5, name="dense")(mixed), layers.Dense(2)(inputs)])
+    model = keras.Model(inputs, [layers.Dense(5, name="behind")(mixed), layers.Dense(2)(inputs)])
     network = read(source(model), catalogue=CATALOGUE)
     coverage = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
-    assert "dense" in coverage.unpriced
+    assert "behind" in coverage.unpriced
     assert network.macs == 4 * 6 * 2
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from builder_cases import CASES, Case
+from builder_cases import CASES, ORIGINS, Case, foldings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loop_nest import check_counts, executed
+from loop_nest import check_counts, check_sources, executed
 
+from costmodel.sizes import Symbol
 from costmodel.workload import builders
 from costmodel.workload.operators import Gather, Operator
 
@@ -53,6 +56,105 @@ def test_an_embedding_reads_a_row_for_every_index_up_to_the_length_of_the_table(
     assert found.points == case.operator.points
     assert found.elements == row * min(rows, indices.size)
     assert found.meeting == indices.size
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+@given(data=st.data())
+def test_a_movement_reads_where_its_maps_say_and_as_many_elements_as_it_says(
+    name: str, data: st.DataObject
+) -> None:
+    drawn = data.draw(ORIGINS[name]())
+    check_counts(drawn.operator)
+    check_sources(drawn.operator, drawn.results)
+
+
+@given(data=st.data())
+def test_a_movement_of_slices_reads_one_for_every_index_up_to_all_of_them(
+    data: st.DataObject,
+) -> None:
+    operator = data.draw(CASES["take"]()).operator
+    tensor, indices, written = operator.operands
+    length = tensor.shape[tensor.index.index(None)]
+    found = operator.accesses(tensor)
+    assert found.points == written.size
+    assert found.elements == tensor.size // length * min(length, indices.size)
+
+
+@given(foldings())
+def test_windows_are_put_back_where_they_are_taken_from(case: Case) -> None:
+    (made,) = executed(case.operator, *case.arrays)
+    np.testing.assert_array_equal(made, case.expected[0])
+    check_counts(case.operator)
+
+
+@given(shape=st.lists(st.integers(1, 3), max_size=2), classes=st.integers(1, 4), data=st.data())
+def test_an_encoding_writes_each_class_where_its_index_is(
+    shape: list[int], classes: int, data: st.DataObject
+) -> None:
+    axis = data.draw(st.integers(-len(shape) - 1, len(shape)))
+    indices = np.random.default_rng(0).integers(0, classes, shape)
+    operator = builders.one_hot(shape, classes, axis)
+    check_counts(operator)
+    (read,) = executed(operator, np.asarray(indices, float))
+    hot = np.eye(classes)[indices]
+    own_class = np.broadcast_to(np.arange(classes), hot.shape)
+    np.testing.assert_array_equal(
+        read == np.moveaxis(own_class, -1, axis), np.moveaxis(hot, -1, axis)
+    )
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(1, 4), st.data())
+def test_vectors_that_are_merged_are_written_to_one(
+    shape: list[int], classes: int, data: st.DataObject
+) -> None:
+    axis, merged = data.draw(st.permutations(range(len(shape) + 1)))[:2]
+    apart = builders.one_hot(shape, classes, axis)
+    operator = builders.one_hot(shape, classes, axis, merged_axis=merged)
+    check_counts(operator)
+    (read, written), (same, spread) = operator.operands, apart.operands
+    assert read == same
+    assert written.index == (*spread.index[:merged], *spread.index[merged + 1 :])
+    assert written.shape == (*spread.shape[:merged], *spread.shape[merged + 1 :])
+
+
+def test_stacks_of_numbers_have_no_map_for_what_lies_side_by_side() -> None:
+    for operator in (builders.stack([()] * 3, 0), builders.unstack((3,), 0)):
+        for operand in operator.operands:
+            assert operator.accesses(operand).elements == operand.size
+            assert operand.index == (None,) * len(operand.shape)
+
+
+OF_A_BATCH: tuple[Callable[[int], Operator], ...] = (
+    lambda n: builders.flip((n, 3, 4), [1]),
+    lambda n: builders.stack([(n, 3)] * 2, 0),
+    lambda n: builders.stack([(n,)] * 2, 1),
+    lambda n: builders.unstack((3, n, 2), 0),
+    lambda n: builders.unstack((n, 3), 1),
+    lambda n: builders.tile((n, 3), (1, 2)),
+    lambda n: builders.regroup((n, 4), ["n", "ab"], ["nb", "a"], {"n": n, "a": 2, "b": 2}),
+    lambda n: builders.frames((n, 5), 2, 1),
+    lambda n: builders.select((n, 3), [..., 0]),
+    lambda n: builders.diagonal((n, 3, 4), 1, 1, 2),
+    lambda n: builders.triangle((n, 3, 4)),
+    lambda n: builders.take((n, 5), (3,), 1),
+    lambda n: builders.take_along((n, 5), (n, 3), 1),
+    lambda n: builders.insert((n, 5), (n, 3), (0, 1)),
+    lambda n: builders.one_hot((n, 5), 3),
+    lambda n: builders.rearrange_along("roll", (n, 3), (n, 3), [1]),
+    lambda n: builders.resize((n, 3), (n, 6)),
+    lambda n: builders.resize((n, 3), (n, 4)),
+    lambda n: builders.patches((n, 1, 5), 2, "ncpr"),
+    lambda n: builders.fold_patches((n, 1, 2, 2), (n, 1, 5), 2, "ncpr"),
+)
+
+
+@pytest.mark.parametrize("make", OF_A_BATCH)
+def test_the_batch_of_a_movement_may_be_a_symbol(make: Callable[[int], Operator]) -> None:
+    symbolic, bound = make(Symbol("batch")), make(3)
+    held = symbolic.bound(lambda n: n.bound({"batch": 3}) if isinstance(n, Symbol) else n)
+    for one, other in zip(held.operands, bound.operands, strict=True):
+        assert one.tensor == other.tensor
+        assert held.accesses(one).elements == bound.accesses(other).elements
 
 
 # ------------------------------------------------------------------ stated examples

@@ -30,6 +30,7 @@ from costmodel.workload.operators import (
 Row = tuple[Callable[[], Any], str]
 
 IMAGE, KERNEL = (1, 4, 8, 8), (8, 4, 3, 3)
+BATCH = Symbol("batch")
 
 # A call, and a fragment of the message of its ShapeError.
 
@@ -230,6 +231,55 @@ MOVEMENTS: tuple[Row, ...] = (
     (lambda: b.embedding((2,), ()), "axis 0 is out of range for 0 axes"),
     (lambda: b.embedding((2,), (3, 4), axis=2), "axis 2 is out of range for 2 axes"),
     (lambda: b.embedding((2,), (3, 4), output=(2, 3)), "2 x 4 follows from its operands"),
+    (lambda: b.transpose((2, 3), (1, 0), reversed_axes=[0, -2]), "(0, -2) name one of 2 axes"),
+    (lambda: b.flip((2, 3), [2]), "axis 2 is out of range for 2 axes"),
+    (lambda: b.flip((2, 3), [0], output=(3, 2)), "2 x 3 follows from its operands"),
+    (lambda: b.stack([], 0), "expected at least one tensor to stack"),
+    (lambda: b.stack([(2,), (3,)], 0), "2 and 3 differ; expected tensors of one shape to stack"),
+    (lambda: b.stack([(2,)], 2), "axis 2 is out of range for 2 axes"),
+    (lambda: b.stack([(2,)], 0, roles=[]), "1 tensors have roles (); expected one for each"),
+    (lambda: b.unstack((), 0), "axis 0 is out of range for 0 axes"),
+    (lambda: b.unstack((2, 3), 0, outputs=[(3,)]), "1 results are declared for 2 parts"),
+    (lambda: b.unstack((2, 3), 0, outputs=[(3,), (2,)]), "3 follows from its operands"),
+    (lambda: b.unstack((BATCH, 3), 0), "an axis of batch elements; bind 'batch' before"),
+    (lambda: b.tile((2, 3), (2,)), "(2,) copies of 2 x 3; expected a number for each axis"),
+    (lambda: b.tile((2,), (0,)), "is not an axis length"),
+    (lambda: b.regroup((4,), ["ab"], ["a", "b"], {"a": 2}), "expected a size for each dimension"),
+    (lambda: b.regroup((4,), ["ab"], ["a"], {"a": 2, "b": 2}), "and each of them once in both"),
+    (lambda: b.regroup((4,), ["aa"], ["a"], {"a": 2}), "and each of them once in both"),
+    (lambda: b.regroup((4,), ["ab"], ["ba"], {"a": 2, "b": 3}), "dimensions of 6 do not fit 4"),
+    (lambda: b.frames((5,), 6, 1), "pieces of 6 elements every 1 do not fit an axis of 5"),
+    (lambda: b.frames((5,), 0, 1), "pieces of 0 elements every 1 do not fit an axis of 5"),
+    (lambda: b.frames((5,), 2, 0), "pieces of 2 elements every 0 do not fit an axis of 5"),
+    (lambda: b.select((2, 3), [0, 0, 0]), "the key (0, 0, 0) does not fit 2 axes"),
+    (lambda: b.select((2, 3), [..., ...]), "the key (Ellipsis, Ellipsis) does not fit 2 axes"),
+    (lambda: b.select((2, 3), [2]), "there is no element 2 in an axis of 2"),
+    (lambda: b.select((2, 3), [slice(2, None)]), "is not an axis length"),
+    (lambda: b.select((BATCH, 3), [0]), "element 0 of an axis of batch elements; bind 'batch'"),
+    (lambda: b.select((BATCH, 3), [slice(1, 2)]), "slice(1, 2, None) of an axis of batch elements"),
+    (lambda: b.diagonal((2,)), "axis 1 is out of range for 1 axes"),
+    (lambda: b.diagonal((2, 3), 3), "is not an axis length"),
+    (lambda: b.diagonal((2, 3), 0, 1, 1), "(1, 1) name one of 2 axes twice"),
+    (lambda: b.triangle((3,)), "3 has no two axes; expected rows and columns"),
+    (lambda: b.take((2, 3), (4,), 2), "axis 2 is out of range for 2 axes"),
+    (lambda: b.take_along((2, 3), (4,), 0), "2 x 3 and 4 differ in their number of axes"),
+    (lambda: b.take_along((2, 3), (4, 2), 0), "axes of 3 and 2 do not broadcast"),
+    (lambda: b.insert((2, 3), (2, 2), (0, 2)), "2 x 2 from (0, 2) on does not lie inside"),
+    (lambda: b.insert((2, 3), (2, 2), (0, -1)), "from (0, -1) on does not lie inside of 2 x 3"),
+    (lambda: b.insert((2, 3), (2,), (0,)), "2 from (0,) on does not lie inside of 2 x 3"),
+    (lambda: b.one_hot((2,), 3, 2), "axis 2 is out of range for 2 axes"),
+    (lambda: b.one_hot((2,), 0), "is not an axis length"),
+    (lambda: b.one_hot((2,), 3, merged_axis=2), "axis 2 is out of range for 2 axes"),
+    (lambda: b.rearrange_along("roll", (2, 3), (2, 4), [0]),
+     "2 x 3 and 2 x 4 differ in another axis than (0,)"),
+    (lambda: b.rearrange_along("roll", (2, 3), (2, 3), [2]), "axis 2 is out of range for 2 axes"),
+    (lambda: b.resize((2, 3), (2,)), "2 x 3 and 2 differ in their number of axes"),
+    (lambda: b.patches((1, 1, 5), 6, "ncpr"), "a window of 6 does not fit into an axis of 5"),
+    (lambda: b.patches((1, 1, 5), 2, "ncp"), "do not hold each of n, c, p, r once"),
+    (lambda: b.patches((1, 1, 5), 0, "ncpr"), "window is (0,); expected numbers of 1 or more"),
+    (lambda: b.fold_patches((1, 2, 2), (1, 1, 5), 2, ["n", "c", "pr"]),
+     "1 x 1 x 4 follows from its operands"),
+    (lambda: b.fold_patches((1, 1, 4), (1, 1, 5), 2, ["n", "pr"]), "do not hold each of"),
 )  # fmt: skip
 
 

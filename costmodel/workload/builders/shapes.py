@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always, as_size
+from costmodel.sizes import Symbol, always, as_size
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.operators import Operand, as_tensor, shape_of
@@ -25,6 +25,15 @@ def grouped_index(name: str, size: int, groups: int) -> Affine:
 def axis_names(rank: int) -> tuple[str, ...]:
     """Names of dimensions that stand for axes: `d0`, `d1` and so on."""
     return tuple([f"d{axis}" for axis in range(rank)])
+
+
+def folded(names: Sequence[str], sizes: Mapping[str, int]) -> tuple[int, Affine]:
+    """The length of an axis that holds dimensions, the last innermost, and the index into it."""
+    length, terms = 1, []
+    for name in reversed(names):
+        terms.append((name, length))
+        length *= sizes[name]
+    return length, Affine(terms[::-1])
 
 
 def checked_result(declared: TensorLike | None, shape: Sequence[int], what: str) -> Tensor:
@@ -77,6 +86,19 @@ def own_axes(axes: Sequence[int], rank: int) -> list[int]:
         message = f"axes {given} name one of {rank} axes twice"
         raise ShapeError(message)
     return places
+
+
+def known_length(length: int, what: str) -> int:
+    """The length of an axis, where more depends on it than sizes.
+
+    Raises:
+        ShapeError: it is a symbol.
+
+    """
+    if isinstance(length, Symbol):
+        message = f"{what} of an axis of {length} elements; bind {length.name!r} before"
+        raise ShapeError(message)
+    return length
 
 
 def along(shape: Sequence[int], full: Sequence[int], axes: Sequence[int]) -> list[int | None]:

@@ -1,4 +1,4 @@
-"""Builders of windows that move over images: convolution, transposed convolution, pooling.
+"""Builders of windows that move over images: convolution, pooling, patches.
 
 A layout names the axes of a tensor: `N` the batch, `C` input channels, `K` output channels, `G`
 groups, `*` all spatial axes. Without a `G`, the groups are part of the channel axes.
@@ -20,10 +20,12 @@ from costmodel.workload.builders.shapes import (
     TensorLike,
     agree,
     checked_result,
+    folded,
     grouped_index,
 )
 from costmodel.workload.operators import (
     Contraction,
+    Movement,
     Operand,
     ReadRole,
     Reduction,
@@ -233,6 +235,114 @@ def pool(
         Operand("output", result, image.index(channel, [axis_index(name) for name in spots])),
     ]
     return Reduction(dims=dims, operands=operands, function=function)
+
+
+def patches(
+    input: TensorLike,
+    window: PerAxis,
+    axes: Sequence[Sequence[str]],
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    input_layout: str = "NC*",
+    output: TensorLike | None = None,
+) -> Movement:
+    """Every window of an image, its elements side by side.
+
+    Dimensions as in `pool`.
+
+    Args:
+        input: the image, with axes as `input_layout` names them.
+        window: lengths of the window.
+        axes: the dimensions that each axis of the result holds, the last innermost, such as
+            `["n", "p", "q", "rsc"]`.
+        stride: distance of neighbouring windows; unless given, their length.
+        padding: zeros around the image, or a rule.
+        dilation: distance of neighbouring elements of a window.
+        input_layout: such as `NC*`, `N*C`, or `*C` without a batch.
+        output: the declared result; its shape is checked.
+
+    Raises:
+        ShapeError: shapes, layout and settings do not fit together, or the axes do not hold each
+            dimension once.
+
+    """
+    image = _Image(as_tensor(input), input_layout, "input")
+    read, dims = _unfolded(image, window, stride, padding, dilation)
+    shape, written = _held(axes, dims)
+    operands = [
+        Operand("input", image.tensor, read),
+        Operand("output", checked_result(output, shape, "repetition"), written),
+    ]
+    return Movement(dims=dims, operands=operands, purpose="repetition")
+
+
+def fold_patches(
+    input: TensorLike,
+    output: TensorLike,
+    window: PerAxis,
+    axes: Sequence[Sequence[str]],
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    output_layout: str = "NC*",
+) -> Movement:
+    """Windows put back into an image, where those of several windows meet: `patches` backwards.
+
+    What becomes of elements that meet, such as their sum, is another operator's matter.
+
+    Args:
+        input: the windows, whose axes hold the dimensions that `axes` name.
+        output: the image, with axes as `output_layout` names them.
+        window: lengths of the window.
+        axes: the dimensions that each axis of the input holds, the last innermost.
+        stride: distance of neighbouring windows; unless given, their length.
+        padding: elements around the image that are dropped, or a rule.
+        dilation: distance of neighbouring elements of a window.
+        output_layout: such as `NC*`, `N*C`, or `*C` without a batch.
+
+    Raises:
+        ShapeError: shapes, layout and settings do not fit together.
+
+    """
+    tensor = as_tensor(input)
+    image = _Image(as_tensor(output), output_layout, "input")
+    written, dims = _unfolded(image, window, stride, padding, dilation)
+    shape, read = _held(axes, dims)
+    checked_result(tensor, shape, "selection")
+    operands = [Operand("input", tensor, read), Operand("output", image.tensor, written)]
+    return Movement(dims=dims, operands=operands, purpose="selection")
+
+
+def _unfolded(
+    image: _Image, window: PerAxis, stride: PerAxis | None, padding: Padding, dilation: PerAxis
+) -> tuple[Index, dict[str, int]]:
+    """The index of an image at the elements of windows, and the dimensions that it reads."""
+    lengths = per_axis(window, len(image.spatial), "window")
+    _check_positive(window=lengths)
+    found = _windows(
+        image.spatial, lengths, lengths if stride is None else stride, padding, dilation
+    )
+    spots, steps = _names(len(found))
+    channels = {"c": image.length("C")} if "C" in image.axes else {}
+    dims = {
+        **image.batch_dim(), **channels,
+        **dict(zip(spots, [axis.places for axis in found], strict=True)),
+        **dict(zip(steps, lengths, strict=True)),
+    }  # fmt: skip
+    return image.index(axis_index("c"), [axis.index for axis in found]), dims
+
+
+def _held(axes: Sequence[Sequence[str]], dims: Mapping[str, int]) -> tuple[tuple[int, ...], Index]:
+    """The shape of axes that hold these dimensions, and the index of each."""
+    named = sorted([name for axis in axes for name in axis])
+    if named != sorted(dims):
+        message = f"axes {list(map(list, axes))} do not hold each of {', '.join(dims)} once"
+        raise ShapeError(message)
+    held = [folded(axis, dims) for axis in axes]
+    return tuple([length for length, _ in held]), tuple([index for _, index in held])
 
 
 def per_axis(given: PerAxis, rank: int, what: str) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from costmodel.workload.builders import (
 )
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Operand, called
+from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, LayerInput, called
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import present
@@ -53,13 +53,13 @@ class AttentionLayer(Activating, Layer):
 
     def source(self, made: Assembly, value: Any) -> str:
         """The name of the tensor that an argument is; a constant is added as a weight."""
-        if isinstance(value, Operand):
+        if isinstance(value, LayerInput):
             return numbered("input", value.index + 1)[-1]
         return made.weight("constant", self.tensor(value))
 
     def tensor(self, value: Any) -> Tensor:
         """The tensor that an argument is: one of the inputs, or a constant without its batch."""
-        if isinstance(value, Operand):
+        if isinstance(value, LayerInput):
             return self.inputs[value.index]
         if isinstance(value, Array) and value.shape:
             return Tensor(value.shape[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
 
@@ -20,6 +20,8 @@ from costmodel_keras.layers.kept import conv
 
 _REMEMBERED: Final = 1024
 """Answers about shapes that are kept: networks repeat a few of them many times."""
+
+_Value = TypeVar("_Value")
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
@@ -60,9 +62,14 @@ def spatial_axes(shape: Shape, rank: int, data_format: str) -> tuple[Shape, int]
 
 def image_shape(spatial: Sequence[int | None], channels: int, data_format: str) -> Shape:
     """The shape of an image with its channels where they belong."""
+    return image_axes(spatial, channels, data_format)
+
+
+def image_axes(spatial: Sequence[_Value], channel: _Value, data_format: str) -> tuple[_Value, ...]:
+    """What belongs to each axis of an image, in the order of its axes."""
     if data_format == "channels_last":
-        return (*spatial, channels)
-    return (channels, *spatial)
+        return (*spatial, channel)
+    return (channel, *spatial)
 
 
 @frozen(slots=False)

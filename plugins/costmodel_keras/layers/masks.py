@@ -7,7 +7,7 @@ from typing import Any
 
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import read
-from costmodel_keras.arguments import operands
+from costmodel_keras.arguments import layer_inputs
 
 
 def add_masks(made: Assembly, given: Mapping[str, Any]) -> None:
@@ -17,6 +17,6 @@ def add_masks(made: Assembly, given: Mapping[str, Any]) -> None:
     """
     for name, value in given.items():
         if name.endswith("mask"):
-            for operand in operands(value):
+            for operand in layer_inputs(value):
                 source = numbered("input", operand.index + 1)[-1]
                 made.add(read(made.tensor(source), purpose="mask"), source)

@@ -13,9 +13,10 @@ from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.affine import axis_index
 from costmodel.workload.builders import pool, reduce
-from costmodel.workload.operators import Operand, Reduction, unmapped
+from costmodel.workload.operators import Operand, Operator, Reduction
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import (
+    image_axes,
     image_layout,
     image_shape,
     spatial_axes,
@@ -135,9 +136,8 @@ class AdaptivePooling(Layer):
 
     def operators(self) -> Work:
         """Reductions over windows, some of which are longer than others."""
-        spatial, channels = spatial_axes(self.input_shape, self.rank, self.data_format)
         function = "max" if "Max" in self.kind else "mean"
-        return adaptive_work(self, function, spatial, self.sizes, channels)
+        return adaptive_work(self, function, self.sizes, self.data_format)
 
 
 def for_each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -149,24 +149,33 @@ def for_each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
 
 
 def adaptive_work(
-    layer: Layer, function: str, spatial: Shape, sizes: Sequence[int], channels: int
-) -> Work:
+    layer: Layer, function: str, sizes: Sequence[int], data_format: str
+) -> Sequence[Operator]:
     """The windows from floor(i n / m) to ceil((i + 1) n / m) of an axis of n, those alike as one.
 
-    The first of them carries what arrives and leaves.
+    Where m divides n they are all alike, and stand side by side. Else the first of the operators
+    carries what arrives.
     """
-    alike = [
-        _windows(length, size)
-        for length, size in zip([length or 1 for length in spatial], sizes, strict=True)
-    ]
+    spatial, channels = spatial_axes(layer.input_shape, len(sizes), data_format)
+    lengths = [length or 1 for length in spatial]
+    if all(length % size == 0 for length, size in zip(lengths, sizes, strict=True)):
+        window = [length // size for length, size in zip(lengths, sizes, strict=True)]
+        work = pool(
+            function, layer.inputs[0], window, input_layout=image_layout(data_format),
+            output=layer.outputs[0],
+        )  # fmt: skip
+        return (work,)
+    alike = [_windows(length, size) for length, size in zip(lengths, sizes, strict=True)]
+    read = image_axes([None] * len(sizes), axis_index("c"), data_format)
+    source = Operand("input", layer.inputs[0], read)
     return tuple(
-        _adaptive(layer.inputs if index == 0 else (), function, group, channels)
+        _adaptive([source] if index == 0 else [], function, group, channels)
         for index, group in enumerate(itertools.product(*alike))
     )
 
 
 def _adaptive(
-    inputs: Sequence[Tensor], function: str, group: Sequence[tuple[int, int]], channels: int
+    sources: Sequence[Operand], function: str, group: Sequence[tuple[int, int]], channels: int
 ) -> Reduction:
     """Windows of one length along each axis; where each begins, no affine map states."""
     dims = {
@@ -175,8 +184,7 @@ def _adaptive(
         "r": math.prod(window for window, _ in group),
     }
     result = Operand("output", Tensor((dims["p"], channels)), (axis_index("p"), axis_index("c")))
-    operands = [*unmapped("input", inputs), result]
-    return Reduction(dims=dims, operands=operands, function=function)
+    return Reduction(dims=dims, operands=[*sources, result], function=function)
 
 
 def _windows(length: int, size: int) -> Sequence[tuple[int, int]]:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, Tensor
-from costmodel.workload.builders import elementwise, rearrange, reduce, shift
+from costmodel.workload.builders import elementwise, one_hot, reduce, shift
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import image_shape, spatial_axes
@@ -60,6 +60,8 @@ class Resizing(Sized):
 
     interpolation: str = setting(interpolation, default="bilinear")
     antialias: bool = setting(settings.flag, default=False)
+    crops: bool = setting(settings.flag, default=False, source="crop_to_aspect_ratio")
+    pads: bool = setting(settings.flag, default=False, source="pad_to_aspect_ratio")
 
     def output_shapes(self) -> Sequence[Shape]:
         """The sides as asked for, by the channels."""
@@ -72,7 +74,9 @@ class Resizing(Sized):
 
     def operators(self) -> Work:
         """The weighing of the neighbours of every output element."""
-        return resized(self, self.interpolation)
+        return resized(
+            self, self.interpolation, self.data_format, keeps_aspect=self.crops or self.pads
+        )
 
 
 @frozen(slots=False)
@@ -86,7 +90,7 @@ class CenterCrop(Sized):
         (height, width), _ = spatial_axes(self.input_shape, _PLANE, self.data_format)
         fits = (height or 0) >= self.height and (width or 0) >= self.width
         if not fits:
-            return resized(self, "bilinear")
+            return resized(self, "bilinear", self.data_format, keeps_aspect=True)
         axes = (0, 1) if self.data_format == "channels_last" else (1, 2)
         starts = [0, 0, 0]
         for axis, side in zip(axes, (self.height, self.width), strict=True):
@@ -173,7 +177,12 @@ class CategoryEncoding(Layer):
 
     def operators(self) -> Work:
         """A movement; counting adds as often as there are categories."""
-        moved = rearrange("encoding", self.inputs, self.outputs)
+        shape = self.input_shape
+        is_replaced = len(shape) == len(self.outputs[0].shape)
+        moved = one_hot(
+            self.inputs[0], self.num_tokens, merged_axis=-2 if is_replaced and shape else None,
+            output=self.outputs[0],
+        )  # fmt: skip
         if self.output_mode != "count":
             return (moved,)
         source = self.inputs[0]
@@ -221,9 +230,12 @@ class Discretization(Layer):
         source, steps = self.inputs[0], max((self.depth - 1).bit_length(), 1)
         if self.output_mode == "int":
             return (elementwise("compare", source, steps=steps, output=self.outputs[0]),)
+        merged = None
+        if len(source.shape) == len(self.outputs[0].shape):
+            merged = -2 if self.output_mode == "one_hot" else 0
         return (
             elementwise("compare", source, steps=steps, output=source),
-            rearrange("encoding", [source], self.outputs),
+            one_hot(source, self.depth, merged_axis=merged, output=self.outputs[0]),
         )
 
 

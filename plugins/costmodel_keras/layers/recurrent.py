@@ -14,7 +14,7 @@ from costmodel.workload.builders import concatenate, conv, copy, elementwise, ma
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Reason
-from costmodel_keras.arguments import CALL, VALUES, Arguments, called, operands
+from costmodel_keras.arguments import CALL, VALUES, Arguments, called, layer_inputs
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import present
@@ -466,7 +466,8 @@ class Recurrent(Wrapper):
         given = self.arguments.bound(*_RECURRENT_CALL)
         add_masks(made, given)
         starts = [
-            numbered("input", item.index + 1)[-1] for item in operands(given.get("initial_state"))
+            numbered("input", item.index + 1)[-1]
+            for item in layer_inputs(given.get("initial_state"))
         ]
         output, *states = made.recurrent(
             body, "input", weights=self.given(body), starts=starts,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, show_shape
+from costmodel.sizes import smaller
+from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
-from costmodel.workload.builders import broadcast_to, fill, rearrange, shift, transpose
-from costmodel.workload.operators import Elementwise, Movement, Operand
+from costmodel.workload.builders import broadcast_to, rearrange_along, resize, shift, transpose
+from costmodel.workload.operators import Elementwise, Movement, Operand, shape_of
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
-from costmodel_keras.layers.convolution import image_shape, spatial_axes
+from costmodel_keras.layers.convolution import image_axes, image_shape, spatial_axes
 
 
 @frozen(slots=False)
@@ -181,23 +182,49 @@ def _changed(
     return (image_shape(lengths, channels, layer.data_format),)
 
 
-_STEPS = {"nearest": 0, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100}
+_STEPS: Final = {"nearest": 0, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100}
 """Input elements that are weighed into one output element: the square of the filter's width."""
 
 
 interpolation = settings.one_of(*_STEPS)
 
 
-def resized(layer: Layer, method: str) -> Work:
-    """A movement, or the weighing of the neighbours of every output element."""
+def resized(layer: Layer, method: str, data_format: str, *, keeps_aspect: bool = False) -> Work:
+    """A movement, or the weighing of the neighbours of every output element.
+
+    No affine map states which neighbours an element has along an axis that gets another length.
+    Where an image `keeps_aspect`, it is cut or padded before, by amounts that are not followed.
+    """
     source, result = layer.inputs[0], layer.outputs[0]
+    if method == "nearest" and not keeps_aspect:
+        return (resize(source, result),)
+    axes = _resized_axes(source, result, data_format, keeps_aspect=keeps_aspect)
     if method == "nearest":
-        return (rearrange("repetition", [source], [result]),)
-    spread = fill(result)  # which neighbours an element has, no affine map states
-    operands = [Operand("input", source, (None,) * len(source.shape)), *spread.operands]
+        return (rearrange_along("repetition", source, result, axes),)
+    width = math.isqrt(_STEPS[method])
+    read = [
+        smaller(before, after * width) if axis in axes else before
+        for axis, (before, after) in enumerate(zip(shape_of(source), shape_of(result), strict=True))
+    ]
+    touched = math.prod(read) if axes else None
+    carried = rearrange_along("repetition", source, result, axes, touched=touched)
+    steps = _STEPS[method]
     return (
-        Elementwise(dims=spread.dims, operands=operands, function="affine", steps=_STEPS[method]),
+        Elementwise(dims=carried.dims, operands=carried.operands, function="affine", steps=steps),
     )
+
+
+def _resized_axes(
+    source: Tensor, result: Tensor, data_format: str, *, keeps_aspect: bool
+) -> Sequence[int]:
+    """The axes that get another length, or all of the sides where both go together."""
+    sides = image_axes(["side"] * (len(result.shape) - 1), "channels", data_format)
+    axes = enumerate(zip(source.shape, result.shape, sides, strict=True))
+    return [
+        axis
+        for axis, (before, after, what) in axes
+        if before != after or (keeps_aspect and what == "side")
+    ]
 
 
 @frozen(slots=False)
@@ -223,7 +250,7 @@ class UpSampling(Layer):
         """A movement, or the weighing of the neighbours of every output element."""
         if self.interpolation == "nearest":
             return (self._repeated(),)
-        return resized(self, self.interpolation)
+        return resized(self, self.interpolation, self.data_format)
 
     def _repeated(self) -> Movement:
         """Every element `size` times along each spatial axis."""

@@ -10,7 +10,7 @@ from attrs import frozen
 from costmodel.layer import Work, setting
 from costmodel.workload.builders import copy, fill
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import Operand
+from costmodel_keras.arguments import LayerInput
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import CURVES, function_of
 from costmodel_keras.layers.operations.operation import (
@@ -242,7 +242,7 @@ class Membership(Operation):
     def operators(self) -> Work:
         """A comparison with every element of the second operand."""
         other = self.given["x2"]
-        tensor = self.inputs[other.index] if isinstance(other, Operand) else None
+        tensor = self.inputs[other.index] if isinstance(other, LayerInput) else None
         size = tensor.size if tensor else sum(item.size for item in self.constants)
         work = pointwise(
             "compare", self.inputs, self.outputs[0], weights=self.constants, steps=max(size, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,11 +12,37 @@ from attrs import frozen
 
 from costmodel.layer import Work, setting
 from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
-from costmodel.workload.builders import elementwise, embedding, rearrange
-from costmodel.workload.operators import Movement
+from costmodel.tensor import Shape, Tensor
+from costmodel.workload.builders import (
+    broadcast_to,
+    concatenate,
+    diagonal,
+    elementwise,
+    embedding,
+    flip,
+    frames,
+    insert,
+    one_hot,
+    pad,
+    rearrange,
+    rearrange_along,
+    regroup,
+    repeat,
+    select,
+    shift,
+    split,
+    stack,
+    take,
+    take_along,
+    tile,
+    transpose,
+    triangle,
+    unstack,
+)
+from costmodel.workload.builders.shapes import axis_names
+from costmodel.workload.operators import Movement, shape_of
 from costmodel.workload.reasons import Free
-from costmodel_keras.arguments import OPERAND_SHAPE, Operand, Span, Value
+from costmodel_keras.arguments import OPERAND_SHAPE, LayerInput, Span, Value
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     Length,
@@ -27,13 +54,20 @@ from costmodel_keras.layers.operations.operation import (
     is_batch,
     joined,
     kind,
+    own_axes,
+    own_axis,
     product_of,
     quotient_of,
     rows_of,
     sum_of,
+    whole_of,
 )
 from costmodel_keras.layers.operations.reductions import OnDiagonal
+from costmodel_keras.layers.operations.sources import reading, sources_of
 from costmodel_keras.layers.unruled import UnruledError, mixing
+
+_Axis = TypeVar("_Axis")
+_Value = TypeVar("_Value")
 
 
 class Relabelled(Operation):
@@ -51,18 +85,21 @@ class Moved(Operation):
 
     def operators(self) -> Work:
         """One movement of what arrives and what leaves."""
-        return (rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants),)
+        moved = self.movement()
+        if moved is None:
+            moved = rearrange(self.purpose, self.inputs, self.outputs, weights=self.constants)
+        return (moved,)
+
+    def movement(self) -> Movement | None:
+        """Where each element of an example goes; None where no affine map states that."""
+        return None
 
     def operators_across_rows(self) -> Work:
         """One movement between all rows of an example."""
-        return (_moved_across_rows(self, self.purpose),)
-
-
-def _moved_across_rows(operation: Operation, purpose: str) -> Movement:
-    inputs, outputs = (
-        [tensor.unfolded for tensor in tensors] for tensors in (operation.inputs, operation.outputs)
-    )
-    return rearrange(purpose, inputs, outputs, weights=operation.constants)
+        inputs, outputs = (
+            [tensor.unfolded for tensor in tensors] for tensors in (self.inputs, self.outputs)
+        )
+        return (rearrange(self.purpose, inputs, outputs, weights=self.constants),)
 
 
 def _replaced(whole: Whole, axis: int, *lengths: Length) -> Whole:
@@ -80,9 +117,6 @@ def _target(value: Any) -> Whole:
 def _length(value: Any) -> int:
     """A whole number, or a multiple of the batch."""
     return value if isinstance(value, Symbol) else settings.integer(value)
-
-
-_Axis = TypeVar("_Axis")
 
 
 def _following(axes: Iterator[_Axis]) -> _Axis:
@@ -280,6 +314,17 @@ class Transpose(Moved):
             raise ValueError(message)
         return (tuple(self.whole[axis] for axis in order),)
 
+    def movement(self) -> Movement:
+        """The axes in the order given."""
+        rank = len(self.whole)
+        return _transposed(self, range(rank)[::-1] if self.axes is None else self.axes)
+
+
+def _transposed(operation: Operation, order: Sequence[int]) -> Movement:
+    """The axes of one example in the order of the whole axes."""
+    own = own_axes(operation.whole, order)
+    return transpose(operation.inputs[0], own, output=operation.outputs[0])
+
 
 @frozen(slots=False)
 class Swapaxes(Moved):
@@ -298,6 +343,13 @@ class Swapaxes(Moved):
         lengths[one], lengths[other] = lengths[other], lengths[one]
         return (tuple(lengths),)
 
+    def movement(self) -> Movement:
+        """Both axes exchanged."""
+        rank = len(self.whole)
+        one, other = axis_in(self.axis1, rank), axis_in(self.axis2, rank)
+        places = {one: other, other: one}
+        return _transposed(self, [places.get(axis, axis) for axis in range(rank)])
+
 
 @frozen(slots=False)
 class Moveaxis(Moved):
@@ -311,6 +363,13 @@ class Moveaxis(Moved):
 
     def wholes(self) -> Sequence[Whole]:
         """The named axes at their destinations, the others in their order."""
+        return (tuple(self.whole[axis] for axis in self._order()),)
+
+    def movement(self) -> Movement:
+        """The axes in their new order."""
+        return _transposed(self, self._order())
+
+    def _order(self) -> Sequence[int]:
         rank = len(self.whole)
         source = [axis_in(axis, rank) for axis in self.source]
         places = {
@@ -320,8 +379,7 @@ class Moveaxis(Moved):
             message = f"an axis is named twice, among {self.source} or {self.destination}"
             raise ValueError(message)
         rest = iter([axis for axis in range(rank) if axis not in source])
-        order = [places[i] if i in places else _following(rest) for i in range(rank)]
-        return (tuple(self.whole[axis] for axis in order),)
+        return [places[i] if i in places else _following(rest) for i in range(rank)]
 
 
 @frozen(slots=False)
@@ -342,6 +400,19 @@ class Rotated(Moved):
             lengths[one], lengths[other] = lengths[other], lengths[one]
         return (tuple(lengths),)
 
+    def movement(self) -> Movement | None:
+        """Both axes exchanged after an odd number of quarters, and one or both read backwards."""
+        own = own_axes(self.whole, self.axes)
+        turns_examples = len(own) < len(self.axes)
+        if turns_examples:
+            return None
+        one, other = own
+        order = list(range(len(self.inputs[0].shape)))
+        if self.k % 2:
+            order[one], order[other] = other, one
+        backwards = ((), (other,), (one, other), (one,))[self.k % 4]
+        return transpose(self.inputs[0], order, reversed_axes=backwards, output=self.outputs[0])
+
 
 class Rearranged(Moved):
     """Axes in another order, shape and number, as a pattern writes them."""
@@ -352,17 +423,47 @@ class Rearranged(Moved):
 
     def wholes(self) -> Sequence[Whole]:
         """The axes of the pattern's right side."""
-        given = dict(self.given)
-        whole, pattern = self.whole_of(given.pop("tensor")), given.pop("pattern")
-        before, _, after = str(pattern).partition("->")
-        groups = _groups(before)
-        if len(groups) != len(whole):
-            message = f"{pattern!r} names {len(groups)} axes, there are {len(whole)}"
+        before, after = self._sides
+        whole = self.whole_of(self.given["tensor"])
+        if len(before) != len(whole):
+            message = f"{self.given['pattern']!r} names {len(before)} axes, there are {len(whole)}"
             raise ValueError(message)
+        lengths = self._lengths(before, whole)
+        return (tuple(product_of([lengths[name] for name in group]) for group in after),)
+
+    def movement(self) -> Movement | None:
+        """The names of the pattern are the dimensions; that of the batch stands by itself."""
+        source, (before, after) = self.inputs[0], self._sides
+        batch = before.pop(source.batch_axis)
+        folds_into_batch = len(batch) > 1 or batch not in after
+        if folds_into_batch:
+            return None
+        after.remove(batch)
+        names = list(itertools.chain(*before))
+        drops_axes = set(names) != set(itertools.chain(*after))
+        if drops_axes:
+            return None
+        lengths: Mapping[str, Any] = self._lengths(before, source.shape)
+        dims = dict(zip(names, axis_names(len(names)), strict=True))
+        read, written = (
+            [[dims[name] for name in group] for group in side] for side in (before, after)
+        )
+        sizes = {dims[name]: lengths[name] for name in names}
+        return regroup(source, read, written, sizes, output=self.outputs[0])
+
+    @property
+    def _sides(self) -> tuple[list[list[str]], list[list[str]]]:
+        """The names in each axis, before and after."""
+        before, _, after = str(self.given["pattern"]).partition("->")
+        return _groups(before), _groups(after)
+
+    def _lengths(self, groups: Sequence[Sequence[str]], whole: Whole) -> dict[str, Length]:
+        """The length of each name, given or as it follows from that of its axis."""
+        given = {name: n for name, n in self.given.items() if name not in self.takes}
         lengths: dict[str, Length] = {name: _length(n) for name, n in given.items()}
         for group, length in zip(groups, whole, strict=True):
             _fill(group, length, lengths)
-        return (tuple(product_of([lengths[name] for name in group]) for group in _groups(after)),)
+        return lengths
 
 
 def _groups(side: str) -> list[list[str]]:
@@ -384,10 +485,61 @@ def _fill(group: Sequence[str], length: Length, lengths: dict[str, Length]) -> N
         lengths[name] = quotient_of(length, known)
 
 
-class InPlaceOrder(Moved):
-    """The same shape with elements at other places, or some of them zero."""
+_FLIPPED: Final = {kind("Fliplr"): (1,), kind("Flipud"): (0,)}
 
-    kinds: ClassVar = tuple(map(kind, ("Flip", "Fliplr", "Flipud", "Roll", "Tril", "Triu")))
+
+@frozen(slots=False)
+class Flipped(Moved):
+    """Axes in the opposite order."""
+
+    kinds: ClassVar = tuple(map(kind, ("Flip", "Fliplr", "Flipud")))
+
+    axis: tuple[int, ...] | None = setting(settings.optional(settings.integers), default=None)
+
+    def movement(self) -> Movement | None:
+        """The axes read backwards; without any named, all of them."""
+        named = _FLIPPED.get(self.kind, self.axis)
+        axes = range(len(self.whole)) if named is None else named
+        own = own_axes(self.whole, axes)
+        reverses_examples = len(own) < len(axes)
+        if reverses_examples:
+            return None
+        return flip(self.inputs[0], own, output=self.outputs[0])
+
+
+@frozen(slots=False)
+class Rolled(Moved):
+    """Elements shifted along axes; those that leave at one end come in at the other."""
+
+    kinds: ClassVar = (kind("Roll"),)
+
+    axis: tuple[int, ...] | None = setting(settings.optional(settings.integers), default=None)
+
+    def movement(self) -> Movement | None:
+        """Two pieces along each rolled axis, which are not one affine map; the others stay."""
+        axes = range(len(self.whole)) if self.axis is None else self.axis
+        own = own_axes(self.whole, axes)
+        rolls_across_examples = len(own) < len(axes)
+        if rolls_across_examples:
+            return None
+        return rearrange_along(self.purpose, self.inputs[0], self.outputs[0], sorted(set(own)))
+
+
+@frozen(slots=False)
+class Triangle(Moved):
+    """The elements below or above a diagonal of the last two axes, and zeros elsewhere."""
+
+    kinds: ClassVar = (kind("Tril"), kind("Triu"))
+
+    k: int = setting(settings.integer, default=0)
+
+    def movement(self) -> Movement | None:
+        """Elements that stay at their place, and those that no affine map leaves out."""
+        is_plane_of_examples = self.inputs[0].batch_axis >= len(self.whole) - 2
+        if is_plane_of_examples:
+            return None
+        upper = self.kind == kind("Triu")
+        return triangle(self.inputs[0], self.k, upper=upper, output=self.outputs[0])
 
 
 # ------------------------------------------------------------------ parts of a tensor
@@ -434,6 +586,30 @@ class GetItem(Moved):
             else:
                 whole.extend(_taken(item, _following(lengths)))
         return (tuple(whole),)
+
+    def movement(self) -> Movement | None:
+        """The elements that the numbers and slices name, of every example."""
+        key = self.given["key"]
+        keys = list(key) if isinstance(key, tuple) else [key]
+        named = len([item for item in keys if item is not None and item is not ...])
+        dots = keys.index(...) if ... in keys else len(keys)
+        every = [Span(None, None, None)] * (len(self.whole) - named)
+        keys[dots : dots + 1] = every
+        batch = self.inputs[0].batch_axis
+        places = [place for place, item in enumerate(keys) if item is not None]
+        takes_every_example = _ends(keys.pop(places[batch])) in _EVERY_EXAMPLE
+        if not takes_every_example:
+            return None
+        own = [slice(*_ends(item)) if isinstance(item, Span) else item for item in keys]
+        return select(self.inputs[0], own, output=self.outputs[0])
+
+
+def _ends(item: Any) -> tuple[Any, Any, Any]:
+    return (item.start, item.stop, item.step)
+
+
+_EVERY_EXAMPLE: Final = [(start, None, step) for start in (None, 0) for step in (None, 1)]
+"""The ends of the slices that take all examples."""
 
 
 def _taken(item: Value, length: Length) -> Whole:
@@ -511,6 +687,32 @@ class Slice(Moved):
         lengths = [_block(*axis) for axis in zip(whole, self.shape, starts, strict=True)]
         return (tuple(lengths),)
 
+    def movement(self) -> Movement | None:
+        """The block from where it begins, if that is known."""
+        starts = _starts(self, self.outputs[0].shape)
+        if starts is None:
+            return None
+        return shift(self.purpose, self.inputs[0], self.outputs[0], [-start for start in starts])
+
+
+def _starts(operation: Operation, block: Shape) -> list[int] | None:
+    """Where a block begins in every example; None where that depends on data or the framework."""
+    starts, (source, *_) = operation.given["start_indices"], operation.inputs
+    is_known = isinstance(starts, tuple) and all(isinstance(start, int) for start in starts)
+    if not is_known or len(starts) != len(operation.whole) or starts[source.batch_axis]:
+        return None
+    own = _of_example(source, starts)
+    lies_inside = len(own) == len(block) and all(
+        0 <= start <= length - part  # type: ignore[operator]  # shapes are bound
+        for start, part, length in zip(own, block, source.shape, strict=True)
+    )
+    return own if lies_inside else None
+
+
+def _of_example(tensor: Tensor, values: Sequence[_Value]) -> list[_Value]:
+    """What is given for each axis of a tensor, without what is given for the batch."""
+    return [value for place, value in enumerate(values) if place != tensor.batch_axis]
+
 
 def _block(length: Length, asked: Length, start: Value) -> Length:
     if is_batch(length):
@@ -525,6 +727,15 @@ class SliceUpdate(Moved):
 
     kinds: ClassVar = (kind("SliceUpdate"),)
     takes: ClassVar = ("inputs", "start_indices", "updates")
+
+    def movement(self) -> Movement | None:
+        """The block to where it begins, if that is known; what stays around it has no map."""
+        tensor, *_, update = sources_of(self)
+        starts = _starts(self, update.example.shape)
+        if starts is None:
+            return None
+        moved = insert(tensor.example, update.example, starts, output=self.outputs[0])
+        return reading([tensor, update], moved)
 
 
 @frozen(slots=False)
@@ -543,7 +754,9 @@ class ScatterUpdate(Moved):
             return moved
         step = {"add": "add", "max": "maximum", "min": "minimum", "mul": "multiply"}
         updates = self.given["updates"]
-        tensor = self.inputs[updates.index] if isinstance(updates, Operand) else self.constants[-1]
+        tensor = (
+            self.inputs[updates.index] if isinstance(updates, LayerInput) else self.constants[-1]
+        )
         combined = elementwise(step[self.reduction], tensor, in_place=True)
         return (*moved, combined)  # type: ignore[misc]  # it is a sequence
 
@@ -586,6 +799,17 @@ class Split(Moved):
         ends = [*[end if length is None else min(end, length) for end in parts], length]
         pairs = zip([0, *parts], ends, strict=True)
         return [None if end is None else max(end - start, 0) for start, end in pairs]
+
+    def movement(self) -> Movement | None:
+        """Each part from where it begins."""
+        axis = own_axis(self.whole, _SPLITS.get(self.kind, self.axis))
+        if axis is None:
+            return None
+        lengths = [shape_of(tensor)[axis] for tensor in self.outputs]
+        parts_overlap = sum(lengths) != self.inputs[0].shape[axis]
+        if parts_overlap:
+            return None
+        return split(self.inputs[0], axis, lengths, outputs=self.outputs)
 
 
 def _rows_between(parts: Sequence[int], length: Length) -> Sequence[Length]:
@@ -638,6 +862,13 @@ class Unstack(Moved):
         _check_number(number)
         return [_replaced(self.whole, axis)] * number
 
+    def movement(self) -> Movement | None:
+        """Each part where the axis is at it."""
+        axis = own_axis(self.whole, self.axis)
+        if axis is None or len(self.outputs) != self.inputs[0].shape[axis]:
+            return None
+        return unstack(self.inputs[0], axis, outputs=self.outputs)
+
 
 class Diagonal(OnDiagonal, Moved):
     """The elements on a diagonal."""
@@ -648,9 +879,14 @@ class Diagonal(OnDiagonal, Moved):
         """The other axes, and the diagonal last."""
         return ((*self.others, self.length),)
 
+    def movement(self) -> Movement:
+        """The elements on the diagonal, whose places along both axes go together."""
+        axes = own_axes(self.whole, (self.axis1, self.axis2))
+        return diagonal(self.inputs[0], self.offset, *axes, output=self.outputs[0])
+
 
 @frozen(slots=False)
-class Take(Operation):
+class Take(Moved):
     """Parts of a tensor, or rows of a constant table, by their indices."""
 
     kinds: ClassVar = (kind("Take"),)
@@ -665,19 +901,27 @@ class Take(Operation):
             return (indices,)
         return (_replaced(whole, axis_in(self.axis, len(whole)), *indices),)
 
-    def operators_across_rows(self) -> Work:
-        """A movement between all rows of an example."""
-        return (_moved_across_rows(self, "selection"),)
-
     def operators(self) -> Work:
         """A lookup in a table that stays on the device; else a movement."""
-        if isinstance(self.given["x"], Operand):
-            return (rearrange("selection", self.inputs, self.outputs, weights=self.constants),)
+        if isinstance(self.given["x"], LayerInput):
+            return super().operators()
         table, *rest = self.constants
         axis = 0 if self.axis is None else axis_in(self.axis, len(table.shape))
         rows = Tensor((table.size,), table.format) if self.axis is None else table
         indices = (*self.inputs, *rest)[0]
         return (embedding(indices, rows, axis=axis, output=self.outputs[0]),)
+
+    def movement(self) -> Movement | None:
+        """The slices that the indices name, which a number alone says."""
+        axis = own_axis(self.whole, self.axis)
+        if axis is None:
+            return None
+        source, result, chosen = self.inputs[0], self.outputs[0], self.given["indices"]
+        length = shape_of(source)[axis]
+        if isinstance(chosen, int) and -length <= chosen < length:
+            return select(source, [*[slice(None)] * axis, chosen], output=result)
+        _, indices = sources_of(self)
+        return take(source, indices.tensor, axis, indices_role=indices.role, output=result)
 
 
 @frozen(slots=False)
@@ -697,6 +941,16 @@ class TakeAlongAxis(Moved):
         axis = axis_in(self.axis, len(whole))
         others = joined([_replaced(whole, axis, 1), _replaced(indices, axis, 1)])
         return (_replaced(others, axis, indices[axis]),)
+
+    def movement(self) -> Movement | None:
+        """The elements that the indices name along the axis, at their places along the others."""
+        axis = own_axis(self.whole, self.axis)
+        tensor, indices = sources = sources_of(self)
+        differ_in_rank = len(tensor.example.shape) != len(indices.example.shape)
+        if axis is None or differ_in_rank:
+            return None
+        moved = take_along(tensor.example, indices.example, axis, output=self.outputs[0])
+        return reading(sources, moved)
 
 
 # ------------------------------------------------------------------ tensors put together
@@ -730,6 +984,17 @@ class Concatenate(Moved):
         lengths = [whole[axis] for whole in wholes]
         others = [_replaced(whole, axis, 1) for whole in wholes]
         return (_replaced(_agreed(others), axis, sum_of(lengths)),)
+
+    def movement(self) -> Movement | None:
+        """Each operand from where the one before it ends."""
+        (result,), sources = self.outputs, sources_of(self)
+        whole = whole_of(result)
+        axis = own_axis(whole, self._axis(len(whole)))
+        examples = [item.example for item in sources]
+        widens = any(len(tensor.shape) != len(result.shape) for tensor in examples)
+        if axis is None or widens:
+            return None
+        return reading(sources, concatenate(examples, axis, output=result))
 
 
 def _plane(whole: Whole) -> Whole:
@@ -778,6 +1043,16 @@ class Stack(Moved):
         axis = axis_in(self.axis, len(whole) + 1)
         return ((*whole[:axis], len(wholes), *whole[axis:]),)
 
+    def movement(self) -> Movement | None:
+        """Each operand at its place along the new axis."""
+        (result,), sources = self.outputs, sources_of(self)
+        axis = own_axis(whole_of(result), self.axis)
+        examples = [item.example for item in sources]
+        repeats_a_constant = len({tensor.shape for tensor in examples}) > 1
+        if axis is None or repeats_a_constant:
+            return None
+        return reading(sources, stack(examples, axis, output=result))
+
 
 # ------------------------------------------------------------------ tensors made larger
 
@@ -802,6 +1077,10 @@ class BroadcastTo(Moved):
             shape = (*shape[:place], whole[place], *shape[len(shape) + place + 1 :])
         return (joined([whole, shape]),)
 
+    def movement(self) -> Movement:
+        """Every element to each place along the axes that are stretched."""
+        return broadcast_to(self.inputs[0], self.outputs[0], purpose=self.purpose)
+
 
 def _lengths(value: Any) -> tuple[int, ...]:
     several = value if isinstance(value, (list, tuple)) else (value,)
@@ -824,6 +1103,15 @@ class Tile(Moved):
         times = (1,) * (rank - len(self.repeats)) + self.repeats
         return (tuple(map(product_of, zip(lengths, times, strict=True))),)
 
+    def movement(self) -> Movement | None:
+        """Every element to each of the copies."""
+        source, rank = self.inputs[0], len(self.whole)
+        times = (1,) * (rank - len(self.repeats)) + self.repeats
+        adds_axes = len(times) > rank
+        if adds_axes or times[source.batch_axis] != 1:
+            return None
+        return tile(source, _of_example(source, times), output=self.outputs[0])
+
 
 @frozen(slots=False)
 class Repeat(Moved):
@@ -843,6 +1131,18 @@ class Repeat(Moved):
             return (_replaced(whole, axis, product_of([whole[axis], self.repeats[0]])),)
         return (_replaced(whole, axis, sum_of(self.repeats)),)
 
+    def movement(self) -> Movement | None:
+        """Each element to its copies; different numbers of them no affine map states."""
+        axis = own_axis(self.whole, self.axis)
+        if axis is None:
+            return None
+        source, result = self.inputs[0], self.outputs[0]
+        if len(self.repeats) == 1:
+            return repeat(source, axis, self.repeats[0], output=result)
+        kept = len([times for times in self.repeats if times])
+        touched = source.size // shape_of(source)[axis] * kept
+        return rearrange_along(self.purpose, source, result, [axis], touched=touched)
+
 
 def _widths(value: Any) -> tuple[tuple[int, int], ...]:
     if isinstance(value, int):
@@ -861,12 +1161,28 @@ class Pad(Moved):
     takes: ClassVar = ("x", "constant_values")
 
     pad_width: tuple[tuple[int, int], ...] = setting(_widths)
+    mode: str = setting(settings.text, default="constant")
 
     def wholes(self) -> Sequence[Whole]:
         """Each axis longer by what is added before and after."""
-        widths = self.pad_width * len(self.whole) if len(self.pad_width) == 1 else self.pad_width
-        pairs = zip(self.whole, widths, strict=True)
+        pairs = zip(self.whole, self._widths(), strict=True)
         return (tuple(_longer(length, sum(width)) for length, width in pairs),)
+
+    def movement(self) -> Movement | None:
+        """The elements behind what is added; repeated ones no affine map states."""
+        source, result = self.inputs[0], self.outputs[0]
+        widths = _of_example(source, self._widths())
+        if self.mode != "constant":
+            axes = [axis for axis, pair in enumerate(widths) if any(pair)]
+            return rearrange_along(self.purpose, source, result, axes)
+        has_a_value_for_each_example = len(self.inputs) > 1
+        if has_a_value_for_each_example:
+            return None
+        return pad(source, widths, output=result)
+
+    def _widths(self) -> Sequence[tuple[int, int]]:
+        """What is added before and after each axis."""
+        return self.pad_width * len(self.whole) if len(self.pad_width) == 1 else self.pad_width
 
 
 def _longer(length: Length, more: int) -> Length:
@@ -895,6 +1211,20 @@ class Encoding(Moved):
             return (longer,)
         return ((longer[0], *longer[2:]) if len(longer) > 2 else longer[-1:],)  # noqa: PLR2004  # the batch and one more
 
+    def movement(self) -> Movement | None:
+        """Every index to the elements of its vector; of several in one, each to all of it."""
+        whole = self.whole
+        place = axis_in(self.axis, len(whole) + 1)
+        longer = (*whole[:place], self.num_classes, *whole[place:])
+        axis = own_axis(longer, place) or 0
+        merged = own_axis(longer, 1) if self.kind == kind("MultiHot") else None
+        merges_examples = self.kind == kind("MultiHot") and merged is None
+        if merges_examples:
+            return None
+        return one_hot(
+            self.inputs[0], self.num_classes, axis, merged_axis=merged, output=self.outputs[0]
+        )
+
 
 @frozen(slots=False)
 class ExtractSequences(Moved):
@@ -916,3 +1246,8 @@ class ExtractSequences(Moved):
             None if length is None else 1 + (length - self.sequence_length) // self.sequence_stride
         )
         return ((*self.whole[:-1], places, self.sequence_length),)
+
+    def movement(self) -> Movement:
+        """Every element to its place in each of the pieces that hold it."""
+        length, step = self.sequence_length, self.sequence_stride
+        return frames(self.inputs[0], length, step, output=self.outputs[0])

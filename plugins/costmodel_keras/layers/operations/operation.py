@@ -31,8 +31,16 @@ from costmodel.workload.operators import (
     shape_of,
 )
 from costmodel.workload.reasons import Reason, Unpriced
-from costmodel_keras.arguments import CALL, VALUES, Arguments, Array, Value, Weight, called
-from costmodel_keras.arguments import Operand as Argument
+from costmodel_keras.arguments import (
+    CALL,
+    VALUES,
+    Arguments,
+    Array,
+    LayerInput,
+    Value,
+    Weight,
+    called,
+)
 from costmodel_keras.layers.activations import SOFTMAX
 from costmodel_keras.layers.merging import broadcast
 from costmodel_keras.layers.unruled import UnruledError, mixing
@@ -154,7 +162,7 @@ class Operation(Layer):
             ValueError: it is neither.
 
         """
-        if isinstance(value, Argument):
+        if isinstance(value, LayerInput):
             return whole_of(self.inputs[value.index])
         if isinstance(value, Array):
             return value.shape
@@ -184,7 +192,7 @@ class Operation(Layer):
             for leaf in given
             if isinstance(leaf, Array)
         ]
-        numbers = [leaf for leaf in given if not isinstance(leaf, Array | Argument)]
+        numbers = [leaf for leaf in given if not isinstance(leaf, Array | LayerInput)]
         return (*arrays, *[Tensor(())] * len(numbers))
 
     def stepwise(self, *functions: str, outputs: Sequence[Tensor] = ()) -> tuple[Operator, ...]:
@@ -207,9 +215,9 @@ def _as_array(value: Value) -> Array | None:
     return Array((len(rows), *first.shape), first.dtype)
 
 
-def leaves(value: Value) -> Iterator[Argument | Array | float]:
+def leaves(value: Value) -> Iterator[LayerInput | Array | float]:
     """The operands, arrays and numbers in an argument; numbers in sequences are an array."""
-    if isinstance(value, Argument | Array | int | float | Symbol):
+    if isinstance(value, LayerInput | Array | int | float | Symbol):
         yield value
     elif isinstance(value, tuple):
         array = _as_array(value)
@@ -277,10 +285,26 @@ def without_batch(whole: Whole) -> Shape:
     return tensor.shape
 
 
-def own_axes(whole: Whole, axes: Sequence[int]) -> Sequence[int]:
+def own_axis(whole: Whole, axis: int | None) -> int | None:
+    """An axis of a whole shape as it is counted without the batch axis.
+
+    None for the batch axis itself, and where no axis is named.
+    """
+    if axis is None:
+        return None
+    place, batch = axis_in(axis, len(whole)), _batch_axis(whole)
+    return None if place == batch else place - (place > batch)
+
+
+def own_axes(whole: Whole, axes: Iterable[int]) -> list[int]:
     """Axes of a whole shape as they are counted without the batch axis, which is left out."""
-    place = next((place for place, length in enumerate(whole) if is_batch(length)), len(whole))
-    return [axis - (axis > place) for axis in axes if axis != place]
+    own = [own_axis(whole, axis) for axis in axes]
+    return [axis for axis in own if axis is not None]
+
+
+def _batch_axis(whole: Whole) -> int:
+    """The place of the batch axis; behind the last axis where there is none."""
+    return next((place for place, length in enumerate(whole) if is_batch(length)), len(whole))
 
 
 def product_of(lengths: Iterable[Length]) -> Length:

@@ -12,7 +12,7 @@ from costmodel.layer import Work, setting
 from costmodel.tensor import Tensor
 from costmodel.workload.builders import attention, contract
 from costmodel.workload.operators import Operator, ReadRole
-from costmodel_keras.arguments import Operand as Argument
+from costmodel_keras.arguments import LayerInput
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.operations.operation import (
     Length,
@@ -72,7 +72,7 @@ def _in_order(operation: Operation, names: Sequence[Sequence[str]]) -> list[Sequ
     values = [leaf for value in operation.given.values() for leaf in leaves(value)]
     for value, whole_names in zip(values, names, strict=False):
         group = _unbatched(whole_names, operation.whole_of(value))
-        if isinstance(value, Argument):
+        if isinstance(value, LayerInput):
             found.append((value.index, group))
         else:
             found.append((constants, group))

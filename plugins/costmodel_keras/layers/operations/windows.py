@@ -11,10 +11,19 @@ from attrs import frozen
 from costmodel.layer import Work, setting
 from costmodel.tensor import Shape, Tensor
 from costmodel.workload.affine import Affine, axis_index
-from costmodel.workload.builders import conv, elementwise, pool, rearrange, shift
+from costmodel.workload.builders import (
+    conv,
+    elementwise,
+    fold_patches,
+    patches,
+    pool,
+    regroup,
+    shift,
+)
 from costmodel.workload.operators import Contraction, Operand
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import (
+    image_axes,
     image_layout,
     image_shape,
     scattered,
@@ -320,7 +329,7 @@ class AdaptivePool(Imaged):
         """Reductions over windows, some of which are one longer than others."""
         function = "max" if self.kind == kind("AdaptiveMaxPool") else "mean"
         sizes = for_each(self.output_size, self.rank)
-        return adaptive_work(self, function, self.spatial, sizes, self.channels)
+        return adaptive_work(self, function, sizes, self.data_format)
 
 
 # ------------------------------------------------------------------ blocks and patches
@@ -344,8 +353,23 @@ class Blocks(Imaged):
         return self.images(sides, self.channels * area)
 
     def operators(self) -> Work:
-        """One movement."""
-        return (rearrange("transposition", self.inputs, self.outputs),)
+        """One movement between the channels and the places of a block, which the channels count."""
+        names = [f"d{axis}" for axis in range(self.rank)]
+        blocks = [f"t{axis}" for axis in range(self.rank)]
+        deep = [[name] for name in names], [*blocks, "c"]
+        wide = [list(pair) for pair in zip(names, blocks, strict=True)], ["c"]
+        is_spread = self.kind == kind("DepthToSpace")
+        before, after = [
+            image_axes(sides, channel, self.data_format)
+            for sides, channel in ((deep, wide) if is_spread else (wide, deep))
+        ]
+        image = self.inputs[0] if is_spread else self.outputs[0]
+        spatial, channels = spatial_axes(image.shape, self.rank, self.data_format)
+        sizes = {
+            **dict(zip(names, spatial, strict=True)), **dict.fromkeys(blocks, self.block_size),
+            "c": channels // self.block_size**self.rank,
+        }  # fmt: skip
+        return (regroup(self.inputs[0], before, after, sizes, output=self.outputs[0]),)
 
 
 def _divided(length: int, parts: int) -> int:
@@ -380,8 +404,17 @@ class ExtractPatches(Imaged):
         return self.images(places, math.prod(sizes) * self.channels)
 
     def operators(self) -> Work:
-        """One movement."""
-        return (rearrange("repetition", self.inputs, self.outputs),)
+        """One movement of every element to its place in each window that holds it."""
+        rank = self.rank
+        sizes = for_each(self.size, rank)
+        places, window = [[name] for name in "pqo"[:rank]], [*"rst"[:rank], "c"]
+        work = patches(
+            self.inputs[0], sizes, image_axes(places, window, self.data_format),
+            stride=for_each(self.strides or sizes, rank), padding=self.padding,
+            dilation=for_each(self.dilation_rate, rank),
+            input_layout=image_layout(self.data_format), output=self.outputs[0],
+        )  # fmt: skip
+        return (work,)
 
 
 _PLANE: Final = 2
@@ -419,8 +452,17 @@ class Unfold(Operation):
         return ((batch, channels * window, number),)
 
     def operators(self) -> Work:
-        """One movement."""
-        return (rearrange("repetition", self.inputs, self.outputs),)
+        """One movement of every element to its place in each window that holds it."""
+        work = patches(
+            self.inputs[0], for_each(self.kernel_size, _PLANE), _UNFOLDED,
+            stride=for_each(self.stride, _PLANE), padding=for_each(self.padding, _PLANE),
+            dilation=for_each(self.dilation, _PLANE), input_layout="C*", output=self.outputs[0],
+        )  # fmt: skip
+        return (work,)
+
+
+_UNFOLDED: Final = ("crs", "pq")
+"""The dimensions in the axes of windows: channels and elements of a window, and its places."""
 
 
 @frozen(slots=False)
@@ -431,6 +473,9 @@ class Fold(Operation):
 
     output_size: tuple[int, ...] = setting(settings.wholes)
     kernel_size: tuple[int, ...] = setting(settings.wholes)
+    dilation: tuple[int, ...] = setting(settings.wholes, default=(1,))
+    padding: tuple[int, ...] = setting(settings.integers, default=(0,))
+    stride: tuple[int, ...] = setting(settings.wholes, default=(1,))
 
     def wholes(self) -> Sequence[Whole]:
         """The image."""
@@ -444,10 +489,12 @@ class Fold(Operation):
     def operators(self) -> Work:
         """One movement, and one addition for each element of each window."""
         source = self.inputs[0]
-        return (
-            rearrange("selection", self.inputs, self.outputs),
-            elementwise("add", source, in_place=True),
-        )
+        moved = fold_patches(
+            source, self.outputs[0], for_each(self.kernel_size, _PLANE), _UNFOLDED,
+            stride=for_each(self.stride, _PLANE), padding=for_each(self.padding, _PLANE),
+            dilation=for_each(self.dilation, _PLANE), output_layout="C*",
+        )  # fmt: skip
+        return (moved, elementwise("add", source, in_place=True))
 
 
 # ------------------------------------------------------------------ other sizes
@@ -462,6 +509,8 @@ class Resize(Imaged):
     size: tuple[int, ...] = setting(settings.wholes)
     interpolation: str = setting(interpolation, default="bilinear")
     antialias: bool = setting(settings.flag, default=False)
+    crops: bool = setting(settings.flag, default=False, source="crop_to_aspect_ratio")
+    pads: bool = setting(settings.flag, default=False, source="pad_to_aspect_ratio")
 
     def wholes(self) -> Sequence[Whole]:
         """The sides as asked for."""
@@ -472,7 +521,9 @@ class Resize(Imaged):
 
     def operators(self) -> Work:
         """The weighing of the neighbours of every output element."""
-        return resized(self, self.interpolation)
+        return resized(
+            self, self.interpolation, self.data_format, keeps_aspect=self.crops or self.pads
+        )
 
 
 def _optional_amount(value: Any) -> int | None:
