@@ -7,13 +7,30 @@ from typing import Any
 from attrs import frozen
 from hypothesis import strategies as st
 
-from costmodel.devices import Charge, Cost, Device, Duration, Evidence, Factor, Memory, Parameter
-from costmodel.devices import parameter, prices
+from costmodel.devices import (
+    Charge,
+    Cost,
+    Device,
+    Duration,
+    Evidence,
+    Factor,
+    Memory,
+    Parameter,
+    parameter,
+    prices,
+)
 from costmodel.numerics import parse_format
 from costmodel.tensor import Tensor
 from costmodel.workload.builders import activation, elementwise, matmul, pad
 from costmodel.workload.graph import Node, View, Workload
-from costmodel.workload.operators import Activation, Contraction, Elementwise, Movement, Operator
+from costmodel.workload.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Movement,
+    Operator,
+    Reduction,
+)
 
 FORMATS = st.sampled_from([None, parse_format("int8"), parse_format("int4")])
 
@@ -34,15 +51,15 @@ class Sheet(Device):
     clock: Parameter = parameter("Hz", positive=True)
 
     @prices(Contraction)
-    def product(self, operator: Operator, scenario: Any) -> Cost:  # noqa: ARG002  # the same in all
+    def product(self, operator: Operator, scenario: Any) -> Cost:  # the same in all
         return self._cost("array", operator.macs, "run")
 
-    @prices(Activation, Elementwise)
-    def pointwise(self, operator: Operator, scenario: Any) -> Cost:  # noqa: ARG002  # the same in all
+    @prices(Activation, Elementwise, Reduction)
+    def pointwise(self, operator: Operator, scenario: Any) -> Cost:  # the same in all
         return self._cost("vector", sum(operator.operations.values()), "run")
 
     @prices(Movement)
-    def carried(self, operator: Operator, scenario: Any) -> Cost:  # noqa: ARG002  # the same in all
+    def carried(self, operator: Operator, scenario: Any) -> Cost:  # the same in all
         return self._cost("mover", operator.points, "start")
 
     def _cost(self, resource: str, count: int, phase: str) -> Cost:
@@ -115,5 +132,3 @@ def plans(draw: st.DrawFn) -> Workload:
     made = sorted(set(tensors) - set(weights))
     outputs = draw(st.lists(st.sampled_from(made), min_size=1, unique=True))
     return Workload("plan", tensors, steps, ["in"], outputs, weights)
-
-

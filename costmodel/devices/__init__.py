@@ -2,16 +2,22 @@
 
 from costmodel.devices.cost import (
     COMPONENTS,
+    PHASES,
     Charge,
     Charges,
     Cost,
     Due,
+    Duration,
     Factor,
     Outcome,
+    Seconds,
     Share,
     checked,
 )
 from costmodel.devices.device import Adapted, Charging, Device, prices
+from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost
+from costmodel.devices.groups import FUSIBLE, Group
+from costmodel.devices.memory import Memory, Placement, Residence, Traffic
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     GIVEN,
@@ -23,11 +29,14 @@ from costmodel.devices.parameters import (
     parameter,
     yes_or_no,
 )
+from costmodel.devices.schedule import Schedule, Span
 
 __all__ = [
     "ABOVE_ZERO",
     "COMPONENTS",
+    "FUSIBLE",
     "GIVEN",
+    "PHASES",
     "Adapted",
     "Charge",
     "Charges",
@@ -35,12 +44,24 @@ __all__ = [
     "Choice",
     "Cost",
     "Device",
+    "DeviceEstimate",
     "Due",
+    "Duration",
     "Evidence",
     "Factor",
+    "Fused",
+    "Group",
+    "GroupCost",
+    "Memory",
     "Outcome",
     "Parameter",
+    "Placement",
+    "Residence",
+    "Schedule",
+    "Seconds",
     "Share",
+    "Span",
+    "Traffic",
     "checked",
     "one_of",
     "option",

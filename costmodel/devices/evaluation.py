@@ -86,7 +86,7 @@ class GroupCost:
             inner,
             residences=tuple([one for one in inner.residences if one.tensor not in weights]),
         )
-        below = [each.body_bits(memory) for each in self.body.groups]
+        below = [each.body_bits(memory) for each in self.body.groups] or [0]
         return max(map(sum, zip(own.used_bits(memory), below, strict=True)), default=0)
 
     @property
@@ -234,7 +234,7 @@ class DeviceEstimate:
         found = {}
         for memory in self.placement.memories:
             used = self.placement.used_bits(memory.name)
-            within = [each.body_bits(memory.name) for each in self.groups]
+            within = [each.body_bits(memory.name) for each in self.groups] or [0]
             found[memory.name] = max(map(sum, zip(used, within, strict=True)), default=0)
         return found
 

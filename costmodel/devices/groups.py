@@ -139,7 +139,7 @@ class _Fusion:
         if not makers:
             return None
         target = max(makers, key=lambda maker: rank[maker.name])
-        if not isinstance(target, Node):
+        if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
         return target if is_bound_to_join or self._is_sole_reader(step) else None
 

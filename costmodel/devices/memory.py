@@ -113,7 +113,8 @@ class Residence:
 class Placement:
     """In which memory each tensor lies, and when: tensors by the name of their storage.
 
-    Groups are numbered from 0. What is made and read within a group has no place.
+    Groups are numbered from 0; where there is none, tensors lie there as if there were one. What
+    is made and read within a group has no place.
     """
 
     memories: tuple[Memory, ...] = field(converter=as_memories)
@@ -183,7 +184,8 @@ def placed(
     """
     spans = _spans(workload, groups)
     roles = _roles_of(workload, is_body=is_body)
-    room = _Room(memories, len(groups))
+    places = max(len(groups), 1)
+    room = _Room(memories, places)
     residences = []
     for name, (first, last) in spans.items():
         tensor = workload.tensors[name]
@@ -193,7 +195,7 @@ def placed(
         if chosen is not None:
             room.take(chosen, bits, first, last)
             residences.append(Residence(name, chosen.name, bits, first, last))
-    return Placement(memories, tuple(residences), len(groups))
+    return Placement(memories, tuple(residences), places)
 
 
 def outermost(memories: Sequence[Memory], roles: Iterable[str]) -> Memory | None:

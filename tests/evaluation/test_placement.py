@@ -13,11 +13,12 @@ from plans import figure, plans, sheet
 from workloads import classifier
 
 from costmodel.devices.groups import FUSIBLE, boundaries, fused, storages
-from costmodel.devices.memory import Memory, placed, traffic
+from costmodel.devices.memory import Memory, Placement, placed, traffic
 from costmodel.errors import UnknownNameError
 from costmodel.numerics import FLOAT32
 from costmodel.workload.graph import Workload
 
+FLASH = Memory(name="flash", holds=("weight",))
 CAPACITIES = st.integers(0, 200)
 
 
@@ -32,7 +33,7 @@ def needed(workload: Workload, groups: Any) -> list[set[str]]:
     weights = {storage[name] for name in workload.weights}
     used = [{*one.reads, *one.writes} for one in crossing]
     live = []
-    for place in range(len(groups)):
+    for place in range(max(len(groups), 1)):
         before = set().union(*used[: place + 1], {storage[name] for name in workload.inputs})
         behind = set().union(*used[place:], {storage[name] for name in workload.outputs})
         arrived = {storage[name] for name in workload.inputs} if place == 0 else set()
@@ -131,18 +132,18 @@ def test_a_larger_buffer_never_adds_traffic_to_the_outermost_memory(
 
 def test_weights_may_lie_apart_from_activations() -> None:
     workload = classifier().bind(batch=1)
-    memories = [Memory(name="ram", holds=("input", "output")), Memory(name="flash", holds=("weight",))]
-    placement = placed(workload, fused(workload), memories, FLOAT32)
+    ram = Memory(name="ram", holds=("input", "output"))
+    placement = placed(workload, fused(workload), [ram, FLASH], FLOAT32)
     assert {one.tensor for one in placement.residences if one.memory == "flash"} == {
         "kernel", "weights",
     }  # fmt: skip
-    assert placement.memory_of("image") == memories[0]
+    assert placement.memory_of("image") == ram
     assert max(placement.used_bits("flash")) == 32 * (16 * 27 + 40960)
 
 
 def test_a_tensor_that_no_memory_holds_has_no_place() -> None:
     workload = classifier().bind(batch=1)
-    placement = placed(workload, fused(workload), [Memory(name="flash", holds=("weight",))], FLOAT32)
+    placement = placed(workload, fused(workload), [FLASH], FLOAT32)
     assert placement.memory_of("image") is None
     with pytest.raises(UnknownNameError, match="flash"):
         placement.memory("flahs")
@@ -169,4 +170,4 @@ def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, told: str) 
 
 def test_two_memories_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="memory 'dram' is given twice"):
-        sheet().with_memories([Memory(name="dram"), Memory(name="dram")])
+        Placement([Memory(name="dram"), Memory(name="dram")], (), 0)

@@ -1,0 +1,267 @@
+"""Whole workloads on a device: energy, time and memory of groups, loops and branches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from attrs import evolve, frozen
+from figures import near
+from hypothesis import given
+from hypothesis import strategies as st
+from plans import Sheet, figure, plans, sheet
+from workloads import classifier, either, recurrent
+from worlds import CATALOGUE
+
+import costmodel
+from costmodel import Free, Scenario, Unpriced
+from costmodel.devices import Charge, Cost, Factor, Fused, Parameter, Schedule, parameter, prices
+from costmodel.errors import NetworkError, PluginError, ScenarioError
+from costmodel.tensor import Tensor
+from costmodel.workload.graph import Node, Workload
+from costmodel.workload.operators import Movement, Operator, Unsupported, unmapped
+
+
+@frozen(slots=False)
+class Powered(Sheet):
+    """The same device with a power that is drawn all the time."""
+
+    family = "powered"
+
+    idle_power: Parameter = parameter("W")
+
+    def static_charges(self, schedule: Schedule) -> Any:
+        seconds = 0.0 if schedule.makespan is None else schedule.makespan.value
+        return [Charge("static", self.idle_power, (Factor("seconds", seconds),))]
+
+
+def powered(**changes: Any) -> Powered:
+    plain = sheet()
+    return Powered(
+        "powered", energy=plain.energy, clock=plain.clock, memories=plain.memories,
+        **{"idle_power": figure("idle", 3.0, "W"), **changes},
+    )  # fmt: skip
+
+
+@given(plans(), st.integers(0, 200))
+def test_energy_is_the_work_of_all_steps_and_what_crosses_the_boundaries(
+    workload: Workload, capacity: int
+) -> None:
+    device = sheet(capacity)
+    estimate = device.evaluate(workload)
+    work = sum(
+        step.operator.macs or sum(step.operator.operations.values()) or step.operator.points
+        for step in workload
+        if isinstance(step, Node)
+    )
+    price = {"buffer": (16, 1.0, 2.0), "dram": (64, 10.0, 20.0)}
+    moved = 0.0
+    for each in estimate.groups:
+        for one in each.traffic:
+            width, read, written = price[one.memory]
+            moved += math.ceil(one.read_bits / width) * read
+            moved += math.ceil(one.written_bits / width) * written
+    assert estimate.energy_joules == near(work + moved)
+    for sums in (estimate.energy_joules_by_resource, estimate.energy_joules_by_role):
+        assert sum(sums.values()) == near(estimate.energy_joules)
+
+
+@given(plans(), st.integers(0, 200))
+def test_the_makespan_lies_between_the_busiest_resource_and_the_sum_of_all(
+    workload: Workload, capacity: int
+) -> None:
+    estimate = sheet(capacity).evaluate(workload)
+    busy = estimate.busy_seconds
+    assert estimate.latency_seconds is not None
+    assert max(busy.values(), default=0.0) <= estimate.latency_seconds * (1 + 1e-9)
+    assert estimate.latency_seconds <= sum(busy.values()) * (1 + 1e-9)
+    if busy:
+        assert busy[estimate.limiting_resource or ""] == max(busy.values())
+    assert all(0 <= share <= 1 + 1e-9 for share in estimate.utilisation.values())
+    cost = estimate.cost
+    assert cost.latency_seconds_low <= cost.latency_seconds <= cost.latency_seconds_high  # type: ignore[operator]  # the device is timed
+
+
+@given(plans())
+def test_static_energy_is_static_power_over_the_makespan(workload: Workload) -> None:
+    estimate = powered().evaluate(workload)
+    assert estimate.static.energy_joules == near(3.0 * (estimate.latency_seconds or 0.0))
+    rest = sheet().evaluate(workload).energy_joules
+    assert estimate.energy_joules == near(rest + estimate.static.energy_joules)
+
+
+def test_weights_are_read_once_for_a_batch() -> None:
+    one, many = (sheet().evaluate(classifier(), Scenario(batch=batch)) for batch in (1, 8))
+
+    def read(estimate: Any, role: str) -> int:
+        return sum(x.read_bits for each in estimate.groups for x in each.traffic if x.role == role)
+
+    assert read(many, "weight") == read(one, "weight") == 32 * (16 * 27 + 40960)
+    assert read(many, "input") == 8 * read(one, "input")
+    assert many.energy_joules_per_inference < one.energy_joules
+    assert many.throughput == near(8 / (many.latency_seconds or 0))
+    assert many.average_power_watts == near(many.energy_joules / (many.latency_seconds or 0))
+
+
+def test_activations_that_fit_into_the_buffer_never_leave_the_chip() -> None:
+    roomy, tight = (sheet(size).evaluate(classifier()) for size in (10**6, 0))
+    weights, image, scores = 4 * (16 * 27 + 40960), 4 * 3 * 32 * 32, 4 * 10
+    assert roomy.traffic_bytes["dram"] == (weights + image, scores)
+    assert tight.traffic_bytes["buffer"] == (0, 0)
+    assert roomy.energy_joules < tight.energy_joules
+    features, pooled = 4 * 16 * 32 * 32, 4 * 16 * 16 * 16
+    assert roomy.peak_bytes["buffer"] == features + pooled
+    assert roomy.fits
+    dram = evolve(sheet().memories[1], capacity=figure("size", 1000.0, "B"))
+    assert not evolve(sheet(), memories=[dram]).evaluate(classifier()).fits
+
+
+def test_a_group_of_operators_is_priced_once_and_its_members_say_where() -> None:
+    estimate = sheet().evaluate(classifier())
+    outcomes = estimate.outcomes
+    assert isinstance(outcomes["conv"], Cost)
+    assert outcomes["relu"] == Fused("done within 'conv'", "conv")
+    assert estimate.group("relu") is estimate.group("conv")
+
+
+@pytest.mark.parametrize("steps", [1, 3, 50])
+def test_a_loop_costs_its_step_as_often_as_it_runs(steps: int) -> None:
+    loop = sheet().evaluate(recurrent(steps))
+    (group,) = loop.groups
+    assert group.body is not None
+    assert loop.energy_joules == near(steps * group.body.energy_joules)
+    assert loop.latency_seconds == near(steps * (group.body.latency_seconds or 0))
+    once = sheet().evaluate(recurrent(1))
+    assert loop.energy_joules == near(steps * once.energy_joules)
+    assert loop.traffic_bytes["dram"][0] == steps * once.traffic_bytes["dram"][0]
+    assert loop.busy_seconds["dram"] == near(steps * once.busy_seconds["dram"])
+
+
+def test_a_loop_draws_static_power_over_the_whole_makespan_once() -> None:
+    estimate = powered().evaluate(recurrent(4))
+    assert estimate.static.energy_joules == near(3.0 * (estimate.latency_seconds or 0))
+    (group,) = estimate.groups
+    assert group.body is not None
+    assert not group.body.static.due
+
+
+def test_a_step_of_a_loop_needs_its_memory_beside_that_of_the_loop() -> None:
+    (loop,) = recurrent(5)
+    estimate = sheet(10**6).evaluate(recurrent(5))
+    # Within a step: its slice, the state, both products, and their sum.
+    assert estimate.peak_bytes["buffer"] == 4 * max(4 + 3 + 3, 3 + 3 + 3, 3 + 3 + 3)
+    assert estimate.peak_bytes["dram"] == 4 * (5 * 4 + 3 + 12 + 9 + 3)
+    assert loop.reads == ("W", "U", "sequence", "start")
+
+
+def test_of_a_branch_the_dearest_alternative_is_taken() -> None:
+    @frozen(slots=False)
+    class Choosy(Sheet):
+        def price(self, operator: Any, scenario: Any = None) -> Any:
+            cost = super().price(operator, scenario)
+            return cost.times(5, "tries") if operator.function == "tanh" else cost
+
+    plain = sheet()
+    device = Choosy("choosy", energy=plain.energy, clock=plain.clock)
+    estimate = device.evaluate(either())
+    (group,) = estimate.groups
+    assert group.body is not None
+    assert group.body.workload.name == "tanh"
+    assert estimate.energy_joules == 5 * 4
+
+
+def test_work_without_a_price_is_named_and_the_rest_is_priced() -> None:
+    row = [Tensor((4,))]
+    operands = [*unmapped("input", row), *unmapped("output", row)]
+    odd = Unsupported(reason="nobody knows", operands=operands)
+    whole = Workload(
+        "odd", {"x": (4,), "y": (4,), "z": (4,)},
+        [Node("odd", odd, ("x", "y")),
+         Node("relu", costmodel.activation("relu", (4,)), ("y", "z"))],
+        ["x"], ["z"],
+    )  # fmt: skip
+    estimate = sheet().evaluate(whole)
+    assert estimate.unpriced == {"odd": "nobody knows"}
+    assert not estimate.is_complete
+    assert isinstance(estimate.outcomes["relu"], Cost)
+
+
+def test_what_is_free_says_why() -> None:
+    @frozen(slots=False)
+    class Still(Sheet):
+        @prices(Movement)
+        def carried(self, operator: Operator, scenario: Any) -> Any:  # the same in all
+            return Free("nothing moves")
+
+    plain = sheet()
+    device = Still("still", energy=plain.energy, clock=plain.clock)
+    padded = Workload(
+        "padded", {"x": (2, 2), "y": (4, 4)},
+        [Node("pad", costmodel.workload.builders.pad((2, 2), [(1, 1), (1, 1)]), ("x", "y"))],
+        ["x"], ["y"],
+    )  # fmt: skip
+    estimate = device.evaluate(padded)
+    assert estimate.free == {"pad": "nothing moves"}
+    assert estimate.energy_joules == 0
+    assert estimate.fits is None
+    assert estimate.peak_bytes == {}
+
+
+def test_a_rule_that_fails_is_named_with_its_node() -> None:
+    @frozen(slots=False)
+    class Broken(Sheet):
+        @prices(Movement)
+        def carried(self, operator: Operator, scenario: Any) -> Any:  # it fails
+            return operator.nothing  # type: ignore[attr-defined]  # the fault
+
+        def price_group(self, *given: Any) -> Any:
+            raise KeyError(given[0].name)
+
+    plain = sheet()
+    device = Broken("broken", energy=plain.energy, clock=plain.clock)
+    with pytest.raises(PluginError, match="'conv' on 'broken' cannot be priced: KeyError"):
+        device.evaluate(classifier())
+
+
+def test_symbols_and_rates_that_an_evaluation_cannot_use_are_refused() -> None:
+    with pytest.raises(ScenarioError, match="rates by layer are not known to a workload"):
+        sheet().evaluate(classifier(), Scenario(rates={"conv": 5.0}))
+    length = costmodel.sizes.Symbol("length")
+    open_ended = Workload(
+        "open", {"x": (length,), "y": (length,)},
+        [Node("relu", costmodel.activation("relu", (length,)), ("x", "y"))], ["x"], ["y"],
+    )  # fmt: skip
+    with pytest.raises(NetworkError, match="depend on length; bind it first"):
+        sheet().evaluate(open_ended)
+
+
+def test_a_group_of_which_a_member_has_no_price_has_none() -> None:
+    @frozen(slots=False)
+    class Picky(Sheet):
+        def price(self, operator: Any, scenario: Any = None) -> Any:
+            if type(operator).__name__ == "Activation":
+                return Unpriced("no activations")
+            return super().price(operator, scenario)
+
+    plain = sheet()
+    estimate = Picky("picky", energy=plain.energy, clock=plain.clock).evaluate(classifier())
+    assert estimate.unpriced == {"conv": "no activations", "relu": "no activations"}
+
+
+DEVICES = sorted(CATALOGUE.device_names)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_device_without_memories_costs_the_sum_of_its_prices(name: str) -> None:
+    scenario = Scenario(rates=10.0)
+    device = CATALOGUE.device(name)
+    bound = classifier().bind(batch=1)
+    estimate = device.evaluate(classifier(), scenario)
+    prices_ = [device.price(operator, scenario) for operator in bound.operators]
+    costs = [price for price in prices_ if isinstance(price, Cost)]
+    assert estimate.energy_joules == near(Cost.together(costs).energy_joules)
+    assert list(estimate.unpriced.values()) == [
+        price.reason for price in prices_ if isinstance(price, Unpriced)
+    ]
+    assert estimate.fits is None
