@@ -12,9 +12,10 @@ import cattrs
 import yaml
 from attrs import field, fields, frozen
 
-from costmodel.devices import ABOVE_ZERO, Device, Evidence, Parameter
+from costmodel.devices import ABOVE_ZERO, Access, Device, Evidence, Memory, Parameter
 from costmodel.errors import DeviceFileError, UnitError, nearest
 from costmodel.units import Quantity, parse_quantity
+from costmodel.workload.operators import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,6 +69,12 @@ class _Head:
     assumes: str = ""
     parameters: Any = field(factory=dict)
     settings: Any = field(factory=dict)
+    memories: Any = field(factory=list)
+
+
+_MEMORY: Final = dict.fromkeys(("name", "size", "holds", "bandwidth", "read", "write"))
+"""What a memory of a file may have."""
+_WAYS: Final = ("read", "write")
 
 
 def load_device(
@@ -114,6 +121,7 @@ class _File:
         family = self._family()
         parameters: dict[str, Any] = dict(self._parameters(family))
         settings = dict(self._settings(family))
+        memories = tuple(self._memories())
         self._check_schema(self.raw.get("schema"))
         self._check_name(self.raw.get("name"))
         self._check_sources(self.raw.get("sources", {}))
@@ -124,7 +132,8 @@ class _File:
             process=head.process and _on_one_line(head.process),
             also_leaves_out=_on_one_line(head.leaves_out),
             assumes=_on_one_line(head.assumes),
-            file=self.file, content_hash=content_hash, **parameters, **settings,
+            file=self.file, content_hash=content_hash, memories=memories,
+            **parameters, **settings,
         )  # fmt: skip
 
     def _next_steps(self, family: type[Device] | None) -> Iterator[str]:
@@ -182,7 +191,7 @@ class _File:
                 self.mistakes.append(_not_known("parameters", str(name), units))
             unit = (units or self._known_units()).get(name)
             is_positive = family is not None and name in family.positive_parameters()
-            made = self._parameter(str(name), value, unit, is_positive=is_positive)
+            made = self._parameter(f"parameters.{name}", value, unit, is_positive=is_positive)
             if made is not None:
                 yield str(name), made
         for name in sorted(family.required_parameters() - raw.keys()) if family else ():
@@ -212,10 +221,67 @@ class _File:
                 except (ArithmeticError, TypeError, ValueError) as error:
                     self.mistakes.append(f"settings.{name}: {error}")
 
-    def _parameter(
-        self, name: str, raw: Any, unit: str | None, *, is_positive: bool
+    def _memories(self) -> Iterator[Memory]:
+        raw = self.raw.get("memories", [])
+        if not isinstance(raw, list):
+            expected = "a list of memories from the innermost, such as [{name: dram}]"
+            self.mistakes.append(f"memories: expected {expected}, found {raw!r:.80}")
+            return
+        names: set[str] = set()
+        for place, item in enumerate(raw):
+            made = self._memory(f"memories[{place}]", item)
+            if made is None:
+                continue
+            if made.name in names:
+                self.mistakes.append(f"memories[{place}].name: {made.name!r} is there before")
+            names.add(made.name)
+            yield made
+
+    def _memory(self, path: str, raw: Any) -> Memory | None:
+        before = len(self.mistakes)
+        if not isinstance(raw, dict):
+            self.mistakes.append(f"{path}: expected a mapping with a name, found {raw!r:.80}")
+            return None
+        for key in raw:
+            if key not in _MEMORY:
+                self.mistakes.append(_not_known(path, str(key), _MEMORY))
+        name, holds = raw.get("name"), raw.get("holds", list(ROLES))
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            self.mistakes.append(f"{path}.name: expected a word such as dram, found {name!r:.80}")
+        if not isinstance(holds, list) or not holds or any(role not in ROLES for role in holds):
+            expected = f"a list of {', '.join(ROLES)}"
+            self.mistakes.append(f"{path}.holds: expected {expected}, found {holds!r:.80}")
+        size = None if raw.get("size") == "unlimited" else self._figure(path, "size", raw, "B")
+        bandwidth = self._figure(path, "bandwidth", raw, "B/s", is_positive=True)
+        accesses = {way: self._access(f"{path}.{way}", raw[way]) for way in _WAYS if way in raw}
+        if len(self.mistakes) > before:
+            return None
+        return Memory(name=str(name), holds=holds, size=size, bandwidth=bandwidth, **accesses)
+
+    def _figure(
+        self, path: str, key: str, raw: Mapping[str, Any], unit: str, *, is_positive: bool = False
     ) -> Parameter | None:
-        path = f"parameters.{name}"
+        if key not in raw:
+            return None
+        return self._parameter(f"{path}.{key}", raw[key], unit, is_positive=is_positive)
+
+    def _access(self, path: str, raw: Any) -> Access | None:
+        if not isinstance(raw, dict) or set(raw) != {"energy", "width"}:
+            expected = "a mapping such as {energy: {value: 6 pJ, ...}, width: 64 bit}"
+            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
+            return None
+        energy = self._figure(path, "energy", raw, "J")
+        width = self._quantity(f"{path}.width", raw["width"], "bit")
+        if width is not None and not (width.value >= 1 and width.value.is_integer()):
+            found = f"found {raw['width']!r:.80}"
+            self.mistakes.append(f"{path}.width: expected a whole number of bits, {found}")
+            return None
+        return None if energy is None or width is None else Access(energy, int(width.value))
+
+    def _parameter(
+        self, path: str, raw: Any, unit: str | None, *, is_positive: bool
+    ) -> Parameter | None:
+        name = path.removeprefix("parameters.")
         before = len(self.mistakes)
         entry = self._structure(raw, _Entry, path)
         source = self._citation(path, raw)

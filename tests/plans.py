@@ -8,6 +8,7 @@ from attrs import frozen
 from hypothesis import strategies as st
 
 from costmodel.devices import (
+    Access,
     Charge,
     Cost,
     Device,
@@ -71,14 +72,14 @@ def sheet(buffer_bytes: float = 40, **changes: Any) -> Sheet:
     """A device with a small buffer for activations, and a large memory for everything."""
     memories = [
         Memory(
-            name="buffer", capacity=figure("size", buffer_bytes, "B"), holds=("input", "output"),
-            read_energy=figure("buffer read", 1.0, "J"),
-            write_energy=figure("buffer write", 2.0, "J"), width_bits=16,
+            name="buffer", size=figure("size", buffer_bytes, "B"), holds=("input", "output"),
+            read=Access(figure("buffer read", 1.0, "J"), 16),
+            write=Access(figure("buffer write", 2.0, "J"), 16),
             bandwidth=figure("buffer rate", 8.0, "B/s"),
         ),
         Memory(
-            name="dram", read_energy=figure("dram read", 10.0, "J"),
-            write_energy=figure("dram write", 20.0, "J"), width_bits=64,
+            name="dram", read=Access(figure("dram read", 10.0, "J"), 64),
+            write=Access(figure("dram write", 20.0, "J"), 64),
             bandwidth=figure("dram rate", 2.0, "B/s", low=1.0),
         ),
     ]  # fmt: skip

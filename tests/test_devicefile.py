@@ -291,3 +291,69 @@ def test_a_device_is_taken_from_a_path(tmp_path: Path) -> None:
     file.write_text(GOOD)
     assert CATALOGUE.device(str(file)) == CATALOGUE.device(file)
     assert CATALOGUE.device(file).name == "toy"
+
+
+DRAM = "{energy: {value: 640 pJ, source: paper, evidence: measured}, width: 64 bit}"
+WITH_MEMORIES = f"""\
+{GOOD}memories:
+  - name: buffer
+    holds: [input, output]
+    size: {{value: 2 KiB, source: paper, evidence: vendor}}
+    bandwidth: {{value: 8 GB/s, low: 6 GB/s, source: paper, evidence: vendor}}
+  - name: dram
+    size: unlimited
+    read: {DRAM}
+    write: {DRAM}
+"""
+
+
+def test_a_file_states_memories_from_the_innermost() -> None:
+    buffer, dram = load(WITH_MEMORIES).memories
+    assert (buffer.name, buffer.holds) == ("buffer", ("input", "output"))
+    assert buffer.size.value == 2048
+    assert (buffer.bandwidth.low, buffer.bandwidth.value) == (6e9, 8e9)
+    assert buffer.read is buffer.write is None
+    assert (dram.name, dram.holds) == ("dram", ("input", "weight", "output"))
+    assert dram.size is dram.bandwidth is None
+    assert (dram.read.energy.value, dram.read.width_bits) == (640e-12, 64)
+    assert dram.write.energy.source == "A. Author, A Paper, 2020"
+    assert load(GOOD).memories == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("- name: dram", "- name: buffer", r"memories\[1\].name: 'buffer' is there before"),
+        ("- name: dram", "- nam: dram", r"memories\[1\]: 'nam' is not known; nearest 'name'"),
+        ("- name: buffer", "- name: [a]", r"memories\[0\].name: expected a word such as dram"),
+        ("- name: buffer", "- name: two words", r"memories\[0\].name: expected a word"),
+        ("holds: [input, output]", "holds: [inputs]",
+         r"memories\[0\].holds: expected a list of input, weight, output, found \['inputs'\]"),
+        ("holds: [input, output]", "holds: [[input]]", r"memories\[0\].holds: expected a list"),
+        ("holds: [input, output]", "holds: []", r"memories\[0\].holds: expected a list"),
+        ("holds: [input, output]", "holds: input", r"memories\[0\].holds: expected a list"),
+        ("value: 2 KiB", "value: 2 kJ", r"memories\[0\].size.value: expected a quantity in B"),
+        ("size: unlimited", "size: endless", r"memories\[1\].size: expected a mapping"),
+        ("value: 8 GB/s, low: 6 GB/s", "value: 0 GB/s",
+         r"memories\[0\].bandwidth.value: expected a value above 0"),
+        ("value: 8 GB/s, low: 6 GB/s, source: paper", "value: 8 GB/s, source: papper",
+         r"memories\[0\].bandwidth.source: 'papper' is not known; nearest 'paper'"),
+        (f"read: {DRAM}", "read: 640 pJ", r"memories\[1\].read: expected a mapping such as"),
+        (f"read: {DRAM}", f"read: {DRAM.replace('64 bit', '0.5 bit')}",
+         r"memories\[1\].read.width: expected a whole number of bits, found '0.5 bit'"),
+        (f"read: {DRAM}", f"read: {DRAM.replace('64 bit', '8 B')}",
+         r"memories\[1\].read.width: expected a quantity in bit"),
+        (f"read: {DRAM}", f"read: {DRAM.replace('width', 'wide')}",
+         r"memories\[1\].read: expected a mapping such as"),
+    ],
+)  # fmt: skip
+def test_one_change_of_a_memory_makes_a_clear_mistake(old: str, new: str, message: str) -> None:
+    assert old in WITH_MEMORIES
+    with pytest.raises(DeviceFileError, match=message):
+        load(WITH_MEMORIES.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("memories", ["dram", "{name: dram}", "[dram]", "[[]]", "7"])
+def test_memories_that_are_none_are_refused(memories: str) -> None:
+    with pytest.raises(DeviceFileError, match=r"memories.*: expected a"):
+        load(f"{GOOD}memories: {memories}\n")

@@ -17,7 +17,7 @@ from costmodel.devices.cost import (
 from costmodel.devices.device import Adapted, Charging, Device, prices
 from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost
 from costmodel.devices.groups import FUSIBLE, Group
-from costmodel.devices.memory import Memory, Placement, Residence, Traffic
+from costmodel.devices.memory import Access, Memory, Placement, Residence, Traffic
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     GIVEN,
@@ -37,6 +37,7 @@ __all__ = [
     "FUSIBLE",
     "GIVEN",
     "PHASES",
+    "Access",
     "Adapted",
     "Charge",
     "Charges",

@@ -296,19 +296,14 @@ def moved(traffic: Iterable[Traffic], placement: Placement) -> Cost:
     charges, durations = [], []
     for one in traffic:
         memory = placement.memory(one.memory)
-        for bits, price, what in (
-            (one.read_bits, memory.read_energy, "read"),
-            (one.written_bits, memory.write_energy, "written"),
+        for bits, access, what in (
+            (one.read_bits, memory.read, "read"),
+            (one.written_bits, memory.write, "written"),
         ):
-            if bits and price is not None:
-                count = memory.accesses(bits)
-                charges.append(
-                    Charge(
-                        _COMPONENTS[one.role], price,
-                        (Factor(f"{memory.width_bits}-bit accesses {what}", count),),
-                        resource=memory.name,
-                    )
-                )  # fmt: skip
+            if bits and access is not None:
+                count = Factor(f"{access.width_bits}-bit accesses {what}", access.count(bits))
+                component = _COMPONENTS[one.role]
+                charges.append(Charge(component, access.energy, (count,), resource=memory.name))
         bits = one.read_bits + one.written_bits
         if bits and memory.bandwidth is not None:
             durations.append(Duration(memory.name, bits / BYTE, memory.bandwidth))

@@ -41,27 +41,18 @@ def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
     return check
 
 
-@frozen(kw_only=True)
-class Memory:
-    """A memory of a device. Without a capacity it is large enough for anything.
-
-    `holds` are the roles of the tensors that it takes. An access of `width_bits` costs
-    `read_energy` or `write_energy`, and all of them together take their time at the bandwidth.
+@frozen
+class Access:
+    """The energy of one access to a memory, which moves `width_bits`.
 
     Raises:
-        TypeError: a number is not a Parameter in its unit.
-        ValueError: a role is unknown, or a width or bandwidth is not above 0.
+        TypeError: the energy is not a Parameter in J, or the width is not a whole number.
+        ValueError: the width is not above 0.
 
     """
 
-    name: str = field(validator=instance_of(str))
-    capacity: Parameter | None = field(default=None, validator=_in_unit("B"))
-    holds: tuple[str, ...] = field(default=ROLES, converter=tuple, validator=_roles)
-    bandwidth: Parameter | None = field(default=None, validator=_in_unit("B/s", is_positive=True))
-    read_energy: Parameter | None = field(default=None, validator=_in_unit("J"))
-    write_energy: Parameter | None = field(default=None, validator=_in_unit("J"))
-    width_bits: int = field(default=BYTE, validator=instance_of(int))
-    area: Parameter | None = field(default=None, validator=optional(_in_unit("m2")))
+    energy: Parameter = field(validator=_in_unit("J"))
+    width_bits: int = field(validator=instance_of(int))
 
     @width_bits.validator
     def _check_width(self, _: Any, width: int) -> None:
@@ -69,13 +60,34 @@ class Memory:
             message = f"width_bits is {width}; expected a whole number of at least 1"
             raise ValueError(message)
 
-    def accesses(self, bits: int) -> int:
+    def count(self, bits: int) -> int:
         """How many accesses move so many bits."""
         return -(-bits // self.width_bits)
 
+
+@frozen(kw_only=True)
+class Memory:
+    """A memory of a device. Without a size it is large enough for anything.
+
+    `holds` are the roles of the tensors that it takes. Each `read` and `write` costs its energy,
+    and all of them together take their time at the bandwidth; what is None is not modelled.
+
+    Raises:
+        TypeError: a number is not a Parameter in its unit.
+        ValueError: a role is unknown, or the bandwidth is not above 0.
+
+    """
+
+    name: str = field(validator=instance_of(str))
+    size: Parameter | None = field(default=None, validator=_in_unit("B"))
+    holds: tuple[str, ...] = field(default=ROLES, converter=tuple, validator=_roles)
+    bandwidth: Parameter | None = field(default=None, validator=_in_unit("B/s", is_positive=True))
+    read: Access | None = field(default=None, validator=optional(instance_of(Access)))
+    write: Access | None = field(default=None, validator=optional(instance_of(Access)))
+
     def has_room_for(self, bits: int) -> bool:
         """Whether so many bits fit into it."""
-        return self.capacity is None or bits <= self.capacity.value * BYTE
+        return self.size is None or bits <= self.size.value * BYTE
 
 
 def as_memories(given: Iterable[Memory]) -> tuple[Memory, ...]:

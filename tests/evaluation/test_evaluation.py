@@ -113,7 +113,7 @@ def test_activations_that_fit_into_the_buffer_never_leave_the_chip() -> None:
     features, pooled = 4 * 16 * 32 * 32, 4 * 16 * 16 * 16
     assert roomy.peak_bytes["buffer"] == features + pooled
     assert roomy.fits
-    dram = evolve(sheet().memories[1], capacity=figure("size", 1000.0, "B"))
+    dram = evolve(sheet().memories[1], size=figure("size", 1000.0, "B"))
     assert not evolve(sheet(), memories=[dram]).evaluate(classifier()).fits
 
 

@@ -13,7 +13,7 @@ from plans import figure, plans, sheet
 from workloads import classifier
 
 from costmodel.devices.groups import FUSIBLE, boundaries, fused, storages
-from costmodel.devices.memory import Memory, Placement, placed, traffic
+from costmodel.devices.memory import Access, Memory, Placement, placed, traffic
 from costmodel.errors import UnknownNameError
 from costmodel.numerics import FLOAT32
 from costmodel.workload.graph import Workload
@@ -154,18 +154,24 @@ def test_a_tensor_that_no_memory_holds_has_no_place() -> None:
     [
         ({"holds": ("weights",)}, ValueError, "roles among input, weight, output, found 'weights'"),
         ({"holds": ()}, ValueError, "found none"),
-        ({"width_bits": 0}, ValueError, "width_bits is 0; expected a whole number of at least 1"),
-        ({"capacity": 5}, TypeError, "capacity: expected a Parameter in 'B', found 5"),
+        ({"size": 5}, TypeError, "size: expected a Parameter in 'B', found 5"),
+        ({"read": 5}, TypeError, "'read' must be"),
         (
             {"bandwidth": figure("rate", 0.0, "B/s")}, ValueError,
             "bandwidth: expected a value above 0",
         ),
-        ({"read_energy": figure("rate", 1.0, "B")}, TypeError, "expected a Parameter in 'J'"),
     ],
 )  # fmt: skip
 def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, told: str) -> None:
     with pytest.raises(error, match=told):
         Memory(name="odd", **given_)
+
+
+def test_an_access_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="width_bits is 0; expected a whole number of at least 1"):
+        Access(figure("energy", 1.0, "J"), 0)
+    with pytest.raises(TypeError, match="energy: expected a Parameter in 'J'"):
+        Access(figure("energy", 1.0, "B"), 8)
 
 
 def test_two_memories_of_one_name_are_refused() -> None:
