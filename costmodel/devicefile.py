@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cattrs
 import yaml
-from attrs import field, fields, frozen
+from attrs import evolve, field, fields, frozen
 
 from costmodel.devices import ABOVE_ZERO, Access, Device, Evidence, Memory, Parameter
 from costmodel.errors import DeviceFileError, UnitError, nearest
@@ -251,26 +251,35 @@ class _File:
         if not isinstance(holds, list) or not holds or any(role not in ROLES for role in holds):
             expected = f"a list of {', '.join(ROLES)}"
             self.mistakes.append(f"{path}.holds: expected {expected}, found {holds!r:.80}")
-        size = None if raw.get("size") == "unlimited" else self._figure(path, "size", raw, "B")
-        bandwidth = self._figure(path, "bandwidth", raw, "B/s", is_positive=True)
-        accesses = {way: self._access(f"{path}.{way}", raw[way]) for way in _WAYS if way in raw}
+        known = {key: value for key, value in raw.items() if value != "unlimited" or key != "size"}
+        size = self._figure(path, "size", known, "B", f"{name}.size")
+        bandwidth = self._figure(
+            path, "bandwidth", raw, "B/s", f"{name}.bandwidth", is_positive=True
+        )
+        accesses = {
+            way: self._access(f"{path}.{way}", raw[way], f"{name}.{way}")
+            for way in _WAYS
+            if way in raw
+        }
         if len(self.mistakes) > before:
             return None
         return Memory(name=str(name), holds=holds, size=size, bandwidth=bandwidth, **accesses)
 
     def _figure(
-        self, path: str, key: str, raw: Mapping[str, Any], unit: str, *, is_positive: bool = False
-    ) -> Parameter | None:
+        self, path: str, key: str, raw: Mapping[str, Any], unit: str, name: str,
+        *, is_positive: bool = False,
+    ) -> Parameter | None:  # fmt: skip
         if key not in raw:
             return None
-        return self._parameter(f"{path}.{key}", raw[key], unit, is_positive=is_positive)
+        found = self._parameter(f"{path}.{key}", raw[key], unit, is_positive=is_positive)
+        return None if found is None else evolve(found, name=name)
 
-    def _access(self, path: str, raw: Any) -> Access | None:
+    def _access(self, path: str, raw: Any, name: str) -> Access | None:
         if not isinstance(raw, dict) or set(raw) != {"energy", "width"}:
             expected = "a mapping such as {energy: {value: 6 pJ, ...}, width: 64 bit}"
             self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
             return None
-        energy = self._figure(path, "energy", raw, "J")
+        energy = self._figure(path, "energy", raw, "J", f"{name}.energy")
         width = self._quantity(f"{path}.width", raw["width"], "bit")
         if width is not None and not (width.value >= 1 and width.value.is_integer()):
             found = f"found {raw['width']!r:.80}"

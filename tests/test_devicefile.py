@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from worlds import CATALOGUE
 
 from costmodel import Evidence
+from costmodel.cli import main
 from costmodel.devicefile import DEPTH_LIMIT, SIZE_LIMIT, load_device
 from costmodel.errors import DeviceFileError
 
@@ -317,7 +319,19 @@ def test_a_file_states_memories_from_the_innermost() -> None:
     assert dram.size is dram.bandwidth is None
     assert (dram.read.energy.value, dram.read.width_bits) == (640e-12, 64)
     assert dram.write.energy.source == "A. Author, A Paper, 2020"
+    names = [figure.name for memory in (buffer, dram) for figure in memory.parameters]
+    assert names == ["buffer.size", "buffer.bandwidth", "dram.read.energy", "dram.write.energy"]
     assert load(GOOD).memories == ()
+
+
+def test_the_memories_of_a_device_are_shown(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(WITH_MEMORIES)
+    shown = CliRunner().invoke(main, ["devices", "show", str(file)]).stdout
+    assert "memory buffer: holds input, output\n" in shown
+    assert "memory dram: holds input, weight, output, without an end\n" in shown
+    assert "dram.read.energy" in shown
+    assert "640 pJ" in shown
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from costmodel.workload.operators import STANDARD
 
 if TYPE_CHECKING:
     from costmodel.catalogue import Catalogue
-    from costmodel.devices import Choice, Device, Parameter
+    from costmodel.devices import Choice, Device, Memory, Parameter
     from costmodel.workload.operators import Operator
 
 _LIST = tuple(map(Column, ("Name", "Class", "Title", "Process", "Plugin")))
@@ -70,6 +70,11 @@ def show(name: str) -> None:
         _heading(device),
         *(_setting(name, choice, device.settings[name]) for name, choice in settings),
         *map(_block, device.parameters.values()),
+        *[
+            block
+            for memory in device.memories
+            for block in (_memory_heading(memory), *map(_block, memory.parameters))
+        ],
     ]
     with opened() as output:
         output.prose("\n\n".join(blocks))
@@ -117,6 +122,11 @@ def _verdict(file: Path) -> tuple[bool, str]:
     except DeviceFileError as error:
         return False, str(error)
     return True, f"{escaped(str(file))}: good ({device.name}, {len(device.parameters)} parameters)"
+
+
+def _memory_heading(memory: Memory) -> str:
+    end = "" if memory.size is not None else ", without an end"
+    return f"memory {memory.name}: holds {', '.join(memory.holds)}{end}"
 
 
 def _list(found: Catalogue) -> None:

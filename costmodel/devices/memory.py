@@ -85,6 +85,13 @@ class Memory:
     read: Access | None = field(default=None, validator=optional(instance_of(Access)))
     write: Access | None = field(default=None, validator=optional(instance_of(Access)))
 
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its numbers, as far as they are known."""
+        known = (self.read, self.write)
+        energies = [access.energy for access in known if access is not None]
+        return tuple([one for one in (self.size, self.bandwidth, *energies) if one is not None])
+
     def has_room_for(self, bits: int) -> bool:
         """Whether so many bits fit into it."""
         return self.size is None or bits <= self.size.value * BYTE
