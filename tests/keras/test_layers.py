@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_cases import ATTENTION, CASES, EINSUM, FIRST, ONE_OF_EACH, RECURRENT, Case, built, label
+from workload_checks import check_workload
 from worlds import CATALOGUE
 
 from costmodel import estimate, read
@@ -81,6 +82,10 @@ def test_the_live_layer_its_json_and_the_form_of_our_own_are_equal(single: Any) 
     assert live == text
     assert live.parameter_count == text.parameter_count
     assert read(live.to_json(), catalogue=CATALOGUE) == live
+
+
+def test_every_kind_of_layer_has_a_workload(single: Any) -> None:
+    check_workload(read(single[0], catalogue=CATALOGUE))
 
 
 @pytest.mark.parametrize("case", [*ATTENTION, *EINSUM, *RECURRENT], ids=label)

@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from keras import layers, ops
 from operation_cases import CASES, LINE, ONES, PRODUCTS, all_operations, built
+from workload_checks import check_workload
 from worlds import CATALOGUE, SHIPPED
 
 from costmodel import Scenario, estimate, read
@@ -56,6 +57,10 @@ def test_the_live_model_its_json_and_the_form_of_our_own_are_one_network(model: 
     written = network.to_json()
     assert read(written, catalogue=CATALOGUE) == network
     SCHEMA.validate(json.loads(written))
+
+
+def test_every_function_has_a_workload(model: Any) -> None:
+    check_workload(read(model, catalogue=CATALOGUE))
 
 
 def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:

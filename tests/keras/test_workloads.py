@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import keras_cases
 import numpy as np
-import operation_cases
 import pytest
 from keras import layers
 from loop_nest import Array
@@ -226,17 +224,6 @@ def test_a_workload_computes_what_its_network_does(label: str) -> None:
 @pytest.mark.parametrize("label", MODELS)
 def test_the_nodes_of_a_workload_are_what_devices_price(label: str) -> None:
     check_workload(costmodel.read(MODELS[label](), catalogue=CATALOGUE))
-
-
-@pytest.mark.parametrize("case", keras_cases.CASES, ids=keras_cases.label)
-def test_every_kind_of_layer_has_a_workload(case: keras_cases.Case) -> None:
-    model, _ = keras_cases.built(case)
-    check_workload(costmodel.read(model, catalogue=CATALOGUE))
-
-
-@pytest.mark.parametrize("case", operation_cases.CASES, ids=lambda case: case.label)
-def test_every_function_has_a_workload(case: operation_cases.Case) -> None:
-    check_workload(costmodel.read(operation_cases.built(case), catalogue=CATALOGUE))
 
 
 @pytest.mark.parametrize("label", MODELS)

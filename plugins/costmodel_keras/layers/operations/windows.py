@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.builders import (
     conv,
@@ -421,35 +421,49 @@ _PLANE: Final = 2
 
 
 @frozen(slots=False)
-class Unfold(Operation):
-    """Every window of an image, channels first, as one vector."""
-
-    kinds: ClassVar = (kind("Unfold"),)
+class Patchwork(Operation):
+    """Windows of an image, channels first, that may overlap."""
 
     kernel_size: tuple[int, ...] = setting(settings.wholes)
     dilation: tuple[int, ...] = setting(settings.wholes, default=(1,))
     padding: tuple[int, ...] = setting(settings.integers, default=(0,))
     stride: tuple[int, ...] = setting(settings.wholes, default=(1,))
 
-    def wholes(self) -> Sequence[Whole]:
-        """The elements of a window, by the places of it."""
-        batch, (channels, *spatial) = self.whole[0], without_batch(self.whole)
+    @property
+    def window(self) -> int:
+        """The elements of a window in each channel."""
+        return math.prod(for_each(self.kernel_size, _PLANE))
+
+    def places(self, sides: Sequence[int | None]) -> int | None:
+        """The number of windows in an image of these sides, where it is known."""
         axes = zip(
-            spatial, for_each(self.kernel_size, _PLANE), for_each(self.dilation, _PLANE),
+            sides, for_each(self.kernel_size, _PLANE), for_each(self.dilation, _PLANE),
             for_each(self.padding, _PLANE), for_each(self.stride, _PLANE), strict=True,
         )  # fmt: skip
-        places = [
-            None
-            if length is None
-            else window_length(length + 2 * more, (size - 1) * dilation + 1, stride, "valid")
-            for length, size, dilation, more, stride in axes
-        ]
-        window = math.prod(for_each(self.kernel_size, _PLANE))
+        number = 1
+        for length, size, dilation, more, stride in axes:
+            reach = (size - 1) * dilation + 1
+            whole = None if length is None else length + 2 * more
+            found = window_length(whole, reach, stride, "valid")
+            if found is None:
+                return None
+            number *= found
+        return number
+
+
+@frozen(slots=False)
+class Unfold(Patchwork):
+    """Every window of an image, channels first, as one vector."""
+
+    kinds: ClassVar = (kind("Unfold"),)
+
+    def wholes(self) -> Sequence[Whole]:
+        """The elements of a window, by the places of it."""
+        batch, (channels, *sides) = self.whole[0], without_batch(self.whole)
         if channels is None:
             message = "the number of channels is open"
             raise ValueError(message)
-        number = None if None in places else math.prod(places)  # type: ignore[arg-type]  # none is None
-        return ((batch, channels * window, number),)
+        return ((batch, channels * self.window, self.places(sides)),)
 
     def operators(self) -> Work:
         """One movement of every element to its place in each window that holds it."""
@@ -466,25 +480,25 @@ _UNFOLDED: Final = ("crs", "pq")
 
 
 @frozen(slots=False)
-class Fold(Operation):
+class Fold(Patchwork):
     """Windows put back into an image, channels first, and added where they overlap."""
 
     kinds: ClassVar = (kind("Fold"),)
 
     output_size: tuple[int, ...] = setting(settings.wholes)
-    kernel_size: tuple[int, ...] = setting(settings.wholes)
-    dilation: tuple[int, ...] = setting(settings.wholes, default=(1,))
-    padding: tuple[int, ...] = setting(settings.integers, default=(0,))
-    stride: tuple[int, ...] = setting(settings.wholes, default=(1,))
 
     def wholes(self) -> Sequence[Whole]:
         """The image."""
-        batch, (depth, _) = self.whole[0], without_batch(self.whole)
+        batch, (depth, given) = self.whole[0], without_batch(self.whole)
         if depth is None:
             message = "the number of channels is open"
             raise ValueError(message)
-        window = math.prod(for_each(self.kernel_size, _PLANE))
-        return ((batch, _divided(depth, window), *for_each(self.output_size, _PLANE)),)
+        sides = for_each(self.output_size, _PLANE)
+        places = self.places(sides)
+        if given not in {None, places}:
+            message = f"an image of {show_shape(sides)} has {places} windows, not {given}"
+            raise ValueError(message)
+        return ((batch, _divided(depth, self.window), *sides),)
 
     def operators(self) -> Work:
         """One movement, and one addition for each element of each window."""
