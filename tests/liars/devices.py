@@ -81,7 +81,10 @@ def unchecked(component: str, price: Parameter, *factors: Factor) -> Charge:
     """A charge that nobody has looked at."""
     charge = object.__new__(Charge)
     count = math.prod(factor.value for factor in factors)
-    values = {"component": component, "parameter": price, "factors": factors, "count": count}
+    values = {
+        "component": component, "parameter": price, "factors": factors, "resource": "",
+        "count": count,
+    }  # fmt: skip
     for name, value in values.items():
         object.__setattr__(charge, name, value)
     return charge
