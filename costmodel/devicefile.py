@@ -121,7 +121,7 @@ class _File:
         family = self._family()
         parameters: dict[str, Any] = dict(self._parameters(family))
         settings = dict(self._settings(family))
-        memories = tuple(self._memories())
+        memories = tuple(self._memories(family))
         self._check_schema(self.raw.get("schema"))
         self._check_name(self.raw.get("name"))
         self._check_sources(self.raw.get("sources", {}))
@@ -221,8 +221,11 @@ class _File:
                 except (ArithmeticError, TypeError, ValueError) as error:
                     self.mistakes.append(f"settings.{name}: {error}")
 
-    def _memories(self) -> Iterator[Memory]:
+    def _memories(self, family: type[Device] | None) -> Iterator[Memory]:
         raw = self.raw.get("memories", [])
+        if raw and family is not None and not family.uses_memories:
+            moved = f"class {family.family!r} has what is moved in its prices"
+            self.mistakes.append(f"memories: {moved}; expected none")
         if not isinstance(raw, list):
             expected = "a list of memories from the innermost, such as [{name: dram}]"
             self.mistakes.append(f"memories: expected {expected}, found {raw!r:.80}")

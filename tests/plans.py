@@ -47,6 +47,7 @@ class Sheet(Device):
 
     family = "sheet"
     fuses = ("activation", "bias", "padding")
+    uses_memories = True
 
     energy: Parameter = parameter("J")
     clock: Parameter = parameter("Hz", positive=True)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from costmodel.devices.parameters import Parameter
+from costmodel.devices.parameters import GIVEN, Evidence, Parameter
 from costmodel.errors import PluginError, ScenarioError, nearest
 from costmodel.sizes import SizeArray, as_float, larger, least, most
 from costmodel.units import format_quantity
@@ -120,6 +120,8 @@ class Charge:
         return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
 
 
+UNNAMED: Final = "unnamed"
+"""The resource that works where a time is given and no resource."""
 PHASES: Final = ("start", "run", "finish")
 """The phases of a group of operators, in order: filling a pipeline, working, and draining it."""
 
@@ -133,7 +135,8 @@ class Duration:
 
     Raises:
         ScenarioError: the count is negative, or the time is not a finite number.
-        ValueError: the phase is none of PHASES, or the rate is not above 0.
+        TypeError: the rate is not a Parameter in s, Hz, or something per second.
+        ValueError: the phase is not one of PHASES, or a rate that divides is not above 0.
 
     """
 
@@ -143,15 +146,22 @@ class Duration:
     phase: str = "run"
 
     def __attrs_post_init__(self) -> None:
-        """Check the phase, the count and the time."""
+        """Check the phase, the rate, the count and the time."""
+        where = f"duration of {self.resource!r}"
         if self.phase not in PHASES:
-            message = f"{self.phase!r:.80} is no phase; expected one of {', '.join(PHASES)}"
+            message = f"{where}: expected a phase of {', '.join(PHASES)}, found {self.phase!r:.80}"
             raise ValueError(message)
-        if not isinstance(self.rate, Parameter) or self.rate.low <= 0:
-            message = f"duration of {self.resource!r}: expected a rate above 0, found {self.rate!s}"
+        if not isinstance(self.rate, Parameter) or not _is_rate(self.rate.unit):
+            message = f"{where}: expected a Parameter in s, Hz or such as B/s, found {self.rate!s}"
+            raise TypeError(message)
+        if self.rate.low <= 0 and not self._is_time:
+            message = f"{where}: expected a rate above 0, found {self.rate!s}"
             raise ValueError(message)
-        if least(self.count) < 0 or not most(self.seconds_high) < math.inf:
-            message = f"duration of {self.resource!r}: {self.count!s:.40} at {self.rate} is no time"
+        if least(self.count) < 0:
+            message = f"{where}: expected a count of 0 or more, found {least(self.count)}"
+            raise ScenarioError(message)
+        if not most(self.seconds_high) < math.inf:
+            message = f"{where}: {self.count!s:.40} at {self.rate} is larger than a number can be"
             raise ScenarioError(message)
 
     @property
@@ -184,6 +194,10 @@ class Duration:
         return (
             f"{self.resource}{phase}: {self.count:,.6g} {per} {self.rate.name} {self.rate} = {time}"
         )
+
+
+def _is_rate(unit: str) -> bool:
+    return unit in {"s", "Hz"} or unit.endswith("/s")
 
 
 class Seconds(NamedTuple):
@@ -522,34 +536,41 @@ class Cost:
     def of_group(costs: Iterable[Cost]) -> Cost:
         """All charges and durations of operators that run as one: their resources overlap.
 
-        Times that are given without durations add to the time of these.
+        A time that is given without durations is that of a resource `UNNAMED`. The time of the
+        group is not known where something is due without one.
         """
         costs = list(costs)
-        durations = [one for cost in costs for one in cost.durations]
-        given = [cost for cost in costs if not cost.durations and cost.latency_seconds is not None]
-        whole = Cost(costs, durations=durations)
-        return whole if not given else _and_then(whole, given)
+        if any(cost.due and cost.latency_seconds is None for cost in costs):
+            return Cost([evolve(cost, durations=(), latency_seconds=None) for cost in costs])
+        return Cost(costs, durations=[one for cost in costs for one in cost.timed])
+
+    @property
+    def timed(self) -> tuple[Duration, ...]:
+        """The durations; a time that is given without any is one of a resource `UNNAMED`."""
+        usual, low, high = self.latency_seconds, self.latency_seconds_low, self.latency_seconds_high
+        if self.durations or usual is None or low is None or high is None:
+            return self.durations
+        given = Parameter(
+            "given time", usual, "s", GIVEN, Evidence.ASSUMED, low=low, high=high
+        )  # fmt: skip
+        return (Duration(UNNAMED, 1, given),)
 
     def times(self, count: int, what: str) -> Cost:
         """The same cost `count` times over, one after the other; `what` names what is counted."""
-        times = (self.latency_seconds, self.latency_seconds_low, self.latency_seconds_high)
-        value, low, high = [None if time is None else time * count for time in times]
         charges = [
             evolve(charge, factors=(*charge.factors, Factor(what, count)))
             for charge in self.charges
         ]
+        if self.durations:
+            longer = [evolve(one, count=one.count * count) for one in self.durations]
+            return Cost(charges, durations=longer)
+        times = (self.latency_seconds, self.latency_seconds_low, self.latency_seconds_high)
+        value, low, high = [None if time is None else time * count for time in times]
         return Cost(charges, value, latency_seconds_low=low, latency_seconds_high=high)
 
 
 def _sum_of_times(times: Sequence[Any]) -> Any:
     return sum(times) if SizeArray in map(type, times) else math.fsum(times)
-
-
-def _and_then(whole: Cost, given: Sequence[Cost]) -> Cost:
-    """The charges of a cost, and its time followed by those that are given."""
-    own = [Cost(durations=whole.durations)] if whole.durations else []
-    timed = Cost.together([*own, *[evolve(one, charges=()) for one in given]])
-    return evolve(timed, charges=[whole])
 
 
 Outcome: TypeAlias = Cost | Reason

@@ -11,8 +11,8 @@ from attrs import Attribute, evolve, field, fields, frozen
 
 from costmodel.devices.cost import Charge, Cost, Outcome, checked
 from costmodel.devices.evaluation import DeviceEstimate, GroupCost, evaluated, moved
-from costmodel.devices.groups import Group, fused, is_folded
-from costmodel.devices.memory import Memory, Placement, Traffic, as_memories, placed
+from costmodel.devices.groups import FUSIBLE, Group, fused, is_folded
+from costmodel.devices.memory import Memory, Placement, Surroundings, Traffic, as_memories, placed
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     CHOICE,
@@ -96,6 +96,8 @@ class Device:
     """
     fuses: ClassVar[tuple[str, ...]] = ()
     """What joins the operator before or after it in one group: a selection of `FUSIBLE`."""
+    uses_memories: ClassVar[bool] = False
+    """Whether its prices leave out what is moved, which the core then charges by `memories`."""
     folds_normalization: ClassVar[bool] = True
     """Whether a normalization that follows a linear operator is folded into its weights."""
     _rules: ClassVar[Mapping[type[Operator], str]] = {}
@@ -108,9 +110,18 @@ class Device:
     assumes: str = field(default="", kw_only=True)
     """The conditions under which its figures hold; shown below every table of prices."""
     memories: tuple[Memory, ...] = field(default=(), kw_only=True, converter=as_memories)
-    """From the innermost to the outermost; none where the prices hold what is moved."""
+    """From the innermost to the outermost; only of a class that `uses_memories`."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
+
+    @memories.validator
+    def _check_memories(self, _: Any, memories: tuple[Memory, ...]) -> None:
+        if memories and not self.uses_memories:
+            message = (
+                f"device class {type(self).__name__!r} has what is moved in its prices; expected "
+                f"no memories, found {', '.join(memory.name for memory in memories)}"
+            )
+            raise ValueError(message)
 
     def __getstate__(self) -> object:
         """Everything but cached properties: a copy works them out anew."""
@@ -127,6 +138,7 @@ class Device:
     def __attrs_init_subclass__(cls) -> None:
         """Check what is ignored and collect the marked rules once, when the class is made."""
         _check_ignored(cls)
+        _check_fused(cls)
         rules: dict[type[Operator], str] = {}
         for name, member in vars(cls).items():
             for operator in getattr(member, "__prices__", ()):
@@ -187,20 +199,30 @@ class Device:
 
         Raises:
             NetworkError: another symbol is not bound.
-            ScenarioError: the scenario has rates by layer.
-            PluginError: a rule failed.
+            ScenarioError: the scenario has rates by layer, or a batch that the workload has not.
+            PluginError: a rule failed, or a step of the class gave what it cannot give.
+            TypeError: it is not a workload.
 
         """
         scenario = Scenario() if scenario is None else scenario
         _check_scenario(scenario)
+        if not isinstance(workload, Workload):
+            expected = "a Workload, as costmodel.lower(network) gives it"  # type: ignore[unreachable]  # a caller may have no types
+            message = f"workload is {workload!r:.80}; expected {expected}"
+            raise TypeError(message)
         for name in ("rates", "input_rates"):
             if isinstance(getattr(scenario, name), Mapping):
                 message = f"{name} by layer are not known to a workload; expected one for all"
                 raise ScenarioError(message)
         symbols = workload.symbols
+        if scenario.batch > 1 and BATCH not in symbols:
+            message = (
+                f"workload {workload.name!r} has no symbol {BATCH!r}, so its batch is in it; "
+                f"expected a scenario with a batch of 1, found {scenario.batch}"
+            )
+            raise ScenarioError(message)
         bound = workload.bind(**{BATCH: scenario.batch}) if BATCH in symbols else workload
-        if symbols - {BATCH}:
-            _ = bound.macs  # it tells what to bind
+        bound.check_bound("the costs")
         return evaluated(self, bound, scenario)
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
@@ -212,11 +234,13 @@ class Device:
         workload: Workload,
         groups: tuple[Group, ...],
         scenario: Scenario,
-        *,
-        is_body: bool = False,
+        around: Surroundings | None = None,
     ) -> Placement:
-        """Where each tensor lies, and when: by default as `memory.placed` says."""
-        return placed(workload, groups, self.memories, scenario.default_format, is_body=is_body)
+        """Where each tensor lies, and when: by default as `memory.placed` says.
+
+        `around` is what the body of a loop or a branch finds in memory.
+        """
+        return placed(workload, groups, self.memories, scenario.default_format, around)
 
     def price_group(self, group: Group, placement: Placement, scenario: Scenario) -> Outcome:
         """The cost of the operators of a group, without what they move at its boundary.
@@ -258,13 +282,26 @@ class Device:
         placement: Placement,
         scenario: Scenario,
     ) -> Schedule:
-        """When each group runs: by default one after the other."""
+        """When each group runs: by default one after the other.
+
+        Nobody knows that where a group has no price.
+        """
+        if any(isinstance(each.outcome, Unpriced) for each in groups):
+            return Schedule((), None)
         names = [each.group.name for each in groups]
         return Schedule.serial(names, [each.cost for each in groups])
 
     def static_charges(self, schedule: Schedule) -> Sequence[Charge]:
-        """What is due for the time alone, such as static power over the makespan."""
+        """What is due for the time alone, such as `schedule.drawn(power)`; by default nothing.
+
+        It is asked where the makespan is known.
+        """
         return ()
+
+    @property
+    def has_static_charges(self) -> bool:
+        """Whether the class charges for time alone."""
+        return type(self).static_charges is not Device.static_charges
 
     def with_parameters(self, **values: Any) -> Device:
         """The same device with other numbers, each a quantity with its unit, or settings.
@@ -394,6 +431,16 @@ def _check_ignored(cls: type[Device]) -> None:
         hint = f" (nearest: {near!r})" if near else ""
         demand = f"expected a tuple of names among {', '.join(CONDITIONS)}"
         message = f"{cls.__name__}.ignores: {demand}; found {names!r:.80}{hint}"
+        raise TypeError(message)
+
+
+def _check_fused(cls: type[Device]) -> None:
+    names: Any = cls.fuses
+    if isinstance(names, property):
+        return  # it depends on the settings of the device
+    if not isinstance(names, tuple) or not set(names) <= FUSIBLE.keys():
+        demand = f"expected a tuple of names among {', '.join(FUSIBLE)}"
+        message = f"{cls.__name__}.fuses: {demand}; found {names!r:.80}"
         raise TypeError(message)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from costmodel.devices.cost import Charge, Cost, Duration, Factor, Outcome, busy
-from costmodel.devices.memory import BYTE, Placement, Traffic, traffic
-from costmodel.errors import CostModelError, PluginError, ScenarioError, fault
-from costmodel.workload.graph import Branch, Loop
+from costmodel.devices.cost import Charge, Cost, Duration, Factor, Outcome, busy, checked
+from costmodel.devices.memory import BYTE, Placement, Surroundings, Traffic, added, traffic
+from costmodel.errors import CostModelError, NetworkError, PluginError, ScenarioError, fault
+from costmodel.workload.graph import Branch, Loop, View
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
@@ -34,13 +35,18 @@ class Fused(Reason):
 class GroupCost:
     """What a group costs, or why it has no cost, and what it moves at its boundary.
 
-    Of a loop, `body` is the estimate of one step.
+    For a loop, `body` is the estimate of a step, which runs `steps` times, and `loaded` the cost
+    of what is moved once for all of them. For a branch, `body` is the estimate of the alternative
+    that counts, and `alternatives` are those of all.
     """
 
     group: Group
     outcome: Outcome
     traffic: tuple[Traffic, ...] = ()
     body: DeviceEstimate | None = None
+    steps: int = 1
+    loaded: Cost = Cost()
+    alternatives: tuple[DeviceEstimate, ...] = ()
 
     @property
     def cost(self) -> Cost:
@@ -50,13 +56,14 @@ class GroupCost:
     @cached_property
     def busy_seconds(self) -> Mapping[str, float]:
         """How long each resource works."""
-        found: dict[str, float] = {}
-        for of_phase in busy(self.cost.durations).values():
+        own = self.cost if self.body is None else self.loaded
+        found = dict.fromkeys([one.resource for one in own.timed], 0.0)
+        for of_phase in busy(own.timed).values():
             for resource, seconds in of_phase.items():
-                found[resource] = found.get(resource, 0.0) + seconds.value
-        if self.body is not None and not found:
-            steps = self._steps
-            return {name: time * steps for name, time in self.body.busy_seconds.items()}
+                found[resource] += seconds.value
+        within = {} if self.body is None else self.body.busy_seconds
+        for resource, time in within.items():
+            found[resource] = found.get(resource, 0.0) + time * self.steps
         return found
 
     @property
@@ -77,22 +84,9 @@ class GroupCost:
         }
 
     def body_bits(self, memory: str) -> int:
-        """The most that lies in a memory within a step of a loop, but for weights."""
-        if self.body is None:
-            return 0
-        weights = set(self.body.workload.weights)
-        inner = self.body.placement
-        own = evolve(
-            inner,
-            residences=tuple([one for one in inner.residences if one.tensor not in weights]),
-        )
-        below = [each.body_bits(memory) for each in self.body.groups] or [0]
-        return max(map(sum, zip(own.used_bits(memory), below, strict=True)), default=0)
-
-    @property
-    def _steps(self) -> int:
-        steps: int = getattr(self.group.anchor, "steps", 1)
-        return steps
+        """The most that lies in a memory within a loop or branch, beside what lies outside."""
+        bodies = self.alternatives or (() if self.body is None else (self.body,))
+        return max([body.peak_bits(memory) for body in bodies], default=0)
 
 
 @frozen(slots=False)
@@ -109,6 +103,8 @@ class DeviceEstimate:
     placement: Placement
     schedule: Schedule
     static: Cost
+    unknown_static: str = ""
+    """Why the static charges are not known, where that is so."""
 
     @property
     def batch(self) -> int:
@@ -119,11 +115,15 @@ class DeviceEstimate:
         """The group that the step called `name` is a member of.
 
         Raises:
-            NetworkError: there is no such step.
+            NetworkError: there is no such step, or it is a view.
 
         """
         step = self.workload.step(name)
-        return next(each for each in self.groups if step in each.group.members)
+        for each in self.groups:
+            if step in each.group.members:
+                return each
+        message = f"step {name!r} of workload {self.workload.name!r} is a view, and in no group"
+        raise NetworkError(message)
 
     # -------------------------------------------------------------- energy
 
@@ -214,38 +214,27 @@ class DeviceEstimate:
             name: (-(-read // BYTE), -(-written // BYTE)) for name, (read, written) in bits.items()
         }
 
-    def traffic(self, times: int = 1) -> tuple[Traffic, ...]:
+    def repeated_traffic(self, times: int) -> tuple[Traffic, ...]:
         """What all groups move, `times` over, by memory and role."""
-        found: dict[tuple[str, str], list[int]] = {}
-        for each in self.groups:
-            for one in each.traffic:
-                bits = found.setdefault((one.memory, one.role), [0, 0])
-                bits[0] += one.read_bits * times
-                bits[1] += one.written_bits * times
-        return tuple([Traffic(*key, *bits) for key, bits in found.items()])
+        return added(one for each in self.groups for one in each.traffic * times)
 
     @property
     def peak_bytes(self) -> Mapping[str, int]:
         """The most that lies in each memory at any time, by its name."""
-        return {name: _bytes(bits) for name, bits in self._peak_bits.items()}
+        return {one.name: _bytes(self.peak_bits(one.name)) for one in self.placement.memories}
 
-    @cached_property
-    def _peak_bits(self) -> Mapping[str, int]:
-        found = {}
-        for memory in self.placement.memories:
-            used = self.placement.used_bits(memory.name)
-            within = [each.body_bits(memory.name) for each in self.groups] or [0]
-            found[memory.name] = max(map(sum, zip(used, within, strict=True)), default=0)
-        return found
+    def peak_bits(self, memory: str) -> int:
+        """The most that lies in a memory at any time, loops and branches included."""
+        used = self.placement.used_bits(memory)
+        within = [each.body_bits(memory) for each in self.groups] or [0]
+        return max(map(sum, zip(used, within, strict=True)))
 
     @property
     def fits(self) -> bool | None:
         """Whether each memory has room for what lies in it; None where the device has none."""
         if not self.placement.memories:
             return None
-        return all(
-            memory.has_room_for(self._peak_bits[memory.name]) for memory in self.placement.memories
-        )
+        return all(one.has_room_for(self.peak_bits(one.name)) for one in self.placement.memories)
 
     # -------------------------------------------------------------- coverage
 
@@ -256,8 +245,9 @@ class DeviceEstimate:
 
     @property
     def unpriced(self) -> Mapping[str, str]:
-        """The steps without a price, and why."""
-        return _reasons(self.outcomes, Unpriced)
+        """The steps without a price, and why; `static` where the makespan is not known."""
+        found = _reasons(self.outcomes, Unpriced)
+        return {**found, "static": self.unknown_static} if self.unknown_static else found
 
     @property
     def free(self) -> Mapping[str, str]:
@@ -283,8 +273,8 @@ def _summed(pairs: Iterable[tuple[str, Charge]]) -> Mapping[str, float]:
     return {name: math.fsum(energies) for name, energies in found.items()}
 
 
-def _reasons(outcomes: Mapping[str, Outcome], sort: type[Reason]) -> Mapping[str, str]:
-    return {name: one.reason for name, one in outcomes.items() if isinstance(one, sort)}
+def _reasons(outcomes: Mapping[str, Outcome], kind: type[Reason]) -> Mapping[str, str]:
+    return {name: one.reason for name, one in outcomes.items() if isinstance(one, kind)}
 
 
 _COMPONENTS: Final = {"input": "inputs", "weight": "parameters", "output": "outputs"}
@@ -311,76 +301,58 @@ def moved(traffic: Iterable[Traffic], placement: Placement) -> Cost:
 
 
 def evaluated(
-    device: Device, workload: Workload, scenario: Scenario, *, is_body: bool = False
+    device: Device,
+    workload: Workload,
+    scenario: Scenario,
+    around: Surroundings | None = None,
 ) -> DeviceEstimate:
-    """The steps of an evaluation, one after the other, on a workload whose symbols are bound."""
-    groups = device.fuse(workload, scenario)
-    placement = device.place(workload, groups, scenario, is_body=is_body)
+    """The steps of an evaluation, one after the other, on a workload whose symbols are bound.
+
+    `around` is what the body of a loop or a branch finds in memory.
+    """
+    with _named(device, f"workload {workload.name!r}"):
+        groups = device.fuse(workload, scenario)
+        _check_groups(groups, workload, device)
+        placement = device.place(workload, groups, scenario, around)
     moves = traffic(workload, groups, placement, scenario.default_format)
-    costs = tuple(
-        [
-            _priced(device, group, moving, placement, scenario)
-            for group, moving in zip(groups, moves, strict=True)
-        ]
+    costs = []
+    for place, (group, moving) in enumerate(zip(groups, moves, strict=True)):
+        context = _Context(device, workload, scenario, placement, place, around)
+        costs.append(context.priced(group, moving))
+    with _named(device, f"workload {workload.name!r}"):
+        schedule = device.schedule(tuple(costs), placement, scenario)
+        if around is not None:  # static power is drawn over the whole, once
+            static, unknown = Cost(), ""
+        elif schedule.makespan is None:
+            static, unknown = Cost(), _NO_MAKESPAN if device.has_static_charges else ""
+        else:
+            static, unknown = Cost(device.static_charges(schedule)), ""
+    return DeviceEstimate(
+        device, workload, scenario, tuple(costs), placement, schedule, static, unknown
     )
-    schedule = device.schedule(costs, placement, scenario)
-    static = Cost() if is_body else Cost(device.static_charges(schedule))
-    return DeviceEstimate(device, workload, scenario, costs, placement, schedule, static)
 
 
-def _priced(
-    device: Device,
-    group: Group,
-    moving: tuple[Traffic, ...],
-    placement: Placement,
-    scenario: Scenario,
-) -> GroupCost:
-    match group.anchor:
-        case Loop() as loop:
-            body = evaluated(device, loop.body, scenario, is_body=True)
-            reason = _unpriced_within(body)
-            repeated = reason or device.repeat(body, loop)
-            return GroupCost(group, repeated, body.traffic(loop.steps), body)
-        case Branch() as branch:
-            return _of_branch(device, group, branch, scenario)
-    outcome, carried = _asked(device, group, moving, placement, scenario)
-    if isinstance(outcome, Cost):
-        return GroupCost(group, Cost.of_group([outcome, carried]), moving)
-    if isinstance(outcome, Unpriced) or not (carried.due or carried.durations):
-        return GroupCost(group, outcome, moving)
-    return GroupCost(group, carried, moving)
+_NO_MAKESPAN: Final = "static charges follow from the makespan, which is not known"
 
 
-def _of_branch(device: Device, group: Group, branch: Branch, scenario: Scenario) -> GroupCost:
-    """The dearest alternative, since nobody knows which one runs."""
-    each = [evaluated(device, one, scenario, is_body=True) for one in branch.alternatives]
-    for one in each:
-        reason = _unpriced_within(one)
-        if reason is not None:
-            return GroupCost(group, reason, one.traffic(), one)
-    dearest = max(each, key=lambda one: (one.energy_joules, one.latency_seconds or 0.0))
-    return GroupCost(group, dearest.cost, dearest.traffic(), dearest)
+def _check_groups(groups: tuple[Group, ...], workload: Workload, device: Device) -> None:
+    found = sorted(step.name for group in groups for step in group.members)
+    expected = sorted(step.name for step in workload if not isinstance(step, View))
+    if found != expected:
+        odd = next(iter({*found} ^ {*expected}), "")
+        message = (
+            f"device class {type(device).__name__!r}, fuse: expected every step but views in one "
+            f"group, found {odd or found!r:.80} in none or in several"
+        )
+        raise PluginError(message)
 
 
-def _unpriced_within(body: DeviceEstimate) -> Unpriced | None:
-    for name, reason in body.unpriced.items():
-        return Unpriced(f"{name!r} in {body.workload.name!r}: {reason}")
-    return None
-
-
-def _asked(
-    device: Device,
-    group: Group,
-    moving: tuple[Traffic, ...],
-    placement: Placement,
-    scenario: Scenario,
-) -> tuple[Outcome, Cost]:
-    """What a device says to the operators of a group, and to what they move."""
-    where = f"{group.name!r} on {device.name!r}"
-    one = evolve(scenario, batch=1)  # the batch is in the operators
+@contextmanager
+def _named(device: Device, what: str) -> Iterator[None]:
+    """Errors of a device class say where they are from."""
+    where = f"{what} on {device.name!r}"
     try:
-        outcome = device.price_group(group, placement, one)
-        return outcome, device.price_traffic(group, moving, placement, one)
+        yield
     except (PluginError, ScenarioError) as error:
         message = f"{where}: {error}"
         raise type(error)(message) from None
@@ -389,3 +361,116 @@ def _asked(
     except Exception as error:  # a rule of a third party may fail in any way
         message = f"{where} cannot be priced: {fault(error, type(device))}"
         raise PluginError(message) from error
+
+
+@frozen
+class _Context:
+    """Where a group is priced: its place among the groups, and what lies in memory then."""
+
+    device: Device
+    workload: Workload
+    scenario: Scenario
+    placement: Placement
+    place: int
+    around: Surroundings | None
+
+    def priced(self, group: Group, moving: tuple[Traffic, ...]) -> GroupCost:
+        match group.anchor:
+            case Loop() as loop:
+                return self._looped(group, loop)
+            case Branch() as branch:
+                return self._branched(group, branch)
+        outcome, carried = self._asked(group, moving)
+        if isinstance(outcome, Cost):
+            return GroupCost(group, Cost.of_group([outcome, carried]), moving)
+        if isinstance(outcome, Unpriced) or not (carried.due or carried.durations):
+            return GroupCost(group, outcome, moving)
+        return GroupCost(group, carried, moving)
+
+    def _asked(self, group: Group, moving: tuple[Traffic, ...]) -> tuple[Outcome, Cost]:
+        """What the device says to the operators of a group, and to what they move."""
+        device, one = self.device, evolve(self.scenario, batch=1)  # the batch is in the operators
+        with _named(device, repr(group.name)):
+            outcome = checked(device.price_group(group, self.placement, one), _who(device))
+            return outcome, device.price_traffic(group, moving, self.placement, one)
+
+    def _looped(self, group: Group, loop: Loop) -> GroupCost:
+        """A loop: what stays is loaded once, and a step costs the same each time.
+
+        A device without memories has what is moved in its prices, weights once for all steps.
+        """
+        device = self.device
+        if not device.memories:
+            steps = evaluated(device, loop.body.repeated(loop.steps, "step"), self.scenario)
+            return GroupCost(group, _summary(steps), body=steps)
+        body = evaluated(device, loop.body, self.scenario, self._around_a_step(loop))
+        once = self._loaded(loop)
+        with _named(device, repr(group.name)):
+            loaded = device.price_traffic(group, once, self.placement, self.scenario)
+            outcome = _summary(body)
+            if isinstance(outcome, Cost):
+                outcome = checked(device.repeat(body, loop), _who(device))
+        if isinstance(outcome, Cost) and (loaded.due or loaded.durations):
+            outcome = Cost.together([loaded, outcome])
+        moved_bits = added([*once, *body.repeated_traffic(loop.steps)])
+        return GroupCost(group, outcome, moved_bits, body, loop.steps, loaded)
+
+    def _around_a_step(self, loop: Loop) -> Surroundings:
+        sliced = [*loop.varying, *[(outside, inside) for inside, outside in loop.collected]]
+        homes = {inside: self._home(outside) for outside, inside in sliced}
+        return Surroundings({**homes, **dict.fromkeys(dict(loop.fixed).values())}, self._used())
+
+    def _loaded(self, loop: Loop) -> tuple[Traffic, ...]:
+        """What a loop moves once: what stays the same, the first state, and the last."""
+        read = [outside for outside, _ in (*loop.fixed, *loop.carried)]
+        written = [outside for _, outside in loop.last]
+        weights = set(self.workload.weights)
+        found = []
+        for name in dict.fromkeys((*read, *written)):
+            home = self._home(name)
+            if home is not None:
+                tensor = self.workload.tensors[name]
+                bits = tensor.size * (tensor.format or self.scenario.default_format).bits
+                role = "weight" if name in weights else "input" if name in read else "output"
+                ways = (bits, 0) if name in read else (0, bits)
+                found.append(Traffic(home, role, *ways))
+        return added(found)
+
+    def _branched(self, group: Group, branch: Branch) -> GroupCost:
+        """A branch: the alternative with the most energy, or else the longest, counts."""
+        outside = {*branch.reads, *branch.writes}
+        around = Surroundings({name: self._home(name) for name in outside}, self._used())
+        each = [evaluated(self.device, one, self.scenario, around) for one in branch.alternatives]
+        missing = [one for one in each if one.unpriced]
+        most = max(each, key=lambda one: (one.energy_joules, one.latency_seconds or 0.0))
+        (taken, *_) = [*missing, most]
+        return GroupCost(
+            group, _summary(taken), taken.repeated_traffic(1), taken, alternatives=tuple(each)
+        )
+
+    def _home(self, name: str) -> str | None:
+        """The memory in which a tensor of the workload lies."""
+        memory = self.placement.memory_of(self.workload.storage(name))
+        return None if memory is None else memory.name
+
+    def _used(self) -> Mapping[str, int]:
+        """What lies in each memory while the group runs."""
+        beside = {} if self.around is None else self.around.used_bits
+        return {
+            memory.name: self.placement.used_bits(memory.name)[self.place]
+            + beside.get(memory.name, 0)
+            for memory in self.placement.memories
+        }
+
+
+def _who(device: Device) -> str:
+    return f"device class {type(device).__name__!r}"
+
+
+def _summary(body: DeviceEstimate) -> Outcome:
+    """The cost of a body, or why it has none."""
+    for name, reason in body.unpriced.items():
+        return Unpriced(f"{name!r} in {body.workload.name!r}: {reason}")
+    if body.cost.due or body.cost.latency_seconds:
+        return body.cost
+    return Free("; ".join(dict.fromkeys(body.free.values())) or "nothing is computed")

@@ -81,12 +81,7 @@ class _Fusion:
         self._workload, self._fuses = workload, fuses
         self._folds = folds_normalization
         self._storage = storages(workload)
-        self._makers = {
-            name: step
-            for step in workload
-            if not isinstance(step, View)
-            for name in map(self._storage.__getitem__, step.writes)
-        }
+        self._makers = _makers(workload, self._storage)
         self._readers: dict[str, list[Step]] = {}
         for step in workload:
             for name in () if isinstance(step, View) else step.reads:
@@ -128,20 +123,22 @@ class _Fusion:
         """The operator before it that a step joins."""
         if not isinstance(step, Node):
             return None
-        is_bound_to_join = step.operator.in_place or (self._folds and step.folds_into is not None)
-        if not is_bound_to_join and not self._may_join(step):
-            return None
-        makers = [
-            _last(self._makers[name], anchors)
-            for name in map(self._storage.__getitem__, step.reads)
-            if name in self._makers
-        ]
+        makers = [_last(maker, anchors) for maker in self._makers[step.name]]
         if not makers:
             return None
         target = max(makers, key=lambda maker: rank[maker.name])
         if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
+        is_bound_to_join = step.operator.in_place or self._folds_into(step, target, anchors)
+        if not is_bound_to_join and not self._may_join(step):
+            return None
         return target if is_bound_to_join or self._is_sole_reader(step) else None
+
+    def _folds_into(self, node: Node, target: Step, anchors: Mapping[str, Step]) -> bool:
+        """Whether a normalization is folded into the weights of the group of `target`."""
+        if not self._folds or node.folds_into is None or node.folds_into not in anchors:
+            return False
+        return _last(self._workload.step(node.folds_into), anchors) is target
 
     def _may_join(self, node: Node) -> bool:
         operator = node.operator
@@ -154,6 +151,19 @@ class _Fusion:
         return all(
             self._readers[name] == [node] and name not in self._outside for name in between
         ) and bool(between)
+
+
+def _makers(workload: Workload, storage: Mapping[str, str]) -> Mapping[str, Sequence[Step]]:
+    """For every step those that wrote last what it reads."""
+    current: dict[str, Step] = {}
+    found: dict[str, Sequence[Step]] = {}
+    for step in workload:
+        if isinstance(step, View):
+            continue
+        names = _each_once(storage[name] for name in step.reads)
+        found[step.name] = [current[name] for name in names if name in current]
+        current.update(dict.fromkeys([storage[name] for name in step.writes], step))
+    return found
 
 
 def _last(step: Step, anchors: Mapping[str, Step]) -> Step:
@@ -191,23 +201,26 @@ def storages(workload: Workload) -> Mapping[str, str]:
 
 
 def boundaries(workload: Workload, groups: Sequence[Group]) -> tuple[Boundary, ...]:
-    """What each group reads and writes, but for what its members make for each other alone."""
+    """What each group reads and writes, but for what its members make for each other alone.
+
+    A result that nobody reads, and that is no output, stays within its group.
+    """
     storage = storages(workload)
     outside = {storage[name] for name in workload.outputs}
     read_by: dict[str, set[int]] = {}
-    touched: list[tuple[list[str], list[str]]] = []
     for place, group in enumerate(groups):
-        reads = _each_once(storage[name] for step in group.members for name in _read(step, group))
-        writes = _each_once(storage[name] for step in group.members for name in step.writes)
-        touched.append((reads, writes))
-        for name in reads:
-            read_by.setdefault(name, set()).add(place)
+        for step in group.members:
+            for name in _read(step, group):
+                read_by.setdefault(storage[name], set()).add(place)
     found = []
-    for place, (reads, writes) in enumerate(touched):
-        leaving = [
-            name for name in writes if name in outside or read_by.get(name, {place}) != {place}
-        ]
-        arriving = [name for name in reads if name not in writes]
+    for place, group in enumerate(groups):
+        arriving: dict[str, None] = {}
+        made: dict[str, None] = {}
+        for step in group.members:
+            names = [storage[name] for name in _read(step, group)]
+            arriving.update(dict.fromkeys([name for name in names if name not in made]))
+            made.update(dict.fromkeys([storage[name] for name in step.writes]))
+        leaving = [name for name in made if name in outside or read_by.get(name, set()) - {place}]
         found.append(Boundary(tuple(arriving), tuple(leaving)))
     return tuple(found)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
-from attrs.validators import instance_of, optional
+from attrs.validators import and_, instance_of, min_len, optional
 
 from costmodel.devices.groups import Group, boundaries, storages
 from costmodel.devices.parameters import Parameter
@@ -19,12 +19,13 @@ BYTE: Final = 8
 """Bits."""
 
 
-def _roles(_: Any, attribute: Any, given: Any) -> None:
-    strange = [role for role in given if role not in ROLES]
-    if strange or not given:
-        found = f"{strange[0]!r:.40}" if strange else "none"
-        message = f"{attribute.name}: expected roles among {', '.join(ROLES)}, found {found}"
+def _roles(given: Iterable[str]) -> tuple[str, ...]:
+    several = not isinstance(given, str) and isinstance(given, Iterable)
+    roles: tuple[Any, ...] = tuple(given) if several else (given,)
+    if not several or not roles or any(role not in ROLES for role in roles):
+        message = f"holds: expected several of {', '.join(ROLES)}, found {given!r:.80}"
         raise ValueError(message)
+    return tuple(dict.fromkeys(roles))
 
 
 def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
@@ -78,9 +79,9 @@ class Memory:
 
     """
 
-    name: str = field(validator=instance_of(str))
+    name: str = field(validator=and_(instance_of(str), min_len(1)))
     size: Parameter | None = field(default=None, validator=_in_unit("B"))
-    holds: tuple[str, ...] = field(default=ROLES, converter=tuple, validator=_roles)
+    holds: tuple[str, ...] = field(default=ROLES, converter=_roles)
     bandwidth: Parameter | None = field(default=None, validator=_in_unit("B/s", is_positive=True))
     read: Access | None = field(default=None, validator=optional(instance_of(Access)))
     write: Access | None = field(default=None, validator=optional(instance_of(Access)))
@@ -102,7 +103,7 @@ def as_memories(given: Iterable[Memory]) -> tuple[Memory, ...]:
 
     Raises:
         TypeError: they are not memories.
-        ValueError: two have one name.
+        ValueError: two have one name, or none holds weights, or both inputs and outputs.
 
     """
     memories: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
@@ -114,6 +115,10 @@ def as_memories(given: Iterable[Memory]) -> tuple[Memory, ...]:
     if len(set(names)) < len(names):
         message = f"memory {max(names, key=names.count)!r} is given twice"
         raise ValueError(message)
+    for roles in (("input", "output"), ("weight",)) if memories else ():
+        if outermost(memories, roles) is None:
+            message = f"no memory of {', '.join(names)} holds {' and '.join(roles)}"
+            raise ValueError(message)
     return memories
 
 
@@ -132,6 +137,9 @@ class Residence:
 class Placement:
     """In which memory each tensor lies, and when: tensors by the name of their storage.
 
+    Raises:
+        ValueError: a tensor lies in two places.
+
     Groups are numbered from 0; where there is none, tensors lie there as if there were one. What
     is made and read within a group has no place.
     """
@@ -139,6 +147,13 @@ class Placement:
     memories: tuple[Memory, ...] = field(converter=as_memories)
     residences: tuple[Residence, ...]
     groups: int
+
+    def __attrs_post_init__(self) -> None:
+        """Check that every tensor has one place."""
+        names = [one.tensor for one in self.residences]
+        if len(set(names)) < len(names):
+            message = f"tensor {max(names, key=names.count)!r:.80} has two places"
+            raise ValueError(message)
 
     def memory_of(self, tensor: str) -> Memory | None:
         """The memory of a tensor; None where the device has none or it has no place.
@@ -186,35 +201,73 @@ class Traffic:
     written_bits: int = 0
 
 
+@frozen
+class Surroundings:
+    """What a body finds in memory: that of a loop at each of its steps, or of a branch.
+
+    `homes` are the memories of its tensors that lie outside of it, by their names within; None
+    stands for what is loaded before the first step and stays. `used_bits` is what lies in each
+    memory beside the body.
+    """
+
+    homes: Mapping[str, str | None]
+    used_bits: Mapping[str, int]
+
+
+def added(several: Iterable[Traffic]) -> tuple[Traffic, ...]:
+    """The sums by memory and role."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for one in several:
+        bits = found.setdefault((one.memory, one.role), [0, 0])
+        bits[0] += one.read_bits
+        bits[1] += one.written_bits
+    return tuple([Traffic(*key, *bits) for key, bits in found.items()])
+
+
 def placed(
     workload: Workload,
     groups: Sequence[Group],
     memories: Sequence[Memory],
     default: NumericFormat,
-    *,
-    is_body: bool = False,
+    around: Surroundings | None = None,
 ) -> Placement:
     """Every tensor at the boundary of a group in a memory; those without a format in `default`.
 
     Weights, and what arrives from outside or leaves, lie in the outermost memory that holds
     their role. What groups make for others lies in the innermost that holds inputs and outputs
-    and has room for it as long as it lives, else in the outermost; so does what arrives in the
-    body of a loop, or leaves it. Tensors get their place in the order of their first use.
+    and has room for it as long as it lives, else in the outermost; these tensors get their place
+    in the order of their first use. In a body, tensors from outside lie where they lie there.
     """
     spans = _spans(workload, groups)
-    roles = _roles_of(workload, is_body=is_body)
     places = max(len(groups), 1)
-    room = _Room(memories, places)
+    room = _Room(memories, places, {} if around is None else around.used_bits)
+    homes = _homes(workload, memories, around)
     residences = []
-    for name, (first, last) in spans.items():
+    for name in sorted(spans, key=lambda name: name not in homes):  # what has no choice first
+        first, last = spans[name]
         tensor = workload.tensors[name]
         bits = tensor.size * (tensor.format or default).bits
-        role = roles.get(name)
-        chosen = room.innermost(bits, first, last) if role is None else outermost(memories, {role})
-        if chosen is not None:
-            room.take(chosen, bits, first, last)
-            residences.append(Residence(name, chosen.name, bits, first, last))
+        home = homes[name] if name in homes else room.innermost(bits, first, last)
+        if home is None:
+            continue
+        own = 0 if around is not None and name in homes else bits
+        room.take(home, own, first, last)
+        residences.append(Residence(name, home, own, first, last))
     return Placement(memories, tuple(residences), places)
+
+
+def _homes(
+    workload: Workload, memories: Sequence[Memory], around: Surroundings | None
+) -> Mapping[str, str | None]:
+    """The memories of the tensors that have no choice, by the names of their storage."""
+    storage = storages(workload)
+    if around is not None:
+        return {storage[name]: home for name, home in around.homes.items()}
+    roles = {storage[name]: "output" for name in workload.outputs}
+    roles |= {storage[name]: "input" for name in workload.inputs}
+    roles |= {storage[name]: "weight" for name in workload.weights}
+    found = {name: outermost(memories, {role}) for name, role in roles.items()}
+    return {name: None if memory is None else memory.name for name, memory in found.items()}
 
 
 def outermost(memories: Sequence[Memory], roles: Iterable[str]) -> Memory | None:
@@ -224,22 +277,25 @@ def outermost(memories: Sequence[Memory], roles: Iterable[str]) -> Memory | None
 
 
 class _Room:
-    """What is left of each memory while each group runs."""
+    """What is used of each memory while each group runs."""
 
-    def __init__(self, memories: Sequence[Memory], groups: int) -> None:
+    def __init__(
+        self, memories: Sequence[Memory], groups: int, used_bits: Mapping[str, int]
+    ) -> None:
         self._memories = memories
-        self._used = {memory.name: [0] * groups for memory in memories}
+        self._used = {memory.name: [used_bits.get(memory.name, 0)] * groups for memory in memories}
 
-    def innermost(self, bits: int, first: int, last: int) -> Memory | None:
-        both = {"input", "output"}
+    def innermost(self, bits: int, first: int, last: int) -> str | None:
+        both = ("input", "output")
         for memory in self._memories:
             used = max(self._used[memory.name][first : last + 1], default=0)
-            if both <= set(memory.holds) and memory.has_room_for(used + bits):
-                return memory
-        return outermost(self._memories, both)
+            if set(both) <= set(memory.holds) and memory.has_room_for(used + bits):
+                return memory.name
+        last_resort = outermost(self._memories, both)
+        return None if last_resort is None else last_resort.name
 
-    def take(self, memory: Memory, bits: int, first: int, last: int) -> None:
-        used = self._used[memory.name]
+    def take(self, memory: str, bits: int, first: int, last: int) -> None:
+        used = self._used[memory]
         for place in range(first, last + 1):
             used[place] += bits
 
@@ -265,16 +321,6 @@ def _spans(workload: Workload, groups: Sequence[Group]) -> Mapping[str, tuple[in
     return spans
 
 
-def _roles_of(workload: Workload, *, is_body: bool) -> Mapping[str, str]:
-    """The roles of the tensors that come from outside or leave: those between groups have none."""
-    storage = storages(workload)
-    weights = {storage[name]: "weight" for name in workload.weights}
-    if is_body:
-        return weights
-    roles = {storage[name]: "output" for name in workload.outputs}
-    return roles | {storage[name]: "input" for name in workload.inputs} | weights
-
-
 def traffic(
     workload: Workload,
     groups: Sequence[Group],
@@ -283,44 +329,51 @@ def traffic(
 ) -> tuple[tuple[Traffic, ...], ...]:
     """What each group reads and writes at its boundary, by memory and role.
 
-    A tensor is read once for a group, of it what the group accesses most at once; a tensor that
-    is written moves as a whole.
+    A tensor is read once for a group: of it, and of each view of it, the most that an operator
+    accesses. A tensor that is written moves as a whole.
     """
     storage = storages(workload)
     weights = {storage[name] for name in workload.weights}
     homes = {one.tensor: one.memory for one in placement.residences}
+
+    def bits_of(name: str, elements: int) -> int:
+        return elements * (workload.tensors[name].format or default).bits
+
     found = []
     for group, boundary in zip(groups, boundaries(workload, groups), strict=True):
-        accessed = _accessed(group, storage)
-        moved: dict[tuple[str, str], list[int]] = {}
-        for way, names in enumerate((boundary.reads, boundary.writes)):
-            for name in names:
-                if name not in homes:
-                    continue
-                tensor = workload.tensors[name]
-                size = (
-                    min(accessed.get(name, tensor.size), tensor.size) if way == 0 else tensor.size
-                )
-                role = "weight" if name in weights else ("input", "output")[way]
-                bits = size * (tensor.format or default).bits
-                moved.setdefault((homes[name], role), [0, 0])[way] += bits
-        found.append(tuple([Traffic(*key, *bits) for key, bits in moved.items()]))
+        accessed = _accessed(group, workload, storage)
+        read: dict[tuple[str, str], int] = {}
+        written: dict[tuple[str, str], int] = {}
+        for name in boundary.reads:
+            if name in homes:
+                key = homes[name], "weight" if name in weights else "input"
+                read[key] = read.get(key, 0) + bits_of(name, accessed[name])
+        for name in boundary.writes:
+            if name in homes:
+                key = homes[name], "output"
+                size = workload.tensors[name].size
+                written[key] = written.get(key, 0) + bits_of(name, size)
+        keys = dict.fromkeys([*read, *written])
+        found.append(tuple([Traffic(*key, read.get(key, 0), written.get(key, 0)) for key in keys]))
     return tuple(found)
 
 
-def _accessed(group: Group, storage: Mapping[str, str]) -> Mapping[str, int]:
-    """The most elements that one operand of a group accesses of each tensor.
+def _accessed(group: Group, workload: Workload, storage: Mapping[str, str]) -> Mapping[str, int]:
+    """The elements that a group accesses of each storage; of views together, all at most.
 
     Of what a loop or a branch reads nothing is known: all of it.
     """
-    found: dict[str, int] = {}
-    whole: set[str] = set()
+    most: dict[str, int] = {}
     for step in group.members:
         if not isinstance(step, Node):
-            whole.update(storage[name] for name in step.reads)
+            most.update({name: workload.tensors[name].size for name in step.reads})
             continue
         for operand, name in zip(step.operator.operands, step.tensors, strict=True):
             if operand.role != "output":
-                held, elements = storage[name], step.operator.accesses(operand).elements
-                found[held] = max(found.get(held, 0), elements)
-    return {name: size for name, size in found.items() if name not in whole}
+                elements = step.operator.accesses(operand).elements
+                most[name] = max(most.get(name, 0), elements)
+    found: dict[str, int] = {}
+    for name, elements in most.items():
+        held = storage[name]
+        found[held] = min(found.get(held, 0) + elements, workload.tensors[held].size)
+    return found

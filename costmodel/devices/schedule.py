@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from costmodel.devices.cost import Cost, Seconds
+from costmodel.devices.cost import Charge, Cost, Factor, Seconds
+from costmodel.devices.parameters import Parameter
 
 
 @frozen
@@ -30,7 +31,12 @@ class Schedule:
 
     @classmethod
     def serial(cls, groups: Sequence[str], costs: Sequence[Cost]) -> Schedule:
-        """One group after the other. A group of an empty cost takes no time."""
+        """One group after the other. A group of an empty cost takes no time.
+
+        Raises:
+            ValueError: there is not one cost for each group.
+
+        """
         return cls._staggered(groups, costs, 1)
 
     @classmethod
@@ -42,23 +48,28 @@ class Schedule:
         first to the last item.
 
         Raises:
-            ValueError: there are fewer than one.
+            ValueError: `items` is not a whole number of at least 1, or there is not one cost for
+                each group.
 
         """
-        if items < 1:
+        if items.__class__ is not int or items < 1:
             message = f"items is {items!r:.40}; expected a whole number of at least 1"
             raise ValueError(message)
         return cls._staggered(groups, costs, items)
 
     @classmethod
     def _staggered(cls, groups: Sequence[str], costs: Sequence[Cost], items: int) -> Schedule:
-        times = [_times(cost) for cost in costs]
-        if not all(times):
+        if len(groups) != len(costs):
+            message = f"{len(costs)} costs for {len(groups)} groups; expected one for each"
+            raise ValueError(message)
+        known = [_times(cost) for cost in costs]
+        times = [time for time in known if time is not None]
+        if len(times) < len(known):
             return cls((), None)
         begin, slowest = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         spans = []
-        for name, known in zip(groups, times, strict=True):
-            each = [time / items for time in known or ()]
+        for name, time in zip(groups, times, strict=True):
+            each = [end / items for end in time]
             slowest = [max(pair) for pair in zip(slowest, each, strict=True)]
             first = [sum(pair) for pair in zip(begin, each, strict=True)]
             # The last item waits for the slowest group so far, once for each item before it.
@@ -66,6 +77,25 @@ class Schedule:
             spans.append(Span(name, Seconds(*begin), Seconds(*end)))
             begin = first
         return cls(tuple(spans), spans[-1].end if spans else Seconds(0.0, 0.0, 0.0))
+
+    def drawn(self, power: Parameter) -> Charge:
+        """The energy of a power that is drawn over the whole makespan, as a static charge.
+
+        Raises:
+            ValueError: the makespan is not known, or the power is not in W.
+
+        """
+        if self.makespan is None or power.unit != "W":
+            message = (
+                f"expected a power in W and a known makespan, found {power} and {self.makespan}"
+            )
+            raise ValueError(message)
+        value, low, high = self.makespan
+        energy = evolve(
+            power, name=f"{power.name} over the makespan", unit="J",
+            value=power.value * value, low=power.low * low, high=power.high * high,
+        )  # fmt: skip
+        return Charge("static", energy, (Factor("evaluation", 1),), resource=power.name)
 
 
 def _times(cost: Cost) -> Seconds | None:

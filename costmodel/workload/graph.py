@@ -403,7 +403,7 @@ class Workload:
             NetworkError: a symbol is not bound.
 
         """
-        self._check_bound("the multiply-accumulates")
+        self.check_bound("the multiply-accumulates")
         return sum([times * node.operator.macs for node, times in self.nodes])
 
     @property
@@ -414,7 +414,7 @@ class Workload:
             NetworkError: a symbol is not bound.
 
         """
-        self._check_bound("the operations")
+        self.check_bound("the operations")
         counts: dict[str, int] = {}
         for node, times in self.nodes:
             for name, count in node.operator.operations.items():
@@ -426,7 +426,7 @@ class Workload:
         """Elements of all weights, each tensor once however many steps read it."""
         tensors = [self.tensors[name] for name in self.weights]
         if any(isinstance(one, Symbol) for tensor in tensors for one in tensor.shape):
-            self._check_bound("the weights")
+            self.check_bound("the weights")
         return sum([tensor.size for tensor in tensors])
 
     # -------------------------------------------------------------- other workloads
@@ -558,7 +558,7 @@ class Workload:
             NetworkError: a symbol is not bound.
 
         """
-        self._check_bound("the live tensors")
+        self.check_bound("the live tensors")
         bits = [0] * max(len(self.steps), 1)
         for name, (first, last) in self.liveness.items():
             tensor = self.tensors[name]
@@ -576,7 +576,13 @@ class Workload:
         shown += [f"  {line}" for step in self.steps for line in _lines(step)]
         return "\n".join([*shown, f"outputs: {', '.join(self.outputs) or 'none'}"])
 
-    def _check_bound(self, what: str) -> None:
+    def check_bound(self, what: str) -> None:
+        """Check that no size is a symbol, on which `what` would depend.
+
+        Raises:
+            NetworkError: one is.
+
+        """
         if self.symbols:
             names = ", ".join(sorted(self.symbols))
             message = (

@@ -16,7 +16,7 @@ from worlds import CATALOGUE
 
 import costmodel
 from costmodel import Free, Scenario, Unpriced
-from costmodel.devices import Charge, Cost, Factor, Fused, Parameter, Schedule, parameter, prices
+from costmodel.devices import Cost, Fused, Parameter, Schedule, Traffic, parameter, prices
 from costmodel.errors import NetworkError, PluginError, ScenarioError
 from costmodel.tensor import Tensor
 from costmodel.workload.graph import Node, Workload
@@ -32,8 +32,7 @@ class Powered(Sheet):
     idle_power: Parameter = parameter("W")
 
     def static_charges(self, schedule: Schedule) -> Any:
-        seconds = 0.0 if schedule.makespan is None else schedule.makespan.value
-        return [Charge("static", self.idle_power, (Factor("seconds", seconds),))]
+        return [schedule.drawn(self.idle_power)]
 
 
 def powered(**changes: Any) -> Powered:
@@ -87,6 +86,9 @@ def test_the_makespan_lies_between_the_busiest_resource_and_the_sum_of_all(
 def test_static_energy_is_static_power_over_the_makespan(workload: Workload) -> None:
     estimate = powered().evaluate(workload)
     assert estimate.static.energy_joules == near(3.0 * (estimate.latency_seconds or 0.0))
+    low, high = estimate.static.energy_joules_low, estimate.static.energy_joules_high
+    assert low == near(3.0 * (estimate.cost.latency_seconds_low or 0.0))
+    assert high == near(6.0 * (estimate.cost.latency_seconds_high or 0.0))
     rest = sheet().evaluate(workload).energy_joules
     assert estimate.energy_joules == near(rest + estimate.static.energy_joules)
 
@@ -126,16 +128,44 @@ def test_a_group_of_operators_is_priced_once_and_its_members_say_where() -> None
 
 
 @pytest.mark.parametrize("steps", [1, 3, 50])
-def test_a_loop_costs_its_step_as_often_as_it_runs(steps: int) -> None:
+def test_a_loop_loads_what_stays_once_and_repeats_its_step(steps: int) -> None:
     loop = sheet().evaluate(recurrent(steps))
     (group,) = loop.groups
     assert group.body is not None
-    assert loop.energy_joules == near(steps * group.body.energy_joules)
-    assert loop.latency_seconds == near(steps * (group.body.latency_seconds or 0))
-    once = sheet().evaluate(recurrent(1))
-    assert loop.energy_joules == near(steps * once.energy_joules)
-    assert loop.traffic_bytes["dram"][0] == steps * once.traffic_bytes["dram"][0]
-    assert loop.busy_seconds["dram"] == near(steps * once.busy_seconds["dram"])
+    # 84 bytes of weights and a state of 12 are 11 and 2 reads of DRAM, the last state 2 writes.
+    once = 11 * 10 + 2 * 10 + 2 * 20
+    # 24 operations, a slice of 16 bytes from DRAM, and in the buffer 4 reads and 3 writes of 12.
+    step = 24 + 2 * 10 + 4 * 6 * 1 + 3 * 6 * 2 - 6
+    assert group.body.energy_joules == near(step)
+    assert loop.energy_joules == near(once + steps * step)
+    assert loop.traffic_bytes["dram"] == (84 + 12 + 16 * steps, 12)
+    assert loop.traffic_bytes["buffer"] == (36 * steps, 36 * steps)
+    loaded = (84 + 12 + 12) / 2
+    assert loop.latency_seconds == near(loaded + steps * (group.body.latency_seconds or 0))
+    assert loop.busy_seconds["dram"] == near(loaded + steps * 16 / 2)
+    assert loop.busy_seconds["array"] == near(steps * 21 / 4)
+
+
+def test_slices_of_a_sequence_lie_where_the_sequence_does() -> None:
+    chained = Workload(
+        "chained",
+        {"x": (1, 5, 4), "sequence": (1, 5, 4), "start": (1, 3), "W": (4, 3), "U": (3, 3),
+         "end": (1, 3)},
+        [Node("relu", costmodel.activation("relu", (1, 5, 4)), ("x", "sequence")),
+         *recurrent(5)],
+        ["x", "start"], ["end"], ["W", "U"],
+    )  # fmt: skip
+    roomy = sheet(10**6).evaluate(chained)
+    assert roomy.group("rnn").traffic == (
+        Traffic("dram", "weight", 672, 0), Traffic("dram", "input", 96, 0),
+        Traffic("dram", "output", 0, 96), Traffic("buffer", "input", 5 * (128 + 3 * 96), 0),
+        Traffic("buffer", "output", 0, 5 * 3 * 96),
+    )  # fmt: skip
+    assert roomy.peak_bytes["buffer"] == 80 + 36
+    # With the sequence in the buffer, a step has no room in it.
+    tight = sheet(80).evaluate(chained)
+    assert tight.peak_bytes["buffer"] == 80
+    assert tight.fits
 
 
 def test_a_loop_draws_static_power_over_the_whole_makespan_once() -> None:
@@ -147,12 +177,10 @@ def test_a_loop_draws_static_power_over_the_whole_makespan_once() -> None:
 
 
 def test_a_step_of_a_loop_needs_its_memory_beside_that_of_the_loop() -> None:
-    (loop,) = recurrent(5)
     estimate = sheet(10**6).evaluate(recurrent(5))
-    # Within a step: its slice, the state, both products, and their sum.
-    assert estimate.peak_bytes["buffer"] == 4 * max(4 + 3 + 3, 3 + 3 + 3, 3 + 3 + 3)
+    # Within a step: the state and both products, or both products and their sum.
+    assert estimate.peak_bytes["buffer"] == 4 * (3 + 3 + 3)
     assert estimate.peak_bytes["dram"] == 4 * (5 * 4 + 3 + 12 + 9 + 3)
-    assert loop.reads == ("W", "U", "sequence", "start")
 
 
 def test_of_a_branch_the_dearest_alternative_is_taken() -> None:
@@ -169,6 +197,10 @@ def test_of_a_branch_the_dearest_alternative_is_taken() -> None:
     assert group.body is not None
     assert group.body.workload.name == "tanh"
     assert estimate.energy_joules == 5 * 4
+    assert [one.workload.name for one in group.alternatives] == ["relu", "tanh"]
+    inside = evolve(device, memories=plain.memories).evaluate(either())
+    assert inside.traffic_bytes == {"buffer": (0, 0), "dram": (16, 16)}
+    assert inside.peak_bytes == {"buffer": 0, "dram": 32}
 
 
 def test_work_without_a_price_is_named_and_the_rest_is_priced() -> None:
@@ -184,6 +216,8 @@ def test_work_without_a_price_is_named_and_the_rest_is_priced() -> None:
     estimate = sheet().evaluate(whole)
     assert estimate.unpriced == {"odd": "nobody knows"}
     assert not estimate.is_complete
+    assert estimate.latency_seconds is None
+    assert set(powered().evaluate(whole).unpriced) == {"odd", "static"}
     assert isinstance(estimate.outcomes["relu"], Cost)
 
 
@@ -225,6 +259,11 @@ def test_a_rule_that_fails_is_named_with_its_node() -> None:
 
 
 def test_symbols_and_rates_that_an_evaluation_cannot_use_are_refused() -> None:
+    network: Any = 5
+    with pytest.raises(TypeError, match="expected a Workload, as costmodel.lower"):
+        sheet().evaluate(network)
+    with pytest.raises(ScenarioError, match="has no symbol 'batch', so its batch is in it"):
+        sheet().evaluate(recurrent(3), Scenario(batch=8))
     with pytest.raises(ScenarioError, match="rates by layer are not known to a workload"):
         sheet().evaluate(classifier(), Scenario(rates={"conv": 5.0}))
     length = costmodel.sizes.Symbol("length")
@@ -252,16 +291,16 @@ def test_a_group_of_which_a_member_has_no_price_has_none() -> None:
 DEVICES = sorted(CATALOGUE.device_names)
 
 
+@pytest.mark.parametrize("make", [classifier, lambda: recurrent(100)])
 @pytest.mark.parametrize("name", DEVICES)
-def test_a_device_without_memories_costs_the_sum_of_its_prices(name: str) -> None:
+def test_a_device_without_memories_costs_the_sum_of_its_prices(name: str, make: Any) -> None:
     scenario = Scenario(rates=10.0)
     device = CATALOGUE.device(name)
-    bound = classifier().bind(batch=1)
-    estimate = device.evaluate(classifier(), scenario)
+    workload = make()
+    bound = workload.bind(batch=1) if workload.symbols else workload
+    estimate = device.evaluate(workload, scenario)
     prices_ = [device.price(operator, scenario) for operator in bound.operators]
     costs = [price for price in prices_ if isinstance(price, Cost)]
     assert estimate.energy_joules == near(Cost.together(costs).energy_joules)
-    assert list(estimate.unpriced.values()) == [
-        price.reason for price in prices_ if isinstance(price, Unpriced)
-    ]
+    assert len(estimate.unpriced) == sum(isinstance(price, Unpriced) for price in prices_)
     assert estimate.fits is None

@@ -13,10 +13,11 @@ from plans import figure, plans, sheet
 from workloads import classifier
 
 from costmodel.devices.groups import FUSIBLE, boundaries, fused, storages
-from costmodel.devices.memory import Access, Memory, Placement, placed, traffic
+from costmodel.devices.memory import Access, Memory, Placement, Residence, placed, traffic
 from costmodel.errors import UnknownNameError
 from costmodel.numerics import FLOAT32
-from costmodel.workload.graph import Workload
+from costmodel.workload.builders import elementwise, matmul
+from costmodel.workload.graph import Node, View, Workload
 
 FLASH = Memory(name="flash", holds=("weight",))
 CAPACITIES = st.integers(0, 200)
@@ -141,19 +142,70 @@ def test_weights_may_lie_apart_from_activations() -> None:
     assert max(placement.used_bits("flash")) == 32 * (16 * 27 + 40960)
 
 
-def test_a_tensor_that_no_memory_holds_has_no_place() -> None:
-    workload = classifier().bind(batch=1)
-    placement = placed(workload, fused(workload), [FLASH], FLOAT32)
+def test_a_memory_that_is_not_there_is_named_with_the_nearest() -> None:
+    placement = Placement(sheet().memories, (), 1)
     assert placement.memory_of("image") is None
-    with pytest.raises(UnknownNameError, match="flash"):
-        placement.memory("flahs")
+    with pytest.raises(UnknownNameError, match="nearest known: 'dram'"):
+        placement.memory("darm")
+
+
+def test_memories_that_cannot_hold_what_a_network_needs_are_refused() -> None:
+    with pytest.raises(ValueError, match="no memory of flash holds input and output"):
+        Placement([FLASH], (), 0)
+    apart = [Memory(name="in", holds=("input",)), Memory(name="out", holds=("output",)), FLASH]
+    with pytest.raises(ValueError, match="no memory of in, out, flash holds input and output"):
+        Placement(apart, (), 0)
+
+
+def test_a_tensor_has_one_place() -> None:
+    twice = (Residence("x", "dram", 8, 0, 0), Residence("x", "buffer", 8, 1, 1))
+    with pytest.raises(ValueError, match="tensor 'x' has two places"):
+        Placement(sheet().memories, twice, 2)
+
+
+def test_what_has_no_choice_gets_its_place_before_what_has() -> None:
+    workload = chain_of_products()
+    both = [
+        Memory(name="sram", size=figure("size", 4 * 40, "B")),
+        Memory(name="dram", holds=("input", "output")),
+    ]
+    placement = placed(workload, fused(workload), both, FLOAT32)
+    assert max(placement.used_bits("sram")) <= 8 * 4 * 40
+    assert placement.memory_of("between") == both[1]
+
+
+def chain_of_products() -> Workload:
+    """Two products, of which the weights alone fill a memory of 40 elements."""
+    return Workload(
+        "products",
+        {"x": (1, 4), "first": (4, 5), "between": (1, 5), "second": (5, 4), "y": (1, 4)},
+        [Node("one", matmul((1, 4), (4, 5)), ("x", "first", "between")),
+         Node("two", matmul((1, 5), (5, 4)), ("between", "second", "y"))],
+        ["x"], ["y"], ["first", "second"],
+    )  # fmt: skip
+
+
+def test_slices_of_one_tensor_are_read_each() -> None:
+    halves = Workload(
+        "gated", {"x": (1, 8), "a": (1, 4), "b": (1, 4), "y": (1, 4)},
+        [View("left", "x", "a", "slice", (0, 0)), View("right", "x", "b", "slice", (0, 4)),
+         Node("gate", elementwise("multiply", (1, 4), (1, 4)), ("a", "b", "y"))],
+        ["x"], ["y"],
+    )  # fmt: skip
+    groups, memories = fused(halves), sheet().memories
+    placement = placed(halves, groups, memories, FLOAT32)
+    ((read, *_),) = traffic(halves, groups, placement, FLOAT32)
+    assert (read.memory, read.role, read.read_bits) == ("dram", "input", 8 * 32)
 
 
 @pytest.mark.parametrize(
     ("given_", "error", "told"),
     [
-        ({"holds": ("weights",)}, ValueError, "roles among input, weight, output, found 'weights'"),
-        ({"holds": ()}, ValueError, "found none"),
+        ({"holds": ("weights",)}, ValueError, "holds: expected several of input, weight, output"),
+        ({"holds": ()}, ValueError, "holds: expected several"),
+        ({"holds": "input"}, ValueError, "holds: expected several of .*found 'input'"),
+        ({"holds": 5}, ValueError, "holds: expected several of .*found 5"),
+        ({"name": ""}, ValueError, "'name' must be"),
         ({"size": 5}, TypeError, "size: expected a Parameter in 'B', found 5"),
         ({"read": 5}, TypeError, "'read' must be"),
         (
@@ -164,7 +216,7 @@ def test_a_tensor_that_no_memory_holds_has_no_place() -> None:
 )  # fmt: skip
 def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, told: str) -> None:
     with pytest.raises(error, match=told):
-        Memory(name="odd", **given_)
+        Memory(**{"name": "odd", **given_})
 
 
 def test_an_access_that_cannot_be_is_refused() -> None:

@@ -14,6 +14,7 @@ from costmodel.devices import Charge, Cost, Duration, Factor, Schedule
 from costmodel.errors import ScenarioError
 
 RATE = figure("clock", 4.0, "Hz", low=2.0)
+"""A rate of 2 to 8 in a second."""
 TIME = figure("overhead", 0.5, "s", low=0.25)
 JOULE = figure("energy", 1.0, "J")
 durations = st.builds(
@@ -54,12 +55,42 @@ def test_operators_of_a_group_share_its_phases(several: Any) -> None:
     assert group.latency_seconds <= apart.latency_seconds * (1 + 1e-9)
 
 
-def test_a_time_that_is_given_adds_to_the_durations_of_a_group() -> None:
-    told = Cost([Charge("compute", JOULE, (Factor("x", 1),))], 2.0, latency_seconds_high=3.0)
-    group = Cost.of_group([Cost(durations=[Duration("array", 8, RATE)]), told])
-    assert (group.latency_seconds, group.latency_seconds_low) == (4.0, 3.0)
-    assert group.latency_seconds_high == 7.0
+def test_a_time_that_is_given_overlaps_with_the_durations_of_a_group() -> None:
+    told = Cost([Charge("compute", JOULE, (Factor("x", 1),))], 3.0, latency_seconds_high=9.0)
+    other = Cost((), 1.0)
+    timed = Cost(durations=[Duration("array", 8, RATE)])
+    group = Cost.of_group([timed, told, other])
+    assert (group.latency_seconds_low, group.latency_seconds) == (4.0, 4.0)
+    assert group.latency_seconds_high == 10.0
     assert group.energy_joules == 1.0
+    nested = Cost.of_group(
+        [Cost.of_group([told, other]), Cost(durations=[Duration("array", 8, RATE)])]
+    )
+    assert nested.latency_seconds == group.latency_seconds
+
+
+def test_the_time_of_a_group_is_not_known_where_something_is_due_without_one() -> None:
+    due = Cost([Charge("compute", JOULE, (Factor("x", 1),))])
+    group = Cost.of_group([due, Cost(durations=[Duration("array", 8, RATE)])])
+    assert group.latency_seconds is None
+    assert group.energy_joules == 1.0
+
+
+@given(st.lists(durations, min_size=1), st.integers(1, 5))
+def test_a_cost_several_times_over_takes_as_many_times_as_long(given_: Any, count: int) -> None:
+    cost = Cost([Charge("compute", JOULE, (Factor("x", 2),))], durations=given_)
+    longer = cost.times(count, "steps")
+    assert longer.latency_seconds == near(count * cost.latency_seconds)
+    assert longer.energy_joules == 2 * count
+
+
+def test_a_power_is_drawn_over_the_range_of_the_makespan() -> None:
+    costs = [Cost(durations=[Duration("array", 8, RATE)])]  # 1 to 4 seconds, usually 2
+    charge = Schedule.serial(["a"], costs).drawn(figure("idle", 3.0, "W", low=2.0))
+    assert (charge.energy_joules_low, charge.energy_joules) == (2.0, 6.0)
+    assert charge.energy_joules_high == 24.0
+    with pytest.raises(ValueError, match="expected a power in W and a known makespan"):
+        Schedule((), None).drawn(figure("idle", 3.0, "W"))
 
 
 def finished(times: list[float], items: int) -> list[float]:
@@ -107,12 +138,17 @@ def test_a_group_that_costs_nothing_takes_no_time() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "told"),
     [
-        ({"phase": "later"}, ValueError, "'later' is no phase; expected one of start, run, finish"),
-        ({"count": -1}, ScenarioError, "is no time"),
+        ({"phase": "later"}, ValueError, "expected a phase of start, run, finish, found 'later'"),
+        ({"count": -1}, ScenarioError, "expected a count of 0 or more, found -1"),
+        (
+            {"count": 1e300, "rate": figure("slow", 1e-30, "Hz")}, ScenarioError,
+            "larger than a number can be",
+        ),
         ({"rate": figure("clock", 0.0, "Hz")}, ValueError, "expected a rate above 0"),
-        ({"rate": 5}, ValueError, "expected a rate above 0, found 5"),
+        ({"rate": figure("energy", 1.0, "J")}, TypeError, "expected a Parameter in s, Hz or such"),
+        ({"rate": 5}, TypeError, "expected a Parameter in s, Hz or such as B/s, found 5"),
     ],
-)
+)  # fmt: skip
 def test_a_duration_that_cannot_be_is_refused(change: Any, error: Any, told: str) -> None:
     with pytest.raises(error, match=told):
         Duration(**{"resource": "array", "count": 1, "rate": RATE, **change})
@@ -123,6 +159,17 @@ def test_a_time_is_derived_or_given_and_not_both() -> None:
         Cost((), 1.0, durations=[Duration("array", 1, RATE)])
 
 
-def test_a_pipeline_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="items is 0; expected a whole number of at least 1"):
-        Schedule.pipelined([], [], 0)
+@pytest.mark.parametrize("items", [0, 2.5, "2"])
+def test_a_pipeline_of_no_whole_number_of_items_is_refused(items: Any) -> None:
+    with pytest.raises(ValueError, match="expected a whole number of at least 1"):
+        Schedule.pipelined([], [], items)
+
+
+def test_a_schedule_wants_a_cost_for_each_group() -> None:
+    with pytest.raises(ValueError, match="2 costs for 1 groups; expected one for each"):
+        Schedule.serial(["a"], [Cost(), Cost()])
+
+
+def test_a_time_may_be_nothing_at_least() -> None:
+    overhead = Duration("host", 1, figure("overhead", 1.0, "s", low=0.0))
+    assert (overhead.seconds_low, overhead.seconds_high) == (0.0, 2.0)
