@@ -260,7 +260,7 @@ def test_a_rule_that_fails_is_named_with_its_node() -> None:
 
 def test_symbols_and_rates_that_an_evaluation_cannot_use_are_refused() -> None:
     network: Any = 5
-    with pytest.raises(TypeError, match="expected a Workload, as costmodel.lower"):
+    with pytest.raises(TypeError, match=r"expected a Workload, as costmodel.lower"):
         sheet().evaluate(network)
     with pytest.raises(ScenarioError, match="has no symbol 'batch', so its batch is in it"):
         sheet().evaluate(recurrent(3), Scenario(batch=8))
