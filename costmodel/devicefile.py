@@ -13,6 +13,7 @@ import yaml
 from attrs import evolve, field, fields, frozen
 
 from costmodel.devices import ABOVE_ZERO, Access, Device, Evidence, Memory, Parameter
+from costmodel.devices.memory import unheld
 from costmodel.errors import DeviceFileError, UnitError, nearest
 from costmodel.units import Quantity, parse_quantity
 from costmodel.workload.operators import ROLES
@@ -125,6 +126,9 @@ class _File:
         self._check_schema(self.raw.get("schema"))
         self._check_name(self.raw.get("name"))
         self._check_sources(self.raw.get("sources", {}))
+        if not self.mistakes:
+            for roles in unheld(memories):
+                self.mistakes.append(f"memories: expected one that holds {roles}, found none")
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes, self._next_steps(family))
         return family(

@@ -309,6 +309,18 @@ WITH_MEMORIES = f"""\
 """
 
 
+@pytest.fixture
+def uses_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The class of the file leaves out what is moved."""
+    monkeypatch.setattr(CATALOGUE.device_families["event-driven"], "uses_memories", True)
+
+
+def test_a_class_that_prices_what_is_moved_refuses_memories() -> None:
+    (told,) = mistakes(WITH_MEMORIES)
+    assert told == "memories: class 'event-driven' has what is moved in its prices; expected none"
+
+
+@pytest.mark.usefixtures("uses_memories")
 def test_a_file_states_memories_from_the_innermost() -> None:
     buffer, dram = load(WITH_MEMORIES).memories
     assert (buffer.name, buffer.holds) == ("buffer", ("input", "output"))
@@ -324,6 +336,7 @@ def test_a_file_states_memories_from_the_innermost() -> None:
     assert load(GOOD).memories == ()
 
 
+@pytest.mark.usefixtures("uses_memories")
 def test_the_memories_of_a_device_are_shown(tmp_path: Path) -> None:
     file = tmp_path / "toy.yaml"
     file.write_text(WITH_MEMORIES)
@@ -361,10 +374,24 @@ def test_the_memories_of_a_device_are_shown(tmp_path: Path) -> None:
          r"memories\[1\].read: expected a mapping such as"),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("uses_memories")
 def test_one_change_of_a_memory_makes_a_clear_mistake(old: str, new: str, message: str) -> None:
     assert old in WITH_MEMORIES
     with pytest.raises(DeviceFileError, match=message):
         load(WITH_MEMORIES.replace(old, new, 1))
+
+
+@pytest.mark.usefixtures("uses_memories")
+@pytest.mark.parametrize(
+    ("memories", "roles"),
+    [
+        ("[{name: flash, holds: [weight]}]", "input and output"),
+        ("[{name: ram, holds: [input, output]}]", "weight"),
+    ],
+)
+def test_memories_hold_all_that_a_network_has(memories: str, roles: str) -> None:
+    told = mistakes(f"{GOOD}memories: {memories}\n")
+    assert told == (f"memories: expected one that holds {roles}, found none",)
 
 
 @pytest.mark.parametrize("memories", ["dram", "{name: dram}", "[dram]", "[[]]", "7"])

@@ -253,13 +253,14 @@ class Device:
             if is_folded(node, group):
                 reasons.append("folded into the linear operator before it at inference")
                 continue
-            answer = self.price(node.operator, scenario)
-            if isinstance(answer, Unpriced):
-                return answer
-            if isinstance(answer, Reason):
-                reasons.append(answer.reason)
-            else:
-                costs.append(answer)
+            for part in self.parts(node.operator, scenario):
+                answer = self.price(part, scenario)
+                if isinstance(answer, Unpriced):
+                    return answer
+                if isinstance(answer, Reason):
+                    reasons.append(answer.reason)
+                else:
+                    costs.append(answer)
         return Cost.of_group(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
 
     def price_traffic(

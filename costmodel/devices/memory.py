@@ -115,11 +115,16 @@ def as_memories(given: Iterable[Memory]) -> tuple[Memory, ...]:
     if len(set(names)) < len(names):
         message = f"memory {max(names, key=names.count)!r} is given twice"
         raise ValueError(message)
-    for roles in (("input", "output"), ("weight",)) if memories else ():
-        if outermost(memories, roles) is None:
-            message = f"no memory of {', '.join(names)} holds {' and '.join(roles)}"
-            raise ValueError(message)
+    for roles in unheld(memories):
+        message = f"no memory of {', '.join(names)} holds {roles}"
+        raise ValueError(message)
     return memories
+
+
+def unheld(memories: Sequence[Memory]) -> list[str]:
+    """The roles of tensors that a network has and no memory of some holds together."""
+    needed = (("input", "output"), ("weight",)) if memories else ()
+    return [" and ".join(roles) for roles in needed if outermost(memories, roles) is None]
 
 
 @frozen
