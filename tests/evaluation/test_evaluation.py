@@ -50,9 +50,10 @@ def test_energy_is_the_work_of_all_steps_and_what_crosses_the_boundaries(
     device = sheet(capacity)
     estimate = device.evaluate(workload)
     work = sum(
-        step.operator.macs or sum(step.operator.operations.values()) or step.operator.points
-        for step in workload
-        if isinstance(step, Node)
+        node.operator.macs or sum(node.operator.operations.values()) or node.operator.points
+        for each in estimate.groups
+        for node in each.group.nodes
+        if node.folds_into not in {step.name for step in each.group.members}
     )
     price = {"buffer": (16, 1.0, 2.0), "dram": (64, 10.0, 20.0)}
     moved = 0.0

@@ -12,7 +12,7 @@ from loop_nest import met_by
 from plans import figure, plans, sheet
 from workloads import classifier
 
-from costmodel.devices.groups import FUSIBLE, boundaries, fused, storages
+from costmodel.devices.groups import FUSIBLE, fused, storages
 from costmodel.devices.memory import Access, Memory, Placement, Residence, placed, traffic
 from costmodel.errors import UnknownNameError
 from costmodel.numerics import FLOAT32
@@ -28,16 +28,52 @@ def bits_of(workload: Workload, name: str) -> int:
     return tensor.size * (tensor.format or FLOAT32).bits
 
 
+def holder(workload: Workload, name: str) -> str:
+    """The tensor whose memory holds another: what that is a view of, or itself."""
+    for step in workload:
+        if isinstance(step, View) and step.target == name:
+            return holder(workload, step.source)
+    return name
+
+
+def crossing(workload: Workload, groups: Any) -> list[tuple[set[str], set[str]]]:
+    """What each group reads from memory and writes to it, by executing its members."""
+    outputs = {holder(workload, name) for name in workload.outputs}
+    reads: list[list[tuple[str, str]]] = []
+    for group in groups:
+        inside = {step.name for step in group.members}
+        reads.append([])
+        for node in group.nodes:
+            is_folded = node.folds_into in inside
+            reads[-1] += [
+                (node.name, holder(workload, name))
+                for operand, name in zip(node.operator.operands, node.tensors, strict=True)
+                if operand.role != "output" and not (is_folded and operand.role == "weight")
+            ]
+    found = []
+    for place, group in enumerate(groups):
+        made: set[str] = set()
+        arriving = set()
+        for node in group.nodes:
+            arriving |= {name for who, name in reads[place] if who == node.name} - made
+            made |= {holder(workload, name) for name in node.writes}
+        elsewhere = {name for other, read in enumerate(reads) if other != place for _, name in read}
+        found.append((arriving, made & (elsewhere | outputs)))
+    return found
+
+
 def needed(workload: Workload, groups: Any) -> list[set[str]]:
     """The tensors that must lie in memory while each group runs, by the definition of that."""
-    storage, crossing = storages(workload), boundaries(workload, groups)
-    weights = {storage[name] for name in workload.weights}
-    used = [{*one.reads, *one.writes} for one in crossing]
+    inputs, outputs, weights = (
+        {holder(workload, name) for name in names}
+        for names in (workload.inputs, workload.outputs, workload.weights)
+    )
+    used = [reads | writes for reads, writes in crossing(workload, groups)]
     live = []
     for place in range(max(len(groups), 1)):
-        before = set().union(*used[: place + 1], {storage[name] for name in workload.inputs})
-        behind = set().union(*used[place:], {storage[name] for name in workload.outputs})
-        arrived = {storage[name] for name in workload.inputs} if place == 0 else set()
+        before = set().union(*used[: place + 1], inputs)
+        behind = set().union(*used[place:], outputs)
+        arrived = inputs if place == 0 else set()
         everywhere = set().union(*used) & weights
         live.append((before & behind - weights) | arrived | everywhere)
     return live
@@ -85,25 +121,29 @@ def test_a_tensor_lies_in_the_buffer_wherever_it_has_room(
 def test_traffic_is_what_the_loop_nests_of_a_group_touch(
     workload: Workload, is_fusing: Any, capacity: int
 ) -> None:
-    device, storage = sheet(capacity), storages(workload)
+    device = sheet(capacity)
     groups = fused(workload, FUSIBLE if is_fusing else ())
     placement = placed(workload, groups, device.memories, FLOAT32)
     homes = {one.tensor: one.memory for one in placement.residences}
     moved = traffic(workload, groups, placement, FLOAT32)
-    weights = {storage[name] for name in workload.weights}
-    for group, boundary, found in zip(groups, boundaries(workload, groups), moved, strict=True):
+    weights = {holder(workload, name) for name in workload.weights}
+    for group, (reads, writes), found in zip(
+        groups, crossing(workload, groups), moved, strict=True
+    ):
         expected: dict[tuple[str, str], list[int]] = {}
-        for name in boundary.reads:
-            touched = max(
-                len(met_by(node.operator, operand).elements)
-                for node in group.nodes
-                for operand, read in zip(node.operator.operands, node.tensors, strict=True)
-                if storage[read] == name and operand.role != "output"
-            )
+        for name in reads:
+            touched: dict[str, int] = {}
+            for node in group.nodes:
+                for operand, seen in zip(node.operator.operands, node.tensors, strict=True):
+                    if holder(workload, seen) == name and operand.role != "output":
+                        count = len(met_by(node.operator, operand).elements)
+                        touched[seen] = max(touched.get(seen, 0), count)
+            whole = workload.tensors[name]
+            elements = min(sum(touched.values()), whole.size)
             role = "weight" if name in weights else "input"
-            width = (workload.tensors[name].format or FLOAT32).bits
-            expected.setdefault((homes[name], role), [0, 0])[0] += touched * width
-        for name in boundary.writes:
+            bits = elements * (whole.format or FLOAT32).bits
+            expected.setdefault((homes[name], role), [0, 0])[0] += bits
+        for name in writes:
             expected.setdefault((homes[name], "output"), [0, 0])[1] += bits_of(workload, name)
         assert {(one.memory, one.role): [one.read_bits, one.written_bits] for one in found} == (
             expected
