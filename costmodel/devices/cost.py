@@ -365,6 +365,8 @@ def _told(part: Charges) -> tuple[Due, ...]:
 
 
 def _durations(given: Iterable[Duration]) -> tuple[Duration, ...]:
+    if given.__class__ is tuple and not given:  # nearly always
+        return ()
     durations: tuple[Any, ...] = tuple(given) if hasattr(given, "__iter__") else (given,)
     for one in durations:
         if not isinstance(one, Duration):
@@ -523,12 +525,12 @@ class Cost:
         costs = list(costs)
         if len(costs) == 1:
             return costs[0]
-        times = [
+        if not costs or any(cost.latency_seconds is None for cost in costs):
+            return Cost(costs)
+        times: list[Any] = [
             (cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high)
             for cost in costs
         ]
-        if not times or any(time is None for each in times for time in each):
-            return Cost(costs)
         value, low, high = map(_sum_of_times, zip(*times, strict=True))
         return Cost(costs, value, latency_seconds_low=low, latency_seconds_high=high)
 
