@@ -179,7 +179,7 @@ def test_a_product_below_zero_is_told_by_its_factors(factors: Any) -> None:
 
 
 def test_a_charge_is_of_a_component_that_bills_have() -> None:
-    with pytest.raises(ValueError, match=r"'computes' is no component; .* \(nearest: 'compute'\)"):
+    with pytest.raises(ValueError, match=r"'computes' is not a component; .* \(nearest: 'compute'\)"):
         charge(1, component="computes")
 
 
@@ -688,7 +688,7 @@ def test_a_copy_keeps_all_but_what_was_worked_out(copied: Any) -> None:
 
 
 def test_what_is_due_goes_to_a_component() -> None:
-    with pytest.raises(ValueError, match=r"'input' is no component; .* .nearest: 'inputs'."):
+    with pytest.raises(ValueError, match=r"'input' is not a component; .* .nearest: 'inputs'."):
         Cost([Told([("input", 3.0, ((number(), 1.0),))], [])])
 
 

@@ -247,7 +247,7 @@ class Charges(Protocol):
 def _check_component(component: str) -> None:
     if component not in _COMPONENTS:
         near = nearest(component, COMPONENTS)
-        message = f"{component!r:.80} is no component; expected one of {', '.join(COMPONENTS)}"
+        message = f"{component!r:.80} is not a component; expected one of {', '.join(COMPONENTS)}"
         raise ValueError(f"{message} (nearest: {near!r})" if near else message)
 
 

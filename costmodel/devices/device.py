@@ -248,20 +248,13 @@ class Device:
         By default the prices of all; a group of which one has no price has none. The batch is in
         the operators: that of the scenario is 1.
         """
-        costs, reasons = [], []
+        parts: list[Operator] = []
         for node in group.nodes:
-            if is_folded(node, group):
-                reasons.append("folded into the linear operator before it at inference")
-                continue
-            for part in self.parts(node.operator, scenario):
-                answer = self.price(part, scenario)
-                if isinstance(answer, Unpriced):
-                    return answer
-                if isinstance(answer, Reason):
-                    reasons.append(answer.reason)
-                else:
-                    costs.append(answer)
-        return Cost.of_group(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
+            if not is_folded(node, group):
+                parts += self.parts(node.operator, scenario)
+        if not parts:
+            return Free("folded into the linear operator before it at inference")
+        return self._price_all(parts, scenario, Cost.of_group)
 
     def price_traffic(
         self,
@@ -409,16 +402,25 @@ class Device:
             kind = type(operator).__name__
             reason = Unpriced(f"device {self.name!r} has no price for {kind!r} operators")
             return operator.unpriced or reason
+        return self._price_all(parts, scenario, Cost.together)
+
+    def _price_all(
+        self,
+        operators: Iterable[Operator],
+        scenario: Scenario,
+        summed: Callable[[Iterable[Cost]], Cost],
+    ) -> Outcome:
+        """The cost of all, unless one has no price; why they are free where none has a cost."""
         costs, reasons = [], []
-        for part in parts:
-            answer = self.price(part, scenario)
+        for operator in operators:
+            answer = self.price(operator, scenario)
             if isinstance(answer, Unpriced):
                 return answer
             if isinstance(answer, Reason):
                 reasons.append(answer.reason)
             else:
                 costs.append(answer)
-        return Cost.together(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
+        return summed(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
 
 
 def _check_ignored(cls: type[Device]) -> None:
