@@ -179,7 +179,9 @@ def test_a_product_below_zero_is_told_by_its_factors(factors: Any) -> None:
 
 
 def test_a_charge_is_of_a_component_that_bills_have() -> None:
-    with pytest.raises(ValueError, match=r"'computes' is not a component; .* \(nearest: 'compute'\)"):
+    with pytest.raises(
+        ValueError, match=r"'computes' is not a component; .* \(nearest: 'compute'\)"
+    ):
         charge(1, component="computes")
 
 
