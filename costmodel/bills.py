@@ -2,75 +2,112 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from attrs import frozen
+from attrs import field, frozen
 
-from costmodel.devices import Cost, Device, Outcome
+from costmodel.convention import LayerWork
+from costmodel.devices import (
+    Cost,
+    Device,
+    DeviceEstimate,
+    Fused,
+    GroupCost,
+    OperatorCost,
+    Seconds,
+    Traffic,
+)
+from costmodel.devices.evaluation import busy_together, longest
+from costmodel.devices.memory import Memory, added, as_bytes, in_bytes
 from costmodel.errors import UnknownNameError
 from costmodel.layer import Layer
-from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
 
-@frozen
-class Item:
-    """One operator of a layer, or None where the layer has none, and what was said of it."""
-
-    operator: Operator | None
-    outcome: Outcome
-
-
 @frozen(slots=False)
-class Answer:
-    """What a device says to the work of a layer; layers of the same work share it."""
+class Line:
+    """What one layer costs on one device.
 
-    items: tuple[Item, ...]
+    `items` are its operators with what the device says to each; `groups` those whose anchor is
+    of the layer, which have the time and the traffic of all their members. A layer whose
+    operators are all done within groups of others is `fused_into` them.
+    """
+
+    layer: Layer
+    items: tuple[OperatorCost, ...]
+    groups: tuple[GroupCost, ...] = field(default=(), repr=False)
+    fused_into: tuple[str, ...] = ()
+    peak_bytes: Mapping[str, int] = field(factory=dict, repr=False)
+    """The most that lies in each memory while a group of the layer runs, by its name."""
 
     @cached_property
     def cost(self) -> Cost:
-        """The charges of all operators."""
-        costs = [item.outcome for item in self.items if isinstance(item.outcome, Cost)]
-        return Cost.together(costs)
+        """The charges of all operators, and of what the groups move; the time of the groups."""
+        if len(self.groups) == 1 and self.groups[0].items == (self.items,):
+            return self.groups[0].cost
+        own = [item.outcome for item in self.items if isinstance(item.outcome, Cost)]
+        carried = [each.carried for each in self.groups if each.carried.due]
+        charges = Cost([*own, *carried])
+        time = self._time()
+        if time is None:
+            return charges
+        return Cost(
+            [charges], time.value, latency_seconds_low=time.low, latency_seconds_high=time.high
+        )
+
+    def _time(self) -> Seconds | None:
+        """One group after the other; None where the time of one is not known."""
+        known = [each.cost for each in self.groups if each.cost.due or each.cost.latency_seconds]
+        times = [
+            (cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high)
+            for cost in known
+            if cost.latency_seconds is not None
+        ]
+        if not known or len(times) < len(known):
+            return None
+        return Seconds(*[math.fsum(ends) for ends in zip(*times, strict=True)])
+
+    @property
+    def traffic(self) -> tuple[Traffic, ...]:
+        """What its groups move, by memory and role."""
+        return added(one for each in self.groups for one in each.traffic)
+
+    @property
+    def traffic_bytes(self) -> Mapping[str, tuple[int, int]]:
+        """Bytes that are read from each memory and written to it, by its name."""
+        return in_bytes(self.traffic)
+
+    @property
+    def busy_seconds(self) -> Mapping[str, float]:
+        """How long each resource works."""
+        return busy_together(self.groups)
+
+    @property
+    def limiting_resource(self) -> str | None:
+        """The resource that works longest; None where the device models no resources."""
+        return longest(self.busy_seconds)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of its groups, those of fused layers included."""
+        return sum([each.macs for each in self.groups])
 
     @cached_property
     def free(self) -> tuple[str, ...]:
-        """Why work is free."""
+        """Why work of this layer is free."""
         return _reasons(self.items, Free)
 
     @cached_property
-    def unpriced(self) -> tuple[str, ...]:
-        """Why work has no price."""
-        return _reasons(self.items, Unpriced)
+    def fused(self) -> tuple[str, ...]:
+        """Why work of this layer is done elsewhere."""
+        return _reasons(self.items, Fused)
 
-
-@frozen
-class Line:
-    """What one layer costs on one device."""
-
-    layer: Layer
-    answer: Answer
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """Each operator of the layer with what the device says to it."""
-        return self.answer.items
-
-    @property
-    def cost(self) -> Cost:
-        """The charges of all operators of the layer."""
-        return self.answer.cost
-
-    @property
-    def free(self) -> tuple[str, ...]:
-        """Why work of this layer is free."""
-        return self.answer.free
-
-    @property
+    @cached_property
     def unpriced(self) -> tuple[str, ...]:
         """Why work of this layer has no price."""
-        return self.answer.unpriced
+        return _reasons(self.items, Unpriced)
 
 
 @frozen
@@ -116,10 +153,11 @@ class Coverage:
 
 @frozen(slots=False)
 class Bill:
-    """A line for every layer of a network on one device."""
+    """A line for every layer of a network on one device, and the evaluation behind them."""
 
     device: Device
-    lines: tuple[Line, ...]
+    evaluation: DeviceEstimate = field(repr=False)
+    lowered: tuple[LayerWork, ...] = field(repr=False)
 
     def line(self, layer: str) -> Line:
         """The line of the layer called `layer`.
@@ -138,62 +176,104 @@ class Bill:
         return {line.layer.name: line for line in self.lines}
 
     @cached_property
-    def total(self) -> Cost:
-        """The charges of all layers; the time is known only where it is known for every one."""
-        costs = [line.answer.cost for line in self.lines]
-        return Cost.together([cost for cost in costs if cost.due or cost.latency_seconds])
+    def lines(self) -> tuple[Line, ...]:
+        """A line for each layer, in the order of the network."""
+        items: dict[str, tuple[OperatorCost, ...]] = {}
+        anchored: dict[str, list[GroupCost]] = {}
+        into: dict[str, dict[str, None]] = {}
+        peaks: dict[str, dict[str, int]] = {}
+        held = {one.name: self.evaluation.held_bits(one.name) for one in self.memories}
+        for place, each in enumerate(self.evaluation.groups):
+            anchor = each.group.anchor.layer
+            for memory, bits in held.items():
+                most = peaks.setdefault(anchor, {})
+                most[memory] = max(most.get(memory, 0), as_bytes(bits[place]))
+            anchored.setdefault(anchor, []).append(each)
+            for step, said in zip(each.group.members, each.items, strict=True):
+                items[step.layer] = items[step.layer] + said if step.layer in items else said
+                if step.layer != anchor:
+                    into.setdefault(step.layer, {})[anchor] = None
+        return tuple(
+            [
+                Line(
+                    work.layer,
+                    items.get(name) or (_without_work(work),),
+                    tuple(anchored.get(name, ())),
+                    () if name in anchored else tuple(into.get(name, ())),
+                    peaks.get(name, {}),
+                )
+                for work in self.lowered
+                for name in [work.layer.name]
+            ]
+        )
 
-    @cached_property
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """The memories of the device, from the innermost to the outermost."""
+        return self.evaluation.placement.memories
+
+    def utilisation(self, line: Line) -> float | None:
+        """Multiply-accumulates of a layer over the most that the device could do in its time."""
+        examples = 1 if self.device.uses_memories else self.evaluation.batch
+        return self.evaluation.utilisation_of(line.macs * examples, line.cost.latency_seconds)
+
+    @property
+    def total(self) -> Cost:
+        """The charges of all layers and of the time; the time that all of them take."""
+        return self.evaluation.cost
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing is missing from the total."""
-        answers = {id(line.answer): line.answer for line in self.lines}
-        return not any(_is_unpriced(item) for one in answers.values() for item in one.items)
+        return self.evaluation.is_complete
 
     @cached_property
     def coverage(self) -> Coverage:
         """How much of the network is in the total."""
-        work = [
-            (item.operator, not _is_unpriced(item))
-            for line in self.lines
-            for item in line.items
-            if item.operator is not None
-        ]
-        covered = [line for line in self.lines if not line.unpriced]
-        whole = all(item.operator or not _is_unpriced(item) for x in self.lines for item in x.items)
+        work = [item for line in self.lines for item in line.items]
+        priced = [item.operator for item in work if item.operator and not _is_unpriced(item)]
+        missing = [item.operator for item in work if _is_unpriced(item)]
+        named = [operator for operator in missing if operator is not None]
+        are_named = len(named) == len(missing)
+        macs, more = (sum([one.macs for one in some]) for some in (priced, named))
+        covered = [line.layer for line in self.lines if not line.unpriced]
+        others = [line.layer for line in self.lines if line.unpriced]
         counted = all(line.layer.is_counted for line in self.lines)
         # A free row without outputs, such as weights of a model, gives nothing.
         shaped = all(line.layer.outputs or line.free for line in self.lines)
         return Coverage(
             layers=Share(len(covered), len(self.lines)),
-            operators=Share(
-                sum(is_covered for _, is_covered in work), len(work) if whole else None
-            ),
-            macs=Share(
-                sum(operator.macs for operator, is_covered in work if is_covered),
-                sum(operator.macs for operator, _ in work) if whole else None,
-            ),
-            parameters=Share(_parameters(covered), _parameters(self.lines) if counted else None),
-            activations=Share(
-                sum(_activations(line.layer) for line in covered),
-                sum(_activations(line.layer) for line in self.lines) if shaped else None,
-            ),
+            operators=_share(len(priced), len(named), is_known=are_named),
+            macs=_share(macs, more, is_known=are_named),
+            parameters=_share(_parameters(covered), _parameters(others), is_known=counted),
+            activations=_share(_activations(covered), _activations(others), is_known=shaped),
             free={line.layer.name: line.free for line in self.lines if line.free},
             unpriced={line.layer.name: line.unpriced for line in self.lines if line.unpriced},
         )
 
 
-def _is_unpriced(item: Item) -> bool:
+def _without_work(lowered: LayerWork) -> OperatorCost:
+    work = lowered.work
+    reason = work if isinstance(work, Reason) else Free("its elements are seen in another form")
+    return OperatorCost(None, reason)
+
+
+def _is_unpriced(item: OperatorCost) -> bool:
     return isinstance(item.outcome, Unpriced)
 
 
-def _activations(layer: Layer) -> int:
-    return sum(tensor.size for tensor in layer.outputs)
+def _share(covered: int, missing: int, *, is_known: bool) -> Share:
+    return Share(covered, covered + missing if is_known else None)
 
 
-def _parameters(lines: Iterable[Line]) -> int:
-    return sum(line.layer.parameter_count for line in lines if line.layer.shares is None)
+def _activations(layers: Iterable[Layer]) -> int:
+    return sum([tensor.size for layer in layers for tensor in layer.outputs])
 
 
-def _reasons(items: Iterable[Item], sort: type[Reason]) -> tuple[str, ...]:
-    found = (item.outcome.reason for item in items if isinstance(item.outcome, sort))
-    return tuple(dict.fromkeys(found))
+def _parameters(layers: Iterable[Layer]) -> int:
+    return sum([layer.parameter_count for layer in layers if layer.shares is None])
+
+
+def _reasons(items: Iterable[OperatorCost], sort: type[Reason]) -> tuple[str, ...]:
+    reasons = [item.outcome.reason for item in items if isinstance(item.outcome, sort)]
+    return tuple(dict.fromkeys(reasons)) if reasons else ()

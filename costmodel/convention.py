@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from costmodel import formats
 from costmodel.errors import ShapeError
 from costmodel.layer import work_of
-from costmodel.lowering import joined
+from costmodel.lowering import BATCH, joined
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.assembly import chained
 from costmodel.workload.format_inference import between
@@ -19,25 +19,21 @@ from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Free, Reason
 
 if TYPE_CHECKING:
-    from costmodel.activity import Source
     from costmodel.devices import Device
     from costmodel.layer import Layer, Work
     from costmodel.lowering import Body
     from costmodel.network import Network
     from costmodel.scenario import Scenario
+    from costmodel.sizes import Symbol
     from costmodel.workload.graph import Workload
 
 
 @frozen
 class LayerWork:
-    """A layer and the work that a convention counts for it.
-
-    `sources` are what feeds its inputs, where the scenario has rates by layer.
-    """
+    """A layer and the work that a convention counts for it."""
 
     layer: Layer
     work: Work
-    sources: tuple[Source, ...] = field(default=(), eq=False, repr=False)
 
     @property
     def operators(self) -> tuple[Operator, ...]:
@@ -63,8 +59,8 @@ class Convention:
     name: str = "costmodel"
     title: str = "the true count of what an inference computes"
 
-    def lower(self, network: Network, scenario: Scenario) -> Workload:
-        """The workload of a bound network, with a symbolic batch.
+    def lower(self, network: Network, scenario: Scenario, batch: int | Symbol = BATCH) -> Workload:
+        """The workload of a bound network, for a batch of a size that is open unless told.
 
         A layer that is folded keeps its nodes, which say into which node they fold.
         """
@@ -78,13 +74,15 @@ class Convention:
                 known[id(work)] = self.body(layer, work)
             bodies[layer.name] = known[id(work)]
         folds = self.folds(declared, works)
-        return joined(declared, bodies, scenario, folds, self.shape_of)
+        return joined(declared, bodies, scenario, folds, self.shape_of, batch)
 
     def body(self, layer: Layer, work: Work) -> Body:
         """What is counted for one layer, with the tensors that its operators share."""
         if isinstance(work, Reason):
             return work
-        if _is_its_own(layer, work):
+        cls = type(self)
+        is_true_count = (cls.work, cls.works) == (Convention.work, Convention.works)
+        if is_true_count or _is_its_own(layer, work):
             return layer.workload_of_example()
         inputs, outputs = (
             [Tensor(self.shape_of(one.example_shape), one.format) for one in tensors]

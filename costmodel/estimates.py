@@ -1,4 +1,4 @@
-"""The estimate: read, lower, price, collect; each step can be called alone."""
+"""The estimate: read, lower, evaluate, collect; each step can be called alone."""
 
 from __future__ import annotations
 
@@ -15,23 +15,18 @@ from attrs import define, evolve, field, frozen
 
 from costmodel import catalogue as catalogues
 from costmodel import rendering, timing
-from costmodel.activity import Activity, Conditions, with_sources
-from costmodel.bills import Answer, Bill, Coverage, Item, Line
+from costmodel.bills import Bill, Coverage
 from costmodel.convention import Convention, LayerWork
-from costmodel.devices import Cost, Device, checked
+from costmodel.devices import Cost, Device, DeviceEstimate
 from costmodel.errors import (
     CostModelError,
-    PluginError,
-    ScenarioError,
     UnknownNameError,
     UnpricedError,
     UnpricedWarning,
-    fault,
 )
 from costmodel.ignored import ignored as settings_without_effect
 from costmodel.network import Network
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
-from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +91,8 @@ class Estimate:
 
         Such as `{"default_format": "int8"}` on a device with one price for all formats.
         """
-        return settings_without_effect(self.bill(device), self.scenario)
+        bill = self.bill(device)
+        return settings_without_effect(bill.device, bill.lines, self.scenario)
 
     def to_dict(self) -> dict[str, Any]:
         """The estimate as plain values, in SI units; the schema is named in it."""
@@ -240,9 +236,7 @@ def work_by_layer(
     """
     scenario = scenario or Scenario()
     rules = _convention(convention)
-    bound = _bound(network, scenario, rules)
-    works = rules.work_by_layer(bound, scenario)
-    return with_sources(bound, works) if isinstance(scenario.rates, Mapping) else works
+    return rules.work_by_layer(_bound(network, scenario, rules), scenario)
 
 
 def _convention(given: str | Convention) -> Convention:
@@ -258,42 +252,6 @@ def _bound(network: Network, scenario: Scenario, convention: Convention) -> Netw
     bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
     timing.check(bound, scenario, convention)
     return bound
-
-
-def price(
-    lowered: Iterable[LayerWork],
-    device: Device,
-    scenario: Scenario | None = None,
-    convention: Convention | None = None,
-) -> Bill:
-    """The price of the work of layers, as `work_by_layer` gives it, on one device.
-
-    Raises:
-        TypeError: it is something else.
-
-    """
-    convention = convention or Convention()
-    scenario = timing.of_one_pricing(scenario or Scenario(), convention)
-    pricing, who = convention.adapt(device), f"convention {convention.name!r} on {device.name!r}"
-    lowered = tuple(lowered)  # kept, so that no work takes the identity of another
-    for layer in lowered:
-        if not isinstance(layer, LayerWork):
-            expected = "what costmodel.work_by_layer gives; of a workload, price each operator"  # type: ignore[unreachable]  # a caller may have no types
-            message = f"expected {expected}; found {layer!r:.80}"
-            raise TypeError(message)
-    known: dict[tuple[int, object], Answer] = {}
-    by_layer = any(isinstance(each, Mapping) for each in (scenario.rates, scenario.input_rates))
-    activity, local, lines = Activity(scenario), Conditions(scenario), []
-    for layer in lowered:
-        if by_layer:
-            local = activity.at(layer)
-        # Layers that differ in their names alone share their work, and so its price.
-        key = (id(layer.work), local.key if by_layer else None)
-        answer = known.get(key)
-        if answer is None:
-            answer = known[key] = Answer(_items(layer, pricing, local, who))
-        lines.append(Line(layer.layer, answer))
-    return Bill(device, tuple(lines))
 
 
 @_no_collection()
@@ -324,11 +282,18 @@ def estimate(
     network = (
         source if isinstance(source, Network) else catalogue.read(source, scenario.input_shapes)
     )
-    lowered = work_by_layer(network, scenario, rules)
-    scenario.check_rates(layer.layer.name for layer in lowered)
-    bills = [price(lowered, device, scenario, rules) for device in chosen]
+    scenario.check_rates(layer.name for layer in network.layers)
+    bound = _bound(network, scenario, rules)
+    conditions = timing.of_one_pricing(scenario, rules)
+    lowered: dict[int, Workload] = {}
+    found = []
+    for device in map(rules.adapt, chosen):
+        examples = device.examples_of(scenario)
+        if examples not in lowered:
+            lowered[examples] = rules.lower(bound, scenario, examples)
+        found.append(device.evaluate_bound(lowered[examples], conditions))
     collected = collect(
-        network, lowered, bills, scenario, rules, on_unpriced=on_unpriced, catalogue=catalogue
+        network, found, scenario, rules, on_unpriced=on_unpriced, catalogue=catalogue
     )
     _answer_unpriced(collected)
     return collected
@@ -336,20 +301,35 @@ def estimate(
 
 def collect(
     network: Network,
-    lowered: Sequence[LayerWork],
-    bills: Sequence[Bill],
-    scenario: Scenario,
-    convention: Convention,
+    evaluations: Iterable[DeviceEstimate],
+    scenario: Scenario | None = None,
+    convention: str | Convention = "costmodel",
     *,
     on_unpriced: OnUnpriced = "warn",
     catalogue: Catalogue | None = None,
 ) -> Estimate:
-    """The bills of one network as an estimate, with the plugins that took part."""
+    """What a network costs on several devices, by what each says to its workload.
+
+    The evaluations are those of `lower(network, scenario, convention)`.
+
+    Raises:
+        TypeError: they are something else.
+
+    """
+    scenario, rules = scenario or Scenario(), _convention(convention)
+    found = tuple(evaluations)
+    for one in found:
+        if not isinstance(one, DeviceEstimate):
+            expected = "what device.evaluate(costmodel.lower(network)) gives"  # type: ignore[unreachable]  # a caller may have no types
+            message = f"expected {expected}; found {one!r:.80}"
+            raise TypeError(message)
+    lowered = work_by_layer(network, scenario, rules)
     if isinstance(scenario.input_shapes, tuple):
         scenario = evolve(scenario, input_shapes=network.shapes_by_name(scenario.input_shapes))
     plugins = catalogue.plugins if catalogue else None
+    bills = [Bill(one.device.unadapted, one, lowered) for one in found]
     return Estimate(
-        network, convention, scenario, tuple(lowered),
+        network, rules, scenario, lowered,
         {bill.device.name: bill for bill in bills}, on_unpriced,
         tuple(plugins or ()), plugins.problems if plugins else (),
     )  # fmt: skip
@@ -381,30 +361,6 @@ def _devices(
         message = f"device {max(names, key=names.count)!r} is given more than once"
         raise CostModelError(message)
     return chosen
-
-
-def _items(
-    lowered: LayerWork, device: Device, conditions: Conditions, who: str
-) -> tuple[Item, ...]:
-    if isinstance(lowered.work, Reason):
-        return (Item(None, lowered.work),)
-    where = f"layer {lowered.layer.name!r} on {device.name!r}"
-    try:
-        return tuple(
-            [
-                Item(item, checked(device.price(item, conditions.of(item)), who))
-                for whole in lowered.work
-                for item in device.parts(whole, conditions.scenario)
-            ]
-        )
-    except (PluginError, ScenarioError) as error:
-        message = f"{where}: {error}"
-        raise type(error)(message) from None
-    except CostModelError:
-        raise
-    except Exception as error:  # a stranger's rule may fail in any way
-        message = f"{where} cannot be priced: {fault(error, type(device))}"
-        raise PluginError(message) from error
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

@@ -9,7 +9,8 @@ from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill
+    from costmodel.bills import Bill, Line
+    from costmodel.devices import Device
 
 TENSOR_FORMATS: Final = "tensor_formats"
 """The name of the formats that the network itself has, beside the settings of a scenario."""
@@ -17,17 +18,17 @@ TENSOR_FORMATS: Final = "tensor_formats"
 _SHOWN_FORMATS: Final = 3
 
 
-def ignored(bill: Bill, scenario: Scenario) -> Mapping[str, str]:
-    """What was given and no price of the bill depends on: each setting with its value in words.
+def ignored(device: Device, lines: Iterable[Line], scenario: Scenario) -> Mapping[str, str]:
+    """What was given and no price of the lines depends on: each setting with its value in words.
 
     The device says by `ignores` what it does not read. Formats that the network declares, and
     what follows from them, are listed as `tensor_formats`.
     """
-    ignores = bill.device.ignores
+    ignores = device.ignores
     given = scenario.given
     names = [name for condition in ignores for name in CONDITIONS[condition] if name in given]
     found = {name: _shown(name, given[name]) for name in names}
-    declared = _tensor_formats(bill, scenario) if "formats" in ignores else []
+    declared = _tensor_formats(lines, scenario) if "formats" in ignores else []
     return {**found, TENSOR_FORMATS: _some(declared)} if declared else found
 
 
@@ -42,7 +43,9 @@ def notes(bills: Iterable[Bill], scenario: Scenario) -> Iterator[str]:
     """A line for all devices that ignore the same settings."""
     devices: dict[str, list[str]] = {}
     for bill in bills:
-        devices.setdefault(in_words(ignored(bill, scenario)), []).append(bill.device.name)
+        devices.setdefault(in_words(ignored(bill.device, bill.lines, scenario)), []).append(
+            bill.device.name
+        )
     for settings, names in devices.items():
         if settings:
             yield f"ignored on {', '.join(names)}, where no price depends on it: {settings}"
@@ -55,14 +58,13 @@ def _shown(name: str, value: Any) -> str:
     return str(value) if unit is None else format_quantity(value, unit)
 
 
-def _tensor_formats(bill: Bill, scenario: Scenario) -> list[str]:
+def _tensor_formats(lines: Iterable[Line], scenario: Scenario) -> list[str]:
     """The formats of tensors other than those that the scenario gives."""
     usual = {str(scenario.default_format), str(scenario.source_format or scenario.default_format)}
-    answers = {id(line.answer): line.answer for line in bill.lines}
-    operators = (item.operator for answer in answers.values() for item in answer.items)
+    operators = {id(item.operator): item.operator for line in lines for item in line.items}
     found = {
         str(tensor.format)
-        for operator in operators
+        for operator in operators.values()
         if operator is not None
         for tensor in operator.operands
         if tensor.format is not None

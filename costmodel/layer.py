@@ -155,7 +155,8 @@ class Layer:
         work = work_of(self)
         if isinstance(work, Reason):
             return work
-        return chained(self.kind, work, self.inputs, self.parameters, self.outputs)
+        weights = tuple(self.parameters.items())
+        return _in_a_row(self.kind, tuple(work), self.inputs, weights, self.outputs)
 
     def assembly(self) -> Assembly:
         """A workload to be assembled, with the inputs and parameters of the layer in it."""
@@ -433,6 +434,18 @@ def over_rows(work: Work, rows: int | None) -> Work:
     if rows is None:
         raise ShapeError(_OPEN_ROWS)
     return tuple([operator.repeated(rows, "row") for operator in work])
+
+
+@functools.lru_cache(4096)
+def _in_a_row(
+    kind: str,
+    operators: tuple[Operator, ...],
+    inputs: tuple[Tensor, ...],
+    weights: tuple[tuple[str, Tensor], ...],
+    outputs: tuple[Tensor, ...],
+) -> Workload:
+    """Operators one after the other; equal layers share the workload."""
+    return chained(kind, operators, inputs, dict(weights), outputs)
 
 
 def work_of(layer: Layer) -> Work:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from attrs import evolve
-
 from costmodel.layer import Input, Layer
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.assembly import Assembly, numbered
-from costmodel.workload.graph import Node, Step, Workload
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Unsupported, unmapped
 from costmodel.workload.reasons import Reason, Unpriced
 
@@ -33,35 +31,35 @@ def joined(
     scenario: Scenario,
     folds: Mapping[str, str],
     shape_of: Callable[[Shape], Shape],
+    batch: int | Symbol = BATCH,
 ) -> Workload:
-    """The workload of a network whose layers have these bodies, with a symbolic batch.
+    """The workload of a network whose layers have these bodies.
 
     `folds` names for a layer the one whose parameters absorb it; `shape_of` gives the part of a
     tensor that is counted. Layers that share their parameters read the same tensors. Formats that
     are not declared are inferred.
     """
-    joining = _Joining(network, scenario, shape_of)
+    joining = _Joining(network, scenario, folds, shape_of, batch)
     for layer in network.layers:
         joining.add(layer, bodies[layer.name])
-    whole = joining.workload()
-    return evolve(whole, steps=_with_folds(whole, folds)) if folds else whole
-
-
-def _with_folds(workload: Workload, folds: Mapping[str, str]) -> Iterable[Step]:
-    last = {step.layer: step.name for step in workload if isinstance(step, Node)}
-    for step in workload:
-        into = last.get(folds.get(step.layer, ""))
-        yield evolve(step, folds_into=into) if into and isinstance(step, Node) else step
+    return joining.workload()
 
 
 class _Joining:
     """A network that becomes a workload, layer by layer."""
 
     def __init__(
-        self, network: Network, scenario: Scenario, shape_of: Callable[[Shape], Shape]
+        self,
+        network: Network,
+        scenario: Scenario,
+        folds: Mapping[str, str],
+        shape_of: Callable[[Shape], Shape],
+        batch: int | Symbol,
     ) -> None:
         self._network, self._shape_of = network, shape_of
-        self._scenario = scenario
+        self._scenario, self._batch = scenario, batch
+        self._folds, self._absorbed_by = folds, set(folds.values())
+        self._last_nodes: dict[str, str | None] = {}
         self._made = Assembly(network.name)
         self._tensors: dict[tuple[str, int], str] = {}
         self._weights: dict[tuple[str, str], str] = {}
@@ -88,7 +86,7 @@ class _Joining:
     def _arrive(self, layer: Layer) -> None:
         declared = self._scenario.source_format
         for place, tensor in enumerate(layer.outputs):
-            stacked = Tensor((BATCH, *self._shape_of(tensor.example_shape)), declared)
+            stacked = Tensor((self._batch, *self._shape_of(tensor.example_shape)), declared)
             self._tensors[layer.name, place] = self._made.input(_output(layer, place), stacked)
 
     def _pass(self, layer: Layer, sources: tuple[Port, ...]) -> None:
@@ -123,7 +121,7 @@ class _Joining:
     def _seen(self, port: Port, tensor: Tensor, name: str, layer: str) -> str:
         source = self._tensors[port]
         held = self._made.tensor(source)
-        shape = tensor.shape if port.layer in self._constant else (BATCH, *tensor.shape)
+        shape = tensor.shape if port.layer in self._constant else (self._batch, *tensor.shape)
         wanted = Tensor(shape, held.format)
         kind = "reshape" if self._fits(port, tensor) else "other"
         seen = self._made.view(source, wanted, kind, name=name, layer=layer)
@@ -146,7 +144,10 @@ class _Joining:
         for key, tensor in layer.parameters.items():
             if key not in given:
                 self._parameter(layer, key, tensor)
-        written = self._made.inline(whole, given, f"{layer.name}/", layer.name)
+        into = self._last_nodes.get(self._folds.get(layer.name, ""))
+        written = self._made.inline(whole, given, f"{layer.name}/", layer.name, into)
+        if layer.name in self._absorbed_by:
+            self._last_nodes[layer.name] = self._made.newest_node
         for place, name in enumerate(written):
             self._tensors[layer.name, place] = name
 
@@ -179,7 +180,7 @@ class _Joining:
     def _for_a_batch(self, body: Workload) -> Workload:
         known = self._batched.get(id(body))
         if known is None:
-            known = self._batched[id(body)] = body, body.repeated(BATCH, "batch")
+            known = self._batched[id(body)] = body, body.repeated(self._batch, "batch")
         return known[1]
 
 

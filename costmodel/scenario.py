@@ -16,7 +16,8 @@ from costmodel.tensor import InputShapes, as_shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from costmodel.workload.operators import Operand
+    from costmodel.workload.graph import Branch, Loop, Node
+    from costmodel.workload.operators import Operand, Operator
 
 Rates: TypeAlias = float | Mapping[str, float]
 """Firing rates in hertz: one for all layers, or one for each by its name."""
@@ -218,8 +219,8 @@ class Scenario:
         given = self.rates if self.input_rates is None else self.input_rates
         if isinstance(given, Mapping):
             message = (
-                "rates are given by layer: costmodel.price takes them along the edges, and "
-                "Scenario.at(layer) chooses one of the input_rates"
+                "rates are given by layer: Device.evaluate(workload, scenario) takes them along "
+                "the edges of a workload, and Scenario.at(layer) chooses one of the input_rates"
             )
             raise ScenarioError(message)
         if given is None:
@@ -230,6 +231,18 @@ class Scenario:
     def spike_rate(self, inputs: Sequence[Operand]) -> float:  # the same for all
         """The mean rate over all elements of the inputs of an operator, in hertz."""
         return self.rate
+
+    def of_node(self, node: Node) -> Scenario:  # the same for all
+        """The conditions of one node of a workload."""
+        return self
+
+    def of_part(self, part: Operator) -> Scenario:  # the same for all
+        """The conditions of a part of the operator that these are for."""
+        return self
+
+    def within(self, step: Loop | Branch) -> tuple[Scenario, ...]:  # the same for all
+        """The conditions of the body of a loop, or of each alternative of a branch."""
+        return (self,) * (len(step.alternatives) if hasattr(step, "alternatives") else 1)
 
     def check_rates(self, layers: Iterable[str]) -> None:
         """Check that every rate given by name belongs to one of `layers`, or to several parts.

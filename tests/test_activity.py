@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from worlds import CATALOGUE
 
 import costmodel
-from costmodel import Convention, Input, Network, Scenario, Tensor, estimate
+from costmodel import Input, Network, Scenario, Tensor, estimate
 from costmodel.errors import ScenarioError
 from costmodel.workload.builders import elementwise, rearrange
 from costmodel.workload.reasons import Free
@@ -119,16 +119,17 @@ def test_a_stretched_input_sends_each_of_its_own_spikes_once() -> None:
 
 def test_a_tensor_made_within_a_layer_takes_the_mean_over_the_inputs_of_its_layer() -> None:
     inputs = (Tensor((1,)), Tensor((3,)))
-    within, second = elementwise("affine", (5,)), elementwise("affine", (3,))
-    unnamed = elementwise("affine", output=(2,))
-    layer = costmodel.OperatorLayer("both", "operators", inputs, work=[second, within, unnamed])
+    first, second = elementwise("affine", (1,)), elementwise("affine", (3,))
+    within, unnamed = elementwise("affine", (5,)), elementwise("affine", output=(2,))
+    work = [first, second, within, unnamed]
+    layer = costmodel.OperatorLayer("both", "operators", inputs, work=work)
     network = Network(
         "net",
         [Input("one", "input", shape=(1,)), Input("three", "input", shape=(3,)), layer],
         {"both": ["one", "three"]},
     )
     found = events(network, "both", rates={"one": 10.0, "three": 2.0})
-    assert found == near(3 * 2.0 + (5 + 2) * (10.0 + 3 * 2.0) / 4)
+    assert found == near(10.0 + 3 * 2.0 + (5 + 2) * (10.0 + 3 * 2.0) / 4)
 
 
 # ------------------------------------------------------------------ layers that pass on
@@ -178,12 +179,6 @@ def test_a_missing_rate_of_one_of_several_sources_is_named() -> None:
 def test_a_device_without_spikes_does_not_ask_for_missing_rates() -> None:
     scenario = Scenario(rates={"in": 1.0})
     assert estimate(merging(), "cpu", scenario=scenario, catalogue=CATALOGUE).macs > 0
-
-
-def test_output_rates_by_layer_need_a_network_lowered_with_its_edges() -> None:
-    lowered = Convention().work_by_layer(merging(), Scenario())
-    with pytest.raises(ScenarioError, match=r"make it with costmodel\.work_by_layer"):
-        costmodel.price(lowered, CATALOGUE.device("loihi"), Scenario(rates={"*": 1.0}))
 
 
 # ------------------------------------------------------------------ what is said

@@ -23,10 +23,10 @@ from costmodel import (
     Tensor,
     Unpriced,
     activation,
-    estimates,
+    estimate,
     matmul,
 )
-from costmodel.bills import Answer, Bill, Coverage, Item, Line, Share
+from costmodel.bills import Bill, Coverage, Share
 from costmodel.devices import Adapted, Charge, Evidence, Factor, Parameter, prices
 from costmodel.errors import UnknownNameError
 from costmodel.layer import OperatorLayer, UnknownLayer
@@ -60,16 +60,6 @@ class Tariff(Device):
         return Free("it is wired")
 
 
-def test_time_that_costs_no_energy_is_time() -> None:
-    layers = [OperatorLayer("a", "operators", work=[Movement(purpose="a test")])]
-    (lowered,) = estimates.work_by_layer(Network("n", layers))
-    waits = Line(lowered.layer, Answer((Item(None, Cost((), 0.5)), Item(None, Cost((), 0.25)))))
-    works = Line(lowered.layer, Answer((Item(None, charged(3, 1.0)),)))
-    assert waits.cost.latency_seconds == 0.75
-    assert Bill(Tariff("t"), (waits, works)).total.latency_seconds == 1.75
-    assert Bill(Tariff("t"), (works, Line(lowered.layer, Answer(())))).total == works.cost
-
-
 def product(inputs: int, outputs: int) -> Contraction:
     return matmul((inputs,), (inputs, outputs))
 
@@ -91,8 +81,13 @@ def bill(*layers: Any, seconds: float | None = 0.25) -> Bill:
     """The bill of a chain of layers behind an input of four elements."""
     chain = [Input("in", "input", shape=(4,)), *layers]
     edges = {after.name: [before.name] for before, after in itertools.pairwise(chain)}
-    lowered = estimates.work_by_layer(Network("net", chain, edges))
-    return estimates.price(lowered, Tariff("tariff", seconds))
+    return priced(Network("net", chain, edges), Tariff("tariff", seconds))
+
+
+def priced(network: Network, device: Device, convention: Convention | None = None) -> Bill:
+    rules = convention or Convention()
+    found = estimate(network, device, convention=rules, on_unpriced="bound")
+    return found.bill(device.name)
 
 
 def shares(coverage: Coverage) -> Any:
@@ -149,7 +144,7 @@ def test_the_multiply_accumulates_of_unpriced_operators_are_not_covered() -> Non
 
     lowered = [line.layer for line in bill(WIDE, ODD).lines]
     network = Network("net", lowered, {"wide": ["in"], "odd": ["wide"]})
-    found = estimates.price(estimates.work_by_layer(network), Tariff("tariff"), None, Thrifty())
+    found = priced(network, Tariff("tariff"), Thrifty())
     assert shares(found.coverage)["macs"] == (15, 27)
 
 
@@ -210,6 +205,21 @@ def test_a_network_costs_all_its_layers_and_takes_the_time_of_all() -> None:
     total = bill(WIDE, layer("next", product(3, 2), size=3)).total
     assert (total.energy_joules_low, total.energy_joules) == (12 + 3 + 6, 2 * (12 + 3 + 6))
     assert total.latency_seconds == 2.25
+
+
+def test_time_that_costs_no_energy_is_time() -> None:
+    @frozen
+    class Slow(Tariff):
+        @prices(Movement)
+        def movement(self, operator: Movement, scenario: Scenario) -> Cost:  # type: ignore[override]  # it waits
+            return Cost((), 0.5)
+
+    network = Network("net", [Input("in", "input", shape=(4,)), layer("waits", move(4), move(4)), WIDE],
+        {"waits": ["in"], "wide": ["waits"]})  # fmt: skip
+    found = priced(network, Slow("slow"))
+    assert found.line("waits").cost.latency_seconds == 1.0
+    assert found.line("waits").cost.energy_joules == 0
+    assert found.total.latency_seconds == 2.25
 
 
 def test_what_costs_nothing_takes_no_time() -> None:

@@ -178,22 +178,10 @@ def test_an_unknown_answer_to_unpriced_work_is_refused(choice: Any) -> None:
 
 def test_the_steps_make_what_the_estimate_makes() -> None:
     scenario, convention = Scenario(rates=10.0, batch=2), CATALOGUE.convention("costmodel")
-    lowered = estimates.work_by_layer(PRICED, scenario, convention)
-    bill = estimates.price(lowered, CATALOGUE.device("loihi"), scenario, convention)
-    made = estimates.collect(PRICED, lowered, [bill], scenario, convention, catalogue=CATALOGUE)
+    workload = estimates.lower(PRICED, scenario, convention)
+    found = CATALOGUE.device("loihi").evaluate(workload, scenario)
+    made = estimates.collect(PRICED, [found], scenario, convention, catalogue=CATALOGUE)
     assert made.to_dict() == on("loihi", scenario=scenario).to_dict()
-
-
-def test_work_that_comes_one_by_one_is_priced_as_that_in_a_row() -> None:
-    def fresh() -> Any:
-        for size in range(1, 50):
-            item = layer(f"layer {size}", update(size))
-            yield costmodel.LayerWork(item, [*item.work])
-
-    device = CATALOGUE.device("cpu")
-    alone = [device.price(update(size)).energy_joules for size in range(1, 50)]  # type: ignore[union-attr]
-    bill = costmodel.price(fresh(), device)
-    assert [line.cost.energy_joules for line in bill.lines] == alone
 
 
 @pytest.mark.parametrize("copied", [copy, deepcopy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301  # its own
@@ -206,16 +194,13 @@ def test_all_values_may_be_copied_and_sent_to_other_processes(copied: Any) -> No
 
 
 def test_the_steps_need_no_conditions() -> None:
-    lowered = estimates.work_by_layer(PRICED)
-    assert [item.layer.name for item in lowered] == ["in", "one"]
-    found = estimates.price(lowered, CATALOGUE.device("cpu"))
-    assert found.total == on("cpu").total("cpu")
+    assert [item.layer.name for item in estimates.work_by_layer(PRICED)] == ["in", "one"]
+    found = CATALOGUE.device("cpu").evaluate(estimates.lower(PRICED))
+    assert found.cost == on("cpu").total("cpu")
 
 
 def test_an_estimate_without_plugins_names_none() -> None:
-    lowered, scenario, convention = estimates.work_by_layer(PRICED), Scenario(), Convention()
-    bill = estimates.price(lowered, CATALOGUE.device("cpu"))
-    made = estimates.collect(PRICED, lowered, [bill], scenario, convention)
+    made = estimates.collect(PRICED, [CATALOGUE.device("cpu").evaluate(estimates.lower(PRICED))])
     assert (made.plugins, made.problems, made.on_unpriced) == ((), (), "warn")
 
 
@@ -325,7 +310,7 @@ def test_a_rate_that_is_missing_names_its_layer_and_its_device() -> None:
 def test_an_option_is_given_by_its_name() -> None:
     """Nobody can tell at the call what a bare True, 2 or list belongs to."""
     made = on("cpu")
-    steps: Any = (PRICED, made.lowered, [made.bill("cpu")], made.scenario, made.convention)
+    steps: Any = (PRICED, [made.bill("cpu").evaluation], made.scenario, made.convention)
     calls: list[Callable[..., Any]] = [
         made.to_json, made.table,
         lambda given: estimate(PRICED, "cpu", given), lambda given: costmodel.read(DENSE, given),
@@ -359,15 +344,14 @@ def energies(bill: Any) -> Any:
 
 def test_layers_of_the_same_work_are_priced_once_for_each_rate() -> None:
     one = layer("one", update())
-    lowered = estimates.work_by_layer(network(one, one.renamed("two"), one.renamed("three")))
+    source = network(one, one.renamed("two"), one.renamed("three"))
     device = Counting("counting", [])
     rates = {"one": 1.0, "two": 2.0, "three": 1.0}
-    found = estimates.price(lowered, device, Scenario(input_rates=rates))
-    assert energies(found) == rates
+    found = estimate(source, device, scenario=Scenario(input_rates=rates))
+    assert energies(found.bill("counting")) == rates
     assert len(device.asked) == 2
-    assert energies(estimates.price(lowered, device, Scenario(rates=3.0))) == dict.fromkeys(
-        rates, 3
-    )
+    found = estimate(source, device, scenario=Scenario(rates=3.0))
+    assert energies(found.bill("counting")) == dict.fromkeys(rates, 3)
     assert len(device.asked) == 3
 
 
@@ -491,9 +475,9 @@ def test_a_convention_may_be_named() -> None:
         costmodel.lower(PRICED, None, "costmodle")
 
 
-def test_a_workload_is_not_priced_as_the_work_of_layers() -> None:
-    with pytest.raises(TypeError, match=r"expected what costmodel\.work_by_layer gives"):
-        costmodel.price(costmodel.lower(PRICED), CATALOGUE.device("cpu"))  # type: ignore[arg-type]
+def test_a_workload_is_not_collected_before_a_device_has_evaluated_it() -> None:
+    with pytest.raises(TypeError, match=r"expected what device\.evaluate"):
+        costmodel.collect(PRICED, [costmodel.lower(PRICED)])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("name", ["cpu", "loihi", "horowitz-45nm"])

@@ -16,7 +16,7 @@ from costmodel.cli.output import chosen_format, note, opened
 from costmodel.cli.results import write
 from costmodel.convention import Convention
 from costmodel.devices import Device
-from costmodel.errors import UnknownNameError, UnpricedError
+from costmodel.errors import UnpricedError
 from costmodel.estimates import ON_UNPRICED, Estimate
 from costmodel.network import Network
 
@@ -116,15 +116,13 @@ def read_files(models: Sequence[str], devices: Iterable[Device] = ()) -> list[st
 def _explanations(
     network: Network, layer: str, devices: Sequence[Device], asked: Conditions, convention: str
 ) -> Iterator[str]:
-    """How the cost of one layer comes about; the others are not priced, and need no rates."""
-    scenario, rules = asked.scenario(network), catalogue.installed().convention(convention)
-    lowered = {item.layer.name: item for item in library.work_by_layer(network, scenario, rules)}
-    scenario.check_rates(lowered)
-    if layer not in lowered:
-        raise UnknownNameError(layer, lowered, "layer")
-    for device in devices:
-        bill = library.price([lowered[layer]], device, scenario, rules)
-        yield "\n".join(rendering.explanation(bill, bill.line(layer), scenario))
+    """How the cost of one layer comes about."""
+    scenario = asked.scenario(network)
+    found = library.estimate(
+        network, devices, scenario=scenario, convention=convention, on_unpriced="bound"
+    )
+    for bill in found.bills.values():
+        yield "\n".join(rendering.explanation(bill, bill.line(layer), found.scenario))
 
 
 def _estimates(

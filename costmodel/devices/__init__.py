@@ -15,7 +15,7 @@ from costmodel.devices.cost import (
     checked,
 )
 from costmodel.devices.device import Adapted, Charging, Device, prices
-from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost
+from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost, OperatorCost
 from costmodel.devices.groups import FUSIBLE, Group
 from costmodel.devices.memory import Access, Memory, Placement, Residence, Traffic
 from costmodel.devices.parameters import (
@@ -54,6 +54,7 @@ __all__ = [
     "Group",
     "GroupCost",
     "Memory",
+    "OperatorCost",
     "Outcome",
     "Parameter",
     "Placement",

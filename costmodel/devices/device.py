@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, wraps
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
 
+from costmodel.activity import resolved
 from costmodel.devices.cost import Charge, Cost, Outcome, checked
-from costmodel.devices.evaluation import DeviceEstimate, GroupCost, evaluated, moved
+from costmodel.devices.evaluation import (
+    DeviceEstimate,
+    GroupCost,
+    OperatorCost,
+    evaluated,
+    moved,
+)
 from costmodel.devices.groups import FUSIBLE, Group, fused, is_folded
 from costmodel.devices.memory import Memory, Placement, Surroundings, Traffic, as_memories, placed
 from costmodel.devices.parameters import (
@@ -38,7 +45,7 @@ from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import BATCH
 from costmodel.units import parse_quantity
 from costmodel.workload.format_inference import between
-from costmodel.workload.graph import Loop, Workload
+from costmodel.workload.graph import Loop, View, Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
@@ -193,13 +200,13 @@ class Device:
     def evaluate(self, workload: Workload, scenario: Scenario | None = None) -> DeviceEstimate:
         """What a whole workload costs: groups, their places in memory and in time.
 
-        The batch of the scenario is bound. The steps are methods of their own, which a class
-        may replace: `fuse`, `place`, `price_group`, `price_traffic`, `repeat`, `schedule` and
-        `static_charges`.
+        Rates by layer are taken along the edges of the workload. The steps are methods of their
+        own, which a class may replace: `fuse`, `place`, `price_group`, `price_traffic`, `repeat`,
+        `schedule` and `static_charges`.
 
         Raises:
             NetworkError: another symbol is not bound.
-            ScenarioError: the scenario has rates by layer, or a batch that the workload has not.
+            ScenarioError: a rate is missing, or the scenario has a batch and the workload none.
             PluginError: a rule failed, or a step of the class gave what it cannot give.
             TypeError: it is not a workload.
 
@@ -210,10 +217,6 @@ class Device:
             expected = "a Workload, as costmodel.lower(network) gives it"  # type: ignore[unreachable]  # a caller may have no types
             message = f"workload is {workload!r:.80}; expected {expected}"
             raise TypeError(message)
-        for name in ("rates", "input_rates"):
-            if isinstance(getattr(scenario, name), Mapping):
-                message = f"{name} by layer are not known to a workload; expected one for all"
-                raise ScenarioError(message)
         symbols = workload.symbols
         if scenario.batch > 1 and BATCH not in symbols:
             message = (
@@ -221,13 +224,38 @@ class Device:
                 f"expected a scenario with a batch of 1, found {scenario.batch}"
             )
             raise ScenarioError(message)
-        bound = workload.bind(**{BATCH: scenario.batch}) if BATCH in symbols else workload
+        examples = {BATCH: self.examples_of(scenario)}
+        bound = workload.bind(**examples) if BATCH in symbols else workload
         bound.check_bound("the costs")
-        return evaluated(self, bound, scenario)
+        return self.evaluate_bound(bound, scenario)
+
+    def examples_of(self, scenario: Scenario) -> int:
+        """How many examples a workload has that `evaluate_bound` takes: all, or one."""
+        return scenario.batch if self.uses_memories else 1
+
+    def evaluate_bound(self, workload: Workload, scenario: Scenario) -> DeviceEstimate:
+        """What a workload costs whose batch is bound as the class takes it.
+
+        A class that `uses_memories` sees all examples of the batch in its operators, since it may
+        keep weights for all of them. Any other prices the operators of one example, as often as
+        the batch of the scenario says.
+        """
+        inner = scenario
+        if scenario.time_axis is not None:  # the timesteps are in the workload
+            inner = evolve(inner, timesteps=1, time_axis=None)
+        if self.uses_memories and scenario.batch > 1:
+            inner = evolve(inner, batch=1)
+        found = evaluated(self, workload, resolved(workload, inner))
+        return found if inner is scenario else evolve(found, scenario=scenario)
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """The groups that are executed together: by default what `fuses` names."""
         return fused(workload, self.fuses, folds_normalization=self.folds_normalization)
+
+    @property
+    def fuses_as_usual(self) -> bool:
+        """Whether the groups are those that `fuses` names."""
+        return type(self).fuse is Device.fuse
 
     def place(
         self,
@@ -242,19 +270,47 @@ class Device:
         """
         return placed(workload, groups, self.memories, scenario.default_format, around)
 
-    def price_group(self, group: Group, placement: Placement, scenario: Scenario) -> Outcome:
+    def price_group(
+        self, group: Group, placement: Placement, scenario: Scenario
+    ) -> Outcome | tuple[tuple[OperatorCost, ...], ...]:
         """The cost of the operators of a group, without what they move at its boundary.
 
-        By default the prices of all; a group of which one has no price has none. The batch is in
-        the operators: that of the scenario is 1.
+        It is one outcome for the group, or what is said of each member, in their order. By
+        default each operator has its price, or each of the parts that it is divided into.
+        `scenario.of_node(node)` are the conditions of one operator.
         """
-        parts: list[Operator] = []
+        items: list[tuple[OperatorCost, ...]] = []
         for node in group.nodes:
-            if not is_folded(node, group):
-                parts += self.parts(node.operator, scenario)
-        if not parts:
-            return Free("folded into the linear operator before it at inference")
-        return self._price_all(parts, scenario, Cost.of_group)
+            if is_folded(node, group):
+                items.append(_FOLDED)
+                continue
+            local = scenario.of_node(node)
+            items.append(self._price_apart(node.operator, local))
+        return tuple(items)
+
+    def _price_apart(self, operator: Operator, scenario: Scenario) -> tuple[OperatorCost, ...]:
+        """The price of an operator, or that of each of its parts."""
+        if operator.unpriced is not None:
+            return (OperatorCost(None, operator.unpriced),)
+        who = f"device class {type(self).__name__!r}"
+        parts = self.parts(operator, scenario)
+        is_whole = len(parts) == 1 and parts[0] is operator
+        return tuple(
+            [
+                OperatorCost(
+                    part,
+                    checked(
+                        self.price(part, scenario if is_whole else scenario.of_part(part)), who
+                    ),
+                )
+                for part in parts
+            ]
+        )
+
+    @property
+    def prices_operators_alone(self) -> bool:
+        """Whether the price of a group is that of its operators, wherever their tensors lie."""
+        return type(self).price_group is Device.price_group
 
     def price_traffic(
         self,
@@ -278,10 +334,8 @@ class Device:
     ) -> Schedule:
         """When each group runs: by default one after the other.
 
-        Nobody knows that where a group has no price.
+        What has no price takes no time in it, as it adds no energy: both are then lower bounds.
         """
-        if any(isinstance(each.outcome, Unpriced) for each in groups):
-            return Schedule((), None)
         names = [each.group.name for each in groups]
         return Schedule.serial(names, [each.cost for each in groups])
 
@@ -291,6 +345,16 @@ class Device:
         It is asked where the makespan is known.
         """
         return ()
+
+    @property
+    def macs_per_second(self) -> float | None:
+        """The most multiply-accumulates that it can do in a second; None where not modelled."""
+        return None
+
+    @property
+    def area_square_metres(self) -> float | None:
+        """The area of the chip; None where not modelled."""
+        return None
 
     @property
     def has_static_charges(self) -> bool:
@@ -326,6 +390,11 @@ class Device:
         if figure.value <= 0 and figure.name in self.positive_parameters():
             message = f"{self.name}.{figure.name}: expected {ABOVE_ZERO}, found {str(given)!r:.80}"
             raise CostModelError(message)
+
+    @property
+    def unadapted(self) -> Device:
+        """The device itself, where a convention charges on it otherwise."""
+        return self
 
     @property
     def left_out(self) -> str:
@@ -423,6 +492,9 @@ class Device:
         return summed(costs) if costs else Free("; ".join(dict.fromkeys(reasons)))
 
 
+_FOLDED: Final = (OperatorCost(None, Free("folded into the linear layer before it at inference")),)
+
+
 def _check_ignored(cls: type[Device]) -> None:
     names = vars(cls).get("ignores", ())
     if isinstance(names, property):
@@ -481,6 +553,11 @@ class Adapted(Device):
         """The device, with what `charging(device, operator, scenario)` says as its prices."""
         return cls(device.name, device=device, charging=charging)
 
+    @property
+    def unadapted(self) -> Device:
+        """The device on which the convention charges."""
+        return self.device
+
     def price(self, operator: Any, scenario: Scenario | None = None) -> Any:
         """What is charged for one operator, or for several."""
         scenario = Scenario() if scenario is None else scenario
@@ -493,6 +570,10 @@ class Adapted(Device):
             self.device._rules,  # noqa: SLF001  # its own class
         )
         return charged.costs()
+
+    def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
+        """Every operator by itself: counts of a convention know of no fusion."""
+        return tuple([Group(step, (step,)) for step in workload if not isinstance(step, View)])
 
     def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
         """As the device itself divides it."""

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import field, frozen
 
 from costmodel.devices.cost import Charge, Cost, Duration, Factor, Outcome, busy, checked
-from costmodel.devices.memory import BYTE, Placement, Surroundings, Traffic, added, traffic
+from costmodel.devices.groups import is_folded
+from costmodel.devices.memory import (
+    BYTE,
+    Placement,
+    Surroundings,
+    Traffic,
+    added,
+    as_bytes,
+    in_bytes,
+    traffic,
+)
 from costmodel.errors import CostModelError, NetworkError, PluginError, ScenarioError, fault
+from costmodel.scenario import Scenario
 from costmodel.workload.graph import Branch, Loop, View
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
@@ -20,8 +31,8 @@ if TYPE_CHECKING:
     from costmodel.devices.device import Device
     from costmodel.devices.groups import Group
     from costmodel.devices.schedule import Schedule
-    from costmodel.scenario import Scenario
     from costmodel.workload.graph import Workload
+    from costmodel.workload.operators import Operator
 
 
 @frozen
@@ -31,9 +42,24 @@ class Fused(Reason):
     into: str
 
 
+@frozen
+class OperatorCost:
+    """One operator, or None where there is none, and what a device says to it."""
+
+    operator: Operator | None
+    outcome: Outcome
+
+
+Items: TypeAlias = tuple[OperatorCost, ...]
+
+
 @frozen(slots=False)
 class GroupCost:
-    """What a group costs, or why it has no cost, and what it moves at its boundary.
+    """What a group costs, what each of its members adds to that, and what it moves.
+
+    `items` has an entry for each member: what is said of its operator, or of each of its parts.
+    `cost` is that of the whole group, what it moves included; operators without a price are not
+    in it.
 
     For a loop, `body` is the estimate of a step, which runs `steps` times, and `loaded` the cost
     of what is moved once for all of them. For a branch, `body` is the estimate of the alternative
@@ -41,7 +67,12 @@ class GroupCost:
     """
 
     group: Group
-    outcome: Outcome
+    items: tuple[Items, ...]
+    cost: Cost
+    is_priced: bool = True
+    """Whether every operator of the group is priced or free for a reason."""
+    carried: Cost = Cost()
+    """The part of the cost that is due for what the group moves, where the memories state it."""
     traffic: tuple[Traffic, ...] = ()
     body: DeviceEstimate | None = None
     steps: int = 1
@@ -49,9 +80,10 @@ class GroupCost:
     alternatives: tuple[DeviceEstimate, ...] = ()
 
     @property
-    def cost(self) -> Cost:
-        """The cost, which is empty where there is none."""
-        return self.outcome if isinstance(self.outcome, Cost) else Cost()
+    def outcome(self) -> Outcome:
+        """The cost, or why there is none."""
+        outcomes = [one.outcome for each in self.items for one in each]
+        return _all_together(outcomes, self.cost)
 
     @cached_property
     def busy_seconds(self) -> Mapping[str, float]:
@@ -69,24 +101,50 @@ class GroupCost:
     @property
     def limiting_resource(self) -> str | None:
         """The resource that works longest; None where the device models no resources."""
-        times = self.busy_seconds
-        return max(times, key=lambda name: times[name], default=None)
+        return longest(self.busy_seconds)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the operators, of a loop those of all steps."""
+        if self.body is not None:
+            return self.steps * sum([each.macs for each in self.body.groups])
+        return sum([node.operator.macs for node in self.group.nodes])
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
-        """What is said of each member by its name: the anchor has the cost of the group."""
-        fused = Fused(f"done within {self.group.name!r}", self.group.name)
-        return {
-            step.name: self.outcome
-            if step is self.group.anchor or isinstance(self.outcome, Unpriced)
-            else fused
-            for step in self.group.members
-        }
+        """What is said of each member by its name; the anchor has the cost of what is moved."""
+        found: dict[str, Outcome] = {}
+        for step, items in zip(self.group.members, self.items, strict=True):
+            is_anchor = step is self.group.anchor
+            costs = [one.outcome for one in items if isinstance(one.outcome, Cost)]
+            if is_anchor and len(self.items) == 1:
+                cost = self.cost
+            else:
+                cost = Cost.of_group([*costs, *([self.carried] if is_anchor else [])])
+            found[step.name] = _all_together([one.outcome for one in items], cost)
+        return found
 
     def body_bits(self, memory: str) -> int:
         """The most that lies in a memory within a loop or branch, beside what lies outside."""
         bodies = self.alternatives or (() if self.body is None else (self.body,))
         return max([body.peak_bits(memory) for body in bodies], default=0)
+
+
+def _all_together(outcomes: Sequence[Outcome], cost: Cost) -> Outcome:
+    """One outcome for several: unpriced where one is; else their cost; else why they are free."""
+    for one in outcomes:
+        if isinstance(one, Unpriced):
+            return one
+    if _is_due(cost):
+        return cost
+    if len(outcomes) == 1 and isinstance(outcomes[0], Reason):
+        return outcomes[0]
+    reasons = [one.reason for one in outcomes if isinstance(one, Reason)]
+    return Free("; ".join(dict.fromkeys(reasons)) or "nothing is computed")
+
+
+def _is_due(cost: Cost) -> bool:
+    return bool(cost.due or cost.latency_seconds)
 
 
 @frozen(slots=False)
@@ -133,11 +191,16 @@ class DeviceEstimate:
         charges = [each.cost for each in self.groups if each.cost.due]
         whole = Cost([*charges, *([self.static] if self.static.due else [])])
         span = self.schedule.makespan
-        if span is None:
+        if span is None or not self._is_timed:
             return whole
         return Cost(
             [whole], span.value, latency_seconds_low=span.low, latency_seconds_high=span.high
         )
+
+    @property
+    def _is_timed(self) -> bool:
+        """Whether the time of anything is known: where all is free, no time is modelled."""
+        return not self.groups or any(each.cost.latency_seconds is not None for each in self.groups)
 
     @property
     def energy_joules(self) -> float:
@@ -181,14 +244,10 @@ class DeviceEstimate:
     @cached_property
     def busy_seconds(self) -> Mapping[str, float]:
         """How long each resource works."""
-        found: dict[str, list[float]] = {}
-        for each in self.groups:
-            for resource, seconds in each.busy_seconds.items():
-                found.setdefault(resource, []).append(seconds)
-        return {resource: math.fsum(times) for resource, times in found.items()}
+        return busy_together(self.groups)
 
     @property
-    def utilisation(self) -> Mapping[str, float]:
+    def busy_share(self) -> Mapping[str, float]:
         """The share of the makespan in which each resource works."""
         if not self.latency_seconds:
             return {}
@@ -197,22 +256,34 @@ class DeviceEstimate:
     @property
     def limiting_resource(self) -> str | None:
         """The resource that works longest; None where the device models no resources."""
-        times = self.busy_seconds
-        return max(times, key=lambda name: times[name], default=None)
+        return longest(self.busy_seconds)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of the whole batch."""
+        in_operators = sum([each.macs for each in self.groups])
+        return in_operators if self.device.uses_memories else in_operators * self.batch
+
+    @property
+    def utilisation(self) -> float | None:
+        """Multiply-accumulates over the most that the device could do in the time."""
+        return self.utilisation_of(self.macs, self.latency_seconds)
+
+    def utilisation_of(self, macs: int, seconds: float | None) -> float | None:
+        """Multiply-accumulates over the most that the device could do in some time.
+
+        None where the device does not state that, or the time is not known.
+        """
+        most = self.device.macs_per_second
+        return macs / (most * seconds) if most and seconds else None
 
     # -------------------------------------------------------------- memory
 
     @cached_property
     def traffic_bytes(self) -> Mapping[str, tuple[int, int]]:
         """Bytes that are read from each memory and written to it, by its name."""
-        bits = {memory.name: [0, 0] for memory in self.placement.memories}
-        for each in self.groups:
-            for one in each.traffic:
-                bits[one.memory][0] += one.read_bits
-                bits[one.memory][1] += one.written_bits
-        return {
-            name: (-(-read // BYTE), -(-written // BYTE)) for name, (read, written) in bits.items()
-        }
+        none = dict.fromkeys([memory.name for memory in self.placement.memories], (0, 0))
+        return {**none, **in_bytes(self.repeated_traffic(1))}
 
     def repeated_traffic(self, times: int) -> tuple[Traffic, ...]:
         """What all groups move, `times` over, by memory and role."""
@@ -221,13 +292,24 @@ class DeviceEstimate:
     @property
     def peak_bytes(self) -> Mapping[str, int]:
         """The most that lies in each memory at any time, by its name."""
-        return {one.name: _bytes(self.peak_bits(one.name)) for one in self.placement.memories}
+        return {one.name: as_bytes(self.peak_bits(one.name)) for one in self.placement.memories}
 
     def peak_bits(self, memory: str) -> int:
         """The most that lies in a memory at any time, loops and branches included."""
+        return max(self.held_bits(memory))
+
+    def held_bits(self, memory: str) -> list[int]:
+        """What lies in a memory while each group runs, loops and branches included."""
         used = self.placement.used_bits(memory)
         within = [each.body_bits(memory) for each in self.groups] or [0]
-        return max(map(sum, zip(used, within, strict=True)))
+        return list(map(sum, zip(used, within, strict=True)))
+
+    @property
+    def weight_bytes(self) -> int:
+        """All weights, each tensor once."""
+        default = self.scenario.default_format
+        tensors = [self.workload.tensors[name] for name in self.workload.weights]
+        return as_bytes(sum([one.size * (one.format or default).bits for one in tensors]))
 
     @property
     def fits(self) -> bool | None:
@@ -235,6 +317,11 @@ class DeviceEstimate:
         if not self.placement.memories:
             return None
         return all(one.has_room_for(self.peak_bits(one.name)) for one in self.placement.memories)
+
+    @property
+    def area_square_metres(self) -> float | None:
+        """The area of the device; None where it is not modelled."""
+        return self.device.area_square_metres
 
     # -------------------------------------------------------------- coverage
 
@@ -254,16 +341,26 @@ class DeviceEstimate:
         """The steps that cost nothing, and why."""
         return _reasons(self.outcomes, Free)
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """Whether nothing is missing from the total."""
-        return not self.unpriced and all(
-            each.body is None or each.body.is_complete for each in self.groups
+        return not self.unknown_static and all(
+            each.is_priced and (each.body is None or each.body.is_complete) for each in self.groups
         )
 
 
-def _bytes(bits: int) -> int:
-    return -(-bits // BYTE)
+def busy_together(groups: Iterable[GroupCost]) -> Mapping[str, float]:
+    """How long each resource works for several groups."""
+    found: dict[str, list[float]] = {}
+    for each in groups:
+        for resource, seconds in each.busy_seconds.items():
+            found.setdefault(resource, []).append(seconds)
+    return {resource: math.fsum(times) for resource, times in found.items()}
+
+
+def longest(times: Mapping[str, float]) -> str | None:
+    """The resource that works longest, if there is one."""
+    return max(times, key=lambda name: times[name], default=None)
 
 
 def _summed(pairs: Iterable[tuple[str, Charge]]) -> Mapping[str, float]:
@@ -308,17 +405,19 @@ def evaluated(
 ) -> DeviceEstimate:
     """The steps of an evaluation, one after the other, on a workload whose symbols are bound.
 
-    `around` is what the body of a loop or a branch finds in memory.
+    `around` is what the body of a loop or a branch finds in memory. Rates by layer are resolved.
     """
     with _named(device, f"workload {workload.name!r}"):
         groups = device.fuse(workload, scenario)
-        _check_groups(groups, workload, device)
+        if not device.fuses_as_usual:
+            _check_groups(groups, workload, device)
         placement = device.place(workload, groups, scenario, around)
     moves = traffic(workload, groups, placement, scenario.default_format)
-    costs = []
-    for place, (group, moving) in enumerate(zip(groups, moves, strict=True)):
-        context = _Context(device, workload, scenario, placement, place, around)
-        costs.append(context.priced(group, moving))
+    under_way = _Evaluation(device, workload, scenario, placement, around)
+    costs = [
+        under_way.priced(place, group, moving)
+        for place, (group, moving) in enumerate(zip(groups, moves, strict=True))
+    ]
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
         if around is not None:  # static power is drawn over the whole, once
@@ -350,62 +449,114 @@ def _check_groups(groups: tuple[Group, ...], workload: Workload, device: Device)
 @contextmanager
 def _named(device: Device, what: str) -> Iterator[None]:
     """Errors of a device class say where they are from."""
-    where = f"{what} on {device.name!r}"
     try:
         yield
-    except (PluginError, ScenarioError) as error:
+    except Exception as error:  # noqa: BLE001  # a rule of a third party may fail in any way
+        _raise_named(error, device, what)
+
+
+def _raise_named(error: Exception, device: Device, what: str) -> NoReturn:
+    where = f"{what} on {device.name!r}"
+    if isinstance(error, PluginError | ScenarioError):
         message = f"{where}: {error}"
         raise type(error)(message) from None
-    except CostModelError:
-        raise
-    except Exception as error:  # a rule of a third party may fail in any way
-        message = f"{where} cannot be priced: {fault(error, type(device))}"
-        raise PluginError(message) from error
+    if isinstance(error, CostModelError):
+        raise error
+    message = f"{where} cannot be priced: {fault(error, type(device))}"
+    raise PluginError(message) from error
 
 
-@frozen
-class _Context:
-    """Where a group is priced: its place among the groups, and what lies in memory then."""
+_Answer: TypeAlias = tuple[tuple[Items, ...], Cost, bool]
+"""What is said of each member of a group, the cost of all, and whether none is unpriced."""
+
+
+@frozen(eq=False)
+class _Evaluation:
+    """An evaluation under way: where tensors lie, and what was said of groups so far."""
 
     device: Device
     workload: Workload
     scenario: Scenario
     placement: Placement
-    place: int
     around: Surroundings | None
+    known: dict[object, _Answer] = field(factory=dict)
+    """By the identities of the operators of a group, and their conditions."""
+    is_by_operator: bool = field(init=False)
+    """Whether groups of equal operators under equal conditions have one price."""
+    is_by_node: bool = field(init=False)
+    """Whether the conditions of nodes differ."""
 
-    def priced(self, group: Group, moving: tuple[Traffic, ...]) -> GroupCost:
-        match group.anchor:
-            case Loop() as loop:
-                return self._looped(group, loop)
-            case Branch() as branch:
-                return self._branched(group, branch)
-        outcome, carried = self._asked(group, moving)
-        if isinstance(outcome, Cost):
-            return GroupCost(group, Cost.of_group([outcome, carried]), moving)
-        if isinstance(outcome, Unpriced) or not (carried.due or carried.durations):
-            return GroupCost(group, outcome, moving)
-        return GroupCost(group, carried, moving)
+    @is_by_operator.default
+    def _is_by_operator(self) -> bool:
+        return self.device.prices_operators_alone
 
-    def _asked(self, group: Group, moving: tuple[Traffic, ...]) -> tuple[Outcome, Cost]:
-        """What the device says to the operators of a group, and to what they move."""
-        device, one = self.device, evolve(self.scenario, batch=1)  # the batch is in the operators
-        with _named(device, repr(group.name)):
-            outcome = checked(device.price_group(group, self.placement, one), _who(device))
-            return outcome, device.price_traffic(group, moving, self.placement, one)
+    @is_by_node.default
+    def _is_by_node(self) -> bool:
+        return type(self.scenario).of_node is not Scenario.of_node
 
-    def _looped(self, group: Group, loop: Loop) -> GroupCost:
+    def priced(self, place: int, group: Group, moving: tuple[Traffic, ...]) -> GroupCost:
+        """What the group at a place in the row costs."""
+        if isinstance(group.anchor, Loop):
+            return self._looped(place, group, group.anchor)
+        if isinstance(group.anchor, Branch):
+            return self._branched(place, group, group.anchor)
+        items, cost, is_priced = self._asked(group)
+        if not moving or not is_priced:  # what unknown work moves, nobody knows
+            return GroupCost(group, items, cost, is_priced, traffic=moving)
+        with _named(self.device, _where(group)):
+            carried = self.device.price_traffic(group, moving, self.placement, self.scenario)
+        if not (carried.due or carried.durations):
+            return GroupCost(group, items, cost, traffic=moving)
+        is_free = not _is_due(cost)
+        whole = carried if is_free else Cost.of_group([cost, carried])
+        return GroupCost(group, items, whole, carried=carried, traffic=moving)
+
+    def _asked(self, group: Group) -> _Answer:
+        """What the device says to the members of a group, the cost, and whether all have one."""
+        if not self.is_by_operator:
+            return self._answered(group)
+        key: object
+        if len(group.nodes) == 1 and not self.is_by_node:
+            (node,) = group.nodes
+            key = id(node.operator)
+        else:
+            key = tuple(
+                [
+                    (id(node.operator), id(self.scenario.of_node(node)), is_folded(node, group))
+                    for node in group.nodes
+                ]
+            )
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._answered(group)
+        return found
+
+    def _answered(self, group: Group) -> _Answer:
+        device = self.device
+        try:  # a context would take as long as a price
+            answer = device.price_group(group, self.placement, self.scenario)
+            items = _items_of(answer, group, device)
+        except Exception as error:  # noqa: BLE001  # a rule of a third party may fail in any way
+            _raise_named(error, device, _where(group))
+        outcomes = [one.outcome for each in items for one in each]
+        costs = [one for one in outcomes if isinstance(one, Cost)]
+        cost = costs[0] if len(costs) == 1 else Cost.of_group(costs)
+        return items, cost, not any(isinstance(one, Unpriced) for one in outcomes)
+
+    def _looped(self, place: int, group: Group, loop: Loop) -> GroupCost:
         """A loop: what stays is loaded once, and a step costs the same each time.
 
         A device without memories has what is moved in its prices, weights once for all steps.
         """
         device = self.device
+        (within,) = self.scenario.within(loop)
         if not device.memories:
-            steps = evaluated(device, loop.body.repeated(loop.steps, "step"), self.scenario)
-            return GroupCost(group, _summary(steps), body=steps)
-        body = evaluated(device, loop.body, self.scenario, self._around_a_step(loop))
+            steps = evaluated(device, loop.body.repeated(loop.steps, "step"), within)
+            items = tuple([one for each in steps.groups for part in each.items for one in part])
+            return GroupCost(group, (items,), steps.cost, steps.is_complete, body=steps)
+        body = evaluated(device, loop.body, within, self._around_a_step(loop, place))
         once = self._loaded(loop)
-        with _named(device, repr(group.name)):
+        with _named(device, _where(group)):
             loaded = device.price_traffic(group, once, self.placement, self.scenario)
             outcome = _summary(body)
             if isinstance(outcome, Cost):
@@ -413,12 +564,19 @@ class _Context:
         if isinstance(outcome, Cost) and (loaded.due or loaded.durations):
             outcome = Cost.together([loaded, outcome])
         moved_bits = added([*once, *body.repeated_traffic(loop.steps)])
-        return GroupCost(group, outcome, moved_bits, body, loop.steps, loaded)
+        cost = outcome if isinstance(outcome, Cost) else Cost()
+        items = (OperatorCost(None, outcome),)
+        return GroupCost(
+            group, (items,), cost, not isinstance(outcome, Unpriced), Cost(), moved_bits,
+            body, loop.steps, loaded,
+        )  # fmt: skip
 
-    def _around_a_step(self, loop: Loop) -> Surroundings:
+    def _around_a_step(self, loop: Loop, place: int) -> Surroundings:
         sliced = [*loop.varying, *[(outside, inside) for inside, outside in loop.collected]]
         homes = {inside: self._home(outside) for outside, inside in sliced}
-        return Surroundings({**homes, **dict.fromkeys(dict(loop.fixed).values())}, self._used())
+        return Surroundings(
+            {**homes, **dict.fromkeys(dict(loop.fixed).values())}, self._used(place)
+        )
 
     def _loaded(self, loop: Loop) -> tuple[Traffic, ...]:
         """What a loop moves once: what stays the same, the first state, and the last."""
@@ -436,31 +594,70 @@ class _Context:
                 found.append(Traffic(home, role, *ways))
         return added(found)
 
-    def _branched(self, group: Group, branch: Branch) -> GroupCost:
+    def _branched(self, place: int, group: Group, branch: Branch) -> GroupCost:
         """A branch: the alternative with the most energy, or else the longest, counts."""
         outside = {*branch.reads, *branch.writes}
-        around = Surroundings({name: self._home(name) for name in outside}, self._used())
-        each = [evaluated(self.device, one, self.scenario, around) for one in branch.alternatives]
+        around = Surroundings({name: self._home(name) for name in outside}, self._used(place))
+        pairs = zip(branch.alternatives, self.scenario.within(branch), strict=True)
+        each = [evaluated(self.device, one, within, around) for one, within in pairs]
         missing = [one for one in each if one.unpriced]
         most = max(each, key=lambda one: (one.energy_joules, one.latency_seconds or 0.0))
         (taken, *_) = [*missing, most]
+        outcome = _summary(taken)
+        cost = outcome if isinstance(outcome, Cost) else Cost()
+        items = (OperatorCost(None, outcome),)
+        moved_bits = taken.repeated_traffic(1)
         return GroupCost(
-            group, _summary(taken), taken.repeated_traffic(1), taken, alternatives=tuple(each)
-        )
+            group, (items,), cost, not isinstance(outcome, Unpriced), Cost(), moved_bits,
+            taken, alternatives=tuple(each),
+        )  # fmt: skip
 
     def _home(self, name: str) -> str | None:
         """The memory in which a tensor of the workload lies."""
         memory = self.placement.memory_of(self.workload.storage(name))
         return None if memory is None else memory.name
 
-    def _used(self) -> Mapping[str, int]:
+    def _used(self, place: int) -> Mapping[str, int]:
         """What lies in each memory while the group runs."""
         beside = {} if self.around is None else self.around.used_bits
         return {
-            memory.name: self.placement.used_bits(memory.name)[self.place]
-            + beside.get(memory.name, 0)
+            memory.name: self.placement.used_bits(memory.name)[place] + beside.get(memory.name, 0)
             for memory in self.placement.memories
         }
+
+
+def _where(group: Group) -> str:
+    """A group in words: its layer, where it has one, or else its name."""
+    layer = group.anchor.layer
+    return f"layer {layer!r}" if layer else repr(group.name)
+
+
+def _items_of(answer: Any, group: Group, device: Device) -> tuple[Items, ...]:
+    """What is said of each member; a cost of a whole group is that of its anchor.
+
+    Raises:
+        PluginError: it is no answer to a group.
+
+    """
+    if answer.__class__ is tuple:
+        items: tuple[Items, ...] = answer
+        if len(items) != len(group.members):
+            message = (
+                f"{_who(device)}, price_group: expected what is said of each of "
+                f"{len(group.members)} members, found {len(items)}"
+            )
+            raise PluginError(message)
+        return items
+    outcome = checked(answer, _who(device))
+    fused = Fused(f"done within {group.name!r}", group.name)
+    return tuple(
+        [
+            (OperatorCost(getattr(step, "operator", None), outcome),)
+            if step is group.anchor or isinstance(outcome, Unpriced)
+            else (OperatorCost(getattr(step, "operator", None), fused),)
+            for step in group.members
+        ]
+    )
 
 
 def _who(device: Device) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from costmodel.errors import UnknownNameError
 from costmodel.workload.graph import Node, Step, View, Workload
@@ -21,24 +21,24 @@ FUSIBLE: Final = {
 
 @frozen
 class Group:
-    """Steps that run as one, in order. A loop, or a branch, is a group of its own.
-
-    What is made for its members alone never leaves the datapath.
-    """
+    """Steps that run as one, in order. A loop, or a branch, is a group of its own."""
 
     anchor: Step
     """The step that the others are fused into."""
     members: tuple[Step, ...]
+    inner: frozenset[str] = frozenset()
+    """The tensors that are made for its members alone, which never leave the datapath."""
+    nodes: tuple[Node, ...] = field(init=False, eq=False, repr=False)
+    """The members that are operators."""
+
+    @nodes.default
+    def _nodes(self) -> tuple[Node, ...]:
+        return tuple([step for step in self.members if isinstance(step, Node)])
 
     @property
     def name(self) -> str:
         """That of its anchor."""
         return self.anchor.name
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """The members that are operators."""
-        return tuple([step for step in self.members if isinstance(step, Node)])
 
     def __str__(self) -> str:
         """Write the names of its members."""
@@ -69,17 +69,15 @@ def fused(
     names = frozenset(fuses)
     for name in sorted(names - FUSIBLE.keys()):
         raise UnknownNameError(name, FUSIBLE, "kind of fusion")
-    return _Fusion(workload, names, folds_normalization=folds_normalization).groups()
+    how = "groups", names, folds_normalization
+    return workload.derived(how, lambda: _Fusion(workload, names, folds_normalization).groups())
 
 
 class _Fusion:
     """Groups that grow, step by step."""
 
-    def __init__(
-        self, workload: Workload, fuses: frozenset[str], *, folds_normalization: bool
-    ) -> None:
-        self._workload, self._fuses = workload, fuses
-        self._folds = folds_normalization
+    def __init__(self, workload: Workload, fuses: frozenset[str], folds: bool) -> None:  # noqa: FBT001  # private
+        self._workload, self._fuses, self._folds = workload, fuses, folds
         self._storage = storages(workload)
         self._makers = _makers(workload, self._storage)
         self._readers: dict[str, list[Step]] = {}
@@ -87,6 +85,10 @@ class _Fusion:
             for name in () if isinstance(step, View) else step.reads:
                 self._readers.setdefault(self._storage[name], []).append(step)
         self._outside = {self._storage[name] for name in workload.outputs}
+        self._names: dict[str, list[str]] = {}
+        """The tensors that share each storage."""
+        for name, held in self._storage.items():
+            self._names.setdefault(held, []).append(name)
 
     def groups(self) -> tuple[Group, ...]:
         """Every step in one group, in the order of the anchors."""
@@ -104,7 +106,21 @@ class _Fusion:
         found: dict[str, list[Step]] = {step.name: [] for step in steps}
         for step in steps:
             found[_last(step, anchors).name].append(step)
-        return tuple([Group(step, tuple(found[step.name])) for step in steps if found[step.name]])
+        return tuple([self._group(step, found[step.name]) for step in steps if found[step.name]])
+
+    def _group(self, anchor: Step, members: Sequence[Step]) -> Group:
+        if len(members) == 1:
+            return Group(anchor, tuple(members))
+        made = {self._storage[name] for step in members for name in step.writes}
+        within = {step.name for step in members}
+        inner = {
+            name
+            for name in made - self._outside
+            if all(reader.name in within for reader in self._readers.get(name, ()))
+        }
+        return Group(
+            anchor, tuple(members), frozenset([one for name in inner for one in self._names[name]])
+        )
 
     def _padded_for(self, step: Step) -> Step | None:
         """The operator that alone reads what a step pads."""
@@ -193,6 +209,10 @@ def _is_bias(operator: Operator) -> bool:
 
 def storages(workload: Workload) -> Mapping[str, str]:
     """For every tensor the one whose memory holds it: itself, or what it is a view of."""
+    return workload.derived("storages", lambda: _storages(workload))
+
+
+def _storages(workload: Workload) -> Mapping[str, str]:
     held = {name: name for name in workload.tensors}
     for step in workload:
         if isinstance(step, View):

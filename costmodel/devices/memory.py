@@ -229,6 +229,21 @@ def added(several: Iterable[Traffic]) -> tuple[Traffic, ...]:
     return tuple([Traffic(*key, *bits) for key, bits in found.items()])
 
 
+def as_bytes(bits: int) -> int:
+    """The bytes that so many bits take, rounded up."""
+    return -(-bits // BYTE)
+
+
+def in_bytes(several: Iterable[Traffic]) -> Mapping[str, tuple[int, int]]:
+    """Bytes that are read from each memory and written to it, by its name."""
+    bits: dict[str, list[int]] = {}
+    for one in several:
+        both = bits.setdefault(one.memory, [0, 0])
+        both[0] += one.read_bits
+        both[1] += one.written_bits
+    return {name: (as_bytes(read), as_bytes(written)) for name, (read, written) in bits.items()}
+
+
 def placed(
     workload: Workload,
     groups: Sequence[Group],
@@ -243,8 +258,10 @@ def placed(
     and has room for it as long as it lives, else in the outermost; these tensors get their place
     in the order of their first use. In a body, tensors from outside lie where they lie there.
     """
-    spans = _spans(workload, groups)
     places = max(len(groups), 1)
+    if not memories:
+        return Placement((), (), places)
+    spans = _spans(workload, groups)
     room = _Room(memories, places, {} if around is None else around.used_bits)
     homes = _homes(workload, memories, around)
     residences = []
@@ -337,6 +354,8 @@ def traffic(
     A tensor is read once for a group: of it, and of each view of it, the most that an operator
     accesses. A tensor that is written moves as a whole.
     """
+    if not placement.residences:
+        return ((),) * len(groups)
     storage = storages(workload)
     weights = {storage[name] for name in workload.weights}
     homes = {one.tensor: one.memory for one in placement.residences}

@@ -62,10 +62,12 @@ class Schedule:
         if len(groups) != len(costs):
             message = f"{len(costs)} costs for {len(groups)} groups; expected one for each"
             raise ValueError(message)
-        known = [_times(cost) for cost in costs]
-        times = [time for time in known if time is not None]
-        if len(times) < len(known):
-            return cls((), None)
+        times = []
+        for cost in costs:
+            time = _times(cost)
+            if time is None:
+                return cls((), None)
+            times.append(time)
         begin, slowest = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         spans = []
         for name, time in zip(groups, times, strict=True):

@@ -194,13 +194,25 @@ class Assembly:
         names = self.loop(loop, written)
         return names["output"], *[names[last[source]] for source in after]
 
+    @property
+    def newest_node(self) -> str | None:
+        """The name of the node that was added last."""
+        newest = (step.name for step in reversed(self._steps.values()) if isinstance(step, Node))
+        return next(newest, None)
+
     def inline(
-        self, body: Workload, given: Mapping[str, str], prefix: str = "", layer: str | None = None
+        self,
+        body: Workload,
+        given: Mapping[str, str],
+        prefix: str = "",
+        layer: str | None = None,
+        folds_into: str | None = None,
     ) -> tuple[str, ...]:
         """Add the steps of a workload, which reads `given` as its inputs and weights.
 
-        Names within get the prefix, and all steps the layer. Weights that are not given are added
-        as they are. Returns the names of its outputs.
+        Names within get the prefix, and all steps the layer; its nodes fold into the node
+        `folds_into`, if there is one. Weights that are not given are added as they are. Returns
+        the names of its outputs.
 
         Raises:
             NetworkError: an input of the body is not given.
@@ -219,10 +231,7 @@ class Assembly:
             for name in step.writes:
                 names[name] = self._made(prefix + name, body.tensors[name])
             own = self._free(prefix + step.name, self._steps)
-            changed = evolve(step, name=own)
-            if layer is not None:
-                changed = evolve(changed, layer=layer)
-            self._steps[own] = _renamed(changed, names)
+            self._steps[own] = _renamed(step, names, own, layer, folds_into)
         return tuple([names[name] for name in body.outputs])
 
     def workload(
@@ -274,22 +283,34 @@ class Assembly:
         return f"{name}.{number}"
 
 
-def _renamed(step: Step, names: Mapping[str, str]) -> Step:
-    """The same step on tensors of other names outside."""
-    if not names:
+def _renamed(
+    step: Step,
+    names: Mapping[str, str],
+    own: str = "",
+    layer: str | None = None,
+    folds_into: str | None = None,
+) -> Step:
+    """The same step on tensors of other names outside, under its `own` name, of another layer."""
+    if not names and not own:
         return step
 
     def other(name: str) -> str:
         return names.get(name, name)
 
+    called = own or step.name
+    part_of = step.layer if layer is None else layer
     match step:
         case Node():
-            return evolve(step, tensors=tuple(map(other, step.tensors)))
+            tensors = tuple([names.get(name, name) for name in step.tensors])
+            return Node(called, step.operator, tensors, part_of, folds_into or step.folds_into)
         case View():
-            return evolve(step, source=other(step.source), target=other(step.target))
+            source, target = other(step.source), other(step.target)
+            return View(called, source, target, step.kind, step.starts, part_of)
         case Loop():
             return evolve(
                 step,
+                name=called,
+                layer=part_of,
                 fixed=[(other(outside), inside) for outside, inside in step.fixed],
                 varying=[(other(outside), inside) for outside, inside in step.varying],
                 carried=[(other(outside), inside) for outside, inside in step.carried],
@@ -298,7 +319,7 @@ def _renamed(step: Step, names: Mapping[str, str]) -> Step:
             )
         case Branch():
             renamed = [_with_names(one, names) for one in step.alternatives]
-            return evolve(step, alternatives=renamed)
+            return evolve(step, name=called, layer=part_of, alternatives=renamed)
 
 
 def _with_names(body: Workload, names: Mapping[str, str]) -> Workload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -14,6 +14,8 @@ from costmodel.numerics import NumericFormat
 from costmodel.sizes import Symbol, as_size
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.operators import Operator, as_tensor, at_least, one_of
+
+_T = TypeVar("_T")
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:
@@ -65,9 +67,13 @@ class Node:
     tensors: tuple[str, ...] = field(converter=_names)
     layer: str = ""
     folds_into: str | None = None
+    reads: tuple[str, ...] = field(init=False, eq=False, repr=False)
+    """The tensors that it reads, in order."""
+    writes: tuple[str, ...] = field(init=False, eq=False, repr=False)
+    """The tensors that it writes, in order."""
 
     def __attrs_post_init__(self) -> None:
-        """Check that it names a tensor for each operand."""
+        """Check that it names a tensor for each operand, and note which it reads and writes."""
         operands = self.operator.operands
         if len(operands) != len(self.tensors):
             message = (
@@ -75,20 +81,11 @@ class Node:
                 f"{len(operands)} operands; expected one for each"
             )
             raise NetworkError(message)
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The tensors that it reads, in order."""
-        return self._with_role("input", "weight")
-
-    @property
-    def writes(self) -> tuple[str, ...]:
-        """The tensors that it writes, in order."""
-        return self._with_role("output")
-
-    def _with_role(self, *roles: str) -> tuple[str, ...]:
-        pairs = zip(self.operator.operands, self.tensors, strict=True)
-        return tuple([name for operand, name in pairs if operand.role in roles])
+        pairs = list(zip(operands, self.tensors, strict=True))
+        reads = tuple([name for operand, name in pairs if operand.role != "output"])
+        writes = tuple([name for operand, name in pairs if operand.role == "output"])
+        object.__setattr__(self, "reads", reads)
+        object.__setattr__(self, "writes", writes)
 
     def __str__(self) -> str:
         """Write the name, what it writes, and the operator with its tensors and indices."""
@@ -313,6 +310,22 @@ class Workload:
     inputs: tuple[str, ...] = field(default=(), converter=_names)
     outputs: tuple[str, ...] = field(default=(), converter=_names)
     weights: tuple[str, ...] = field(default=(), converter=_names)
+    _derived: dict[object, Any] = field(init=False, eq=False, repr=False, factory=dict)
+
+    def derived(self, what: object, make: Callable[[], _T]) -> _T:
+        """A value that follows from the workload, made once: `what` names it."""
+        if what not in self._derived:
+            self._derived[what] = make()
+        known: _T = self._derived[what]
+        return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what follows from the rest."""
+        return {name: getattr(self, name) for name in _WORKLOAD_FIELDS}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        for name, value in {**state, "_derived": {}}.items():
+            object.__setattr__(self, name, value)
 
     def __attrs_post_init__(self) -> None:
         """Check that every step reads what is there, and writes what is not."""
@@ -470,7 +483,8 @@ class Workload:
 
         `size` may be a `Symbol`; `name` is that of the new dimension of operators.
         """
-        return _Repetition(self, size, name).workload()
+        how = "repeated", size, name
+        return self.derived(how, lambda: _Repetition(self, size, name).workload())
 
     def part(self, names: Iterable[str]) -> Workload:
         """The steps of these names alone: what they read from others becomes an input.
@@ -722,6 +736,9 @@ class Workload:
         if tensor != other:
             message = f"{who} takes {name!r} of {_shown(tensor)} as {inside} of {_shown(other)}"
             raise NetworkError(message)
+
+
+_WORKLOAD_FIELDS: Final = ("name", "tensors", "steps", "inputs", "outputs", "weights")
 
 
 def _wrong_view(view: View, before: Tensor, after: Tensor) -> str:

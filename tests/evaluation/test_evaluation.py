@@ -78,7 +78,7 @@ def test_the_makespan_lies_between_the_busiest_resource_and_the_sum_of_all(
     assert estimate.latency_seconds <= sum(busy.values()) * (1 + 1e-9)
     if busy:
         assert busy[estimate.limiting_resource or ""] == max(busy.values())
-    assert all(0 <= share <= 1 + 1e-9 for share in estimate.utilisation.values())
+    assert all(0 <= share <= 1 + 1e-9 for share in estimate.busy_share.values())
     cost = estimate.cost
     assert cost.latency_seconds_low <= cost.latency_seconds <= cost.latency_seconds_high  # type: ignore[operator]  # the device is timed
 
@@ -120,12 +120,27 @@ def test_activations_that_fit_into_the_buffer_never_leave_the_chip() -> None:
     assert not evolve(sheet(), memories=[dram]).evaluate(classifier()).fits
 
 
-def test_a_group_of_operators_is_priced_once_and_its_members_say_where() -> None:
+def test_a_member_of_a_group_has_its_own_work_and_the_anchor_what_the_group_moves() -> None:
     estimate = sheet().evaluate(classifier())
-    outcomes = estimate.outcomes
-    assert isinstance(outcomes["conv"], Cost)
-    assert outcomes["relu"] == Fused("done within 'conv'", "conv")
+    conv, relu = (estimate.outcomes[name] for name in ("conv", "relu"))
+    assert isinstance(conv, Cost)
+    assert isinstance(relu, Cost)
+    assert [charge.component for charge in relu.charges] == ["compute"]
+    whole = estimate.group("relu").cost.energy_joules
+    assert conv.energy_joules + relu.energy_joules == near(whole)
     assert estimate.group("relu") is estimate.group("conv")
+
+
+def test_members_say_where_they_are_done_if_a_device_prices_a_group_as_one() -> None:
+    @frozen(slots=False)
+    class Whole(Sheet):
+        def price_group(self, group: Any, placement: Any, scenario: Any) -> Any:
+            return self._cost("array", len(group.members), "run")
+
+    plain = sheet()
+    estimate = Whole("whole", energy=plain.energy, clock=plain.clock).evaluate(classifier())
+    assert isinstance(estimate.outcomes["conv"], Cost)
+    assert estimate.outcomes["relu"] == Fused("done within 'conv'", "conv")
 
 
 @pytest.mark.parametrize("steps", [1, 3, 50])
@@ -217,9 +232,9 @@ def test_work_without_a_price_is_named_and_the_rest_is_priced() -> None:
     estimate = sheet().evaluate(whole)
     assert estimate.unpriced == {"odd": "nobody knows"}
     assert not estimate.is_complete
-    assert estimate.latency_seconds is None
-    assert set(powered().evaluate(whole).unpriced) == {"odd", "static"}
     assert isinstance(estimate.outcomes["relu"], Cost)
+    assert estimate.latency_seconds == estimate.group("relu").cost.latency_seconds
+    assert set(powered().evaluate(whole).unpriced) == {"odd"}
 
 
 def test_what_is_free_says_why() -> None:
@@ -259,14 +274,12 @@ def test_a_rule_that_fails_is_named_with_its_node() -> None:
         device.evaluate(classifier())
 
 
-def test_symbols_and_rates_that_an_evaluation_cannot_use_are_refused() -> None:
+def test_workloads_that_an_evaluation_cannot_use_are_refused() -> None:
     network: Any = 5
     with pytest.raises(TypeError, match=r"expected a Workload, as costmodel.lower"):
         sheet().evaluate(network)
     with pytest.raises(ScenarioError, match="has no symbol 'batch', so its batch is in it"):
         sheet().evaluate(recurrent(3), Scenario(batch=8))
-    with pytest.raises(ScenarioError, match="rates by layer are not known to a workload"):
-        sheet().evaluate(classifier(), Scenario(rates={"conv": 5.0}))
     length = costmodel.sizes.Symbol("length")
     open_ended = Workload(
         "open", {"x": (length,), "y": (length,)},
@@ -276,7 +289,7 @@ def test_symbols_and_rates_that_an_evaluation_cannot_use_are_refused() -> None:
         sheet().evaluate(open_ended)
 
 
-def test_a_group_of_which_a_member_has_no_price_has_none() -> None:
+def test_a_member_without_a_price_is_named_and_the_others_keep_theirs() -> None:
     @frozen(slots=False)
     class Picky(Sheet):
         def price(self, operator: Any, scenario: Any = None) -> Any:
@@ -286,7 +299,10 @@ def test_a_group_of_which_a_member_has_no_price_has_none() -> None:
 
     plain = sheet()
     estimate = Picky("picky", energy=plain.energy, clock=plain.clock).evaluate(classifier())
-    assert estimate.unpriced == {"conv": "no activations", "relu": "no activations"}
+    assert estimate.unpriced == {"relu": "no activations"}
+    assert not estimate.is_complete
+    assert isinstance(estimate.outcomes["conv"], Cost)
+    assert estimate.energy_joules > 0
 
 
 DEVICES = sorted(CATALOGUE.device_names)

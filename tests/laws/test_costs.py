@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import UNKNOWN, WITHOUT_TIME, Sketch, networks, sketches
 from worlds import CATALOGUE, RULES, SHIPPED
 
-from costmodel import Cost, Device, Network, Outcome, Scenario, price, work_by_layer
+from costmodel import Cost, Device, Network, Outcome, Scenario, estimate, work_by_layer
 from costmodel.testing.strategies import devices, scenarios
 
 SPIKE_DRIVEN = {"synapse", "inputs"}
@@ -35,7 +35,8 @@ RECIPES = (*WITHOUT_TIME, UNKNOWN)
 
 
 def bill_of(network: Network, device: Device, scenario: Scenario) -> Any:
-    return price(work_by_layer(network, scenario), device, scenario)
+    found = estimate(network, device, scenario=scenario, on_unpriced="bound", catalogue=CATALOGUE)
+    return found.bill(device.name)
 
 
 def charges(outcome: Outcome) -> Any:

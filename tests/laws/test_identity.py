@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import UNKNOWN, WITHOUT_TIME, Node, Sketch, networks, sketches
 from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
 
-from costmodel import Catalogue, Network, Scenario, estimate, price, read, work_by_layer
+from costmodel import Catalogue, Network, Scenario, estimate, lower, read, work_by_layer
 from costmodel.testing.strategies import scenarios
 from costmodel.units import parse_quantity
 
@@ -108,11 +108,11 @@ def test_a_network_for_its_own_input_shape_is_itself(network: Network, scenario:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_threads_that_price_one_network_at_once_agree(name: str) -> None:
     network = read_example()
-    lowered, device = work_by_layer(network), CATALOGUE.device(name)
+    lowered, device = lower(network), CATALOGUE.device(name)
     scenario = Scenario(rates=10.0)
     with ThreadPoolExecutor(8) as pool:
-        bills = pool.map(lambda _: price(lowered, device, scenario), range(64))
-    assert len({bill.total.energy_joules for bill in bills}) == 1
+        found = pool.map(lambda _: device.evaluate(lowered, scenario), range(64))
+    assert len({one.energy_joules for one in found}) == 1
 
 
 def test_threads_that_ask_a_new_world_at_once_get_one_device_each() -> None:

@@ -38,6 +38,7 @@ class EventDriven(Device):
     family: ClassVar = "event-driven"
     leaves_out: ClassVar = "static power, host traffic, time"
     ignores: ClassVar = ("formats",)
+    fuses: ClassVar = ("activation",)
 
     energy_per_synaptic_operation: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")
