@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from costmodel import ignored
 from costmodel.bills import Bill, Line
+from costmodel.columns import shown_energy, standing, totals
 from costmodel.devices import Charge, Factor
 from costmodel.estimates import Estimate
 from costmodel.rendering import (
@@ -18,9 +19,7 @@ from costmodel.rendering import (
     conditions,
     left_out,
     scenario_dict,
-    shown_energy,
     some,
-    standing,
 )
 from costmodel.report import Column, Table
 from costmodel.scenario import Scenario
@@ -29,7 +28,7 @@ from costmodel.units import format_quantity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SCHEMA: Final = "costmodel/comparison/1"
+SCHEMA: Final = "costmodel/comparison/2"
 
 REASONS: Final = {
     "coverage": "one side prices what the other has free or unpriced",
@@ -37,6 +36,8 @@ REASONS: Final = {
     "rate": "the sides assume different firing rates",
     "count": "the sides count different amounts of the same work",
     "price": "the sides have different unit prices",
+    "time": "the sides take different times",
+    "traffic": "the sides move different amounts of data through a memory that both have",
     "layer": "only one side has the layer",
 }
 """Why a layer costs differently on two sides."""
@@ -218,6 +219,8 @@ class _Pairs:
             yield _stated(self.after, after)
         else:
             yield from self._charged(_account(before), _account(after))
+            yield from _timed(before, after)
+            yield from _moved(before, after)
 
     def _charged(self, before: _Account, after: _Account) -> Iterator[Fact]:
         for parameter in dict.fromkeys([*before, *after]):
@@ -237,6 +240,27 @@ class _Pairs:
             f"{label}: {counted}",
             (f"only {label} charges {product} at {price}",),
         )
+
+
+def _timed(before: Line, after: Line) -> Iterator[Fact]:
+    """How long both sides take, and what limits them, where both say it and differ."""
+    old, new = before.cost.latency_seconds, after.cost.latency_seconds
+    if old is None or new is None or old == new:
+        return
+    limits = [line.limiting_resource for line in (before, after)]
+    by = f", limited by {limits[0]} -> {limits[1]}" if None not in limits else ""
+    sentence = f"latency: {format_quantity(old, 's')} -> {format_quantity(new, 's')}{by}"
+    yield Fact("time", sentence, sentence)
+
+
+def _moved(before: Line, after: Line) -> Iterator[Fact]:
+    """What both sides move through memories of one name, where they differ."""
+    old, new = before.traffic_bytes, after.traffic_bytes
+    for memory in (name for name in before.peak_bytes if name in after.peak_bytes):
+        sizes = [sum(moved.get(memory, (0, 0))) for moved in (old, new)]
+        if sizes[0] != sizes[1]:
+            sentence = f"{memory}: {sizes[0]:,} -> {sizes[1]:,} bytes"
+            yield Fact("traffic", sentence, sentence)
 
 
 _Account = dict[str, list[Charge]]
@@ -415,20 +439,23 @@ def _bounded(energy_joules: float, are_whole: tuple[bool, bool]) -> str:
 
 
 def _footer(comparison: Comparison) -> list[tuple[str, ...]]:
-    totals = [_total(side) for side in (comparison.before, comparison.after)]
-    bills = (comparison.before.bill, comparison.after.bill)
+    bills = [comparison.before.bill, comparison.after.bill]
     are_whole = (bills[0].is_complete, bills[1].is_complete)
-    difference = _bounded(comparison.energy_joules, are_whole)
-    covered = [f"{bill.coverage.fraction:.1%}" for bill in bills]
+    differences = {
+        "Total": _bounded(comparison.energy_joules, are_whole),
+        "Latency": _difference_of_time(comparison) if all(are_whole) else "",
+    }
     return [
-        ("Total of the network", "", *totals, difference, "", ""),
-        ("Layers covered", "", *covered, "", "", ""),
+        (title, "", *map(tell, bills), differences.get(title, ""), "", "")
+        for title, tell in totals(bills).items()
     ]
 
 
-def _total(side: Side) -> str:
-    least = "" if side.bill.is_complete else ">= "
-    return least + format_quantity(side.energy_joules, "J")
+def _difference_of_time(comparison: Comparison) -> str:
+    old, new = [side.bill.total.latency_seconds for side in (comparison.before, comparison.after)]
+    if old is None or new is None:
+        return ""
+    return f"{'+' if new > old else ''}{format_quantity(new - old, 's')}"
 
 
 def _notes(comparison: Comparison, shared: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -459,6 +486,7 @@ def _side_dict(side: Side) -> dict[str, Any]:
         "convention": side.estimate.convention.name,
         "scenario": scenario_dict(side.estimate.scenario),
         "energy_joules": side.energy_joules,
+        "latency_seconds": side.bill.total.latency_seconds,
         "is_lower_bound": not side.bill.is_complete,
         "assumptions": list(assumptions(side.bill)),
         "ignored": dict(side.estimate.ignored(side.device)),
@@ -486,4 +514,11 @@ def _line_dict(line: Line | None) -> Mapping[str, Any] | None:
         for component, parts in _by_component(priced).items()
     ]
     known = None if standing(line) == "unpriced" else _joules(line)
-    return {"standing": standing(line), "energy_joules": known, "charges": charges}
+    return {
+        "standing": standing(line),
+        "energy_joules": known,
+        "latency_seconds": line.cost.latency_seconds,
+        "limiting_resource": line.limiting_resource,
+        "bytes_moved": {name: sum(moved) for name, moved in line.traffic_bytes.items()},
+        "charges": charges,
+    }

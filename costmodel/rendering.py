@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve
-
 from costmodel import ignored
+from costmodel.columns import UNKNOWN, figures, joules, least, standing, totals
 from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
 from costmodel.numerics import FLOAT32
 from costmodel.report import Column, Table, escaped
@@ -17,21 +16,16 @@ from costmodel.version import own_version
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from costmodel.bills import Bill, Coverage, Line, Share
     from costmodel.convention import LayerWork
-    from costmodel.devices import Device, Parameter
+    from costmodel.devices import Device, DeviceEstimate, Parameter
     from costmodel.estimates import Estimate
     from costmodel.layer import Layer
     from costmodel.scenario import Rates, Scenario
 
-SCHEMA: Final = "costmodel/estimate/1"
+SCHEMA: Final = "costmodel/estimate/2"
 
 _SHOWN_REASONS: Final = 8
-_UNKNOWN: Final = "?"
-_EXACT_CELLS: Final = 5
-"""Of each device in an exact table: value, low, high, seconds and standing."""
 
 
 def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
@@ -45,13 +39,6 @@ def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
     return listed[:_SHOWN_REASONS] + ([f"and {more} more reasons"] if more > 0 else [])
 
 
-def standing(line: Line) -> str:
-    """Whether a layer is `priced`, `partial`, `free` or `unpriced`."""
-    if line.unpriced:
-        return "partial" if line.cost.due else "unpriced"
-    return "priced" if line.cost.due else "free"
-
-
 def some(names: Sequence[str], limit: int = 3) -> str:
     """The first few names, and how many more there are."""
     shown = ", ".join(names[:limit])
@@ -59,11 +46,17 @@ def some(names: Sequence[str], limit: int = 3) -> str:
 
 
 def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
-    """How the cost of one layer comes about, line by line."""
-    yield from map(escaped, _explanation(bill, line, scenario))
+    """How the cost of one layer comes about, line by line; the sources are numbered."""
+    sources: dict[str, int] = {}
+    yield from map(escaped, _explanation(bill, line, scenario, sources))
+    if sources:
+        yield "  sources:"
+        yield from [escaped(f"    [{number}] {text}") for text, number in sources.items()]
 
 
-def _explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
+def _explanation(
+    bill: Bill, line: Line, scenario: Scenario, sources: dict[str, int]
+) -> Iterator[str]:
     layer, device = line.layer, bill.device
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
     shapes = " and ".join(show_shape(tensor.example_shape) for tensor in layer.inputs) or "nothing"
@@ -71,27 +64,65 @@ def _explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
     yield f"  takes {shapes}, gives {_shapes(layer)}, holds {held} parameters"
     if device.assumes:
         yield f"  assumes {device.assumes}"
-    without_effect = ignored.in_words(ignored.ignored(evolve(bill, lines=(line,)), scenario))
+    without_effect = ignored.in_words(ignored.ignored(device, [line], scenario))
     if without_effect:
         yield f"  ignores {without_effect}: no price depends on it"
     for item in line.items:
         if item.operator is not None:
             yield f"  {item.operator.summary}"
         if isinstance(item.outcome, Cost):
-            for charge in item.outcome.charges:
-                yield from _charge_lines(charge)
+            yield from _cost_lines(item.outcome, sources)
         else:
             yield f"    {type(item.outcome).__name__.lower()}: {item.outcome.reason}"
+    for each in line.groups:
+        if each.carried.due or each.carried.durations:
+            yield f"  what {each.group.name} moves"
+            yield from _cost_lines(each.carried, sources)
     yield f"  energy: {_energy(line)}"
+    yield from _time_lines(bill, line)
 
 
-def _charge_lines(charge: Charge) -> Iterator[str]:
+def _cost_lines(cost: Cost, sources: dict[str, int]) -> Iterator[str]:
+    for charge in cost.charges:
+        yield from _charge_lines(charge, sources)
+    for one in cost.durations:
+        yield f"    {one} {_reference(one.rate, sources)}"
+
+
+def _time_lines(bill: Bill, line: Line) -> Iterator[str]:
+    """How long the groups of a layer take, what limits them, and what lies in memory."""
+    cost = line.cost
+    if line.fused_into:
+        yield f"  done within {', '.join(line.fused_into)}, whose time and traffic hold it"
+    if cost.latency_seconds is not None:
+        low, high = cost.latency_seconds_low, cost.latency_seconds_high
+        ends = [format_quantity(end, "s") for end in (low, high) if end is not None]
+        span = "" if low == high else f" ({' to '.join(ends)})"
+        busy = [f"{name} {format_quantity(time, 's')}" for name, time in line.busy_seconds.items()]
+        works = f", of which {', '.join(busy)}" if busy else ""
+        yield f"  latency: {format_quantity(cost.latency_seconds, 's')}{span}{works}"
+    share = bill.utilisation(line) if line.macs else None
+    if share is not None:
+        yield f"  utilisation: {share:.1%} of the multiply-accumulates that the device could do"
+    for name, peak in line.peak_bytes.items():
+        read, written = line.traffic_bytes.get(name, (0, 0))
+        yield f"  {name}: {read:,} bytes read, {written:,} written, {peak:,} held at most"
+
+
+def _charge_lines(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
     parameter = charge.parameter
     factors = " x ".join(_factor(*factor) for factor in charge.factors)
     yield f"    {charge.component}: {factors} = {_counted(charge.count)}"
-    yield f"      x {parameter.name} {parameter} = {_joules(charge.energy_joules)}"
+    reference = _reference(parameter, sources)
+    energy = joules(charge.energy_joules)
+    yield f"      x {parameter.name} {parameter} = {energy} {reference}"
+
+
+def _reference(parameter: Parameter, sources: dict[str, int]) -> str:
+    """The number of the source of a parameter, which is told once."""
     note = f"; {parameter.note}" if parameter.note else ""
-    yield f"      [{parameter.evidence.value}: {parameter.source}{note}]"
+    text = f"{parameter.evidence.value}: {parameter.source}{note}"
+    return f"[{sources.setdefault(text, len(sources) + 1)}]"
 
 
 def _factor(label: str, value: float, unit: str) -> str:
@@ -104,21 +135,11 @@ def _counted(value: float) -> str:
 
 def _energy(line: Line) -> str:
     cost = line.cost
-    value = _joules(cost.energy_joules)
+    value = joules(cost.energy_joules)
     if line.unpriced:
         return f"at least {value}" if cost.due else "not known"
     low, high = cost.energy_joules_low, cost.energy_joules_high
-    return value if low == high else f"{value} ({_joules(low)} to {_joules(high)})"
-
-
-def _joules(value: float) -> str:
-    return format_quantity(value, "J")
-
-
-def shown_energy(line: Line) -> str:
-    """What a layer costs as a cell of a table, or why there is no number."""
-    energy = _joules(line.cost.energy_joules)
-    return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
+    return value if low == high else f"{value} ({joules(low)} to {joules(high)})"
 
 
 def table(estimate: Estimate, *, exact: bool = False) -> Table:
@@ -127,38 +148,34 @@ def table(estimate: Estimate, *, exact: bool = False) -> Table:
     `exact` has bare numbers, energies in joules, and a column for whether each is the whole one.
     """
     bills = list(estimate.bills.values())
+    of_devices = [figures(bill, exact=exact) for bill in bills]
     columns = [
         Column("Layer"), Column("Kind"), Column("Output"),
         Column("Parameters", numeric=True), Column(_macs_title(estimate), numeric=True),
-        *(column for bill in bills for column in _device_columns(bill, exact=exact)),
+        *(each.column for shown in of_devices for each in shown),
     ]  # fmt: skip
     rows = [
         (
             *_layer_cells(lowered, exact=exact),
-            *(cell for bill in bills for cell in _cells(bill.lines[index], exact=exact)),
+            *(
+                each.tell(bill.lines[index])
+                for bill, shown in zip(bills, of_devices, strict=True)
+                for each in shown
+            ),
         )
         for index, lowered in enumerate(estimate.lowered)
     ]
-    return Table(_title(estimate), columns, rows, _footer(estimate, exact=exact), _notes(estimate))
+    widths = [len(shown) for shown in of_devices]
+    return Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
 
 
 def _macs_title(estimate: Estimate) -> str:
     return "MACs" if estimate.scenario.batch == 1 else "MACs/example"
 
 
-def _device_columns(bill: Bill, *, exact: bool) -> Iterator[Column]:
-    name = bill.device.name
-    if not exact:
-        yield Column(name, numeric=True)
-        return
-    for title in ("(J)", "low (J)", "high (J)", "latency (s)"):
-        yield Column(f"{name} {title}", numeric=True)
-    yield Column(f"{name} status")
-
-
 def _layer_cells(lowered: LayerWork, *, exact: bool) -> Iterator[str]:
     layer, style = lowered.layer, "" if exact else ","
-    unknown = "" if exact else _UNKNOWN
+    unknown = "" if exact else UNKNOWN
     yield from (layer.name, layer.kind)
     yield "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
     yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
@@ -168,17 +185,6 @@ def _layer_cells(lowered: LayerWork, *, exact: bool) -> Iterator[str]:
 def _has_count(lowered: LayerWork) -> bool:
     """Whether it is known how much work there is, priced or not."""
     return not isinstance(lowered.work, Unpriced)
-
-
-def _cells(line: Line, *, exact: bool) -> tuple[str, ...]:
-    if not exact:
-        return (shown_energy(line),)
-    cost, state = line.cost, standing(line)
-    if state == "unpriced":
-        return ("", "", "", "", state)
-    high = "" if line.unpriced else repr(cost.energy_joules_high)
-    time = "" if cost.latency_seconds is None else repr(cost.latency_seconds)
-    return (repr(cost.energy_joules), repr(cost.energy_joules_low), high, time, state)
 
 
 def _title(estimate: Estimate) -> str:
@@ -205,28 +211,19 @@ def conditions(scenario: Scenario) -> str:
     return ", ".join(given)
 
 
-def _footer(estimate: Estimate, *, exact: bool) -> Iterator[tuple[str, ...]]:
-    bills = estimate.bills.values()
-    beside = ("",) * (_EXACT_CELLS - 1) * exact
-
-    def row(title: str, tell: Callable[[Bill], str], *counts: str) -> tuple[str, ...]:
-        cells = [cell for bill in bills for cell in (tell(bill), *beside)]
-        return (title, "", "", *(counts or ("", "")), *cells)
-
-    parameters = f"{_least(_parameters_known(estimate))}{estimate.network.parameter_count:,}"
-    macs = f"{_least(_macs_known(estimate))}{estimate.macs:,}"
-    yield row("Total", _total_cell, parameters, macs)
-    if any(map(_has_range, bills)):
-        yield row("Total, low", _low_cell)
-        yield row("Total, high", _high_cell)
-    if any(bill.total.latency_seconds is not None for bill in bills):
-        yield row("Latency", _latency_cell)
-    yield row("Layers covered", lambda bill: f"{bill.coverage.fraction:.1%}")
-    yield row("Activations covered", lambda bill: _percent(bill.coverage.activations))
-
-
-def _percent(share: Share) -> str:
-    return _UNKNOWN if share.fraction is None else f"{share.fraction:.1%}"
+def _footer(estimate: Estimate, widths: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """A row for each total; `widths` are the numbers of columns of the devices."""
+    bills = list(estimate.bills.values())
+    parameters = f"{least(_parameters_known(estimate))}{estimate.network.parameter_count:,}"
+    macs = f"{least(_macs_known(estimate))}{estimate.macs:,}"
+    for title, tell in totals(bills).items():
+        counts = (parameters, macs) if title == "Total" else ("", "")
+        cells = [
+            cell
+            for bill, width in zip(bills, widths, strict=True)
+            for cell in (tell(bill), *[""] * (width - 1))
+        ]
+        yield (title, "", "", *counts, *cells)
 
 
 def _parameters_known(estimate: Estimate) -> bool:
@@ -235,35 +232,6 @@ def _parameters_known(estimate: Estimate) -> bool:
 
 def _macs_known(estimate: Estimate) -> bool:
     return all(map(_has_count, estimate.lowered))
-
-
-def _least(known: object) -> str:
-    return "" if known else ">= "
-
-
-def _total_cell(bill: Bill) -> str:
-    return _least(bill.is_complete) + _joules(bill.total.energy_joules)
-
-
-def _has_range(bill: Bill) -> bool:
-    return bill.total.energy_joules_low != bill.total.energy_joules_high
-
-
-def _low_cell(bill: Bill) -> str:
-    low = _least(bill.is_complete) + _joules(bill.total.energy_joules_low)
-    return low if _has_range(bill) else ""
-
-
-def _high_cell(bill: Bill) -> str:
-    high = _joules(bill.total.energy_joules_high) if bill.is_complete else _UNKNOWN
-    return high if _has_range(bill) else ""
-
-
-def _latency_cell(bill: Bill) -> str:
-    seconds = bill.total.latency_seconds
-    if seconds is None:
-        return _UNKNOWN
-    return _least(bill.is_complete) + format_quantity(seconds, "s")
 
 
 def _notes(estimate: Estimate) -> Iterator[str]:
@@ -403,16 +371,47 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
         "family": device.family,
         "leaves_out": device.left_out,
         "assumptions": list(assumptions(bill)),
-        "ignored": dict(ignored.ignored(bill, estimate.scenario)),
+        "ignored": dict(ignored.ignored(bill.device, bill.lines, estimate.scenario)),
         "file": device.file,
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},
         "settings": dict(device.settings),
         **_cost_dict(total, is_complete=bill.is_complete),
+        **_evaluation_dict(bill.evaluation),
         "is_lower_bound": not bill.is_complete,
         "coverage": _coverage_dict(bill.coverage),
-        "layers": [_line_dict(lowered, line) for lowered, line in pairs],
+        "layers": [_line_dict(bill, lowered, line) for lowered, line in pairs],
     }
+
+
+def _evaluation_dict(evaluation: DeviceEstimate) -> dict[str, Any]:
+    """What beside energy and time is known of the whole network; None where not modelled."""
+    memories = {one.name: one for one in evaluation.placement.memories}
+    moved, peak = evaluation.traffic_bytes, evaluation.peak_bytes
+    return {
+        "energy_joules_per_inference": evaluation.energy_joules_per_inference,
+        "throughput_per_second": evaluation.throughput,
+        "average_power_watts": evaluation.average_power_watts,
+        "utilisation": evaluation.utilisation,
+        "limiting_resource": evaluation.limiting_resource,
+        "busy_seconds": dict(evaluation.busy_seconds),
+        "memories": {
+            name: {
+                "size_bytes": None if memory.size is None else memory.size.value,
+                **_moved_dict(moved[name]),
+                "peak_bytes": peak[name],
+            }
+            for name, memory in memories.items()
+        },
+        "fits": evaluation.fits,
+        "weight_bytes": evaluation.weight_bytes,
+        "area_square_metres": evaluation.area_square_metres,
+    }
+
+
+def _moved_dict(moved: tuple[int, int]) -> dict[str, int]:
+    read, written = moved
+    return {"read_bytes": read, "written_bytes": written}
 
 
 def _parameter_dict(parameter: Parameter) -> dict[str, Any]:
@@ -436,7 +435,13 @@ def _cost_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any]:
             "low": cost.energy_joules_low,
             "high": cost.energy_joules_high if is_complete else None,
         },
-        "latency_seconds": cost.latency_seconds,
+        "latency_seconds": None
+        if cost.latency_seconds is None
+        else {
+            "value": cost.latency_seconds,
+            "low": cost.latency_seconds_low,
+            "high": cost.latency_seconds_high if is_complete else None,
+        },
         "components": {name: parts[name] for name in order},
     }
 
@@ -454,7 +459,7 @@ def _share_dict(share: Share) -> dict[str, Any]:
     return {"covered": share.covered, "total": share.total, "fraction": share.fraction}
 
 
-def _line_dict(lowered: LayerWork, line: Line) -> dict[str, Any]:
+def _line_dict(bill: Bill, lowered: LayerWork, line: Line) -> dict[str, Any]:
     layer, cost = line.layer, _cost_dict(line.cost, is_complete=not line.unpriced)
     if standing(line) == "unpriced":
         cost |= {"energy_joules": None, "latency_seconds": None}
@@ -466,6 +471,14 @@ def _line_dict(lowered: LayerWork, line: Line) -> dict[str, Any]:
         "macs": lowered.macs if _has_count(lowered) else None,
         "status": standing(line),
         **cost,
+        "fused_into": list(line.fused_into),
+        "utilisation": bill.utilisation(line),
+        "limiting_resource": line.limiting_resource,
+        "busy_seconds": dict(line.busy_seconds),
+        "memories": {
+            name: {**_moved_dict(line.traffic_bytes.get(name, (0, 0))), "peak_bytes": peak}
+            for name, peak in line.peak_bytes.items()
+        },
         "is_lower_bound": bool(line.unpriced),
         "charges": [_charge_dict(charge) for charge in line.cost.charges],
         "free": list(line.free),

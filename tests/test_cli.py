@@ -298,7 +298,7 @@ def test_two_conventions_on_two_devices_are_a_list_in_json() -> None:
     both = ["--convention", "costmodel", "--convention", "half"]
     found = json.loads(good("estimate", VISION, "-d", "cpu,gpu", *both, "--format", "json"))
     assert [item["before"]["device"] for item in found] == ["cpu", "gpu"]
-    assert {item["schema"] for item in found} == {"costmodel/comparison/1"}
+    assert {item["schema"] for item in found} == {"costmodel/comparison/2"}
 
 
 # ------------------------------------------------------------------ explain

@@ -41,7 +41,7 @@ def test_two_devices_differ_layer_by_layer_the_largest_first() -> None:
     found = values(VISION, "-d", "cpu", "-d", "loihi", *RATE)
     sizes = [abs(item["energy_joules"]) for item in found["differences"]]
     assert sizes == sorted(sizes, reverse=True)
-    assert found["schema"] == "costmodel/comparison/1"
+    assert found["schema"] == "costmodel/comparison/2"
     assert [found[side]["device"] for side in ("before", "after")] == ["cpu", "loihi"]
     reasons = {item["layer"]: item["reasons"] for item in found["differences"]}
     assert reasons["conv"] == ["charges"]
@@ -95,7 +95,7 @@ def test_a_spreadsheet_has_bare_numbers_and_whole_sentences() -> None:
 def test_a_file_gets_the_format_of_its_name(tmp_path: Path) -> None:
     file = tmp_path / "difference.json"
     assert good(DENSE, "-d", "cpu,gpu", "-o", file) == ""
-    assert json.loads(file.read_text())["schema"] == "costmodel/comparison/1"
+    assert json.loads(file.read_text())["schema"] == "costmodel/comparison/2"
 
 
 def test_a_changed_copy_of_a_device_is_another_device(tmp_path: Path) -> None:

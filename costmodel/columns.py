@@ -1,0 +1,282 @@
+"""What the tables of an estimate say of one device: the cells of a layer, and the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import frozen
+
+from costmodel.report import Column
+from costmodel.units import format_quantity
+
+if TYPE_CHECKING:
+    from costmodel.bills import Bill, Line, Share
+    from costmodel.devices import Cost
+
+UNKNOWN = "?"
+
+Tell: TypeAlias = Callable[["Line"], str]
+
+
+@frozen
+class Figure:
+    """A column of one device, and what stands in it for a layer."""
+
+    column: Column
+    tell: Tell
+
+
+def standing(line: Line) -> str:
+    """Whether a layer is `priced`, `partial`, `free`, `fused` or `unpriced`."""
+    is_due = bool(line.cost.due or line.cost.latency_seconds)
+    if line.unpriced:
+        return "partial" if is_due else "unpriced"
+    if is_due:
+        return "priced"
+    return "fused" if line.fused and not line.free else "free"
+
+
+def shown_energy(line: Line) -> str:
+    """What a layer costs as a cell of a table, or why there is no number."""
+    energy = joules(line.cost.energy_joules)
+    return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
+
+
+def shown_latency(line: Line) -> str:
+    """How long a layer takes as a cell of a table; nothing of one that is done in another."""
+    seconds = line.cost.latency_seconds
+    if seconds is not None:
+        return format_quantity(seconds, "s")
+    return UNKNOWN if line.groups and line.cost.due else ""
+
+
+def joules(value: float) -> str:
+    """An energy in words."""
+    return format_quantity(value, "J")
+
+
+# ------------------------------------------------------------------ the cells of a layer
+
+
+def figures(bill: Bill, *, exact: bool) -> list[Figure]:
+    """The columns of a device, by what it models; `exact` ones have bare numbers in SI units."""
+    return list(_exact(bill) if exact else _for_people(bill))
+
+
+def _for_people(bill: Bill) -> Iterator[Figure]:
+    name = bill.device.name
+    yield Figure(Column(name, numeric=True), shown_energy)
+    if is_timed(bill):
+        yield Figure(Column(f"{name} latency", numeric=True), shown_latency)
+        if bill.evaluation.busy_seconds:
+            yield Figure(Column(f"{name} limit", numeric=True), _limit)
+    if bill.device.macs_per_second:
+        yield Figure(Column(f"{name} utilisation", numeric=True), _utilisation(bill, _percent))
+    for memory in bill.memories[-1:]:
+        title = f"{name} {memory.name}"
+        yield Figure(Column(title, numeric=True), _moved(memory.name))
+
+
+def _exact(bill: Bill) -> Iterator[Figure]:
+    def column(title: str, tell: Tell) -> Figure:
+        def cell(line: Line) -> str:
+            return "" if standing(line) in {"unpriced", "fused"} else tell(line)
+
+        return Figure(Column(f"{bill.device.name} {title}", numeric=True), cell)
+
+    yield column("(J)", lambda line: repr(line.cost.energy_joules))
+    yield column("low (J)", lambda line: repr(line.cost.energy_joules_low))
+    yield column("high (J)", lambda x: "" if x.unpriced else repr(x.cost.energy_joules_high))
+    yield column("latency (s)", lambda line: _number(line.cost.latency_seconds))
+    if is_timed(bill):
+        yield column("latency low (s)", lambda line: _number(line.cost.latency_seconds_low))
+        yield column("latency high (s)", lambda line: _number(line.cost.latency_seconds_high))
+        yield column("limit", _limit)
+    if bill.device.macs_per_second:
+        yield column("utilisation", _utilisation(bill, repr))
+    for memory in bill.memories:
+        for place, way in enumerate(("read", "written")):
+            yield column(f"{memory.name} {way} (B)", _bytes_moved(memory.name, place))
+        yield column(f"{memory.name} peak (B)", _peak(memory.name))
+    yield Figure(Column(f"{bill.device.name} status"), standing)
+
+
+def is_timed(bill: Bill) -> bool:
+    """Whether the time of anything is known."""
+    return any(each.cost.latency_seconds is not None for each in bill.evaluation.groups)
+
+
+def _limit(line: Line) -> str:
+    return line.limiting_resource or ""
+
+
+def _utilisation(bill: Bill, tell: Callable[[float], str]) -> Tell:
+    def cell(line: Line) -> str:
+        share = bill.utilisation(line) if line.macs else None
+        return "" if share is None else tell(share)
+
+    return cell
+
+
+def _moved(memory: str) -> Tell:
+    def cell(line: Line) -> str:
+        size = sum(line.traffic_bytes.get(memory, (0, 0)))
+        return format_quantity(size, "B") if size else ""
+
+    return cell
+
+
+def _bytes_moved(memory: str, place: int) -> Tell:
+    return lambda line: str(line.traffic_bytes.get(memory, (0, 0))[place])
+
+
+def _peak(memory: str) -> Tell:
+    return lambda line: str(line.peak_bytes.get(memory, ""))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+# ------------------------------------------------------------------ totals
+
+Total: TypeAlias = Callable[["Bill"], str]
+
+
+def totals(bills: list[Bill]) -> Mapping[str, Total]:
+    """What each row of totals says of a device, by its title: as much as any device models."""
+    return dict(_totals(bills))
+
+
+def _totals(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
+    yield "Total", _energy
+    if any(map(_has_range, bills)):
+        yield "Total, low", _energy_low
+        yield "Total, high", _energy_high
+    if any(bill.evaluation.batch > 1 for bill in bills):
+        yield "Energy per inference", _energy_per_inference
+    if any(map(is_timed, bills)):
+        yield from _times(bills)
+    names = dict.fromkeys(memory.name for bill in bills for memory in bill.memories)
+    for name in names:
+        yield f"{name}: read, written", _total_moved(name)
+        yield f"{name}: peak of size", _total_peak(name)
+    if names:
+        yield "Fits", _fits
+    if any(bill.evaluation.area_square_metres for bill in bills):
+        yield "Area", _area
+    yield "Layers covered", lambda bill: _percent(bill.coverage.fraction)
+    yield "Activations covered", lambda bill: _covered(bill.coverage.activations)
+
+
+def _times(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
+    yield "Latency", _latency
+    if any(_has_range_of_time(bill.total) for bill in bills):
+        yield "Latency, low to high", _latency_range
+    yield "Throughput", _throughput
+    yield "Average power", _power
+    if any(bill.evaluation.busy_seconds for bill in bills):
+        yield "Limited by", lambda bill: bill.evaluation.limiting_resource or ""
+    if any(bill.device.macs_per_second for bill in bills):
+        yield "Utilisation", _total_utilisation
+
+
+def least(known: object) -> str:
+    """What stands before a number that is a lower bound."""
+    return "" if known else ">= "
+
+
+def _energy(bill: Bill) -> str:
+    return least(bill.is_complete) + joules(bill.total.energy_joules)
+
+
+def _has_range(bill: Bill) -> bool:
+    return bill.total.energy_joules_low != bill.total.energy_joules_high
+
+
+def _energy_low(bill: Bill) -> str:
+    low = least(bill.is_complete) + joules(bill.total.energy_joules_low)
+    return low if _has_range(bill) else ""
+
+
+def _energy_high(bill: Bill) -> str:
+    high = joules(bill.total.energy_joules_high) if bill.is_complete else UNKNOWN
+    return high if _has_range(bill) else ""
+
+
+def _energy_per_inference(bill: Bill) -> str:
+    return least(bill.is_complete) + joules(bill.evaluation.energy_joules_per_inference)
+
+
+def _latency(bill: Bill) -> str:
+    seconds = bill.total.latency_seconds
+    if seconds is None:
+        return UNKNOWN
+    return least(bill.is_complete) + format_quantity(seconds, "s")
+
+
+def _has_range_of_time(total: Cost) -> bool:
+    return total.latency_seconds_low != total.latency_seconds_high
+
+
+def _latency_range(bill: Bill) -> str:
+    low, high = bill.total.latency_seconds_low, bill.total.latency_seconds_high
+    if low is None or high is None or low == high:
+        return ""
+    top = format_quantity(high, "s") if bill.is_complete else UNKNOWN
+    return f"{format_quantity(low, 's')} to {top}"
+
+
+def _throughput(bill: Bill) -> str:
+    found = bill.evaluation.throughput
+    most = "" if bill.is_complete else "<= "
+    return "" if found is None else f"{most}{format_quantity(found, '')}/s"
+
+
+def _power(bill: Bill) -> str:
+    found = bill.evaluation.average_power_watts if bill.is_complete else None
+    return "" if found is None else format_quantity(found, "W")
+
+
+def _total_utilisation(bill: Bill) -> str:
+    share = bill.evaluation.utilisation
+    return "" if share is None else _percent(share)
+
+
+def _total_moved(memory: str) -> Total:
+    def cell(bill: Bill) -> str:
+        moved = bill.evaluation.traffic_bytes.get(memory)
+        return "" if moved is None else ", ".join(format_quantity(size, "B") for size in moved)
+
+    return cell
+
+
+def _total_peak(memory: str) -> Total:
+    def cell(bill: Bill) -> str:
+        known = {one.name: one for one in bill.memories}
+        if memory not in known:
+            return ""
+        peak = format_quantity(bill.evaluation.peak_bytes[memory], "B")
+        size = known[memory].size
+        return peak if size is None else f"{peak} of {format_quantity(size.value, 'B')}"
+
+    return cell
+
+
+def _fits(bill: Bill) -> str:
+    fits = bill.evaluation.fits
+    return "" if fits is None else "yes" if fits else "no"
+
+
+def _area(bill: Bill) -> str:
+    area = bill.evaluation.area_square_metres
+    return "" if area is None else f"{area * 1e6:.3g} mm2"
+
+
+def _covered(share: Share) -> str:
+    return UNKNOWN if share.fraction is None else _percent(share.fraction)

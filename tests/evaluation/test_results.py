@@ -1,0 +1,148 @@
+"""Tables, explanations, JSON and comparisons of a device that models time and memories."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from figures import near
+from plans import Sheet, sheet
+from worlds import CATALOGUE
+
+import costmodel
+from costmodel import Cost, Estimate, Free, Scenario
+from costmodel.devices import prices
+from costmodel.workload.operators import Counted
+
+NETWORKS = Path(__file__).parents[1] / "networks"
+VISION = NETWORKS / "vision.json"
+
+
+def of(batch: int = 1, buffer_bytes: float = 4000.0, source: Any = VISION) -> Estimate:
+    return costmodel.estimate(
+        source, [sheet(buffer_bytes), "cpu"], scenario=Scenario(batch=batch, default_format="int8"),
+        on_unpriced="bound", catalogue=CATALOGUE,
+    )  # fmt: skip
+
+
+def plain(estimate: Estimate) -> Any:
+    return json.loads(estimate.to_json())["devices"]["sheet"]
+
+
+def rows(estimate: Estimate) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(estimate.table(exact=True).csv())))
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_layers_add_up_to_the_network(batch: int) -> None:
+    estimate = of(batch)
+    bill = estimate.bill("sheet")
+    lines, whole = bill.lines, bill.evaluation
+    assert sum(line.cost.energy_joules for line in lines) == near(whole.energy_joules)
+    assert sum(line.cost.latency_seconds or 0.0 for line in lines) == near(whole.latency_seconds)
+    assert sum(line.macs for line in lines) == whole.macs == batch * estimate.macs
+    for resource, seconds in whole.busy_seconds.items():
+        assert sum(line.busy_seconds.get(resource, 0.0) for line in lines) == near(seconds)
+    for memory, peak in whole.peak_bytes.items():
+        assert max(line.peak_bytes.get(memory, 0) for line in lines) == peak
+
+
+def test_json_and_csv_have_what_the_evaluation_says() -> None:
+    estimate = of(batch=4)
+    bill, device = estimate.bill("sheet"), plain(estimate)
+    whole = bill.evaluation
+    assert device["latency_seconds"]["value"] == whole.latency_seconds
+    assert device["throughput_per_second"] == near(4 / (whole.latency_seconds or 0.0))
+    assert device["average_power_watts"] == near(whole.average_power_watts)
+    assert device["energy_joules_per_inference"] == near(whole.energy_joules / 4)
+    assert device["limiting_resource"] == whole.limiting_resource
+    assert device["fits"] is True
+    assert device["memories"]["buffer"]["size_bytes"] == 4000
+    assert device["memories"]["dram"]["read_bytes"] == whole.traffic_bytes["dram"][0]
+    assert device["weight_bytes"] == sum(
+        t.size for x in estimate.network.layers for t in x.parameters.values()
+    )
+    for line, told, cells in zip(bill.lines, device["layers"], rows(estimate), strict=True):
+        assert told["limiting_resource"] == line.limiting_resource
+        assert cells["sheet limit"] == (line.limiting_resource or "")
+        if line.cost.latency_seconds is not None:
+            low = told["latency_seconds"]["low"]
+            assert low == line.cost.latency_seconds_low == float(cells["sheet latency low (s)"])
+        for name, (read, written) in line.traffic_bytes.items():
+            memory = told["memories"][name]
+            assert (memory["read_bytes"], memory["written_bytes"]) == (read, written)
+            assert cells[f"sheet {name} read (B)"] == str(read)
+            assert cells[f"sheet {name} peak (B)"] == str(memory["peak_bytes"])
+
+
+def test_what_a_device_does_not_model_is_none_in_json_and_absent_in_tables() -> None:
+    estimate = of()
+    cpu = json.loads(estimate.to_json())["devices"]["cpu"]
+    for name in ("latency_seconds", "throughput_per_second", "average_power_watts", "fits",
+                 "utilisation", "limiting_resource", "area_square_metres"):  # fmt: skip
+        assert cpu[name] is None, name
+    assert cpu["memories"] == {}
+    titles = [column.title for column in estimate.table().columns]
+    assert "sheet latency" in titles
+    assert not any(title.startswith("cpu ") for title in titles)
+
+
+def test_a_table_shows_time_traffic_and_memory_of_the_device_that_models_them() -> None:
+    estimate = of(batch=2)
+    table = estimate.table()
+    titles = [column.title for column in table.columns]
+    assert {"sheet", "sheet latency", "sheet limit", "sheet dram"} <= set(titles)
+    footer = {row[0]: row[titles.index("sheet")] for row in table.footer}
+    assert footer["Fits"] == "yes"
+    assert footer["Limited by"] == estimate.bill("sheet").evaluation.limiting_resource
+    assert footer["buffer: peak of size"].endswith("of 4 kB")
+    assert footer["Throughput"].endswith("/s")
+    assert {len(row) for row in (*table.rows, *table.footer)} == {len(titles)}
+
+
+def test_an_explanation_tells_durations_traffic_and_each_source_once() -> None:
+    text = of().explain("conv", "sheet")
+    assert "latency: " in text
+    assert "  what conv/" in text
+    assert "dram: " in text
+    assert text.count("[1] assumed: a test") == 1
+
+
+def test_a_comparison_tells_times_and_traffic_that_differ() -> None:
+    roomy, tight = of(), of(buffer_bytes=0.0)
+    found = costmodel.compare(roomy, "sheet", tight, "sheet")
+    reasons = {reason for each in found.differences for reason in each.reasons}
+    assert {"time", "traffic"} <= reasons
+    whys = [why for each in found.differences for why in each.why]
+    assert any(why.startswith("latency: ") for why in whys)
+    assert any(why.startswith("buffer: ") for why in whys)
+    footer = {row[0]: row for row in found.table().footer}
+    assert footer["Latency"][4].startswith("+")
+    before = found.to_dict()["before"]
+    assert before["latency_seconds"] == roomy.total("sheet").latency_seconds
+
+
+def test_utilisation_is_work_over_the_most_that_the_time_allows() -> None:
+    class Fast(Sheet):
+        @property
+        def macs_per_second(self) -> float:
+            return 100.0
+
+        @prices(Counted)
+        def counted(self, operator: Counted, scenario: Scenario) -> Any:
+            return Free("nothing of this is counted here")
+
+    plain_sheet = sheet()
+    device = Fast("fast", energy=plain_sheet.energy, clock=plain_sheet.clock)
+    bill = costmodel.estimate(
+        VISION, device, scenario=Scenario(batch=3), on_unpriced="bound", catalogue=CATALOGUE
+    ).bill("fast")
+    whole = bill.evaluation
+    assert whole.utilisation == near(whole.macs / (100.0 * (whole.latency_seconds or 0.0)))
+    line = bill.line("conv")
+    assert isinstance(line.cost, Cost)
+    assert bill.utilisation(line) == near(line.macs / (100.0 * (line.cost.latency_seconds or 0.0)))
