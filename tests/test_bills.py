@@ -214,9 +214,8 @@ def test_time_that_costs_no_energy_is_time() -> None:
         def movement(self, operator: Movement, scenario: Scenario) -> Cost:  # type: ignore[override]  # it waits
             return Cost((), 0.5)
 
-    network = Network("net", [Input("in", "input", shape=(4,)), layer("waits", move(4), move(4)), WIDE],
-        {"waits": ["in"], "wide": ["waits"]})  # fmt: skip
-    found = priced(network, Slow("slow"))
+    chain = [Input("in", "input", shape=(4,)), layer("waits", move(4), move(4)), WIDE]
+    found = priced(Network("net", chain, {"waits": ["in"], "wide": ["waits"]}), Slow("slow"))
     assert found.line("waits").cost.latency_seconds == 1.0
     assert found.line("waits").cost.energy_joules == 0
     assert found.total.latency_seconds == 2.25
