@@ -48,7 +48,7 @@ class Line:
         if len(self.groups) == 1 and self.groups[0].items == (self.items,):
             return self.groups[0].cost
         own = [item.outcome for item in self.items if isinstance(item.outcome, Cost)]
-        carried = [each.carried for each in self.groups if each.carried.due]
+        carried = [each.carried for each in self.groups if each.carried.charges]
         charges = Cost([*own, *carried])
         time = self._time()
         if time is None:
@@ -59,7 +59,9 @@ class Line:
 
     def _time(self) -> Seconds | None:
         """One group after the other; None where the time of one is not known."""
-        known = [each.cost for each in self.groups if each.cost.due or each.cost.latency_seconds]
+        known = [
+            each.cost for each in self.groups if each.cost.charges or each.cost.latency_seconds
+        ]
         times = [
             (cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high)
             for cost in known

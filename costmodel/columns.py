@@ -29,7 +29,7 @@ class Figure:
 
 def standing(line: Line) -> str:
     """Whether a layer is `priced`, `partial`, `free`, `fused` or `unpriced`."""
-    is_due = bool(line.cost.due or line.cost.latency_seconds)
+    is_due = bool(line.cost.charges or line.cost.latency_seconds)
     if line.unpriced:
         return "partial" if is_due else "unpriced"
     if is_due:
@@ -48,7 +48,7 @@ def shown_latency(line: Line) -> str:
     seconds = line.cost.latency_seconds
     if seconds is not None:
         return format_quantity(seconds, "s")
-    return UNKNOWN if line.groups and line.cost.due else ""
+    return UNKNOWN if line.groups and line.cost.charges else ""
 
 
 def joules(value: float) -> str:

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from costmodel import ignored
 from costmodel.bills import Bill, Line
 from costmodel.columns import shown_energy, standing, totals
-from costmodel.devices import Charge, Factor
+from costmodel.devices import Charge, Factor, Parameter
 from costmodel.estimates import Estimate
 from costmodel.rendering import (
     assumed,
@@ -223,8 +223,8 @@ class _Pairs:
             yield from _moved(before, after)
 
     def _charged(self, before: _Account, after: _Account) -> Iterator[Fact]:
-        for parameter in dict.fromkeys([*before, *after]):
-            old, new = before.get(parameter), after.get(parameter)
+        for unit_cost in dict.fromkeys([*before, *after]):
+            old, new = before.get(unit_cost), after.get(unit_cost)
             if old and new:
                 yield from _both(old, new)
             else:
@@ -233,10 +233,13 @@ class _Pairs:
     def _one_sided(self, old: list[Charge] | None, new: list[Charge] | None) -> Fact:
         charges = old or new or []
         label = self.before if old else self.after
-        counted, price, product = _counted(charges), _priced(charges[0]), _product(charges)
+        counted, product = _counted(charges), _product(charges)
+        # A derived unit cost has another value in each layer.
+        is_derived = not isinstance(charges[0].unit_cost, Parameter)
+        price = charges[0].unit_cost.name if is_derived else _priced(charges)
         return Fact(
             "charges",
-            f"only {label} charges {counted} at {price}",
+            f"only {label} charges {counted} at {_priced(charges)}",
             f"{label}: {counted}",
             (f"only {label} charges {product} at {price}",),
         )
@@ -267,10 +270,10 @@ _Account = dict[str, list[Charge]]
 
 
 def _account(line: Line) -> _Account:
-    """The charges of a line by the parameter that is their price."""
+    """The charges of a line by the name of their unit cost."""
     account: _Account = {}
     for charge in line.cost.charges:
-        account.setdefault(charge.parameter.name, []).append(charge)
+        account.setdefault(charge.unit_cost.name, []).append(charge)
     return account
 
 
@@ -280,25 +283,40 @@ def _both(old: list[Charge], new: list[Charge]) -> Iterator[Fact]:
             for reason, changed in _changed(before, after):
                 sentence = f"{what}: {changed}"
                 yield Fact(reason, sentence, sentence)
-    if old[0].parameter.value != new[0].parameter.value:
-        price = new[0].parameter
-        sentence = f"{_priced(old[0])} -> {format_quantity(price.value, price.unit)}"
-        yield Fact("price", sentence, shared=(sentence,))
+        if _weights(before) != _weights(after):
+            sentence = f"{what}: {_priced(before)} -> {_joules_each(after)}"
+            yield Fact("price", sentence, sentence)
+    before_parts, after_parts = _parameters(old), _parameters(new)
+    for name in [name for name in before_parts if name in after_parts]:
+        figures = (before_parts[name], after_parts[name])
+        if figures[0].value != figures[1].value:
+            told = [format_quantity(one.value, one.unit) for one in figures]
+            sentence = f"{name} {' -> '.join(told)}"
+            yield Fact("price", sentence, shared=(sentence,))
 
 
 def _matched(old: list[Charge], new: list[Charge]) -> list[tuple[str, list[Charge], list[Charge]]]:
-    """Charges at one price by component, where both sides have the same ones."""
-    before, after = _by_component(old), _by_component(new)
+    """Charges at one unit cost by role, where both sides have the same ones."""
+    before, after = _by_role(old), _by_role(new)
     if before.keys() == after.keys():
-        return [(component, part, after[component]) for component, part in before.items()]
-    return [(old[0].parameter.name, old, new)]
+        return [(role, part, after[role]) for role, part in before.items()]
+    return [(old[0].unit_cost.name, old, new)]
 
 
-def _by_component(charges: Iterable[Charge]) -> Mapping[str, list[Charge]]:
+def _by_role(charges: Iterable[Charge]) -> Mapping[str, list[Charge]]:
     parts: dict[str, list[Charge]] = {}
     for charge in charges:
-        parts.setdefault(charge.component, []).append(charge)
+        parts.setdefault(charge.role, []).append(charge)
     return parts
+
+
+def _weights(charges: Iterable[Charge]) -> list[list[tuple[str, float]]]:
+    """The names and weights of the parts of each unit cost."""
+    return [[(one.name, weight) for one, weight in charge.unit_cost.parts] for charge in charges]
+
+
+def _parameters(charges: Iterable[Charge]) -> Mapping[str, Parameter]:
+    return {one.name: one for charge in charges for one, _ in charge.unit_cost.parts}
 
 
 def _changed(old: Sequence[Charge], new: Sequence[Charge]) -> Iterator[tuple[str, str]]:
@@ -307,8 +325,8 @@ def _changed(old: Sequence[Charge], new: Sequence[Charge]) -> Iterator[tuple[str
     if factors[0] and list(map(_meaning, factors[0])) == list(map(_meaning, factors[1])):
         for before, after in zip(*factors, strict=True):
             if before[1:] != after[1:]:
-                unit = f" {after.unit}" if after.unit else ""
-                change = f"{_number(before.value)} -> {_number(after.value)}{unit} {after.label}"
+                counts = f"{_number(before.value)} -> {_number(after.value)}"
+                change = " ".join(filter(None, [counts, after.unit, after.label]))
                 yield "rate" if after.unit == _PER_SECOND else "count", change
     else:
         yield "count", f"{_counted(old)} -> {_counted(new)}"
@@ -329,21 +347,29 @@ def _counted(charges: Sequence[Charge]) -> str:
     labels = " + ".join(dict.fromkeys(charge.factors[0].label for charge in charges))
     each = _count(charges) / counted if counted else 1.0
     times = "" if math.isclose(each, 1.0) else f" x {_number(each)}"
-    return f"{_number(counted)} {labels}{times}"
+    return f"{_number(counted)} {labels}".rstrip() + times
 
 
 def _product(charges: Iterable[Charge]) -> str:
     """What is multiplied, in words; factors of one aside."""
     products = (
-        " x ".join(f.label for i, f in enumerate(charge.factors) if not i or f.value != 1)
+        " x ".join(f.label for i, f in enumerate(charge.factors) if not i or f.value != 1) or "1"
         for charge in charges
     )
     return " + ".join(dict.fromkeys(products))
 
 
-def _priced(charge: Charge) -> str:
-    price = charge.parameter
-    return f"{price.name} {format_quantity(price.value, price.unit)}"
+def _priced(charges: Sequence[Charge]) -> str:
+    return f"{charges[0].unit_cost.name} {_joules_each(charges)}"
+
+
+def _joules_each(charges: Sequence[Charge]) -> str:
+    """The value of the unit cost of charges; the mean where they differ."""
+    unit_cost, count = charges[0].unit_cost, _count(charges)
+    value = unit_cost.value
+    if count and any(charge.unit_cost.value != value for charge in charges):
+        value = math.fsum(charge.energy_joules for charge in charges) / count
+    return format_quantity(value, unit_cost.unit)
 
 
 def _stated(label: str, line: Line) -> Fact:
@@ -509,9 +535,9 @@ def _line_dict(line: Line | None) -> Mapping[str, Any] | None:
     if line is None:
         return None
     charges = [
-        {"component": component, "parameter": parameter, "count": _count(parts)}
-        for parameter, priced in _account(line).items()
-        for component, parts in _by_component(priced).items()
+        {"role": role, "unit_cost": unit_cost, "count": _count(parts)}
+        for unit_cost, priced in _account(line).items()
+        for role, parts in _by_role(priced).items()
     ]
     known = None if standing(line) == "unpriced" else _joules(line)
     return {

@@ -148,12 +148,13 @@ def _fields_of(cls: type) -> tuple[tuple[str, str], ...]:
 class CostTable:
     """What many operators cost, a row for each; arrays have the shape `(operators,)`.
 
-    `counts` has a column for each of `lines`, which name a component and its unit price:
+    `counts` has a column for each of `lines`, which name a resource, a role and a parameter of
+    the device; of a unit cost with several parts, each has a column, its weight multiplied in.
     `counts @ figures` prices them all with other figures. What has no price is not a number
-    (NaN), what is free is zero; `unpriced` and `free` tell the rows of every reason.
+    (NaN), what is free is zero; `unpriced` and `free` give the rows of every reason.
     """
 
-    lines: tuple[tuple[str, Parameter], ...]
+    lines: tuple[tuple[str, str, Parameter], ...]
     counts: Array = field(repr=False)
     latency_seconds: Array | None = field(repr=False)
     unpriced: Mapping[str, Array] = field(repr=False)
@@ -165,26 +166,37 @@ class CostTable:
     @cached_property
     def energy_joules(self) -> Array:
         """Energy of every operator."""
-        return self._energies([price.value for _, price in self.lines])
+        return self._energies([parameter.value for *_, parameter in self.lines])
 
     @cached_property
     def energy_joules_low(self) -> Array:
         """Energy of every operator at the lowest prices."""
-        return self._energies([price.low for _, price in self.lines])
+        return self._energies([parameter.low for *_, parameter in self.lines])
 
     @cached_property
     def energy_joules_high(self) -> Array:
         """Energy of every operator at the highest prices."""
-        return self._energies([price.high for _, price in self.lines])
+        return self._energies([parameter.high for *_, parameter in self.lines])
 
     @property
-    def components(self) -> Mapping[str, Array]:
-        """Energies in joules by component."""
+    def energy_joules_by_resource(self) -> Mapping[str, Array]:
+        """Energies by what they are spent in, such as a memory or multipliers."""
+        return self._energies_by([resource for resource, *_ in self.lines])
+
+    @property
+    def energy_joules_by_role(self) -> Mapping[str, Array]:
+        """Energies by what they are spent on: inputs, weights, outputs, computing and so on."""
+        return self._energies_by([role for _, role, _ in self.lines])
+
+    def _energies_by(self, names: Sequence[str]) -> Mapping[str, Array]:
         return {
-            component: self._energies(
-                [price.value * (component == name) for name, price in self.lines]
+            name: self._energies(
+                [
+                    parameter.value * (own == name)
+                    for own, (*_, parameter) in zip(names, self.lines, strict=True)
+                ]
             )
-            for component in dict.fromkeys(name for name, _ in self.lines)
+            for name in dict.fromkeys(names)
         }
 
     def __str__(self) -> str:
@@ -348,7 +360,7 @@ class _Ledger:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._columns: dict[tuple[str, Parameter], int] = {}
+        self._columns: dict[tuple[str, str, Parameter], int] = {}
         self._entries: list[tuple[Any, int, Any]] = []
         self._times: list[tuple[Any, Any]] = []
         self._reasons: dict[Reason, list[Any]] = {}
@@ -365,10 +377,11 @@ class _Ledger:
         # A slice of all rows is written faster than their numbers.
         is_all = said.places is not None and len(said.rows) == self._count
         rows = slice(None) if is_all else said.rows
-        for component, count, shares in cost.due:
-            for price, share in shares:
-                column = columns.setdefault((component, price), len(columns))
-                self._entries.append((rows, column, _at(said.places, count * share)))
+        for charge in cost.charges:
+            for parameter, weight in charge.unit_cost.parts:
+                line = (charge.resource, charge.role, parameter)
+                column = columns.setdefault(line, len(columns))
+                self._entries.append((rows, column, _at(said.places, charge.count * weight)))
         if cost.latency_seconds is not None:
             self._times.append((rows, _at(said.places, cost.latency_seconds)))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel import ignored
 from costmodel.columns import UNKNOWN, figures, joules, least, standing, totals
-from costmodel.devices import COMPONENTS, GIVEN, Charge, Cost
+from costmodel.devices import GIVEN, Charge, Cost, Parameter
 from costmodel.numerics import FLOAT32
 from costmodel.report import Column, Table, escaped
 from costmodel.tensor import show_shape
@@ -18,7 +18,7 @@ from costmodel.workload.reasons import Unpriced
 if TYPE_CHECKING:
     from costmodel.bills import Bill, Coverage, Line, Share
     from costmodel.convention import LayerWork
-    from costmodel.devices import Device, DeviceEstimate, Parameter
+    from costmodel.devices import Device, DeviceEstimate, UnitCost
     from costmodel.estimates import Estimate
     from costmodel.layer import Layer
     from costmodel.scenario import Rates, Scenario
@@ -75,7 +75,7 @@ def _explanation(
         else:
             yield f"    {type(item.outcome).__name__.lower()}: {item.outcome.reason}"
     for each in line.groups:
-        if each.carried.due or each.carried.durations:
+        if each.carried.charges or each.carried.durations:
             yield f"  what {each.group.name} moves"
             yield from _cost_lines(each.carried, sources)
     yield f"  energy: {_energy(line)}"
@@ -110,12 +110,16 @@ def _time_lines(bill: Bill, line: Line) -> Iterator[str]:
 
 
 def _charge_lines(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
-    parameter = charge.parameter
+    unit_cost, energy = charge.unit_cost, joules(charge.energy_joules)
     factors = " x ".join(_factor(*factor) for factor in charge.factors)
-    yield f"    {charge.component}: {factors} = {_counted(charge.count)}"
-    reference = _reference(parameter, sources)
-    energy = joules(charge.energy_joules)
-    yield f"      x {parameter.name} {parameter} = {energy} {reference}"
+    yield f"    {charge.role} ({charge.resource}): {factors} = {_counted(charge.count)}"
+    if isinstance(unit_cost, Parameter):
+        yield f"      x {unit_cost.name} {unit_cost} = {energy} {_reference(unit_cost, sources)}"
+        return
+    yield f"      x {unit_cost.name} {unit_cost.amount} = {energy}"
+    for place, (parameter, weight) in enumerate(unit_cost.parts):
+        part = f"{weight:.6g} x {parameter.name} {parameter} {_reference(parameter, sources)}"
+        yield f"        {'+' if place else '='} {part}"
 
 
 def _reference(parameter: Parameter, sources: dict[str, int]) -> str:
@@ -126,7 +130,7 @@ def _reference(parameter: Parameter, sources: dict[str, int]) -> str:
 
 
 def _factor(label: str, value: float, unit: str) -> str:
-    return f"{label} {_counted(value)} {unit}".rstrip()
+    return f"{label} {_counted(value)} {unit}".strip()
 
 
 def _counted(value: float) -> str:
@@ -137,7 +141,7 @@ def _energy(line: Line) -> str:
     cost = line.cost
     value = joules(cost.energy_joules)
     if line.unpriced:
-        return f"at least {value}" if cost.due else "not known"
+        return f"at least {value}" if cost.charges else "not known"
     low, high = cost.energy_joules_low, cost.energy_joules_high
     return value if low == high else f"{value} ({joules(low)} to {joules(high)})"
 
@@ -280,7 +284,8 @@ def assumed(bills: Iterable[Bill]) -> Iterator[str]:
 
 def assumptions(bill: Bill) -> tuple[str, ...]:
     """What the numbers of a bill assume: what the device says, and charged ends of ranges."""
-    charged = {figure.name for _, _, price in bill.total.due for figure, _ in price}
+    unit_costs = {charge.unit_cost for charge in bill.total.charges}
+    charged = {parameter.name for one in unit_costs for parameter, _ in one.parts}
     ends = [
         f"{name} {format_quantity(figure.value, figure.unit)}, {end}"
         for name, figure in bill.device.parameters.items()
@@ -427,8 +432,6 @@ def _parameter_dict(parameter: Parameter) -> dict[str, Any]:
 
 
 def _cost_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any]:
-    parts = cost.components
-    order = [*(name for name in COMPONENTS if name in parts), *sorted(parts.keys() - {*COMPONENTS})]
     return {
         "energy_joules": {
             "value": cost.energy_joules,
@@ -442,7 +445,8 @@ def _cost_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any]:
             "low": cost.latency_seconds_low,
             "high": cost.latency_seconds_high if is_complete else None,
         },
-        "components": {name: parts[name] for name in order},
+        "energy_joules_by_resource": dict(cost.energy_joules_by_resource),
+        "energy_joules_by_role": dict(cost.energy_joules_by_role),
     }
 
 
@@ -488,11 +492,22 @@ def _line_dict(bill: Bill, lowered: LayerWork, line: Line) -> dict[str, Any]:
 
 def _charge_dict(charge: Charge) -> dict[str, Any]:
     return {
-        "component": charge.component,
+        "resource": charge.resource,
+        "role": charge.role,
         "count": charge.count,
-        "parameter": charge.parameter.name,
-        "unit_price": {"value": charge.parameter.value, "unit": charge.parameter.unit},
         "factors": [
             {"label": label, "value": value, "unit": unit} for label, value, unit in charge.factors
+        ],
+        "unit_cost": _unit_cost_dict(charge.unit_cost),
+    }
+
+
+def _unit_cost_dict(unit_cost: Parameter | UnitCost) -> dict[str, Any]:
+    return {
+        "name": unit_cost.name,
+        "value": unit_cost.value,
+        "unit": unit_cost.unit,
+        "parts": [
+            {"parameter": parameter.name, "weight": weight} for parameter, weight in unit_cost.parts
         ],
     }

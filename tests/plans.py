@@ -46,6 +46,7 @@ class Sheet(Device):
     """One joule for every multiply-accumulate, and a resource for each sort of operator."""
 
     family = "sheet"
+    resources = ("array", "vector", "mover")
     fuses = ("activation", "bias", "padding")
     uses_memories = True
 
@@ -65,7 +66,7 @@ class Sheet(Device):
         return self._cost("mover", operator.points, "start")
 
     def _cost(self, resource: str, count: int, phase: str) -> Cost:
-        charge = Charge("compute", self.energy, (Factor("operations", count),), resource=resource)
+        charge = Charge(resource, "compute", (Factor("operations", count),), self.energy)
         return Cost([charge], durations=[Duration(resource, count, self.clock, phase)])
 
 

@@ -65,7 +65,7 @@ def events(
     return sum(
         charge.count
         for charge in bill.line(layer).cost.charges
-        if charge.parameter.name == parameter
+        if charge.unit_cost.name == parameter
     )
 
 

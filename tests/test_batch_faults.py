@@ -49,6 +49,7 @@ class Counting(Device):
     """Prices a contraction by a given function of its size, and counts the calls."""
 
     family: ClassVar = "counting"
+    resources: ClassVar = ("chip",)
 
     calculate: Callable[[Any], Any]
     calls: list[Any]
@@ -67,7 +68,7 @@ class Counting(Device):
         found = self.calculate(size)
         if isinstance(found, Cost | Unpriced) or found is None:
             return found
-        return Cost([Charge("compute", self.energy, [Factor("things", found)])])
+        return Cost([Charge("chip", "compute", [Factor("things", found)], self.energy)])
 
 
 @frozen

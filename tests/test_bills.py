@@ -36,7 +36,7 @@ PRICE = Parameter("energy_per_one", 2.0, "J", "a test", Evidence.ASSUMED, low=1.
 
 
 def charged(count: float, seconds: float | None = None) -> Cost:
-    return Cost([Charge("compute", PRICE, (Factor("ones", count),))], seconds)
+    return Cost([Charge("ones", "compute", (Factor("ones", count),), PRICE)], seconds)
 
 
 @frozen

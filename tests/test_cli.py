@@ -68,6 +68,7 @@ class Pooler(Device):
     """
 
     family: ClassVar = "pooler"
+    resources: ClassVar = ("windows",)
 
     windows: Parameter = parameter("")
     mode: int = option(int, default=1)
@@ -75,7 +76,7 @@ class Pooler(Device):
     @prices(Reduction)
     def pooling(self, operator: Reduction, scenario: Scenario) -> Cost:
         factors = (Factor("elements", operator.elements), Factor("examples", scenario.batch))
-        return Cost([Charge("compute", self.windows, factors)])
+        return Cost([Charge("windows", "compute", factors, self.windows)])
 
 
 # ------------------------------------------------------------------ estimate
@@ -134,7 +135,7 @@ def test_markdown_is_a_github_table() -> None:
 def test_timesteps_rate_and_dt_scale_what_spikes_cost() -> None:
     def synapses(*options: str) -> float:
         shown = good("estimate", DENSE, "-d", "spinnaker", "--format", "json", *options)
-        return json.loads(shown)["devices"]["spinnaker"]["components"]["synapse"]  # type: ignore[no-any-return]
+        return json.loads(shown)["devices"]["spinnaker"]["energy_joules_by_resource"]["synapses"]  # type: ignore[no-any-return]
 
     once = synapses("--rate", "10")
     assert synapses("--rate", "20") == near(2 * once)
@@ -149,7 +150,9 @@ def test_a_rate_of_one_layer_replaces_the_rate_of_all() -> None:
         options = [option, "0", option, "first=10", "--format", "json"]
         found = json.loads(good("estimate", DENSE, "-d", "spinnaker", *options))
         by_name = {item["name"]: item for item in found["devices"]["spinnaker"]["layers"]}
-        return [by_name[name]["components"]["synapse"] for name in ("first", "second")]
+        return [
+            by_name[name]["energy_joules_by_resource"]["synapses"] for name in ("first", "second")
+        ]
 
     first, second = (count * 10 * 0.001 * 13.3e-9 for count in (600, 150))
     assert synapses("--input-rate") == near([first, 0.0])

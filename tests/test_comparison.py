@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import worlds
+from attrs import evolve
 from figures import near
 
 import costmodel
 from costmodel import (
-    Charge,
     Convention,
     Cost,
     CostModelError,
@@ -101,7 +101,8 @@ def test_a_rate_is_another_reason_than_a_count_and_each_factor_is_named() -> Non
     found = compare(bill(rate=10.0), "loihi", bill(rate=20.0, timesteps=3), "loihi")
     assert (found.before.label, found.after.label) == ("before", "after")
     assert why(found, "conv") == (
-        "synapse: 10 -> 20 Hz source firing rate", "synapse: 1 -> 3 timesteps",
+        "compute: 10 -> 20 Hz source firing rate", "compute: 1 -> 3 timesteps",
+        "input: 10 -> 20 Hz source firing rate", "input: 1 -> 3 timesteps",
     )  # fmt: skip
     assert reasons(found, "conv") == ("rate", "count")
     assert reasons(compare(bill(rate=10.0), "loihi", bill(rate=20.0), "loihi"), "conv") == ("rate",)
@@ -116,7 +117,10 @@ def test_rates_of_outputs_and_of_inputs_are_compared_as_rates() -> None:
         for scenario in (Scenario(rates=10.0), Scenario(input_rates=20.0))
     )  # fmt: skip
     found = compare(before, "loihi", after, "loihi")
-    assert why(found, "conv") == ("synapse: 10 -> 20 Hz input firing rate",)
+    assert why(found, "conv") == (
+        "compute: 10 -> 20 Hz input firing rate",
+        "input: 10 -> 20 Hz input firing rate",
+    )
     assert reasons(found, "conv") == ("rate",)
 
 
@@ -135,7 +139,7 @@ def test_devices_of_two_classes_charge_for_different_things() -> None:
 
 
 class Renaming(Convention):
-    """Calls every component by another name, and counts so many times as much."""
+    """Calls every role by another name, and counts so many times as much."""
 
     def __init__(self, times: float = 1.0) -> None:
         super().__init__("renaming")
@@ -149,7 +153,7 @@ class Renaming(Convention):
         if not isinstance(answer, Cost):
             return answer
         return Cost(
-            Charge("static", item.parameter, (*item.factors, Factor("times", self.times)))  # type: ignore[attr-defined]
+            evolve(item, role="static", count=(*item.factors, Factor("times", self.times)))  # type: ignore[attr-defined]
             for item in answer.charges
         )
 
@@ -161,7 +165,7 @@ def renamed(times: float = 1.0) -> Comparison:
     return compare(bill("dense", "cpu"), "cpu", made, "cpu")
 
 
-def test_charges_meet_by_their_price_whatever_the_component_is_called() -> None:
+def test_charges_meet_by_their_unit_cost_whatever_the_role_is_called() -> None:
     assert renamed().differences == ()
     assert why(renamed(2.0), "second") == (
         "energy_per_multiply_accumulate: 150 multiply-accumulates -> 150 multiply-accumulates x 2",
@@ -170,15 +174,15 @@ def test_charges_meet_by_their_price_whatever_the_component_is_called() -> None:
     assert reasons(renamed(2.0), "second") == ("count",)
 
 
-def test_charges_at_one_price_are_told_apart_by_their_components() -> None:
+def test_charges_at_one_unit_cost_are_told_apart_by_their_roles() -> None:
     narrow = costmodel.estimate(
         NETWORKS / "dense.json", "horowitz-45nm", catalogue=worlds.CATALOGUE,
         scenario=Scenario(default_format="int8"),
     )  # fmt: skip
     wide = bill("dense", "horowitz-45nm")
     found = why(compare(narrow, "horowitz-45nm", wide, "horowitz-45nm"), "first")
-    assert "inputs: 3 -> 10 64-bit accesses" in found
-    assert any(sentence.startswith("parameters: ") for sentence in found)
+    assert "input: 3 -> 10 64-bit accesses" in found
+    assert any(sentence.startswith("weight: ") for sentence in found)
 
 
 def test_a_difference_from_what_has_no_price_is_a_bound() -> None:
@@ -199,8 +203,8 @@ def test_two_totals_that_both_leave_something_out_differ_by_nobody_knows_what() 
 
 
 def test_a_row_has_a_few_facts_and_programs_have_all() -> None:
-    made = bill("vision", "cpu", "horowitz-45nm")
-    found = compare(made, "cpu", made, "horowitz-45nm")
+    made = bill("vision", "loihi-silicon", "horowitz-45nm")
+    found = compare(made, "loihi-silicon", made, "horowitz-45nm")
     row = next(row for row in found.table().rows if row[0] == "conv")
     (conv,) = [item for item in found.differences if item.layer == "conv"]
     assert re.search(r"; and \d+ more \[1\]", row[-1])

@@ -27,6 +27,7 @@ from costmodel import (
     Scenario,
     SizeArray,
     Tensor,
+    UnitCost,
     Unpriced,
     activation,
     device,
@@ -62,9 +63,9 @@ def number(value: float = 2.0, **more: Any) -> Parameter:
     return Parameter("energy_per_one", value, "J", "a test", Evidence.MEASURED, **more)
 
 
-def charge(*factors: float, component: str = "compute", price: Parameter | None = None) -> Charge:
+def charge(*factors: float, role: str = "compute", price: Any = None) -> Charge:
     named = tuple(Factor(f"factor {place}", factor) for place, factor in enumerate(factors))
-    return Charge(component, price or number(low=0.5, high=5.0), named)
+    return Charge("core", role, named, price or number(low=0.5, high=5.0))
 
 
 # ------------------------------------------------------------------ parameters
@@ -103,15 +104,35 @@ def test_a_parameter_is_a_number(value: Any) -> None:
 @pytest.mark.parametrize(
     ("price", "factors", "message"),
     [
-        (3.0, (Factor("moves", 2),), "expected a Parameter as the price of a charge, found 3.0"),
-        (number(), Factor("moves", 2), "expected factors such as (Factor('operations', 8), "),
-        (number(), (2.0,), "expected factors such as"),
-        (number(), (Factor("moves", "8"),), "expected factors such as"),
+        (3.0, (Factor("moves", 2),), "expected a Parameter or UnitCost as the unit cost of a"),
+        (number(), Factor("moves", 2), "expected a number or factors as the count of a charge"),
+        (number(), (2.0,), "expected a number or factors as the count"),
+        (number(), (Factor("moves", "8"),), "expected a number or factors as the count"),
+        (number(), "moves", "expected a number or factors as the count"),
+        (number(), None, "expected a number or factors as the count"),
     ],
 )  # fmt: skip
 def test_what_a_charge_is_not_made_of_is_told(price: Any, factors: Any, message: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
-        Charge("compute", price, factors)
+        Charge("core", "compute", factors, price)
+
+
+@pytest.mark.parametrize("name", ["", None, 3, ("dram",)])
+@pytest.mark.parametrize("what", ["resource", "role"])
+def test_a_charge_names_its_resource_and_its_role(what: str, name: Any) -> None:
+    names = {"resource": "dram", "role": "input", what: name}
+    message = f"expected a name as the {what} of a charge, found {name!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Charge(**names, count=1, unit_cost=number())
+
+
+@pytest.mark.parametrize("count", [8, 8.0, [Factor("a", 2), Factor("b", 4)]])
+def test_a_count_is_a_number_or_factors(count: Any) -> None:
+    made = Charge("core", "compute", count, number())
+    assert (made.count, made.energy_joules) == (8, 16)
+    assert math.prod(factor.value for factor in made.factors) == 8
+    assert evolve(made) == made
+    assert evolve(made, count=3).count == 3
 
 
 @pytest.mark.parametrize(
@@ -153,10 +174,14 @@ def test_charges_of_other_factors_are_other_charges() -> None:
 
 
 def test_a_charge_reads_as_a_formula() -> None:
-    made = Charge("synapse", number(), (Factor("events", 1234567.0), Factor("rate", 2.0, "Hz")))
+    factors = (Factor("events", 1234567.0), Factor("rate", 2.0, "Hz"))
+    made = Charge("synapses", "compute", factors, number())
     assert str(made) == (
-        "synapse: 1.23457e+06 events x 2 Hz rate x energy_per_one 2 J = 4.94 MJ"
-    )  # fmt: skip
+        "compute (synapses): 1.23457e+06 events x 2 Hz rate x energy_per_one 2 J = 4.94 MJ"
+    )
+    assert str(Charge("core", "static", 8, number())) == (
+        "static (core): 8 x energy_per_one 2 J = 16 J"
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,22 +203,18 @@ def test_a_product_below_zero_is_told_by_its_factors(factors: Any) -> None:
         charge(*factors)
 
 
-def test_a_charge_is_of_a_component_that_bills_have() -> None:
-    with pytest.raises(
-        ValueError, match=r"'computes' is not a component; .* \(nearest: 'compute'\)"
-    ):
-        charge(1, component="computes")
-
-
 def test_a_product_that_is_a_number_is_none_too_large() -> None:
     assert charge(1e308, price=number(1.0)).energy_joules == 1e308
     assert charge(SizeArray([1, 2]), 1e307).count[1] == 2e307  # type: ignore[index]
 
 
-def test_a_cost_is_the_sum_of_its_charges_by_component() -> None:
-    cost = Cost([charge(1), charge(2, component="inputs"), charge(4)])
+def test_a_cost_is_the_sum_of_its_charges_by_role_and_by_resource() -> None:
+    read = evolve(charge(2, role="input"), resource="dram")
+    cost = Cost([charge(1), read, charge(4)])
     assert (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high) == (3.5, 14, 35)
-    assert dict(cost.components) == {"compute": 10, "inputs": 4}
+    assert dict(cost.energy_joules_by_role) == {"compute": 10, "input": 4}
+    assert dict(cost.energy_joules_by_resource) == {"core": 10, "dram": 4}
+    assert cost.resources == ("core", "dram")
     assert Cost().energy_joules == 0
 
 
@@ -255,6 +276,7 @@ class Toy(Device):
     """Charges one joule for an element, and knows the time of an activation."""
 
     family = "toy"
+    resources = ("neurons",)
 
     energy_per_element: Parameter = parameter("J")
     bandwidth: Parameter | None = parameter("B/s", optional=True)
@@ -265,7 +287,7 @@ class Toy(Device):
     @prices(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Cost:
         factors = (Factor("elements", operator.elements), Factor("batch", scenario.batch))
-        return Cost([Charge("neuron", self.energy_per_element, factors)], 0.5)
+        return Cost([Charge("neurons", "compute", factors, self.energy_per_element)], 0.5)
 
     @prices(Movement, Gather)
     def nothing(self, operator: Operator, scenario: Scenario) -> Free:
@@ -460,40 +482,11 @@ def test_a_parameter_is_declared_in_an_si_unit_without_a_prefix(unit: str) -> No
         parameter(unit)
 
 
-@frozen
-class Told:
-    """Charges of which others say what is due."""
-
-    due: Any
-    charges: Any
-
-
-def test_charges_are_written_out_when_somebody_asks_for_them() -> None:
-    class Pair:
-        due = (("inputs", 3.0, ((number(), 1.0),)), ("compute", 4.0, ((number(0.5), 1.0),)))
-
-        @property
-        def charges(self) -> Any:
-            written.append(self)
-            yield charge(3, component="inputs", price=number())
-            yield charge(4, price=number(0.5))
-
-    written: list[Any] = []
-    cost = Cost([Pair(), charge(1)])
-    sums = (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high, cost.components)
-    assert sums == (8.5, 10, 13, {"inputs": 6, "compute": 4})
-    assert cost.due == (*Pair.due, *charge(1).due)
-    assert not written
-    assert [made.count for made in cost.charges] == [3, 4, 1]
-    assert cost.charges is cost.charges
-    assert len(written) == 1
-
-
 def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
-    one, other = charge(3), charge(4, component="inputs")
+    one, other = charge(3), charge(4, role="input")
     plain = Cost([one, other], 2.0)
     for cost in (
-        Cost([Told((*one.due, *other.due), (one, other))], 2.0),
+        Cost(iter([one, other]), 2.0),
         Cost([Cost([one]), Cost([other])], 2.0),
         Cost.together([Cost([one], 2.0), Cost([other], 0.0)]),
         evolve(Cost([one], 2.0), charges=[one, other]),
@@ -501,80 +494,87 @@ def test_costs_of_the_same_charges_are_equal_however_they_were_made() -> None:
         deepcopy(plain),
     ):
         assert (cost, hash(cost), repr(cost)) == (plain, hash(plain), repr(plain))
-        assert (cost.charges, cost.due) == (plain.charges, plain.due)
+        assert cost.charges == plain.charges == (one, other)
     assert plain != Cost([other, one], 2.0)
     assert plain != Cost([one, other])
 
 
-@pytest.mark.parametrize(
-    ("due", "charges", "message"),
-    [
-        # What the charges themselves say is wrong is said in their words.
-        (-3.0, lambda: [charge(-3)], "factor 0: the product is -3.0; expected 0"),
-        (1e308, lambda: [charge(1e308)], "factor 0: the product is larger than a"),
-        (-3.0, lambda: [charge(3)], "compute: a count is -3.0; expected a finite number"),
-        (1e308, list, "energy_per_one: the product is larger than a number can be"),
-        (math.nan, list, "compute: a count is nan; expected a finite number, not negative"),
-        (math.inf, list, "compute: a count is inf; expected a finite number, not negative"),
-        (-3, list, "compute: a count is -3; expected a finite number, not negative"),
-        (SizeArray([1, 2]) - 2, list, "compute: a count is -1.0; expected a finite number"),
-        (SizeArray([1, 0]) * 1e308, list, "energy_per_one: the product is larger than"),
-    ],
-)  # fmt: skip
-def test_what_nobody_can_owe_is_told_when_the_cost_is_made(
-    due: Any, charges: Any, message: str
-) -> None:
-    class Strange:
-        due: Any = ()
-
-        @property
-        def charges(self) -> Any:
-            return charges()
-
-    Strange.due = [("compute", due, ((number(high=5.0), 1.0),))]
-    with pytest.raises(ScenarioError, match=f"^{re.escape(message)}"):
-        Cost([Strange()])
-
-
 @pytest.mark.parametrize("count", [0.0, 0, SizeArray([0, 1]), SizeArray([0])])
-def test_nothing_may_be_due(count: Any) -> None:
-    assert Cost([Told([("compute", count, ((number(), 1.0),))], [])]).due[0][1] is count
+def test_a_count_of_zero_is_a_charge(count: Any) -> None:
     assert always(charge(count).count == count)
 
 
-@pytest.mark.parametrize("count", [-3.0, -3, -1e-320, SizeArray([2]) - 3])
-def test_less_than_nothing_is_not_due_at_any_price(count: Any) -> None:
-    with pytest.raises(ScenarioError, match=r"inputs: a count is -.*; expected a finite number"):
-        Cost([Told([("inputs", count, ((number(0.0), 1.0),))], [])])
+@pytest.mark.parametrize("count", [-3.0, -3, -1e-320, SizeArray([2]) - 3, math.nan])
+def test_a_count_below_zero_is_refused_at_any_unit_cost(count: Any) -> None:
+    for price in (number(0.0), UnitCost("free", ((number(), 0.0),))):
+        with pytest.raises(ScenarioError, match=r"factor 0: the product is .*; expected 0 or more"):
+            charge(count, price=price)
 
 
-@pytest.mark.parametrize("share", [-5.0, -1e-320, math.nan, math.inf, SizeArray([1, 2]) - 3])
-@pytest.mark.parametrize("count", [0.0, 8.0, -8.0, SizeArray([1, 2]), 1e300])
+# ------------------------------------------------------------------ unit costs
+
+
+def test_a_unit_cost_is_the_sum_of_its_parts_times_their_weights() -> None:
+    one, other = number(low=1.0, high=8.0), evolve(number(16.0, low=12.0), name="other")
+    derived = UnitCost("derived", ((one, 0.5), (other, 0.25)))
+    assert (derived.low, derived.value, derived.high, derived.unit) == (3.5, 5, 8, "J")
+    cost = Cost([charge(3, price=derived), charge(2, role="input", price=one)])
+    sums = (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high)
+    assert sums == (10.5 + 2, 15 + 4, 24 + 16)
+    assert cost.energy_joules_by_role == {"compute": 15, "input": 4}
+    assert str(derived) == "5 J (3.5 J to 8 J) [0.5 x energy_per_one + 0.25 x other]"
+    assert one.parts == ((one, 1.0),)
+    assert UnitCost("derived", [*derived.parts]) == derived  # type: ignore[arg-type]  # any iterable
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (), number(), 3.0, None, (number(), 1.0), ((1.0, number()),), ((number(),),),
+        ((number(), 1.0, 2.0),), [[number(), 1.0]], ((UnitCost("u", ((number(), 1.0),)), 1.0),),
+    ],
+)  # fmt: skip
+def test_parts_of_a_unit_cost_are_parameters_with_weights(parts: Any) -> None:
+    told = "unit cost 'derived': expected parameters with weights, such as ((parameter, 0.5), "
+    with pytest.raises(TypeError, match=re.escape(told)):
+        UnitCost("derived", parts)
+
+
+@pytest.mark.parametrize("weight", ["1", None, 3j, Decimal(1)])
+def test_a_weight_is_a_number(weight: Any) -> None:
+    told = "unit cost 'derived': the weight of energy_per_one is .*; expected a number"
+    with pytest.raises(TypeError, match=told):
+        UnitCost("derived", ((number(), weight),))
+
+
+@pytest.mark.parametrize(
+    "weight", [-5.0, -1e-320, -1, math.nan, math.inf, 1e51, SizeArray([1, 2]) - 3]
+)
 @pytest.mark.parametrize("value", [0.0, 2.0])
-def test_a_share_is_a_finite_number(count: Any, share: Any, value: float) -> None:
-    price = ((number(2.0), 0.5), (number(value), share))
-    with pytest.raises(ScenarioError, match=r"compute: a (count|share) is .*; expected a finite"):
-        Cost([Told([("compute", 1.0, ((number(), 1.0),)), ("compute", count, price)], [])])
+def test_a_weight_is_finite_and_not_negative(weight: Any, value: float) -> None:
+    told = r"the weight of energy_per_one is .*; expected 0 to 1e\+50"
+    with pytest.raises(ScenarioError, match=told):
+        UnitCost("derived", ((number(), 0.5), (number(value), weight)))
 
 
-def test_what_is_due_may_be_told_one_by_one() -> None:
-    class OneByOne:
-        charges = (charge(3), charge(4))
+@pytest.mark.parametrize("weight", [0, 2, 0.0, SizeArray([0, 1])])
+def test_a_weight_may_be_zero_or_whole_or_many(weight: Any) -> None:
+    assert always(UnitCost("derived", ((number(), weight),)).value == 2.0 * weight)
 
-        @property
-        def due(self) -> Any:
-            yield from (due for made in self.charges for due in made.due)
 
-    assert Cost([OneByOne()]).energy_joules == Cost([charge(3), charge(4)]).energy_joules == 14
+def test_the_parts_of_a_unit_cost_are_in_one_unit() -> None:
+    power = Parameter("idle_power", 1.0, "W", "a test", Evidence.VENDOR)
+    with pytest.raises(ValueError, match="'derived': expected parts in one unit, found 'J' and"):
+        UnitCost("derived", ((number(), 1.0), (power, 1.0)))
 
 
 @pytest.mark.parametrize(
     ("given", "found"),
     [
         (3, "expected several charges, such as Cost([charge]), found 3"),
-        (charge(3), "expected several charges, such as Cost([charge]), found Charge(component="),
-        ([3], "a cost is made of charges, costs, or what says what is `due` and writes its"),
-        ([Free("no reason")], "a cost is made of charges, costs"),
+        (charge(3), "expected several charges, such as Cost([charge]), found Charge(resource="),
+        ([3], "a cost is made of charges and costs; found 3"),
+        ([Free("no reason")], "a cost is made of charges and costs; found Free"),
     ],
 )
 def test_what_is_no_charge_is_told(given: Any, found: str) -> None:
@@ -620,39 +620,19 @@ def test_a_copy_of_a_device_prices_the_same(copied: Any) -> None:
         assert [twin.price(operator, Scenario(rates=10.0)) for operator in work] == before
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        ("compute", number(), 3.0), ("compute", 3.0, number()), ("compute", 3.0, (number(), 1.0)),
-        ("compute", 3.0, ((1.0, number()),)), ("compute", 3.0, ((number(), "1"),)),
-        ("compute", 3.0), 3.0, ("compute", "3", ((number(), 1.0),)), ([], 3.0, ((number(), 1.0),)),
-        ("compute", 3.0, ()), ("compute", 3.0, [(number(), 1.0)]), ("compute", 3.0, ((number(),),)),
-        ("compute", 3.0, zip((number(),), (1.0,), strict=True)),
-    ],
-)  # fmt: skip
-def test_what_is_no_line_is_told(line: Any) -> None:
-    told = "what is due is a component, a count, and a tuple of shares of unit prices, such as ("
-    with pytest.raises(TypeError, match=re.escape(told)):
-        Cost([Told([line], [])])
-
-
-def test_a_price_is_made_of_shares_of_others() -> None:
-    near_one, near_other = number(low=1.0, high=8.0), number(16.0, low=12.0)
-    line = ("inputs", 3.0, ((near_one, 0.5), (near_other, 0.25)))
-    cost = Cost([Told([line, ("compute", 2.0, ((near_one, 1.0),))], [])])
-    sums = (cost.energy_joules_low, cost.energy_joules, cost.energy_joules_high)
-    assert sums == (10.5 + 2, 15 + 4, 24 + 16)
-    assert cost.components == {"inputs": 15, "compute": 4}
-
-
-def test_energies_are_numbers_however_much_is_due() -> None:
-    price = ((number(1e-300), 0.5), (number(1e100), 1.0))
-    assert Cost([Told([("compute", 1e200, price)], [])]).energy_joules == 1e300
-    assert Cost([Told([("compute", 1e300, price[:1])], [])]).energy_joules == 0.5
-    with pytest.raises(ScenarioError, match="energy_per_one: the product is larger than a number"):
-        Cost([Told([("compute", 1e300, price)], [])])
-    much = Cost([Told([("compute", 1.7e208, price)] * 9, [])])
-    for name in ("energy_joules", "energy_joules_low", "energy_joules_high", "components"):
+def test_energies_are_numbers_however_much_is_charged() -> None:
+    price = UnitCost("derived", ((number(1e-300), 0.5), (number(1e100), 1.0)))
+    assert charge(1e200, price=price).energy_joules == 1e300
+    assert charge(1e300, price=UnitCost("small", price.parts[:1])).energy_joules == 0.5
+    with pytest.raises(ScenarioError, match="factor 0: the product is larger than a number"):
+        charge(1e300, price=price)
+    with pytest.raises(ScenarioError, match="factor 0: the product is larger than a number"):
+        charge(SizeArray([1, 0]) * 1e300, price=price)
+    much = Cost([charge(1.7e208, price=price)] * 9)
+    for name in (
+        "energy_joules", "energy_joules_low", "energy_joules_high", "energy_joules_by_role",
+        "energy_joules_by_resource",
+    ):  # fmt: skip
         with pytest.raises(ScenarioError, match="the sum of the energies is larger than a number"):
             getattr(much, name)
 
@@ -689,9 +669,15 @@ def test_a_copy_keeps_all_but_what_was_worked_out(copied: Any) -> None:
     assert slotted.__getstate__()[1] == {"more": 4.0}
 
 
-def test_what_is_due_goes_to_a_component() -> None:
-    with pytest.raises(ValueError, match=r"'input' is not a component; .* .nearest: 'inputs'."):
-        Cost([Told([("input", 3.0, ((number(), 1.0),))], [])])
+# ------------------------------------------------------------------ resources
+
+
+@pytest.mark.parametrize("names", ["dram", ["dram"], ("dram", 3), ("",), None])
+def test_resources_are_a_tuple_of_names(names: Any) -> None:
+    demand = "expected a tuple of names, such as ('multipliers', 'sram')"
+    message = f"Odd.resources: {demand}; found {names!r}"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        frozen(type("Odd", (Device,), {"resources": names}))
 
 
 # ------------------------------------------------------------------ rules
@@ -700,7 +686,7 @@ def test_what_is_due_goes_to_a_component() -> None:
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        (None, "None"), (3.0, "3.0"), (Free, "<class"), (Cost(), "a Cost with nothing due"),
+        (None, "None"), (3.0, "3.0"), (Free, "<class"), (Cost(), "a Cost without charges"),
         (charge(1), "Charge"), ([charge(1)], r"\[Charge"),
     ],
     ids=str,
@@ -717,18 +703,21 @@ def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
         Forgetful("forgetful").price(Movement(purpose="test"))
 
 
+_OVERFLOW = "device 'horowitz-45nm': larger than a number can be: OverflowError: "
+_PRODUCT = "multiply-accumulates: the product is larger than a number can be"
+
+
 @pytest.mark.parametrize(
-    "operator",
+    ("operator", "told"),
     [
-        read((2**62,) * 20, purpose="test"),
-        Contraction(dims=[(f"d{axis}", 2**62) for axis in range(20)]),
-        Contraction(dims=[(f"d{axis}", 2**62) for axis in range(2000)]),
+        (read((2**62,) * 20, purpose="test"), _OVERFLOW),
+        (Contraction(dims=[(f"d{axis}", 2**62) for axis in range(20)]), _PRODUCT),
+        (Contraction(dims=[(f"d{axis}", 2**62) for axis in range(2000)]), _PRODUCT),
     ],
     ids=["memory", "arithmetic", "beyond what Python writes"],
 )
-def test_what_no_number_can_hold_is_told(operator: Operator) -> None:
-    told = "^device 'horowitz-45nm': larger than a number can be: OverflowError: "
-    with pytest.raises(ScenarioError, match=told):
+def test_what_no_number_can_hold_is_told(operator: Operator, told: str) -> None:
+    with pytest.raises(ScenarioError, match=f"^{told}"):
         device("horowitz-45nm").price(operator)
 
 

@@ -329,13 +329,15 @@ def test_an_option_is_given_by_its_name() -> None:
 class Counting(Device):
     """Charges the firing rate, and keeps what it is asked."""
 
+    resources = ("neurons",)
+
     asked: list[Any]
 
     @prices(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Cost:
         self.asked.append(operator)
         price = Parameter("energy_per_spike", 1.0, "J", "a test", Evidence.ASSUMED)
-        return Cost([Charge("neuron", price, (Factor("spikes", scenario.rate),))])
+        return Cost([Charge("neurons", "compute", (Factor("spikes", scenario.rate),), price)])
 
 
 def energies(bill: Any) -> Any:

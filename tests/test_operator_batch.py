@@ -141,6 +141,9 @@ def operator_batches() -> st.SearchStrategy[OperatorBatch]:
     return st.one_of(kinds).map(OperatorBatch)
 
 
+SUMS: Final = ("energy_joules_by_resource", "energy_joules_by_role")
+
+
 def close(found: Any, expected: float) -> bool:
     return math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-300)
 
@@ -149,16 +152,18 @@ def assert_alike(device: Device, many: OperatorBatch, scenario: Scenario) -> Non
     """What is said of many is what is said of each of them."""
     costs = device.price(many, scenario)
     assert len(costs) == len(many)
-    components = costs.components
+    sums = {name: getattr(costs, name) for name in SUMS}
     for row, operator in enumerate(many):
         one = device.price(operator, scenario)
         if isinstance(one, Cost):
             assert close(costs.energy_joules[row], one.energy_joules)
             assert close(costs.energy_joules_low[row], one.energy_joules_low)
             assert close(costs.energy_joules_high[row], one.energy_joules_high)
-            found = {name: part[row] for name, part in components.items()}
-            for name in found.keys() | one.components.keys():
-                assert close(found.get(name, 0.0), one.components.get(name, 0.0))
+            for name, by_name in sums.items():
+                found = {key: part[row] for key, part in by_name.items()}
+                alone = getattr(one, name)
+                for key in found.keys() | alone.keys():
+                    assert close(found.get(key, 0.0), alone.get(key, 0.0))
             assert not any(row in told for told in [*costs.free.values(), *costs.unpriced.values()])
         elif isinstance(one, Free):
             assert row in costs.free[one.reason]
@@ -185,7 +190,7 @@ def test_counts_times_figures_prices_all_of_them_again(
     name, before = data.draw(st.sampled_from(sorted(device.parameters.items())))
     dearer = device.with_parameters(**{name: f"{3 * before.value!r} {before.unit}"})
     costs = device.price(many, scenario)
-    figures = [dearer.parameters[price.name].value for _, price in costs.lines]
+    figures = [dearer.parameters[one.name].value for *_, one in costs.lines]
     expected = dearer.price(many, scenario).energy_joules
     priced = ~np.isnan(expected)
     np.testing.assert_allclose((costs.counts @ figures)[priced], expected[priced], rtol=1e-12)
@@ -232,6 +237,7 @@ class Conditional(Device):
     """A device whose formulas were written with one operator in mind."""
 
     family: ClassVar[str] = "conditional"
+    resources: ClassVar[tuple[str, ...]] = ("adders", "table", "wires")
     energy: Parameter = parameter("J")
 
     @prices(Contraction)
@@ -242,21 +248,22 @@ class Conditional(Device):
             return Free("nothing to do")
         lanes = max(min(operator.macs, 1000) // 8, 1)
         rounds = math.ceil(operator.macs / lanes)
-        charge = Charge("compute", self.energy, [Factor("rounds", rounds)])
+        charge = Charge("adders", "compute", [Factor("rounds", rounds)], self.energy)
         return Cost([charge], latency_seconds=rounds * 1e-9)
 
     @prices(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
         depth = math.log2(operator.window) if operator.window > 3 else 1.5
         charges = [
-            Charge("compute", self.energy, [Factor("level", depth)])
+            Charge("adders", "compute", [Factor("level", depth)], self.energy)
             for _ in range(operator.window % 5)
         ]
         return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
 
     @prices(Gather, batched=False)
     def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
-        return Cost([Charge("inputs", self.energy, [Factor("rows", _slow(operator.elements))])])
+        rows = [Factor("rows", _slow(operator.elements))]
+        return Cost([Charge("table", "input", rows, self.energy)])
 
     @prices(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
@@ -264,7 +271,7 @@ class Conditional(Device):
             message = "thirteen elements bring bad luck"
             raise ScenarioError(message)
         figure = Parameter("fee", operator.elements * 1e-12, "J", "here", self.energy.evidence)
-        return Cost([Charge("outputs", figure, [Factor("moves", 1)])])
+        return Cost([Charge("wires", "output", [Factor("moves", 1)], figure)])
 
 
 @functools.cache
@@ -341,7 +348,7 @@ def test_the_times_of_parts_are_added_for_a_whole_batch_at_once() -> None:
         @prices(Contraction)
         def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
             asked.append(operator)
-            charge = Charge("compute", self.energy, (Factor("rounds", operator.macs),))
+            charge = Charge("adders", "compute", (Factor("rounds", operator.macs),), self.energy)
             return Cost([charge], latency_seconds=operator.macs * 1e-9)
 
     product = Contraction(dims={"k": SizeArray(range(1, 100))})

@@ -35,6 +35,7 @@ class Clocked(Device):
 
     family: ClassVar = "clocked"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
+    resources: ClassVar = ("chip",)
 
     idle_power: Parameter = parameter("W")
     clock: Parameter = parameter("Hz", positive=True)
@@ -44,7 +45,7 @@ class Clocked(Device):
     def contraction(self, operator: Contraction, scenario: Scenario) -> Cost:
         lanes = 1.0 if self.lanes is None else self.lanes.value
         seconds = operator.macs * scenario.batch / lanes / self.clock.value
-        charge = Charge("static", self.idle_power, (Factor("time", seconds, "s"),))
+        charge = Charge("chip", "static", (Factor("time", seconds, "s"),), self.idle_power)
         return Cost([charge], latency_seconds=seconds)
 
 

@@ -164,23 +164,29 @@ def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
     assert found["energy_joules"]["high"] is None
 
 
-# ------------------------------------------------------------------ components
+# ------------------------------------------------------------------ resources and roles
 
 
 @pytest.mark.parametrize(
-    ("device", "components"),
+    ("device", "resources", "roles"),
     [
-        ("cpu", {"compute"}),
-        ("loihi", {"synapse", "neuron"}),
-        ("loihi-silicon", {"inputs", "synapse", "neuron"}),
-        ("horowitz-45nm", {"inputs", "parameters", "outputs", "compute"}),
+        ("cpu", {"processor"}, {"compute"}),
+        ("loihi", {"synapses", "hops", "neurons"}, {"compute", "input"}),
+        ("loihi-silicon", {"synapses", "spikes", "neurons"}, {"compute", "input"}),
+        (
+            "horowitz-45nm", {"dram", "sram", "adders", "multipliers"},
+            {"input", "weight", "output", "compute"},
+        ),
     ],
-)
-def test_spiking_words_are_for_devices_that_work_when_spikes_arrive(
-    device: str, components: set[str]
+)  # fmt: skip
+def test_energies_are_reported_by_the_resources_of_the_device_and_by_role(
+    device: str, resources: set[str], roles: set[str]
 ) -> None:
     found = of(NETWORKS / "vision.json", device).to_dict()["devices"][device]
-    assert set(found["components"]) == components
+    for name, expected in (("resource", resources), ("role", roles)):
+        sums = found[f"energy_joules_by_{name}"]
+        assert set(sums) == expected
+        assert sum(sums.values()) == near(found["energy_joules"]["value"])
 
 
 # ------------------------------------------------------------------ ranges and times
@@ -321,12 +327,12 @@ def test_a_cost_reads_as_its_energy_and_its_charges() -> None:
     assert shown.splitlines() == [
         "173 pJ (170 pJ to 253 pJ)",
         (
-            "  synapse: 640 connections x 10 Hz source firing rate x 0.001 s dt x 1 timesteps"
-            " x energy_per_synaptic_operation 23.6 pJ (23.6 pJ to 35.5 pJ) = 151 pJ"
+            "  compute (synapses): 640 connections x 10 Hz source firing rate x 0.001 s dt"
+            " x 1 timesteps x energy_per_synaptic_operation 23.6 pJ (23.6 pJ to 35.5 pJ) = 151 pJ"
         ),
         (
-            "  synapse: 640 connections x 10 Hz source firing rate x 0.001 s dt x 1 timesteps"
-            " x energy_per_spike_hop 3.5 pJ (3 pJ to 4 pJ) = 22.4 pJ"
+            "  input (hops): 640 connections x 10 Hz source firing rate x 0.001 s dt"
+            " x 1 timesteps x energy_per_spike_hop 3.5 pJ (3 pJ to 4 pJ) = 22.4 pJ"
         ),
     ]
 

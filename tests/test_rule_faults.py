@@ -45,7 +45,7 @@ class Clumsy(Device):
     @prices(Contraction)
     def contraction(self, operator: Any, scenario: Any) -> Any:
         """Leave out an argument."""
-        return Cost([Charge("compute", self.energy)])  # type: ignore[call-arg]
+        return Cost([Charge("array", "compute", 1)])  # type: ignore[call-arg]
 
     @prices(Activation)
     def activation(self, operator: Any) -> Any:
@@ -94,9 +94,9 @@ def line_of(text: str) -> int:
 
 
 def test_a_fault_in_the_rule_of_a_device_is_told_with_its_place() -> None:
-    line = line_of('return Cost([Charge("compute", self.energy)])')
+    line = line_of('return Cost([Charge("array", "compute", 1)])')
     place = rf"in Clumsy.contraction \({HERE}, line {line}\)"
-    missing = "TypeError: .*missing 1 required positional argument: 'factors'"
+    missing = "TypeError: .*missing 1 required positional argument: 'unit_cost'"
     message = f"^layer 'dense' on 'toy' cannot be priced: {missing}, {place}$"
     with pytest.raises(PluginError, match=message):
         estimate(one_layer(PRODUCTS), Clumsy("toy", energy=PRICE))

@@ -27,7 +27,7 @@ NETWORK = Network(
 
 def synapse_energy(layer: Any, device: str = "loihi", **conditions: Any) -> Any:
     bill = estimate(NETWORK, device, scenario=Scenario(**conditions), catalogue=CATALOGUE)
-    return bill.bill(device).line(layer).cost.components["synapse"]
+    return bill.bill(device).line(layer).cost.energy_joules_by_resource["synapses"]
 
 
 def test_a_part_of_a_composed_layer_has_the_rate_of_the_whole() -> None:

@@ -68,7 +68,7 @@ def product(size: int) -> Contraction:
 def said(catalogue: Catalogue, sizes: range) -> Any:
     """All that every shipped device charges for products of these sizes."""
     return [
-        outcome if isinstance(outcome, Reason) else (outcome.energy_joules, outcome.components)
+        outcome if isinstance(outcome, Reason) else (outcome.energy_joules, outcome.charges)
         for name in SHIPPED
         for size in sizes
         for outcome in [catalogue.device(name).price(product(size), SCENARIO)]

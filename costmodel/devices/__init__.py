@@ -1,17 +1,15 @@
 """Devices: what a device class is made of, and what a device says to operators."""
 
 from costmodel.devices.cost import (
-    COMPONENTS,
     PHASES,
+    UNNAMED,
     Charge,
-    Charges,
     Cost,
-    Due,
     Duration,
     Factor,
     Outcome,
     Seconds,
-    Share,
+    UnitCost,
     checked,
 )
 from costmodel.devices.device import Adapted, Charging, Device, prices
@@ -33,20 +31,18 @@ from costmodel.devices.schedule import Schedule, Span
 
 __all__ = [
     "ABOVE_ZERO",
-    "COMPONENTS",
     "FUSIBLE",
     "GIVEN",
     "PHASES",
+    "UNNAMED",
     "Access",
     "Adapted",
     "Charge",
-    "Charges",
     "Charging",
     "Choice",
     "Cost",
     "Device",
     "DeviceEstimate",
-    "Due",
     "Duration",
     "Evidence",
     "Factor",
@@ -61,9 +57,9 @@ __all__ = [
     "Residence",
     "Schedule",
     "Seconds",
-    "Share",
     "Span",
     "Traffic",
+    "UnitCost",
     "checked",
     "one_of",
     "option",

@@ -1,31 +1,26 @@
-"""Charges and costs: what is due for work, the unit prices, and the time that it takes."""
+"""Charges, durations and costs: what is spent on work, and the time that it takes."""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from itertools import chain
 from numbers import Real
 from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import evolve, field, frozen
 
 from costmodel.devices.parameters import GIVEN, Evidence, Parameter
-from costmodel.errors import PluginError, ScenarioError, nearest
+from costmodel.errors import PluginError, ScenarioError
 from costmodel.sizes import SizeArray, as_float, larger, least, most
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Reason
 
+_LARGEST_WEIGHT: Final = 1e50
+"""The largest share of a parameter in a unit cost."""
 _USUAL_COUNT: Final = 1e150
-_USUAL_ENERGY: Final = 1e280
-"""Up to these, a product with a parameter, and a sum of energies, are numbers."""
-
-COMPONENTS: Final = ("inputs", "parameters", "outputs", "compute", "synapse", "neuron", "static")
-"""The components of a bill, in the order in which they are shown."""
-_COMPONENTS: Final = frozenset(COMPONENTS)
+"""Up to this, a count times any unit cost is a number."""
 
 
 class Factor(NamedTuple):
@@ -39,30 +34,131 @@ class Factor(NamedTuple):
 _VALUE = itemgetter(1)
 
 
-Share: TypeAlias = tuple[Parameter, float]
-"""A unit price, and how much of it goes into another price."""
+def _parts(
+    given: Iterable[tuple[Parameter, float]],
+) -> tuple[tuple[Parameter, float], ...]:
+    return tuple(given) if isinstance(given, Iterable) else given
 
-Due: TypeAlias = tuple[str, float, tuple[Share, ...]]
-"""A component, how many are due, and the price of one: shares of unit prices, one or more."""
+
+@frozen
+class UnitCost:
+    """A unit cost that is derived from parameters: the sum of each times its weight.
+
+    A `Parameter` is a unit cost too: one that is given as it is.
+
+    Raises:
+        TypeError: there are no parts, or one is not a Parameter and a number.
+        ScenarioError: a weight is negative, not a number, or beyond 1e50.
+        ValueError: the parts are in different units.
+
+    """
+
+    name: str
+    parts: tuple[tuple[Parameter, float], ...] = field(converter=_parts)
+    """Each parameter and its weight, which may be a `SizeArray`."""
+
+    def __attrs_post_init__(self) -> None:
+        """Check the parts."""
+        parts: Any = self.parts
+        if not isinstance(parts, tuple) or not parts:
+            _refuse_parts(self.name, parts)
+        for part in parts:
+            if part.__class__ is not tuple or len(part) != _PAIR:
+                _refuse_parts(self.name, parts)
+            parameter, weight = part
+            if not isinstance(parameter, Parameter):
+                _refuse_parts(self.name, parts)
+            if parameter.unit != parts[0][0].unit:
+                units = f"{parts[0][0].unit!r} and {parameter.unit!r}"
+                message = f"unit cost {self.name!r}: expected parts in one unit, found {units}"
+                raise ValueError(message)
+            if weight.__class__ is not float or not 0.0 <= weight <= _LARGEST_WEIGHT:
+                _check_weight(self.name, parameter, weight)
+
+    @property
+    def unit(self) -> str:
+        """The unit of the parts."""
+        return self.parts[0][0].unit
+
+    @property
+    def value(self) -> float:
+        """The sum of the usual values."""
+        return sum([weight * parameter.value for parameter, weight in self.parts])
+
+    @property
+    def low(self) -> float:
+        """The sum of the lowest values."""
+        return sum([weight * parameter.low for parameter, weight in self.parts])
+
+    @property
+    def high(self) -> float:
+        """The sum of the highest values."""
+        return sum([weight * parameter.high for parameter, weight in self.parts])
+
+    @property
+    def amount(self) -> str:
+        """The value with its unit, and the range where there is one."""
+        low, value, high = self.low, self.value, self.high
+        shown = format_quantity(value, self.unit)
+        if low == high:
+            return shown
+        return f"{shown} ({format_quantity(low, self.unit)} to {format_quantity(high, self.unit)})"
+
+    def __str__(self) -> str:
+        """Write the value with its unit, the range where there is one, and the parts."""
+        parts = " + ".join(f"{weight:.6g} x {parameter.name}" for parameter, weight in self.parts)
+        return f"{self.amount} [{parts}]"
+
+
+_PAIR: Final = 2
+"""A parameter and its weight."""
+
+
+def _refuse_parts(name: str, parts: Any) -> None:
+    message = (
+        f"unit cost {name!r}: expected parameters with weights, "
+        f"such as ((parameter, 0.5), (other, 0.5)); found {parts!r:.80}"
+    )
+    raise TypeError(message)
+
+
+def _check_weight(name: str, parameter: Parameter, weight: Any) -> None:
+    where = f"unit cost {name!r}: the weight of {parameter.name}"
+    if not isinstance(weight, Real | SizeArray):
+        message = f"{where} is {weight!r:.80}; expected a number"
+        raise TypeError(message)
+    ends: tuple[Any, Any] = (least(weight), most(weight))  # type: ignore[type-var]  # a number of any type
+    for end in ends:
+        if not 0 <= end <= _LARGEST_WEIGHT:
+            message = f"{where} is {end}; expected 0 to {_LARGEST_WEIGHT:g}"
+            raise ScenarioError(message)
+
+
+def _factors(given: float | Iterable[Factor]) -> tuple[Factor, ...]:
+    if isinstance(given, tuple):
+        return given  # its items are checked when they are multiplied
+    return tuple(given) if isinstance(given, Iterable) else (Factor("", given),)
 
 
 @frozen
 class Charge:
-    """One line of the bill: a count, the product of its factors, times a unit price.
+    """A count times a unit cost: energy that is spent in a resource, on a role.
 
     Raises:
-        ScenarioError: the product is negative, or times the price larger than a number can be.
-        ValueError: the component is none of COMPONENTS.
+        ScenarioError: the count is negative, or times the unit cost larger than a number can be.
+        TypeError: the count is neither a number nor factors, or the unit cost is not one.
+        ValueError: the resource or the role has no name.
 
     """
 
-    component: str
-    parameter: Parameter
-    factors: tuple[Factor, ...]
-    resource: str = field(default="", kw_only=True)
-    """What the energy is spent in, such as `dram`; unless told, the unit price names it."""
+    resource: str
+    """What the energy is spent in, such as `dram` or `multipliers`."""
+    role: str
+    """What it is spent on: `input`, `weight`, `output`, `compute`, `static` or another name."""
+    factors: tuple[Factor, ...] = field(converter=_factors, alias="count")
+    unit_cost: Parameter | UnitCost
     count: float = field(init=False, eq=False)
-    """How many times the unit price is due: the product of the factors."""
+    """How many times the unit cost is spent: the product of the factors."""
 
     @count.default
     def _product(self) -> float:
@@ -70,54 +166,69 @@ class Charge:
             return as_float(math.prod(map(_VALUE, self.factors)))
         except (TypeError, IndexError, ValueError):
             message = (
-                "expected factors such as (Factor('operations', 8), Factor('examples', 2)), "
-                f"found {self.factors!r:.80}"
+                "expected a number or factors as the count of a charge, such as "
+                f"(Factor('operations', 8), Factor('examples', 2)); found {self.factors!r:.80}"
             )
             raise TypeError(message) from None
 
     def __attrs_post_init__(self) -> None:
-        """Check the component, the price and the product."""
-        _check_component(self.component)
-        count = self.count
-        price: Any = self.parameter
-        if not isinstance(price, Parameter):
-            message = f"expected a Parameter as the price of a charge, found {price!r:.80}"
+        """Check the names, the unit cost and the product."""
+        _check_name("resource", self.resource)
+        _check_name("role", self.role)
+        if not isinstance(self.unit_cost, Parameter | UnitCost):
+            message = (  # type: ignore[unreachable]  # a caller may have no types
+                "expected a Parameter or UnitCost as the unit cost of a charge, "
+                f"found {self.unit_cost!r:.80}"
+            )
             raise TypeError(message)
+        count = self.count
         if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
-            _check_count(count, price, self.factors)
+            self._check_count()
 
-    @property
-    def due(self) -> tuple[Due, ...]:
-        """The count, at the one unit price."""
-        return ((self.component, self.count, ((self.parameter, 1.0),)),)
-
-    @property
-    def charges(self) -> tuple[Charge, ...]:
-        """This one."""
-        return (self,)
+    def _check_count(self) -> None:
+        lowest, highest = least(self.count), most(self.count)
+        if lowest >= 0 and (
+            highest <= _USUAL_COUNT or highest * most(self.unit_cost.high) < math.inf
+        ):
+            return
+        found = _TOO_LARGE if lowest >= 0 else f"is {lowest}; expected 0 or more"
+        labels = " x ".join(filter(None, [factor.label for factor in self.factors]))
+        message = f"{labels or f'count of {self.role!r}'}: the product {found}"
+        raise ScenarioError(message)
 
     @property
     def energy_joules(self) -> float:
-        """Count times price."""
-        return self.count * self.parameter.value
+        """Count times unit cost."""
+        return self.count * self.unit_cost.value
 
     @property
     def energy_joules_low(self) -> float:
-        """Count times the lowest price."""
-        return self.count * self.parameter.low
+        """Count times the lowest unit cost."""
+        return self.count * self.unit_cost.low
 
     @property
     def energy_joules_high(self) -> float:
-        """Count times the highest price."""
-        return self.count * self.parameter.high
+        """Count times the highest unit cost."""
+        return self.count * self.unit_cost.high
 
     def __str__(self) -> str:
-        """Write the component, the factors, the unit price and their product."""
+        """Write the role, the resource, the factors, the unit cost and their product."""
         factors = " x ".join(
-            f"{value:,.6g} {unit} {label}".replace("  ", " ") for label, value, unit in self.factors
+            " ".join(filter(None, [f"{value:,.6g}", unit, label]))
+            for label, value, unit in self.factors
         )
         energy = format_quantity(self.energy_joules, "J")
-        return f"{self.component}: {factors} x {self.parameter.name} {self.parameter} = {energy}"
+        name = self.unit_cost.name
+        return f"{self.role} ({self.resource}): {factors} x {name} {self.unit_cost} = {energy}"
+
+
+_TOO_LARGE: Final = "is larger than a number can be"
+
+
+def _check_name(what: str, name: Any) -> None:
+    if not isinstance(name, str) or not name:
+        message = f"expected a name as the {what} of a charge, found {name!r:.80}"
+        raise ValueError(message)
 
 
 UNNAMED: Final = "unnamed"
@@ -228,105 +339,6 @@ def latency(durations: Iterable[Duration]) -> Seconds:
     return Seconds(*map(sum, zip(*longest, strict=True)))
 
 
-class Charges(Protocol):
-    """Charges of which it is known at once what is due, and that are written out when asked for.
-
-    A device that makes many for each operator saves most of its time so. What is due must be
-    what the charges say.
-    """
-
-    @property
-    def due(self) -> Sequence[Due]:
-        """What the charges come to."""
-
-    @property
-    def charges(self) -> Iterable[Charge]:
-        """The charges."""
-
-
-def _check_component(component: str) -> None:
-    if component not in _COMPONENTS:
-        near = nearest(component, COMPONENTS)
-        message = f"{component!r:.80} is not a component; expected one of {', '.join(COMPONENTS)}"
-        raise ValueError(f"{message} (nearest: {near!r})" if near else message)
-
-
-def _is_sound(count: float, price: Parameter) -> bool:
-    """Whether the count and the energy are numbers, and not negative, for each operator."""
-    return least(count) >= 0 and most(count) * price.high < math.inf
-
-
-def _check_count(count: float, parameter: Parameter, factors: tuple[Factor, ...]) -> None:
-    if not _is_sound(count, parameter):
-        found = f"is {least(count)}; expected 0 or more"
-        if least(count) >= 0:
-            found = "is larger than a number can be"
-        message = f"{' x '.join(factor.label for factor in factors)}: the product {found}"
-        raise ScenarioError(message)
-
-
-def _usual_energy(due: Iterable[Any]) -> float | None:
-    """The energy of all shares; None where something is not as it nearly always is."""
-    energies = []
-    try:
-        for component, count, price in due:
-            if count.__class__ is SizeArray or not 0.0 <= count <= _USUAL_COUNT:
-                return None
-            if component not in _COMPONENTS or not price or price.__class__ is not tuple:
-                return None
-            for figure, share in price:
-                if share.__class__ is SizeArray:
-                    return None
-                energies.append(count * share * figure.value)
-        total = math.fsum(energies)
-        # A share that is negative, or no number, shows here; an energy of zero may hide one.
-        return total if total < _USUAL_ENERGY and min(energies) > 0.0 else None
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        return None
-
-
-def _check_due(due: Iterable[Any], cost: Cost) -> None:
-    for line in due:
-        match line:
-            case (str(component), Real() | SizeArray() as count, tuple(price)) if _is_price(price):
-                _check_line(component, count, price, cost)
-            case _:
-                message = (
-                    "what is due is a component, a count, and a tuple of shares of unit prices, "
-                    f"such as ('compute', 8, ((price, 1.0),)); found {line!r:.80}"
-                )
-                raise TypeError(message)
-
-
-def _is_price(price: tuple[Any, ...]) -> bool:
-    for share in price:
-        match share:
-            case (Parameter(), Real() | SizeArray()):
-                continue
-            case _:
-                return False
-    return bool(price)
-
-
-def _check_line(component: str, count: Any, price: tuple[Share, ...], cost: Cost) -> None:
-    numbers = [("count", count), *(("share", share) for _, share in price)]
-    ends = [(word, least(one), most(one)) for word, one in numbers]
-    strange = [(word, low) for word, low, high in ends if not 0 <= low <= high < math.inf]
-    (_, _, largest), *shares = ends
-    pairs = zip(shares, price, strict=True)
-    bounds = [largest * share * figure.high for (_, _, share), (figure, _) in pairs]
-    if component in _COMPONENTS and not strange and all(bound < math.inf for bound in bounds):
-        return
-    _ = cost.charges  # a charge tells best what is wrong with it
-    _check_component(component)
-    for word, low in strange:
-        message = f"{component}: a {word} is {low}; expected a finite number, not negative"
-        raise ScenarioError(message)
-    for figure, share in price:
-        owed = count * share
-        _check_count(owed, figure, (Factor(figure.name, owed),))
-
-
 def _check_time(seconds: float) -> None:
     for time in (least(seconds), most(seconds)):
         if not (math.isfinite(time) and time >= 0):
@@ -334,34 +346,21 @@ def _check_time(seconds: float) -> None:
             raise ValueError(message)
 
 
-def _parts(charges: Iterable[Charges]) -> tuple[Charges, ...]:
-    """Charges in order, and of a cost its parts: sums of sums stay as flat as one sum."""
-    if not hasattr(charges, "__iter__"):
-        message = f"expected several charges, such as Cost([charge]), found {charges!r:.80}"
+def _charges(given: Iterable[Charge | Cost]) -> tuple[Charge, ...]:
+    """Charges in order; a cost stands for its own."""
+    if not hasattr(given, "__iter__"):
+        message = f"expected several charges, such as Cost([charge]), found {given!r:.80}"
         raise TypeError(message)
-    parts = tuple(charges)
-    for part in parts:
-        if isinstance(part, Cost):
-            flat = [one._parts if isinstance(one, Cost) else (one,) for one in parts]  # noqa: SLF001  # its own class
-            return tuple(chain(*flat))
-    return parts
-
-
-def _told(part: Charges) -> tuple[Due, ...]:
-    """What a part of a cost says is due, if that can be."""
-    if part.__class__ is Charge:
-        return part.due
-    try:
-        told = tuple(part.due)
-    except AttributeError:
-        if hasattr(type(part), "due"):
-            raise
-        message = (
-            "a cost is made of charges, costs, or what says what is `due` and writes its "
-            f"`charges`; found {part!r:.80}"
-        )
-        raise TypeError(message) from None
-    return told
+    charges: list[Charge] = []
+    for one in given:
+        if isinstance(one, Charge):
+            charges.append(one)
+        elif isinstance(one, Cost):
+            charges += one.charges
+        else:
+            message = f"a cost is made of charges and costs; found {one!r:.80}"  # type: ignore[unreachable]  # a caller may have no types
+            raise TypeError(message)
+    return tuple(charges)
 
 
 def _durations(given: Iterable[Duration]) -> tuple[Duration, ...]:
@@ -373,9 +372,6 @@ def _durations(given: Iterable[Duration]) -> tuple[Duration, ...]:
             message = f"expected durations, such as [Duration(...)], found {one!r:.80}"
             raise TypeError(message)
     return durations
-
-
-_FIGURE, _LOW, _HIGH = attrgetter("value"), attrgetter("low"), attrgetter("high")
 
 
 def _sum(energies: Iterable[float]) -> float:
@@ -393,41 +389,22 @@ def _sum(energies: Iterable[float]) -> float:
 class Cost:
     """A sum of charges; `latency_seconds` is None where the device does not model time.
 
-    It takes charges, other costs, and whatever else tells its `Charges`. The time follows from
-    `durations`, or is given.
+    Other costs stand for their charges. The time follows from `durations`, or is given.
     """
 
-    _parts: tuple[Charges, ...] = field(default=(), converter=_parts, alias="charges")
+    charges: tuple[Charge, ...] = field(default=(), converter=_charges)
     latency_seconds: float | None = None
     durations: tuple[Duration, ...] = field(default=(), kw_only=True, converter=_durations)
     """How long each resource works; those of a cost are of one group of operators."""
     latency_seconds_low: float | None = field(default=None, kw_only=True)
     latency_seconds_high: float | None = field(default=None, kw_only=True)
-    due: tuple[Due, ...] = field(init=False)
-    """What the charges come to."""
-    _energy: float | None = field(init=False)
 
-    @due.default
-    def _due(self) -> tuple[Due, ...]:
-        parts = self._parts
-        return _told(parts[0]) if len(parts) == 1 else tuple(chain(*map(_told, parts)))
-
-    @_energy.default
-    def _checked(self) -> float | None:
-        """Check what is due, and the time; the energy, where that was found on the way."""
+    def __attrs_post_init__(self) -> None:
+        """Work out the time, and check it."""
         if self.durations:
             self._derive_time()
         if self.latency_seconds is not None:
             self._check_times(self.latency_seconds)
-        for part in self._parts:
-            if part.__class__ is not Charge:  # which has checked itself
-                break
-        else:
-            return None
-        energy = _usual_energy(self.due)
-        if energy is None:
-            _check_due(self.due, self)
-        return energy
 
     def _derive_time(self) -> None:
         if self.latency_seconds is not None:
@@ -448,11 +425,6 @@ class Cost:
             if time is not None:
                 _check_time(time)
 
-    @cached_property
-    def charges(self) -> tuple[Charge, ...]:
-        """The lines of the bill, which are made when they are asked for."""
-        return tuple([charge for part in self._parts for charge in part.charges])
-
     def __eq__(self, other: object) -> bool:
         """Whether it is the same charges and takes the same time, for the same reason."""
         if not isinstance(other, Cost):
@@ -471,33 +443,41 @@ class Cost:
         return self.latency_seconds_low, self.latency_seconds_high
 
     @property
+    def resources(self) -> tuple[str, ...]:
+        """What the charges are spent in, and what the durations keep busy."""
+        names = [charge.resource for charge in self.charges]
+        return tuple(dict.fromkeys([*names, *(one.resource for one in self.durations)]))
+
+    @property
     def energy_joules(self) -> float:
         """Energy of all charges."""
-        return self._total(_FIGURE) if self._energy is None else self._energy
+        return _sum([charge.energy_joules for charge in self.charges])
 
     @property
     def energy_joules_low(self) -> float:
-        """Energy of all charges at their lowest prices."""
-        return self._total(_LOW)
+        """Energy of all charges at their lowest unit costs."""
+        return _sum([charge.energy_joules_low for charge in self.charges])
 
     @property
     def energy_joules_high(self) -> float:
-        """Energy of all charges at their highest prices."""
-        return self._total(_HIGH)
-
-    def _total(self, of: Callable[[Parameter], float]) -> float:
-        return _sum(
-            [count * share * of(price) for _, count, shares in self.due for price, share in shares]
-        )
+        """Energy of all charges at their highest unit costs."""
+        return _sum([charge.energy_joules_high for charge in self.charges])
 
     @property
-    def components(self) -> Mapping[str, float]:
-        """Energy in joules by component."""
-        sums: dict[str, list[float]] = {}
-        for component, count, shares in self.due:
-            energies = [count * share * price.value for price, share in shares]
-            sums.setdefault(component, []).extend(energies)
-        return {component: _sum(parts) for component, parts in sums.items()}
+    def energy_joules_by_role(self) -> Mapping[str, float]:
+        """Energy by what it is spent on: inputs, weights, outputs, computing and so on."""
+        return self._energy_by(attrgetter("role"))
+
+    @property
+    def energy_joules_by_resource(self) -> Mapping[str, float]:
+        """Energy by what it is spent in, such as a memory or multipliers."""
+        return self._energy_by(attrgetter("resource"))
+
+    def _energy_by(self, name_of: Callable[[Charge], str]) -> Mapping[str, float]:
+        found: dict[str, list[float]] = {}
+        for charge in self.charges:
+            found.setdefault(name_of(charge), []).append(charge.energy_joules)
+        return {name: _sum(energies) for name, energies in found.items()}
 
     def __repr__(self) -> str:
         """Write how it is made."""
@@ -539,10 +519,10 @@ class Cost:
         """All charges and durations of operators that run as one: their resources overlap.
 
         A time that is given without durations is that of a resource `UNNAMED`. The time of the
-        group is not known where something is due without one.
+        group is not known where something is charged without one.
         """
         costs = list(costs)
-        if any(cost.due and cost.latency_seconds is None for cost in costs):
+        if any(cost.charges and cost.latency_seconds is None for cost in costs):
             return Cost([evolve(cost, durations=(), latency_seconds=None) for cost in costs])
         return Cost(costs, durations=[one for cost in costs for one in cost.timed])
 
@@ -560,8 +540,7 @@ class Cost:
     def times(self, count: int, what: str) -> Cost:
         """The same cost `count` times over, one after the other; `what` names what is counted."""
         charges = [
-            evolve(charge, factors=(*charge.factors, Factor(what, count)))
-            for charge in self.charges
+            evolve(charge, count=(*charge.factors, Factor(what, count))) for charge in self.charges
         ]
         if self.durations:
             longer = [evolve(one, count=one.count * count) for one in self.durations]
@@ -587,10 +566,10 @@ def checked(answer: Any, who: str) -> Outcome:
 
     """
     is_cost = isinstance(answer, Cost)
-    if isinstance(answer, Reason) or (is_cost and (answer.due or answer.latency_seconds)):
+    if isinstance(answer, Reason) or (is_cost and (answer.charges or answer.latency_seconds)):
         known: Outcome = answer
         return known
-    found = "a Cost with nothing due" if is_cost else repr(answer)
+    found = "a Cost without charges" if is_cost else repr(answer)
     message = (
         f"{who}: expected a Cost with charges, Free(reason) or Unpriced(reason), "
         f"found {found:.80} (is a `return` missing?)"

@@ -101,6 +101,11 @@ class Device:
 
     A setting that is given for one of them is named beside the numbers, as it changes nothing.
     """
+    resources: ClassVar[tuple[str, ...]] = ()
+    """What its charges are spent in and its durations keep busy, such as `("multipliers",)`.
+
+    Memories count as declared, by their names.
+    """
     fuses: ClassVar[tuple[str, ...]] = ()
     """What joins the operator before or after it in one group: a selection of `FUSIBLE`."""
     uses_memories: ClassVar[bool] = False
@@ -143,9 +148,10 @@ class Device:
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
-        """Check what is ignored and collect the marked rules once, when the class is made."""
+        """Check what is declared and collect the marked rules once, when the class is made."""
         _check_ignored(cls)
         _check_fused(cls)
+        _check_resources(cls)
         rules: dict[type[Operator], str] = {}
         for name, member in vars(cls).items():
             for operator in getattr(member, "__prices__", ()):
@@ -187,7 +193,7 @@ class Device:
                 if isinstance(operator, Operator):
                     operator.check_bound()
                 raise
-            if isinstance(answer, Cost) and answer.due:
+            if isinstance(answer, Cost) and answer.charges:
                 return answer
             return checked(answer, f"device class {type(self).__name__!r}, rule {rule!r}")
         if isinstance(operator, Operator):
@@ -340,7 +346,7 @@ class Device:
         return Schedule.serial(names, [each.cost for each in groups])
 
     def static_charges(self, schedule: Schedule) -> Sequence[Charge]:
-        """What is due for the time alone, such as `schedule.drawn(power)`; by default nothing.
+        """Charges for the time alone, such as `schedule.drawn(power, "chip")`; by default none.
 
         It is asked where the makespan is known.
         """
@@ -395,6 +401,12 @@ class Device:
     def unadapted(self) -> Device:
         """The device itself, where a convention charges on it otherwise."""
         return self
+
+    @property
+    def declared_resources(self) -> tuple[str, ...]:
+        """The resources of the class, and the memories of this device by their names."""
+        memories = [memory.name for memory in self.memories]
+        return tuple(dict.fromkeys((*self.resources, *memories)))
 
     @property
     def left_out(self) -> str:
@@ -519,6 +531,17 @@ def _check_fused(cls: type[Device]) -> None:
         raise TypeError(message)
 
 
+def _check_resources(cls: type[Device]) -> None:
+    names: Any = cls.resources
+    if isinstance(names, property):
+        return  # it depends on the settings of the device
+    is_named = isinstance(names, tuple) and all(isinstance(name, str) and name for name in names)
+    if not is_named:
+        demand = "expected a tuple of names, such as ('multipliers', 'sram')"
+        message = f"{cls.__name__}.resources: {demand}; found {names!r:.80}"
+        raise TypeError(message)
+
+
 def _check_scenario(given: object) -> None:
     if not isinstance(given, Scenario):
         message = f"scenario is {given!r:.80}; expected a Scenario"
@@ -574,6 +597,11 @@ class Adapted(Device):
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """Every operator by itself: counts of a convention know of no fusion."""
         return tuple([Group(step, (step,)) for step in workload if not isinstance(step, View)])
+
+    @property
+    def declared_resources(self) -> tuple[str, ...]:
+        """Those of the device itself."""
+        return self.device.declared_resources
 
     def parts(self, operator: Operator, scenario: Scenario) -> tuple[Operator, ...]:
         """As the device itself divides it."""

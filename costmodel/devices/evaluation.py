@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from attrs import field, frozen
 
-from costmodel.devices.cost import Charge, Cost, Duration, Factor, Outcome, busy, checked
+from costmodel.devices.cost import (
+    UNNAMED,
+    Charge,
+    Cost,
+    Duration,
+    Factor,
+    Outcome,
+    busy,
+    checked,
+)
 from costmodel.devices.groups import is_folded
 from costmodel.devices.memory import (
     BYTE,
@@ -22,7 +31,14 @@ from costmodel.devices.memory import (
     in_bytes,
     traffic,
 )
-from costmodel.errors import CostModelError, NetworkError, PluginError, ScenarioError, fault
+from costmodel.errors import (
+    CostModelError,
+    NetworkError,
+    PluginError,
+    ScenarioError,
+    fault,
+    nearest,
+)
 from costmodel.scenario import Scenario
 from costmodel.workload.graph import Branch, Loop, View
 from costmodel.workload.reasons import Free, Reason, Unpriced
@@ -135,7 +151,7 @@ def _all_together(outcomes: Sequence[Outcome], cost: Cost) -> Outcome:
     for one in outcomes:
         if isinstance(one, Unpriced):
             return one
-    if _is_due(cost):
+    if _costs_anything(cost):
         return cost
     if len(outcomes) == 1 and isinstance(outcomes[0], Reason):
         return outcomes[0]
@@ -143,8 +159,8 @@ def _all_together(outcomes: Sequence[Outcome], cost: Cost) -> Outcome:
     return Free("; ".join(dict.fromkeys(reasons)) or "nothing is computed")
 
 
-def _is_due(cost: Cost) -> bool:
-    return bool(cost.due or cost.latency_seconds)
+def _costs_anything(cost: Cost) -> bool:
+    return bool(cost.charges or cost.latency_seconds)
 
 
 @frozen(slots=False)
@@ -188,8 +204,7 @@ class DeviceEstimate:
     @cached_property
     def cost(self) -> Cost:
         """All charges, the static ones too, and the makespan."""
-        charges = [each.cost for each in self.groups if each.cost.due]
-        whole = Cost([*charges, *([self.static] if self.static.due else [])])
+        whole = Cost([*(each.cost for each in self.groups), self.static])
         span = self.schedule.makespan
         if span is None or not self._is_timed:
             return whole
@@ -214,15 +229,13 @@ class DeviceEstimate:
 
     @cached_property
     def energy_joules_by_resource(self) -> Mapping[str, float]:
-        """Energy by what it is spent in: the resource of a charge, or else its unit price."""
-        return _summed(
-            (charge.resource or charge.parameter.name, charge) for charge in self.cost.charges
-        )
+        """Energy by what it is spent in, such as a memory or multipliers."""
+        return self.cost.energy_joules_by_resource
 
     @cached_property
     def energy_joules_by_role(self) -> Mapping[str, float]:
-        """Energy by what it is spent on: inputs, parameters, outputs, compute and so on."""
-        return _summed((charge.component, charge) for charge in self.cost.charges)
+        """Energy by what it is spent on: inputs, weights, outputs, computing and so on."""
+        return self.cost.energy_joules_by_role
 
     # -------------------------------------------------------------- time
 
@@ -363,19 +376,8 @@ def longest(times: Mapping[str, float]) -> str | None:
     return max(times, key=lambda name: times[name], default=None)
 
 
-def _summed(pairs: Iterable[tuple[str, Charge]]) -> Mapping[str, float]:
-    found: dict[str, list[float]] = {}
-    for name, charge in pairs:
-        found.setdefault(name, []).append(charge.energy_joules)
-    return {name: math.fsum(energies) for name, energies in found.items()}
-
-
 def _reasons(outcomes: Mapping[str, Outcome], kind: type[Reason]) -> Mapping[str, str]:
     return {name: one.reason for name, one in outcomes.items() if isinstance(one, kind)}
-
-
-_COMPONENTS: Final = {"input": "inputs", "weight": "parameters", "output": "outputs"}
-"""The component of a charge for what moves, by the role of the tensor."""
 
 
 def moved(traffic: Iterable[Traffic], placement: Placement) -> Cost:
@@ -389,8 +391,7 @@ def moved(traffic: Iterable[Traffic], placement: Placement) -> Cost:
         ):
             if bits and access is not None:
                 count = Factor(f"{access.width_bits}-bit accesses {what}", access.count(bits))
-                component = _COMPONENTS[one.role]
-                charges.append(Charge(component, access.energy, (count,), resource=memory.name))
+                charges.append(Charge(memory.name, one.role, (count,), access.energy))
         bits = one.read_bits + one.written_bits
         if bits and memory.bandwidth is not None:
             durations.append(Duration(memory.name, bits / BYTE, memory.bandwidth))
@@ -418,6 +419,8 @@ def evaluated(
         under_way.priced(place, group, moving)
         for place, (group, moving) in enumerate(zip(groups, moves, strict=True))
     ]
+    for each in costs:
+        _check_resources(each.cost, device, _where(each.group))
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
         if around is not None:  # static power is drawn over the whole, once
@@ -426,6 +429,7 @@ def evaluated(
             static, unknown = Cost(), _NO_MAKESPAN if device.has_static_charges else ""
         else:
             static, unknown = Cost(device.static_charges(schedule)), ""
+    _check_resources(static, device, f"workload {workload.name!r}")
     return DeviceEstimate(
         device, workload, scenario, tuple(costs), placement, schedule, static, unknown
     )
@@ -505,9 +509,9 @@ class _Evaluation:
             return GroupCost(group, items, cost, is_priced, traffic=moving)
         with _named(self.device, _where(group)):
             carried = self.device.price_traffic(group, moving, self.placement, self.scenario)
-        if not (carried.due or carried.durations):
+        if not (carried.charges or carried.durations):
             return GroupCost(group, items, cost, traffic=moving)
-        is_free = not _is_due(cost)
+        is_free = not _costs_anything(cost)
         whole = carried if is_free else Cost.of_group([cost, carried])
         return GroupCost(group, items, whole, carried=carried, traffic=moving)
 
@@ -561,7 +565,7 @@ class _Evaluation:
             outcome = _summary(body)
             if isinstance(outcome, Cost):
                 outcome = checked(device.repeat(body, loop), _who(device))
-        if isinstance(outcome, Cost) and (loaded.due or loaded.durations):
+        if isinstance(outcome, Cost) and (loaded.charges or loaded.durations):
             outcome = Cost.together([loaded, outcome])
         moved_bits = added([*once, *body.repeated_traffic(loop.steps)])
         cost = outcome if isinstance(outcome, Cost) else Cost()
@@ -660,6 +664,26 @@ def _items_of(answer: Any, group: Group, device: Device) -> tuple[Items, ...]:
     )
 
 
+def _check_resources(cost: Cost, device: Device, where: str) -> None:
+    """Check that a device declares every resource of its charges and durations.
+
+    Raises:
+        PluginError: it does not.
+
+    """
+    declared = device.declared_resources
+    for resource in cost.resources:
+        if resource not in declared and resource != UNNAMED:
+            near = nearest(resource, declared)
+            hint = f" (nearest: {near!r})" if near else ""
+            message = (
+                f"{where} on {device.name!r}: {_who(device.unadapted)} does not declare resource "
+                f"{resource!r:.80}; declared: {', '.join(declared) or 'none'}{hint}; "
+                "add it to `resources` of the class"
+            )
+            raise PluginError(message)
+
+
 def _who(device: Device) -> str:
     return f"device class {type(device).__name__!r}"
 
@@ -668,6 +692,6 @@ def _summary(body: DeviceEstimate) -> Outcome:
     """The cost of a body, or why it has none."""
     for name, reason in body.unpriced.items():
         return Unpriced(f"{name!r} in {body.workload.name!r}: {reason}")
-    if body.cost.due or body.cost.latency_seconds:
+    if _costs_anything(body.cost):
         return body.cost
     return Free("; ".join(dict.fromkeys(body.free.values())) or "nothing is computed")

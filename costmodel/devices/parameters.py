@@ -74,6 +74,11 @@ class Parameter:
             message = f"expected low <= value <= high, found {self.low}, {self.value}, {self.high}"
             raise ValueError(message)
 
+    @property
+    def parts(self) -> tuple[tuple[Parameter, float], ...]:
+        """Itself, once: as a unit cost it is made of nothing else."""
+        return ((self, 1.0),)
+
     def __str__(self) -> str:
         """Write the value with its unit, and the range where there is one."""
         shown = format_quantity(self.value, self.unit)

@@ -80,8 +80,8 @@ class Schedule:
             begin = first
         return cls(tuple(spans), spans[-1].end if spans else Seconds(0.0, 0.0, 0.0))
 
-    def drawn(self, power: Parameter) -> Charge:
-        """The energy of a power that is drawn over the whole makespan, as a static charge.
+    def drawn(self, power: Parameter, resource: str) -> Charge:
+        """The energy of a power that a resource draws over the whole makespan: a static charge.
 
         Raises:
             ValueError: the makespan is not known, or the power is not in W.
@@ -97,12 +97,12 @@ class Schedule:
             power, name=f"{power.name} over the makespan", unit="J",
             value=power.value * value, low=power.low * low, high=power.high * high,
         )  # fmt: skip
-        return Charge("static", energy, (Factor("evaluation", 1),), resource=power.name)
+        return Charge(resource, "static", (Factor("evaluation", 1),), energy)
 
 
 def _times(cost: Cost) -> Seconds | None:
     """The time of a cost; none at all where it is empty, None where it is not known."""
     value, low, high = cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high
     if value is None or low is None or high is None:
-        return None if cost.due else Seconds(0.0, 0.0, 0.0)
+        return None if cost.charges else Seconds(0.0, 0.0, 0.0)
     return Seconds(value, low, high)

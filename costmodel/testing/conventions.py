@@ -143,7 +143,7 @@ class ConventionContract(Contract):
                 says = answer.charges if isinstance(answer, Cost) else _reason(answer).strip()
                 expect(says, "the price", "a cost with charges, or Free or Unpriced", answer)
                 for charge in _charges(answer):
-                    energy, what = charge.energy_joules, f"the charge {charge.component!r}"
+                    energy, what = charge.energy_joules, f"the charge to {charge.resource!r}"
                     is_energy = math.isfinite(energy) and energy >= 0
                     expect(is_energy, what, "a finite number >= 0", energy)
 
@@ -207,7 +207,7 @@ def _charges(answer: Outcome) -> Any:
 
 def _dynamic(answers: list[Outcome]) -> float:
     charges = itertools.chain.from_iterable(map(_charges, answers))
-    return math.fsum(item.energy_joules for item in charges if item.component != "static")
+    return math.fsum(item.energy_joules for item in charges if item.role != "static")
 
 
 def _bare_work(lowered: LayerWork) -> tuple[str, object]:

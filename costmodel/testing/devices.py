@@ -16,7 +16,7 @@ from attrs import evolve, fields, frozen
 from hypothesis import strategies as st
 
 from costmodel.devicefile import SCHEMA, load_device
-from costmodel.devices import Charge, Cost, Device, Evidence
+from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.numerics import FLOAT32, FixedPoint
 from costmodel.scenario import CONDITIONS, Scenario
@@ -111,51 +111,44 @@ class DeviceContract(Contract):
                 expect(holds, "low <= value <= high", f"{low} to {high} J", cost.energy_joules)
 
     def test_the_explanation_adds_up_to_the_energy(self, device: Any) -> None:
-        """Factors times price, summed, is the energy; so is the sum of the components."""
+        """Factors times unit cost, summed, is the energy; so are the sums by role and resource."""
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             answer = device.price(operator, scenario)
             shown = [
-                math.prod(factor.value for factor in charge.factors) * charge.parameter.value
+                math.prod(factor.value for factor in charge.factors) * charge.unit_cost.value
                 for charge in _charges(answer)
             ]
-            _same(math.fsum(shown), _energy(answer), "the sum of factors times price")
+            _same(math.fsum(shown), _energy(answer), "the sum of factors times unit cost")
             if isinstance(answer, Cost):
-                parts = math.fsum(answer.components.values())
-                _same(parts, answer.energy_joules, "the sum of the components")
+                for what in ("energy_joules_by_role", "energy_joules_by_resource"):
+                    parts = math.fsum(getattr(answer, what).values())
+                    _same(parts, answer.energy_joules, f"the sum of {what}")
 
-    def test_what_is_due_is_what_the_charges_say(self, device: Any) -> None:
-        """Sums are made of what is due before the charges are written out: both are the same."""
+    def test_every_resource_is_one_that_the_device_declares(self, device: Any) -> None:
+        """What charges are spent in and durations keep busy stands in `resources` of the class."""
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             answer = device.price(operator, scenario)
-            if not isinstance(answer, Cost):
-                return
-            due = [
-                (component, price, count * share)
-                for component, count, shares in answer.due
-                for price, share in shares
-            ]
-            said = [(one.component, one.parameter, one.count) for one in answer.charges]
-            lines, expected = [one[:2] for one in due], [one[:2] for one in said]
-            expect(lines == expected, "the components and prices that are due", expected, lines)
-            for (component, price, count), (*_, known) in zip(due, said, strict=True):
-                is_same = math.isclose(count, known, rel_tol=TOLERANCE)
-                what = f"count that is due to {component!r} at {price.name!r}"
-                expect(is_same, what, known, count)
+            declared = (*device.declared_resources, UNNAMED)
+            for resource in answer.resources if isinstance(answer, Cost) else ():
+                is_declared = resource in declared
+                expect(is_declared, "a resource", f"one of {', '.join(declared)}", resource)
 
     def test_every_charge_is_at_a_price_that_the_device_declares(self, device: Any) -> None:
-        """Each price stands among the parameters, where it has a unit, source and evidence."""
+        """Each part of a unit cost is a parameter, where it has a unit, source and evidence."""
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             declared = device.parameters
             for charge in _charges(device.price(operator, scenario)):
-                price = charge.parameter
-                found = declared.get(price.name)
-                expect(found == price, f"the price of {_line(charge)} as declared", price, found)
+                for price, _ in charge.unit_cost.parts:
+                    found = declared.get(price.name)
+                    expect(
+                        found == price, f"the price of {_line(charge)} as declared", price, found
+                    )
 
     def test_the_units_of_every_charge_make_joules(self, device: Any) -> None:
         """Watts take seconds, and joules take none; a count of bytes need not name its unit."""
@@ -163,7 +156,7 @@ class DeviceContract(Contract):
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             for charge in _charges(device.price(operator, scenario)):
-                units = [charge.parameter.unit, *(factor.unit for factor in charge.factors)]
+                units = [charge.unit_cost.unit, *(factor.unit for factor in charge.factors)]
                 try:
                     found: object = _dimension(units)
                 except UnitError as error:
@@ -338,9 +331,9 @@ class DeviceContract(Contract):
             what = f"charges with twice {price.name}"
             expect(len(before) == len(after), what, len(before), len(after))
             for old, new in zip(before, after, strict=True):
-                times = 2 if old.parameter.name == price.name else 1
                 expect(new.count == old.count, f"count of {_line(new)}", old.count, new.count)
-                _same(new.energy_joules, times * old.energy_joules, f"{_line(new)}, {what}")
+                expected = old.energy_joules + old.count * _part(old, price)
+                _same(new.energy_joules, expected, f"{_line(new)}, {what}")
 
     def test_a_copy_of_it_prices_the_same(self, device: Any) -> None:
         """It may be handed to other threads and processes, which work on copies."""
@@ -514,7 +507,7 @@ def _counted(answer: Outcome) -> object:
     """What an answer counts and how long it takes, whatever the prices are."""
     if not isinstance(answer, Cost):
         return type(answer)
-    counts = [(one.component, one.parameter.name, _rounded(one.count)) for one in answer.charges]
+    counts = [(_line(one), _rounded(one.count)) for one in answer.charges]
     return counts, _rounded(answer.latency_seconds)
 
 
@@ -531,9 +524,7 @@ def _energy(answer: Outcome) -> float:
 
 
 def _dynamic(answer: Outcome) -> float:
-    return math.fsum(
-        charge.energy_joules for charge in _charges(answer) if charge.component != "static"
-    )
+    return math.fsum(charge.energy_joules for charge in _charges(answer) if charge.role != "static")
 
 
 def _never_less(device: Device, less: Operator, more: Operator, scenario: Scenario) -> None:
@@ -553,7 +544,13 @@ def _same(found: float, expected: float, what: str) -> None:
 
 
 def _line(charge: Charge) -> str:
-    return f"the charge {charge.component!r} at {charge.parameter.name!r}"
+    return f"the charge to {charge.resource!r} for {charge.role!r} at {charge.unit_cost.name!r}"
+
+
+def _part(charge: Charge, price: Parameter) -> float:
+    """How much of a unit cost is due to one parameter."""
+    parts = [(one, weight) for one, weight in charge.unit_cost.parts if one.name == price.name]
+    return math.fsum(weight * one.value for one, weight in parts)
 
 
 def _reason(answer: object) -> str:
@@ -561,7 +558,9 @@ def _reason(answer: object) -> str:
 
 
 def _mappings(answer: Outcome) -> Iterable[Mapping[str, Any]]:
-    return [answer.components] if isinstance(answer, Cost) else []
+    if not isinstance(answer, Cost):
+        return []
+    return [answer.energy_joules_by_role, answer.energy_joules_by_resource]
 
 
 def _empty(mapping: Any) -> None:

@@ -323,6 +323,7 @@ class FlatDevice(Device):
 
     family: ClassVar = "flat"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
+    resources: ClassVar = ("datapath", "buffers")
 
     energy_per_operation: Parameter = parameter("J")
     energy_per_element: Parameter = parameter("J")
@@ -331,13 +332,14 @@ class FlatDevice(Device):
     def flat(self, operator: Operator, scenario: Scenario) -> Cost:
         """Every operation and every element, for each example of the batch."""
         elements = sum(tensor.size for tensor in (*operator.inputs, *operator.outputs))
-        counts = (
-            ("compute", self.energy_per_operation, sum(operator.operations.values())),
-            ("outputs", self.energy_per_element, elements),
-        )
+        examples = Factor("examples", scenario.batch)
+        operations = Factor("operations", sum(operator.operations.values()))
+        moved = Factor("elements", elements)
         return Cost(
-            Charge(component, price, (Factor("counted", count), Factor("examples", scenario.batch)))
-            for component, price, count in counts
+            [
+                Charge("datapath", "compute", (operations, examples), self.energy_per_operation),
+                Charge("buffers", "output", (moved, examples), self.energy_per_element),
+            ]
         )
 
 

@@ -118,10 +118,10 @@ class QToolsConvention(Convention):
 def _operators(layer: Layer, record: Record, found: NetworkRecord) -> Iterator[Operator]:
     written = (Stored(math.prod(record.output_shape), record.output.bits),)
     is_first, is_last = layer.name in found.first, layer.name in found.last
-    yield Transfer(component="inputs", stored=record.reads, at_the_edge=is_first)
+    yield Transfer(role="input", stored=record.reads, at_the_edge=is_first)
     if record.parameters:
-        yield Transfer(component="parameters", stored=record.parameters)
-    yield Transfer(component="outputs", stored=written, at_the_edge=is_last)
+        yield Transfer(role="weight", stored=record.parameters)
+    yield Transfer(role="output", stored=written, at_the_edge=is_last)
     if record.work:
         operands = [
             *unmapped("input", layer.inputs), *unmapped("weight", layer.parameters.values()),
@@ -177,14 +177,14 @@ class _Pricing:
                 Factor("gates beside an adder", work.factor),
                 *self._examples(),
             )
-            charges.append(Charge("compute", parameter, factors))
-        return Cost(tuple(charges))
+            charges.append(Charge(_CIRCUITS[work.operation], "compute", factors, parameter))
+        return Cost(charges)
 
     def uncounted(self, operator: Uncounted) -> Outcome:
         return operator.reason
 
     def _place(self, operator: Transfer) -> str:
-        if operator.component == "parameters":
+        if operator.role == "weight":
             return self.memory.weights_on_memory
         return self.memory.place(at_the_edge=operator.at_the_edge)
 
@@ -193,7 +193,7 @@ class _Pricing:
             name, unit = _MOVES[move.place]
             parameter = self._parameter(name, move.unit_price, move.place, "")
             factors = (Factor(unit, move.units), *self._examples())
-            yield Charge(operator.component, parameter, factors)
+            yield Charge(move.place, operator.role, factors, parameter)
 
     def _parameter(self, name: str, price: float, quantity: str, note: str) -> Parameter:
         source = self.prices.citation(quantity)
@@ -208,6 +208,12 @@ _MOVES: Final = {
     "dram": ("energy_per_dram_bit", "bits"),
     "sram": ("energy_per_sram_access", "64-bit accesses"),
 }
+
+_CIRCUITS: Final = {
+    "mul": "multipliers", "add": "adders", "shifter": "shifters", "mux": "multiplexers",
+    "and": "gates", "xor": "gates",
+}  # fmt: skip
+"""The resource of a device that each implementation of QTools is of."""
 
 _RULES: Final[Mapping[type[Operator], Callable[[_Pricing, Any], Outcome]]] = {
     Arithmetic: _Pricing.arithmetic,

@@ -15,11 +15,11 @@ from costmodel_qkeras.qtools.records import Stored, Work
 class Transfer(Operator):
     """Tensors read from memory or written to it.
 
-    `component` is `inputs`, `parameters` or `outputs`; a layer `at_the_edge` of the network
-    exchanges these with the outside.
+    `role` is `input`, `weight` or `output`; a layer `at_the_edge` of the network exchanges these
+    with the outside.
     """
 
-    component: str
+    role: str
     stored: tuple[Stored, ...]
     at_the_edge: bool = False
 
@@ -31,7 +31,7 @@ class Transfer(Operator):
     @property
     def summary(self) -> str:
         """The bits and what they are."""
-        return f"transfer: {self.bits:,} bits of {self.component}"
+        return f"transfer: {self.bits:,} bits of role {self.role}"
 
 
 @frozen(kw_only=True)

@@ -91,7 +91,7 @@ WINDOWS = [
 ]
 COUNTED = Counted(operation="multiply-accumulate", count=12)
 
-TRANSFER = Transfer(component="inputs", stored=(Stored(12, 16),))
+TRANSFER = Transfer(role="input", stored=(Stored(12, 16),))
 ARITHMETIC = Arithmetic(
     work=(Work("fp16", "mul", 1.0, 16.0), Work("fp16", "add", 1.0, 16.0)),
     repetitions=12, is_contraction=True,

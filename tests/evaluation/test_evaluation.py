@@ -28,11 +28,12 @@ class Powered(Sheet):
     """The same device with a power that is drawn all the time."""
 
     family = "powered"
+    resources = (*Sheet.resources, "chip")
 
     idle_power: Parameter = parameter("W")
 
     def static_charges(self, schedule: Schedule) -> Any:
-        return [schedule.drawn(self.idle_power)]
+        return [schedule.drawn(self.idle_power, "chip")]
 
 
 def powered(**changes: Any) -> Powered:
@@ -125,7 +126,7 @@ def test_a_member_of_a_group_has_its_own_work_and_the_anchor_what_the_group_move
     conv, relu = (estimate.outcomes[name] for name in ("conv", "relu"))
     assert isinstance(conv, Cost)
     assert isinstance(relu, Cost)
-    assert [charge.component for charge in relu.charges] == ["compute"]
+    assert [charge.role for charge in relu.charges] == ["compute"]
     whole = estimate.group("relu").cost.energy_joules
     assert conv.energy_joules + relu.energy_joules == near(whole)
     assert estimate.group("relu") is estimate.group("conv")
@@ -189,7 +190,7 @@ def test_a_loop_draws_static_power_over_the_whole_makespan_once() -> None:
     assert estimate.static.energy_joules == near(3.0 * (estimate.latency_seconds or 0))
     (group,) = estimate.groups
     assert group.body is not None
-    assert not group.body.static.due
+    assert not group.body.static.charges
 
 
 def test_a_step_of_a_loop_needs_its_memory_beside_that_of_the_loop() -> None:
@@ -272,6 +273,42 @@ def test_a_rule_that_fails_is_named_with_its_node() -> None:
     device = Broken("broken", energy=plain.energy, clock=plain.clock)
     with pytest.raises(PluginError, match="'conv' on 'broken' cannot be priced: KeyError"):
         device.evaluate(classifier())
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (("array", "mover", "chip"), "resource 'vector'; declared: array, mover, chip, buffer, dr"),
+        (
+            ("arrays", "vector", "mover"),
+            "'array'; .* .nearest: 'arrays'.; add it to `resources` of",
+        ),
+        ((), "resource 'array'; declared: buffer, dram; add it to `resources` of the class"),
+        (
+            ("array", "vector", "mover"),
+            "resource 'chip'; declared: array, vector, mover, buffer, d",
+        ),
+    ],
+)
+def test_a_resource_that_the_class_does_not_declare_is_refused(
+    declared: tuple[str, ...], message: str
+) -> None:
+    kind = frozen(type("Odd", (Powered,), {"resources": declared, "__annotations__": {}}))
+    plain = powered()
+    device = kind(
+        "odd", energy=plain.energy, clock=plain.clock, idle_power=plain.idle_power,
+        memories=plain.memories,
+    )  # fmt: skip
+    told = f"on 'odd': device class 'Odd' does not declare .*{message}"
+    with pytest.raises(PluginError, match=told):
+        device.evaluate(classifier())
+
+
+def test_memories_are_declared_by_their_names() -> None:
+    assert sheet().declared_resources == ("array", "vector", "mover", "buffer", "dram")
+    assert set(sheet().evaluate(classifier()).energy_joules_by_resource) <= {
+        *sheet().declared_resources
+    }
 
 
 def test_workloads_that_an_evaluation_cannot_use_are_refused() -> None:

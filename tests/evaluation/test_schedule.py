@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import figure
 
-from costmodel.devices import Charge, Cost, Duration, Factor, Schedule
+from costmodel.devices import Charge, Cost, Duration, Schedule
 from costmodel.errors import ScenarioError
 
 RATE = figure("clock", 4.0, "Hz", low=2.0)
@@ -56,7 +56,7 @@ def test_operators_of_a_group_share_its_phases(several: Any) -> None:
 
 
 def test_a_time_that_is_given_overlaps_with_the_durations_of_a_group() -> None:
-    told = Cost([Charge("compute", JOULE, (Factor("x", 1),))], 3.0, latency_seconds_high=9.0)
+    told = Cost([Charge("array", "compute", 1, JOULE)], 3.0, latency_seconds_high=9.0)
     other = Cost((), 1.0)
     timed = Cost(durations=[Duration("array", 8, RATE)])
     group = Cost.of_group([timed, told, other])
@@ -70,7 +70,7 @@ def test_a_time_that_is_given_overlaps_with_the_durations_of_a_group() -> None:
 
 
 def test_the_time_of_a_group_is_not_known_where_something_is_due_without_one() -> None:
-    due = Cost([Charge("compute", JOULE, (Factor("x", 1),))])
+    due = Cost([Charge("array", "compute", 1, JOULE)])
     group = Cost.of_group([due, Cost(durations=[Duration("array", 8, RATE)])])
     assert group.latency_seconds is None
     assert group.energy_joules == 1.0
@@ -78,7 +78,7 @@ def test_the_time_of_a_group_is_not_known_where_something_is_due_without_one() -
 
 @given(st.lists(durations, min_size=1), st.integers(1, 5))
 def test_a_cost_several_times_over_takes_as_many_times_as_long(given_: Any, count: int) -> None:
-    cost = Cost([Charge("compute", JOULE, (Factor("x", 2),))], durations=given_)
+    cost = Cost([Charge("array", "compute", 2, JOULE)], durations=given_)
     longer = cost.times(count, "steps")
     assert longer.latency_seconds == near(count * cost.latency_seconds)
     assert longer.energy_joules == 2 * count
@@ -86,11 +86,12 @@ def test_a_cost_several_times_over_takes_as_many_times_as_long(given_: Any, coun
 
 def test_a_power_is_drawn_over_the_range_of_the_makespan() -> None:
     costs = [Cost(durations=[Duration("array", 8, RATE)])]  # 1 to 4 seconds, usually 2
-    charge = Schedule.serial(["a"], costs).drawn(figure("idle", 3.0, "W", low=2.0))
+    charge = Schedule.serial(["a"], costs).drawn(figure("idle", 3.0, "W", low=2.0), "chip")
     assert (charge.energy_joules_low, charge.energy_joules) == (2.0, 6.0)
     assert charge.energy_joules_high == 24.0
+    assert (charge.resource, charge.role) == ("chip", "static")
     with pytest.raises(ValueError, match="expected a power in W and a known makespan"):
-        Schedule((), None).drawn(figure("idle", 3.0, "W"))
+        Schedule((), None).drawn(figure("idle", 3.0, "W"), "chip")
 
 
 def finished(times: list[float], items: int) -> list[float]:
@@ -126,7 +127,7 @@ def test_groups_one_after_the_other_take_the_sum_of_their_times(each: Any) -> No
 
 
 def test_a_group_of_unknown_time_leaves_the_makespan_unknown() -> None:
-    costs = [Cost((), 1.0), Cost([Charge("compute", JOULE, (Factor("x", 1),))])]
+    costs = [Cost((), 1.0), Cost([Charge("array", "compute", 1, JOULE)])]
     assert Schedule.serial(["a", "b"], costs) == Schedule((), None)
 
 

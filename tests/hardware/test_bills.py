@@ -29,10 +29,16 @@ def test_a_network_has_a_full_bill_at_8_bits(name: str) -> None:
     shares = [each for each in asdict(coverage, recurse=False).values() if isinstance(each, Share)]
     assert {share.fraction for share in shares} == {1.0}
     assert coverage.is_complete
-    paid = {charge.parameter.name for charge in found.total(CHIP).charges}
+    paid = {
+        parameter.name
+        for charge in found.total(CHIP).charges
+        for parameter, _ in charge.unit_cost.parts
+    }
     assert "energy_per_8_bit_multiply" in paid
     assert not any("float" in parameter for parameter in paid)
-    weights = sum(line.cost.components.get("parameters", 0.0) for line in found.bill(CHIP).lines)
+    weights = sum(
+        line.cost.energy_joules_by_role.get("weight", 0.0) for line in found.bill(CHIP).lines
+    )
     # Every weight that is not folded away is moved once, 8 to an access of 64 bits.
     accesses = [
         -(-tensor.size * 8 // 64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ from costmodel import (
     Cost,
     FixedPoint,
     Free,
+    Operator,
     Scenario,
     SizeArray,
     Tensor,
+    elementwise,
     embedding,
     matmul,
 )
@@ -50,7 +51,7 @@ def joules(device: Any, operator: Any, **conditions: Any) -> float:
 
 
 def sram(device: Any, bits: float) -> float:
-    return math.fsum(price.value * share for price, share in device.sram_access(bits))
+    return float(device.sram_access(bits).value)
 
 
 @pytest.mark.parametrize(
@@ -97,20 +98,57 @@ def test_a_multiplier_and_an_adder_cost_what_was_published_for_them() -> None:
 
 def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
     tensors = dense(FixedPoint(8), FixedPoint(8), size=64)
-    bare = chip(rd_wr_on_io=False).price(tensors).components
-    assert bare["parameters"] == near(64 * 64 * 8 / 64 * 1300e-12)
-    staged = chip(rd_wr_on_io=True).price(tensors).components
-    inside = chip(weights_on_memory="sram").price(tensors).components
-    assert staged["parameters"] == near(bare["parameters"] + inside["parameters"])
+    bare = chip(rd_wr_on_io=False).price(tensors).energy_joules_by_role
+    assert bare["weight"] == near(64 * 64 * 8 / 64 * 1300e-12)
+    staged = chip(rd_wr_on_io=True).price(tensors).energy_joules_by_role
+    inside = chip(weights_on_memory="sram").price(tensors).energy_joules_by_role
+    assert staged["weight"] == near(bare["weight"] + inside["weight"])
+
+
+def test_each_energy_is_that_of_the_resource_that_it_is_spent_in() -> None:
+    """A tensor in DRAM costs energy in DRAM, and in the SRAM that stages it."""
+    product = dense(FixedPoint(8), FixedPoint(8), size=64)
+    staged, bare, inside = (
+        chip(**settings).price(product).energy_joules_by_resource
+        for settings in (
+            {"rd_wr_on_io": True},
+            {"rd_wr_on_io": False},
+            {"weights_on_memory": "sram", "activations_on_memory": "sram"},
+        )
+    )
+    accesses = (64 * 64 + 64 + 64) * 8 / 64
+    assert staged["dram"] == bare["dram"] == near(accesses * 1300e-12)
+    assert staged["sram"] == near(inside["sram"], rel=1e-12)
+    assert "sram" not in bare
+    assert "dram" not in inside
+    assert staged["multipliers"] == near(64 * 64 * 0.2e-12)
+    assert list(staged) == ["dram", "sram", "multipliers", "adders"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "resource"),
+    [
+        (elementwise("select", Tensor((8,), FixedPoint(8))), "multiplexers"),
+        (elementwise("logic", Tensor((8,), FixedPoint(8))), "gates"),
+        (elementwise("add", *[Tensor((8,), FixedPoint(8))] * 2), "adders"),
+        (elementwise("multiply", *[Tensor((8,), FixedPoint(8))] * 2), "multipliers"),
+        (elementwise("multiply", *[Tensor((8,), Binary())] * 2), "gates"),
+    ],
+)
+def test_an_operation_spends_its_energy_in_the_circuit_that_carries_it_out(
+    operator: Operator, resource: str
+) -> None:
+    wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
+    assert set(wired.price(operator).energy_joules_by_resource) == {resource}
 
 
 def test_rows_of_a_table_are_fetched_from_where_parameters_lie() -> None:
     rows = embedding((4,), (100, 16))
     beside = chip(weights_on_memory="dram", activations_on_memory="fixed").price(rows)
     assert isinstance(beside, Cost)
-    assert set(beside.components) == {"parameters"}
+    assert set(beside.energy_joules_by_role) == {"weight"}
     everywhere = chip(weights_on_memory="dram").price(rows)
-    assert everywhere.components["parameters"] == beside.energy_joules
+    assert everywhere.energy_joules_by_role["weight"] == beside.energy_joules
 
 
 def test_charges_count_what_an_example_needs_whatever_the_batch() -> None:
@@ -131,8 +169,9 @@ def test_the_law_between_figures_needs_two() -> None:
 def test_a_price_of_one_size_and_of_many_is_the_same(bits: int) -> None:
     device = chip()
     one, many = device.sram_access(bits), device.sram_access(SizeArray([bits, bits]))
-    assert [(figure, [share] * 2) for figure, share in one] == [
-        (figure, [*share.values]) for figure, share in many
+    assert [(figure, [weight] * 2) for figure, weight in one.parts] == [
+        (figure, [*weight.values])
+        for figure, weight in many.parts  # type: ignore[attr-defined]  # many
     ]
 
 
@@ -144,7 +183,9 @@ def test_a_memory_is_never_smaller_than_the_least() -> None:
 
 def test_fixed_tensors_cost_nothing_and_a_move_of_them_says_so() -> None:
     wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
-    assert set(wired.price(dense(FixedPoint(8), FixedPoint(8))).components) == {"compute"}
+    assert set(wired.price(dense(FixedPoint(8), FixedPoint(8))).energy_joules_by_role) == {
+        "compute"
+    }
     answer = wired.price(copy("test", (4,)))
     assert isinstance(answer, Free)
 
@@ -153,7 +194,7 @@ def test_a_small_tensor_in_a_large_memory_pays_for_the_memory() -> None:
     small = dense(FixedPoint(8), FixedPoint(8))
     ample = chip(weights_on_memory="sram", min_sram_size=1024 * KILOBYTE)
     accesses = 16 * 16 * 8 / 64
-    assert ample.price(small).components["parameters"] == near(accesses * 100e-12)
+    assert ample.price(small).energy_joules_by_role["weight"] == near(accesses * 100e-12)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from worlds import CATALOGUE, RULES, SHIPPED
 from costmodel import Cost, Device, Network, Outcome, Scenario, estimate, work_by_layer
 from costmodel.testing.strategies import devices, scenarios
 
-SPIKE_DRIVEN = {"synapse", "inputs"}
-"""The components of an event-driven device that are paid by the spike."""
+SPIKE_DRIVEN = {"synapses", "hops", "spikes"}
+"""The resources of an event-driven device that are paid by the spike."""
 
 CHIPS = {
     **{name: st.just(CATALOGUE.device(name)) for name in SHIPPED},
@@ -43,8 +43,8 @@ def charges(outcome: Outcome) -> Any:
     return outcome.charges if isinstance(outcome, Cost) else ()
 
 
-def by_component(cost: Cost, wanted: set[str]) -> Any:
-    return [charge.energy_joules for charge in cost.charges if charge.component in wanted]
+def by_resource(cost: Cost, wanted: set[str]) -> Any:
+    return [charge.energy_joules for charge in cost.charges if charge.resource in wanted]
 
 
 def close(one: Any, other: Any) -> Any:
@@ -109,7 +109,7 @@ def test_a_wider_layer_never_makes_a_network_cheaper(
 @given(network=networks(RULES, recipes=WITHOUT_TIME), scenario=scenarios(rates=st.just(0.0)))
 def test_no_spikes_cost_no_synaptic_energy(name: str, network: Network, scenario: Scenario) -> None:
     total = bill_of(network, CATALOGUE.device(name), scenario).total
-    assert not any(by_component(total, SPIKE_DRIVEN))
+    assert not any(by_resource(total, SPIKE_DRIVEN))
 
 
 @event_driven
@@ -120,8 +120,8 @@ def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
     device = CATALOGUE.device(name)
     twice = evolve(scenario, rates=2 * scenario.rate)
     one, two = (bill_of(network, device, item).total for item in (scenario, twice))
-    assert close(2 * sum(by_component(one, SPIKE_DRIVEN)), sum(by_component(two, SPIKE_DRIVEN)))
-    assert by_component(one, {"neuron"}) == by_component(two, {"neuron"})
+    assert close(2 * sum(by_resource(one, SPIKE_DRIVEN)), sum(by_resource(two, SPIKE_DRIVEN)))
+    assert by_resource(one, {"neurons"}) == by_resource(two, {"neurons"})
 
 
 @every_chip
@@ -135,7 +135,8 @@ def test_counts_times_prices_as_a_matrix_product_is_the_energy_of_every_layer(
     counts = np.zeros((len(bill.lines), len(names)))
     for row, line in enumerate(bill.lines):
         for charge in line.cost.charges:
-            counts[row, names.index(charge.parameter.name)] += charge.count
+            for parameter, weight in charge.unit_cost.parts:
+                counts[row, names.index(parameter.name)] += charge.count * weight
     prices = np.array([device.parameters[name].value for name in names])
     energies = [line.cost.energy_joules for line in bill.lines]
     np.testing.assert_allclose(counts @ prices, energies, rtol=1e-12, atol=0)

@@ -146,9 +146,10 @@ def test_an_explanation_names_the_parameter_evidence_and_source_of_every_charge(
     for line in bill.bill(name).lines:
         text = bill.explain(line.layer.name, name)
         for charge in line.cost.charges:
-            parameter = charge.parameter
-            assert f"x {parameter.name} " in text
-            assert f"[{parameter.evidence.value}: {parameter.source}" in text
+            assert f"x {charge.unit_cost.name} " in text
+            for parameter, _ in charge.unit_cost.parts:
+                assert f"x {parameter.name} " in text
+                assert f"[{parameter.evidence.value}: {parameter.source}" in text
 
 
 def joules(line: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
@@ -27,7 +27,7 @@ from costmodel import (
     parameter,
     prices,
 )
-from costmodel.devices import Due, one_of, option
+from costmodel.devices import Duration, one_of, option
 from costmodel.errors import CostModelError
 from costmodel.workload.operators import STANDARD
 
@@ -47,6 +47,7 @@ class Honest(Device):
 
     family: ClassVar = "honest"
     ignores: ClassVar[tuple[str, ...]] = ("timesteps", "dt", "rates", "formats")
+    resources: ClassVar[tuple[str, ...]] = ("core",)
 
     energy_per_operation: Parameter = parameter("J")
     energy_per_result: Parameter = parameter("J")
@@ -69,21 +70,20 @@ class Honest(Device):
         yield self.charge(self.energy_per_result, scenario, results)
 
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
-        return Charge("compute", price, (*factors, Factor("examples", scenario.batch)))
+        return Charge("core", "compute", (*factors, Factor("examples", scenario.batch)), price)
 
     def times(self, operator: Operator, scenario: Scenario, factor: float) -> Iterable[Charge]:
         """The honest charges, times a factor."""
         for item in Honest.charges(self, operator, scenario):
-            yield Charge("compute", item.parameter, (*item.factors, Factor("lie", factor)))
+            yield evolve(item, count=(*item.factors, Factor("lie", factor)))
 
 
-def unchecked(component: str, price: Parameter, *factors: Factor) -> Charge:
+def unchecked(role: str, price: Parameter, *factors: Factor) -> Charge:
     """A charge that nobody has looked at."""
     charge = object.__new__(Charge)
     count = math.prod(factor.value for factor in factors)
     values = {
-        "component": component, "parameter": price, "factors": factors, "resource": "",
-        "count": count,
+        "resource": "core", "role": role, "factors": factors, "unit_cost": price, "count": count,
     }  # fmt: skip
     for name, value in values.items():
         object.__setattr__(charge, name, value)
@@ -127,16 +127,43 @@ class TurnsItsRangeRound(Honest):
 
 
 @frozen
-class _OneComponent(Cost):
+class _OneRole(Cost):
     @property
-    def components(self) -> Mapping[str, float]:
+    def energy_joules_by_role(self) -> Mapping[str, float]:
         return {"compute": self.charges[0].energy_joules}
 
 
 @frozen
-class ForgetsAComponent(Honest):
+class ForgetsARole(Honest):
     def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
-        return _OneComponent(tuple(self.charges(operator, scenario)))
+        return _OneRole(tuple(self.charges(operator, scenario)))
+
+
+@frozen
+class _OneResource(Cost):
+    @property
+    def energy_joules_by_resource(self) -> Mapping[str, float]:
+        return {"core": self.charges[0].energy_joules}
+
+
+@frozen
+class ForgetsAResource(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        return _OneResource(tuple(self.charges(operator, scenario)))
+
+
+@frozen
+class SpendsWhereItDoesNotSay(Honest):
+    def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
+        return evolve(super().charge(price, scenario, *factors), resource="corr")
+
+
+@frozen
+class KeepsBusyWhatItDoesNotSay(Honest):
+    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
+        rate = Parameter("clock", 1e9, "Hz", "a data sheet", Evidence.VENDOR)
+        works = [Duration("pipeline", operator.elements, rate)]
+        return Cost(self.charges(operator, scenario), durations=works)
 
 
 @frozen
@@ -148,44 +175,7 @@ class _Padded(Charge):
 @frozen
 class PadsItsCounts(Honest):
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
-        return _Padded("compute", price, (*factors, Factor("examples", scenario.batch)))
-
-
-@frozen
-class _Rebooked:
-    honest: Cost
-
-    @property
-    def due(self) -> Sequence[Due]:
-        return [("outputs", count, price) for _, count, price in self.honest.due]
-
-    @property
-    def charges(self) -> Iterable[Charge]:
-        return self.honest.charges
-
-
-@frozen
-class BooksItElsewhere(Honest):
-    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
-        return Cost([_Rebooked(Cost(self.charges(operator, scenario)))])
-
-
-@frozen
-class _Shuffled(_Rebooked):
-    @property
-    def due(self) -> Sequence[Due]:
-        first, second = self.honest.charges
-        (component, _, price), (other, _, dear) = self.honest.due
-        energy = first.energy_joules + second.energy_joules
-        return [(component, energy / first.parameter.value, price), (other, 0.0, dear)]
-
-
-@frozen
-class CountsAnotherThing(Honest):
-    def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
-        honest = Cost(self.charges(operator, scenario))
-        figures = (self.energy_per_operation.value, self.energy_per_result.value)
-        return Cost([_Shuffled(honest)]) if figures == (1e-12, 2e-12) else honest
+        return _Padded("core", "compute", (*factors, Factor("examples", scenario.batch)), price)
 
 
 @frozen
@@ -206,7 +196,8 @@ class ForgetsTheSeconds(Honest):
 class CountsSecondsTwice(Honest):
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
         time = Factor("time", 1e-3, "s")
-        return Charge("compute", price, (*factors, time, Factor("examples", scenario.batch)))
+        examples = Factor("examples", scenario.batch)
+        return Charge("core", "compute", (*factors, time, examples), price)
 
 
 @frozen
@@ -293,7 +284,7 @@ class GivesADiscountOnQuantity(Honest):
 @frozen
 class ForgetsTheBatch(Honest):
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
-        return Charge("compute", price, factors)
+        return Charge("core", "compute", factors, price)
 
 
 @frozen
@@ -401,10 +392,11 @@ LIARS = {
     HasNoReason.made: "test_every_operator_has_a_charge_or_a_reason",
     ChargesNothingInSilence.made: "test_every_operator_has_a_charge_or_a_reason",
     TurnsItsRangeRound.made: "test_low_value_and_high_stand_in_this_order",
-    ForgetsAComponent.made: "test_the_explanation_adds_up_to_the_energy",
+    ForgetsARole.made: "test_the_explanation_adds_up_to_the_energy",
+    ForgetsAResource.made: "test_the_explanation_adds_up_to_the_energy",
+    SpendsWhereItDoesNotSay.made: "test_every_resource_is_one_that_the_device_declares",
+    KeepsBusyWhatItDoesNotSay.made: "test_every_resource_is_one_that_the_device_declares",
     PadsItsCounts.made: "test_the_explanation_adds_up_to_the_energy",
-    BooksItElsewhere.made: "test_what_is_due_is_what_the_charges_say",
-    CountsAnotherThing.made: "test_what_is_due_is_what_the_charges_say",
     ForgetsTheSeconds.made: "test_the_units_of_every_charge_make_joules",
     CountsSecondsTwice.made: "test_the_units_of_every_charge_make_joules",
     HasAPriceUpItsSleeve.made: "test_every_charge_is_at_a_price_that_the_device_declares",

@@ -40,13 +40,13 @@ def test_a_bill_has_the_numbers_of_qtools_before_rounding(case: specs.Case) -> N
     tools = ask(source, case)
     found = energies(tools._layer_map, Memory(**case["memory"]), tools._prices)
     for name, energy in found.items():
-        parts = bill.line(name).cost.components
+        parts = bill.line(name).cost.energy_joules_by_role
         expected = {
-            "inputs": energy.inputs, "parameters": energy.parameters,
-            "outputs": energy.outputs, "compute": energy.op_cost,
+            "input": energy.inputs, "weight": energy.parameters,
+            "output": energy.outputs, "compute": energy.op_cost,
         }  # fmt: skip
-        for component, value in expected.items():
-            assert parts.get(component, 0.0) == near(value * PICO, rel=1e-6)
+        for role, value in expected.items():
+            assert parts.get(role, 0.0) == near(value * PICO, rel=1e-6)
 
 
 DENSE = {
@@ -102,7 +102,7 @@ def test_a_device_of_another_class_has_no_prices_for_it() -> None:
 def test_weights_that_are_fixed_cost_nothing_to_read() -> None:
     found = estimate(network((8,), DENSE), weights_on_memory="fixed")
     assert "fixed in the logic: nothing is moved" in found.bill("horowitz-45nm").line("layer0").free
-    assert "parameters" not in found.total("horowitz-45nm").components
+    assert "weight" not in found.total("horowitz-45nm").energy_joules_by_role
 
 
 def test_twice_the_batch_costs_twice_as_much() -> None:
@@ -120,7 +120,7 @@ def test_twice_the_batch_costs_twice_as_much() -> None:
 def test_the_sum_of_an_explanation_is_the_energy_of_the_layer() -> None:
     found = estimate(network((8,), DENSE))
     line = found.bill("horowitz-45nm").line("layer0")
-    assert line.cost.energy_joules == near(math.fsum(line.cost.components.values()))
+    assert line.cost.energy_joules == near(math.fsum(line.cost.energy_joules_by_role.values()))
     text = found.explain("layer0", "horowitz-45nm")
     assert "energy_per_mul" in text
     assert "config_public.py" in text
@@ -132,6 +132,6 @@ def test_another_process_is_priced_with_the_figures_of_its_device() -> None:
     found = costmodel.estimate(source, chip, convention="qtools", catalogue=CATALOGUE)
     text = found.explain("layer0", "horowitz-7nm")
     assert "device 'horowitz-7nm'" in text
-    own = estimate(source).bill("horowitz-45nm").line("layer0").cost.components
-    cost = found.bill("horowitz-7nm").line("layer0").cost.components
+    own = estimate(source).bill("horowitz-45nm").line("layer0").cost.energy_joules_by_role
+    cost = found.bill("horowitz-7nm").line("layer0").cost.energy_joules_by_role
     assert cost["compute"] < own["compute"]

@@ -79,10 +79,10 @@ def test_an_access_to_sram_costs_64_times_what_qtools_charges() -> None:
                               "use_bias": False})  # fmt: skip
     bits = 256 * 32 * BITS
     accesses = bits // ACCESS
-    right = by_default(source, weights_on_memory="sram").cost.components["parameters"]
+    right = by_default(source, weights_on_memory="sram").cost.energy_joules_by_role["weight"]
     published = CATALOGUE.device(CHIP).energy_per_8_kb_sram_access.value
     assert right == near(accesses * published)
-    wrong = by_qtools(source, weights_on_memory="sram").cost.components["parameters"]
+    wrong = by_qtools(source, weights_on_memory="sram").cost.energy_joules_by_role["weight"]
     x = math.log2(bits)
     per_bit = 9.02427321e-4 * x**3 - 2.68847858e-2 * x**2 + 0.208900804 * x
     assert wrong == near(accesses * per_bit * PICO, rel=1e-6)
@@ -137,8 +137,8 @@ def test_work_that_qtools_prices_at_nothing_has_its_price(name: str) -> None:
         f"QTools counts no energy for the arithmetic of a 'qkeras.{name}': "
         f"{count:,} multiply-accumulates"
     )
-    assert "compute" not in by_qtools(source).cost.components
-    right = by_default(source, **WIRED).cost.components
+    assert "compute" not in by_qtools(source).cost.energy_joules_by_role
+    right = by_default(source, **WIRED).cost.energy_joules_by_role
     assert right == {"compute": near(count * multiply_accumulate(terms))}
 
 
@@ -191,10 +191,10 @@ def test_multiply_accumulates_that_qtools_misses_are_counted(name: str) -> None:
     source = network(shape, layer)
     (reason,) = by_qtools(source).unpriced
     assert reason.endswith(f"{count:,} multiply-accumulates")
-    assert "compute" not in by_qtools(source).cost.components
+    assert "compute" not in by_qtools(source).cost.energy_joules_by_role
     assert macs(source) == count
     assert not by_default(source).unpriced
-    assert by_default(source).cost.components["compute"] > 0
+    assert by_default(source).cost.energy_joules_by_role["compute"] > 0
 
 
 def test_attention_that_qtools_misses_is_counted() -> None:
@@ -208,7 +208,7 @@ def test_attention_that_qtools_misses_is_counted() -> None:
     (reason,) = by_qtools(source).unpriced
     assert reason.endswith(f"{count:,} multiply-accumulates")
     assert macs(source) == count
-    assert by_default(source).cost.components["compute"] > 0
+    assert by_default(source).cost.energy_joules_by_role["compute"] > 0
 
 
 def test_a_layer_normalization_is_counted() -> None:
@@ -242,7 +242,7 @@ def test_the_additions_of_an_average_pooling_are_counted(name: str) -> None:
     (work,) = estimate(source, "costmodel").lowered[2].operators
     outputs = positions * FILTERS
     assert work.operations == {"add": outputs * (window - 1), "multiply": outputs}
-    assert by_default(source, "layer1", **WIRED).cost.components["compute"] > 0
+    assert by_default(source, "layer1", **WIRED).cost.energy_joules_by_role["compute"] > 0
 
 
 MISCOUNTED: dict[str, tuple[dict[str, Any], int, int]] = {
@@ -283,7 +283,9 @@ def test_a_folded_normalization_leaves_the_counts_of_the_layer(
     assert [work.operations for work in one.operators] == [
         work.operations for work in other.operators
     ]
-    bills = [by_default(network(IMAGE, layer)).cost.components for layer in (folded, plain)]
+    bills = [
+        by_default(network(IMAGE, layer)).cost.energy_joules_by_role for layer in (folded, plain)
+    ]
     assert bills[0] == bills[1]
 
 
@@ -292,7 +294,7 @@ def test_a_folded_normalization_adds_a_bias_even_without_one_of_its_own() -> Non
         by_default(network(IMAGE, with_filters("QConv2DBatchnorm", use_bias=use_bias)))
         for use_bias in (True, False)
     )
-    assert without.cost.components == with_bias.cost.components
+    assert without.cost.energy_joules_by_role == with_bias.cost.energy_joules_by_role
 
 
 # ------------------------------------------------------------------ exceptions
@@ -311,7 +313,7 @@ def test_a_depth_multiplier_is_counted() -> None:
     source = network(IMAGE, depthwise("QDepthwiseConv2D", depth_multiplier=2))
     (reason,) = by_qtools(source).unpriced
     assert reason.startswith("QTools raises AssertionError: a scaled depthwise kernel")
-    right = by_default(source, **WIRED).cost.components["compute"]
+    right = by_default(source, **WIRED).cost.energy_joules_by_role["compute"]
     count = POSITIONS * CHANNELS * WINDOW * 2
     assert right == near(count * multiply_accumulate(WINDOW))
 
@@ -334,7 +336,7 @@ def test_a_difference_is_counted() -> None:
     assert reason.startswith("QTools raises AttributeError: it has no rule for a Subtract")
     (work,) = estimate(source, "costmodel").lowered[-1].operators
     assert work.operations == {"add": UNITS}
-    assert by_default(source, "merge").cost.components["compute"] > 0
+    assert by_default(source, "merge").cost.energy_joules_by_role["compute"] > 0
 
 
 def test_a_sequential_model_needs_no_input_layer() -> None:

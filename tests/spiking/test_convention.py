@@ -143,7 +143,7 @@ def test_the_formula_on_each_device(
     )
     found = {"synapse": 0.0, "neuron": 0.0}
     for charge in estimate.total(device).charges:
-        is_neuron = charge.parameter.name == "energy_per_neuron_update"
+        is_neuron = charge.unit_cost.name == "energy_per_neuron_update"
         found["neuron" if is_neuron else "synapse"] += charge.energy_joules
     expected = {"synapse": 15 * spikes * synapse, "neuron": 5 * updates * neuron}
     assert found == near(expected)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import repeat
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
-from attrs import define, frozen
+from attrs import frozen
 
 from costmodel import numerics
 from costmodel.devices import (
     Charge,
     Cost,
     Device,
-    Due,
     Factor,
     Outcome,
     Parameter,
-    Share,
+    UnitCost,
     one_of,
     option,
     parameter,
@@ -29,7 +28,6 @@ from costmodel.devices import (
 )
 from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
 from costmodel.scenario import Scenario
-from costmodel.sizes import always
 from costmodel.workload.composite import Softmax
 from costmodel.workload.operators import (
     Activation,
@@ -55,11 +53,14 @@ ADDER_GROWTH: Final = 1.0
 MULTIPLIER_GROWTH: Final = 2.0
 MEMORY_GROWTH: Final = 0.5
 """Exponents of energy over bits; see `laws.Curve`."""
-SHARE: Final = "share of the published figure"
-"""What a price that lies between published figures takes of one of them."""
 MOST_KNOWN: Final = 2**12
 """Combinations of formats that a device keeps the circuits of: some megabytes."""
 MEMORIES: Final = ("dram", "sram", "fixed")
+CIRCUITS: Final = MappingProxyType({
+    Circuit.MULTIPLIER: "multipliers", Circuit.ADDER: "adders", Circuit.SHIFTER: "shifters",
+    Circuit.MUX: "multiplexers", Circuit.AND: "gates", Circuit.XOR: "gates",
+})  # fmt: skip
+"""The resource that each circuit is of."""
 
 
 def _size(value: Any) -> int:
@@ -87,6 +88,7 @@ class Horowitz(Device):
     family: ClassVar = "horowitz"
     leaves_out: ClassVar = "control, clock, wires, leakage, time, reuse of data"
     ignores: ClassVar = ("timesteps", "dt", "rates")
+    resources: ClassVar = ("dram", "sram", *dict.fromkeys(CIRCUITS.values()))
 
     energy_per_8_bit_add: Parameter = parameter("J")
     energy_per_16_bit_add: Parameter | None = parameter("J", optional=True)
@@ -148,7 +150,7 @@ class Horowitz(Device):
         circuits = self._circuits(_reduced, operator.function, value, factor, default, digits)
         counts = (operator.elements * (operator.window - 1), operator.elements)
         work = zip(("operations", "scalings"), counts, circuits, strict=False)
-        return self._cost(operator, scenario, work, moved={"parameters": ()})
+        return self._cost(operator, scenario, work, moved={"weight": ()})
 
     @prices(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
@@ -161,7 +163,7 @@ class Horowitz(Device):
     @prices(Gather)
     def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         """The rows that are fetched, from where parameters lie, and the indices and the result."""
-        moved = {"inputs": operator.inputs, "parameters": operator.outputs}
+        moved = {"input": operator.inputs, "weight": operator.outputs}
         return self._cost(operator, scenario, moved=moved)
 
     @prices(Movement)
@@ -169,25 +171,27 @@ class Horowitz(Device):
         """The elements out of memory and back into it."""
         return self._cost(operator, scenario)
 
-    def price_of(self, operation: Operation) -> tuple[Share, ...]:
-        """Energy of one circuit as large as `operation` says, as shares of published figures."""
-        is_float = isinstance(operation.result, FloatingPoint)
-        if is_float and operation.circuit is Circuit.ADDER:
-            return self._float_adds.shares(operation.result.bits)
-        if is_float:
-            return self._float_multiplies.shares(operation.result.bits)
-        if operation.circuit is Circuit.MULTIPLIER:
-            return self._multiplies.shares(operation.gate_bits)
-        # Multiplexers, gates and shifters are sized in cells of an adder.
-        return self._adds.shares(operation.gate_bits)
+    def price_of(self, operation: Operation) -> UnitCost:
+        """Energy of one circuit as large as `operation` says, derived from published figures."""
+        is_adder, bits = operation.circuit is Circuit.ADDER, operation.gate_bits
+        if isinstance(operation.result, FloatingPoint):
+            bits = operation.result.bits
+            adds, multiplies = self._float_adds, self._float_multiplies
+        else:
+            adds, multiplies = self._adds, self._multiplies
+            # Multiplexers, gates and shifters are sized in cells of an adder.
+            is_adder = operation.circuit is not Circuit.MULTIPLIER
+        if is_adder:
+            return UnitCost("energy_per_addition", adds.parts(bits))
+        return UnitCost("energy_per_multiplication", multiplies.parts(bits))
 
-    def sram_access(self, bits: float) -> tuple[Share, ...]:
-        """Energy of one 64-bit access to an SRAM of `bits` bits, as shares of published figures.
+    def sram_access(self, bits: float) -> UnitCost:
+        """Energy of one 64-bit access to an SRAM of `bits` bits, derived from published figures.
 
         Exact at 8 KB, 32 KB and 1 MB; a memory has at least `min_sram_size` bits, and one beyond
         SRAM_BANK is made of banks of that size.
         """
-        return self._srams.shares(bits)
+        return UnitCost("energy_per_sram_access", self._srams.parts(bits))
 
     @cached_property
     def _adds(self) -> Curve:
@@ -232,18 +236,11 @@ class Horowitz(Device):
         return Curve(points, MEMORY_GROWTH, least, SRAM_BANK)
 
     @cached_property
-    def _memories(self) -> tuple[_Memory, ...]:
+    def _places(self) -> Mapping[str, str]:
+        """The memory of the tensors of each role, where they are moved."""
         weights, activations = self.weights_on_memory, self.activations_on_memory
-        places = {"inputs": activations, "parameters": weights, "outputs": activations}
-        return tuple(
-            (
-                component,
-                ((self.energy_per_dram_access, 1.0),) if memory == "dram" else (),
-                self._srams if memory == "sram" or self.rd_wr_on_io else None,
-            )
-            for component, memory in places.items()
-            if memory != "fixed"
-        )
+        places = {"input": activations, "weight": weights, "output": activations}
+        return {role: memory for role, memory in places.items() if memory != "fixed"}
 
     @cached_property
     def _circuits(self) -> Callable[..., tuple[_Circuit, ...]]:
@@ -258,7 +255,8 @@ class Horowitz(Device):
     def _circuit(self, operation: Operation) -> _Circuit:
         gates = operation.gate_factor
         cells = Factor(f"{operation.circuit} cells of an adder's", gates)
-        return gates, () if gates == 1 else (cells,), self.price_of(operation)
+        resource = CIRCUITS[operation.circuit]
+        return _Circuit(resource, () if gates == 1 else (cells,), self.price_of(operation))
 
     def _cost(
         self,
@@ -268,65 +266,47 @@ class Horowitz(Device):
         *,
         moved: Mapping[str, Sequence[Operand]] = MappingProxyType({}),
     ) -> Outcome:
-        """The accesses of the operands, and the work; `moved` replaces operands by component."""
+        """The accesses of the operands, and the work; `moved` replaces operands by role."""
         operands = {
-            "inputs": operator.inputs, "parameters": operator.weights,
-            "outputs": operator.outputs, **moved,
+            "input": operator.inputs, "weight": operator.weights,
+            "output": operator.outputs, **moved,
         }  # fmt: skip
-        due: list[Due] = []
-        counted: list[_Counted] = []
-        default, batch = scenario.default_format, scenario.batch
-        for component, dram, srams in self._memories:
-            if operator.in_place and component != "parameters":
+        examples = () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
+        charges: list[Charge] = []
+        for role, memory in self._places.items():
+            if operator.in_place and role != "weight":
                 continue
-            for tensor in operands[component]:
-                bits = tensor.size * (tensor.format or default).bits
-                accesses = math.ceil(bits / ACCESS_BITS)
-                price = dram if srams is None else dram + srams.shares(bits)
-                due.append((component, accesses * batch, price))
-                counted.append(("64-bit accesses", accesses, ()))
-        for what, count, (gates, cells, price) in work:
-            if count and gates:
-                due.append(("compute", count * gates * batch, price))
-                counted.append((what, count, cells))
-        if due:
-            return Cost((_Lines(due, counted, batch),))
-        return Free("nothing is computed, and what it needs is wired in")
+            for tensor in operands[role]:
+                bits = tensor.size * (tensor.format or scenario.default_format).bits
+                count = (Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS)), *examples)
+                if memory == "dram":
+                    charges.append(Charge("dram", role, count, self.energy_per_dram_access))
+                if memory == "sram" or self.rd_wr_on_io:
+                    charges.append(Charge("sram", role, count, self.sram_access(bits)))
+        for what, number, circuit in work:
+            if number and circuit.is_built:
+                count = (Factor(what, number), *circuit.cells, *examples)
+                charges.append(Charge(circuit.resource, "compute", count, circuit.unit_cost))
+        return (
+            Cost(charges) if charges else Free("nothing is computed, and what it needs is wired in")
+        )
 
 
-_Memory: TypeAlias = tuple[str, tuple[Share, ...], Curve | None]
-"""A component that is moved, what an access takes of DRAM, and the SRAM that is sized for it."""
+class _Circuit(NamedTuple):
+    """The resource that a circuit is of, its size in cells of an adder, and its unit cost."""
 
-_Circuit: TypeAlias = tuple[float, tuple[Factor, ...], tuple[Share, ...]]
-"""How many cells of an adder's a gate takes, the same as a factor, and the price of one circuit."""
+    resource: str
+    cells: tuple[Factor, ...]
+    unit_cost: UnitCost
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it has any cell."""
+        return not self.cells or self.cells[0].value > 0
+
 
 _Work: TypeAlias = tuple[str, float, _Circuit]
 """What is counted, how many of it there are for each example, and what does it."""
-
-_Counted: TypeAlias = tuple[str, float, tuple[Factor, ...]]
-"""What is counted, how many of it there are for each example, and of how many cells."""
-
-
-@define(eq=False)
-class _Lines:
-    """What is due for an operator, and beside each line what it counts.
-
-    There is a charge for each share of each price.
-    """
-
-    due: list[Due]
-    counted: list[_Counted]
-    batch: int
-
-    @property
-    def charges(self) -> Iterator[Charge]:
-        """The charges."""
-        examples = () if self.batch == 1 else (Factor("examples", self.batch),)
-        for (component, _, price), (what, count, cells) in zip(self.due, self.counted, strict=True):
-            factors = (Factor(what, count), *cells, *examples)
-            for figure, share in price:
-                part = () if always(share == 1) else (Factor(SHARE, share),)
-                yield Charge(component, figure, (*factors, *part))
 
 
 _SUMS: Final = frozenset({"sum", "mean"})

@@ -12,10 +12,13 @@ from attrs.validators import min_len
 from costmodel.sizes import SizeArray, always, clipped, larger, smaller
 
 if TYPE_CHECKING:
-    from costmodel.devices import Parameter, Share
+    from costmodel.devices import Parameter
 
 Point: TypeAlias = tuple[float, "Parameter"]
 """Where a figure was published, in bits, and the figure."""
+
+Parts: TypeAlias = "tuple[tuple[Parameter, float], ...]"
+"""Published figures, each with its weight."""
 
 _Way: TypeAlias = tuple[float, "Parameter", float, "Parameter", float]
 """Where a figure stands and it, where the next one stands and it, and how far that is."""
@@ -46,10 +49,10 @@ class Curve:
         ways = [(*start, *end, end[0] - start[0]) for start, end in pairwise(places)]
         return tuple(reversed(ways))
 
-    def shares(self, bits: Any) -> tuple[Share, ...]:
-        """The price at `bits`, a number or a `SizeArray`, as shares of the published figures."""
+    def parts(self, bits: Any) -> Parts:
+        """The price at `bits`, a number or a `SizeArray`: published figures and their weights."""
         if bits.__class__ is SizeArray:
-            return self._shares_of_many(bits)
+            return self._parts_of_many(bits)
         if not self.least <= bits <= self.most:
             bits = clipped(bits, self.least, self.most)
         at = bits**self.exponent
@@ -62,15 +65,15 @@ class Curve:
                 return ((figure, 1.0 - gone), (following, gone))
         return ((figure, at / start),)
 
-    def _shares_of_many(self, bits: Any) -> tuple[Share, ...]:
+    def _parts_of_many(self, bits: Any) -> Parts:
         """The same for many sizes, which lie on either side of a figure."""
         at = clipped(bits, self.least, self.most) ** self.exponent
         places = [place**self.exponent for place, _ in self.points]
-        shares = [smaller(at / places[0], 1.0)]
+        weights = [smaller(at / places[0], 1.0)]
         for start, end in pairwise(places):
             gone = clipped((at - start) / (end - start), 0.0, 1.0)
-            shares[-1] -= gone
-            shares.append(gone)
-        shares[-1] += larger(at / places[-1], 1.0) - 1.0
-        priced = [(figure, share) for (_, figure), share in zip(self.points, shares, strict=True)]
-        return tuple([one for one in priced if not always(one[1] == 0)])
+            weights[-1] -= gone
+            weights.append(gone)
+        weights[-1] += larger(at / places[-1], 1.0) - 1.0
+        parts = [(figure, weight) for (_, figure), weight in zip(self.points, weights, strict=True)]
+        return tuple([one for one in parts if not always(one[1] == 0)])

@@ -39,6 +39,7 @@ class EventDriven(Device):
     leaves_out: ClassVar = "static power, host traffic, time"
     ignores: ClassVar = ("formats",)
     fuses: ClassVar = ("activation",)
+    resources: ClassVar = ("synapses", "neurons", "hops", "spikes")
 
     energy_per_synaptic_operation: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")
@@ -79,7 +80,7 @@ class EventDriven(Device):
             Factor("timesteps", scenario.timesteps),
             *_examples(scenario.batch),
         )
-        return Cost((Charge("neuron", self.energy_per_neuron_update, factors),))
+        return Cost([Charge("neurons", "compute", factors, self.energy_per_neuron_update)])
 
     @prices(Gather, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
@@ -91,17 +92,17 @@ class EventDriven(Device):
         steps = (scenario.dt, scenario.timesteps, scenario.batch)
         spikes = _spikes(label, scenario.rate, *steps)
         events = (Factor("connections", count), *spikes)
-        charges = [Charge("synapse", self.energy_per_synaptic_operation, events)]
+        charges = [Charge("synapses", "compute", events, self.energy_per_synaptic_operation)]
         if self.energy_per_spike_hop is not None:
-            charges.append(Charge("synapse", self.energy_per_spike_hop, events))
+            charges.append(Charge("hops", "input", events, self.energy_per_spike_hop))
         if self.energy_per_spike is not None:
             if not operator.inputs:
                 return Unpriced("the operator names no inputs, so its spikes cannot be counted")
             senders = sum(tensor.size for tensor in operator.inputs)
             rate = scenario.spike_rate(operator.inputs)
             sent = (Factor("input elements", senders), *_spikes(label, rate, *steps))
-            charges.append(Charge("inputs", self.energy_per_spike, sent))
-        return Cost(tuple(charges))
+            charges.append(Charge("spikes", "input", sent, self.energy_per_spike))
+        return Cost(charges)
 
 
 @lru_cache

@@ -33,6 +33,7 @@ class PerOperation(Device):
     family: ClassVar = "per-operation"
     leaves_out: ClassVar = "idle power, time, batching, caches, utilisation, formats"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
+    resources: ClassVar = ("processor",)
 
     energy_per_multiply_accumulate: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")
@@ -75,4 +76,4 @@ class PerOperation(Device):
 
 def _cost(price: Parameter, count: Factor, scenario: Scenario) -> Cost:
     factors = (count,) if scenario.batch == 1 else (count, Factor("examples", scenario.batch))
-    return Cost((Charge("compute", price, factors),))
+    return Cost([Charge("processor", "compute", factors, price)])

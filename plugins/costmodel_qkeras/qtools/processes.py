@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from attrs import frozen
 
-from costmodel.devices import Device
+from costmodel.devices import Device, UnitCost
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.numerics import Circuit, FixedPoint, FloatingPoint, Operation
 from costmodel_qkeras.qtools.errors import QToolsError
@@ -88,9 +88,8 @@ def _operation(device: Any, work: Work) -> float:
     return _picojoules(found)
 
 
-def _picojoules(shares: Iterable[tuple[Any, float]]) -> float:
-    """The sum of shares of published figures."""
-    return math.fsum(figure.value * share for figure, share in shares) * _PICOJOULES
+def _picojoules(unit_cost: UnitCost) -> float:
+    return unit_cost.value * _PICOJOULES
 
 
 def _devices() -> Mapping[str, Device]:

@@ -27,6 +27,7 @@ class Crossbar(Device):
     family: ClassVar = "acme-crossbar"
     leaves_out: ClassVar = "control, static power, time"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
+    resources: ClassVar = ("crossbar", "converters")
 
     energy_per_product: Parameter = parameter("J")
     energy_per_conversion: Parameter = parameter("J")
@@ -38,6 +39,6 @@ class Crossbar(Device):
         products = (Factor("products", operator.macs), examples)
         results = (Factor("results", operator.elements), examples)
         return Cost((
-            Charge("compute", self.energy_per_product, products),
-            Charge("outputs", self.energy_per_conversion, results),
+            Charge("crossbar", "compute", products, self.energy_per_product),
+            Charge("converters", "output", results, self.energy_per_conversion),
         ))  # fmt: skip
