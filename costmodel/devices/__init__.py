@@ -14,7 +14,7 @@ from costmodel.devices.cost import (
 )
 from costmodel.devices.device import Adapted, Charging, Device, prices
 from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost, OperatorCost
-from costmodel.devices.groups import FUSIBLE, Group
+from costmodel.devices.groups import FUSIBLE, Group, is_folded
 from costmodel.devices.memory import Access, Memory, Placement, Residence, Traffic
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
@@ -61,6 +61,7 @@ __all__ = [
     "Traffic",
     "UnitCost",
     "checked",
+    "is_folded",
     "one_of",
     "option",
     "parameter",

@@ -45,7 +45,7 @@ from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import BATCH
 from costmodel.units import parse_quantity
 from costmodel.workload.format_inference import between
-from costmodel.workload.graph import Loop, View, Workload
+from costmodel.workload.graph import Loop, Node, View, Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
@@ -281,21 +281,28 @@ class Device:
     ) -> Outcome | tuple[tuple[OperatorCost, ...], ...]:
         """The cost of the operators of a group, without what they move at its boundary.
 
-        It is one outcome for the group, or what is said of each member, in their order. By
-        default each operator has its price, or each of the parts that it is divided into.
-        `scenario.of_node(node)` are the conditions of one operator.
+        It is one outcome for the group, or what is said of each member, in their order: by
+        default what `price_member` says, and that a folded normalization is free.
         """
-        items: list[tuple[OperatorCost, ...]] = []
-        for node in group.nodes:
-            if is_folded(node, group):
-                items.append(_FOLDED)
-                continue
-            local = scenario.of_node(node)
-            items.append(self._price_apart(node.operator, local))
-        return tuple(items)
+        return tuple(
+            [
+                _FOLDED if is_folded(node, group) else self.price_member(node, group, scenario)
+                for node in group.nodes
+            ]
+        )
+
+    def price_member(
+        self, node: Node, group: Group, scenario: Scenario
+    ) -> tuple[OperatorCost, ...]:
+        """The price of one operator of a group, or that of each of the parts it is divided into.
+
+        It may depend on the operators of the group, on their conditions, `scenario.of_node(node)`,
+        and on which of their tensors stay within it (`group.inner`), but not on where others lie:
+        groups that are alike are asked for once.
+        """
+        return self._price_apart(node.operator, scenario.of_node(node))
 
     def _price_apart(self, operator: Operator, scenario: Scenario) -> tuple[OperatorCost, ...]:
-        """The price of an operator, or that of each of its parts."""
         if operator.unpriced is not None:
             return (OperatorCost(None, operator.unpriced),)
         who = f"device class {type(self).__name__!r}"

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from costmodel.devices.device import Device
     from costmodel.devices.groups import Group
     from costmodel.devices.schedule import Schedule
-    from costmodel.workload.graph import Workload
+    from costmodel.workload.graph import Node, Workload
     from costmodel.workload.operators import Operator
 
 
@@ -521,19 +521,19 @@ class _Evaluation:
             return self._answered(group)
         key: object
         if len(group.nodes) == 1 and not self.is_by_node:
-            (node,) = group.nodes
-            key = id(node.operator)
+            key = id(group.nodes[0].operator)
         else:
-            key = tuple(
-                [
-                    (id(node.operator), id(self.scenario.of_node(node)), is_folded(node, group))
-                    for node in group.nodes
-                ]
-            )
+            key = tuple([self._alike(node, group) for node in group.nodes])
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = self._answered(group)
         return found
+
+    def _alike(self, node: Node, group: Group) -> object:
+        """What two members have in common that are priced alike."""
+        inner = [name in group.inner for name in node.tensors] if group.inner else ()
+        folded = is_folded(node, group)
+        return id(node.operator), id(self.scenario.of_node(node)), folded, *inner
 
     def _answered(self, group: Group) -> _Answer:
         device = self.device

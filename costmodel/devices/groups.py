@@ -27,7 +27,7 @@ class Group:
     """The step that the others are fused into."""
     members: tuple[Step, ...]
     inner: frozenset[str] = frozenset()
-    """The tensors that are made for its members alone, which never leave the datapath."""
+    """The tensors that its members make and alone read, which never leave the datapath."""
     nodes: tuple[Node, ...] = field(init=False, eq=False, repr=False)
     """The members that are operators."""
 
@@ -116,7 +116,7 @@ class _Fusion:
         inner = {
             name
             for name in made - self._outside
-            if all(reader.name in within for reader in self._readers.get(name, ()))
+            if (readers := self._readers.get(name)) and within.issuperset(x.name for x in readers)
         }
         return Group(
             anchor, tuple(members), frozenset([one for name in inner for one in self._names[name]])

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import repeat
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel import numerics
 from costmodel.devices import (
+    FUSIBLE,
     Charge,
     Cost,
     Device,
     Factor,
+    Fused,
+    Group,
+    OperatorCost,
     Outcome,
     Parameter,
     UnitCost,
+    is_folded,
     one_of,
     option,
     parameter,
@@ -29,6 +34,7 @@ from costmodel.devices import (
 from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
+from costmodel.workload.graph import Node
 from costmodel.workload.operators import (
     Activation,
     Contraction,
@@ -83,6 +89,10 @@ class Horowitz(Device):
     least `min_sram_size` bits; `fixed` tensors are wired in and cost nothing. A write costs what
     a read does: nobody publishes the two apart. Every tensor is moved once for each example:
     no reuse is assumed.
+
+    With `fusion`, an activation, the addition of a bias and padding are done on the way from or
+    to the operator that they belong to: what they hand over moves nowhere, and what the whole
+    group reads and writes is charged to that operator.
     """
 
     family: ClassVar = "horowitz"
@@ -108,6 +118,41 @@ class Horowitz(Device):
     activations_on_memory: str = option(one_of(*MEMORIES), default="dram")
     min_sram_size: int = option(_size, default=0, takes="a number of bits")
     rd_wr_on_io: bool = option(yes_or_no, default=True)
+    fusion: bool = option(yes_or_no, default=True)
+
+    @property
+    def fuses(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on a setting
+        """What joins the operator before or after it."""
+        return tuple(FUSIBLE) if self.fusion else ()
+
+    def price_member(
+        self, node: Node, group: Group, scenario: Scenario
+    ) -> tuple[OperatorCost, ...]:
+        """The work of one operator of a group; the anchor has what the whole group moves."""
+        nodes = [one for one in group.nodes if not is_folded(one, group)]
+        if not group.inner or not all(type(one.operator) in self._rules for one in nodes):
+            return super().price_member(node, group, scenario)
+        local = scenario.of_node(node)
+        outcome = self.price(evolve(node.operator, in_place=True), local)
+        if isinstance(outcome, Unpriced):
+            return (OperatorCost(node.operator, outcome),)
+        if node is group.anchor:
+            moved = list(self._moved_by(group, local))
+            if moved:
+                outcome = Cost([*(outcome.charges if isinstance(outcome, Cost) else ()), *moved])
+        elif isinstance(outcome, Free):
+            outcome = Fused(f"done within {group.name!r}", group.name)
+        return (OperatorCost(node.operator, outcome),)
+
+    def _moved_by(self, group: Group, scenario: Scenario) -> Iterator[Charge]:
+        """The accesses of what the members of a group do not hand to each other."""
+        written: set[str] = set()
+        for node in group.nodes:
+            for operand, name in zip(node.operator.operands, node.tensors, strict=True):
+                is_inner = name in group.inner or name in written
+                if operand.role in self._places and operand.role != "weight" and not is_inner:
+                    yield from self._accesses(operand.role, operand, scenario)
+                    written.update([name] if operand.role == "output" else [])
 
     @prices(Contraction)
     def contraction(self, operator: Operator, scenario: Scenario) -> Outcome:
@@ -258,6 +303,19 @@ class Horowitz(Device):
         resource = CIRCUITS[operation.circuit]
         return _Circuit(resource, () if gates == 1 else (cells,), self.price_of(operation))
 
+    def _accesses(self, role: str, tensor: Operand, scenario: Scenario) -> list[Charge]:
+        """The accesses of one tensor, where tensors of its role lie."""
+        memory = self._places[role]
+        bits = tensor.size * (tensor.format or scenario.default_format).bits
+        accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
+        count = (accesses, *_examples(scenario))
+        charges = []
+        if memory == "dram":
+            charges.append(Charge("dram", role, count, self.energy_per_dram_access))
+        if memory == "sram" or self.rd_wr_on_io:
+            charges.append(Charge("sram", role, count, self.sram_access(bits)))
+        return charges
+
     def _cost(
         self,
         operator: Operator,
@@ -271,18 +329,13 @@ class Horowitz(Device):
             "input": operator.inputs, "weight": operator.weights,
             "output": operator.outputs, **moved,
         }  # fmt: skip
-        examples = () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
+        examples = _examples(scenario)
         charges: list[Charge] = []
-        for role, memory in self._places.items():
+        for role in self._places:
             if operator.in_place and role != "weight":
                 continue
             for tensor in operands[role]:
-                bits = tensor.size * (tensor.format or scenario.default_format).bits
-                count = (Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS)), *examples)
-                if memory == "dram":
-                    charges.append(Charge("dram", role, count, self.energy_per_dram_access))
-                if memory == "sram" or self.rd_wr_on_io:
-                    charges.append(Charge("sram", role, count, self.sram_access(bits)))
+                charges += self._accesses(role, tensor, scenario)
         for what, number, circuit in work:
             if number and circuit.is_built:
                 count = (Factor(what, number), *circuit.cells, *examples)
@@ -290,6 +343,10 @@ class Horowitz(Device):
         return (
             Cost(charges) if charges else Free("nothing is computed, and what it needs is wired in")
         )
+
+
+def _examples(scenario: Scenario) -> tuple[Factor, ...]:
+    return () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
 
 
 class _Circuit(NamedTuple):
