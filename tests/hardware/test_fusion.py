@@ -75,9 +75,8 @@ def boundary_accesses(workload: Workload, groups: Any) -> int:
         }
         moved: list[str] = []
         for node in group.nodes:
-            for name in node.reads:
-                if name not in workload.weights and held(name) not in made:
-                    moved.append(name)
+            read = [name for name in node.reads if name not in workload.weights]
+            moved += [name for name in read if held(name) not in made]
             for name in node.writes:
                 read_within = any(
                     held(name) in map(held, one.reads) for one in group.nodes if one is not node
