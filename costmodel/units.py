@@ -9,11 +9,20 @@ from typing import Final, NamedTuple
 
 from costmodel.errors import UnitError
 
-UNITS: Final = ("J", "W", "s", "Hz", "B", "bit", "V")
-"""Joule, watt, second, hertz, byte, bit, volt."""
+UNITS: Final = ("J", "W", "s", "Hz", "B", "bit", "V", "m2", "OP", "token")
+"""Joule, watt, second, hertz, byte, bit, volt, square metre, operation, token.
 
-SPELLINGS: Final = {"byte": "B", **{unit: unit for unit in UNITS}}
-"""The units by what a text may call them; what is written has the names of `UNITS`."""
+A multiply-accumulate is 2 OP by the words of data sheets; nothing converts one into the other.
+"""
+
+SPELLINGS: Final = {"byte": "B", "FLOP": "OP", **{unit: unit for unit in UNITS}}
+"""The units by what a text may call them; what is written has the names of `UNITS`.
+
+A FLOP is an OP on floating-point numbers.
+"""
+
+PERCENT: Final = "%"
+"""A hundredth of a plain number; it takes no prefix and stands in no quotient."""
 
 DECIMAL_PREFIXES: Final = {
     "a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "\u03bc": -6, "m": -3,
@@ -22,8 +31,12 @@ DECIMAL_PREFIXES: Final = {
 """Powers of ten; micro is a letter u, the micro sign or a Greek mu, which look alike."""
 BINARY_PREFIXES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
-_TYPICAL: Final = {"J": "n", "W": "m", "s": "m", "Hz": "M", "B": "G", "V": "m"}
+_TYPICAL: Final = {
+    "J": "n", "W": "m", "s": "m", "Hz": "M", "B": "G", "V": "m", "m2": "m", "OP": "T",
+}  # fmt: skip
 """Prefixes for the examples of messages."""
+_DIMENSIONS: Final = {"m2": 2}
+"""How many times a prefix counts, if not once: 1 mm2 is (1 mm)2."""
 _ANY_UNIT: Final = f"one of {', '.join(UNITS)} with an SI prefix, or a quotient of two"
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _SHOWN_PREFIXES: Final = ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
@@ -77,13 +90,18 @@ def _shown(text: str) -> str:
 
 
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:
-    """Write `value` with the SI prefix that leaves one to three digits before the point."""
+    """Write `value` with the SI prefix that leaves one to three digits before the point.
+
+    An area has up to six: the prefix of a square metre counts twice.
+    """
     if value == 0 or not math.isfinite(value) or not unit:
         return f"{value:.{digits}g} {unit}".strip()
     # Rounding first, so that 999.9 mJ become 1 J and not 1000 mJ.
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
-    power = max(0, min(exponent // 3 - _SHOWN_LOWEST // 3, len(_SHOWN_PREFIXES) - 1))
-    scaled = value / 10.0 ** (power * 3 + _SHOWN_LOWEST)
+    times = _DIMENSIONS.get(unit.partition("/")[0], 1)
+    step = exponent // (3 * times) - _SHOWN_LOWEST // 3
+    power = max(0, min(step, len(_SHOWN_PREFIXES) - 1))
+    scaled = value / 10.0 ** (times * (power * 3 + _SHOWN_LOWEST))
     return f"{_significant(scaled, digits)} {_SHOWN_PREFIXES[power]}{unit}"
 
 
@@ -96,7 +114,7 @@ def _significant(value: float, digits: int) -> str:
 def demanded(unit: str) -> str:
     """What to give where a quantity in an SI unit is wanted, with an example."""
     if not unit:
-        return "a number without a unit, such as '2'"
+        return "a number without a unit or in %, such as '2'"
     return f"a quantity in {unit}, such as '2 {_TYPICAL.get(unit.partition('/')[0], '')}{unit}'"
 
 
@@ -104,6 +122,8 @@ def _scale(unit_text: str) -> tuple[int, int | float, str]:
     """The powers of ten and other factor to the SI unit, and that; an error names the culprit."""
     if not unit_text:
         return 0, 1, ""
+    if unit_text == PERCENT:
+        return -2, 1, ""
     upper, slash, lower = unit_text.partition("/")
     exponent, factor, unit = _prefixed(upper.strip())
     if not slash:
@@ -116,7 +136,7 @@ def _prefixed(text: str) -> tuple[int, int, str]:
     for spelling, unit in SPELLINGS.items():
         prefix = text.removesuffix(spelling)
         if prefix != text and prefix in DECIMAL_PREFIXES:
-            return DECIMAL_PREFIXES[prefix], 1, unit
+            return DECIMAL_PREFIXES[prefix] * _DIMENSIONS.get(unit, 1), 1, unit
         if prefix != text and prefix in BINARY_PREFIXES and unit in {"B", "bit"}:
             return 0, BINARY_PREFIXES[prefix], unit
     raise UnitError(text)

@@ -24,7 +24,7 @@ from costmodel.units import (
     parse_quantity,
 )
 
-IN_PINT = {"B": "byte"}
+IN_PINT = {"B": "byte", "m2": "m**2"}
 """Where pint calls a unit otherwise: its `B` is the bel."""
 
 PREFIXED = [(prefix, unit) for prefix in DECIMAL_PREFIXES for unit in SPELLINGS] + [
@@ -43,7 +43,10 @@ def pint_factor(prefix: str, unit: str) -> Any:
 
 @functools.cache
 def registry() -> Any:
-    return pint.UnitRegistry()
+    made: Any = pint.UnitRegistry()
+    for line in ("OP = [operation]", "FLOP = OP", "token = [token]"):
+        made.define(line)
+    return made
 
 
 @given(number=numbers, prefixed=prefixed_units)
@@ -87,6 +90,21 @@ def test_every_prefix_goes_with_every_unit() -> None:
         ("0 J", 0, "J"),
         ("1.9 pJ/byte", 1.9e-12, "J/B"),
         ("64 byte", 64, "B"),
+        ("1.3 mm2", 1.3e-6, "m2"),
+        ("450 um2", 450e-12, "m2"),
+        ("450 µm2", 450e-12, "m2"),
+        ("2 pJ/um2", 2, "J/m2"),
+        ("4 TOP/s", 4e12, "OP/s"),
+        ("2 TFLOP/s", 2e12, "OP/s"),
+        ("0.5 pJ/OP", 0.5e-12, "J/OP"),
+        ("0.5 pJ/FLOP", 0.5e-12, "J/OP"),
+        ("10 FLOP/B", 10, "OP/B"),
+        ("3 TOP/W", 3e12, "OP/W"),
+        ("20 token/s", 20, "token/s"),
+        ("1.5 ktoken", 1500, "token"),
+        ("80 %", 0.8, ""),
+        ("0.1%", 0.001, ""),
+        ("128", 128, ""),
     ],
 )
 def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str) -> None:
@@ -102,7 +120,10 @@ def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str)
         ("2 bytes", "B", "unit 'bytes' in .*; expected a quantity in B, such as '2 GB'"),
         ("2 B/s", "bit/s", "expected a quantity in bit/s, such as '2 bit/s', found '2 B/s'"),
         ("two", "bit", "'two' is not a quantity; expected a quantity in bit, such as '2 bit'"),
-        ("2 J", "", "expected a number without a unit, such as '2', found '2 J'"),
+        ("2 J", "", "expected a number without a unit or in %, such as '2', found '2 J'"),
+        ("80 %", "J", "expected a quantity in J, such as '2 nJ', found '80 %'"),
+        ("2 mm", "m2", "unit 'mm' in '2 mm' .*; expected a quantity in m2, such as '2 mm2'"),
+        ("4 TMAC/s", "OP/s", "unit 'TMAC' in .*; expected a quantity in OP/s, such as '2 TOP/s'"),
         ("1e999 J", "J", "too large"),
     ],
 )
@@ -111,7 +132,7 @@ def test_a_unit_that_is_wanted_is_told_with_an_example(text: str, unit: str, mes
         parse_quantity(text, unit)
 
 
-@pytest.mark.parametrize("unit", ["", *UNITS, "J/B", "B/s", "W/Hz"])
+@pytest.mark.parametrize("unit", ["", *UNITS, "J/B", "B/s", "W/Hz", "OP/s", "J/m2"])
 def test_the_example_of_a_unit_is_a_quantity_in_it(unit: str) -> None:
     example = demanded(unit).partition("such as ")[2].strip("'")
     assert parse_quantity(example, unit).unit == unit
@@ -143,6 +164,13 @@ def test_the_example_of_a_unit_is_a_quantity_in_it(unit: str) -> None:
         ("1e999 J", "too large"),
         ("1e308 PJ", "too large"),
         ("1 p", "unit 'p'"),
+        ("1 k%", "unit 'k%'"),
+        ("1 %/s", "unit '%'"),
+        ("1 J/%", "unit '%'"),
+        ("1 KiOP", "unit 'KiOP'"),
+        ("1 mm", "unit 'mm'"),
+        ("1 m", "unit 'm'"),
+        ("1 OPS", "unit 'OPS'"),
     ],
 )
 def test_anything_else_is_refused_with_what_was_expected(text: str, message: str) -> None:
@@ -172,9 +200,11 @@ def test_what_is_written_reads_back_within_its_digits(value: float, unit: str, d
 
 
 @given(value=st.floats(1e-17, 9e17), unit=st.sampled_from(UNITS))
-def test_one_to_three_digits_stand_before_the_point(value: float, unit: str) -> None:
+def test_one_to_three_digits_stand_before_the_point_and_of_an_area_six(
+    value: float, unit: str
+) -> None:
     number = format_quantity(value, unit).partition(" ")[0]
-    assert 1 <= len(number.partition(".")[0]) <= 3
+    assert 1 <= len(number.partition(".")[0]) <= (6 if unit == "m2" else 3)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +220,12 @@ def test_one_to_three_digits_stand_before_the_point(value: float, unit: str) -> 
         (math.inf, "J", "inf J"),
         (math.nan, "J", "nan J"),
         (12.0, "J", "12 J"),
+        (1.3e-6, "m2", "1.3 mm2"),
+        (600e-6, "m2", "600 mm2"),
+        (0.12, "m2", "120000 mm2"),
+        (450e-12, "m2", "450 µm2"),
+        (4e12, "OP/s", "4 TOP/s"),
+        (0.5e-12, "J/OP", "500 fJ/OP"),
     ],
 )
 def test_a_value_is_written_as_people_write_it(value: float, unit: str, shown: str) -> None:
@@ -199,7 +235,8 @@ def test_a_value_is_written_as_people_write_it(value: float, unit: str, shown: s
 @pytest.mark.parametrize("micro", ["u", "\u00b5", "\u03bc"])
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_spelling_of_micro_is_read_and_one_is_written(micro: str, unit: str) -> None:
-    assert parse_quantity(f"2 {micro}{unit}") == (2e-6, unit)
+    value = 2e-12 if unit == "m2" else 2e-6
+    assert parse_quantity(f"2 {micro}{unit}") == (value, unit)
     assert format_quantity(parse_quantity(f"2 {micro}{unit}").value, unit) == f"2 \u00b5{unit}"
 
 

@@ -455,13 +455,14 @@ def _entry(parameter: Parameter) -> dict[str, str]:
 
 _BASES: Mapping[str, Mapping[str, int]] = {
     "J": {"J": 1}, "W": {"J": 1, "s": -1}, "s": {"s": 1}, "Hz": {"s": -1}, "V": {"V": 1},
+    "m2": {"m": 2},
 }  # fmt: skip
-"""The units that make a dimension; bytes and bits are counts."""
+"""The units that make a dimension; bytes, bits, operations and tokens are counts."""
 _JOULES: Mapping[str, int] = {"J": 1}
 
 
 def _dimension(units: Iterable[str]) -> Mapping[str, int]:
-    """The exponents of joule, second and volt in a product of units."""
+    """The exponents of joule, second, volt and metre in a product of units."""
     exponents: Counter[str] = Counter()
     for unit in units:
         upper, _, lower = parse_quantity(f"1 {unit}").unit.partition("/")

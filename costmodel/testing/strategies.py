@@ -285,7 +285,8 @@ def values(unit: str = "J", *, positive: bool = False) -> st.SearchStrategy[floa
 _RANGES: Final = {
     "J": (1e-18, 1e-3), "": (1e-3, 1e6), "Hz": (1.0, 1e12), "B": (1.0, 1e12), "bit": (1.0, 1e13),
     "W": (1e-9, 1e4), "s": (1e-15, 1e3), "V": (1e-3, 1e3), "B/s": (1.0, 1e14),
-    "bit/s": (1.0, 1e15),
+    "bit/s": (1.0, 1e15), "m2": (1e-14, 1.0), "OP": (1.0, 1e18), "OP/s": (1.0, 1e18),
+    "token": (1.0, 1e9), "token/s": (1e-3, 1e9),
 }  # fmt: skip
 """The least and the largest that hardware has, by unit; other units as joules."""
 
