@@ -49,8 +49,8 @@ TESTS: Final = {
         "test_rendering.py",
     ],
     "devices": [
-        "test_devices.py", "test_devicefile.py", "hardware/test_horowitz.py",
-        "test_rendering.py", "test_scenario.py",
+        "test_devices.py", "test_devicefile.py", "test_format_tables.py", "test_runtimes.py",
+        "hardware/test_horowitz.py", "test_rendering.py", "test_scenario.py",
     ],
     "estimates": ["test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py"],
     "bills": ["test_bills.py", "test_rendering.py", "test_comparison.py"],

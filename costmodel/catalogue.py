@@ -187,17 +187,11 @@ class Catalogue:
         """
         from costmodel.devicefile import load_device  # noqa: PLC0415  # brings PyYAML and cattrs
 
-        try:
-            content = content_of(file) if isinstance(file, Path) else file.read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise DeviceFileError(str(file), [f"cannot be read: {reason}"]) from None
-        except ReadError as error:
-            raise DeviceFileError(str(file), [str(error)]) from None
         families = self._ask("costmodel_devices")
         return load_device(
-            content, str(file), families.values, families.conflicts, self.plugins.problems
-        )
+            device_text(file), str(file), families.values, families.conflicts,
+            self.plugins.problems,
+        )  # fmt: skip
 
     @property
     def device_families(self) -> Mapping[str, type[Device]]:
@@ -394,6 +388,22 @@ def _fault(value: Any) -> str:
 def installed() -> Catalogue:
     """The catalogue of the running environment."""
     return Catalogue(plugin_search.installed())
+
+
+def device_text(file: Traversable | Path) -> bytes:
+    """The content of a device file.
+
+    Raises:
+        DeviceFileError: it cannot be read.
+
+    """
+    try:
+        return content_of(file) if isinstance(file, Path) else file.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DeviceFileError(str(file), [f"cannot be read: {reason}"]) from None
+    except ReadError as error:
+        raise DeviceFileError(str(file), [str(error)]) from None
 
 
 def _device_hint(name: str, files: Mapping[str, Any]) -> str:

@@ -331,6 +331,12 @@ def parse_format(text: str) -> NumericFormat:
     return made or _no_format(text)
 
 
+def format_name(number: NumericFormat) -> str:
+    """The shortest text that `parse_format` reads as a format: `int8` for `fixed<8,7>`."""
+    is_whole = isinstance(number, FixedPoint) and number.fraction_bits == 0
+    return f"{'' if number.signed else 'u'}int{number.bits}" if is_whole else str(number)
+
+
 def _made(matched: re.Match[str]) -> NumericFormat | None:
     signed, bits = not matched["unsigned"], int(matched["bits"])
     integer = matched["integer"]

@@ -257,10 +257,11 @@ def _notes(estimate: Estimate) -> Iterator[str]:
 
 
 def changed(devices: Iterable[Device]) -> Iterator[str]:
-    """A line for each device of which a caller changed numbers, or whose settings are chosen."""
+    """A line for each device with a runtime, with settings that are chosen, or changed numbers."""
     for device in devices:
         choices = device.option_choices()
-        settings = [
+        settings = [f"runtime {device.runtime}"] if device.runtime else []
+        settings += [
             f"{name} {value}"
             for name, value in device.settings.items()
             if value != choices[name].default
@@ -381,6 +382,7 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
         "content_hash": device.content_hash,
         "parameters": {name: _parameter_dict(item) for name, item in device.parameters.items()},
         "settings": dict(device.settings),
+        "runtime": device.runtime,
         **_cost_dict(total, is_complete=bill.is_complete),
         **_evaluation_dict(bill.evaluation),
         "is_lower_bound": not bill.is_complete,

@@ -92,14 +92,15 @@ def _shown(text: str) -> str:
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:
     """Write `value` with the SI prefix that leaves one to three digits before the point.
 
-    An area has up to six: the prefix of a square metre counts twice.
+    The prefix of an area counts twice: such a number lies between 0.01 and 10,000.
     """
     if value == 0 or not math.isfinite(value) or not unit:
         return f"{value:.{digits}g} {unit}".strip()
     # Rounding first, so that 999.9 mJ become 1 J and not 1000 mJ.
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     times = _DIMENSIONS.get(unit.partition("/")[0], 1)
-    step = exponent // (3 * times) - _SHOWN_LOWEST // 3
+    # Of a prefix that counts twice two digits may stand behind the point: 0.3 mm2.
+    step = (exponent + 2 * (times - 1)) // (3 * times) - _SHOWN_LOWEST // 3
     power = max(0, min(step, len(_SHOWN_PREFIXES) - 1))
     scaled = value / 10.0 ** (times * (power * 3 + _SHOWN_LOWEST))
     return f"{_significant(scaled, digits)} {_SHOWN_PREFIXES[power]}{unit}"

@@ -439,7 +439,7 @@ def test_good_device_files_are_said_to_be_good() -> None:
 def test_a_wrong_device_file_answers_no_with_all_its_mistakes(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(
-        "schema: costmodel/device/1\nname: 3\nclass: event-drivn\nsources: {}\ncolour: 1\n"
+        "schema: costmodel/device/2\nname: 3\nclass: event-drivn\nsources: {}\ncolour: 1\n"
     )
     result = run("devices", "validate", file, tmp_path / "missing.yaml")
     assert result.exit_code == 1
@@ -467,7 +467,7 @@ def test_a_broken_device_of_a_plugin_is_told_in_its_row_before_anybody_asks_for_
     world: Any, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.yaml"
-    broken.write_text("schema: costmodel/device/1\nname: broken\nclass: per-opration\n")
+    broken.write_text("schema: costmodel/device/2\nname: broken\nclass: per-opration\n")
     world(bad=worlds.plugin(device_files=[broken, tmp_path / "missing.yaml"]))
     shown = good("plugins")
     row = next(line for line in shown.splitlines() if line.startswith("bad"))

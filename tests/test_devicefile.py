@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from costmodel import Evidence
 from costmodel.cli import main
 from costmodel.devicefile import DEPTH_LIMIT, SIZE_LIMIT, load_device
 from costmodel.errors import DeviceFileError
+from costmodel.testing.devices import as_file
 
 GOOD = """\
-schema: costmodel/device/1
+schema: costmodel/device/2
 name: toy
 class: event-driven
 title: A toy
@@ -83,8 +85,8 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
     ("old", "new", "message"),
     [
         # the head
-        ("schema: costmodel/device/1", "schema: costmodel/device/2", "schema: expected"),
-        ("schema: costmodel/device/1\n", "", "schema: missing"),
+        ("schema: costmodel/device/2", "schema: costmodel/device/3", "schema: expected"),
+        ("schema: costmodel/device/2\n", "", "schema: missing"),
         ("name: toy\n", "", "name: missing"),
         ("name: toy", "name: 7", "name: expected text, found 7"),
         ("name: toy", "name: yes", "name: expected text, found True"),
@@ -334,6 +336,117 @@ def test_a_file_states_memories_from_the_innermost() -> None:
     names = [figure.name for memory in (buffer, dram) for figure in memory.parameters]
     assert names == ["buffer.size", "buffer.bandwidth", "dram.read.energy", "dram.write.energy"]
     assert load(GOOD).memories == ()
+
+
+STATED_ONCE = f"""\
+{GOOD}memories:
+  - name: buffer
+    per: [cluster, row]
+    double_buffered: true
+    shared_port: false
+    source: paper
+    evidence: vendor
+    size: 2 KiB
+    bandwidth: {{value: 8 GB/s, low: 6 GB/s, evidence: measured}}
+    area: 0.3 mm2
+    read: {{energy: 5 pJ, width: 64 bit}}
+    write: {{energy: {{value: 6 pJ, source: other, evidence: assumed}}, width: 32 bit}}
+""".replace('2020"\n', '2020"\n  other: "B. Author"\n')
+
+
+@pytest.mark.usefixtures("uses_memories")
+def test_source_and_evidence_of_a_memory_hold_for_all_of_its_numbers() -> None:
+    device = load(STATED_ONCE)
+    (buffer,) = device.memories
+    paper = ("A. Author, A Paper, 2020", Evidence.VENDOR)
+    assert [(one.source, one.evidence) for one in (buffer.size, buffer.area)] == [paper] * 2
+    assert buffer.bandwidth.source == paper[0]
+    assert buffer.bandwidth.evidence is Evidence.MEASURED
+    assert (buffer.read.energy.value, buffer.read.energy.source) == (5e-12, paper[0])
+    assert (buffer.write.energy.source, buffer.write.width_bits) == ("B. Author", 32)
+    assert buffer.write.energy.evidence is Evidence.ASSUMED
+    assert (buffer.size.value, buffer.area.value, buffer.area.name) == (2048, 0.3e-6, "buffer.area")
+
+
+@pytest.mark.usefixtures("uses_memories")
+def test_a_file_says_how_a_memory_is_built() -> None:
+    (built,) = load(STATED_ONCE).memories
+    assert (built.per, built.double_buffered, built.shared_port) == (
+        ("cluster", "row"),
+        True,
+        False,
+    )
+    plain = load(WITH_MEMORIES).memories[0]
+    assert (plain.per, plain.double_buffered, plain.shared_port) == ((), False, True)
+    assert plain.area is None
+
+
+@pytest.mark.usefixtures("uses_memories")
+def test_a_device_with_memories_is_the_same_after_it_is_written() -> None:
+    for text in (STATED_ONCE, WITH_MEMORIES):
+        device = load(text)
+        assert load(json.dumps(as_file(device))).memories == device.memories
+
+
+@pytest.mark.usefixtures("uses_memories")
+def test_the_area_of_a_device_is_that_of_its_memories_as_far_as_it_is_stated() -> None:
+    assert load(STATED_ONCE).area_square_metres == 0.3e-6
+    second = "  - {name: dram, area: {value: 2 mm2, source: paper, evidence: vendor}}\n"
+    assert load(STATED_ONCE + second).area_square_metres == 2.3e-6
+    assert load(WITH_MEMORIES).area_square_metres is None
+    assert load(GOOD).area_square_metres is None
+
+
+@pytest.mark.usefixtures("uses_memories")
+@pytest.mark.parametrize(
+    ("old", "new", "messages"),
+    [
+        ("source: paper\n", "source: papper\n",
+         [r"memories\[0\].source: 'papper' is not known; nearest 'paper'"]),
+        ("source: paper\n", "source: 7\n", [r"memories\[0\].source: expected text, found 7"]),
+        ("evidence: vendor\n", "evidence: guessed\n",
+         [r"memories\[0\].evidence: expected one of measured, .*found 'guessed'"]),
+        ("evidence: vendor\n", "evidence: [vendor]\n", [r"memories\[0\].evidence: expected one"]),
+        ("size: 2 KiB", "size: endless", [r"memories\[0\].size.value: 'endless' is not a quan"]),
+        ("size: 2 KiB", "size: true", [r"memories\[0\].size: expected a mapping such as .*True"]),
+        ("size: 2 KiB", "size: {valu: 2 KiB}", [
+            r"memories\[0\].size: 'valu' is not known; nearest 'value'",
+            r"memories\[0\].size.value: missing",
+        ]),
+        ("    evidence: vendor\n", "", [
+            r"memories\[0\].size: expected a mapping such as",
+            r"memories\[0\].area: expected a mapping such as",
+            r"memories\[0\].read.energy: expected a mapping such as",
+        ]),
+        ("area: 0.3 mm2", "area: 0.3 mm", [r"memories\[0\].area.value: .* quantity in m2"]),
+        ("per: [cluster, row]", "per: cluster", [r"memories\[0\].per: expected a list of axes"]),
+        ("per: [cluster, row]", "per: [7]", [r"memories\[0\].per: expected a list of axes"]),
+        ("shared_port: false", "shared_port: 0",
+         [r"memories\[0\].shared_port: expected true or false, found 0"]),
+        ("double_buffered: true", "double_buffered: perhaps",
+         [r"memories\[0\].double_buffered: expected true or false, found 'perhaps'"]),
+        ("source: other", "source: others",
+         [r"memories\[0\].write.energy.source: 'others' is not known; nearest 'other'"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_what_holds_for_a_memory_is_told_once(
+    old: str, new: str, messages: list[str]
+) -> None:
+    assert old in STATED_ONCE
+    told = mistakes(STATED_ONCE.replace(old, new, 1))
+    assert len(told) == len(messages), told
+    for message in messages:
+        assert re.search(message, "\n".join(told))
+
+
+@pytest.mark.usefixtures("uses_memories")
+def test_what_a_memory_is_built_of_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(STATED_ONCE)
+    shown = " ".join(CliRunner().invoke(main, ["devices", "show", str(file)]).stdout.split())
+    assert "memory buffer: holds input, weight, output once per cluster, row" in shown
+    assert "ports reads and writes overlap buffers double" in shown
+    assert "area 0.3 mm2" in shown
 
 
 @pytest.mark.usefixtures("uses_memories")

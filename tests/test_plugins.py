@@ -470,7 +470,7 @@ def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path: P
 
 def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path: Path) -> None:
     text = (
-        "schema: costmodel/device/1\nname: toy\nclass: per-operation\nsources: {s: A book}\n"
+        "schema: costmodel/device/2\nname: toy\nclass: per-operation\nsources: {s: A book}\n"
         "parameters:\n"
         "  energy_per_multiply_accumulate: {value: 1 pJ, source: s, evidence: assumed}\n"
         "  energy_per_neuron_update: {value: 1 pJ, source: s, evidence: assumed}\n"
@@ -530,7 +530,7 @@ class _File:
     """A file of a class that nobody offers."""
 
     def read_bytes(self) -> bytes:
-        return b"schema: costmodel/device/1\nname: kestrel\nclass: kestrel\nsources: {}\n"
+        return b"schema: costmodel/device/2\nname: kestrel\nclass: kestrel\nsources: {}\n"
 
 
 KESTREL: Any = _File()

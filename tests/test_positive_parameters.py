@@ -59,7 +59,7 @@ def clocked(clock: Parameter, lanes: Parameter | None = None) -> Clocked:
 
 
 GOOD = """\
-schema: costmodel/device/1
+schema: costmodel/device/2
 name: chip
 class: clocked
 sources:

@@ -194,7 +194,7 @@ def test_the_example_passes_its_own_tests(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ plugins that break
 
 GOOD = "from costmodel import hookimpl\n"
-DEVICE = """schema: costmodel/device/1
+DEVICE = """schema: costmodel/device/2
 name: cpu
 class: per-operation
 """

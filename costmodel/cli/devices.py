@@ -42,13 +42,14 @@ class _Devices(click.Group):
 @click.group(cls=_Devices, invoke_without_command=True)
 @click.pass_context
 def devices(context: click.Context) -> None:
-    """List the devices; show one, or the classes that they are of; check device files.
+    """List the devices; show one, or the classes that they are of; check or convert files.
 
     \b
     costmodel devices
     costmodel devices show loihi
     costmodel devices classes
     costmodel devices validate my-chip.yaml
+    costmodel devices convert old-chip.yaml -o my-chip.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     if context.invoked_subcommand is None:
         _list(catalogue.installed())
@@ -57,7 +58,7 @@ def devices(context: click.Context) -> None:
 @devices.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show a device: its settings, and the unit, evidence and source of every parameter.
+    """Show a device: settings, parameters with unit, evidence and source, memories, runtimes.
 
     NAME is a device of the catalogue, or the path of a YAML file: it ends in .yaml or has a slash.
 
@@ -73,7 +74,7 @@ def show(name: str) -> None:
         *[
             block
             for memory in device.memories
-            for block in (_memory_heading(memory), *map(_block, memory.parameters))
+            for block in (_memory_block(memory), *map(_block, memory.parameters))
         ],
     ]
     with opened() as output:
@@ -116,6 +117,27 @@ def validate(files: Sequence[Path]) -> None:
         sys.exit(1)
 
 
+@devices.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "-o", "--output", "path", type=Path, metavar="NEW",
+    help="Write there instead of to standard output, in one piece.",
+)  # fmt: skip
+def convert(file: Path, path: Path | None) -> None:
+    """Convert a device file of version 1 to version 2; comments and layout stay.
+
+    FILE itself is never overwritten. Check the result with `costmodel devices validate`.
+
+    \b
+    costmodel devices convert old-chip.yaml -o my-chip.yaml
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    from costmodel.devicefile import converted  # noqa: PLC0415  # brings PyYAML and cattrs
+
+    with opened(path, [file]) as output:
+        text = converted(catalogue.device_text(file), str(file))
+        output.text(text.decode().removesuffix("\n"))
+
+
 def _verdict(file: Path) -> tuple[bool, str]:
     try:
         device = catalogue.installed().load_device(file)
@@ -124,9 +146,15 @@ def _verdict(file: Path) -> tuple[bool, str]:
     return True, f"{escaped(str(file))}: good ({device.name}, {len(device.parameters)} parameters)"
 
 
-def _memory_heading(memory: Memory) -> str:
+def _memory_block(memory: Memory) -> str:
     end = "" if memory.size is not None else ", without an end"
-    return f"memory {memory.name}: holds {', '.join(memory.holds)}{end}"
+    facts = {
+        "once per": ", ".join(memory.per),
+        "ports": "" if memory.shared_port else "reads and writes overlap",
+        "buffers": "double" if memory.double_buffered else "",
+    }
+    heading = f"memory {memory.name}: holds {', '.join(memory.holds)}{end}"
+    return _facts(heading, facts) or escaped(heading)
 
 
 def _list(found: Catalogue) -> None:
@@ -148,15 +176,25 @@ def _row(found: Catalogue, name: str) -> tuple[str, ...]:
 
 def _heading(device: Device) -> str:
     process = f", {device.process}" if device.process else ""
+    choice = f"choose with --set {device.name}.runtime=NAME"
     facts = {
         "class": device.family,
         "leaves out": device.left_out,
         "ignores": ", ".join(device.ignores),
         "assumes": device.assumes,
+        "runtime": device.runtime or "",
+        "runtimes": f"{', '.join(device.runtimes)}; {choice}" if device.runtimes else "",
+        "residual": f"measured times are {device.residual} of these" if device.residual else "",
+        "area": _area(device),
         "file": device.file or "",
         "change": f"--set {device.name}.NAME=VALUE, for each name below",
     }
     return _facts(f"{device.name}: {device.title}{process}", facts)
+
+
+def _area(device: Device) -> str:
+    area = device.area_square_metres
+    return "" if area is None else format_quantity(area, "m2")
 
 
 def _setting(name: str, choice: Choice, value: Any) -> str:
@@ -211,6 +249,8 @@ def _ignored(family: type[Device]) -> str:
 
 
 def _demands(family: type[Device], parameter: str) -> Iterator[str]:
+    if parameter in family.parameter_tables():
+        yield "by format"
     if parameter in family.positive_parameters():
         yield "above 0"
     if parameter not in family.required_parameters():

@@ -92,14 +92,14 @@ def shape(text: str) -> tuple[str | None, Shape]:
         raise click.BadParameter(str(error)) from None
 
 
-def setting(text: str) -> tuple[str, str, str]:
-    """`device.parameter=value` as a triple."""
+def setting(text: str) -> tuple[str, str]:
+    """`device.parameter=value` as a pair of path and value."""
     path, _, value = text.partition("=")
-    device, _, parameter = path.rpartition(".")
+    device, _, parameter = path.partition(".")
     if not (device and parameter and value):
         message = f"{_shown(text)}: expected device.parameter=value, such as {_SET_EXAMPLE}"
         raise click.BadParameter(message)
-    return device, parameter, value
+    return path, value
 
 
 def _named(text: str) -> tuple[str | None, str]:
@@ -162,7 +162,9 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--set", "settings", multiple=True, metavar="DEVICE.PARAMETER=VALUE", type=setting,
-        help=f"Another value for a parameter: {_SET_EXAMPLE}. Repeatable.",
+        help=f"Another value for a parameter: {_SET_EXAMPLE}; or for a setting, for one format of "
+        "a table (DEVICE.peak_rate.int8='4 TOP/s'), or the runtime (DEVICE.runtime=NAME). "
+        "Repeatable.",
     ),
 )  # fmt: skip
 
@@ -221,7 +223,7 @@ class Conditions:
     input_shapes: tuple[tuple[str | None, Shape], ...]
     default_format: str
     source_format: str | None
-    settings: tuple[tuple[str, str, str], ...]
+    settings: tuple[tuple[str, str], ...]
 
     def chosen_devices(self) -> list[Device]:
         """The devices with their changed parameters.
@@ -260,12 +262,15 @@ class Conditions:
 
     def _changes(self, names: Iterable[str]) -> Mapping[str, dict[str, str | float]]:
         changes: dict[str, dict[str, str | float]] = {name: {} for name in names}
-        check_once([f"{device}.{parameter}" for device, parameter, _ in self.settings], "--set")
-        for device, parameter, value in self.settings:
+        check_once([path for path, _ in self.settings], "--set")
+        for path, value in self.settings:
+            # The name of a device may have dots, and so has the name of a figure in a table.
+            owners = [name for name in changes if path.startswith(f"{name}.")]
+            device = max(owners, key=len, default=path.partition(".")[0])
             if device not in changes:
                 hint = "--set changes devices that are given with -d"
                 raise UnknownNameError(device, changes, "device in --set", hint)
-            changes[device][parameter] = value
+            changes[device][path.removeprefix(f"{device}.")] = value
         return changes
 
 

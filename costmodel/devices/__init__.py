@@ -21,12 +21,14 @@ from costmodel.devices.parameters import (
     GIVEN,
     Choice,
     Evidence,
+    FormatTable,
     Parameter,
     one_of,
     option,
     parameter,
     yes_or_no,
 )
+from costmodel.devices.runtimes import Residual, Runtime
 from costmodel.devices.schedule import Schedule, Span
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Duration",
     "Evidence",
     "Factor",
+    "FormatTable",
     "Fused",
     "Group",
     "GroupCost",
@@ -55,6 +58,8 @@ __all__ = [
     "Parameter",
     "Placement",
     "Residence",
+    "Residual",
+    "Runtime",
     "Schedule",
     "Seconds",
     "Span",

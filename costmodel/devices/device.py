@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, wraps
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from costmodel.devices.groups import FUSIBLE, Group, fused, is_folded
 from costmodel.devices.memory import Memory, Placement, Surroundings, Traffic, as_memories, placed
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
+    BY_FORMAT,
     CHOICE,
     GIVEN,
     POSITIVE,
@@ -29,17 +31,22 @@ from costmodel.devices.parameters import (
     UNIT,
     Choice,
     Evidence,
+    FormatTable,
     Parameter,
+    figures_of,
 )
+from costmodel.devices.runtimes import Residual, Runtime, as_runtimes
 from costmodel.devices.schedule import Schedule
 from costmodel.errors import (
     CostModelError,
+    FormatError,
     ScenarioError,
     UnitError,
     UnknownNameError,
     fault,
     nearest,
 )
+from costmodel.numerics import parse_format
 from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import BATCH
@@ -123,6 +130,10 @@ class Device:
     """The conditions under which its figures hold; shown below every table of prices."""
     memories: tuple[Memory, ...] = field(default=(), kw_only=True, converter=as_memories)
     """From the innermost to the outermost; only of a class that `uses_memories`."""
+    runtime: str | None = field(default=None, kw_only=True)
+    """The name of the runtime whose values it has; None where it has none."""
+    _runtimes: tuple[Runtime, ...] = field(default=(), kw_only=True, converter=as_runtimes)
+    """What each runtime replaces, by `with_runtime`."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
 
@@ -133,6 +144,14 @@ class Device:
                 f"device class {type(self).__name__!r} has what is moved in its prices; expected "
                 f"no memories, found {', '.join(memory.name for memory in memories)}"
             )
+            raise ValueError(message)
+
+    @_runtimes.validator
+    def _check_runtime(self, _: Any, runtimes: tuple[Runtime, ...]) -> None:
+        names = [one.name for one in runtimes]
+        if self.runtime is not None and self.runtime not in names:
+            known = ", ".join(names) or "none"
+            message = f"runtime {self.runtime!r:.80} is not among its runtimes: {known}"
             raise ValueError(message)
 
     def __getstate__(self) -> object:
@@ -365,44 +384,95 @@ class Device:
         return None
 
     @property
-    def area_square_metres(self) -> float | None:
-        """The area of the chip; None where not modelled."""
-        return None
-
-    @property
     def has_static_charges(self) -> bool:
         """Whether the class charges for time alone."""
         return type(self).static_charges is not Device.static_charges
 
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The names of the runtimes that its file has values for."""
+        return tuple([one.name for one in self._runtimes])
+
+    @property
+    def residual(self) -> Residual | None:
+        """By how much measured times of its runtime differ from predicted ones, if known."""
+        return next((one.residual for one in self._runtimes if one.name == self.runtime), None)
+
+    def with_runtime(self, name: str) -> Device:
+        """The same device with the values that its file has for a runtime.
+
+        Every parameter and setting that some runtime of the file replaces gets its value of this
+        one; all others stay.
+
+        Raises:
+            UnknownNameError: the device has no such runtime.
+
+        """
+        for runtime in self._runtimes:
+            if runtime.name == name:
+                return evolve(self, runtime=name, **dict(runtime.values))
+        hint = f"these are all of device {self.name!r}"
+        raise UnknownNameError(name, self.runtimes, "runtime", hint)
+
+    @property
+    def area_square_metres(self) -> float | None:
+        """The area of the chip as far as the device states it; None where it states none.
+
+        By default that of its memories. A class that knows more, such as the area of its
+        arithmetic, replaces it.
+        """
+        areas = [memory.area.value for memory in self.memories if memory.area is not None]
+        return math.fsum(areas) if areas else None
+
     def with_parameters(self, **values: Any) -> Device:
         """The same device with other numbers, each a quantity with its unit, or settings.
 
+        `runtime` chooses a runtime, before anything else is changed. A figure of a table by
+        format is called after both, such as `{"peak_rate.int8": "4 TOP/s"}`.
+
         Raises:
-            UnknownNameError: the device has no such parameter or setting.
+            UnknownNameError: the device has no such parameter, setting or runtime.
             CostModelError: a value of the wrong unit, or not finite, negative, or beyond 1e100.
 
         """
-        units, options = self.parameter_units(), self.option_names()
+        if "runtime" in values:
+            return self.with_runtime(values.pop("runtime")).with_parameters(**values)
+        options = self.option_names()
         changed: dict[str, Any] = {}
         for name, value in values.items():
-            if name not in units and name not in options:
-                hint = f"these are all of device {self.name!r}"
-                raise UnknownNameError(name, [*units, *options], "parameter or setting", hint)
-            if name in units:
-                changed[name] = _given(f"{self.name}.{name}", name, value, units[name])
-                self._check_positive(changed[name], value)
-            else:
+            if name in options:
                 changed[name] = value
+            else:
+                self._change(name, value, changed)
         try:
             return evolve(self, **changed)
         except ValueError as error:
             message = f"{self.name}: {', '.join(values)}: {error}"
             raise CostModelError(message) from None
 
-    def _check_positive(self, figure: Parameter, given: str | float) -> None:
-        if figure.value <= 0 and figure.name in self.positive_parameters():
-            message = f"{self.name}.{figure.name}: expected {ABOVE_ZERO}, found {str(given)!r:.80}"
+    def _change(self, path: str, value: Any, changed: dict[str, Any]) -> None:
+        """Put the parameter that `path` names into `changed`, or the table it is in."""
+        units, tables = self.parameter_units(), self.parameter_tables()
+        name, is_entry, text = path.partition(".")
+        where = f"{self.name}.{path}"
+        if name not in units:
+            known = [*units, *self.option_names()]
+            hint = f"these are all of device {self.name!r}"
+            raise UnknownNameError(path, known, "parameter or setting", hint)
+        if (name in tables) is not bool(is_entry):
+            wanted = f"{self.name}.{name}" if is_entry else f"{where}.int8"
+            what = "one value, not a table by format" if is_entry else "a table by format"
+            message = f"{where}: {name} is {what}; expected a value for {wanted}"
             raise CostModelError(message)
+        figure = _given(where, path, value, units[name])
+        if figure.value <= 0 and name in self.positive_parameters():
+            message = f"{where}: expected {ABOVE_ZERO}, found {str(value)!r:.80}"
+            raise CostModelError(message)
+        if is_entry:
+            table = changed.get(name, getattr(self, name))
+            changed[name] = _with_entry(where, table, name, text, figure)
+        else:
+            changed[name] = figure
 
     @property
     def unadapted(self) -> Device:
@@ -411,8 +481,8 @@ class Device:
 
     @property
     def declared_resources(self) -> tuple[str, ...]:
-        """The resources of the class, and the memories of this device by their names."""
-        memories = [memory.name for memory in self.memories]
+        """The resources of the class, and the memories of this device and their ports by name."""
+        memories = [name for memory in self.memories for name in (memory.name, *memory.ports)]
         return tuple(dict.fromkeys((*self.resources, *memories)))
 
     @property
@@ -443,9 +513,10 @@ class Device:
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """The parameters that this device has, by name."""
-        values = {name: getattr(self, name) for name in self.parameter_units()}
-        return {name: value for name, value in values.items() if value is not None}
+        """The parameters that this device has, by name; of a table each, as `peak_rate.int8`."""
+        values = [getattr(self, name) for name in self.parameter_units()]
+        known = [figure for value in values if value is not None for figure in figures_of(value)]
+        return {figure.name: figure for figure in known}
 
     @classmethod
     def parameter_units(cls) -> Mapping[str, str]:
@@ -466,6 +537,12 @@ class Device:
         """The names of the parameters that must be above 0, since a formula divides by them."""
         declared: tuple[Attribute[Any], ...] = fields(cls)
         return frozenset(item.name for item in declared if item.metadata.get(POSITIVE))
+
+    @classmethod
+    def parameter_tables(cls) -> frozenset[str]:
+        """The names of the parameters that are tables by numeric format."""
+        declared: tuple[Attribute[Any], ...] = fields(cls)
+        return frozenset(item.name for item in declared if item.metadata.get(BY_FORMAT))
 
     @classmethod
     def priced_operators(cls) -> tuple[type[Operator], ...]:
@@ -565,6 +642,20 @@ def _given(where: str, name: str, value: str | float, unit: str) -> Parameter:
     except ValueError as error:
         message = f"{where} = {value!r}: {error}"
         raise CostModelError(message) from None
+
+
+def _with_entry(
+    where: str, table: FormatTable | None, name: str, text: str, figure: Parameter
+) -> FormatTable:
+    """The table, or a new one, with the figure of the format that `text` names."""
+    try:
+        number = parse_format(text)
+    except FormatError as error:
+        message = f"{where}: {error}"
+        raise CostModelError(message) from None
+    if table is None:
+        return FormatTable(name, {number: figure})
+    return table.with_figures([(number, figure)])
 
 
 Charging: TypeAlias = Callable[[Device, Operator, Scenario], Outcome]

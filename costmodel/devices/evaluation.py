@@ -23,6 +23,7 @@ from costmodel.devices.cost import (
 from costmodel.devices.groups import is_folded
 from costmodel.devices.memory import (
     BYTE,
+    Memory,
     Placement,
     Surroundings,
     Traffic,
@@ -333,7 +334,7 @@ class DeviceEstimate:
 
     @property
     def area_square_metres(self) -> float | None:
-        """The area of the device; None where it is not modelled."""
+        """The area of the chip as far as the device states it."""
         return self.device.area_square_metres
 
     # -------------------------------------------------------------- coverage
@@ -392,10 +393,16 @@ def moved(traffic: Iterable[Traffic], placement: Placement) -> Cost:
             if bits and access is not None:
                 count = Factor(f"{access.width_bits}-bit accesses {what}", access.count(bits))
                 charges.append(Charge(memory.name, one.role, (count,), access.energy))
-        bits = one.read_bits + one.written_bits
-        if bits and memory.bandwidth is not None:
-            durations.append(Duration(memory.name, bits / BYTE, memory.bandwidth))
+        for resource, bits in _by_port(one, memory):
+            if bits and memory.bandwidth is not None:
+                durations.append(Duration(resource, bits / BYTE, memory.bandwidth))
     return Cost(charges, durations=durations)
+
+
+def _by_port(one: Traffic, memory: Memory) -> Iterable[tuple[str, int]]:
+    """The ports that move the bits, and how many each."""
+    apart = (one.read_bits, one.written_bits)
+    return zip(memory.ports, (sum(apart),) if memory.shared_port else apart, strict=True)
 
 
 def evaluated(
@@ -403,10 +410,14 @@ def evaluated(
     workload: Workload,
     scenario: Scenario,
     around: Surroundings | None = None,
+    *,
+    is_body: bool = False,
 ) -> DeviceEstimate:
     """The steps of an evaluation, one after the other, on a workload whose symbols are bound.
 
-    `around` is what the body of a loop or a branch finds in memory. Rates by layer are resolved.
+    `around` is what the body of a loop or a branch finds in memory. Static charges, and the
+    spread of measured times, are those of a whole workload and not of a body. Rates by layer are
+    resolved.
     """
     with _named(device, f"workload {workload.name!r}"):
         groups = device.fuse(workload, scenario)
@@ -423,7 +434,9 @@ def evaluated(
         _check_resources(each.cost, device, _where(each.group))
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
-        if around is not None:  # static power is drawn over the whole, once
+        if device.residual is not None and not is_body:
+            schedule = schedule.spread(device.residual)
+        if is_body:  # static power is drawn over the whole, once
             static, unknown = Cost(), ""
         elif schedule.makespan is None:
             static, unknown = Cost(), _NO_MAKESPAN if device.has_static_charges else ""
@@ -555,10 +568,12 @@ class _Evaluation:
         device = self.device
         (within,) = self.scenario.within(loop)
         if not device.memories:
-            steps = evaluated(device, loop.body.repeated(loop.steps, "step"), within)
+            repeated = loop.body.repeated(loop.steps, "step")
+            steps = evaluated(device, repeated, within, is_body=True)
             items = tuple([one for each in steps.groups for part in each.items for one in part])
             return GroupCost(group, (items,), steps.cost, steps.is_complete, body=steps)
-        body = evaluated(device, loop.body, within, self._around_a_step(loop, place))
+        around = self._around_a_step(loop, place)
+        body = evaluated(device, loop.body, within, around, is_body=True)
         once = self._loaded(loop)
         with _named(device, _where(group)):
             loaded = device.price_traffic(group, once, self.placement, self.scenario)
@@ -603,7 +618,7 @@ class _Evaluation:
         outside = {*branch.reads, *branch.writes}
         around = Surroundings({name: self._home(name) for name in outside}, self._used(place))
         pairs = zip(branch.alternatives, self.scenario.within(branch), strict=True)
-        each = [evaluated(self.device, one, within, around) for one, within in pairs]
+        each = [evaluated(self.device, one, within, around, is_body=True) for one, within in pairs]
         missing = [one for one in each if one.unpriced]
         most = max(each, key=lambda one: (one.energy_joules, one.latency_seconds or 0.0))
         (taken, *_) = [*missing, most]

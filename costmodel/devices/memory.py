@@ -28,6 +28,15 @@ def _roles(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roles))
 
 
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    several = not isinstance(given, str) and isinstance(given, Iterable)
+    names: tuple[Any, ...] = tuple(given) if several else (given,)
+    if not several or not all(isinstance(name, str) and name for name in names):
+        message = f"per: expected several names of axes or parts, found {given!r:.80}"
+        raise ValueError(message)
+    return names
+
+
 def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
     def check(_: Any, attribute: Any, value: Any) -> None:
         if value is None:
@@ -72,6 +81,11 @@ class Memory:
 
     `holds` are the roles of the tensors that it takes. Each `read` and `write` costs its energy,
     and all of them together take their time at the bandwidth; what is None is not modelled.
+    Without a `shared_port`, reads and writes overlap, each at the bandwidth.
+
+    `per` are the axes or parts of the device that it exists once for; size, bandwidth and
+    energies are those of one such memory, `area` is that of all together. `per` and
+    `double_buffered` are for classes that use them: the core does not.
 
     Raises:
         TypeError: a number is not a Parameter in its unit.
@@ -85,13 +99,23 @@ class Memory:
     bandwidth: Parameter | None = field(default=None, validator=_in_unit("B/s", is_positive=True))
     read: Access | None = field(default=None, validator=optional(instance_of(Access)))
     write: Access | None = field(default=None, validator=optional(instance_of(Access)))
+    area: Parameter | None = field(default=None, validator=_in_unit("m2"))
+    per: tuple[str, ...] = field(default=(), converter=_names)
+    double_buffered: bool = field(default=False, validator=instance_of(bool))
+    shared_port: bool = field(default=True, validator=instance_of(bool))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Its numbers, as far as they are known."""
         known = (self.read, self.write)
         energies = [access.energy for access in known if access is not None]
-        return tuple([one for one in (self.size, self.bandwidth, *energies) if one is not None])
+        figures = (self.size, self.bandwidth, *energies, self.area)
+        return tuple([one for one in figures if one is not None])
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The resources that are busy while it moves something: one, or one for each way."""
+        return (self.name,) if self.shared_port else (f"{self.name}.read", f"{self.name}.write")
 
     def has_room_for(self, bits: int) -> bool:
         """Whether so many bits fit into it."""

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from costmodel.devices.cost import Charge, Cost, Factor, Seconds
 from costmodel.devices.parameters import Parameter
+from costmodel.devices.runtimes import Residual
 
 
 @frozen
@@ -79,6 +80,18 @@ class Schedule:
             spans.append(Span(name, Seconds(*begin), Seconds(*end)))
             begin = first
         return cls(tuple(spans), spans[-1].end if spans else Seconds(0.0, 0.0, 0.0))
+
+    def spread(self, residual: Residual) -> Schedule:
+        """The same with the range of the makespan as wide as measured times spread.
+
+        The range holds the predicted time even where all measured ones are longer or shorter.
+        The spans stay as they are predicted.
+        """
+        if self.makespan is None:
+            return self
+        value, low, high = self.makespan
+        low, high = min(low * residual.low, value), max(high * residual.high, value)
+        return evolve(self, makespan=Seconds(value, low, high))
 
     def drawn(self, power: Parameter, resource: str) -> Charge:
         """The energy of a power that a resource draws over the whole makespan: a static charge.

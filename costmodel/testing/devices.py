@@ -15,10 +15,10 @@ import pytest
 from attrs import evolve, fields, frozen
 from hypothesis import strategies as st
 
-from costmodel.devicefile import SCHEMA, load_device
-from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence
+from costmodel.devicefile import SCHEMA, UNLIMITED, load_device
+from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence, FormatTable
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
-from costmodel.numerics import FLOAT32, FixedPoint
+from costmodel.numerics import FLOAT32, FixedPoint, format_name
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import Tensor
 from costmodel.testing import strategies
@@ -37,7 +37,7 @@ from costmodel.workload.operators import Operator, unmapped
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.devices import Outcome, Parameter
+    from costmodel.devices import Memory, Outcome, Parameter
     from costmodel.numerics import NumericFormat
     from costmodel.operator_batch import OperatorBatch
 
@@ -173,7 +173,8 @@ class DeviceContract(Contract):
             for name, parameter in device.parameters.items():
                 expect(parameter.name == name, "the name of a parameter", name, parameter.name)
                 unit = parameter.unit
-                expect(unit == units[name], f"the unit of {name}", units[name], unit)
+                declared = units[name.partition(".")[0]]
+                expect(unit == declared, f"the unit of {name}", declared, unit)
                 known = parse_quantity(f"1 {unit}".strip()).unit
                 expect(known == unit, f"the unit of {name}", known, unit)
                 expect(parameter.source.strip(), f"the source of {name}", "a text", "none")
@@ -379,14 +380,14 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            if not all(item.source.strip() for item in device.parameters.values()):
+            if not all(item.source.strip() for item in _Written(device).figures):
                 return  # such a file would be refused; that law is another one
             written = json.dumps(as_file(device), allow_nan=False).encode()
             family = type(device)
             loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
             expect(type(loaded) is family, "its class, read back", family, type(loaded))
-            known = ("name", "title", "process", "also_leaves_out", "assumes")
-            for part in (*known, "parameters", "settings"):
+            known = ("name", "title", "process", "also_leaves_out", "assumes", "memories")
+            for part in (*known, "parameters", "settings", "runtime", "runtimes", "residual"):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
 
@@ -405,13 +406,14 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device), st.sampled_from(wrongs))
         def law(device: Device, wrong: str) -> None:
-            positive = device.positive_parameters()
+            positive, tables = device.positive_parameters(), device.parameter_tables()
             for name, unit in device.parameter_units().items():
                 if wrong == "0 {}" and name not in positive:
                     continue  # what nothing divides by may be 0
+                path = f"{name}.int8" if name in tables else name
                 with pytest.raises(CostModelError) as told:
-                    device.with_parameters(**{name: wrong.format(unit)})
-                _names(told.value, device.name, name)
+                    device.with_parameters(**{path: wrong.format(unit)})
+                _names(told.value, device.name, path)
 
     def test_a_value_that_a_setting_cannot_have_is_told(self, device: Any) -> None:
         """The error names the device and the setting."""
@@ -434,23 +436,93 @@ class DeviceContract(Contract):
 
 def as_file(device: Device) -> dict[str, Any]:
     """A device as the plain values of a device file."""
-    sources = {f"source_{name}": item.source for name, item in device.parameters.items()}
-    written: dict[str, Any] = {
-        "schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title,
-        "process": device.process, "leaves_out": device.also_leaves_out,
-        "assumes": device.assumes, "sources": sources,
-        "parameters": {name: _entry(item) for name, item in device.parameters.items()},
-        "settings": dict(device.settings),
-    }  # fmt: skip
-    return written
+    return _Written(device).file()
 
 
-def _entry(parameter: Parameter) -> dict[str, str]:
-    numbers = {
-        key: f"{getattr(parameter, key)!r} {parameter.unit}" for key in ("value", "low", "high")
-    }
-    known = {"source": f"source_{parameter.name}", "evidence": parameter.evidence.value}
-    return {**numbers, **known, "note": parameter.note}
+class _Written:
+    """A device on its way to a file, which names each source by a key."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._states = {name: device.with_runtime(name) for name in device.runtimes}
+        if device.runtime is not None:
+            self._states[device.runtime] = device  # numbers may have changed since it was chosen
+        texts = [figure.source for figure in self.figures]
+        texts += [one.residual.source for one in self._states.values() if one.residual]
+        self._keys = {text: f"source_{place}" for place, text in enumerate(dict.fromkeys(texts))}
+
+    @property
+    def figures(self) -> list[Parameter]:
+        """All figures that the file gives."""
+        states = (self._device, *self._states.values())
+        memories = [one for memory in self._device.memories for one in memory.parameters]
+        return [*(one for state in states for one in state.parameters.values()), *memories]
+
+    def file(self) -> dict[str, Any]:
+        device = self._device
+        written: dict[str, Any] = {
+            "schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title,
+            "process": device.process, "leaves_out": device.also_leaves_out,
+            "assumes": device.assumes,
+            "sources": {key: text for text, key in self._keys.items() if text},
+            **self._values(device),
+        }  # fmt: skip
+        if device.memories:
+            written["memories"] = [self._memory(memory) for memory in device.memories]
+        if self._states:
+            chosen = {} if device.runtime is None else {"default": device.runtime}
+            states = {name: self._runtime(state) for name, state in self._states.items()}
+            written["runtimes"] = {**chosen, **states}
+        return written
+
+    def _values(self, device: Device) -> dict[str, Any]:
+        """The parameters and settings."""
+        given = {name: getattr(device, name) for name in device.parameter_units()}
+        return {
+            "parameters": {
+                name: self._value(one) for name, one in given.items() if one is not None
+            },
+            "settings": dict(device.settings),
+        }
+
+    def _runtime(self, device: Device) -> dict[str, Any]:
+        """The values of a device under one runtime."""
+        residual, values = device.residual, self._values(device)
+        if residual is None:
+            return values
+        ends: dict[str, Any] = {"low": residual.low, "high": residual.high}
+        if residual.source:
+            ends["source"] = self._keys[residual.source]
+        if residual.evidence is not None:
+            ends["evidence"] = residual.evidence.value
+        return {**values, "residual": ends}
+
+    def _value(self, given: Parameter | FormatTable) -> dict[str, Any]:
+        """A figure, or those of a table by format."""
+        if isinstance(given, FormatTable):
+            return {format_name(number): self._entry(figure) for number, figure in given.entries}
+        return self._entry(given)
+
+    def _entry(self, figure: Parameter) -> dict[str, str]:
+        ends = ("value", "low", "high")
+        numbers = {key: f"{getattr(figure, key)!r} {figure.unit}" for key in ends}
+        known = {"source": self._keys[figure.source], "evidence": figure.evidence.value}
+        return {**numbers, **known, "note": figure.note}
+
+    def _memory(self, memory: Memory) -> dict[str, Any]:
+        figures = {key: getattr(memory, key) for key in ("size", "bandwidth", "area")}
+        accesses = {key: getattr(memory, key) for key in ("read", "write")}
+        return {
+            "name": memory.name, "holds": list(memory.holds), "per": list(memory.per),
+            "double_buffered": memory.double_buffered, "shared_port": memory.shared_port,
+            "size": UNLIMITED,
+            **{key: self._entry(figure) for key, figure in figures.items() if figure is not None},
+            **{
+                key: {"energy": self._entry(access.energy), "width": f"{access.width_bits} bit"}
+                for key, access in accesses.items()
+                if access is not None
+            },
+        }  # fmt: skip
 
 
 _BASES: Mapping[str, Mapping[str, int]] = {

@@ -13,7 +13,17 @@ from typing import Any, ClassVar, Final, TypeAlias
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-from costmodel.devices import Charge, Cost, Device, Evidence, Factor, Parameter, parameter, prices
+from costmodel.devices import (
+    Charge,
+    Cost,
+    Device,
+    Evidence,
+    Factor,
+    FormatTable,
+    Parameter,
+    parameter,
+    prices,
+)
 from costmodel.layer import Input, Layer, OperatorLayer, Work
 from costmodel.network import Network, Port
 from costmodel.numerics import (
@@ -304,14 +314,31 @@ def parameters(
 
 
 @st.composite
+def format_tables(
+    draw: st.DrawFn, name: str = "rate", unit: str = "OP/s", *, positive: bool = False
+) -> FormatTable:
+    """A table with a figure for each of one or more formats."""
+    names = draw(st.lists(TABLED, min_size=1, unique=True))
+    figures = {one: draw(parameters(name, unit, positive=positive)) for one in names}
+    return FormatTable(name, figures)
+
+
+TABLED: Final = st.sampled_from(("float32", "float16", "int8", "int4", "ternary"))
+"""The formats of drawn tables; other tensors find no figure in them."""
+
+
+@st.composite
 def devices(draw: st.DrawFn, /, family: type[Device], **settings: Any) -> Device:
     """A device of `family`: every parameter that it must have, and some that it may have.
 
     Parameters that the class declares `positive` are above 0.
     """
     required, positive = family.required_parameters(), family.positive_parameters()
+    tables = family.parameter_tables()
     figures: dict[str, Any] = {
-        name: draw(parameters(name, unit, positive=name in positive))
+        name: draw(
+            (format_tables if name in tables else parameters)(name, unit, positive=name in positive)
+        )
         for name, unit in family.parameter_units().items()
         if name in required or draw(st.booleans())
     }

@@ -207,7 +207,7 @@ def laughs() -> bytes:
 
 
 def device(parameters: str) -> bytes:
-    head = "schema: costmodel/device/1\nname: d\nclass: per-operation\nsources: {a: b}\n"
+    head = "schema: costmodel/device/2\nname: d\nclass: per-operation\nsources: {a: b}\n"
     return f"{head}parameters:\n{parameters}".encode()
 
 

@@ -694,7 +694,7 @@ parameters:
   energy_per_spike_hop: {value: 3 pJ, low: 4 pJ, source: known, evidence: measured, why: no}
 """
 TEN_WORDS = (
-    "schema: expected 'costmodel/device/1', found 'costmodel/device/9'",
+    "schema: expected 'costmodel/device/2', found 'costmodel/device/9'",
     "name: missing",
     "class: 'event-drivn' is not known; nearest 'event-driven'",
     "title: expected text",

@@ -136,7 +136,7 @@ def test_a_file_with_a_key_twice_is_unreadable_input_to_the_command_line(tmp_pat
 
 
 def test_a_device_in_json_form_refuses_a_key_twice(tmp_path: Path) -> None:
-    file = text_file(tmp_path / "a.yaml", '{"schema": "costmodel/device/1", "name": 1, "name": 2}')
+    file = text_file(tmp_path / "a.yaml", '{"schema": "costmodel/device/2", "name": 1, "name": 2}')
     with pytest.raises(DeviceFileError, match="key 'name' stands twice"):
         installed().load_device(file)
 

@@ -358,3 +358,42 @@ def test_a_device_without_memories_costs_the_sum_of_its_prices(name: str, make: 
     assert estimate.energy_joules == near(Cost.together(costs).energy_joules)
     assert len(estimate.unpriced) == sum(isinstance(price, Unpriced) for price in prices_)
     assert estimate.fits is None
+
+
+@given(plans(), st.integers(0, 200))
+def test_without_a_shared_port_reads_and_writes_overlap_at_the_bandwidth_each(
+    workload: Workload, capacity: int
+) -> None:
+    shared = sheet(capacity)
+    apart = evolve(shared, memories=[evolve(one, shared_port=False) for one in shared.memories])
+    together, split = shared.evaluate(workload), apart.evaluate(workload)
+    assert split.energy_joules == together.energy_joules
+    assert split.traffic_bytes == together.traffic_bytes
+    rates = {"buffer": 8.0, "dram": 2.0}
+    for each, other in zip(split.groups, together.groups, strict=True):
+        for memory, rate in rates.items():
+            read = sum(one.read_bits for one in each.traffic if one.memory == memory) / 8 / rate
+            written = (
+                sum(one.written_bits for one in each.traffic if one.memory == memory) / 8 / rate
+            )
+            assert each.busy_seconds.get(f"{memory}.read", 0.0) == near(read)
+            assert each.busy_seconds.get(f"{memory}.write", 0.0) == near(written)
+            assert other.busy_seconds.get(memory, 0.0) == near(read + written)
+    assert (split.latency_seconds or 0.0) <= (together.latency_seconds or 0.0) * (1 + 1e-9)
+
+
+def test_the_estimate_has_the_area_that_the_device_states() -> None:
+    buffer, dram = sheet().memories
+    stated = evolve(sheet(), memories=[evolve(buffer, area=figure("area", 2e-6, "m2")), dram])
+    assert stated.evaluate(classifier()).area_square_metres == 2e-6
+    assert sheet().evaluate(classifier()).area_square_metres is None
+
+
+@pytest.mark.parametrize("memories", [sheet().memories, ()], ids=["memories", "none"])
+@pytest.mark.parametrize("workload", [recurrent(5), either()], ids=["loop", "branch"])
+def test_static_energy_is_charged_once_whatever_bodies_a_workload_has(
+    workload: Workload, memories: Any
+) -> None:
+    estimate = evolve(powered(), memories=memories).evaluate(workload)
+    static = estimate.energy_joules_by_role["static"]
+    assert static == near(3.0 * (estimate.latency_seconds or 0.0))

@@ -252,6 +252,10 @@ def test_slices_of_one_tensor_are_read_each() -> None:
             {"bandwidth": figure("rate", 0.0, "B/s")}, ValueError,
             "bandwidth: expected a value above 0",
         ),
+        ({"area": figure("area", 1.0, "m")}, TypeError, "area: expected a Parameter in 'm2'"),
+        ({"per": "row"}, ValueError, "per: expected several names of axes or parts, found 'row'"),
+        ({"per": ["row", ""]}, ValueError, "per: expected several names"),
+        ({"shared_port": 1}, TypeError, "'shared_port' must be"),
     ],
 )  # fmt: skip
 def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, told: str) -> None:
