@@ -29,12 +29,8 @@ MAX_EXPONENT_BITS: Final = 11
 FLOAT_WIDTHS: Final = (8, 16, 32, 64, 128)
 """The interchange formats of IEEE 754, and the 8-bit formats of OCP MX."""
 
-# Size of a cell in full-adder cells, as QKeras QTools has it (qtools/quantized_operators).
-AND_GATE: Final = 0.1
-MUX_GATE: Final = 0.3
-XOR_GATE: Final = 0.3
-TERNARY_MUX_GATE: Final = 2 * MUX_GATE
-"""A ternary operand chooses among +x, -x and 0: two multiplexers in a row."""
+TERNARY_GATES: Final = 2.0
+"""Multiplexers by which a ternary operand chooses among +x, -x and 0: two in a row."""
 
 
 class Circuit(StrEnum):
@@ -367,12 +363,13 @@ Rule: TypeAlias = "Callable[..., Operation]"
 class Operation:
     """One arithmetic operation: what it yields, what forms it, and how large that is.
 
-    The circuit has the size of `gate_factor` times the named circuit over `gate_bits` bits.
+    It takes `gates` of the named circuit, each over `gate_bits` bits. How large such a circuit is
+    compared with an adder depends on the chip.
     """
 
     result: NumericFormat
     circuit: Circuit
-    gate_factor: float
+    gates: float
     gate_bits: float
 
 
@@ -478,7 +475,7 @@ def _signed_by(number: NumericFormat) -> NumericFormat:
     return number
 
 
-def _select(gate_factor: float, zero: bool) -> Rule:  # noqa: FBT001 - a table entry
+def _select(gates: float, zero: bool) -> Rule:  # noqa: FBT001 - a table entry
     """The rule that chooses among +x, -x and, if `zero`, 0."""
 
     def rule(_: NumericFormat, b: NumericFormat) -> Operation:
@@ -486,7 +483,7 @@ def _select(gate_factor: float, zero: bool) -> Rule:  # noqa: FBT001 - a table e
         number = _signed_by(b)
         if zero and isinstance(number, PowerOfTwo):
             number = as_fixed_point(number)
-        return Operation(number, Circuit.MUX, gate_factor, b.bits)
+        return Operation(number, Circuit.MUX, gates, b.bits)
 
     return rule
 
@@ -498,12 +495,12 @@ def _gate(_: NumericFormat, b: NumericFormat) -> Operation:
         number = as_fixed_point(b)
     if b == Binary(zero_one=False):
         number = Ternary()
-    return Operation(number, Circuit.AND, AND_GATE, b.bits)
+    return Operation(number, Circuit.AND, 1.0, b.bits)
 
 
 def _exclusive_or(_a: NumericFormat, _b: NumericFormat) -> Operation:
     """Multiply two signs: an exclusive-or gate."""
-    return Operation(Binary(zero_one=False), Circuit.XOR, XOR_GATE, 1.0)
+    return Operation(Binary(zero_one=False), Circuit.XOR, 1.0, 1.0)
 
 
 class _Class(Enum):
@@ -532,8 +529,8 @@ def _class_of(number: NumericFormat) -> _Class:
     return _CLASSES[type(number)]
 
 
-_BY_SIGN = _select(MUX_GATE, zero=False)
-_BY_TERNARY = _select(TERNARY_MUX_GATE, zero=True)
+_BY_SIGN = _select(1.0, zero=False)
+_BY_TERNARY = _select(TERNARY_GATES, zero=True)
 # Keyed by the two classes in order: the cheaper operand controls the circuit.
 _PRODUCTS: dict[tuple[_Class, _Class], Rule] = {
     (_Class.SIGN, _Class.SIGN): _exclusive_or,

@@ -63,22 +63,22 @@ PRODUCTS = [
     ("upo2<2>", "upo2<2>", adder(PowerOfTwo(3, signed=False, max_exponent=2))),
     ("po2<3>", "upo2<3>", adder(PowerOfTwo(5, signed=True, max_exponent=4))),
     # A sign selects x or -x, a ternary x, -x or 0.
-    (SIGN, "fixed<8,0>", Operation(of("fixed<9,1>"), Circuit.MUX, 0.3, 8)),
-    (SIGN, "ufixed<8,3>", Operation(of("fixed<9,3>"), Circuit.MUX, 0.3, 8)),
-    (SIGN, "po2<4>", Operation(of("po2<4>"), Circuit.MUX, 0.3, 4)),
-    (SIGN, "upo2<4>", Operation(PowerOfTwo(5, max_exponent=7), Circuit.MUX, 0.3, 4)),
-    (SIGN, "upo2<1>", Operation(PowerOfTwo(2, max_exponent=0), Circuit.MUX, 0.3, 1)),
-    (SIGN, TERNARY, Operation(TERNARY, Circuit.MUX, 0.3, 2)),
-    (SIGN, SIGN, Operation(SIGN, Circuit.XOR, 0.3, 1)),
-    (TERNARY, TERNARY, Operation(TERNARY, Circuit.MUX, 0.6, 2)),
-    (TERNARY, "fixed<8,0>", Operation(of("fixed<9,1>"), Circuit.MUX, 0.6, 8)),
-    (TERNARY, "po2<4>", Operation(of("fixed<9,4>"), Circuit.MUX, 0.6, 4)),
+    (SIGN, "fixed<8,0>", Operation(of("fixed<9,1>"), Circuit.MUX, 1, 8)),
+    (SIGN, "ufixed<8,3>", Operation(of("fixed<9,3>"), Circuit.MUX, 1, 8)),
+    (SIGN, "po2<4>", Operation(of("po2<4>"), Circuit.MUX, 1, 4)),
+    (SIGN, "upo2<4>", Operation(PowerOfTwo(5, max_exponent=7), Circuit.MUX, 1, 4)),
+    (SIGN, "upo2<1>", Operation(PowerOfTwo(2, max_exponent=0), Circuit.MUX, 1, 1)),
+    (SIGN, TERNARY, Operation(TERNARY, Circuit.MUX, 1, 2)),
+    (SIGN, SIGN, Operation(SIGN, Circuit.XOR, 1, 1)),
+    (TERNARY, TERNARY, Operation(TERNARY, Circuit.MUX, 2, 2)),
+    (TERNARY, "fixed<8,0>", Operation(of("fixed<9,1>"), Circuit.MUX, 2, 8)),
+    (TERNARY, "po2<4>", Operation(of("fixed<9,4>"), Circuit.MUX, 2, 4)),
     # A bit lets pass or not.
-    (BIT, "fixed<8,3>", Operation(of("fixed<8,3>"), Circuit.AND, 0.1, 8)),
-    (BIT, "po2<4>", Operation(of("fixed<9,4>"), Circuit.AND, 0.1, 4)),
-    (BIT, TERNARY, Operation(TERNARY, Circuit.AND, 0.1, 2)),
-    (BIT, SIGN, Operation(TERNARY, Circuit.AND, 0.1, 1)),
-    (BIT, BIT, Operation(BIT, Circuit.AND, 0.1, 1)),
+    (BIT, "fixed<8,3>", Operation(of("fixed<8,3>"), Circuit.AND, 1, 8)),
+    (BIT, "po2<4>", Operation(of("fixed<9,4>"), Circuit.AND, 1, 4)),
+    (BIT, TERNARY, Operation(TERNARY, Circuit.AND, 1, 2)),
+    (BIT, SIGN, Operation(TERNARY, Circuit.AND, 1, 1)),
+    (BIT, BIT, Operation(BIT, Circuit.AND, 1, 1)),
 ]
 
 
@@ -90,7 +90,7 @@ def test_a_product_has_its_circuit_its_size_and_its_exact_format(
     for found in (numerics.product(x, y), numerics.product(y, x)):
         assert found.result == operation.result
         assert found.circuit is operation.circuit
-        assert found.gate_factor == near(operation.gate_factor)
+        assert found.gates == near(operation.gates)
         assert found.gate_bits == near(operation.gate_bits)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from worlds import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "costmodel"
@@ -286,11 +287,13 @@ def test_no_test_takes_a_picojoule_for_nothing() -> None:
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
 def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
+    units = CATALOGUE.device_families[raw["class"]].parameter_units()
     assert raw["parameters"]
     for name, entry in raw["parameters"].items():
         assert entry["source"] in raw["sources"], name
         assert entry["evidence"] in {"measured", "simulated", "vendor", "derived", "assumed"}, name
-        assert re.search(r"\d [a-zµ]*J$", entry["value"]), name
+        unit = rf" [a-zA-Zµ]{{,2}}{units[name]}" if units[name] else ""
+        assert re.fullmatch(rf"\d+(\.\d+)?{unit}", str(entry["value"])), name
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)

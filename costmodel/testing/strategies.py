@@ -328,10 +328,11 @@ TABLED: Final = st.sampled_from(("float32", "float16", "int8", "int4", "ternary"
 
 
 @st.composite
-def devices(draw: st.DrawFn, /, family: type[Device], **settings: Any) -> Device:
+def devices(draw: st.DrawFn, /, family: type[Device], **given: Any) -> Device:
     """A device of `family`: every parameter that it must have, and some that it may have.
 
-    Parameters that the class declares `positive` are above 0.
+    Parameters that the class declares `positive` are above 0. Parameters and settings that are
+    `given` are not drawn.
     """
     required, positive = family.required_parameters(), family.positive_parameters()
     tables = family.parameter_tables()
@@ -340,9 +341,9 @@ def devices(draw: st.DrawFn, /, family: type[Device], **settings: Any) -> Device
             (format_tables if name in tables else parameters)(name, unit, positive=name in positive)
         )
         for name, unit in family.parameter_units().items()
-        if name in required or draw(st.booleans())
+        if name not in given and (name in required or draw(st.booleans()))
     }
-    return family("drawn", title="a drawn device", **figures, **settings)
+    return family("drawn", title="a drawn device", **figures, **given)
 
 
 @frozen

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from any_device import any_device
 from attrs import evolve
 from worlds import EVERYTHING
 
 from costmodel import Device
 from costmodel.testing import DeviceContract
-from costmodel.testing.strategies import devices
 
 HOROWITZ_SERIES = (
     ("energy_per_8_bit_add", "energy_per_16_bit_add", "energy_per_32_bit_add"),
@@ -35,7 +35,7 @@ def in_order(device: Device) -> Device:
 
 
 NUMBERS = ("low", "value", "high")
-DRAWN = {name: devices(family) for name, family in EVERYTHING.device_families.items()}
+DRAWN = {name: any_device(family) for name, family in EVERYTHING.device_families.items()}
 DRAWN["horowitz"] = DRAWN["horowitz"].map(in_order)
 DEVICES = {
     **{name: EVERYTHING.device(name) for name in EVERYTHING.device_names},

@@ -23,6 +23,7 @@ from costmodel import (
     elementwise,
     embedding,
     matmul,
+    numerics,
 )
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.numerics import Binary, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
@@ -228,3 +229,55 @@ def test_powers_of_two_shift() -> None:
     wired = chip(weights_on_memory="fixed", activations_on_memory="fixed")
     shifted = joules(wired, dense(PowerOfTwo(4), FixedPoint(8)))
     assert shifted < joules(wired, dense(FixedPoint(8), FixedPoint(8)))
+
+
+def wired(**figures: Any) -> Any:
+    return chip(weights_on_memory="fixed", activations_on_memory="fixed", **figures)
+
+
+@pytest.mark.parametrize(
+    ("weights", "values", "figure", "gates"),
+    [
+        (Binary(), FixedPoint(8), "cells_per_multiplexer", 1),
+        (Ternary(), FixedPoint(8), "cells_per_multiplexer", 2),
+        (Binary(zero_one=True), FixedPoint(8), "cells_per_and_gate", 1),
+        (Binary(), Binary(), "cells_per_xor_gate", 1),
+        (PowerOfTwo(4), FixedPoint(8), "cells_per_shifter", 1),
+    ],
+)
+def test_the_size_of_a_gate_is_a_figure_of_the_file(
+    weights: NumericFormat, values: NumericFormat, figure: str, gates: int
+) -> None:
+    work = dense(weights, values)
+    none, one, three = (joules(wired(**{figure: size}), work) for size in ("0", "1", "3"))
+    assert three - none == near(3 * (one - none))
+    adder = wired().price_of(_product(work)).value
+    assert one - none == near(work.macs * gates * adder)
+
+
+def _product(work: Contraction) -> Any:
+    left, right = (operand.tensor.format for operand in (*work.inputs, *work.weights))
+    return numerics.product(right, left)
+
+
+@pytest.mark.parametrize(
+    ("figure", "work"),
+    [
+        ("adder_growth", dense(Binary(), FixedPoint(40))),
+        ("multiplier_growth", dense(FixedPoint(40), FixedPoint(40))),
+    ],
+)
+def test_how_an_energy_grows_with_the_width_is_a_figure_of_the_file(
+    figure: str, work: Contraction
+) -> None:
+    less, more = (joules(wired(**{figure: exponent}), work) for exponent in ("1", "3"))
+    assert less < more
+
+
+def test_a_memory_grows_as_the_file_says_up_to_the_largest_bank() -> None:
+    slow, fast = (chip(memory_growth=exponent) for exponent in ("0.25", "1"))
+    assert sram(slow, 2**26) < sram(fast, 2**26)
+    small = chip(largest_sram_bank="2 MiB")
+    assert sram(small, 2**24) == sram(chip(), 2**24)
+    assert sram(small, 2**40) == sram(small, 2**24)
+    assert sram(chip(), 2**40) == sram(chip(), 2**30)

@@ -49,16 +49,12 @@ from costmodel.workload.operators import (
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.horowitz.laws import Curve
 
+BYTE: Final = 8
+"""Bits."""
 ACCESS_BITS: Final = 64
 """Width of the memory access that the published figures are for."""
 SRAM_SIZES: Final = (2**16, 2**18, 2**23)
 """Bits of the published memories: 8 KB, 32 KB and 1 MB."""
-SRAM_BANK: Final = 2**30
-"""Bits of the largest memory without banks: 128 MB, as in TPUv4i, the largest that is published."""
-ADDER_GROWTH: Final = 1.0
-MULTIPLIER_GROWTH: Final = 2.0
-MEMORY_GROWTH: Final = 0.5
-"""Exponents of energy over bits; see `laws.Curve`."""
 MOST_KNOWN: Final = 2**12
 """Combinations of formats that a device keeps the circuits of: some megabytes."""
 MEMORIES: Final = ("dram", "sram", "fixed")
@@ -113,6 +109,14 @@ class Horowitz(Device):
     energy_per_32_kb_sram_access: Parameter = parameter("J")
     energy_per_1_mb_sram_access: Parameter = parameter("J")
     energy_per_dram_access: Parameter = parameter("J")
+    adder_growth: Parameter = parameter("", positive=True)
+    multiplier_growth: Parameter = parameter("", positive=True)
+    memory_growth: Parameter = parameter("", positive=True)
+    largest_sram_bank: Parameter = parameter("B", positive=True)
+    cells_per_multiplexer: Parameter = parameter("")
+    cells_per_and_gate: Parameter = parameter("")
+    cells_per_xor_gate: Parameter = parameter("")
+    cells_per_shifter: Parameter = parameter("")
 
     weights_on_memory: str = option(one_of(*MEMORIES), default="dram")
     activations_on_memory: str = option(one_of(*MEMORIES), default="dram")
@@ -234,7 +238,7 @@ class Horowitz(Device):
         """Energy of one 64-bit access to an SRAM of `bits` bits, derived from published figures.
 
         Exact at 8 KB, 32 KB and 1 MB; a memory has at least `min_sram_size` bits, and one beyond
-        SRAM_BANK is made of banks of that size.
+        the largest bank is made of banks of that size.
         """
         return UnitCost("energy_per_sram_access", self._srams.parts(bits))
 
@@ -246,7 +250,7 @@ class Horowitz(Device):
             (32.0, self.energy_per_32_bit_add),
         )
         known = tuple((bits, figure) for bits, figure in points if figure is not None)
-        return Curve(known, ADDER_GROWTH)
+        return Curve(known, self.adder_growth.value)
 
     @cached_property
     def _multiplies(self) -> Curve:
@@ -254,12 +258,12 @@ class Horowitz(Device):
             (8.0, self.energy_per_8_bit_multiply),
             (32.0, self.energy_per_32_bit_multiply),
         )
-        return Curve(points, MULTIPLIER_GROWTH)
+        return Curve(points, self.multiplier_growth.value)
 
     @cached_property
     def _float_adds(self) -> Curve:
         points = ((16.0, self.energy_per_float16_add), (32.0, self.energy_per_float32_add))
-        return Curve(points, ADDER_GROWTH)
+        return Curve(points, self.adder_growth.value)
 
     @cached_property
     def _float_multiplies(self) -> Curve:
@@ -267,7 +271,7 @@ class Horowitz(Device):
             (16.0, self.energy_per_float16_multiply),
             (32.0, self.energy_per_float32_multiply),
         )
-        return Curve(points, MULTIPLIER_GROWTH)
+        return Curve(points, self.multiplier_growth.value)
 
     @cached_property
     def _srams(self) -> Curve:
@@ -277,8 +281,9 @@ class Horowitz(Device):
             self.energy_per_1_mb_sram_access,
         )
         points = tuple(zip(map(float, SRAM_SIZES), figures, strict=True))
-        least = min(max(self.min_sram_size, 1), SRAM_BANK)
-        return Curve(points, MEMORY_GROWTH, least, SRAM_BANK)
+        bank = self.largest_sram_bank.value * BYTE
+        least = min(max(self.min_sram_size, 1), bank)
+        return Curve(points, self.memory_growth.value, least, bank)
 
     @cached_property
     def _places(self) -> Mapping[str, str]:
@@ -286,6 +291,16 @@ class Horowitz(Device):
         weights, activations = self.weights_on_memory, self.activations_on_memory
         places = {"input": activations, "weight": weights, "output": activations}
         return {role: memory for role, memory in places.items() if memory != "fixed"}
+
+    @cached_property
+    def _cells(self) -> Mapping[Circuit, float]:
+        """How many cells of an adder a gate takes, if it is not made of these alone."""
+        return {
+            Circuit.MUX: self.cells_per_multiplexer.value,
+            Circuit.AND: self.cells_per_and_gate.value,
+            Circuit.XOR: self.cells_per_xor_gate.value,
+            Circuit.SHIFTER: self.cells_per_shifter.value,
+        }
 
     @cached_property
     def _circuits(self) -> Callable[..., tuple[_Circuit, ...]]:
@@ -298,7 +313,7 @@ class Horowitz(Device):
         return tuple(map(self._circuit, rule(*formats)))
 
     def _circuit(self, operation: Operation) -> _Circuit:
-        gates = operation.gate_factor
+        gates = operation.gates * self._cells.get(operation.circuit, 1.0)
         cells = Factor(f"{operation.circuit} cells of an adder's", gates)
         resource = CIRCUITS[operation.circuit]
         return _Circuit(resource, () if gates == 1 else (cells,), self.price_of(operation))
@@ -409,11 +424,11 @@ def _merged(function: str) -> Callable[[_Formats, NumericFormat], list[Operation
     return operations
 
 
-def _gated(circuit: Circuit, gate: float) -> Callable[[_Formats, NumericFormat], list[Operation]]:
+def _gated(circuit: Circuit) -> Callable[[_Formats, NumericFormat], list[Operation]]:
     def operations(formats: _Formats, default: NumericFormat) -> list[Operation]:
         # The widest operand is as wide as the result: a condition is one bit.
         widest = max(formats or (default,), key=lambda item: item.bits)
-        return [Operation(widest, circuit, gate, widest.bits)]
+        return [Operation(widest, circuit, 1.0, widest.bits)]
 
     return operations
 
@@ -433,8 +448,8 @@ _ELEMENTWISE: Mapping[str, Callable[[_Formats, NumericFormat], list[Operation]]]
     "maximum": _merged("maximum"),
     "minimum": _merged("minimum"),
     "compare": _merged("maximum"),
-    "select": _gated(Circuit.MUX, numerics.MUX_GATE),
-    "logic": _gated(Circuit.AND, numerics.AND_GATE),
+    "select": _gated(Circuit.MUX),
+    "logic": _gated(Circuit.AND),
     "affine": _scaled,
     "normalize": _scaled,
 }
