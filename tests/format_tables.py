@@ -43,6 +43,7 @@ class Rated(Device):
 
     family: ClassVar = "rated"
     ignores: ClassVar = ("timesteps", "dt", "rates")
+    resources: ClassVar = ("array",)
 
     energy: Parameter = parameter("J")
     peak_rate: FormatTable = parameter("OP/s", by_format=True, positive=True)
@@ -58,7 +59,7 @@ class Rated(Device):
             return self.peak_rate.unpriced(number)
         share = 1.0 if self.efficiency is None else self.efficiency.value
         macs = operator.macs * scenario.batch
-        charge = Charge("compute", self.energy, (Factor("macs", macs),))
+        charge = Charge("array", "compute", (Factor("macs", macs),), self.energy)
         return Cost([charge], latency_seconds=2 * macs / rate.value / share)
 
 

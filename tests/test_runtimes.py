@@ -311,7 +311,7 @@ def test_what_a_caller_changed_of_a_runtime_is_written() -> None:
 
 def test_a_static_energy_has_the_range_of_the_spread_time() -> None:
     schedule = sheet().evaluate(classifier()).schedule.spread(Residual(0.5, 2.0))
-    charge = schedule.drawn(figure("idle", 3.0, "W"))
+    charge = schedule.drawn(figure("idle", 3.0, "W"), "chip")
     assert schedule.makespan is not None
     assert charge.energy_joules_low == near(3.0 * schedule.makespan.low)
     assert charge.energy_joules_high == near(6.0 * schedule.makespan.high)
