@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from attrs import frozen
@@ -42,6 +42,8 @@ def charged(count: float, seconds: float | None = None) -> Cost:
 @frozen
 class Tariff(Device):
     """2 J for a multiply-accumulate or an activation, whose time alone it may know."""
+
+    resources: ClassVar = ("ones",)
 
     seconds: float | None = 0.25
 
