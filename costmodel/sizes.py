@@ -199,6 +199,10 @@ class Symbol(_Whole):
         message = f"a symbol is frozen; {name!r} cannot be changed"
         raise AttributeError(message)
 
+    def __format__(self, spec: str) -> str:
+        """Write it as it is: a symbol has no digits to group."""
+        return str(self)
+
     def bound(self, sizes: Mapping[str, int]) -> int:
         """Its size, or itself where `sizes` does not name it."""
         if self.name not in sizes:

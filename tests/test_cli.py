@@ -313,15 +313,14 @@ def test_an_explanation_has_operands_unit_and_source() -> None:
         assert words in shown
 
 
-def test_an_explanation_needs_no_rates_of_other_layers() -> None:
-    for given, priced, silent in (
-        ("--input-rate", "first", "second"), ("--rate", "second", "first"),
-    ):  # fmt: skip
-        shown = good("explain", DENSE, priced, "-d", "loihi", given, "first=10")
-        assert "firing rate 10 Hz" in shown
-        result = run("explain", DENSE, silent, "-d", "loihi", given, "first=10")
+def test_an_explanation_names_the_layer_whose_rate_is_missing() -> None:
+    for given, silent in (("--input-rate", "second"), ("--rate", "first")):
+        result = run("explain", DENSE, "second", "-d", "loihi", given, "first=10")
         assert result.exit_code == 2
         assert f"layer {silent!r} on 'loihi'" in result.stderr
+        rest = "*=1"
+        shown = good("explain", DENSE, "second", "-d", "loihi", given, "first=10", given, rest)
+        assert "firing rate" in shown
 
 
 def test_an_explanation_is_that_of_the_whole_estimate() -> None:

@@ -157,7 +157,7 @@ def test_an_explanation_of_the_unknown_says_so(unknown: str) -> None:
 
 
 def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
-    assert partial.explain("second", "cpu").endswith("energy: at least 1.29 µJ")
+    assert "\n  energy: at least 1.29 µJ\n" in partial.explain("second", "cpu")
     assert row(partial, "second")["cpu"] == "1.29 µJ + unpriced"
     found = line(partial, "second")
     assert found["energy_joules"]["value"] == near(150 * 8.6e-9)

@@ -347,7 +347,9 @@ DEVICES = sorted(CATALOGUE.device_names)
 
 @pytest.mark.parametrize("make", [classifier, lambda: recurrent(100)])
 @pytest.mark.parametrize("name", DEVICES)
-def test_a_device_without_memories_and_fusion_costs_the_sum_of_its_prices(name: str, make: Any) -> None:
+def test_a_device_without_memories_and_fusion_costs_the_sum_of_its_prices(
+    name: str, make: Any
+) -> None:
     scenario = Scenario(rates=10.0)
     device = CATALOGUE.device(name)
     if "fusion" in device.settings:
