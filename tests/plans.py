@@ -21,9 +21,8 @@ from costmodel.devices import (
     prices,
 )
 from costmodel.numerics import parse_format
-from costmodel.tensor import Tensor
-from costmodel.workload.builders import activation, elementwise, matmul, pad
-from costmodel.workload.graph import Node, View, Workload
+from costmodel.testing.strategies import workloads
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import (
     Activation,
     Contraction,
@@ -89,64 +88,6 @@ def sheet(buffer_bytes: float = 40, **changes: Any) -> Sheet:
     return Sheet("sheet", memories=memories, **{**given, **changes})
 
 
-@st.composite
-def plans(draw: st.DrawFn) -> Workload:
+def plans() -> st.SearchStrategy[Workload]:
     """Products, activations, additions, padding and views over earlier tensors."""
-    rows = draw(st.integers(1, 4))
-    tensors: dict[str, Tensor] = {"in": Tensor((rows, draw(st.integers(1, 4))), draw(FORMATS))}
-    weights: list[str] = []
-    steps: list[Any] = []
-    for place in range(draw(st.integers(1, 7))):
-        source = draw(st.sampled_from(sorted(set(tensors) - set(weights))))
-        name, given = f"t{place}", tensors[source]
-        kind = draw(
-            st.sampled_from(
-                ["matmul", "relu", "in place", "add", "bias", "fold", "pad", "view", "slice"]
-            )
-        )
-        reads = [source]
-        if kind == "view":
-            tensors[name] = Tensor((*given.shape[::-1],), given.format)
-            steps.append(View(f"s{place}", source, name))
-            continue
-        if kind == "slice":
-            start = draw(st.integers(0, given.shape[0] - 1))
-            tensors[name] = Tensor((given.shape[0] - start, given.shape[1]), given.format)
-            steps.append(View(f"s{place}", source, name, "slice", (start, 0)))
-            continue
-        if kind == "matmul":
-            held = f"w{place}"
-            tensors[held] = Tensor((given.shape[-1], draw(st.integers(1, 4))), draw(FORMATS))
-            tensors[name] = Tensor((given.shape[0], tensors[held].shape[1]), draw(FORMATS))
-            work: Operator = matmul(given, tensors[held], output=tensors[name])
-            weights.append(held)
-            reads.append(held)
-        elif kind in {"relu", "in place"}:
-            tensors[name] = Tensor(given.shape, draw(FORMATS))
-            work = activation("relu", given, output=tensors[name], in_place=kind == "in place")
-        elif kind == "add":
-            alike = [one for one in tensors if tensors[one].shape == given.shape]
-            other = draw(st.sampled_from(sorted(set(alike) - set(weights))))
-            tensors[name] = Tensor(given.shape, draw(FORMATS))
-            work = elementwise("add", given, tensors[other], output=tensors[name])
-            reads.append(other)
-        elif kind in {"bias", "fold"}:
-            held = f"w{place}"
-            tensors[held] = Tensor((given.shape[-1],), draw(FORMATS))
-            tensors[name] = Tensor(given.shape, draw(FORMATS))
-            work = elementwise("add", given, weights=[tensors[held]], output=tensors[name])
-            weights.append(held)
-            reads.append(held)
-        else:
-            tensors[name] = Tensor((given.shape[0] + 1, given.shape[1] + 2), given.format)
-            work = pad(given, [(1, 0), (1, 1)], output=tensors[name])
-        linear = [step.name for step in steps if getattr(step, "layer", "") == "linear"]
-        steps.append(
-            Node(
-                f"s{place}", work, (*reads, name), "linear" if kind == "matmul" else "",
-                folds_into=draw(st.sampled_from(linear)) if linear and kind == "fold" else None,
-            )
-        )  # fmt: skip
-    made = sorted(set(tensors) - set(weights))
-    outputs = draw(st.lists(st.sampled_from(made), min_size=1, unique=True))
-    return Workload("plan", tensors, steps, ["in"], outputs, weights)
+    return workloads(elements=FORMATS, has_batch=False, has_control_flow=False)

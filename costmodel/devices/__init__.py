@@ -1,5 +1,6 @@
 """Devices: what a device class is made of, and what a device says to operators."""
 
+from costmodel.devices.capabilities import CAPABILITIES, USUAL
 from costmodel.devices.cost import (
     PHASES,
     UNNAMED,
@@ -33,10 +34,12 @@ from costmodel.devices.schedule import Schedule, Span
 
 __all__ = [
     "ABOVE_ZERO",
+    "CAPABILITIES",
     "FUSIBLE",
     "GIVEN",
     "PHASES",
     "UNNAMED",
+    "USUAL",
     "Access",
     "Adapted",
     "Charge",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property, wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar, overload
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar, overload
 from attrs import Attribute, evolve, field, fields, frozen
 
 from costmodel.activity import resolved
+from costmodel.devices.capabilities import USUAL, check_capabilities
 from costmodel.devices.cost import Charge, Cost, Outcome, checked
 from costmodel.devices.evaluation import (
     DeviceEstimate,
@@ -113,6 +115,11 @@ class Device:
 
     Memories count as declared, by their names.
     """
+    capabilities: ClassVar[AbstractSet[str]] = USUAL
+    """What the class promises of its costs: a selection of `CAPABILITIES`.
+
+    The conformance kit checks what is declared, and skips the laws that assume anything else.
+    """
     fuses: ClassVar[tuple[str, ...]] = ()
     """What joins the operator before or after it in one group: a selection of `FUSIBLE`."""
     uses_memories: ClassVar[bool] = False
@@ -171,6 +178,7 @@ class Device:
         _check_ignored(cls)
         _check_fused(cls)
         _check_resources(cls)
+        _check_capabilities(cls)
         rules: dict[type[Operator], str] = {}
         for name, member in vars(cls).items():
             for operator in getattr(member, "__prices__", ()):
@@ -624,6 +632,12 @@ def _check_resources(cls: type[Device]) -> None:
         demand = "expected a tuple of names, such as ('multipliers', 'sram')"
         message = f"{cls.__name__}.resources: {demand}; found {names!r:.80}"
         raise TypeError(message)
+
+
+def _check_capabilities(cls: type[Device]) -> None:
+    names: Any = cls.capabilities
+    if not isinstance(names, property):  # it depends on the settings of the device
+        check_capabilities(cls.__name__, names)
 
 
 def _check_scenario(given: object) -> None:

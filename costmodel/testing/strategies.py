@@ -7,19 +7,21 @@ one axis of length one, one layer, batch 1 and rate 0. No framework is needed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
 from costmodel.devices import (
+    Access,
     Charge,
     Cost,
     Device,
     Evidence,
     Factor,
     FormatTable,
+    Memory,
     Parameter,
     parameter,
     prices,
@@ -37,9 +39,10 @@ from costmodel.numerics import (
 )
 from costmodel.operator_batch import OperatorBatch
 from costmodel.scenario import Scenario
-from costmodel.sizes import SizeArray
-from costmodel.tensor import Tensor
+from costmodel.sizes import SizeArray, Symbol
+from costmodel.tensor import BATCH, Tensor
 from costmodel.workload import builders
+from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import (
     ELEMENTWISE,
     REDUCTIONS,
@@ -282,6 +285,328 @@ def _widened(tensor: Tensor, more: int) -> Tensor:
     return Tensor(tensor.shape, evolve(narrow, bits=narrow.bits + more))
 
 
+LARGE_SIDES: Final = SIDES | st.integers(7, 4096)
+"""Axis lengths of work that is divided."""
+
+
+@st.composite
+def tiled_contractions(
+    draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLARED
+) -> tuple[Contraction, tuple[Contraction, Contraction]]:
+    """A contraction, and the two parts of it that are divided along one dimension."""
+    sized: Sized = draw(sized_contractions(elements) | sized_convolutions(elements))
+    sizes = draw(st.lists(LARGE_SIDES, min_size=sized.axes, max_size=sized.axes))
+    axis, first = draw(st.integers(0, sized.axes - 1)), draw(LARGE_SIDES)
+    whole, rest = list(sizes), list(sizes)
+    part = [*sizes[:axis], first, *sizes[axis + 1 :]]
+    whole[axis] = first + rest[axis]
+    made: Any = [sized.make(each) for each in (whole, part, rest)]
+    return made[0], (made[1], made[2])
+
+
+@st.composite
+def sized_convolutions(draw: st.DrawFn, elements: st.SearchStrategy[_Format] = DECLARED) -> Sized:
+    """A convolution of 3 x 3: the sizes are output channels, input channels and output rows."""
+    value, kernel, result = draw(st.tuples(*[elements] * 3))
+
+    def make(sizes: Sequence[int]) -> Contraction:
+        outputs, inputs, rows = sizes
+        return builders.conv(
+            Tensor((1, inputs, rows + 2, 5), value), Tensor((outputs, inputs, 3, 3), kernel),
+            output=Tensor((1, outputs, rows, 3), result),
+        )  # fmt: skip
+
+    return Sized(3, make)
+
+
+# ------------------------------------------------------------------ workloads
+
+
+MOST_STEPS: Final = 6
+"""Steps of a workload; a loop or a branch counts as one."""
+
+_SHORT: Final = st.integers(1, 4)
+"""Axis lengths of the tensors of a workload."""
+
+
+def alone(operator: Operator) -> Workload:
+    """A workload of one operator, every operand a tensor of its own."""
+    tensors: dict[str, Tensor] = {}
+    roles: dict[str, list[str]] = {"input": [], "output": [], "weight": []}
+    for place, operand in enumerate(operator.operands):
+        name = f"{operand.role}_{place}"
+        tensors[name] = operand.tensor
+        roles[operand.role].append(name)
+    node = Node("operator", operator, tuple(tensors))
+    return Workload("alone", tensors, [node], roles["input"], roles["output"], roles["weight"])
+
+
+@st.composite
+def workloads(
+    draw: st.DrawFn,
+    operators: st.SearchStrategy[Operator] | None = None,
+    *,
+    elements: st.SearchStrategy[_Format] = DECLARED,
+    has_batch: bool = True,
+    has_control_flow: bool = True,
+) -> Workload:
+    """Small workloads: steps over earlier tensors, and any of them as outputs.
+
+    They are products, activations, additions, padding and views, and of `operators` where they
+    are given; with `has_control_flow` also loops and branches, with `has_batch` for any number
+    of examples. The formats of tensors are drawn from `elements`.
+    """
+    draft = _Draft(draw, elements)
+    kinds = {**_STEPS, **(_CONTROL_FLOW if has_control_flow else {})}
+    names = sorted(kinds) + ([""] if operators is not None else [])
+    for _ in range(draw(st.integers(1, MOST_STEPS))):
+        kind = draw(st.sampled_from(names))
+        if kind:
+            kinds[kind](draft)
+        elif operators is not None:
+            draft.add_apart(draw(operators))
+    workload = draft.workload()
+    return workload.repeated(Symbol(BATCH)) if has_batch else workload
+
+
+class _Draft:
+    """A workload that grows step by step; the tensors that steps read have two axes."""
+
+    def __init__(self, draw: st.DrawFn, elements: st.SearchStrategy[_Format]) -> None:
+        self.draw, self.elements = draw, elements
+        first = Tensor((draw(_SHORT), draw(_SHORT)), draw(elements))
+        self.tensors = {"in": first}
+        self.readable, self.made = ["in"], ["in"]
+        self.inputs, self.weights = ["in"], list[str]()
+        self.steps: list[Step] = []
+
+    def source(self) -> tuple[str, Tensor]:
+        """One of the tensors that a step may read."""
+        name = self.draw(st.sampled_from(self.readable))
+        return name, self.tensors[name]
+
+    def other_of(self, shape: Sequence[int]) -> str:
+        """Another one of this shape."""
+        alike = [name for name in self.readable if self.tensors[name].shape == tuple(shape)]
+        return self.draw(st.sampled_from(alike))
+
+    def declared(self, shape: Sequence[int]) -> Tensor:
+        """A tensor of this shape in any format."""
+        return Tensor(tuple(shape), self.draw(self.elements))
+
+    def held(self, shape: Sequence[int]) -> tuple[str, Tensor]:
+        """A weight of the next step."""
+        name = f"w{len(self.steps)}"
+        self.tensors[name] = self.declared(shape)
+        self.weights.append(name)
+        return name, self.tensors[name]
+
+    def arriving(self, name: str, tensor: Tensor) -> str:
+        """An input of the workload."""
+        self.tensors[name] = tensor
+        self.inputs.append(name)
+        return name
+
+    def written(self, tensor: Tensor, *, is_readable: bool = True, name: str = "") -> str:
+        """A result of the next step."""
+        name = name or f"t{len(self.steps)}"
+        self.tensors[name] = tensor
+        self.made.append(name)
+        if is_readable:
+            self.readable.append(name)
+        return name
+
+    def next_name(self) -> str:
+        """That of the next step."""
+        return f"s{len(self.steps)}"
+
+    def add_node(self, operator: Operator, *reads: str, folds_into: str | None = None) -> None:
+        """An operator that reads tensors and writes one."""
+        (output,) = operator.outputs
+        layer = "linear" if isinstance(operator, Contraction) else ""
+        name, written = self.next_name(), self.written(output.tensor)
+        self.steps.append(Node(name, operator, (*reads, written), layer, folds_into=folds_into))
+
+    def add_view(self, kind: str, source: str, shape: Sequence[int], *starts: int) -> None:
+        """A tensor seen otherwise."""
+        name = self.next_name()
+        target = self.written(Tensor(tuple(shape), self.tensors[source].format))
+        self.steps.append(View(name, source, target, kind, starts))
+
+    def add_apart(self, operator: Operator) -> None:
+        """An operator that shares no tensor with the others."""
+        names = []
+        for place, operand in enumerate(operator.operands):
+            name = f"{operand.role}{len(self.steps)}_{place}"
+            names.append(name)
+            if operand.role == "output":
+                self.written(operand.tensor, is_readable=False, name=name)
+            elif operand.role == "input":
+                self.arriving(name, operand.tensor)
+            else:
+                self.tensors[name] = operand.tensor
+                self.weights.append(name)
+        self.steps.append(Node(self.next_name(), operator, names))
+
+    def workload(self) -> Workload:
+        """What has been made of it."""
+        outputs = self.draw(st.lists(st.sampled_from(self.made), min_size=1, unique=True))
+        return Workload("drawn", self.tensors, self.steps, self.inputs, outputs, self.weights)
+
+
+def _lengths(tensor: Tensor) -> tuple[int, ...]:
+    """Those of all axes, none of which is open."""
+    return tuple([length for length in tensor.shape if length is not None])
+
+
+def _add_product(draft: _Draft) -> None:
+    source, given = draft.source()
+    weight, held = draft.held((_lengths(given)[-1], draft.draw(_SHORT)))
+    result = draft.declared((_lengths(given)[0], _lengths(held)[1]))
+    draft.add_node(builders.matmul(given, held, output=result), source, weight)
+
+
+def _add_activation(draft: _Draft, *, in_place: bool = False) -> None:
+    source, given = draft.source()
+    result = draft.declared(_lengths(given))
+    draft.add_node(builders.activation("relu", given, output=result, in_place=in_place), source)
+
+
+def _add_activation_in_place(draft: _Draft) -> None:
+    _add_activation(draft, in_place=True)
+
+
+def _add_sum(draft: _Draft) -> None:
+    source, given = draft.source()
+    other = draft.other_of(_lengths(given))
+    result = draft.declared(_lengths(given))
+    work = builders.elementwise("add", given, draft.tensors[other], output=result)
+    draft.add_node(work, source, other)
+
+
+def _add_bias(draft: _Draft, folds_into: str | None = None) -> None:
+    source, given = draft.source()
+    weight, held = draft.held((_lengths(given)[-1],))
+    work = builders.elementwise(
+        "add", given, weights=[held], output=draft.declared(_lengths(given))
+    )  # fmt: skip
+    draft.add_node(work, source, weight, folds_into=folds_into)
+
+
+def _add_normalization(draft: _Draft) -> None:
+    linear = [step.name for step in draft.steps if getattr(step, "layer", "") == "linear"]
+    _add_bias(draft, draft.draw(st.sampled_from(linear)) if linear else None)
+
+
+def _add_padding(draft: _Draft) -> None:
+    source, given = draft.source()
+    padded = Tensor((_lengths(given)[0] + 1, _lengths(given)[1] + 2), given.format)
+    draft.add_node(builders.pad(given, [(1, 0), (1, 1)], output=padded), source)
+
+
+def _add_reshape(draft: _Draft) -> None:
+    source, given = draft.source()
+    draft.add_view("reshape", source, _lengths(given)[::-1])
+
+
+def _add_slice(draft: _Draft) -> None:
+    source, given = draft.source()
+    start = draft.draw(st.integers(0, _lengths(given)[0] - 1))
+    draft.add_view("slice", source, (_lengths(given)[0] - start, _lengths(given)[1]), start, 0)
+
+
+_STEPS: Final[Mapping[str, Callable[[_Draft], None]]] = {
+    "activation": _add_activation, "bias": _add_bias, "in place": _add_activation_in_place,
+    "normalization": _add_normalization, "padding": _add_padding, "product": _add_product,
+    "reshape": _add_reshape, "slice": _add_slice, "sum": _add_sum,
+}  # fmt: skip
+
+
+def _add_loop(draft: _Draft) -> None:
+    """Every step adds a product of a slice to the state, which is an earlier tensor."""
+    state, carried = draft.source()
+    rows, columns = _lengths(carried)
+    name, steps = draft.next_name(), draft.draw(_SHORT)
+    slice_ = draft.declared((rows, draft.draw(_SHORT)))
+    weight, held = draft.held((_lengths(slice_)[1], columns))
+    product = draft.declared(_lengths(carried))
+    body = Workload(
+        f"step of {name}",
+        {"x": slice_, "h": carried, "w": held, "product": product, "next": carried},
+        [
+            Node("multiply", builders.matmul(slice_, held, output=product), ("x", "w", "product")),
+            Node("add", builders.elementwise("add", product, carried, output=carried),
+                 ("product", "h", "next")),
+        ],
+        inputs=["x", "h"], outputs=["next"], weights=["w"],
+    )  # fmt: skip
+    stacked = Tensor((rows, steps, _lengths(slice_)[1]), slice_.format)
+    sequence = draft.arriving(f"sequence{len(draft.steps)}", stacked)
+    collected = Tensor((rows, steps, columns), carried.format)
+    states = draft.written(collected, is_readable=False, name=f"states{len(draft.steps)}")
+    last = draft.written(carried)
+    draft.steps.append(
+        Loop(
+            name=name, body=body, steps=steps, fixed={weight: "w"}, varying={sequence: "x"},
+            carried={state: "h"}, carries={"next": "h"}, collected={"next": states},
+            last={"next": last},
+        )
+    )  # fmt: skip
+
+
+def _add_branch(draft: _Draft) -> None:
+    """One of two activations."""
+    source, given = draft.source()
+    name, result = draft.next_name(), draft.declared(_lengths(given))
+    target = draft.written(result)
+    ways = []
+    for function in ("relu", "tanh"):
+        work = Node(function, builders.activation(function, given, output=result), (source, target))
+        ways.append(Workload(function, {source: given, target: result}, [work], [source], [target]))
+    draft.steps.append(Branch(name=name, alternatives=ways))
+
+
+_CONTROL_FLOW: Final[Mapping[str, Callable[[_Draft], None]]] = {
+    "branch": _add_branch, "loop": _add_loop,
+}  # fmt: skip
+
+
+_TURNED: Final = str.maketrans("0123456789", "9876543210")
+
+
+def renamed(workload: Workload) -> Workload:
+    """The same workload with other names of its steps and tensors, which sort otherwise."""
+    tensors = {_other(name): tensor for name, tensor in workload.tensors.items()}
+    lists = (workload.inputs, workload.outputs, workload.weights)
+    inputs, outputs, weights = [[_other(name) for name in names] for names in lists]
+    steps = [_renamed_step(step) for step in workload]
+    return Workload(_other(workload.name), tensors, steps, inputs, outputs, weights)
+
+
+def _other(name: str) -> str:
+    return f"{name.translate(_TURNED)}, renamed"
+
+
+def _renamed_step(step: Step) -> Step:
+    name = _other(step.name)
+    match step:
+        case Node():
+            into = None if step.folds_into is None else _other(step.folds_into)
+            tensors = [_other(one) for one in step.tensors]
+            return evolve(step, name=name, tensors=tensors, folds_into=into)
+        case View():
+            return evolve(step, name=name, source=_other(step.source), target=_other(step.target))
+        case Branch():
+            ways = [renamed(one) for one in step.alternatives]
+            return evolve(step, name=name, alternatives=ways)
+    pairs: dict[str, Any] = {
+        kind: [(_other(one), _other(other)) for one, other in getattr(step, kind)]
+        for kind in ("fixed", "varying", "carried", "carries", "collected", "last")
+    }
+    zeros = [_other(one) for one in step.zeros]
+    return evolve(step, name=name, body=renamed(step.body), zeros=zeros, **pairs)
+
+
 # ------------------------------------------------------------------ devices and scenarios
 
 
@@ -331,8 +656,8 @@ TABLED: Final = st.sampled_from(("float32", "float16", "int8", "int4", "ternary"
 def devices(draw: st.DrawFn, /, family: type[Device], **given: Any) -> Device:
     """A device of `family`: every parameter that it must have, and some that it may have.
 
-    Parameters that the class declares `positive` are above 0. Parameters and settings that are
-    `given` are not drawn.
+    Parameters that the class declares `positive` are above 0. A class that `uses_memories` gets
+    some. Parameters, settings and memories that are `given` are not drawn.
     """
     required, positive = family.required_parameters(), family.positive_parameters()
     tables = family.parameter_tables()
@@ -343,7 +668,35 @@ def devices(draw: st.DrawFn, /, family: type[Device], **given: Any) -> Device:
         for name, unit in family.parameter_units().items()
         if name not in given and (name in required or draw(st.booleans()))
     }
+    if family.uses_memories and "memories" not in given:
+        given["memories"] = draw(memories())
     return family("drawn", title="a drawn device", **figures, **given)
+
+
+@st.composite
+def accesses(draw: st.DrawFn, name: str = "memory.read") -> Access:
+    """What an access to a memory costs."""
+    return Access(draw(parameters(f"{name}.energy")), draw(st.sampled_from([8, 64, 512])))
+
+
+@st.composite
+def memories(draw: st.DrawFn) -> tuple[Memory, ...]:
+    """A memory that holds everything, and perhaps a smaller one for activations before it."""
+    outer = Memory(name="dram", **draw(_memory_figures("dram")))
+    if not draw(st.booleans()):
+        return (outer,)
+    bytes_ = float(draw(st.integers(0, 1000)))
+    size = Parameter("buffer.size", bytes_, "B", "drawn", Evidence.ASSUMED)
+    both = ("input", "output")
+    return (Memory(name="buffer", size=size, holds=both, **draw(_memory_figures("buffer"))), outer)
+
+
+def _memory_figures(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """The energies and the bandwidth of a memory."""
+    return st.fixed_dictionaries({
+        "read": accesses(f"{name}.read"), "write": accesses(f"{name}.write"),
+        "bandwidth": parameters(f"{name}.bandwidth", "B/s", positive=True),
+    })  # fmt: skip
 
 
 @frozen

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from costmodel import numerics
 from costmodel.devices import (
     FUSIBLE,
+    USUAL,
     Charge,
     Cost,
     Device,
@@ -95,6 +96,8 @@ class Horowitz(Device):
     leaves_out: ClassVar = "control, clock, wires, leakage, time, reuse of data"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("dram", "sram", *dict.fromkeys(CIRCUITS.values()))
+    # The SRAM that stages a tensor is as large as the tensor: smaller tiles have cheaper accesses.
+    capabilities: ClassVar = USUAL - {"tiles-not-cheaper"}
 
     energy_per_8_bit_add: Parameter = parameter("J")
     energy_per_16_bit_add: Parameter | None = parameter("J", optional=True)

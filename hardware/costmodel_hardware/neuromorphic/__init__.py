@@ -7,7 +7,17 @@ from typing import ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.devices import Charge, Cost, Device, Factor, Outcome, Parameter, parameter, prices
+from costmodel.devices import (
+    USUAL,
+    Charge,
+    Cost,
+    Device,
+    Factor,
+    Outcome,
+    Parameter,
+    parameter,
+    prices,
+)
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
 from costmodel.workload.operators import (
@@ -40,6 +50,7 @@ class EventDriven(Device):
     ignores: ClassVar = ("formats",)
     fuses: ClassVar = ("activation",)
     resources: ClassVar = ("synapses", "neurons", "hops", "spikes")
+    capabilities: ClassVar = USUAL
 
     energy_per_synaptic_operation: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")

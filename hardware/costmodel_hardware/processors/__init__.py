@@ -6,7 +6,17 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from costmodel.devices import Charge, Cost, Device, Factor, Outcome, Parameter, parameter, prices
+from costmodel.devices import (
+    USUAL,
+    Charge,
+    Cost,
+    Device,
+    Factor,
+    Outcome,
+    Parameter,
+    parameter,
+    prices,
+)
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
 from costmodel.workload.operators import (
@@ -34,6 +44,7 @@ class PerOperation(Device):
     leaves_out: ClassVar = "idle power, time, batching, caches, utilisation, formats"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
     resources: ClassVar = ("processor",)
+    capabilities: ClassVar = USUAL
 
     energy_per_multiply_accumulate: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")

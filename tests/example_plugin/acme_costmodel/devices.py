@@ -18,6 +18,7 @@ from costmodel import (
     parameter,
     prices,
 )
+from costmodel.devices import USUAL
 
 
 @frozen
@@ -28,6 +29,7 @@ class Crossbar(Device):
     leaves_out: ClassVar = "control, static power, time"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
     resources: ClassVar = ("crossbar", "converters")
+    capabilities: ClassVar = USUAL
 
     energy_per_product: Parameter = parameter("J")
     energy_per_conversion: Parameter = parameter("J")
