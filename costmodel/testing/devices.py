@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import json
 import math
 from collections import Counter
@@ -22,15 +23,16 @@ from costmodel.numerics import FLOAT32, FixedPoint, format_name
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import Tensor
 from costmodel.testing import strategies
+from costmodel.testing.capabilities import assumes
 from costmodel.testing.contract import (
     TOLERANCE,
-    Contract,
     drawn,
     expect,
     for_all,
     frameworks_behind,
     missing_fixture,
 )
+from costmodel.testing.evaluation import EvaluationLaws, told_by
 from costmodel.units import parse_quantity
 from costmodel.workload.format_inference import between
 from costmodel.workload.operators import Operator, unmapped
@@ -62,12 +64,12 @@ class ComposedWork(Operator):
         return self.parts
 
 
-class DeviceContract(Contract):
+class DeviceContract(EvaluationLaws):
     """What every device must keep. Give it the fixture `device`.
 
     The fixture returns a device, or a strategy of them: `strategies.devices(MyDeviceClass)`
     tries every number that a file may hold. A device with operators of its own replaces
-    `operators`.
+    `operators`. A law that assumes a capability is skipped where the device declares none.
     """
 
     @pytest.fixture
@@ -75,16 +77,12 @@ class DeviceContract(Contract):
         """The device, or a strategy of devices."""
         missing_fixture(self, "device", "a costmodel.Device")
 
-    def operators(self) -> st.SearchStrategy[Operator]:
-        """The operators that the device is asked for, unless told otherwise the standard ones."""
-        return strategies.operators()
-
     def test_every_charge_is_finite_and_not_negative(self, device: Any) -> None:
         """No operator under any conditions costs less than nothing, or no number."""
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
-            for charge in _charges(device.price(operator, scenario)):
+            for charge in itertools.chain(*map(_charges, _asked(device, operator, scenario))):
                 energy, what = charge.energy_joules, f"energy of {_line(charge)}"
                 expect(math.isfinite(energy) and energy >= 0, what, "a finite number >= 0", energy)
                 expect(charge.count >= 0, f"count of {_line(charge)}", ">= 0", charge.count)
@@ -94,18 +92,21 @@ class DeviceContract(Contract):
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
-            answer = device.price(operator, scenario)
+            answer, *outcomes = _asked(device, operator, scenario)
             said = answer.charges if isinstance(answer, Cost) else _reason(answer).strip()
             expect(said, "the answer", "a cost with charges, or Free or Unpriced(reason)", answer)
+            for outcome in outcomes:
+                says = isinstance(outcome, Cost) or _reason(outcome).strip()
+                expect(says, "the outcome in a workload", "a cost or a reason", outcome)
 
     def test_low_value_and_high_stand_in_this_order(self, device: Any) -> None:
         """The range of every energy holds the energy."""
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
-            answer = device.price(operator, scenario)
-            costs: list[Any] = [answer, *answer.charges] if isinstance(answer, Cost) else []
-            for cost in costs:
+            answers = _asked(device, operator, scenario)
+            costs: list[Any] = [one for one in answers if isinstance(one, Cost)]
+            for cost in [*costs, *itertools.chain(*map(_charges, answers))]:
                 low, high = cost.energy_joules_low, cost.energy_joules_high
                 holds = low <= cost.energy_joules <= high
                 expect(holds, "low <= value <= high", f"{low} to {high} J", cost.energy_joules)
@@ -200,6 +201,7 @@ class DeviceContract(Contract):
             named = ForeignWork.__name__ in _reason(answer) and device.name in _reason(answer)
             expect(named and isinstance(answer, Unpriced), "unknown work", expected, answer)
 
+    @assumes("additive-parts")
     def test_an_operator_that_it_does_not_know_costs_the_sum_of_its_parts(
         self, device: Any
     ) -> None:
@@ -218,6 +220,7 @@ class DeviceContract(Contract):
                 total = math.fsum(map(_energy, apart))
                 _same(_energy(answer), total, "work made of parts, as the sum of their energies")
 
+    @assumes("larger-not-cheaper")
     def test_work_done_more_often_never_costs_less(self, device: Any) -> None:
         """Monotone in how often."""
 
@@ -225,6 +228,7 @@ class DeviceContract(Contract):
         def law(device: Device, operator: Operator, times: int, scenario: Scenario) -> None:
             _never_less(device, operator, operator.repeated(times), scenario)
 
+    @assumes("larger-not-cheaper")
     def test_larger_work_never_costs_less(self, device: Any) -> None:
         """Monotone in the length of every axis."""
 
@@ -232,6 +236,7 @@ class DeviceContract(Contract):
         def law(device: Device, sizes: tuple[Operator, Operator], scenario: Scenario) -> None:
             _never_less(device, *sizes, scenario)
 
+    @assumes("wider-not-cheaper")
     def test_wider_numbers_never_cost_less(self, device: Any) -> None:
         """Monotone in the width of fixed-point tensors."""
 
@@ -239,6 +244,7 @@ class DeviceContract(Contract):
         def law(device: Device, widths: tuple[Operator, Operator], scenario: Scenario) -> None:
             _never_less(device, *widths, scenario)
 
+    @assumes("busier-not-cheaper")
     def test_a_higher_rate_never_costs_less(self, device: Any) -> None:
         """Monotone in the firing rate."""
 
@@ -260,18 +266,22 @@ class DeviceContract(Contract):
             other: Scenario,
             chosen: NumericFormat,
         ) -> None:
-            before = device.price(operator, scenario)
+            priced = _told(device.price(operator, scenario))
+            evaluated = _evaluated(device, operator, scenario)
             for condition in device.ignores:
                 changed = _under_other(condition, operator, scenario, other, chosen)
-                after = device.price(*changed)
-                is_same = _told(after) == _told(before)
-                what = f"the price under other {condition}, which it ignores"
-                expect(is_same, what, before, after)
+                for what, before, after in (
+                    ("price", priced, _told(device.price(*changed))),
+                    ("estimate", evaluated, _evaluated(device, *changed)),
+                ):
+                    where = f"the {what} under other {condition}, which it ignores"
+                    expect(before == after, where, before, after)
 
     def test_what_it_does_not_ignore_changes_a_price(self, device: Any) -> None:
         """Each condition that it does not name in `ignores` makes a difference somewhere.
 
-        The batch has a law of its own.
+        That may be the price of an operator, or what a workload of it moves and how long it
+        takes. The batch has a law of its own.
         """
         read: set[str] = set()
         found: set[str] = set()
@@ -305,6 +315,7 @@ class DeviceContract(Contract):
                     among = together.energy_joules[row]
                     _same(among, alone.energy_joules, f"row {row} of a batch, as alone")
 
+    @assumes("batch-linear")
     def test_twice_the_batch_costs_twice_the_dynamic_energy(self, device: Any) -> None:
         """Linear in the batch, but for what is static."""
 
@@ -314,6 +325,7 @@ class DeviceContract(Contract):
             one, two = (_dynamic(device.price(operator, item)) for item in (scenario, twice))
             _same(two, 2 * one, f"dynamic energy of {twice.batch} examples, twice the batch")
 
+    @assumes("price-linear")
     def test_twice_a_price_costs_twice_its_charges_and_changes_nothing_else(
         self, device: Any
     ) -> None:
@@ -336,6 +348,7 @@ class DeviceContract(Contract):
                 expected = old.energy_joules + old.count * _part(old, price)
                 _same(new.energy_joules, expected, f"{_line(new)}, {what}")
 
+    @assumes("stateless")
     def test_a_copy_of_it_prices_the_same(self, device: Any) -> None:
         """It may be handed to other threads and processes, which work on copies."""
 
@@ -349,6 +362,7 @@ class DeviceContract(Contract):
                     found = error
                 expect(found == before, f"the price of a {how.__name__}", before, found)
 
+    @assumes("stateless")
     def test_the_same_question_has_the_same_answer(self, device: Any) -> None:
         """Whatever was asked before, and of an equal device too."""
 
@@ -360,6 +374,7 @@ class DeviceContract(Contract):
                 again = asked.price(operator, scenario)
                 expect(again == first, f"{who}, asked again", first, again)
 
+    @assumes("stateless")
     def test_a_caller_cannot_change_it(self, device: Any) -> None:
         """It is frozen, and whatever a caller does to what it hands out changes no price."""
 
@@ -561,11 +576,26 @@ _FORMATS: Final = (FLOAT32, FixedPoint(8, 7), FixedPoint(3, 2))
 
 def _matters(device: Device, operator: Operator, condition: str) -> bool:
     """Whether an answer changes with a condition, in what it counts or how long it takes."""
-    first, *others = [
-        _counted(device.price(*_under_other(condition, operator, _CONDITIONS, other, chosen)))
+    changed = [
+        _under_other(condition, operator, _CONDITIONS, other, chosen)
         for other, chosen in zip((_CONDITIONS, _OTHERS, _OTHERS), _FORMATS, strict=True)
     ]
+    first, *others = [_counted(device.price(*one)) for one in changed]
+    if any(one != first for one in others):
+        return True
+    first, *others = [_evaluated(device, *one) for one in changed]
     return any(one != first for one in others)
+
+
+def _asked(device: Device, operator: Operator, scenario: Scenario) -> list[Outcome]:
+    """What is said to an operator alone, and in a workload."""
+    estimate = device.evaluate(strategies.alone(operator), evolve(scenario, batch=1))
+    return [device.price(operator, scenario), *[each.outcome for each in estimate.groups]]
+
+
+def _evaluated(device: Device, operator: Operator, scenario: Scenario) -> object:
+    """What a workload of one operator costs; the batch is the operator's own."""
+    return told_by(device.evaluate(strategies.alone(operator), evolve(scenario, batch=1)))
 
 
 def _told(answer: Outcome) -> object:

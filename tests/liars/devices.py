@@ -92,6 +92,8 @@ def unchecked(role: str, price: Parameter, *factors: Factor) -> Charge:
 
 @frozen
 class PaysARebate(Honest):
+    capabilities = Honest.capabilities - {"tiles-not-cheaper"}  # each tile gets a rebate
+
     def charges(self, operator: Operator, scenario: Scenario) -> Iterable[Charge]:
         yield from super().charges(operator, scenario)
         rebate = Factor("rebate", -1e-9), Factor("examples", scenario.batch)
@@ -99,7 +101,17 @@ class PaysARebate(Honest):
 
 
 @frozen
-class HasNoReason(Honest):
+class _HonestInWorkloads(Honest):
+    """Lies to those who ask for an operator alone."""
+
+    capabilities = Honest.capabilities - {"per-operator"}
+
+    def price_group(self, *given: Any) -> Any:
+        return Honest.made().price_group(*given)
+
+
+@frozen
+class HasNoReason(_HonestInWorkloads):
     def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
         blank = Free("a reason")
         object.__setattr__(blank, "reason", " ")
@@ -107,7 +119,7 @@ class HasNoReason(Honest):
 
 
 @frozen
-class ChargesNothingInSilence(Honest):
+class ChargesNothingInSilence(_HonestInWorkloads):
     def price(self, operator: Any, scenario: Scenario | None = None) -> Any:
         is_moved = isinstance(operator, Movement)
         return Cost() if is_moved else super().price(operator, scenario)
@@ -121,7 +133,7 @@ class _LowIsHigh(Cost):
 
 
 @frozen
-class TurnsItsRangeRound(Honest):
+class TurnsItsRangeRound(_HonestInWorkloads):
     def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
         return _LowIsHigh(tuple(self.charges(operator, scenario)))
 
@@ -153,13 +165,13 @@ class ForgetsAResource(Honest):
 
 
 @frozen
-class SpendsWhereItDoesNotSay(Honest):
+class SpendsWhereItDoesNotSay(_HonestInWorkloads):
     def charge(self, price: Parameter, scenario: Scenario, *factors: Factor) -> Charge:
         return evolve(super().charge(price, scenario, *factors), resource="corr")
 
 
 @frozen
-class KeepsBusyWhatItDoesNotSay(Honest):
+class KeepsBusyWhatItDoesNotSay(_HonestInWorkloads):
     def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
         rate = Parameter("clock", 1e9, "Hz", "a data sheet", Evidence.VENDOR)
         works = [Duration("pipeline", operator.elements, rate)]
