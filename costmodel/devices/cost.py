@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from numbers import Real
 from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -63,7 +64,7 @@ class UnitCost:
         if not isinstance(parts, tuple) or not parts:
             _refuse_parts(self.name, parts)
         for part in parts:
-            if part.__class__ is not tuple or len(part) != _PAIR:
+            if not isinstance(part, tuple) or len(part) != _PAIR:
                 _refuse_parts(self.name, parts)
             parameter, weight = part
             if not isinstance(parameter, Parameter):
@@ -80,17 +81,17 @@ class UnitCost:
         """The unit of the parts."""
         return self.parts[0][0].unit
 
-    @property
+    @cached_property
     def value(self) -> float:
         """The sum of the usual values."""
         return sum([weight * parameter.value for parameter, weight in self.parts])
 
-    @property
+    @cached_property
     def low(self) -> float:
         """The sum of the lowest values."""
         return sum([weight * parameter.low for parameter, weight in self.parts])
 
-    @property
+    @cached_property
     def high(self) -> float:
         """The sum of the highest values."""
         return sum([weight * parameter.high for parameter, weight in self.parts])
@@ -162,9 +163,12 @@ class Charge:
 
     @count.default
     def _product(self) -> float:
+        factors = self.factors
         try:
-            return as_float(math.prod(map(_VALUE, self.factors)))
-        except (TypeError, IndexError, ValueError):
+            # Most counts have one factor.
+            one = factors[0].value if len(factors) == 1 else math.prod(map(_VALUE, factors))
+            return as_float(one)
+        except (AttributeError, TypeError, IndexError, ValueError):
             message = (
                 "expected a number or factors as the count of a charge, such as "
                 f"(Factor('operations', 8), Factor('examples', 2)); found {self.factors!r:.80}"
@@ -173,9 +177,11 @@ class Charge:
 
     def __attrs_post_init__(self) -> None:
         """Check the names, the unit cost and the product."""
-        _check_name("resource", self.resource)
-        _check_name("role", self.role)
-        if not isinstance(self.unit_cost, Parameter | UnitCost):
+        for what, name in (("resource", self.resource), ("role", self.role)):
+            if not name or name.__class__ is not str:
+                message = f"expected a name as the {what} of a charge, found {name!r:.80}"
+                raise ValueError(message)
+        if not isinstance(self.unit_cost, _UNIT_COSTS):
             message = (  # type: ignore[unreachable]  # a caller may have no types
                 "expected a Parameter or UnitCost as the unit cost of a charge, "
                 f"found {self.unit_cost!r:.80}"
@@ -222,13 +228,8 @@ class Charge:
         return f"{self.role} ({self.resource}): {factors} x {name} {self.unit_cost} = {energy}"
 
 
+_UNIT_COSTS: Final = (Parameter, UnitCost)
 _TOO_LARGE: Final = "is larger than a number can be"
-
-
-def _check_name(what: str, name: Any) -> None:
-    if not isinstance(name, str) or not name:
-        message = f"expected a name as the {what} of a charge, found {name!r:.80}"
-        raise ValueError(message)
 
 
 UNNAMED: Final = "unnamed"

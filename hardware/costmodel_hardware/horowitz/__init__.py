@@ -34,6 +34,7 @@ from costmodel.devices import (
 )
 from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
 from costmodel.scenario import Scenario
+from costmodel.sizes import SizeArray
 from costmodel.workload.composite import Softmax
 from costmodel.workload.graph import Node
 from costmodel.workload.operators import (
@@ -57,7 +58,7 @@ ACCESS_BITS: Final = 64
 SRAM_SIZES: Final = (2**16, 2**18, 2**23)
 """Bits of the published memories: 8 KB, 32 KB and 1 MB."""
 MOST_KNOWN: Final = 2**12
-"""Combinations of formats that a device keeps the circuits of: some megabytes."""
+"""Combinations of formats and sizes of SRAM whose unit costs a device keeps: some megabytes."""
 MEMORIES: Final = ("dram", "sram", "fixed")
 CIRCUITS: Final = MappingProxyType({
     Circuit.MULTIPLIER: "multipliers", Circuit.ADDER: "adders", Circuit.SHIFTER: "shifters",
@@ -243,6 +244,16 @@ class Horowitz(Device):
         Exact at 8 KB, 32 KB and 1 MB; a memory has at least `min_sram_size` bits, and one beyond
         the largest bank is made of banks of that size.
         """
+        if isinstance(bits, SizeArray):
+            return self._sram_access(bits)
+        return self._known_sram_accesses(bits)
+
+    @cached_property
+    def _known_sram_accesses(self) -> Callable[[float], UnitCost]:
+        """Unit costs by size: what one operator writes, others read."""
+        return lru_cache(MOST_KNOWN)(self._sram_access)
+
+    def _sram_access(self, bits: float) -> UnitCost:
         return UnitCost("energy_per_sram_access", self._srams.parts(bits))
 
     @cached_property
