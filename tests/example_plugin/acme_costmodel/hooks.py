@@ -40,16 +40,18 @@ def costmodel_layer_modules() -> Iterable[LayerModule]:
 
 @hookimpl
 def costmodel_devices() -> Iterable[type[Device]]:
-    """The crossbar."""
+    """The crossbar and the array."""
+    from acme_costmodel.array import WeightStationary  # noqa: PLC0415  # on demand
     from acme_costmodel.devices import Crossbar  # noqa: PLC0415  # on demand
 
-    return [Crossbar]
+    return [Crossbar, WeightStationary]
 
 
 @hookimpl
 def costmodel_device_files() -> Iterable[Traversable]:
-    """The figures of one crossbar."""
-    return [files("acme_costmodel") / "acme-crossbar.yaml"]
+    """The figures of one crossbar and of one array."""
+    names = ("acme-crossbar.yaml", "acme-array.yaml")
+    return [files("acme_costmodel") / name for name in names]
 
 
 @hookimpl
