@@ -130,12 +130,20 @@ class TestScaffoldedDevice(DeviceContract):
 class TestDeviceOfTheExamplePlugin(DeviceContract):
     """What the plugin in the tests offers."""
 
-    @pytest.fixture
-    def device(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+    @pytest.fixture(params=["devices.Crossbar", "array.WeightStationary"])
+    def device(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.syspath_prepend(ROOT / "tests" / "example_plugin")
-        return strategies.devices(_class("acme_costmodel.devices", "Crossbar"))
+        module, name = request.param.split(".")
+        return strategies.devices(_class(f"acme_costmodel.{module}", name))
 
 
 def test_every_device_class_of_a_page_stands_in_a_file_of_it() -> None:
     assert [str(one) for one in EXAMPLES if one.name and not one.file] == []
-    assert {one.name for one in EXAMPLES} >= {"Systolic", "ByteMover", "NightOwl", "Radar"}
+    assert {one.name for one in EXAMPLES} >= {
+        "Systolic",
+        "ByteMover",
+        "NightOwl",
+        "Radar",
+        "WeightStationary",
+        "BitSerial",
+    }
