@@ -105,6 +105,8 @@ class GroupCost:
     @cached_property
     def busy_seconds(self) -> Mapping[str, float]:
         """How long each resource works."""
+        if self.body is not None and not self.is_priced:
+            return {}  # as the cost, which holds no time of it
         own = self.cost if self.body is None else self.loaded
         found = dict.fromkeys([one.resource for one in own.timed], 0.0)
         for of_phase in busy(own.timed).values():

@@ -25,7 +25,7 @@ from costmodel import (
     parameter,
     prices,
 )
-from costmodel.devices import Duration, FormatTable
+from costmodel.devices import USUAL, Duration, FormatTable
 from costmodel.sizes import larger
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class WeightStationary(Device):
     leaves_out: ClassVar = "control"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("array", "vector", "chip")
+    capabilities: ClassVar = USUAL | {"timed", "placed", "always-on"}
     uses_memories: ClassVar = True
     fuses: ClassVar = ("activation", "bias", "padding")
 
