@@ -20,7 +20,6 @@ from costmodel.devices.cost import (
     busy,
     checked,
 )
-from costmodel.devices.groups import is_folded
 from costmodel.devices.memory import (
     BYTE,
     Memory,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from costmodel.devices.device import Device
     from costmodel.devices.groups import Group
     from costmodel.devices.schedule import Schedule
-    from costmodel.workload.graph import Node, Workload
+    from costmodel.workload.graph import Workload
     from costmodel.workload.operators import Operator
 
 
@@ -432,7 +431,7 @@ def evaluated(
         under_way.priced(place, group, moving)
         for place, (group, moving) in enumerate(zip(groups, moves, strict=True))
     ]
-    for each in costs:
+    for each in {id(each.cost): each for each in costs}.values():  # equal groups share a cost
         _check_resources(each.cost, device, _where(each.group))
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
@@ -499,7 +498,7 @@ class _Evaluation:
     placement: Placement
     around: Surroundings | None
     known: dict[object, _Answer] = field(factory=dict)
-    """By the identities of the operators of a group, and their conditions."""
+    """By the form of a group, and the conditions of its operators."""
     is_by_operator: bool = field(init=False)
     """Whether groups of equal operators under equal conditions have one price."""
     is_by_node: bool = field(init=False)
@@ -535,20 +534,15 @@ class _Evaluation:
         if not self.is_by_operator:
             return self._answered(group)
         key: object
-        if len(group.nodes) == 1 and not self.is_by_node:
-            key = id(group.nodes[0].operator)
+        if self.is_by_node:
+            local = [id(self.scenario.of_node(node)) for node in group.nodes]
+            key = (group.form, *local)
         else:
-            key = tuple([self._alike(node, group) for node in group.nodes])
+            key = group.form
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = self._answered(group)
         return found
-
-    def _alike(self, node: Node, group: Group) -> object:
-        """What two members have in common that are priced alike."""
-        inner = [name in group.inner for name in node.tensors] if group.inner else ()
-        folded = is_folded(node, group)
-        return id(node.operator), id(self.scenario.of_node(node)), folded, *inner
 
     def _answered(self, group: Group) -> _Answer:
         device = self.device

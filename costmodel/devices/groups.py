@@ -31,9 +31,30 @@ class Group:
     nodes: tuple[Node, ...] = field(init=False, eq=False, repr=False)
     """The members that are operators."""
 
+    form: object = field(init=False, eq=False, repr=False)
+    """What groups that are priced alike have in common, within one workload.
+
+    The identities of the operators, and which of them are folded or hand on what they make.
+    """
+
     @nodes.default
     def _nodes(self) -> tuple[Node, ...]:
         return tuple([step for step in self.members if isinstance(step, Node)])
+
+    @form.default
+    def _form(self) -> object:
+        if len(self.nodes) == 1:
+            return id(self.nodes[0].operator)
+        return tuple(
+            [
+                (
+                    id(node.operator),
+                    is_folded(node, self),
+                    *[name in self.inner for name in node.tensors],
+                )
+                for node in self.nodes
+            ]
+        )
 
     @property
     def name(self) -> str:
@@ -73,30 +94,49 @@ def fused(
     return workload.derived(how, lambda: _Fusion(workload, names, folds_normalization).groups())
 
 
+@frozen
+class _Flow:
+    """Who makes and who reads what, in one workload."""
+
+    steps: Mapping[str, Step]
+    storage: Mapping[str, str]
+    names: Mapping[str, list[str]]
+    """The tensors that share each storage."""
+    makers: Mapping[str, Sequence[Step]]
+    readers: Mapping[str, list[Step]]
+    outside: frozenset[str]
+    """The storage of what leaves the workload."""
+
+    @classmethod
+    def of(cls, workload: Workload) -> _Flow:
+        storage = storages(workload)
+        steps = {step.name: step for step in workload if not isinstance(step, View)}
+        readers: dict[str, list[Step]] = {}
+        for step in steps.values():
+            for name in step.reads:
+                readers.setdefault(storage[name], []).append(step)
+        names: dict[str, list[str]] = {}
+        for name, held in storage.items():
+            names.setdefault(held, []).append(name)
+        outside = frozenset([storage[name] for name in workload.outputs])
+        return cls(steps, storage, names, _makers(workload, storage), readers, outside)
+
+
 class _Fusion:
     """Groups that grow, step by step."""
 
     def __init__(self, workload: Workload, fuses: frozenset[str], folds: bool) -> None:  # noqa: FBT001  # private
         self._workload, self._fuses, self._folds = workload, fuses, folds
-        self._storage = storages(workload)
-        self._makers = _makers(workload, self._storage)
-        self._readers: dict[str, list[Step]] = {}
-        for step in workload:
-            for name in () if isinstance(step, View) else step.reads:
-                self._readers.setdefault(self._storage[name], []).append(step)
-        self._outside = {self._storage[name] for name in workload.outputs}
-        self._names: dict[str, list[str]] = {}
-        """The tensors that share each storage."""
-        for name, held in self._storage.items():
-            self._names.setdefault(held, []).append(name)
+        flow: _Flow = workload.derived("flow", lambda: _Flow.of(workload))
+        self._steps, self._storage, self._names = flow.steps, flow.storage, flow.names
+        self._makers, self._readers, self._outside = flow.makers, flow.readers, flow.outside
 
     def groups(self) -> tuple[Group, ...]:
         """Every step in one group, in the order of the anchors."""
-        steps = [step for step in self._workload if not isinstance(step, View)]
-        anchors: dict[str, Step] = {}
-        rank = {step.name: place for place, step in enumerate(steps)}
-        for step in steps:  # what is padded for the step is known only behind the padding
-            anchors[step.name] = step
+        steps = list(self._steps.values())
+        rank = {name: place for place, name in enumerate(self._steps)}
+        # What is padded for a step is known only behind the padding.
+        anchors: dict[str, Step] = dict(self._steps)
         for step in steps:
             if (reader := self._padded_for(step)) is not None:
                 anchors[step.name] = reader
@@ -154,7 +194,7 @@ class _Fusion:
         """Whether a normalization is folded into the weights of the group of `target`."""
         if not self._folds or node.folds_into is None or node.folds_into not in anchors:
             return False
-        return _last(self._workload.step(node.folds_into), anchors) is target
+        return _last(self._steps[node.folds_into], anchors) is target
 
     def _may_join(self, node: Node) -> bool:
         operator = node.operator

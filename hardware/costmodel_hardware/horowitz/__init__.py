@@ -141,7 +141,7 @@ class Horowitz(Device):
         if not group.inner or not all(type(one.operator) in self._rules for one in nodes):
             return super().price_member(node, group, scenario)
         local = scenario.of_node(node)
-        outcome = self.price(evolve(node.operator, in_place=True), local)
+        outcome = self.price(_on_the_way(node.operator), local)
         if isinstance(outcome, Unpriced):
             return (OperatorCost(node.operator, outcome),)
         if node is group.anchor:
@@ -372,6 +372,12 @@ class Horowitz(Device):
         return (
             Cost(charges) if charges else Free("nothing is computed, and what it needs is wired in")
         )
+
+
+@lru_cache(MOST_KNOWN)
+def _on_the_way(operator: Operator) -> Operator:
+    """The same work, on what does not come from memory and does not go there."""
+    return evolve(operator, in_place=True)
 
 
 def _examples(scenario: Scenario) -> tuple[Factor, ...]:
