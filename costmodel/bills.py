@@ -216,6 +216,8 @@ class Bill:
 
     def utilisation(self, line: Line) -> float | None:
         """Multiply-accumulates of a layer over the most that the device could do in its time."""
+        if line.unpriced:
+            return None  # its time is not known
         examples = 1 if self.device.uses_memories else self.evaluation.batch
         return self.evaluation.utilisation_of(line.macs * examples, line.cost.latency_seconds)
 

@@ -47,7 +47,7 @@ def shown_latency(line: Line) -> str:
     """How long a layer takes as a cell of a table; nothing of one that is done in another."""
     seconds = line.cost.latency_seconds
     if seconds is not None:
-        return format_quantity(seconds, "s")
+        return least(not line.unpriced) + format_quantity(seconds, "s")
     return UNKNOWN if line.groups and line.cost.charges else ""
 
 
@@ -91,7 +91,10 @@ def _exact(bill: Bill) -> Iterator[Figure]:
     yield column("latency (s)", lambda line: _number(line.cost.latency_seconds))
     if is_timed(bill):
         yield column("latency low (s)", lambda line: _number(line.cost.latency_seconds_low))
-        yield column("latency high (s)", lambda line: _number(line.cost.latency_seconds_high))
+        yield column(
+            "latency high (s)",
+            lambda line: "" if line.unpriced else _number(line.cost.latency_seconds_high),
+        )
         yield column("limit", _limit)
     if bill.device.macs_per_second:
         yield column("utilisation", _utilisation(bill, repr))
@@ -158,6 +161,8 @@ def _totals(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
     if any(map(_has_range, bills)):
         yield "Total, low", _energy_low
         yield "Total, high", _energy_high
+    if any(bill.evaluation.static.charges for bill in bills):
+        yield "Static, in the total", _static
     if any(bill.evaluation.batch > 1 for bill in bills):
         yield "Energy per inference", _energy_per_inference
     if any(map(is_timed, bills)):
@@ -209,6 +214,11 @@ def _energy_high(bill: Bill) -> str:
     return high if _has_range(bill) else ""
 
 
+def _static(bill: Bill) -> str:
+    static = bill.evaluation.static
+    return joules(static.energy_joules) if static.charges else ""
+
+
 def _energy_per_inference(bill: Bill) -> str:
     return least(bill.is_complete) + joules(bill.evaluation.energy_joules_per_inference)
 
@@ -239,7 +249,7 @@ def _throughput(bill: Bill) -> str:
 
 
 def _power(bill: Bill) -> str:
-    found = bill.evaluation.average_power_watts if bill.is_complete else None
+    found = bill.evaluation.average_power_watts
     return "" if found is None else format_quantity(found, "W")
 
 

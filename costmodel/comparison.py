@@ -472,9 +472,13 @@ def _footer(comparison: Comparison) -> list[tuple[str, ...]]:
         "Latency": _difference_of_time(comparison) if all(are_whole) else "",
     }
     return [
-        (title, "", *map(tell, bills), differences.get(title, ""), "", "")
+        (_TITLES.get(title, title), "", *map(tell, bills), differences.get(title, ""), "", "")
         for title, tell in totals(bills).items()
     ]
+
+
+_TITLES: Final = {"Total": "Total of the network"}
+"""What a row of totals is called here, where layers that cost the same have no row."""
 
 
 def _difference_of_time(comparison: Comparison) -> str:

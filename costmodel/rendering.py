@@ -397,6 +397,9 @@ def _evaluation_dict(evaluation: DeviceEstimate) -> dict[str, Any]:
     moved, peak = evaluation.traffic_bytes, evaluation.peak_bytes
     return {
         "energy_joules_per_inference": evaluation.energy_joules_per_inference,
+        "static_energy_joules": evaluation.static.energy_joules
+        if evaluation.device.has_static_charges
+        else None,
         "throughput_per_second": evaluation.throughput,
         "average_power_watts": evaluation.average_power_watts,
         "utilisation": evaluation.utilisation,

@@ -17,6 +17,7 @@ from costmodel.devices import (
     Factor,
     Memory,
     Parameter,
+    Schedule,
     parameter,
     prices,
 )
@@ -91,3 +92,24 @@ def sheet(buffer_bytes: float = 40, **changes: Any) -> Sheet:
 def plans() -> st.SearchStrategy[Workload]:
     """Products, activations, additions, padding and views over earlier tensors."""
     return workloads(elements=FORMATS, has_batch=False, has_control_flow=False)
+
+
+@frozen(slots=False)
+class Powered(Sheet):
+    """The same device with a power that is drawn all the time."""
+
+    family = "powered"
+    resources = (*Sheet.resources, "chip")
+
+    idle_power: Parameter = parameter("W")
+
+    def static_charges(self, schedule: Schedule) -> Any:
+        return [schedule.drawn(self.idle_power, "chip")]
+
+
+def powered(**changes: Any) -> Powered:
+    plain = sheet()
+    return Powered(
+        "powered", energy=plain.energy, clock=plain.clock, memories=plain.memories,
+        **{"idle_power": figure("idle", 3.0, "W"), **changes},
+    )  # fmt: skip

@@ -256,7 +256,10 @@ def test_a_comparison_is_plain_values_for_programs() -> None:
     assert values["schema"] == SCHEMA
     assert values["after"]["is_lower_bound"] is True
     pool = next(item for item in values["differences"] if item["layer"] == "pool")
-    assert pool["after"] == {"standing": "unpriced", "energy_joules": None, "charges": []}
+    assert pool["after"] == {
+        "standing": "unpriced", "energy_joules": None, "charges": [], "latency_seconds": None,
+        "limiting_resource": None, "bytes_moved": {},
+    }  # fmt: skip
 
 
 def test_a_reason_that_many_layers_share_stands_once_below_the_table() -> None:

@@ -279,7 +279,7 @@ class Device:
         if self.uses_memories and scenario.batch > 1:
             inner = evolve(inner, batch=1)
         found = evaluated(self, workload, resolved(workload, inner))
-        return found if inner is scenario else evolve(found, scenario=scenario)
+        return evolve(found, scenario=scenario)
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """The groups that are executed together: by default what `fuses` names."""

@@ -104,7 +104,7 @@ class GroupCost:
     @cached_property
     def busy_seconds(self) -> Mapping[str, float]:
         """How long each resource works."""
-        if self.body is not None and not self.is_priced:
+        if self.body is not None and not _costs_anything(self.cost):
             return {}  # as the cost, which holds no time of it
         own = self.cost if self.body is None else self.loaded
         found = dict.fromkeys([one.resource for one in own.timed], 0.0)
@@ -248,13 +248,14 @@ class DeviceEstimate:
 
     @property
     def throughput(self) -> float | None:
-        """Examples in a second."""
+        """Examples in a second; at most so many, where work has no price."""
         return self.batch / self.latency_seconds if self.latency_seconds else None
 
     @property
     def average_power_watts(self) -> float | None:
-        """Energy over the makespan."""
-        return self.energy_joules / self.latency_seconds if self.latency_seconds else None
+        """Energy over the makespan; None where either lacks work without a price."""
+        seconds = self.latency_seconds if self.is_complete else None
+        return self.energy_joules / seconds if seconds else None
 
     @cached_property
     def busy_seconds(self) -> Mapping[str, float]:
@@ -281,8 +282,12 @@ class DeviceEstimate:
 
     @property
     def utilisation(self) -> float | None:
-        """Multiply-accumulates over the most that the device could do in the time."""
-        return self.utilisation_of(self.macs, self.latency_seconds)
+        """Multiply-accumulates over the most that the device could do in the time.
+
+        None where work has no price, whose time is not known.
+        """
+        known = self.macs if self.is_complete else 0
+        return self.utilisation_of(known, self.latency_seconds)
 
     def utilisation_of(self, macs: int, seconds: float | None) -> float | None:
         """Multiply-accumulates over the most that the device could do in some time.
@@ -290,7 +295,7 @@ class DeviceEstimate:
         None where the device does not state that, or the time is not known.
         """
         most = self.device.macs_per_second
-        return macs / (most * seconds) if most and seconds else None
+        return macs / (most * seconds) if macs and most and seconds else None
 
     # -------------------------------------------------------------- memory
 
@@ -520,7 +525,7 @@ class _Evaluation:
             return self._branched(place, group, group.anchor)
         items, cost, is_priced = self._asked(group)
         if not moving or not is_priced:  # what unknown work moves, nobody knows
-            return GroupCost(group, items, cost, is_priced, traffic=moving)
+            return GroupCost(group, items, cost, is_priced)
         with _named(self.device, _where(group)):
             carried = self.device.price_traffic(group, moving, self.placement, self.scenario)
         if not (carried.charges or carried.durations):
@@ -542,7 +547,9 @@ class _Evaluation:
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = self._answered(group)
-        return found
+            return found
+        items, cost, is_priced = found
+        return (items if len(items) == 1 else _fused_into(group, items)), cost, is_priced
 
     def _answered(self, group: Group) -> _Answer:
         device = self.device
@@ -578,11 +585,12 @@ class _Evaluation:
                 outcome = checked(device.repeat(body, loop), _who(device))
         if isinstance(outcome, Cost) and (loaded.charges or loaded.durations):
             outcome = Cost.together([loaded, outcome])
-        moved_bits = added([*once, *body.repeated_traffic(loop.steps)])
+        is_unpriced = isinstance(outcome, Unpriced)
+        moved_bits = () if is_unpriced else added([*once, *body.repeated_traffic(loop.steps)])
         cost = outcome if isinstance(outcome, Cost) else Cost()
         items = (OperatorCost(None, outcome),)
         return GroupCost(
-            group, (items,), cost, not isinstance(outcome, Unpriced), Cost(), moved_bits,
+            group, (items,), cost, not is_unpriced, Cost(), moved_bits,
             body, loop.steps, loaded,
         )  # fmt: skip
 
@@ -611,17 +619,19 @@ class _Evaluation:
 
     def _branched(self, place: int, group: Group, branch: Branch) -> GroupCost:
         """A branch: the alternative with the most energy, or else the longest, counts."""
-        outside = {*branch.reads, *branch.writes}
-        around = Surroundings({name: self._home(name) for name in outside}, self._used(place))
-        pairs = zip(branch.alternatives, self.scenario.within(branch), strict=True)
-        each = [evaluated(self.device, one, within, around, is_body=True) for one, within in pairs]
+        used = self._used(place)
+        each = []
+        for one, within in zip(branch.alternatives, self.scenario.within(branch), strict=True):
+            homes = {name: self._home(name) for name in (*one.sources, *one.outputs)}
+            around = Surroundings(homes, used)
+            each.append(evaluated(self.device, one, within, around, is_body=True))
         missing = [one for one in each if one.unpriced]
         most = max(each, key=lambda one: (one.energy_joules, one.latency_seconds or 0.0))
         (taken, *_) = [*missing, most]
         outcome = _summary(taken)
         cost = outcome if isinstance(outcome, Cost) else Cost()
         items = (OperatorCost(None, outcome),)
-        moved_bits = taken.repeated_traffic(1)
+        moved_bits = () if isinstance(outcome, Unpriced) else taken.repeated_traffic(1)
         return GroupCost(
             group, (items,), cost, not isinstance(outcome, Unpriced), Cost(), moved_bits,
             taken, alternatives=tuple(each),
@@ -645,6 +655,19 @@ def _where(group: Group) -> str:
     """A group in words: its layer, where it has one, or else its name."""
     layer = group.anchor.layer
     return f"layer {layer!r}" if layer else repr(group.name)
+
+
+def _fused_into(group: Group, items: tuple[Items, ...]) -> tuple[Items, ...]:
+    """What was said of the members of an equal group, with the name of this one."""
+    return tuple([tuple([_renamed(one, group.name) for one in each]) for each in items])
+
+
+def _renamed(item: OperatorCost, name: str) -> OperatorCost:
+    fused = item.outcome
+    if not isinstance(fused, Fused) or fused.into == name:
+        return item
+    reason = fused.reason.replace(repr(fused.into), repr(name))
+    return OperatorCost(item.operator, Fused(reason, name))
 
 
 def _items_of(answer: Any, group: Group, device: Device) -> tuple[Items, ...]:

@@ -145,9 +145,12 @@ class _Inference:
             body[inside] = Tensor(body[inside].shape, declared)
         for source, inside in loop.carries:
             start = self.tensors[starts[inside]].format if inside in starts else None
-            kept = body[inside].format or start or body[source].format or self._default
-            body[inside] = Tensor(body[inside].shape, kept)
-            body[source] = Tensor(body[source].shape, kept)
+            made = [name for name in _seen(loop.body, source) if name not in loop.body.sources]
+            declared_within = [body[name].format for name in made]
+            found = next((one for one in declared_within if one is not None), None)
+            kept = body[inside].format or start or found or self._default
+            for name in (inside, *made):
+                body[name] = Tensor(body[name].shape, kept)
         within = self._body(loop.body, body)
         for inside, outside in (*loop.collected, *loop.last):
             self._set(outside, within.tensors[inside].format)
@@ -180,6 +183,19 @@ class _Inference:
         inference = _Inference(tensors, body.sources, self._default)
         steps = [inference.step(step) for step in body.steps]
         return evolve(body, tensors=inference.tensors, steps=steps)
+
+
+def _seen(workload: Workload, name: str) -> list[str]:
+    """A tensor, and what it is a view of in the same format, one after the other."""
+    sources = {
+        step.target: step.source
+        for step in workload
+        if isinstance(step, View) and step.kind != "convert"
+    }
+    found = [name]
+    while found[-1] in sources:
+        found.append(sources[found[-1]])
+    return found
 
 
 def _at_one(size: Any) -> int:

@@ -10,38 +10,17 @@ from attrs import evolve, frozen
 from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
-from plans import Sheet, figure, plans, sheet
+from plans import Powered, Sheet, figure, plans, powered, sheet
 from workloads import classifier, either, recurrent
 from worlds import CATALOGUE
 
 import costmodel
 from costmodel import Free, Scenario, Unpriced
-from costmodel.devices import Cost, Fused, Parameter, Schedule, Traffic, parameter, prices
+from costmodel.devices import Cost, Fused, Traffic, prices
 from costmodel.errors import NetworkError, PluginError, ScenarioError
 from costmodel.tensor import Tensor
-from costmodel.workload.graph import Node, Workload
+from costmodel.workload.graph import Branch, Node, Workload
 from costmodel.workload.operators import Movement, Operator, Unsupported, unmapped
-
-
-@frozen(slots=False)
-class Powered(Sheet):
-    """The same device with a power that is drawn all the time."""
-
-    family = "powered"
-    resources = (*Sheet.resources, "chip")
-
-    idle_power: Parameter = parameter("W")
-
-    def static_charges(self, schedule: Schedule) -> Any:
-        return [schedule.drawn(self.idle_power, "chip")]
-
-
-def powered(**changes: Any) -> Powered:
-    plain = sheet()
-    return Powered(
-        "powered", energy=plain.energy, clock=plain.clock, memories=plain.memories,
-        **{"idle_power": figure("idle", 3.0, "W"), **changes},
-    )  # fmt: skip
 
 
 @given(plans(), st.integers(0, 200))
@@ -218,6 +197,35 @@ def test_of_a_branch_the_dearest_alternative_is_taken() -> None:
     inside = evolve(device, memories=plain.memories).evaluate(either())
     assert inside.traffic_bytes == {"buffer": (0, 0), "dram": (16, 16)}
     assert inside.peak_bytes == {"buffer": 0, "dram": 32}
+
+
+def test_alternatives_may_have_weights_and_inputs_of_their_own() -> None:
+    expert = Workload(
+        "expert", {"x": (1, 4), "w": (4, 4), "y": (1, 4)},
+        [Node("product", costmodel.matmul((1, 4), (4, 4)), ("x", "w", "y"))], ["x"], ["y"], ["w"],
+    )  # fmt: skip
+    other = Workload(
+        "other", {"z": (1, 4), "y": (1, 4)},
+        [Node("relu", costmodel.activation("relu", (1, 4)), ("z", "y"))], ["z"], ["y"],
+    )  # fmt: skip
+    whole = Workload(
+        "experts", {"x": (1, 4), "z": (1, 4), "w": (4, 4), "y": (1, 4)},
+        [Branch(name="choice", alternatives=[expert, other])], ["x", "z"], ["y"], ["w"],
+    )  # fmt: skip
+    estimate = sheet().evaluate(whole)
+    (group,) = estimate.groups
+    assert group.body is not None
+    assert group.body.workload.name == "expert"
+    assert estimate.traffic_bytes["dram"] == (4 * (4 + 16), 4 * 4)
+    assert estimate.weight_bytes == 4 * 16
+
+
+def test_the_scenario_of_a_result_is_the_given_one_and_may_be_used_again() -> None:
+    scenario, loihi = Scenario(rates={"*": 10.0}), CATALOGUE.device("loihi")
+    found = loihi.evaluate(classifier(), scenario)
+    assert found.scenario is scenario
+    again = loihi.evaluate(either(), found.scenario)
+    assert again.scenario is scenario
 
 
 def test_work_without_a_price_is_named_and_the_rest_is_priced() -> None:

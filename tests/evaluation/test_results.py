@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 from figures import near
-from plans import Sheet, sheet
+from plans import Sheet, powered, sheet
 from worlds import CATALOGUE
 
 import costmodel
-from costmodel import Cost, Estimate, Free, Scenario
+from costmodel import Contraction, Cost, Estimate, Free, Scenario, Unpriced
 from costmodel.devices import prices
 from costmodel.workload.operators import Counted
 
@@ -146,3 +147,45 @@ def test_utilisation_is_work_over_the_most_that_the_time_allows() -> None:
     line = bill.line("conv")
     assert isinstance(line.cost, Cost)
     assert bill.utilisation(line) == near(line.macs / (100.0 * (line.cost.latency_seconds or 0.0)))
+
+
+def test_where_work_has_no_price_no_share_of_the_time_is_told() -> None:
+    @frozen(slots=False)
+    class Picky(Sheet):
+        @property
+        def macs_per_second(self) -> float:
+            return 100.0
+
+        def price(self, operator: Any, scenario: Any = None) -> Any:
+            if isinstance(operator, Contraction) and operator.macs > 10_000:
+                return Unpriced("too large")
+            return super().price(operator, scenario)
+
+    plain_sheet = sheet()
+    device = Picky("picky", energy=plain_sheet.energy, clock=plain_sheet.clock,
+                   memories=plain_sheet.memories)  # fmt: skip
+    estimate = costmodel.estimate(VISION, device, on_unpriced="bound", catalogue=CATALOGUE)
+    bill = estimate.bill("picky")
+    missing = [line for line in bill.lines if line.unpriced]
+    assert missing
+    for line in missing:
+        assert bill.utilisation(line) is None
+    whole = bill.evaluation
+    assert whole.utilisation is None
+    assert whole.average_power_watts is None
+    names = {group.group.name for group in whole.groups if not group.is_priced}
+    assert all(not whole.group(name).traffic for name in names)
+    assert whole.energy_joules > 0
+
+
+def test_static_energy_is_in_the_total_and_in_no_layer() -> None:
+    device = powered()
+    estimate = costmodel.estimate(VISION, device, on_unpriced="bound", catalogue=CATALOGUE)
+    bill = estimate.bill(device.name)
+    layers = sum(line.cost.energy_joules for line in bill.lines)
+    static = bill.evaluation.static.energy_joules
+    assert static > 0
+    assert layers + static == near(bill.total.energy_joules)
+    told = json.loads(estimate.to_json())["devices"][device.name]
+    assert told["static_energy_joules"] == static
+    assert "Static, in the total" in {row[0] for row in estimate.table().footer}

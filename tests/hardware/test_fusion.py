@@ -145,3 +145,20 @@ def test_padding_says_where_it_is_done() -> None:
     assert isinstance(line.items[0].outcome, Fused)
     assert "fused" in estimate.table().text()
     assert "done within conv" in estimate.explain("pad", "horowitz-45nm")
+
+
+def test_members_of_equal_groups_name_the_group_that_they_are_in() -> None:
+    keras: Any = pytest.importorskip("keras")
+    layers = [keras.layers.Input((8, 8, 3))]
+    for place in range(2):
+        layers += [
+            keras.layers.ZeroPadding2D(1, name=f"pad{place}"),
+            keras.layers.Conv2D(3, 3, name=f"conv{place}"),
+        ]
+    model = keras.Sequential(layers)
+    bill = costmodel.estimate(model, "horowitz-45nm", catalogue=CATALOGUE).bill("horowitz-45nm")
+    for place in range(2):
+        (item,) = bill.line(f"pad{place}").items
+        assert isinstance(item.outcome, Fused)
+        assert item.outcome.into.startswith(f"conv{place}/")
+        assert f"conv{place}/" in item.outcome.reason

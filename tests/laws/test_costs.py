@@ -68,7 +68,7 @@ def test_nothing_is_free_or_missing_without_a_reason(
     chip: st.SearchStrategy[Device], data: st.DataObject, network: Network, scenario: Scenario
 ) -> None:
     for line in bill_of(network, data.draw(chip), scenario).lines:
-        assert line.cost.charges or line.free or line.unpriced
+        assert line.cost.charges or line.free or line.unpriced or line.fused_into
         for item in line.items:
             assert charges(item.outcome) or item.outcome.reason
 
