@@ -524,8 +524,8 @@ class _Evaluation:
         if isinstance(group.anchor, Branch):
             return self._branched(place, group, group.anchor)
         items, cost, is_priced = self._asked(group)
-        if not moving or not is_priced:  # what unknown work moves, nobody knows
-            return GroupCost(group, items, cost, is_priced)
+        if not moving or not is_priced:  # what moves is known, its cost left out
+            return GroupCost(group, items, cost, is_priced, traffic=moving)
         with _named(self.device, _where(group)):
             carried = self.device.price_traffic(group, moving, self.placement, self.scenario)
         if not (carried.charges or carried.durations):
@@ -585,12 +585,11 @@ class _Evaluation:
                 outcome = checked(device.repeat(body, loop), _who(device))
         if isinstance(outcome, Cost) and (loaded.charges or loaded.durations):
             outcome = Cost.together([loaded, outcome])
-        is_unpriced = isinstance(outcome, Unpriced)
-        moved_bits = () if is_unpriced else added([*once, *body.repeated_traffic(loop.steps)])
+        moved_bits = added([*once, *body.repeated_traffic(loop.steps)])
         cost = outcome if isinstance(outcome, Cost) else Cost()
         items = (OperatorCost(None, outcome),)
         return GroupCost(
-            group, (items,), cost, not is_unpriced, Cost(), moved_bits,
+            group, (items,), cost, not isinstance(outcome, Unpriced), Cost(), moved_bits,
             body, loop.steps, loaded,
         )  # fmt: skip
 
@@ -631,7 +630,7 @@ class _Evaluation:
         outcome = _summary(taken)
         cost = outcome if isinstance(outcome, Cost) else Cost()
         items = (OperatorCost(None, outcome),)
-        moved_bits = () if isinstance(outcome, Unpriced) else taken.repeated_traffic(1)
+        moved_bits = taken.repeated_traffic(1)
         return GroupCost(
             group, (items,), cost, not isinstance(outcome, Unpriced), Cost(), moved_bits,
             taken, alternatives=tuple(each),
