@@ -60,7 +60,7 @@ class _Joining:
         self._scenario, self._batch = scenario, batch
         self._folds, self._absorbed_by = folds, set(folds.values())
         self._last_nodes: dict[str, str | None] = {}
-        self._made = Assembly(network.name)
+        self._made = Assembly(network.name or "network")
         self._tensors: dict[tuple[str, int], str] = {}
         self._weights: dict[tuple[str, str], str] = {}
         self._constant: set[str] = set()

@@ -77,7 +77,7 @@ class Assembly:
 
     def node(self, operator: Operator, *reads: str, name: str = "", layer: str = "") -> Node:
         """Add an operator, as `add` does; returns the node, which names all that it writes."""
-        kind = getattr(operator, "function", type(operator).__name__.lower())
+        kind = getattr(operator, "function", "") or type(operator).__name__.lower()
         step = self._free(name or kind, self._steps)
         arriving = iter(reads)
         operands, tensors = [], []
