@@ -111,6 +111,8 @@ def _differences(block: Block, printed: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    if Path("pyproject.toml").exists():  # a page writes files, one of them of this name
+        sys.exit("a page writes files: run it in a new folder, as tests/test_docs.py does")
     sys.path.insert(0, "")
     told = list(run(Path(sys.argv[1])))
     sys.stdout.write("\n".join(told))
