@@ -60,7 +60,7 @@ class Convention:
     title: str = "the true count of what an inference computes"
 
     def lower(self, network: Network, scenario: Scenario, batch: int | Symbol = BATCH) -> Workload:
-        """The workload of a bound network, for a batch of a size that is open unless told.
+        """The workload of a bound network, for a batch; its size is a symbol unless given.
 
         A layer that is folded keeps its nodes, which say into which node they fold.
         """

@@ -123,7 +123,7 @@ def _charge_lines(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
 
 
 def _reference(parameter: Parameter, sources: dict[str, int]) -> str:
-    """The number of the source of a parameter, which is told once."""
+    """The number of the source of a parameter, which is cited once."""
     note = f"; {parameter.note}" if parameter.note else ""
     text = f"{parameter.evidence.value}: {parameter.source}{note}"
     return f"[{sources.setdefault(text, len(sources) + 1)}]"

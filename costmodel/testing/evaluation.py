@@ -55,7 +55,7 @@ class EvaluationLaws(Contract):
     def test_the_energy_of_a_workload_is_that_of_its_groups_and_what_is_static(
         self, device: Any
     ) -> None:
-        """The total is the sum of its parts, by whatever they are told apart."""
+        """The total is the sum of its parts, however they are divided."""
 
         @for_all(drawn(device), self.workloads(), strategies.scenarios())
         def law(device: Device, workload: Workload, scenario: Scenario) -> None:

@@ -89,7 +89,7 @@ class Horowitz(Device):
     no reuse is assumed.
 
     With `fusion`, an activation, the addition of a bias and padding are done on the way from or
-    to the operator that they belong to: what they hand over moves nowhere, and what the whole
+    to the operator that they belong to: the tensors between them are not moved, and what the whole
     group reads and writes is charged to that operator.
     """
 
@@ -153,7 +153,7 @@ class Horowitz(Device):
         return (OperatorCost(node.operator, outcome),)
 
     def _moved_by(self, group: Group, scenario: Scenario) -> Iterator[Charge]:
-        """The accesses of what the members of a group do not hand to each other."""
+        """The accesses of the tensors at the boundary of a group."""
         written: set[str] = set()
         for node in group.nodes:
             for operand, name in zip(node.operator.operands, node.tensors, strict=True):
