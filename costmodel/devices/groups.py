@@ -34,7 +34,8 @@ class Group:
     form: object = field(init=False, eq=False, repr=False)
     """What groups that are priced alike have in common, within one workload.
 
-    The identities of the operators, which of them are folded, and which of their tensors stay within the group.
+    The identities of the operators, which of them are folded, and which of their tensors stay
+    within the group.
     """
 
     @nodes.default
