@@ -232,6 +232,11 @@ class Bill:
         return self.evaluation.is_complete
 
     @cached_property
+    def unpriced(self) -> Mapping[str, tuple[str, ...]]:
+        """Why work has no price, by layer."""
+        return {line.layer.name: line.unpriced for line in self.lines if line.unpriced}
+
+    @cached_property
     def coverage(self) -> Coverage:
         """How much of the network is in the total."""
         work = [item for line in self.lines for item in line.items]
@@ -252,7 +257,7 @@ class Bill:
             parameters=_share(_parameters(covered), _parameters(others), is_known=counted),
             activations=_share(_activations(covered), _activations(others), is_known=shaped),
             free={line.layer.name: line.free for line in self.lines if line.free},
-            unpriced={line.layer.name: line.unpriced for line in self.lines if line.unpriced},
+            unpriced=self.unpriced,
         )
 
 

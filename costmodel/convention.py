@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from attrs import frozen
 
 from costmodel import formats
-from costmodel.errors import ShapeError
+from costmodel.errors import NetworkError, ShapeError
 from costmodel.layer import work_of
 from costmodel.lowering import BATCH, joined
 from costmodel.tensor import Shape, Tensor, show_shape
@@ -66,6 +66,7 @@ class Convention:
         """
         declared = formats.declared(network)
         works = self.works(declared)
+        _check_number(declared, works)
         known: dict[int, Body] = {}
         bodies: dict[str, Body] = {}
         for layer in declared.layers:
@@ -167,6 +168,23 @@ class Convention:
     def adapt(self, device: Device) -> Device:
         """The device as this convention charges on it: as it is, unless told otherwise."""
         return device
+
+
+OPERATOR_LIMIT: Final = 2**17
+"""The most operators of a workload: no network that anyone runs has a tenth of it."""
+
+
+def _check_number(network: Network, works: Mapping[str, Work]) -> None:
+    counts = {name: 0 if isinstance(work, Reason) else len(work) for name, work in works.items()}
+    total = sum(counts.values())
+    if total > OPERATOR_LIMIT:
+        most = max(counts, key=lambda name: counts[name])
+        message = (
+            f"network {network.name!r:.80} has {total:,} operators, {counts[most]:,} of them in "
+            f"layer {most!r:.80}; expected at most {OPERATOR_LIMIT:,}: divide it into several "
+            "networks"
+        )
+        raise NetworkError(message)
 
 
 def _with_formats(work: Work, scenario: Scenario) -> Work:

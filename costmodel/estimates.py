@@ -25,6 +25,7 @@ from costmodel.errors import (
     UnpricedWarning,
 )
 from costmodel.ignored import ignored as settings_without_effect
+from costmodel.lowering import BATCH
 from costmodel.network import Network
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from costmodel.catalogue import Catalogue
     from costmodel.plugins import Plugin
     from costmodel.report import Table
+    from costmodel.sizes import Symbol
     from costmodel.tensor import InputShapes
     from costmodel.workload.graph import Workload
 
@@ -221,7 +223,7 @@ def lower(
     """
     scenario = scenario or Scenario()
     rules = _convention(convention)
-    return rules.lower(_bound(network, scenario, rules), scenario)
+    return _lowered(network, scenario, rules, BATCH)
 
 
 def work_by_layer(
@@ -236,7 +238,8 @@ def work_by_layer(
     """
     scenario = scenario or Scenario()
     rules = _convention(convention)
-    return rules.work_by_layer(_bound(network, scenario, rules), scenario)
+    bound = _bound(network, scenario, rules)
+    return network.derived((scenario, rules), "works", lambda: rules.work_by_layer(bound, scenario))
 
 
 def _convention(given: str | Convention) -> Convention:
@@ -245,13 +248,27 @@ def _convention(given: str | Convention) -> Convention:
     return plain if given == plain.name else catalogues.installed().convention(given)
 
 
-def _bound(network: Network, scenario: Scenario, convention: Convention) -> Network:
+def _bound(network: Network, scenario: Scenario, rules: Convention) -> Network:
+    """The network with its axes bound, as the scenario says."""
     if not isinstance(network, Network):
         message = f"network is {network!r:.80}; expected a Network, as costmodel.read gives it"  # type: ignore[unreachable]  # a caller may have no types
         raise TypeError(message)
-    bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
-    timing.check(bound, scenario, convention)
-    return bound
+
+    def another() -> Network | None:
+        bound = network.bind(scenario.input_shapes) if scenario.input_shapes else None
+        timing.check(bound or network, scenario, rules)
+        return bound
+
+    return network.derived((scenario, rules), "bound", another) or network
+
+
+def _lowered(
+    network: Network, scenario: Scenario, rules: Convention, batch: int | Symbol
+) -> Workload:
+    bound = _bound(network, scenario, rules)
+    return network.derived(
+        (scenario, rules), batch, lambda: rules.lower(bound, scenario, batch)
+    )  # fmt: skip
 
 
 @_no_collection()
@@ -283,15 +300,13 @@ def estimate(
         source if isinstance(source, Network) else catalogue.read(source, scenario.input_shapes)
     )
     scenario.check_rates(layer.name for layer in network.layers)
-    bound = _bound(network, scenario, rules)
     conditions = timing.of_one_pricing(scenario, rules)
-    lowered: dict[int, Workload] = {}
-    found = []
-    for device in map(rules.adapt, chosen):
-        examples = device.examples_of(scenario)
-        if examples not in lowered:
-            lowered[examples] = rules.lower(bound, scenario, examples)
-        found.append(device.evaluate_bound(lowered[examples], conditions))
+    found = [
+        device.evaluate_bound(
+            _lowered(network, scenario, rules, device.examples_of(scenario)), conditions
+        )
+        for device in map(rules.adapt, chosen)
+    ]
     collected = collect(
         network, found, scenario, rules, on_unpriced=on_unpriced, catalogue=catalogue
     )
@@ -368,18 +383,16 @@ def _answer_unpriced(estimate: Estimate) -> None:
         return
     for name, bill in estimate.bills.items():
         if not bill.is_complete:
-            message = _unpriced_message(name, bill.coverage)
+            message = _unpriced_message(name, bill)
             if estimate.on_unpriced == "error":
                 raise UnpricedError(message)
             warnings.warn(message, UnpricedWarning, stacklevel=4)
 
 
-def _unpriced_message(device: str, coverage: Coverage) -> str:
-    layers = coverage.layers
-    missing = len(coverage.unpriced)
+def _unpriced_message(device: str, bill: Bill) -> str:
     lines = [
-        f"the total on {device!r} leaves out {missing} of {layers.total} layers:",
-        *rendering.listed_reasons(coverage.unpriced),
+        f"the total on {device!r} leaves out {len(bill.unpriced)} of {len(bill.lines)} layers:",
+        *rendering.listed_reasons(bill.unpriced),
         'on_unpriced="error" stops here, "bound" takes the total as "at least"',
     ]
     return "\n  ".join(lines)

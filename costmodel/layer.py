@@ -74,6 +74,16 @@ def setting(
 _tensor = functools.lru_cache(maxsize=4096)(Tensor)
 
 
+class Likeness:
+    """What layers that differ in their names alone share: their work, once it is asked for."""
+
+    __slots__ = ("work",)
+
+    def __init__(self) -> None:
+        """Begin without."""
+        self.work: Work | None = None
+
+
 @frozen(slots=False)
 class Layer:
     """One node of a network: its name, its kind, its tensors and its settings.
@@ -92,7 +102,7 @@ class Layer:
     shares: str | None = field(default=None, kw_only=True)
     outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
     parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
-    likeness: object = field(init=False, eq=False, repr=False, factory=object)
+    likeness: Likeness = field(init=False, eq=False, repr=False, factory=Likeness)
     """The same object in layers that differ in their names alone."""
 
     def __attrs_post_init__(self) -> None:
@@ -197,7 +207,7 @@ class Layer:
             tuple([evolve(tensor, rows=1) for tensor in tensors])
             for tensors in (self.inputs, given)
         )
-        return self._twin(inputs=inputs, outputs=outputs, likeness=object())
+        return self._twin(inputs=inputs, outputs=outputs, likeness=Likeness())
 
     @property
     def rows(self) -> int | None:
@@ -291,14 +301,14 @@ class Layer:
             ("inputs", inputs),
             ("parameters", MappingProxyType(held)),
             ("outputs", outputs),
-            ("likeness", object()),
+            ("likeness", Likeness()),
         ):
             object.__setattr__(twin, attribute, value)
         return twin
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for other inputs."""
-        twin = self._twin(inputs=as_tensors(inputs), likeness=object())
+        twin = self._twin(inputs=as_tensors(inputs), likeness=Likeness())
         twin.__attrs_post_init__()
         return twin
 
@@ -455,6 +465,8 @@ def work_of(layer: Layer) -> Work:
         ShapeError: it cannot say it of the inputs and settings that it was made with.
 
     """
+    if layer.likeness.work is not None:
+        return layer.likeness.work
     try:
         work = layer.operators_of_example()
     except CostModelError:
@@ -467,10 +479,11 @@ def work_of(layer: Layer) -> Work:
         raise ShapeError(message) from error
     try:
         nothing = f"the rule of {layer.kind!r} names neither operators nor a reason"
-        return _work(work) if work else Unpriced(nothing)
+        counted = layer.likeness.work = _work(work) if work else Unpriced(nothing)
     except TypeError as error:
         message = f"layer {layer.name!r} of kind {layer.kind!r}: {error}"
         raise ShapeError(message) from None
+    return counted
 
 
 _NOTHING: Any = fields(Layer).name.default

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from types import MappingProxyType
@@ -35,6 +35,8 @@ _SHOWN_NODES: Final = 10
 """Nodes of a cycle that a message names."""
 
 _Node = TypeVar("_Node", bound=Hashable)
+_T = TypeVar("_T")
+_CONDITIONS: Final = object()
 
 
 class Port(NamedTuple):
@@ -84,6 +86,8 @@ class Network:
     edges: Mapping[str, tuple[Port, ...]] = field(factory=dict, converter=_ports)
     outputs: tuple[Port, ...] = field(default=(), converter=_outputs)
     _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
+    _derived: dict[object, Any] = field(init=False, eq=False, repr=False, factory=dict)
+    """What followed from the network under the last conditions, and these."""
 
     def __attrs_post_init__(self) -> None:
         """Sort the layers and check that they make a network."""
@@ -113,6 +117,19 @@ class Network:
     def sources(self, name: str) -> tuple[Port, ...]:
         """The ports that feed the layer called `name`."""
         return self.edges.get(name, ())
+
+    def derived(self, conditions: object, what: object, make: Callable[[], _T]) -> _T:
+        """A value that follows from the network under some conditions: `what` names it.
+
+        It is made once; those of other conditions before are dropped.
+        """
+        if self._derived.get(_CONDITIONS) != conditions:
+            self._derived.clear()
+            self._derived[_CONDITIONS] = conditions
+        if what not in self._derived:
+            self._derived[what] = make()
+        found: _T = self._derived[what]
+        return found
 
     @property
     def inputs(self) -> tuple[Input, ...]:

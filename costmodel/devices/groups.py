@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from costmodel.errors import UnknownNameError
 from costmodel.workload.graph import Node, Step, View, Workload
-from costmodel.workload.operators import Activation, Elementwise, Movement, Operator
+from costmodel.workload.operators import Activation, Elementwise, Movement
 
 FUSIBLE: Final = {
     "activation": "an activation joins the operator that makes its input",
@@ -107,6 +107,10 @@ class _Flow:
     readers: Mapping[str, list[Step]]
     outside: frozenset[str]
     """The storage of what leaves the workload."""
+    alone: Mapping[str, Group]
+    """Every step as a group of its own."""
+    may_join: tuple[tuple[Node, str], ...]
+    """The operators that can join another, each with what `FUSIBLE` calls it, if anything."""
 
     @classmethod
     def of(cls, workload: Workload) -> _Flow:
@@ -120,7 +124,15 @@ class _Flow:
         for name, held in storage.items():
             names.setdefault(held, []).append(name)
         outside = frozenset([storage[name] for name in workload.outputs])
-        return cls(steps, storage, names, _makers(workload, storage), readers, outside)
+        alone = {name: Group(step, (step,)) for name, step in steps.items()}
+        makers = _makers(workload, storage)
+        nodes = [(step, _fusible(step)) for step in steps.values() if isinstance(step, Node)]
+        may_join = [
+            (node, kind)
+            for node, kind in nodes
+            if kind or node.operator.in_place or node.folds_into is not None
+        ]
+        return cls(steps, storage, names, makers, readers, outside, alone, tuple(may_join))
 
 
 class _Fusion:
@@ -131,27 +143,48 @@ class _Fusion:
         flow: _Flow = workload.derived("flow", lambda: _Flow.of(workload))
         self._steps, self._storage, self._names = flow.steps, flow.storage, flow.names
         self._makers, self._readers, self._outside = flow.makers, flow.readers, flow.outside
+        self._alone = flow.alone
+        self._may_join = [
+            (node, kind if kind in fuses else "")
+            for node, kind in flow.may_join
+            if kind in fuses or node.operator.in_place or (folds and node.folds_into is not None)
+        ]
 
     def groups(self) -> tuple[Group, ...]:
         """Every step in one group, in the order of the anchors."""
-        steps = list(self._steps.values())
         rank = {name: place for place, name in enumerate(self._steps)}
-        # What is padded for a step is known only behind the padding.
-        anchors: dict[str, Step] = dict(self._steps)
-        for step in steps:
-            if (reader := self._padded_for(step)) is not None:
-                anchors[step.name] = reader
-        for step in steps:
-            if anchors[step.name] is step and (maker := self._joined(step, anchors, rank)):
-                anchors[step.name] = maker
-        found: dict[str, list[Step]] = {step.name: [] for step in steps}
-        for step in steps:
-            found[_last(step, anchors).name].append(step)
-        return tuple([self._group(step, found[step.name]) for step in steps if found[step.name]])
+        anchors = self._anchors(rank)
+        joined: dict[str, list[Step]] = {}
+        for node, _ in self._may_join:
+            if anchors[node.name] is not node:
+                joined.setdefault(_last(node, anchors).name, []).append(node)
+        grown = {
+            name: self._group(self._steps[name], nodes, rank) for name, nodes in joined.items()
+        }
+        return tuple(
+            [
+                grown[name] if name in grown else self._alone[name]
+                for name, step in self._steps.items()
+                if anchors[name] is step
+            ]
+        )
 
-    def _group(self, anchor: Step, members: Sequence[Step]) -> Group:
-        if len(members) == 1:
-            return Group(anchor, tuple(members))
+    def _anchors(self, rank: Mapping[str, int]) -> Mapping[str, Step]:
+        """For each step the one that it joins, which may join another; or itself."""
+        anchors: dict[str, Step] = dict(self._steps)
+        # What is padded for a step is known only behind the padding.
+        for node, kind in self._may_join:
+            if kind == "padding" and (reader := self._padded_for(node)) is not None:
+                anchors[node.name] = reader
+        for node, kind in self._may_join:
+            if anchors[node.name] is not node:
+                continue
+            if (maker := self._joined(node, kind, anchors, rank)) is not None:
+                anchors[node.name] = maker
+        return anchors
+
+    def _group(self, anchor: Step, joined: Iterable[Step], rank: Mapping[str, int]) -> Group:
+        members = sorted([anchor, *joined], key=lambda step: rank[step.name])
         made = {self._storage[name] for step in members for name in step.writes}
         within = {step.name for step in members}
         inner = {
@@ -165,8 +198,6 @@ class _Fusion:
 
     def _padded_for(self, step: Step) -> Step | None:
         """The operator that alone reads what a step pads."""
-        if "padding" not in self._fuses or not _is_padding(step):
-            return None
         (written,) = step.writes
         readers = self._readers.get(self._storage[written], [])
         if len(readers) != 1 or self._storage[written] in self._outside:
@@ -175,33 +206,25 @@ class _Fusion:
         return reader if isinstance(reader, Node) else None
 
     def _joined(
-        self, step: Step, anchors: Mapping[str, Step], rank: Mapping[str, int]
+        self, step: Node, kind: str, anchors: Mapping[str, Step], rank: Mapping[str, int]
     ) -> Step | None:
-        """The operator before it that a step joins."""
-        if not isinstance(step, Node):
-            return None
+        """The operator before it that an operator joins."""
         makers = [_last(maker, anchors) for maker in self._makers[step.name]]
         if not makers:
             return None
         target = max(makers, key=lambda maker: rank[maker.name])
         if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
-        is_bound_to_join = step.operator.in_place or self._folds_into(step, target, anchors)
-        if not is_bound_to_join and not self._may_join(step):
-            return None
-        return target if is_bound_to_join or self._is_sole_reader(step) else None
+        if step.operator.in_place or self._folds_into(step, target, anchors):
+            return target
+        is_done_with_it = kind in {"activation", "bias"}
+        return target if is_done_with_it and self._is_sole_reader(step) else None
 
     def _folds_into(self, node: Node, target: Step, anchors: Mapping[str, Step]) -> bool:
         """Whether a normalization is folded into the weights of the group of `target`."""
         if not self._folds or node.folds_into is None or node.folds_into not in anchors:
             return False
         return _last(self._steps[node.folds_into], anchors) is target
-
-    def _may_join(self, node: Node) -> bool:
-        operator = node.operator
-        if isinstance(operator, Activation):
-            return "activation" in self._fuses and operator.unpriced is None
-        return "bias" in self._fuses and _is_bias(operator)
 
     def _is_sole_reader(self, node: Node) -> bool:
         between = {self._storage[name] for name in node.reads} - set(self._workload.weights)
@@ -230,22 +253,16 @@ def _last(step: Step, anchors: Mapping[str, Step]) -> Step:
     return step
 
 
-def _is_padding(step: Step) -> bool:
-    return (
-        isinstance(step, Node)
-        and isinstance(step.operator, Movement)
-        and step.operator.purpose == "padding"
-        and len(step.writes) == 1
-    )
-
-
-def _is_bias(operator: Operator) -> bool:
-    return (
-        isinstance(operator, Elementwise)
-        and operator.function == "add"
-        and len(operator.inputs) == 1
-        and len(operator.weights) == 1
-    )
+def _fusible(node: Node) -> str:
+    """What `FUSIBLE` calls an operator; empty where it names nothing."""
+    match node.operator:
+        case Activation() if node.operator.unpriced is None:
+            return "activation"
+        case Movement(purpose="padding") if len(node.writes) == 1:
+            return "padding"
+        case Elementwise(function="add", inputs=[_], weights=[_]):
+            return "bias"
+    return ""
 
 
 def storages(workload: Workload) -> Mapping[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
 
 from attrs import evolve
 
@@ -39,6 +41,8 @@ class Assembly:
         self._steps: dict[str, Step] = {}
         self._inputs: list[str] = []
         self._weights: list[str] = []
+        self._tensor_numbers: dict[str, int] = {}
+        self._step_numbers: dict[str, int] = {}
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of a name.
@@ -78,7 +82,7 @@ class Assembly:
     def node(self, operator: Operator, *reads: str, name: str = "", layer: str = "") -> Node:
         """Add an operator, as `add` does; returns the node, which names all that it writes."""
         kind = getattr(operator, "function", "") or type(operator).__name__.lower()
-        step = self._free(name or kind, self._steps)
+        step = _free(name or kind, self._steps, self._step_numbers)
         arriving = iter(reads)
         operands, tensors = [], []
         for operand in operator.operands:
@@ -118,7 +122,7 @@ class Assembly:
         name: str = "", layer: str = "",
     ) -> str:  # fmt: skip
         """The name of a tensor seen in another shape, format or place."""
-        step = self._free(name or f"{source}.{kind}", self._steps)
+        step = _free(name or f"{source}.{kind}", self._steps, self._step_numbers)
         target = self._made(step, as_tensor(tensor))
         self._steps[step] = View(step, source, target, kind, starts, layer)
         return target
@@ -141,7 +145,7 @@ class Assembly:
 
         Returns the names that they got.
         """
-        step = self._free(loop.name, self._steps)
+        step = _free(loop.name, self._steps, self._step_numbers)
         names = {name: self._made(name, tensor) for name, tensor in written.items()}
         self._steps[step] = _renamed(evolve(loop, name=step), names)
         return names
@@ -230,7 +234,7 @@ class Assembly:
         for step in body.steps:
             for name in step.writes:
                 names[name] = self._made(prefix + name, body.tensors[name])
-            own = self._free(prefix + step.name, self._steps)
+            own = _free(prefix + step.name, self._steps, self._step_numbers)
             self._steps[own] = _renamed(step, names, own, layer, folds_into)
         return tuple([names[name] for name in body.outputs])
 
@@ -250,13 +254,15 @@ class Assembly:
                 name = self.view(name, self._tensors[name])  # noqa: PLW2901  # what is given
             called = wanted
             if wanted != name:
-                called = names[name] = self._free(wanted, dict.fromkeys(fixed))
+                called = names[name] = _free(wanted, dict.fromkeys(fixed), {})
             given.append(called)
         for name in [one for one in given if one in self._tensors and one not in names]:
             if names and name not in pairs.values():  # another tensor within has the name
-                names[name] = self._free(name, {**self._tensors, **dict.fromkeys(given)})
-        tensors = {names.get(name, name): tensor for name, tensor in self._tensors.items()}
-        steps = [_renamed(step, names) for step in self._steps.values()]
+                names[name] = _free(name, {**self._tensors, **dict.fromkeys(given)}, {})
+        tensors, steps = dict(self._tensors), list(self._steps.values())
+        if names:
+            tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
+            steps = [_renamed(step, names) for step in steps]
         if default is not None:
             tensors, steps = inferred(tensors, steps, self._inputs, self._weights, default)
         return Workload(
@@ -269,18 +275,20 @@ class Assembly:
         )
 
     def _made(self, name: str, tensor: Tensor) -> str:
-        own = self._free(name, self._tensors)
+        own = _free(name, self._tensors, self._tensor_numbers)
         self._tensors[own] = tensor
         return own
 
-    @staticmethod
-    def _free(name: str, taken: Mapping[str, Any]) -> str:
-        if name not in taken:
-            return name
-        number = 2
-        while f"{name}.{number}" in taken:
-            number += 1
-        return f"{name}.{number}"
+
+def _free(name: str, taken: Mapping[str, Any], tried: dict[str, int]) -> str:
+    """The name, or with the next number that is free; `tried` are the last numbers by name."""
+    if name not in taken:
+        return name
+    number = tried.get(name, 2)
+    while f"{name}.{number}" in taken:
+        number += 1
+    tried[name] = number
+    return f"{name}.{number}"
 
 
 def _renamed(
@@ -369,6 +377,46 @@ def numbered(name: str, count: int) -> list[str]:
     return [f"{name}:{place}" if place else name for place in range(count)]
 
 
+class _Names:
+    """Names of tensors in the order in which they came, to be found by shape or by size.
+
+    Finding one costs the same however many there are.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._all: dict[Any, list[str]] = {}
+        self._unread: dict[Any, deque[str]] = {}
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Add a name at the end."""
+        for key in (_ANY, *_shape_and_size(tensor)):
+            self._all.setdefault(key, []).append(name)
+            self._unread.setdefault(key, deque()).append(name)
+
+    def like(self, key: Any) -> Sequence[str]:
+        """All of a shape or size."""
+        return self._all.get(key, ())
+
+    def unread(self, key: Any, read: Container[str], *, newest: bool = False) -> str:
+        """The first, or newest, of a shape or size that is not read; once read, always read."""
+        names = self._unread.get(key)
+        while names:
+            name = names[-1 if newest else 0]
+            if name not in read:
+                return name
+            names.pop() if newest else names.popleft()
+        return ""
+
+
+_ANY: Final = "any"
+
+
+def _shape_and_size(tensor: Tensor) -> tuple[Any, Any]:
+    """What a tensor is found by: its shape, or else how many elements it has."""
+    return tensor.shape, elements(tensor.shape)
+
+
 class _Row:
     """What operators in a row have written and read so far."""
 
@@ -376,84 +424,104 @@ class _Row:
         self, made: Assembly, inputs: Sequence[Tensor], weights: Mapping[str, Tensor]
     ) -> None:
         self._made = made
-        self._arrived = [
-            made.input(name, tensor)
-            for name, tensor in zip(numbered("input", len(inputs)), inputs, strict=True)
-        ]
-        self._held = [made.weight(name, tensor) for name, tensor in weights.items()]
-        self._results: list[str] = []
+        self._arrived, self._held, self._results = _Names(), _Names(), _Names()
+        for name, tensor in zip(numbered("input", len(inputs)), inputs, strict=True):
+            self._arrived.add(made.input(name, tensor), tensor)
+        for name, tensor in weights.items():
+            self._held.add(made.weight(name, tensor), tensor)
         self._read: set[str] = set()
 
     def add(self, operator: Operator) -> None:
         """Add an operator that reads what fits."""
-        reads = []
-        inputs = operator.inputs
-        fresh = [name for name in self._results if name not in self._read]
-        taken: set[str] = set()
+        reads: list[str] = []
+        alone = len(operator.inputs) == 1
+        again = _Again(self._results, self._arrived, self._held)
         for operand in operator.operands:
             if operand.role == "output":
                 continue
             if operand.role == "weight":
-                name = self._weight(operand.tensor, taken)
+                name = self._weight(operand.tensor, again)
             else:
-                name = self._input(operand.tensor, fresh, taken, alone=len(inputs) == 1)
-            taken.add(name)
+                name = self._input(operand.tensor, again, alone=alone)
+            again.taken.add(name)
+            self._read.add(name)
             reads.append(name)
-        self._read |= taken
-        self._results += self._made.node(operator, *reads).writes
+        for name in self._made.node(operator, *reads).writes:
+            self._results.add(name, self._made.tensor(name))
 
-    def _weight(self, wanted: Tensor, taken: set[str]) -> str:
-        fresh = [name for name in self._held if name not in self._read | taken]
-        again = [name for name in self._held if name not in taken]
-        for names in (fresh, again):
-            for name in names:
-                if self._made.tensor(name).shape == wanted.shape:
-                    return name
-        for name in fresh:
-            if elements(self._made.tensor(name).shape) == elements(wanted.shape):
-                return name
-        return self._made.weight("constant", wanted)
-
-    def _input(self, wanted: Tensor, fresh: list[str], taken: set[str], *, alone: bool) -> str:
-        newest = fresh[::-1] if alone else fresh
-        unread = [name for name in self._arrived if name not in self._read]
-        before = [*self._results[::-1], *self._arrived]
+    def _weight(self, wanted: Tensor, again: _Again) -> str:
+        shape, size = _shape_and_size(wanted)
         return (
-            self._first(wanted, [newest, unread], taken)
-            or self._first(wanted, [before], taken)
-            or self._first(wanted, [before], set())
-            or next(iter([*newest, *before]), "")
+            self._held.unread(shape, self._read)
+            or again.weight(shape)
+            or self._held.unread(size, self._read)
             or self._made.weight("constant", wanted)
         )
 
-    def _first(self, wanted: Tensor, rows: Sequence[Sequence[str]], taken: set[str]) -> str:
-        """The first tensor of the wanted shape, or else of as many elements."""
-        for fits in (_has_shape, _has_size):
-            for row in rows:
-                for name in row:
-                    if name not in taken and fits(self._made.tensor(name), wanted):
-                        return name
-        return ""
+    def _input(self, wanted: Tensor, again: _Again, *, alone: bool) -> str:
+        for key in _shape_and_size(wanted):
+            fresh = self._results.unread(key, self._read, newest=alone)
+            if found := fresh or self._arrived.unread(key, self._read):
+                return found
+        for key in _shape_and_size(wanted):
+            if found := again.input(key):
+                return found
+        return (
+            self._last(wanted)
+            or self._results.unread(_ANY, self._read, newest=alone)
+            or self._newest(_ANY)
+            or self._made.weight("constant", wanted)
+        )
+
+    def _last(self, wanted: Tensor) -> str:
+        """The newest tensor of the wanted shape, or else of as many elements."""
+        return next(filter(None, map(self._newest, _shape_and_size(wanted))), "")
+
+    def _newest(self, key: Any) -> str:
+        return next(iter([*self._results.like(key)[-1:], *self._arrived.like(key)[:1]]), "")
 
     def given(self, outputs: Sequence[Tensor]) -> Mapping[str, str]:
         """Which tensors the outputs are."""
         found: dict[str, str] = {}
-        unread = [name for name in self._results if name not in self._read]
-        rows = [unread[::-1] if len(outputs) == 1 else unread]
+        newest = len(outputs) == 1
         for name, wanted in zip(numbered("output", len(outputs)), outputs, strict=True):
+            shape, size = _shape_and_size(wanted)
             source = (
-                self._first(wanted, rows, set(found.values()))
-                or self._first(wanted, [self._results[::-1], self._arrived], set())
-                or next(iter([*self._results[::-1], *self._arrived, *self._held]), "")
+                self._results.unread(shape, self._read, newest=newest)
+                or self._results.unread(size, self._read, newest=newest)
+                or self._last(wanted)
+                or self._newest(_ANY)
+                or next(iter(self._held.like(_ANY)), "")
                 or self._made.weight("constant", wanted)
             )
+            self._read.add(source)
             found[name] = self._made.seen_as(source, wanted)
         return found
 
 
-def _has_shape(held: Tensor, wanted: Tensor) -> bool:
-    return held.shape == wanted.shape
+class _Again:
+    """What one operator can read that others have read, newest results first.
 
+    One operator takes no name twice, so that a name that it passed is never looked at again.
+    """
 
-def _has_size(held: Tensor, wanted: Tensor) -> bool:
-    return elements(held.shape) == elements(wanted.shape)
+    def __init__(self, results: _Names, arrived: _Names, held: _Names) -> None:
+        self._results, self._arrived, self._held = results, arrived, held
+        self._rows: dict[Any, Iterator[str]] = {}
+        self.taken: set[str] = set()
+
+    def input(self, key: Any) -> str:
+        """The next input of a shape or size."""
+        if key not in self._rows:
+            self._rows[key] = chain(reversed(self._results.like(key)), self._arrived.like(key))
+        return self._next(key)
+
+    def weight(self, shape: Any) -> str:
+        """The next weight of a shape."""
+        key = "weight", shape
+        if key not in self._rows:
+            self._rows[key] = iter(self._held.like(shape))
+        return self._next(key)
+
+    def _next(self, key: Any) -> str:
+        return next((name for name in self._rows[key] if name not in self.taken), "")

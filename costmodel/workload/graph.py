@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -336,8 +336,9 @@ class Workload:
             raise NetworkError(message)
         there = set(self.sources)
         for step in self.steps:
-            for name in (*step.reads, *step.writes):
-                self._check_known(name, f"step {step.name!r}")
+            unknown = [name for name in step.reads + step.writes if name not in self.tensors]
+            if unknown:
+                self._refuse_unknown(unknown[0], f"step {step.name!r}")
             missing = [name for name in step.reads if name not in there]
             if missing:
                 message = f"step {step.name!r} reads {missing[0]!r} before anything writes it"
@@ -605,12 +606,11 @@ class Workload:
             )
             raise NetworkError(message)
 
-    def _check_known(self, name: str, who: str) -> None:
-        if name not in self.tensors:
-            near = nearest(name, self.tensors)
-            hint = f"; nearest: {near!r}" if near else ""
-            message = f"{who} names tensor {name!r:.80}, which workload {self.name!r} lacks{hint}"
-            raise NetworkError(message)
+    def _refuse_unknown(self, name: str, who: str) -> NoReturn:
+        near = nearest(name, self.tensors)
+        hint = f"; nearest: {near!r}" if near else ""
+        message = f"{who} names tensor {name!r:.80}, which workload {self.name!r} lacks{hint}"
+        raise NetworkError(message)
 
     def _check_lists(self) -> None:
         for name, tensor in self.tensors.items():
@@ -620,8 +620,9 @@ class Workload:
                     f"{show_shape(tensor.shape)}; expected lengths or symbols"
                 )
                 raise NetworkError(message)
-        for name in (*self.sources, *self.outputs):
-            self._check_known(name, "the workload")
+        unknown = [name for name in self.sources + self.outputs if name not in self.tensors]
+        if unknown:
+            self._refuse_unknown(unknown[0], "the workload")
         for listed in (self.sources, self.outputs):
             if len(set(listed)) < len(listed):
                 twice = max(listed, key=listed.count)
@@ -774,12 +775,12 @@ def stretches(shape: Sequence[Any], full: Sequence[Any]) -> bool:
     return len(shape) <= len(full) and all(one in {1, other} for one, other in pairs)
 
 
-def elements(shape: Iterable[Any]) -> tuple[list[str], int]:
+def elements(shape: Iterable[Any]) -> tuple[tuple[str, ...], int]:
     """How many elements a shape has: the symbols, and the number that they are times."""
     sizes = list(shape)
     symbols = [one for one in sizes if isinstance(one, Symbol)]
     numbers = [one.factor if isinstance(one, Symbol) else one for one in sizes]
-    return sorted(one.name for one in symbols), math.prod(numbers)
+    return tuple(sorted([one.name for one in symbols])), math.prod(numbers)
 
 
 def _shown(tensor: Tensor) -> str:

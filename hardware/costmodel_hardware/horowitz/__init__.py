@@ -332,12 +332,21 @@ class Horowitz(Device):
         resource = CIRCUITS[operation.circuit]
         return _Circuit(resource, () if gates == 1 else (cells,), self.price_of(operation))
 
-    def _accesses(self, role: str, tensor: Operand, scenario: Scenario) -> list[Charge]:
+    def _accesses(self, role: str, tensor: Operand, scenario: Scenario) -> Sequence[Charge]:
         """The accesses of one tensor, where tensors of its role lie."""
-        memory = self._places[role]
         bits = tensor.size * (tensor.format or scenario.default_format).bits
+        moved = self._moved if bits.__class__ is int else self._moved_bits
+        return moved(role, bits, scenario.batch)
+
+    @cached_property
+    def _moved(self) -> Callable[[str, int, int], Sequence[Charge]]:
+        """The accesses of a tensor by its bits: many tensors of a network have as many."""
+        return lru_cache(MOST_KNOWN)(self._moved_bits)
+
+    def _moved_bits(self, role: str, bits: int, examples: int) -> Sequence[Charge]:
+        memory = self._places[role]
         accesses = Factor("64-bit accesses", math.ceil(bits / ACCESS_BITS))
-        count = (accesses, *_examples(scenario))
+        count = (accesses, *_examples(examples))
         charges = []
         if memory == "dram":
             charges.append(Charge("dram", role, count, self.energy_per_dram_access))
@@ -358,7 +367,7 @@ class Horowitz(Device):
             "input": operator.inputs, "weight": operator.weights,
             "output": operator.outputs, **moved,
         }  # fmt: skip
-        examples = _examples(scenario)
+        examples = _examples(scenario.batch)
         charges: list[Charge] = []
         for role in self._places:
             if operator.in_place and role != "weight":
@@ -380,8 +389,8 @@ def _on_the_way(operator: Operator) -> Operator:
     return evolve(operator, in_place=True)
 
 
-def _examples(scenario: Scenario) -> tuple[Factor, ...]:
-    return () if scenario.batch == 1 else (Factor("examples", scenario.batch),)
+def _examples(batch: int) -> tuple[Factor, ...]:
+    return () if batch == 1 else (Factor("examples", batch),)
 
 
 class _Circuit(NamedTuple):
