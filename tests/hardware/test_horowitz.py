@@ -102,8 +102,19 @@ def test_dram_costs_its_accesses_and_the_staging_in_sram() -> None:
     bare = chip(rd_wr_on_io=False).price(tensors).energy_joules_by_role
     assert bare["weight"] == near(64 * 64 * 8 / 64 * 1300e-12)
     staged = chip(rd_wr_on_io=True).price(tensors).energy_joules_by_role
-    inside = chip(weights_on_memory="sram").price(tensors).energy_joules_by_role
-    assert staged["weight"] == near(bare["weight"] + inside["weight"])
+    assert staged["weight"] == near(bare["weight"] + 64 * 64 * 8 / 64 * 20e-12)
+    inside = chip(weights_on_memory="sram", min_sram_size=2**18).price(tensors)
+    assert staged["weight"] - bare["weight"] == near(inside.energy_joules_by_role["weight"])
+
+
+@pytest.mark.parametrize("size", [1, 64, 4096])
+def test_the_sram_that_stages_a_tensor_has_one_size_for_all(size: int) -> None:
+    tensors = dense(FixedPoint(8), FixedPoint(8), size=size)
+    for kib, joules_per_access in ((8, 10e-12), (32, 20e-12), (1024, 100e-12)):
+        device = chip(staging_sram=f"{kib} KiB")
+        by_resource = device.price(tensors).energy_joules_by_resource
+        accesses = by_resource["dram"] / 1300e-12
+        assert by_resource["sram"] == near(accesses * joules_per_access)
 
 
 def test_each_energy_is_that_of_the_resource_that_it_is_spent_in() -> None:
@@ -114,7 +125,11 @@ def test_each_energy_is_that_of_the_resource_that_it_is_spent_in() -> None:
         for settings in (
             {"rd_wr_on_io": True},
             {"rd_wr_on_io": False},
-            {"weights_on_memory": "sram", "activations_on_memory": "sram"},
+            {
+                "weights_on_memory": "sram",
+                "activations_on_memory": "sram",
+                "min_sram_size": 2**18,
+            },
         )
     )
     accesses = (64 * 64 + 64 + 64) * 8 / 64

@@ -14,7 +14,6 @@ from attrs import evolve, frozen
 from costmodel import numerics
 from costmodel.devices import (
     FUSIBLE,
-    USUAL,
     Charge,
     Cost,
     Device,
@@ -83,10 +82,10 @@ class Horowitz(Device):
     """Arithmetic by the circuit that the formats need, memory by where each tensor lies.
 
     A tensor in `dram` costs its 64-bit accesses there and, with `rd_wr_on_io`, as many in the
-    SRAM that stages it; in `sram`, its accesses to a memory just large enough for it, but of at
-    least `min_sram_size` bits; `fixed` tensors are wired in and cost nothing. A write costs what
-    a read does: nobody publishes the two apart. Every tensor is moved once for each example:
-    no reuse is assumed.
+    SRAM that stages it, which has one size for all, `staging_sram`; in `sram`, its accesses to a
+    memory just large enough for it. No SRAM has less than `min_sram_size` bits. `fixed` tensors
+    are wired in and cost nothing. A write costs what a read does: nobody publishes the two apart.
+    Every tensor is moved once for each example: no reuse is assumed.
 
     With `fusion`, an activation, the addition of a bias and padding are done on the way from or
     to the operator that they belong to: the tensors between them are not moved, and what the whole
@@ -97,8 +96,6 @@ class Horowitz(Device):
     leaves_out: ClassVar = "control, clock, wires, leakage, time, reuse of data"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("dram", "sram", *dict.fromkeys(CIRCUITS.values()))
-    # The SRAM that stages a tensor is as large as the tensor: smaller tiles have cheaper accesses.
-    capabilities: ClassVar = USUAL - {"tiles-not-cheaper"}
 
     energy_per_8_bit_add: Parameter = parameter("J")
     energy_per_16_bit_add: Parameter | None = parameter("J", optional=True)
@@ -117,6 +114,7 @@ class Horowitz(Device):
     multiplier_growth: Parameter = parameter("", positive=True)
     memory_growth: Parameter = parameter("", positive=True)
     largest_sram_bank: Parameter = parameter("B", positive=True)
+    staging_sram: Parameter = parameter("B", positive=True)
     cells_per_multiplexer: Parameter = parameter("")
     cells_per_and_gate: Parameter = parameter("")
     cells_per_xor_gate: Parameter = parameter("")
@@ -257,6 +255,10 @@ class Horowitz(Device):
         return UnitCost("energy_per_sram_access", self._srams.parts(bits))
 
     @cached_property
+    def _staging_access(self) -> UnitCost:
+        return self.sram_access(self.staging_sram.value * BYTE)
+
+    @cached_property
     def _adds(self) -> Curve:
         points = (
             (8.0, self.energy_per_8_bit_add),
@@ -350,8 +352,10 @@ class Horowitz(Device):
         charges = []
         if memory == "dram":
             charges.append(Charge("dram", role, count, self.energy_per_dram_access))
-        if memory == "sram" or self.rd_wr_on_io:
+        if memory == "sram":
             charges.append(Charge("sram", role, count, self.sram_access(bits)))
+        elif self.rd_wr_on_io:
+            charges.append(Charge("sram", role, count, self._staging_access))
         return charges
 
     def _cost(
