@@ -70,7 +70,11 @@ def show(name: str) -> None:
     blocks = [
         _heading(device),
         *(_setting(name, choice, device.settings[name]) for name, choice in settings),
-        *map(_block, device.parameters.values()),
+        *[
+            _block(figure)
+            for name, figure in device.parameters.items()
+            if name not in device.memory_parameters
+        ],
         *[
             block
             for memory in device.memories

@@ -53,6 +53,7 @@ from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import BATCH
 from costmodel.units import parse_quantity
+from costmodel.workload.decomposition import in_parts
 from costmodel.workload.format_inference import between
 from costmodel.workload.graph import Loop, Node, View, Workload
 from costmodel.workload.operators import Operator
@@ -270,14 +271,21 @@ class Device:
         """What a workload costs whose batch is bound as the class takes it.
 
         A class that `uses_memories` sees all examples of the batch in its operators, since it may
-        keep weights for all of them. Any other prices the operators of one example, as often as
-        the batch of the scenario says.
+        keep weights for all of them; an operator that it prices by its parts stands in parts, so
+        that what lies and moves between these is known. Any other prices the operators of one
+        example, as often as the batch of the scenario says.
         """
         inner = scenario
         if scenario.time_axis is not None:  # the timesteps are in the workload
             inner = evolve(inner, timesteps=1, time_axis=None)
         if self.uses_memories and scenario.batch > 1:
             inner = evolve(inner, batch=1)
+        if self.uses_memories:
+            default = inner.default_format
+            workload = workload.derived(
+                ("in parts", type(self), default),
+                lambda: in_parts(workload, lambda operator: self.parts(operator, inner)),
+            )
         found = evaluated(self, workload, resolved(workload, inner))
         return evolve(found, scenario=scenario)
 
@@ -436,7 +444,8 @@ class Device:
         """The same device with other numbers, each a quantity with its unit, or settings.
 
         `runtime` chooses a runtime, before anything else is changed. A figure of a table by
-        format is called after both, such as `{"peak_rate.int8": "4 TOP/s"}`.
+        format is called after both, such as `{"peak_rate.int8": "4 TOP/s"}`; one of a memory too:
+        `{"dram.bandwidth": "25 GB/s"}`.
 
         Raises:
             UnknownNameError: the device has no such parameter, setting or runtime.
@@ -463,8 +472,11 @@ class Device:
         units, tables = self.parameter_units(), self.parameter_tables()
         name, is_entry, text = path.partition(".")
         where = f"{self.name}.{path}"
+        if path in self.memory_parameters:
+            self._change_memory(path, value, changed)
+            return
         if name not in units:
-            known = [*units, *self.option_names()]
+            known = [*units, *self.option_names(), *self.memory_parameters]
             hint = f"these are all of device {self.name!r}"
             raise UnknownNameError(path, known, "parameter or setting", hint)
         if (name in tables) is not bool(is_entry):
@@ -481,6 +493,23 @@ class Device:
             changed[name] = _with_entry(where, table, name, text, figure)
         else:
             changed[name] = figure
+
+    def _change_memory(self, path: str, value: Any, changed: dict[str, Any]) -> None:
+        """Put the memories with another figure into `changed`."""
+        where = f"{self.name}.{path}"
+        figure = _given(where, path, value, self.memory_parameters[path].unit)
+        memories = {memory.name: memory for memory in changed.get("memories", self.memories)}
+        name = next(
+            name
+            for name, memory in memories.items()
+            if path in [known.name for known in memory.parameters]
+        )
+        try:
+            memories[name] = memories[name].with_figure(figure)
+        except ValueError as error:
+            message = f"{where} = {value!r}: {error}"
+            raise CostModelError(message) from None
+        changed["memories"] = tuple(memories.values())
 
     @property
     def unadapted(self) -> Device:
@@ -521,10 +550,19 @@ class Device:
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
-        """The parameters that this device has, by name; of a table each, as `peak_rate.int8`."""
+        """The figures that this device has, by name.
+
+        Those of its class, of a table each, such as `peak_rate.int8`; then those of its memories,
+        such as `dram.bandwidth`.
+        """
         values = [getattr(self, name) for name in self.parameter_units()]
         known = [figure for value in values if value is not None for figure in figures_of(value)]
-        return {figure.name: figure for figure in known}
+        return {**{figure.name: figure for figure in known}, **self.memory_parameters}
+
+    @property
+    def memory_parameters(self) -> Mapping[str, Parameter]:
+        """The figures of its memories, by name."""
+        return {figure.name: figure for each in self.memories for figure in each.parameters}
 
     @classmethod
     def parameter_units(cls) -> Mapping[str, str]:
@@ -687,6 +725,23 @@ class Adapted(Device):
     def of(cls, device: Device, charging: Charging) -> Adapted:
         """The device, with what `charging(device, operator, scenario)` says as its prices."""
         return cls(device.name, device=device, charging=charging)
+
+    def _change_memory(self, path: str, value: Any, changed: dict[str, Any]) -> None:
+        """Put the memories with another figure into `changed`."""
+        where = f"{self.name}.{path}"
+        figure = _given(where, path, value, self.memory_parameters[path].unit)
+        memories = {memory.name: memory for memory in changed.get("memories", self.memories)}
+        name = next(
+            name
+            for name, memory in memories.items()
+            if path in [known.name for known in memory.parameters]
+        )
+        try:
+            memories[name] = memories[name].with_figure(figure)
+        except ValueError as error:
+            message = f"{where} = {value!r}: {error}"
+            raise CostModelError(message) from None
+        changed["memories"] = tuple(memories.values())
 
     @property
     def unadapted(self) -> Device:

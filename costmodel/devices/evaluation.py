@@ -29,6 +29,7 @@ from costmodel.devices.memory import (
     added,
     as_bytes,
     in_bytes,
+    repeated,
     traffic,
 )
 from costmodel.errors import (
@@ -276,7 +277,7 @@ class DeviceEstimate:
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of the whole batch."""
+        """Multiply-accumulates of the whole batch, in one timestep."""
         in_operators = sum([each.macs for each in self.groups])
         return in_operators if self.device.uses_memories else in_operators * self.batch
 
@@ -292,10 +293,12 @@ class DeviceEstimate:
     def utilisation_of(self, macs: int, seconds: float | None) -> float | None:
         """Multiply-accumulates over the most that the device could do in some time.
 
-        None where the device does not state that, or the time is not known.
+        `macs` are those of one timestep. None where the device does not state what it could do,
+        or the time is not known.
         """
         most = self.device.macs_per_second
-        return macs / (most * seconds) if macs and most and seconds else None
+        done = macs * _passes(self.device, self.scenario)
+        return done / (most * seconds) if done and most and seconds else None
 
     # -------------------------------------------------------------- memory
 
@@ -369,6 +372,12 @@ class DeviceEstimate:
         )
 
 
+def _passes(device: Device, scenario: Scenario) -> int:
+    """How often a device runs a workload: once for each timestep, where it knows of these."""
+    is_in_workload = scenario.time_axis is not None
+    return 1 if is_in_workload or "timesteps" in device.ignores else scenario.timesteps
+
+
 def busy_together(groups: Iterable[GroupCost]) -> Mapping[str, float]:
     """How long each resource works for several groups."""
     found: dict[str, list[float]] = {}
@@ -430,7 +439,10 @@ def evaluated(
         if not device.fuses_as_usual:
             _check_groups(groups, workload, device)
         placement = device.place(workload, groups, scenario, around)
-    moves = traffic(workload, groups, placement, scenario.default_format)
+    moves = [
+        repeated(one, _passes(device, scenario))
+        for one in traffic(workload, groups, placement, scenario.default_format)
+    ]
     under_way = _Evaluation(device, workload, scenario, placement, around)
     costs = [
         under_way.priced(place, group, moving)
@@ -564,7 +576,7 @@ class _Evaluation:
         return items, cost, not any(isinstance(one, Unpriced) for one in outcomes)
 
     def _looped(self, place: int, group: Group, loop: Loop) -> GroupCost:
-        """A loop: what stays is loaded once, and a step costs the same each time.
+        """A loop: what stays is copied nearer once if there is room; its steps cost the same.
 
         A device without memories has what is moved in its prices, weights once for all steps.
         """
@@ -577,7 +589,7 @@ class _Evaluation:
             return GroupCost(group, (items,), steps.cost, steps.is_complete, body=steps)
         around = self._around_a_step(loop, place)
         body = evaluated(device, loop.body, within, around, is_body=True)
-        once = self._loaded(loop)
+        once = self._loaded(loop, around)
         with _named(device, _where(group)):
             loaded = device.price_traffic(group, once, self.placement, self.scenario)
             outcome = _summary(body)
@@ -594,27 +606,53 @@ class _Evaluation:
         )  # fmt: skip
 
     def _around_a_step(self, loop: Loop, place: int) -> Surroundings:
+        """Where a step finds what comes from outside.
+
+        What stays the same for all steps is kept in the innermost memory, nearer than its own,
+        that holds its role and has room for it; each step reads the rest from where it lies.
+        """
         sliced = [*loop.varying, *[(outside, inside) for inside, outside in loop.collected]]
         homes = {inside: self._home(outside) for outside, inside in sliced}
-        return Surroundings(
-            {**homes, **dict.fromkeys(dict(loop.fixed).values())}, self._used(place)
-        )
+        used = self._used(place)
+        taken = dict(used)
+        kept = set()
+        for outside, inside in loop.fixed:
+            homes[inside] = home = self._home(outside)
+            bits = self._bits(outside)
+            for memory in self.placement.memories:
+                if home is None or memory.name == home:
+                    break
+                is_for_it = self._role(outside) in memory.holds
+                if is_for_it and memory.has_room_for(taken[memory.name] + bits):
+                    homes[inside] = memory.name
+                    taken[memory.name] += bits
+                    kept.add(inside)
+                    break
+        return Surroundings(homes, used, frozenset(kept))
 
-    def _loaded(self, loop: Loop) -> tuple[Traffic, ...]:
-        """What a loop moves once: what stays the same, the first state, and the last."""
-        read = [outside for outside, _ in (*loop.fixed, *loop.carried)]
-        written = [outside for _, outside in loop.last]
-        weights = set(self.workload.weights)
+    def _loaded(self, loop: Loop, around: Surroundings) -> tuple[Traffic, ...]:
+        """What a loop moves once: what it keeps nearer, the first state, and the last."""
         found = []
-        for name in dict.fromkeys((*read, *written)):
-            home = self._home(name)
-            if home is not None:
-                tensor = self.workload.tensors[name]
-                bits = tensor.size * (tensor.format or self.scenario.default_format).bits
-                role = "weight" if name in weights else "input" if name in read else "output"
-                ways = (bits, 0) if name in read else (0, bits)
-                found.append(Traffic(home, role, *ways))
-        return added(found)
+        for outside, inside in loop.fixed:
+            home, nearer = self._home(outside), around.homes[inside]
+            if inside in around.kept and home is not None and nearer is not None:
+                role, bits = self._role(outside), self._bits(outside)
+                found += [Traffic(home, role, bits, 0), Traffic(nearer, role, 0, bits)]
+        for outside in dict.fromkeys([outside for outside, _ in loop.carried]):
+            if (home := self._home(outside)) is not None:
+                found.append(Traffic(home, self._role(outside), self._bits(outside), 0))
+        for outside in dict.fromkeys([outside for _, outside in loop.last]):
+            if (home := self._home(outside)) is not None:
+                found.append(Traffic(home, "output", 0, self._bits(outside)))
+        return repeated(added(found), _passes(self.device, self.scenario))
+
+    def _role(self, name: str) -> str:
+        """The role of a tensor of the workload that something reads."""
+        return "weight" if name in self.workload.weights else "input"
+
+    def _bits(self, name: str) -> int:
+        tensor = self.workload.tensors[name]
+        return tensor.size * (tensor.format or self.scenario.default_format).bits
 
     def _branched(self, place: int, group: Group, branch: Branch) -> GroupCost:
         """A branch: the alternative with the most energy, or else the longest, counts."""

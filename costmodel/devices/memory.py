@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import and_, instance_of, min_len, optional
 
 from costmodel.devices.groups import Group, boundaries, storages
@@ -51,6 +51,10 @@ def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
     return check
 
 
+_FIGURES: Final = ("size", "bandwidth", "area")
+_WAYS: Final = ("read", "write")
+
+
 @frozen
 class Access:
     """The energy of one access to a memory, which moves `width_bits`.
@@ -79,6 +83,8 @@ class Access:
 class Memory:
     """A memory of a device. Without a size it is large enough for anything.
 
+    Its figures are called after it: `dram.size`, `dram.bandwidth`, `dram.read.energy` and so on.
+
     `holds` are the roles of the tensors that it takes. Each `read` and `write` costs its energy,
     and all of them together take their time at the bandwidth; what is None is not modelled.
     Without a `shared_port`, reads and writes overlap, each at the bandwidth.
@@ -104,13 +110,31 @@ class Memory:
     double_buffered: bool = field(default=False, validator=instance_of(bool))
     shared_port: bool = field(default=True, validator=instance_of(bool))
 
+    def __attrs_post_init__(self) -> None:
+        """Name the figures."""
+        for key in _FIGURES:
+            figure = getattr(self, key)
+            if figure is not None:
+                object.__setattr__(self, key, evolve(figure, name=f"{self.name}.{key}"))
+        for key in _WAYS:
+            access = getattr(self, key)
+            if access is not None:
+                energy = evolve(access.energy, name=f"{self.name}.{key}.energy")
+                object.__setattr__(self, key, evolve(access, energy=energy))
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Its numbers, as far as they are known."""
+        """Its figures, as far as they are known."""
         known = (self.read, self.write)
         energies = [access.energy for access in known if access is not None]
         figures = (self.size, self.bandwidth, *energies, self.area)
         return tuple([one for one in figures if one is not None])
+
+    def with_figure(self, figure: Parameter) -> Memory:
+        """The same memory with another figure, which has the name of the one that it replaces."""
+        key, _, energy = figure.name.removeprefix(f"{self.name}.").partition(".")
+        changed: Any = {key: evolve(getattr(self, key), energy=figure) if energy else figure}
+        return evolve(self, **changed)
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -234,13 +258,14 @@ class Traffic:
 class Surroundings:
     """What a body finds in memory: that of a loop at each of its steps, or of a branch.
 
-    `homes` are the memories of its tensors that lie outside of it, by their names within; None
-    stands for what is loaded before the first step and stays. `used_bits` is what lies in each
-    memory beside the body.
+    `homes` are the memories of its tensors that come from outside, by their names within; `kept`
+    are those of them of which a loop holds a copy there from its first step to its last.
+    `used_bits` is what lies in each memory beside the body.
     """
 
     homes: Mapping[str, str | None]
     used_bits: Mapping[str, int]
+    kept: frozenset[str] = frozenset()
 
 
 def added(several: Iterable[Traffic]) -> tuple[Traffic, ...]:
@@ -251,6 +276,18 @@ def added(several: Iterable[Traffic]) -> tuple[Traffic, ...]:
         bits[0] += one.read_bits
         bits[1] += one.written_bits
     return tuple([Traffic(*key, *bits) for key, bits in found.items()])
+
+
+def repeated(several: tuple[Traffic, ...], times: int) -> tuple[Traffic, ...]:
+    """The same `times` over."""
+    if times == 1:
+        return several
+    return tuple(
+        [
+            evolve(one, read_bits=one.read_bits * times, written_bits=one.written_bits * times)
+            for one in several
+        ]
+    )
 
 
 def as_bytes(bits: int) -> int:
@@ -288,15 +325,16 @@ def placed(
     spans = _spans(workload, groups)
     room = _Room(memories, places, {} if around is None else around.used_bits)
     homes = _homes(workload, memories, around)
+    kept = {storages(workload)[name] for name in ([] if around is None else around.kept)}
     residences = []
     for name in sorted(spans, key=lambda name: name not in homes):  # what has no choice first
-        first, last = spans[name]
+        first, last = (0, places - 1) if name in kept else spans[name]
         tensor = workload.tensors[name]
         bits = tensor.size * (tensor.format or default).bits
         home = homes[name] if name in homes else room.innermost(bits, first, last)
         if home is None:
             continue
-        own = 0 if around is not None and name in homes else bits
+        own = 0 if around is not None and name in homes and name not in kept else bits
         room.take(home, own, first, last)
         residences.append(Residence(name, home, own, first, last))
     return Placement(memories, tuple(residences), places)

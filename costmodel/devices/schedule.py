@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve, frozen
 
-from costmodel.devices.cost import Charge, Cost, Factor, Seconds
+from costmodel.devices.cost import Charge, Cost, Factor, Seconds, busy
 from costmodel.devices.parameters import Parameter
 from costmodel.devices.runtimes import Residual
 
@@ -46,7 +47,8 @@ class Schedule:
 
         The cost of a group is that of all items. An item passes the groups one after the other;
         a group takes the next item as soon as it is done with one. The spans are those of the
-        first to the last item.
+        first to the last item, as if each group had its resources to itself; what groups share
+        works for one at a time, so that the makespan is never shorter than any resource works.
 
         Raises:
             ValueError: `items` is not a whole number of at least 1, or there is not one cost for
@@ -56,7 +58,11 @@ class Schedule:
         if items.__class__ is not int or items < 1:
             message = f"items is {items!r:.40}; expected a whole number of at least 1"
             raise ValueError(message)
-        return cls._staggered(groups, costs, items)
+        staggered = cls._staggered(groups, costs, items)
+        if staggered.makespan is None:
+            return staggered
+        ends = zip(staggered.makespan, _busiest(costs), strict=True)
+        return evolve(staggered, makespan=Seconds(*map(max, ends)))
 
     @classmethod
     def _staggered(cls, groups: Sequence[str], costs: Sequence[Cost], items: int) -> Schedule:
@@ -111,6 +117,17 @@ class Schedule:
             value=power.value * value, low=power.low * low, high=power.high * high,
         )  # fmt: skip
         return Charge(resource, "static", (Factor("evaluation", 1),), energy)
+
+
+def _busiest(costs: Iterable[Cost]) -> Seconds:
+    """How long the resource works that works longest for all groups together."""
+    total: dict[str, list[Seconds]] = {}
+    for cost in costs:
+        for of_phase in busy(cost.durations).values():
+            for resource, seconds in of_phase.items():
+                total.setdefault(resource, []).append(seconds)
+    sums = [map(math.fsum, zip(*times, strict=True)) for times in total.values()]
+    return Seconds(*map(max, zip((0.0, 0.0, 0.0), *sums, strict=True)))
 
 
 def _times(cost: Cost) -> Seconds | None:

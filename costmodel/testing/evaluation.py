@@ -41,12 +41,20 @@ class EvaluationLaws(Contract):
     # -------------------------------------------------------------- every device
 
     def test_every_step_is_in_one_group_and_has_an_outcome(self, device: Any) -> None:
-        """Nothing is lost: each step but views is a member once, with a cost or a reason."""
+        """Nothing is lost: each step but views is a member once, with a cost or a reason.
+
+        An operator that the device prices by its parts may stand in parts, `step/part`.
+        """
 
         @for_all(drawn(device), self.workloads(), strategies.scenarios())
         def law(device: Device, workload: Workload, scenario: Scenario) -> None:
             estimate = device.evaluate(workload, scenario)
-            steps = sorted(step.name for step in workload if not isinstance(step, View))
+            names = [step.name for step in estimate.workload if not isinstance(step, View)]
+            for step in workload:
+                is_there = step.name in names or any(x.startswith(f"{step.name}/") for x in names)
+                if not isinstance(step, View):
+                    expect(is_there, "the steps of the workload, or their parts", step.name, names)
+            steps = sorted(names)
             members = sorted(step.name for each in estimate.groups for step in each.group.members)
             expect(members == steps, "the members of all groups", steps, members)
             outcomes = estimate.outcomes
@@ -85,8 +93,8 @@ class EvaluationLaws(Contract):
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             once = evolve(scenario, batch=1)
             price = device.price(operator, once)
-            (each,) = device.evaluate(strategies.alone(operator), once).groups
-            found = [one.outcome for said in each.items for one in said]
+            groups = device.evaluate(strategies.alone(operator), once).groups
+            found = [one.outcome for each in groups for said in each.items for one in said]
             is_priced = not any(isinstance(one, Unpriced) for one in found)
             expected = not isinstance(price, Unpriced)
             expect(is_priced == expected, "the outcome of one operator", price, found)

@@ -147,7 +147,7 @@ class Assembly:
         """
         step = _free(loop.name, self._steps, self._step_numbers)
         names = {name: self._made(name, tensor) for name, tensor in written.items()}
-        self._steps[step] = _renamed(evolve(loop, name=step), names)
+        self._steps[step] = renamed(evolve(loop, name=step), names)
         return names
 
     def recurrent(
@@ -235,7 +235,7 @@ class Assembly:
             for name in step.writes:
                 names[name] = self._made(prefix + name, body.tensors[name])
             own = _free(prefix + step.name, self._steps, self._step_numbers)
-            self._steps[own] = _renamed(step, names, own, layer, folds_into)
+            self._steps[own] = renamed(step, names, own, layer, folds_into)
         return tuple([names[name] for name in body.outputs])
 
     def workload(
@@ -262,7 +262,7 @@ class Assembly:
         tensors, steps = dict(self._tensors), list(self._steps.values())
         if names:
             tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
-            steps = [_renamed(step, names) for step in steps]
+            steps = [renamed(step, names) for step in steps]
         if default is not None:
             tensors, steps = inferred(tensors, steps, self._inputs, self._weights, default)
         return Workload(
@@ -291,7 +291,7 @@ def _free(name: str, taken: Mapping[str, Any], tried: dict[str, int]) -> str:
     return f"{name}.{number}"
 
 
-def _renamed(
+def renamed(
     step: Step,
     names: Mapping[str, str],
     own: str = "",
@@ -339,7 +339,7 @@ def _with_names(body: Workload, names: Mapping[str, str]) -> Workload:
     return Workload(
         body.name,
         {other(name): tensor for name, tensor in body.tensors.items()},
-        [_renamed(step, names) for step in body.steps],
+        [renamed(step, names) for step in body.steps],
         map(other, body.inputs),
         map(other, body.outputs),
         map(other, body.weights),

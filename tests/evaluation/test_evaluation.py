@@ -16,9 +16,10 @@ from worlds import CATALOGUE
 
 import costmodel
 from costmodel import Free, Scenario, Unpriced
-from costmodel.devices import Cost, Fused, Traffic, prices
+from costmodel.devices import Cost, Fused, Schedule, Traffic, prices
 from costmodel.errors import NetworkError, PluginError, ScenarioError
 from costmodel.tensor import Tensor
+from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Branch, Node, Workload
 from costmodel.workload.operators import Movement, Operator, Unsupported, unmapped
 
@@ -61,6 +62,26 @@ def test_the_makespan_lies_between_the_busiest_resource_and_the_sum_of_all(
     assert all(0 <= share <= 1 + 1e-9 for share in estimate.busy_share.values())
     cost = estimate.cost
     assert cost.latency_seconds_low <= cost.latency_seconds <= cost.latency_seconds_high  # type: ignore[operator]  # the device is timed
+
+
+@frozen(slots=False)
+class Piped(Sheet):
+    """Works at several parts of a batch at the same time."""
+
+    def schedule(self, groups: Any, placement: Any, scenario: Scenario) -> Schedule:
+        names = [each.group.name for each in groups]
+        return Schedule.pipelined(names, [each.cost for each in groups], 8)
+
+
+@given(plans(), st.integers(0, 200))
+def test_a_pipeline_is_no_shorter_than_its_groups_use_what_they_share(
+    workload: Workload, capacity: int
+) -> None:
+    plain = sheet(capacity)
+    piped = Piped("piped", energy=plain.energy, clock=plain.clock, memories=plain.memories)
+    estimate, serial = piped.evaluate(workload), plain.evaluate(workload)
+    assert all(0 <= share <= 1 + 1e-9 for share in estimate.busy_share.values())
+    assert estimate.latency_seconds <= serial.latency_seconds * (1 + 1e-9)  # type: ignore[operator]  # the device is timed
 
 
 @given(plans())
@@ -124,22 +145,71 @@ def test_members_say_where_they_are_done_if_a_device_prices_a_group_as_one() -> 
 
 
 @pytest.mark.parametrize("steps", [1, 3, 50])
-def test_a_loop_loads_what_stays_once_and_repeats_its_step(steps: int) -> None:
+def test_a_loop_reads_weights_in_every_step_if_no_nearer_memory_holds_them(steps: int) -> None:
     loop = sheet().evaluate(recurrent(steps))
     (group,) = loop.groups
     assert group.body is not None
-    # 84 bytes of weights and a state of 12 are 11 and 2 reads of DRAM, the last state 2 writes.
-    once = 11 * 10 + 2 * 10 + 2 * 20
-    # 24 operations, a slice of 16 bytes from DRAM, and in the buffer 4 reads and 3 writes of 12.
-    step = 24 + 2 * 10 + 4 * 6 * 1 + 3 * 6 * 2 - 6
+    # A state of 12 bytes takes 2 reads of DRAM, the last state 2 writes.
+    once = 2 * 10 + 2 * 20
+    # 24 operations, a slice of 16 bytes and weights of 48 and 36 from DRAM, and in the buffer
+    # 4 reads and 3 writes of 12.
+    step = 24 + (2 + 6 + 5) * 10 + 4 * 6 * 1 + 3 * 6 * 2 - 6
     assert group.body.energy_joules == near(step)
     assert loop.energy_joules == near(once + steps * step)
-    assert loop.traffic_bytes["dram"] == (84 + 12 + 16 * steps, 12)
+    assert loop.traffic_bytes["dram"] == (12 + (16 + 84) * steps, 12)
     assert loop.traffic_bytes["buffer"] == (36 * steps, 36 * steps)
-    loaded = (84 + 12 + 12) / 2
+    loaded = (12 + 12) / 2
     assert loop.latency_seconds == near(loaded + steps * (group.body.latency_seconds or 0))
-    assert loop.busy_seconds["dram"] == near(loaded + steps * 16 / 2)
+    assert loop.busy_seconds["dram"] == near(loaded + steps * (16 + 84) / 2)
     assert loop.busy_seconds["array"] == near(steps * 21 / 4)
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"), [(0, 0), (47, 36), (83, 48), (84, 84), (1000, 84)], ids=str
+)
+def test_a_loop_keeps_the_weights_nearer_that_have_room_there(room: int, kept: int) -> None:
+    steps = 5
+    plain = sheet()
+    cache = evolve(
+        plain.memories[0], name="cache", size=figure("size", float(room), "B"), holds=("weight",)
+    )
+    device = evolve(plain, memories=[cache, *plain.memories])
+    loop = device.evaluate(recurrent(steps))
+    assert loop.traffic_bytes["cache"] == (kept * steps, kept)
+    assert loop.traffic_bytes["dram"] == (12 + kept + (16 + 84 - kept) * steps, 12)
+    assert loop.peak_bytes["cache"] == kept
+    assert loop.fits
+    (group,) = loop.groups
+    weights = [one for one in group.loaded.charges if one.role == "weight"]
+    assert bool(weights) == bool(kept)
+
+
+@pytest.mark.parametrize("workload", [classifier().bind(batch=1), recurrent(3)], ids=["a", "b"])
+def test_every_timestep_moves_what_one_does(workload: Workload) -> None:
+    one, many = (sheet().evaluate(workload, Scenario(timesteps=count)) for count in (1, 7))
+    for memory, (read, written) in one.traffic_bytes.items():
+        assert many.traffic_bytes[memory] == (7 * read, 7 * written)
+    assert many.peak_bytes == one.peak_bytes
+    axis = sheet().evaluate(workload, Scenario(timesteps=7, time_axis=0))
+    assert axis.traffic_bytes == one.traffic_bytes
+
+
+def test_parts_of_an_operator_hold_and_move_what_lies_between_them() -> None:
+    heads = (1, 8, 8, 64)
+    made = Assembly("attention")
+    whole = costmodel.attention(heads, heads, heads)
+    result = made.add(whole, *[made.input(name, heads) for name in "qkv"], name="mix")
+    estimate = sheet(3000).evaluate(made.workload([result]), Scenario(default_format="int8"))
+    tensor, scores = 8 * 8 * 64, 8 * 8 * 8
+    # The scaled queries have no room in the buffer. The scores are written by their product and
+    # by either half of the softmax, whose subtraction, exponential and quotient are in place.
+    assert estimate.traffic_bytes["dram"] == (4 * tensor, 2 * tensor)
+    assert estimate.traffic_bytes["buffer"] == (3 * scores, 3 * scores)
+    assert estimate.peak_bytes["buffer"] == 2 * scores
+    assert [str(each.group) for each in estimate.groups] == [
+        "mix/multiply", "mix/contraction", "mix/max + mix/subtract + mix/exp",
+        "mix/sum + mix/divide", "mix/contraction.2",
+    ]  # fmt: skip
 
 
 def test_slices_of_a_sequence_lie_where_the_sequence_does() -> None:
@@ -153,8 +223,8 @@ def test_slices_of_a_sequence_lie_where_the_sequence_does() -> None:
     )  # fmt: skip
     roomy = sheet(10**6).evaluate(chained)
     assert roomy.group("rnn").traffic == (
-        Traffic("dram", "weight", 672, 0), Traffic("dram", "input", 96, 0),
-        Traffic("dram", "output", 0, 96), Traffic("buffer", "input", 5 * (128 + 3 * 96), 0),
+        Traffic("dram", "input", 96, 0), Traffic("dram", "output", 0, 96),
+        Traffic("buffer", "input", 5 * (128 + 3 * 96), 0), Traffic("dram", "weight", 5 * 672, 0),
         Traffic("buffer", "output", 0, 5 * 3 * 96),
     )  # fmt: skip
     assert roomy.peak_bytes["buffer"] == 80 + 36

@@ -17,10 +17,12 @@ from worlds import CATALOGUE
 import costmodel
 from costmodel import Contraction, Cost, Estimate, Free, Scenario, Unpriced
 from costmodel.devices import prices
+from costmodel.errors import CostModelError
 from costmodel.workload.operators import Counted
 
 NETWORKS = Path(__file__).parents[1] / "networks"
 VISION = NETWORKS / "vision.json"
+NETWORK = CATALOGUE.read(VISION)
 
 
 def of(batch: int = 1, buffer_bytes: float = 4000.0, source: Any = VISION) -> Estimate:
@@ -187,3 +189,42 @@ def test_static_energy_is_in_the_total_and_in_no_layer() -> None:
     told = json.loads(estimate.to_json())["devices"][device.name]
     assert told["static_energy_joules"] == static
     assert "Static, in the total" in {row[0] for row in estimate.table().footer}
+
+
+def test_figures_of_memories_are_parameters_that_can_be_changed() -> None:
+    device = sheet(4000.0)
+    names = [
+        "buffer.size", "buffer.bandwidth", "buffer.read.energy", "buffer.write.energy",
+        "dram.bandwidth", "dram.read.energy", "dram.write.energy",
+    ]  # fmt: skip
+    assert [name for name in device.parameters if "." in name] == names
+    changes = {"buffer.size": "8 kB", "dram.bandwidth": "4 B/s", "dram.read.energy": "30 J"}
+    other = device.with_parameters(**changes)
+    buffer, dram = other.memories
+    assert buffer.size is not None
+    assert (buffer.size.value, buffer.size.source) == (8000.0, "given by the caller")
+    assert buffer.read == device.memories[0].read
+    before, after = (one.evaluate(costmodel.lower(NETWORK)) for one in (device, other))
+    assert after.traffic_bytes["buffer"] > before.traffic_bytes["buffer"]
+    charged = {
+        parameter.name for charge in after.cost.charges for parameter, _ in charge.unit_cost.parts
+    }
+    assert "dram.read.energy" in charged
+    assert dram.read is not None
+    assert dram.read.energy.value == 30.0
+    shown = json.loads(of().to_json())["devices"]["sheet"]["parameters"]
+    assert [name for name in shown if "." in name] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("buffer.size", "8 J", "sheet.buffer.size: expected a quantity in B"),
+        ("dram.bandwidth", "0 B/s", "sheet.dram.bandwidth = '0 B/s': .*above 0"),
+        ("dram.bandwith", "1 B/s", "nearest known: 'dram.bandwidth'"),
+        ("dram.size", "1 B", "dram.size"),
+    ],
+)
+def test_a_figure_of_a_memory_that_cannot_be_is_refused(name: str, value: str, told: str) -> None:
+    with pytest.raises(CostModelError, match=told):
+        sheet().with_parameters(**{name: value})
