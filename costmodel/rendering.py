@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel import ignored
 from costmodel.columns import UNKNOWN, figures, joules, least, standing, totals
 from costmodel.devices import GIVEN, Charge, Cost, Parameter
+from costmodel.devices.memory import in_bytes
 from costmodel.numerics import FLOAT32
 from costmodel.report import Column, Table, escaped
 from costmodel.tensor import show_shape
@@ -388,6 +389,7 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
         "is_lower_bound": not bill.is_complete,
         "coverage": _coverage_dict(bill.coverage),
         "layers": [_line_dict(bill, lowered, line) for lowered, line in pairs],
+        "groups": _group_dicts(bill.evaluation),
     }
 
 
@@ -416,7 +418,33 @@ def _evaluation_dict(evaluation: DeviceEstimate) -> dict[str, Any]:
         "fits": evaluation.fits,
         "weight_bytes": evaluation.weight_bytes,
         "area_square_metres": evaluation.area_square_metres,
+        "not_modelled": list(evaluation.not_modelled),
     }
+
+
+def _group_dicts(evaluation: DeviceEstimate) -> list[dict[str, Any]]:
+    """The groups of operators that run as one, in order, without their charges."""
+    spans = {span.group: span for span in evaluation.schedule.spans}
+    found = []
+    for each in evaluation.groups:
+        cost = _cost_dict(each.cost, is_complete=each.is_priced)
+        span = spans.get(each.group.name)
+        found.append({
+            "name": each.group.name,
+            "layer": each.group.anchor.layer or None,
+            "members": [step.name for step in each.group.members],
+            "steps": each.steps,
+            **cost,
+            "begin_seconds": None if span is None else span.begin.value,
+            "end_seconds": None if span is None else span.end.value,
+            "limiting_resource": each.limiting_resource,
+            "busy_seconds": dict(each.busy_seconds),
+            "memories": {
+                name: _moved_dict(moved) for name, moved in in_bytes(each.traffic).items()
+            },
+            "is_lower_bound": not each.is_priced,
+        })  # fmt: skip
+    return found
 
 
 def _moved_dict(moved: tuple[int, int]) -> dict[str, int]:

@@ -348,6 +348,18 @@ class DeviceEstimate:
 
     # -------------------------------------------------------------- coverage
 
+    @property
+    def not_modelled(self) -> tuple[str, ...]:
+        """What the device says nothing about, of `time`, `memory` and so on."""
+        missing = {
+            "time": all(each.cost.latency_seconds is None for each in self.groups),
+            "utilisation": self.device.macs_per_second is None,
+            "memory": not self.placement.memories,
+            "static energy": not self.device.has_static_charges,
+            "area": self.area_square_metres is None,
+        }
+        return tuple([name for name, is_missing in missing.items() if is_missing])
+
     @cached_property
     def outcomes(self) -> Mapping[str, Outcome]:
         """What is said of each step, by its name."""

@@ -54,6 +54,40 @@ def test_the_layers_add_up_to_the_network(batch: int) -> None:
         assert max(line.peak_bytes.get(memory, 0) for line in lines) == peak
 
 
+def test_json_has_the_groups_with_their_members_time_and_traffic() -> None:
+    estimate = of(batch=4)
+    whole, device = estimate.bill("sheet").evaluation, plain(estimate)
+    groups = device["groups"]
+    assert [one["name"] for one in groups] == [each.group.name for each in whole.groups]
+    members = [name for one in groups for name in one["members"]]
+    assert sorted(members) == sorted(whole.outcomes)
+    layers = {line["name"] for line in device["layers"]}
+    assert {one["layer"] for one in groups} <= layers
+    dynamic = sum(one["energy_joules"]["value"] for one in groups)
+    assert dynamic == near(whole.energy_joules - whole.static.energy_joules)
+    assert [one["end_seconds"] for one in groups[:-1]] == [
+        one["begin_seconds"] for one in groups[1:]
+    ]
+    assert groups[-1]["end_seconds"] == near(whole.latency_seconds)
+    for memory, (read, written) in whole.traffic_bytes.items():
+        moved = [
+            one["memories"].get(memory, {"read_bytes": 0, "written_bytes": 0}) for one in groups
+        ]
+        assert sum(one["read_bytes"] for one in moved) >= read
+        assert sum(one["written_bytes"] for one in moved) >= written
+
+
+def test_what_a_device_does_not_model_is_named() -> None:
+    estimate = of()
+    assert plain(estimate)["not_modelled"] == ["utilisation", "static energy", "area"]
+    cpu = json.loads(estimate.to_json())["devices"]["cpu"]
+    assert cpu["not_modelled"] == ["time", "utilisation", "memory", "static energy", "area"]
+    assert cpu["latency_seconds"] is None
+    assert cpu["fits"] is None
+    drawn = powered().evaluate(costmodel.lower(NETWORK))
+    assert "static energy" not in drawn.not_modelled
+
+
 def test_json_and_csv_have_what_the_evaluation_says() -> None:
     estimate = of(batch=4)
     bill, device = estimate.bill("sheet"), plain(estimate)
