@@ -244,7 +244,6 @@ class Bill:
         missing = [item.operator for item in work if _is_unpriced(item)]
         named = [operator for operator in missing if operator is not None]
         are_named = len(named) == len(missing)
-        macs, more = (sum([one.macs for one in some]) for some in (priced, named))
         covered = [line.layer for line in self.lines if not line.unpriced]
         others = [line.layer for line in self.lines if line.unpriced]
         counted = all(line.layer.is_counted for line in self.lines)
@@ -253,12 +252,37 @@ class Bill:
         return Coverage(
             layers=Share(len(covered), len(self.lines)),
             operators=_share(len(priced), len(named), is_known=are_named),
-            macs=_share(macs, more, is_known=are_named),
+            macs=self._share_of_macs(),
             parameters=_share(_parameters(covered), _parameters(others), is_known=counted),
             activations=_share(_activations(covered), _activations(others), is_known=shaped),
             free={line.layer.name: line.free for line in self.lines if line.free},
             unpriced=self.unpriced,
         )
+
+    def _share_of_macs(self) -> Share:
+        """Of one example: a device with memories has those of all examples in its operators."""
+        covered = missing = 0
+        is_known = True
+        for each in self.evaluation.groups:
+            if each.body is not None:
+                covered += each.macs if each.is_priced else 0
+                missing += 0 if each.is_priced else each.macs
+                is_known &= each.is_priced or _is_counted(each.body)
+                continue
+            for item in [one for said in each.items for one in said]:
+                macs = 0 if item.operator is None else item.operator.macs
+                covered += 0 if _is_unpriced(item) else macs
+                missing += macs if _is_unpriced(item) else 0
+                is_known &= item.operator is not None or not _is_unpriced(item)
+        examples = self.evaluation.batch if self.device.uses_memories else 1
+        return _share(covered // examples, missing // examples, is_known=is_known)
+
+
+def _is_counted(body: DeviceEstimate) -> bool:
+    """Whether it is known of all work within a loop or branch how much it is."""
+    operators = [node.operator for each in body.groups for node in each.group.nodes]
+    inner = [each.body for each in body.groups if each.body is not None]
+    return all(one.unpriced is None for one in operators) and all(map(_is_counted, inner))
 
 
 def _without_work(lowered: LayerWork) -> OperatorCost:

@@ -296,7 +296,9 @@ def assumptions(bill: Bill) -> tuple[str, ...]:
     ]
     has_range = bill.total.energy_joules_low < bill.total.energy_joules_high
     exact = "no range is known of its figures" if charged and not has_range else ""
-    return tuple(filter(None, [bill.device.assumes, *ends, exact]))
+    residual = bill.device.residual if bill.total.latency_seconds is not None else None
+    spread = f"measured times of networks are {residual} of the predicted" if residual else ""
+    return tuple(filter(None, [bill.device.assumes, *ends, exact, spread]))
 
 
 def _end_of_range(figure: Parameter) -> Iterator[str]:

@@ -23,6 +23,7 @@ from costmodel.workload.operators import Counted
 NETWORKS = Path(__file__).parents[1] / "networks"
 VISION = NETWORKS / "vision.json"
 NETWORK = CATALOGUE.read(VISION)
+RECURRENT = Path(__file__).parents[1] / "keras" / "samples" / "keras2.recurrent.json"
 
 
 def of(batch: int = 1, buffer_bytes: float = 4000.0, source: Any = VISION) -> Estimate:
@@ -75,6 +76,18 @@ def test_json_has_the_groups_with_their_members_time_and_traffic() -> None:
         ]
         assert sum(one["read_bytes"] for one in moved) >= read
         assert sum(one["written_bytes"] for one in moved) >= written
+
+
+def test_coverage_is_that_of_one_example_loops_included() -> None:
+    network = CATALOGUE.read(RECURRENT)
+    for batch in (1, 4):
+        found = costmodel.estimate(
+            network, [sheet(), "horowitz-45nm"], scenario=Scenario(batch=batch),
+            on_unpriced="bound", catalogue=CATALOGUE,
+        )  # fmt: skip
+        for name in ("sheet", "horowitz-45nm"):
+            macs = found.coverage(name).macs
+            assert (macs.covered, macs.total) == (found.macs, found.macs)
 
 
 def test_what_a_device_does_not_model_is_named() -> None:
