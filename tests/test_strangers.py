@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from examples_per_law import few_examples
 
 from costmodel import hookspecs
 from costmodel.cli import main
@@ -40,16 +41,8 @@ def run(folder: Path, *command: str, cwd: Path | None = None) -> subprocess.Comp
     )  # fmt: skip
 
 
-QUICK = """
-from hypothesis import Phase, settings
-settings.register_profile("quick", max_examples=5, phases=[Phase.generate])
-settings.load_profile("quick")
-"""
-"""A few examples of every law; .ci/plugins tries as many as a stranger's test does."""
-
-
 def own_tests_pass(folder: Path) -> None:
-    (folder / "conftest.py").write_text(QUICK)
+    (folder / "conftest.py").write_text(few_examples(5))  # .ci/plugins tries all
     done = run(folder, "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout
 

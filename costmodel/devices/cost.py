@@ -303,9 +303,9 @@ class Duration:
         per = "x" if self._is_time else "at"
         time = format_quantity(self.seconds, "s")
         phase = "" if self.phase == "run" else f" ({self.phase})"
-        return (
-            f"{self.resource}{phase}: {self.count:,.6g} {per} {self.rate.name} {self.rate} = {time}"
-        )
+        unit = "" if self._is_time or self.rate.unit == "Hz" else self.rate.unit.partition("/")[0]
+        count = format_quantity(self.count, unit) if unit else f"{self.count:,.6g}"
+        return f"{self.resource}{phase}: {count} {per} {self.rate.name} {self.rate} = {time}"
 
 
 def _is_rate(unit: str) -> bool:

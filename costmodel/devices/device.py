@@ -22,7 +22,15 @@ from costmodel.devices.evaluation import (
     moved,
 )
 from costmodel.devices.groups import FUSIBLE, Group, fused, is_folded
-from costmodel.devices.memory import Memory, Placement, Surroundings, Traffic, as_memories, placed
+from costmodel.devices.memory import (
+    Memory,
+    Placement,
+    Surroundings,
+    Traffic,
+    as_memories,
+    placed,
+    traffic,
+)
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     BY_FORMAT,
@@ -153,6 +161,13 @@ class Device:
                 f"no memories, found {', '.join(memory.name for memory in memories)}"
             )
             raise ValueError(message)
+        for name in [name for memory in memories for name in (memory.name, *memory.ports)]:
+            if name in self.resources:
+                message = (
+                    f"memory {name!r} is called as a resource of device class "
+                    f"{type(self).__name__!r}; give it another name"
+                )
+                raise ValueError(message)
 
     @_runtimes.validator
     def _check_runtime(self, _: Any, runtimes: tuple[Runtime, ...]) -> None:
@@ -235,8 +250,8 @@ class Device:
         """What a whole workload costs: groups, their places in memory and in time.
 
         Rates by layer are taken along the edges of the workload. The steps are methods of their
-        own, which a class may replace: `fuse`, `place`, `price_group`, `price_traffic`, `repeat`,
-        `schedule` and `static_charges`.
+        own, which a class may replace: `fuse`, `place`, `move`, `price_group`, `price_traffic`,
+        `repeat`, `schedule` and `static_charges`.
 
         Raises:
             NetworkError: another symbol is not bound.
@@ -354,6 +369,21 @@ class Device:
                 for part in parts
             ]
         )
+
+    def move(
+        self,
+        workload: Workload,
+        groups: tuple[Group, ...],
+        placement: Placement,
+        scenario: Scenario,
+    ) -> tuple[tuple[Traffic, ...], ...]:
+        """What each group reads from memories and writes to them, in one timestep.
+
+        By default what crosses its boundary, once, where it lies (`memory.traffic`). A class adds
+        what passes through a buffer on the way, or is read again. What is reported, and what
+        `price_traffic` is asked for, follow from it.
+        """
+        return traffic(workload, groups, placement, scenario.default_format)
 
     @property
     def prices_operators_alone(self) -> bool:

@@ -30,8 +30,8 @@ from costmodel.devices.memory import (
     as_bytes,
     in_bytes,
     repeated,
-    traffic,
 )
+from costmodel.devices.schedule import Schedule
 from costmodel.errors import (
     CostModelError,
     NetworkError,
@@ -47,7 +47,6 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 if TYPE_CHECKING:
     from costmodel.devices.device import Device
     from costmodel.devices.groups import Group
-    from costmodel.devices.schedule import Schedule
     from costmodel.workload.graph import Workload
     from costmodel.workload.operators import Operator
 
@@ -451,10 +450,10 @@ def evaluated(
         if not device.fuses_as_usual:
             _check_groups(groups, workload, device)
         placement = device.place(workload, groups, scenario, around)
-    moves = [
-        repeated(one, _passes(device, scenario))
-        for one in traffic(workload, groups, placement, scenario.default_format)
-    ]
+        _check_answer(placement, Placement, device, "place")
+        moves = device.move(workload, groups, placement, scenario)
+        _check_moves(moves, groups, device)
+    moves = tuple([repeated(one, _passes(device, scenario)) for one in moves])
     under_way = _Evaluation(device, workload, scenario, placement, around)
     costs = [
         under_way.priced(place, group, moving)
@@ -464,6 +463,7 @@ def evaluated(
         _check_resources(each.cost, device, _where(each.group))
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
+        _check_answer(schedule, Schedule, device, "schedule")
         if device.residual is not None and not is_body:
             schedule = schedule.spread(device.residual)
         if is_body:  # static power is drawn over the whole, once
@@ -479,6 +479,32 @@ def evaluated(
 
 
 _NO_MAKESPAN: Final = "static charges follow from the makespan, which is not known"
+
+
+def _check_answer(answer: object, kind: type, device: Device, step: str) -> None:
+    """Check what a step of a class gave.
+
+    Raises:
+        PluginError: it is of another kind.
+
+    """
+    if not isinstance(answer, kind):
+        message = f"{_who(device)}, {step}: expected a {kind.__name__}, found {answer!r:.80}"
+        raise PluginError(message)
+
+
+def _check_moves(moves: Any, groups: tuple[Group, ...], device: Device) -> None:
+    """Check that there is traffic, or none, for each group.
+
+    Raises:
+        PluginError: there is not.
+
+    """
+    is_one_each = isinstance(moves, tuple) and len(moves) == len(groups)
+    if not is_one_each or any(not isinstance(each, tuple) for each in moves):
+        expected = f"a tuple of Traffic for each of {len(groups)} groups"
+        message = f"{_who(device)}, move: expected {expected}, found {moves!r:.80}"
+        raise PluginError(message)
 
 
 def _check_groups(groups: tuple[Group, ...], workload: Workload, device: Device) -> None:
@@ -552,6 +578,7 @@ class _Evaluation:
             return GroupCost(group, items, cost, is_priced, traffic=moving)
         with _named(self.device, _where(group)):
             carried = self.device.price_traffic(group, moving, self.placement, self.scenario)
+            _check_answer(carried, Cost, self.device, "price_traffic")
         if not (carried.charges or carried.durations):
             return GroupCost(group, items, cost, traffic=moving)
         is_free = not _costs_anything(cost)
@@ -604,6 +631,7 @@ class _Evaluation:
         once = self._loaded(loop, around)
         with _named(device, _where(group)):
             loaded = device.price_traffic(group, once, self.placement, self.scenario)
+            _check_answer(loaded, Cost, device, "price_traffic")
             outcome = _summary(body)
             if isinstance(outcome, Cost):
                 outcome = checked(device.repeat(body, loop), _who(device))

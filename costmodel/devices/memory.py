@@ -10,7 +10,7 @@ from attrs.validators import and_, instance_of, min_len, optional
 
 from costmodel.devices.groups import Group, boundaries, storages
 from costmodel.devices.parameters import Parameter
-from costmodel.errors import UnknownNameError
+from costmodel.errors import UnknownNameError, nearest
 from costmodel.numerics import NumericFormat
 from costmodel.workload.graph import Node, Workload
 from costmodel.workload.operators import ROLES
@@ -191,7 +191,7 @@ class Placement:
     """In which memory each tensor lies, and when: tensors by the name of their storage.
 
     Raises:
-        ValueError: a tensor lies in two places.
+        ValueError: a tensor lies in two places, or in a memory that is not there.
 
     Groups are numbered from 0; where there is none, tensors lie there as if there were one. What
     is made and read within a group has no place.
@@ -207,6 +207,16 @@ class Placement:
         if len(set(names)) < len(names):
             message = f"tensor {max(names, key=names.count)!r:.80} has two places"
             raise ValueError(message)
+        known = {memory.name for memory in self.memories}
+        for one in self.residences:
+            if one.memory not in known:
+                near = nearest(one.memory, known)
+                hint = f"; nearest: {near!r}" if near else ""
+                message = (
+                    f"tensor {one.tensor!r:.80} lies in {one.memory!r:.80}, which is no memory of "
+                    f"the device{hint}"
+                )
+                raise ValueError(message)
 
     def memory_of(self, tensor: str) -> Memory | None:
         """The memory of a tensor; None where the device has none or it has no place.

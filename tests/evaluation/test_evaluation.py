@@ -212,6 +212,65 @@ def test_parts_of_an_operator_hold_and_move_what_lies_between_them() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_class_moves_is_what_is_reported_charged_and_timed() -> None:
+    @frozen(slots=False)
+    class Twice(Sheet):
+        def move(self, workload: Any, groups: Any, placement: Any, scenario: Any) -> Any:
+            once = super().move(workload, groups, placement, scenario)
+            return tuple((*each, *each) for each in once)
+
+    plain = sheet(0)
+    twice = Twice("twice", energy=plain.energy, clock=plain.clock, memories=plain.memories)
+    for workload in (classifier(), recurrent(3)):
+        one, two = (device.evaluate(workload) for device in (plain, twice))
+        read, written = one.traffic_bytes["dram"]
+        loads = 12 if workload.name == "rnn" else 0  # a loop loads and stores its state once
+        assert two.traffic_bytes["dram"] == (2 * read - loads, 2 * written - loads)
+        busy = [each.busy_seconds["dram"] for each in (one, two)]
+        assert busy[1] == near(2 * busy[0] - 2 * loads / 2)
+        assert two.energy_joules_by_resource["dram"] > one.energy_joules_by_resource["dram"]
+
+
+@pytest.mark.parametrize(
+    ("step", "answer", "told"),
+    [
+        ("place", None, "place: expected a Placement, found None"),
+        ("move", None, "move: expected a tuple of Traffic for each of 3 groups, found None"),
+        ("move", (), "move: expected a tuple of Traffic for each of 3 groups"),
+        ("price_traffic", None, "price_traffic: expected a Cost, found None"),
+        ("schedule", 3.0, "schedule: expected a Schedule, found 3.0"),
+    ],
+)
+def test_a_step_that_gives_something_else_is_named(step: str, answer: Any, told: str) -> None:
+    wrong = frozen(slots=False)(type("Wrong", (Sheet,), {step: lambda *_: answer}))
+    plain = sheet()
+    device = wrong("wrong", energy=plain.energy, clock=plain.clock, memories=plain.memories)
+    with pytest.raises(PluginError, match=f"device class 'Wrong', {told}"):
+        device.evaluate(classifier())
+
+
+def test_a_memory_that_is_not_there_is_named_with_the_nearest() -> None:
+    @frozen(slots=False)
+    class Misspelt(Sheet):
+        def place(self, *given: Any) -> Any:
+            found = super().place(*given)
+            return evolve(
+                found, residences=[evolve(one, memory="drum") for one in found.residences]
+            )
+
+    plain = sheet()
+    device = Misspelt("misspelt", energy=plain.energy, clock=plain.clock, memories=plain.memories)
+    with pytest.raises(PluginError, match=r"'drum', which is no memory of the device.*'dram'"):
+        device.evaluate(classifier())
+
+
+def test_a_memory_is_not_called_as_a_resource_of_the_class() -> None:
+    plain = sheet()
+    array = evolve(plain.memories[0], name="array")
+    with pytest.raises(ValueError, match="memory 'array' is called as a resource of device class"):
+        evolve(plain, memories=[array, *plain.memories])
+
+
 def test_slices_of_a_sequence_lie_where_the_sequence_does() -> None:
     chained = Workload(
         "chained",
