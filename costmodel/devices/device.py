@@ -296,13 +296,19 @@ class Device:
         if self.uses_memories and scenario.batch > 1:
             inner = evolve(inner, batch=1)
         if self.uses_memories:
-            default = inner.default_format
-            workload = workload.derived(
-                ("in parts", type(self), default),
-                lambda: in_parts(workload, lambda operator: self.parts(operator, inner)),
-            )
+            workload = self._in_parts(workload, inner)
         found = evaluated(self, workload, resolved(workload, inner))
         return evolve(found, scenario=scenario)
+
+    def _in_parts(self, workload: Workload, scenario: Scenario) -> Workload:
+        """The workload with the operators that it prices by their parts in these parts."""
+
+        def made() -> Workload:
+            return in_parts(workload, lambda operator: self.parts(operator, scenario))
+
+        if type(self).parts is not Device.parts:  # it may follow from anything
+            return made()
+        return workload.derived(("in parts", type(self), scenario.default_format), made)
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """The groups that are executed together: by default what `fuses` names."""
@@ -790,6 +796,16 @@ class Adapted(Device):
             self.device._rules,  # noqa: SLF001  # its own class
         )
         return charged.costs()
+
+    def _in_parts(self, workload: Workload, scenario: Scenario) -> Workload:
+        """The workload with the operators that it prices by their parts in these parts."""
+
+        def made() -> Workload:
+            return in_parts(workload, lambda operator: self.parts(operator, scenario))
+
+        if type(self).parts is not Device.parts:  # it may follow from anything
+            return made()
+        return workload.derived(("in parts", type(self), scenario.default_format), made)
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """Every operator by itself: counts of a convention know of no fusion."""
