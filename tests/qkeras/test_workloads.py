@@ -20,7 +20,7 @@ from costmodel_spiking.convention import CONVENTION as KERAS_SPIKING
 pytestmark = pytest.mark.filterwarnings("ignore")  # what QKeras imports is its own affair
 
 FILES = ("qtools_quantized.json", "qtools_mixed.json", "qtools_exotic.json")
-CASES = [case for file in FILES for case in specs.cases(file)[::5]]
+CASES = [case for file in FILES for case in specs.cases(file)[::10]]
 
 
 def network(case: Any) -> Any:
