@@ -299,6 +299,20 @@ class DeviceEstimate:
         done = macs * _passes(self.device, self.scenario)
         return done / (most * seconds) if done and most and seconds else None
 
+    def pipelined(self, steps: int) -> Cost:
+        """The cost of so many steps of this body that overlap, each group at another of them.
+
+        For a class whose `repeat` overlaps the steps of a loop, none of which needs the one before.
+        """
+        costs = [each.cost.times(steps, "steps") for each in self.groups]
+        names = [each.group.name for each in self.groups]
+        whole, span = Cost(costs), Schedule.pipelined(names, costs, steps).makespan
+        if span is None or not self._is_timed:
+            return whole
+        return Cost(
+            [whole], span.value, latency_seconds_low=span.low, latency_seconds_high=span.high
+        )
+
     # -------------------------------------------------------------- memory
 
     @cached_property

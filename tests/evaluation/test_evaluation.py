@@ -20,7 +20,7 @@ from costmodel.devices import Cost, Fused, Schedule, Traffic, prices
 from costmodel.errors import NetworkError, PluginError, ScenarioError
 from costmodel.tensor import Tensor
 from costmodel.workload.assembly import Assembly
-from costmodel.workload.graph import Branch, Node, Workload
+from costmodel.workload.graph import Branch, Loop, Node, Workload
 from costmodel.workload.operators import Movement, Operator, Unsupported, unmapped
 
 
@@ -210,6 +210,53 @@ def test_parts_of_an_operator_hold_and_move_what_lies_between_them() -> None:
         "mix/multiply", "mix/contraction", "mix/max + mix/subtract + mix/exp",
         "mix/sum + mix/divide", "mix/contraction.2",
     ]  # fmt: skip
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 6))
+def test_steps_of_a_loop_in_a_pipeline_end_when_a_simulation_of_them_does(
+    sizes: list[int], steps: int
+) -> None:
+    @frozen(slots=False)
+    class Stages(Sheet):
+        """Every operator has a resource of its own."""
+
+        resources = (*Sheet.resources, *[f"f{place}" for place in range(9)])
+        fuses = ()
+
+        def price_group(self, group: Any, placement: Any, scenario: Any) -> Any:
+            count = group.anchor.operator.points
+            return self._cost(f"f{group.name[1:]}", count, "run")
+
+        def repeat(self, body: Any, loop: Any) -> Cost:
+            assert not loop.carries
+            return body.pipelined(loop.steps)
+
+    total = max(sizes)
+    made = Assembly("body")
+    name = made.input("x", (1, total))
+    for place, size in enumerate(sizes):
+        part = made.part(name, 1, 0, size)
+        made.add(costmodel.activation("relu", (1, size)), part, name=f"f{place}")
+    body = made.workload([f"f{len(sizes) - 1}.out"])
+    loop = Loop(
+        name="loop", body=body, steps=steps, axis=0, varying=[("xs", "x")],
+        collected=[(body.outputs[0], "ys")],
+    )  # fmt: skip
+    workload = Workload(
+        "steps", {"xs": (steps, 1, total), "ys": (steps, 1, sizes[-1])}, [loop], ["xs"], ["ys"]
+    )
+    free = [
+        evolve(each, bandwidth=figure("rate", 1e12, "B/s"), size=None) for each in sheet().memories
+    ]
+    device = Stages("stages", energy=sheet().energy, clock=sheet().clock, memories=free)
+    estimate = device.evaluate(workload)
+    done = [0.0] * (steps + 1)
+    for size in sizes:
+        ends = [0.0]
+        for step in range(1, steps + 1):
+            ends.append(max(done[step], ends[-1]) + size / 4)
+        done = ends
+    assert estimate.latency_seconds == near(done[-1], rel=1e-6)
 
 
 def test_what_a_class_moves_is_what_is_reported_charged_and_timed() -> None:
