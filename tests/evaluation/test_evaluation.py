@@ -279,7 +279,7 @@ def test_what_a_class_moves_is_what_is_reported_charged_and_timed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "answer", "told"),
+    ("step", "answer", "message"),
     [
         ("place", None, "place: expected a Placement, found None"),
         ("move", None, "move: expected a tuple of Traffic for each of 3 groups, found None"),
@@ -288,11 +288,11 @@ def test_what_a_class_moves_is_what_is_reported_charged_and_timed() -> None:
         ("schedule", 3.0, "schedule: expected a Schedule, found 3.0"),
     ],
 )
-def test_a_step_that_gives_something_else_is_named(step: str, answer: Any, told: str) -> None:
+def test_a_step_that_gives_something_else_is_named(step: str, answer: Any, message: str) -> None:
     wrong = frozen(slots=False)(type("Wrong", (Sheet,), {step: lambda *_: answer}))
     plain = sheet()
     device = wrong("wrong", energy=plain.energy, clock=plain.clock, memories=plain.memories)
-    with pytest.raises(PluginError, match=f"device class 'Wrong', {told}"):
+    with pytest.raises(PluginError, match=f"device class 'Wrong', {message}"):
         device.evaluate(classifier())
 
 

@@ -264,7 +264,7 @@ def test_figures_of_memories_are_parameters_that_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("buffer.size", "8 J", "sheet.buffer.size: expected a quantity in B"),
         ("dram.bandwidth", "0 B/s", "sheet.dram.bandwidth = '0 B/s': .*above 0"),
@@ -272,6 +272,6 @@ def test_figures_of_memories_are_parameters_that_can_be_changed() -> None:
         ("dram.size", "1 B", "dram.size"),
     ],
 )
-def test_a_figure_of_a_memory_that_cannot_be_is_refused(name: str, value: str, told: str) -> None:
-    with pytest.raises(CostModelError, match=told):
+def test_a_figure_of_a_memory_that_cannot_be_is_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(CostModelError, match=message):
         sheet().with_parameters(**{name: value})
