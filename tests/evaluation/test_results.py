@@ -272,6 +272,8 @@ def test_figures_of_memories_are_parameters_that_can_be_changed() -> None:
         ("dram.size", "1 B", "dram.size"),
     ],
 )
-def test_a_figure_of_a_memory_that_cannot_be_is_refused(name: str, value: str, message: str) -> None:
+def test_a_figure_of_a_memory_that_cannot_be_is_refused(
+    name: str, value: str, message: str
+) -> None:
     with pytest.raises(CostModelError, match=message):
         sheet().with_parameters(**{name: value})
