@@ -127,6 +127,12 @@ def layer_inputs(value: Value) -> Iterator[LayerInput]:
         yield from layer_inputs((value.start, value.stop, value.step))
 
 
+def masks_among(given: Arguments) -> frozenset[int]:
+    """The places of the inputs that Keras passes on as masks of others."""
+    values = [value for name, value in given.named if name == _MASK]
+    return frozenset([one.index for value in values for one in layer_inputs(value)])
+
+
 def recorded_arguments(node: Any) -> Arguments:
     """The arguments in an inbound node of a configuration.
 

@@ -30,7 +30,7 @@ from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, opening
-from costmodel_keras.arguments import CALL, OPERAND_SHAPE, Arguments
+from costmodel_keras.arguments import CALL, OPERAND_SHAPE, Arguments, masks_among
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Returned, Variables
 from costmodel_keras.layers.unruled import UnruledError
@@ -288,6 +288,7 @@ class _Assembly:
         if inner is not None:
             self.note_weights(path, view, inner)
             before = len(self.layers)
+            sources = _without_masks(call, sources, inner)
             left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())
             if len(self.layers) == before and left:
                 left = self._add_returned(view, path, sources, left)
@@ -681,6 +682,14 @@ def _check_inputs(model: ModelView) -> None:
         if key[0] not in known:
             message = f"input {key[0]!r} of model {model.name!r} is not in the model"
             raise ReadError(message)
+
+
+def _without_masks(call: Call, sources: tuple[Port, ...], model: ModelView) -> tuple[Port, ...]:
+    """What feeds the inputs of a model: Keras calls it with their masks as well."""
+    if len(sources) <= len(model.inputs):
+        return sources
+    masks = masks_among(call.layer.arguments(call))
+    return tuple([port for place, port in enumerate(sources) if place not in masks])
 
 
 def _port(ports: Mapping[Key, Port | Gap], key: Key, reader: str) -> Port | Gap:
