@@ -127,6 +127,15 @@ def layer_inputs(value: Value) -> Iterator[LayerInput]:
         yield from layer_inputs((value.start, value.stop, value.step))
 
 
+def values_in(value: Value) -> Iterator[Value]:
+    """All values in tuples, in order."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from values_in(item)
+    else:
+        yield value
+
+
 def masks_among(given: Arguments) -> frozenset[int]:
     """The places of the inputs that Keras passes on as masks of others."""
     values = [value for name, value in given.named if name == _MASK]

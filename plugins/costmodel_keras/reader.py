@@ -30,9 +30,18 @@ from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, opening
-from costmodel_keras.arguments import CALL, OPERAND_SHAPE, Arguments, masks_among
+from costmodel_keras.arguments import (
+    CALL,
+    OPERAND_SHAPE,
+    Arguments,
+    Array,
+    LayerInput,
+    masks_among,
+    values_in,
+)
 from costmodel_keras.graph import with_outputs as _with_outputs
-from costmodel_keras.layers.constants import Returned, Variables
+from costmodel_keras.layers.constants import Constant, Returned, Variables
+from costmodel_keras.layers.merging import MERGING_KINDS
 from costmodel_keras.layers.unruled import UnruledError
 from costmodel_keras.layers.wrappers import Wrapper
 from costmodel_keras.legacy_live import view_of
@@ -351,6 +360,8 @@ class _Assembly:
     def _add_layer(
         self, call: Call, path: str, sources: tuple[Port, ...], ruling: Ruling | None
     ) -> Layer:
+        if call.layer.kind in MERGING_KINDS:
+            sources = self._with_arrays(call, path, sources)
         name = self._name(path)
         layers = self.layers
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
@@ -364,6 +375,23 @@ class _Assembly:
         if layer.parameters and is_operation(layer.kind):
             self.readers[name] = opening.weights_read(call.node)
         return layer
+
+    def _with_arrays(self, call: Call, path: str, sources: tuple[Port, ...]) -> tuple[Port, ...]:
+        """What a layer merges: tensors, and arrays that are the same for every example."""
+        given = list(values_in(call.layer.arguments(call).positional))
+        if not any(isinstance(one, Array) for one in given):
+            return sources
+        merged = []
+        for one in given:
+            if isinstance(one, LayerInput):
+                merged.append(sources[one.index])
+            elif isinstance(one, Array):
+                shape = one.shape[1:] if one.shape[:1] == (1,) else one.shape
+                name = self._name(f"{path}/array")
+                self.layers[name] = Constant(name, "keras.Constant", shape=shape, is_array=True)
+                self.edges[name] = ()
+                merged.append(Port(name))
+        return tuple(merged)
 
     def _shared(self, view: LayerView, path: str, name: str) -> str | None:
         """The first row of the same layer, if it is not this one."""

@@ -215,3 +215,52 @@ def test_layers_behind_an_unpriced_one_keep_their_weights() -> None:
     mixed = layers.Lambda(lambda x: x, name="mixed")(inputs)
     model = keras.Model(inputs, layers.Dense(3)(layers.Dense(4)(mixed)))
     assert network(model).parameter_count == model.count_params()
+
+
+class Positions(layers.Layer):
+    """Merges its input with tables of its own."""
+
+    def __init__(self, merge: Any, shape: Any, count: int = 1) -> None:
+        super().__init__()
+        self.merge, self.shape, self.count = merge, shape, count
+
+    def build(self, _: Any) -> None:
+        self.tables = [
+            self.add_weight(shape=self.shape, name=f"table{place}") for place in range(self.count)
+        ]
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        return self.merge([x, *self.tables])
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 8), (6, 8), (1, 1, 8)], ids=str)
+@pytest.mark.parametrize(
+    "merge", [layers.Add, layers.Multiply, layers.Subtract, layers.Average, layers.Maximum]
+)
+def test_a_layer_merges_a_tensor_with_a_weight(merge: Any, shape: Any) -> None:
+    source = keras.Input((6, 8))
+    model = keras.Model(source, layers.Dense(3)(Positions(merge(), shape)(source)))
+    network = read(model)
+    assert network.macs == 6 * 8 * 3
+    assert network.parameter_count == model.count_params()
+    name = next(each.name for each in network.layers if each.kind == f"keras.{merge.__name__}")
+    assert network.layer(name).outputs[0].shape == (6, 8)
+    found = estimate(network, "horowitz-45nm", on_unpriced="error")
+    assert found.bill("horowitz-45nm").line(name).cost.energy_joules > 0
+    assert estimate(Network.from_dict(network.to_dict(), CATALOGUE.layer_rules), "cpu").macs == 144
+
+
+def test_layers_join_and_multiply_tensors_with_weights() -> None:
+    source = keras.Input((6, 8))
+    joined = Positions(layers.Concatenate(), (1, 6, 8))(source)
+    model = keras.Model(source, layers.Dense(3)(joined))
+    assert read(model).macs == 6 * 16 * 3
+    assert read(model).parameter_count == model.count_params()
+    products = Positions(layers.Dot(axes=2), (1, 5, 8))(source)
+    model = keras.Model(source, layers.Dense(3)(products))
+    network = read(model)
+    assert network.macs == 6 * 8 * 5 + 6 * 5 * 3
+    assert network.parameter_count == model.count_params()
+    three = keras.Model(source, Positions(layers.Add(), (6, 8), count=2)(source))
+    assert read(three).parameter_count == 2 * 48

@@ -27,6 +27,8 @@ class Constant(Layer):
     """The kind of the layer that computes it, if it is one layer."""
 
     weights: tuple[tuple[str, Shape], ...] = setting(default=())
+    is_array: bool = setting(bool, default=False)
+    """Whether it is a weight or an array as it is, which another row holds."""
 
     def output_shapes(self) -> Sequence[Shape]:
         """Its shape."""
@@ -38,6 +40,8 @@ class Constant(Layer):
 
     def operators(self) -> Work:
         """No work at inference: it is computed once, before."""
+        if self.is_array:
+            return Free("the same for every example; the layer that reads it is charged for it")
         if not self.maker:
             without = "without any input of the network; random numbers, if any, are not counted"
             return Free(f"computed once, {without}")

@@ -25,6 +25,10 @@ _FUNCTIONS: Mapping[str, str] = {
 }
 
 
+MERGING_KINDS = frozenset({*_FUNCTIONS, "keras.Concatenate", "keras.Dot"})
+"""The layers that take several tensors."""
+
+
 @frozen(slots=False)
 class Merge(Layer):
     """Two or more inputs, element by element, with axes of length 1 stretched."""
