@@ -83,6 +83,10 @@ class Likeness:
         """Begin without."""
         self.work: Work | None = None
 
+    def __reduce__(self) -> tuple[type[Likeness], tuple[()]]:
+        """Without the work in pickles and copies: it is found again."""
+        return Likeness, ()
+
 
 @frozen(slots=False)
 class Layer:

@@ -10,7 +10,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from costmodel import interchange
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
@@ -36,7 +36,6 @@ _SHOWN_NODES: Final = 10
 
 _Node = TypeVar("_Node", bound=Hashable)
 _T = TypeVar("_T")
-_CONDITIONS: Final = object()
 
 
 class Port(NamedTuple):
@@ -86,8 +85,18 @@ class Network:
     edges: Mapping[str, tuple[Port, ...]] = field(factory=dict, converter=_ports)
     outputs: tuple[Port, ...] = field(default=(), converter=_outputs)
     _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
-    _derived: dict[object, Any] = field(init=False, eq=False, repr=False, factory=dict)
-    """What followed from the network under the last conditions, and these."""
+    _derived: dict[str, tuple[object, dict[object, Any]]] = field(
+        init=False, eq=False, repr=False, factory=dict
+    )
+    """The last conditions, and what followed from the network under them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what follows from the rest under some conditions."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        for name, value in {**state, "_derived": {}}.items():
+            object.__setattr__(self, name, value)
 
     def __attrs_post_init__(self) -> None:
         """Sort the layers and check that they make a network."""
@@ -123,12 +132,14 @@ class Network:
 
         It is made once; those of other conditions before are dropped.
         """
-        if self._derived.get(_CONDITIONS) != conditions:
-            self._derived.clear()
-            self._derived[_CONDITIONS] = conditions
-        if what not in self._derived:
-            self._derived[what] = make()
-        found: _T = self._derived[what]
+        kept = self._derived.get("last")
+        if kept is None or kept[0] != conditions:
+            # Other threads that are under way with other conditions keep their own values.
+            kept = self._derived["last"] = conditions, {}
+        _, values = kept
+        if what not in values:
+            values[what] = make()
+        found: _T = values[what]
         return found
 
     @property
@@ -336,6 +347,9 @@ class Network:
                 f"but {to!r} is declared to take {_shown(tensor)}"
             )
             raise ShapeError(message)
+
+
+_KEPT: Final = tuple([item.name for item in fields(Network) if item.name != "_derived"])
 
 
 def _shown(tensor: Tensor) -> str:

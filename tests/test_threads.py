@@ -49,6 +49,26 @@ def impatient() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+def test_a_network_has_one_bill_under_each_scenario_in_all_threads() -> None:
+    network = costmodel.read(EXAMPLES / "vgg9.json")
+    formats = ["float32", "int8", "float16", "int4"]
+
+    def bill(number: int) -> list[float]:
+        found = []
+        for place in range(12):
+            scenario = Scenario(default_format=formats[(number + place) % len(formats)])
+            found.append(
+                costmodel.estimate(network, "horowitz-45nm", scenario=scenario)
+                .total("horowitz-45nm")
+                .energy_joules
+            )
+        return found
+
+    alone = [bill(number) for number in range(THREADS)]
+    assert len(set(alone[0])) == len(formats)
+    assert in_threads(bill) == alone
+
+
 def in_threads(work: Callable[[int], Any]) -> list[Any]:
     """What `work` returns to each thread, all of which begin at once."""
     start = threading.Barrier(THREADS)
