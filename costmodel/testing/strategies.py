@@ -484,8 +484,12 @@ def _add_sum(draft: _Draft) -> None:
     draft.add_node(work, source, other)
 
 
-def _add_bias(draft: _Draft, folds_into: str | None = None) -> None:
-    source, given = draft.source()
+def _add_bias(draft: _Draft) -> None:
+    _add_constants(draft, draft.source()[0])
+
+
+def _add_constants(draft: _Draft, source: str, folds_into: str | None = None) -> None:
+    given = draft.tensors[source]
     weight, held = draft.held((_lengths(given)[-1],))
     work = builders.elementwise(
         "add", given, weights=[held], output=draft.declared(_lengths(given))
@@ -494,8 +498,13 @@ def _add_bias(draft: _Draft, folds_into: str | None = None) -> None:
 
 
 def _add_normalization(draft: _Draft) -> None:
-    linear = [step.name for step in draft.steps if getattr(step, "layer", "") == "linear"]
-    _add_bias(draft, draft.draw(st.sampled_from(linear)) if linear else None)
+    """It folds into a product before it, whose result nobody else reads."""
+    _add_product(draft)
+    product = draft.steps[-1]
+    (source,) = product.writes
+    draft.readable.remove(source)
+    draft.made.remove(source)
+    _add_constants(draft, source, product.name)
 
 
 def _add_padding(draft: _Draft) -> None:

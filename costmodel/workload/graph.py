@@ -54,8 +54,8 @@ def _operator(_: Any, attribute: Any, value: Any) -> None:
 class Node:
     """An operator and the tensors that it accesses, one for each of its operands, in order.
 
-    `layer` is the layer that it comes from. A node that `folds_into` another is free on a device
-    that folds normalizations, and priced on one that does not.
+    `layer` is the layer that it comes from. A node that `folds_into` another, whose result it
+    alone reads, is free on a device that folds normalizations, and priced on one that does not.
 
     Raises:
         NetworkError: there is not one tensor for each operand.

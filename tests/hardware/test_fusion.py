@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+from attrs import evolve
 from figures import near
 from hypothesis import given
 from plans import plans
@@ -16,6 +17,7 @@ import costmodel
 from costmodel import Cost, Scenario
 from costmodel.devices import Device, Fused
 from costmodel.errors import CostModelError
+from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Node, View, Workload
 
 INT8 = Scenario(default_format="int8")
@@ -108,6 +110,23 @@ def test_a_group_moves_what_crosses_its_boundary_and_computes_what_its_members_d
     assert accesses(fused.cost, "input", "output") == boundary_accesses(workload, groups)
     assert fused.energy_joules <= alone.energy_joules * (1 + 1e-12)
     assert fused.unpriced == alone.unpriced
+
+
+def test_what_a_folded_normalization_gives_is_moved_though_its_input_is_an_output() -> None:
+    shape = (1, 64)
+    made = Assembly("folded")
+    sums = made.add(costmodel.matmul(shape, (64, 64)), made.input("x", shape),
+                    made.weight("w", (64, 64)), name="dense")  # fmt: skip
+    scale = costmodel.elementwise("multiply", shape, weights=[(64,)])
+    scaled = made.add(scale, sums, made.weight("s", (64,)), name="norm")
+    workload = made.workload([sums, scaled])
+    steps = [
+        evolve(step, folds_into="dense") if step.name == "norm" else step for step in workload.steps
+    ]
+    workload = evolve(workload, steps=steps)
+    found = CATALOGUE.device("horowitz-45nm").evaluate(workload, INT8)
+    (group,) = [each.group for each in found.groups]
+    assert accesses(found.cost, "input", "output") == 3 * 8 == boundary_accesses(workload, [group])
 
 
 def test_a_device_that_does_not_fuse_prices_each_operator_by_itself() -> None:

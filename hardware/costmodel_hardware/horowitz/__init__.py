@@ -136,7 +136,8 @@ class Horowitz(Device):
     ) -> tuple[OperatorCost, ...]:
         """The work of one operator of a group; the anchor has what the whole group moves."""
         nodes = [one for one in group.nodes if not is_folded(one, group)]
-        if not group.inner or not all(type(one.operator) in self._rules for one in nodes):
+        is_one = not group.inner and len(nodes) == len(group.nodes)  # or several apart
+        if is_one or not all(type(one.operator) in self._rules for one in nodes):
             return super().price_member(node, group, scenario)
         local = scenario.of_node(node)
         outcome = self.price(_on_the_way(node.operator), local)
