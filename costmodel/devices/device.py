@@ -762,23 +762,6 @@ class Adapted(Device):
         """The device, with what `charging(device, operator, scenario)` says as its prices."""
         return cls(device.name, device=device, charging=charging)
 
-    def _change_memory(self, path: str, value: Any, changed: dict[str, Any]) -> None:
-        """Put the memories with another figure into `changed`."""
-        where = f"{self.name}.{path}"
-        figure = _given(where, path, value, self.memory_parameters[path].unit)
-        memories = {memory.name: memory for memory in changed.get("memories", self.memories)}
-        name = next(
-            name
-            for name, memory in memories.items()
-            if path in [known.name for known in memory.parameters]
-        )
-        try:
-            memories[name] = memories[name].with_figure(figure)
-        except ValueError as error:
-            message = f"{where} = {value!r}: {error}"
-            raise CostModelError(message) from None
-        changed["memories"] = tuple(memories.values())
-
     @property
     def unadapted(self) -> Device:
         """The device on which the convention charges."""
@@ -796,16 +779,6 @@ class Adapted(Device):
             self.device._rules,  # noqa: SLF001  # its own class
         )
         return charged.costs()
-
-    def _in_parts(self, workload: Workload, scenario: Scenario) -> Workload:
-        """The workload with the operators that it prices by their parts in these parts."""
-
-        def made() -> Workload:
-            return in_parts(workload, lambda operator: self.parts(operator, scenario))
-
-        if type(self).parts is not Device.parts:  # it may follow from anything
-            return made()
-        return workload.derived(("in parts", type(self), scenario.default_format), made)
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """Every operator by itself: counts of a convention know of no fusion."""

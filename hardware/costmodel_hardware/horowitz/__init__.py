@@ -338,6 +338,7 @@ class Horowitz(Device):
     def _accesses(self, role: str, tensor: Operand, scenario: Scenario) -> Sequence[Charge]:
         """The accesses of one tensor, where tensors of its role lie."""
         bits = tensor.size * (tensor.format or scenario.default_format).bits
+        # Sizes of many operators at once have no hash.
         moved = self._moved if bits.__class__ is int else self._moved_bits
         return moved(role, bits, scenario.batch)
 
