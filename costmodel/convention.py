@@ -117,10 +117,10 @@ class Convention:
         known: dict[object, Work] = {}
         works = {}
         for layer in network.layers:
-            likeness = layer.likeness
-            if likeness not in known:
-                known[likeness] = self.work(layer)
-            works[layer.name] = known[likeness]
+            structural_key = layer.structural_key
+            if structural_key not in known:
+                known[structural_key] = self.work(layer)
+            works[layer.name] = known[structural_key]
         return works
 
     def work(self, layer: Layer) -> Work:
@@ -142,9 +142,9 @@ class Convention:
         It is absorbed along the axis of its constants by parameters that nobody else uses, of a
         layer whose result nobody else reads.
         """
-        distinct = {layer.likeness: layer for layer in network.layers}
-        axes = {likeness: layer.scales_along for likeness, layer in distinct.items()}
-        scaling = [layer for layer in network.layers if axes[layer.likeness] is not None]
+        distinct = {layer.structural_key: layer for layer in network.layers}
+        axes = {structural_key: layer.scales_along for structural_key, layer in distinct.items()}
+        scaling = [layer for layer in network.layers if axes[layer.structural_key] is not None]
         if not scaling:
             return {}
         read = [port for ports in network.edges.values() for port in ports]
@@ -159,7 +159,7 @@ class Convention:
             if (
                 readers[source] == 1
                 and absorber not in shared
-                and network.layer(absorber).absorbs_along == axes[layer.likeness]
+                and network.layer(absorber).absorbs_along == axes[layer.structural_key]
                 and _ends_linear(works[absorber])
             ):
                 absorbed[layer.name] = absorber

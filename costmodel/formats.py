@@ -27,7 +27,7 @@ def infer(network: Network, scenario: Scenario) -> Network:
     from a declaration. All else is in the default format; a network without any declaration
     and source format is returned as it is.
     """
-    distinct = {layer.likeness: layer for layer in network.layers}
+    distinct = {layer.structural_key: layer for layer in network.layers}
     if scenario.source_format is None and not any(map(_declares, distinct.values())):
         return network
     formatted: dict[str, Layer] = {}
@@ -49,18 +49,20 @@ def declared(network: Network) -> Network:
 
     Each layer takes inputs without a format, whatever the layer before it declares.
     """
-    distinct = {layer.likeness: layer for layer in network.layers}
+    distinct = {layer.structural_key: layer for layer in network.layers}
     made = {
-        likeness: layer.with_formats(
+        structural_key: layer.with_formats(
             layer.inputs, layer.declared_formats(), layer.declared_result()
         )
-        for likeness, layer in distinct.items()
+        for structural_key, layer in distinct.items()
         if _declares(layer)
     }
     if not made:
         return network
     layers = [
-        made[layer.likeness].renamed(layer.name, layer.shares) if layer.likeness in made else layer
+        made[layer.structural_key].renamed(layer.name, layer.shares)
+        if layer.structural_key in made
+        else layer
         for layer in network.layers
     ]
     return evolve(network, layers=layers)

@@ -74,7 +74,7 @@ def setting(
 _tensor = functools.lru_cache(maxsize=4096)(Tensor)
 
 
-class Likeness:
+class StructuralKey:
     """What layers that differ in their names alone share: their work, once it is asked for."""
 
     __slots__ = ("work",)
@@ -83,9 +83,9 @@ class Likeness:
         """Begin without."""
         self.work: Work | None = None
 
-    def __reduce__(self) -> tuple[type[Likeness], tuple[()]]:
+    def __reduce__(self) -> tuple[type[StructuralKey], tuple[()]]:
         """Without the work in pickles and copies: it is found again."""
-        return Likeness, ()
+        return StructuralKey, ()
 
 
 @frozen(slots=False)
@@ -106,7 +106,7 @@ class Layer:
     shares: str | None = field(default=None, kw_only=True)
     outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
     parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
-    likeness: Likeness = field(init=False, eq=False, repr=False, factory=Likeness)
+    structural_key: StructuralKey = field(init=False, eq=False, repr=False, factory=StructuralKey)
     """The same object in layers that differ in their names alone."""
 
     def __attrs_post_init__(self) -> None:
@@ -211,7 +211,7 @@ class Layer:
             tuple([evolve(tensor, rows=1) for tensor in tensors])
             for tensors in (self.inputs, given)
         )
-        return self._twin(inputs=inputs, outputs=outputs, likeness=Likeness())
+        return self._twin(inputs=inputs, outputs=outputs, structural_key=StructuralKey())
 
     @property
     def rows(self) -> int | None:
@@ -305,14 +305,14 @@ class Layer:
             ("inputs", inputs),
             ("parameters", MappingProxyType(held)),
             ("outputs", outputs),
-            ("likeness", Likeness()),
+            ("structural_key", StructuralKey()),
         ):
             object.__setattr__(twin, attribute, value)
         return twin
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for other inputs."""
-        twin = self._twin(inputs=as_tensors(inputs), likeness=Likeness())
+        twin = self._twin(inputs=as_tensors(inputs), structural_key=StructuralKey())
         twin.__attrs_post_init__()
         return twin
 
@@ -469,8 +469,8 @@ def work_of(layer: Layer) -> Work:
         ShapeError: it cannot say it of the inputs and settings that it was made with.
 
     """
-    if layer.likeness.work is not None:
-        return layer.likeness.work
+    if layer.structural_key.work is not None:
+        return layer.structural_key.work
     try:
         work = layer.operators_of_example()
     except CostModelError:
@@ -483,7 +483,7 @@ def work_of(layer: Layer) -> Work:
         raise ShapeError(message) from error
     try:
         nothing = f"the rule of {layer.kind!r} names neither operators nor a reason"
-        counted = layer.likeness.work = _work(work) if work else Unpriced(nothing)
+        counted = layer.structural_key.work = _work(work) if work else Unpriced(nothing)
     except TypeError as error:
         message = f"layer {layer.name!r} of kind {layer.kind!r}: {error}"
         raise ShapeError(message) from None
