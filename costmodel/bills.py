@@ -234,7 +234,14 @@ class Bill:
     @cached_property
     def unpriced(self) -> Mapping[str, tuple[str, ...]]:
         """Why work has no price, by layer."""
-        return {line.layer.name: line.unpriced for line in self.lines if line.unpriced}
+        items: dict[str, list[OperatorCost]] = {}
+        for each in self.evaluation.groups:
+            if not each.is_priced:
+                for step, said in zip(each.group.members, each.items, strict=True):
+                    items.setdefault(step.layer, []).extend(said)
+        reasons = {name: _reasons(said, Unpriced) for name, said in items.items()}
+        names = [work.layer.name for work in self.lowered]
+        return {name: reasons[name] for name in names if reasons.get(name)}
 
     @cached_property
     def coverage(self) -> Coverage:

@@ -65,7 +65,7 @@ class Convention:
         A layer that is folded keeps its nodes, which say into which node they fold.
         """
         declared = formats.declared(network)
-        works = self.works(declared)
+        works, folds = self._works_and_folds(declared, scenario)
         _check_number(declared, works)
         known: dict[int, Body] = {}
         bodies: dict[str, Body] = {}
@@ -74,7 +74,6 @@ class Convention:
             if id(work) not in known:
                 known[id(work)] = self.body(layer, work)
             bodies[layer.name] = known[id(work)]
-        folds = self.folds(declared, works)
         return joined(declared, bodies, scenario, folds, self.shape_of, batch)
 
     def body(self, layer: Layer, work: Work) -> Body:
@@ -98,8 +97,7 @@ class Convention:
     def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
         """The work of every layer of a bound network, in topological order."""
         network = formats.infer(network, scenario)
-        works = self.works(network)
-        folds = self.folds(network, works)
+        works, folds = self._works_and_folds(network, scenario)
         known: dict[int, Work] = {}
         done = []
         for layer in network.layers:
@@ -111,6 +109,15 @@ class Convention:
                 known[id(work)] = _with_formats(work, scenario)
             done.append(LayerWork(layer, known[id(work)]))
         return tuple(done)
+
+    def _works_and_folds(
+        self, network: Network, scenario: Scenario
+    ) -> tuple[Mapping[str, Work], Mapping[str, str]]:
+        def made() -> tuple[Mapping[str, Work], Mapping[str, str]]:
+            works = self.works(network)
+            return works, self.folds(network, works)
+
+        return network.derived((scenario, self), "works and folds", made)
 
     def works(self, network: Network) -> Mapping[str, Work]:
         """The work of every layer by its name, once for those that differ in their names alone."""

@@ -391,7 +391,7 @@ def _answer_unpriced(estimate: Estimate) -> None:
 
 def _unpriced_message(device: str, bill: Bill) -> str:
     lines = [
-        f"the total on {device!r} leaves out {len(bill.unpriced)} of {len(bill.lines)} layers:",
+        f"the total on {device!r} leaves out {len(bill.unpriced)} of {len(bill.lowered)} layers:",
         *rendering.listed_reasons(bill.unpriced),
         'on_unpriced="error" stops here, "bound" takes the total as "at least"',
     ]

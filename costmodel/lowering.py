@@ -168,7 +168,7 @@ class _Joining:
 
     def _parameter(self, layer: Layer, name: str, tensor: Tensor) -> str:
         """The tensor of a parameter, which is that of the layer whose parameters it shares."""
-        owner = self._network.layer(layer.shares or layer.name)
+        owner = self._network.layer(layer.shares) if layer.shares else layer
         held = owner.parameters
         if name not in held:  # a function has its own name for a weight of a model
             name = next((one for one in held if held[one].shape == tensor.shape), name)

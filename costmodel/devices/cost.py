@@ -524,7 +524,7 @@ class Cost:
         """
         costs = list(costs)
         if any(cost.charges and cost.latency_seconds is None for cost in costs):
-            return Cost([evolve(cost, durations=(), latency_seconds=None) for cost in costs])
+            return Cost(costs)
         return Cost(costs, durations=[one for cost in costs for one in cost.timed])
 
     @property

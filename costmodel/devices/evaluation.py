@@ -467,14 +467,17 @@ def evaluated(
         _check_answer(placement, Placement, device, "place")
         moves = device.move(workload, groups, placement, scenario)
         _check_moves(moves, groups, device)
-    moves = tuple([repeated(one, _passes(device, scenario)) for one in moves])
+    passes = _passes(device, scenario)
+    moves = tuple([repeated(one, passes) for one in moves])
     under_way = _Evaluation(device, workload, scenario, placement, around)
     costs = [
         under_way.priced(place, group, moving)
         for place, (group, moving) in enumerate(zip(groups, moves, strict=True))
     ]
+    declared = frozenset((*device.declared_resources, UNNAMED))
     for each in {id(each.cost): each for each in costs}.values():  # equal groups share a cost
-        _check_resources(each.cost, device, _where(each.group))
+        if not declared.issuperset(each.cost.resources):
+            _refuse_resources(each.cost, device, _where(each.group))
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
         _check_answer(schedule, Schedule, device, "schedule")
@@ -486,7 +489,8 @@ def evaluated(
             static, unknown = Cost(), _NO_MAKESPAN if device.has_static_charges else ""
         else:
             static, unknown = Cost(device.static_charges(schedule)), ""
-    _check_resources(static, device, f"workload {workload.name!r}")
+    if not declared.issuperset(static.resources):
+        _refuse_resources(static, device, f"workload {workload.name!r}")
     return DeviceEstimate(
         device, workload, scenario, tuple(costs), placement, schedule, static, unknown
     )
@@ -614,7 +618,7 @@ class _Evaluation:
             found = self.known[key] = self._answered(group)
             return found
         items, cost, is_priced = found
-        return (items if len(items) == 1 else _fused_into(group, items)), cost, is_priced
+        return _fused_into(group, items), cost, is_priced
 
     def _answered(self, group: Group) -> _Answer:
         device = self.device
@@ -750,6 +754,8 @@ def _where(group: Group) -> str:
 
 def _fused_into(group: Group, items: tuple[Items, ...]) -> tuple[Items, ...]:
     """What was said of the members of an equal group, with the name of this one."""
+    if not any(isinstance(one.outcome, Fused) for each in items for one in each):
+        return items
     return tuple([tuple([_renamed(one, group.name) for one in each]) for each in items])
 
 
@@ -789,24 +795,18 @@ def _items_of(answer: Any, group: Group, device: Device) -> tuple[Items, ...]:
     )
 
 
-def _check_resources(cost: Cost, device: Device, where: str) -> None:
-    """Check that a device declares every resource of its charges and durations.
-
-    Raises:
-        PluginError: it does not.
-
-    """
+def _refuse_resources(cost: Cost, device: Device, where: str) -> NoReturn:
+    """Say which resource of charges or durations a device does not declare."""
     declared = device.declared_resources
-    for resource in cost.resources:
-        if resource not in declared and resource != UNNAMED:
-            near = nearest(resource, declared)
-            hint = f" (nearest: {near!r})" if near else ""
-            message = (
-                f"{where} on {device.name!r}: {_who(device.unadapted)} does not declare resource "
-                f"{resource!r:.80}; declared: {', '.join(declared) or 'none'}{hint}; "
-                "add it to `resources` of the class"
-            )
-            raise PluginError(message)
+    resource = next(one for one in cost.resources if one not in (*declared, UNNAMED))
+    near = nearest(resource, declared)
+    hint = f" (nearest: {near!r})" if near else ""
+    message = (
+        f"{where} on {device.name!r}: {_who(device.unadapted)} does not declare resource "
+        f"{resource!r:.80}; declared: {', '.join(declared) or 'none'}{hint}; "
+        "add it to `resources` of the class"
+    )
+    raise PluginError(message)
 
 
 def _who(device: Device) -> str:

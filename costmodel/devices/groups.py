@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -46,13 +46,10 @@ class Group:
     def _form(self) -> object:
         if len(self.nodes) == 1:
             return id(self.nodes[0].operator)
+        inner, within = self.inner, [step.name for step in self.members]
         return tuple(
             [
-                (
-                    id(node.operator),
-                    is_folded(node, self),
-                    *[name in self.inner for name in node.tensors],
-                )
+                (id(node.operator), node.folds_into in within, *[x in inner for x in node.tensors])
                 for node in self.nodes
             ]
         )
@@ -104,13 +101,17 @@ class _Flow:
     names: Mapping[str, list[str]]
     """The tensors that share each storage."""
     makers: Mapping[str, Sequence[Step]]
+    """For each step that may join another those that wrote last what it reads."""
     readers: Mapping[str, list[Step]]
     outside: frozenset[str]
     """The storage of what leaves the workload."""
-    alone: Mapping[str, Group]
-    """Every step as a group of its own."""
+    weights: frozenset[str]
+    rank: Mapping[str, int]
+    """The place of each step in the row."""
     may_join: tuple[tuple[Node, str], ...]
     """The operators that can join another, each with what `FUSIBLE` calls it, if anything."""
+    grown: dict[tuple[str, ...], Group] = field(factory=dict)
+    """Groups, by the names of the anchor and of what joins it."""
 
     @classmethod
     def of(cls, workload: Workload) -> _Flow:
@@ -124,26 +125,26 @@ class _Flow:
         for name, held in storage.items():
             names.setdefault(held, []).append(name)
         outside = frozenset([storage[name] for name in workload.outputs])
-        alone = {name: Group(step, (step,)) for name, step in steps.items()}
-        makers = _makers(workload, storage)
         nodes = [(step, _fusible(step)) for step in steps.values() if isinstance(step, Node)]
         may_join = [
             (node, kind)
             for node, kind in nodes
             if kind or node.operator.in_place or node.folds_into is not None
         ]
-        return cls(steps, storage, names, makers, readers, outside, alone, tuple(may_join))
+        rank = {name: place for place, name in enumerate(steps)}
+        weights = frozenset(workload.weights)
+        makers = _makers(steps.values(), storage, {node.name for node, _ in may_join})
+        return cls(steps, storage, names, makers, readers, outside, weights, rank, tuple(may_join))
 
 
 class _Fusion:
     """Groups that grow, step by step."""
 
     def __init__(self, workload: Workload, fuses: frozenset[str], folds: bool) -> None:  # noqa: FBT001  # private
-        self._workload, self._fuses, self._folds = workload, fuses, folds
         flow: _Flow = workload.derived("flow", lambda: _Flow.of(workload))
-        self._steps, self._storage, self._names = flow.steps, flow.storage, flow.names
-        self._makers, self._readers, self._outside = flow.makers, flow.readers, flow.outside
-        self._alone = flow.alone
+        self._flow, self._folds = flow, folds
+        self._steps, self._storage, self._rank = flow.steps, flow.storage, flow.rank
+        self._readers, self._outside = flow.readers, flow.outside
         self._may_join = [
             (node, kind if kind in fuses else "")
             for node, kind in flow.may_join
@@ -152,24 +153,20 @@ class _Fusion:
 
     def groups(self) -> tuple[Group, ...]:
         """Every step in one group, in the order of the anchors."""
-        rank = {name: place for place, name in enumerate(self._steps)}
-        anchors = self._anchors(rank)
+        anchors = self._anchors()
         joined: dict[str, list[Step]] = {}
         for node, _ in self._may_join:
             if anchors[node.name] is not node:
                 joined.setdefault(_last(node, anchors).name, []).append(node)
-        grown = {
-            name: self._group(self._steps[name], nodes, rank) for name, nodes in joined.items()
-        }
         return tuple(
             [
-                grown[name] if name in grown else self._alone[name]
+                self._group(step, joined.get(name, ()))
                 for name, step in self._steps.items()
                 if anchors[name] is step
             ]
         )
 
-    def _anchors(self, rank: Mapping[str, int]) -> Mapping[str, Step]:
+    def _anchors(self) -> Mapping[str, Step]:
         """For each step the one that it joins, which may join another; or itself."""
         anchors: dict[str, Step] = dict(self._steps)
         # What is padded for a step is known only behind the padding.
@@ -179,22 +176,32 @@ class _Fusion:
         for node, kind in self._may_join:
             if anchors[node.name] is not node:
                 continue
-            if (maker := self._joined(node, kind, anchors, rank)) is not None:
+            if (maker := self._joined(node, kind, anchors)) is not None:
                 anchors[node.name] = maker
         return anchors
 
-    def _group(self, anchor: Step, joined: Iterable[Step], rank: Mapping[str, int]) -> Group:
-        members = sorted([anchor, *joined], key=lambda step: rank[step.name])
-        made = {self._storage[name] for step in members for name in step.writes}
-        within = {step.name for step in members}
-        inner = {
-            name
-            for name in made - self._outside
-            if (readers := self._readers.get(name)) and within.issuperset(x.name for x in readers)
-        }
-        return Group(
-            anchor, tuple(members), frozenset([one for name in inner for one in self._names[name]])
-        )
+    def _group(self, anchor: Step, joined: Sequence[Step]) -> Group:
+        """An anchor and what joins it, once for all kinds of fusion."""
+        steps = [anchor, *joined]
+        names = tuple([step.name for step in steps])
+        grown = self._flow.grown
+        if names not in grown:
+            steps.sort(key=lambda step: self._rank[step.name])
+            inner = self._inner(steps, names) if joined else frozenset()
+            grown[names] = Group(anchor, tuple(steps), inner)
+        return grown[names]
+
+    def _inner(self, members: Iterable[Step], within: Container[str]) -> frozenset[str]:
+        """What members make and alone read; `within` are their names."""
+        inner: list[str] = []
+        for step in members:
+            for written in step.writes:
+                name = self._storage[written]
+                readers = self._readers.get(name)
+                is_inner = name not in self._outside and readers
+                if is_inner and all(reader.name in within for reader in readers or ()):
+                    inner += self._flow.names[name]
+        return frozenset(inner)
 
     def _padded_for(self, step: Step) -> Step | None:
         """The operator that alone reads what a step pads."""
@@ -205,14 +212,12 @@ class _Fusion:
         (reader,) = readers
         return reader if isinstance(reader, Node) else None
 
-    def _joined(
-        self, step: Node, kind: str, anchors: Mapping[str, Step], rank: Mapping[str, int]
-    ) -> Step | None:
+    def _joined(self, step: Node, kind: str, anchors: Mapping[str, Step]) -> Step | None:
         """The operator before it that an operator joins."""
-        makers = [_last(maker, anchors) for maker in self._makers[step.name]]
+        makers = [_last(maker, anchors) for maker in self._flow.makers[step.name]]
         if not makers:
             return None
-        target = max(makers, key=lambda maker: rank[maker.name])
+        target = max(makers, key=lambda maker: self._rank[maker.name])
         if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
         if step.operator.in_place or self._folds_into(step, target, anchors):
@@ -227,22 +232,28 @@ class _Fusion:
         return _last(self._steps[node.folds_into], anchors) is target
 
     def _is_sole_reader(self, node: Node) -> bool:
-        between = {self._storage[name] for name in node.reads} - set(self._workload.weights)
-        return all(
-            self._readers[name] == [node] and name not in self._outside for name in between
-        ) and bool(between)
+        between = {self._storage[name] for name in node.reads} - self._flow.weights
+        return bool(between) and all(
+            self._reads_alone(node, name) and name not in self._outside for name in between
+        )
+
+    def _reads_alone(self, node: Node, name: str) -> bool:
+        readers = self._readers[name]
+        return len(readers) == 1 and readers[0] is node
 
 
-def _makers(workload: Workload, storage: Mapping[str, str]) -> Mapping[str, Sequence[Step]]:
-    """For every step those that wrote last what it reads."""
+def _makers(
+    steps: Iterable[Step], storage: Mapping[str, str], wanted: Container[str]
+) -> Mapping[str, Sequence[Step]]:
+    """For the steps of these names those that wrote last what they read."""
     current: dict[str, Step] = {}
     found: dict[str, Sequence[Step]] = {}
-    for step in workload:
-        if isinstance(step, View):
-            continue
-        names = _each_once(storage[name] for name in step.reads)
-        found[step.name] = [current[name] for name in names if name in current]
-        current.update(dict.fromkeys([storage[name] for name in step.writes], step))
+    for step in steps:
+        if step.name in wanted:
+            names = dict.fromkeys([storage[name] for name in step.reads])
+            found[step.name] = [current[name] for name in names if name in current]
+        for name in step.writes:
+            current[storage[name]] = step
     return found
 
 
@@ -316,7 +327,3 @@ def is_folded(node: Node, group: Group) -> bool:
     return node.folds_into is not None and any(
         step.name == node.folds_into for step in group.members
     )
-
-
-def _each_once(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))

@@ -108,6 +108,8 @@ class Assembly:
     def seen_as(self, name: str, wanted: Tensor, layer: str = "") -> str:
         """A name for a tensor in the shape and format in which something reads it."""
         held = self.tensor(name)
+        if held is wanted:
+            return name
         if held.shape != wanted.shape:
             kind = "reshape" if elements(held.shape) == elements(wanted.shape) else "other"
             if kind == "other" and stretches(held.shape, wanted.shape):
@@ -223,17 +225,18 @@ class Assembly:
 
         """
         names: dict[str, str] = {}
+        tensors = body.tensors
         for source in body.sources:
-            if source not in given and source in body.inputs:
+            if source in given:
+                names[source] = self.seen_as(given[source], tensors[source], layer or "")
+            elif source in body.inputs:
                 message = f"workload {body.name!r} is given no {source!r}"
                 raise NetworkError(message)
-            if source not in given:
-                names[source] = self.weight(prefix + source, body.tensors[source])
-                continue
-            names[source] = self.seen_as(given[source], body.tensors[source], layer or "")
+            else:
+                names[source] = self.weight(prefix + source, tensors[source])
         for step in body.steps:
             for name in step.writes:
-                names[name] = self._made(prefix + name, body.tensors[name])
+                names[name] = self._made(prefix + name, tensors[name])
             own = _free(prefix + step.name, self._steps, self._step_numbers)
             self._steps[own] = renamed(step, names, own, layer, folds_into)
         return tuple([names[name] for name in body.outputs])
@@ -309,8 +312,7 @@ def renamed(
     part_of = step.layer if layer is None else layer
     match step:
         case Node():
-            tensors = tuple([names.get(name, name) for name in step.tensors])
-            return Node(called, step.operator, tensors, part_of, folds_into or step.folds_into)
+            return step.renamed(called, names, part_of, folds_into or step.folds_into)
         case View():
             source, target = other(step.source), other(step.target)
             return View(called, source, target, step.kind, step.starts, part_of)
@@ -374,7 +376,7 @@ def chained(
 
 def numbered(name: str, count: int) -> list[str]:
     """Names of several tensors of one role: `input`, `input:1` and so on."""
-    return [f"{name}:{place}" if place else name for place in range(count)]
+    return [name, *[f"{name}:{place}" for place in range(1, count)]][:count]
 
 
 class _Names:

@@ -87,6 +87,21 @@ class Node:
         object.__setattr__(self, "reads", reads)
         object.__setattr__(self, "writes", writes)
 
+    def renamed(
+        self, name: str, names: Mapping[str, str], layer: str, folds_into: str | None
+    ) -> Node:
+        """The same operator as a node of other names; what was checked of it stays so."""
+        twin = object.__new__(Node)
+        put = object.__setattr__
+        put(twin, "name", name)
+        put(twin, "operator", self.operator)
+        put(twin, "tensors", tuple([names.get(one, one) for one in self.tensors]))
+        put(twin, "layer", layer)
+        put(twin, "folds_into", folds_into)
+        put(twin, "reads", tuple([names.get(one, one) for one in self.reads]))
+        put(twin, "writes", tuple([names.get(one, one) for one in self.writes]))
+        return twin
+
     def __str__(self) -> str:
         """Write the name, what it writes, and the operator with its tensors and indices."""
         pairs = list(zip(self.operator.operands, self.tensors, strict=True))
@@ -336,13 +351,15 @@ class Workload:
             raise NetworkError(message)
         there = set(self.sources)
         for step in self.steps:
-            unknown = [name for name in step.reads + step.writes if name not in self.tensors]
-            if unknown:
-                self._refuse_unknown(unknown[0], f"step {step.name!r}")
-            missing = [name for name in step.reads if name not in there]
-            if missing:
-                message = f"step {step.name!r} reads {missing[0]!r} before anything writes it"
-                raise NetworkError(message)
+            for name in step.reads:
+                if name not in there:
+                    if name not in self.tensors:
+                        self._refuse_unknown(name, f"step {step.name!r}")
+                    message = f"step {step.name!r} reads {name!r} before anything writes it"
+                    raise NetworkError(message)
+            for name in step.writes:
+                if name not in self.tensors:
+                    self._refuse_unknown(name, f"step {step.name!r}")
             self._check_step(step, there)
             there.update(step.writes)
         missing = [name for name in self.outputs if name not in there]
@@ -630,10 +647,10 @@ class Workload:
                 raise NetworkError(message)
 
     def _check_step(self, step: Step, there: set[str]) -> None:
-        written = [name for name in step.writes if name in there and name not in step.reads]
-        if written:
-            message = f"step {step.name!r} writes {written[0]!r}, which is written before"
-            raise NetworkError(message)
+        for name in step.writes:
+            if name in there and name not in step.reads:
+                message = f"step {step.name!r} writes {name!r}, which is written before"
+                raise NetworkError(message)
         if isinstance(step, Node):
             self._check_node(step)
         elif isinstance(step, View):
@@ -644,9 +661,10 @@ class Workload:
             self._check_branch(step)
 
     def _check_node(self, node: Node) -> None:
+        tensors = self.tensors
         for operand, name in zip(node.operator.operands, node.tensors, strict=True):
-            tensor = self.tensors[name]
-            if tensor != operand.tensor:
+            tensor = tensors[name]
+            if tensor is not operand.tensor and tensor != operand.tensor:
                 message = (
                     f"node {node.name!r} accesses {name!r} of {_shown(tensor)} "
                     f"as {operand} of {_shown(operand.tensor)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from attrs import evolve, field, fields, frozen
@@ -273,17 +274,17 @@ class Operator:
         """Size of each dimension of the iteration space, by name."""
         return dict(self._dims)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Operand, ...]:
         """What is read and differs from example to example."""
         return tuple([item for item in self.operands if item.role == "input"])
 
-    @property
+    @cached_property
     def weights(self) -> tuple[Operand, ...]:
         """What is read and is the same for every example."""
         return tuple([item for item in self.operands if item.role == "weight"])
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Operand, ...]:
         """What is written."""
         return tuple([item for item in self.operands if item.role == "output"])
@@ -302,7 +303,7 @@ class Operator:
         kept = {name for item in self.outputs for name in item.dims}
         return tuple([name for name, _ in self._dims if name not in kept])
 
-    @property
+    @cached_property
     def reduction_size(self) -> int:
         """The most points of the iteration space that meet in one output element."""
         if not self.outputs:
@@ -595,7 +596,7 @@ class Counted(Operator):
     count: int = field(converter=as_size, validator=at_least(0))
     sum_length: int = field(default=1, converter=as_size, validator=at_least(1))
 
-    @property
+    @cached_property
     def reduction_size(self) -> int:
         """As stated."""
         return self.sum_length
