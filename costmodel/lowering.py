@@ -185,4 +185,4 @@ class _Joining:
 
 
 def _output(layer: Layer, place: int) -> str:
-    return numbered(layer.name, place + 1)[place]
+    return f"{layer.name}:{place}" if place else layer.name

@@ -98,8 +98,8 @@ class _Flow:
 
     steps: Mapping[str, Step]
     storage: Mapping[str, str]
-    names: Mapping[str, list[str]]
-    """The tensors that share each storage."""
+    views: Mapping[str, list[str]]
+    """The tensors that are views of another, by what holds them."""
     makers: Mapping[str, Sequence[Step]]
     """For each step that may join another those that wrote last what it reads."""
     readers: Mapping[str, list[Step]]
@@ -121,9 +121,10 @@ class _Flow:
         for step in steps.values():
             for name in step.reads:
                 readers.setdefault(storage[name], []).append(step)
-        names: dict[str, list[str]] = {}
+        views: dict[str, list[str]] = {}
         for name, held in storage.items():
-            names.setdefault(held, []).append(name)
+            if name != held:
+                views.setdefault(held, []).append(name)
         outside = frozenset([storage[name] for name in workload.outputs])
         nodes = [(step, _fusible(step)) for step in steps.values() if isinstance(step, Node)]
         may_join = [
@@ -134,7 +135,7 @@ class _Flow:
         rank = {name: place for place, name in enumerate(steps)}
         weights = frozenset(workload.weights)
         makers = _makers(steps.values(), storage, {node.name for node, _ in may_join})
-        return cls(steps, storage, names, makers, readers, outside, weights, rank, tuple(may_join))
+        return cls(steps, storage, views, makers, readers, outside, weights, rank, tuple(may_join))
 
 
 class _Fusion:
@@ -200,7 +201,7 @@ class _Fusion:
                 readers = self._readers.get(name)
                 is_inner = name not in self._outside and readers
                 if is_inner and all(reader.name in within for reader in readers or ()):
-                    inner += self._flow.names[name]
+                    inner += [name, *self._flow.views.get(name, ())]
         return frozenset(inner)
 
     def _padded_for(self, step: Step) -> Step | None:
@@ -217,7 +218,9 @@ class _Fusion:
         makers = [_last(maker, anchors) for maker in self._flow.makers[step.name]]
         if not makers:
             return None
-        target = max(makers, key=lambda maker: self._rank[maker.name])
+        (target, *others) = makers
+        if others:
+            target = max(makers, key=lambda maker: self._rank[maker.name])
         if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
         if step.operator.in_place or self._folds_into(step, target, anchors):
