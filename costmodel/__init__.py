@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copyreg
 from importlib import import_module
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,13 +77,6 @@ if TYPE_CHECKING:
     )
     from costmodel.workload.reasons import Free, Unpriced
 
-
-def _frozen(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
-    return MappingProxyType(mapping)
-
-
-# Networks, scenarios and estimates may be copied, and sent to other processes.
-copyreg.pickle(MappingProxyType, lambda mapping: (_frozen, (dict(mapping),)))
 
 _HOMES = {
     "comparison": ("Comparison", "compare"),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from costmodel import catalogue as catalogues
 from costmodel import rendering, timing
@@ -116,47 +113,6 @@ class Estimate:
         return self.table().text()
 
 
-@define
-class _Collection:
-    """The garbage collector, held while any thread is at work."""
-
-    lock: threading.Lock = field(factory=threading.Lock)
-    holders: int = 0
-    was_on: bool = False
-
-    def hold(self) -> None:
-        """Stop it, if nobody has."""
-        with self.lock:
-            if not self.holders:
-                self.was_on = gc.isenabled()
-                gc.disable()
-            self.holders += 1
-
-    def release(self) -> None:
-        """Start it again behind the last holder, if it ran before the first."""
-        with self.lock:
-            self.holders -= 1
-            if not self.holders and self.was_on:
-                gc.enable()
-
-
-_COLLECTION = _Collection()
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector, which finds nothing among thousands of values that are kept.
-
-    In a large program a search costs as much as the estimate of a hundred layers.
-    """
-    _COLLECTION.hold()
-    try:
-        yield
-    finally:
-        _COLLECTION.release()
-
-
-@_no_collection()
 def read(
     source: object,
     *,
@@ -271,7 +227,6 @@ def _lowered(
     )  # fmt: skip
 
 
-@_no_collection()
 def estimate(
     source: object,
     devices: str | Path | Device | Sequence[str | Path | Device],
@@ -386,7 +341,7 @@ def _answer_unpriced(estimate: Estimate) -> None:
             message = _unpriced_message(name, bill)
             if estimate.on_unpriced == "error":
                 raise UnpricedError(message)
-            warnings.warn(message, UnpricedWarning, stacklevel=4)
+            warnings.warn(message, UnpricedWarning, stacklevel=3)
 
 
 def _unpriced_message(device: str, bill: Bill) -> str:

@@ -6,7 +6,6 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import Attribute, evolve, field, fields, frozen
@@ -20,6 +19,7 @@ from costmodel.errors import (
     fault,
     nearest,
 )
+from costmodel.frozen_dict import FrozenDict
 from costmodel.tensor import Shape, Tensor, as_shape, as_tensors, show_shape
 from costmodel.workload.assembly import Assembly, chained, numbered
 from costmodel.workload.graph import Workload
@@ -128,7 +128,7 @@ class Layer:
             )
             raise ShapeError(message) from error
         object.__setattr__(self, "outputs", outputs)
-        object.__setattr__(self, "parameters", MappingProxyType(parameters))
+        object.__setattr__(self, "parameters", FrozenDict(parameters))
 
     def output_shapes(self) -> Sequence[Shape]:
         """The shape of every output; unless told otherwise, that of the first input."""
@@ -303,7 +303,7 @@ class Layer:
         outputs = tuple(evolve(tensor, format=result) for tensor in self.outputs)
         for attribute, value in (
             ("inputs", inputs),
-            ("parameters", MappingProxyType(held)),
+            ("parameters", FrozenDict(held)),
             ("outputs", outputs),
             ("structural_key", StructuralKey()),
         ):

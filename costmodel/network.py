@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from attrs import evolve, field, fields, frozen
@@ -15,6 +14,7 @@ from attrs import evolve, field, fields, frozen
 from costmodel import interchange
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
 from costmodel.files import checked_mapping
+from costmodel.frozen_dict import FrozenDict
 from costmodel.layer import Input, Layer, work_of
 from costmodel.tensor import InputShapes, Shape, as_shape, show_shape
 from costmodel.workload.operators import Operator
@@ -51,7 +51,7 @@ def _ports(
     fed = {name: tuple(sources) for name, sources in edges.items() if sources}
     if not set(map(type, chain.from_iterable(fed.values()))) <= {Port}:
         fed = {name: tuple(map(_port, sources)) for name, sources in fed.items()}
-    return MappingProxyType(fed)  # type: ignore[arg-type]  # ports by now
+    return FrozenDict(fed)  # type: ignore[arg-type]  # ports by now
 
 
 def _port(source: Port | tuple[str, int] | str) -> Port:
@@ -101,7 +101,7 @@ class Network:
     def __attrs_post_init__(self) -> None:
         """Sort the layers and check that they make a network."""
         by_name = {layer.name: layer for layer in self.layers}
-        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+        object.__setattr__(self, "_by_name", FrozenDict(by_name))
         self._check_names()
         if not self._is_joined():
             ordered = tuple([by_name[name] for name in self._order()])

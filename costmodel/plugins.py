@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import sys
 import threading
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -78,7 +78,7 @@ class Plugins:
             self._reject(plugin, problem)
             return
         try:
-            with _quiet():
+            with _asking():
                 loaded = entry_point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's import may fail in any way
             self._reject(plugin, f"cannot be imported: {type(error).__name__}: {error}")
@@ -111,7 +111,7 @@ class Plugins:
     def answers(self, name: str, what: str, ask: Callable[[], Iterable[Any]]) -> list[Any]:
         """What a function of a plugin returns, none where it fails: then `what` is blamed."""
         try:
-            with _quiet():
+            with _asking():
                 return list(ask())
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's code may fail in any way
             self.blame(name, f"{what}: {type(error).__name__}: {error}")
@@ -165,10 +165,27 @@ def installed() -> Plugins:
     return Plugins.discover()
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Send what a plugin prints to standard error: standard output is for data."""
-    with ASKING, contextlib.redirect_stdout(sys.stderr):  # it is one for all threads
+_AROUND: Final[ContextVar[Callable[[], AbstractContextManager[object]]]] = ContextVar(
+    "around", default=nullcontext
+)
+
+
+@contextmanager
+def around_plugins(enter: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+    """Run code of plugins in a context that `enter` gives, for as long as this one lasts.
+
+    A program may so send what plugins print elsewhere.
+    """
+    token = _AROUND.set(enter)
+    try:
+        yield
+    finally:
+        _AROUND.reset(token)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    with ASKING, _AROUND.get()():
         yield
 
 

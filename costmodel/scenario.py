@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import evolve, field, fields, frozen
 
 from costmodel.errors import ScenarioError, nearest
+from costmodel.frozen_dict import FrozenDict
 from costmodel.numerics import FLOAT32, NumericFormat, parse_format
 from costmodel.tensor import InputShapes, as_shape
 
@@ -101,7 +102,7 @@ def _rates(rates: Any) -> Rates | None:
     if not isinstance(rates, Mapping):
         return _check_rate(rates, "of all layers")
     checked = {str(name): _check_rate(rate, f"of layer {name!r}") for name, rate in rates.items()}
-    return MappingProxyType(checked)
+    return FrozenDict(checked)
 
 
 def _shapes(shapes: Any) -> InputShapes:
@@ -116,7 +117,7 @@ def _shapes(shapes: Any) -> InputShapes:
             "(224, 224, 3) for a network with one input"
         )
         raise ScenarioError(message) from None
-    return MappingProxyType(checked)
+    return FrozenDict(checked)
 
 
 def _format(given: Any) -> NumericFormat:

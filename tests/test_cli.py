@@ -429,6 +429,17 @@ def test_a_broken_device_is_a_row_and_a_note(world: Any, tmp_path: Path) -> None
     assert "plugin 'bad'" in result.stderr
 
 
+def test_what_a_plugin_prints_is_no_data(world: Any) -> None:
+    def devices() -> Any:
+        print("hello from the hook")  # noqa: T201  # what a careless plugin does
+        return []
+
+    world(chatty=worlds.plugin(devices=devices))
+    result = run("devices")
+    assert "hello" not in result.stdout
+    assert "hello from the hook" in result.stderr
+
+
 def test_good_device_files_are_said_to_be_good() -> None:
     files = [str(worlds.CATALOGUE.device(name).file) for name in worlds.SHIPPED]
     shown = good("devices", "validate", *files)

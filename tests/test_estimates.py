@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import pickle
 from copy import copy, deepcopy
@@ -431,35 +430,6 @@ def test_a_source_is_read_by_the_plugins_that_are_there() -> None:
     assert estimate(DENSE, "cpu").macs == 750
     with pytest.raises(ReadError, match="example data needs a live model, not a file"):
         costmodel.measure_rates(str(DENSE), [])
-
-
-def test_the_garbage_collector_rests_while_a_network_is_read_and_priced() -> None:
-    """It would search among thousands of values that are all kept."""
-    seen = []
-
-    class Watching(Meter):
-        def read(self, source: object, rules: Any) -> Network:
-            seen.append(gc.isenabled())
-            return PRICED
-
-    class Watched(Convention):
-        def adapt(self, device: Device) -> Device:
-            return Adapted.of(device, self.charged)
-
-        def charged(self, device: Device, operator: Operator, scenario: Scenario) -> Any:
-            seen.append(gc.isenabled())
-            return device.price(operator, scenario)
-
-    costmodel.read("a meter", catalogue=world(mine=plugin(readers=[Watching()])))
-    on("cpu", convention=Watched("watched"))
-    assert seen == [False, False]
-    assert gc.isenabled()
-
-
-def test_the_garbage_collector_runs_again_behind_an_error() -> None:
-    with pytest.raises(CostModelError, match="no device is given"):
-        on()
-    assert gc.isenabled()
 
 
 # ------------------------------------------------------------------ workloads

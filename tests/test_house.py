@@ -36,6 +36,7 @@ HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint", "xdsl"
 STAIR = [
     "errors",
     "version",
+    "frozen_dict",
     "lockstep",
     "sizes",
     "files",
@@ -166,6 +167,26 @@ DISTRIBUTIONS = {"yaml": "pyyaml"}
 """The distribution of an imported package, where it has another name."""
 EXTRAS = {"/testing/": "testing", "/linalg/": "mlir"}
 """The extra that brings what the modules of a folder import."""
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=label)
+def test_no_module_changes_what_holds_for_the_whole_process(file: Path) -> None:
+    """A library does not; the command line is a program of its own, the kit one of tests."""
+    if {"cli", "testing"} & set(file.parts):
+        return
+    calls = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert not calls & PROCESS_WIDE
+
+
+PROCESS_WIDE = {
+    "gc.disable", "gc.enable", "gc.freeze", "gc.set_threshold", "copyreg.pickle",
+    "contextlib.redirect_stdout", "contextlib.redirect_stderr", "os.chdir", "os.putenv",
+    "sys.setrecursionlimit", "locale.setlocale", "logging.basicConfig", "signal.signal",
+}  # fmt: skip
 
 
 def test_a_plain_installation_brings_every_package_that_is_imported() -> None:

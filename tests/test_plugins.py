@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from importlib import metadata
@@ -594,7 +595,7 @@ def test_a_reader_that_fails_at_a_look_is_told_and_the_others_read() -> None:
     )
 
 
-def test_what_a_plugin_prints_is_no_data(
+def test_a_program_may_send_what_plugins_print_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "chatty.py").write_text("print('hello from the import')\n")
@@ -605,11 +606,14 @@ def test_what_a_plugin_prints_is_no_data(
         return []
 
     plugins = Plugins()
-    plugins.load(metadata.EntryPoint("chatty", "chatty", plugin_search.GROUP))
-    list(Plugins.of({"chatty": plugin(layers=chats)}).ask("costmodel_layers"))
+    with plugin_search.around_plugins(lambda: contextlib.redirect_stdout(sys.stderr)):
+        plugins.load(metadata.EntryPoint("chatty", "chatty", plugin_search.GROUP))
+        list(Plugins.of({"chatty": plugin(layers=chats)}).ask("costmodel_layers"))
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines() == ["hello from the import", "hello from the hook"]
+    list(Plugins.of({"chatty": plugin(layers=chats)}).ask("costmodel_layers"))
+    assert capsys.readouterr().out.splitlines() == ["hello from the hook"]
 
 
 def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import time
@@ -25,7 +24,6 @@ from costmodel import (
     Reader,
     Scenario,
     SizeArray,
-    estimates,
     matmul,
     plugins,
 )
@@ -216,44 +214,3 @@ def test_what_plugins_print_leaves_standard_output_as_it_was() -> None:
 
     in_threads(ask)
     assert sys.stdout is before
-
-
-def test_the_garbage_collector_runs_again_behind_the_last_thread() -> None:
-    assert gc.isenabled()
-    catalogue = world(**HOUSE)
-
-    def read(_: int) -> None:
-        for _ in range(20):
-            costmodel.read(EXAMPLES / "vgg9.json", catalogue=catalogue)
-
-    in_threads(read)
-    assert gc.isenabled()
-
-
-def test_the_collector_stays_off_while_any_thread_is_at_work() -> None:
-    """The first to finish is not the last: the collector waits for the other."""
-    inside, outside = threading.Event(), threading.Event()
-
-    def long() -> None:
-        with estimates._no_collection():
-            inside.set()
-            outside.wait(5)
-
-    with ThreadPoolExecutor(1) as pool:
-        with estimates._no_collection():
-            other = pool.submit(long)
-            inside.wait(5)
-        assert not gc.isenabled()
-        outside.set()
-        other.result()
-    assert gc.isenabled()
-
-
-def test_a_collector_that_was_off_stays_off() -> None:
-    gc.disable()
-    try:
-        with estimates._no_collection():
-            assert not gc.isenabled()
-        assert not gc.isenabled()
-    finally:
-        gc.enable()

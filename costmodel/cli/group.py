@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from importlib import import_module
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from costmodel.cli.output import (
     writing_standard_output,
 )
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError
+from costmodel.plugins import around_plugins
 from costmodel.report import escaped
 
 NO: Final = 1
@@ -64,7 +65,7 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong becomes a message and an exit status."""
-        with _told():
+        with _told(), around_plugins(_prints_elsewhere):
             result = super().invoke(ctx)
             with writing_standard_output():
                 sys.stdout.flush()
@@ -74,7 +75,7 @@ class CommandGroup(click.Group):
         """Read the options of the group itself, among them --help."""
         if sys.stdout is None:  # closed by whoever started the program
             sys.stdout = ClosedOutput()
-        with _told():
+        with _told(), around_plugins(_prints_elsewhere):
             return super().make_context(*args, **extra)
 
     def _of_plugins(self) -> dict[str, click.Command]:
@@ -101,6 +102,11 @@ class AnswerIsNo(Failure):
     """Not an error of the user: the question has an answer, and it is no."""
 
     exit_code = NO
+
+
+def _prints_elsewhere() -> AbstractContextManager[object]:
+    """What plugins print goes to standard error: standard output is for data."""
+    return redirect_stdout(sys.stderr)
 
 
 @contextmanager

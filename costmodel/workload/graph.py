@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
 from costmodel.errors import NetworkError, nearest
+from costmodel.frozen_dict import FrozenDict
 from costmodel.numerics import NumericFormat
 from costmodel.sizes import Symbol, as_size
 from costmodel.tensor import Tensor, show_shape
@@ -289,7 +289,7 @@ def _tensors(given: Any) -> Mapping[str, Tensor]:
         message = f"expected tensors by name, such as {{'x': (3, 4)}}, found {given!r:.80}"
         raise TypeError(message)
     _several(given, str, "names of tensors")
-    return MappingProxyType({name: as_tensor(tensor) for name, tensor in given.items()})
+    return FrozenDict({name: as_tensor(tensor) for name, tensor in given.items()})
 
 
 def _items(mapping: Mapping[str, Tensor]) -> frozenset[tuple[str, Tensor]]:
