@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 TESTS: Final = {
-    "numerics": [
-        "test_circuits.py", "test_numerics.py", "qkeras/test_formats.py",
+    "formats": [
+        "test_circuits.py", "test_formats.py", "qkeras/test_formats.py",
         "hardware/test_horowitz.py",
     ],
     "workload.operators": [

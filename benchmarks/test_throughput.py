@@ -16,9 +16,13 @@ import numpy as np
 import pytest
 
 import costmodel
-from costmodel import Contraction, OperatorBatch, Scenario, SizeArray, Tensor
-from costmodel.catalogue import installed
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel import Scenario
+from costmodel.formats import NumericFormat, parse_format
+from costmodel.operator_batch import OperatorBatch
+from costmodel.registry import installed
+from costmodel.sizes import SizeArray
+from costmodel.tensor import Tensor
+from costmodel.workload.operators import Contraction
 
 SCENARIO = Scenario(rates=10.0)
 COUNT = 20_000
@@ -96,7 +100,7 @@ PLUGINS = 100
 PROGRAM = """
 import time
 import costmodel
-from costmodel.catalogue import installed
+from costmodel.registry import installed
 start = time.process_time()
 installed().ask_everything()
 print(time.process_time() - start)

@@ -6,25 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill, Coverage
-    from costmodel.catalogue import Catalogue
+    from costmodel.bills import Coverage
     from costmodel.comparison import Comparison, compare
-    from costmodel.convention import Convention, LayerWork
-    from costmodel.devices import (
-        Charge,
-        Cost,
-        Device,
-        DeviceEstimate,
-        Evidence,
-        Factor,
-        Outcome,
-        Parameter,
-        UnitCost,
-        one_of,
-        option,
-        parameter,
-        prices,
-    )
+    from costmodel.convention import Convention
+    from costmodel.devices import Device, DeviceEstimate
     from costmodel.errors import CostModelError, UnpricedWarning
     from costmodel.estimates import (
         Estimate,
@@ -36,16 +21,10 @@ if TYPE_CHECKING:
         work_by_layer,
     )
     from costmodel.hookspecs import hookimpl
-    from costmodel.layer import Input, Layer, LayerModule, LayerRules, OperatorLayer, Work, setting
-    from costmodel.network import Network, Port
-    from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat
-    from costmodel.operator_batch import CostTable, OperatorBatch
-    from costmodel.plugins import Plugins
+    from costmodel.layer import Layer
+    from costmodel.network import Network
     from costmodel.reader import Reader
     from costmodel.scenario import Scenario
-    from costmodel.sizes import SizeArray
-    from costmodel.tensor import Shape, Tensor
-    from costmodel.workload.affine import Affine
     from costmodel.workload.builders import (
         activation,
         attention,
@@ -64,108 +43,52 @@ if TYPE_CHECKING:
         split,
         transpose,
     )
-    from costmodel.workload.operators import (
-        Activation,
-        Contraction,
-        Counted,
-        Elementwise,
-        Gather,
-        Movement,
-        Operand,
-        Operator,
-        Reduction,
-    )
+    from costmodel.workload.graph import Workload
+    from costmodel.workload.operators import Operator
     from costmodel.workload.reasons import Free, Unpriced
 
-
 _HOMES = {
+    "bills": ("Coverage",),
     "comparison": ("Comparison", "compare"),
-    "bills": ("Bill", "Coverage"),
-    "catalogue": ("Catalogue",),
-    "convention": ("Convention", "LayerWork"),
-    "devices": (
-        "Charge", "Cost", "Device", "DeviceEstimate", "Evidence", "Factor", "Outcome",
-        "Parameter", "UnitCost", "one_of", "option", "parameter", "prices",
-    ),
+    "convention": ("Convention",),
+    "devices": ("Device", "DeviceEstimate"),
     "errors": ("CostModelError", "UnpricedWarning"),
     "estimates": (
-        "Estimate", "collect", "estimate", "lower", "measure_rates", "read",
-        "work_by_layer",
+        "Estimate", "collect", "estimate", "lower", "measure_rates", "read", "work_by_layer",
     ),
     "hookspecs": ("hookimpl",),
-    "layer": ("Input", "Layer", "LayerModule", "LayerRules", "OperatorLayer", "Work", "setting"),
-    "network": ("Network", "Port"),
-    "numerics": ("FixedPoint", "FloatingPoint", "NumericFormat"),
-    "operator_batch": ("CostTable", "OperatorBatch"),
-    "plugins": ("Plugins",),
+    "layer": ("Layer",),
+    "network": ("Network",),
     "reader": ("Reader",),
     "scenario": ("Scenario",),
-    "sizes": ("SizeArray",),
-    "tensor": ("Shape", "Tensor"),
-    "workload.affine": ("Affine",),
     "workload.builders": (
         "activation", "attention", "concatenate", "conv", "conv_transpose", "einsum",
         "elementwise", "embedding", "matmul", "normalize", "pad", "pool", "reduce", "softmax",
         "split", "transpose",
     ),
-    "workload.operators": (
-        "Activation", "Contraction", "Counted", "Elementwise", "Gather", "Movement", "Operand",
-        "Operator", "Reduction",
-    ),
+    "workload.graph": ("Workload",),
+    "workload.operators": ("Operator",),
     "workload.reasons": ("Free", "Unpriced"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Activation",
-    "Affine",
-    "Bill",
-    "Catalogue",
-    "Charge",
     "Comparison",
-    "Contraction",
     "Convention",
-    "Cost",
     "CostModelError",
-    "CostTable",
-    "Counted",
     "Coverage",
     "Device",
     "DeviceEstimate",
-    "Elementwise",
     "Estimate",
-    "Evidence",
-    "Factor",
-    "FixedPoint",
-    "FloatingPoint",
     "Free",
-    "Gather",
-    "Input",
     "Layer",
-    "LayerModule",
-    "LayerRules",
-    "LayerWork",
-    "Movement",
     "Network",
-    "NumericFormat",
-    "Operand",
     "Operator",
-    "OperatorBatch",
-    "OperatorLayer",
-    "Outcome",
-    "Parameter",
-    "Plugins",
-    "Port",
     "Reader",
-    "Reduction",
     "Scenario",
-    "Shape",
-    "SizeArray",
-    "Tensor",
-    "UnitCost",
     "Unpriced",
     "UnpricedWarning",
-    "Work",
+    "Workload",
     "activation",
     "attention",
     "collect",
@@ -183,15 +106,10 @@ __all__ = [
     "matmul",
     "measure_rates",
     "normalize",
-    "one_of",
-    "option",
     "pad",
-    "parameter",
     "pool",
-    "prices",
     "read",
     "reduce",
-    "setting",
     "softmax",
     "split",
     "transpose",
@@ -208,7 +126,7 @@ def device(name: Any, **parameters: str | float) -> Device:
         CostModelError: no such device or parameter, or a value that it cannot have.
 
     """
-    return import_module("costmodel.catalogue").installed().device(name, **parameters)  # type: ignore[no-any-return]  # imported late, so untyped
+    return import_module("costmodel.registry").installed().device(name, **parameters)  # type: ignore[no-any-return]  # imported late, so untyped
 
 
 def __getattr__(name: str) -> Any:

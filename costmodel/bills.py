@@ -27,7 +27,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 
 
 @frozen(slots=False)
-class Line:
+class LayerCost:
     """What one layer costs on one device.
 
     `items` are its operators with what the device says to each; `groups` those whose anchor is
@@ -161,7 +161,7 @@ class Bill:
     evaluation: DeviceEstimate = field(repr=False)
     lowered: tuple[LayerWork, ...] = field(repr=False)
 
-    def line(self, layer: str) -> Line:
+    def line(self, layer: str) -> LayerCost:
         """The line of the layer called `layer`.
 
         Raises:
@@ -174,11 +174,11 @@ class Bill:
             raise UnknownNameError(layer, self._by_name, "layer") from None
 
     @cached_property
-    def _by_name(self) -> Mapping[str, Line]:
+    def _by_name(self) -> Mapping[str, LayerCost]:
         return {line.layer.name: line for line in self.lines}
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[LayerCost, ...]:
         """A line for each layer, in the order of the network."""
         items: dict[str, tuple[OperatorCost, ...]] = {}
         anchored: dict[str, list[GroupCost]] = {}
@@ -197,7 +197,7 @@ class Bill:
                     into.setdefault(step.layer, {})[anchor] = None
         return tuple(
             [
-                Line(
+                LayerCost(
                     work.layer,
                     items.get(name) or (_without_work(work),),
                     tuple(anchored.get(name, ())),
@@ -214,7 +214,7 @@ class Bill:
         """The memories of the device, from the innermost to the outermost."""
         return self.evaluation.placement.memories
 
-    def utilisation(self, line: Line) -> float | None:
+    def utilisation(self, line: LayerCost) -> float | None:
         """Multiply-accumulates of a layer over the most that the device could do in its time."""
         if line.unpriced:
             return None  # its time is not known

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import field, frozen
 
 from costmodel import ignored
-from costmodel.bills import Bill, Line
-from costmodel.columns import shown_energy, standing, totals
+from costmodel.bills import Bill, LayerCost
 from costmodel.devices import Charge, Factor, Parameter
 from costmodel.estimates import Estimate
-from costmodel.rendering import (
+from costmodel.report.columns import shown_energy, standing, totals
+from costmodel.report.rendering import (
     assumed,
     assumptions,
     conditions,
-    left_out,
+    not_modelled,
     scenario_dict,
     some,
 )
-from costmodel.report import Column, Table
+from costmodel.report.table import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.units import format_quantity
 
@@ -87,8 +87,8 @@ class Difference:
 
     layer: str
     kind: str
-    before: Line | None
-    after: Line | None
+    before: LayerCost | None
+    after: LayerCost | None
     facts: tuple[Fact, ...]
 
     @property
@@ -200,7 +200,7 @@ class _Pairs:
     before: str
     after: str
 
-    def difference(self, before: Line | None, after: Line | None) -> Difference | None:
+    def difference(self, before: LayerCost | None, after: LayerCost | None) -> Difference | None:
         """The difference of two lines, or None where they charge alike."""
         line = before or after
         if line is None:
@@ -210,7 +210,7 @@ class _Pairs:
             return None
         return Difference(line.layer.name, line.layer.kind, before, after, tuple(facts))
 
-    def _facts(self, before: Line | None, after: Line | None) -> Iterator[Fact]:
+    def _facts(self, before: LayerCost | None, after: LayerCost | None) -> Iterator[Fact]:
         if before is None or after is None:
             only = f"only in {self.before if after is None else self.after}"
             yield Fact("layer", only, only)
@@ -245,7 +245,7 @@ class _Pairs:
         )
 
 
-def _timed(before: Line, after: Line) -> Iterator[Fact]:
+def _timed(before: LayerCost, after: LayerCost) -> Iterator[Fact]:
     """How long both sides take, and what limits them, where both say it and differ."""
     old, new = before.cost.latency_seconds, after.cost.latency_seconds
     if old is None or new is None or old == new:
@@ -256,7 +256,7 @@ def _timed(before: Line, after: Line) -> Iterator[Fact]:
     yield Fact("time", sentence, sentence)
 
 
-def _moved(before: Line, after: Line) -> Iterator[Fact]:
+def _moved(before: LayerCost, after: LayerCost) -> Iterator[Fact]:
     """What both sides move through memories of one name, where they differ."""
     old, new = before.traffic_bytes, after.traffic_bytes
     for memory in (name for name in before.peak_bytes if name in after.peak_bytes):
@@ -269,7 +269,7 @@ def _moved(before: Line, after: Line) -> Iterator[Fact]:
 _Account = dict[str, list[Charge]]
 
 
-def _account(line: Line) -> _Account:
+def _account(line: LayerCost) -> _Account:
     """The charges of a line by the name of their unit cost."""
     account: _Account = {}
     for charge in line.cost.charges:
@@ -372,7 +372,7 @@ def _joules_each(charges: Sequence[Charge]) -> str:
     return format_quantity(value, unit_cost.unit)
 
 
-def _stated(label: str, line: Line) -> Fact:
+def _stated(label: str, line: LayerCost) -> Fact:
     """What is said of a line: what it is charged for, or why it is not."""
     charged = dict.fromkeys(f"charged for {_counted(part)}" for part in _account(line).values())
     missing = [f"unpriced: {reason}" for reason in line.unpriced]
@@ -389,7 +389,7 @@ def _are_whole(difference: Difference) -> tuple[bool, bool]:
     return before is None or not before.unpriced, after is None or not after.unpriced
 
 
-def _joules(line: Line | None) -> float:
+def _joules(line: LayerCost | None) -> float:
     return 0.0 if line is None else line.cost.energy_joules
 
 
@@ -447,11 +447,11 @@ def _exact_row(difference: Difference) -> tuple[str, ...]:
     )
 
 
-def _cell(line: Line | None) -> str:
+def _cell(line: LayerCost | None) -> str:
     return "absent" if line is None else shown_energy(line)
 
 
-def _exact_cell(line: Line | None) -> str:
+def _exact_cell(line: LayerCost | None) -> str:
     return "" if line is None or standing(line) == "unpriced" else repr(_joules(line))
 
 
@@ -498,7 +498,7 @@ def _notes(comparison: Comparison, shared: Mapping[str, Sequence[str]]) -> Itera
     sides = (comparison.before, comparison.after)
     yield from dict.fromkeys(line for side in sides for line in _ignored(side))
     yield from assumed({side.device: side.bill for side in sides}.values())
-    yield from left_out({side.device: side.bill.device for side in sides}.values())
+    yield from not_modelled({side.device: side.bill.device for side in sides}.values())
 
 
 def _ignored(side: Side) -> Iterator[str]:
@@ -535,7 +535,7 @@ def _difference_dict(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _line_dict(line: Line | None) -> Mapping[str, Any] | None:
+def _line_dict(line: LayerCost | None) -> Mapping[str, Any] | None:
     if line is None:
         return None
     charges = [

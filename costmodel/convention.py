@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel import formats
+from costmodel import layer_formats
 from costmodel.errors import NetworkError, ShapeError
 from costmodel.layer import work_of
 from costmodel.lowering import BATCH, joined
@@ -64,7 +64,7 @@ class Convention:
 
         A layer that is folded keeps its nodes, which say into which node they fold.
         """
-        declared = formats.declared(network)
+        declared = layer_formats.declared(network)
         works, folds = self._works_and_folds(declared, scenario)
         _check_number(declared, works)
         known: dict[int, Body] = {}
@@ -96,7 +96,7 @@ class Convention:
 
     def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
         """The work of every layer of a bound network, in topological order."""
-        network = formats.infer(network, scenario)
+        network = layer_formats.infer(network, scenario)
         works, folds = self._works_and_folds(network, scenario)
         known: dict[int, Work] = {}
         done = []

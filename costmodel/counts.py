@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.convention import Convention, LayerWork
 from costmodel.estimates import work_by_layer
+from costmodel.formats import FLOAT32, NumericFormat, parse_format
 from costmodel.network import Network
-from costmodel.numerics import FLOAT32, NumericFormat, parse_format
-from costmodel.rendering import listed_reasons
-from costmodel.report import Column, Table
+from costmodel.report.rendering import listed_reasons
+from costmodel.report.table import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.tensor import show_shape
 from costmodel.version import own_version
@@ -271,7 +271,7 @@ def count(
         FormatError: a format has no such name.
 
     """
-    rules = catalogue.installed().convention(convention)
+    rules = registry.installed().convention(convention)
     lowered = work_by_layer(network, scenario, rules)
     default = (scenario or Scenario()).default_format
     return Count(network, rules, tuple(map(LayerCount, lowered)), formats, with_flops, default)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from costmodel import catalogue as catalogues
-from costmodel import rendering, timing
+from costmodel import registry as registrys
+from costmodel import timing
 from costmodel.bills import Bill, Coverage
 from costmodel.convention import Convention, LayerWork
 from costmodel.devices import Cost, Device, DeviceEstimate
@@ -24,14 +24,15 @@ from costmodel.errors import (
 from costmodel.ignored import ignored as settings_without_effect
 from costmodel.lowering import BATCH
 from costmodel.network import Network
+from costmodel.report import rendering
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from costmodel.catalogue import Catalogue
     from costmodel.plugins import Plugin
-    from costmodel.report import Table
+    from costmodel.registry import Registry
+    from costmodel.report.table import Table
     from costmodel.sizes import Symbol
     from costmodel.tensor import InputShapes
     from costmodel.workload.graph import Workload
@@ -117,7 +118,7 @@ def read(
     source: object,
     *,
     input_shapes: InputShapes | None = None,
-    catalogue: Catalogue | None = None,
+    registry: Registry | None = None,
 ) -> Network:
     """Read a network from a live model, a file, or the text of its JSON.
 
@@ -131,7 +132,7 @@ def read(
 
     """
     bound = Scenario(input_shapes={} if input_shapes is None else input_shapes).input_shapes
-    return (catalogue or catalogues.installed()).read(source, bound)
+    return (registry or registrys.installed()).read(source, bound)
 
 
 def measure_rates(
@@ -141,7 +142,7 @@ def measure_rates(
     of: RatesOf = "outputs",
     batch_size: int = 32,
     progress: Callable[[int, int], None] | None = None,
-    catalogue: Catalogue | None = None,
+    registry: Registry | None = None,
 ) -> Mapping[str, float]:
     """Firing rates in hertz of every layer of a live model, by its name in the network.
 
@@ -159,7 +160,7 @@ def measure_rates(
     """
     if of not in RATES_OF:
         raise UnknownNameError(str(of), RATES_OF, "kind of rates")
-    reader = (catalogue or catalogues.installed()).reader(source)
+    reader = (registry or registrys.installed()).reader(source)
     return reader.measure_rates(
         source, examples, of=of, batch_size=batch_size, progress=progress or _silent
     )
@@ -201,7 +202,7 @@ def work_by_layer(
 def _convention(given: str | Convention) -> Convention:
     """A convention; the true count, which ships with the core, without asking any plugin."""
     plain = Convention()
-    return plain if given == plain.name else catalogues.installed().convention(given)
+    return plain if given == plain.name else registrys.installed().convention(given)
 
 
 def _bound(network: Network, scenario: Scenario, rules: Convention) -> Network:
@@ -234,7 +235,7 @@ def estimate(
     scenario: Scenario | None = None,
     convention: str | Convention = "costmodel",
     on_unpriced: OnUnpriced = "warn",
-    catalogue: Catalogue | None = None,
+    registry: Registry | None = None,
 ) -> Estimate:
     """What a network costs on each of `devices`, and why.
 
@@ -246,13 +247,13 @@ def estimate(
         UnpricedError: work has no price and `on_unpriced` is "error".
 
     """
-    catalogue = catalogue or catalogues.installed()
+    registry = registry or registrys.installed()
     scenario = scenario or Scenario()
     _check_on_unpriced(on_unpriced)
-    chosen = _devices(devices, catalogue)
-    rules = catalogue.convention(convention)
+    chosen = _devices(devices, registry)
+    rules = registry.convention(convention)
     network = (
-        source if isinstance(source, Network) else catalogue.read(source, scenario.input_shapes)
+        source if isinstance(source, Network) else registry.read(source, scenario.input_shapes)
     )
     scenario.check_rates(layer.name for layer in network.layers)
     conditions = timing.of_one_pricing(scenario, rules)
@@ -262,9 +263,7 @@ def estimate(
         )
         for device in map(rules.adapt, chosen)
     ]
-    collected = collect(
-        network, found, scenario, rules, on_unpriced=on_unpriced, catalogue=catalogue
-    )
+    collected = collect(network, found, scenario, rules, on_unpriced=on_unpriced, registry=registry)
     _answer_unpriced(collected)
     return collected
 
@@ -276,7 +275,7 @@ def collect(
     convention: str | Convention = "costmodel",
     *,
     on_unpriced: OnUnpriced = "warn",
-    catalogue: Catalogue | None = None,
+    registry: Registry | None = None,
 ) -> Estimate:
     """What a network costs on several devices, by what each says to its workload.
 
@@ -296,7 +295,7 @@ def collect(
     lowered = work_by_layer(network, scenario, rules)
     if isinstance(scenario.input_shapes, tuple):
         scenario = evolve(scenario, input_shapes=network.shapes_by_name(scenario.input_shapes))
-    plugins = catalogue.plugins if catalogue else None
+    plugins = registry.plugins if registry else None
     bills = [Bill(one.device.unadapted, one, lowered) for one in found]
     return Estimate(
         network, rules, scenario, lowered,
@@ -315,17 +314,17 @@ def _check_on_unpriced(value: str) -> None:
 
 
 def _devices(
-    devices: str | Path | Device | Sequence[str | Path | Device], catalogue: Catalogue
+    devices: str | Path | Device | Sequence[str | Path | Device], registry: Registry
 ) -> list[Device]:
     single = isinstance(devices, str | Path | Device)
     asked: Any = [devices] if single else devices
     if not isinstance(asked, Sequence):
         message = f"devices is {asked!r:.80}; expected names, paths of YAML files or devices"
         raise CostModelError(message)
-    chosen = [catalogue.device(device) for device in asked]
+    chosen = [registry.device(device) for device in asked]
     names = [device.name for device in chosen]
     if not chosen:
-        message = f"no device is given; known: {', '.join(catalogue.device_names)}"
+        message = f"no device is given; known: {', '.join(registry.device_names)}"
         raise CostModelError(message)
     if len(set(names)) < len(names):
         message = f"device {max(names, key=names.count)!r} is given more than once"

@@ -1,108 +1,678 @@
-"""Inference of the numeric formats that a network does not declare, in topological order."""
+"""Numeric formats and their arithmetic: what a result needs, and which circuit forms it.
+
+The rules are exact: every product and sum of representable operands is representable in the
+format that is inferred for it. Floating point is the exception, it rounds by nature.
+"""
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING
+import math
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, StrEnum
+from fractions import Fraction
+from functools import cache, reduce
+from typing import Any, ClassVar, Final, TypeAlias
 
-from attrs import evolve
+import attrs
+from attrs import field, frozen
+from attrs.validators import optional
 
-from costmodel import numerics
-from costmodel.layer import Input, Layer, work_of
-from costmodel.numerics import NumericFormat
-from costmodel.tensor import Tensor
-from costmodel.workload.format_inference import result_of
-from costmodel.workload.reasons import Reason, Unpriced
+from costmodel.errors import FormatError
+from costmodel.safe_io import TOO_MANY_DIGITS
 
-if TYPE_CHECKING:
-    from costmodel.network import Network
-    from costmodel.scenario import Scenario
+MAX_BITS: Final = 4096
+"""No datapath is wider; the limit also bounds the work that a hostile file can ask for."""
+MAX_EXPONENT_BITS: Final = 11
+"""Exponents of this many bits span 2**1024, the range of IEEE double precision."""
+FLOAT_WIDTHS: Final = (8, 16, 32, 64, 128)
+"""The interchange formats of IEEE 754, and the 8-bit formats of OCP MX."""
+
+TERNARY_GATES: Final = 2.0
+"""Multiplexers by which a ternary operand chooses among +x, -x and 0: two in a row."""
 
 
-def infer(network: Network, scenario: Scenario) -> Network:
-    """The same network with the format of every tensor that follows from what is declared.
+class Circuit(StrEnum):
+    """What carries out an operation."""
 
-    A layer that declares no result gets the exact one, that of its operators over its inputs
-    and parameters, if it declares formats of parameters, or has none and reads what follows
-    from a declaration. All else is in the default format; a network without any declaration
-    and source format is returned as it is.
+    MULTIPLIER = "multiplier"
+    SHIFTER = "shifter"
+    MUX = "mux"
+    AND = "and"
+    XOR = "xor"
+    ADDER = "adder"
+
+
+class NumericFormat:
+    """How one number is stored, in `bits` bits."""
+
+    name: ClassVar[str]
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def bits(self) -> int:
+        """Width of the word."""
+
+    @property
+    @abstractmethod
+    def signed(self) -> bool:
+        """Whether it can be negative."""
+
+    @abstractmethod
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The format as plain values; `from_dict` reads it back."""
+        return {"format": self.name, **attrs.asdict(self)}  # type: ignore[arg-type]  # all are attrs classes
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> NumericFormat:
+        """The format that `to_dict` wrote.
+
+        Raises:
+            FormatError: no such format.
+
+        """
+        settings = dict(values)
+        cls = FORMATS.get(settings.pop("format", None))
+        if cls is None:
+            message = f"{values!r:.80} is no numeric format; known: {', '.join(FORMATS)}"
+            raise FormatError(message)
+        try:
+            return cls(**settings)
+        except TypeError:
+            known = ", ".join(item.name for item in attrs.fields(cls))  # type: ignore[arg-type]  # as above
+            message = f"{values!r:.80} is no {cls.name} format; its fields: {known or 'none'}"
+            raise FormatError(message) from None
+
+
+def _whole(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_BITS:
+        message = f"{attribute.name} is {value!r:.40}; expected a whole number from 1 to {MAX_BITS}"
+        raise FormatError(message)
+
+
+def _integer(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"{attribute.name} is {value!r:.40}; expected a whole number"
+        raise FormatError(message)
+
+
+def _truth(instance: object, attribute: attrs.Attribute[bool], value: Any) -> None:
+    if not isinstance(value, bool):
+        message = f"{attribute.name} is {value!r:.40}; expected true or false"
+        raise FormatError(message)
+
+
+@frozen(cache_hash=True)
+class FixedPoint(NumericFormat):
+    """Two's complement or unsigned: multiples of 2**-fraction_bits.
+
+    `integer_bits` stand before the binary point; the sign bit is counted apart.
     """
-    distinct = {layer.structural_key: layer for layer in network.layers}
-    if scenario.source_format is None and not any(map(_declares, distinct.values())):
-        return network
-    formatted: dict[str, Layer] = {}
-    known: set[str] = set()
-    for layer in network.layers:
-        sources = network.sources(layer.name)
-        inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
-        reads_known = any(port.layer in known for port in sources)
-        follows = _declares(layer) or (reads_known and not layer.parameters)
-        is_source = isinstance(layer, Input)
-        if follows or (is_source and scenario.source_format is not None):
-            known.add(layer.name)
-        formatted[layer.name] = _formatted(layer, inputs, scenario, follows=follows)
-    return evolve(network, layers=tuple(formatted.values()))
+
+    name: ClassVar = "fixed"
+
+    bits: int = field(validator=_whole)
+    integer_bits: int = field(default=0, validator=_integer)
+    signed: bool = field(default=True, validator=_truth)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse an integer part that leaves no bit of the word."""
+        if not -MAX_BITS <= self.integer_bits <= self.bits:
+            message = (
+                f"integer_bits is {self.integer_bits} in a word of {self.bits} bits; "
+                f"expected at most {self.bits} and at least -{MAX_BITS}"
+            )
+            raise FormatError(message)
+
+    def __str__(self) -> str:
+        """Write `fixed<8,3>`, unsigned `ufixed<8,3>`: the width and the integer bits."""
+        return f"{'' if self.signed else 'u'}fixed<{self.bits},{self.integer_bits}>"
+
+    @property
+    def fraction_bits(self) -> int:
+        """Binary digits after the point; negative where the step is larger than one."""
+        return self.bits - self.integer_bits - self.signed
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        lowest = -(2 ** (self.bits - 1)) if self.signed else 0
+        step = Fraction(2) ** -self.fraction_bits
+        return (step * (lowest + index) for index in range(2**self.bits))
 
 
-def declared(network: Network) -> Network:
-    """The same network with the formats that its layers declare on their tensors, and no other.
+@frozen(cache_hash=True)
+class PowerOfTwo(NumericFormat):
+    """A power of two whose exponent is stored: +-2**e, never zero.
 
-    Each layer takes inputs without a format, whatever the layer before it declares.
+    The word is a sign, if `signed`, and an exponent, which has a sign of its own unless
+    `max_exponent` is zero or below.
     """
-    distinct = {layer.structural_key: layer for layer in network.layers}
-    made = {
-        structural_key: layer.with_formats(
-            layer.inputs, layer.declared_formats(), layer.declared_result()
+
+    name: ClassVar = "power of two"
+
+    bits: int = field(validator=_whole)
+    signed: bool = field(default=True, validator=_truth)
+    max_exponent: int | None = field(default=None, validator=optional(_integer))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse an exponent of no bits, of more than any number needs, or of no value."""
+        if not 1 <= self.exponent_bits <= MAX_EXPONENT_BITS:
+            message = (
+                f"bits is {self.bits}, which leaves {self.exponent_bits} for the exponent; "
+                f"expected 1 to {MAX_EXPONENT_BITS}"
+            )
+            raise FormatError(message)
+        if self.highest_exponent < self.lowest_exponent:
+            message = (
+                f"max_exponent is {self.max_exponent} in a word of {self.bits} bits; "
+                f"expected at least {self.lowest_exponent}"
+            )
+            raise FormatError(message)
+
+    def __str__(self) -> str:
+        """Write `po2<4>`, unsigned `upo2<4>`: the width."""
+        return f"{'' if self.signed else 'u'}po2<{self.bits}>"
+
+    @property
+    def exponent_bits(self) -> int:
+        """Bits of the exponent, its own sign among them."""
+        return self.bits - self.signed
+
+    @property
+    def _magnitude_bits(self) -> int:
+        return self.exponent_bits - (self.max_exponent is None or self.max_exponent > 0)
+
+    @property
+    def lowest_exponent(self) -> int:
+        """Exponent of the smallest magnitude."""
+        return -(1 << self._magnitude_bits)
+
+    @property
+    def highest_exponent(self) -> int:
+        """Exponent of the largest magnitude."""
+        highest = (1 << self._magnitude_bits) - 1
+        return highest if self.max_exponent is None else min(highest, self.max_exponent)
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        signs = (1, -1) if self.signed else (1,)
+        exponents = range(self.lowest_exponent, self.highest_exponent + 1)
+        return (sign * Fraction(2) ** exponent for exponent in exponents for sign in signs)
+
+
+@frozen(cache_hash=True)
+class Ternary(NumericFormat):
+    """One of -1, 0 and +1."""
+
+    name: ClassVar = "ternary"
+
+    @property
+    def bits(self) -> int:
+        """Two bits tell three values apart."""
+        return 2
+
+    @property
+    def signed(self) -> bool:
+        """-1 is negative."""
+        return True
+
+    def __str__(self) -> str:
+        """Write `ternary`."""
+        return self.name
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        return map(Fraction, (-1, 0, 1))
+
+
+@frozen(cache_hash=True)
+class Binary(NumericFormat):
+    """One of -1 and +1, or of 0 and 1."""
+
+    name: ClassVar = "binary"
+
+    zero_one: bool = field(default=False, validator=_truth)
+
+    @property
+    def bits(self) -> int:
+        """One bit tells two values apart."""
+        return 1
+
+    def __str__(self) -> str:
+        """Write `binary<-1,1>` or `binary<0,1>`."""
+        return f"binary<{'0' if self.zero_one else '-1'},1>"
+
+    @property
+    def signed(self) -> bool:
+        """Whether the lower of the two values is negative."""
+        return not self.zero_one
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        return map(Fraction, (0, 1) if self.zero_one else (-1, 1))
+
+
+@frozen(cache_hash=True)
+class FloatingPoint(NumericFormat):
+    """Floating point of the given width."""
+
+    name: ClassVar = "float"
+
+    bits: int = 32
+
+    @property
+    def signed(self) -> bool:
+        """A sign bit is part of every width."""
+        return True
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse widths in which nobody computes."""
+        if self.bits not in FLOAT_WIDTHS:
+            message = f"bits is {self.bits!r:.40}; expected one of {FLOAT_WIDTHS} in floating point"
+            raise FormatError(message)
+
+    def __str__(self) -> str:
+        """Write `float32`."""
+        return f"float{self.bits}"
+
+    def values(self) -> Iterator[Fraction]:
+        """Not listed: floating point rounds, and no law of exactness holds for it."""
+        message = f"the values of {self} are not listed"
+        raise FormatError(message)
+
+
+FORMATS: Final[Mapping[Any, type[NumericFormat]]] = {
+    cls.name: cls for cls in (FixedPoint, PowerOfTwo, Ternary, Binary, FloatingPoint)
+}
+FLOAT32: Final = FloatingPoint(32)
+
+_TEXT: Final = re.compile(
+    r"(?P<unsigned>u)?(?P<name>int|fixed|po2|float)<?(?P<bits>\d+)(,(?P<integer>-?\d+))?>?"
+)
+_NAMED: Final = {
+    "ternary": Ternary(),
+    "binary": Binary(),
+    "binary<-1,1>": Binary(),
+    "binary<0,1>": Binary(zero_one=True),
+}
+
+
+def parse_format(text: str) -> NumericFormat:
+    """The format that a text names: `int8`, `fixed<8,3>`, `po2<4>`, `float16`, `ternary`, `binary`.
+
+    A leading `u` makes it unsigned; `int8` has all its digits before the binary point.
+
+    Raises:
+        FormatError: no such format.
+
+    """
+    known = _NAMED.get(text)
+    matched = _TEXT.fullmatch(text)
+    if known is not None or matched is None:
+        return known or _no_format(text)
+    try:
+        made = _made(matched)
+    except FormatError as error:
+        message = f"{text!r:.40}: {error}"
+        raise FormatError(message) from None
+    except ValueError:  # Python reads no more digits
+        message = f"{text!r:.40}: {TOO_MANY_DIGITS}"
+        raise FormatError(message) from None
+    return made or _no_format(text)
+
+
+def format_name(number: NumericFormat) -> str:
+    """The shortest text that `parse_format` reads as a format: `int8` for `fixed<8,7>`."""
+    is_whole = isinstance(number, FixedPoint) and number.fraction_bits == 0
+    return f"{'' if number.signed else 'u'}int{number.bits}" if is_whole else str(number)
+
+
+def _made(matched: re.Match[str]) -> NumericFormat | None:
+    signed, bits = not matched["unsigned"], int(matched["bits"])
+    integer = matched["integer"]
+    if matched["name"] == "int" and integer is None:
+        return FixedPoint(bits, bits - signed, signed)
+    if matched["name"] == "fixed":
+        return FixedPoint(bits, int(integer or 0), signed)
+    if matched["name"] == "po2" and integer is None:
+        return PowerOfTwo(bits, signed)
+    if matched["name"] == "float" and signed and integer is None:
+        return FloatingPoint(bits)
+    return None
+
+
+def _no_format(text: str) -> NumericFormat:
+    message = (
+        f"{text!r:.40} is no numeric format; expected one such as int8, uint4, fixed<8,3>, "
+        "po2<4>, float16, ternary, binary<-1,1> or binary<0,1>"
+    )
+    raise FormatError(message)
+
+
+Rule: TypeAlias = "Callable[..., Operation]"
+"""Takes two formats of the classes that it is for."""
+
+
+@frozen(cache_hash=True)
+class Operation:
+    """One arithmetic operation: what it yields, what forms it, and how large that is.
+
+    It takes `gates` of the named circuit, each over `gate_bits` bits. How large such a circuit is
+    compared with an adder depends on the chip.
+    """
+
+    result: NumericFormat
+    circuit: Circuit
+    gates: float
+    gate_bits: float
+
+
+def _fixed(integer: int, fraction: int, *, signed: bool) -> FixedPoint:
+    """The narrowest valid fixed-point format with at least these parts."""
+    sign = int(signed)
+    # A word is never narrower than its integer part, nor empty.
+    bits = max(integer + sign + max(fraction, -sign), 1)
+    return FixedPoint(bits, integer, signed)
+
+
+def _power_of_two(lowest: int, highest: int, *, signed: bool) -> PowerOfTwo:
+    """The narrowest power-of-two format that holds these exponents."""
+    # The lowest exponent of every format is farther from zero than its highest.
+    exponent_bits = max((-lowest - 1).bit_length() + (highest > 0), 1)
+    return PowerOfTwo(exponent_bits + signed, signed, highest)
+
+
+_SMALL_AS_FIXED: dict[NumericFormat, FixedPoint] = {
+    Ternary(): FixedPoint(2, 1, signed=True),
+    Binary(zero_one=False): FixedPoint(2, 1, signed=True),
+    Binary(zero_one=True): FixedPoint(1, 1, signed=False),
+}
+
+
+@cache
+def as_fixed_point(number: NumericFormat) -> FixedPoint:
+    """The narrowest fixed-point format that holds every value of a format."""
+    if isinstance(number, FixedPoint):
+        return number
+    if isinstance(number, PowerOfTwo):
+        # 2**highest needs one digit more than the highest exponent.
+        return _fixed(number.highest_exponent + 1, -number.lowest_exponent, signed=number.signed)
+    if isinstance(number, FloatingPoint):
+        message = f"floating point of {number.bits} bits has no fixed-point equivalent"
+        raise FormatError(message)
+    return _SMALL_AS_FIXED[number]
+
+
+def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
+    """The widest floating-point operand, if any is."""
+    widths = [number.bits for number in numbers if isinstance(number, FloatingPoint)]
+    return FloatingPoint(max(widths)) if widths else None
+
+
+def _multiply_fixed(a: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply two fixed-point numbers.
+
+    Two signed operands need a digit more: the product of both lowest values is positive.
+    """
+    x, y = as_fixed_point(a), as_fixed_point(b)
+    result = _fixed(
+        x.integer_bits + y.integer_bits + (x.signed and y.signed),
+        x.fraction_bits + y.fraction_bits,
+        signed=x.signed or y.signed,
+    )
+    return Operation(result, Circuit.MULTIPLIER, 1.0, math.sqrt(x.bits * y.bits))
+
+
+def _shift(power: PowerOfTwo, number: NumericFormat) -> Operation:
+    """Multiply a fixed-point number by a power of two: a programmable shifter.
+
+    Its size is that of b*log10(b) adder cells with b the geometric mean of the positions and
+    the word (QKeras QTools, multiplier_impl.Shifter).
+    """
+    word = as_fixed_point(number)
+    result = _fixed(
+        word.integer_bits + power.highest_exponent + (word.signed and power.signed),
+        word.fraction_bits - power.lowest_exponent,
+        signed=word.signed or power.signed,
+    )
+    size = math.sqrt(2**power.bits * word.bits)
+    return Operation(result, Circuit.SHIFTER, 1.0, size * math.log10(size))
+
+
+def _add_exponents(a: PowerOfTwo, b: PowerOfTwo) -> Operation:
+    """Multiply two powers of two: an adder of their exponents."""
+    result = _power_of_two(
+        a.lowest_exponent + b.lowest_exponent,
+        a.highest_exponent + b.highest_exponent,
+        signed=a.signed or b.signed,
+    )
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def _multiply_float(a: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply in the widest floating-point format of the operands."""
+    result = union(a, b)
+    return Operation(result, Circuit.MULTIPLIER, 1.0, result.bits)
+
+
+def _signed_by(number: NumericFormat) -> NumericFormat:
+    """The format that holds a number and its negative."""
+    if isinstance(number, PowerOfTwo):
+        return (
+            number
+            if number.signed
+            else _power_of_two(number.lowest_exponent, number.highest_exponent, signed=True)
         )
-        for structural_key, layer in distinct.items()
-        if _declares(layer)
-    }
-    if not made:
-        return network
-    layers = [
-        made[layer.structural_key].renamed(layer.name, layer.shares)
-        if layer.structural_key in made
-        else layer
-        for layer in network.layers
-    ]
-    return evolve(network, layers=layers)
+    if isinstance(number, FixedPoint):
+        # The negative of the lowest two's complement value needs a digit more.
+        return _fixed(number.integer_bits + number.signed, number.fraction_bits, signed=True)
+    return number
 
 
-@functools.cache
-def _may_declare(cls: type[Layer]) -> bool:
-    return (cls.declared_formats, cls.declared_result) != (
-        Layer.declared_formats, Layer.declared_result,
-    )  # fmt: skip
+def _select(gates: float, zero: bool) -> Rule:  # noqa: FBT001 - a table entry
+    """The rule that chooses among +x, -x and, if `zero`, 0."""
+
+    def rule(_: NumericFormat, b: NumericFormat) -> Operation:
+        """Select by the first operand, whose values never come out themselves."""
+        number = _signed_by(b)
+        if zero and isinstance(number, PowerOfTwo):
+            number = as_fixed_point(number)
+        return Operation(number, Circuit.MUX, gates, b.bits)
+
+    return rule
 
 
-def _declares(layer: Layer) -> bool:
-    if not _may_declare(type(layer)):  # type: ignore[arg-type]  # a class has a hash
-        return False
-    return bool(layer.declared_formats() or layer.declared_result())
+def _gate(_: NumericFormat, b: NumericFormat) -> Operation:
+    """Multiply by 0 or 1: an AND gate per bit."""
+    number = b
+    if isinstance(b, PowerOfTwo):
+        number = as_fixed_point(b)
+    if b == Binary(zero_one=False):
+        number = Ternary()
+    return Operation(number, Circuit.AND, 1.0, b.bits)
 
 
-def _formatted(
-    layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, *, follows: bool
-) -> Layer:
-    declared, default = layer.declared_formats(), scenario.default_format
-    if isinstance(layer, Input):
-        return layer.with_formats(inputs, declared, scenario.source_format or default)
-    found = layer.declared_result()
-    if found is None:
-        bare = layer.with_formats(inputs, declared, None)
-        found = _result(bare, default) if follows else default
-    return layer.with_formats(inputs, declared, found)
+def _exclusive_or(_a: NumericFormat, _b: NumericFormat) -> Operation:
+    """Multiply two signs: an exclusive-or gate."""
+    return Operation(Binary(zero_one=False), Circuit.XOR, 1.0, 1.0)
 
 
-def _result(layer: Layer, default: NumericFormat) -> NumericFormat:
-    """The exact format of what the layer's operators yield."""
-    arriving = [tensor.format or default for tensor in layer.inputs]
-    work = work_of(layer) if layer.is_bound else ()
-    if isinstance(work, Unpriced):
-        return default
-    if isinstance(work, Reason) or not work:
-        return numerics.union(*arriving)
-    result: NumericFormat | None = None
-    for operator in work:
-        result = result_of(operator, result, default)
-    return result or default
+class _Class(Enum):
+    """The classes of operand that the table of products tells apart, cheapest circuit first."""
+
+    ZERO_ONE = 0
+    SIGN = 1
+    TERNARY = 2
+    POWER = 3
+    FIXED = 4
+    FLOAT = 5
+
+
+_CLASSES: dict[type, _Class] = {
+    Ternary: _Class.TERNARY,
+    PowerOfTwo: _Class.POWER,
+    FixedPoint: _Class.FIXED,
+    FloatingPoint: _Class.FLOAT,
+}
+
+
+def _class_of(number: NumericFormat) -> _Class:
+    """The class of operand a format belongs to."""
+    if isinstance(number, Binary):
+        return _Class.ZERO_ONE if number.zero_one else _Class.SIGN
+    return _CLASSES[type(number)]
+
+
+_BY_SIGN = _select(1.0, zero=False)
+_BY_TERNARY = _select(TERNARY_GATES, zero=True)
+# Keyed by the two classes in order: the cheaper operand controls the circuit.
+_PRODUCTS: dict[tuple[_Class, _Class], Rule] = {
+    (_Class.SIGN, _Class.SIGN): _exclusive_or,
+    (_Class.POWER, _Class.POWER): _add_exponents,
+    (_Class.POWER, _Class.FIXED): _shift,
+    (_Class.FIXED, _Class.FIXED): _multiply_fixed,
+    **{(_Class.ZERO_ONE, other): _gate for other in list(_Class)[:5]},
+    **{(_Class.SIGN, other): _BY_SIGN for other in list(_Class)[2:5]},
+    **{(_Class.TERNARY, other): _BY_TERNARY for other in list(_Class)[2:5]},
+    **{(other, _Class.FLOAT): _multiply_float for other in _Class},
+}
+
+
+@cache
+def product(a: NumericFormat, b: NumericFormat) -> Operation:
+    """The product of two formats and the circuit that forms it."""
+    first, second = sorted((a, b), key=lambda number: _class_of(number).value)
+    return _PRODUCTS[_class_of(first), _class_of(second)](first, second)
+
+
+@cache
+def addition(a: NumericFormat, b: NumericFormat) -> Operation:
+    """The sum of two formats: a digit more than the wider one."""
+    floating = _widest_float(a, b)
+    if floating is not None:
+        return Operation(floating, Circuit.ADDER, 1.0, floating.bits)
+    x, y = as_fixed_point(a), as_fixed_point(b)
+    result = _fixed(
+        max(x.integer_bits, y.integer_bits) + 1,
+        max(x.fraction_bits, y.fraction_bits),
+        signed=x.signed or y.signed,
+    )
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def accumulation(term: NumericFormat, count: int) -> Operation:
+    """The sum of `count` terms of one format: ceil(log2(count)) digits more."""
+    if count < 1:
+        message = f"an accumulation needs at least one term, got {count}"
+        raise FormatError(message)
+    return _grown(term, (count - 1).bit_length())
+
+
+@cache
+def _grown(term: NumericFormat, growth: int) -> Operation:
+    """The sum that needs `growth` digits more than a term, where digits can grow."""
+    if isinstance(term, FloatingPoint):
+        return Operation(term, Circuit.ADDER, 1.0, term.bits)
+    word = as_fixed_point(term)
+    result = _fixed(word.integer_bits + growth, word.fraction_bits, signed=word.signed)
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def multiply_accumulate(
+    weight: NumericFormat,
+    value: NumericFormat,
+    count: int,
+    bias: NumericFormat | None = None,
+) -> tuple[Operation, Operation]:
+    """The product and the sum, with the bias in it, of a contraction over `count` terms."""
+    multiplication = product(weight, value)
+    total = accumulation(multiplication.result, count)
+    return multiplication, total if bias is None else addition(total.result, bias)
+
+
+@cache
+def union(*numbers: NumericFormat) -> NumericFormat:
+    """The narrowest format that holds every value of all formats (concatenation)."""
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    floating = _widest_float(*numbers)
+    if floating is not None:
+        return floating
+    words = [as_fixed_point(number) for number in numbers]
+    return _fixed(
+        max(word.integer_bits for word in words),
+        max(word.fraction_bits for word in words),
+        signed=any(word.signed for word in words),
+    )
+
+
+def _chain(rule: Callable[[NumericFormat, NumericFormat], Operation]) -> Merge:
+    """The merge that applies a rule of two operands from left to right."""
+
+    def merged(*numbers: NumericFormat) -> Operation:
+        """Apply the rule to each operand in turn."""
+        first, second, *rest = numbers
+        return reduce(lambda done, number: rule(done.result, number), rest, rule(first, second))
+
+    return merged
+
+
+def difference(a: NumericFormat, b: NumericFormat) -> Operation:
+    """The difference of two formats: a sum with the second negated."""
+    if _widest_float(a, b) is not None:
+        return addition(a, b)
+    return addition(a, _signed_by(as_fixed_point(b)))
+
+
+def _compare(*numbers: NumericFormat) -> Operation:
+    """Choose among operands after comparing them: an adder, and the union holds the result."""
+    result = union(*numbers)
+    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+
+
+def _sum_all(*numbers: NumericFormat) -> Operation:
+    """Sum operands of different formats as terms of their union."""
+    if len(numbers) == 2:  # noqa: PLR2004 - two operands have a tighter rule
+        return addition(*numbers)
+    return accumulation(union(*numbers), len(numbers))
+
+
+def _mean(*numbers: NumericFormat) -> Operation:
+    """Average operands: the sum's adder; the mean lies in the union's range, rounded to it."""
+    return Operation(union(*numbers), Circuit.ADDER, 1.0, _sum_all(*numbers).gate_bits)
+
+
+def _no_arithmetic(*numbers: NumericFormat) -> Operation:
+    """Join operands without computing."""
+    return Operation(union(*numbers), Circuit.MUX, 0.0, 0.0)
+
+
+Merge: TypeAlias = Callable[..., Operation]
+MERGES: dict[str, Merge] = {
+    "add": _sum_all,
+    "subtract": _chain(difference),
+    "multiply": _chain(product),
+    "maximum": _compare,
+    "minimum": _compare,
+    "average": _mean,
+    "concatenate": _no_arithmetic,
+}
+
+
+def merge(name: str, *numbers: NumericFormat) -> Operation:
+    """Return what an elementwise merge of at least two operands yields."""
+    if name not in MERGES:
+        message = f"unknown merge {name!r}; known: {', '.join(MERGES)}"
+        raise FormatError(message)
+    if not numbers:
+        message = f"merge {name!r} needs an operand"
+        raise FormatError(message)
+    if len(numbers) == 1:
+        return _no_arithmetic(*numbers)
+    return MERGES[name](*numbers)

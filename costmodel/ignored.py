@@ -9,7 +9,7 @@ from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill, Line
+    from costmodel.bills import Bill, LayerCost
     from costmodel.devices import Device
 
 TENSOR_FORMATS: Final = "tensor_formats"
@@ -18,7 +18,7 @@ TENSOR_FORMATS: Final = "tensor_formats"
 _SHOWN_FORMATS: Final = 3
 
 
-def ignored(device: Device, lines: Iterable[Line], scenario: Scenario) -> Mapping[str, str]:
+def ignored(device: Device, lines: Iterable[LayerCost], scenario: Scenario) -> Mapping[str, str]:
     """What was given and no price of the lines depends on: each setting with its value in words.
 
     The device says by `ignores` what it does not read. Formats that the network declares, and
@@ -58,7 +58,7 @@ def _shown(name: str, value: Any) -> str:
     return str(value) if unit is None else format_quantity(value, unit)
 
 
-def _tensor_formats(lines: Iterable[Line], scenario: Scenario) -> list[str]:
+def _tensor_formats(lines: Iterable[LayerCost], scenario: Scenario) -> list[str]:
     """The formats of tensors other than those that the scenario gives."""
     usual = {str(scenario.default_format), str(scenario.source_format or scenario.default_format)}
     operators = {id(item.operator): item.operator for line in lines for item in line.items}

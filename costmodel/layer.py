@@ -29,7 +29,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 if TYPE_CHECKING:
     from typing import Self
 
-    from costmodel.numerics import NumericFormat
+    from costmodel.formats import NumericFormat
 
 Work: TypeAlias = Sequence[Operator] | Reason
 """What a layer asks of a device: operators, or the reason why there are none."""
@@ -687,7 +687,7 @@ def _nothing_more(kind: str) -> None:
 
 
 @frozen
-class LayerRules:
+class LayerRegistry:
     """The layer class of every known kind.
 
     `modules` are the kinds, or beginnings of kinds, whose classes are not imported yet; `load`

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from attrs import evolve, field, fields, frozen
 
-from costmodel import interchange
+from costmodel import serialization
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
-from costmodel.files import checked_mapping
 from costmodel.frozen_dict import FrozenDict
 from costmodel.layer import Input, Layer, work_of
+from costmodel.safe_io import checked_mapping
 from costmodel.tensor import InputShapes, Shape, as_shape, show_shape
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Reason
 from costmodel.workload.serialization import numeric_format
 
 if TYPE_CHECKING:
-    from costmodel.layer import LayerRules
+    from costmodel.layer import LayerRegistry
     from costmodel.tensor import Tensor
 
 SCHEMA: Final = "costmodel/network/2"
@@ -218,7 +218,7 @@ class Network:
             "schema": SCHEMA,
             "name": self.name,
             "layers": [
-                {**interchange.layer_values(layer), **self._fed(layer)} for layer in self.layers
+                {**serialization.layer_values(layer), **self._fed(layer)} for layer in self.layers
             ],
             "outputs": [list(port) for port in self.outputs],
         }
@@ -231,7 +231,7 @@ class Network:
         return f'{head}, "layers": [\n{layers}\n]}}\n'
 
     @classmethod
-    def from_dict(cls, values: Any, rules: LayerRules) -> Network:
+    def from_dict(cls, values: Any, rules: LayerRegistry) -> Network:
         """The network that `to_dict` wrote, each layer by its rule.
 
         Raises:
@@ -362,7 +362,7 @@ def _shown(tensor: Tensor) -> str:
     )
 
 
-def _from_dict(values: Any, rules: LayerRules) -> Network:
+def _from_dict(values: Any, rules: LayerRegistry) -> Network:
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         found = values.get("schema") if isinstance(values, dict) else values
         message = f"expected a network of the schema {SCHEMA!r}, found {found!r:.80}"
@@ -384,7 +384,7 @@ def _from_dict(values: Any, rules: LayerRules) -> Network:
         inputs = tuple(
             [_arriving(layers, port, item, where) for port, item in zip(ports, fed, strict=True)]
         )
-        layer = interchange.layer_from_values(entry, inputs, rules, where)
+        layer = serialization.layer_from_values(entry, inputs, rules, where)
         if layer.name in layers:
             message = f"{where}: more than one layer is called {layer.name!r}"
             raise ReadError(message)

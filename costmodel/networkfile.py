@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from costmodel import files
+from costmodel import safe_io
 from costmodel.errors import ReadError
 from costmodel.network import SCHEMA, Network
 from costmodel.reader import Reader
 
 if TYPE_CHECKING:
-    from costmodel.layer import LayerRules
+    from costmodel.layer import LayerRegistry
 
 _MARK: Final = SCHEMA.rpartition("/")[0]
 """What stands near the start of every version's form."""
@@ -40,13 +40,13 @@ class NetworkReader(Reader):
         except (OSError, ValueError):
             return False
 
-    def read(self, source: object, rules: LayerRules) -> Network:
+    def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a text or file, each layer by its rule."""
         if isinstance(source, str) and source.lstrip()[:1] == "{":
             where, content = "JSON text", source.encode()
         else:
-            where, content = str(source), files.content_of(Path(str(source)))
-        values = files.json_values(content, where)
+            where, content = str(source), safe_io.content_of(Path(str(source)))
+        values = safe_io.json_values(content, where)
         try:
             return Network.from_dict(values, rules)
         except ReadError as error:

@@ -309,7 +309,7 @@ class Pricing:
         where = self._where(batch.operator)
         message = (
             f"{where}: one size is needed where there are many ({in_words(fault, self.owner)}); "
-            "mark the rule as @prices(..., batched=False), "
+            "mark the rule as @handles(..., batched=False), "
             "or price a list: device.price(list(batch))"
         )
         raise OneSizeNeededError(message) from fault

@@ -10,7 +10,7 @@ from costmodel.errors import ReadError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from costmodel.layer import LayerRules
+    from costmodel.layer import LayerRegistry
     from costmodel.network import Network
     from costmodel.scenario import RatesOf
     from costmodel.tensor import Shape
@@ -28,7 +28,7 @@ class Reader(ABC):
         """Whether `source` is of this reader's family; decided without reading it."""
 
     @abstractmethod
-    def read(self, source: object, rules: LayerRules) -> Network:
+    def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in `source`, each layer by its rule.
 
         Raises:
@@ -37,7 +37,7 @@ class Reader(ABC):
         """
 
     def read_at(
-        self, source: object, rules: LayerRules, input_shapes: Mapping[str, Shape]
+        self, source: object, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     ) -> Network:
         """The network in `source` for inputs of these shapes, by name and without the batch.
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import evolve, field, fields, frozen
 
 from costmodel.errors import ScenarioError, nearest
+from costmodel.formats import FLOAT32, NumericFormat, parse_format
 from costmodel.frozen_dict import FrozenDict
-from costmodel.numerics import FLOAT32, NumericFormat, parse_format
 from costmodel.tensor import InputShapes, as_shape
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import field, frozen
 
 from costmodel.errors import ShapeError
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel.formats import NumericFormat, parse_format
 from costmodel.sizes import SizeArray, Symbol, as_size, least
 
 if TYPE_CHECKING:

@@ -10,9 +10,13 @@ import time
 import numpy as np
 
 import costmodel
-from costmodel import Contraction, Operator, OperatorBatch, SizeArray, Tensor
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel import Operator
+from costmodel.formats import NumericFormat, parse_format
+from costmodel.operator_batch import OperatorBatch
+from costmodel.sizes import SizeArray
+from costmodel.tensor import Tensor
 from costmodel.units import format_quantity
+from costmodel.workload.operators import Contraction
 
 ROWS, COLUMNS, DEPTH = 1024, 1536, 768
 """The matrix product: (ROWS x DEPTH) times (DEPTH x COLUMNS)."""

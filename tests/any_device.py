@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from costmodel import Device, Evidence, Parameter
+from costmodel import Device
+from costmodel.devices import Evidence, Parameter
 from costmodel.testing.strategies import devices
 
 EXPONENTS: Final = {

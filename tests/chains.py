@@ -14,7 +14,7 @@ from costmodel import Network, Scenario
 if TYPE_CHECKING:
     from costmodel import Estimate
 
-CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
+REGISTRY = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
 CHIP = "horowitz-45nm"
 INT8 = Scenario(default_format="fixed<8,0>")
 
@@ -38,15 +38,15 @@ def _parts(layer: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
 
 def network(shape: tuple[int, ...], *layers: dict[str, Any]) -> Network:
     """A chain of layers, read from that JSON."""
-    return CATALOGUE.read(saved(shape, *layers))
+    return REGISTRY.read(saved(shape, *layers))
 
 
 def estimate(
     source: Any, convention: Any = "qtools", scenario: Scenario | None = None, **memory: Any
 ) -> Estimate:
     """What a network costs on the chip, without a warning about what is unpriced."""
-    chip = CATALOGUE.device(CHIP, **memory)
+    chip = REGISTRY.device(CHIP, **memory)
     return costmodel.estimate(
-        source, chip, convention=convention, on_unpriced="bound", catalogue=CATALOGUE,
+        source, chip, convention=convention, on_unpriced="bound", registry=REGISTRY,
         scenario=scenario,
     )  # fmt: skip

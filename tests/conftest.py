@@ -14,7 +14,7 @@ from costmodel import plugins
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from costmodel import Catalogue
+    from costmodel.registry import Registry
 
 # Keep TensorFlow's start-up notes out of the tests' output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -48,11 +48,11 @@ def no_strangers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def catalogue() -> Catalogue:
+def registry() -> Registry:
     """A world of the Keras and hardware plugins, made without any search."""
     import worlds  # noqa: PLC0415  # after the environment is set
 
-    return worlds.CATALOGUE
+    return worlds.REGISTRY
 
 
 def _house_entry_points() -> list[metadata.EntryPoint]:

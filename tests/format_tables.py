@@ -6,9 +6,20 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from costmodel import Charge, Contraction, Cost, Device, Factor, Parameter, parameter, prices
+from costmodel import Device
 from costmodel.devicefile import load_device
-from costmodel.devices import FormatTable, one_of, option
+from costmodel.devices import (
+    Charge,
+    Cost,
+    Factor,
+    FormatTable,
+    Parameter,
+    handles,
+    one_of,
+    parameter,
+    setting,
+)
+from costmodel.workload.operators import Contraction
 
 GOOD = """\
 schema: costmodel/device/2
@@ -49,9 +60,9 @@ class Rated(Device):
     peak_rate: FormatTable = parameter("OP/s", by_format=True, positive=True)
     cost_per_area: FormatTable | None = parameter("J/m2", by_format=True, optional=True)
     efficiency: Parameter | None = parameter("", optional=True, positive=True)
-    layout: str = option(one_of("nchw", "nhwc"), default="nchw")
+    layout: str = setting(one_of("nchw", "nhwc"), default="nchw")
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Any, scenario: Any) -> Any:
         number = operator.inputs[0].format or scenario.default_format
         rate = self.peak_rate.get(number)

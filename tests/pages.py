@@ -19,7 +19,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from costmodel import catalogue, plugins
+from costmodel import plugins, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def _write(block: Block) -> None:
     package = file.parts[0].removesuffix(".py")
     for module in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[module]  # so that what is written anew is imported anew
-    for cached in (catalogue.installed, plugins.installed):
+    for cached in (registry.installed, plugins.installed):
         cached.cache_clear()
 
 

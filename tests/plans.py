@@ -18,10 +18,10 @@ from costmodel.devices import (
     Memory,
     Parameter,
     Schedule,
+    handles,
     parameter,
-    prices,
 )
-from costmodel.numerics import parse_format
+from costmodel.formats import parse_format
 from costmodel.testing.strategies import workloads
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import (
@@ -53,15 +53,15 @@ class Sheet(Device):
     energy: Parameter = parameter("J")
     clock: Parameter = parameter("Hz", positive=True)
 
-    @prices(Contraction)
+    @handles(Contraction)
     def product(self, operator: Operator, scenario: Any) -> Cost:  # the same in all
         return self._cost("array", operator.macs, "run")
 
-    @prices(Activation, Elementwise, Reduction)
+    @handles(Activation, Elementwise, Reduction)
     def pointwise(self, operator: Operator, scenario: Any) -> Cost:  # the same in all
         return self._cost("vector", sum(operator.operations.values()), "run")
 
-    @prices(Movement)
+    @handles(Movement)
     def carried(self, operator: Operator, scenario: Any) -> Cost:  # the same in all
         return self._cost("mover", operator.points, "start")
 

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-from costmodel import Layer, Network, Tensor
+from costmodel import Layer, Network
 from costmodel.layer import UnknownLayer
+from costmodel.tensor import Tensor
 from costmodel.testing.strategies import SIDES, shapes
 from costmodel_keras.graph import ConfigView
 from costmodel_keras.reader import make_layer
 
 if TYPE_CHECKING:
-    from costmodel import LayerRules, Shape
+    from costmodel.layer import LayerRegistry
+    from costmodel.tensor import Shape
 
 Settings = dict[str, Any]
 """The configuration of a layer as Keras saves it."""
@@ -60,12 +62,12 @@ class Sketch:
 
     nodes: tuple[Node, ...]
 
-    def network(self, rules: LayerRules, name: str = "drawn") -> Network:
+    def network(self, rules: LayerRegistry, name: str = "drawn") -> Network:
         """The network, each layer made by its rule."""
         layers = self.layers(rules)
         return Network(name, layers.values(), {node.name: node.sources for node in self.nodes})
 
-    def layers(self, rules: LayerRules) -> dict[str, Layer]:
+    def layers(self, rules: LayerRegistry) -> dict[str, Layer]:
         """The layers by name."""
         made: dict[str, Layer] = {}
         for node in self.nodes:
@@ -84,7 +86,7 @@ class Sketch:
             tuple(_widened(node, times) if node.name == name else node for node in self.nodes)
         )
 
-    def config(self, rules: LayerRules, name: str = "drawn") -> dict[str, Any]:
+    def config(self, rules: LayerRegistry, name: str = "drawn") -> dict[str, Any]:
         """The network as Keras saves a functional model."""
         made = self.layers(rules)
         fed = {source for node in self.nodes for source in node.sources}
@@ -98,12 +100,12 @@ class Sketch:
         }
         return {"module": "keras", "class_name": "Functional", "config": settings}
 
-    def json(self, rules: LayerRules) -> str:
+    def json(self, rules: LayerRegistry) -> str:
         """The network as the text of `model.to_json()`."""
         return json.dumps(self.config(rules))
 
 
-def made_from(node: Node, inputs: Sequence[Tensor], rules: LayerRules) -> Layer:
+def made_from(node: Node, inputs: Sequence[Tensor], rules: LayerRegistry) -> Layer:
     """The layer of one node for these inputs."""
     cls = rules.find(node.kind)
     if cls is None:
@@ -119,7 +121,7 @@ def sketches(
     draw: st.DrawFn,
     recipes: Sequence[Recipe] = (),
     *,
-    rules: LayerRules,
+    rules: LayerRegistry,
     max_layers: int = 6,
     branching: bool = True,
 ) -> Sketch:
@@ -143,7 +145,7 @@ def sketches(
     return Sketch(tuple(nodes))
 
 
-def networks(rules: LayerRules, **options: Any) -> st.SearchStrategy[Network]:
+def networks(rules: LayerRegistry, **options: Any) -> st.SearchStrategy[Network]:
     """The networks of `sketches`."""
     return sketches(rules=rules, **options).map(lambda sketch: sketch.network(rules))
 

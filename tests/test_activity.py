@@ -9,11 +9,12 @@ import pytest
 from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
-import costmodel
-from costmodel import Input, Network, Scenario, Tensor, estimate
+from costmodel import Network, Scenario, estimate
 from costmodel.errors import ScenarioError
+from costmodel.layer import Input, OperatorLayer
+from costmodel.tensor import Tensor
 from costmodel.workload.builders import elementwise, rearrange
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers.basic import Dense
@@ -31,9 +32,7 @@ def passing(name: str, *sizes: int, work: Any = None) -> Any:
     """A layer that carries its inputs on unchanged."""
     inputs = tuple(Tensor((size,)) for size in sizes)
     moved = [rearrange("reshape", inputs, [Tensor((sum(sizes),))])]
-    return costmodel.OperatorLayer(
-        name, "operators", inputs, work=work or moved, results=((sum(sizes),),)
-    )
+    return OperatorLayer(name, "operators", inputs, work=work or moved, results=((sum(sizes),),))
 
 
 def merging(first: int = 4, second: int = 4, kind: str = "keras.Add") -> Network:
@@ -61,7 +60,7 @@ def events(
 ) -> float:
     """How often a unit price is due for one layer, in one second."""
     scenario = Scenario(dt=1.0, **given)
-    bill = estimate(network, device, scenario=scenario, catalogue=CATALOGUE).bill(device)
+    bill = estimate(network, device, scenario=scenario, registry=REGISTRY).bill(device)
     return sum(
         charge.count
         for charge in bill.line(layer).cost.charges
@@ -122,7 +121,7 @@ def test_a_tensor_made_within_a_layer_takes_the_mean_over_the_inputs_of_its_laye
     first, second = elementwise("affine", (1,)), elementwise("affine", (3,))
     within, unnamed = elementwise("affine", (5,)), elementwise("affine", output=(2,))
     work = [first, second, within, unnamed]
-    layer = costmodel.OperatorLayer("both", "operators", inputs, work=work)
+    layer = OperatorLayer("both", "operators", inputs, work=work)
     network = Network(
         "net",
         [Input("one", "input", shape=(1,)), Input("three", "input", shape=(3,)), layer],
@@ -178,7 +177,7 @@ def test_a_missing_rate_of_one_of_several_sources_is_named() -> None:
 
 def test_a_device_without_spikes_does_not_ask_for_missing_rates() -> None:
     scenario = Scenario(rates={"in": 1.0})
-    assert estimate(merging(), "cpu", scenario=scenario, catalogue=CATALOGUE).macs > 0
+    assert estimate(merging(), "cpu", scenario=scenario, registry=REGISTRY).macs > 0
 
 
 # ------------------------------------------------------------------ what is said
@@ -203,7 +202,7 @@ def test_table_explanation_and_json_name_the_rates(
     conditions: Any, title: str, factor: str, written: Any
 ) -> None:
     scenario = Scenario(**conditions)
-    found = estimate(merging(), "loihi", scenario=scenario, catalogue=CATALOGUE)
+    found = estimate(merging(), "loihi", scenario=scenario, registry=REGISTRY)
     assert f", {title}," in str(found)
     assert factor in found.explain("left", "loihi")
     plain = found.to_dict()["scenario"]

@@ -14,26 +14,12 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from costmodel import (
-    Activation,
-    Charge,
-    Contraction,
-    Cost,
-    Device,
-    Evidence,
-    Factor,
-    Operator,
-    OperatorBatch,
-    Parameter,
-    Scenario,
-    SizeArray,
-    Unpriced,
-    activation,
-    parameter,
-    prices,
-)
+from costmodel import Device, Operator, Scenario, Unpriced, activation
+from costmodel.devices import Charge, Cost, Evidence, Factor, Parameter, handles, parameter
 from costmodel.errors import CostModelError, OneSizeNeededError, PluginError, ScenarioError
-from costmodel.sizes import always
+from costmodel.operator_batch import OperatorBatch
+from costmodel.sizes import SizeArray, always
+from costmodel.workload.operators import Activation, Contraction
 
 COUNT: Final = 20_000
 SIZES: Final = np.random.default_rng(0).permutation(COUNT) + 1
@@ -55,11 +41,11 @@ class Counting(Device):
     calls: list[Any]
     energy: Parameter = parameter("J")
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Any:
         return self.answer(operator.dims["m"])
 
-    @prices(Activation)
+    @handles(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Any:
         return self.answer(operator.dims["d0"])
 
@@ -73,7 +59,7 @@ class Counting(Device):
 
 @frozen
 class CountingOneByOne(Counting):
-    @prices(Contraction, batched=False)
+    @handles(Contraction, batched=False)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Any:
         return self.answer(operator.dims["m"])
 

@@ -10,27 +10,23 @@ from attrs import frozen
 from figures import near
 
 from costmodel import (
-    Activation,
-    Contraction,
     Convention,
-    Cost,
     Device,
     Free,
-    Input,
-    Movement,
     Network,
     Scenario,
-    Tensor,
     Unpriced,
     activation,
     estimate,
     matmul,
 )
 from costmodel.bills import Bill, Coverage, Share
-from costmodel.devices import Adapted, Charge, Evidence, Factor, Parameter, prices
+from costmodel.devices import Adapted, Charge, Cost, Evidence, Factor, Parameter, handles
 from costmodel.errors import UnknownNameError
-from costmodel.layer import OperatorLayer, UnknownLayer
+from costmodel.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.tensor import Tensor
 from costmodel.workload.builders import copy
+from costmodel.workload.operators import Activation, Contraction, Movement
 
 PRICE = Parameter("energy_per_one", 2.0, "J", "a test", Evidence.ASSUMED, low=1.0, high=4.0)
 
@@ -47,17 +43,17 @@ class Tariff(Device):
 
     seconds: float | None = 0.25
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Any:
         return charged(operator.macs, 1.0)
 
-    @prices(Activation)
+    @handles(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Any:
         if operator.function == "riddle":
             return Unpriced("nobody solves it")
         return charged(operator.elements, self.seconds)
 
-    @prices(Movement)
+    @handles(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Free:
         return Free("it is wired")
 
@@ -212,7 +208,7 @@ def test_a_network_costs_all_its_layers_and_takes_the_time_of_all() -> None:
 def test_time_that_costs_no_energy_is_time() -> None:
     @frozen
     class Slow(Tariff):
-        @prices(Movement)
+        @handles(Movement)
         def movement(self, operator: Movement, scenario: Scenario) -> Cost:  # type: ignore[override]  # it waits
             return Cost((), 0.5)
 

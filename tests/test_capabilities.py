@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 from hypothesis import strategies as st
-from liars import chips, devices
+from nonconforming import chips, devices
 
-from costmodel.devices import CAPABILITIES, USUAL, Device, option, yes_or_no
+from costmodel.devices import CAPABILITIES, USUAL, Device, setting, yes_or_no
 from costmodel.errors import UnknownNameError
 from costmodel.testing import DeviceContract
 from costmodel.testing.capabilities import assumed_by, assumes
@@ -83,7 +83,7 @@ def test_a_law_is_skipped_for_a_device_that_does_not_declare_what_it_assumes(
 class Switched(devices.ForgetsTheBatch):
     """Whether it counts the examples is a setting."""
 
-    forgets: bool = option(yes_or_no, default=False)
+    forgets: bool = setting(yes_or_no, default=False)
 
     @property
     def capabilities(self) -> Any:  # type: ignore[override]  # it depends on the setting

@@ -10,9 +10,9 @@ from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import numerics
+from costmodel import formats as arithmetic
 from costmodel.errors import FormatError
-from costmodel.numerics import (
+from costmodel.formats import (
     FLOAT32,
     Binary,
     Circuit,
@@ -87,7 +87,7 @@ def test_a_product_has_its_circuit_its_size_and_its_exact_format(
     a: str | NumericFormat, b: str | NumericFormat, operation: Operation
 ) -> None:
     x, y = (of(item) if isinstance(item, str) else item for item in (a, b))
-    for found in (numerics.product(x, y), numerics.product(y, x)):
+    for found in (arithmetic.product(x, y), arithmetic.product(y, x)):
         assert found.result == operation.result
         assert found.circuit is operation.circuit
         assert found.gates == near(operation.gates)
@@ -118,9 +118,9 @@ def test_a_product_has_its_circuit_its_size_and_its_exact_format(
 def test_a_sum_a_difference_and_a_union_have_the_exact_format(
     a: str, b: str, added: str, subtracted: str, joined: str
 ) -> None:
-    assert numerics.addition(of(a), of(b)) == adder(of(added))
-    assert numerics.difference(of(a), of(b)) == adder(of(subtracted))
-    assert numerics.union(of(a), of(b)) == numerics.union(of(b), of(a)) == of(joined)
+    assert arithmetic.addition(of(a), of(b)) == adder(of(added))
+    assert arithmetic.difference(of(a), of(b)) == adder(of(subtracted))
+    assert arithmetic.union(of(a), of(b)) == arithmetic.union(of(b), of(a)) == of(joined)
 
 
 @pytest.mark.parametrize(
@@ -137,15 +137,15 @@ def test_a_sum_a_difference_and_a_union_have_the_exact_format(
 def test_an_accumulator_has_a_digit_more_for_twice_the_terms(
     term: str, count: int, result: str
 ) -> None:
-    assert numerics.accumulation(of(term), count) == adder(of(result))
+    assert arithmetic.accumulation(of(term), count) == adder(of(result))
 
 
 def test_a_multiply_accumulate_is_a_product_and_a_sum_that_holds_the_bias() -> None:
     weight, value = of("fixed<4,0>"), of("fixed<8,0>")
-    multiplied, total = numerics.multiply_accumulate(weight, value, 9)
-    assert multiplied == numerics.product(weight, value)
+    multiplied, total = arithmetic.multiply_accumulate(weight, value, 9)
+    assert multiplied == arithmetic.product(weight, value)
     assert total == adder(of("fixed<16,5>"))
-    _, biased = numerics.multiply_accumulate(weight, value, 9, of("fixed<20,2>"))
+    _, biased = arithmetic.multiply_accumulate(weight, value, 9, of("fixed<20,2>"))
     assert biased == adder(of("fixed<24,6>"))
 
 
@@ -161,8 +161,8 @@ A, B, C = of("fixed<8,0>"), of("ufixed<6,3>"), of("fixed<4,2>")
         ("add", (A, B, C), adder(of("fixed<13,5>"))),
         ("subtract", (A, B), adder(of("fixed<12,4>"))),
         ("subtract", (A, B, C), adder(of("fixed<13,5>"))),
-        ("multiply", (A, C), numerics.product(A, C)),
-        ("multiply", (A, C, B), numerics.product(numerics.product(A, C).result, B)),
+        ("multiply", (A, C), arithmetic.product(A, C)),
+        ("multiply", (A, C, B), arithmetic.product(arithmetic.product(A, C).result, B)),
         ("maximum", (A, B, C), adder(of("fixed<11,3>"))),
         ("minimum", (A, B), adder(of("fixed<11,3>"))),
         # The adder of the sum, but a mean lies among its operands.
@@ -178,14 +178,14 @@ A, B, C = of("fixed<8,0>"), of("ufixed<6,3>"), of("fixed<4,2>")
 def test_a_merge_has_its_circuit_its_size_and_its_exact_format(
     name: str, formats: tuple[NumericFormat, ...], operation: Operation
 ) -> None:
-    assert numerics.merge(name, *formats) == operation
+    assert arithmetic.merge(name, *formats) == operation
 
 
-@pytest.mark.parametrize("name", numerics.MERGES)
+@pytest.mark.parametrize("name", arithmetic.MERGES)
 def test_a_merge_of_one_is_no_work_and_of_none_is_refused(name: str) -> None:
-    assert numerics.merge(name, A) == Operation(A, Circuit.MUX, 0.0, 0.0)
+    assert arithmetic.merge(name, A) == Operation(A, Circuit.MUX, 0.0, 0.0)
     with pytest.raises(FormatError, match=f"merge '{name}' needs an operand"):
-        numerics.merge(name)
+        arithmetic.merge(name)
 
 
 # ------------------------------------------------------------------ formats as words
@@ -217,7 +217,7 @@ def test_a_format_represents_its_values_and_no_others(
     found = list(number.values())
     assert found == values
     assert number.signed == any(value < 0 for value in values)
-    held = numerics.as_fixed_point(number)
+    held = arithmetic.as_fixed_point(number)
     assert set(found) <= set(held.values())
     # A digit fewer before or behind the point would lose one of them.
     assert max(map(abs, values)) >= 2 ** (held.integer_bits - 1)
@@ -263,8 +263,8 @@ def test_a_text_that_names_no_format_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: FixedPoint(numerics.MAX_BITS + 1), "bits is 4097; expected .* from 1 to 4096"),
-        (lambda: FixedPoint(8, -numerics.MAX_BITS - 1), "expected at most 8 and at least -4096"),
+        (lambda: FixedPoint(arithmetic.MAX_BITS + 1), "bits is 4097; expected .* from 1 to 4096"),
+        (lambda: FixedPoint(8, -arithmetic.MAX_BITS - 1), "expected at most 8 and at least -4096"),
         (lambda: FixedPoint(8, integer_bits=True), "integer_bits is True"),
         (lambda: FixedPoint(8.0), "bits is 8.0"),  # type: ignore[arg-type]
         (lambda: PowerOfTwo(13), "leaves 12 for the exponent; expected 1 to 11"),
@@ -272,7 +272,7 @@ def test_a_text_that_names_no_format_is_refused(text: str) -> None:
         (lambda: PowerOfTwo(4, max_exponent=0.5), "max_exponent is 0.5; expected a whole number"),  # type: ignore[arg-type]
         (lambda: PowerOfTwo(3, max_exponent=-5), "max_exponent is -5 .*; expected at least -4"),
         (lambda: FloatingPoint(16).values(), "the values of float16 are not listed"),
-        (lambda: numerics.as_fixed_point(FLOAT32), "32 bits has no fixed-point equivalent"),
+        (lambda: arithmetic.as_fixed_point(FLOAT32), "32 bits has no fixed-point equivalent"),
     ],
 )  # fmt: skip
 def test_a_format_beyond_its_limits_is_refused(make: Any, message: str) -> None:
@@ -283,8 +283,8 @@ def test_a_format_beyond_its_limits_is_refused(make: Any, message: str) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: FixedPoint(numerics.MAX_BITS), lambda: FixedPoint(1, 1),
-        lambda: FixedPoint(8, -numerics.MAX_BITS), lambda: PowerOfTwo(12),
+        lambda: FixedPoint(arithmetic.MAX_BITS), lambda: FixedPoint(1, 1),
+        lambda: FixedPoint(8, -arithmetic.MAX_BITS), lambda: PowerOfTwo(12),
         lambda: PowerOfTwo(2), lambda: PowerOfTwo(1, signed=False),
         lambda: PowerOfTwo(3, max_exponent=-4),
     ],
@@ -295,5 +295,5 @@ def test_the_limits_themselves_are_formats(make: Any) -> None:
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 8))
 def test_a_multiplier_grows_with_each_operand(a: int, b: int, more: int) -> None:
-    sizes = [numerics.product(FixedPoint(a + n), FixedPoint(b)).gate_bits for n in (0, more)]
+    sizes = [arithmetic.product(FixedPoint(a + n), FixedPoint(b)).gate_bits for n in (0, more)]
     assert sizes[0] < sizes[1]

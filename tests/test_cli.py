@@ -20,19 +20,9 @@ from console import DENSE, OPEN_AXES, TWO_INPUTS, VISION, good, run
 from figures import near
 
 import costmodel
-from costmodel import (
-    Charge,
-    Convention,
-    Cost,
-    Device,
-    Factor,
-    Parameter,
-    Scenario,
-    option,
-    parameter,
-    prices,
-)
-from costmodel import catalogue as catalogues
+from costmodel import Convention, Device, Scenario
+from costmodel import registry as registrys
+from costmodel.devices import Charge, Cost, Factor, Parameter, handles, parameter, setting
 from costmodel.workload.operators import Contraction, Reduction, unmapped
 
 if TYPE_CHECKING:
@@ -51,11 +41,11 @@ def command(*arguments: str, **extra: Any) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A way to replace the installed catalogue by the house and further plugins."""
+    """A way to replace the installed registry by the house and further plugins."""
 
     def use(**plugins: object) -> None:
         made = worlds.world(**worlds.HOUSE, **plugins)
-        monkeypatch.setattr(catalogues, "installed", lambda: made)
+        monkeypatch.setattr(registrys, "installed", lambda: made)
 
     return use
 
@@ -71,9 +61,9 @@ class Pooler(Device):
     resources: ClassVar = ("windows",)
 
     windows: Parameter = parameter("")
-    mode: int = option(int, default=1)
+    mode: int = setting(int, default=1)
 
-    @prices(Reduction)
+    @handles(Reduction)
     def pooling(self, operator: Reduction, scenario: Scenario) -> Cost:
         factors = (Factor("elements", operator.elements), Factor("examples", scenario.batch))
         return Cost([Charge("windows", "compute", factors, self.windows)])
@@ -95,7 +85,7 @@ def test_devices_may_be_repeated_or_separated_by_commas() -> None:
 
 def test_a_device_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine, too.yaml"
-    file.write_text(Path(str(worlds.CATALOGUE.device("cpu").file)).read_text())
+    file.write_text(Path(str(worlds.REGISTRY.device("cpu").file)).read_text())
     assert "6.75 µJ" in good("estimate", DENSE, "-d", file)
 
 
@@ -324,8 +314,8 @@ def test_an_explanation_names_the_layer_whose_rate_is_missing() -> None:
 
 
 def test_an_explanation_is_that_of_the_whole_estimate() -> None:
-    whole = worlds.CATALOGUE
-    made = costmodel.estimate(DENSE, "cpu", catalogue=whole)
+    whole = worlds.REGISTRY
+    made = costmodel.estimate(DENSE, "cpu", registry=whole)
     assert good("explain", DENSE, "second", "-d", "cpu") == f"{made.explain('second', 'cpu')}\n"
 
 
@@ -367,9 +357,9 @@ def test_the_list_of_devices_fits_a_terminal() -> None:
     assert max(map(len, good("devices").splitlines())) <= 80
 
 
-def test_a_device_shows_its_settings_and_what_it_leaves_out(tmp_path: Path) -> None:
+def test_a_device_shows_its_settings_and_what_it_does_not_model(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    text = Path(str(worlds.CATALOGUE.device("horowitz-45nm").file)).read_text()
+    text = Path(str(worlds.REGISTRY.device("horowitz-45nm").file)).read_text()
     text = text.replace("weights_on_memory: dram", "weights_on_memory: sram")
     file.write_text(text.replace("rd_wr_on_io: true", "rd_wr_on_io: false"))
     shown = good("devices", "show", file)
@@ -378,21 +368,21 @@ def test_a_device_shows_its_settings_and_what_it_leaves_out(tmp_path: Path) -> N
         ["setting", "sram", "takes", "dram,", "sram,", "fixed", "default", "dram"]
     )
     assert blocks["rd_wr_on_io"][1:3] == ["setting", "false"]
-    assert "leaves out  control, clock" in shown
+    assert "not modelled  control, clock" in shown
     assert "--set horowitz-45nm.NAME=VALUE" in shown
 
 
-def test_the_classes_of_devices_tell_what_they_take_price_and_leave_out() -> None:
+def test_classes_of_devices_are_listed_with_what_they_take_and_price() -> None:
     blocks = good("devices", "classes").split("\n\n")
     found = {block.splitlines()[0]: block for block in blocks}
     assert list(found) == ["event-driven", "horowitz", "per-operation"]
     effective = "One effective energy per operation, of the whole chip with memory, for every"
-    assert f"formula     {effective} numeric format." in found["per-operation"]
+    assert f"formula       {effective} numeric format." in found["per-operation"]
     for words in (
-        "plugin      hardware",
-        "formula     Arithmetic by the circuit",
-        "prices      Contraction, Counted, Elementwise, Reduction, Activation, Softmax, Gather",
-        "leaves out  control, clock",
+        "plugin        hardware",
+        "formula       Arithmetic by the circuit",
+        "prices        Contraction, Counted, Elementwise, Reduction, Activation, Softmax, Gather",
+        "not modelled  control, clock",
         "energy_per_dram_access        J\n",
         "energy_per_16_bit_add         J, optional\n",
         "weights_on_memory      dram, sram, fixed; default dram",
@@ -441,7 +431,7 @@ def test_what_a_plugin_prints_is_no_data(world: Any) -> None:
 
 
 def test_good_device_files_are_said_to_be_good() -> None:
-    files = [str(worlds.CATALOGUE.device(name).file) for name in worlds.SHIPPED]
+    files = [str(worlds.REGISTRY.device(name).file) for name in worlds.SHIPPED]
     shown = good("devices", "validate", *files)
     assert shown.count(": good (") == len(worlds.SHIPPED)
 

@@ -100,7 +100,7 @@ def test_a_file_gets_the_format_of_its_name(tmp_path: Path) -> None:
 
 def test_a_changed_copy_of_a_device_is_another_device(tmp_path: Path) -> None:
     file = tmp_path / "cpu.yaml"
-    text = Path(str(worlds.CATALOGUE.device("cpu").file)).read_text()
+    text = Path(str(worlds.REGISTRY.device("cpu").file)).read_text()
     file.write_text(text.replace("8.6 nJ", "4.3 nJ"))
     found = values(DENSE, "-d", "cpu", "-d", file)
     assert found["energy_joules"] == near(-785 * 4.3e-9)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from chains import saved
 from console import DENSE, OPEN_AXES, VISION, good, run
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
-from costmodel import Input, Tensor, matmul, read
+from costmodel import matmul, read
 from costmodel.convention import Convention
 from costmodel.counts import count, flops
-from costmodel.layer import OperatorLayer, UnknownLayer
+from costmodel.layer import Input, OperatorLayer, UnknownLayer
 from costmodel.network import Network
+from costmodel.tensor import Tensor
 
 
 def counted(*arguments: str | Path) -> Any:
@@ -28,7 +29,7 @@ def counted(*arguments: str | Path) -> Any:
 
 def test_a_count_tells_every_layer_and_the_total() -> None:
     shown = good("count", VISION)
-    network = read(VISION, catalogue=CATALOGUE)
+    network = read(VISION, registry=REGISTRY)
     rows = {line.split()[0]: line for line in shown.splitlines() if line}
     assert all(layer.name in rows for layer in network.layers)
     assert f"{network.macs:,}" in rows["Total"]
@@ -133,7 +134,7 @@ def test_an_open_axis_is_bound_by_an_option() -> None:
     refused = run("count", OPEN_AXES)
     assert refused.exit_code == 2
     assert "open axis" in refused.stderr
-    network = read(OPEN_AXES, catalogue=CATALOGUE)
+    network = read(OPEN_AXES, registry=REGISTRY)
     shape = "x".join(str(length or 12) for length in network.inputs[0].shape)
     assert counted(OPEN_AXES, "--input-shape", shape)["macs"] > 0
 
@@ -142,7 +143,7 @@ def test_a_count_in_a_file_has_the_format_of_its_name(tmp_path: Path) -> None:
     file = tmp_path / "counts.csv"
     good("count", VISION, "-o", file)
     rows = list(csv.DictReader(file.read_text().splitlines()))
-    assert sum(int(row["MACs"]) for row in rows) == read(VISION, catalogue=CATALOGUE).macs
+    assert sum(int(row["MACs"]) for row in rows) == read(VISION, registry=REGISTRY).macs
 
 
 def test_several_models_are_counted_at_once() -> None:
@@ -167,7 +168,7 @@ def test_a_wrong_use_of_count_is_told(arguments: list[str], message: str) -> Non
 
 
 def test_what_has_no_rule_makes_the_counts_a_lower_bound() -> None:
-    known = read(DENSE, catalogue=CATALOGUE)
+    known = read(DENSE, registry=REGISTRY)
     odd = UnknownLayer("odd", "acme.Odd", known.layers[0].outputs, reason="no rule for it")
     network = Network("half", (*known.layers, odd), {**known.edges, "odd": (known.layers[0].name,)})
     made = count(network, convention=Convention())
@@ -188,7 +189,7 @@ def test_what_has_no_rule_makes_the_counts_a_lower_bound() -> None:
 def test_every_known_kind_is_listed_with_its_rule_and_plugin() -> None:
     told = json.loads(good("layers", "--json"))
     listed = {fact["kind"]: fact for fact in told}
-    assert CATALOGUE.layer_rules.by_kind.keys() <= listed.keys()
+    assert REGISTRY.layer_registry.by_kind.keys() <= listed.keys()
     assert listed["keras.Dense"] == {
         "kind": "keras.Dense",
         "rule": "costmodel_keras.layers.basic.Dense",
@@ -212,5 +213,5 @@ def test_a_kind_without_a_count_says_why_in_the_list() -> None:
 
 
 def test_every_kind_says_what_it_counts() -> None:
-    for kind, rule in CATALOGUE.layer_rules.by_kind.items():
+    for kind, rule in REGISTRY.layer_registry.by_kind.items():
         assert len(rule.describe_work(kind)) > 5, kind

@@ -15,9 +15,9 @@ import pytest
 from console import DENSE, good, run
 from worlds import SHIPPED
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.cli import main
-from costmodel.files import replaced
+from costmodel.safe_io import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def test_an_input_is_never_overwritten(name: str, file: str, spelling: str, fold
 
 
 def test_the_file_of_an_installed_device_is_never_overwritten() -> None:
-    file = catalogue.installed().device("cpu").file
+    file = registry.installed().device("cpu").file
     before = Path(file).read_bytes()
     result = run("estimate", DENSE, "-d", "cpu", "--format", "table", "-o", file)
     assert result.exit_code == 2
@@ -134,7 +134,7 @@ def temporary(folder: Path) -> list[Path]:
 WRITER = """
 import sys, time
 from pathlib import Path
-from costmodel.files import replaced
+from costmodel.safe_io import replaced
 with replaced(Path(sys.argv[1])) as file:
     file.write_text("half")
     print("writing", flush=True)

@@ -15,8 +15,8 @@ from attrs import evolve
 from console import DENSE, good, run
 
 import costmodel
-from costmodel import catalogue
-from costmodel.report import Column, Table, escaped
+from costmodel import registry
+from costmodel.report.table import Column, Table, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ def test_no_text_forges_a_line_or_steers_a_terminal(case: str, form: str) -> Non
 def test_an_estimate_of_the_library_is_as_harmless_as_the_command(case: str) -> None:
     text, shown = FORGED[case]
     network = costmodel.read(DENSE)
-    device = evolve(catalogue.installed().device("cpu"), title=text)
+    device = evolve(registry.installed().device("cpu"), title=text)
     estimate = costmodel.estimate(evolve(network, name=text), device)
     assert shown in str(estimate)
     assert shown in estimate.explain("first", "cpu")
@@ -129,7 +129,7 @@ def test_an_estimate_of_the_library_is_as_harmless_as_the_command(case: str) -> 
 
 @pytest.mark.parametrize("command", ["show", "validate"])
 def test_a_text_on_several_lines_in_a_device_file_is_one_line(command: str, tmp_path: Path) -> None:
-    shipped = Path(catalogue.installed().device("cpu").file).read_text()
+    shipped = Path(registry.installed().device("cpu").file).read_text()
     forged = "  |\n  A chip\n  unit      9 J\n"
     lines = [
         f"title:{forged}" if line.startswith("title:") else f"{line}\n"
@@ -145,7 +145,7 @@ def test_a_text_on_several_lines_in_a_device_file_is_one_line(command: str, tmp_
 
 def test_a_path_with_a_line_break_forges_no_verdict(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml\ngood.yaml: good"
-    file.write_text(Path(catalogue.installed().device("cpu").file).read_text())
+    file.write_text(Path(registry.installed().device("cpu").file).read_text())
     shown = run("devices", "validate", file).stdout
     assert len(shown.splitlines()) == 1
 

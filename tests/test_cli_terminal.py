@@ -19,7 +19,7 @@ from rich.console import Console
 import costmodel
 from costmodel import Scenario
 from costmodel.cli import terminal
-from costmodel.report import Column, Table
+from costmodel.report.table import Column, Table
 
 VISION = Path(__file__).parent / "networks" / "vision.json"
 COMMAND = Path(sys.executable).with_name("costmodel")
@@ -30,7 +30,7 @@ SIX = ("cpu", "gpu", "arm", "loihi", "spinnaker", "spinnaker2")
 def deep() -> Table:
     """An estimate on six devices, its layers under names as long as those of deep networks."""
     made = costmodel.estimate(
-        VISION, SIX, scenario=Scenario(rates=10.0), on_unpriced="bound", catalogue=worlds.CATALOGUE
+        VISION, SIX, scenario=Scenario(rates=10.0), on_unpriced="bound", registry=worlds.REGISTRY
     ).table()
     rows = [(f"conv5_block3_{row[0]}_{row[0]}", *row[1:]) for row in made.rows]
     return Table(made.title, made.columns, rows, made.footer, made.notes)

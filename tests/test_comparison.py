@@ -12,19 +12,9 @@ from attrs import evolve
 from figures import near
 
 import costmodel
-from costmodel import (
-    Convention,
-    Cost,
-    CostModelError,
-    Device,
-    Estimate,
-    Factor,
-    Operator,
-    Outcome,
-    Scenario,
-)
+from costmodel import Convention, CostModelError, Device, Estimate, Operator, Scenario
 from costmodel.comparison import SCHEMA, Comparison, compare
-from costmodel.devices import Adapted
+from costmodel.devices import Adapted, Cost, Factor, Outcome
 
 NETWORKS = Path(__file__).parent / "networks"
 
@@ -32,7 +22,7 @@ NETWORKS = Path(__file__).parent / "networks"
 def bill(name: str = "vision", *devices: str, rate: float = 10.0, timesteps: int = 1) -> Estimate:
     return costmodel.estimate(
         NETWORKS / f"{name}.json", devices or ("cpu", "gpu", "loihi"), on_unpriced="bound",
-        scenario=Scenario(rates=rate, timesteps=timesteps), catalogue=worlds.CATALOGUE,
+        scenario=Scenario(rates=rate, timesteps=timesteps), registry=worlds.REGISTRY,
     )  # fmt: skip
 
 
@@ -112,7 +102,7 @@ def test_rates_of_outputs_and_of_inputs_are_compared_as_rates() -> None:
     before, after = (
         costmodel.estimate(
             NETWORKS / "vision.json", "loihi", on_unpriced="bound",
-            scenario=scenario, catalogue=worlds.CATALOGUE,
+            scenario=scenario, registry=worlds.REGISTRY,
         )
         for scenario in (Scenario(rates=10.0), Scenario(input_rates=20.0))
     )  # fmt: skip
@@ -160,7 +150,7 @@ class Renaming(Convention):
 
 def renamed(times: float = 1.0) -> Comparison:
     made = costmodel.estimate(
-        NETWORKS / "dense.json", "cpu", convention=Renaming(times), catalogue=worlds.CATALOGUE
+        NETWORKS / "dense.json", "cpu", convention=Renaming(times), registry=worlds.REGISTRY
     )
     return compare(bill("dense", "cpu"), "cpu", made, "cpu")
 
@@ -176,7 +166,7 @@ def test_charges_meet_by_their_unit_cost_whatever_the_role_is_called() -> None:
 
 def test_charges_at_one_unit_cost_are_told_apart_by_their_roles() -> None:
     narrow = costmodel.estimate(
-        NETWORKS / "dense.json", "horowitz-45nm", catalogue=worlds.CATALOGUE,
+        NETWORKS / "dense.json", "horowitz-45nm", registry=worlds.REGISTRY,
         scenario=Scenario(default_format="int8"),
     )  # fmt: skip
     wide = bill("dense", "horowitz-45nm")
@@ -225,7 +215,7 @@ def test_a_charge_that_only_one_convention_makes_is_told() -> None:
             return work[:1] if isinstance(work, list | tuple) else work
 
     bare = costmodel.estimate(
-        NETWORKS / "dense.json", "cpu", convention=Bare("bare"), catalogue=worlds.CATALOGUE
+        NETWORKS / "dense.json", "cpu", convention=Bare("bare"), registry=worlds.REGISTRY
     )
     found = compare(bill("dense", "cpu"), "cpu", bare, "cpu")
     assert why(found, "first") == (
@@ -247,7 +237,10 @@ def test_the_table_shows_both_sides_and_the_sum() -> None:
 def test_what_both_sides_leave_out_stands_below_the_table() -> None:
     made = bill()
     found = compare(made, "cpu", made, "gpu").table().notes
-    assert "left out on cpu, gpu: idle power, time, batching, caches, utilisation, formats" in found
+    assert (
+        "not modelled on cpu, gpu: idle power, time, batching, caches, utilisation, formats"
+        in found
+    )
 
 
 def test_a_comparison_is_plain_values_for_programs() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
-from costmodel import Evidence
 from costmodel.cli import main
 from costmodel.devicefile import DEPTH_LIMIT, SIZE_LIMIT, load_device
+from costmodel.devices import Evidence
 from costmodel.errors import DeviceFileError
 from costmodel.testing.devices import as_file
 
@@ -35,7 +35,7 @@ SYNAPSE = "{value: 2 pJ, source: paper, evidence: measured}"
 
 
 def load(text: str) -> Any:
-    return load_device(text.encode(), "toy.yaml", CATALOGUE.device_families)
+    return load_device(text.encode(), "toy.yaml", REGISTRY.device_families)
 
 
 def mistakes(text: str) -> Any:
@@ -96,9 +96,9 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
         ("class: event-driven", "class: [a]", "class: expected text"),
         ("title: A toy", "titel: A toy", "file: 'titel' is not known; nearest 'title'"),
         ("process: 14 nm", "process: 14", "process: expected text, found 14"),
-        ("process: 14 nm", "leaves_out: 14", "leaves_out: expected text, found 14"),
-        ("process: 14 nm", "leaves_out:", "leaves_out: expected text, found None"),
-        ("process: 14 nm", "leave_out: time", "'leave_out' is not known; nearest 'leaves_out'"),
+        ("process: 14 nm", "not_modelled: 14", "not_modelled: expected text, found 14"),
+        ("process: 14 nm", "not_modelled:", "not_modelled: expected text, found None"),
+        ("process: 14 nm", "leave_out: time", "'leave_out' is not known; nearest 'not_modelled'"),
         ("process: 14 nm", "7: seven", "file: '7' is not known"),
         ("name: toy", "name: toy,other", "name: expected 1 to 64 letters.*'toy,other'"),
         ("name: toy", 'name: "toy\\n"', r"name: expected 1 to 64 letters"),
@@ -165,12 +165,13 @@ def test_one_change_makes_one_clear_mistake(old: str, new: str, message: str) ->
         load(GOOD.replace(old, new, 1))
 
 
-def test_a_file_leaves_out_what_its_class_does_and_more() -> None:
-    device = load(GOOD.replace("process: 14 nm", "leaves_out: >\n  idle\n  power"))
-    assert device.also_leaves_out == "idle power"
-    assert device.left_out == f"{load(GOOD).leaves_out}; idle power"
-    assert load(GOOD).left_out == load(GOOD).leaves_out
-    assert device.with_parameters(energy_per_neuron_update="1 pJ").left_out == device.left_out
+def test_a_file_adds_to_what_its_class_does_not_model() -> None:
+    device = load(GOOD.replace("process: 14 nm", "not_modelled: >\n  idle\n  power"))
+    assert device.also_not_modelled == "idle power"
+    assert device.all_not_modelled == f"{load(GOOD).not_modelled}; idle power"
+    assert load(GOOD).all_not_modelled == load(GOOD).not_modelled
+    changed = device.with_parameters(energy_per_neuron_update="1 pJ")
+    assert changed.all_not_modelled == device.all_not_modelled
 
 
 CLASSES = "`costmodel devices classes` lists the others"
@@ -182,7 +183,7 @@ LATER = "names and units of parameters and settings are checked once the class i
     [
         ("process: 14 nm", "settings: {cores: 2}", CLASSES),
         (SYNAPSE, f"{SYNAPSE}\n  idle_power: {SYNAPSE}", f"{CLASSES}.*docs/extending/device.md"),
-        (SYNAPSE, f"{SYNAPSE}\n  x: {SYNAPSE}", "'event-driven' leaves out static power, host"),
+        (SYNAPSE, f"{SYNAPSE}\n  x: {SYNAPSE}", "'event-driven' does not model static power, host"),
         ("class: event-driven\n", "", LATER),
         ("class: event-driven", "class: event-drive", LATER),
         ("class: event-driven", "class: event-drive", "plugin 'late': cannot be imported"),
@@ -192,7 +193,7 @@ def test_the_last_line_says_what_to_do_about_the_class(old: str, new: str, hint:
     text = GOOD.replace(old, new, 1).encode()
     problems = ["plugin 'late': cannot be imported"]
     with pytest.raises(DeviceFileError, match=hint):
-        load_device(text, "toy.yaml", CATALOGUE.device_families, None, problems)
+        load_device(text, "toy.yaml", REGISTRY.device_families, None, problems)
 
 
 @pytest.mark.parametrize("spoiled", ["note: 3", "process: 14"])
@@ -252,7 +253,7 @@ def test_a_text_that_is_no_device_file_is_refused_with_a_reason(text: str, messa
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(DeviceFileError, match="not YAML"):
-        load_device(b"\xff\xfe\xff", "toy.yaml", CATALOGUE.device_families)
+        load_device(b"\xff\xfe\xff", "toy.yaml", REGISTRY.device_families)
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -285,16 +286,16 @@ def test_a_wrong_entry_tells_its_unit_and_source_beside_its_evidence() -> None:
 
 def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DeviceFileError, match="cannot be read: No such file"):
-        CATALOGUE.device(tmp_path / "none.yaml")
+        REGISTRY.device(tmp_path / "none.yaml")
     with pytest.raises(DeviceFileError, match="cannot be read: Is a directory"):
-        CATALOGUE.load_device(tmp_path)
+        REGISTRY.load_device(tmp_path)
 
 
 def test_a_device_is_taken_from_a_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD)
-    assert CATALOGUE.device(str(file)) == CATALOGUE.device(file)
-    assert CATALOGUE.device(file).name == "toy"
+    assert REGISTRY.device(str(file)) == REGISTRY.device(file)
+    assert REGISTRY.device(file).name == "toy"
 
 
 DRAM = "{energy: {value: 640 pJ, source: paper, evidence: measured}, width: 64 bit}"
@@ -314,7 +315,7 @@ WITH_MEMORIES = f"""\
 @pytest.fixture
 def uses_memories(monkeypatch: pytest.MonkeyPatch) -> None:
     """The class of the file leaves out what is moved."""
-    monkeypatch.setattr(CATALOGUE.device_families["event-driven"], "uses_memories", True)
+    monkeypatch.setattr(REGISTRY.device_families["event-driven"], "uses_memories", True)
 
 
 def test_a_class_that_prices_what_is_moved_refuses_memories() -> None:

@@ -16,18 +16,10 @@ from attrs import evolve, frozen
 from figures import near
 
 from costmodel import (
-    Activation,
-    Contraction,
-    Cost,
     Device,
     Free,
-    Gather,
-    Movement,
     Operator,
     Scenario,
-    SizeArray,
-    Tensor,
-    UnitCost,
     Unpriced,
     activation,
     device,
@@ -39,13 +31,15 @@ from costmodel import (
 from costmodel.devices import (
     Charge,
     Choice,
+    Cost,
     Evidence,
     Factor,
     Parameter,
+    UnitCost,
+    handles,
     one_of,
-    option,
     parameter,
-    prices,
+    setting,
     yes_or_no,
 )
 from costmodel.errors import (
@@ -55,8 +49,10 @@ from costmodel.errors import (
     UnitError,
     UnknownNameError,
 )
-from costmodel.sizes import always
+from costmodel.sizes import SizeArray, always
+from costmodel.tensor import Tensor
 from costmodel.workload.builders import embedding, read
+from costmodel.workload.operators import Activation, Contraction, Gather, Movement
 
 
 def number(value: float = 2.0, **more: Any) -> Parameter:
@@ -280,16 +276,16 @@ class Toy(Device):
 
     energy_per_element: Parameter = parameter("J")
     bandwidth: Parameter | None = parameter("B/s", optional=True)
-    memory: str = option(one_of("dram", "sram"), default="dram")
-    is_fast: bool = option(yes_or_no, default=False)
-    ceiling: float = option(float, default=1.0, takes="a number of joules")
+    memory: str = setting(one_of("dram", "sram"), default="dram")
+    is_fast: bool = setting(yes_or_no, default=False)
+    ceiling: float = setting(float, default=1.0, takes="a number of joules")
 
-    @prices(Activation)
+    @handles(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Cost:
         factors = (Factor("elements", operator.elements), Factor("batch", scenario.batch))
         return Cost([Charge("neurons", "compute", factors, self.energy_per_element)], 0.5)
 
-    @prices(Movement, Gather)
+    @handles(Movement, Gather)
     def nothing(self, operator: Operator, scenario: Scenario) -> Free:
         return Free(f"{self.memory} is wired")
 
@@ -298,7 +294,7 @@ class Toy(Device):
 class Stern(Toy):
     """As its parent, but for lookups."""
 
-    @prices(Gather)
+    @handles(Gather)
     def lookup(self, operator: Gather, scenario: Scenario) -> Unpriced:
         return Unpriced("tables are unknown")
 
@@ -323,7 +319,7 @@ def test_a_class_tells_what_it_has_rules_for() -> None:
 
 
 def test_a_class_tells_what_its_settings_take_and_are_unless_chosen() -> None:
-    assert TOY.option_choices() == {
+    assert TOY.setting_choices() == {
         "memory": Choice("dram, sram", "dram"),
         "is_fast": Choice("true, false", default=False),
         "ceiling": Choice("a number of joules", 1.0),
@@ -390,7 +386,7 @@ def test_a_device_tells_its_parameters_and_its_settings() -> None:
     assert dict(Toy.parameter_units()) == {"energy_per_element": "J", "bandwidth": "B/s"}
     assert Toy.required_parameters() == {"energy_per_element"}
     assert TOY.settings == {"memory": "dram", "is_fast": False, "ceiling": 1.0}
-    assert list(Toy.option_names()) == ["memory", "is_fast", "ceiling"]
+    assert list(Toy.setting_names()) == ["memory", "is_fast", "ceiling"]
     assert (TOY.title, TOY.process, TOY.file, TOY.content_hash) == ("", None, None, None)
 
 
@@ -469,7 +465,7 @@ def test_what_a_number_stands_for_is_told_beside_it() -> None:
         lambda: Device("toy", "Toy"),
         lambda: Toy("toy", PRICE),
         lambda: parameter("J", True),  # type: ignore[misc]  # noqa: FBT003
-        lambda: option(float, 1.0),  # type: ignore[misc]
+        lambda: setting(float, 1.0),  # type: ignore[misc]
     ):
         with pytest.raises(TypeError, match="positional argument"):
             make()
@@ -694,7 +690,7 @@ def test_resources_are_a_tuple_of_names(names: Any) -> None:
 def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
     @frozen
     class Forgetful(Device):
-        @prices(Movement)
+        @handles(Movement)
         def movement(self, operator: Operator, scenario: Scenario) -> Any:
             return answer
 
@@ -733,10 +729,10 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
 
         @frozen
         class Twice(Device):
-            @prices(Movement)
+            @handles(Movement)
             def one(self, operator: Operator, scenario: Scenario) -> Any: ...
 
-            @prices(Gather, Movement)
+            @handles(Gather, Movement)
             def other(self, operator: Operator, scenario: Scenario) -> Any: ...
 
 
@@ -751,5 +747,5 @@ def test_two_rules_of_a_class_for_one_operator_are_refused() -> None:
     ],
 )
 def test_a_rule_names_classes_of_operators(given: Any, found: str) -> None:
-    with pytest.raises(TypeError, match=rf"prices\(\) takes classes of operators.*found {found}"):
-        prices(*given)
+    with pytest.raises(TypeError, match=rf"handles\(\) takes classes of operators.*found {found}"):
+        handles(*given)

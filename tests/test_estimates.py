@@ -13,29 +13,23 @@ import pytest
 import worlds
 from attrs import frozen
 from figures import near
-from worlds import CATALOGUE, plugin, world
+from worlds import REGISTRY, plugin, world
 
 import costmodel
 from costmodel import (
-    Activation,
-    Contraction,
     Convention,
-    Cost,
     Device,
     Free,
-    Input,
     Network,
-    Operand,
     Operator,
     Reader,
     Scenario,
-    Tensor,
     UnpricedWarning,
     counts,
     estimate,
     estimates,
 )
-from costmodel.devices import Adapted, Charge, Evidence, Factor, Parameter, prices
+from costmodel.devices import Adapted, Charge, Cost, Evidence, Factor, Parameter, handles
 from costmodel.errors import (
     CostModelError,
     ReadError,
@@ -44,9 +38,10 @@ from costmodel.errors import (
     UnknownNameError,
     UnpricedError,
 )
-from costmodel.layer import OperatorLayer
+from costmodel.layer import Input, OperatorLayer
 from costmodel.sizes import Symbol
-from costmodel.workload.operators import unmapped
+from costmodel.tensor import Tensor
+from costmodel.workload.operators import Activation, Contraction, Operand, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,7 +79,7 @@ MIXED = network(
 
 def on(*devices: Any, source: Any = PRICED, **options: Any) -> Any:
     return estimate(
-        source, devices, **{"scenario": Scenario(rates=10.0), "catalogue": CATALOGUE, **options}
+        source, devices, **{"scenario": Scenario(rates=10.0), "registry": REGISTRY, **options}
     )  # fmt: skip
 
 
@@ -92,11 +87,11 @@ def on(*devices: Any, source: Any = PRICED, **options: Any) -> Any:
 
 
 def test_a_device_is_a_name_a_path_or_itself_alone_or_in_a_list() -> None:
-    cpu = CATALOGUE.device("cpu")
+    cpu = REGISTRY.device("cpu")
     file = Path(cpu.file or "")
     total = on("cpu").total("cpu")
     for given in ("cpu", file, cpu, ["cpu"], [file], (cpu,)):
-        found = estimate(PRICED, given, catalogue=CATALOGUE)
+        found = estimate(PRICED, given, registry=REGISTRY)
         assert list(found.bills) == ["cpu"]
         assert found.total("cpu") == total
 
@@ -113,14 +108,14 @@ def test_every_device_has_its_bill_in_the_order_asked_for() -> None:
     [
         ([], "no device is given; known: .*cpu.*loihi"),
         (["cpu", "loihi", "gpu", "loihi"], "device 'loihi' is given more than once"),
-        (["cpu", CATALOGUE.device("cpu")], "device 'cpu' is given more than once"),
+        (["cpu", REGISTRY.device("cpu")], "device 'cpu' is given more than once"),
         (7, "devices is 7; expected names, paths of YAML files or devices"),
         ({"cpu"}, "devices is {'cpu'}; expected names"),
     ],
 )
 def test_devices_that_make_no_estimate_are_refused(devices: Any, message: str) -> None:
     with pytest.raises(CostModelError, match=message):
-        estimate(PRICED, devices, catalogue=CATALOGUE)
+        estimate(PRICED, devices, registry=REGISTRY)
 
 
 def test_a_device_that_was_not_asked_for_has_no_bill() -> None:
@@ -134,7 +129,7 @@ def test_a_device_that_was_not_asked_for_has_no_bill() -> None:
 
 def test_unpriced_work_is_warned_of_where_the_estimate_is_asked_for() -> None:
     with pytest.warns(UnpricedWarning) as caught:
-        estimate(MIXED, "cpu", catalogue=CATALOGUE)
+        estimate(MIXED, "cpu", registry=REGISTRY)
     (warning,) = caught
     assert warning.filename == __file__
     assert str(warning.message).splitlines() == [
@@ -176,10 +171,10 @@ def test_an_unknown_answer_to_unpriced_work_is_refused(choice: Any) -> None:
 
 
 def test_the_steps_make_what_the_estimate_makes() -> None:
-    scenario, convention = Scenario(rates=10.0, batch=2), CATALOGUE.convention("costmodel")
+    scenario, convention = Scenario(rates=10.0, batch=2), REGISTRY.convention("costmodel")
     workload = estimates.lower(PRICED, scenario, convention)
-    found = CATALOGUE.device("loihi").evaluate(workload, scenario)
-    made = estimates.collect(PRICED, [found], scenario, convention, catalogue=CATALOGUE)
+    found = REGISTRY.device("loihi").evaluate(workload, scenario)
+    made = estimates.collect(PRICED, [found], scenario, convention, registry=REGISTRY)
     assert made.to_dict() == on("loihi", scenario=scenario).to_dict()
 
 
@@ -194,12 +189,12 @@ def test_all_values_may_be_copied_and_sent_to_other_processes(copied: Any) -> No
 
 def test_the_steps_need_no_conditions() -> None:
     assert [item.layer.name for item in estimates.work_by_layer(PRICED)] == ["in", "one"]
-    found = CATALOGUE.device("cpu").evaluate(estimates.lower(PRICED))
+    found = REGISTRY.device("cpu").evaluate(estimates.lower(PRICED))
     assert found.cost == on("cpu").total("cpu")
 
 
 def test_an_estimate_without_plugins_names_none() -> None:
-    made = estimates.collect(PRICED, [CATALOGUE.device("cpu").evaluate(estimates.lower(PRICED))])
+    made = estimates.collect(PRICED, [REGISTRY.device("cpu").evaluate(estimates.lower(PRICED))])
     assert (made.plugins, made.problems, made.on_unpriced) == ((), (), "warn")
 
 
@@ -209,8 +204,8 @@ def test_an_estimate_names_the_plugins_that_took_part_and_what_is_wrong_with_the
 
     assert [item.name for item in on("cpu").plugins] == ["hardware", "keras"]
     assert on("cpu").problems == ()
-    catalogue = world(**worlds.HOUSE, acme=plugin(devices=broken))
-    assert "OSError" in "".join(on("cpu", catalogue=catalogue).problems)
+    registry = world(**worlds.HOUSE, acme=plugin(devices=broken))
+    assert "OSError" in "".join(on("cpu", registry=registry).problems)
 
 
 def test_a_convention_says_what_is_counted_and_what_is_charged() -> None:
@@ -236,13 +231,13 @@ def test_a_convention_says_what_is_counted_and_what_is_charged() -> None:
 
 
 def test_a_scenario_binds_the_open_axes_of_what_is_read_and_of_a_network() -> None:
-    unbound = costmodel.read(OPEN, catalogue=CATALOGUE)
+    unbound = costmodel.read(OPEN, registry=REGISTRY)
     shapes = {
         layer.name: tuple(length or 16 for length in layer.outputs[0].shape)
         for layer in unbound.layers
         if not layer.inputs
     }
-    bound = costmodel.read(OPEN, input_shapes=shapes, catalogue=CATALOGUE)
+    bound = costmodel.read(OPEN, input_shapes=shapes, registry=REGISTRY)
     assert not unbound.is_bound
     assert bound.is_bound
     scenario = Scenario(input_shapes=shapes)
@@ -252,20 +247,20 @@ def test_a_scenario_binds_the_open_axes_of_what_is_read_and_of_a_network() -> No
 
 
 def test_a_single_shape_is_enough_for_a_network_with_one_input() -> None:
-    unbound = costmodel.read(OPEN, catalogue=CATALOGUE)
+    unbound = costmodel.read(OPEN, registry=REGISTRY)
     (entry,) = unbound.inputs
     shape = tuple(length or 16 for length in entry.shape)
     bound = unbound.bind({entry.name: shape})
     assert bound.is_bound
     assert unbound.bind(shape) == bound
-    assert costmodel.read(OPEN, input_shapes=shape, catalogue=CATALOGUE) == bound
+    assert costmodel.read(OPEN, input_shapes=shape, registry=REGISTRY) == bound
     scenario = Scenario(input_shapes=shape)
     assert [item.layer for item in estimates.work_by_layer(unbound, scenario)] == list(bound.layers)
     named = Scenario(input_shapes={entry.name: shape})
     for source in (OPEN, unbound):
         one, other = (
             estimate(
-                source, "cpu", scenario=given, catalogue=CATALOGUE, on_unpriced="bound"
+                source, "cpu", scenario=given, registry=REGISTRY, on_unpriced="bound"
             ).to_json()
             for given in (scenario, named)
         )
@@ -273,16 +268,16 @@ def test_a_single_shape_is_enough_for_a_network_with_one_input() -> None:
 
 
 @pytest.mark.parametrize("bind", [
-    lambda: costmodel.read(TWO_INPUTS, input_shapes=(4,), catalogue=CATALOGUE),
-    lambda: costmodel.read(TWO_INPUTS, catalogue=CATALOGUE).bind((4,)),
+    lambda: costmodel.read(TWO_INPUTS, input_shapes=(4,), registry=REGISTRY),
+    lambda: costmodel.read(TWO_INPUTS, registry=REGISTRY).bind((4,)),
     lambda: estimate(
-        TWO_INPUTS, "cpu", scenario=Scenario(input_shapes=(4,)), catalogue=CATALOGUE
+        TWO_INPUTS, "cpu", scenario=Scenario(input_shapes=(4,)), registry=REGISTRY
     ),
 ], ids=["read", "bind", "estimate"])  # fmt: skip
 def test_a_single_shape_for_several_inputs_is_refused_with_their_names(
     bind: Callable[[], Any],
 ) -> None:
-    names = [layer.name for layer in costmodel.read(TWO_INPUTS, catalogue=CATALOGUE).inputs]
+    names = [layer.name for layer in costmodel.read(TWO_INPUTS, registry=REGISTRY).inputs]
     listed = ", ".join(map(repr, names))
     with pytest.raises(ShapeError, match=f"one shape for the 2 inputs of .*: {listed}; expected"):
         bind()
@@ -296,7 +291,7 @@ def test_a_checkout_that_was_never_installed_has_a_stated_version(
 
     monkeypatch.setattr(metadata, "version", never_installed)
     assert on("cpu").to_dict()["costmodel"] == "0+unknown"
-    counted = counts.count(costmodel.read(DENSE, catalogue=CATALOGUE))
+    counted = counts.count(costmodel.read(DENSE, registry=REGISTRY))
     assert counted.to_dict()["costmodel"] == "0+unknown"
 
 
@@ -332,7 +327,7 @@ class Counting(Device):
 
     asked: list[Any]
 
-    @prices(Activation)
+    @handles(Activation)
     def activation(self, operator: Activation, scenario: Scenario) -> Cost:
         self.asked.append(operator)
         price = Parameter("energy_per_spike", 1.0, "J", "a test", Evidence.ASSUMED)
@@ -409,24 +404,24 @@ class Meter(Reader):
 
 def test_rates_are_measured_by_the_reader_of_the_source() -> None:
     meter, told = Meter(), []
-    catalogue = world(mine=plugin(readers=[meter]))
+    registry = world(mine=plugin(readers=[meter]))
     measure = costmodel.measure_rates
-    assert measure("a meter", [1, 2], catalogue=catalogue) == {"one": 10.0}
+    assert measure("a meter", [1, 2], registry=registry) == {"one": 10.0}
     assert meter.asked == {"examples": [1, 2], "of": "outputs", "batch_size": 32}
     measure(
         "a meter", [3], of="inputs", batch_size=5, progress=lambda *so_far: told.append(so_far),
-        catalogue=catalogue,
+        registry=registry,
     )  # fmt: skip
     assert meter.asked == {"examples": [3], "of": "inputs", "batch_size": 5}
     assert told == [(1, 2)]
     with pytest.raises(UnknownNameError, match="unknown kind of rates 'output'"):
-        measure("a meter", [1], of="output", catalogue=catalogue)
+        measure("a meter", [1], of="output", registry=registry)
 
 
 def test_a_source_is_read_by_the_plugins_that_are_there() -> None:
     with pytest.raises(ReadError, match="no reader accepts"):
-        costmodel.read(DENSE, catalogue=world(mine=plugin(readers=[Meter()])))
-    assert costmodel.read(DENSE) == costmodel.read(DENSE, catalogue=CATALOGUE)
+        costmodel.read(DENSE, registry=world(mine=plugin(readers=[Meter()])))
+    assert costmodel.read(DENSE) == costmodel.read(DENSE, registry=REGISTRY)
     assert estimate(DENSE, "cpu").macs == 750
     with pytest.raises(ReadError, match="example data needs a live model, not a file"):
         costmodel.measure_rates(str(DENSE), [])
@@ -456,7 +451,7 @@ def test_a_workload_is_not_collected_before_a_device_has_evaluated_it() -> None:
 def test_an_operator_for_a_batch_that_is_not_known_is_not_priced(name: str) -> None:
     scenario = Scenario(rates=10.0)
     product = costmodel.matmul((4, 3), (3, 5)).repeated(Symbol("batch"))
-    device = CATALOGUE.device(name)
+    device = REGISTRY.device(name)
     with pytest.raises(ShapeError, match=r"depend on batch; bind its workload before"):
         device.price(product, scenario)
     bound = costmodel.matmul((4, 3), (3, 5)).repeated(2)

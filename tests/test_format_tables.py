@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import costmodel
-from costmodel import Evidence, Parameter, Unpriced, parameter
+from costmodel import Unpriced
 from costmodel.devicefile import load_device
-from costmodel.devices import FormatTable
+from costmodel.devices import Evidence, FormatTable, Parameter, parameter
 from costmodel.errors import CostModelError, DeviceFileError, FormatError, UnknownNameError
-from costmodel.numerics import FixedPoint, PowerOfTwo, parse_format
+from costmodel.formats import FixedPoint, PowerOfTwo, parse_format
 from costmodel.testing import DeviceContract, strategies
 from costmodel.testing.devices import as_file
 
@@ -196,7 +196,7 @@ def test_a_change_that_fits_no_table_is_refused(name: str, value: str, message: 
 def npu(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The device, as the command line finds it."""
     made = load()
-    monkeypatch.setattr("costmodel.catalogue.Catalogue._named", lambda *_: made)
+    monkeypatch.setattr("costmodel.registry.Registry._named", lambda *_: made)
     return made
 
 
@@ -212,7 +212,7 @@ def test_the_command_line_sets_a_figure_of_a_table() -> None:
 @pytest.mark.parametrize("name", ["npu.2", "npu.peak_rate"])
 def test_the_name_of_a_device_may_have_dots_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     made = load(GOOD.replace("name: npu", f"name: {name}"))
-    monkeypatch.setattr("costmodel.catalogue.Catalogue._named", lambda *_: made)
+    monkeypatch.setattr("costmodel.registry.Registry._named", lambda *_: made)
     shown = console.good(
         "estimate", DENSE, "-d", name, "--default-format", "int8",
         "--set", f"{name}.peak_rate.int8=8 TOP/s",

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "costmodel"
@@ -39,19 +39,19 @@ STAIR = [
     "frozen_dict",
     "lockstep",
     "sizes",
-    "files",
+    "safe_io",
     "units",
-    "numerics",
+    "formats",
     "tensor",
     "workload",
     "layer",
-    "interchange",
+    "serialization",
     "network",
     "scenario",
     "activity",
     "operator_batch",
     "devices",
-    "formats",
+    "layer_formats",
     "lowering",
     "convention",
     "timing",
@@ -61,12 +61,10 @@ STAIR = [
     "reader",
     "networkfile",
     "devicefile",
-    "catalogue",
+    "registry",
     "bills",
     "ignored",
     "report",
-    "columns",
-    "rendering",
     "estimates",
     "comparison",
     "counts",
@@ -309,7 +307,7 @@ def test_no_test_takes_a_picojoule_for_nothing() -> None:
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
 def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
-    units = CATALOGUE.device_families[raw["class"]].parameter_units()
+    units = REGISTRY.device_families[raw["class"]].parameter_units()
     assert raw["parameters"]
     for name, entry in raw["parameters"].items():
         assert entry["source"] in raw["sources"], name

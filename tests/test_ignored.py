@@ -10,23 +10,14 @@ import console
 import pytest
 from attrs import fields, frozen
 from console import DENSE
-from worlds import CATALOGUE, EVERYTHING
+from worlds import EVERYTHING, REGISTRY
 
 import costmodel
-from costmodel import (
-    Device,
-    Estimate,
-    Network,
-    OperatorLayer,
-    Parameter,
-    Scenario,
-    Tensor,
-    option,
-    parameter,
-)
-from costmodel.devices import yes_or_no
-from costmodel.layer import Input
+from costmodel import Device, Estimate, Network, Scenario
+from costmodel.devices import Evidence, Parameter, parameter, yes_or_no
+from costmodel.layer import Input, OperatorLayer, setting
 from costmodel.scenario import CONDITIONS
+from costmodel.tensor import Tensor
 from costmodel.workload.builders import matmul
 
 INT8 = ("--default-format", "int8")
@@ -35,7 +26,7 @@ IGNORED = "where no price depends on it"
 
 def of(*devices: str | Device, source: Any = DENSE, **settings: Any) -> Estimate:
     return costmodel.estimate(
-        source, devices, scenario=Scenario(**settings), on_unpriced="bound", catalogue=CATALOGUE
+        source, devices, scenario=Scenario(**settings), on_unpriced="bound", registry=REGISTRY
     )
 
 
@@ -164,7 +155,7 @@ class Switched(Device):
     family = "switched"
 
     energy: Parameter = parameter("J")
-    reads_formats: bool = option(yes_or_no, default=False)
+    reads_formats: bool = setting(yes_or_no, default=False)
 
     @property
     def ignores(self) -> tuple[str, ...]:  # type: ignore[override]  # by its settings
@@ -172,7 +163,7 @@ class Switched(Device):
 
 
 def test_what_is_ignored_may_depend_on_a_setting_of_the_device() -> None:
-    price = Parameter("energy", 1e-12, "J", "a test", costmodel.Evidence.ASSUMED)
+    price = Parameter("energy", 1e-12, "J", "a test", Evidence.ASSUMED)
     for reads, named in ((True, {}), (False, {"default_format": "fixed<8,7>"})):
         chip = Switched("chip", energy=price, reads_formats=reads)
         assert of(chip, default_format="int8").ignored("chip") == named

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from strategies import Sketch, sketches
 from worlds import RULES
 
-from costmodel import Input, Layer, Network, OperatorLayer, Port, Tensor, estimate, matmul
+from costmodel import Layer, Network, estimate, matmul
 from costmodel.errors import NetworkError, ShapeError, UnknownNameError
-from costmodel.layer import work_of
-from costmodel.network import topological_order
-from costmodel.tensor import as_shape, show_shape
+from costmodel.layer import Input, OperatorLayer, work_of
+from costmodel.network import Port, topological_order
+from costmodel.tensor import Tensor, as_shape, show_shape
 from costmodel.workload.operators import Contraction
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_keras.layers.basic import Dense, TrainingOnly

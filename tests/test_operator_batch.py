@@ -19,43 +19,40 @@ from attrs import field, frozen
 from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import CATALOGUE, SHIPPED
+from worlds import REGISTRY, SHIPPED
 
 from costmodel import (
-    Activation,
-    Charge,
-    Contraction,
-    Cost,
-    Counted,
     Device,
-    Factor,
     Free,
-    Gather,
-    Movement,
     Operator,
-    OperatorBatch,
-    Outcome,
-    Parameter,
-    Reduction,
     Scenario,
-    SizeArray,
-    Tensor,
     Unpriced,
     activation,
     elementwise,
     embedding,
     matmul,
-    parameter,
-    prices,
     reduce,
 )
+from costmodel.devices import Charge, Cost, Factor, Outcome, Parameter, handles, parameter
 from costmodel.errors import OneSizeNeededError, ScenarioError, ShapeError
+from costmodel.formats import parse_format
 from costmodel.lockstep import lockstep
-from costmodel.numerics import parse_format
-from costmodel.sizes import always, clipped, larger, least, most, smaller, where
+from costmodel.operator_batch import OperatorBatch
+from costmodel.sizes import SizeArray, always, clipped, larger, least, most, smaller, where
+from costmodel.tensor import Tensor
 from costmodel.testing.strategies import scenarios
 from costmodel.workload.builders import copy, fill, rearrange
-from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, unmapped
+from costmodel.workload.operators import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    Activation,
+    Contraction,
+    Counted,
+    Gather,
+    Movement,
+    Reduction,
+    unmapped,
+)
 
 SIDES: Final = st.integers(1, 6)
 FORMATS: Final = st.sampled_from(
@@ -63,13 +60,11 @@ FORMATS: Final = st.sampled_from(
 )
 SETTINGS: Final = ("dram", "sram", "fixed")
 CHIPS: Final = {
-    **{name: st.just(CATALOGUE.device(name)) for name in SHIPPED},
-    **{f"any {name}": any_device(family) for name, family in CATALOGUE.device_families.items()},
+    **{name: st.just(REGISTRY.device(name)) for name in SHIPPED},
+    **{f"any {name}": any_device(family) for name, family in REGISTRY.device_families.items()},
     **{
         f"horowitz-45nm in {memory}": st.just(
-            CATALOGUE.device(
-                "horowitz-45nm", weights_on_memory=memory, activations_on_memory=memory
-            )
+            REGISTRY.device("horowitz-45nm", weights_on_memory=memory, activations_on_memory=memory)
         )
         for memory in SETTINGS
     },
@@ -228,7 +223,7 @@ def test_no_shipping_device_prices_a_batch_one_by_one(
         copy("copy", row),
     ):
         many = OperatorBatch(operator)
-        assert len(CATALOGUE.device(name).price(many, Scenario(rates=1.0))) == len(many)
+        assert len(REGISTRY.device(name).price(many, Scenario(rates=1.0))) == len(many)
 
 
 # ------------------------------------------------------------------ a stranger's rules
@@ -242,7 +237,7 @@ class Conditional(Device):
     resources: ClassVar[tuple[str, ...]] = ("adders", "table", "wires")
     energy: Parameter = parameter("J")
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
         if operator.reduction_size > 64:
             return Unpriced("the adder tree ends at 64")
@@ -253,7 +248,7 @@ class Conditional(Device):
         charge = Charge("adders", "compute", [Factor("rounds", rounds)], self.energy)
         return Cost([charge], latency_seconds=rounds * 1e-9)
 
-    @prices(Reduction)
+    @handles(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
         depth = math.log2(operator.window) if operator.window > 3 else 1.5
         charges = [
@@ -262,12 +257,12 @@ class Conditional(Device):
         ]
         return Cost(charges) if charges else Free(f"{operator.window} in a row need no adder")
 
-    @prices(Gather, batched=False)
+    @handles(Gather, batched=False)
     def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         rows = [Factor("rows", _slow(operator.elements))]
         return Cost([Charge("table", "input", rows, self.energy)])
 
-    @prices(Movement)
+    @handles(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
         if operator.elements == 13:
             message = "thirteen elements bring bad luck"
@@ -306,7 +301,7 @@ def test_a_formula_for_one_operator_prices_many_whatever_it_asks(many: OperatorB
     assert_alike(ODD, many, Scenario())
 
 
-@pytest.mark.parametrize("device", [ODD, CATALOGUE.device("horowitz-45nm")], ids=["odd", "table"])
+@pytest.mark.parametrize("device", [ODD, REGISTRY.device("horowitz-45nm")], ids=["odd", "table"])
 def test_an_operator_without_a_rule_is_priced_by_its_parts(device: Device) -> None:
     assert_alike(device, OperatorBatch(Attention(tokens=SizeArray(range(1, 100)))), Scenario())
 
@@ -332,7 +327,7 @@ def test_the_time_of_each_operator_is_known_where_the_device_says_it() -> None:
         one = ODD.price(operator)
         known = one.latency_seconds if isinstance(one, Cost) else math.nan
         assert seconds[row] == pytest.approx(known, rel=1e-9, abs=0, nan_ok=True)
-    assert CATALOGUE.device("cpu").price(many).latency_seconds is None
+    assert REGISTRY.device("cpu").price(many).latency_seconds is None
 
 
 def test_the_times_of_parts_are_added_for_a_whole_batch_at_once() -> None:
@@ -347,7 +342,7 @@ def test_the_times_of_parts_are_added_for_a_whole_batch_at_once() -> None:
 
     @frozen
     class Timed(Conditional):
-        @prices(Contraction)
+        @handles(Contraction)
         def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
             asked.append(operator)
             charge = Charge("adders", "compute", (Factor("rounds", operator.macs),), self.energy)
@@ -373,14 +368,14 @@ def test_a_missing_condition_is_told_of_many_as_of_one() -> None:
     k = SizeArray(range(1, 50))
     many = OperatorBatch(Contraction(dims={"k": k}))
     with pytest.raises(ScenarioError, match="needs the firing rate"):
-        CATALOGUE.device("loihi").price(many)
+        REGISTRY.device("loihi").price(many)
 
 
 def test_counts_beyond_any_number_are_refused_as_of_one() -> None:
     huge = SizeArray([2**53] * 20)
     many = OperatorBatch(Contraction(dims=dict.fromkeys("abcdefghijklmnopqrst", huge)))
     with pytest.raises(ScenarioError, match="larger than a number can be"):
-        CATALOGUE.device("cpu").price(many)
+        REGISTRY.device("cpu").price(many)
 
 
 @pytest.mark.parametrize("given", [7, None, "ab", ["ab"], [Tensor((1,))], {"a": 1}], ids=repr)

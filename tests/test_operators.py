@@ -10,18 +10,8 @@ import pytest
 from attrs import evolve
 
 from costmodel import (
-    Activation,
-    Contraction,
-    Counted,
-    Elementwise,
     Free,
-    Gather,
-    Movement,
-    Operand,
     Operator,
-    Reduction,
-    SizeArray,
-    Tensor,
     Unpriced,
     activation,
     conv,
@@ -31,8 +21,22 @@ from costmodel import (
     reduce,
 )
 from costmodel.errors import ShapeError
+from costmodel.sizes import SizeArray
+from costmodel.tensor import Tensor
 from costmodel.workload.builders import copy, rearrange
-from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, unmapped
+from costmodel.workload.operators import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    Activation,
+    Contraction,
+    Counted,
+    Elementwise,
+    Gather,
+    Movement,
+    Operand,
+    Reduction,
+    unmapped,
+)
 
 SIX = Tensor((2, 3))
 

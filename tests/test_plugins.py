@@ -12,21 +12,10 @@ from typing import Any
 
 import pytest
 from attrs import frozen
-from worlds import CATALOGUE, HOUSE, SHIPPED, plugin, world
+from worlds import HOUSE, REGISTRY, SHIPPED, plugin, world
 
 import costmodel
-from costmodel import (
-    Catalogue,
-    Convention,
-    Device,
-    Layer,
-    LayerModule,
-    Plugins,
-    Reader,
-    estimate,
-    hookimpl,
-    setting,
-)
+from costmodel import Convention, Device, Layer, Reader, estimate, hookimpl
 from costmodel import plugins as plugin_search
 from costmodel.errors import (
     CostModelError,
@@ -35,7 +24,10 @@ from costmodel.errors import (
     ReadError,
     UnknownNameError,
 )
-from costmodel.plugins import Plugin
+from costmodel.layer import Input, LayerModule, setting
+from costmodel.plugins import Plugin, Plugins
+from costmodel.registry import Registry
+from costmodel.tensor import Tensor
 
 
 class Octave(Layer):
@@ -73,7 +65,7 @@ class Sheet(Reader):
         return source in (SHEET, ADDRESS)
 
     def read(self, source: Any, rules: Any) -> Any:  # the interface of a reader
-        return costmodel.Network("sheet", [costmodel.Input("in", "input", shape=(3,))])
+        return costmodel.Network("sheet", [Input("in", "input", shape=(3,))])
 
 
 SHEET, ADDRESS = {"rows": 3}, "sheet://mine/7"
@@ -89,17 +81,17 @@ def entry_point(name: str, value: object) -> Any:
     return metadata.EntryPoint(name, value, plugin_search.GROUP)
 
 
-def problems(catalogue: Catalogue) -> Any:
+def problems(registry: Registry) -> Any:
     """What is wrong once everything has been asked for."""
-    for table in ("layer_rules", "device_names", "device_families", "conventions", "commands"):
-        getattr(catalogue, table)
-    return "\n".join(catalogue.plugins.problems)
+    for table in ("layer_registry", "device_names", "device_families", "conventions", "commands"):
+        getattr(registry, table)
+    return "\n".join(registry.plugins.problems)
 
 
-def still_works(catalogue: Catalogue) -> Any:
-    network = costmodel.Network("n", [costmodel.Input("in", "input", shape=(3,))])
-    bill = estimate(network, "cpu", catalogue=catalogue)
-    return bill.coverage("cpu").is_complete and catalogue.device_names == SHIPPED
+def still_works(registry: Registry) -> Any:
+    network = costmodel.Network("n", [Input("in", "input", shape=(3,))])
+    bill = estimate(network, "cpu", registry=registry)
+    return bill.coverage("cpu").is_complete and registry.device_names == SHIPPED
 
 
 # ------------------------------------------------------------------ loading
@@ -143,7 +135,7 @@ def test_an_entry_point_without_that_attribute_is_kept_with_its_reason() -> None
 def test_a_broken_import_leaves_the_others_at_work() -> None:
     found = Plugins.of(HOUSE)
     found.load(entry_point("broken", "no_such_module_at_all"))
-    assert still_works(Catalogue(found))
+    assert still_works(Registry(found))
 
 
 def test_a_name_that_is_taken_is_told_with_its_first_owner() -> None:
@@ -153,7 +145,7 @@ def test_a_name_that_is_taken_is_told_with_its_first_owner() -> None:
     assert found.problems == (
         "plugin 'twice': its name is taken by distribution 'first-distribution'",
     )
-    assert Catalogue(found).layer_rules.find("acme.Octave") is Octave
+    assert Registry(found).layer_registry.find("acme.Octave") is Octave
     assert [item.problem is None for item in found] == [True, False]
 
 
@@ -169,32 +161,32 @@ def test_a_hook_with_an_argument_too_many_is_told() -> None:
     def costmodel_layers(framework: Any) -> Any:
         return [framework]
 
-    catalogue = world(**HOUSE, wrong=SimpleNamespace(costmodel_layers=costmodel_layers))
-    assert "a hook does not fit" in problems(catalogue)
-    assert "framework" in problems(catalogue)
-    assert still_works(catalogue)
+    registry = world(**HOUSE, wrong=SimpleNamespace(costmodel_layers=costmodel_layers))
+    assert "a hook does not fit" in problems(registry)
+    assert "framework" in problems(registry)
+    assert still_works(registry)
 
 
 def test_a_hook_that_does_not_exist_is_told_with_those_that_do() -> None:
-    catalogue = world(**HOUSE, wrong=plugin(layer=[Octave]))
-    assert "costmodel_layer" in problems(catalogue)
-    assert "hooks: costmodel_commands, costmodel_conventions," in problems(catalogue)
-    assert still_works(catalogue)
+    registry = world(**HOUSE, wrong=plugin(layer=[Octave]))
+    assert "costmodel_layer" in problems(registry)
+    assert "hooks: costmodel_commands, costmodel_conventions," in problems(registry)
+    assert still_works(registry)
 
 
 def test_a_hook_without_its_mark_is_told() -> None:
     forgotten = SimpleNamespace(costmodel_devices=lambda: [PerOperation])
-    catalogue = world(**HOUSE, wrong=forgotten)
-    assert catalogue.plugins.problems == (
+    registry = world(**HOUSE, wrong=forgotten)
+    assert registry.plugins.problems == (
         "plugin 'wrong': defines costmodel_devices without @hookimpl, so it is never called",
     )
-    assert still_works(catalogue)
+    assert still_works(registry)
 
 
 def test_a_plugin_without_hooks_is_listed_and_harmless() -> None:
-    catalogue = world(**HOUSE, empty=SimpleNamespace())
-    assert [item.hooks for item in catalogue.plugins if item.name == "empty"] == [()]
-    assert still_works(catalogue)
+    registry = world(**HOUSE, empty=SimpleNamespace())
+    assert [item.hooks for item in registry.plugins if item.name == "empty"] == [()]
+    assert still_works(registry)
 
 
 # ------------------------------------------------------------------ modules of layers
@@ -220,7 +212,7 @@ def late_layers(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_module_of_layers_waits_for_a_kind_of_its_own(late_layers: list[str]) -> None:
-    rules = world(**HOUSE, late=plugin(layer_modules=[LATE])).layer_rules
+    rules = world(**HOUSE, late=plugin(layer_modules=[LATE])).layer_registry
     assert rules.find("keras.Dense") is not None
     assert late_layers == []
     assert rules.find("acme.rare.Fold") is Rare
@@ -229,28 +221,28 @@ def test_a_module_of_layers_waits_for_a_kind_of_its_own(late_layers: list[str]) 
 
 
 def test_the_kinds_of_all_modules_are_known_to_who_asks_for_all(late_layers: list[str]) -> None:
-    catalogue = world(late=plugin(layer_modules=[LATE]))
-    assert "acme.rare.Fold" in catalogue.layer_rules.by_kind
-    assert catalogue.owner("costmodel_layers", "acme.rare.Fold") == "late"
+    registry = world(late=plugin(layer_modules=[LATE]))
+    assert "acme.rare.Fold" in registry.layer_registry.by_kind
+    assert registry.owner("costmodel_layers", "acme.rare.Fold") == "late"
 
 
 def test_a_module_of_layers_that_cannot_be_imported_is_told() -> None:
     missing = LayerModule("acme.rare.", "nobody_wrote_this")
-    catalogue = world(**HOUSE, late=plugin(layer_modules=[missing]))
-    assert catalogue.layer_rules.find("acme.rare.Fold") is None
-    assert "plugin 'late': nobody_wrote_this: ModuleNotFoundError" in problems(catalogue)
-    assert still_works(catalogue)
+    registry = world(**HOUSE, late=plugin(layer_modules=[missing]))
+    assert registry.layer_registry.find("acme.rare.Fold") is None
+    assert "plugin 'late': nobody_wrote_this: ModuleNotFoundError" in problems(registry)
+    assert still_works(registry)
 
 
 def test_a_kind_of_a_module_that_another_plugin_offers_is_an_error(late_layers: list[str]) -> None:
-    catalogue = world(early=plugin(layers=[Rare]), late=plugin(layer_modules=[LATE]))
+    registry = world(early=plugin(layers=[Rare]), late=plugin(layer_modules=[LATE]))
     with pytest.raises(PluginError, match="'early' and by 'late'"):
-        catalogue.layer_rules.find("acme.rare.Fold")
+        registry.layer_registry.find("acme.rare.Fold")
 
 
 def test_a_module_of_layers_is_found_by_each_of_its_kinds(late_layers: list[str]) -> None:
     named = LayerModule(["acme.rare.Fold", "acme.rare.Bend"], "late_layers")
-    rules = world(late=plugin(layer_modules=[named])).layer_rules
+    rules = world(late=plugin(layer_modules=[named])).layer_registry
     assert rules.find("acme.rare.Twist") is None
     assert late_layers == []
     assert rules.find("acme.rare.Fold") is Rare
@@ -260,11 +252,11 @@ def test_a_module_of_layers_is_found_by_each_of_its_kinds(late_layers: list[str]
 
 def test_a_kind_that_a_module_of_layers_does_not_name_is_told(late_layers: list[str]) -> None:
     named = LayerModule("acme.rare.Bend", "late_layers")
-    catalogue = world(late=plugin(layer_modules=[named]))
-    catalogue.ask_everything()
+    registry = world(late=plugin(layer_modules=[named]))
+    registry.ask_everything()
     assert late_layers
     assert "late_layers: 'acme.rare.Fold' is not among the kinds of its LayerModule" in problems(
-        catalogue
+        registry
     )
 
 
@@ -274,21 +266,19 @@ def test_two_modules_for_a_kind_are_an_error_whatever_was_asked_before(
 ) -> None:
     twice = {name: plugin(layer_modules=[LayerModule(kinds, "late_layers")]) for name in "ab"}
     for prepared in (False, True):
-        catalogue = world(**HOUSE, **twice)
+        registry = world(**HOUSE, **twice)
         if prepared:
-            catalogue.ask_everything()
+            registry.ask_everything()
         with pytest.raises(PluginError, match="is offered by plugin 'a' and by 'b'"):
-            catalogue.layer_rules.find("acme.rare.Fold")
+            registry.layer_registry.find("acme.rare.Fold")
     assert late_layers == []
 
 
 def test_both_plugins_of_a_conflict_are_blamed() -> None:
-    catalogue = world(**HOUSE, thief=plugin(layers=[Dense]))
-    catalogue.ask_everything()
+    registry = world(**HOUSE, thief=plugin(layers=[Dense]))
+    registry.ask_everything()
     for owner in ("keras", "thief"):
-        assert f"plugin {owner!r}: costmodel_layers: 'keras.Dense' is offered" in problems(
-            catalogue
-        )
+        assert f"plugin {owner!r}: costmodel_layers: 'keras.Dense' is offered" in problems(registry)
 
 
 class Misnamed(Layer):
@@ -320,16 +310,16 @@ class BareDevice(Device):
     ids=str,
 )
 def test_a_class_that_is_not_as_it_should_be_is_told(offered: Any, told: str) -> None:
-    catalogue = world(**HOUSE, odd=plugin(**offered))
-    catalogue.ask_everything()
-    assert re.search(told, problems(catalogue))
-    assert still_works(catalogue)
+    registry = world(**HOUSE, odd=plugin(**offered))
+    registry.ask_everything()
+    assert re.search(told, problems(registry))
+    assert still_works(registry)
 
 
 def test_two_modules_for_one_prefix_are_told() -> None:
-    catalogue = world(one=plugin(layer_modules=[LATE]), two=plugin(layer_modules=[LATE]))
-    catalogue.ask_everything()
-    assert "'acme.rare.' is offered by plugin 'one' and by 'two'" in problems(catalogue)
+    registry = world(one=plugin(layer_modules=[LATE]), two=plugin(layer_modules=[LATE]))
+    registry.ask_everything()
+    assert "'acme.rare.' is offered by plugin 'one' and by 'two'" in problems(registry)
 
 
 # ------------------------------------------------------------------ answers
@@ -339,11 +329,11 @@ HOOKS = ("layers", "layer_modules", "devices", "device_files", "conventions", "c
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook: str) -> None:
-    catalogue = world(**HOUSE, wrong=plugin(**{hook: fails}))
-    assert still_works(catalogue)
+    registry = world(**HOUSE, wrong=plugin(**{hook: fails}))
+    assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
-        catalogue.read("nothing")
-    told = problems(catalogue)
+        registry.read("nothing")
+    told = problems(registry)
     assert f"plugin 'wrong': costmodel_{hook}: RuntimeError: the licence server is down" in told
 
 
@@ -354,8 +344,8 @@ def halfway() -> Any:
 
 
 def test_a_hook_that_fails_half_way_is_told() -> None:
-    catalogue = world(**HOUSE, wrong=plugin(layers=halfway))
-    assert "the licence server is down" in problems(catalogue)
+    registry = world(**HOUSE, wrong=plugin(layers=halfway))
+    assert "the licence server is down" in problems(registry)
 
 
 NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
@@ -364,34 +354,34 @@ NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: object) -> None:
-    catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
-    assert still_works(catalogue)
+    registry = world(**HOUSE, wrong=plugin(**{hook: [value]}))
+    assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
-        catalogue.read("nothing")
-    assert f"plugin 'wrong': costmodel_{hook}: " in problems(catalogue)
-    assert "is not what the hook returns" in problems(catalogue)
+        registry.read("nothing")
+    assert f"plugin 'wrong': costmodel_{hook}: " in problems(registry)
+    assert "is not what the hook returns" in problems(registry)
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("answer", [None, 7], ids=repr)
 def test_an_answer_that_is_no_list_is_told(hook: str, answer: Any) -> None:
-    catalogue = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
-    assert still_works(catalogue)
+    registry = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
+    assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
-        catalogue.read("nothing")
-    assert f"plugin 'wrong': costmodel_{hook}: TypeError" in problems(catalogue)
+        registry.read("nothing")
+    assert f"plugin 'wrong': costmodel_{hook}: TypeError" in problems(registry)
 
 
 @pytest.mark.parametrize(
     ("hook", "value"),
-    [("layers", Octave("o", "acme.Octave", (costmodel.Tensor((3,)),))), ("readers", Sheet)],
+    [("layers", Octave("o", "acme.Octave", (Tensor((3,)),))), ("readers", Sheet)],
     ids=["a layer for its class", "a reader's class for a reader"],
 )
 def test_a_class_for_a_value_and_a_value_for_a_class_are_told(hook: str, value: object) -> None:
-    catalogue = world(**HOUSE, wrong=plugin(**{hook: [value]}))
+    registry = world(**HOUSE, wrong=plugin(**{hook: [value]}))
     with pytest.raises(ReadError, match="no such file: nothing"):
-        catalogue.read("nothing")
-    assert "is not what the hook returns" in problems(catalogue)
+        registry.read("nothing")
+    assert "is not what the hook returns" in problems(registry)
 
 
 def test_each_hook_is_asked_once() -> None:
@@ -401,9 +391,9 @@ def test_each_hook_is_asked_once() -> None:
         asked.append("layers")
         return [Octave]
 
-    catalogue = world(**HOUSE, mine=plugin(layers=layers))
+    registry = world(**HOUSE, mine=plugin(layers=layers))
     for _ in range(3):
-        assert catalogue.layer_rules.find("acme.Octave") is Octave
+        assert registry.layer_registry.find("acme.Octave") is Octave
     assert asked == ["layers"]
 
 
@@ -411,59 +401,59 @@ def test_each_hook_is_asked_once() -> None:
 
 
 def test_two_rules_for_one_kind_are_an_error_that_names_both_owners() -> None:
-    catalogue = world(**HOUSE, first=plugin(layers=[Octave]), second=plugin(layers=[Other]))
+    registry = world(**HOUSE, first=plugin(layers=[Octave]), second=plugin(layers=[Other]))
     with pytest.raises(
         PluginError, match=r"'acme\.Octave' is offered by plugin 'first' and by 'second'"
     ):
-        catalogue.layer_rules.find("acme.Octave")
-    assert still_works(catalogue)
+        registry.layer_registry.find("acme.Octave")
+    assert still_works(registry)
 
 
 def test_a_stranger_cannot_take_a_kind_of_the_house_in_silence() -> None:
-    catalogue = world(**HOUSE, thief=plugin(layers=[Dense]))
+    registry = world(**HOUSE, thief=plugin(layers=[Dense]))
     with pytest.raises(
         PluginError, match=r"'keras\.Dense' is offered by plugin 'thief' and by 'keras'"
     ):
-        catalogue.layer_rules.find("keras.Dense")
-    assert catalogue.layer_rules.find("keras.Conv2D") is not None
+        registry.layer_registry.find("keras.Dense")
+    assert registry.layer_registry.find("keras.Conv2D") is not None
 
 
 def test_two_devices_of_one_name_are_an_error_that_names_both_owners(tmp_path: Path) -> None:
     file = tmp_path / "cpu.yaml"
     file.write_text("name: cpu")
-    catalogue = world(**HOUSE, mine=plugin(device_files=[file]))
+    registry = world(**HOUSE, mine=plugin(device_files=[file]))
     with pytest.raises(PluginError, match="'cpu' is offered by plugin 'hardware' and by 'mine'"):
-        catalogue.device("cpu")
-    assert catalogue.device("gpu").name == "gpu"
+        registry.device("cpu")
+    assert registry.device("gpu").name == "gpu"
 
 
 def test_two_families_of_one_name_are_an_error_that_names_both_owners() -> None:
-    catalogue = world(**HOUSE, mine=plugin(devices=[PerOperation]))
+    registry = world(**HOUSE, mine=plugin(devices=[PerOperation]))
     with pytest.raises(
         (PluginError, DeviceFileError), match="offered by plugin 'hardware' and by 'mine'"
     ):
-        catalogue.device("cpu")
-    assert catalogue.device("loihi").name == "loihi"
+        registry.device("cpu")
+    assert registry.device("loihi").name == "loihi"
 
 
 def test_a_stranger_cannot_take_the_default_convention() -> None:
-    catalogue = world(**HOUSE, mine=plugin(conventions=[Convention("costmodel")]))
-    assert catalogue.convention("costmodel") is catalogue.conventions["costmodel"]
-    assert any("'costmodel' is offered by" in problem for problem in catalogue.plugins.problems)
+    registry = world(**HOUSE, mine=plugin(conventions=[Convention("costmodel")]))
+    assert registry.convention("costmodel") is registry.conventions["costmodel"]
+    assert any("'costmodel' is offered by" in problem for problem in registry.plugins.problems)
 
 
 def test_two_readers_of_one_name_are_an_error() -> None:
-    catalogue = world(**HOUSE, first=plugin(readers=[Sheet()]), second=plugin(readers=[Sheet()]))
+    registry = world(**HOUSE, first=plugin(readers=[Sheet()]), second=plugin(readers=[Sheet()]))
     with pytest.raises(PluginError, match="'sheet' is offered by plugin 'first' and by 'second'"):
-        catalogue.read(SHEET)
+        registry.read(SHEET)
 
 
 def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_bytes(Path(CATALOGUE.device("cpu").file).read_bytes())
-    catalogue = world(**HOUSE, mine=plugin(device_files=[file]))
+    file.write_bytes(Path(REGISTRY.device("cpu").file).read_bytes())
+    registry = world(**HOUSE, mine=plugin(device_files=[file]))
     with pytest.raises(DeviceFileError, match="expected 'mine' as the file is called, found 'cpu'"):
-        catalogue.device("mine")
+        registry.device("mine")
 
 
 # ------------------------------------------------------------------ strangers at work
@@ -479,15 +469,15 @@ def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path:
     )
     (tmp_path / "toy.yaml").write_text(text)
     mine = plugin(readers=[Sheet()], layers=[Octave], device_files=[tmp_path / "toy.yaml"])
-    catalogue = world(**HOUSE, mine=mine)
-    bill = estimate(SHEET, "toy", catalogue=catalogue)
+    registry = world(**HOUSE, mine=mine)
+    bill = estimate(SHEET, "toy", registry=registry)
     assert bill.total("toy").energy_joules == 0
-    assert not catalogue.plugins.problems
+    assert not registry.plugins.problems
 
 
 def test_a_strangers_reader_may_take_texts_that_are_no_path() -> None:
-    catalogue = world(**HOUSE, mine=plugin(readers=[Sheet()]))
-    assert catalogue.read(ADDRESS).name == "sheet"
+    registry = world(**HOUSE, mine=plugin(readers=[Sheet()]))
+    assert registry.read(ADDRESS).name == "sheet"
 
 
 # ------------------------------------------------------------------ names that are not there
@@ -514,9 +504,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(ask: Any, message: str) ->
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda catalogue: catalogue.device("kestrel"),
-        lambda catalogue: catalogue.convention("kestrel"),
-        lambda catalogue: catalogue.load_device(KESTREL),
+        lambda registry: registry.device("kestrel"),
+        lambda registry: registry.convention("kestrel"),
+        lambda registry: registry.load_device(KESTREL),
     ],
 )
 def test_an_unknown_name_is_answered_with_what_is_wrong_with_plugins(ask: Any) -> None:
@@ -524,7 +514,7 @@ def test_an_unknown_name_is_answered_with_what_is_wrong_with_plugins(ask: Any) -
     found.load(entry_point("kestrel", "no_such_module_at_all"))
     message = "\n  plugin 'kestrel': cannot be imported: ModuleNotFoundError"
     with pytest.raises(CostModelError, match=message):
-        ask(Catalogue(found))
+        ask(Registry(found))
 
 
 class _File:
@@ -540,9 +530,9 @@ KESTREL: Any = _File()
 def test_an_unknown_device_is_answered_with_those_that_cannot_be_loaded(tmp_path: Path) -> None:
     file = tmp_path / "kestrel.yaml"
     file.write_text("name: kestrel")
-    catalogue = world(**HOUSE, acme=plugin(device_files=[file]))
+    registry = world(**HOUSE, acme=plugin(device_files=[file]))
     with pytest.raises(UnknownNameError) as caught:
-        catalogue.device("kestrl")
+        registry.device("kestrl")
     lines = str(caught.value).split("\n  ")
     assert lines[1] == "nearest known: 'kestrel'"
     assert lines[3] == "cannot be loaded: 'kestrel'"
@@ -587,11 +577,11 @@ def test_a_reader_that_fails_at_a_look_is_told_and_the_others_read() -> None:
             message = f"cannot look at {source!r:.10}"
             raise ValueError(message)
 
-    catalogue = world(clumsy=plugin(readers=[Clumsy()]), **HOUSE)
+    registry = world(clumsy=plugin(readers=[Clumsy()]), **HOUSE)
     network = Path(__file__).parent / "networks" / "dense.json"
-    assert catalogue.read(network).name == "dense"
+    assert registry.read(network).name == "dense"
     assert "plugin 'clumsy': reader 'clumsy': accepts: ValueError: cannot look" in problems(
-        catalogue
+        registry
     )
 
 

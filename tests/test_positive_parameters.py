@@ -10,21 +10,12 @@ from attrs import frozen
 from console import DENSE
 from hypothesis import given
 
-from costmodel import (
-    Charge,
-    Contraction,
-    Cost,
-    Device,
-    Evidence,
-    Factor,
-    Parameter,
-    Scenario,
-    parameter,
-    prices,
-)
+from costmodel import Device, Scenario
 from costmodel.devicefile import load_device
+from costmodel.devices import Charge, Cost, Evidence, Factor, Parameter, handles, parameter
 from costmodel.errors import CostModelError, DeviceFileError
 from costmodel.testing import DeviceContract, strategies
+from costmodel.workload.operators import Contraction
 
 DEMAND = "expected a value above 0, since a formula divides by it"
 
@@ -41,7 +32,7 @@ class Clocked(Device):
     clock: Parameter = parameter("Hz", positive=True)
     lanes: Parameter | None = parameter("", optional=True, positive=True)
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Cost:
         lanes = 1.0 if self.lanes is None else self.lanes.value
         seconds = operator.macs * scenario.batch / lanes / self.clock.value
@@ -119,7 +110,7 @@ def test_a_call_that_gives_0_is_refused_with_the_device_and_the_parameter(
 
 def test_the_command_line_refuses_0(monkeypatch: pytest.MonkeyPatch) -> None:
     chip: Any = load(GOOD)
-    monkeypatch.setattr("costmodel.catalogue.Catalogue.device", lambda *_: chip)
+    monkeypatch.setattr("costmodel.registry.Registry.device", lambda *_: chip)
     done = console.run("estimate", DENSE, "-d", "chip", "--set", "chip.clock=0 Hz")
     assert done.exit_code == 2
     assert f"chip.clock: {DEMAND}, found '0 Hz'" in done.stderr

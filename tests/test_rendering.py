@@ -14,10 +14,11 @@ from attrs import frozen
 from figures import near
 
 import costmodel
-from costmodel import Contraction, Cost, Device, Estimate, Operand, Scenario, rendering
-from costmodel.devices import Adapted
+from costmodel import Device, Estimate, Scenario
+from costmodel.devices import Adapted, Cost
+from costmodel.report import rendering
 from costmodel.units import format_quantity
-from costmodel.workload.operators import Activation
+from costmodel.workload.operators import Activation, Contraction, Operand
 from costmodel_hardware.processors import PerOperation
 
 NETWORKS = Path(__file__).parent / "networks"
@@ -26,7 +27,7 @@ NETWORKS = Path(__file__).parent / "networks"
 def of(source: Any, *devices: str | Device, batch: int = 1) -> Estimate:
     return costmodel.estimate(
         source, devices or ("cpu", "loihi"), on_unpriced="bound",
-        scenario=Scenario(rates=10.0, batch=batch), catalogue=worlds.CATALOGUE,
+        scenario=Scenario(rates=10.0, batch=batch), registry=worlds.REGISTRY,
     )  # fmt: skip
 
 
@@ -42,13 +43,13 @@ def unknown() -> str:
 class Silent(PerOperation):
     """A processor that is said to leave out nothing."""
 
-    leaves_out: ClassVar = ""
+    not_modelled: ClassVar = ""
 
 
 @pytest.fixture
 def silent() -> Device:
     """The figures of cpu in a class that says nothing of what it leaves out."""
-    return Silent("silent", **worlds.CATALOGUE.device("cpu").parameters)
+    return Silent("silent", **worlds.REGISTRY.device("cpu").parameters)
 
 
 @frozen
@@ -63,7 +64,7 @@ class Timed(PerOperation):
 @pytest.fixture
 def timed() -> Device:
     """The figures of cpu in a class that models time."""
-    return Timed("timed", **worlds.CATALOGUE.device("cpu").parameters)
+    return Timed("timed", **worlds.REGISTRY.device("cpu").parameters)
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def partial(monkeypatch: pytest.MonkeyPatch) -> Estimate:
 
     return costmodel.estimate(
         NETWORKS / "dense.json", "cpu", convention=Picky("picky"), on_unpriced="bound",
-        catalogue=worlds.CATALOGUE,
+        registry=worlds.REGISTRY,
     )  # fmt: skip
 
 
@@ -241,40 +242,40 @@ def test_the_footer_of_an_exact_table_stands_under_its_columns(timed: Device) ->
 
 def test_what_the_classes_of_devices_leave_out_stands_once_below_the_table() -> None:
     lines = str(of(NETWORKS / "dense.json", "cpu", "loihi", "gpu")).splitlines()
-    assert [line for line in lines if line.startswith("left out on ")] == [
-        "left out on cpu, gpu: idle power, time, batching, caches, utilisation, formats",
-        "left out on loihi: static power, host traffic, time",
+    assert [line for line in lines if line.startswith("not modelled on ")] == [
+        "not modelled on cpu, gpu: idle power, time, batching, caches, utilisation, formats",
+        "not modelled on loihi: static power, host traffic, time",
     ]
 
 
 @pytest.mark.parametrize("name", worlds.SHIPPED)
-def test_every_device_that_ships_says_what_it_leaves_out_on_a_line(name: str) -> None:
-    (line,) = rendering.left_out([worlds.CATALOGUE.device(name)])
+def test_every_device_that_ships_says_on_a_line_what_it_does_not_model(name: str) -> None:
+    (line,) = rendering.not_modelled([worlds.REGISTRY.device(name)])
     assert len(line) <= 80
 
 
 def test_a_class_that_leaves_nothing_out_has_no_line(silent: Device) -> None:
     found = of(NETWORKS / "dense.json", silent, "loihi")
-    assert [line for line in str(found).splitlines() if line.startswith("left out on ")] == [
-        "left out on loihi: static power, host traffic, time"
+    assert [line for line in str(found).splitlines() if line.startswith("not modelled on ")] == [
+        "not modelled on loihi: static power, host traffic, time"
     ]
 
 
-def test_what_is_left_out_is_told_to_programs(silent: Device) -> None:
+def test_programs_find_what_is_not_modelled(silent: Device) -> None:
     devices = of(NETWORKS / "dense.json", "loihi", silent).to_dict()["devices"]
-    assert devices["loihi"]["leaves_out"] == "static power, host traffic, time"
-    assert devices["silent"]["leaves_out"] == ""
+    assert devices["loihi"]["not_modelled_in_prices"] == "static power, host traffic, time"
+    assert devices["silent"]["not_modelled_in_prices"] == ""
 
 
-def test_what_a_file_leaves_out_is_told_behind_that_of_its_class(tmp_path: Path) -> None:
+def test_what_a_file_does_not_model_stands_behind_that_of_its_class(tmp_path: Path) -> None:
     text = (
-        Path(str(worlds.CATALOGUE.device("cpu").file)).read_text().replace("name: cpu", "name: k1")
+        Path(str(worlds.REGISTRY.device("cpu").file)).read_text().replace("name: cpu", "name: k1")
     )
-    (tmp_path / "k1.yaml").write_text(f"{text}\nleaves_out: memory\n")
+    (tmp_path / "k1.yaml").write_text(f"{text}\nnot_modelled: memory\n")
     found = of(NETWORKS / "dense.json", str(tmp_path / "k1.yaml"), "cpu")
     own = "idle power, time, batching, caches, utilisation, formats"
-    assert f"left out on k1: {own}; memory" in str(found).splitlines()
-    told = found.to_dict()["devices"]["k1"]["leaves_out"]
+    assert f"not modelled on k1: {own}; memory" in str(found).splitlines()
+    told = found.to_dict()["devices"]["k1"]["not_modelled_in_prices"]
     assert told == f"{own}; memory"
 
 
@@ -313,7 +314,7 @@ def test_macs_are_those_of_one_example_and_say_so(batch: int, title: str) -> Non
 
 def test_the_formats_of_a_scenario_are_in_the_result() -> None:
     made = costmodel.estimate(
-        NETWORKS / "dense.json", "cpu", catalogue=worlds.CATALOGUE,
+        NETWORKS / "dense.json", "cpu", registry=worlds.REGISTRY,
         scenario=Scenario(default_format="int8", source_format="float16"),
     )  # fmt: skip
     scenario = made.to_dict()["scenario"]
@@ -323,7 +324,7 @@ def test_the_formats_of_a_scenario_are_in_the_result() -> None:
 
 def test_a_cost_reads_as_its_energy_and_its_charges() -> None:
     layer = Contraction(dims={"n": 10, "k": 64}, operands=[Operand("input", (64,), ["k"])])
-    shown = str(worlds.CATALOGUE.device("loihi").price(layer, Scenario(rates=10.0)))
+    shown = str(worlds.REGISTRY.device("loihi").price(layer, Scenario(rates=10.0)))
     assert shown.splitlines() == [
         "173 pJ (170 pJ to 253 pJ)",
         (
@@ -338,11 +339,11 @@ def test_a_cost_reads_as_its_energy_and_its_charges() -> None:
 
 
 def test_a_cost_tells_its_time_where_it_is_known() -> None:
-    assert str(costmodel.Cost(latency_seconds=2e-3)) == "0 J, 2 ms"
+    assert str(Cost(latency_seconds=2e-3)) == "0 J, 2 ms"
 
 
 def test_a_hop_belongs_to_a_spike_and_not_to_each_of_its_synapses() -> None:
-    chip = worlds.CATALOGUE.device("loihi-silicon")
+    chip = worlds.REGISTRY.device("loihi-silicon")
     assert "energy_per_spike_hop" not in chip.parameters
     assert chip.parameters["energy_per_spike"].value == near(183.9e-12)
     assert {item.evidence.value for item in chip.parameters.values()} == {"derived"}

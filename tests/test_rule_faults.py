@@ -9,26 +9,12 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from costmodel import (
-    Activation,
-    Contraction,
-    Cost,
-    Device,
-    Input,
-    Layer,
-    Network,
-    Parameter,
-    Scenario,
-    Tensor,
-    activation,
-    estimate,
-    matmul,
-    parameter,
-    prices,
-)
-from costmodel.devices import Charge, Evidence
+from costmodel import Device, Layer, Network, Scenario, activation, estimate, matmul
+from costmodel.devices import Charge, Cost, Evidence, Parameter, handles, parameter
 from costmodel.errors import PluginError, ReadError, ScenarioError, ShapeError
-from costmodel.layer import OperatorLayer, setting, work_of
+from costmodel.layer import Input, OperatorLayer, setting, work_of
+from costmodel.tensor import Tensor
+from costmodel.workload.operators import Activation, Contraction
 
 VECTOR = (Tensor((4,)),)
 PRICE = Parameter("energy", 1e-12, "J", "a test", Evidence.ASSUMED)
@@ -42,12 +28,12 @@ class Clumsy(Device):
 
     energy: Parameter = parameter("J")
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Any, scenario: Any) -> Any:
         """Leave out an argument."""
         return Cost([Charge("array", "compute", 1)])  # type: ignore[call-arg]
 
-    @prices(Activation)
+    @handles(Activation)
     def activation(self, operator: Any) -> Any:
         """Take no scenario."""
 
@@ -58,7 +44,7 @@ class Endless(Device):
 
     family = "endless"
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Any, scenario: Any) -> Any:
         """Raise to a power."""
         return 2.0 ** (operator.macs * 1000)
@@ -70,7 +56,7 @@ class Vague(Device):
 
     family = "vague"
 
-    @prices(Contraction, Activation)
+    @handles(Contraction, Activation)
     def anything(self, operator: Any, scenario: Any) -> Any:
         """Leave out the unit, the source and the reason."""
         return 3.0

@@ -206,7 +206,7 @@ def test_a_call_chooses_a_runtime_before_it_changes_numbers() -> None:
 def npu(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The device, as the command line finds it."""
     made = load(WITH_RUNTIMES)
-    monkeypatch.setattr("costmodel.catalogue.Catalogue._named", lambda *_: made)
+    monkeypatch.setattr("costmodel.registry.Registry._named", lambda *_: made)
     return made
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 from figures import near
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
-from costmodel import Input, Network, Scenario, Tensor, estimate
+from costmodel import Network, Scenario, estimate
 from costmodel.errors import ScenarioError, ShapeError
+from costmodel.layer import Input
+from costmodel.tensor import Tensor
 from costmodel_keras.layers.basic import Dense
 
 NETWORK = Network(
@@ -26,7 +28,7 @@ NETWORK = Network(
 
 
 def synapse_energy(layer: Any, device: str = "loihi", **conditions: Any) -> Any:
-    bill = estimate(NETWORK, device, scenario=Scenario(**conditions), catalogue=CATALOGUE)
+    bill = estimate(NETWORK, device, scenario=Scenario(**conditions), registry=REGISTRY)
     return bill.bill(device).line(layer).cost.energy_joules_by_resource["synapses"]
 
 
@@ -171,7 +173,7 @@ def test_one_rate_cannot_be_taken_from_many() -> None:
 
 
 def test_a_processor_needs_no_rate() -> None:
-    assert estimate(NETWORK, "cpu", catalogue=CATALOGUE).total("cpu").energy_joules > 0
+    assert estimate(NETWORK, "cpu", registry=REGISTRY).total("cpu").energy_joules > 0
 
 
 def test_timesteps_dt_and_rate_multiply() -> None:

@@ -1,4 +1,4 @@
-"""The kit itself: liars break one law each, and the test of that law alone catches them."""
+"""The kit itself: nonconforming break one law each, and the test of that law alone catches them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
-from liars import chips, conventions, devices, layers, operators, readers
+from nonconforming import chips, conventions, devices, layers, operators, readers
 
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.testing import (
@@ -42,7 +42,7 @@ HONEST = [
     (ReaderContract, readers.Honest.made),
 ]
 LIARS = [
-    (contract, make, law) for contract, liars in CONTRACTS.items() for make, law in liars.items()
+    (contract, make, law) for contract, made in CONTRACTS.items() for make, law in made.items()
 ]
 FRAMEWORK = "test_importing_it_brings_no_framework"
 SEARCHED, GLANCED = 300, 6
@@ -112,7 +112,7 @@ def test_who_imports_a_framework_is_caught(
     contract: Any, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mxnet", None)
-    from liars import importers  # noqa: PLC0415  # it changes sys.modules
+    from nonconforming import importers  # noqa: PLC0415  # it changes sys.modules
 
     settings.load_profile("glanced")
     assert "mxnet" in str(broken(contract, FRAMEWORK, importers_of(importers)[contract], tmp_path))
@@ -163,7 +163,7 @@ def test_an_error_within_a_law_is_told_with_its_place_and_its_draws(tmp_path: Pa
 DECLARED = """
 import pytest
 from costmodel.testing import DeviceContract
-from liars.devices import {made}
+from nonconforming.devices import {made}
 
 class TestIt(DeviceContract):
     known_failures = {{"{law}": "it is known"}}

@@ -14,20 +14,13 @@ from attrs import frozen
 from worlds import HOUSE, SHIPPED, plugin, world
 
 import costmodel
-from costmodel import (
-    Catalogue,
-    Contraction,
-    Device,
-    Network,
-    OperatorBatch,
-    Plugins,
-    Reader,
-    Scenario,
-    SizeArray,
-    matmul,
-    plugins,
-)
-from costmodel import catalogue as catalogues
+from costmodel import Device, Network, Reader, Scenario, matmul, plugins
+from costmodel import registry as registrys
+from costmodel.operator_batch import OperatorBatch
+from costmodel.plugins import Plugins
+from costmodel.registry import Registry
+from costmodel.sizes import SizeArray
+from costmodel.workload.operators import Contraction
 from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
@@ -83,13 +76,13 @@ def product(size: int) -> Contraction:
     return matmul((size, 7), (7, 5))
 
 
-def said(catalogue: Catalogue, sizes: range) -> Any:
+def said(registry: Registry, sizes: range) -> Any:
     """All that every shipped device charges for products of these sizes."""
     return [
         outcome if isinstance(outcome, Reason) else (outcome.energy_joules, outcome.charges)
         for name in SHIPPED
         for size in sizes
-        for outcome in [catalogue.device(name).price(product(size), SCENARIO)]
+        for outcome in [registry.device(name).price(product(size), SCENARIO)]
     ]
 
 
@@ -101,12 +94,12 @@ def test_operators_have_one_price_in_all_threads() -> None:
 
 
 def test_batches_have_one_price_in_all_threads() -> None:
-    catalogue = world(**HOUSE)
+    registry = world(**HOUSE)
     many = OperatorBatch(product(SizeArray(range(1, 500))))
 
     def energies(_: int) -> Any:
         return [
-            catalogue.device(name).price(many, SCENARIO).energy_joules.tolist() for name in SHIPPED
+            registry.device(name).price(many, SCENARIO).energy_joules.tolist() for name in SHIPPED
         ]
 
     first, *others = in_threads(energies)
@@ -115,10 +108,10 @@ def test_batches_have_one_price_in_all_threads() -> None:
 
 
 def test_estimates_are_the_same_in_all_threads() -> None:
-    def estimate(catalogue: Catalogue) -> Any:
+    def estimate(registry: Registry) -> Any:
         found = costmodel.estimate(
             EXAMPLES / "lcrm_vgg9.json", SHIPPED, scenario=SCENARIO, on_unpriced="bound",
-            catalogue=catalogue,
+            registry=registry,
         )  # fmt: skip
         return [bill.total.energy_joules for bill in found.bills.values()], found.problems
 
@@ -162,20 +155,20 @@ def test_every_hook_is_asked_once_and_all_threads_get_one_answer() -> None:
 
         return [Local]
 
-    catalogue = world(mine=plugin(devices=devices, readers=[Empty()]))
-    found = in_threads(lambda _: catalogue.device_families["local"])
+    registry = world(mine=plugin(devices=devices, readers=[Empty()]))
+    found = in_threads(lambda _: registry.device_families["local"])
     assert len(asked) == 1
-    assert set(found) == {catalogue.device_families["local"]}
-    assert catalogue.plugins.problems == ()
+    assert set(found) == {registry.device_families["local"]}
+    assert registry.plugins.problems == ()
 
 
 def test_a_device_of_a_name_is_one_object_for_all_threads() -> None:
-    catalogue = world(**HOUSE)
-    found = in_threads(lambda _: catalogue.device("loihi"))
+    registry = world(**HOUSE)
+    found = in_threads(lambda _: registry.device("loihi"))
     assert all(device is found[0] for device in found)
 
 
-def test_the_installed_catalogue_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_installed_registry_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     discovered: list[Plugins] = []
 
     def discover() -> Plugins:
@@ -183,20 +176,20 @@ def test_the_installed_catalogue_is_made_once(monkeypatch: pytest.MonkeyPatch) -
         discovered.append(Plugins())
         return discovered[-1]
 
-    before = catalogues.installed()
+    before = registrys.installed()
     monkeypatch.setattr(Plugins, "discover", discover)
     _forget()
     try:
-        found = in_threads(lambda _: catalogues.installed())
+        found = in_threads(lambda _: registrys.installed())
     finally:
         _forget()
     assert len(discovered) == 1
-    assert all(catalogue is found[0] for catalogue in found)
+    assert all(registry is found[0] for registry in found)
     assert found[0] is not before
 
 
 def _forget() -> None:
-    for remembered in (plugins.installed, catalogues.installed):
+    for remembered in (plugins.installed, registrys.installed):
         remembered.cache_clear()  # type: ignore[attr-defined]
 
 

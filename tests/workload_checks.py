@@ -8,7 +8,8 @@ from typing import Any
 from attrs import evolve
 
 import costmodel
-from costmodel import Network, Operator, Scenario, Tensor
+from costmodel import Network, Operator, Scenario
+from costmodel.tensor import Tensor
 from costmodel.workload.graph import Loop, Node
 from costmodel.workload.serialization import from_json, to_json
 

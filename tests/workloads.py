@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from costmodel.numerics import parse_format
+from costmodel.formats import parse_format
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.builders import activation, conv, elementwise, matmul, pool

@@ -9,7 +9,9 @@ import costmodel_hardware.hooks
 import costmodel_keras.hooks
 import costmodel_qkeras.hooks
 import costmodel_spiking.hooks
-from costmodel import Catalogue, Plugins, hookimpl
+from costmodel import hookimpl
+from costmodel.plugins import Plugins
+from costmodel.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,9 +20,9 @@ HOUSE = {"hardware": costmodel_hardware.hooks, "keras": costmodel_keras.hooks}
 """The plugins that read Keras and describe devices."""
 
 
-def world(**plugins: object) -> Catalogue:
-    """A catalogue of exactly these plugins."""
-    return Catalogue(Plugins.of(plugins))
+def world(**plugins: object) -> Registry:
+    """A registry of exactly these plugins."""
+    return Registry(Plugins.of(plugins))
 
 
 def plugin(**hooks: Callable[[], Iterable[Any]] | Iterable[Any]) -> object:
@@ -32,12 +34,12 @@ def _hook(value: Callable[[], Iterable[Any]] | Iterable[Any]) -> Callable[[], It
     return hookimpl(value if callable(value) else lambda: value)
 
 
-CATALOGUE = world(**HOUSE)
+REGISTRY = world(**HOUSE)
 """The house, for tests that need no other."""
 
 EVERYTHING = world(**HOUSE, qkeras=costmodel_qkeras.hooks, spiking=costmodel_spiking.hooks)
 """All that ships."""
 
-RULES = CATALOGUE.layer_rules
-SHIPPED = CATALOGUE.device_names
+RULES = REGISTRY.layer_registry
+SHIPPED = REGISTRY.device_names
 """The names of all devices that ship."""

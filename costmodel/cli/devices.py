@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.cli.options import device_of
 from costmodel.cli.output import note, opened
 from costmodel.errors import DeviceFileError
-from costmodel.report import Column, Table, escaped
+from costmodel.report.table import Column, Table, escaped
 from costmodel.units import format_quantity
 from costmodel.workload.operators import STANDARD
 
 if TYPE_CHECKING:
-    from costmodel.catalogue import Catalogue
     from costmodel.devices import Choice, Device, Memory, Parameter
+    from costmodel.registry import Registry
     from costmodel.workload.operators import Operator
 
 _LIST = tuple(map(Column, ("Name", "Class", "Title", "Process", "Plugin")))
@@ -52,7 +52,7 @@ def devices(context: click.Context) -> None:
     costmodel devices convert old-chip.yaml -o my-chip.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     if context.invoked_subcommand is None:
-        _list(catalogue.installed())
+        _list(registry.installed())
 
 
 @devices.command()
@@ -60,13 +60,13 @@ def devices(context: click.Context) -> None:
 def show(name: str) -> None:
     """Show a device: settings, parameters with unit, evidence and source, memories, runtimes.
 
-    NAME is a device of the catalogue, or the path of a YAML file: it ends in .yaml or has a slash.
+    NAME is a device of the registry, or the path of a YAML file: it ends in .yaml or has a slash.
 
     \b
     costmodel devices show loihi
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    device = device_of(catalogue.installed(), name)
-    settings = device.option_choices().items()
+    device = device_of(registry.installed(), name)
+    settings = device.setting_choices().items()
     blocks = [
         _heading(device),
         *(_setting(name, choice, device.settings[name]) for name, choice in settings),
@@ -94,10 +94,10 @@ def classes() -> None:
     \b
     costmodel devices classes
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    found = catalogue.installed()
+    found = registry.installed()
     blocks = [_class_block(found, *item) for item in sorted(found.device_families.items())]
     with opened() as output:
-        output.prose("\n\n".join(blocks) or catalogue.NOT_INSTALLED)
+        output.prose("\n\n".join(blocks) or registry.NOT_INSTALLED)
     for problem in found.plugins.problems:
         note(f"note: {problem}")
 
@@ -138,13 +138,13 @@ def convert(file: Path, path: Path | None) -> None:
     from costmodel.devicefile import converted  # noqa: PLC0415  # brings PyYAML and cattrs
 
     with opened(path, [file]) as output:
-        text = converted(catalogue.device_text(file), str(file))
+        text = converted(registry.device_text(file), str(file))
         output.text(text.decode().removesuffix("\n"))
 
 
 def _verdict(file: Path) -> tuple[bool, str]:
     try:
-        device = catalogue.installed().load_device(file)
+        device = registry.installed().load_device(file)
     except DeviceFileError as error:
         return False, str(error)
     return True, f"{escaped(str(file))}: good ({device.name}, {len(device.parameters)} parameters)"
@@ -161,16 +161,16 @@ def _memory_block(memory: Memory) -> str:
     return _facts(heading, facts) or escaped(heading)
 
 
-def _list(found: Catalogue) -> None:
+def _list(found: Registry) -> None:
     rows = [_row(found, name) for name in found.device_names]
-    notes = (_NEXT,) if rows else (catalogue.NOT_INSTALLED,)
+    notes = (_NEXT,) if rows else (registry.NOT_INSTALLED,)
     with opened() as output:
         output.tables([Table("devices", _LIST, rows, notes=notes)])
     for problem in found.plugins.problems:
         note(f"note: {problem}")
 
 
-def _row(found: Catalogue, name: str) -> tuple[str, ...]:
+def _row(found: Registry, name: str) -> tuple[str, ...]:
     owner = found.owner("costmodel_device_files", name)
     device = found.device_or_blame(name)
     if device is None:
@@ -183,7 +183,7 @@ def _heading(device: Device) -> str:
     choice = f"choose with --set {device.name}.runtime=NAME"
     facts = {
         "class": device.family,
-        "leaves out": device.left_out,
+        "not modelled": device.all_not_modelled,
         "ignores": ", ".join(device.ignores),
         "assumes": device.assumes,
         "runtime": device.runtime or "",
@@ -224,7 +224,7 @@ def _block(item: Parameter) -> str:
     return _facts(item.name, facts)
 
 
-def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
+def _class_block(found: Registry, name: str, family: type[Device]) -> str:
     priced = family.priced_operators()
     unpriced = [operator for operator in STANDARD if operator not in priced]
     facts = {
@@ -232,7 +232,7 @@ def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
         "formula": (inspect.getdoc(family) or "").partition("\n")[0],
         "prices": _names(priced),
         "unpriced": _names(unpriced),
-        "leaves out": family.leaves_out,
+        "not modelled": family.not_modelled,
         "ignores": _ignored(family),
     }
     parameters = {
@@ -241,7 +241,7 @@ def _class_block(found: Catalogue, name: str, family: type[Device]) -> str:
     }
     settings = {
         item: "; ".join(filter(None, [choice.takes, f"default {_shown(choice.default)}"]))
-        for item, choice in family.option_choices().items()
+        for item, choice in family.setting_choices().items()
     }
     blocks = [_facts("  parameters", parameters), _facts("  settings", settings)]
     return "\n".join(filter(None, [_facts(name, facts), *blocks]))

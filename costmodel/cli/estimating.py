@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from attrs import evolve
 
-from costmodel import catalogue, ignored, rendering
 from costmodel import estimates as library
+from costmodel import ignored, registry
 from costmodel.cli.options import Conditions, check_once, conditions, written
 from costmodel.cli.output import chosen_format, note, opened
 from costmodel.cli.results import write
@@ -19,6 +19,7 @@ from costmodel.devices import Device
 from costmodel.errors import UnpricedError
 from costmodel.estimates import ON_UNPRICED, Estimate
 from costmodel.network import Network
+from costmodel.report import rendering
 
 if TYPE_CHECKING:
     from costmodel.comparison import Comparison
@@ -102,7 +103,7 @@ def read(model: str) -> Network:
     if model == "-":
         message = "MODEL is '-': a network is not read from standard input; give a file"
         raise click.UsageError(message)
-    if catalogue.is_missing_file(model) and model in catalogue.installed().device_names:
+    if registry.is_missing_file(model) and model in registry.installed().device_names:
         message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
         raise click.UsageError(message)
     return library.read(model)

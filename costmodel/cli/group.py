@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.cli.output import (
     ClosedOutput,
     unwritable_output,
@@ -20,7 +20,7 @@ from costmodel.cli.output import (
 )
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError
 from costmodel.plugins import around_plugins
-from costmodel.report import escaped
+from costmodel.report.table import escaped
 
 NO: Final = 1
 """Exit status of an answer that is no."""
@@ -59,7 +59,7 @@ class CommandGroup(click.Group):
         name = args[0]
         if name.startswith("-") or self.get_command(ctx, name) is not None:
             return super().resolve_command(ctx, args)
-        problems = "\n  ".join(catalogue.installed().plugins.problems)
+        problems = "\n  ".join(registry.installed().plugins.problems)
         error = UnknownNameError(name, self.list_commands(ctx), "command", problems)
         raise click.UsageError(str(error), ctx)
 
@@ -79,7 +79,7 @@ class CommandGroup(click.Group):
             return super().make_context(*args, **extra)
 
     def _of_plugins(self) -> dict[str, click.Command]:
-        found = catalogue.installed()
+        found = registry.installed()
         commands = dict(found.commands)
         for name in [name for name in commands if name in self._modules]:
             problem = f"{_HOOK}: {name!r} is a command of costmodel; its own is out of reach"

@@ -11,7 +11,7 @@ import click
 from costmodel import hookspecs
 from costmodel.cli.output import opened
 from costmodel.errors import UnknownNameError
-from costmodel.report import Column, Table
+from costmodel.report.table import Column, Table
 
 _PREFIX = f"{hookspecs.PROJECT}_"
 

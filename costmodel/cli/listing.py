@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.cli.output import opened
-from costmodel.report import Column, Table
+from costmodel.report.table import Column, Table
 
 if TYPE_CHECKING:
-    from costmodel.catalogue import Catalogue
     from costmodel.plugins import Plugin
+    from costmodel.registry import Registry
 
 _COLUMNS = tuple(map(Column, ("Name", "Distribution", "Version", "Hooks", "Problem")))
 
@@ -26,12 +26,12 @@ def plugins(context: click.Context) -> None:
     \b
     costmodel plugins
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    found = catalogue.installed()
+    found = registry.installed()
     found.ask_everything()
     group = context.find_root().command
     if isinstance(group, click.Group):
         group.list_commands(context)  # finds commands of plugins that are out of reach
-    notes = () if list(found.plugins) else (catalogue.NOT_INSTALLED,)
+    notes = () if list(found.plugins) else (registry.NOT_INSTALLED,)
     rows = [_row(plugin, found.plugins.problems) for plugin in found.plugins]
     with opened() as output:
         output.tables([Table("plugins", _COLUMNS, rows, notes=notes)])
@@ -52,14 +52,14 @@ def layers(text: str, *, as_json: bool) -> None:
     costmodel layers
     costmodel layers conv
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    found = catalogue.installed()
-    kinds = sorted(kind for kind in found.layer_rules.by_kind if text.lower() in kind.lower())
+    found = registry.installed()
+    kinds = sorted(kind for kind in found.layer_registry.by_kind if text.lower() in kind.lower())
     facts = [_facts(found, kind) for kind in kinds]
     with opened() as output:
         if as_json:
             output.text(json.dumps(facts, indent=2))
             return
-        notes = [_counted(text, len(facts))] if list(found.plugins) else [catalogue.NOT_INSTALLED]
+        notes = [_counted(text, len(facts))] if list(found.plugins) else [registry.NOT_INSTALLED]
         output.tables(
             [Table("layers", _LAYERS, [tuple(fact.values()) for fact in facts], notes=notes)]
         )
@@ -71,8 +71,8 @@ def _counted(text: str, count: int) -> str:
     return f"no rule is for a kind with {text!r}; `costmodel new-plugin NAME --layer` writes one"
 
 
-def _facts(found: Catalogue, kind: str) -> dict[str, str]:
-    rule = found.layer_rules.by_kind[kind]
+def _facts(found: Registry, kind: str) -> dict[str, str]:
+    rule = found.layer_registry.by_kind[kind]
     return {
         "kind": kind,
         "rule": f"{rule.__module__}.{rule.__qualname__}",

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from attrs import field, frozen
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.cli.output import FORMATS, note
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
-from costmodel.files import DIGIT_LIMIT, TOO_MANY_DIGITS
+from costmodel.safe_io import DIGIT_LIMIT, TOO_MANY_DIGITS
 from costmodel.scenario import ALL_OTHERS, Scenario
 from costmodel.tensor import as_shape
 from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
-    from costmodel.catalogue import Catalogue
     from costmodel.network import Network
+    from costmodel.registry import Registry
     from costmodel.scenario import Rates
     from costmodel.tensor import Shape
 
@@ -205,7 +205,7 @@ def written(command: _Command) -> _Command:
 
 def _split(given: Iterable[str]) -> tuple[str, ...]:
     """Names separated by commas, one by one; the path of a file that is there stays whole."""
-    parts = ([text] if catalogue.is_file_here(text) else text.split(",") for text in given)
+    parts = ([text] if registry.is_file_here(text) else text.split(",") for text in given)
     return tuple(part.strip() for texts in parts for part in texts if part.strip())
 
 
@@ -232,9 +232,9 @@ class Conditions:
             CostModelError: an unknown device or parameter, or a value that it cannot have.
 
         """
-        found = catalogue.installed()
+        found = registry.installed()
         if not self.devices:
-            known = ", ".join(found.device_names) or catalogue.NOT_INSTALLED
+            known = ", ".join(found.device_names) or registry.NOT_INSTALLED
             message = f"give a device: -d NAME or the path of a YAML file; known: {known}"
             raise click.UsageError(message)
         chosen = [device_of(found, name) for name in self.devices]
@@ -281,7 +281,7 @@ def _rates(given: Sequence[tuple[str | None, float]], option: str) -> Rates | No
     return rates.get(ALL_OTHERS) if rates.keys() <= {ALL_OTHERS} else rates
 
 
-def device_of(found: Catalogue, name: str) -> Device:
+def device_of(found: Registry, name: str) -> Device:
     """The device that is called so; a note tells of a file that has the same name."""
     device = found.device(name)
     for file in found.files_like(name):

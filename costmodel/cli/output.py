@@ -15,8 +15,8 @@ import click
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel.files import replaced, writing
-from costmodel.report import Table, escaped
+from costmodel.report.table import Table, escaped
+from costmodel.safe_io import replaced, writing
 
 FORMATS = ("table", "json", "csv", "markdown")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".txt": "table", "": "table"}

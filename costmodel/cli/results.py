@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from costmodel.cli.output import Output
-from costmodel.report import Column, Table
+from costmodel.report.table import Column, Table
 
 if TYPE_CHECKING:
     from costmodel.comparison import Comparison

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from attrs import frozen
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.cli.output import opened
 from costmodel.errors import CostModelError
-from costmodel.files import writing
+from costmodel.safe_io import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +157,7 @@ def _check_name(name: str) -> None:
         problem = "expected small letters and digits, words joined by '-', such as my-chip"
     elif keyword.iskeyword(package) or package in sys.stdlib_module_names:
         problem = "Python has a word or module of that name"
-    elif name == "costmodel" or name in {plugin.name for plugin in catalogue.installed().plugins}:
+    elif name == "costmodel" or name in {plugin.name for plugin in registry.installed().plugins}:
         problem = "a plugin of that name is installed; see `costmodel plugins`"
     elif find_spec(package) is not None:
         problem = f"a module {package!r} is installed, which the plugin's own would hide"

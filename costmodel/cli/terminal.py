@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from costmodel.report import Table
+from costmodel.report.table import Table
 
 DISPENSABLE: Final = ("Kind", "Output", "Parameters")
 """Columns that give way first, before the names of layers are folded."""

@@ -11,11 +11,11 @@ from attrs import frozen
 from costmodel.devicefile.structuring import Entry, not_known, structured
 from costmodel.devices import ABOVE_ZERO, Evidence, FormatTable, Parameter
 from costmodel.errors import FormatError, UnitError
-from costmodel.numerics import format_name, parse_format
+from costmodel.formats import format_name, parse_format
 from costmodel.units import Quantity, parse_quantity
 
 if TYPE_CHECKING:
-    from costmodel.numerics import NumericFormat
+    from costmodel.formats import NumericFormat
 
 MOST_JOULES: Final = 1.0
 """Of one operation: more is a prefix that was forgotten or mistyped."""

@@ -104,7 +104,7 @@ class _File:
         return family(
             head.name, title=on_one_line(head.title),
             process=head.process and on_one_line(head.process),
-            also_leaves_out=on_one_line(head.leaves_out),
+            also_not_modelled=on_one_line(head.not_modelled),
             assumes=on_one_line(head.assumes),
             file=self.file, content_hash=content_hash, memories=memories,
             runtime=chosen, runtimes=_whole(family, own, runtimes), **values,
@@ -117,8 +117,8 @@ class _File:
         if family is None:
             yield from self.problems
         elif self.is_strange:
-            left_out = f" leaves out {family.leaves_out};" if family.leaves_out else ""
-            yield f"class {family.family!r}{left_out} {_OTHER_CLASSES}"
+            missing = f" does not model {family.not_modelled};" if family.not_modelled else ""
+            yield f"class {family.family!r}{missing} {_OTHER_CLASSES}"
 
     def _check_schema(self, schema: Any) -> None:
         if isinstance(schema, str) and schema != SCHEMA:
@@ -201,7 +201,7 @@ class _File:
     def _settings(
         self, path: str, raw: Mapping[Any, Any], family: type[Device] | None
     ) -> Iterator[tuple[str, Any]]:
-        known = family.option_names() if family else {}
+        known = family.setting_names() if family else {}
         for name, value in raw.items():
             if family is not None and name not in known:
                 self.is_strange = True
@@ -322,7 +322,7 @@ def _whole(
 ) -> tuple[Runtime, ...]:
     """Each runtime with a value for all that some of them replace: its own, or else the file's."""
     replaced = dict.fromkeys(key for one in runtimes.values() for key in one.values)
-    settings = {name: choice.default for name, choice in family.option_choices().items()}
+    settings = {name: choice.default for name, choice in family.setting_choices().items()}
     plain = {key: own.values.get(key, settings.get(key)) for key in replaced}
     return tuple(
         Runtime(name, tuple({**plain, **one.values}.items()), one.residual)

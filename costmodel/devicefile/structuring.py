@@ -42,7 +42,7 @@ class Head:
     sources: Any
     title: str = ""
     process: str | None = None
-    leaves_out: str = ""
+    not_modelled: str = ""
     assumes: str = ""
     parameters: Any = field(factory=dict)
     settings: Any = field(factory=dict)

@@ -13,7 +13,7 @@ from costmodel.devices.cost import (
     UnitCost,
     checked,
 )
-from costmodel.devices.device import Adapted, Charging, Device, prices
+from costmodel.devices.device import Adapted, Charging, Device, handles
 from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost, OperatorCost
 from costmodel.devices.groups import FUSIBLE, Group, is_folded
 from costmodel.devices.memory import Access, Memory, Placement, Residence, Traffic
@@ -25,8 +25,8 @@ from costmodel.devices.parameters import (
     FormatTable,
     Parameter,
     one_of,
-    option,
     parameter,
+    setting,
     yes_or_no,
 )
 from costmodel.devices.runtimes import Residual, Runtime
@@ -69,10 +69,10 @@ __all__ = [
     "Traffic",
     "UnitCost",
     "checked",
+    "handles",
     "is_folded",
     "one_of",
-    "option",
     "parameter",
-    "prices",
+    "setting",
     "yes_or_no",
 ]

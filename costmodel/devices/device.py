@@ -56,7 +56,7 @@ from costmodel.errors import (
     fault,
     nearest,
 )
-from costmodel.numerics import parse_format
+from costmodel.formats import parse_format
 from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import BATCH
@@ -70,7 +70,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 _Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
 
 
-def prices(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule], _Rule]:
+def handles(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule], _Rule]:
     """Mark a method of a device class as its price for exactly these operator types.
 
     The method takes the operator and the scenario and returns a Cost, Free or Unpriced. It gets
@@ -88,12 +88,14 @@ def prices(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule]
     ]
     if strange or not operators:
         found = f"{strange[0]!r:.80}" if strange else "nothing"
-        message = f"prices() takes classes of operators, as in @prices(Contraction); found {found}"
+        message = (
+            f"handles() takes classes of operators, as in @handles(Contraction); found {found}"
+        )
         raise TypeError(message)
 
     def mark(rule: _Rule) -> _Rule:
         marked: Any = rule if batched else _unbatched(rule)
-        marked.__prices__ = operators
+        marked.__handles__ = operators
         return marked  # type: ignore[no-any-return]  # a rule as before
 
     return mark
@@ -112,7 +114,7 @@ class Device:
     """Prices operators. Subclasses name their `family`, declare parameters and mark rules."""
 
     family: ClassVar[str] = ""
-    leaves_out: ClassVar[str] = ""
+    not_modelled: ClassVar[str] = ""
     """What no price of the class holds, in a few words; stands below every table of prices."""
     ignores: ClassVar[tuple[str, ...]] = ()
     """The `CONDITIONS` that no price of the class depends on, such as `("rates", "formats")`.
@@ -140,8 +142,8 @@ class Device:
     name: str
     title: str = field(default="", kw_only=True)
     process: str | None = field(default=None, kw_only=True)
-    also_leaves_out: str = field(default="", kw_only=True)
-    """What the prices of this device do not hold beyond that: a file's `leaves_out`."""
+    also_not_modelled: str = field(default="", kw_only=True)
+    """What the prices of this device do not hold beyond that: a file's `not_modelled`."""
     assumes: str = field(default="", kw_only=True)
     """The conditions under which its figures hold; shown below every table of prices."""
     memories: tuple[Memory, ...] = field(default=(), kw_only=True, converter=as_memories)
@@ -197,7 +199,7 @@ class Device:
         _check_capabilities(cls)
         rules: dict[type[Operator], str] = {}
         for name, member in vars(cls).items():
-            for operator in getattr(member, "__prices__", ()):
+            for operator in getattr(member, "__handles__", ()):
                 if operator in rules:
                     both = f"{rules[operator]!r} and {name!r}"
                     message = f"{cls.__name__} has two rules for {operator.__name__}: {both}"
@@ -490,7 +492,7 @@ class Device:
         """
         if "runtime" in values:
             return self.with_runtime(values.pop("runtime")).with_parameters(**values)
-        options = self.option_names()
+        options = self.setting_names()
         changed: dict[str, Any] = {}
         for name, value in values.items():
             if name in options:
@@ -512,7 +514,7 @@ class Device:
             self._change_memory(path, value, changed)
             return
         if name not in units:
-            known = [*units, *self.option_names(), *self.memory_parameters]
+            known = [*units, *self.setting_names(), *self.memory_parameters]
             hint = f"these are all of device {self.name!r}"
             raise UnknownNameError(path, known, "parameter or setting", hint)
         if (name in tables) is not bool(is_entry):
@@ -559,23 +561,23 @@ class Device:
         return tuple(dict.fromkeys((*self.resources, *memories)))
 
     @property
-    def left_out(self) -> str:
-        """What no price of this device holds: what its class leaves out, and its file."""
-        return "; ".join(filter(None, (self.leaves_out, self.also_leaves_out)))
+    def all_not_modelled(self) -> str:
+        """What no price of this device holds: what its class and its file do not model."""
+        return "; ".join(filter(None, (self.not_modelled, self.also_not_modelled)))
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings of this device, by name."""
-        return {name: getattr(self, name) for name in self.option_names()}
+        return {name: getattr(self, name) for name in self.setting_names()}
 
     @classmethod
-    def option_names(cls) -> Mapping[str, Callable[[Any], Any]]:
+    def setting_names(cls) -> Mapping[str, Callable[[Any], Any]]:
         """The declared settings of the class, each with its converter."""
         declared: tuple[Attribute[Any], ...] = fields(cls)
         return {item.name: item.metadata[CHOICE] for item in declared if CHOICE in item.metadata}
 
     @classmethod
-    def option_choices(cls) -> Mapping[str, Choice]:
+    def setting_choices(cls) -> Mapping[str, Choice]:
         """The declared settings of the class, each with what it takes."""
         declared: tuple[Attribute[Any], ...] = fields(cls)
         return {

@@ -11,7 +11,7 @@ from attrs.validators import and_, instance_of, min_len, optional
 from costmodel.devices.groups import Group, boundaries, storages
 from costmodel.devices.parameters import Parameter
 from costmodel.errors import UnknownNameError, nearest
-from costmodel.numerics import NumericFormat
+from costmodel.formats import NumericFormat
 from costmodel.workload.graph import Node, Workload
 from costmodel.workload.operators import ROLES
 

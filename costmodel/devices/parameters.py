@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from attrs import Converter, evolve, field, frozen
 
 from costmodel.errors import UnitError, UnknownNameError
-from costmodel.numerics import NumericFormat, format_name, parse_format
+from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.sizes import SizeArray
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.workload.reasons import Unpriced
@@ -292,7 +292,7 @@ class Choice(NamedTuple):
     default: Any
 
 
-def option(convert: Callable[[Any], Any], *, default: Any, takes: str = "") -> Any:
+def setting(convert: Callable[[Any], Any], *, default: Any, takes: str = "") -> Any:
     """Declare a setting of a device class: something that is chosen and not measured.
 
     `convert` takes what a file, a caller or the command line gives, and raises ValueError

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from costmodel.devicefile import SCHEMA, UNLIMITED, load_device
 from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence, FormatTable
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
-from costmodel.numerics import FLOAT32, FixedPoint, format_name
+from costmodel.formats import FLOAT32, FixedPoint, format_name
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import Tensor
 from costmodel.testing import strategies
@@ -40,7 +40,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory, Outcome, Parameter
-    from costmodel.numerics import NumericFormat
+    from costmodel.formats import NumericFormat
     from costmodel.operator_batch import OperatorBatch
 
 
@@ -182,14 +182,14 @@ class DeviceContract(EvaluationLaws):
                 is_known = isinstance(parameter.evidence, Evidence)
                 expect(is_known, f"the evidence of {name}", "an Evidence", parameter.evidence)
 
-    def test_what_it_leaves_out_is_told_in_words(self, device: Any) -> None:
+    def test_what_it_does_not_model_is_said_in_words(self, device: Any) -> None:
         """One line of text for below the table, or none."""
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            for said in (device.leaves_out, device.also_leaves_out, device.assumes):
+            for said in (device.not_modelled, device.also_not_modelled, device.assumes):
                 is_line = isinstance(said, str) and said == " ".join(said.split())
-                expect(is_line, "leaves_out or assumes", "a text in one line", repr(said))
+                expect(is_line, "not_modelled or assumes", "a text in one line", repr(said))
 
     def test_an_operator_that_nobody_knows_is_unpriced_and_named(self, device: Any) -> None:
         """Unknown work is never free, and the reason says what it is and who has no price."""
@@ -401,7 +401,7 @@ class DeviceContract(EvaluationLaws):
             family = type(device)
             loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
             expect(type(loaded) is family, "its class, read back", family, type(loaded))
-            known = ("name", "title", "process", "also_leaves_out", "assumes", "memories")
+            known = ("name", "title", "process", "also_not_modelled", "assumes", "memories")
             for part in (*known, "parameters", "settings", "runtime", "runtimes", "residual"):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
@@ -435,7 +435,7 @@ class DeviceContract(EvaluationLaws):
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            for name in device.option_names():
+            for name in device.setting_names():
                 with pytest.raises(CostModelError) as told:
                     device.with_parameters(**{name: object()})
                 _names(told.value, device.name, name)
@@ -476,7 +476,7 @@ class _Written:
         device = self._device
         written: dict[str, Any] = {
             "schema": SCHEMA, "name": device.name, "class": device.family, "title": device.title,
-            "process": device.process, "leaves_out": device.also_leaves_out,
+            "process": device.process, "not_modelled": device.also_not_modelled,
             "assumes": device.assumes,
             "sources": {key: text for text, key in self._keys.items() if text},
             **self._values(device),

@@ -11,9 +11,9 @@ import pytest
 from attrs import fields
 from hypothesis import strategies as st
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.errors import CostModelError
-from costmodel.layer import Input, LayerRules
+from costmodel.layer import Input, LayerRegistry
 from costmodel.network import Network
 from costmodel.tensor import Tensor, show_shape
 from costmodel.testing.contract import (
@@ -211,8 +211,8 @@ class LayerContract(Contract):
             if any(tensor.is_folded for tensor in layer.inputs):
                 return  # what enters a network is never folded
             network = _alone(layer)
-            known = catalogue.installed().layer_rules.by_kind
-            rules = LayerRules({**known, **dict.fromkeys(type(layer).kinds, type(layer))})
+            known = registry.installed().layer_registry.by_kind
+            rules = LayerRegistry({**known, **dict.fromkeys(type(layer).kinds, type(layer))})
             again = Network.from_dict(json.loads(network.to_json()), rules)
             one, other = (item.layer(layer.name) for item in (again, network))
             expect(again == network, "the network read back", other, one)

@@ -12,9 +12,9 @@ import pytest
 from attrs import field, fields, frozen
 from hypothesis import strategies as st
 
-from costmodel import catalogue
+from costmodel import registry
 from costmodel.errors import CostModelError
-from costmodel.layer import Input, LayerRules
+from costmodel.layer import Input, LayerRegistry
 from costmodel.network import Network
 from costmodel.testing.contract import (
     FRAMEWORKS,
@@ -36,8 +36,8 @@ NO_SOURCES: Final = (None, 7, 2.5, object(), type, b"", (), {1, 2})
 """What no reader reads."""
 
 
-def _installed_rules() -> LayerRules:
-    return catalogue.installed().layer_rules
+def _installed_rules() -> LayerRegistry:
+    return registry.installed().layer_registry
 
 
 @frozen
@@ -46,7 +46,7 @@ class Reading:
 
     reader: Reader
     source: Any
-    rules: LayerRules = field(factory=_installed_rules, repr=False)
+    rules: LayerRegistry = field(factory=_installed_rules, repr=False)
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001  # the protocol
         """Show it without the rules, which are hundreds."""
@@ -132,7 +132,7 @@ class ReaderContract(Contract):
         def law(reading: Reading) -> None:
             layers = reading.network().layers
             try:
-                bare = reading.reader.read(reading.source, LayerRules({"input": Input}))
+                bare = reading.reader.read(reading.source, LayerRegistry({"input": Input}))
             except CostModelError as error:
                 told = str(error)
             else:

@@ -23,12 +23,10 @@ from costmodel.devices import (
     FormatTable,
     Memory,
     Parameter,
+    handles,
     parameter,
-    prices,
 )
-from costmodel.layer import Input, Layer, OperatorLayer, Work
-from costmodel.network import Network, Port
-from costmodel.numerics import (
+from costmodel.formats import (
     FLOAT_WIDTHS,
     Binary,
     FixedPoint,
@@ -37,6 +35,8 @@ from costmodel.numerics import (
     PowerOfTwo,
     Ternary,
 )
+from costmodel.layer import Input, Layer, OperatorLayer, Work
+from costmodel.network import Network, Port
 from costmodel.operator_batch import OperatorBatch
 from costmodel.scenario import Scenario
 from costmodel.sizes import SizeArray, Symbol
@@ -719,7 +719,7 @@ class FlatDevice(Device):
     energy_per_operation: Parameter = parameter("J")
     energy_per_element: Parameter = parameter("J")
 
-    @prices(*STANDARD)
+    @handles(*STANDARD)
     def flat(self, operator: Operator, scenario: Scenario) -> Cost:
         """Every operation and every element, for each example of the batch."""
         elements = sum(tensor.size for tensor in (*operator.inputs, *operator.outputs))

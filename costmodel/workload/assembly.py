@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from costmodel.errors import NetworkError, nearest
-from costmodel.numerics import NumericFormat
+from costmodel.formats import NumericFormat
 from costmodel.tensor import Tensor
 from costmodel.workload.builders.shapes import own_axis
 from costmodel.workload.format_inference import inferred

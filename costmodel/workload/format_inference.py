@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 
-from costmodel import numerics
-from costmodel.numerics import NumericFormat
+from costmodel import formats as arithmetic
+from costmodel.formats import NumericFormat
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.composite import Softmax
@@ -265,7 +265,7 @@ def _contraction(
     left, right, *bias = (*inputs, *parameters, default)
     terms = operator.reduction_size if isinstance(operator, Contraction) else 1
     has_bias = len(inputs) + len(parameters) > 2  # noqa: PLR2004  # two factors and the bias
-    _, total = numerics.multiply_accumulate(right, left, terms, bias[0] if has_bias else None)
+    _, total = arithmetic.multiply_accumulate(right, left, terms, bias[0] if has_bias else None)
     return total.result
 
 
@@ -273,12 +273,12 @@ def _elementwise(
     operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
 ) -> NumericFormat:
     function = operator.function if isinstance(operator, Elementwise) else ""
-    if function in numerics.MERGES:
-        return numerics.merge(function, *inputs, *parameters).result
+    if function in arithmetic.MERGES:
+        return arithmetic.merge(function, *inputs, *parameters).result
     if function != "affine":
         return default
     scale, offset = (*parameters, default, default)[:2]
-    return numerics.addition(numerics.product(scale, inputs[0]).result, offset).result
+    return arithmetic.addition(arithmetic.product(scale, inputs[0]).result, offset).result
 
 
 def _reduction(
@@ -289,7 +289,7 @@ def _reduction(
         return default
     if function != "sum":
         return inputs[0]
-    return numerics.accumulation(inputs[0], operator.window).result  # type: ignore[attr-defined]  # a sum is a reduction
+    return arithmetic.accumulation(inputs[0], operator.window).result  # type: ignore[attr-defined]  # a sum is a reduction
 
 
 def _activation(
@@ -308,7 +308,7 @@ def _lookup(
 def _movement(
     operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
 ) -> NumericFormat:
-    return numerics.union(*inputs)
+    return arithmetic.union(*inputs)
 
 
 _RESULTS: Mapping[

@@ -9,8 +9,8 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 from attrs import evolve, field, frozen
 
 from costmodel.errors import NetworkError, nearest
+from costmodel.formats import NumericFormat
 from costmodel.frozen_dict import FrozenDict
-from costmodel.numerics import NumericFormat
 from costmodel.sizes import Symbol, as_size
 from costmodel.tensor import Tensor, show_shape
 from costmodel.workload.operators import Operator, as_tensor, at_least, one_of

@@ -24,7 +24,7 @@ from costmodel.workload.reasons import Unpriced
 if TYPE_CHECKING:
     from typing import Self
 
-    from costmodel.numerics import NumericFormat
+    from costmodel.formats import NumericFormat
 
 Role: TypeAlias = Literal["input", "weight", "output"]
 ReadRole: TypeAlias = Literal["input", "weight"]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from attrs import NOTHING, Attribute, fields
 
 from costmodel.errors import CostModelError, ReadError, nearest
-from costmodel.files import checked_mapping, checked_name, json_values
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel.formats import NumericFormat, parse_format
+from costmodel.safe_io import checked_mapping, checked_name, json_values
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.composite import Attention, Normalization, Softmax

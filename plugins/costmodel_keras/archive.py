@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from costmodel import files
+from costmodel import safe_io
 from costmodel.errors import ReadError
 from costmodel_keras import hdf5
 
@@ -46,26 +46,26 @@ def load_file(path: Path) -> Any:
 
 
 def _load_json(path: Path) -> Any:
-    return files.json_values(files.content_of(path), str(path))
+    return safe_io.json_values(safe_io.content_of(path), str(path))
 
 
 def _load_hdf5(path: Path) -> Any:
-    files.check_regular(path)
-    found = hdf5.attributes(path, files.SIZE_LIMIT)
+    safe_io.check_regular(path)
+    found = hdf5.attributes(path, safe_io.SIZE_LIMIT)
     if "model_config" not in found:
         message = (
             f"{path}: holds weights without an architecture (no 'model_config'); "
             "save the whole model: model.save('model.keras')"
         )
         raise ReadError(message)
-    return _with_version(files.json_values(found["model_config"], str(path)), found)
+    return _with_version(safe_io.json_values(found["model_config"], str(path)), found)
 
 
 def _load_archive(path: Path) -> Any:
-    files.check_regular(path)
+    safe_io.check_regular(path)
     config, metadata = _archived(path)
-    told = files.json_values(metadata, f"{_METADATA} in {path}")
-    return _with_version(files.json_values(config, str(path)), told)
+    told = safe_io.json_values(metadata, f"{_METADATA} in {path}")
+    return _with_version(safe_io.json_values(config, str(path)), told)
 
 
 def _with_version(config: Any, told: Any) -> Any:
@@ -121,6 +121,6 @@ def _content(archive: zipfile.ZipFile, name: str) -> bytes:
     # The size in the header may lie, so what is unpacked is counted.
     content = bytearray()
     with archive.open(name) as member:
-        while len(content) <= files.SIZE_LIMIT and (chunk := member.read(_CHUNK)):
+        while len(content) <= safe_io.SIZE_LIMIT and (chunk := member.read(_CHUNK)):
             content += chunk
     return bytes(content)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from attrs import define, field
 
-from costmodel import files
+from costmodel import safe_io
 from costmodel.errors import BatchError, ReadError, ShapeError, UnknownNameError
 from costmodel.layer import Input, Layer, UnknownLayer, work_of
 from costmodel.network import (
@@ -29,7 +29,7 @@ from costmodel.network import (
 from costmodel.reader import Reader
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
-from costmodel_keras import archive, graph, legacy, opening
+from costmodel_keras import archive, graph, legacy, tracing
 from costmodel_keras.arguments import (
     CALL,
     OPERAND_SHAPE,
@@ -42,15 +42,15 @@ from costmodel_keras.arguments import (
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Constant, Returned, Variables
 from costmodel_keras.layers.merging import MERGING_KINDS
-from costmodel_keras.layers.unruled import UnruledError
+from costmodel_keras.layers.unsupported import UnsupportedError
 from costmodel_keras.layers.wrappers import Wrapper
 from costmodel_keras.legacy_live import view_of
-from costmodel_keras.opening import OpeningError, is_operation
+from costmodel_keras.tracing import TracingError, is_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-    from costmodel.layer import LayerRules
+    from costmodel.layer import LayerRegistry
     from costmodel.scenario import RatesOf
     from costmodel_keras.graph import Call, Key, LayerView, ModelView
 
@@ -85,12 +85,12 @@ class KerasReader(Reader):
             return Path(source).suffix in _SUFFIXES
         return any(cls.__module__.partition(".")[0] in _LIVE for cls in type(source).__mro__)
 
-    def read(self, source: object, rules: LayerRules) -> Network:
+    def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in `source`, each layer by its rule."""
         return self.read_at(source, rules, {})
 
     def read_at(
-        self, source: object, rules: LayerRules, input_shapes: Mapping[str, Shape]
+        self, source: object, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     ) -> Network:
         """The network in `source` for inputs of these shapes.
 
@@ -120,15 +120,15 @@ class KerasReader(Reader):
         return measure(source, examples, of=of, batch_size=batch_size, progress=progress)
 
 
-def _view(source: object, rules: LayerRules) -> LayerView:
+def _view(source: object, rules: LayerRegistry) -> LayerView:
     if isinstance(source, str) and source.lstrip()[:1] == "{":
-        return _config_view(files.json_values(source, "JSON text"), "JSON text", rules)
+        return _config_view(safe_io.json_values(source, "JSON text"), "JSON text", rules)
     if isinstance(source, str | Path):
         return _config_view(archive.load_file(Path(source)), str(source), rules)
     return view_of(source)
 
 
-def _config_view(config: Any, where: str, rules: LayerRules) -> LayerView:
+def _config_view(config: Any, where: str, rules: LayerRegistry) -> LayerView:
     if not (isinstance(config, dict) and isinstance(config.get("class_name"), str)):
         message = (
             f"{where}: no network: expected a Keras configuration with class_name and config, as "
@@ -146,7 +146,7 @@ def _config_view(config: Any, where: str, rules: LayerRules) -> LayerView:
 
 
 def read_view(
-    view: LayerView, rules: LayerRules, input_shapes: Mapping[str, Shape] = MappingProxyType({})
+    view: LayerView, rules: LayerRegistry, input_shapes: Mapping[str, Shape] = MappingProxyType({})
 ) -> Network:
     """The network that a view of a whole model shows, for inputs of these shapes if given.
 
@@ -172,15 +172,15 @@ def read_view(
 
 def _opened(view: LayerView, input_shapes: Mapping[str, Shape]) -> ModelView:
     """The graph of a model that has none of its own."""
-    if not isinstance(view, graph.LiveView) or not opening.can_open(view.layer):
+    if not isinstance(view, graph.LiveView) or not tracing.can_trace(view.layer):
         message = (
             f"{view.name!r} is a {view.kind!r} without a graph of layers, as a subclassed model "
             "is saved; expected a Functional or Sequential model, or the live model in Keras 3"
         )
         raise ReadError(message)
     try:
-        return opening.opened_model(view.layer, input_shapes)
-    except OpeningError as error:
+        return tracing.opened_model(view.layer, input_shapes)
+    except TracingError as error:
         message = f"{view.name!r} is a {view.kind!r} without a graph of layers: {error}"
         raise ReadError(message) from error
 
@@ -213,7 +213,7 @@ class Opened(NamedTuple):
 class _Assembly:
     """A network in the making: its layers by name, and what feeds them."""
 
-    rules: LayerRules
+    rules: LayerRegistry
     input_shapes: Mapping[str, Shape] = field(factory=dict)
     layers: dict[str, Layer] = field(factory=dict)
     edges: dict[str, tuple[Port, ...]] = field(factory=dict)
@@ -352,8 +352,8 @@ class _Assembly:
         if len(self.layers) >= LAYER_LIMIT:
             message = f"the network unfolds to more than {LAYER_LIMIT:,} layers"
             raise ReadError(message)
-        if len(path) > files.NAME_LIMIT:
-            files.checked_name(path, f"layer {path[-_SHOWN:]!r}")
+        if len(path) > safe_io.NAME_LIMIT:
+            safe_io.checked_name(path, f"layer {path[-_SHOWN:]!r}")
         count = self.calls[path] = self.calls.get(path, 0) + 1
         return path if count == 1 else f"{path}@{count}"
 
@@ -373,7 +373,7 @@ class _Assembly:
         self.edges[name] = sources
         self.views[name] = call.layer
         if layer.parameters and is_operation(layer.kind):
-            self.readers[name] = opening.weights_read(call.node)
+            self.readers[name] = tracing.weights_read(call.node)
         return layer
 
     def _with_arrays(self, call: Call, path: str, sources: tuple[Port, ...]) -> tuple[Port, ...]:
@@ -402,12 +402,12 @@ class _Assembly:
     def _open(self, call: Call, sources: tuple[Port, ...]) -> ModelView | None:
         """The graph of a layer that no rule knows, if it can be had."""
         view = call.layer
-        if not isinstance(view, graph.LiveView) or not opening.can_open(view.layer):
+        if not isinstance(view, graph.LiveView) or not tracing.can_trace(view.layer):
             return None
         tensors = [self._tensor(port) for port in sources]
         try:
-            model = opening.opened_call(view.layer, call, tensors)
-        except OpeningError as error:
+            model = tracing.traced_call(view.layer, call, tensors)
+        except TracingError as error:
             self.closed[view.identity] = str(error)
             return None
         return model
@@ -457,10 +457,10 @@ class _Assembly:
 
     def _hold(self, opened: Opened, holders: dict[int, str]) -> None:
         """A row for the weights of a model that no row holds yet."""
-        weights = opening.weights_of(opened.layer)
+        weights = tracing.weights_of(opened.layer)
         own = {key: weight for key, weight in weights.items() if key not in holders}
         if own:
-            name = self._add_weights(opened.path, opening.described(own.values()))
+            name = self._add_weights(opened.path, tracing.described(own.values()))
             holders.update(dict.fromkeys(own, name))
 
     def _add_weights(self, path: str, weights: tuple[tuple[str, Shape], ...]) -> str:
@@ -487,7 +487,7 @@ class _Assembly:
             return self._unknown(call, name, inputs, shares, f"{reason}; {why}" if why else reason)
         try:
             return self._ruled(ruling, call, name, inputs, shares)
-        except UnruledError as error:
+        except UnsupportedError as error:
             is_mixed = error.mixes_examples
             return self._unknown(call, name, inputs, shares, error.reason, is_mixed=is_mixed)
         except BatchError as error:
@@ -597,7 +597,7 @@ def _weights_of(view: LayerView) -> Iterable[int]:
     shown: Any = view
     while isinstance(shown, graph.StepView):
         shown = shown.held
-    return opening.weights_of(shown.layer) if isinstance(shown, graph.LiveView) else ()
+    return tracing.weights_of(shown.layer) if isinstance(shown, graph.LiveView) else ()
 
 
 def _nothing(settings: Mapping[str, Any]) -> None:
@@ -624,7 +624,7 @@ def make_layer(
     name: str,
     inputs: tuple[Tensor, ...],
     view: LayerView,
-    rules: LayerRules,
+    rules: LayerRegistry,
     shares: str | None = None,
     *,
     call_of: Mapping[str, Any] = MappingProxyType({}),
@@ -655,7 +655,7 @@ def _as_kept(layer: Layer, view: LayerView) -> Layer:
 
 def _held(
     view: LayerView,
-    rules: LayerRules,
+    rules: LayerRegistry,
     inputs: tuple[Tensor, ...],
     *,
     given: Arguments | None = None,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from costmodel.errors import CostModelError
-from costmodel.numerics import Binary, FixedPoint, NumericFormat, PowerOfTwo, Ternary
+from costmodel.formats import Binary, FixedPoint, NumericFormat, PowerOfTwo, Ternary
 from costmodel_qkeras.quantizers import QuantizerError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from attrs import field, frozen
 
 from costmodel.errors import CostModelError
-from costmodel.numerics import MAX_BITS
+from costmodel.formats import MAX_BITS
 from costmodel_qkeras.signatures import (
     IMPLIED_BITS,
     LATEST,

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
-from costmodel import catalogue as catalogues
+from costmodel import registry as registrys
 from costmodel.errors import PluginError
 from costmodel.tensor import Tensor
 from costmodel.workload.reasons import Unpriced
@@ -132,7 +132,7 @@ def _asked(function: StatsFunction, call: Call) -> Any:
 
 
 def _as_layer(layer: Any, kind: str, call: Call) -> Any:
-    rules = catalogues.installed().layer_rules
+    rules = registrys.installed().layer_registry
     cls = rules.find(kind)
     if cls is None:
         message = f"no plugin offers a layer class for kind {kind!r}; see `costmodel plugins`"

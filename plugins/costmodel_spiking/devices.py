@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel import catalogue as catalogues
+from costmodel import registry as registrys
 from costmodel.devices import Cost, Device, Evidence, Parameter
 from costmodel.errors import PluginError
 from costmodel.scenario import Scenario
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from costmodel.workload.operators import Operator
 
 BUILT_IN: Final = ("cpu", "gpu", "arm", "loihi", "spinnaker", "spinnaker2")
-"""The devices that KerasSpiking knows; their figures are those of the catalogue."""
+"""The devices that KerasSpiking knows; their figures are those of the registry."""
 
 FAMILIES: Final = {False: "per-operation", True: "event-driven"}
 """The device class for a device that spikes or does not."""
@@ -46,7 +46,7 @@ _ONE_SPIKE: Final = Scenario(rates=1.0, dt=1.0)
 class Devices(MutableMapping[str, Mapping[str, Any]]):
     """The figures of each device by its name; an item that is set becomes a device.
 
-    Nothing that is set here reaches the catalogue, or the `parent` that it extends.
+    Nothing that is set here reaches the registry, or the `parent` that it extends.
     """
 
     def __init__(self, parent: Devices | None = None) -> None:
@@ -66,7 +66,7 @@ class Devices(MutableMapping[str, Mapping[str, Any]]):
         if self._parent is not None:
             return self._parent.device(name)
         if name in BUILT_IN:
-            return catalogues.installed().device(name)
+            return registrys.installed().device(name)
         hint = (
             f"Energy specs unknown for device {str(name)!r:.80}; "
             "add them with ModelEnergy.register_device, or price with costmodel.estimate"
@@ -144,7 +144,7 @@ def _device(name: str, figures: Mapping[str, Any]) -> Device:
 
 
 def _family(name: str) -> type[Device]:
-    families = catalogues.installed().device_families
+    families = registrys.installed().device_families
     if name not in families:
         message = f"no plugin offers device class {name!r}; see `costmodel plugins`"
         raise PluginError(message)

@@ -12,11 +12,12 @@ import pytest
 from console import run
 
 import costmodel
-from costmodel import Contraction, interchange
-from costmodel.catalogue import installed
+from costmodel import serialization
 from costmodel.errors import DeviceFileError, ReadError
-from costmodel.files import json_values
+from costmodel.registry import installed
+from costmodel.safe_io import json_values
 from costmodel.workload.builders import matmul
+from costmodel.workload.operators import Contraction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +143,7 @@ def test_a_device_in_json_form_refuses_a_key_twice(tmp_path: Path) -> None:
 
 
 def test_a_written_mapping_refuses_a_key_twice() -> None:
-    decoder = interchange._Decoder(installed().layer_rules, {})
+    decoder = serialization._Decoder(installed().layer_registry, {})
     written = {"type": "mapping", "items": [["a", 1], ["b", 2]]}
     assert decoder.value(written, "here") == {"a": 1, "b": 2}
     written["items"] = [["a", 1], ["a", 2]]

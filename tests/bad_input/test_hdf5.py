@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import costmodel
-from costmodel import files
+from costmodel import safe_io
 from costmodel.errors import ReadError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def texts(file: h5py.File, secret: Path) -> None:
 
 
 def too_large(file: h5py.File, secret: Path) -> None:
-    file.attrs["model_config"] = "a" * (files.SIZE_LIMIT + 1)
+    file.attrs["model_config"] = "a" * (safe_io.SIZE_LIMIT + 1)
 
 
 def other_bytes(file: h5py.File, secret: Path) -> None:

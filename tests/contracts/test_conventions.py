@@ -22,7 +22,7 @@ class TestEveryConvention(ConventionContract):
         return EVERYTHING.conventions[request.param]
 
     def networks(self) -> Any:
-        return networks(EVERYTHING.layer_rules, recipes=KERAS, max_layers=4)
+        return networks(EVERYTHING.layer_registry, recipes=KERAS, max_layers=4)
 
     def devices(self) -> Any:
         return st.sampled_from(CHIPS) | super().devices()

@@ -18,18 +18,19 @@ from operation_cases import CASES as CALLS
 from operation_cases import built as built_call
 from worlds import EVERYTHING
 
-from costmodel import Free, Input, Layer, OperatorLayer, Tensor
-from costmodel.layer import UnknownLayer
+from costmodel import Free, Layer
+from costmodel.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.tensor import Tensor
 from costmodel.testing import LayerContract, strategies
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.layers.applications import CustomScaleLayer
-from costmodel_keras.layers.unruled import Unruled
+from costmodel_keras.layers.unsupported import UnsupportedBase
 
 SAMPLES = Path(__file__).parents[1] / "qkeras" / "samples"
 RULES = {
     kind: rule
-    for kind, rule in EVERYTHING.layer_rules.by_kind.items()
-    if not issubclass(rule, Unruled)  # of these the reader keeps no more than the reason
+    for kind, rule in EVERYTHING.layer_registry.by_kind.items()
+    if not issubclass(rule, UnsupportedBase)  # of these the reader keeps no more than the reason
 }
 
 BY_HAND: dict[str, Any] = {
@@ -86,7 +87,7 @@ def from_settings() -> Iterator[Layer]:
     yield OperatorLayer("layer", "operators", (Tensor((3,)),), work=Free("nothing is done"))
     yield CustomScaleLayer("layer", "keras.CustomScaleLayer", (SCALED, SCALED))
     for kind, (shape, held) in BY_HAND.items():
-        cls = EVERYTHING.layer_rules.find(kind)
+        cls = EVERYTHING.layer_registry.find(kind)
         assert cls is not None
         inputs = () if shape is None else (Tensor(shape),)
         yield cls.from_settings("layer", kind, inputs, held)

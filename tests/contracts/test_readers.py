@@ -26,7 +26,7 @@ class TestEveryReader(ReaderContract):
     )
     def reading(self, request: pytest.FixtureRequest) -> Any:
         name, source = request.param
-        return Reading(EVERYTHING.readers[name], source, EVERYTHING.layer_rules)
+        return Reading(EVERYTHING.readers[name], source, EVERYTHING.layer_registry)
 
 
 def test_no_reader_that_ships_is_left_out() -> None:

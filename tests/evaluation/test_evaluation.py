@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import Powered, Sheet, figure, plans, powered, sheet
 from workloads import classifier, either, recurrent
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
 from costmodel import Free, Scenario, Unpriced
-from costmodel.devices import Cost, Fused, Schedule, Traffic, prices
+from costmodel.devices import Cost, Fused, Schedule, Traffic, handles
 from costmodel.errors import NetworkError, PluginError, ScenarioError
 from costmodel.tensor import Tensor
 from costmodel.workload.assembly import Assembly
@@ -397,7 +397,7 @@ def test_alternatives_may_have_weights_and_inputs_of_their_own() -> None:
 
 
 def test_the_scenario_of_a_result_is_the_given_one_and_may_be_used_again() -> None:
-    scenario, loihi = Scenario(rates={"*": 10.0}), CATALOGUE.device("loihi")
+    scenario, loihi = Scenario(rates={"*": 10.0}), REGISTRY.device("loihi")
     found = loihi.evaluate(classifier(), scenario)
     assert found.scenario is scenario
     again = loihi.evaluate(either(), found.scenario)
@@ -425,7 +425,7 @@ def test_work_without_a_price_is_named_and_the_rest_is_priced() -> None:
 def test_what_is_free_says_why() -> None:
     @frozen(slots=False)
     class Still(Sheet):
-        @prices(Movement)
+        @handles(Movement)
         def carried(self, operator: Operator, scenario: Any) -> Any:  # the same in all
             return Free("nothing moves")
 
@@ -446,7 +446,7 @@ def test_what_is_free_says_why() -> None:
 def test_a_rule_that_fails_is_named_with_its_node() -> None:
     @frozen(slots=False)
     class Broken(Sheet):
-        @prices(Movement)
+        @handles(Movement)
         def carried(self, operator: Operator, scenario: Any) -> Any:  # it fails
             return operator.nothing  # type: ignore[attr-defined]  # the fault
 
@@ -526,7 +526,7 @@ def test_a_member_without_a_price_is_named_and_the_others_keep_theirs() -> None:
     assert estimate.energy_joules > 0
 
 
-DEVICES = sorted(CATALOGUE.device_names)
+DEVICES = sorted(REGISTRY.device_names)
 
 
 @pytest.mark.parametrize("make", [classifier, lambda: recurrent(100)])
@@ -535,7 +535,7 @@ def test_a_device_without_memories_and_fusion_costs_the_sum_of_its_prices(
     name: str, make: Any
 ) -> None:
     scenario = Scenario(rates=10.0)
-    device = CATALOGUE.device(name)
+    device = REGISTRY.device(name)
     if "fusion" in device.settings:
         device = device.with_parameters(fusion=False)
     workload = make()

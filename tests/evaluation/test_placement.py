@@ -15,7 +15,7 @@ from workloads import classifier
 from costmodel.devices.groups import FUSIBLE, fused, storages
 from costmodel.devices.memory import Access, Memory, Placement, Residence, placed, traffic
 from costmodel.errors import UnknownNameError
-from costmodel.numerics import FLOAT32
+from costmodel.formats import FLOAT32
 from costmodel.workload.builders import elementwise, matmul
 from costmodel.workload.graph import Node, View, Workload
 

@@ -12,24 +12,24 @@ import pytest
 from attrs import frozen
 from figures import near
 from plans import Sheet, powered, sheet
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
-from costmodel import Contraction, Cost, Estimate, Free, Scenario, Unpriced
-from costmodel.devices import prices
+from costmodel import Estimate, Free, Scenario, Unpriced
+from costmodel.devices import Cost, handles
 from costmodel.errors import CostModelError
-from costmodel.workload.operators import Counted
+from costmodel.workload.operators import Contraction, Counted
 
 NETWORKS = Path(__file__).parents[1] / "networks"
 VISION = NETWORKS / "vision.json"
-NETWORK = CATALOGUE.read(VISION)
+NETWORK = REGISTRY.read(VISION)
 RECURRENT = Path(__file__).parents[1] / "keras" / "samples" / "keras2.recurrent.json"
 
 
 def of(batch: int = 1, buffer_bytes: float = 4000.0, source: Any = VISION) -> Estimate:
     return costmodel.estimate(
         source, [sheet(buffer_bytes), "cpu"], scenario=Scenario(batch=batch, default_format="int8"),
-        on_unpriced="bound", catalogue=CATALOGUE,
+        on_unpriced="bound", registry=REGISTRY,
     )  # fmt: skip
 
 
@@ -79,11 +79,11 @@ def test_json_has_the_groups_with_their_members_time_and_traffic() -> None:
 
 
 def test_coverage_is_that_of_one_example_loops_included() -> None:
-    network = CATALOGUE.read(RECURRENT)
+    network = REGISTRY.read(RECURRENT)
     for batch in (1, 4):
         found = costmodel.estimate(
             network, [sheet(), "horowitz-45nm"], scenario=Scenario(batch=batch),
-            on_unpriced="bound", catalogue=CATALOGUE,
+            on_unpriced="bound", registry=REGISTRY,
         )  # fmt: skip
         for name in ("sheet", "horowitz-45nm"):
             macs = found.coverage(name).macs
@@ -182,14 +182,14 @@ def test_utilisation_is_work_over_the_most_that_the_time_allows() -> None:
         def macs_per_second(self) -> float:
             return 100.0
 
-        @prices(Counted)
+        @handles(Counted)
         def counted(self, operator: Counted, scenario: Scenario) -> Any:
             return Free("nothing of this is counted here")
 
     plain_sheet = sheet()
     device = Fast("fast", energy=plain_sheet.energy, clock=plain_sheet.clock)
     bill = costmodel.estimate(
-        VISION, device, scenario=Scenario(batch=3), on_unpriced="bound", catalogue=CATALOGUE
+        VISION, device, scenario=Scenario(batch=3), on_unpriced="bound", registry=REGISTRY
     ).bill("fast")
     whole = bill.evaluation
     assert whole.utilisation == near(whole.macs / (100.0 * (whole.latency_seconds or 0.0)))
@@ -213,7 +213,7 @@ def test_where_work_has_no_price_no_share_of_the_time_is_told() -> None:
     plain_sheet = sheet()
     device = Picky("picky", energy=plain_sheet.energy, clock=plain_sheet.clock,
                    memories=plain_sheet.memories)  # fmt: skip
-    estimate = costmodel.estimate(VISION, device, on_unpriced="bound", catalogue=CATALOGUE)
+    estimate = costmodel.estimate(VISION, device, on_unpriced="bound", registry=REGISTRY)
     bill = estimate.bill("picky")
     missing = [line for line in bill.lines if line.unpriced]
     assert missing
@@ -227,7 +227,7 @@ def test_where_work_has_no_price_no_share_of_the_time_is_told() -> None:
 
 def test_static_energy_is_in_the_total_and_in_no_layer() -> None:
     device = powered()
-    estimate = costmodel.estimate(VISION, device, on_unpriced="bound", catalogue=CATALOGUE)
+    estimate = costmodel.estimate(VISION, device, on_unpriced="bound", registry=REGISTRY)
     bill = estimate.bill(device.name)
     layers = sum(line.cost.energy_joules for line in bill.lines)
     static = bill.evaluation.static.energy_joules

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 from figures import near
 from plans import figure
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
 from costmodel import Scenario
@@ -26,10 +26,10 @@ from costmodel.devices import (
     Memory,
     Outcome,
     Parameter,
+    handles,
     parameter,
-    prices,
 )
-from costmodel.numerics import parse_format
+from costmodel.formats import parse_format
 from costmodel.testing import DeviceContract
 from costmodel.workload.operators import (
     Activation,
@@ -62,7 +62,7 @@ class Roofline(Device):
     energy_per_operation: Parameter = parameter("J")
     launch_overhead: Parameter = parameter("s")
 
-    @prices(Contraction, Activation, Elementwise, Reduction, Movement, Gather)
+    @handles(Contraction, Activation, Elementwise, Reduction, Movement, Gather)
     def everything(self, operator: Operator, scenario: Scenario) -> Outcome:
         """Two operations for each multiply-accumulate; a movement has none."""
         number = (operator.inputs or operator.outputs)[0].format or scenario.default_format
@@ -108,9 +108,9 @@ def test_each_layer_takes_the_longer_of_its_arithmetic_and_its_traffic(
 ) -> None:
     """Against the shapes of the layers of the network, by hand."""
     scenario = Scenario(batch=batch, default_format=text)
-    network = CATALOGUE.read(VISION)
+    network = REGISTRY.read(VISION)
     bill = costmodel.estimate(
-        network, [roofline()], scenario=scenario, on_unpriced="bound", catalogue=CATALOGUE
+        network, [roofline()], scenario=scenario, on_unpriced="bound", registry=REGISTRY
     ).bill("roofline")
     size = parse_format(text).bits // 8
     for layer in network.layers:
@@ -133,7 +133,7 @@ def test_a_faster_memory_shifts_what_limits_a_layer() -> None:
     limits = [
         costmodel.estimate(
             VISION, [roofline(bandwidth)], scenario=Scenario(default_format="int8"),
-            on_unpriced="bound", catalogue=CATALOGUE,
+            on_unpriced="bound", registry=REGISTRY,
         ).bill("roofline").evaluation.limiting_resource
         for bandwidth in (1e6, 1e15)
     ]  # fmt: skip
@@ -143,7 +143,7 @@ def test_a_faster_memory_shifts_what_limits_a_layer() -> None:
 
 def test_a_format_without_a_rate_is_unpriced() -> None:
     estimate = roofline().evaluate(
-        costmodel.lower(CATALOGUE.read(VISION)), Scenario(default_format="int4")
+        costmodel.lower(REGISTRY.read(VISION)), Scenario(default_format="int4")
     )
     assert estimate.unpriced
     assert all("peak_rate is not known" in reason for reason in estimate.unpriced.values())

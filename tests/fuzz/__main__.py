@@ -15,7 +15,7 @@ from fuzz.drawing import Bounds
 from fuzz.judging import ROOT
 from fuzz.targets import TARGETS
 
-from costmodel.report import Column, Table
+from costmodel.report.table import Column, Table
 
 DRAWN: Final = ("structure", "duplicates", "outputs")
 """What is drawn in whole examples: changed trees, keys that stand twice, paths of results."""

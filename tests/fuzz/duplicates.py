@@ -16,9 +16,9 @@ from fuzz.targets import configurations, device_files, network_values, packed, s
 from hypothesis import strategies as st
 
 import costmodel
-from costmodel.catalogue import installed
 from costmodel.devicefile import TEXT_LIMIT, load_device
 from costmodel.errors import CostModelError
+from costmodel.registry import installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

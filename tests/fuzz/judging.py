@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import costmodel
 from costmodel import CostModelError, Scenario
-from costmodel.catalogue import installed
+from costmodel.registry import installed
 from costmodel.workload.serialization import from_json, to_json
 
 if TYPE_CHECKING:

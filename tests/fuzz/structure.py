@@ -207,9 +207,9 @@ def _written(tree: Tree) -> bytes:
 
 def kinds() -> list[str]:
     """All known kinds of layers."""
-    from costmodel.catalogue import installed  # noqa: PLC0415  # after the paths are set
+    from costmodel.registry import installed  # noqa: PLC0415  # after the paths are set
 
-    return sorted(installed().layer_rules.by_kind)
+    return sorted(installed().layer_registry.by_kind)
 
 
 def run(bounds: Bounds, more: Iterable[Path], folder: Path) -> tuple[Counts, int]:

@@ -15,8 +15,8 @@ from attrs import frozen
 from fuzz.judging import ROOT, judge, use_device, use_network, use_workload
 
 import costmodel
-from costmodel.catalogue import installed
 from costmodel.devicefile import load_device
+from costmodel.registry import installed
 from costmodel.workload.serialization import from_json, to_json
 
 if TYPE_CHECKING:

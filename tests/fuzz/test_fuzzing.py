@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import costmodel
-from costmodel import files
+from costmodel import safe_io
 from costmodel.errors import ReadError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_a_key_twice_is_refused_in_every_json_form(
 def test_a_key_twice_that_is_read_is_found(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
     example = duplicates.Doubled(door, _KEY_TWICE, "name")
     assert duplicates.send(example) is False
-    monkeypatch.setattr(files, "_object", lambda pairs, _: dict(pairs))
+    monkeypatch.setattr(safe_io, "_object", lambda pairs, _: dict(pairs))
     with pytest.raises(FindingError, match="'name' twice is read"):
         duplicates.send(example)
 
@@ -107,12 +107,12 @@ FOUND_OUTPUTS: dict[str, tuple[str, Any, outputs.Case, str]] = {
         "an input is accepted as an output",
     ),
     "a temporary file that stays": (
-        "costmodel.files._remove_abandoned", lambda _: None,
+        "costmodel.safe_io._remove_abandoned", lambda _: None,
         outputs.Case("count", "model.json", "device.yaml", "out.json", None),
         "the temporary file of a dead process stays",
     ),
     "a temporary file that is taken": (
-        "costmodel.files._lock", lambda *_, **__: True,
+        "costmodel.safe_io._lock", lambda *_, **__: True,
         outputs.Case("count", "model.json", "device.yaml", "out.json", None),
         "the temporary file of a living process is gone",
     ),

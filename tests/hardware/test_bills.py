@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import asdict
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Scenario, estimate
 from costmodel.bills import Share
@@ -23,7 +23,7 @@ NAMES = ["ResNet50", "EfficientNetB0", "MobileNetV3Small", "MobileNetV3Large"]
 def test_a_network_has_a_full_bill_at_8_bits(name: str) -> None:
     model = getattr(keras.applications, name)(weights=None, input_shape=(224, 224, 3))
     found = estimate(
-        model, CHIP, scenario=EIGHT_BITS, on_unpriced="error", catalogue=CATALOGUE
+        model, CHIP, scenario=EIGHT_BITS, on_unpriced="error", registry=REGISTRY
     )  # fmt: skip
     coverage = found.coverage(CHIP)
     shares = [each for each in asdict(coverage, recurse=False).values() if isinstance(each, Share)]
@@ -46,6 +46,6 @@ def test_a_network_has_a_full_bill_at_8_bits(name: str) -> None:
         for operator in layer.operators
         for tensor in operator.weights
     ]
-    dram = CATALOGUE.device(CHIP).energy_per_dram_access.value
+    dram = REGISTRY.device(CHIP).energy_per_dram_access.value
     assert weights >= sum(accesses) * dram
     assert weights <= 1.1 * sum(accesses) * dram

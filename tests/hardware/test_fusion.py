@@ -11,11 +11,11 @@ from attrs import evolve
 from figures import near
 from hypothesis import given
 from plans import plans
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
-from costmodel import Cost, Scenario
-from costmodel.devices import Device, Fused
+from costmodel import Scenario
+from costmodel.devices import Cost, Device, Fused
 from costmodel.errors import CostModelError
 from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Node, View, Workload
@@ -37,7 +37,7 @@ def accesses(cost: Cost, *roles: str) -> float:
 def test_no_padding_or_activation_costs_more_than_the_convolution_it_belongs_to(chip: str) -> None:
     keras: Any = importlib.import_module("keras")
     model = keras.applications.MobileNetV2(weights=None)
-    bill = costmodel.estimate(model, chip, scenario=INT8, catalogue=CATALOGUE).bill(chip)
+    bill = costmodel.estimate(model, chip, scenario=INT8, registry=REGISTRY).bill(chip)
     joined = [line for line in bill.lines if line.fused_into]
     assert {line.layer.kind for line in joined} >= {
         "keras.ReLU", "keras.ZeroPadding2D", "keras.BatchNormalization",
@@ -48,7 +48,7 @@ def test_no_padding_or_activation_costs_more_than_the_convolution_it_belongs_to(
         assert "Conv" in convolution.layer.kind
         assert line.cost.energy_joules < convolution.cost.energy_joules
     alone = costmodel.estimate(
-        model, unfused(CATALOGUE.device(chip)), scenario=INT8, catalogue=CATALOGUE
+        model, unfused(REGISTRY.device(chip)), scenario=INT8, registry=REGISTRY
     ).total(chip)
     assert bill.total.energy_joules < 0.6 * alone.energy_joules
     assert bill.total.energy_joules_by_role["compute"] == near(
@@ -101,7 +101,7 @@ def has_nothing_in_place(workload: Workload) -> bool:
 def test_a_group_moves_what_crosses_its_boundary_and_computes_what_its_members_do(
     workload: Workload,
 ) -> None:
-    device = CATALOGUE.device("horowitz-45nm")
+    device = REGISTRY.device("horowitz-45nm")
     fused, alone = device.evaluate(workload, INT8), unfused(device).evaluate(workload, INT8)
     groups = [each.group for each in fused.groups]
     for role in ("compute", "weight"):
@@ -124,14 +124,14 @@ def test_what_a_folded_normalization_gives_is_moved_though_its_input_is_an_outpu
         evolve(step, folds_into="dense") if step.name == "norm" else step for step in workload.steps
     ]
     workload = evolve(workload, steps=steps)
-    found = CATALOGUE.device("horowitz-45nm").evaluate(workload, INT8)
+    found = REGISTRY.device("horowitz-45nm").evaluate(workload, INT8)
     (group,) = [each.group for each in found.groups]
     assert accesses(found.cost, "input", "output") == 3 * 8 == boundary_accesses(workload, [group])
 
 
 def test_a_device_that_does_not_fuse_prices_each_operator_by_itself() -> None:
-    device = unfused(CATALOGUE.device("horowitz-45nm"))
-    workload = costmodel.lower(costmodel.read("examples/vgg9.json", catalogue=CATALOGUE))
+    device = unfused(REGISTRY.device("horowitz-45nm"))
+    workload = costmodel.lower(costmodel.read("examples/vgg9.json", registry=REGISTRY))
     found = device.evaluate(workload)
     alone = [
         device.price(step.operator)
@@ -141,13 +141,13 @@ def test_a_device_that_does_not_fuse_prices_each_operator_by_itself() -> None:
     costs = [one for one in alone if isinstance(one, Cost)]
     assert found.energy_joules == near(Cost.together(costs).energy_joules)
     with pytest.raises(CostModelError, match="expected true or false"):
-        CATALOGUE.device("horowitz-45nm").with_parameters(fusion="maybe")
+        REGISTRY.device("horowitz-45nm").with_parameters(fusion="maybe")
 
 
 @pytest.mark.parametrize("chip", ["loihi", "spinnaker2"])
 def test_integration_and_firing_are_one_group_on_event_driven_devices(chip: str) -> None:
-    device = CATALOGUE.device(chip)
-    workload = costmodel.lower(costmodel.read("examples/vgg9.json", catalogue=CATALOGUE))
+    device = REGISTRY.device(chip)
+    workload = costmodel.lower(costmodel.read("examples/vgg9.json", registry=REGISTRY))
     found = device.evaluate(workload, Scenario(rates=10.0))
     assert found.group("activation/relu") is found.group("conv2d/contraction")
     (*_, neurons) = found.group("conv2d/contraction").items
@@ -160,7 +160,7 @@ def test_padding_says_where_it_is_done() -> None:
         keras.layers.Input((8, 8, 3)), keras.layers.ZeroPadding2D(1, name="pad"),
         keras.layers.Conv2D(4, 3, name="conv"),
     ])  # fmt: skip
-    estimate = costmodel.estimate(model, "horowitz-45nm", catalogue=CATALOGUE)
+    estimate = costmodel.estimate(model, "horowitz-45nm", registry=REGISTRY)
     line = estimate.bill("horowitz-45nm").line("pad")
     assert isinstance(line.items[0].outcome, Fused)
     assert "fused" in estimate.table().text()
@@ -176,7 +176,7 @@ def test_members_of_equal_groups_name_the_group_that_they_are_in() -> None:
             keras.layers.Conv2D(3, 3, name=f"conv{place}"),
         ]
     model = keras.Sequential(layers)
-    bill = costmodel.estimate(model, "horowitz-45nm", catalogue=CATALOGUE).bill("horowitz-45nm")
+    bill = costmodel.estimate(model, "horowitz-45nm", registry=REGISTRY).bill("horowitz-45nm")
     for place in range(2):
         (item,) = bill.line(f"pad{place}").items
         assert isinstance(item.outcome, Fused)

@@ -9,26 +9,20 @@ import pytest
 from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
+from costmodel import Free, Operator, Scenario, elementwise, embedding, matmul
 from costmodel import (
-    Contraction,
-    Cost,
-    FixedPoint,
-    Free,
-    Operator,
-    Scenario,
-    SizeArray,
-    Tensor,
-    elementwise,
-    embedding,
-    matmul,
-    numerics,
+    formats as arithmetic,
 )
+from costmodel.devices import Cost
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
-from costmodel.numerics import Binary, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
+from costmodel.formats import Binary, FixedPoint, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
+from costmodel.sizes import SizeArray
+from costmodel.tensor import Tensor
 from costmodel.workload.builders import copy, read
-from costmodel_hardware.horowitz.laws import Curve
+from costmodel.workload.operators import Contraction
+from costmodel_hardware.horowitz.interpolation import Curve
 
 NAMES = ["horowitz-45nm", "horowitz-7nm"]
 both = pytest.mark.parametrize("name", NAMES)
@@ -36,7 +30,7 @@ KILOBYTE = 8 * 1024
 
 
 def chip(name: str = "horowitz-45nm", **settings: Any) -> Any:
-    return CATALOGUE.device(name, **settings)
+    return REGISTRY.device(name, **settings)
 
 
 def dense(weights: NumericFormat, values: NumericFormat, size: int = 16) -> Contraction:
@@ -233,11 +227,11 @@ def test_a_misspelt_setting_gets_the_nearest() -> None:
 
 
 def test_a_file_with_a_wrong_setting_is_told(tmp_path: Any) -> None:
-    shipped = Path(CATALOGUE.device("horowitz-45nm").file or "").read_text()
+    shipped = Path(REGISTRY.device("horowitz-45nm").file or "").read_text()
     file = tmp_path / "horowitz-45nm.yaml"
     file.write_text(shipped.replace("weights_on_memory: dram", "weights_on_memory: tape"))
     with pytest.raises(DeviceFileError, match=r"settings.weights_on_memory: expected one of dram"):
-        CATALOGUE.device(file)
+        REGISTRY.device(file)
 
 
 def test_powers_of_two_shift() -> None:
@@ -272,7 +266,7 @@ def test_the_size_of_a_gate_is_a_figure_of_the_file(
 
 def _product(work: Contraction) -> Any:
     left, right = (operand.tensor.format for operand in (*work.inputs, *work.weights))
-    return numerics.product(right, left)
+    return arithmetic.product(right, left)
 
 
 @pytest.mark.parametrize(

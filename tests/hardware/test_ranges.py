@@ -8,11 +8,12 @@ from typing import Final
 
 import pytest
 from figures import near
-from worlds import CATALOGUE, SHIPPED
+from worlds import REGISTRY, SHIPPED
 
 import costmodel
-from costmodel import Network, OperatorLayer, Parameter
-from costmodel.layer import Input
+from costmodel import Network
+from costmodel.devices import Parameter
+from costmodel.layer import Input, OperatorLayer
 from costmodel.workload.builders import matmul
 
 NETWORKS = Path(__file__).parents[1] / "networks"
@@ -49,7 +50,7 @@ def keyword_spotter() -> Network:
 
 
 def figures() -> list[tuple[str, Parameter]]:
-    return [(name, one) for name in SHIPPED for one in CATALOGUE.device(name).parameters.values()]
+    return [(name, one) for name in SHIPPED for one in REGISTRY.device(name).parameters.values()]
 
 
 def title(value: object) -> str:
@@ -60,19 +61,19 @@ def title(value: object) -> str:
 def test_a_measured_energy_lies_within_the_range_of_the_estimate(device: str) -> None:
     network = keyword_spotter()
     assert network.macs == 172_800
-    total = costmodel.estimate(network, device, catalogue=CATALOGUE).total(device)
+    total = costmodel.estimate(network, device, registry=REGISTRY).total(device)
     for microjoules in BLOUW[device]:
         assert total.energy_joules_low <= microjoules * 1e-6 <= total.energy_joules_high
 
 
 @pytest.mark.parametrize("device", BLOUW)
 def test_the_high_end_is_the_measured_energy_per_product_at_batch_1(device: str) -> None:
-    figure = CATALOGUE.device(device).parameters["energy_per_multiply_accumulate"]
+    figure = REGISTRY.device(device).parameters["energy_per_multiply_accumulate"]
     assert figure.high == near(BLOUW[device][0] * 1e-6 / 172_800, rel=0.005)
 
 
 def test_the_low_end_of_a_processor_is_measured_and_that_of_the_gpu_a_stated_limit() -> None:
-    low = {name: CATALOGUE.device(name).energy_per_multiply_accumulate.low for name in BLOUW}  # type: ignore[attr-defined]  # the class has it
+    low = {name: REGISTRY.device(name).energy_per_multiply_accumulate.low for name in BLOUW}  # type: ignore[attr-defined]  # the class has it
     assert low["cpu"] == near(BLOUW["cpu"][-1] * 1e-6 / 172_800, rel=0.01)
     assert low["gpu"] == near(1 / 10e9)  # 10 GMAC/W
     assert low["arm"] == near(KRAI[0][0] * 1e-3 / KRAI[0][1], rel=0.005)
@@ -82,13 +83,13 @@ def test_the_low_end_of_a_processor_is_measured_and_that_of_the_gpu_a_stated_lim
 def test_energies_of_boards_with_arm_cores_lie_within_the_range(
     millijoules: float, macs: int
 ) -> None:
-    figure = CATALOGUE.device("arm").parameters["energy_per_multiply_accumulate"]
+    figure = REGISTRY.device("arm").parameters["energy_per_multiply_accumulate"]
     assert figure.low <= millijoules * 1e-3 / macs <= figure.high
 
 
 @pytest.mark.parametrize("name", BLOUW)
 def test_no_figure_of_a_processor_is_certain_and_its_value_is_not_an_end(name: str) -> None:
-    for figure in CATALOGUE.device(name).parameters.values():
+    for figure in REGISTRY.device(name).parameters.values():
         assert figure.low < figure.value < figure.high
 
 
@@ -107,9 +108,9 @@ def test_a_value_at_an_end_of_its_range_says_why(device: str, figure: Parameter)
 @pytest.mark.parametrize("name", ["cpu", "gpu", "arm"])
 def test_effective_figures_say_at_which_batch_they_hold_wherever_they_are_shown(name: str) -> None:
     found = costmodel.estimate(
-        NETWORKS / "dense.json", name, on_unpriced="bound", catalogue=CATALOGUE
+        NETWORKS / "dense.json", name, on_unpriced="bound", registry=REGISTRY
     )
-    assumed = CATALOGUE.device(name).assumes
+    assumed = REGISTRY.device(name).assumes
     assert assumed.startswith("effective figures at large batches; ")
     assert f"assumed on {name}: {assumed}" in str(found).splitlines()
     assert f"- assumed on {name}: {assumed}" in found.table().markdown().splitlines()
@@ -120,7 +121,7 @@ def test_effective_figures_say_at_which_batch_they_hold_wherever_they_are_shown(
 
 def test_a_total_at_an_end_of_its_range_names_the_assumption() -> None:
     found = costmodel.estimate(
-        NETWORKS / "dense.json", "horowitz-45nm", on_unpriced="bound", catalogue=CATALOGUE
+        NETWORKS / "dense.json", "horowitz-45nm", on_unpriced="bound", registry=REGISTRY
     )
     assumption = "energy_per_dram_access 1.3 nJ, the low end of 1.3 nJ to 2.6 nJ"
     assert f"assumed on horowitz-45nm: {assumption}" in str(found).splitlines()
@@ -128,22 +129,22 @@ def test_a_total_at_an_end_of_its_range_names_the_assumption() -> None:
 
 
 def test_an_end_of_a_range_that_is_not_charged_is_no_assumption() -> None:
-    chip = CATALOGUE.device("horowitz-45nm", weights_on_memory="sram", activations_on_memory="sram")
+    chip = REGISTRY.device("horowitz-45nm", weights_on_memory="sram", activations_on_memory="sram")
     found = costmodel.estimate(
-        NETWORKS / "dense.json", chip, on_unpriced="bound", catalogue=CATALOGUE
+        NETWORKS / "dense.json", chip, on_unpriced="bound", registry=REGISTRY
     )
     assert "energy_per_dram_access" not in str(found)
     assert "assumed on horowitz-45nm: no range is known of its figures" in str(found).splitlines()
 
 
 def test_an_event_driven_chip_without_a_measured_activity_claims_no_measured_range() -> None:
-    note = CATALOGUE.device("loihi").parameters["energy_per_synaptic_operation"].note
+    note = REGISTRY.device("loihi").parameters["energy_per_synaptic_operation"].note
     assert "no energy of one event follows" in note
 
 
 def test_the_values_are_those_of_keras_spiking() -> None:
     values = {
-        name: CATALOGUE.device(name).parameters["energy_per_multiply_accumulate"].value
+        name: REGISTRY.device(name).parameters["energy_per_multiply_accumulate"].value
         for name in BLOUW
     }
     assert values == {"cpu": 8.6e-9, "gpu": 0.3e-9, "arm": 0.9e-9}

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import pytest
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
-from costmodel import Cost, Scenario
+from costmodel import Scenario
+from costmodel.devices import Cost
 from costmodel.workload.builders import matmul
 
 SIZES = [1, 2, 64, 1024, 4096, 32768]
@@ -21,9 +22,9 @@ def energy(device: Any, sizes: Any, scenario: Scenario) -> float:
     return cost.energy_joules
 
 
-@pytest.mark.parametrize("name", CATALOGUE.device_names)
+@pytest.mark.parametrize("name", REGISTRY.device_names)
 def test_halves_of_a_product_cost_at_least_the_whole(name: str) -> None:
-    device = CATALOGUE.device(name)
+    device = REGISTRY.device(name)
     cheaper = []
     for declared in ("float32", "int8"):
         scenario = Scenario(rates=10.0, default_format=declared)

@@ -8,9 +8,10 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
-from worlds import CATALOGUE, SHIPPED
+from worlds import REGISTRY, SHIPPED
 
-from costmodel import Activation, Scenario, estimate, read
+from costmodel import Scenario, estimate, read
+from costmodel.workload.operators import Activation
 from costmodel_keras.layers.activations import FUNCTIONS
 
 NO_FUNCTIONS = {"deserialize", "get", "serialize"}
@@ -27,7 +28,7 @@ def on(shape: Any, layer: Any) -> Any:
     """A network of an input and a layer, the same from the live model and from its JSON."""
     inputs = keras.Input(shape, name="in")
     model = keras.Model(inputs, layer(inputs))
-    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    live, text = (read(source, registry=REGISTRY) for source in (model, model.to_json()))
     assert live == text
     return live
 
@@ -64,7 +65,7 @@ def test_an_unknown_function_is_counted_and_has_no_price_on_any_device(name: str
     unknown, known = on(shape, make(rellu)), on(shape, make("tanh"))
     scenario = Scenario(rates=10.0)
     odd, usual = (
-        estimate(network, SHIPPED, scenario=scenario, catalogue=CATALOGUE, on_unpriced="bound")
+        estimate(network, SHIPPED, scenario=scenario, registry=REGISTRY, on_unpriced="bound")
         for network in (unknown, known)
     )
     assert unknown.macs == known.macs
@@ -91,14 +92,14 @@ def functions(network: Any) -> list[str]:
 def test_a_function_by_another_name_or_in_a_layer_is_known(given: Any, name: str) -> None:
     network = on(STEPS, layers.Dense(3, activation=given, name="f"))
     assert functions(network) == [name]
-    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="error")
+    bill = estimate(network, "cpu", registry=REGISTRY, on_unpriced="error")
     assert bill.coverage("cpu").is_complete
 
 
 def test_a_function_without_a_name_is_unknown() -> None:
     inputs = keras.Input(STEPS)
     model = keras.Model(inputs, layers.Dense(3, activation=lambda x: x, name="f")(inputs))
-    bill = estimate(model, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    bill = estimate(model, "cpu", registry=REGISTRY, on_unpriced="bound")
     (reason,) = bill.bill("cpu").line("f").unpriced
     assert reason == "no rule says what the activation '<lambda>' computes"
 
@@ -112,8 +113,8 @@ def relu(x: Any) -> Any:
 def test_a_function_of_a_program_is_not_that_of_keras_of_the_same_name() -> None:
     inputs = keras.Input(STEPS)
     model = keras.Model(inputs, layers.Dense(3, activation=relu, name="f")(inputs))
-    network = read(model, catalogue=CATALOGUE)
-    assert network == read(model.to_json(), catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
+    assert network == read(model.to_json(), registry=REGISTRY)
     (reason,) = estimate(network, "cpu", on_unpriced="bound").bill("cpu").line("f").unpriced
     assert reason.startswith("no rule says what the activation 'custom>relu' computes")
 
@@ -138,4 +139,4 @@ def test_a_layer_of_a_stranger_that_holds_a_function_is_not_that_function() -> N
 
     inputs = keras.Input(STEPS)
     model = keras.Model(inputs, layers.Dense(3, activation=Scaled(), name="f")(inputs))
-    assert functions(read(model, catalogue=CATALOGUE)) == ["Scaled"]
+    assert functions(read(model, registry=REGISTRY)) == ["Scaled"]

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 from tensorflow_counts import multiply_accumulates
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Scenario, estimate, read
 from costmodel.bills import Share
@@ -90,7 +90,7 @@ def app(request: Any, quick_weights: None, tmp_path_factory: pytest.TempPathFact
             config = keras.saving.serialize_keras_object(model)
             archive.writestr("config.json", json.dumps(config))
     sources = (model, file, model.to_json())
-    live, from_file, text = (read(source, catalogue=CATALOGUE) for source in sources)
+    live, from_file, text = (read(source, registry=REGISTRY) for source in sources)
     file.unlink()  # half a gigabyte of weights
     yield SimpleNamespace(name=request.param, model=model, live=live, file=from_file, json=text)
     keras.backend.clear_session()
@@ -104,7 +104,7 @@ def test_the_live_model_the_file_and_the_json_are_one_network(app: Any) -> None:
 def test_the_live_model_the_file_and_the_json_have_one_bill(app: Any) -> None:
     sources = (app.live, app.file, app.json)
     bills = [
-        estimate(source, TWO, scenario=SCENARIO, catalogue=CATALOGUE, on_unpriced="bound")
+        estimate(source, TWO, scenario=SCENARIO, registry=REGISTRY, on_unpriced="bound")
         for source in sources
     ]
     assert len({bill.to_json() for bill in bills}) == 1
@@ -140,7 +140,7 @@ def test_every_layer_has_keras_own_parameter_count(app: Any) -> None:
 
 
 def test_a_processor_prices_every_layer(app: Any) -> None:
-    bill = estimate(app.live, "cpu", catalogue=CATALOGUE, on_unpriced="error")
+    bill = estimate(app.live, "cpu", registry=REGISTRY, on_unpriced="error")
     coverage = bill.coverage("cpu")
     shares = [part for part in attrs.astuple(coverage, recurse=False) if isinstance(part, Share)]
     assert [share.fraction for share in shares] == [1.0] * 5

@@ -47,7 +47,7 @@ WORLD = world(**HOUSE, acme=plugin(layers=[Asking]))
 
 def seen(model: Any) -> Any:
     """The arguments of the layer called odd, which the live model and its JSON agree on."""
-    live, text = (read(source, catalogue=WORLD).layer("odd") for source in (model, model.to_json()))
+    live, text = (read(source, registry=WORLD).layer("odd") for source in (model, model.to_json()))
     assert live.arguments == text.arguments
     return live.arguments
 
@@ -130,7 +130,7 @@ def damaged(**changes: Any) -> Any:
 )
 def test_damaged_arguments_of_a_file_are_refused(change: Any, message: str) -> None:
     with pytest.raises(ReadError, match=message):
-        read(damaged(**change), catalogue=WORLD)
+        read(damaged(**change), registry=WORLD)
 
 
 def array(rows: Any) -> Any:

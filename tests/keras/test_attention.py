@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
-from costmodel import Activation, Contraction, Gather, read
+from costmodel import read
 from costmodel.errors import ReadError, ShapeError
+from costmodel.workload.operators import Activation, Contraction, Gather
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2
@@ -27,7 +28,7 @@ def heads(**options: Any) -> Any:
 
 def read_layer(model: Any) -> Any:
     """The layer called layer, which the live model and its JSON agree on."""
-    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    live, text = (read(source, registry=REGISTRY) for source in (model, model.to_json()))
     assert live == text
     return live.layer("layer")
 
@@ -120,7 +121,7 @@ def test_a_reversible_embedding_looks_up_and_multiplies_with_one_table() -> None
     words = keras.Input((5,), dtype="int32")
     table = layers.ReversibleEmbedding(11, 3, name="table")
     model = keras.Model(words, table(table(words), reverse=True))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     there, back = network.layer("table").operators(), network.layer("table@2").operators()
     assert isinstance(there[0], Gather)
     assert [operator.macs for operator in back] == [5 * 3 * 11]
@@ -159,7 +160,7 @@ def test_a_wrong_setting_or_shape_is_named(
     text = text_of(layer, *shapes)
     assert before in text
     with pytest.raises(error, match=message):
-        read(text.replace(before, after), catalogue=CATALOGUE)
+        read(text.replace(before, after), registry=REGISTRY)
 
 
 def test_a_layer_called_on_too_little_says_what_it_takes() -> None:
@@ -167,4 +168,4 @@ def test_a_layer_called_on_too_little_says_what_it_takes() -> None:
     start = text.index('{"class_name": "__keras_tensor__"')
     one = text[start : text.index("}}, {", start) + 2]
     with pytest.raises(ShapeError, match="expected queries and values"):
-        read(text.replace(f"{one}, ", "", 1), catalogue=CATALOGUE)
+        read(text.replace(f"{one}, ", "", 1), registry=REGISTRY)

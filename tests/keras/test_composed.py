@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from tensorflow_counts import multiply_accumulates
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import estimate, read
 from costmodel.layer import UnknownLayer
@@ -154,7 +154,7 @@ def built(name: str) -> Any:
 @pytest.mark.parametrize("name", CASES)
 def test_a_composed_layer_counts_what_its_graph_computes(name: str) -> None:
     model = built(name)
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.macs == multiply_accumulates(model)
     assert network.parameter_count == model.count_params()
     assert [layer.outputs[0].shape for layer in network.layers if layer.outputs][-1] == tuple(
@@ -164,7 +164,7 @@ def test_a_composed_layer_counts_what_its_graph_computes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_part_of_a_composed_layer_has_a_price(name: str) -> None:
-    found = estimate(built(name), ["cpu", "horowitz-45nm"], catalogue=CATALOGUE)
+    found = estimate(built(name), ["cpu", "horowitz-45nm"], registry=REGISTRY)
     assert found.coverage("cpu").is_complete
     assert found.coverage("horowitz-45nm").is_complete
 
@@ -177,7 +177,7 @@ def test_a_loss_is_no_work_of_an_inference() -> None:
 
     layer = Regularised()
     inputs = keras.Input((6,))
-    network = read(keras.Model(inputs, layer(inputs)), catalogue=CATALOGUE)
+    network = read(keras.Model(inputs, layer(inputs)), registry=REGISTRY)
     assert [found.kind for found in network.layers] == ["keras.InputLayer", "keras.ops.Multiply"]
     layer(np.ones((2, 6), "float32"))
     assert len(layer.losses) == 1
@@ -186,7 +186,7 @@ def test_a_loss_is_no_work_of_an_inference() -> None:
 def test_a_choice_between_functions_stays_closed() -> None:
     double = Weighted(lambda x: ops.cond(ops.sum(x) > 0, lambda: x, lambda: -x))
     inputs = keras.Input((6,))
-    network = read(keras.Model(inputs, double(inputs)), catalogue=CATALOGUE)
+    network = read(keras.Model(inputs, double(inputs)), registry=REGISTRY)
     (closed,) = [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
     assert closed.reason.endswith("it runs a function of the program that reads tensors of its own")
 
@@ -195,7 +195,7 @@ def test_a_choice_between_functions_stays_closed() -> None:
 def test_weights_are_as_they_were_after_reading(name: str) -> None:
     model = built(name)
     classes = [type(weight) for weight in model.weights]
-    read(model, catalogue=CATALOGUE)
+    read(model, registry=REGISTRY)
     assert [type(weight) for weight in model.weights] == classes
     shape = (1, *model.inputs[0].shape[1:])
     assert np.isfinite(np.asarray(model([np.ones(shape, "float32")]))).all()
@@ -204,9 +204,9 @@ def test_weights_are_as_they_were_after_reading(name: str) -> None:
 def test_a_model_that_many_threads_read_is_left_as_it_was() -> None:
     model = built("transformer")
     classes = [type(weight) for weight in model.weights]
-    alone = read(model, catalogue=CATALOGUE)
+    alone = read(model, registry=REGISTRY)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: read(model, catalogue=CATALOGUE), range(24)))
+        found = list(pool.map(lambda _: read(model, registry=REGISTRY), range(24)))
     assert all(network == alone for network in found)
     assert [type(weight) for weight in model.weights] == classes
 
@@ -219,10 +219,10 @@ def test_a_code_book_for_rows_folded_into_the_batch_is_counted_for_one_example()
 
     inputs = keras.Input((4, 8))
     model = keras.Model(inputs, layers.Dense(3)(Weighted(quantised, ["depth", 16])(inputs)))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.macs == 2 * 4 * 8 * 16 + 4 * 8 * 3
     assert network.macs == multiply_accumulates(model)
-    assert estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu").is_complete
+    assert estimate(network, "cpu", registry=REGISTRY).coverage("cpu").is_complete
 
 
 def test_what_follows_a_sum_over_the_batch_is_unpriced() -> None:
@@ -233,9 +233,9 @@ def test_what_follows_a_sum_over_the_batch_is_unpriced() -> None:
 
     inputs = keras.Input((4, 8))
     model = keras.Model(inputs, layers.Dense(3)(Weighted(centred, ["depth", 8])(inputs)))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.macs == 0
-    told = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
+    told = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
     assert told.macs.total is None
     assert "no batch axis" in next(iter(told.unpriced.values()))[0]
 
@@ -244,6 +244,6 @@ def test_a_product_of_examples_by_examples_is_unpriced() -> None:
     inputs = keras.Input((6,))
     similarity = Weighted(lambda x: ops.matmul(x, ops.transpose(x)))
     model = keras.Model(inputs, similarity(inputs))
-    found = estimate(model, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    found = estimate(model, "cpu", registry=REGISTRY, on_unpriced="bound")
     ((reason,),) = found.coverage("cpu").unpriced.values()
     assert reason.startswith("its result has several batch axes")

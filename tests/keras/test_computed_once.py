@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from holding import Holding, HoldingModel, around, called
 from keras import layers, ops
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Free, Network, estimate, read
 from costmodel.layer import work_of
@@ -144,20 +144,20 @@ MODELS: dict[str, tuple[Any, list[str]]] = {
 @pytest.mark.parametrize("name", MODELS)
 def test_work_on_weights_and_constants_alone_has_a_free_row(name: str) -> None:
     make, rows = MODELS[name]
-    assert once(read(make(), catalogue=CATALOGUE)) == rows
+    assert once(read(make(), registry=REGISTRY)) == rows
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_weights_of_work_that_is_done_once_are_counted_once(name: str) -> None:
     model = MODELS[name][0]()
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.parameter_count == model.count_params()
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
+    assert read(network.to_json(), registry=REGISTRY) == network
 
 
 def test_the_report_says_why_work_on_weights_alone_is_free() -> None:
     make, _ = MODELS["a layer on a weight"]
-    free = estimate(make(), "cpu", catalogue=CATALOGUE).coverage("cpu").free
+    free = estimate(make(), "cpu", registry=REGISTRY).coverage("cpu").free
     (reason,) = free["odd/dense"]
     assert reason == (
         "computed once by a 'keras.Dense', from weights and constants alone: "
@@ -167,7 +167,7 @@ def test_the_report_says_why_work_on_weights_alone_is_free() -> None:
 
 def test_a_weight_itself_is_no_work() -> None:
     model = around(Holding(lambda x, w: x * w, (8,), name="odd"))
-    assert not once(read(model, catalogue=CATALOGUE))
+    assert not once(read(model, registry=REGISTRY))
 
 
 def test_a_constant_that_a_layer_holds_since_it_was_made_is_no_work() -> None:
@@ -179,11 +179,11 @@ def test_a_constant_that_a_layer_holds_since_it_was_made_is_no_work() -> None:
         def call(self, x: Any) -> Any:
             return x * self.kept
 
-    assert not once(read(around(Keeping()), catalogue=CATALOGUE))
+    assert not once(read(around(Keeping()), registry=REGISTRY))
 
 
 def test_recording_leaves_the_layers_as_they_were() -> None:
     model = around(Holding(lambda x, w, d: x + d(w), TABLE, parts=[dense()], name="odd"))
     before = [sorted(vars(layer)) for layer in model._flatten_layers()]
-    read(model, catalogue=CATALOGUE)
+    read(model, registry=REGISTRY)
     assert [sorted(vars(layer)) for layer in model._flatten_layers()] == before

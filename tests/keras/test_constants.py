@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import read
 
@@ -65,8 +65,8 @@ def test_constants_of_functions_are_no_parameters(name: str, source: str, tmp_pa
     elif source == "config":
         given = model.to_json()
     elif source == "network":
-        given = read(model, catalogue=CATALOGUE).to_json()
-    assert read(given, catalogue=CATALOGUE).parameter_count == model.count_params()
+        given = read(model, registry=REGISTRY).to_json()
+    assert read(given, registry=REGISTRY).parameter_count == model.count_params()
 
 
 def test_a_constant_in_a_composed_layer_is_no_parameter() -> None:
@@ -75,9 +75,9 @@ def test_a_constant_in_a_composed_layer_is_no_parameter() -> None:
             return x * ROWS + ops.convert_to_tensor(ROWS)
 
     model = between(Offset())
-    assert read(model, catalogue=CATALOGUE).parameter_count == model.count_params()
+    assert read(model, registry=REGISTRY).parameter_count == model.count_params()
 
 
 def test_a_product_with_a_constant_matrix_is_still_counted() -> None:
     model = between(lambda x: ops.matmul(x, np.ones((8, 4), "float32")))
-    assert read(model, catalogue=CATALOGUE).macs == 6 * 8 * 4 + 6 * 4 * 3
+    assert read(model, registry=REGISTRY).macs == 6 * 8 * 4 + 6 * 4 * 3

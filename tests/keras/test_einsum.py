@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 from keras import layers
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import read
 from costmodel.errors import ReadError, ShapeError
@@ -26,13 +26,13 @@ def on(shape: Any, equation: str, output_shape: Any, **options: Any) -> Any:
 
 def test_an_axis_that_the_setting_leaves_open_is_that_of_the_input() -> None:
     model = on((10, 6), "abc,cd->abd", (None, 4))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.layer("layer").outputs[0].shape == (10, 4)
-    assert network == read(model.to_json(), catalogue=CATALOGUE)
+    assert network == read(model.to_json(), registry=REGISTRY)
 
 
 def test_an_open_axis_of_the_input_is_bound_later() -> None:
-    network = read(on((None, 6), "abc,cd->abd", (None, 4)), catalogue=CATALOGUE)
+    network = read(on((None, 6), "abc,cd->abd", (None, 4)), registry=REGISTRY)
     assert network.layer("layer").outputs[0].shape == (None, 4)
     assert network.bind({"in": (10, 6)}).macs == 10 * 6 * 4
 
@@ -42,7 +42,7 @@ def test_the_equation_of_a_dense_layer_is_that_layer(features: Any) -> None:
     inputs = keras.Input(features)
     dense = keras.Model(inputs, layers.Dense(4, activation="relu", name="layer")(inputs))
     einsum = on(features, "...x,xy->...y", 4, bias_axes="y", activation="relu")
-    work = [read(model, catalogue=CATALOGUE).layer("layer") for model in (dense, einsum)]
+    work = [read(model, registry=REGISTRY).layer("layer") for model in (dense, einsum)]
     assert work[0].parameters == work[1].parameters
     assert [op.operations for op in work[0].operators()] == [
         op.operations for op in work[1].operators()
@@ -75,4 +75,4 @@ def test_a_wrong_setting_is_named(before: str, after: str, error: Any, message: 
     text = on((10, 6), "abc,cd->abd", (10, 4), bias_axes="d").to_json()
     assert before in text
     with pytest.raises(error, match=message):
-        read(text.replace(before, after), catalogue=CATALOGUE)
+        read(text.replace(before, after), registry=REGISTRY)

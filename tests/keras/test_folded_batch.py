@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from keras import layers, ops
 from tensorflow_counts import multiply_accumulates
 from workload_checks import check_workload
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
 from costmodel import Scenario, estimate, read
@@ -204,7 +204,7 @@ def is_complete(network: Any) -> bool:
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_what_is_folded_into_the_batch_is_counted_as_tensorflow_computes_it(make: Any) -> None:
     model = make()
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert is_complete(network)
     assert any(tensor.rows != 1 for layer in network.layers for tensor in layer.outputs)
     assert network.macs == multiply_accumulates(model)
@@ -215,18 +215,18 @@ def test_what_is_folded_into_the_batch_is_counted_as_tensorflow_computes_it(make
 
 @pytest.mark.parametrize("function", FOLDED_HEADS)
 def test_heads_in_the_batch_have_the_products_of_attention(function: Any) -> None:
-    assert read(of_heads(function), catalogue=CATALOGUE).macs == HEAD_MACS
+    assert read(of_heads(function), registry=REGISTRY).macs == HEAD_MACS
 
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_a_network_with_a_folded_batch_is_the_same_from_its_json(make: Any) -> None:
-    network = read(make(), catalogue=CATALOGUE)
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
+    network = read(make(), registry=REGISTRY)
+    assert read(network.to_json(), registry=REGISTRY) == network
 
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_a_network_with_a_folded_batch_is_lowered_for_a_batch_of_any_size(make: Any) -> None:
-    network = read(make(), catalogue=CATALOGUE)
+    network = read(make(), registry=REGISTRY)
     check_workload(network)
     assert costmodel.lower(network).bind(batch=3).macs == 3 * network.macs
 
@@ -263,8 +263,8 @@ def activations(network: Any) -> Counter[tuple[str, int]]:
 
 @pytest.mark.parametrize("form", ["left", "numbered"])
 def test_windows_in_the_batch_cost_what_windows_on_an_axis_of_their_own_do(form: str) -> None:
-    folded = read(swin(form), catalogue=CATALOGUE)
-    apart = read(swin("apart"), catalogue=CATALOGUE)
+    folded = read(swin(form), registry=REGISTRY)
+    apart = read(swin("apart"), registry=REGISTRY)
     assert is_complete(folded)
     assert is_complete(apart)
     assert folded.macs == apart.macs
@@ -277,8 +277,8 @@ def test_windows_in_the_batch_cost_what_windows_on_an_axis_of_their_own_do(form:
 def test_a_device_charges_a_folded_batch_as_windows_apart(device: str) -> None:
     scenario = Scenario(rates=10.0)
     joules = [
-        estimate(read(swin(form), catalogue=CATALOGUE), device, scenario=scenario,
-                 catalogue=CATALOGUE, on_unpriced="bound").bill(device).total.energy_joules
+        estimate(read(swin(form), registry=REGISTRY), device, scenario=scenario,
+                 registry=REGISTRY, on_unpriced="bound").bill(device).total.energy_joules
         for form in ("left", "apart")
     ]  # fmt: skip
     assert joules[0] == pytest.approx(joules[1], abs=0)
@@ -298,7 +298,7 @@ def test_both_forms_of_the_windows_compute_the_same() -> None:
 def test_reports_give_the_shape_of_all_rows_of_an_example() -> None:
     inputs = keras.Input((16, 8))
     model = keras.Model(inputs, layers.Dense(2, name="dense")(ops.reshape(inputs, (-1, 4, 8))))
-    found = count(read(model, catalogue=CATALOGUE))
+    found = count(read(model, registry=REGISTRY))
     entry = found.to_dict()["layers"][-1]
     assert entry["outputs"] == [[4, 4, 2]]
     assert entry["activations"] == 4 * 4 * 2
@@ -338,22 +338,22 @@ def test_a_functional_model_that_folds_is_the_same_live_and_from_its_file(
 ) -> None:
     model = functional(*case)
     model.save(tmp_path / "model.keras")
-    live, saved = read(model, catalogue=CATALOGUE), read(tmp_path / "model.keras")
+    live, saved = read(model, registry=REGISTRY), read(tmp_path / "model.keras")
     assert live.macs == 16 * 8 * 8 + 16 * 8 * 3
     assert is_complete(live)
     assert live.parameter_count == model.count_params()
     assert saved == live
-    assert read(model.to_json(), catalogue=CATALOGUE) == live
+    assert read(model.to_json(), registry=REGISTRY) == live
 
 
 def test_an_open_length_that_is_folded_follows_once_it_is_bound() -> None:
     inputs = keras.Input((None, 16, 8), name="clip")
     model = keras.Model(inputs, layers.Dense(4)(ops.reshape(inputs, (-1, 16, 8))))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.layers[-1].outputs == (Tensor((16, 4), rows=None),)
     assert not network.is_bound
     assert network.bind({"clip": (5, 16, 8)}).macs == 5 * 16 * 8 * 4
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
+    assert read(network.to_json(), registry=REGISTRY) == network
     with pytest.raises(ShapeError, match="has an open axis"):
         count(network)
 
@@ -366,10 +366,10 @@ def test_heads_of_an_open_length_are_not_taken_for_steps() -> None:
     folded = ops.reshape(heads, (-1, ops.shape(heads)[2], WIDTH // HEADS))
     model = keras.Model(inputs, folded @ ops.transpose(folded, (0, 2, 1)))
     right = HEADS * 10 * 10 * (WIDTH // HEADS)
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.bind({"tokens": (10, WIDTH)}).macs == right
-    assert read(model, input_shapes={"tokens": (10, WIDTH)}, catalogue=CATALOGUE).macs == right
-    assert read(network.to_json(), catalogue=CATALOGUE).bind({"tokens": (10, WIDTH)}).macs == right
+    assert read(model, input_shapes={"tokens": (10, WIDTH)}, registry=REGISTRY).macs == right
+    assert read(network.to_json(), registry=REGISTRY).bind({"tokens": (10, WIDTH)}).macs == right
 
 
 def test_steps_within_steps_may_be_folded() -> None:
@@ -379,7 +379,7 @@ def test_steps_within_steps_may_be_folded() -> None:
     )
     inputs = keras.Input((3, 16, 8))
     model = keras.Model(inputs, layers.TimeDistributed(inner)(inputs))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert is_complete(network)
     assert network.macs == 3 * 16 * 8 * 4
     assert network.layers[-1].outputs == (Tensor((3, 16, 4)),)
@@ -413,10 +413,10 @@ MOVES = {
 @pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])
 def test_the_batch_is_followed_wherever_it_goes(call: Any, tensor: Any, source: Any) -> None:
     inputs = keras.Input(LINE)
-    network = read(source(keras.Model(inputs, call(inputs))), catalogue=CATALOGUE)
+    network = read(source(keras.Model(inputs, call(inputs))), registry=REGISTRY)
     (port,) = network.outputs
     assert network.layer(port.layer).outputs[port.output] == tensor
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
+    assert read(network.to_json(), registry=REGISTRY) == network
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -426,7 +426,7 @@ def test_a_product_costs_the_same_wherever_the_batch_is(axis: int) -> None:
     moved = ops.moveaxis(inputs, 0, axis)
     there = ops.moveaxis(moved, -1, -1) if axis < 2 else ops.moveaxis(moved, 1, -1)
     product = ops.matmul(there, weight) if axis < 2 else ops.einsum("tfb,fk->tbk", moved, weight)
-    network = read(keras.Model(inputs, product), catalogue=CATALOGUE)
+    network = read(keras.Model(inputs, product), registry=REGISTRY)
     assert network.macs == 4 * 6 * 5
     assert network.layers[-1].outputs[0].size == 4 * 5
 
@@ -437,7 +437,7 @@ def test_a_slice_of_the_batch_keeps_whole_examples() -> None:
         rows = ops.tile(x, (4, 1))
         return rows[: 2 * batch, :] + rows[2 * batch :, :] + rows[1::2, :]
 
-    network = read(of_one(halves, (8,)), catalogue=CATALOGUE)
+    network = read(of_one(halves, (8,)), registry=REGISTRY)
     assert is_complete(network)
     assert network.layers[-1].outputs == (Tensor((8,), rows=2),)
     assert operations(network) == {"add": 2 * 2 * 8}
@@ -446,7 +446,7 @@ def test_a_slice_of_the_batch_keeps_whole_examples() -> None:
 def test_every_element_that_goes_to_another_row_is_moved_once() -> None:
     inputs = keras.Input(LINE)
     model = keras.Model(inputs, ops.concatenate([inputs, inputs], axis=0))
-    (work,) = work_of(read(model, catalogue=CATALOGUE).layers[-1])
+    (work,) = work_of(read(model, registry=REGISTRY).layers[-1])
     assert sum(operand.size for operand in work.outputs) == 2 * 4 * 6
 
 
@@ -456,7 +456,7 @@ def test_constants_for_the_batch_go_with_each_example() -> None:
         return project(ops.concatenate([token, x], axis=1))
 
     model = of_one(with_class, (8, 16), project=dense(4))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert is_complete(network)
     assert network.macs == multiply_accumulates(model) == 9 * 16 * 4
     assert network.layers[-1].outputs == (Tensor((9, 4)),)
@@ -470,7 +470,7 @@ def test_layers_within_a_layer_that_asks_for_the_batch_are_followed_too() -> Non
         y = within(ops.reshape(x, (batch * 2, STEPS, WIDTH)))
         return ops.reshape(y, (batch, 2 * STEPS, WIDTH))
 
-    network = read(of_one(outer, (2 * STEPS, WIDTH), within=inner), catalogue=CATALOGUE)
+    network = read(of_one(outer, (2 * STEPS, WIDTH), within=inner), registry=REGISTRY)
     assert is_complete(network)
     assert network.macs == 2 * HEAD_MACS
 
@@ -479,7 +479,7 @@ def test_layers_within_a_layer_that_asks_for_the_batch_are_followed_too() -> Non
 
 
 def reasons(model: Any) -> list[str]:
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     return [layer.reason for layer in network.layers if isinstance(layer, UnknownLayer)]
 
 
@@ -537,9 +537,9 @@ def test_behind_a_layer_without_a_rule_on_a_folded_batch_nothing_is_priced(tmp_p
     unknown = PutTogether()(rows)
     model = keras.Model(inputs, layers.Dense(2, name="dense")(unknown))
     model.save(tmp_path / "model.keras")
-    network = read(tmp_path / "model.keras", catalogue=CATALOGUE)
+    network = read(tmp_path / "model.keras", registry=REGISTRY)
     assert network.macs == 0
-    told = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
+    told = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
     assert "dense" in told.unpriced
 
 
@@ -554,7 +554,7 @@ def windows_of_dense(folded: bool) -> Any:  # noqa: FBT001  # both forms of one 
 
 def test_keras_spiking_counts_all_rows_of_an_example() -> None:
     counts = [
-        count(read(windows_of_dense(folded), catalogue=CATALOGUE), convention="keras-spiking")
+        count(read(windows_of_dense(folded), registry=REGISTRY), convention="keras-spiking")
         for folded in (True, False)
     ]
     both = [found.layers[-1].operations for found in counts]
@@ -566,13 +566,13 @@ def test_keras_spiking_counts_the_rows_of_a_held_layer_once() -> None:
     inputs = keras.Input((16, 8))
     steps = ops.reshape(inputs, (-1, 4, 8))
     model = keras.Model(inputs, layers.TimeDistributed(layers.Dense(5))(steps))
-    found = count(read(model, catalogue=CATALOGUE), convention="keras-spiking").layers[-1]
+    found = count(read(model, registry=REGISTRY), convention="keras-spiking").layers[-1]
     # KerasSpiking counts one step.
     assert found.operations["multiply-accumulate"] == 4 * 8 * 5
 
 
 def test_qtools_refuses_a_folded_batch_with_the_reason() -> None:
-    network = read(windows_of_dense(folded=True), catalogue=CATALOGUE)
+    network = read(windows_of_dense(folded=True), registry=REGISTRY)
     found = count(network, convention="qtools").to_dict()
     assert found["unpriced"]["dense"] == [
         "QTools takes a row of the batch axis for an example; here it has more"
@@ -616,7 +616,7 @@ def test_a_tensor_of_unknown_rows_has_no_size() -> None:
 
 
 def test_an_edge_whose_ends_disagree_about_the_rows_is_refused() -> None:
-    network = read(windows_of_dense(folded=True), catalogue=CATALOGUE)
+    network = read(windows_of_dense(folded=True), registry=REGISTRY)
     (dense_layer,) = [layer for layer in network.layers if layer.name == "dense"]
     start = Input("start", "input", shape=(4, 8))
     with pytest.raises(NetworkError, match="4 rows for each example"):
@@ -624,12 +624,12 @@ def test_an_edge_whose_ends_disagree_about_the_rows_is_refused() -> None:
 
 
 def test_a_layer_on_inputs_of_different_rows_is_refused_by_name() -> None:
-    network = read(windows_of_dense(folded=True), catalogue=CATALOGUE)
+    network = read(windows_of_dense(folded=True), registry=REGISTRY)
     add = layers.Add(name="add")
     first = keras.Input((4, 8))
     (ours,) = [
         layer
-        for layer in read(keras.Model(first, add([first, first])), catalogue=CATALOGUE).layers
+        for layer in read(keras.Model(first, add([first, first])), registry=REGISTRY).layers
         if layer.name == "add"
     ]
     with pytest.raises(BatchError, match=r"'add' of kind 'keras.Add': an example has 2 and 4 rows"):
@@ -640,7 +640,7 @@ def test_a_layer_on_inputs_of_different_rows_is_refused_by_name() -> None:
 def test_a_layer_says_its_work_for_one_row_and_for_one_example() -> None:
     (ours,) = [
         layer
-        for layer in read(windows_of_dense(folded=True), catalogue=CATALOGUE).layers
+        for layer in read(windows_of_dense(folded=True), registry=REGISTRY).layers
         if layer.name == "dense"
     ]
     assert sum(one.macs for one in ours.of_one_row().operators()) == 4 * 8 * 5
@@ -681,4 +681,4 @@ def test_products_of_windows_are_those_that_a_loop_nest_makes() -> None:
     )
     projected = 8 * 12 * 8 * (24 + 8)
     right = 2 * pairs * 4 + projected + 8 * 12 * 8 * 3
-    assert read(swin("left"), catalogue=CATALOGUE).macs == right
+    assert read(swin("left"), registry=REGISTRY).macs == right

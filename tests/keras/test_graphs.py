@@ -9,7 +9,7 @@ import keras
 import pytest
 import tensorflow as tf
 from keras import layers
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Network, Scenario, UnpricedWarning, estimate, read
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
@@ -17,7 +17,7 @@ from costmodel.errors import ReadError, ShapeError, UnknownNameError
 
 def both(model: Any) -> Any:
     """The network, after a check that the live model and its JSON agree."""
-    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    live, text = (read(source, registry=REGISTRY) for source in (model, model.to_json()))
     assert live == text
     assert live.parameter_count == model.count_params()
     return live
@@ -54,7 +54,7 @@ def test_a_sequential_model_without_an_input_layer_reads_once_it_is_built() -> N
 def test_a_sequential_model_that_is_not_built_says_how_to_build_it(source: Any) -> None:
     model = keras.Sequential([layers.Dense(3)])
     with pytest.raises(ReadError, match=r"build.*keras\.Input in front"):
-        read(source(model), catalogue=CATALOGUE)
+        read(source(model), registry=REGISTRY)
 
 
 def test_a_nested_model_gives_its_layers_under_its_name() -> None:
@@ -128,7 +128,7 @@ def test_a_model_that_takes_a_dictionary_goes_as_a_layer() -> None:
 def test_a_tensor_given_as_a_keyword_feeds_the_layer() -> None:
     inputs = keras.Input((4, 8), name="in")
     attention = layers.MultiHeadAttention(2, 4, name="attention")
-    network = read(keras.Model(inputs, attention(query=inputs, value=inputs)), catalogue=CATALOGUE)
+    network = read(keras.Model(inputs, attention(query=inputs, value=inputs)), registry=REGISTRY)
     assert [port.layer for port in network.sources("attention")] == ["in", "in"]
 
 
@@ -168,7 +168,7 @@ def test_a_model_without_a_graph_is_refused() -> None:
             return x
 
     with pytest.raises(ReadError, match="without a graph of layers"):
-        read(Free(), catalogue=CATALOGUE)
+        read(Free(), registry=REGISTRY)
 
 
 def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once() -> None:
@@ -176,7 +176,7 @@ def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once() -> N
     tensor = keras.Input((4,))
     inner = keras.Model(tensor, dense(tensor), name="inner")
     model = keras.Model(inputs, dense(inner(inputs)))
-    assert read(model, catalogue=CATALOGUE).parameter_count == model.count_params()
+    assert read(model, registry=REGISTRY).parameter_count == model.count_params()
 
 
 # ------------------------------------------------------------------ what has no rule
@@ -231,29 +231,29 @@ SOURCES = {"live": lambda model: model, "json": lambda model: model.to_json()}
 def test_a_layer_without_a_rule_is_unpriced_and_named(
     odd: Any, words: str, last: Any, source: Any
 ) -> None:
-    network = read(source(behind(odd(), last=last)), catalogue=CATALOGUE)
+    network = read(source(behind(odd(), last=last)), registry=REGISTRY)
     assert network.layer("odd").operators().reason.startswith(words)
     with pytest.warns(UnpricedWarning, match=f"odd: {words}"):
-        bill = estimate(network, "cpu", catalogue=CATALOGUE)
+        bill = estimate(network, "cpu", registry=REGISTRY)
     assert list(bill.coverage("cpu").unpriced) == ["odd"]
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_a_layer_without_a_rule_keeps_its_place_in_a_sequential_model(source: Any) -> None:
     model = keras.Sequential([keras.Input((4,)), Mystery(name="odd"), layers.Dense(2, name="out")])
-    network = read(source(model), catalogue=CATALOGUE)
+    network = read(source(model), registry=REGISTRY)
     assert network.layer("out").parameter_count == 10
 
 
 def test_the_parameters_of_a_layer_without_a_rule_are_missing_from_the_coverage() -> None:
-    network = read(behind(Weighted(name="odd"), last=False), catalogue=CATALOGUE)
-    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    network = read(behind(Weighted(name="odd"), last=False), registry=REGISTRY)
+    bill = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound")
     assert bill.coverage("cpu").parameters.fraction < 1
 
 
 def test_activations_of_a_layer_without_a_rule_are_missing_from_the_coverage() -> None:
-    network = read(behind(Mystery(name="odd"), last=False), catalogue=CATALOGUE)
-    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    network = read(behind(Mystery(name="odd"), last=False), registry=REGISTRY)
+    bill = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound")
     activations = bill.coverage("cpu").activations
     assert (activations.covered, activations.total) == (4 + 2, 4 + 4 + 2)
     assert "60.0%" in str(bill)
@@ -261,8 +261,8 @@ def test_activations_of_a_layer_without_a_rule_are_missing_from_the_coverage() -
 
 
 def test_activations_of_unknown_shape_claim_no_coverage() -> None:
-    network = read(behind(Mystery(name="odd"), last=True).to_json(), catalogue=CATALOGUE)
-    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    network = read(behind(Mystery(name="odd"), last=True).to_json(), registry=REGISTRY)
+    bill = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound")
     assert bill.coverage("cpu").activations.fraction is None
     assert bill.to_dict()["devices"]["cpu"]["coverage"]["activations"]["fraction"] is None
     assert "odd (an unknown shape): no rule" in str(bill)
@@ -285,19 +285,19 @@ def test_an_open_axis_stays_open_until_it_is_bound(open_model: Any) -> None:
 
 
 def test_an_open_axis_is_bound_by_the_reading(open_model: Any) -> None:
-    network = read(open_model, input_shapes={"words": (10, 4)}, catalogue=CATALOGUE)
+    network = read(open_model, input_shapes={"words": (10, 4)}, registry=REGISTRY)
     assert network.layer("conv").outputs[0].shape == (8, 2)
 
 
 def test_an_open_axis_is_bound_by_the_scenario(open_model: Any) -> None:
     scenario = Scenario(input_shapes={"words": (10, 4)})
-    bill = estimate(open_model, "cpu", scenario=scenario, catalogue=CATALOGUE)
+    bill = estimate(open_model, "cpu", scenario=scenario, registry=REGISTRY)
     assert bill.macs == 8 * 3 * 4 * 2
 
 
 def test_an_axis_that_nobody_binds_is_an_error_that_says_how(open_model: Any) -> None:
     with pytest.raises(ShapeError, match=r"open axis.*Scenario\(input_shapes"):
-        estimate(open_model, "cpu", catalogue=CATALOGUE)
+        estimate(open_model, "cpu", registry=REGISTRY)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_a_shape_that_does_not_fit_is_refused(
     open_model: Any, shapes: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        read(open_model, input_shapes=shapes, catalogue=CATALOGUE)
+        read(open_model, input_shapes=shapes, registry=REGISTRY)
 
 
 # ------------------------------------------------------------------ what no source tells
@@ -330,8 +330,8 @@ def test_layers_behind_one_of_unknown_shape_keep_their_places() -> None:
             layers.Dense(2),
         ]
     )
-    network = read(model.to_json(), catalogue=CATALOGUE)
-    bill = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").bill("cpu")
+    network = read(model.to_json(), registry=REGISTRY)
+    bill = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").bill("cpu")
     assert [line.layer.name for line in bill.lines if line.unpriced] == ["odd", "drop"]
     assert "not known" in bill.line("drop").unpriced[0]
     assert bill.lines[-1].cost.energy_joules > 0
@@ -342,16 +342,16 @@ def test_a_network_with_an_unknown_layer_may_be_bound(live: bool) -> None:  # no
     double = layers.Lambda(lambda x: x * 2, name="lambda")
     model = keras.Sequential([keras.Input((None, 4), name="rows"), layers.Dense(3), double])
     source = model if live else model.to_json()
-    network = read(source, input_shapes={"rows": (5, 4)}, catalogue=CATALOGUE)
-    found = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound")
+    network = read(source, input_shapes={"rows": (5, 4)}, registry=REGISTRY)
+    found = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound")
     assert found.macs == 5 * 4 * 3
     assert list(found.coverage("cpu").unpriced) == ["lambda"]
 
 
 def test_a_file_with_a_layer_of_unknown_size_claims_no_coverage_of_sizes() -> None:
     model = behind(Weighted(name="odd"), last=False)
-    network = read(model.to_json(), catalogue=CATALOGUE)
-    coverage = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
+    network = read(model.to_json(), registry=REGISTRY)
+    coverage = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
     assert coverage.parameters.fraction is None
     assert coverage.macs.fraction is None
 
@@ -359,14 +359,14 @@ def test_a_file_with_a_layer_of_unknown_size_claims_no_coverage_of_sizes() -> No
 def test_a_class_of_ones_own_is_not_taken_for_the_layer_of_that_name() -> None:
     config = json.loads(keras.Sequential([keras.Input((4,)), layers.Dense(2)]).to_json())
     config["config"]["layers"][1].update(module=None, registered_name="Dense")
-    network = read(json.dumps(config), catalogue=CATALOGUE)
+    network = read(json.dumps(config), registry=REGISTRY)
     assert network.layers[1].kind == "custom.Dense"
 
 
 def test_models_that_unfold_without_end_are_refused() -> None:
     entry = json.loads(behind(layers.ReLU(), last=True).to_json())
     with pytest.raises(ReadError, match="unfolds to more than"):
-        read(json.dumps(_nested(entry, depth=30)), catalogue=CATALOGUE)
+        read(json.dumps(_nested(entry, depth=30)), registry=REGISTRY)
 
 
 def _nested(entry: Any, depth: int) -> Any:
@@ -398,8 +398,8 @@ def _tensor_of(layer: str, call: int) -> Any:
 
 
 def _free(model: Any) -> Any:
-    network = read(model, catalogue=CATALOGUE)
-    return estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu").free
+    network = read(model, registry=REGISTRY)
+    return estimate(network, "cpu", registry=REGISTRY).coverage("cpu").free
 
 
 def test_batch_norm_along_another_axis_than_the_channels_is_charged() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 import pytest
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import estimate, read
 
@@ -71,8 +71,8 @@ def test_a_network_of_keras_hub_is_read_as_tensorflow_counts_it(name: str) -> No
         tensor.name: tuple(length or LENGTH for length in tensor.shape[1:])
         for tensor in model.inputs
     }
-    network = read(model, input_shapes=shapes, catalogue=CATALOGUE)
-    coverage = estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu")
+    network = read(model, input_shapes=shapes, registry=REGISTRY)
+    coverage = estimate(network, "cpu", registry=REGISTRY).coverage("cpu")
     assert not coverage.unpriced
     assert network.parameter_count == model.count_params()
     expected = counts.multiply_accumulates(closed(model, shapes)) - ROTATION.get(name, 0)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from keras import ops
 from keras_cases import Case, built, label
 from loop_nest import Array, executed
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import read
 
@@ -225,7 +225,7 @@ def test_the_loop_nest_of_a_function_computes_what_keras_does(case: operation_ca
 
 def working(model: Any) -> Sequence[Any]:
     """The layers of a model that have operators."""
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     return [layer for layer in network.layers if not layer.kind.endswith("InputLayer")]
 
 
@@ -241,7 +241,7 @@ def check(case: Case) -> None:
     layer.set_weights(drawn([weight.shape for weight in layer.weights]))
     weights = [np.asarray(weight) for weight in layer.weights]
     arrays = drawn([tensor.shape[1:] for tensor in model.inputs])
-    ours = read(model, catalogue=CATALOGUE).layer(layer.name)
+    ours = read(model, registry=REGISTRY).layer(layer.name)
     due = np.asarray(_run(layer, arrays))
     assert tuple(ours.output_shapes()) == (due.shape,)
     compare(ours, [*arrays, *weights], due)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from figures import near
 from keras2_networks import NETWORKS
-from worlds import CATALOGUE, HOUSE, world
+from worlds import HOUSE, REGISTRY, world
 
 import costmodel_qkeras.hooks
 from costmodel import Network, measure_rates, read
@@ -31,7 +31,7 @@ VERSION = "2.21.0"
 
 
 def network(source: object) -> Network:
-    return read(source, catalogue=CATALOGUE)
+    return read(source, registry=REGISTRY)
 
 
 def sample(name: str) -> str:
@@ -151,8 +151,8 @@ def sequence(*entries: Any) -> str:
     ],
 )
 def test_a_class_without_its_package_is_found(class_name: str, kind: str) -> None:
-    catalogue = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
-    found = catalogue.read(sequence(entry(class_name, **DENSE)))
+    registry = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
+    found = registry.read(sequence(entry(class_name, **DENSE)))
     assert found.layers[-1].kind == kind
 
 
@@ -349,7 +349,7 @@ def test_an_attribute_beyond_the_limit_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = as_hdf5(sample("nested"), tmp_path / "model.h5")
-    monkeypatch.setattr("costmodel.files.SIZE_LIMIT", 100)
+    monkeypatch.setattr("costmodel.safe_io.SIZE_LIMIT", 100)
     with pytest.raises(ReadError, match="limit is 100"):
         network(path)
 
@@ -395,6 +395,6 @@ def test_rates_of_a_live_model_are_those_of_the_same_model_of_keras_3(name: str,
         model.set_weights([np.full_like(weight, 0.1) for weight in model.get_weights()])
         shapes = [(2, *(length or 3 for length in each.shape[1:])) for each in model.inputs]
         examples = [np.arange(float(np.prod(shape))).reshape(shape) % 4 for shape in shapes]
-        found.append(measure_rates(model, examples, of=of, catalogue=CATALOGUE))
+        found.append(measure_rates(model, examples, of=of, registry=REGISTRY))
         assert set(found[-1]) == {layer.name for layer in network(model).layers}
     assert list(found[0].values()) == near(list(found[1].values()), rel=1e-5)

@@ -11,7 +11,7 @@ from worlds import HOUSE, world
 
 import costmodel_qkeras.hooks
 
-CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
+REGISTRY = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
 SAMPLES = Path(__file__).parents[1] / "qkeras" / "samples"
 OLD, NEW = "qkeras-0.9", "qkeras-v3"
 
@@ -27,7 +27,7 @@ def layers(release: str, kind: str, *, with_modules: bool = True) -> Any:
     config = json.loads((SAMPLES / f"{release}.{kind}.json").read_text())["config"]
     text = json.dumps(config if with_modules else without_modules(config))
     # One of the samples was saved under the name that Keras gave the layer.
-    return CATALOGUE.read(text.replace('"qlstm"', '"layer"')).layers
+    return REGISTRY.read(text.replace('"qlstm"', '"layer"')).layers
 
 
 def without_modules(value: Any) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_cases import ATTENTION, CASES, EINSUM, FIRST, ONE_OF_EACH, RECURRENT, Case, built, label
 from workload_checks import check_workload
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import estimate, read
 from costmodel_keras.graph import kind_of
@@ -59,7 +59,7 @@ def single(request: pytest.FixtureRequest) -> Any:
 
 
 def read_layer(source: Any, layer: Any) -> Any:
-    return read(source, catalogue=CATALOGUE).layer(layer.name)
+    return read(source, registry=REGISTRY).layer(layer.name)
 
 
 # The laws that need no Keras, such as work or a reason, are those of contracts/test_layers.py,
@@ -78,20 +78,20 @@ def test_the_outputs_and_parameters_have_keras_own_shapes(single: Any) -> None:
 
 def test_the_live_layer_its_json_and_the_form_of_our_own_are_equal(single: Any) -> None:
     model, _ = single
-    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    live, text = (read(source, registry=REGISTRY) for source in (model, model.to_json()))
     assert live == text
     assert live.parameter_count == text.parameter_count
-    assert read(live.to_json(), catalogue=CATALOGUE) == live
+    assert read(live.to_json(), registry=REGISTRY) == live
 
 
 def test_every_kind_of_layer_has_a_workload(single: Any) -> None:
-    check_workload(read(single[0], catalogue=CATALOGUE))
+    check_workload(read(single[0], registry=REGISTRY))
 
 
 @pytest.mark.parametrize("case", [*ATTENTION, *EINSUM, *RECURRENT], ids=label)
 def test_every_layer_of_much_work_is_priced_in_full(case: Case) -> None:
     devices = ("cpu", "horowitz-45nm")
-    bill = estimate(built(case)[0], devices, catalogue=CATALOGUE, on_unpriced="error")
+    bill = estimate(built(case)[0], devices, registry=REGISTRY, on_unpriced="error")
     assert all(bill.coverage(device).is_complete for device in devices)
 
 
@@ -99,8 +99,8 @@ def test_every_layer_of_much_work_is_priced_in_full(case: Case) -> None:
 def test_the_keras_file_is_the_live_layer(case: Case, tmp_path: Path) -> None:
     model, _ = built(case)
     model.save(tmp_path / "one.keras")
-    from_file = read(tmp_path / "one.keras", catalogue=CATALOGUE)
-    assert from_file == read(model, catalogue=CATALOGUE)
+    from_file = read(tmp_path / "one.keras", registry=REGISTRY)
+    assert from_file == read(model, registry=REGISTRY)
 
 
 @pytest.mark.parametrize("case", SPATIAL, ids=label)
@@ -108,7 +108,7 @@ def test_open_axes_are_open_as_in_keras_until_they_are_bound(case: Case) -> None
     shape = case.shapes[0]
     model, layer = built(case, [(*[None] * (len(shape) - 1), shape[-1])])
     assert read_layer(model, layer).outputs[0].shape == tuple(model.output_shape[1:])
-    bound = read(model, input_shapes={model.layers[0].name: shape}, catalogue=CATALOGUE)
+    bound = read(model, input_shapes={model.layers[0].name: shape}, registry=REGISTRY)
     closed, _ = built(case)
     assert bound.layers[-1].outputs[0].shape == tuple(closed.output_shape[1:])
 
@@ -224,6 +224,6 @@ def test_a_layer_that_no_rule_can_count_is_unpriced_for_its_reason() -> None:
     looked_up = keras.layers.StringLookup(vocabulary=["a", "b"], name="odd")(words)
     model = keras.Model(words, keras.layers.Embedding(4, 3)(looked_up))
     for source in (model, model.to_json()):
-        network = read(source, catalogue=CATALOGUE)
+        network = read(source, registry=REGISTRY)
         assert REASONS["keras.StringLookup"] in network.layer("odd").operators().reason
         assert network.layers[-1].outputs[0].shape == (1, 3)

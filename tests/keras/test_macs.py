@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_cases import Case, built, label
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import read
 
@@ -67,7 +67,7 @@ def run_on_ones(model: Any, layer: Any) -> Any:
 
 
 def macs(model: Any) -> Any:
-    return read(model, catalogue=CATALOGUE).macs
+    return read(model, registry=REGISTRY).macs
 
 
 @pytest.mark.parametrize("case", COUNTED + DOTS, ids=label)
@@ -81,7 +81,7 @@ def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case: Case
 )
 def test_the_reduction_is_the_most_products_that_meet_in_one_output(case: Case) -> None:
     model, layer = built(case)
-    (work,) = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
+    (work,) = read(model, registry=REGISTRY).layer(layer.name).operators()
     assert work.reduction_size == run_on_ones(model, layer).max()
 
 
@@ -121,7 +121,7 @@ def test_a_separable_convolution_is_a_depthwise_and_a_pointwise_one(
     pointwise, second = built(Case([between], f"Conv{rank}D", {"filters": 4, "kernel_size": 1}))
     stages = [run_on_ones(depthwise, first).sum(), run_on_ones(pointwise, second).sum()]
     model, layer = built(separable)
-    work = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
+    work = read(model, registry=REGISTRY).layer(layer.name).operators()
     assert [operator.macs for operator in work] == stages
 
 

@@ -12,7 +12,7 @@ from keras import ops
 from loop_nest import Array, check_sources, element_numbers, executed
 from operation_cases import Case
 from run_workload import run
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
 from costmodel.workload.operators import Movement, Operator, Reduction
@@ -151,7 +151,7 @@ CONSTANTS: Final[Mapping[str, Sequence[Array]]] = {
 def test_a_function_with_maps_carries_what_keras_does(text: str) -> None:
     case = WHOLE[text]
     model = operation_cases.built(case)
-    network = costmodel.read(model, catalogue=CATALOGUE)
+    network = costmodel.read(model, registry=REGISTRY)
     bound = costmodel.lower(network).bind(batch=case.batch or 2)
     generator = np.random.default_rng(0)
     shapes = [bound.tensors[name].shape for name in bound.inputs]
@@ -190,7 +190,7 @@ def test_a_class_is_written_where_the_index_is_read(text: str) -> None:
 def test_windows_that_are_folded_are_added_where_they_overlap() -> None:
     case = Case(((12, 36),), lambda x: ops.fold(x, (6, 6), 2, dilation=2, padding=1), "fold")
     model = operation_cases.built(case)
-    moved, added = costmodel.read(model, catalogue=CATALOGUE).layers[-1].operators()
+    moved, added = costmodel.read(model, registry=REGISTRY).layers[-1].operators()
     summed = Reduction(dims=moved.dims, operands=moved.operands, function="sum")
     windows = np.random.default_rng(0).standard_normal((12, 36)).astype("float32")
     (made,) = executed(summed, windows)
@@ -207,7 +207,7 @@ def test_windows_that_are_folded_are_added_where_they_overlap() -> None:
     ],
 )
 def test_a_function_without_a_map_says_so_for_every_axis(case: Case) -> None:
-    network = costmodel.read(operation_cases.built(case), catalogue=CATALOGUE)
+    network = costmodel.read(operation_cases.built(case), registry=REGISTRY)
     moved = _movement(network.layers[-1].operators_of_example())
     indices = [one for item in moved.inputs for one in item.index] or moved.outputs[0].index
     assert set(indices) == {None}
@@ -223,7 +223,7 @@ def _movement(work: Sequence[Operator]) -> Movement:
 
 def _of_one_movement(case: Case) -> tuple[Any, Movement]:
     model = operation_cases.built(case)
-    return model, _movement(costmodel.read(model, catalogue=CATALOGUE).layers[-1].operators())
+    return model, _movement(costmodel.read(model, registry=REGISTRY).layers[-1].operators())
 
 
 def _input_names(model: Any) -> list[str]:

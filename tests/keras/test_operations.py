@@ -15,13 +15,13 @@ from jsonschema import Draft202012Validator
 from keras import layers, ops
 from operation_cases import CASES, LINE, ONES, PRODUCTS, all_operations, built
 from workload_checks import check_workload
-from worlds import CATALOGUE, SHIPPED
+from worlds import REGISTRY, SHIPPED
 
 from costmodel import Scenario, estimate, read
 from costmodel.errors import ReadError, ShapeError
 from costmodel.layer import UnknownLayer
 from costmodel_keras.layers.operations import OPERATIONS
-from costmodel_keras.layers.operations.unruled import BATCHLESS, REASONS
+from costmodel_keras.layers.operations.unsupported import BATCHLESS, REASONS
 
 SCHEMA = Draft202012Validator(json.loads((files("costmodel") / "network.schema.json").read_text()))
 pytestmark = pytest.mark.filterwarnings(
@@ -36,7 +36,7 @@ def model(request: pytest.FixtureRequest) -> Any:
 
 
 def test_every_output_has_keras_own_shape(model: Any) -> None:
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert not [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
     for port, tensor in zip(network.outputs, model.outputs, strict=True):
         ours = network.layer(port.layer).outputs[port.output].shape
@@ -52,15 +52,15 @@ def test_every_output_has_keras_own_shape(model: Any) -> None:
 
 
 def test_the_live_model_its_json_and_the_form_of_our_own_are_one_network(model: Any) -> None:
-    network = read(model, catalogue=CATALOGUE)
-    assert read(model.to_json(), catalogue=CATALOGUE) == network
+    network = read(model, registry=REGISTRY)
+    assert read(model.to_json(), registry=REGISTRY) == network
     written = network.to_json()
-    assert read(written, catalogue=CATALOGUE) == network
+    assert read(written, registry=REGISTRY) == network
     SCHEMA.validate(json.loads(written))
 
 
 def test_every_function_has_a_workload(model: Any) -> None:
-    check_workload(read(model, catalogue=CATALOGUE))
+    check_workload(read(model, registry=REGISTRY))
 
 
 def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:
@@ -69,9 +69,7 @@ def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:
 
 
 def test_every_operation_that_has_a_rule_is_tried() -> None:
-    tried = {
-        layer.kind for case in CASES for layer in read(built(case), catalogue=CATALOGUE).layers
-    }
+    tried = {layer.kind for case in CASES for layer in read(built(case), registry=REGISTRY).layers}
     ruled = {kind for rule in OPERATIONS for kind in rule.kinds}
     ruled -= {*REASONS, *BATCHLESS}
     # Keras writes both as one function, and makes the other class for neither.
@@ -83,11 +81,11 @@ def test_all_calls_in_one_model_are_the_same_from_its_file(tmp_path: Path) -> No
     inputs = [tensor for model in models for tensor in model.inputs]
     whole = keras.Model(inputs, [tensor for model in models for tensor in model.outputs])
     whole.save(tmp_path / "all.keras")
-    from_file = read(tmp_path / "all.keras", catalogue=CATALOGUE)
-    live = read(whole, catalogue=CATALOGUE)
+    from_file = read(tmp_path / "all.keras", registry=REGISTRY)
+    live = read(whole, registry=REGISTRY)
     assert from_file == live
     scenario = Scenario(rates=10.0)
-    bill = estimate(live, SHIPPED, scenario=scenario, catalogue=CATALOGUE, on_unpriced="bound")
+    bill = estimate(live, SHIPPED, scenario=scenario, registry=REGISTRY, on_unpriced="bound")
     assert bill.coverage("horowitz-45nm").is_complete
     assert bill.coverage("cpu").is_complete
 
@@ -112,14 +110,14 @@ def test_the_products_that_keras_adds_up_are_the_multiply_accumulates(case: Any)
     ones = [np.ones((1, *shape), np.float32) for shape in case.shapes]
     scale = 2 if "2.0" in case.label else 1
     total = float(np.sum(model(ones))) / scale
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert network.macs == total
 
 
 def work(shapes: Any, call: Any) -> Any:
     """The operations by type of one call, over all of its layers."""
     tensors = [keras.Input(shape) for shape in shapes]
-    network = read(keras.Model(tensors, call(*tensors)), catalogue=CATALOGUE)
+    network = read(keras.Model(tensors, call(*tensors)), registry=REGISTRY)
     counts: Counter[str] = Counter()
     for layer in network.layers:
         found = layer.operators()
@@ -193,7 +191,7 @@ def test_the_operations_are_those_of_the_definition(shapes: Any, call: Any, expe
 
 def one(shape: Any, call: Any) -> Any:
     tensor = keras.Input(shape)
-    return read(keras.Model(tensor, call(tensor)), catalogue=CATALOGUE).layers[-1]
+    return read(keras.Model(tensor, call(tensor)), registry=REGISTRY).layers[-1]
 
 
 def test_a_constant_of_a_function_takes_part_in_its_work_and_is_no_parameter() -> None:
@@ -232,8 +230,8 @@ def over_any_length(x: Any) -> list[Any]:
 def test_open_axes_once_bound_are_those_of_a_network_built_for_them(source: Any) -> None:
     free, fixed = keras.Input((None, 8), name="words"), keras.Input((10, 8), name="words")
     model = keras.Model(free, over_any_length(free))
-    bound = read(source(model), input_shapes={"words": (10, 8)}, catalogue=CATALOGUE)
-    built_for_it = read(keras.Model(fixed, over_any_length(fixed)), catalogue=CATALOGUE)
+    bound = read(source(model), input_shapes={"words": (10, 8)}, registry=REGISTRY)
+    built_for_it = read(keras.Model(fixed, over_any_length(fixed)), registry=REGISTRY)
     assert bound.is_bound
     assert bound.macs == built_for_it.macs == 10 * 10 * 8 + 12 * 12 * 8
     assert [layer.outputs for layer in bound.layers] == [
@@ -244,10 +242,10 @@ def test_open_axes_once_bound_are_those_of_a_network_built_for_them(source: Any)
 def test_a_length_at_which_examples_are_mixed_is_refused_or_unpriced() -> None:
     inputs = keras.Input((None, 8), name="words")
     model = keras.Model(inputs, ops.reshape(inputs, (-1, 80)))
-    assert read(model, input_shapes={"words": (10, 8)}, catalogue=CATALOGUE).is_bound
+    assert read(model, input_shapes={"words": (10, 8)}, registry=REGISTRY).is_bound
     with pytest.raises(ShapeError, match=r"'reshape.*' of kind 'keras.ops.Reshape': for these"):
-        read(model, catalogue=CATALOGUE).bind({"words": (11, 8)})
-    mixed = read(model, input_shapes={"words": (11, 8)}, catalogue=CATALOGUE).layers[-1]
+        read(model, registry=REGISTRY).bind({"words": (11, 8)})
+    mixed = read(model, input_shapes={"words": (11, 8)}, registry=REGISTRY).layers[-1]
     assert "88*batch elements does not divide by 80" in mixed.operators().reason
 
 
@@ -302,7 +300,7 @@ UNRULED = {
 def test_what_has_no_honest_count_is_unpriced_for_its_reason(call: Any, reason: str) -> None:
     inputs = keras.Input(LINE, name="in")
     model = keras.Model(inputs, [call(inputs), inputs])
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     unknown = [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
     assert [reason in layer.reason for layer in unknown] == [True]
 
@@ -312,8 +310,8 @@ def test_nothing_is_priced_behind_a_result_that_mixes_examples(source: Any) -> N
     inputs = keras.Input(LINE)
     mixed = ops.expand_dims(ops.sum(inputs, axis=0), 0)
     model = keras.Model(inputs, [layers.Dense(5, name="behind")(mixed), layers.Dense(2)(inputs)])
-    network = read(source(model), catalogue=CATALOGUE)
-    coverage = estimate(network, "cpu", catalogue=CATALOGUE, on_unpriced="bound").coverage("cpu")
+    network = read(source(model), registry=REGISTRY)
+    coverage = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
     assert "behind" in coverage.unpriced
     assert network.macs == 4 * 6 * 2
 
@@ -337,4 +335,4 @@ def test_a_damaged_setting_of_a_function_is_refused(changes: Any, message: str) 
     )
     config["config"]["layers"][1]["config"].update(changes)
     with pytest.raises((ReadError, ShapeError), match=message):
-        read(json.dumps(config), catalogue=CATALOGUE)
+        read(json.dumps(config), registry=REGISTRY)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras_cases import ATTENTION, EINSUM, RECURRENT, SPECTRAL, STEPS, Case, built, label
 from tensorflow_counts import elements, multiply_accumulates
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import read
 
@@ -32,7 +32,7 @@ paddings = st.sampled_from(["valid", "same"])
 
 
 def macs(model: Any) -> Any:
-    return read(model, catalogue=CATALOGUE).macs
+    return read(model, registry=REGISTRY).macs
 
 
 def agrees_with_tensorflow(case: Case) -> Any:
@@ -167,7 +167,7 @@ def test_a_cell_adds_multiplies_and_squashes_as_often_as_tensorflows_graph(
 ) -> None:
     case = Case([STEPS], name, {"units": 3, "use_bias": use_bias, "unroll": True, **more})
     model, layer = built(case)
-    work = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
+    work = read(model, registry=REGISTRY).layer(layer.name).operators()
     ours: Counter[str] = Counter()
     for operator in work:
         ours.update(operator.operations)
@@ -209,7 +209,7 @@ def einsum_layers(draw: Any) -> Any:
 @given(case=einsum_layers())
 def test_einsum_layers_have_the_count_and_shapes_of_keras_and_tensorflow(case: Case) -> None:
     model, layer = built(case)
-    ours = read(model, catalogue=CATALOGUE).layer(layer.name)
+    ours = read(model, registry=REGISTRY).layer(layer.name)
     assert ours.outputs[0].shape == tuple(model.output_shape[1:])
     assert sorted(tensor.shape for tensor in ours.parameters.values()) == sorted(
         tuple(weight.shape) for weight in layer.weights
@@ -389,7 +389,7 @@ def inside(case: Case, shape: Any, meeting: Counter[Any]) -> Counter[Any]:
 
 def only_operator(case: Case) -> Any:
     model, layer = built(case)
-    (work,) = read(model, catalogue=CATALOGUE).layer(layer.name).operators()
+    (work,) = read(model, registry=REGISTRY).layer(layer.name).operators()
     return work
 
 

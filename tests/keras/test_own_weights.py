@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from holding import Holding, HoldingModel, around, called
 from keras import layers, ops
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Network, estimate, read
 
 
 def network(source: Any) -> Network:
-    return read(source, catalogue=CATALOGUE)
+    return read(source, registry=REGISTRY)
 
 
 class Reading(layers.Layer):
@@ -187,7 +187,7 @@ def test_own_weights_are_counted_once_as_keras_counts_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_with_own_weights_is_covered_whole(name: str) -> None:
-    coverage = estimate(MODELS[name](), "cpu", catalogue=CATALOGUE).coverage("cpu")
+    coverage = estimate(MODELS[name](), "cpu", registry=REGISTRY).coverage("cpu")
     assert not coverage.unpriced
     assert coverage.parameters.fraction == coverage.activations.fraction == 1
 
@@ -248,7 +248,8 @@ def test_a_layer_merges_a_tensor_with_a_weight(merge: Any, shape: Any) -> None:
     assert network.layer(name).outputs[0].shape == (6, 8)
     found = estimate(network, "horowitz-45nm", on_unpriced="error")
     assert found.bill("horowitz-45nm").line(name).cost.energy_joules > 0
-    assert estimate(Network.from_dict(network.to_dict(), CATALOGUE.layer_rules), "cpu").macs == 144
+    again = Network.from_dict(network.to_dict(), REGISTRY.layer_registry)
+    assert estimate(again, "cpu").macs == 144
 
 
 def test_layers_join_and_multiply_tensors_with_weights() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 from keras import layers
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import UnpricedWarning, estimate, read
 
@@ -42,10 +42,10 @@ def test_a_layer_that_keras_quantises_is_unpriced_and_named(
     name: str, mode: str, source: Any
 ) -> None:
     model = model_of(LAYERS[name](dtype=f"{mode}_from_float32"))
-    network = read(source(model), catalogue=CATALOGUE)
+    network = read(source(model), registry=REGISTRY)
     assert network.layer("odd").outputs[0].shape == (3, 4)
     with pytest.warns(UnpricedWarning, match=f"odd: its weights are kept as '{mode}'"):
-        bill = estimate(network, "cpu", catalogue=CATALOGUE)
+        bill = estimate(network, "cpu", registry=REGISTRY)
     assert list(bill.coverage("cpu").unpriced) == ["odd"]
 
 
@@ -53,7 +53,7 @@ def test_a_layer_that_keras_quantises_is_unpriced_and_named(
 def test_a_model_that_was_quantised_is_the_same_live_and_as_json(mode: str) -> None:
     model = model_of(LAYERS["dense"]())
     model.quantize(mode)
-    live, text = (read(source, catalogue=CATALOGUE) for source in (model, model.to_json()))
+    live, text = (read(source, registry=REGISTRY) for source in (model, model.to_json()))
     assert live == text
     assert live.parameter_count == model.count_params()
 
@@ -68,4 +68,4 @@ def test_the_ancestors_have_no_count_for_it_either(convention: str) -> None:
 
 def test_mixed_precision_is_no_quantisation() -> None:
     model = model_of(LAYERS["dense"](dtype="mixed_bfloat16"))
-    assert read(model, catalogue=CATALOGUE).macs == 3 * 6 * 4 + 3 * 4 * 2
+    assert read(model, registry=REGISTRY).macs == 3 * 6 * 4 + 3 * 4 * 2

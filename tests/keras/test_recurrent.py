@@ -9,7 +9,7 @@ import keras
 import pytest
 from keras import layers
 from keras_cases import STEPS
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Scenario, UnpricedWarning, estimate, read
 from costmodel.errors import ReadError, ShapeError
@@ -29,7 +29,7 @@ def over_sequences(layer: Any, shape: Any = STEPS) -> Any:
 
 def work(layer: Any, shape: Any = STEPS) -> Any:
     """The operators of a layer over a sequence."""
-    network = read(over_sequences(layer, shape), catalogue=CATALOGUE)
+    network = read(over_sequences(layer, shape), registry=REGISTRY)
     return network.layer(layer.name).operators()
 
 
@@ -71,8 +71,8 @@ def test_a_layer_that_keeps_its_state_does_the_same_work() -> None:
     inputs = keras.Input(batch_shape=(1, *STEPS))
     kept = keras.Model(inputs, layers.LSTM(3, stateful=True)(inputs))
     assert (
-        read(kept, catalogue=CATALOGUE).macs
-        == read(over_sequences(layers.LSTM(3)), catalogue=CATALOGUE).macs
+        read(kept, registry=REGISTRY).macs
+        == read(over_sequences(layers.LSTM(3)), registry=REGISTRY).macs
     )
 
 
@@ -103,7 +103,7 @@ def test_a_mask_is_read_and_saves_nothing() -> None:
     words = keras.Input((5,), dtype="bool", name="mask")
     inputs, layer = keras.Input(STEPS, name="in"), layers.LSTM(3, name="layer")
     masked = keras.Model([inputs, words], layer(inputs, mask=words))
-    read_mask, *rest = read(masked, catalogue=CATALOGUE).layer("layer").operators()
+    read_mask, *rest = read(masked, registry=REGISTRY).layer("layer").operators()
     assert read_mask.inputs[0].shape == (5,)
     assert tuple(rest) == work(layers.LSTM(3))
 
@@ -114,13 +114,13 @@ def test_a_mask_is_read_and_saves_nothing() -> None:
 @sources
 def test_an_open_time_axis_is_bound_by_the_scenario(source: Any) -> None:
     layer = layers.Bidirectional(layers.LSTM(3, return_sequences=True), name="layer")
-    network = read(source(over_sequences(layer, (None, 4))), catalogue=CATALOGUE)
+    network = read(source(over_sequences(layer, (None, 4))), registry=REGISTRY)
     assert network.layer("layer").outputs[0].shape == (None, 6)
     bound = network.bind({"in": STEPS})
     closed = layers.Bidirectional(layers.LSTM(3, return_sequences=True))
-    assert bound.macs == read(over_sequences(closed), catalogue=CATALOGUE).macs
+    assert bound.macs == read(over_sequences(closed), registry=REGISTRY).macs
     scenario = Scenario(input_shapes={"in": STEPS})
-    bill = estimate(network, "cpu", scenario=scenario, catalogue=CATALOGUE)
+    bill = estimate(network, "cpu", scenario=scenario, registry=REGISTRY)
     assert bill.coverage("cpu").is_complete
 
 
@@ -164,9 +164,9 @@ def test_what_holds_a_cell_without_a_rule_is_unpriced_and_names_it(
     inputs = keras.Input((2, *STEPS) if isinstance(layer, layers.TimeDistributed) else STEPS)
     tensor = layer(inputs)
     model = keras.Model(inputs, tensor if last else layers.Dense(2)(tensor))
-    network = read(source(model), catalogue=CATALOGUE)
+    network = read(source(model), registry=REGISTRY)
     with pytest.warns(UnpricedWarning, match=r"odd: no rule for kind '\w*\.?Mystery'"):
-        bill = estimate(network, "cpu", catalogue=CATALOGUE)
+        bill = estimate(network, "cpu", registry=REGISTRY)
     assert list(bill.coverage("cpu").unpriced) == ["odd"]
     assert bill.coverage("cpu").parameters.fraction != 1
 
@@ -178,7 +178,7 @@ def test_directions_of_two_widths_whose_sum_keras_gets_wrong_are_refused() -> No
     other = layers.GRU(7, go_backwards=True)
     model = over_sequences(layers.Bidirectional(layers.LSTM(3), backward_layer=other))
     with pytest.raises(ShapeError, match="give 10, but 6 is recorded"):
-        read(model, catalogue=CATALOGUE)
+        read(model, registry=REGISTRY)
 
 
 def changed(layer: Any, /, **changes: Any) -> Any:
@@ -195,7 +195,7 @@ def changed(layer: Any, /, **changes: Any) -> Any:
 def test_a_file_may_leave_out_the_way_back() -> None:
     layer = layers.Bidirectional(layers.LSTM(3), name="layer")
     full, partial = changed(layer), changed(layer, backward_layer=...)
-    assert read(full, catalogue=CATALOGUE) == read(partial, catalogue=CATALOGUE)
+    assert read(full, registry=REGISTRY) == read(partial, registry=REGISTRY)
 
 
 WRONG = [
@@ -215,18 +215,18 @@ WRONG = [
 @pytest.mark.parametrize(("make", "changes", "message"), WRONG)
 def test_a_wrong_setting_is_named(make: Any, changes: Any, message: str) -> None:
     with pytest.raises(ReadError, match=message):
-        read(changed(make(), **changes), catalogue=CATALOGUE)
+        read(changed(make(), **changes), registry=REGISTRY)
 
 
 @pytest.mark.parametrize("shape", [[None, 4], [None, 5, 4, 3], [None, 5, None]], ids=str)
 def test_a_sequence_of_other_rank_or_of_open_features_is_refused(shape: Any) -> None:
     text = over_sequences(layers.LSTM(3)).to_json()
     with pytest.raises(ShapeError, match="expected the features of one step"):
-        read(text.replace("[null, 5, 4]", json.dumps(shape)), catalogue=CATALOGUE)
+        read(text.replace("[null, 5, 4]", json.dumps(shape)), registry=REGISTRY)
 
 
 def test_a_sequence_behind_a_state_is_refused() -> None:
     sequence, state = keras.Input(STEPS), keras.Input((3,))
     outputs = layers.SimpleRNN(3)(sequences=sequence, initial_state=state)
     with pytest.raises(ShapeError, match="expected the features of one step"):
-        read(keras.Model([sequence, state], outputs), catalogue=CATALOGUE)
+        read(keras.Model([sequence, state], outputs), registry=REGISTRY)

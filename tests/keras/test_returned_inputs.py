@@ -8,7 +8,7 @@ import keras
 import pytest
 import tf_keras
 from keras import layers
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Free, estimate, read
 from costmodel.layer import UnknownLayer, work_of
@@ -87,18 +87,18 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_a_layer_that_returns_its_input_has_a_free_row_with_the_reason(name: str) -> None:
     model = MODELS[name]()
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     (row,) = [layer for layer in network.layers if layer.name.endswith("passing")]
     work = work_of(row)
     assert isinstance(work, Free)
     assert work.reason.endswith("returns its input unchanged")
     assert network.parameter_count == model.count_params()
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
-    assert estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu").is_complete
+    assert read(network.to_json(), registry=REGISTRY) == network
+    assert estimate(network, "cpu", registry=REGISTRY).coverage("cpu").is_complete
 
 
 def test_what_reads_a_returned_input_reads_it_from_the_row() -> None:
-    network = read(of_two(Swapped(name="passing")), catalogue=CATALOGUE)
+    network = read(of_two(Swapped(name="passing")), registry=REGISTRY)
     assert [tensor.shape for tensor in network.layer("passing").outputs] == [(5, 8), (6, 8)]
     readers = [port.layer for ports in network.edges.values() for port in ports]
     assert readers.count("passing") == 2
@@ -106,7 +106,7 @@ def test_what_reads_a_returned_input_reads_it_from_the_row() -> None:
 
 def test_the_rows_of_a_layer_that_is_called_twice_have_names_of_their_own() -> None:
     layer = Passing(name="passing")
-    network = read(between(lambda x: layer(layer(x))), catalogue=CATALOGUE)
+    network = read(between(lambda x: layer(layer(x))), registry=REGISTRY)
     assert [each.name for each in network.layers][1:3] == ["passing", "passing@2"]
 
 
@@ -117,7 +117,7 @@ def test_in_a_file_a_layer_that_returns_its_input_has_a_row_without_a_price(
     """A file holds no code, so that nobody can know that it does nothing."""
     path = tmp_path / f"model.{ending}"
     between(Passing(name="passing")).save(path)
-    row = read(path, catalogue=CATALOGUE).layer("passing")
+    row = read(path, registry=REGISTRY).layer("passing")
     assert isinstance(row, UnknownLayer)
 
 
@@ -125,7 +125,7 @@ def test_in_a_file_a_layer_that_returns_its_input_has_a_row_without_a_price(
 def test_in_a_file_a_model_without_layers_has_a_free_row(ending: str, tmp_path: Any) -> None:
     path = tmp_path / f"model.{ending}"
     between(empty_model()).save(path)
-    assert isinstance(work_of(read(path, catalogue=CATALOGUE).layer("passing")), Free)
+    assert isinstance(work_of(read(path, registry=REGISTRY).layer("passing")), Free)
 
 
 class PassingOfKeras2(tf_keras.layers.Layer):
@@ -139,7 +139,7 @@ def test_in_keras_2_a_layer_of_the_program_has_a_row_without_a_price() -> None:
     inputs = tf_keras.Input((6, 8))
     passed = PassingOfKeras2(name="passing")(inputs)
     model = tf_keras.Model(inputs, tf_keras.layers.Dense(3)(passed))
-    network = read(model, catalogue=CATALOGUE)
+    network = read(model, registry=REGISTRY)
     assert isinstance(network.layer("passing"), UnknownLayer)
     assert network.parameter_count == model.count_params()
 
@@ -148,7 +148,7 @@ def test_in_keras_2_a_model_without_layers_has_a_free_row() -> None:
     inputs = tf_keras.Input((6, 8))
     same = tf_keras.Model(inputs, inputs, name="same")
     model = tf_keras.Model(inputs, tf_keras.layers.Dense(3)(same(inputs)))
-    assert isinstance(work_of(read(model, catalogue=CATALOGUE).layer("same")), Free)
+    assert isinstance(work_of(read(model, registry=REGISTRY).layer("same")), Free)
 
 
 def test_weights_added_to_a_functional_model_of_keras_2_are_counted() -> None:
@@ -159,4 +159,4 @@ def test_weights_added_to_a_functional_model_of_keras_2_are_counted() -> None:
             self.extra = self.add_weight(shape=(5,), name="extra")
 
     model = Extended()
-    assert read(model, catalogue=CATALOGUE).parameter_count == model.count_params() == 32
+    assert read(model, registry=REGISTRY).parameter_count == model.count_params() == 32

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 from costmodel import Network, Scenario, estimate, read
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
@@ -17,7 +17,7 @@ from costmodel.layer import UnknownLayer
 
 
 def network(model: Any, **input_shapes: Any) -> Network:
-    return read(model, input_shapes=input_shapes or None, catalogue=CATALOGUE)
+    return read(model, input_shapes=input_shapes or None, registry=REGISTRY)
 
 
 def names(found: Network) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_subclassed_model_costs_what_its_layers_cost() -> None:
 
 
 def test_everything_in_an_opened_model_is_priced() -> None:
-    coverage = estimate(encoder(), "cpu", catalogue=CATALOGUE).coverage("cpu")
+    coverage = estimate(encoder(), "cpu", registry=REGISTRY).coverage("cpu")
     assert not coverage.unpriced
     assert coverage.macs.fraction == coverage.parameters.fraction == 1
 
@@ -148,7 +148,7 @@ def test_a_model_that_was_never_called_needs_the_shapes() -> None:
 
 def test_a_scenario_gives_the_shapes_too() -> None:
     scenario = Scenario(input_shapes={"inputs": (7, 6)})
-    assert outputs(estimate(Encoder(), "cpu", scenario=scenario, catalogue=CATALOGUE).network) == [
+    assert outputs(estimate(Encoder(), "cpu", scenario=scenario, registry=REGISTRY).network) == [
         (7, 3)
     ]
 

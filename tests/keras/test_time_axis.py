@@ -11,7 +11,7 @@ import tf_keras
 from console import good, run
 from figures import near
 from keras import layers
-from worlds import CATALOGUE, EVERYTHING
+from worlds import EVERYTHING, REGISTRY
 
 from costmodel import Estimate, Network, Scenario, estimate, read, work_by_layer
 from costmodel.errors import ScenarioError
@@ -61,7 +61,7 @@ WITH_TIME = {
 def priced(network: Any, **conditions: Any) -> Estimate:
     scenario = Scenario(rates=10.0, **conditions)
     devices = ["cpu", "loihi"]
-    return estimate(network, devices, scenario=scenario, catalogue=CATALOGUE, on_unpriced="bound")
+    return estimate(network, devices, scenario=scenario, registry=REGISTRY, on_unpriced="bound")
 
 
 @pytest.mark.parametrize("name", WITH_TIME)
@@ -69,9 +69,9 @@ def priced(network: Any, **conditions: Any) -> Estimate:
 def test_a_time_axis_and_timesteps_without_a_declaration_are_refused(
     name: str, *, is_from_json: bool
 ) -> None:
-    network = read(WITH_TIME[name](), catalogue=CATALOGUE)
+    network = read(WITH_TIME[name](), registry=REGISTRY)
     if is_from_json:
-        network = read(network.to_json(), catalogue=CATALOGUE)
+        network = read(network.to_json(), registry=REGISTRY)
     with pytest.raises(ScenarioError, match=r"as time, and the scenario has timesteps=25"):
         work_by_layer(network, Scenario(timesteps=STEPS))
 
@@ -100,7 +100,7 @@ def test_a_time_axis_in_a_file_is_refused_too(ending: str, tmp_path: Any) -> Non
 
 @pytest.mark.parametrize("name", WITH_TIME)
 def test_a_declared_time_axis_costs_what_the_network_costs_once(name: str) -> None:
-    network = read(WITH_TIME[name](), catalogue=CATALOGUE)
+    network = read(WITH_TIME[name](), registry=REGISTRY)
     once, declared = priced(network), priced(network, timesteps=STEPS, time_axis=0)
     assert declared.macs == once.macs
     for device in ("cpu", "loihi"):
@@ -121,7 +121,7 @@ def test_one_timestep_needs_no_declaration() -> None:
 
 
 def plain() -> Network:
-    return read(of(layers.Dense(4)), catalogue=CATALOGUE)
+    return read(of(layers.Dense(4)), registry=REGISTRY)
 
 
 def test_a_network_without_time_is_multiplied_by_the_timesteps() -> None:
@@ -147,7 +147,7 @@ def test_a_declared_axis_that_does_not_hold_the_timesteps_is_refused(
     conditions: Any, message: str
 ) -> None:
     with pytest.raises(ScenarioError, match=message):
-        work_by_layer(read(distributed(), catalogue=CATALOGUE), Scenario(**conditions))
+        work_by_layer(read(distributed(), registry=REGISTRY), Scenario(**conditions))
 
 
 def test_a_declared_axis_of_an_input_without_axes_is_refused() -> None:
@@ -158,7 +158,7 @@ def test_a_declared_axis_of_an_input_without_axes_is_refused() -> None:
 
 
 def test_an_open_time_axis_is_bound_before_it_is_checked() -> None:
-    network = read(of(layers.TimeDistributed(layers.Dense(4)), (None, 8)), catalogue=CATALOGUE)
+    network = read(of(layers.TimeDistributed(layers.Dense(4)), (None, 8)), registry=REGISTRY)
     bound = {"timesteps": STEPS, "time_axis": 0, "input_shapes": {"sequence": (STEPS, 8)}}
     assert priced(network, **bound).macs == STEPS * 8 * 4
     with pytest.raises(ScenarioError, match="has length 24"):
@@ -166,11 +166,11 @@ def test_an_open_time_axis_is_bound_before_it_is_checked() -> None:
 
 
 def test_the_convention_of_keras_spiking_takes_time_as_it_did() -> None:
-    network = read(of(layers.TimeDistributed(layers.Dense(4)), (None, 8)), catalogue=CATALOGUE)
+    network = read(of(layers.TimeDistributed(layers.Dense(4)), (None, 8)), registry=REGISTRY)
     energies = [
         estimate(
             network, "loihi", scenario=Scenario(rates=10.0, timesteps=steps),
-            convention="keras-spiking", catalogue=EVERYTHING,
+            convention="keras-spiking", registry=EVERYTHING,
         ).total("loihi").energy_joules
         for steps in (1, STEPS)
     ]  # fmt: skip
@@ -185,7 +185,7 @@ def test_the_json_of_an_estimate_has_the_time_axis_and_its_title_too() -> None:
 
 def test_the_command_line_refuses_two_times_and_takes_the_axis(tmp_path: Any) -> None:
     path = tmp_path / "distributed.json"
-    path.write_text(read(distributed(), catalogue=CATALOGUE).to_json())
+    path.write_text(read(distributed(), registry=REGISTRY).to_json())
     command = ["estimate", path, "-d", "loihi", "--rate", "10", "--timesteps", "25"]
     refused = run(*command)
     assert refused.exit_code == 2

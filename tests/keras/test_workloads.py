@@ -15,7 +15,7 @@ from keras import layers
 from loop_nest import Array
 from run_workload import EPSILON, run
 from workload_checks import check_workload
-from worlds import CATALOGUE
+from worlds import REGISTRY
 
 import costmodel
 from costmodel.workload.graph import Loop, Node, View
@@ -210,7 +210,7 @@ def test_a_workload_computes_what_its_network_does(label: str) -> None:
     model = MODELS[label]()
     generator = np.random.default_rng(2)
     model.set_weights([generator.standard_normal(one.shape) for one in model.get_weights()])
-    network = costmodel.read(model, catalogue=CATALOGUE)
+    network = costmodel.read(model, registry=REGISTRY)
     workload = costmodel.lower(network).bind(batch=BATCH)
     given = arrays_of(network, workload, model)
     found = list(run(workload, given).values())
@@ -223,12 +223,12 @@ def test_a_workload_computes_what_its_network_does(label: str) -> None:
 
 @pytest.mark.parametrize("label", MODELS)
 def test_the_nodes_of_a_workload_are_what_devices_price(label: str) -> None:
-    check_workload(costmodel.read(MODELS[label](), catalogue=CATALOGUE))
+    check_workload(costmodel.read(MODELS[label](), registry=REGISTRY))
 
 
 @pytest.mark.parametrize("label", MODELS)
 def test_a_workload_counts_what_its_layers_do(label: str) -> None:
-    network = costmodel.read(MODELS[label](), catalogue=CATALOGUE)
+    network = costmodel.read(MODELS[label](), registry=REGISTRY)
     workload = costmodel.lower(network)
     one = workload.bind(batch=1)
     assert one.macs == network.macs
@@ -239,18 +239,18 @@ def test_a_workload_counts_what_its_layers_do(label: str) -> None:
 
 
 def test_ten_thousand_steps_are_one_loop() -> None:
-    network = costmodel.read(recurrent("LSTM", (10_000, 4), units=3)(), catalogue=CATALOGUE)
+    network = costmodel.read(recurrent("LSTM", (10_000, 4), units=3)(), registry=REGISTRY)
     (loop,) = costmodel.lower(network).steps
     assert isinstance(loop, Loop)
     assert (loop.steps, loop.zeros) == (10_000, ("state", "state:1"))
-    short = costmodel.read(recurrent("LSTM", (10, 4), units=3)(), catalogue=CATALOGUE)
+    short = costmodel.read(recurrent("LSTM", (10, 4), units=3)(), registry=REGISTRY)
     (other,) = costmodel.lower(short).steps
     assert isinstance(other, Loop)
     assert other.body == loop.body
 
 
 def test_an_encoder_that_runs_twice_has_its_weights_once() -> None:
-    network = costmodel.read(siamese(), catalogue=CATALOGUE)
+    network = costmodel.read(siamese(), registry=REGISTRY)
     workload = costmodel.lower(network)
     products = [step for step in workload if isinstance(step, Node) and step.operator.weights]
     read = [name for step in products for name in step.reads if name in workload.weights]
@@ -262,7 +262,7 @@ def test_an_encoder_that_runs_twice_has_its_weights_once() -> None:
 def test_a_reshape_is_a_view() -> None:
     source = keras.Input((4, 6))
     model = keras.Model(source, layers.Flatten()(layers.Reshape((6, 4))(source)))
-    workload = costmodel.lower(costmodel.read(model, catalogue=CATALOGUE))
+    workload = costmodel.lower(costmodel.read(model, registry=REGISTRY))
     assert [type(step) for step in workload] == [View, View]
     assert not workload.bind(batch=3).operations
     assert list(workload.liveness) == list(workload.inputs)
@@ -271,7 +271,7 @@ def test_a_reshape_is_a_view() -> None:
 def test_a_folded_normalization_says_into_which_node() -> None:
     source = keras.Input((6, 6, 3))
     folded = layers.BatchNormalization(name="scale")(layers.Conv2D(4, 3, name="conv")(source))
-    workload = costmodel.lower(costmodel.read(keras.Model(source, folded), catalogue=CATALOGUE))
+    workload = costmodel.lower(costmodel.read(keras.Model(source, folded), registry=REGISTRY))
     conv, scale = workload
     assert isinstance(scale, Node)
     assert scale.folds_into == conv.name

@@ -10,12 +10,12 @@ import pytest
 from attrs import frozen
 from keras import layers
 from tensorflow_counts import multiply_accumulates
-from worlds import CATALOGUE, HOUSE, plugin, world
+from worlds import HOUSE, REGISTRY, plugin, world
 
 from costmodel import Scenario, estimate, measure_rates, read
-from costmodel.formats import infer
+from costmodel.formats import FixedPoint
 from costmodel.layer import UnknownLayer
-from costmodel.numerics import FixedPoint
+from costmodel.layer_formats import infer
 from costmodel_keras.graph import kind_of
 from costmodel_keras.layers.basic import Dense
 
@@ -61,7 +61,7 @@ def test_what_a_held_layer_declares_reaches_its_operators_and_its_holder(hold: A
     inputs = keras.Input((2, 3, 5))
     holder = hold(Coarse(4))
     model = keras.Model(inputs, layers.Dense(2, name="after")(holder(inputs)))
-    network = infer(read(model, catalogue=WORLD), Scenario())
+    network = infer(read(model, registry=WORLD), Scenario())
     (work,) = network.layer("holder").operators()
     assert work.weights[0].format == KERNEL
     assert network.layer("holder").outputs[0].format == RESULT
@@ -72,7 +72,7 @@ def test_a_held_layer_knows_the_format_of_what_it_takes() -> None:
     inputs = keras.Input((3, 5))
     holder = layers.TimeDistributed(layers.Dense(2), name="holder")
     network = infer(
-        read(keras.Model(inputs, holder(Coarse(4)(inputs))), catalogue=WORLD), Scenario()
+        read(keras.Model(inputs, holder(Coarse(4)(inputs))), registry=WORLD), Scenario()
     )
     assert network.layer("holder").operators()[0].inputs[0].format == RESULT
 
@@ -81,7 +81,7 @@ def test_a_held_layer_knows_the_format_of_what_it_takes() -> None:
 def test_a_normalised_kernel_costs_what_the_layer_itself_does(source: Any) -> None:
     inputs = keras.Input((3, 5))
     plain, normalised = (
-        read(source(keras.Model(inputs, layer(inputs))), catalogue=CATALOGUE).layers[-1]
+        read(source(keras.Model(inputs, layer(inputs))), registry=REGISTRY).layers[-1]
         for layer in (layers.Dense(4), layers.SpectralNormalization(layers.Dense(4)))
     )
     assert normalised.operators() == plain.operators()
@@ -124,20 +124,20 @@ def test_a_model_over_time_is_its_layers_over_time(make: Any, axes: Any) -> None
         holder = layers.TimeDistributed(holder)
     inputs = keras.Input((*axes, *FRAME))
     model = keras.Model(inputs, holder(inputs))
-    network, alone = read(model, catalogue=CATALOGUE), read(inner, catalogue=CATALOGUE)
+    network, alone = read(model, registry=REGISTRY), read(inner, registry=REGISTRY)
     assert network.macs == multiply_accumulates(model) == 6 * alone.macs
     assert network.parameter_count == alone.parameter_count == model.count_params()
     assert network.layers[-1].outputs[0].shape == (*axes, *alone.layers[-1].outputs[0].shape)
-    assert estimate(network, "cpu", catalogue=CATALOGUE).coverage("cpu").is_complete
-    assert read(model.to_json(), catalogue=CATALOGUE) == network
-    assert read(network.to_json(), catalogue=CATALOGUE) == network
+    assert estimate(network, "cpu", registry=REGISTRY).coverage("cpu").is_complete
+    assert read(model.to_json(), registry=REGISTRY) == network
+    assert read(network.to_json(), registry=REGISTRY) == network
 
 
 def test_a_model_over_time_takes_a_number_of_steps() -> None:
     inputs = keras.Input((None, *FRAME), name="frames")
     model = keras.Model(inputs, layers.TimeDistributed(convolutional())(inputs))
     one, five = (
-        read(model, input_shapes={"frames": (steps, *FRAME)}, catalogue=CATALOGUE).macs
+        read(model, input_shapes={"frames": (steps, *FRAME)}, registry=REGISTRY).macs
         for steps in (1, 5)
     )
     assert five == 5 * one > 0
@@ -151,7 +151,7 @@ def test_a_layer_that_nobody_knows_in_a_model_over_time_is_named_with_its_weight
     inputs = keras.Input((3, 5))
     network = read(
         keras.Model(inputs, layers.TimeDistributed(inner, name="holder")(inputs)),
-        catalogue=CATALOGUE,
+        registry=REGISTRY,
     )
     assert isinstance(network.layer("holder/odd"), UnknownLayer)
     assert network.parameter_count == 24
@@ -162,7 +162,7 @@ def test_measured_rates_reach_the_layers_of_a_model_over_time() -> None:
     inputs = keras.Input((3, *FRAME))
     model = keras.Model(inputs, layers.TimeDistributed(convolutional(), name="frames")(inputs))
     rates = measure_rates(model, np.ones((2, 3, *FRAME), "float32"))
-    found = estimate(model, "loihi", scenario=Scenario(rates=rates), catalogue=CATALOGUE)
+    found = estimate(model, "loihi", scenario=Scenario(rates=rates), registry=REGISTRY)
     (convolution,) = [line for line in found.bill("loihi").lines if "conv2d" in line.layer.name]
     assert convolution.layer.name.startswith("frames/")
     assert convolution.cost.energy_joules > 0

@@ -15,17 +15,18 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import UNKNOWN, WITHOUT_TIME, Sketch, networks, sketches
-from worlds import CATALOGUE, RULES, SHIPPED
+from worlds import REGISTRY, RULES, SHIPPED
 
-from costmodel import Cost, Device, Network, Outcome, Scenario, estimate, work_by_layer
+from costmodel import Device, Network, Scenario, estimate, work_by_layer
+from costmodel.devices import Cost, Outcome
 from costmodel.testing.strategies import scenarios
 
 SPIKE_DRIVEN = {"synapses", "hops", "spikes"}
 """The resources of an event-driven device that are paid by the spike."""
 
 CHIPS = {
-    **{name: st.just(CATALOGUE.device(name)) for name in SHIPPED},
-    **{f"any {name}": any_device(family) for name, family in CATALOGUE.device_families.items()},
+    **{name: st.just(REGISTRY.device(name)) for name in SHIPPED},
+    **{f"any {name}": any_device(family) for name, family in REGISTRY.device_families.items()},
 }
 every_chip = pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS.keys())
 event_driven = pytest.mark.parametrize(
@@ -36,7 +37,7 @@ RECIPES = (*WITHOUT_TIME, UNKNOWN)
 
 
 def bill_of(network: Network, device: Device, scenario: Scenario) -> Any:
-    found = estimate(network, device, scenario=scenario, on_unpriced="bound", catalogue=CATALOGUE)
+    found = estimate(network, device, scenario=scenario, on_unpriced="bound", registry=REGISTRY)
     return found.bill(device.name)
 
 
@@ -109,7 +110,7 @@ def test_a_wider_layer_never_makes_a_network_cheaper(
 @event_driven
 @given(network=networks(RULES, recipes=WITHOUT_TIME), scenario=scenarios(rates=st.just(0.0)))
 def test_no_spikes_cost_no_synaptic_energy(name: str, network: Network, scenario: Scenario) -> None:
-    total = bill_of(network, CATALOGUE.device(name), scenario).total
+    total = bill_of(network, REGISTRY.device(name), scenario).total
     assert not any(by_resource(total, SPIKE_DRIVEN))
 
 
@@ -118,7 +119,7 @@ def test_no_spikes_cost_no_synaptic_energy(name: str, network: Network, scenario
 def test_twice_the_rate_costs_twice_the_synaptic_energy_and_no_more_for_neurons(
     name: str, network: Network, scenario: Scenario
 ) -> None:
-    device = CATALOGUE.device(name)
+    device = REGISTRY.device(name)
     twice = evolve(scenario, rates=2 * scenario.rate)
     one, two = (bill_of(network, device, item).total for item in (scenario, twice))
     assert close(2 * sum(by_resource(one, SPIKE_DRIVEN)), sum(by_resource(two, SPIKE_DRIVEN)))

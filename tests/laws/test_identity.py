@@ -13,9 +13,10 @@ from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import UNKNOWN, WITHOUT_TIME, Node, Sketch, networks, sketches
-from worlds import CATALOGUE, HOUSE, RULES, SHIPPED, world
+from worlds import HOUSE, REGISTRY, RULES, SHIPPED, world
 
-from costmodel import Catalogue, Network, Scenario, estimate, lower, read, work_by_layer
+from costmodel import Network, Scenario, estimate, lower, read, work_by_layer
+from costmodel.registry import Registry
 from costmodel.testing.strategies import scenarios
 from costmodel.units import parse_quantity
 
@@ -23,8 +24,8 @@ RECIPES = (*WITHOUT_TIME, UNKNOWN)
 any_network = networks(RULES, recipes=RECIPES)
 
 
-def estimate_on_all(source: Any, scenario: Scenario, catalogue: Catalogue = CATALOGUE) -> Any:
-    return estimate(source, SHIPPED, scenario=scenario, catalogue=catalogue, on_unpriced="bound")
+def estimate_on_all(source: Any, scenario: Scenario, registry: Registry = REGISTRY) -> Any:
+    return estimate(source, SHIPPED, scenario=scenario, registry=registry, on_unpriced="bound")
 
 
 @given(sketch=sketches(rules=RULES, recipes=RECIPES), scenario=scenarios())
@@ -55,7 +56,7 @@ def test_the_order_of_the_plugins_changes_nothing(network: Network, scenario: Sc
 
 @given(sketch=sketches(rules=RULES, recipes=WITHOUT_TIME))
 def test_the_json_of_a_network_reads_as_the_network(sketch: Sketch) -> None:
-    assert read(sketch.json(RULES), catalogue=CATALOGUE) == sketch.network(RULES)
+    assert read(sketch.json(RULES), registry=REGISTRY) == sketch.network(RULES)
 
 
 @given(sketch=sketches(rules=RULES, recipes=WITHOUT_TIME), scenario=scenarios())
@@ -73,7 +74,7 @@ def test_layers_with_other_settings_left_out_are_not_taken_for_each_other() -> N
     for left_out in ("center", "scale"):
         given = {"axis": -1, left_out: False}
         nodes.append(Node(left_out, "keras.BatchNormalization", given, ("in",)))
-    network = read(Sketch(tuple(nodes)).json(RULES), catalogue=CATALOGUE)
+    network = read(Sketch(tuple(nodes)).json(RULES), registry=REGISTRY)
     assert "gamma" in network.layer("center").parameters
     assert "beta" in network.layer("scale").parameters
 
@@ -108,7 +109,7 @@ def test_a_network_for_its_own_input_shape_is_itself(network: Network, scenario:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_threads_that_price_one_network_at_once_agree(name: str) -> None:
     network = read_example()
-    lowered, device = lower(network), CATALOGUE.device(name)
+    lowered, device = lower(network), REGISTRY.device(name)
     scenario = Scenario(rates=10.0)
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda _: device.evaluate(lowered, scenario), range(64))
@@ -173,12 +174,12 @@ def read_example() -> Any:
             ],
         },
     }
-    return read(json.dumps(text), catalogue=CATALOGUE)
+    return read(json.dumps(text), registry=REGISTRY)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_field_of_a_shipped_parameter_is_filled_in(name: str) -> None:
-    for parameter in CATALOGUE.device(name).parameters.values():
+    for parameter in REGISTRY.device(name).parameters.values():
         for attribute in fields(type(parameter)):
             may_be_empty = attribute.name in {"note", "unit"}  # a plain number has no unit
             assert may_be_empty or getattr(parameter, attribute.name) not in {None, ""}

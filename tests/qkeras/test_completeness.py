@@ -9,13 +9,14 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chains import CATALOGUE
+from chains import REGISTRY
 from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import Scenario, Tensor, estimate, matmul
-from costmodel.numerics import FixedPoint, NumericFormat
+from costmodel import Scenario, estimate, matmul
+from costmodel.formats import FixedPoint, NumericFormat
+from costmodel.tensor import Tensor
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import Quantized
 from costmodel_qkeras.parsing import parse
@@ -50,12 +51,12 @@ QUANTIZERS["v3"] = QUANTIZERS["0.9"] | {"quantized_linear"}
 
 releases = pytest.mark.parametrize("release", ["0.9", "v3"])
 every_quantizer = pytest.mark.parametrize("name", sorted(QUANTIZERS["v3"]))
-DEVICES = [CATALOGUE.device(name) for name in ("horowitz-45nm", "horowitz-7nm")]
+DEVICES = [REGISTRY.device(name) for name in ("horowitz-45nm", "horowitz-7nm")]
 
 
 @releases
 def test_every_layer_has_a_rule_of_its_own(release: str) -> None:
-    found = {name: CATALOGUE.layer_rules.find(f"qkeras.{name}") for name in LAYERS[release]}
+    found = {name: REGISTRY.layer_registry.find(f"qkeras.{name}") for name in LAYERS[release]}
     assert not [name for name, rule in found.items() if rule is None]
     assert all(issubclass(rule, Quantized) for rule in found.values() if rule)
 
@@ -93,8 +94,8 @@ def test_a_recurrent_layer_as_it_comes_is_the_same_live_and_from_a_file(name: st
     keras: Any = pytest.importorskip("keras")
     qkeras: Any = pytest.importorskip("qkeras")
     model = keras.Sequential([keras.Input((5, 4)), getattr(qkeras, name)(3)])
-    live = CATALOGUE.read(model)
-    assert live == CATALOGUE.read(model.to_json())
+    live = REGISTRY.read(model)
+    assert live == REGISTRY.read(model.to_json())
     assert (
         estimate(live, "horowitz-45nm", on_unpriced="error").coverage("horowitz-45nm").is_complete
     )

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from chains import CATALOGUE, estimate, network
+from chains import REGISTRY, estimate, network
 from figures import near
 from golden import specs
 from golden.qtools_cases import CASES, ask, savable
@@ -29,7 +29,7 @@ qkeras_cases = [case for case in CASES if not case["expected"].get("pe_error")]
 def test_a_bill_has_the_numbers_of_qtools_before_rounding(case: specs.Case) -> None:
     pytest.importorskip("qkeras.qtools")  # a folder of tests may be called qkeras
     qkeras: Any = pytest.importorskip("qkeras")
-    source = CATALOGUE.read(specs.build(savable(case["spec"]), [qkeras]))
+    source = REGISTRY.read(specs.build(savable(case["spec"]), [qkeras]))
     settings = Settings(
         for_reference=case["for_reference"],
         keras_quantizer="int8" if case["for_reference"] else None,
@@ -96,7 +96,7 @@ def test_a_dense_layer_over_several_axes_is_unpriced_with_the_error() -> None:
 
 def test_a_device_of_another_class_has_no_prices_for_it() -> None:
     with pytest.warns(UnpricedWarning, match="on devices of the class 'horowitz' alone"):
-        costmodel.estimate(network((8,), DENSE), "cpu", convention="qtools", catalogue=CATALOGUE)
+        costmodel.estimate(network((8,), DENSE), "cpu", convention="qtools", registry=REGISTRY)
 
 
 def test_weights_that_are_fixed_cost_nothing_to_read() -> None:
@@ -109,7 +109,7 @@ def test_twice_the_batch_costs_twice_as_much() -> None:
     source = network((8,), DENSE)
     one, two = (
         costmodel.estimate(
-            source, "horowitz-45nm", convention="qtools", catalogue=CATALOGUE,
+            source, "horowitz-45nm", convention="qtools", registry=REGISTRY,
             scenario=Scenario(batch=batch),
         ).total("horowitz-45nm").energy_joules
         for batch in (1, 2)
@@ -128,8 +128,8 @@ def test_the_sum_of_an_explanation_is_the_energy_of_the_layer() -> None:
 
 def test_another_process_is_priced_with_the_figures_of_its_device() -> None:
     source = network((8,), DENSE)
-    chip = CATALOGUE.device("horowitz-7nm")
-    found = costmodel.estimate(source, chip, convention="qtools", catalogue=CATALOGUE)
+    chip = REGISTRY.device("horowitz-7nm")
+    found = costmodel.estimate(source, chip, convention="qtools", registry=REGISTRY)
     text = found.explain("layer0", "horowitz-7nm")
     assert "device 'horowitz-7nm'" in text
     own = estimate(source).bill("horowitz-45nm").line("layer0").cost.energy_joules_by_role

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chains import CATALOGUE, CHIP, INT8, estimate, network, saved
+from chains import CHIP, INT8, REGISTRY, estimate, network, saved
 from figures import near
 
-from costmodel import Network, Port
+from costmodel import Network
 from costmodel.errors import UnknownNameError
+from costmodel.network import Port
 from costmodel_qkeras import QTools
 from costmodel_qkeras.convention import CONVENTION
 
@@ -80,7 +81,7 @@ def test_an_access_to_sram_costs_64_times_what_qtools_charges() -> None:
     bits = 256 * 32 * BITS
     accesses = bits // ACCESS
     right = by_default(source, weights_on_memory="sram").cost.energy_joules_by_role["weight"]
-    published = CATALOGUE.device(CHIP).energy_per_8_kb_sram_access.value
+    published = REGISTRY.device(CHIP).energy_per_8_kb_sram_access.value
     assert right == near(accesses * published)
     wrong = by_qtools(source, weights_on_memory="sram").cost.energy_joules_by_role["weight"]
     x = math.log2(bits)
@@ -91,7 +92,7 @@ def test_an_access_to_sram_costs_64_times_what_qtools_charges() -> None:
 
 def adder(bits: int) -> float:
     """Joules of an adder between the published widths, straight lines, and beyond them."""
-    chip = CATALOGUE.device(CHIP)
+    chip = REGISTRY.device(CHIP)
     widths = (8, 16, 32)
     figures = (
         chip.energy_per_8_bit_add.value, chip.energy_per_16_bit_add.value,
@@ -107,7 +108,7 @@ def multiply_accumulate(terms: int) -> float:
     """
     product = BITS + BITS
     total = product + math.ceil(math.log2(terms)) + 1
-    return float(CATALOGUE.device(CHIP).energy_per_8_bit_multiply.value) + adder(total)
+    return float(REGISTRY.device(CHIP).energy_per_8_bit_multiply.value) + adder(total)
 
 
 FOLDED: dict[str, tuple[dict[str, Any], int, int]] = {
@@ -203,7 +204,7 @@ def test_attention_that_qtools_misses_is_counted() -> None:
     heads, width = 2, 3
     steps = keras.Input((STEPS, FEATURES))
     attention = keras.layers.MultiHeadAttention(heads, width, name="layer0")
-    source = CATALOGUE.read(keras.Model(steps, attention(steps, steps)))
+    source = REGISTRY.read(keras.Model(steps, attention(steps, steps)))
     count = 4 * STEPS * FEATURES * heads * width + 2 * heads * STEPS * STEPS * width
     (reason,) = by_qtools(source).unpriced
     assert reason.endswith(f"{count:,} multiply-accumulates")
@@ -323,7 +324,7 @@ def test_a_difference_is_counted() -> None:
     branch = {"kind": "QDense", "units": UNITS, "kernel_quantizer": WORD}
     chain = network((FEATURES,), branch)
     first, dense = chain.layers
-    rule = CATALOGUE.layer_rules.find("keras.Subtract")
+    rule = REGISTRY.layer_registry.find("keras.Subtract")
     assert rule is not None
     merge = rule("merge", "keras.Subtract", dense.outputs * 2)
     source = Network(
@@ -344,7 +345,7 @@ def test_a_sequential_model_needs_no_input_layer() -> None:
     model = json.loads(saved((FEATURES,), layer))
     del model["config"]["layers"][0]
     model["config"]["build_input_shape"] = [None, FEATURES]
-    bare, whole = CATALOGUE.read(json.dumps(model)), network((FEATURES,), layer)
+    bare, whole = REGISTRY.read(json.dumps(model)), network((FEATURES,), layer)
     assert by_default(bare).cost == by_default(whole).cost
     assert macs(bare) == FEATURES * UNITS
     assert QTools(bare, "horowitz").pe() == QTools(whole, "horowitz").pe()

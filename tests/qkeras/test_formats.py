@@ -9,10 +9,10 @@ import pytest
 from attrs import evolve
 from chains import CHIP, INT8, estimate, network
 
-from costmodel import Input, Network, Scenario, Unpriced
-from costmodel.formats import infer
-from costmodel.layer import OperatorLayer
-from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat, parse_format
+from costmodel import Network, Scenario, Unpriced
+from costmodel.formats import FixedPoint, FloatingPoint, NumericFormat, parse_format
+from costmodel.layer import Input, OperatorLayer
+from costmodel.layer_formats import infer
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.parsing import parse
 

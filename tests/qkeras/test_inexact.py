@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import frozen
 
-from costmodel import numerics
+from costmodel import formats as arithmetic
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.parsing import parse
 from costmodel_qkeras.qtools.datatypes import Datatype, Mode, datatype
@@ -25,7 +25,7 @@ from costmodel_qkeras.qtools.sums import accumulate, add
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from costmodel.numerics import NumericFormat
+    from costmodel.formats import NumericFormat
 
 HALF = Fraction(1, 2)
 SMALL: dict[Mode, set[int]] = {
@@ -100,12 +100,12 @@ QTOOLS: dict[str, Callable[[list[Datatype]], Datatype]] = {
     "Maximum": lambda kinds: MERGES["Maximum"](kinds).output,
 }
 EXACT: dict[str, Callable[[list[NumericFormat]], NumericFormat]] = {
-    "multiply": lambda formats: numerics.product(*formats).result,
-    "add": lambda formats: numerics.addition(*formats).result,
-    "accumulate": lambda formats: numerics.accumulation(formats[0], len(formats)).result,
+    "multiply": lambda formats: arithmetic.product(*formats).result,
+    "add": lambda formats: arithmetic.addition(*formats).result,
+    "accumulate": lambda formats: arithmetic.accumulation(formats[0], len(formats)).result,
     "alone": lambda formats: formats[0],
-    "Add": lambda formats: numerics.merge("add", *formats).result,
-    "Maximum": lambda formats: numerics.merge("maximum", *formats).result,
+    "Add": lambda formats: arithmetic.merge("add", *formats).result,
+    "Maximum": lambda formats: arithmetic.merge("maximum", *formats).result,
 }
 VALUES: dict[str, Callable[[Any], Any]] = {
     "multiply": lambda values: values[0] * values[1],
@@ -132,7 +132,7 @@ def test_a_rule_of_qtools_loses_a_value_that_the_exact_rule_holds(name: str) -> 
 def test_single_precision_loses_a_digit_of_a_long_accumulator() -> None:
     """2**21 + 1 terms need 22 digits more; a logarithm in single precision finds 21."""
     terms, word = 2**21 + 1, parse("quantized_bits(2,0)")
-    exact = numerics.accumulation(numeric_format(word), terms).result
+    exact = arithmetic.accumulation(numeric_format(word), terms).result
     assert (exact.bits, accumulate(datatype(word), terms).output.bits) == (2 + 22, 2 + 21)
 
 

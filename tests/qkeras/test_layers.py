@@ -11,14 +11,15 @@ import pytest
 from worlds import HOUSE, world
 
 import costmodel_qkeras.hooks
-from costmodel import Contraction, Tensor
 from costmodel.errors import ReadError
+from costmodel.formats import FixedPoint
 from costmodel.layer import UnknownLayer
-from costmodel.numerics import FixedPoint
+from costmodel.tensor import Tensor
+from costmodel.workload.operators import Contraction
 from costmodel_qkeras.layers.quantized import Quantized
 
-CATALOGUE = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
-RULES = CATALOGUE.layer_rules
+REGISTRY = world(**HOUSE, qkeras=costmodel_qkeras.hooks)
+RULES = REGISTRY.layer_registry
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 LATEST = [path for path in SAMPLES if path.stem.startswith("qkeras-v3")]
 
@@ -34,7 +35,7 @@ def as_shapes(shapes: Any) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize("path", LATEST, ids=lambda path: path.stem)
 def test_a_saved_layer_has_the_weights_that_qkeras_says_it_has(path: Path) -> None:
     found = sample(path)
-    network = CATALOGUE.read(json.dumps(found["config"]))
+    network = REGISTRY.read(json.dumps(found["config"]))
     assert not [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
     shapes = [each.shape for layer in network.layers for each in layer.parameters.values()]
     assert shapes == as_shapes(found["facts"]["weights"])
@@ -46,7 +47,7 @@ LISTING = [path for path in LATEST if sample(path)["facts"]["get_quantizers"] is
 @pytest.mark.parametrize("path", LISTING, ids=lambda path: path.stem)
 def test_a_saved_layer_lists_the_quantizers_that_qkeras_lists(path: Path) -> None:
     found = sample(path)
-    layer: Any = CATALOGUE.read(json.dumps(found["config"])).layers[-1]
+    layer: Any = REGISTRY.read(json.dumps(found["config"])).layers[-1]
     names = [text.partition("(")[0] for text in found["facts"]["get_quantizers"]]
     assert [getattr(each, "name", "None") for each in layer.quantizers] == names
 

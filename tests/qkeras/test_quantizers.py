@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from costmodel.numerics import Binary, FixedPoint, PowerOfTwo, Ternary
+from costmodel.formats import Binary, FixedPoint, PowerOfTwo, Ternary
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.parsing import parse
 from costmodel_qkeras.quantizers import QuantizerError

@@ -48,7 +48,7 @@ def test_a_filter_holds_a_level_and_a_time_constant_for_each_element() -> None:
 
 
 @pytest.mark.parametrize("layer", [lookalikes.SpikingActivation("relu"), lookalikes.Alpha()])
-def test_every_device_of_the_catalogue_has_an_answer(layer: Any) -> None:
+def test_every_device_of_the_registry_has_an_answer(layer: Any) -> None:
     devices = ["cpu", "loihi"]
     estimate = costmodel.estimate(
         read(layer), devices, scenario=Scenario(rates=10.0), on_unpriced="error"

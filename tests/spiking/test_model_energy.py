@@ -343,7 +343,7 @@ def test_a_registered_layer_is_counted_by_the_step_in_a_time_distributed_one(
     assert own(model(wrapped, shape=(10, 4))).layer_stats[wrapped]["neurons"] == 4
 
 
-def test_a_registered_layer_leaves_the_catalogue_alone(own: type[ModelEnergy]) -> None:
+def test_a_registered_layer_leaves_the_registry_alone(own: type[ModelEnergy]) -> None:
     own.register_layer(layers.Softmax)(lambda *_: {"connections": 7})
     estimate = costmodel.estimate(
         model(layers.Softmax(name="last")), "cpu", convention="keras-spiking", on_unpriced="bound"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from workloads import BATCH, classifier, either, graphs, recurrent
 
 from costmodel.errors import NetworkError
-from costmodel.numerics import FLOAT32
+from costmodel.formats import FLOAT32
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.builders import matmul

@@ -439,7 +439,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "role is 'state'; expected one of input, weight, output",
     ),
     "an unknown format": (
-        generic(*IDENTITY, attributes='attrs = {costmodel.formats = ["int8", "intx"]}'), "'intx'"
+        generic(*IDENTITY, attributes='attrs = {costmodel.layer_formats = ["int8", "intx"]}'), "'intx'"
     ),
     "a purpose that is no text": (
         generic(*IDENTITY, attributes="attrs = {costmodel.purpose = 3}"), "expected a text, found 3"

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loop_nest import check_counts
 
-from costmodel import Tensor
-from costmodel.numerics import parse_format
+from costmodel.formats import parse_format
+from costmodel.tensor import Tensor
 from costmodel.workload import builders
 from costmodel.workload.affine import Accesses, Affine
 from costmodel.workload.operators import (

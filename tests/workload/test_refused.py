@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from costmodel import SizeArray, Tensor
 from costmodel.errors import ShapeError
-from costmodel.sizes import Symbol
+from costmodel.sizes import SizeArray, Symbol
+from costmodel.tensor import Tensor
 from costmodel.workload import builders as b
 from costmodel.workload.builders.composite import Softmax
 from costmodel.workload.operators import (

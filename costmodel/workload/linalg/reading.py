@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from costmodel.errors import CostModelError, LinalgError
-from costmodel.numerics import NumericFormat, parse_format
+from costmodel.formats import NumericFormat, parse_format
 from costmodel.tensor import Tensor
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.linalg.tables import (

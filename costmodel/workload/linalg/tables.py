@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from costmodel.errors import FormatError, LinalgError
-from costmodel.numerics import FixedPoint, FloatingPoint, NumericFormat, parse_format
+from costmodel.formats import FixedPoint, FloatingPoint, NumericFormat, parse_format
 
 PREFIX: Final = "costmodel."
 """Of the attributes and functions that this module writes."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from attrs import evolve, frozen
 
-from costmodel import numerics
+from costmodel import formats as arithmetic
 from costmodel.devices import (
     FUSIBLE,
     Charge,
@@ -24,14 +24,14 @@ from costmodel.devices import (
     Outcome,
     Parameter,
     UnitCost,
+    handles,
     is_folded,
     one_of,
-    option,
     parameter,
-    prices,
+    setting,
     yes_or_no,
 )
-from costmodel.numerics import Circuit, FloatingPoint, NumericFormat, Operation
+from costmodel.formats import Circuit, FloatingPoint, NumericFormat, Operation
 from costmodel.scenario import Scenario
 from costmodel.sizes import SizeArray
 from costmodel.workload.composite import Softmax
@@ -48,7 +48,7 @@ from costmodel.workload.operators import (
     Reduction,
 )
 from costmodel.workload.reasons import Free, Unpriced
-from costmodel_hardware.horowitz.laws import Curve
+from costmodel_hardware.horowitz.interpolation import Curve
 
 BYTE: Final = 8
 """Bits."""
@@ -93,7 +93,7 @@ class Horowitz(Device):
     """
 
     family: ClassVar = "horowitz"
-    leaves_out: ClassVar = "control, clock, wires, leakage, time, reuse of data"
+    not_modelled: ClassVar = "control, clock, wires, leakage, time, data reuse"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("dram", "sram", *dict.fromkeys(CIRCUITS.values()))
 
@@ -120,11 +120,11 @@ class Horowitz(Device):
     cells_per_xor_gate: Parameter = parameter("")
     cells_per_shifter: Parameter = parameter("")
 
-    weights_on_memory: str = option(one_of(*MEMORIES), default="dram")
-    activations_on_memory: str = option(one_of(*MEMORIES), default="dram")
-    min_sram_size: int = option(_size, default=0, takes="a number of bits")
-    rd_wr_on_io: bool = option(yes_or_no, default=True)
-    fusion: bool = option(yes_or_no, default=True)
+    weights_on_memory: str = setting(one_of(*MEMORIES), default="dram")
+    activations_on_memory: str = setting(one_of(*MEMORIES), default="dram")
+    min_sram_size: int = setting(_size, default=0, takes="a number of bits")
+    rd_wr_on_io: bool = setting(yes_or_no, default=True)
+    fusion: bool = setting(yes_or_no, default=True)
 
     @property
     def fuses(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on a setting
@@ -161,7 +161,7 @@ class Horowitz(Device):
                     yield from self._accesses(operand.role, operand, scenario)
                     written.update([name] if operand.role == "output" else [])
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Operator, scenario: Scenario) -> Outcome:
         """A multiplication and an addition for every multiply-accumulate, and the tensors."""
         default = scenario.default_format
@@ -173,14 +173,14 @@ class Horowitz(Device):
         work = zip(repeat("multiply-accumulates"), repeat(operator.macs), circuits)
         return self._cost(operator, scenario, work)
 
-    @prices(Counted)
+    @handles(Counted)
     def counted(self, operator: Counted, scenario: Scenario) -> Outcome:
         """Multiply-accumulates as those of a contraction."""
         if operator.macs:
             return self.contraction(operator, scenario)
         return Unpriced(f"counted {operator.operation!r} operations have no circuit")
 
-    @prices(Elementwise)
+    @handles(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
         """The merge or the scale and shift of the operands' formats, for every step."""
         default = scenario.default_format
@@ -189,7 +189,7 @@ class Horowitz(Device):
         work = zip(repeat("operations"), repeat(operator.count), circuits)
         return self._cost(operator, scenario, work)
 
-    @prices(Reduction)
+    @handles(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
         """The steps of every window, and the scaling of a mean.
 
@@ -204,7 +204,7 @@ class Horowitz(Device):
         work = zip(("operations", "scalings"), counts, circuits, strict=False)
         return self._cost(operator, scenario, work, moved={"weight": ()})
 
-    @prices(Activation, Softmax)
+    @handles(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """One comparison for every element: what a rectifier needs, a lower bound for others."""
         default = scenario.default_format
@@ -212,13 +212,13 @@ class Horowitz(Device):
         work = zip(("activations",), (operator.elements,), circuits, strict=True)
         return self._cost(operator, scenario, work)
 
-    @prices(Gather)
+    @handles(Gather)
     def lookup(self, operator: Gather, scenario: Scenario) -> Outcome:
         """The rows that are fetched, from where parameters lie, and the indices and the result."""
         moved = {"input": operator.inputs, "weight": operator.outputs}
         return self._cost(operator, scenario, moved=moved)
 
-    @prices(Movement)
+    @handles(Movement)
     def movement(self, operator: Movement, scenario: Scenario) -> Outcome:
         """The elements out of memory and back into it."""
         return self._cost(operator, scenario)
@@ -429,7 +429,7 @@ def _formats(tensors: Iterable[Operand], default: NumericFormat) -> _Formats:
 
 def _contracted(formats: _Formats, digits: int) -> tuple[Operation, ...]:
     left, right, *bias = formats
-    return numerics.multiply_accumulate(right, left, 2**digits, *bias[:1])
+    return arithmetic.multiply_accumulate(right, left, 2**digits, *bias[:1])
 
 
 def _reduced(
@@ -439,10 +439,10 @@ def _reduced(
     if function in {"max", "min"}:
         return _compared(value, default)
     if function == "product":
-        return [numerics.product(term, term)]
-    total = numerics.accumulation(term, 2**digits)
+        return [arithmetic.product(term, term)]
+    total = arithmetic.accumulation(term, 2**digits)
     if function == "mean":
-        return [total, numerics.product((*factor, default)[0], total.result)]
+        return [total, arithmetic.product((*factor, default)[0], total.result)]
     return [total]
 
 
@@ -454,7 +454,7 @@ def _compared(value: _Formats, default: NumericFormat) -> list[Operation]:
 def _merged(function: str) -> Callable[[_Formats, NumericFormat], list[Operation]]:
     def operations(formats: _Formats, default: NumericFormat) -> list[Operation]:
         operands = formats if len(formats) > 1 else (*formats, default)[:1] * 2
-        return [numerics.merge(function, *operands)]
+        return [arithmetic.merge(function, *operands)]
 
     return operations
 
@@ -470,8 +470,8 @@ def _gated(circuit: Circuit) -> Callable[[_Formats, NumericFormat], list[Operati
 
 def _scaled(formats: _Formats, default: NumericFormat) -> list[Operation]:
     value, scale, offset = (*formats, default, default, default)[:3]
-    product = numerics.product(scale, value)
-    return [product, numerics.addition(product.result, offset)]
+    product = arithmetic.product(scale, value)
+    return [product, arithmetic.addition(product.result, offset)]
 
 
 _ELEMENTWISE: Mapping[str, Callable[[_Formats, NumericFormat], list[Operation]]] = {

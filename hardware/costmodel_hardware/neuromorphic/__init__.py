@@ -15,8 +15,8 @@ from costmodel.devices import (
     Factor,
     Outcome,
     Parameter,
+    handles,
     parameter,
-    prices,
 )
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
@@ -46,7 +46,7 @@ class EventDriven(Device):
     """
 
     family: ClassVar = "event-driven"
-    leaves_out: ClassVar = "static power, host traffic, time"
+    not_modelled: ClassVar = "static power, host traffic, time"
     ignores: ClassVar = ("formats",)
     fuses: ClassVar = ("activation",)
     resources: ClassVar = ("synapses", "neurons", "hops", "spikes")
@@ -57,33 +57,33 @@ class EventDriven(Device):
     energy_per_spike_hop: Parameter | None = parameter("J", optional=True)
     energy_per_spike: Parameter | None = parameter("J", optional=True)
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
         """Every connection, as often as a spike arrives."""
         return self._connections(operator, operator.macs, scenario)
 
-    @prices(Counted)
+    @handles(Counted)
     def counted(self, operator: Counted, scenario: Scenario) -> Outcome:
         """Multiply-accumulates as connections; what else is counted has no spiking form."""
         if operator.macs:
             return self._connections(operator, operator.macs, scenario)
         return Unpriced(f"counted {operator.operation!r} operations have no spiking form")
 
-    @prices(Elementwise)
+    @handles(Elementwise)
     def elementwise(self, operator: Elementwise, scenario: Scenario) -> Outcome:
         """One connection from every input element, if connections of fixed weight can do it."""
         if not operator.is_linear:
             return Unpriced(f"{operator.function!r} of elements has no spiking form")
         return self._connections(operator, operator.connections, scenario)
 
-    @prices(Reduction)
+    @handles(Reduction)
     def reduction(self, operator: Reduction, scenario: Scenario) -> Outcome:
         """One connection from every element of every window, if the reduction is linear."""
         if not operator.is_linear:
             return Unpriced(f"{operator.function!r} pooling has no spiking form")
         return self._connections(operator, operator.connections, scenario)
 
-    @prices(Activation, Softmax)
+    @handles(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """Every neuron in every timestep, whether it fires or not."""
         factors = (
@@ -93,7 +93,7 @@ class EventDriven(Device):
         )
         return Cost([Charge("neurons", "compute", factors, self.energy_per_neuron_update)])
 
-    @prices(Gather, Movement)
+    @handles(Gather, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
         """No connection and no neuron: the wiring already sends spikes where they belong."""
         return Free("no synapse and no neuron; routing is part of the wiring")

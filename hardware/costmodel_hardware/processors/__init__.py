@@ -14,8 +14,8 @@ from costmodel.devices import (
     Factor,
     Outcome,
     Parameter,
+    handles,
     parameter,
-    prices,
 )
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
@@ -41,7 +41,7 @@ class PerOperation(Device):
     """
 
     family: ClassVar = "per-operation"
-    leaves_out: ClassVar = "idle power, time, batching, caches, utilisation, formats"
+    not_modelled: ClassVar = "idle power, time, batching, caches, utilisation, formats"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
     resources: ClassVar = ("processor",)
     capabilities: ClassVar = USUAL
@@ -50,13 +50,13 @@ class PerOperation(Device):
     energy_per_neuron_update: Parameter = parameter("J")
     energy_per_other_operation: Parameter = parameter("J")
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Operator, scenario: Scenario) -> Outcome:
         """Every multiply-accumulate once."""
         count = Factor("multiply-accumulates", operator.macs)
         return _cost(self.energy_per_multiply_accumulate, count, scenario)
 
-    @prices(Counted)
+    @handles(Counted)
     def counted(self, operator: Counted, scenario: Scenario) -> Outcome:
         """Every counted operation once, as the type of operation that it is."""
         if operator.macs:
@@ -64,13 +64,13 @@ class PerOperation(Device):
         count = Factor(f"{operator.operation} operations", operator.count)
         return _cost(self.energy_per_other_operation, count, scenario)
 
-    @prices(Activation, Softmax)
+    @handles(Activation, Softmax)
     def activation(self, operator: Activation, scenario: Scenario) -> Outcome:
         """Every element once."""
         count = Factor("neuron updates", operator.elements)
         return _cost(self.energy_per_neuron_update, count, scenario)
 
-    @prices(Elementwise, Reduction)
+    @handles(Elementwise, Reduction)
     def arithmetic(self, operator: Operator, scenario: Scenario) -> Outcome:
         """Every addition, multiplication and comparison once."""
         total = sum(operator.operations.values())
@@ -79,7 +79,7 @@ class PerOperation(Device):
         count = Factor("operations", total)
         return _cost(self.energy_per_other_operation, count, scenario)
 
-    @prices(Gather, Movement)
+    @handles(Gather, Movement)
     def transport(self, operator: Operator, scenario: Scenario) -> Outcome:
         """No arithmetic, so no charge: an energy for memory apart is not in the formula."""
         return Free("no arithmetic; memory is in the energy of each operation, or left out")

@@ -14,7 +14,7 @@ from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import image_shape, spatial_axes
 from costmodel_keras.layers.reshaping import interpolation, resized
-from costmodel_keras.layers.unruled import Unruled, UnruledError
+from costmodel_keras.layers.unsupported import UnsupportedBase, UnsupportedError
 
 _TRAINING_ONLY = """
     AugMix CutMix Equalization MixUp RandAugment RandomBrightness RandomColorDegeneration
@@ -67,7 +67,7 @@ class Resizing(Sized):
         """The sides as asked for, by the channels."""
         if self.antialias:
             message = "how many elements a filter against aliasing weighs is the library's choice"
-            error = UnruledError(message)
+            error = UnsupportedError(message)
             error.name(self)
             raise error
         return super().output_shapes()
@@ -266,7 +266,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 
 @frozen(slots=False)
-class UnruledLayer(Unruled):
+class UnsupportedLayer(UnsupportedBase):
     """A layer whose work its settings do not tell: unpriced, with the reason."""
 
     kinds: ClassVar = tuple(REASONS)
@@ -282,5 +282,5 @@ LAYERS: tuple[type[Layer], ...] = (
     Identity,
     Masking,
     Resizing,
-    UnruledLayer,
+    UnsupportedLayer,
 )

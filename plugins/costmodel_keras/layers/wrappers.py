@@ -17,7 +17,7 @@ from costmodel.workload.reasons import Reason
 if TYPE_CHECKING:
     from typing import Self
 
-    from costmodel.numerics import NumericFormat
+    from costmodel.formats import NumericFormat
     from costmodel_keras.graph import LayerView
 
 Maker: TypeAlias = Callable[[tuple[Tensor, ...]], Layer]

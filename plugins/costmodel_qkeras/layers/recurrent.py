@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from costmodel import numerics
+from costmodel import formats as arithmetic
+from costmodel.formats import Binary, NumericFormat
 from costmodel.layer import Layer, setting
-from costmodel.numerics import Binary, NumericFormat
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.assembly import chained
 from costmodel.workload.builders import elementwise, matmul
@@ -37,16 +37,16 @@ def _new_value(formats: Formats) -> NumericFormat | None:
 
 def _gated_value(formats: Formats) -> NumericFormat | None:
     value, gate, _ = formats
-    return value and gate and numerics.product(gate, value).result
+    return value and gate and arithmetic.product(gate, value).result
 
 
 def _mixed_value(formats: Formats) -> NumericFormat | None:
     value, gate, state = formats
     if not (value and gate and state):
         return None
-    rest = numerics.difference(Binary(zero_one=True), gate).result
-    kept, new = numerics.product(gate, state).result, numerics.product(rest, value).result
-    return numerics.addition(kept, new).result
+    rest = arithmetic.difference(Binary(zero_one=True), gate).result
+    kept, new = arithmetic.product(gate, state).result, arithmetic.product(rest, value).result
+    return arithmetic.addition(kept, new).result
 
 
 @frozen

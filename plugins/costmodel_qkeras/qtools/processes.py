@@ -11,7 +11,7 @@ from attrs import frozen
 
 from costmodel.devices import Device, UnitCost
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.numerics import Circuit, FixedPoint, FloatingPoint, Operation
+from costmodel.formats import Circuit, FixedPoint, FloatingPoint, Operation
 from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.prices import Prices
 from costmodel_qkeras.qtools.records import Work
@@ -93,8 +93,8 @@ def _picojoules(unit_cost: UnitCost) -> float:
 
 
 def _devices() -> Mapping[str, Device]:
-    from costmodel.catalogue import installed  # noqa: PLC0415  # brings all device files
+    from costmodel.registry import installed  # noqa: PLC0415  # brings all device files
 
-    catalogue = installed()
-    found = (catalogue.device(name) for name in catalogue.device_names)
+    registry = installed()
+    found = (registry.device(name) for name in registry.device_names)
     return {device.name: device for device in found if device.family == FAMILY}

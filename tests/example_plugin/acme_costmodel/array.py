@@ -7,32 +7,34 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from costmodel import (
-    Activation,
+from costmodel import Device, Free, Scenario, Unpriced
+from costmodel.devices import (
+    USUAL,
     Charge,
-    Contraction,
     Cost,
-    Device,
-    Elementwise,
+    Duration,
     Factor,
-    Free,
+    FormatTable,
+    Parameter,
+    handles,
+    parameter,
+)
+from costmodel.sizes import larger
+from costmodel.workload.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
     Gather,
     Movement,
-    Parameter,
     Reduction,
-    Scenario,
-    Unpriced,
-    parameter,
-    prices,
 )
-from costmodel.devices import USUAL, Duration, FormatTable
-from costmodel.sizes import larger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from costmodel import NumericFormat, Operator
+    from costmodel import Operator
     from costmodel.devices import Schedule
+    from costmodel.formats import NumericFormat
 
 
 @frozen
@@ -45,7 +47,7 @@ class WeightStationary(Device):
     """
 
     family: ClassVar = "acme-array"
-    leaves_out: ClassVar = "control"
+    not_modelled: ClassVar = "control"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("array", "vector", "chip")
     capabilities: ClassVar = USUAL | {"timed", "placed", "always-on"}
@@ -73,7 +75,7 @@ class WeightStationary(Device):
         multipliers = self.rows * self.columns * self.area_per_multiplier.value
         return multipliers + (super().area_square_metres or 0.0)
 
-    @prices(Contraction)
+    @handles(Contraction)
     def contraction(self, operator: Contraction, scenario: Scenario) -> Cost | Unpriced:
         """One tile of weights after the other, which all examples pass."""
         number = format_of(operator, scenario)
@@ -96,7 +98,7 @@ class WeightStationary(Device):
             ],
         )
 
-    @prices(Activation, Elementwise, Reduction)
+    @handles(Activation, Elementwise, Reduction)
     def vector(
         self, operator: Activation | Elementwise | Reduction, scenario: Scenario
     ) -> Cost | Free | Unpriced:
@@ -115,7 +117,7 @@ class WeightStationary(Device):
             durations=[Duration("vector", cycles, self.clock)],
         )
 
-    @prices(Gather, Movement)
+    @handles(Gather, Movement)
     def movement(self, operator: Gather | Movement, scenario: Scenario) -> Free:
         """Only what the memories charge."""
         return Free("no arithmetic")

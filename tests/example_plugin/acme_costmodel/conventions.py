@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from costmodel import Convention, Free, Layer, Work
+from costmodel import Convention, Free, Layer
+from costmodel.layer import Work
 
 
 class Products(Convention):

@@ -7,18 +7,9 @@ from typing import ClassVar
 from attrs import frozen
 
 from acme_costmodel.operators import Mixing
-from costmodel import (
-    Charge,
-    Contraction,
-    Cost,
-    Device,
-    Factor,
-    Parameter,
-    Scenario,
-    parameter,
-    prices,
-)
-from costmodel.devices import USUAL
+from costmodel import Device, Scenario
+from costmodel.devices import USUAL, Charge, Cost, Factor, Parameter, handles, parameter
+from costmodel.workload.operators import Contraction
 
 
 @frozen
@@ -26,7 +17,7 @@ class Crossbar(Device):
     """Analog products in a crossbar, and a conversion for every result; the rest is unpriced."""
 
     family: ClassVar = "acme-crossbar"
-    leaves_out: ClassVar = "control, static power, time"
+    not_modelled: ClassVar = "control, static power, time"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
     resources: ClassVar = ("crossbar", "converters")
     capabilities: ClassVar = USUAL
@@ -34,7 +25,7 @@ class Crossbar(Device):
     energy_per_product: Parameter = parameter("J")
     energy_per_conversion: Parameter = parameter("J")
 
-    @prices(Contraction, Mixing)
+    @handles(Contraction, Mixing)
     def sums_of_products(self, operator: Contraction | Mixing, scenario: Scenario) -> Cost:
         """Every product and every result, for each example."""
         examples = Factor("examples", scenario.batch)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from costmodel import LayerModule, hookimpl
+from costmodel import hookimpl
+from costmodel.layer import LayerModule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from acme_costmodel.operators import Mixing
-from costmodel import Layer, Work
+from costmodel import Layer
+from costmodel.layer import Work
 
 
 @frozen(slots=False)

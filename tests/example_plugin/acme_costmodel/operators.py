@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from costmodel import Contraction, Operand, Operator, Tensor
-from costmodel.workload.operators import unmapped
+from costmodel import Operator
+from costmodel.tensor import Tensor
+from costmodel.workload.operators import Contraction, Operand, unmapped
 
 
 @frozen(kw_only=True)

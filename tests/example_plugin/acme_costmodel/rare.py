@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from costmodel import Layer, Work
+from costmodel import Layer
+from costmodel.layer import Work
 from costmodel.workload.reasons import Free
 
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
-from costmodel import Input, LayerRules, Network, Reader
+from costmodel import Network, Reader
 from costmodel.errors import ReadError
-from costmodel.layer import Layer, UnknownLayer
+from costmodel.layer import Input, Layer, LayerRegistry, UnknownLayer
 
 
 class RecipeReader(Reader):
@@ -21,7 +21,7 @@ class RecipeReader(Reader):
         """A path that ends in .recipe."""
         return isinstance(source, str | Path) and Path(source).suffix == ".recipe"
 
-    def read(self, source: Any, rules: LayerRules) -> Network:
+    def read(self, source: Any, rules: LayerRegistry) -> Network:
         """The layers one behind the other."""
         head, *kinds = _lines(Path(source))
         layers: list[Layer] = [Input("input", "input", shape=_shape(head, source))]
@@ -49,7 +49,7 @@ def _shape(text: str, where: object) -> tuple[int, ...]:
     return shape
 
 
-def _layer(name: str, kind: str, start: Layer, rules: LayerRules) -> Layer:
+def _layer(name: str, kind: str, start: Layer, rules: LayerRegistry) -> Layer:
     cls = rules.find(kind)
     if cls is not None:
         return cls.from_settings(name, kind, start.outputs, {})

@@ -17,8 +17,10 @@ from click.testing import CliRunner
 from hypothesis import strategies as st
 
 import costmodel
-from costmodel import Scenario, Tensor, hookspecs
+from costmodel import Scenario, hookspecs
 from costmodel.cli import main
+from costmodel.layer import Input
+from costmodel.tensor import Tensor
 from costmodel.testing import (
     ConventionContract,
     DeviceContract,
@@ -93,7 +95,7 @@ def recipe(folder: Path) -> Path:
 
 def read() -> costmodel.Network:
     layer = MixingLayer("mixing", "acme.Mixing", (Tensor((16, 8)),))
-    start = costmodel.Input("input", "input", shape=(16, 8))
+    start = Input("input", "input", shape=(16, 8))
     return costmodel.Network("acme", [start, layer], {"mixing": ["input"]})
 
 

@@ -8,8 +8,8 @@ import pytest
 from acme_costmodel.array import WeightStationary
 
 import costmodel
-from costmodel import Cost, Free, Scenario, Unpriced, attention, conv, matmul
-from costmodel.devices import DeviceEstimate
+from costmodel import Free, Scenario, Unpriced, attention, conv, matmul
+from costmodel.devices import Cost, DeviceEstimate
 from costmodel.sizes import Symbol
 from costmodel.testing import DeviceContract, strategies
 from costmodel.workload.builders import activation, copy

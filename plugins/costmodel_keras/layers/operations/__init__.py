@@ -9,7 +9,7 @@ from costmodel_keras.layers.operations import (
     movement,
     products,
     reductions,
-    unruled,
+    unsupported,
     windows,
 )
 
@@ -78,8 +78,8 @@ OPERATIONS: tuple[type[Layer], ...] = (
     reductions.Scaling,
     reductions.Trace,
     reductions.Trapezoid,
-    unruled.BatchlessOperation,
-    unruled.UnruledOperation,
+    unsupported.BatchlessOperation,
+    unsupported.UnsupportedOperation,
     windows.AdaptivePool,
     windows.Blocks,
     windows.Conv,

@@ -25,7 +25,7 @@ from costmodel_keras.layers.operations.operation import (
     quotient_of,
     tensor_of,
 )
-from costmodel_keras.layers.unruled import UnruledError, mixing
+from costmodel_keras.layers.unsupported import UnsupportedError, mixing
 
 STEPS: Final[Mapping[str, tuple[str, ...]]] = {
     kind(name): steps
@@ -129,7 +129,7 @@ class Where(Operation):
         """The broadcast of the condition and both operands."""
         if self.given.get("x1") is None:
             message = "how many elements it finds depends on the data"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         return (joined(self.wholes_given),)
 
     def operators(self) -> Work:
@@ -314,7 +314,7 @@ class CrossProduct(Operation):
         first, second = axis_in(axes[0], len(left)), axis_in(axes[1], len(right))
         if left[first] != 3 or right[second] != 3:  # noqa: PLR2004  # three dimensions
             message = "a vector of its operands has not three elements"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         rest = joined([
             (*left[:first], *left[first + 1 :]), (*right[:second], *right[second + 1 :])
         ])  # fmt: skip

@@ -64,7 +64,7 @@ from costmodel_keras.layers.operations.operation import (
 )
 from costmodel_keras.layers.operations.reductions import OnDiagonal
 from costmodel_keras.layers.operations.sources import reading, sources_of
-from costmodel_keras.layers.unruled import UnruledError, mixing
+from costmodel_keras.layers.unsupported import UnsupportedError, mixing
 
 _Axis = TypeVar("_Axis")
 _Value = TypeVar("_Value")
@@ -141,7 +141,7 @@ class Reshape(Relabelled):
         """The target, in which the batch and one -1 are what is left of the elements.
 
         Raises:
-            UnruledError: the lengths of the target do not follow.
+            UnsupportedError: the lengths of the target do not follow.
             ValueError: a length of the target is none.
 
         """
@@ -170,7 +170,7 @@ def reshaped(whole: Whole, target: Whole, recorded: Whole = ()) -> Whole:
     other None is the length of an axis that is open in the `recorded` shape, if it has as many.
 
     Raises:
-        UnruledError: it does not hold for every batch, or several lengths are left.
+        UnsupportedError: it does not hold for every batch, or several lengths are left.
 
     """
     left = [place for place, length in enumerate(target) if length in {None, -1}]
@@ -214,7 +214,7 @@ def _batch_as_it_was(whole: Whole) -> Length:
             "two lengths of its target are left, and the batch is folded: "
             "how many rows of it an example has does not follow; give all lengths but one"
         )
-        raise UnruledError(message, mixes_examples=True)
+        raise UnsupportedError(message, mixes_examples=True)
     return batch
 
 
@@ -225,7 +225,7 @@ def _left_beside_batch(total: Length, known: Length, number: int) -> Length:
         return None
     if number > 1:
         message = "several lengths of its target are left to its elements"
-        raise UnruledError(message)
+        raise UnsupportedError(message)
     return rows_of(quotient_of(total, parts))
 
 
@@ -621,14 +621,14 @@ def _taken(item: Value, length: Length) -> Whole:
             raise ValueError(message)
         return ()
     message = "its shape depends on how indices in arrays or tensors are meant"
-    raise UnruledError(message)
+    raise UnsupportedError(message)
 
 
 def _sliced(span: Span, length: Length) -> Length:
     ends = (span.start, span.stop, span.step)
     if any(end is not None and not isinstance(end, int | Symbol) for end in ends):
         message = "where it is cut depends on the data"
-        raise UnruledError(message)
+        raise UnsupportedError(message)
     if length is None:
         return None
     if is_batch(length):
@@ -858,7 +858,7 @@ class Unstack(Moved):
         number = self.whole[axis] if self.num is None else self.num
         if number is None:
             message = "how many outputs it has follows from an axis that is open"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         _check_number(number)
         return [_replaced(self.whole, axis)] * number
 

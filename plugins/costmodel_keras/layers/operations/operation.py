@@ -43,7 +43,7 @@ from costmodel_keras.arguments import (
 )
 from costmodel_keras.layers.activations import SOFTMAX
 from costmodel_keras.layers.merging import broadcast
-from costmodel_keras.layers.unruled import UnruledError, mixing
+from costmodel_keras.layers.unsupported import UnsupportedError, mixing
 
 BATCH: Final = Symbol(BATCH_NAME)
 """The length of a batch axis that has one row for each example."""
@@ -89,7 +89,7 @@ class Operation(Layer):
         """The tensors of the whole shapes."""
         try:
             return [tensor_of(whole) for whole in self.wholes()]
-        except UnruledError as error:
+        except UnsupportedError as error:
             error.name(self)
             raise
 
@@ -138,7 +138,7 @@ class Operation(Layer):
         """
         try:
             return super().with_inputs(inputs)
-        except UnruledError as error:
+        except UnsupportedError as error:
             message = f"layer {self.name!r} of kind {self.kind!r}: for these shapes {error.reason}"
             raise ShapeError(message) from None
 
@@ -241,7 +241,7 @@ def tensor_of(whole: Whole) -> Tensor:
     """The tensor of a whole shape, with the rows that one example has in it.
 
     Raises:
-        UnruledError: none of its axes is the batch, or several are.
+        UnsupportedError: none of its axes is the batch, or several are.
 
     """
     places = [place for place, length in enumerate(whole) if is_batch(length)]
@@ -275,13 +275,13 @@ def without_batch(whole: Whole) -> Shape:
     """The shape of one row, of a tensor whose first axis is the batch.
 
     Raises:
-        UnruledError: the batch is another axis, or none.
+        UnsupportedError: the batch is another axis, or none.
 
     """
     tensor = tensor_of(whole)
     if tensor.batch_axis:
         message = f"axis {tensor.batch_axis} of its input is the batch; it takes it as the first"
-        raise UnruledError(message)
+        raise UnsupportedError(message)
     return tensor.shape
 
 
@@ -311,7 +311,7 @@ def product_of(lengths: Iterable[Length]) -> Length:
     """The length of an axis that axes of these lengths are folded into.
 
     Raises:
-        UnruledError: the batch is in two of them.
+        UnsupportedError: the batch is in two of them.
 
     """
     numbers = list(lengths)
@@ -331,7 +331,7 @@ def sum_of(lengths: Sequence[Length]) -> Length:
     """The length of an axis along which axes of these lengths stand one after another.
 
     Raises:
-        UnruledError: the batch is in some of them, but not in all.
+        UnsupportedError: the batch is in some of them, but not in all.
 
     """
     symbols = [length for length in lengths if is_batch(length)]
@@ -348,7 +348,7 @@ def quotient_of(length: Length, parts: int) -> Length:
     """The length of each of several equal parts of an axis.
 
     Raises:
-        UnruledError: the batch is in it, and does not divide whatever it is.
+        UnsupportedError: the batch is in it, and does not divide whatever it is.
         ValueError: it does not divide.
 
     """
@@ -367,7 +367,7 @@ def joined(wholes: Sequence[Whole]) -> Whole:
     """The broadcast of whole shapes.
 
     Raises:
-        UnruledError: a constant has an axis of its own along the batch, or operands have
+        UnsupportedError: a constant has an axis of its own along the batch, or operands have
             different rows for one example.
         ValueError: two axes do not fit.
 
@@ -386,7 +386,7 @@ def batch_among(lengths: Sequence[Length]) -> Length:
     """The length of the batch axis that operands have in one place, None if it is another axis.
 
     Raises:
-        UnruledError: a constant has an axis of its own along the batch, or operands have
+        UnsupportedError: a constant has an axis of its own along the batch, or operands have
             different rows for one example.
 
     """
@@ -395,12 +395,12 @@ def batch_among(lengths: Sequence[Length]) -> Length:
         return None
     if any(not is_batch(length) and length not in {1, None} for length in lengths):
         message = "a constant of its arguments differs along the batch"
-        raise UnruledError(message, mixes_examples=True)
+        raise UnsupportedError(message, mixes_examples=True)
     rows = {rows_of(length) for length in symbols} - {None}
     if len(rows) > 1:
         shown = " and ".join(map(str, sorted(rows)))  # type: ignore[type-var]  # none is None
         message = f"an example has {shown} rows of the batch in its operands; expected one number"
-        raise UnruledError(message, mixes_examples=True)
+        raise UnsupportedError(message, mixes_examples=True)
     return batch_of(next(iter(rows), None))
 
 

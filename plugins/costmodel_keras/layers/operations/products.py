@@ -28,7 +28,7 @@ from costmodel_keras.layers.operations.operation import (
     whole_of,
     without_batch,
 )
-from costmodel_keras.layers.unruled import UnruledError, mixing
+from costmodel_keras.layers.unsupported import UnsupportedError, mixing
 
 Names = tuple[Sequence[str], Sequence[str], Sequence[str]]
 """A name for each whole axis of two operands and of the result; axes of one name are one."""
@@ -258,7 +258,7 @@ class Einsum(Operation):
         terms, result = self._terms()
         if len(terms) > 2:  # noqa: PLR2004  # two factors
             message = "the order in which more than two operands are multiplied is the library's"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         lengths = self._lengths()
         for name, length in lengths.items():
             if name not in result:

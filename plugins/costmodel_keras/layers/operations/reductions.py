@@ -23,7 +23,7 @@ from costmodel_keras.layers.operations.operation import (
     pointwise,
     reducing,
 )
-from costmodel_keras.layers.unruled import UnruledError, mixing
+from costmodel_keras.layers.unsupported import UnsupportedError, mixing
 
 _SQUARED = ("subtract", "multiply", "mean")
 _MISSING = ("compare", "select")
@@ -177,7 +177,7 @@ class Norm(Reducing):
         """As every reduction; a norm of matrices other than that of their elements has no rule."""
         if len(self.reduced) > 1 and self.order not in {None, "fro"}:
             message = f"the norm of order {self.order!r} of a matrix needs an iterative algorithm"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         return super().wholes()
 
 

@@ -40,7 +40,7 @@ from costmodel_keras.layers.operations.operation import (
 )
 from costmodel_keras.layers.pooling import adaptive_work, for_each
 from costmodel_keras.layers.reshaping import interpolation, resized
-from costmodel_keras.layers.unruled import UnruledError
+from costmodel_keras.layers.unsupported import UnsupportedError
 
 
 @frozen(slots=False)
@@ -94,7 +94,7 @@ class Convolving(Imaged):
         lengths = tuple([length for length in whole if length is not None and not is_batch(length)])
         if len(whole) != self.rank + 2 or lengths != whole:
             message = "its kernel is not of one shape for all examples"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         return lengths
 
     def places(self) -> Shape:
@@ -180,7 +180,7 @@ class SeparableConv(Convolving):
         filters = self.wholes_given[2][-1]
         if filters is None or is_batch(filters):
             message = "its kernel is not of one shape for all examples"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         return self.images(self.places(), filters)
 
     def operators(self) -> Work:
@@ -530,7 +530,7 @@ class Resize(Imaged):
         """The sides as asked for."""
         if self.antialias:
             message = "how many elements a filter against aliasing weighs is the library's choice"
-            raise UnruledError(message)
+            raise UnsupportedError(message)
         return self.images(self.size, self.channels)
 
     def operators(self) -> Work:

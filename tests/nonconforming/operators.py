@@ -8,8 +8,10 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from costmodel import Contraction, Operand, Operator, Tensor
+from costmodel import Operator
+from costmodel.tensor import Tensor
 from costmodel.workload.affine import Accesses
+from costmodel.workload.operators import Contraction, Operand
 
 DEPTH = 3
 

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 from attrs import evolve, frozen
 
-from costmodel import Input, LayerRules, Network, Reader
+from costmodel import Network, Reader
 from costmodel.errors import ReadError
-from costmodel.layer import Layer, UnknownLayer
+from costmodel.layer import Input, Layer, LayerRegistry, UnknownLayer
 from costmodel.testing.readers import Reading
-from liars import layers
+from nonconforming import layers
 
-RULES = LayerRules({"input": Input, "acme.Honest": layers.Honest})
+RULES = LayerRegistry({"input": Input, "acme.Honest": layers.Honest})
 
 
 class Honest(Reader):
@@ -30,7 +30,7 @@ class Honest(Reader):
     def accepts(self, source: object) -> Any:
         return isinstance(source, str | dict) and "sheet" in source
 
-    def read(self, source: Any, rules: LayerRules) -> Network:
+    def read(self, source: Any, rules: LayerRegistry) -> Network:
         return self.network(self.numbers(source), rules)
 
     def numbers(self, source: Any) -> list[int]:
@@ -41,7 +41,7 @@ class Honest(Reader):
             message = f"{source!r} is no sheet: {error}"
             raise ReadError(message) from None
 
-    def network(self, numbers: list[int], rules: LayerRules) -> Network:
+    def network(self, numbers: list[int], rules: LayerRegistry) -> Network:
         if len(numbers) != 2 or min(numbers) < 1:
             message = f"expected two numbers of at least 1, found {numbers}"
             raise ReadError(message)
@@ -49,7 +49,7 @@ class Honest(Reader):
         start = Input("in", "input", shape=(size,))
         return Network("sheet", [start, self.layer(start, units, rules)], {"out": ["in"]})
 
-    def layer(self, start: Layer, units: int, rules: LayerRules) -> Layer:
+    def layer(self, start: Layer, units: int, rules: LayerRegistry) -> Layer:
         rule = rules.find("acme.Honest")
         if rule is None:
             return UnknownLayer(
@@ -80,7 +80,7 @@ class StumblesOverNothing(Honest):
 class CountsItsNetworks(Honest):
     numbers_so_far = itertools.count()
 
-    def read(self, source: Any, rules: LayerRules) -> Network:
+    def read(self, source: Any, rules: LayerRegistry) -> Network:
         return evolve(super().read(source, rules), name=f"sheet {next(self.numbers_so_far)}")
 
 
@@ -91,7 +91,7 @@ class WritesInTheSource(Honest):
     def made(cls) -> Reading:
         return Reading(cls(), dict(cls.sources[0]), RULES)
 
-    def read(self, source: Any, rules: LayerRules) -> Network:
+    def read(self, source: Any, rules: LayerRegistry) -> Network:
         found = super().read(source, rules)
         source["sheet"] += " "
         return found
@@ -106,7 +106,7 @@ class _Carrier(layers.Honest):
 
 
 class KeepsTheModel(Honest):
-    def layer(self, start: Layer, units: int, rules: LayerRules) -> Layer:
+    def layer(self, start: Layer, units: int, rules: LayerRegistry) -> Layer:
         found = super().layer(start, units, rules)
         if isinstance(found, UnknownLayer):
             return found
@@ -117,7 +117,7 @@ _MODULE = Module()
 
 
 class DropsWhatItDoesNotKnow(Honest):
-    def network(self, numbers: list[int], rules: LayerRules) -> Network:
+    def network(self, numbers: list[int], rules: LayerRegistry) -> Network:
         found = super().network(numbers, rules)
         if isinstance(found.layers[-1], UnknownLayer):
             return Network("sheet", found.layers[:1])

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 
-from costmodel import Contraction, Layer, Shape, Tensor, Work, matmul, setting
+from costmodel import Layer, matmul
 from costmodel.errors import CostModelError, ShapeError
+from costmodel.layer import Work, setting
+from costmodel.tensor import Shape, Tensor
 from costmodel.workload.builders import copy
-from costmodel.workload.operators import unmapped
+from costmodel.workload.operators import Contraction, unmapped
 
 
 def _whole(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""The catalogue: every reader, layer, device, convention and command that plugins offer."""
+"""The registry: every reader, layer, device, convention and command that plugins offer."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from costmodel.errors import (
     ReadError,
     UnknownNameError,
 )
-from costmodel.files import content_of
 from costmodel.layer import (
     Input,
     Layer,
     LayerModule,
-    LayerRules,
+    LayerRegistry,
     OperatorLayer,
     UnknownLayer,
 )
 from costmodel.networkfile import NetworkReader
 from costmodel.reader import Reader
+from costmodel.safe_io import content_of
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -57,7 +57,7 @@ _ENDS_IN = f"ends in {' or '.join(_FILE_SUFFIXES)}"
 
 
 @define(eq=False)
-class Catalogue:
+class Registry:
     """What a set of plugins offers, each sort asked for when first needed."""
 
     plugins: Plugins
@@ -75,7 +75,7 @@ class Catalogue:
             ShapeError: a single shape, and not one input.
 
         """
-        reader, rules = self.reader(source), self.layer_rules
+        reader, rules = self.reader(source), self.layer_registry
         if isinstance(input_shapes, tuple):
             # Only a network that is read knows the name of its input.
             input_shapes = reader.read(source, rules).shapes_by_name(input_shapes)
@@ -117,11 +117,11 @@ class Catalogue:
         return self._ask("costmodel_readers").values
 
     @property
-    def layer_rules(self) -> LayerRules:
+    def layer_registry(self) -> LayerRegistry:
         """The layer class of every known kind."""
         answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
         conflicts = ChainMap(answers.conflicts, modules.conflicts)
-        return LayerRules(answers.values, conflicts, modules.values, self._load_layers)
+        return LayerRegistry(answers.values, conflicts, modules.values, self._load_layers)
 
     def _load_layers(self, kind: str) -> None:
         """Import the layer classes of the module that serves `kind`, or all kinds behind it."""
@@ -385,9 +385,9 @@ def _fault(value: Any) -> str:
 
 
 @plugin_search.made_once
-def installed() -> Catalogue:
-    """The catalogue of the running environment."""
-    return Catalogue(plugin_search.installed())
+def installed() -> Registry:
+    """The registry of the running environment."""
+    return Registry(plugin_search.installed())
 
 
 def device_text(file: Traversable | Path) -> bytes:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import numerics
+from costmodel import formats as arithmetic
 from costmodel.errors import FormatError
-from costmodel.numerics import (
+from costmodel.formats import (
     Binary,
     Circuit,
     FixedPoint,
@@ -55,7 +55,7 @@ def holds(result: NumericFormat, values: Any) -> bool:
     [("product", operator.mul), ("addition", operator.add), ("difference", operator.sub)],
 )
 def test_every_result_of_a_pair_is_in_the_format_of_the_result(name: str, operation: Any) -> None:
-    circuit = getattr(numerics, name)
+    circuit = getattr(arithmetic, name)
     failing = [
         (str(a), str(b))
         for a, b in PAIRS
@@ -68,7 +68,7 @@ def test_the_union_holds_both() -> None:
     failing = [
         (str(a), str(b))
         for a, b in PAIRS
-        if not holds(numerics.union(a, b), (*a.values(), *b.values()))
+        if not holds(arithmetic.union(a, b), (*a.values(), *b.values()))
     ]
     assert failing == []
 
@@ -78,7 +78,7 @@ def test_an_accumulator_holds_every_sum_of_its_terms(term: NumericFormat) -> Non
     sums = {Fraction(0)}
     for count in (1, 2, 3, 4):
         sums = {total + value for total in sums for value in term.values()}
-        assert holds(numerics.accumulation(term, count).result, sums), count
+        assert holds(arithmetic.accumulation(term, count).result, sums), count
 
 
 FEW: list[NumericFormat] = [
@@ -101,7 +101,7 @@ def test_a_merge_of_three_holds_every_result(name: str) -> None:
         tuple(map(str, formats))
         for formats in itertools.combinations_with_replacement(FEW, 3)
         if not holds(
-            numerics.merge(name, *formats).result,
+            arithmetic.merge(name, *formats).result,
             map(MERGED[name], product(*(each.values() for each in formats))),
         )
     ]
@@ -111,7 +111,7 @@ def test_a_merge_of_three_holds_every_result(name: str) -> None:
 @pytest.mark.parametrize("a", FEW, ids=str)
 def test_a_sum_of_products_holds_its_bias(a: NumericFormat) -> None:
     for b in FEW:
-        _, total = numerics.multiply_accumulate(a, b, 1, a)
+        _, total = arithmetic.multiply_accumulate(a, b, 1, a)
         results = (x * y + bias for x, y, bias in product(a.values(), b.values(), a.values()))
         assert holds(total.result, results), str(b)
 
@@ -132,8 +132,8 @@ def test_a_sum_of_products_holds_its_bias(a: NumericFormat) -> None:
 def test_a_product_is_formed_by_the_cheapest_circuit_that_can(
     a: NumericFormat, b: NumericFormat, circuit: Circuit
 ) -> None:
-    assert numerics.product(a, b).circuit is circuit
-    assert numerics.product(b, a) == numerics.product(a, b)
+    assert arithmetic.product(a, b).circuit is circuit
+    assert arithmetic.product(b, a) == arithmetic.product(a, b)
 
 
 fixed = st.builds(
@@ -145,7 +145,7 @@ any_format = st.one_of(
     st.builds(PowerOfTwo, st.integers(2, 11), st.booleans()),
     st.just(Ternary()),
     st.builds(Binary, st.booleans()),
-    st.sampled_from([FloatingPoint(bits) for bits in numerics.FLOAT_WIDTHS]),
+    st.sampled_from([FloatingPoint(bits) for bits in arithmetic.FLOAT_WIDTHS]),
 )
 
 
@@ -161,8 +161,8 @@ def test_a_format_is_read_from_its_own_text(given: NumericFormat) -> None:
 
 @given(fixed, fixed, st.integers(1, 10**6))
 def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: int) -> None:
-    product = numerics.product(a, b).result
-    sums = [numerics.accumulation(product, terms).result.bits for terms in (count, count + 1)]
+    product = arithmetic.product(a, b).result
+    sums = [arithmetic.accumulation(product, terms).result.bits for terms in (count, count + 1)]
     assert sums == sorted(sums)
 
 
@@ -185,8 +185,8 @@ def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: i
         (lambda: parse_format("__import__('os')"), "no numeric format"),
         (lambda: NumericFormat.from_dict({"format": "decimal"}), "no numeric format; known"),
         (lambda: NumericFormat.from_dict({"format": "fixed", "width": 3}), "no fixed format"),
-        (lambda: numerics.accumulation(Ternary(), 0), "at least one term"),
-        (lambda: numerics.merge("concat", Ternary()), "unknown merge 'concat'"),
+        (lambda: arithmetic.accumulation(Ternary(), 0), "at least one term"),
+        (lambda: arithmetic.merge("concat", Ternary()), "unknown merge 'concat'"),
     ],
 )
 def test_a_format_that_cannot_be_is_refused(make: Any, words: str) -> None:

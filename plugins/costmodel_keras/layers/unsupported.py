@@ -12,7 +12,7 @@ from costmodel.layer import Layer
 from costmodel.tensor import Shape
 
 
-class UnruledError(CostModelError):
+class UnsupportedError(CostModelError):
     """What a layer computes does not follow from what is known of it.
 
     The reader keeps such a layer with its tensors, unpriced for this `reason`. Where it
@@ -29,20 +29,20 @@ class UnruledError(CostModelError):
         self.args = (f"layer {layer.name!r} of kind {layer.kind!r}: {self.reason}",)
 
 
-def mixing(what: str) -> UnruledError:
+def mixing(what: str) -> UnsupportedError:
     """The error for a result of which no part belongs to one example."""
-    return UnruledError(f"{what}: no part of it is that of one example", mixes_examples=True)
+    return UnsupportedError(f"{what}: no part of it is that of one example", mixes_examples=True)
 
 
 @frozen(slots=False)
-class Unruled(Layer):
+class UnsupportedBase(Layer):
     """A layer whose work cannot be told from its settings: always unpriced, with the reason."""
 
     reasons: ClassVar[Mapping[str, str]] = {}
 
     def output_shapes(self) -> Sequence[Shape]:
         """None that is known: the reader takes what the source recorded."""
-        raise UnruledError(self.reasons[self.kind])
+        raise UnsupportedError(self.reasons[self.kind])
 
     @classmethod
     def describe_work(cls, kind: str) -> str:

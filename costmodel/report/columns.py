@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
 
-from costmodel.report import Column
+from costmodel.report.table import Column
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill, Line, Share
+    from costmodel.bills import Bill, LayerCost, Share
     from costmodel.devices import Cost
 
 UNKNOWN = "?"
 
-Tell: TypeAlias = Callable[["Line"], str]
+Tell: TypeAlias = Callable[["LayerCost"], str]
 
 
 @frozen
@@ -27,7 +27,7 @@ class Figure:
     tell: Tell
 
 
-def standing(line: Line) -> str:
+def standing(line: LayerCost) -> str:
     """Whether a layer is `priced`, `partial`, `free`, `fused` or `unpriced`."""
     is_due = bool(line.cost.charges or line.cost.latency_seconds)
     if line.unpriced:
@@ -37,13 +37,13 @@ def standing(line: Line) -> str:
     return "fused" if line.fused and not line.free else "free"
 
 
-def shown_energy(line: Line) -> str:
+def shown_energy(line: LayerCost) -> str:
     """What a layer costs as a cell of a table, or why there is no number."""
     energy = joules(line.cost.energy_joules)
     return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
 
 
-def shown_latency(line: Line) -> str:
+def shown_latency(line: LayerCost) -> str:
     """How long a layer takes as a cell of a table; nothing of one that is done in another."""
     seconds = line.cost.latency_seconds
     if seconds is not None:
@@ -80,7 +80,7 @@ def _for_people(bill: Bill) -> Iterator[Figure]:
 
 def _exact(bill: Bill) -> Iterator[Figure]:
     def column(title: str, tell: Tell) -> Figure:
-        def cell(line: Line) -> str:
+        def cell(line: LayerCost) -> str:
             return "" if standing(line) in {"unpriced", "fused"} else tell(line)
 
         return Figure(Column(f"{bill.device.name} {title}", numeric=True), cell)
@@ -110,12 +110,12 @@ def is_timed(bill: Bill) -> bool:
     return any(each.cost.latency_seconds is not None for each in bill.evaluation.groups)
 
 
-def _limit(line: Line) -> str:
+def _limit(line: LayerCost) -> str:
     return line.limiting_resource or ""
 
 
 def _utilisation(bill: Bill, tell: Callable[[float], str]) -> Tell:
-    def cell(line: Line) -> str:
+    def cell(line: LayerCost) -> str:
         share = bill.utilisation(line) if line.macs else None
         return "" if share is None else tell(share)
 
@@ -123,7 +123,7 @@ def _utilisation(bill: Bill, tell: Callable[[float], str]) -> Tell:
 
 
 def _moved(memory: str) -> Tell:
-    def cell(line: Line) -> str:
+    def cell(line: LayerCost) -> str:
         size = sum(line.traffic_bytes.get(memory, (0, 0)))
         return format_quantity(size, "B") if size else ""
 

@@ -8,7 +8,7 @@ from types import ModuleType
 from attrs import frozen
 
 from costmodel.convention import Convention
-from liars import devices, layers, operators, readers
+from nonconforming import devices, layers, operators, readers
 
 # Nobody has it installed, and nobody has to wait for it here.
 sys.modules.setdefault("mxnet", ModuleType("mxnet"))

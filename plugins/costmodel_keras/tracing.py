@@ -59,7 +59,7 @@ _ONE_AT_A_TIME: Final = threading.RLock()
 """Held while a layer is changed for a call, so that no thread takes the change for its state."""
 
 
-class OpeningError(CostModelError):
+class TracingError(CostModelError):
     """A layer cannot be called on symbolic tensors; the text says why."""
 
 
@@ -190,7 +190,7 @@ def is_operation(kind: str) -> bool:
     return kind.startswith(_OPERATIONS)
 
 
-def can_open(layer: object) -> bool:
+def can_trace(layer: object) -> bool:
     """Whether a symbolic call may open it: a layer for Keras 3 that is none of Keras's own.
 
     Of these each has a rule or a reason why it has none; a Lambda is never run.
@@ -200,13 +200,13 @@ def can_open(layer: object) -> bool:
     return _LAYER in modules and _LAMBDA not in modules and not is_own
 
 
-def opened_call(layer: Any, call: Call, tensors: Sequence[Tensor]) -> ModelView:
+def traced_call(layer: Any, call: Call, tensors: Sequence[Tensor]) -> ModelView:
     """The graph of one call of a layer, which Keras recorded as the node of `call`.
 
     Its inputs are in the order of the node's, and are `tensors`.
 
     Raises:
-        OpeningError: `call` cannot run on symbolic tensors.
+        TracingError: `call` cannot run on symbolic tensors.
 
     """
     keras = _keras(layer)
@@ -244,7 +244,7 @@ def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
     that it takes, without the batch axis.
 
     Raises:
-        OpeningError: no shapes are given nor recorded, or `call` cannot run on symbolic tensors.
+        TracingError: no shapes are given nor recorded, or `call` cannot run on symbolic tensors.
 
     """
     return _with_some_batch(lambda batch: _called(model, input_shapes, batch))
@@ -269,12 +269,12 @@ def _with_some_batch(
     """
     try:
         trace = traced(None)
-    except OpeningError:
+    except TracingError:
         return _at_two_lengths(traced)
     if _leaves_batch_open(trace) and (is_folded or _folds(trace)):
         try:
             return _at_two_lengths(traced)
-        except OpeningError:
+        except TracingError:
             pass  # the reason is told where a shape does not follow
     return _view(trace)
 
@@ -306,14 +306,14 @@ def _at_two_lengths(traced: Callable[[int | None], Trace]) -> ModelView:
     """The graph for any length of the batch, from those of two.
 
     Raises:
-        OpeningError: `call` cannot run on symbolic tensors, or does not do the same with both.
+        TracingError: `call` cannot run on symbolic tensors, or does not do the same with both.
 
     """
     one, other = (_view(traced(length)) for length in LENGTHS)
     try:
         return _solved(one, other)
     except DifferenceError as error:
-        raise OpeningError(str(error)) from None
+        raise TracingError(str(error)) from None
 
 
 def _solved(one: ModelView, other: ModelView) -> ModelView:
@@ -367,10 +367,10 @@ def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) ->
         kwargs = {first: {name: tensor(name, shape) for name, shape in input_shapes.items()}}
         try:
             return _traced(model, (), kwargs, inputs)
-        except OpeningError as error:
+        except TracingError as error:
             strange = ", ".join(map(repr, [name for name in input_shapes if name not in names]))
             message = f"{strange} is no input of its call, which takes {', '.join(names)}; {error}"
-            raise OpeningError(message) from None
+            raise TracingError(message) from None
     return _traced(model, (), kwargs, inputs)
 
 
@@ -382,7 +382,7 @@ def _built_shapes(model: Any) -> Mapping[str, Any]:
             "it has no graph of layers and was not built: give the shape of every input, "
             "input_shapes={'inputs': (224, 224, 3)}"
         )
-        raise OpeningError(message)
+        raise TracingError(message)
     return {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
 
 
@@ -414,7 +414,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         except Exception as error:  # whatever code of others may raise
             told = " ".join(f"{type(error).__name__}: {error}".split())
             message = f"it cannot be called on symbolic tensors: {told:.{_REASON_LENGTH}}"
-            raise OpeningError(message) from error
+            raise TracingError(message) from error
         outputs = [tensor for tensor in keras.tree.flatten(returned) if tensor is not None]
         symbolic = [tensor for tensor in outputs if isinstance(tensor, keras.KerasTensor)]
         nodes = _walked(symbolic, inputs)
@@ -425,7 +425,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
 
 def _is_made_of_layers(layer: Any) -> bool:
     """Whether it is a model or a layer of the program: the layers in it have rows."""
-    return can_open(layer) or LiveView(layer).model_kind is not None
+    return can_trace(layer) or LiveView(layer).model_kind is not None
 
 
 def _inference(layer: Any) -> Mapping[str, Any]:
@@ -468,7 +468,7 @@ def _view(trace: Trace) -> ModelView:
     }
     if any(id(tensor) not in produced for node in nodes for tensor in node.input_tensors):
         message = "it runs a function of the program that reads tensors of its own"
-        raise OpeningError(message)
+        raise TracingError(message)
     calls = [
         Call(
             place,

@@ -13,25 +13,23 @@ from attrs import NOTHING, fields
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import sketches
-from worlds import CATALOGUE, RULES, SHIPPED
+from worlds import REGISTRY, RULES, SHIPPED
 
 import costmodel
-from costmodel import (
+from costmodel import Network, Scenario, activation, matmul
+from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
+from costmodel.formats import FixedPoint
+from costmodel.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.tensor import Tensor
+from costmodel.workload.composite import Attention, Normalization, Softmax
+from costmodel.workload.operators import (
+    ELEMENTWISE,
+    REDUCTIONS,
+    STANDARD,
     Contraction,
     Counted,
-    FixedPoint,
-    Input,
-    Network,
-    OperatorLayer,
-    Scenario,
-    Tensor,
-    activation,
-    matmul,
+    Operator,
 )
-from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
-from costmodel.layer import UnknownLayer
-from costmodel.workload.composite import Attention, Normalization, Softmax
-from costmodel.workload.operators import ELEMENTWISE, REDUCTIONS, STANDARD, Operator
 from costmodel.workload.reasons import Free, Unpriced
 
 SCHEMA = json.loads((files("costmodel") / "network.schema.json").read_text())
@@ -61,7 +59,7 @@ def by_hand() -> Network:
 
 
 def back(network: Network) -> Network:
-    return costmodel.read(network.to_json(), catalogue=CATALOGUE)
+    return costmodel.read(network.to_json(), registry=REGISTRY)
 
 
 @given(sketches(rules=RULES))
@@ -82,7 +80,7 @@ def test_operators_made_by_hand_are_read_back_equal() -> None:
 def test_a_network_read_back_costs_the_same(device: str) -> None:
     bills = [
         costmodel.estimate(
-            source, device, scenario=Scenario(rates=10.0), catalogue=CATALOGUE, on_unpriced="bound"
+            source, device, scenario=Scenario(rates=10.0), registry=REGISTRY, on_unpriced="bound"
         ).to_dict()
         for source in (by_hand(), by_hand().to_json())
     ]
@@ -92,7 +90,7 @@ def test_a_network_read_back_costs_the_same(device: str) -> None:
 def test_the_form_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "network.json"
     file.write_text(by_hand().to_json())
-    assert costmodel.read(file, catalogue=CATALOGUE) == by_hand()
+    assert costmodel.read(file, registry=REGISTRY) == by_hand()
 
 
 @given(sketches(rules=RULES))
@@ -137,7 +135,7 @@ def test_a_hand_may_write_formats_as_texts_tensors_as_shapes_and_indices_as_text
         ],
     }  # fmt: skip
     jsonschema.validate(written, SCHEMA)
-    layer = costmodel.read(json.dumps(written), catalogue=CATALOGUE).layer("first")
+    layer = costmodel.read(json.dumps(written), registry=REGISTRY).layer("first")
     assert isinstance(layer, OperatorLayer)
     assert layer.work == by_hand().layer("first").operators()
     assert layer.inputs == (Tensor((4,), "int8"),)
@@ -178,7 +176,7 @@ def test_a_dimension_may_be_called_as_the_keys_of_the_form_are() -> None:
         settings={"work": [{"type": "Contraction", "dims": sizes, "operands": operands}],
                   "results": [[3]]}
     )  # fmt: skip
-    read = costmodel.read(json.dumps(written), catalogue=CATALOGUE)
+    read = costmodel.read(json.dumps(written), registry=REGISTRY)
     assert read.macs == 12
 
 
@@ -192,8 +190,8 @@ def test_the_format_in_which_a_layer_takes_a_tensor_is_kept() -> None:
 @given(st.floats(), st.sampled_from([None, True, 1, "text", (1, (2.5, None)), {1: (2,)}, ...]))
 def test_plain_values_are_read_back_with_their_types(number: float, value: Any) -> None:
     layer = UnknownLayer("x", "a.B", reason="r", recorded=(), parameters_held=3)
-    kept = json.loads(json.dumps(costmodel.interchange._plain((number, value), "here")))
-    decoder = costmodel.interchange._Decoder(RULES, {})
+    kept = json.loads(json.dumps(costmodel.serialization._plain((number, value), "here")))
+    decoder = costmodel.serialization._Decoder(RULES, {})
     assert repr(decoder.value(kept, "here")) == repr((number, value))
     assert back(Network("net", [layer])).layer("x").parameter_count == 3
 
@@ -348,7 +346,7 @@ MISTAKES = {
 def test_a_mistake_in_the_form_is_a_clear_error(mistake: str) -> None:
     values, message = MISTAKES[mistake]
     with pytest.raises((ReadError, NetworkError)) as caught:
-        costmodel.read(json.dumps(values), catalogue=CATALOGUE)
+        costmodel.read(json.dumps(values), registry=REGISTRY)
     assert message in str(caught.value)
 
 
@@ -356,7 +354,7 @@ def test_a_layer_on_the_wrong_shape_names_itself() -> None:
     values = changed()
     values["layers"][0]["settings"]["shape"] = [5, 0]
     with pytest.raises(CostModelError, match="'x'"):
-        costmodel.read(json.dumps(values), catalogue=CATALOGUE)
+        costmodel.read(json.dumps(values), registry=REGISTRY)
 
 
 def test_a_layer_of_a_class_without_kinds_is_written_by_nobody() -> None:
@@ -374,7 +372,7 @@ def test_a_shape_error_is_one() -> None:
     values = with_layer(kind="keras.Dense", settings={"units": 3, "use_bias": False})
     values["layers"][0]["settings"]["shape"] = []
     with pytest.raises(ShapeError, match="'first'"):
-        costmodel.read(json.dumps(values), catalogue=CATALOGUE)
+        costmodel.read(json.dumps(values), registry=REGISTRY)
 
 
 @pytest.mark.parametrize("value", ["NaN", '{"type": "float", "value": "nan"}'])
@@ -388,5 +386,5 @@ def test_an_argument_that_is_no_number_is_read_back_equal(value: str) -> None:
         '{"name": "y", "kind": "keras.ops.Add", "inputs": [["x", 0]], '
         f'"settings": {{"arguments": {given}}}}}]}}'
     )
-    network = costmodel.read(text, catalogue=CATALOGUE)
-    assert costmodel.read(network.to_json(), catalogue=CATALOGUE) == network
+    network = costmodel.read(text, registry=REGISTRY)
+    assert costmodel.read(network.to_json(), registry=REGISTRY) == network

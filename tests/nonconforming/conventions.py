@@ -6,23 +6,12 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from costmodel import (
-    Convention,
-    Cost,
-    Device,
-    Factor,
-    Free,
-    LayerWork,
-    Movement,
-    Network,
-    Operator,
-    Outcome,
-    Scenario,
-    Work,
-)
-from costmodel.devices import Adapted
-from costmodel.layer import Layer, UnknownLayer
-from liars.devices import unchecked
+from costmodel import Convention, Device, Free, Network, Operator, Scenario
+from costmodel.convention import LayerWork
+from costmodel.devices import Adapted, Cost, Factor, Outcome
+from costmodel.layer import Layer, UnknownLayer, Work
+from costmodel.workload.operators import Movement
+from nonconforming.devices import unchecked
 
 NOTHING = Movement(purpose="nothing")
 

@@ -9,27 +9,23 @@ from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 
-from costmodel import (
+from costmodel import Device, Free, Operator, Scenario, Unpriced
+from costmodel.devices import (
     Charge,
-    Contraction,
     Cost,
-    Device,
+    Duration,
     Evidence,
     Factor,
-    Free,
-    Movement,
-    Operator,
     Outcome,
     Parameter,
-    Scenario,
-    SizeArray,
-    Unpriced,
+    handles,
+    one_of,
     parameter,
-    prices,
+    setting,
 )
-from costmodel.devices import Duration, one_of, option
 from costmodel.errors import CostModelError
-from costmodel.workload.operators import STANDARD
+from costmodel.sizes import SizeArray
+from costmodel.workload.operators import STANDARD, Contraction, Movement
 
 
 def figure(name: str, value: float = 1e-12) -> Parameter:
@@ -51,7 +47,7 @@ class Honest(Device):
 
     energy_per_operation: Parameter = parameter("J")
     energy_per_result: Parameter = parameter("J")
-    mode: str = option(one_of("fast", "slow"), default="fast")
+    mode: str = setting(one_of("fast", "slow"), default="fast")
 
     @classmethod
     def made(cls, **settings: Any) -> Honest:
@@ -59,7 +55,7 @@ class Honest(Device):
         operation, result = figure("energy_per_operation"), figure("energy_per_result", 2e-12)
         return cls("honest", energy_per_operation=operation, energy_per_result=result, **settings)
 
-    @prices(*STANDARD)
+    @handles(*STANDARD)
     def answer(self, operator: Operator, scenario: Scenario) -> Outcome:
         return Cost(self.charges(operator, scenario))
 
@@ -227,8 +223,8 @@ def without_a_source() -> Device:
 
 
 @frozen
-class LeavesOutWhatNobodyCanRead(Honest):
-    leaves_out: ClassVar = ("time", "static power")
+class DoesNotModelWhatNobodyCanRead(Honest):
+    not_modelled: ClassVar = ("time", "static power")
 
 
 @frozen
@@ -363,13 +359,13 @@ def _lanes(value: Any) -> frozenset[int]:
 
 @frozen
 class CannotBeWritten(Honest):
-    lanes: frozenset[int] = option(_lanes, default=frozenset({1}))
+    lanes: frozenset[int] = setting(_lanes, default=frozenset({1}))
 
 
 @frozen
 class TakesAnyName(Honest):
     def with_parameters(self, **values: Any) -> Device:
-        known = [*self.parameter_units(), *self.option_names()]
+        known = [*self.parameter_units(), *self.setting_names()]
         return super().with_parameters(**{k: v for k, v in values.items() if k in known})
 
 
@@ -386,7 +382,7 @@ class TakesAnyValue(Honest):
 
 @frozen
 class TakesAnySetting(Honest):
-    cores: Any = option(lambda value: value, default=1)
+    cores: Any = setting(lambda value: value, default=1)
 
 
 @frozen
@@ -413,7 +409,7 @@ LIARS = {
     CountsSecondsTwice.made: "test_the_units_of_every_charge_make_joules",
     HasAPriceUpItsSleeve.made: "test_every_charge_is_at_a_price_that_the_device_declares",
     without_a_source: "test_every_parameter_has_a_unit_a_source_and_evidence",
-    LeavesOutWhatNobodyCanRead.made: "test_what_it_leaves_out_is_told_in_words",
+    DoesNotModelWhatNobodyCanRead.made: "test_what_it_does_not_model_is_said_in_words",
     TakesTheUnknownForFree.made: "test_an_operator_that_nobody_knows_is_unpriced_and_named",
     DoesNotSayWhatItDoesNotKnow.made: "test_an_operator_that_nobody_knows_is_unpriced_and_named",
     LosesAPart.made: "test_an_operator_that_it_does_not_know_costs_the_sum_of_its_parts",

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from attrs import NOTHING, Attribute, Factory, fields, has
 
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
-from costmodel.files import checked_mapping, checked_name
+from costmodel.formats import NumericFormat
 from costmodel.layer import HOLDS, Input, Layer, OperatorLayer, UnknownLayer
-from costmodel.numerics import NumericFormat
+from costmodel.safe_io import checked_mapping, checked_name
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.affine import Affine
@@ -30,7 +30,7 @@ from costmodel.workload.reasons import Free, Unpriced
 from costmodel.workload.serialization import FORMAT_WORDS, numeric_format
 
 if TYPE_CHECKING:
-    from costmodel.layer import LayerRules
+    from costmodel.layer import LayerRegistry
 
 CORE_VALUES: Final[tuple[type, ...]] = (
     Tensor, Operand, *STANDARD, Softmax, Normalization, Attention, Counted, Free, Unpriced,
@@ -66,7 +66,7 @@ def layer_values(layer: Layer) -> dict[str, Any]:
 
 
 def layer_from_values(
-    values: Any, inputs: tuple[Tensor, ...], rules: LayerRules, where: str
+    values: Any, inputs: tuple[Tensor, ...], rules: LayerRegistry, where: str
 ) -> Layer:
     """The layer that `layer_values` described, on its inputs.
 
@@ -286,7 +286,7 @@ def _object(value: Any, where: str) -> dict[str, Any] | str:
 class _Decoder:
     """Makes values of the declared classes from what a JSON file holds."""
 
-    def __init__(self, rules: LayerRules, classes: Mapping[str, type]) -> None:
+    def __init__(self, rules: LayerRegistry, classes: Mapping[str, type]) -> None:
         self._rules = rules
         self._classes = classes
 

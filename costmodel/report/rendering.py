@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel import ignored
-from costmodel.columns import UNKNOWN, figures, joules, least, standing, totals
 from costmodel.devices import GIVEN, Charge, Cost, Parameter
 from costmodel.devices.memory import in_bytes
-from costmodel.numerics import FLOAT32
-from costmodel.report import Column, Table, escaped
+from costmodel.formats import FLOAT32
+from costmodel.report.columns import UNKNOWN, figures, joules, least, standing, totals
+from costmodel.report.table import Column, Table, escaped
 from costmodel.tensor import show_shape
 from costmodel.units import format_quantity
 from costmodel.version import own_version
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill, Coverage, Line, Share
+    from costmodel.bills import Bill, Coverage, LayerCost, Share
     from costmodel.convention import LayerWork
     from costmodel.devices import Device, DeviceEstimate, UnitCost
     from costmodel.estimates import Estimate
@@ -46,7 +46,7 @@ def some(names: Sequence[str], limit: int = 3) -> str:
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
-def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
+def explanation(bill: Bill, line: LayerCost, scenario: Scenario) -> Iterator[str]:
     """How the cost of one layer comes about, line by line; the sources are numbered."""
     sources: dict[str, int] = {}
     yield from map(escaped, _explanation(bill, line, scenario, sources))
@@ -56,7 +56,7 @@ def explanation(bill: Bill, line: Line, scenario: Scenario) -> Iterator[str]:
 
 
 def _explanation(
-    bill: Bill, line: Line, scenario: Scenario, sources: dict[str, int]
+    bill: Bill, line: LayerCost, scenario: Scenario, sources: dict[str, int]
 ) -> Iterator[str]:
     layer, device = line.layer, bill.device
     yield f"{layer.name} ({layer.kind}) on {device.name} ({device.title})"
@@ -90,7 +90,7 @@ def _cost_lines(cost: Cost, sources: dict[str, int]) -> Iterator[str]:
         yield f"    {one} {_reference(one.rate, sources)}"
 
 
-def _time_lines(bill: Bill, line: Line) -> Iterator[str]:
+def _time_lines(bill: Bill, line: LayerCost) -> Iterator[str]:
     """How long the groups of a layer take, what limits them, and what lies in memory."""
     cost = line.cost
     if line.fused_into:
@@ -138,7 +138,7 @@ def _counted(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
 
 
-def _energy(line: Line) -> str:
+def _energy(line: LayerCost) -> str:
     cost = line.cost
     value = joules(cost.energy_joules)
     if line.unpriced:
@@ -253,14 +253,14 @@ def _notes(estimate: Estimate) -> Iterator[str]:
     yield from ignored.notes(estimate.bills.values(), estimate.scenario)
     yield from changed(bill.device for bill in estimate.bills.values())
     yield from assumed(estimate.bills.values())
-    yield from left_out(bill.device for bill in estimate.bills.values())
+    yield from not_modelled(bill.device for bill in estimate.bills.values())
     yield from estimate.problems
 
 
 def changed(devices: Iterable[Device]) -> Iterator[str]:
     """A line for each device with a runtime, with settings that are chosen, or changed numbers."""
     for device in devices:
-        choices = device.option_choices()
+        choices = device.setting_choices()
         settings = [f"runtime {device.runtime}"] if device.runtime else []
         settings += [
             f"{name} {value}"
@@ -308,12 +308,14 @@ def _end_of_range(figure: Parameter) -> Iterator[str]:
         yield f"the {end} end of {low} to {high}"
 
 
-def left_out(devices: Iterable[Device]) -> Iterator[str]:
-    """A line for all devices that leave out the same: what none of their prices holds."""
+def not_modelled(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for all devices that do not model the same: what none of their prices holds."""
     told: dict[str, list[str]] = {}
     for device in devices:
-        told.setdefault(device.left_out, []).append(device.name)
-    yield from (f"left out on {', '.join(names)}: {text}" for text, names in told.items() if text)
+        told.setdefault(device.all_not_modelled, []).append(device.name)
+    yield from (
+        f"not modelled on {', '.join(names)}: {text}" for text, names in told.items() if text
+    )
 
 
 def _shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, Sequence[str]]:
@@ -378,7 +380,7 @@ def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
     return {
         "title": device.title,
         "family": device.family,
-        "leaves_out": device.left_out,
+        "not_modelled_in_prices": device.all_not_modelled,
         "assumptions": list(assumptions(bill)),
         "ignored": dict(ignored.ignored(bill.device, bill.lines, estimate.scenario)),
         "file": device.file,
@@ -498,7 +500,7 @@ def _share_dict(share: Share) -> dict[str, Any]:
     return {"covered": share.covered, "total": share.total, "fraction": share.fraction}
 
 
-def _line_dict(bill: Bill, lowered: LayerWork, line: Line) -> dict[str, Any]:
+def _line_dict(bill: Bill, lowered: LayerWork, line: LayerCost) -> dict[str, Any]:
     layer, cost = line.layer, _cost_dict(line.cost, is_complete=not line.unpriced)
     if standing(line) == "unpriced":
         cost |= {"energy_joules": None, "latency_seconds": None}

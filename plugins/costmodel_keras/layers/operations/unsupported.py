@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from costmodel.tensor import Shape
 from costmodel_keras.layers.operations.operation import kind
-from costmodel_keras.layers.unruled import Unruled, mixing
+from costmodel_keras.layers.unsupported import UnsupportedBase, mixing
 
 REASONS: Final[Mapping[str, str]] = {
     kind(name): reason
@@ -53,7 +53,7 @@ BATCHLESS: Final = tuple(map(kind, _BATCHLESS.split()))  # a table
 _BATCHLESS_REASON: Final = "its result has no batch axis"
 
 
-class BatchlessOperation(Unruled):
+class BatchlessOperation(UnsupportedBase):
     """A function that mixes examples, or makes a tensor without them: unpriced."""
 
     kinds: ClassVar = BATCHLESS
@@ -64,7 +64,7 @@ class BatchlessOperation(Unruled):
         raise mixing(_BATCHLESS_REASON)
 
 
-class UnruledOperation(Unruled):
+class UnsupportedOperation(UnsupportedBase):
     """A function whose work its settings do not tell: unpriced, with the reason."""
 
     kinds: ClassVar = tuple(REASONS)

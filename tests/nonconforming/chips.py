@@ -8,33 +8,30 @@ from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 
-from costmodel import (
-    Charge,
-    Cost,
-    Evidence,
-    Factor,
-    Operator,
-    Outcome,
-    Parameter,
-    Scenario,
-    parameter,
-)
+from costmodel import Operator, Scenario
 from costmodel.devices import (
     USUAL,
     Access,
+    Charge,
+    Cost,
     DeviceEstimate,
     Duration,
+    Evidence,
+    Factor,
     Group,
     GroupCost,
     Memory,
     OperatorCost,
+    Outcome,
+    Parameter,
     Placement,
     Schedule,
     Seconds,
+    parameter,
 )
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Movement
-from liars.devices import Honest, bits, figure
+from nonconforming.devices import Honest, bits, figure
 
 
 def number(name: str, value: float, unit: str) -> Parameter:
