@@ -290,8 +290,8 @@ def _both(old: list[Charge], new: list[Charge]) -> Iterator[Fact]:
     for name in [name for name in before_parts if name in after_parts]:
         figures = (before_parts[name], after_parts[name])
         if figures[0].value != figures[1].value:
-            told = [format_quantity(one.value, one.unit) for one in figures]
-            sentence = f"{name} {' -> '.join(told)}"
+            described = [format_quantity(one.value, one.unit) for one in figures]
+            sentence = f"{name} {' -> '.join(described)}"
             yield Fact("price", sentence, shared=(sentence,))
 
 
@@ -407,8 +407,10 @@ def _title(comparison: Comparison) -> str:
     network = networks.pop() if len(networks) == 1 else "two networks"
     where = f"{network} on {devices.pop()}" if len(devices) == 1 else network
     title = f"{where}: energy by {sides[0].label} and by {sides[1].label}"
-    told = dict.fromkeys(conditions(side.estimate.scenario) for side in sides)
-    return title if list(told) == [conditions(Scenario())] else f"{title}, {' and '.join(told)}"
+    described = dict.fromkeys(conditions(side.estimate.scenario) for side in sides)
+    if list(described) == [conditions(Scenario())]:
+        return title
+    return f"{title}, {' and '.join(described)}"
 
 
 def _footnotes(differences: Iterable[Difference]) -> Mapping[str, list[str]]:
@@ -472,8 +474,8 @@ def _footer(comparison: Comparison) -> list[tuple[str, ...]]:
         "Latency": _difference_of_time(comparison) if all(are_whole) else "",
     }
     return [
-        (_TITLES.get(title, title), "", *map(tell, bills), differences.get(title, ""), "", "")
-        for title, tell in totals(bills).items()
+        (_TITLES.get(title, title), "", *map(text_of, bills), differences.get(title, ""), "", "")
+        for title, text_of in totals(bills).items()
     ]
 
 

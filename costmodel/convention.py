@@ -91,7 +91,7 @@ class Convention:
         return chained(layer.kind, work, inputs, layer.parameters, outputs)
 
     def shape_of(self, shape: Shape) -> Shape:
-        """The part of a tensor of a layer that is counted: all of it, unless told otherwise."""
+        """The part of a tensor of a layer that is counted: all of it by default."""
         return shape
 
     def work_by_layer(self, network: Network, scenario: Scenario) -> tuple[LayerWork, ...]:
@@ -173,7 +173,7 @@ class Convention:
         return absorbed
 
     def adapt(self, device: Device) -> Device:
-        """The device as this convention charges on it: as it is, unless told otherwise."""
+        """The device as this convention charges on it: as it is by default."""
         return device
 
 

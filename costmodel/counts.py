@@ -24,7 +24,7 @@ from costmodel.workload.reasons import Free, Unpriced
 
 SCHEMA: Final = "costmodel/count/1"
 WEIGHT_FORMATS: Final = ("float32", "float16", "int8", "int4")
-"""The formats that weight memory is told in unless others are asked for."""
+"""The formats that weight memory is given in unless others are asked for."""
 
 FLOPS: Final = {"multiply-accumulate": 2, "multiply-add": 2}
 """Floating-point operations of one operation, where they are not 1."""

@@ -1,4 +1,4 @@
-"""Errors that tell a user what is wrong, where, what was expected and what to do."""
+"""Errors that say what is wrong, where, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LONGEST: Final = 200
 _MESSAGE: Final = 16_000
 """Characters of a message."""
 _MISTAKES: Final = 50
-"""Mistakes of one device file that its message tells."""
+"""Mistakes of one device file that its message lists."""
 _MISTAKE: Final = 300
-"""Characters of a mistake that are told."""
+"""Characters of a mistake that are shown."""
 _NOT_TOLD: Final = (f"{Path(__file__).parent}{os.sep}", "<attrs generated")
 """The beginnings of files whose functions only lead to the one that is at fault."""
 _DOUBLED: Final = re.compile(r"(.)\1+")
@@ -110,7 +110,7 @@ class DeviceFileError(CostModelError):
     def __init__(self, file: str, mistakes: Sequence[str], hints: Iterable[str] = ()) -> None:
         """Collect the `mistakes` of one `file`, each with its path, demand and value.
 
-        `hints` are next steps, told behind them.
+        `hints` are next steps, shown behind them.
         """
         self.file, self.mistakes = file, tuple(mistakes)
         count = len(self.mistakes)

@@ -127,7 +127,7 @@ def read(
     which has a graph only once it is called, needs them by name unless it was built.
 
     Raises:
-        ReadError: the source is of no known sort, or damaged.
+        ReadError: the source is of no known kind, or damaged.
         NetworkError: its layers do not make a network.
 
     """

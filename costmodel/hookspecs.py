@@ -2,7 +2,7 @@
 
 A plugin is a module or object named by an entry point of the group `costmodel`. It implements
 any of these functions, marked with `costmodel.hookimpl`. Each is called at most once, when
-something of its sort is first asked for, and returns values to register.
+something of its kind is first asked for, and returns values to register.
 """
 
 from __future__ import annotations

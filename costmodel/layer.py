@@ -124,18 +124,18 @@ class Layer:
         except _FAULTS as error:
             message = (
                 f"layer {self.name!r} of kind {self.kind!r} cannot take input "
-                f"{self._shown_inputs()}: {_told(error, type(self))}"
+                f"{self._shown_inputs()}: {_described(error, type(self))}"
             )
             raise ShapeError(message) from error
         object.__setattr__(self, "outputs", outputs)
         object.__setattr__(self, "parameters", FrozenDict(parameters))
 
     def output_shapes(self) -> Sequence[Shape]:
-        """The shape of every output; unless told otherwise, that of the first input."""
+        """The shape of every output; by default, that of the first input."""
         return (self.input_shape,)
 
     def parameter_shapes(self) -> Mapping[str, Shape]:
-        """The shape of every parameter tensor by name; unless told otherwise, none."""
+        """The shape of every parameter tensor by name; by default, none."""
         return {}
 
     def operators(self) -> Work:
@@ -164,7 +164,7 @@ class Layer:
         """The work of one call, its operators joined by the tensors that they share.
 
         Inputs are called `input`, `input:1` and so on, outputs likewise, weights as the
-        parameters. Unless told otherwise the operators stand in a row (`chained`).
+        parameters. By default the operators stand in a row (`chained`).
         """
         work = work_of(self)
         if isinstance(work, Reason):
@@ -428,7 +428,7 @@ def _slots(cls: type[Layer]) -> tuple[str, ...]:
     return tuple(name for base in cls.__mro__ for name in vars(base).get("__slots__", ()))
 
 
-def _told(error: Exception, rule: type) -> str:
+def _described(error: Exception, rule: type) -> str:
     """What a rule says on purpose, as a ValueError, or else where it is at fault."""
     return str(error) if isinstance(error, ValueError) else fault(error, rule)
 
@@ -478,7 +478,7 @@ def work_of(layer: Layer) -> Work:
     except _FAULTS as error:
         message = (
             f"layer {layer.name!r} of kind {layer.kind!r} cannot say its work on input "
-            f"{layer._shown_inputs()}: {_told(error, type(layer))}"  # noqa: SLF001  # of this module
+            f"{layer._shown_inputs()}: {_described(error, type(layer))}"  # noqa: SLF001  # of this module
         )
         raise ShapeError(message) from error
     try:

@@ -204,12 +204,12 @@ class CostTable:
         known = self.energy_joules[~_numpy().isnan(self.energy_joules)]
         ends = (known.min(), known.max()) if known.size else ()
         energy = " to ".join(format_quantity(float(end), "J") for end in ends) or "no price"
-        told = [
+        described = [
             f"{len(rows):,} {word}: {reason}"
             for word, reasons in (("unpriced", self.unpriced), ("free", self.free))
             for reason, rows in reasons.items()
         ]
-        return "\n  ".join([f"{len(self):,} operators: {energy}", *told])
+        return "\n  ".join([f"{len(self):,} operators: {energy}", *described])
 
     def _energies(self, figures: Sequence[float]) -> Array:
         energies: Array = self.counts @ _numpy().array(figures, dtype=float)
@@ -345,8 +345,8 @@ class Pricing:
             error.add_note(f"{self._where(operator)}, {where}")
             raise
         except Exception as error:
-            told = in_words(error, self.owner)
-            message = f"{self._where(operator)}, {where}: {told}"
+            described = in_words(error, self.owner)
+            message = f"{self._where(operator)}, {where}: {described}"
             raise PluginError(message) from error
 
     def _where(self, operator: Operator) -> str:

@@ -80,7 +80,7 @@ class Plugins:
         try:
             with _asking():
                 loaded = entry_point.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's import may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a third party's import may fail in any way
             self._reject(plugin, f"cannot be imported: {type(error).__name__}: {error}")
         else:
             self.add(plugin, loaded)
@@ -113,7 +113,7 @@ class Plugins:
         try:
             with _asking():
                 return list(ask())
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's code may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a third party's code may fail in any way
             self.blame(name, f"{what}: {type(error).__name__}: {error}")
             return []
 

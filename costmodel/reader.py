@@ -41,7 +41,7 @@ class Reader(ABC):
     ) -> Network:
         """The network in `source` for inputs of these shapes, by name and without the batch.
 
-        Unless told otherwise, read first and bind then. A reader whose sources have a graph only
+        By default, read first and bind then. A reader whose sources have a graph only
         for inputs of given shapes needs more.
 
         Raises:

@@ -47,7 +47,7 @@ NOT_INSTALLED = (
     "no plugin offers any: costmodel was probably imported from a checkout that was never "
     "installed; run `pip install -e .` in it, then `costmodel plugins`"
 )
-_NEXT = "for another sort, `costmodel new-plugin NAME --reader` writes a reader"
+_NEXT = "for another kind, `costmodel new-plugin NAME --reader` writes a reader"
 _CORE = "costmodel"
 """Who owns what no plugin offers."""
 _Declared = type(attrs.field())
@@ -58,7 +58,7 @@ _ENDS_IN = f"ends in {' or '.join(_FILE_SUFFIXES)}"
 
 @define(eq=False)
 class Registry:
-    """What a set of plugins offers, each sort asked for when first needed."""
+    """What a set of plugins offers, each asked for when first needed."""
 
     plugins: Plugins
     _answers: dict[str, _Answers] = field(factory=dict, init=False)
@@ -104,7 +104,7 @@ class Registry:
     def _accepts(self, reader: Reader, source: object) -> bool:
         try:
             return bool(reader.accepts(source))
-        except Exception as error:  # noqa: BLE001  # a stranger's reader may fail in any way
+        except Exception as error:  # noqa: BLE001  # a third party's reader may fail in any way
             owner = self.owner("costmodel_readers", reader.name)
             self.plugins.blame(
                 owner, f"reader {reader.name!r}: accepts: {type(error).__name__}: {error}"
@@ -170,7 +170,7 @@ class Registry:
         return [file for end in ("", *_FILE_SUFFIXES) if _is_there(file := f"{name}{end}")]
 
     def device_or_blame(self, name: str) -> Device | None:
-        """The device that a plugin offers as `name`; None where it is broken, and so is told."""
+        """The device that a plugin offers as `name`; None where it is broken."""
         try:
             return self._named(name)
         except CostModelError as error:

@@ -137,7 +137,7 @@ class Tensor:
 
         """
         try:
-            return math.prod(self.example_shape)  # type: ignore[arg-type]  # None is told below
+            return math.prod(self.example_shape)  # type: ignore[arg-type]  # None is refused below
         except TypeError:
             message = (
                 f"shape {show_shape(self.example_shape)} has an open axis; "

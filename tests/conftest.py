@@ -40,8 +40,8 @@ HOUSE = tuple(f"costmodel_{name}.hooks" for name in ("hardware", "keras", "qkera
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_strangers() -> Iterator[None]:
-    """Only the plugins of the house: a stranger in the environment must not change a test."""
+def no_third_party_plugins() -> Iterator[None]:
+    """Only the plugins of the house: another plugin in the environment must not change a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugins, "_entry_points", _house_entry_points)
         yield

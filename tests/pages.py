@@ -114,6 +114,6 @@ if __name__ == "__main__":
     if Path("pyproject.toml").exists():  # a page writes files, one of them of this name
         sys.exit("a page writes files: run it in a new folder, as tests/test_docs.py does")
     sys.path.insert(0, "")
-    told = list(run(Path(sys.argv[1])))
-    sys.stdout.write("\n".join(told))
-    sys.exit(bool(told))
+    said = list(run(Path(sys.argv[1])))
+    sys.stdout.write("\n".join(said))
+    sys.exit(bool(said))

@@ -102,22 +102,22 @@ EVERY: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
 """What a rule may do wrong whatever the size, and what the message says of it."""
 
 
-@pytest.mark.parametrize(("calculate", "told"), EVERY.values(), ids=EVERY.keys())
+@pytest.mark.parametrize(("calculate", "said"), EVERY.values(), ids=EVERY.keys())
 def test_a_fault_of_every_operator_is_raised_at_the_second_call_and_names_the_rule(
-    calculate: Callable[[Any], Any], told: str
+    calculate: Callable[[Any], Any], said: str
 ) -> None:
     device = counting(calculate)
     with pytest.raises(PluginError) as caught:
         device.price(batch())
     where = "device class 'Counting', rule 'contraction', row 0 of 20,000"
-    assert re.match(f"{where}: {told}", str(caught.value))
+    assert re.match(f"{where}: {said}", str(caught.value))
     assert re.search(r"test_batch_faults\.py, line \d+\)$", str(caught.value))
     assert caught.value.__cause__ is not None
     assert len(device.calls) == 2
 
 
 @pytest.mark.parametrize(
-    ("calculate", "told"),
+    ("calculate", "said"),
     [
         (refuse, "the vendor does not say"),
         (lambda _: None, "is a `return` missing"),
@@ -127,10 +127,10 @@ def test_a_fault_of_every_operator_is_raised_at_the_second_call_and_names_the_ru
     ids=["a refusal", "no answer", "less than nothing", "more than a number"],
 )
 def test_an_error_for_users_keeps_its_type_and_notes_the_rule_and_the_operator(
-    calculate: Callable[[Any], Any], told: str
+    calculate: Callable[[Any], Any], said: str
 ) -> None:
     device = counting(calculate)
-    with pytest.raises(CostModelError, match=told) as caught:
+    with pytest.raises(CostModelError, match=said) as caught:
         device.price(batch())
     note = "device class 'Counting', rule 'contraction', row 0 of 20,000"
     assert caught.value.__notes__ == [note]
@@ -185,15 +185,15 @@ ONE: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
 """What a rule may do wrong for one size."""
 
 
-@pytest.mark.parametrize(("calculate", "told"), ONE.values(), ids=ONE.keys())
+@pytest.mark.parametrize(("calculate", "said"), ONE.values(), ids=ONE.keys())
 def test_a_fault_of_one_operator_among_thousands_is_found_by_halves(
-    calculate: Callable[[Any], Any], told: str
+    calculate: Callable[[Any], Any], said: str
 ) -> None:
     device = counting(calculate)
     with pytest.raises(PluginError) as caught:
         device.price(batch())
     (row,) = np.flatnonzero(SIZES == ODD)
-    where = f"device class 'Counting', rule 'contraction', row {row:,} of 20,000: {told}"
+    where = f"device class 'Counting', rule 'contraction', row {row:,} of 20,000: {said}"
     assert str(caught.value).startswith(where)
     assert len(device.calls) <= BY_HALVES
 

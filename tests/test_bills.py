@@ -174,7 +174,7 @@ def test_parameters_that_two_layers_share_are_covered_once() -> None:
     assert shares(found)["macs"] == (32, 32)
 
 
-def test_a_reason_that_several_operators_have_is_told_once() -> None:
+def test_a_reason_that_several_operators_have_is_reported_once() -> None:
     found = bill(layer("moves", move(4), move(4)))
     assert found.line("moves").free == ("it is wired",)
     assert found.coverage.free["moves"] == ("it is wired",)
@@ -244,6 +244,6 @@ def test_only_work_without_a_price_makes_a_bill_incomplete() -> None:
     assert not bill(WIDE, ODD).is_complete
 
 
-def test_a_layer_that_is_not_on_the_bill_is_told_with_the_nearest() -> None:
+def test_a_layer_that_is_not_on_the_bill_is_reported_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="unknown layer 'wild'\n  nearest known: 'wide'"):
         bill(WIDE).line("wild")

@@ -32,7 +32,7 @@ def law_of(name: str, device: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "said"),
     [
         ({"batch-liner"}, "found 'batch-liner' .nearest: 'batch-linear'."),
         ({"timed", 5}, "found '5'"),
@@ -42,13 +42,13 @@ def law_of(name: str, device: Any) -> None:
     ],
 )
 def test_a_device_class_that_declares_what_is_no_capability_is_refused(
-    given: Any, told: str
+    given: Any, said: str
 ) -> None:
-    with pytest.raises(TypeError, match=f"Honest.capabilities: .*{told}"):
+    with pytest.raises(TypeError, match=f"Honest.capabilities: .*{said}"):
         declaring(devices.Honest, given)
 
 
-def test_a_law_that_assumes_an_unknown_capability_is_told_with_the_nearest() -> None:
+def test_a_law_that_assumes_an_unknown_capability_is_reported_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="nearest known: 'timed'"):
         assumes("time")
 

@@ -89,7 +89,7 @@ def test_a_device_may_be_a_file(tmp_path: Path) -> None:
     assert "6.75 µJ" in good("estimate", DENSE, "-d", file)
 
 
-def test_without_a_device_the_known_ones_are_told() -> None:
+def test_without_a_device_the_known_ones_are_reported() -> None:
     result = run("estimate", DENSE)
     assert result.exit_code == 2
     assert "known: arm, cpu, gpu, horowitz-45nm" in result.stderr
@@ -202,7 +202,7 @@ def test_unpriced_work_answers_no_where_asked_to() -> None:
     assert "on_unpriced" not in result.stderr
 
 
-def test_an_estimate_that_leaves_nothing_out_is_told_where_asked_to() -> None:
+def test_an_estimate_that_leaves_nothing_out_is_reported_where_asked_to() -> None:
     options = ["-d", "cpu", "--on-unpriced", "error", "--format", "json"]
     assert json.loads(good("estimate", VISION, *options))["on_unpriced"] == "error"
 
@@ -330,7 +330,7 @@ def test_a_device_twice_is_wrong_in_an_explanation_too() -> None:
     assert "device 'cpu' is given more than once" in result.stderr
 
 
-def test_an_unknown_layer_is_told_with_the_nearest() -> None:
+def test_an_unknown_layer_is_reported_with_the_nearest() -> None:
     result = run("explain", DENSE, "frist", "-d", "cpu")
     assert result.exit_code == 2
     assert "unknown layer 'frist'\n  nearest known: 'first'" in result.stderr
@@ -463,7 +463,7 @@ def test_what_is_wrong_with_a_plugin_is_in_its_row(world: Any) -> None:
     assert "costmodel_readers: RuntimeError: no luck" in row
 
 
-def test_a_broken_device_of_a_plugin_is_told_in_its_row_before_anybody_asks_for_it(
+def test_a_broken_device_of_a_plugin_is_reported_in_its_row_before_anybody_asks_for_it(
     world: Any, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.yaml"
@@ -479,7 +479,7 @@ def test_a_broken_device_of_a_plugin_is_told_in_its_row_before_anybody_asks_for_
 
 
 @pytest.mark.parametrize("hook", ["commands", "device_files"])
-def test_a_plugin_that_offers_something_else_is_told_in_its_row(world: Any, hook: str) -> None:
+def test_a_plugin_that_offers_something_else_is_reported_in_its_row(world: Any, hook: str) -> None:
     world(odd=worlds.plugin(**{hook: [lambda: None]}))
     row = next(line for line in good("plugins").splitlines() if line.startswith("odd"))
     assert f"costmodel_{hook}" in row
@@ -652,7 +652,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [COMMAND, "estimate", VISION, "-d", "cpu"],
@@ -688,11 +688,11 @@ def test_names_that_steer_a_terminal_are_shown_harmless(tmp_path: Path) -> None:
     assert "fi\\x1b[2Jrst\\nnext" in shown
 
 
-@pytest.mark.parametrize(("form", "told"), [("table", 0), ("markdown", 0), ("csv", 1), ("json", 1)])
-def test_what_is_wrong_with_plugins_is_told_a_reader_once(form: str, told: int, world: Any) -> None:
+@pytest.mark.parametrize(("form", "said"), [("table", 0), ("markdown", 0), ("csv", 1), ("json", 1)])
+def test_faults_of_plugins_are_reported_once(form: str, said: int, world: Any) -> None:
     world(bad=SimpleNamespace(costmodel_devices=list))
     result = run("estimate", DENSE, DENSE, "-d", "cpu", "--format", form)
-    assert result.stderr.count("plugin 'bad': defines costmodel_devices without @hookimpl") == told
+    assert result.stderr.count("plugin 'bad': defines costmodel_devices without @hookimpl") == said
     assert ("plugin 'bad'" in result.stdout) == (form != "csv")
 
 

@@ -50,11 +50,11 @@ def test_another_convention_counts_otherwise() -> None:
 
 
 def test_the_counts_of_layers_add_up_to_the_total() -> None:
-    told = counted(VISION, "--flops")
+    said = counted(VISION, "--flops")
     for key in ("macs", "flops", "activations", "parameters"):
-        assert sum(layer[key] for layer in told["layers"]) == told[key]
-    for name, number in told["operations"].items():
-        assert sum(layer["operations"].get(name, 0) for layer in told["layers"]) == number
+        assert sum(layer[key] for layer in said["layers"]) == said[key]
+    for name, number in said["operations"].items():
+        assert sum(layer["operations"].get(name, 0) for layer in said["layers"]) == number
 
 
 def test_a_multiply_accumulate_is_two_flops_and_a_comparison_one() -> None:
@@ -62,7 +62,7 @@ def test_a_multiply_accumulate_is_two_flops_and_a_comparison_one() -> None:
     assert "FLOPs: 2 for each multiply-accumulate" in good("count", VISION, "--flops")
 
 
-def test_flops_are_told_on_request_only() -> None:
+def test_flops_are_reported_on_request_only() -> None:
     assert "FLOPs" not in good("count", VISION)
     assert "flops" not in counted(VISION)
 
@@ -93,15 +93,15 @@ def quantised(tmp_path: Path) -> Path:
 
 
 def test_weights_of_a_quantised_model_have_other_bytes_in_each_format(quantised: Path) -> None:
-    told = counted(str(quantised))
-    assert told["parameters"] == 8 * 4 + 4
-    assert told["weight_bytes"] == {"float32": 144, "float16": 72, "int8": 36, "int4": 18}
-    assert told["weight_bytes_as_declared"] == 8 * 4 // 2 + 4 * 4
+    said = counted(str(quantised))
+    assert said["parameters"] == 8 * 4 + 4
+    assert said["weight_bytes"] == {"float32": 144, "float16": 72, "int8": 36, "int4": 18}
+    assert said["weight_bytes_as_declared"] == 8 * 4 // 2 + 4 * 4
 
 
 def test_the_weights_that_declare_no_format_are_in_the_default_format(quantised: Path) -> None:
-    told = counted(str(quantised), "--default-format", "int8")
-    assert told["weight_bytes_as_declared"] == 8 * 4 // 2 + 4
+    said = counted(str(quantised), "--default-format", "int8")
+    assert said["weight_bytes_as_declared"] == 8 * 4 // 2 + 4
     assert "weights as declared, others in fixed<8,7>: 20 bytes" in good(
         "count", quantised, "--default-format", "int8"
     )
@@ -126,8 +126,8 @@ def test_nothing_is_as_declared_where_nothing_is() -> None:
     ("name", "bits"), [("float32", 32), ("float16", 16), ("int8", 8), ("int4", 4), ("ternary", 2)]
 )
 def test_weights_take_as_many_bytes_as_their_format_has_bits(name: str, bits: int) -> None:
-    told = counted(VISION, "--weights", name)
-    assert told["weight_bytes"] == {name: -(-told["parameters"] * bits // 8)}
+    said = counted(VISION, "--weights", name)
+    assert said["weight_bytes"] == {name: -(-said["parameters"] * bits // 8)}
 
 
 def test_an_open_axis_is_bound_by_an_option() -> None:
@@ -147,8 +147,8 @@ def test_a_count_in_a_file_has_the_format_of_its_name(tmp_path: Path) -> None:
 
 
 def test_several_models_are_counted_at_once() -> None:
-    told = counted(VISION, DENSE)
-    assert [item["network"] for item in told] == ["vision", "dense"]
+    said = counted(VISION, DENSE)
+    assert [item["network"] for item in said] == ["vision", "dense"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_several_models_are_counted_at_once() -> None:
         ([], "MODEL"),
     ],
 )
-def test_a_wrong_use_of_count_is_told(arguments: list[str], message: str) -> None:
+def test_a_wrong_use_of_count_is_reported(arguments: list[str], message: str) -> None:
     result = run("count", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -172,12 +172,12 @@ def test_what_has_no_rule_makes_the_counts_a_lower_bound() -> None:
     odd = UnknownLayer("odd", "acme.Odd", known.layers[0].outputs, reason="no rule for it")
     network = Network("half", (*known.layers, odd), {**known.edges, "odd": (known.layers[0].name,)})
     made = count(network, convention=Convention())
-    told = made.to_dict()
-    assert told["unpriced"] == {"odd": ["no rule for it"]}
-    assert told["work_is_lower_bound"]
-    assert told["parameters_are_lower_bound"]
-    assert told["activations_are_lower_bound"]
-    assert told["layers"][-1]["macs"] is None
+    said = made.to_dict()
+    assert said["unpriced"] == {"odd": ["no rule for it"]}
+    assert said["work_is_lower_bound"]
+    assert said["parameters_are_lower_bound"]
+    assert said["activations_are_lower_bound"]
+    assert said["layers"][-1]["macs"] is None
     shown = made.table().text()
     assert f">= {known.macs:,}" in shown
     assert "not counted: odd: no rule for it" in shown
@@ -187,8 +187,8 @@ def test_what_has_no_rule_makes_the_counts_a_lower_bound() -> None:
 
 
 def test_every_known_kind_is_listed_with_its_rule_and_plugin() -> None:
-    told = json.loads(good("layers", "--json"))
-    listed = {fact["kind"]: fact for fact in told}
+    said = json.loads(good("layers", "--json"))
+    listed = {fact["kind"]: fact for fact in said}
     assert REGISTRY.layer_registry.by_kind.keys() <= listed.keys()
     assert listed["keras.Dense"] == {
         "kind": "keras.Dense",
@@ -200,8 +200,8 @@ def test_every_known_kind_is_listed_with_its_rule_and_plugin() -> None:
 
 
 def test_kinds_are_found_by_a_part_of_their_name() -> None:
-    told = json.loads(good("layers", "CONV2d", "--json"))
-    kinds = [fact["kind"] for fact in told]
+    said = json.loads(good("layers", "CONV2d", "--json"))
+    kinds = [fact["kind"] for fact in said]
     assert "keras.Conv2D" in kinds
     assert all("conv2d" in kind.lower() for kind in kinds)
     assert "keras.Dense" not in good("layers", "conv2d")

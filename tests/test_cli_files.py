@@ -230,7 +230,7 @@ UNWRITABLE = {
 
 
 @pytest.mark.parametrize("case", UNWRITABLE)
-def test_an_output_that_cannot_be_written_is_told_before_any_work(case: str, folder: Path) -> None:
+def test_an_unwritable_output_is_reported_before_any_work(case: str, folder: Path) -> None:
     target, words = UNWRITABLE[case]
     (folder / "loop").symlink_to("loop")
     result = run("count", "missing.json", "--format", "json", "-o", target)
@@ -246,7 +246,7 @@ def test_an_output_that_cannot_be_written_is_told_before_any_work(case: str, fol
 @pytest.mark.parametrize(
     "arguments", [["estimate", DENSE, "-d", "cpu"], ["devices", "show", "cpu"]]
 )
-def test_a_file_called_like_an_installed_device_is_told(
+def test_a_file_called_like_an_installed_device_is_reported(
     arguments: list[str], file: str, folder: Path
 ) -> None:
     (folder / file).write_text((folder / "chip.yaml").read_text())
@@ -335,7 +335,7 @@ def sparse(path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".yaml", ""])
 @pytest.mark.parametrize("case", NO_DEVICES)
-def test_what_is_no_device_file_is_told_and_not_waited_for(
+def test_what_is_no_device_file_is_reported_and_not_waited_for(
     case: str, suffix: str, folder: Path
 ) -> None:
     make, words = NO_DEVICES[case]
@@ -348,7 +348,7 @@ def test_what_is_no_device_file_is_told_and_not_waited_for(
 
 @pytest.mark.parametrize("name", ["x" * 5000, "x" * 300 + ".json", "\x00.json", "a/" * 3000])
 @pytest.mark.parametrize("where", ["model", "device"])
-def test_a_name_that_no_file_can_have_is_told(name: str, where: str) -> None:
+def test_a_name_that_no_file_can_have_is_reported(name: str, where: str) -> None:
     chosen = {"model": DENSE, "device": "cpu", where: name}
     result = run("estimate", chosen["model"], "-d", chosen["device"])
     assert result.exit_code == 2

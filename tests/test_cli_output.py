@@ -1,4 +1,4 @@
-"""Standard output that fails, and texts of strangers that would forge what is shown."""
+"""Standard output that fails, and texts of third parties that would forge what is shown."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def test_an_estimate_of_the_library_is_as_harmless_as_the_command(case: str) -> 
     estimate = costmodel.estimate(evolve(network, name=text), device)
     assert shown in str(estimate)
     assert shown in estimate.explain("first", "cpu")
-    for told in (str(estimate), estimate.explain("first", "cpu")):
-        assert all(char.isprintable() or char == "\n" for char in told)
+    for said in (str(estimate), estimate.explain("first", "cpu")):
+        assert all(char.isprintable() or char == "\n" for char in said)
 
 
 @pytest.mark.parametrize("command", ["show", "validate"])

@@ -164,7 +164,7 @@ def test_charges_meet_by_their_unit_cost_whatever_the_role_is_called() -> None:
     assert reasons(renamed(2.0), "second") == ("count",)
 
 
-def test_charges_at_one_unit_cost_are_told_apart_by_their_roles() -> None:
+def test_charges_at_one_unit_cost_are_reported_apart_by_their_roles() -> None:
     narrow = costmodel.estimate(
         NETWORKS / "dense.json", "horowitz-45nm", registry=worlds.REGISTRY,
         scenario=Scenario(default_format="int8"),
@@ -201,14 +201,14 @@ def test_a_row_has_a_few_facts_and_programs_have_all() -> None:
     assert len(conv.why) > 4
 
 
-def test_a_layer_that_one_network_has_not_is_told() -> None:
+def test_a_layer_that_one_network_has_not_is_reported() -> None:
     found = compare(bill("dense"), "cpu", bill("two_inputs"), "cpu")
     assert (found.before.label, found.after.label) == ("dense", "two_inputs")
     assert why(found, "second") == ("only in dense",)
     assert why(found, "out") == ("only in two_inputs",)
 
 
-def test_a_charge_that_only_one_convention_makes_is_told() -> None:
+def test_a_charge_that_only_one_convention_makes_is_reported() -> None:
     class Bare(Convention):
         def work(self, layer: costmodel.Layer) -> object:  # type: ignore[override]
             work = super().work(layer)
@@ -275,7 +275,7 @@ def test_an_exact_table_has_bare_numbers_and_whole_sentences() -> None:
     assert rows["pool"][-1].endswith("loihi: unpriced: 'max' pooling has no spiking form")
 
 
-def test_a_device_that_was_not_estimated_is_told() -> None:
+def test_a_device_that_was_not_estimated_is_reported() -> None:
     made = bill()
     with pytest.raises(CostModelError, match="nearest known: 'loihi'"):
         compare(made, "cpu", made, "lohi")

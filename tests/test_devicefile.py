@@ -70,10 +70,10 @@ def test_a_name_of_letters_digits_and_joints_is_good(name: str) -> None:
     assert load(GOOD.replace("name: toy", f"name: {name!r}")).name == name
 
 
-def test_a_source_that_no_source_answers_to_is_told_where_there_are_none_at_all() -> None:
-    told = mistakes(GOOD.replace('sources:\n  paper: "A. Author, A Paper, 2020"', "sources: {}"))
-    assert len(told) == 3
-    assert all("source: 'paper' is not known; none is given" in mistake for mistake in told)
+def test_a_source_that_no_source_answers_to_is_reported_where_there_are_none_at_all() -> None:
+    said = mistakes(GOOD.replace('sources:\n  paper: "A. Author, A Paper, 2020"', "sources: {}"))
+    assert len(said) == 3
+    assert all("source: 'paper' is not known; none is given" in mistake for mistake in said)
 
 
 def test_the_content_hash_is_that_of_the_bytes() -> None:
@@ -98,7 +98,7 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
         ("process: 14 nm", "process: 14", "process: expected text, found 14"),
         ("process: 14 nm", "not_modelled: 14", "not_modelled: expected text, found 14"),
         ("process: 14 nm", "not_modelled:", "not_modelled: expected text, found None"),
-        ("process: 14 nm", "leave_out: time", "'leave_out' is not known; nearest 'not_modelled'"),
+        ("process: 14 nm", "not_modeled: time", "'not_modeled' is not known; nearest 'not_modelled'"),
         ("process: 14 nm", "7: seven", "file: '7' is not known"),
         ("name: toy", "name: toy,other", "name: expected 1 to 64 letters.*'toy,other'"),
         ("name: toy", 'name: "toy\\n"', r"name: expected 1 to 64 letters"),
@@ -159,8 +159,8 @@ def test_the_content_hash_is_that_of_the_bytes() -> None:
 )  # fmt: skip
 def test_one_change_makes_one_clear_mistake(old: str, new: str, message: str) -> None:
     assert old in GOOD
-    told = mistakes(GOOD.replace(old, new, 1))
-    assert len(told) == 1
+    said = mistakes(GOOD.replace(old, new, 1))
+    assert len(said) == 1
     with pytest.raises(DeviceFileError, match=message):
         load(GOOD.replace(old, new, 1))
 
@@ -197,7 +197,7 @@ def test_the_last_line_says_what_to_do_about_the_class(old: str, new: str, hint:
 
 
 @pytest.mark.parametrize("spoiled", ["note: 3", "process: 14"])
-def test_a_file_whose_class_is_right_is_told_nothing_of_classes(spoiled: str) -> None:
+def test_a_file_whose_class_is_right_is_reported_nothing_of_classes(spoiled: str) -> None:
     old = "note: mean" if "note" in spoiled else "process: 14 nm"
     with pytest.raises(DeviceFileError) as caught:
         load(GOOD.replace(old, spoiled))
@@ -215,10 +215,10 @@ def test_a_file_whose_class_is_right_is_told_nothing_of_classes(spoiled: str) ->
     ],
 )
 def test_without_a_class_all_that_can_be_checked_is(old: str, new: str, message: str) -> None:
-    told = mistakes(GOOD.replace("class: event-driven\n", "").replace(old, new, 1))
-    assert len(told) == 2
-    assert "class: missing" in told
-    assert re.search(message, "\n".join(told))
+    said = mistakes(GOOD.replace("class: event-driven\n", "").replace(old, new, 1))
+    assert len(said) == 2
+    assert "class: missing" in said
+    assert re.search(message, "\n".join(said))
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
         load_device(b"\xff\xfe\xff", "toy.yaml", REGISTRY.device_families)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     text = """\
 schema: costmodel/device/9
 class: event-driven
@@ -268,20 +268,20 @@ parameters:
   energy_per_spike: {value: .nan, low: 3, source: paper, evidence: measured}
   energy_per_foo: {value: 3 pJ, source: paper, evidence: measured}
 """
-    told = "\n".join(mistakes(text))
+    said = "\n".join(mistakes(text))
     for place in (
         "schema", "name: missing", "titel", "operation.evidence", "spike_hop.value",
         "spike.value", "spike.low", "energy_per_foo", "energy_per_neuron_update: missing",
     ):  # fmt: skip
-        assert place in told
+        assert place in said
     assert "9 mistakes" in str(DeviceFileError("toy.yaml", ["x"] * 9))
 
 
 def test_a_wrong_entry_tells_its_unit_and_source_beside_its_evidence() -> None:
     spoiled = "{value: 2 pW, source: papper, evidence: guessed}"
-    told = "\n".join(mistakes(GOOD.replace(SYNAPSE, spoiled)))
+    said = "\n".join(mistakes(GOOD.replace(SYNAPSE, spoiled)))
     for place in (".value", ".source", ".evidence"):
-        assert f"energy_per_synaptic_operation{place}" in told
+        assert f"energy_per_synaptic_operation{place}" in said
 
 
 def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
@@ -319,8 +319,8 @@ def uses_memories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_class_that_prices_what_is_moved_refuses_memories() -> None:
-    (told,) = mistakes(WITH_MEMORIES)
-    assert told == "memories: class 'event-driven' has what is moved in its prices; expected none"
+    (said,) = mistakes(WITH_MEMORIES)
+    assert said == "memories: class 'event-driven' has what is moved in its prices; expected none"
 
 
 @pytest.mark.usefixtures("uses_memories")
@@ -430,14 +430,14 @@ def test_the_area_of_a_device_is_that_of_its_memories_as_far_as_it_is_stated() -
          [r"memories\[0\].write.energy.source: 'others' is not known; nearest 'other'"]),
     ],
 )  # fmt: skip
-def test_a_mistake_of_what_holds_for_a_memory_is_told_once(
+def test_a_mistake_of_what_holds_for_a_memory_is_reported_once(
     old: str, new: str, messages: list[str]
 ) -> None:
     assert old in STATED_ONCE
-    told = mistakes(STATED_ONCE.replace(old, new, 1))
-    assert len(told) == len(messages), told
+    said = mistakes(STATED_ONCE.replace(old, new, 1))
+    assert len(said) == len(messages), said
     for message in messages:
-        assert re.search(message, "\n".join(told))
+        assert re.search(message, "\n".join(said))
 
 
 @pytest.mark.usefixtures("uses_memories")
@@ -504,8 +504,8 @@ def test_one_change_of_a_memory_makes_a_clear_mistake(old: str, new: str, messag
     ],
 )
 def test_memories_hold_all_that_a_network_has(memories: str, roles: str) -> None:
-    told = mistakes(f"{GOOD}memories: {memories}\n")
-    assert told == (f"memories: expected one that holds {roles}, found none",)
+    said = mistakes(f"{GOOD}memories: {memories}\n")
+    assert said == (f"memories: expected one that holds {roles}, found none",)
 
 
 @pytest.mark.parametrize("memories", ["dram", "{name: dram}", "[dram]", "[[]]", "7"])

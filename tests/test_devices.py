@@ -108,7 +108,7 @@ def test_a_parameter_is_a_number(value: Any) -> None:
         (number(), None, "expected a number or factors as the count"),
     ],
 )  # fmt: skip
-def test_what_a_charge_is_not_made_of_is_told(price: Any, factors: Any, message: str) -> None:
+def test_what_a_charge_is_not_made_of_is_reported(price: Any, factors: Any, message: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
         Charge("core", "compute", factors, price)
 
@@ -185,7 +185,7 @@ def test_a_charge_reads_as_a_formula() -> None:
     [(10**400,), (1e308, 10.0), (math.inf,), (1e308,)],
     ids=str,
 )
-def test_a_product_larger_than_any_number_is_told_by_its_factors(factors: Any) -> None:
+def test_a_product_larger_than_any_number_is_reported_by_its_factors(factors: Any) -> None:
     """The highest price counts: 1e308 of them at 5 J are beyond every number, at 1 J not."""
     with pytest.raises(ScenarioError, match=r"factor 0.*: the product is larger than a number"):
         charge(*factors)
@@ -194,7 +194,7 @@ def test_a_product_larger_than_any_number_is_told_by_its_factors(factors: Any) -
 @pytest.mark.parametrize(
     "factors", [(-1,), (2, -0.5), (math.nan,), (SizeArray([1, 2]), -1)], ids=str
 )
-def test_a_product_below_zero_is_told_by_its_factors(factors: Any) -> None:
+def test_a_product_below_zero_is_reported_by_its_factors(factors: Any) -> None:
     with pytest.raises(ScenarioError, match=r"factor 0.*: the product is .*; expected 0 or more"):
         charge(*factors)
 
@@ -458,7 +458,7 @@ def test_what_is_no_truth_value_is_none(given: Any) -> None:
         yes_or_no(given)
 
 
-def test_what_a_number_stands_for_is_told_beside_it() -> None:
+def test_what_a_number_stands_for_is_reported_beside_it() -> None:
     """Bounds, titles, figures and defaults are given by name."""
     for make in (
         lambda: Parameter("energy", 2.0, "J", "a test", Evidence.VENDOR, 1.0),
@@ -531,15 +531,15 @@ def test_a_unit_cost_is_the_sum_of_its_parts_times_their_weights() -> None:
     ],
 )  # fmt: skip
 def test_parts_of_a_unit_cost_are_parameters_with_weights(parts: Any) -> None:
-    told = "unit cost 'derived': expected parameters with weights, such as ((parameter, 0.5), "
-    with pytest.raises(TypeError, match=re.escape(told)):
+    said = "unit cost 'derived': expected parameters with weights, such as ((parameter, 0.5), "
+    with pytest.raises(TypeError, match=re.escape(said)):
         UnitCost("derived", parts)
 
 
 @pytest.mark.parametrize("weight", ["1", None, 3j, Decimal(1)])
 def test_a_weight_is_a_number(weight: Any) -> None:
-    told = "unit cost 'derived': the weight of energy_per_one is .*; expected a number"
-    with pytest.raises(TypeError, match=told):
+    said = "unit cost 'derived': the weight of energy_per_one is .*; expected a number"
+    with pytest.raises(TypeError, match=said):
         UnitCost("derived", ((number(), weight),))
 
 
@@ -548,8 +548,8 @@ def test_a_weight_is_a_number(weight: Any) -> None:
 )
 @pytest.mark.parametrize("value", [0.0, 2.0])
 def test_a_weight_is_finite_and_not_negative(weight: Any, value: float) -> None:
-    told = r"the weight of energy_per_one is .*; expected 0 to 1e\+50"
-    with pytest.raises(ScenarioError, match=told):
+    said = r"the weight of energy_per_one is .*; expected 0 to 1e\+50"
+    with pytest.raises(ScenarioError, match=said):
         UnitCost("derived", ((number(), 0.5), (number(value), weight)))
 
 
@@ -573,7 +573,7 @@ def test_the_parts_of_a_unit_cost_are_in_one_unit() -> None:
         ([Free("no reason")], "a cost is made of charges and costs; found Free"),
     ],
 )
-def test_what_is_no_charge_is_told(given: Any, found: str) -> None:
+def test_what_is_no_charge_is_reported(given: Any, found: str) -> None:
     with pytest.raises(TypeError, match=re.escape(found)):
         Cost(given)
 
@@ -687,15 +687,15 @@ def test_resources_are_a_tuple_of_names(names: Any) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_an_answer_that_is_none_is_told(answer: Any, found: str) -> None:
+def test_an_answer_that_is_none_is_reported(answer: Any, found: str) -> None:
     @frozen
     class Forgetful(Device):
         @handles(Movement)
         def movement(self, operator: Operator, scenario: Scenario) -> Any:
             return answer
 
-    told = f"device class 'Forgetful', rule 'movement': expected a Cost .*, found {found}"
-    with pytest.raises(PluginError, match=told):
+    said = f"device class 'Forgetful', rule 'movement': expected a Cost .*, found {found}"
+    with pytest.raises(PluginError, match=said):
         Forgetful("forgetful").price(Movement(purpose="test"))
 
 
@@ -704,7 +704,7 @@ _PRODUCT = "multiply-accumulates: the product is larger than a number can be"
 
 
 @pytest.mark.parametrize(
-    ("operator", "told"),
+    ("operator", "said"),
     [
         (read((2**62,) * 20, purpose="test"), _OVERFLOW),
         (Contraction(dims=[(f"d{axis}", 2**62) for axis in range(20)]), _PRODUCT),
@@ -712,8 +712,8 @@ _PRODUCT = "multiply-accumulates: the product is larger than a number can be"
     ],
     ids=["memory", "arithmetic", "beyond what Python writes"],
 )
-def test_what_no_number_can_hold_is_told(operator: Operator, told: str) -> None:
-    with pytest.raises(ScenarioError, match=f"^{told}"):
+def test_what_no_number_can_hold_is_reported(operator: Operator, said: str) -> None:
+    with pytest.raises(ScenarioError, match=f"^{said}"):
         device("horowitz-45nm").price(operator)
 
 

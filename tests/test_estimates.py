@@ -1,4 +1,4 @@
-"""Estimates: each step, what it takes unless told otherwise, and what it refuses."""
+"""Estimates: each step, what it takes by default, and what it refuses."""
 
 from __future__ import annotations
 
@@ -403,17 +403,17 @@ class Meter(Reader):
 
 
 def test_rates_are_measured_by_the_reader_of_the_source() -> None:
-    meter, told = Meter(), []
+    meter, said = Meter(), []
     registry = world(mine=plugin(readers=[meter]))
     measure = costmodel.measure_rates
     assert measure("a meter", [1, 2], registry=registry) == {"one": 10.0}
     assert meter.asked == {"examples": [1, 2], "of": "outputs", "batch_size": 32}
     measure(
-        "a meter", [3], of="inputs", batch_size=5, progress=lambda *so_far: told.append(so_far),
+        "a meter", [3], of="inputs", batch_size=5, progress=lambda *so_far: said.append(so_far),
         registry=registry,
     )  # fmt: skip
     assert meter.asked == {"examples": [3], "of": "inputs", "batch_size": 5}
-    assert told == [(1, 2)]
+    assert said == [(1, 2)]
     with pytest.raises(UnknownNameError, match="unknown kind of rates 'output'"):
         measure("a meter", [1], of="output", registry=registry)
 

@@ -148,7 +148,7 @@ def test_a_table_is_no_single_parameter() -> None:
 
 
 @pytest.mark.parametrize(("unit", "known"), [("FLOP/B", "'OP/B'"), ("mm2", "'m2'")])
-def test_a_declaration_in_another_spelling_is_told_the_one_to_write(unit: str, known: str) -> None:
+def test_another_spelling_of_a_unit_names_the_one_to_write(unit: str, known: str) -> None:
     with pytest.raises(CostModelError, match=f"; write {known}"):
         parameter(unit)
 
@@ -280,13 +280,13 @@ def test_one_change_of_a_table_makes_one_clear_mistake(old: str, new: str, messa
     assert len(caught.value.mistakes) == 1
 
 
-def test_all_mistakes_of_a_table_are_told_at_once() -> None:
+def test_all_mistakes_of_a_table_are_reported_at_once() -> None:
     text = GOOD.replace("value: 4 TOP/s", "value: 4 J").replace("float16", "float17")
     with pytest.raises(DeviceFileError) as caught:
         load(text.replace("2 TFLOP/s", "2 TFLOPS"))
-    told = "\n".join(caught.value.mistakes)
+    said = "\n".join(caught.value.mistakes)
     for place in ("int8.value", "float17:", "float17.value"):
-        assert f"parameters.peak_rate.{place}" in told
+        assert f"parameters.peak_rate.{place}" in said
 
 
 def test_without_a_class_the_figures_of_a_table_are_checked() -> None:

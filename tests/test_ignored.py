@@ -94,13 +94,13 @@ def test_json_has_what_is_ignored_beside_the_number() -> None:
 
 
 def test_an_explanation_names_what_is_ignored() -> None:
-    told = console.good("explain", DENSE, "first", "-d", "cpu,horowitz-45nm", *INT8)
-    assert told.count("ignores default format fixed<8,7>: no price depends on it") == 1
+    said = console.good("explain", DENSE, "first", "-d", "cpu,horowitz-45nm", *INT8)
+    assert said.count("ignores default format fixed<8,7>: no price depends on it") == 1
 
 
 def test_a_comparison_names_what_is_ignored() -> None:
-    told = console.good("compare", DENSE, "-d", "cpu,horowitz-45nm", *INT8)
-    assert f"ignored on cpu, {IGNORED}: default format fixed<8,7>" in told
+    said = console.good("compare", DENSE, "-d", "cpu,horowitz-45nm", *INT8)
+    assert f"ignored on cpu, {IGNORED}: default format fixed<8,7>" in said
     values = console.good("compare", DENSE, "-d", "cpu,horowitz-45nm", *INT8, "--format", "json")
     sides = json.loads(values)
     assert sides["before"]["ignored"] == {"default_format": "fixed<8,7>"}
@@ -119,7 +119,7 @@ def test_rates_by_layer_are_named_too() -> None:
 
 def test_a_device_and_a_class_are_listed_with_what_they_ignore() -> None:
     words = "timesteps, dt, rates, formats"
-    assert f"ignores     {words}\n" in console.good("devices", "show", "cpu")
+    assert f"ignores       {words}\n" in console.good("devices", "show", "cpu")
     classes = console.good("devices", "classes").split("\n\n")
     (block,) = [block for block in classes if block.startswith("per-operation")]
     assert words in block
@@ -132,16 +132,16 @@ def test_every_setting_of_a_scenario_is_a_condition_or_decided_before_any_price(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "said"),
     [
         ("rates", "found 'rates'"),
         (("rate",), r"found \('rate',\) \(nearest: 'rates'\)"),
         (["rates"], r"found \['rates'\]"),
     ],
 )
-def test_a_class_that_ignores_what_is_no_condition_is_refused(wrong: Any, told: str) -> None:
+def test_a_class_that_ignores_what_is_no_condition_is_refused(wrong: Any, said: str) -> None:
     demand = "expected a tuple of names among batch, timesteps, dt, rates, formats"
-    with pytest.raises(TypeError, match=rf"^Odd\.ignores: {demand}; {told}$"):
+    with pytest.raises(TypeError, match=rf"^Odd\.ignores: {demand}; {said}$"):
 
         @frozen
         class Odd(Device):

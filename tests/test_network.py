@@ -219,7 +219,7 @@ def test_the_work_of_a_layer_is_operators_or_a_reason() -> None:
 
 @frozen(slots=False)
 class SaysNothing(Layer):
-    """A rule of a stranger that forgets its answer."""
+    """A rule of a third party that forgets its answer."""
 
     kinds: ClassVar = ("acme.SaysNothing",)
 

@@ -160,7 +160,8 @@ def assert_alike(device: Device, many: OperatorBatch, scenario: Scenario) -> Non
                 alone = getattr(one, name)
                 for key in found.keys() | alone.keys():
                     assert close(found.get(key, 0.0), alone.get(key, 0.0))
-            assert not any(row in told for told in [*costs.free.values(), *costs.unpriced.values()])
+            without = [*costs.free.values(), *costs.unpriced.values()]
+            assert not any(row in rows for rows in without)
         elif isinstance(one, Free):
             assert row in costs.free[one.reason]
             assert costs.energy_joules[row] == 0
@@ -226,7 +227,7 @@ def test_no_shipping_device_prices_a_batch_one_by_one(
         assert len(REGISTRY.device(name).price(many, Scenario(rates=1.0))) == len(many)
 
 
-# ------------------------------------------------------------------ a stranger's rules
+# ------------------------------------------------------------------ a third party's rules
 
 
 @frozen
@@ -278,7 +279,7 @@ def _slow(size: int) -> int:
 
 @frozen(kw_only=True)
 class Attention(Operator):
-    """A stranger's operator, which says what it is made of."""
+    """A third party's operator, which says what it is made of."""
 
     tokens: int
     heads: tuple[int, ...] = field(default=(4,))
@@ -364,7 +365,7 @@ def test_the_error_of_one_operator_names_it() -> None:
     assert note == "device class 'Conditional', rule 'movement', row 12 of 49"
 
 
-def test_a_missing_condition_is_told_of_many_as_of_one() -> None:
+def test_a_missing_condition_is_reported_of_many_as_of_one() -> None:
     k = SizeArray(range(1, 50))
     many = OperatorBatch(Contraction(dims={"k": k}))
     with pytest.raises(ScenarioError, match="needs the firing rate"):

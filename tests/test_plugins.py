@@ -31,13 +31,13 @@ from costmodel.tensor import Tensor
 
 
 class Octave(Layer):
-    """A stranger's layer."""
+    """A third party's layer."""
 
     kinds = ("acme.Octave",)
 
 
 class Other(Layer):
-    """Another stranger's layer, of the same kind."""
+    """Another third party's layer, of the same kind."""
 
     kinds = ("acme.Octave",)
 
@@ -138,7 +138,7 @@ def test_a_broken_import_leaves_the_others_at_work() -> None:
     assert still_works(Registry(found))
 
 
-def test_a_name_that_is_taken_is_told_with_its_first_owner() -> None:
+def test_a_name_that_is_taken_is_reported_with_its_first_owner() -> None:
     found = Plugins()
     found.add(Plugin("twice", "first-distribution", "1"), plugin(layers=[Octave]))
     found.add(Plugin("twice", "second-distribution", "2"), plugin(layers=[Other]))
@@ -156,7 +156,7 @@ def test_three_plugins_of_one_name_are_all_listed() -> None:
     assert [item.distribution for item in found] == ["first", "second", "third"]
 
 
-def test_a_hook_with_an_argument_too_many_is_told() -> None:
+def test_a_hook_with_an_argument_too_many_is_reported() -> None:
     @hookimpl
     def costmodel_layers(framework: Any) -> Any:
         return [framework]
@@ -167,14 +167,14 @@ def test_a_hook_with_an_argument_too_many_is_told() -> None:
     assert still_works(registry)
 
 
-def test_a_hook_that_does_not_exist_is_told_with_those_that_do() -> None:
+def test_a_hook_that_does_not_exist_is_reported_with_those_that_do() -> None:
     registry = world(**HOUSE, wrong=plugin(layer=[Octave]))
     assert "costmodel_layer" in problems(registry)
     assert "hooks: costmodel_commands, costmodel_conventions," in problems(registry)
     assert still_works(registry)
 
 
-def test_a_hook_without_its_mark_is_told() -> None:
+def test_a_hook_without_its_mark_is_reported() -> None:
     forgotten = SimpleNamespace(costmodel_devices=lambda: [PerOperation])
     registry = world(**HOUSE, wrong=forgotten)
     assert registry.plugins.problems == (
@@ -226,7 +226,7 @@ def test_the_kinds_of_all_modules_are_known_to_who_asks_for_all(late_layers: lis
     assert registry.owner("costmodel_layers", "acme.rare.Fold") == "late"
 
 
-def test_a_module_of_layers_that_cannot_be_imported_is_told() -> None:
+def test_a_module_of_layers_that_cannot_be_imported_is_reported() -> None:
     missing = LayerModule("acme.rare.", "nobody_wrote_this")
     registry = world(**HOUSE, late=plugin(layer_modules=[missing]))
     assert registry.layer_registry.find("acme.rare.Fold") is None
@@ -250,7 +250,7 @@ def test_a_module_of_layers_is_found_by_each_of_its_kinds(late_layers: list[str]
     assert late_layers == ["LAYERS"]
 
 
-def test_a_kind_that_a_module_of_layers_does_not_name_is_told(late_layers: list[str]) -> None:
+def test_a_kind_that_a_module_of_layers_does_not_name_is_reported(late_layers: list[str]) -> None:
     named = LayerModule("acme.rare.Bend", "late_layers")
     registry = world(late=plugin(layer_modules=[named]))
     registry.ask_everything()
@@ -301,7 +301,7 @@ class BareDevice(Device):
 
 
 @pytest.mark.parametrize(
-    ("offered", "told"),
+    ("offered", "words"),
     [
         ({"layers": [Misnamed]}, r"kinds of Misnamed is 'acme.Octave'; expected a tuple of names"),
         ({"layers": [Bare]}, r"Bare is not decorated with @attrs.frozen"),
@@ -309,14 +309,14 @@ class BareDevice(Device):
     ],
     ids=str,
 )
-def test_a_class_that_is_not_as_it_should_be_is_told(offered: Any, told: str) -> None:
+def test_a_class_that_is_not_as_it_should_be_is_reported(offered: Any, words: str) -> None:
     registry = world(**HOUSE, odd=plugin(**offered))
     registry.ask_everything()
-    assert re.search(told, problems(registry))
+    assert re.search(words, problems(registry))
     assert still_works(registry)
 
 
-def test_two_modules_for_one_prefix_are_told() -> None:
+def test_two_modules_for_one_prefix_are_reported() -> None:
     registry = world(one=plugin(layer_modules=[LATE]), two=plugin(layer_modules=[LATE]))
     registry.ask_everything()
     assert "'acme.rare.' is offered by plugin 'one' and by 'two'" in problems(registry)
@@ -328,13 +328,13 @@ HOOKS = ("layers", "layer_modules", "devices", "device_files", "conventions", "c
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_hook_that_fails_is_told_and_the_others_are_asked(hook: str) -> None:
+def test_a_hook_that_fails_is_reported_and_the_others_are_asked(hook: str) -> None:
     registry = world(**HOUSE, wrong=plugin(**{hook: fails}))
     assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
         registry.read("nothing")
-    told = problems(registry)
-    assert f"plugin 'wrong': costmodel_{hook}: RuntimeError: the licence server is down" in told
+    words = problems(registry)
+    assert f"plugin 'wrong': costmodel_{hook}: RuntimeError: the licence server is down" in words
 
 
 def halfway() -> Any:
@@ -343,7 +343,7 @@ def halfway() -> Any:
     fails()
 
 
-def test_a_hook_that_fails_half_way_is_told() -> None:
+def test_a_hook_that_fails_half_way_is_reported() -> None:
     registry = world(**HOUSE, wrong=plugin(layers=halfway))
     assert "the licence server is down" in problems(registry)
 
@@ -353,7 +353,7 @@ NONSENSE = [7, "text", None, object(), object, int, [1], {"a": 1}]
 
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("hook", HOOKS)
-def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: object) -> None:
+def test_nonsense_among_the_answers_is_reported_and_left_out(hook: str, value: object) -> None:
     registry = world(**HOUSE, wrong=plugin(**{hook: [value]}))
     assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
@@ -364,7 +364,7 @@ def test_nonsense_among_the_answers_is_told_and_left_out(hook: str, value: objec
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("answer", [None, 7], ids=repr)
-def test_an_answer_that_is_no_list_is_told(hook: str, answer: Any) -> None:
+def test_an_answer_that_is_no_list_is_reported(hook: str, answer: Any) -> None:
     registry = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
     assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
@@ -377,7 +377,7 @@ def test_an_answer_that_is_no_list_is_told(hook: str, answer: Any) -> None:
     [("layers", Octave("o", "acme.Octave", (Tensor((3,)),))), ("readers", Sheet)],
     ids=["a layer for its class", "a reader's class for a reader"],
 )
-def test_a_class_for_a_value_and_a_value_for_a_class_are_told(hook: str, value: object) -> None:
+def test_a_class_for_a_value_and_a_value_for_a_class_are_reported(hook: str, value: object) -> None:
     registry = world(**HOUSE, wrong=plugin(**{hook: [value]}))
     with pytest.raises(ReadError, match="no such file: nothing"):
         registry.read("nothing")
@@ -409,7 +409,7 @@ def test_two_rules_for_one_kind_are_an_error_that_names_both_owners() -> None:
     assert still_works(registry)
 
 
-def test_a_stranger_cannot_take_a_kind_of_the_house_in_silence() -> None:
+def test_a_third_party_cannot_take_a_kind_of_the_house_in_silence() -> None:
     registry = world(**HOUSE, thief=plugin(layers=[Dense]))
     with pytest.raises(
         PluginError, match=r"'keras\.Dense' is offered by plugin 'thief' and by 'keras'"
@@ -436,7 +436,7 @@ def test_two_families_of_one_name_are_an_error_that_names_both_owners() -> None:
     assert registry.device("loihi").name == "loihi"
 
 
-def test_a_stranger_cannot_take_the_default_convention() -> None:
+def test_a_third_party_cannot_take_the_default_convention() -> None:
     registry = world(**HOUSE, mine=plugin(conventions=[Convention("costmodel")]))
     assert registry.convention("costmodel") is registry.conventions["costmodel"]
     assert any("'costmodel' is offered by" in problem for problem in registry.plugins.problems)
@@ -456,10 +456,10 @@ def test_a_file_that_is_called_otherwise_than_its_device_is_an_error(tmp_path: P
         registry.device("mine")
 
 
-# ------------------------------------------------------------------ strangers at work
+# ------------------------------------------------------------------ third parties at work
 
 
-def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path: Path) -> None:
+def test_third_party_reader_layer_and_device_go_through_the_front_door(tmp_path: Path) -> None:
     text = (
         "schema: costmodel/device/2\nname: toy\nclass: per-operation\nsources: {s: A book}\n"
         "parameters:\n"
@@ -475,7 +475,7 @@ def test_a_strangers_reader_layer_and_device_go_through_the_front_door(tmp_path:
     assert not registry.plugins.problems
 
 
-def test_a_strangers_reader_may_take_texts_that_are_no_path() -> None:
+def test_third_party_reader_may_take_texts_that_are_no_path() -> None:
     registry = world(**HOUSE, mine=plugin(readers=[Sheet()]))
     assert registry.read(ADDRESS).name == "sheet"
 
@@ -569,7 +569,7 @@ def test_a_source_without_readers_says_not_installed(tmp_path: Path) -> None:
         world().read(file)
 
 
-def test_a_reader_that_fails_at_a_look_is_told_and_the_others_read() -> None:
+def test_a_reader_that_fails_at_a_look_is_reported_and_the_others_read() -> None:
     class Clumsy(Sheet):
         name = "clumsy"
 
@@ -606,12 +606,12 @@ def test_a_program_may_send_what_plugins_print_elsewhere(
     assert capsys.readouterr().out.splitlines() == ["hello from the hook"]
 
 
-def test_a_source_that_no_reader_takes_is_told_with_what_they_do_take() -> None:
+def test_a_source_that_no_reader_takes_is_reported_with_what_they_do_take() -> None:
     with pytest.raises(ReadError, match=r"no reader accepts a 'int'.*keras"):
         world(**HOUSE).read(7)
 
 
-def test_a_source_is_not_read_where_the_reader_s_plugin_is_broken_and_that_is_told() -> None:
+def test_a_source_is_not_read_where_the_reader_s_plugin_is_broken_and_that_is_reported() -> None:
     def fail() -> Any:
         message = "no luck"
         raise RuntimeError(message)
@@ -621,11 +621,11 @@ def test_a_source_is_not_read_where_the_reader_s_plugin_is_broken_and_that_is_to
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "words"),
     [("nowhere.keras", "nowhere.keras"), ("", "''"), ("x" * 5000, "x" * 200)],
 )
-def test_a_file_that_is_not_there_is_told(source: str, told: str) -> None:
-    with pytest.raises(ReadError, match=f"^no such file: {re.escape(told)}$"):
+def test_a_file_that_is_not_there_is_reported(source: str, words: str) -> None:
+    with pytest.raises(ReadError, match=f"^no such file: {re.escape(words)}$"):
         world(**HOUSE).read(source)
 
 

@@ -152,9 +152,9 @@ def test_time_is_null_on_a_device_that_does_not_model_it() -> None:
 
 
 def test_an_explanation_of_the_unknown_says_so(unknown: str) -> None:
-    told = of(unknown).explain("second", "cpu")
-    assert "holds an unknown number of parameters" in told
-    assert told.endswith("energy: not known")
+    words = of(unknown).explain("second", "cpu")
+    assert "holds an unknown number of parameters" in words
+    assert words.endswith("energy: not known")
 
 
 def test_a_layer_priced_in_part_costs_at_least_that(partial: Estimate) -> None:
@@ -275,8 +275,8 @@ def test_what_a_file_does_not_model_stands_behind_that_of_its_class(tmp_path: Pa
     found = of(NETWORKS / "dense.json", str(tmp_path / "k1.yaml"), "cpu")
     own = "idle power, time, batching, caches, utilisation, formats"
     assert f"not modelled on k1: {own}; memory" in str(found).splitlines()
-    told = found.to_dict()["devices"]["k1"]["not_modelled_in_prices"]
-    assert told == f"{own}; memory"
+    words = found.to_dict()["devices"]["k1"]["not_modelled_in_prices"]
+    assert words == f"{own}; memory"
 
 
 # ------------------------------------------------------------------ CSV

@@ -1,4 +1,4 @@
-"""Errors inside a stranger's rule: whose it is, in which layer and device, and on which line."""
+"""Errors inside a third party's rule: whose it is, in which layer and device, and on which line."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def line_of(text: str) -> int:
     return lines.index(text) + 1
 
 
-def test_a_fault_in_the_rule_of_a_device_is_told_with_its_place() -> None:
+def test_a_fault_in_the_rule_of_a_device_is_reported_with_its_place() -> None:
     line = line_of('return Cost([Charge("array", "compute", 1)])')
     place = rf"in Clumsy.contraction \({HERE}, line {line}\)"
     missing = "TypeError: .*missing 1 required positional argument: 'unit_cost'"
@@ -88,7 +88,7 @@ def test_a_fault_in_the_rule_of_a_device_is_told_with_its_place() -> None:
         estimate(one_layer(PRODUCTS), Clumsy("toy", energy=PRICE))
 
 
-def test_a_number_that_is_too_large_is_told_with_the_device_and_the_place() -> None:
+def test_a_number_that_is_too_large_is_reported_with_the_device_and_the_place() -> None:
     line = line_of("return 2.0 ** (operator.macs * 1000)")
     place = rf"OverflowError: .*, in Endless.contraction \({HERE}, line {line}\)"
     with pytest.raises(
@@ -99,21 +99,21 @@ def test_a_number_that_is_too_large_is_told_with_the_device_and_the_place() -> N
         estimate(one_layer(PRODUCTS), Endless("toy"))
 
 
-def test_a_rule_that_cannot_be_called_is_told_with_its_class() -> None:
+def test_a_rule_that_cannot_be_called_is_reported_with_its_class() -> None:
     wrong = r"TypeError: Clumsy.activation\(\) takes 2 positional arguments but 3 were given"
     place = rf"in Clumsy \({HERE}, line {line_of('class Clumsy(Device):') - 1}\)"
     with pytest.raises(PluginError, match=f"cannot be priced: {wrong}, {place}$"):
         estimate(one_layer(UPDATES), Clumsy("toy", energy=PRICE))
 
 
-def test_a_price_that_is_none_is_told_with_what_was_expected() -> None:
+def test_a_price_that_is_none_is_reported_with_what_was_expected() -> None:
     message = "layer 'dense' on 'toy': device class 'Vague', rule 'anything': expected a Cost"
     with pytest.raises(PluginError, match=re.escape(message)):
         estimate(one_layer(PRODUCTS), Vague("toy"))
 
 
 @pytest.mark.parametrize("scenario", [3, "batch", {"batch": 2}])
-def test_what_is_no_scenario_is_told(scenario: Any) -> None:
+def test_what_is_no_scenario_is_reported(scenario: Any) -> None:
     with pytest.raises(
         TypeError, match=re.escape(f"scenario is {scenario!r}; expected a Scenario")
     ):
@@ -166,11 +166,11 @@ class Shapeless(Layer):
         (Shapeless, r"AttributeError: .*'shaps', in Shapeless.output_shapes \(FILE, line \d"),
     ],
 )
-def test_a_fault_in_the_rule_of_a_layer_is_told_with_its_place(
+def test_a_fault_in_the_rule_of_a_layer_is_reported_with_its_place(
     make: Callable[..., Layer], message: str
 ) -> None:
-    told = f"^layer 'a' of kind 'acme.A'.*{message.replace('FILE', HERE)}"
-    with pytest.raises(ShapeError, match=told):
+    said = f"^layer 'a' of kind 'acme.A'.*{message.replace('FILE', HERE)}"
+    with pytest.raises(ShapeError, match=said):
         work_of(make("a", "acme.A", VECTOR))
 
 
@@ -203,7 +203,7 @@ class Rated(Units):
         (Units, {"unit": 3, "rate": "half"}, "'rate' is 'half'; expected a number"),
     ],
 )
-def test_a_setting_that_is_wrong_is_told_by_the_name_that_was_looked_for(
+def test_a_setting_that_is_wrong_is_reported_by_the_name_that_was_looked_for(
     make: Any, given: Any, message: str
 ) -> None:
     with pytest.raises(ReadError, match=f"^layer 'a' of kind 'acme.A': {message}$"):

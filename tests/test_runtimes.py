@@ -103,8 +103,8 @@ def test_what_a_class_needs_is_missing_where_a_runtime_lacks_it(
         text = text.replace(old, new)
     with pytest.raises(DeviceFileError) as caught:
         load(text)
-    (told,) = caught.value.mistakes
-    assert re.search(message, told), told
+    (said,) = caught.value.mistakes
+    assert re.search(message, said), said
 
 
 @pytest.mark.parametrize(
@@ -151,16 +151,16 @@ def test_one_change_of_a_runtime_makes_a_clear_mistake(old: str, new: str, messa
         load(WITH_RUNTIMES.replace(old, new, 1))
 
 
-def test_all_mistakes_of_the_runtimes_are_told_at_once() -> None:
+def test_all_mistakes_of_the_runtimes_are_reported_at_once() -> None:
     text = WITH_RUNTIMES.replace("value: 80 %", "value: much").replace("low: 0.8", "low: 0")
     with pytest.raises(DeviceFileError) as caught:
         load(text.replace("default: tflite", "default: none").replace("value: 1 pJ", "value: 1"))
-    told = "\n".join(caught.value.mistakes)
+    said = "\n".join(caught.value.mistakes)
     for place in (
         "parameters.energy.value", "runtimes.tflite.parameters.efficiency.value",
         "runtimes.tflite.residual.low", "runtimes.default: 'none' is not known",
     ):  # fmt: skip
-        assert place in told
+        assert place in said
     assert len(caught.value.mistakes) == 4
 
 
@@ -236,7 +236,7 @@ def test_a_table_says_under_which_runtime_its_numbers_hold() -> None:
 
 
 @pytest.mark.usefixtures("npu")
-def test_a_runtime_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_a_runtime_that_is_not_there_is_reported_with_those_that_are() -> None:
     done = console.run("estimate", DENSE, "-d", "npu", "--set", "npu.runtime=tflit")
     assert done.exit_code == 2
     for words in ("unknown runtime 'tflit'", "nearest known: 'tflite'", "known: onnx, tflite"):

@@ -151,14 +151,14 @@ def test_a_missing_output_rate_names_the_layer_and_what_feeds_it() -> None:
         synapse_energy("one", rates={"one": 10.0})
 
 
-def test_a_rate_for_a_layer_that_is_not_there_is_told_with_the_nearest() -> None:
+def test_a_rate_for_a_layer_that_is_not_there_is_reported_with_the_nearest() -> None:
     with pytest.raises(
         ScenarioError, match="given for 'onee', which is no layer; nearest known: 'one'"
     ):
         synapse_energy("one", rates={"onee": 10.0, "two": 1.0, "one": 1.0})
 
 
-def test_of_rates_for_layers_that_are_not_there_the_first_given_is_told() -> None:
+def test_of_rates_for_layers_that_are_not_there_the_first_given_is_reported() -> None:
     names = [f"layer{place}" for place in range(40)]
     scenario = Scenario(rates=dict.fromkeys(names, 1.0))
     with pytest.raises(ScenarioError, match="'layer0', which is no layer"):

@@ -139,23 +139,23 @@ def test_every_law_has_a_liar(contract: Any) -> None:
 
 def test_a_broken_law_says_in_a_line_what_was_expected_and_found(tmp_path: Path) -> None:
     settings.load_profile("glanced")
-    told = str(broken(DeviceContract, BATCH, devices.ForgetsTheBatch.made, tmp_path)).splitlines()
+    words = str(broken(DeviceContract, BATCH, devices.ForgetsTheBatch.made, tmp_path)).splitlines()
     assert re.fullmatch(
-        r"dynamic energy of \d+ examples, twice the batch: expected \S+ J, found \S+ J", told[0]
+        r"dynamic energy of \d+ examples, twice the batch: expected \S+ J, found \S+ J", words[0]
     )
-    names = [line.split()[:2] for line in told[1:]]
+    names = [line.split()[:2] for line in words[1:]]
     assert names == [["device", "="], ["operator", "="], ["scenario", "="]]
-    assert max(map(len, told)) < 400
+    assert max(map(len, words)) < 400
 
 
-def test_an_error_within_a_law_is_told_with_its_place_and_its_draws(tmp_path: Path) -> None:
+def test_an_error_within_a_law_is_reported_with_its_place_and_its_draws(tmp_path: Path) -> None:
     settings.load_profile("glanced")
-    law = "test_a_damaged_source_is_told"
-    told = str(broken(ReaderContract, law, readers.FallsOverDamage.made, tmp_path)).splitlines()
-    assert told[0].startswith("ValueError: invalid literal for int()")
-    assert any(re.match(r"  at .*readers\.py:\d+ in numbers: return \[int", line) for line in told)
-    assert "  reading = Reading(" in "\n".join(told)
-    assert told[-1].startswith("  Draw ")
+    law = "test_a_damaged_source_is_reported"
+    words = str(broken(ReaderContract, law, readers.FallsOverDamage.made, tmp_path)).splitlines()
+    assert words[0].startswith("ValueError: invalid literal for int()")
+    assert any(re.match(r"  at .*readers\.py:\d+ in numbers: return \[int", line) for line in words)
+    assert "  reading = Reading(" in "\n".join(words)
+    assert words[-1].startswith("  Draw ")
 
 
 # ------------------------------------------------------------------ failures that are declared
@@ -197,12 +197,12 @@ def test_a_failure_that_is_declared_and_passes_fails(tmp_path: Path) -> None:
     assert "[XPASS(strict)] it is known" in said
 
 
-def test_a_failure_of_a_law_that_is_not_there_is_told_with_the_nearest() -> None:
+def test_a_failure_of_a_law_that_is_not_there_is_reported_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=f"nearest known: '{BATCH}'"):
         type("TestIt", (DeviceContract,), {"known_failures": {BATCH[:-1]: "it is known"}})
 
 
-def test_a_failure_without_a_reason_is_told() -> None:
+def test_a_failure_without_a_reason_is_reported() -> None:
     with pytest.raises(CostModelError, match="expected a reason"):
         type("TestIt", (DeviceContract,), {"known_failures": {BATCH: " "}})
 
@@ -220,7 +220,7 @@ FIXTURES = [
 
 
 @pytest.mark.parametrize(("contract", "name"), FIXTURES, ids=title)
-def test_a_class_that_forgets_its_fixture_is_told(contract: Any, name: str) -> None:
+def test_a_class_that_forgets_its_fixture_is_reported(contract: Any, name: str) -> None:
     forgetful = type("TestIt", (contract,), {})()
     fixture = inspect.unwrap(getattr(contract, name)._get_wrapped_function())
     with pytest.raises(pytest.fail.Exception, match=f"TestIt has no fixture '{name}'"):

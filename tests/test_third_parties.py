@@ -1,4 +1,4 @@
-"""The way of a stranger: a plugin is written, found and tested; broken ones harm nobody else."""
+"""The way of a third party: a plugin is written, found and tested; broken ones harm nobody else."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def test_its_readme_tells_of_every_file_that_is_there_and_of_no_other(
     here: Path, sort: str
 ) -> None:
     write("my-own", f"--{sort}")
-    told = set(re.findall(r"`([\w/-]+\.\w+)`", (here / "my-own" / "README.md").read_text()))
+    said = set(re.findall(r"`([\w/-]+\.\w+)`", (here / "my-own" / "README.md").read_text()))
     there = {str(file.relative_to(here / "my-own")) for file in (here / "my-own").rglob("*.*")}
     unsaid = {"README.md", "pyproject.toml", "my_own/__init__.py", "my_own/py.typed"}
-    assert told <= there
-    assert there - told <= unsaid | {f"tests/test_{sort}.py"}
+    assert said <= there
+    assert there - said <= unsaid | {f"tests/test_{sort}.py"}
 
 
 @pytest.mark.parametrize("name", sorted(SORTS.keys() - {"operator"}))  # a module of Python's
@@ -159,7 +159,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "message"), NAMES)
-def test_a_name_that_cannot_be_is_told(here: Path, name: str, message: str) -> None:
+def test_a_name_that_cannot_be_is_reported(here: Path, name: str, message: str) -> None:
     result = write(name)
     assert result.exit_code == 2
     assert message in result.output
@@ -251,7 +251,7 @@ def test_broken_plugins_harm_nobody_else(broken: Path) -> None:
         assert f"plugin '{name}'" in done.stdout
 
 
-def test_a_device_of_a_taken_name_is_told_when_it_is_asked_for(broken: Path) -> None:
+def test_a_device_of_a_taken_name_is_reported_when_it_is_asked_for(broken: Path) -> None:
     network = Path(__file__).parent / "networks" / "dense.json"
     done = run(broken, "costmodel", "estimate", str(network), "-d", "cpu")
     assert done.returncode == 2

@@ -127,7 +127,7 @@ def test_a_text_is_read_as_the_nearest_float(text: str, value: float, unit: str)
         ("1e999 J", "J", "too large"),
     ],
 )
-def test_a_unit_that_is_wanted_is_told_with_an_example(text: str, unit: str, message: str) -> None:
+def test_a_wanted_unit_is_reported_with_an_example(text: str, unit: str, message: str) -> None:
     with pytest.raises(UnitError, match=message):
         parse_quantity(text, unit)
 

@@ -36,7 +36,7 @@ def compare(
     path: Path | None,
     **options: Any,
 ) -> None:
-    """Tell where two models, two devices or two conventions differ, and why.
+    """Show where two models, two devices or two conventions differ, and why.
 
     Exactly one of the three is given twice. Layers meet by their names, the largest difference
     comes first, and each has its reason: another coverage, other charges, another rate, count or
@@ -69,7 +69,7 @@ def _side(model: str, device: Device, convention: str, asked: Conditions) -> Est
 
 
 def _check_sides(given: dict[str, Sequence[object]]) -> None:
-    """Refuse what is no comparison: two of exactly one sort, and one of the others."""
+    """Refuse what is no comparison: two of exactly one kind, and one of the others."""
     counts = {what: len(values) for what, values in given.items()}
     if sorted(counts.values()) != [1, 1, _SIDES]:
         found = ", ".join(

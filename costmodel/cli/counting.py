@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--weights", "formats", multiple=True, metavar="FORMAT", default=WEIGHT_FORMATS,
-    show_default=True, help="Format to tell the memory of all weights in. Repeatable.",
+    show_default=True, help="Format in which to give the memory of all weights. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--default-format", default="float32", metavar="FORMAT", show_default=True,

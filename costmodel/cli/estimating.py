@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _DEFAULT: Final = Convention().name
 _TELL_PROBLEMS: Final = ("table", "markdown")
-"""The formats in which an estimate itself tells a reader what is wrong with plugins."""
+"""The formats in which an estimate itself says what is wrong with plugins."""
 SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
 
 
@@ -40,7 +40,7 @@ SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
 )  # fmt: skip
 @click.option(
     "--on-unpriced", type=click.Choice(ON_UNPRICED), default="warn", show_default=True,
-    help="What to do about work without a price: stop (exit status 1), tell, "
+    help="What to do about work without a price: stop (exit status 1), warn, "
     "or only call the total a lower bound.",
 )  # fmt: skip
 @written
@@ -52,7 +52,7 @@ def estimate(
     path: Path | None,
     **options: Any,
 ) -> None:
-    """Tell what every layer of a network costs on devices.
+    """Show what every layer of a network costs on devices.
 
     \b
     costmodel estimate model.keras -d cpu -d loihi --rate 10 --timesteps 20
@@ -80,7 +80,7 @@ def estimate(
     "--convention", default=_DEFAULT, metavar="NAME", show_default=True, help="Counting rules."
 )
 def explain(model: str, layer: str, convention: str, **options: Any) -> None:
-    """Tell how the cost of one layer comes about: formula, operands, units, sources.
+    """Show how the cost of one layer comes about: formula, operands, units, sources.
 
     \b
     costmodel explain model.keras conv2d_1 -d loihi --rate 10
@@ -88,9 +88,9 @@ def explain(model: str, layer: str, convention: str, **options: Any) -> None:
     asked = Conditions(**options)
     devices = asked.chosen_devices()
     check_once([device.name for device in devices], "device")
-    told = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
+    described = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
     with opened() as output:
-        output.prose(told)
+        output.prose(described)
 
 
 def read(model: str) -> Network:
@@ -138,7 +138,7 @@ def _estimates(
     scenario = asked.scenario(network)
     made = []
     for name in conventions:
-        # What is unpriced is told here, in the words of the command line.
+        # What is unpriced is reported here, in the words of the command line.
         bound = library.estimate(
             network, devices, scenario=scenario, convention=name, on_unpriced="bound"
         )

@@ -55,7 +55,7 @@ class CommandGroup(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command, or tell the nearest one, and which plugin could not add its own."""
+        """Find the command, or name the nearest one, and which plugin could not add its own."""
         name = args[0]
         if name.startswith("-") or self.get_command(ctx, name) is not None:
             return super().resolve_command(ctx, args)
@@ -65,7 +65,7 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong becomes a message and an exit status."""
-        with _told(), around_plugins(_prints_elsewhere):
+        with _described(), around_plugins(_prints_elsewhere):
             result = super().invoke(ctx)
             with writing_standard_output():
                 sys.stdout.flush()
@@ -75,7 +75,7 @@ class CommandGroup(click.Group):
         """Read the options of the group itself, among them --help."""
         if sys.stdout is None:  # closed by whoever started the program
             sys.stdout = ClosedOutput()
-        with _told(), around_plugins(_prints_elsewhere):
+        with _described(), around_plugins(_prints_elsewhere):
             return super().make_context(*args, **extra)
 
     def _of_plugins(self) -> dict[str, click.Command]:
@@ -110,7 +110,7 @@ def _prints_elsewhere() -> AbstractContextManager[object]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _described() -> Iterator[None]:
     """Turn every error into one that click shows on standard error."""
     try:
         yield

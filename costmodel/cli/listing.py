@@ -83,12 +83,12 @@ def _facts(found: Registry, kind: str) -> dict[str, str]:
 
 def _row(plugin: Plugin, problems: tuple[str, ...]) -> tuple[str, ...]:
     prefix = f"plugin {plugin.name!r}: "
-    told = [problem.removeprefix(prefix) for problem in problems if problem.startswith(prefix)]
+    described = [problem.removeprefix(prefix) for problem in problems if problem.startswith(prefix)]
     hooks = ", ".join(hook.removeprefix("costmodel_") for hook in plugin.hooks)
     return (
         plugin.name,
         plugin.distribution,
         plugin.version,
         hooks,
-        plugin.problem or "; ".join(told),
+        plugin.problem or "; ".join(described),
     )

@@ -282,7 +282,7 @@ def _rates(given: Sequence[tuple[str | None, float]], option: str) -> Rates | No
 
 
 def device_of(found: Registry, name: str) -> Device:
-    """The device that is called so; a note tells of a file that has the same name."""
+    """The device that is called so; a note names a file that has the same name."""
     device = found.device(name)
     for file in found.files_like(name):
         note(f"note: device {name!r} is the installed one; for the file {file}, give ./{file}")

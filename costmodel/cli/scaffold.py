@@ -28,7 +28,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 @frozen
 class Sort:
-    """One sort of thing that a plugin can hold: what to say of it, and who is offered where.
+    """One kind of thing that a plugin can hold: what to say of it, and who is offered where.
 
     `yours` says what to change; `hooks` are the hook that offers it and an expression of the
     values, after an import; `files` are templates beside the module and its test.
@@ -134,7 +134,7 @@ def $hook() -> list[Any]:
 def new_plugin(name: str, sorts: tuple[str, ...]) -> None:
     """Write a plugin called NAME into a new folder, ready to be installed and tested.
 
-    A device, unless told otherwise; options may be combined.
+    A device by default; options may be combined.
 
     \b
     costmodel new-plugin my-chip --device
@@ -209,7 +209,7 @@ def _texts(name: str, sorts: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _class_name(words: Sequence[str], sort: str) -> str:
     """`MyChipDevice` for the device of my-chip; no word stands twice."""
     said = words[:-1] if words[-1] == sort else words
-    # The sort alone is the class that the new one derives from.
+    # The kind alone is the class that the new one derives from.
     return "".join(map(str.capitalize, [*(said or ["my"]), sort]))
 
 

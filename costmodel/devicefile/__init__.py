@@ -1,4 +1,4 @@
-"""Device files: YAML to devices, strictly, with all mistakes of a file told at once."""
+"""Device files: YAML to devices, strictly, with all mistakes of a file reported at once."""
 
 from costmodel.devicefile.conversion import converted
 from costmodel.devicefile.figures import MOST_JOULES

@@ -17,7 +17,7 @@ def converted(text: bytes, file: str) -> bytes:
     """The text of a version 1 device file as version 2.
 
     Version 2 takes all that version 1 took, so only the schema changes. What else is wrong with
-    the file stays, and `costmodel devices validate` tells it of the new one.
+    the file stays, and `costmodel devices validate` reports it of the new one.
 
     Raises:
         DeviceFileError: it is not a device file of version 1.

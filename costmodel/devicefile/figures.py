@@ -126,7 +126,7 @@ class FigureReader:
             else:
                 expected = f"expected one of {', '.join(known)}"
                 self.mistakes.append(f"{path}.evidence: {expected}, found {raw['evidence']!r:.80}")
-        # What is wrong once is told once, and not for each figure.
+        # What is wrong once is reported once, and not for each figure.
         for key, stand_in in (("source", ""), ("evidence", Evidence.ASSUMED.value)):
             if key in raw:
                 found.setdefault(key, stand_in)
@@ -160,7 +160,7 @@ class FigureReader:
         return self._cited(key)
 
     def _check_value(self, path: str, raw: Any, unit: str | None) -> None:
-        """Tell what is wrong with the value of an entry that is wrong elsewhere."""
+        """Show what is wrong with the value of an entry that is wrong elsewhere."""
         value = raw.get("value") if isinstance(raw, dict) else None
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             self.quantity(f"{path}.value", value, unit)
@@ -169,7 +169,7 @@ class FigureReader:
         self, path: str, demand: str, entry: Entry, given: object,
         less: Quantity | None, more: Quantity | None,
     ) -> None:  # fmt: skip
-        """Tell of an end of the range that is on the wrong side of the value."""
+        """Report an end of the range that is on the wrong side of the value."""
         if less and more and less.value > more.value:
             value = f"expected {demand} the value {str(entry.value)!r}"
             self.mistakes.append(f"{path}: {value}, found {str(given)!r}")

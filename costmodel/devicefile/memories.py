@@ -85,7 +85,7 @@ class MemoryReader:
         return Memory(name=str(name), **known)
 
     def _check_lists(self, path: str, raw: Mapping[str, Any]) -> None:
-        """Tell what is wrong with what is no figure."""
+        """Show what is wrong with what is no figure."""
         holds, per = raw.get("holds", list(ROLES)), raw.get("per", [])
         if not isinstance(holds, list) or not holds or any(role not in ROLES for role in holds):
             expected = f"a list of {', '.join(ROLES)}"

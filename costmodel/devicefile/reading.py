@@ -1,4 +1,4 @@
-"""A device file to a device, with all mistakes told at once."""
+"""A device file to a device, with all mistakes reported at once."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class _File:
     def _check_required(
         self, family: type[Device] | None, own: _Given, runtimes: Mapping[str, _Given]
     ) -> None:
-        """Tell of parameters that are missing: each is in the file, or in all of its runtimes."""
+        """Report parameters that are missing: each is in the file, or in all of its runtimes."""
         if family is None:
             return
         needs = f"missing, {family.family!r} needs it"

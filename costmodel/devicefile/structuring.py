@@ -55,7 +55,7 @@ def structured(raw: Any, cls: Callable[..., Any], path: str, mistakes: list[str]
     try:
         return _converter().structure(raw, cls)  # type: ignore[arg-type]  # cattrs types classes alone
     except cattrs.ClassValidationError as error:
-        mistakes.extend(_told(error, path))
+        mistakes.extend(_described(error, path))
     except (TypeError, ValueError) as error:
         mistakes.append(f"{path}: {error}")
     return None
@@ -116,7 +116,7 @@ def _evidence(raw: Any, _: object) -> Evidence:
         raise ValueError(message) from None
 
 
-def _told(error: cattrs.ClassValidationError, path: str) -> Iterator[str]:
+def _described(error: cattrs.ClassValidationError, path: str) -> Iterator[str]:
     """Each leaf of a cattrs error as `path: demand and value`."""
     noted, bare = error.group_exceptions()
     for cause, note in noted:
@@ -129,7 +129,7 @@ def _told(error: cattrs.ClassValidationError, path: str) -> Iterator[str]:
 def _leaf(cause: BaseException, path: str) -> Iterator[str]:
     where = f"{path}: " if path else ""
     if isinstance(cause, cattrs.ClassValidationError):
-        yield from _told(cause, path)
+        yield from _described(cause, path)
     elif isinstance(cause, cattrs.IterableValidationError):
         yield from (f"{where}{item}" for item in cause.exceptions)
     elif isinstance(cause, cattrs.ForbiddenExtraKeysError):

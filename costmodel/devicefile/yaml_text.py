@@ -49,8 +49,8 @@ def parsed(text: bytes, file: str) -> Any:
         _check_size(text, file)
         return yaml.load(text, _Loader)  # noqa: S506  # _Loader is a safe loader
     except yaml.YAMLError as error:
-        told = " ".join(str(error).split()).replace('in "<byte string>", line', "at line")
-        raise DeviceFileError(file, [f"not YAML: {told}"]) from None
+        described = " ".join(str(error).split()).replace('in "<byte string>", line', "at line")
+        raise DeviceFileError(file, [f"not YAML: {described}"]) from None
     except (ValueError, RecursionError) as error:
         raise DeviceFileError(file, [f"not YAML: {error}"]) from None
 
@@ -72,8 +72,8 @@ def _check_events(events: Iterable[yaml.Event], file: str) -> None:
         if count > ITEM_LIMIT:
             raise DeviceFileError(file, [f"holds more than {ITEM_LIMIT:,} keys and values"])
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > TEXT_LIMIT:
-            told = f"{event.value!r:.40}... has more than {TEXT_LIMIT:,} characters"
-            raise DeviceFileError(file, [told])
+            described = f"{event.value!r:.40}... has more than {TEXT_LIMIT:,} characters"
+            raise DeviceFileError(file, [described])
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):

@@ -286,7 +286,7 @@ def _check_si(unit: str) -> None:
 
 
 class Choice(NamedTuple):
-    """What a setting takes, in words, and what it is unless told otherwise."""
+    """What a setting takes, in words, and what it is by default."""
 
     takes: str
     default: Any

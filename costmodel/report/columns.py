@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "?"
 
-Tell: TypeAlias = Callable[["LayerCost"], str]
+CellText: TypeAlias = Callable[["LayerCost"], str]
 
 
 @frozen
@@ -24,7 +24,7 @@ class Figure:
     """A column of one device, and what stands in it for a layer."""
 
     column: Column
-    tell: Tell
+    text_of: CellText
 
 
 def standing(line: LayerCost) -> str:
@@ -79,9 +79,9 @@ def _for_people(bill: Bill) -> Iterator[Figure]:
 
 
 def _exact(bill: Bill) -> Iterator[Figure]:
-    def column(title: str, tell: Tell) -> Figure:
+    def column(title: str, text_of: CellText) -> Figure:
         def cell(line: LayerCost) -> str:
-            return "" if standing(line) in {"unpriced", "fused"} else tell(line)
+            return "" if standing(line) in {"unpriced", "fused"} else text_of(line)
 
         return Figure(Column(f"{bill.device.name} {title}", numeric=True), cell)
 
@@ -114,15 +114,15 @@ def _limit(line: LayerCost) -> str:
     return line.limiting_resource or ""
 
 
-def _utilisation(bill: Bill, tell: Callable[[float], str]) -> Tell:
+def _utilisation(bill: Bill, text_of: Callable[[float], str]) -> CellText:
     def cell(line: LayerCost) -> str:
         share = bill.utilisation(line) if line.macs else None
-        return "" if share is None else tell(share)
+        return "" if share is None else text_of(share)
 
     return cell
 
 
-def _moved(memory: str) -> Tell:
+def _moved(memory: str) -> CellText:
     def cell(line: LayerCost) -> str:
         size = sum(line.traffic_bytes.get(memory, (0, 0)))
         return format_quantity(size, "B") if size else ""
@@ -130,11 +130,11 @@ def _moved(memory: str) -> Tell:
     return cell
 
 
-def _bytes_moved(memory: str, place: int) -> Tell:
+def _bytes_moved(memory: str, place: int) -> CellText:
     return lambda line: str(line.traffic_bytes.get(memory, (0, 0))[place])
 
 
-def _peak(memory: str) -> Tell:
+def _peak(memory: str) -> CellText:
     return lambda line: str(line.peak_bytes.get(memory, ""))
 
 

@@ -163,7 +163,7 @@ def table(estimate: Estimate, *, exact: bool = False) -> Table:
         (
             *_layer_cells(lowered, exact=exact),
             *(
-                each.tell(bill.lines[index])
+                each.text_of(bill.lines[index])
                 for bill, shown in zip(bills, of_devices, strict=True)
                 for each in shown
             ),
@@ -221,12 +221,12 @@ def _footer(estimate: Estimate, widths: Sequence[int]) -> Iterator[tuple[str, ..
     bills = list(estimate.bills.values())
     parameters = f"{least(_parameters_known(estimate))}{estimate.network.parameter_count:,}"
     macs = f"{least(_macs_known(estimate))}{estimate.macs:,}"
-    for title, tell in totals(bills).items():
+    for title, text_of in totals(bills).items():
         counts = (parameters, macs) if title == "Total" else ("", "")
         cells = [
             cell
             for bill, width in zip(bills, widths, strict=True)
-            for cell in (tell(bill), *[""] * (width - 1))
+            for cell in (text_of(bill), *[""] * (width - 1))
         ]
         yield (title, "", "", *counts, *cells)
 
@@ -241,14 +241,14 @@ def _macs_known(estimate: Estimate) -> bool:
 
 def _notes(estimate: Estimate) -> Iterator[str]:
     for sort in ("unpriced", "free"):
-        told: dict[tuple[str, ...], list[str]] = {}
+        described: dict[tuple[str, ...], list[str]] = {}
         for name, bill in estimate.bills.items():
             reasons = getattr(bill.coverage, sort)
             listed = tuple(
                 listed_reasons(_shaped(bill, reasons) if sort == "unpriced" else reasons)
             )
-            told.setdefault(listed, []).append(name)
-        for lines, names in told.items():
+            described.setdefault(listed, []).append(name)
+        for lines, names in described.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
     yield from ignored.notes(estimate.bills.values(), estimate.scenario)
     yield from changed(bill.device for bill in estimate.bills.values())
@@ -278,10 +278,12 @@ def changed(devices: Iterable[Device]) -> Iterator[str]:
 
 def assumed(bills: Iterable[Bill]) -> Iterator[str]:
     """A line for all devices that assume the same: when their figures hold, and at which end."""
-    told: dict[str, list[str]] = {}
+    described: dict[str, list[str]] = {}
     for bill in bills:
-        told.setdefault("; ".join(assumptions(bill)), []).append(bill.device.name)
-    yield from (f"assumed on {', '.join(names)}: {text}" for text, names in told.items() if text)
+        described.setdefault("; ".join(assumptions(bill)), []).append(bill.device.name)
+    for text, names in described.items():
+        if text:
+            yield f"assumed on {', '.join(names)}: {text}"
 
 
 def assumptions(bill: Bill) -> tuple[str, ...]:
@@ -310,11 +312,11 @@ def _end_of_range(figure: Parameter) -> Iterator[str]:
 
 def not_modelled(devices: Iterable[Device]) -> Iterator[str]:
     """A line for all devices that do not model the same: what none of their prices holds."""
-    told: dict[str, list[str]] = {}
+    described: dict[str, list[str]] = {}
     for device in devices:
-        told.setdefault(device.all_not_modelled, []).append(device.name)
+        described.setdefault(device.all_not_modelled, []).append(device.name)
     yield from (
-        f"not modelled on {', '.join(names)}: {text}" for text, names in told.items() if text
+        f"not modelled on {', '.join(names)}: {text}" for text, names in described.items() if text
     )
 
 

@@ -92,7 +92,7 @@ def for_all(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None
     """Try a law at once, on values drawn from the strategies, by the current Hypothesis profile."""
 
     def run(law: Callable[..., None]) -> None:
-        # How long a stranger's formula may take is no law.
+        # How long a third party's formula may take is no law.
         phases = _phases.get() or [each for each in settings().phases if each is not Phase.explain]
         chosen = settings(deadline=None, report_multiple_bugs=False, phases=phases)
         tried: Mapping[str, object] = {}
@@ -128,16 +128,16 @@ def expect(holds: object, what: str, expected: object, found: object) -> None:
 def _report(error: BaseException, values: Mapping[str, object]) -> str:
     """What is broken, where, and for which values, the simplest that were found."""
     if isinstance(error, AssertionError | pytest.fail.Exception):
-        told = "\n".join(str(error).splitlines()[:_MOST_LINES])
+        described = "\n".join(str(error).splitlines()[:_MOST_LINES])
     else:
-        told = f"{type(error).__name__}: {error!s:.{_LONGEST}}" + "".join(_places(error))
+        described = f"{type(error).__name__}: {error!s:.{_LONGEST}}" + "".join(_places(error))
     shown = [
         f"  {name} = {_short(value)}"
         for name, value in values.items()
         if not isinstance(value, st.DataObject)
     ]
     drawn_later = [f"  {note}" for note in getattr(error, "__notes__", ()) if note[:4] == "Draw"]
-    return "\n".join([told, *shown, *drawn_later])
+    return "\n".join([described, *shown, *drawn_later])
 
 
 def _places(error: BaseException) -> list[str]:

@@ -266,12 +266,12 @@ class DeviceContract(EvaluationLaws):
             other: Scenario,
             chosen: NumericFormat,
         ) -> None:
-            priced = _told(device.price(operator, scenario))
+            priced = _described(device.price(operator, scenario))
             evaluated = _evaluated(device, operator, scenario)
             for condition in device.ignores:
                 changed = _under_other(condition, operator, scenario, other, chosen)
                 for what, before, after in (
-                    ("price", priced, _told(device.price(*changed))),
+                    ("price", priced, _described(device.price(*changed))),
                     ("estimate", evaluated, _evaluated(device, *changed)),
                 ):
                     where = f"the {what} under other {condition}, which it ignores"
@@ -308,8 +308,8 @@ class DeviceContract(EvaluationLaws):
             for row, operator in enumerate(batch):
                 alone = device.price(operator, scenario)
                 if isinstance(alone, Reason):
-                    told = together.free if isinstance(alone, Free) else together.unpriced
-                    said = row in told.get(alone.reason, ())
+                    described = together.free if isinstance(alone, Free) else together.unpriced
+                    said = row in described.get(alone.reason, ())
                     expect(said, f"row {row} of a batch", alone, together)
                 else:
                     among = together.energy_joules[row]
@@ -406,16 +406,16 @@ class DeviceContract(EvaluationLaws):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
 
-    def test_a_parameter_that_it_does_not_have_is_told(self, device: Any) -> None:
+    def test_a_parameter_that_it_does_not_have_is_reported(self, device: Any) -> None:
         """The error names the device and what it does have."""
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
-            with pytest.raises(UnknownNameError) as told:
+            with pytest.raises(UnknownNameError) as described:
                 device.with_parameters(no_such_parameter="1 pJ")
-            _names(told.value, device.name, "no_such_parameter")
+            _names(described.value, device.name, "no_such_parameter")
 
-    def test_a_value_that_a_parameter_cannot_have_is_told(self, device: Any) -> None:
+    def test_a_value_that_a_parameter_cannot_have_is_reported(self, device: Any) -> None:
         """The error names the device and the parameter."""
         wrongs = ["3 furlongs", "-1 {}", "nan {}", "much", "0 {}"]
 
@@ -426,19 +426,19 @@ class DeviceContract(EvaluationLaws):
                 if wrong == "0 {}" and name not in positive:
                     continue  # what nothing divides by may be 0
                 path = f"{name}.int8" if name in tables else name
-                with pytest.raises(CostModelError) as told:
+                with pytest.raises(CostModelError) as described:
                     device.with_parameters(**{path: wrong.format(unit)})
-                _names(told.value, device.name, path)
+                _names(described.value, device.name, path)
 
-    def test_a_value_that_a_setting_cannot_have_is_told(self, device: Any) -> None:
+    def test_a_value_that_a_setting_cannot_have_is_reported(self, device: Any) -> None:
         """The error names the device and the setting."""
 
         @for_all(drawn(device))
         def law(device: Device) -> None:
             for name in device.setting_names():
-                with pytest.raises(CostModelError) as told:
+                with pytest.raises(CostModelError) as described:
                     device.with_parameters(**{name: object()})
-                _names(told.value, device.name, name)
+                _names(described.value, device.name, name)
 
     def test_importing_it_brings_no_framework(self, device: Any) -> None:
         """Whoever lists the devices does not wait for TensorFlow."""
@@ -597,7 +597,7 @@ def _evaluated(device: Device, operator: Operator, scenario: Scenario) -> object
     return told_by(device.evaluate(strategies.alone(operator), evolve(scenario, batch=1)))
 
 
-def _told(answer: Outcome) -> object:
+def _described(answer: Outcome) -> object:
     """The numbers of an answer, as far as rounding lets them be compared."""
     if not isinstance(answer, Cost):
         return type(answer)

@@ -31,7 +31,7 @@ class EvaluationLaws(Contract):
     """What every device must keep when it evaluates a whole workload."""
 
     def operators(self) -> st.SearchStrategy[Operator]:
-        """The operators that the device is asked for, unless told otherwise the standard ones."""
+        """The operators that the device is asked for, by default the standard ones."""
         return strategies.operators()
 
     def workloads(self) -> st.SearchStrategy[Workload]:

@@ -176,22 +176,22 @@ class LayerContract(Contract):
             what = f"outputs on inputs {_shown(opened.inputs)}"
             expect(agree, what, f"what fits {_shown(layer.outputs)}", _shown(opened.outputs))
 
-    def test_inputs_that_it_cannot_take_are_told(self, layer: Any) -> None:
+    def test_inputs_that_it_cannot_take_are_reported(self, layer: Any) -> None:
         """The error names the layer and its kind."""
 
         @for_all(drawn(layer), st.sampled_from(STRANGE_INPUTS))
         def law(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> None:
-            _told(layer, lambda: layer.with_inputs(tuple(map(Tensor, shapes))))
+            _refused(layer, lambda: layer.with_inputs(tuple(map(Tensor, shapes))))
 
-    def test_a_setting_that_is_missing_is_told(self, layer: Any) -> None:
+    def test_a_setting_that_is_missing_is_reported(self, layer: Any) -> None:
         """The error names the layer and its kind."""
 
         @for_all(drawn(layer))
         def law(layer: Layer) -> None:
             make = type(layer).from_settings
-            _told(layer, lambda: make(layer.name, layer.kind, layer.inputs, {}))
+            _refused(layer, lambda: make(layer.name, layer.kind, layer.inputs, {}))
 
-    def test_nonsense_in_a_setting_is_told(self, layer: Any) -> None:
+    def test_nonsense_in_a_setting_is_reported(self, layer: Any) -> None:
         """The error names the layer and its kind; what is no nonsense to it is taken."""
 
         @for_all(drawn(layer), st.data())
@@ -201,7 +201,8 @@ class LayerContract(Contract):
                 return
             wrong = {data.draw(st.sampled_from(sorted(settings))): data.draw(_NONSENSE)}
             make = type(layer).from_settings
-            _told(layer, lambda: make(layer.name, layer.kind, layer.inputs, {**settings, **wrong}))
+            changed = {**settings, **wrong}
+            _refused(layer, lambda: make(layer.name, layer.kind, layer.inputs, changed))
 
     def test_it_is_the_same_after_it_is_written_as_json(self, layer: Any) -> None:
         """A network with it is read back equal."""
@@ -310,13 +311,13 @@ def _shown(tensors: Iterable[Tensor]) -> str:
     return ", ".join(show_shape(tensor.shape) for tensor in tensors) or "none"
 
 
-def _told(layer: Layer, act: Any) -> None:
+def _refused(layer: Layer, act: Any) -> None:
     """Do what may fail; if it does, the error says where."""
     try:
         act()
     except CostModelError as error:
-        told = str(error)
+        described = str(error)
     else:
         return
     for thing in (layer.name, layer.kind):
-        expect(thing in told, "the error's text", f"it names {thing!r}", told)
+        expect(thing in described, "the error's text", f"it names {thing!r}", described)

@@ -125,7 +125,7 @@ class ReaderContract(Contract):
                     what = f"{name} of layer {layer.name!r}"
                     expect(home not in FRAMEWORKS, what, "no object of a framework", repr(value))
 
-    def test_layers_without_a_rule_stay_or_are_told(self, reading: Any) -> None:
+    def test_layers_without_a_rule_stay_or_are_reported(self, reading: Any) -> None:
         """No layer is lost in silence for want of a rule."""
 
         @for_all(drawn(reading))
@@ -134,15 +134,15 @@ class ReaderContract(Contract):
             try:
                 bare = reading.reader.read(reading.source, LayerRegistry({"input": Input}))
             except CostModelError as error:
-                told = str(error)
+                described = str(error)
             else:
                 found, expected = (sorted(x.name for x in each) for each in (bare.layers, layers))
                 expect(found == expected, "layers of a network without rules", expected, found)
                 return
-            is_named = any(layer.kind in told for layer in layers)
-            expect(is_named, "the error for want of rules", "it names a layer's kind", told)
+            is_named = any(layer.kind in described for layer in layers)
+            expect(is_named, "the error for want of rules", "it names a layer's kind", described)
 
-    def test_a_damaged_source_is_told(self, reading: Any, tmp_path: Path) -> None:
+    def test_a_damaged_source_is_reported(self, reading: Any, tmp_path: Path) -> None:
         """Cut short or overwritten anywhere, it reads or raises an error of costmodel."""
 
         @for_all(drawn(reading), st.data())
@@ -152,7 +152,7 @@ class ReaderContract(Contract):
                 with contextlib.suppress(CostModelError):
                     reading.reader.read(source, reading.rules)
 
-    def test_a_source_that_cannot_be_run_is_told(self, reading: Any) -> None:
+    def test_a_source_that_cannot_be_run_is_reported(self, reading: Any) -> None:
         """Measuring rates on what is no model is an error of costmodel."""
 
         @for_all(drawn(reading))

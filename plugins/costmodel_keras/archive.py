@@ -1,4 +1,4 @@
-"""Reading the architecture out of files that strangers made, within bounds."""
+"""Reading the architecture out of files that third parties made, within bounds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_AT_ONCE: Final = 2**20
 def load_file(path: Path) -> Any:
     """The configuration in a `.keras`, `.json` or HDF5 file; weights are not touched.
 
-    The release of Keras that wrote it stands under `keras_version`, as far as the file tells.
+    The release of Keras that wrote it stands under `keras_version`, as far as the file says.
 
     Raises:
         ReadError: the file is damaged, too large, or not what its name says.
@@ -64,13 +64,13 @@ def _load_hdf5(path: Path) -> Any:
 def _load_archive(path: Path) -> Any:
     safe_io.check_regular(path)
     config, metadata = _archived(path)
-    told = safe_io.json_values(metadata, f"{_METADATA} in {path}")
-    return _with_version(safe_io.json_values(config, str(path)), told)
+    described = safe_io.json_values(metadata, f"{_METADATA} in {path}")
+    return _with_version(safe_io.json_values(config, str(path)), described)
 
 
-def _with_version(config: Any, told: Any) -> Any:
-    if isinstance(config, dict) and isinstance(told, Mapping) and _VERSION in told:
-        return {_VERSION: told[_VERSION], **config}
+def _with_version(config: Any, described: Any) -> Any:
+    if isinstance(config, dict) and isinstance(described, Mapping) and _VERSION in described:
+        return {_VERSION: described[_VERSION], **config}
     return config
 
 

@@ -122,7 +122,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
 _INDEX: Final = "slice_spec"
 
 _ARRAY_TYPE: Final = "float32"
-"""Of an array in a file, which tells no type: TensorFlow takes that of the other operand."""
+"""Of an array in a file, which states no type: TensorFlow takes that of the other operand."""
 
 _IDLE: Final = (None, False)
 """What a parameter may be that says nothing: it was left out."""

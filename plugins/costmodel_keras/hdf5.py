@@ -72,8 +72,8 @@ def _asked(path: Path, limit: int) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = json.loads(done.stdout)
     except ValueError:
-        told = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        return {"error": f"cannot be read: {told:.200}"}
+        described = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        return {"error": f"cannot be read: {described:.200}"}
     if answer.get("error") == "no h5py":
         return {"error": f"HDF5 needs h5py, which is not installed: {HOW_TO_INSTALL}"}
     return answer

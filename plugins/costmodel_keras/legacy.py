@@ -55,7 +55,7 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
     "Model": Difference(_FUNCTIONAL),
     "SyncBatchNormalization": Difference("BatchNormalization"),
 }
-"""By the name of the class in Keras 2; it is the same in Keras 3 unless told."""
+"""By the name of the class in Keras 2; it is the same in Keras 3 unless stated."""
 
 ACTIVATIONS: Final[Mapping[str, str]] = {"swish": "silu"}
 """Activations by their names in Keras 2, and in Keras 3."""

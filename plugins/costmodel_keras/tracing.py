@@ -275,7 +275,7 @@ def _with_some_batch(
         try:
             return _at_two_lengths(traced)
         except TracingError:
-            pass  # the reason is told where a shape does not follow
+            pass  # the reason is given where a shape does not follow
     return _view(trace)
 
 
@@ -412,8 +412,8 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         try:
             returned = layer.call(*args, **settings)
         except Exception as error:  # whatever code of others may raise
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            message = f"it cannot be called on symbolic tensors: {told:.{_REASON_LENGTH}}"
+            described = " ".join(f"{type(error).__name__}: {error}".split())
+            message = f"it cannot be called on symbolic tensors: {described:.{_REASON_LENGTH}}"
             raise TracingError(message) from error
         outputs = [tensor for tensor in keras.tree.flatten(returned) if tensor is not None]
         symbolic = [tensor for tensor in outputs if isinstance(tensor, keras.KerasTensor)]

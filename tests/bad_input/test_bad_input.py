@@ -37,10 +37,10 @@ def refused(source: str | Path, words: str, *options: str) -> None:
     """Python raises a CostModelError with these words; the command line shows them, no more."""
     with pytest.raises(CostModelError, match=re.escape(words)):
         costmodel.estimate(source if isinstance(source, Path) else Path(source), "cpu")
-    told("estimate", str(source), "-d", "cpu", *options, words=words)
+    fails("estimate", str(source), "-d", "cpu", *options, words=words)
 
 
-def told(*arguments: str, words: str, status: int = 2) -> None:
+def fails(*arguments: str, words: str, status: int = 2) -> None:
     """The command line ends with this status, and says these words and nothing unexpected."""
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == status, result.output
@@ -390,10 +390,10 @@ def test_whatever_stands_in_place_of_any_value_is_answered_in_words(name: str) -
             config = copy.deepcopy(_good(name))
             holder = functools.reduce(lambda value, key: value[key], path[:-1], config)
             holder[path[-1]] = junk
-            _estimated_or_told(json.dumps(config))
+            _estimated_or_reported(json.dumps(config))
 
 
-def _estimated_or_told(text: str) -> None:
+def _estimated_or_reported(text: str) -> None:
     scenario = Scenario(rates=10.0)
     try:
         made = costmodel.estimate(text, ["cpu", "loihi"], scenario=scenario, on_unpriced="bound")
@@ -407,7 +407,7 @@ def _estimated_or_told(text: str) -> None:
 def test_a_size_beyond_every_float_is_answered_in_words(digits: int) -> None:
     config = copy.deepcopy(_good("dense"))
     config["config"]["layers"][1]["config"]["units"] = 10 ** (digits - 1)
-    _estimated_or_told(json.dumps(config))
+    _estimated_or_reported(json.dumps(config))
 
 
 def test_a_lambda_layer_is_never_run(tmp_path: Path) -> None:
@@ -464,7 +464,7 @@ def test_conditions_that_cannot_be_are_refused(case: str) -> None:
     with pytest.raises(CostModelError) as caught:
         costmodel.estimate(DENSE, "loihi", scenario=Scenario(**{"rates": 10.0, **values}))
     assert words in " ".join(str(caught.value).split())
-    told("estimate", DENSE, "-d", "loihi", *options, words=words)
+    fails("estimate", DENSE, "-d", "loihi", *options, words=words)
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), "ten", None.__class__, [10.0]])
@@ -496,25 +496,27 @@ def test_a_rate_that_is_no_number_is_refused(rate: Any) -> None:
     ],
 )
 def test_an_option_that_cannot_be_read_is_wrong_use(options: list[str], words: str) -> None:
-    told("estimate", DENSE, "-d", "cpu", *options, words=words)
+    fails("estimate", DENSE, "-d", "cpu", *options, words=words)
 
 
-def test_a_device_in_the_place_of_a_model_is_told() -> None:
-    told("estimate", DENSE, "-d", "cpu", "loihi", words="'loihi', which is a device: give it as -d")
+def test_a_device_in_the_place_of_a_model_is_reported() -> None:
+    fails(
+        "estimate", DENSE, "-d", "cpu", "loihi", words="'loihi', which is a device: give it as -d"
+    )
 
 
-def test_a_device_in_the_place_of_a_command_is_told() -> None:
-    told("devices", "loihi", words="To see a device: costmodel devices show")
+def test_a_device_in_the_place_of_a_command_is_reported() -> None:
+    fails("devices", "loihi", words="To see a device: costmodel devices show")
 
 
-def test_a_file_of_another_ending_in_the_place_of_a_device_is_told() -> None:
-    told("estimate", DENSE, "-d", DENSE, words="the name of a device file ends in .yaml or .yml")
+def test_a_file_of_another_ending_in_the_place_of_a_device_is_reported() -> None:
+    fails("estimate", DENSE, "-d", DENSE, words="the name of a device file ends in .yaml or .yml")
 
 
 def test_a_missing_rate_says_how_to_give_one() -> None:
     with pytest.raises(CostModelError, match=r"Scenario\(rates=10.0\), --rate 10"):
         costmodel.estimate(DENSE, "loihi")
-    told("estimate", DENSE, "-d", "loihi", words="--rate 10")
+    fails("estimate", DENSE, "-d", "loihi", words="--rate 10")
 
 
 NAMES: dict[str, tuple[Callable[[], object], list[str], str]] = {
@@ -544,12 +546,12 @@ NAMES: dict[str, tuple[Callable[[], object], list[str], str]] = {
 
 
 @pytest.mark.parametrize("case", NAMES)
-def test_an_unknown_name_is_told_with_the_nearest(case: str) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest(case: str) -> None:
     call, arguments, words = NAMES[case]
     with pytest.raises(CostModelError) as caught:
         call()
     assert words in " ".join(str(caught.value).split())
-    told(*arguments, words=words)
+    fails(*arguments, words=words)
 
 
 @pytest.mark.parametrize(
@@ -569,11 +571,11 @@ def test_a_value_that_a_parameter_cannot_have_is_refused(value: str, words: str)
     with pytest.raises(CostModelError, match=words):
         costmodel.device("cpu", energy_per_neuron_update=value)
     setting_ = f"cpu.energy_per_neuron_update={value}"
-    told("estimate", DENSE, "-d", "cpu", "--set", setting_, words=words)
+    fails("estimate", DENSE, "-d", "cpu", "--set", setting_, words=words)
 
 
-def test_a_device_in_set_that_was_not_asked_for_is_told() -> None:
-    told(
+def test_a_device_in_set_that_was_not_asked_for_is_reported() -> None:
+    fails(
         "estimate", DENSE, "-d", "cpu", "--set", "cpuu.energy_per_neuron_update=1 pJ",
         words="unknown device in --set 'cpuu' nearest known: 'cpu' known: cpu --set changes",
     )  # fmt: skip
@@ -674,8 +676,10 @@ def test_a_value_of_the_wrong_sort_is_answered_in_words(case: str) -> None:
         call()
 
 
-def test_timesteps_beyond_every_float_are_told_on_the_command_line() -> None:
-    told("estimate", DENSE, "-d", "loihi", *RATE, "--timesteps", "1" + "0" * 400, words="timesteps")
+def test_timesteps_beyond_every_float_are_reported_on_the_command_line() -> None:
+    fails(
+        "estimate", DENSE, "-d", "loihi", *RATE, "--timesteps", "1" + "0" * 400, words="timesteps"
+    )
 
 
 # ------------------------------------------------------------------ device files
@@ -707,14 +711,14 @@ TEN_WORDS = (
 )
 
 
-def test_all_ten_mistakes_of_a_device_file_are_told_at_once(tmp_path: Path) -> None:
+def test_all_ten_mistakes_of_a_device_file_are_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "ten.yaml"
     file.write_text(TEN_MISTAKES)
     with pytest.raises(DeviceFileError) as caught:
         costmodel.device(file)
     missed = [words for words in TEN_WORDS if words not in str(caught.value)]
     assert missed == []
-    told("estimate", DENSE, "-d", str(file), words="energy_per_spike_hop: 'why' is not known")
+    fails("estimate", DENSE, "-d", str(file), words="energy_per_spike_hop: 'why' is not known")
     checked = CliRunner().invoke(main, ["devices", "validate", str(file)])
     assert checked.exit_code == 1
     assert [words for words in TEN_WORDS if words not in checked.stdout] == []
@@ -747,7 +751,7 @@ def test_a_device_file_that_is_none_is_refused(case: str, tmp_path: Path) -> Non
     file = written(tmp_path / "bad.yaml", content)
     with pytest.raises(DeviceFileError, match=re.escape(words)):
         costmodel.device(file)
-    told("estimate", DENSE, "-d", str(file), words=words)
+    fails("estimate", DENSE, "-d", str(file), words=words)
 
 
 def test_whatever_stands_in_a_device_file_is_answered_in_words(tmp_path: Path) -> None:
@@ -760,10 +764,10 @@ def test_whatever_stands_in_a_device_file_is_answered_in_words(tmp_path: Path) -
             holder = functools.reduce(lambda value, key: value[key], path[:-1], device)
             holder[path[-1]] = junk
             file.write_text(yaml.safe_dump(device))
-            _loaded_or_told(file)
+            _loaded_or_reported(file)
 
 
-def _loaded_or_told(file: Path) -> None:
+def _loaded_or_reported(file: Path) -> None:
     try:
         costmodel.device(file)
     except DeviceFileError:
@@ -787,12 +791,12 @@ UNWRITABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("case", UNWRITABLE)
-def test_an_output_that_cannot_be_written_is_told_before_anything_is_read(
+def test_an_output_that_cannot_be_written_is_reported_before_anything_is_read(
     case: str, tmp_path: Path
 ) -> None:
     make, words = UNWRITABLE[case]
     path = make(tmp_path)
-    told("estimate", "missing.keras", "-d", "cpu", "-o", str(path), words=words)
+    fails("estimate", "missing.keras", "-d", "cpu", "-o", str(path), words=words)
 
 
 def test_bad_input_names_the_file() -> None:

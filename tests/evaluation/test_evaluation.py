@@ -483,8 +483,8 @@ def test_a_resource_that_the_class_does_not_declare_is_refused(
         "odd", energy=plain.energy, clock=plain.clock, idle_power=plain.idle_power,
         memories=plain.memories,
     )  # fmt: skip
-    told = f"on 'odd': device class 'Odd' does not declare .*{message}"
-    with pytest.raises(PluginError, match=told):
+    said = f"on 'odd': device class 'Odd' does not declare .*{message}"
+    with pytest.raises(PluginError, match=said):
         device.evaluate(classifier())
 
 

@@ -239,7 +239,7 @@ def test_slices_of_one_tensor_are_read_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_", "error", "told"),
+    ("given_", "error", "said"),
     [
         ({"holds": ("weights",)}, ValueError, "holds: expected several of input, weight, output"),
         ({"holds": ()}, ValueError, "holds: expected several"),
@@ -258,8 +258,8 @@ def test_slices_of_one_tensor_are_read_each() -> None:
         ({"shared_port": 1}, TypeError, "'shared_port' must be"),
     ],
 )  # fmt: skip
-def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, told: str) -> None:
-    with pytest.raises(error, match=told):
+def test_a_memory_that_cannot_be_is_refused(given_: Any, error: Any, said: str) -> None:
+    with pytest.raises(error, match=said):
         Memory(**{"name": "odd", **given_})
 
 

@@ -116,14 +116,14 @@ def test_json_and_csv_have_what_the_evaluation_says() -> None:
     assert device["weight_bytes"] == sum(
         t.size for x in estimate.network.layers for t in x.parameters.values()
     )
-    for line, told, cells in zip(bill.lines, device["layers"], rows(estimate), strict=True):
-        assert told["limiting_resource"] == line.limiting_resource
+    for line, said, cells in zip(bill.lines, device["layers"], rows(estimate), strict=True):
+        assert said["limiting_resource"] == line.limiting_resource
         assert cells["sheet limit"] == (line.limiting_resource or "")
         if line.cost.latency_seconds is not None:
-            low = told["latency_seconds"]["low"]
+            low = said["latency_seconds"]["low"]
             assert low == line.cost.latency_seconds_low == float(cells["sheet latency low (s)"])
         for name, (read, written) in line.traffic_bytes.items():
-            memory = told["memories"][name]
+            memory = said["memories"][name]
             assert (memory["read_bytes"], memory["written_bytes"]) == (read, written)
             assert cells[f"sheet {name} read (B)"] == str(read)
             assert cells[f"sheet {name} peak (B)"] == str(memory["peak_bytes"])
@@ -198,7 +198,7 @@ def test_utilisation_is_work_over_the_most_that_the_time_allows() -> None:
     assert bill.utilisation(line) == near(line.macs / (100.0 * (line.cost.latency_seconds or 0.0)))
 
 
-def test_where_work_has_no_price_no_share_of_the_time_is_told() -> None:
+def test_where_work_has_no_price_no_share_of_the_time_is_reported() -> None:
     @frozen(slots=False)
     class Picky(Sheet):
         @property
@@ -233,8 +233,8 @@ def test_static_energy_is_in_the_total_and_in_no_layer() -> None:
     static = bill.evaluation.static.energy_joules
     assert static > 0
     assert layers + static == near(bill.total.energy_joules)
-    told = json.loads(estimate.to_json())["devices"][device.name]
-    assert told["static_energy_joules"] == static
+    said = json.loads(estimate.to_json())["devices"][device.name]
+    assert said["static_energy_joules"] == static
     assert "Static, in the total" in {row[0] for row in estimate.table().footer}
 
 

@@ -56,15 +56,15 @@ def test_operators_of_a_group_share_its_phases(several: Any) -> None:
 
 
 def test_a_time_that_is_given_overlaps_with_the_durations_of_a_group() -> None:
-    told = Cost([Charge("array", "compute", 1, JOULE)], 3.0, latency_seconds_high=9.0)
+    said = Cost([Charge("array", "compute", 1, JOULE)], 3.0, latency_seconds_high=9.0)
     other = Cost((), 1.0)
     timed = Cost(durations=[Duration("array", 8, RATE)])
-    group = Cost.of_group([timed, told, other])
+    group = Cost.of_group([timed, said, other])
     assert (group.latency_seconds_low, group.latency_seconds) == (4.0, 4.0)
     assert group.latency_seconds_high == 10.0
     assert group.energy_joules == 1.0
     nested = Cost.of_group(
-        [Cost.of_group([told, other]), Cost(durations=[Duration("array", 8, RATE)])]
+        [Cost.of_group([said, other]), Cost(durations=[Duration("array", 8, RATE)])]
     )
     assert nested.latency_seconds == group.latency_seconds
 
@@ -137,7 +137,7 @@ def test_a_group_that_costs_nothing_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "told"),
+    ("change", "error", "said"),
     [
         ({"phase": "later"}, ValueError, "expected a phase of start, run, finish, found 'later'"),
         ({"count": -1}, ScenarioError, "expected a count of 0 or more, found -1"),
@@ -150,8 +150,8 @@ def test_a_group_that_costs_nothing_takes_no_time() -> None:
         ({"rate": 5}, TypeError, "expected a Parameter in s, Hz or such as B/s, found 5"),
     ],
 )  # fmt: skip
-def test_a_duration_that_cannot_be_is_refused(change: Any, error: Any, told: str) -> None:
-    with pytest.raises(error, match=told):
+def test_a_duration_that_cannot_be_is_refused(change: Any, error: Any, said: str) -> None:
+    with pytest.raises(error, match=said):
         Duration(**{"resource": "array", "count": 1, "rate": RATE, **change})
 
 

@@ -101,8 +101,8 @@ class Session:
         self._found.add(like)
         path = self.folder / f"{FOUND}{len(self._found)}"
         path.write_bytes(data)
-        told = "".join(traceback.format_exception(error))
-        path.with_suffix(".txt").write_text(told, errors="backslashreplace")
+        said = "".join(traceback.format_exception(error))
+        path.with_suffix(".txt").write_text(said, errors="backslashreplace")
 
 
 def main(name: str, folder: str, runs: str, seconds: str, seed: str) -> None:

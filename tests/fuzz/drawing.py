@@ -86,5 +86,5 @@ class Finder:
         self._found.add(like)
         path = self.folder / f"{FOUND}{self.name}-{len(self._found)}"
         path.write_bytes(content)
-        told = "".join(traceback.format_exception(error))
-        path.with_suffix(".txt").write_text(told, errors="backslashreplace")
+        said = "".join(traceback.format_exception(error))
+        path.with_suffix(".txt").write_text(said, errors="backslashreplace")

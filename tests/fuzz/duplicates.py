@@ -135,11 +135,11 @@ def _refused(example: Doubled, answer: Callable[[], object]) -> None:
     except CostModelError as error:
         said = str(error)
         if WORDS not in said or repr(example.key)[1:_SHOWN].strip("'") not in said:
-            told = f"refused without the key {example.key!r}: {said:.300}"
-            raise FindingError(told) from error
+            words = f"refused without the key {example.key!r}: {said:.300}"
+            raise FindingError(words) from error
         raise
-    told = f"{example.key!r} twice is read by {example.door}: {example.text:.300}"
-    raise FindingError(told)
+    words = f"{example.key!r} twice is read by {example.door}: {example.text:.300}"
+    raise FindingError(words)
 
 
 def _text(example: Doubled) -> bool:

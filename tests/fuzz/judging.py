@@ -85,12 +85,12 @@ class _Watch:
             return
         self.is_on = False  # what the check itself does is no finding
         try:
-            told = self._judged(event, arguments)
+            said = self._judged(event, arguments)
         finally:
             self.is_on = True
-        if told:
-            self.seen.append(told)
-            raise FindingError(told)
+        if said:
+            self.seen.append(said)
+            raise FindingError(said)
 
     def _judged(self, event: str, arguments: tuple[Any, ...]) -> str | None:
         if event == "import":
@@ -171,20 +171,20 @@ def judge(answer: Callable[[], object], file: str = "") -> bool:
         given = False
         message = str(error)
         if not 0 < len(message.strip()) <= LONGEST_MESSAGE:
-            told = f"a message of {len(message)} characters: {message!r:.200}"
-            raise FindingError(told) from error
+            said = f"a message of {len(message)} characters: {message!r:.200}"
+            raise FindingError(said) from error
         if any(0xD800 <= ord(letter) < 0xE000 for letter in message):
-            told = f"a message that no terminal can show: {message!r:.200}"
-            raise FindingError(told) from error
+            said = f"a message that no terminal can show: {message!r:.200}"
+            raise FindingError(said) from error
     else:
         given = True
     taken = time.perf_counter() - start
     if taken > SECONDS:
-        told = f"took {taken:.1f} s"
-        raise FindingError(told)
+        said = f"took {taken:.1f} s"
+        raise FindingError(said)
     if problems := installed().plugins.problems:
-        told = f"a plugin is blamed: {problems}"
-        raise FindingError(told)
+        said = f"a plugin is blamed: {problems}"
+        raise FindingError(said)
     return given
 
 
@@ -218,8 +218,8 @@ def use_workload(workload: Workload) -> None:
 
     """
     if from_json(to_json(workload)) != workload:
-        told = f"it is another workload after it was written: {workload!s:.200}"
-        raise FindingError(told)
+        said = f"it is another workload after it was written: {workload!s:.200}"
+        raise FindingError(said)
     bound = workload.bind(**dict.fromkeys(workload.symbols, 2))
     str(bound)
     _ = bound.macs, bound.operations, bound.weight_count, bound.liveness
@@ -236,8 +236,8 @@ def use_device(device: Device, network: Network) -> None:
 
 def _check(what: str, numbers: list[float]) -> None:
     if not all(math.isfinite(number) and number >= 0 for number in numbers):
-        told = f"{what}: {numbers}"
-        raise FindingError(told)
+        said = f"{what}: {numbers}"
+        raise FindingError(said)
 
 
 def _check_written(network: Network) -> None:
@@ -245,8 +245,8 @@ def _check_written(network: Network) -> None:
         text = network.to_json()
         again = costmodel.read(text)
     except CostModelError as error:
-        told = f"the JSON form is not read back: {error}"
-        raise FindingError(told) from error
+        said = f"the JSON form is not read back: {error}"
+        raise FindingError(said) from error
     if again.to_json() != text or again != network:
-        told = f"the JSON form is another network: {text[:200]}"
-        raise FindingError(told)
+        said = f"the JSON form is another network: {text[:200]}"
+        raise FindingError(said)

@@ -141,8 +141,8 @@ def send(case: Case) -> bool:
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         }
         judged = _left(case, changed, kept, after) if result.exit_code == 0 else _refused(changed)
-        for told in (*_answered(result, is_input=is_input), *judged):
-            message = f"{told}: {case.words(root)}: {result.output:.300}"
+        for said in (*_answered(result, is_input=is_input), *judged):
+            message = f"{said}: {case.words(root)}: {result.output:.300}"
             raise FindingError(message)
         return result.exit_code == 0
 

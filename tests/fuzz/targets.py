@@ -1,4 +1,4 @@
-"""The doors by which a stranger's file comes in, each with real files to start from."""
+"""The doors by which a third party's file comes in, each with real files to start from."""
 
 from __future__ import annotations
 

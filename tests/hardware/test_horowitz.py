@@ -226,7 +226,7 @@ def test_a_misspelt_setting_gets_the_nearest() -> None:
         chip(weight_on_memory="sram")
 
 
-def test_a_file_with_a_wrong_setting_is_told(tmp_path: Any) -> None:
+def test_a_file_with_a_wrong_setting_is_reported(tmp_path: Any) -> None:
     shipped = Path(REGISTRY.device("horowitz-45nm").file or "").read_text()
     file = tmp_path / "horowitz-45nm.yaml"
     file.write_text(shipped.replace("weights_on_memory: dram", "weights_on_memory: tape"))

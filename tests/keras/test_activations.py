@@ -130,7 +130,7 @@ def test_a_layer_of_a_program_is_not_that_of_keras_of_the_same_name() -> None:
     ]
 
 
-def test_a_layer_of_a_stranger_that_holds_a_function_is_not_that_function() -> None:
+def test_a_layer_of_a_third_party_that_holds_a_function_is_not_that_function() -> None:
     class Scaled(layers.Layer):  # type: ignore[misc]  # Keras is not typed
         activation = "relu"
 

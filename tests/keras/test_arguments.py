@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @keras.saving.register_keras_serializable("acme")
 class Odd(layers.Layer):
-    """A stranger's layer that takes anything."""
+    """A third party's layer that takes anything."""
 
     def call(self, x: Any, *more: Any, **named: Any) -> Any:
         return x

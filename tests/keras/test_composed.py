@@ -235,9 +235,9 @@ def test_what_follows_a_sum_over_the_batch_is_unpriced() -> None:
     model = keras.Model(inputs, layers.Dense(3)(Weighted(centred, ["depth", 8])(inputs)))
     network = read(model, registry=REGISTRY)
     assert network.macs == 0
-    told = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
-    assert told.macs.total is None
-    assert "no batch axis" in next(iter(told.unpriced.values()))[0]
+    said = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert said.macs.total is None
+    assert "no batch axis" in next(iter(said.unpriced.values()))[0]
 
 
 def test_a_product_of_examples_by_examples_is_unpriced() -> None:

@@ -487,16 +487,16 @@ def test_operands_with_different_rows_are_unpriced_with_the_reason() -> None:
     inputs = keras.Input((4, 6))
     whole = layers.Dense(6, name="whole")(layers.Flatten()(inputs))
     rows = ops.reshape(inputs, (-1, 6))
-    told = reasons(keras.Model(inputs, ops.multiply(rows, whole)))
-    assert told == ["an example has 1 and 4 rows of the batch in its operands; expected one number"]
-    told = reasons(keras.Model(inputs, layers.Add(name="add")([rows, whole])))
-    assert told == ["an example has 1 and 4 rows of the batch in its inputs; expected one number"]
+    said = reasons(keras.Model(inputs, ops.multiply(rows, whole)))
+    assert said == ["an example has 1 and 4 rows of the batch in its operands; expected one number"]
+    said = reasons(keras.Model(inputs, layers.Add(name="add")([rows, whole])))
+    assert said == ["an example has 1 and 4 rows of the batch in its inputs; expected one number"]
 
 
 def test_a_layer_that_does_not_find_the_batch_in_front_is_unpriced_with_the_reason() -> None:
     inputs = keras.Input((4, 6))
-    told = reasons(keras.Model(inputs, layers.LSTM(3)(ops.transpose(inputs, (1, 0, 2)))))
-    assert told == [
+    said = reasons(keras.Model(inputs, layers.LSTM(3)(ops.transpose(inputs, (1, 0, 2)))))
+    assert said == [
         "axis 1 of its input is the batch; a 'keras.LSTMCell' takes the batch as the first axis"
     ]
 
@@ -512,18 +512,18 @@ def test_code_that_does_another_thing_for_another_batch_is_unpriced_with_the_rea
             return shape
 
     inputs = keras.Input((8,))
-    told = reasons(keras.Model(inputs, ByLength()(inputs)))
-    assert len(told) == 1
-    assert "layers and functions at a batch of 7" in told[0]
+    said = reasons(keras.Model(inputs, ByLength()(inputs)))
+    assert len(said) == 1
+    assert "layers and functions at a batch of 7" in said[0]
 
 
 def test_code_that_counts_examples_otherwise_than_in_multiples_is_unpriced() -> None:
     def one_more(x: Any) -> Any:
         return ops.broadcast_to(ops.expand_dims(x, 0), (ops.shape(x)[0] + 1, *ops.shape(x)))
 
-    told = reasons(of_one(one_more, (8,)))
-    assert len(told) == 1
-    assert "no multiple of the batch" in told[0]
+    said = reasons(of_one(one_more, (8,)))
+    assert len(said) == 1
+    assert "no multiple of the batch" in said[0]
 
 
 def test_behind_a_layer_without_a_rule_on_a_folded_batch_nothing_is_priced(tmp_path: Path) -> None:
@@ -539,8 +539,8 @@ def test_behind_a_layer_without_a_rule_on_a_folded_batch_nothing_is_priced(tmp_p
     model.save(tmp_path / "model.keras")
     network = read(tmp_path / "model.keras", registry=REGISTRY)
     assert network.macs == 0
-    told = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
-    assert "dense" in told.unpriced
+    said = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert "dense" in said.unpriced
 
 
 # ------------------------------------------------------------------ conventions

@@ -183,7 +183,7 @@ def test_a_layer_shared_between_a_model_and_the_one_in_it_is_counted_once() -> N
 
 
 class Mystery(layers.Layer):
-    """A stranger's layer, whose work Keras cannot see."""
+    """A third party's layer, whose work Keras cannot see."""
 
     def call(self, x: Any) -> Any:
         return tf.abs(x)
@@ -193,7 +193,7 @@ class Mystery(layers.Layer):
 
 
 class Weighted(Mystery):
-    """A stranger's layer with parameters."""
+    """A third party's layer with parameters."""
 
     def build(self, shape: Any) -> None:
         self.scale = self.add_weight(shape=(shape[-1],))
@@ -213,8 +213,8 @@ def behind(layer: Any, *, last: Any) -> Any:
 
 NO_RULE, PROGRAM = "no rule for kind", "it runs a function of the program"
 UNRULED: dict[str, tuple[Any, str]] = {
-    "a stranger's layer": (lambda: Mystery(name="odd"), NO_RULE),
-    "a stranger's layer with weights": (lambda: Weighted(name="odd"), NO_RULE),
+    "a third party's layer": (lambda: Mystery(name="odd"), NO_RULE),
+    "a third party's layer with weights": (lambda: Weighted(name="odd"), NO_RULE),
     "a lambda": (
         lambda: layers.Lambda(lambda x: x + 1, output_shape=(4,), name="odd"), PROGRAM,
     ),

@@ -298,7 +298,7 @@ def test_an_hdf5_file_of_keras_3_is_the_live_model(name: str, tmp_path: Path) ->
     assert network(path) == network(model)
 
 
-def test_a_function_is_told_from_a_layer_of_its_name_in_an_hdf5_file(tmp_path: Path) -> None:
+def test_a_function_is_reported_from_a_layer_of_its_name_in_an_hdf5_file(tmp_path: Path) -> None:
     inputs, path = keras.Input((4,), name="in"), tmp_path / "model.h5"
     hidden = keras.layers.Dense(4, name="hidden")(inputs)
     model = keras.Model(inputs, keras.layers.Add(name="sum")([inputs, hidden]) + hidden)
@@ -308,14 +308,14 @@ def test_a_function_is_told_from_a_layer_of_its_name_in_an_hdf5_file(tmp_path: P
     assert kinds[2:] == ["keras.Add", "keras.ops.Add"]
 
 
-def test_what_is_no_hdf5_file_is_told(tmp_path: Path) -> None:
+def test_what_is_no_hdf5_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     path.write_text("{}")
     with pytest.raises(ReadError, match="not an HDF5 file"):
         network(path)
 
 
-def test_a_missing_hdf5_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_hdf5_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such file"):
         network(tmp_path / "none.h5")
 
@@ -368,7 +368,7 @@ def with_library(code: str, folder: Path, patch: pytest.MonkeyPatch) -> Path:
         ("import os; os.abort()", "the HDF5 library broke down"),
     ],
 )
-def test_a_library_that_is_missing_or_breaks_down_is_told(
+def test_a_library_that_is_missing_or_breaks_down_is_reported(
     code: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = with_library(code, tmp_path, monkeypatch)

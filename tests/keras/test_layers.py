@@ -212,7 +212,7 @@ def test_every_public_layer_of_keras_has_a_rule_or_a_reason() -> None:
 
 
 @pytest.mark.parametrize("size", ["3x3", [3, "3"], 0, None])
-def test_a_size_for_each_axis_that_is_none_is_told(size: Any) -> None:
+def test_a_size_for_each_axis_that_is_none_is_reported(size: Any) -> None:
     with pytest.raises(ValueError, match="expected a whole number of 1 or more, or one for each"):
         wholes(size)
 

@@ -129,7 +129,7 @@ def test_an_open_time_axis_is_bound_by_the_scenario(source: Any) -> None:
 
 @keras.saving.register_keras_serializable("acme")
 class Mystery(layers.Layer):
-    """A stranger's cell."""
+    """A third party's cell."""
 
     def __init__(self, units: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

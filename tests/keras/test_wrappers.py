@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @keras.saving.register_keras_serializable("acme")
 class Coarse(layers.Dense):
-    """A stranger's dense layer of few bits."""
+    """A third party's dense layer of few bits."""
 
 
 KERNEL, RESULT = FixedPoint(bits=4, integer_bits=1), FixedPoint(bits=8, integer_bits=3)

@@ -428,8 +428,8 @@ LIARS = {
     ForgetsItselfInACopy.made: "test_a_copy_of_it_prices_the_same",
     HandsOutItsBooks.made: "test_a_caller_cannot_change_it",
     CannotBeWritten.made: "test_it_is_the_same_after_it_is_written_to_a_file",
-    TakesAnyName.made: "test_a_parameter_that_it_does_not_have_is_told",
-    TakesAnyValue.made: "test_a_value_that_a_parameter_cannot_have_is_told",
-    TakesAnySetting.made: "test_a_value_that_a_setting_cannot_have_is_told",
+    TakesAnyName.made: "test_a_parameter_that_it_does_not_have_is_reported",
+    TakesAnyValue.made: "test_a_value_that_a_parameter_cannot_have_is_reported",
+    TakesAnySetting.made: "test_a_value_that_a_setting_cannot_have_is_reported",
 }  # fmt: skip
 """How to make each liar, and the law that it breaks."""

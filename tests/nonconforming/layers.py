@@ -169,9 +169,9 @@ LIARS = {
     ListensToItsName.made: "test_another_name_changes_nothing_else",
     GetsSmallerAsItGrows.made: "test_larger_inputs_never_need_less_work",
     GuessesWhatIsOpen.made: "test_an_axis_that_becomes_known_changes_no_other",
-    DoesNotSayWho.made: "test_inputs_that_it_cannot_take_are_told",
-    CountsOnItsSettings.made: "test_a_setting_that_is_missing_is_told",
-    TakesNonsense.made: "test_nonsense_in_a_setting_is_told",
+    DoesNotSayWho.made: "test_inputs_that_it_cannot_take_are_reported",
+    CountsOnItsSettings.made: "test_a_setting_that_is_missing_is_reported",
+    TakesNonsense.made: "test_nonsense_in_a_setting_is_reported",
     CannotBeWritten.made: "test_it_is_the_same_after_it_is_written_as_json",
     HasTags.made: "test_a_caller_cannot_change_it",
 }

@@ -142,8 +142,8 @@ LIARS = {
     CountsItsNetworks.made: "test_the_same_source_is_the_same_network",
     WritesInTheSource.made: "test_it_leaves_the_source_as_it_was",
     KeepsTheModel.made: "test_the_network_holds_nothing_of_the_framework",
-    DropsWhatItDoesNotKnow.made: "test_layers_without_a_rule_stay_or_are_told",
-    FallsOverDamage.made: "test_a_damaged_source_is_told",
-    RunsAnything.made: "test_a_source_that_cannot_be_run_is_told",
+    DropsWhatItDoesNotKnow.made: "test_layers_without_a_rule_stay_or_are_reported",
+    FallsOverDamage.made: "test_a_damaged_source_is_reported",
+    RunsAnything.made: "test_a_source_that_cannot_be_run_is_reported",
 }
 """How to make each liar, and the law that it breaks."""

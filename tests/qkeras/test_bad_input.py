@@ -51,7 +51,7 @@ QUANTIZERS: dict[str, tuple[Any, str]] = {
 FIELDS = ["kernel_quantizer", "bias_quantizer", "activation"]
 
 
-def told(field: str, quantizer: Any, message: str, said: str) -> None:
+def words(field: str, quantizer: Any, message: str, said: str) -> None:
     assert f"layer 'layer0' of kind 'qkeras.QDense': {field!r} is " in said
     assert message in said
     assert not PWNED.exists()
@@ -59,7 +59,7 @@ def told(field: str, quantizer: Any, message: str, said: str) -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("name", QUANTIZERS)
-def test_a_bad_quantizer_in_a_file_is_told_with_its_layer_and_field(
+def test_a_bad_quantizer_in_a_file_is_reported_with_its_layer_and_field(
     name: str, field: str, tmp_path: Path
 ) -> None:
     quantizer, message = QUANTIZERS[name]
@@ -69,7 +69,7 @@ def test_a_bad_quantizer_in_a_file_is_told_with_its_layer_and_field(
     for source in (text, file):
         with pytest.raises(CostModelError) as error:
             QTools(source, "horowitz")
-        told(field, quantizer, message, str(error.value))
+        words(field, quantizer, message, str(error.value))
 
 
 @pytest.mark.parametrize("name", QUANTIZERS)
@@ -81,7 +81,7 @@ def test_a_command_tells_a_bad_quantizer_with_its_layer_and_field(
     file.write_text(saved((4,), {"kind": "QDense", "units": 3, "kernel_quantizer": quantizer}))
     ran = CliRunner().invoke(main, ["estimate", str(file), "-d", "horowitz-45nm"])
     assert ran.exit_code == 2
-    told("kernel_quantizer", quantizer, message, ran.stderr.replace("\n", " "))
+    words("kernel_quantizer", quantizer, message, ran.stderr.replace("\n", " "))
     assert "Traceback" not in ran.output
 
 
@@ -152,7 +152,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_bad_setting_is_told_with_its_layer_and_field(name: str) -> None:
+def test_a_bad_setting_is_reported_with_its_layer_and_field(name: str) -> None:
     shape, layer, message = LAYERS[name]
     with pytest.raises(CostModelError) as error:
         network(shape, layer)
@@ -223,7 +223,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_a_bad_option_of_qtools_is_told_by_its_name(name: str) -> None:
+def test_a_bad_option_of_qtools_is_reported_by_its_name(name: str) -> None:
     options, message = OPTIONS[name]
     source = network((4,), {"kind": "QDense", "units": 3, "kernel_quantizer": WORD})
     with pytest.raises(CostModelError) as error:
@@ -232,7 +232,7 @@ def test_a_bad_option_of_qtools_is_told_by_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [-1, "64 KB", float("nan"), None])
-def test_a_size_that_no_memory_has_is_told(size: Any) -> None:
+def test_a_size_that_no_memory_has_is_reported(size: Any) -> None:
     source = network((4,), {"kind": "QDense", "units": 3, "kernel_quantizer": WORD})
     with pytest.raises(CostModelError, match=r"min_sram_size is .*; expected a number of bits"):
         QTools(source, "horowitz").pe(min_sram_size=size)

@@ -354,7 +354,7 @@ def test_an_error_stays_as_it_is_where_the_original_was_never_imported(
 @pytest.mark.parametrize(("field", "text"), [
     ("kernel_quantizer", "quantized_bits(4,9)"), ("activation", "quantized_bits(-1)"),
 ])  # fmt: skip
-def test_a_live_layer_with_a_bad_quantizer_is_told_with_its_field(field: str, text: str) -> None:
+def test_a_bad_quantizer_of_a_live_layer_is_reported_with_its_field(field: str, text: str) -> None:
     live = model((8,), dense(name="dense", **{field: text}))
     with pytest.raises(ReadError, match=f"layer 'dense' of kind 'qkeras.QDense': '{field}"):
         costmodel.read(live)

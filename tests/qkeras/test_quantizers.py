@@ -50,7 +50,7 @@ def test_writing_then_reading_is_identity(text: str) -> None:
     assert parse(str(quantizer)) == quantizer
 
 
-def test_true_and_one_are_told_apart() -> None:
+def test_true_and_one_are_reported_apart() -> None:
     one, true = (parse(f"quantized_bits(8, keep_negative={value})") for value in ("1", "True"))
     assert one != true
 

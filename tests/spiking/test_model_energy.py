@@ -209,7 +209,7 @@ def test_a_layer_of_another_model_is_an_error(dense: Any) -> None:
         ModelEnergy(dense).layer_energy(layers.Dense(2, name="other"), "cpu")
 
 
-def test_a_name_in_place_of_a_layer_is_told_to_be_one(dense: Any) -> None:
+def test_a_name_in_place_of_a_layer_is_reported_to_be_one(dense: Any) -> None:
     with pytest.raises(ValueError, match=r"give the layer object .* model.get_layer\('dense'\)"):
         ModelEnergy(dense).layer_energy("dense", "cpu")
 
@@ -220,7 +220,7 @@ def test_something_without_a_hash_is_no_layer(dense: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [3, "model.keras", None, layers.Dense(2), keras.Model])
-def test_what_is_no_model_is_told_so(given: Any) -> None:
+def test_what_is_no_model_is_reported_so(given: Any) -> None:
     with pytest.raises(ReadError, match="expected a built Functional or Sequential model"):
         ModelEnergy(given)
 

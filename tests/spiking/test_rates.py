@@ -87,12 +87,12 @@ def test_the_size_of_a_batch_changes_nothing(chain: Any, batch_size: int) -> Non
     assert given == near({"in": 4.5, "first": 9.0, "second": 27.0})
 
 
-def test_progress_is_told_after_each_batch(chain: Any) -> None:
-    told: list[tuple[int, int]] = []
+def test_progress_is_reported_after_each_batch(chain: Any) -> None:
+    said: list[tuple[int, int]] = []
     costmodel.measure_rates(
-        chain, np.ones((5, 2)), batch_size=2, progress=lambda *done: told.append(done)
+        chain, np.ones((5, 2)), batch_size=2, progress=lambda *done: said.append(done)
     )
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert said == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_measuring_leaves_the_model_as_it_is(chain: Any) -> None:
@@ -139,7 +139,7 @@ def test_no_activation_is_kept_longer_than_needed(
     assert held == [1, 1]
 
 
-def test_torch_is_told_that_no_gradients_are_needed(
+def test_torch_is_reported_that_no_gradients_are_needed(
     chain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered: list[bool] = []

@@ -194,7 +194,7 @@ def test_a_stride_that_leaves_elements_out_reads_fewer_of_them() -> None:
     assert operator.accesses(operator.inputs[0]).elements == 3
 
 
-def test_a_depthwise_convolution_is_told_from_a_full_one() -> None:
+def test_a_depthwise_convolution_is_reported_from_a_full_one() -> None:
     full = builders.conv((1, 8, 5), (8, 8, 3))
     depthwise = builders.conv((1, 8, 5), (8, 1, 3), groups=8)
     assert full.macs == 8 * depthwise.macs

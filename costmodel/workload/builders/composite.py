@@ -152,7 +152,7 @@ def attention(
         layout: letters of `b` (what attends apart), `h` heads, `m` positions, `d` features.
         weights: trained constants of the functions of the scores; they broadcast against axes
             `b`, `h`, `m` and positions of keys.
-        query_steps: functions of every element of the queries; unless told otherwise a scaling.
+        query_steps: functions of every element of the queries; by default a scaling.
         score_steps: functions of every score before the softmax.
         output: the declared result; its shape is checked.
 

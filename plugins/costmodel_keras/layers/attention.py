@@ -153,7 +153,7 @@ class ProjectedAttention(AttentionLayer):
 
     @property
     def key(self) -> Tensor:
-        """What the queries are compared with: the values, unless told otherwise."""
+        """What the queries are compared with: the values by default."""
         key = self.given.get("key")
         return self.value if key is None else self.tensor(key)
 
@@ -297,14 +297,14 @@ class MultiHeadAttention(ProjectedAttention):
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The axes along which positions attend to each other: all, unless told otherwise."""
+        """The axes along which positions attend to each other: all by default."""
         if self.attention_axes is None:
             return super().axes
         rank = len(self.query.shape)
         return tuple(own_axis(axis, rank) for axis in self.attention_axes)
 
     def result_features(self) -> tuple[int, ...]:
-        """The last axes of the output: those of the query, unless told otherwise."""
+        """The last axes of the output: those of the query by default."""
         return self.output_lengths or super().result_features()
 
     def scores_shape(self) -> Shape:

@@ -267,7 +267,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 @frozen(slots=False)
 class UnsupportedLayer(UnsupportedBase):
-    """A layer whose work its settings do not tell: unpriced, with the reason."""
+    """A layer whose work does not follow from its settings: unpriced, with the reason."""
 
     kinds: ClassVar = tuple(REASONS)
     reasons: ClassVar = REASONS

@@ -36,7 +36,7 @@ def mixing(what: str) -> UnsupportedError:
 
 @frozen(slots=False)
 class UnsupportedBase(Layer):
-    """A layer whose work cannot be told from its settings: always unpriced, with the reason."""
+    """A layer whose work cannot be known from its settings: always unpriced, with the reason."""
 
     reasons: ClassVar[Mapping[str, str]] = {}
 

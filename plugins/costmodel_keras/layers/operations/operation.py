@@ -78,7 +78,7 @@ class Operation(Layer):
     arguments: Arguments = setting(called, source=CALL, holds=VALUES)
 
     def wholes(self) -> Sequence[Whole]:
-        """The shape of every output, with the batch axis; unless told otherwise, the first's."""
+        """The shape of every output, with the batch axis; by default, the first's."""
         return (self.whole,)
 
     def output_shapes(self) -> Sequence[Shape]:

@@ -1,4 +1,4 @@
-"""Functions of keras.ops whose work no rule can tell, by their reasons."""
+"""Functions of keras.ops whose work no rule can count, by their reasons."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class BatchlessOperation(UnsupportedBase):
 
 
 class UnsupportedOperation(UnsupportedBase):
-    """A function whose work its settings do not tell: unpriced, with the reason."""
+    """A function whose work does not follow from its settings: unpriced, with the reason."""
 
     kinds: ClassVar = tuple(REASONS)
     reasons: ClassVar = REASONS
