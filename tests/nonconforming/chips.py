@@ -356,7 +356,7 @@ _STATIC = "test_static_energy_is_a_power_over_the_makespan"
 _FITS = "test_what_lies_in_a_memory_at_once_fits_where_the_device_says_so"
 _PLACE = "test_every_tensor_at_a_boundary_has_one_place_while_it_lives"
 
-LIARS = {
+NONCONFORMING = {
     LosesAGroup.made: "test_every_step_is_in_one_group_and_has_an_outcome",
     HalvesTheTotal.made:
         "test_the_energy_of_a_workload_is_that_of_its_groups_and_what_is_static",
@@ -381,4 +381,4 @@ LIARS = {
     DropsTensorsThatAreStillRead.made: _PLACE,
     ReadsNothing.made: "test_traffic_covers_what_arrives_and_leaves_once",
 }  # fmt: skip
-"""How to make each liar, and the law that it breaks."""
+"""How to make each class, and the law that it breaks."""

@@ -100,7 +100,7 @@ class CanBeChanged(Convention):
         object.__setattr__(self, name, value)
 
 
-LIARS = {
+NONCONFORMING = {
     without_a_title: "test_it_has_a_name_and_a_title",
     LosesWhatIsFree: "test_every_layer_stays_in_its_place",
     SaysNothing: "test_every_layer_has_work_or_says_why_not",
@@ -112,4 +112,4 @@ LIARS = {
     ForgetsTheBatch: "test_twice_the_batch_costs_twice_the_dynamic_energy",
     CanBeChanged: "test_a_caller_cannot_change_it",
 }
-"""How to make each liar, and the law that it breaks."""
+"""How to make each class, and the law that it breaks."""

@@ -395,7 +395,7 @@ class DoesNotSayThatItIgnoresFormats(Honest):
     ignores: ClassVar = ("timesteps", "dt", "rates")
 
 
-LIARS = {
+NONCONFORMING = {
     PaysARebate.made: "test_every_charge_is_finite_and_not_negative",
     HasNoReason.made: "test_every_operator_has_a_charge_or_a_reason",
     ChargesNothingInSilence.made: "test_every_operator_has_a_charge_or_a_reason",
@@ -432,4 +432,4 @@ LIARS = {
     TakesAnyValue.made: "test_a_value_that_a_parameter_cannot_have_is_reported",
     TakesAnySetting.made: "test_a_value_that_a_setting_cannot_have_is_reported",
 }  # fmt: skip
-"""How to make each liar, and the law that it breaks."""
+"""How to make each class, and the law that it breaks."""

@@ -158,7 +158,7 @@ class CannotBeWritten(Honest):
     helper: object = field(factory=object, kw_only=True)
 
 
-LIARS = {
+NONCONFORMING = {
     of_another_kind: "test_its_kind_is_one_that_its_class_names",
     HasNothingToDo.made: "test_it_has_work_or_says_why_not",
     HoldsWhoKnowsWhat.made: "test_all_is_known_once_its_inputs_are",
@@ -175,4 +175,4 @@ LIARS = {
     CannotBeWritten.made: "test_it_is_the_same_after_it_is_written_as_json",
     HasTags.made: "test_a_caller_cannot_change_it",
 }
-"""How to make each liar, and the law that it breaks."""
+"""How to make each class, and the law that it breaks."""

@@ -130,7 +130,7 @@ class TalksTooMuch(Honest):
         return "sums\nof products"
 
 
-LIARS = {
+NONCONFORMING = {
     CountsHalves.made: "test_its_counts_are_whole_and_not_negative",
     CallsThemOtherwise.made: "test_its_multiply_accumulates_are_among_its_operations",
     LosesWorkInItsParts.made: "test_its_parts_do_as_many_multiply_accumulates",
@@ -143,4 +143,4 @@ LIARS = {
     ChangesItsMind.made: "test_the_same_question_has_the_same_answer",
     TalksTooMuch.made: "test_its_summary_is_one_line",
 }
-"""How to make each liar, and the law that it breaks."""
+"""How to make each class, and the law that it breaks."""

@@ -134,7 +134,7 @@ class RunsAnything(Honest):
         return {}
 
 
-LIARS = {
+NONCONFORMING = {
     TalksTooMuch.made: "test_it_says_what_it_reads",
     NeverSaysYes.made: "test_it_accepts_its_source",
     TakesNumbers.made: "test_it_refuses_what_is_no_source",
@@ -146,4 +146,4 @@ LIARS = {
     FallsOverDamage.made: "test_a_damaged_source_is_reported",
     RunsAnything.made: "test_a_source_that_cannot_be_run_is_reported",
 }
-"""How to make each liar, and the law that it breaks."""
+"""How to make each class, and the law that it breaks."""
