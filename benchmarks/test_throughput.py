@@ -17,8 +17,8 @@ import pytest
 
 import costmodel
 from costmodel import Scenario
+from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import NumericFormat, parse_format
-from costmodel.operator_batch import OperatorBatch
 from costmodel.registry import installed
 from costmodel.sizes import SizeArray
 from costmodel.tensor import Tensor

@@ -11,8 +11,8 @@ import numpy as np
 
 import costmodel
 from costmodel import Operator
+from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import NumericFormat, parse_format
-from costmodel.operator_batch import OperatorBatch
 from costmodel.sizes import SizeArray
 from costmodel.tensor import Tensor
 from costmodel.units import format_quantity

@@ -49,16 +49,15 @@ STAIR = [
     "network",
     "scenario",
     "activity",
-    "operator_batch",
     "devices",
     "layer_formats",
     "lowering",
     "convention",
     "timing",
+    "reader",
     "hookspecs",
     "requirements",
     "plugins",
-    "reader",
     "networkfile",
     "devicefile",
     "registry",
@@ -83,14 +82,20 @@ def is_for_checkers(node: ast.AST) -> Any:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
+def named_by(node: ast.AST) -> Any:
+    """The names of the modules, and of things in modules, that an import names."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def imported(tree: ast.AST, *, also_in_functions: Any) -> Any:
     """The names of the modules that run-time imports name, each with its top-level package."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from named_by(node)
         elif is_for_checkers(node):
             for other in node.orelse:
                 yield from imported(other, also_in_functions=also_in_functions)
@@ -100,13 +105,13 @@ def imported(tree: ast.AST, *, also_in_functions: Any) -> Any:
 
 @functools.cache
 def core_graph() -> Any:
-    """The step of every import between modules of the core, by module."""
+    """The step of every import between modules of the core, type-only ones too, by module."""
     steps = {step_of(file) for file in core_files()}
     graph = {step: set() for step in steps - {"costmodel"}}
     for file in core_files():
         step = step_of(file)
-        tree = ast.parse(file.read_text())
-        named = [name.split(".") for name in imported(tree, also_in_functions=True)]
+        names = [name for node in ast.walk(ast.parse(file.read_text())) for name in named_by(node)]
+        named = [name.split(".") for name in names]
         found = {name[1] for name in named if name[0] == "costmodel" and len(name) > 1}
         graph[step] |= (found & graph.keys()) - {step}
     return graph
@@ -124,6 +129,41 @@ def core_files() -> Any:
 def test_the_imports_of_the_core_make_a_stair_without_a_circle() -> None:
     order = list(TopologicalSorter(core_graph()).static_order())
     assert len(order) == len(core_graph())
+
+
+MUTUAL = {"costmodel.devices.device", "costmodel.devices.evaluation"}
+"""A device is evaluated step by step, and an estimate names the device: types alone, both ways."""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_modules_of_a_package_import_each_other_in_no_circle(package: str) -> None:
+    """Type-only imports included."""
+    root = PACKAGES[package]
+    modules = {module_of(file): file for file in SOURCES if root in file.parents}
+    modules.pop("costmodel", None)  # it imports what is asked for
+    graph = {
+        module: {
+            found
+            for node in ast.walk(ast.parse(file.read_text()))
+            for found in modules_named_by(node, modules.keys())
+            if found != module and {found, module} != MUTUAL
+        }
+        for module, file in modules.items()
+    }
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def modules_named_by(node: ast.AST, modules: Any) -> set[str]:
+    if isinstance(node, ast.ImportFrom):
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        return {name if name in modules else node.module for name in names} & modules
+    return set(named_by(node)) & modules
+
+
+def module_of(file: Path) -> str:
+    (folder,) = [root.parent for root in PACKAGES.values() if root in file.parents]
+    parts = file.relative_to(folder).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
 
 
 def test_the_stair_names_every_module_of_the_core() -> None:

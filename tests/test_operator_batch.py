@@ -34,10 +34,10 @@ from costmodel import (
     reduce,
 )
 from costmodel.devices import Charge, Cost, Factor, Outcome, Parameter, handles, parameter
+from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.errors import OneSizeNeededError, ScenarioError, ShapeError
 from costmodel.formats import parse_format
 from costmodel.lockstep import lockstep
-from costmodel.operator_batch import OperatorBatch
 from costmodel.sizes import SizeArray, always, clipped, larger, least, most, smaller, where
 from costmodel.tensor import Tensor
 from costmodel.testing.strategies import scenarios
@@ -212,7 +212,7 @@ def test_no_shipping_device_prices_a_batch_one_by_one(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule can be asked about many: none falls back to single prices."""
-    monkeypatch.setattr("costmodel.operator_batch.Pricing._alone", None)
+    monkeypatch.setattr("costmodel.devices.operator_batch.Pricing._alone", None)
     side = SizeArray(range(1, 4001))
     matrix, row = Tensor((side, 8)), Tensor((side,))
     for operator in (

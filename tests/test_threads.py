@@ -16,7 +16,7 @@ from worlds import HOUSE, SHIPPED, plugin, world
 import costmodel
 from costmodel import Device, Network, Reader, Scenario, matmul, plugins
 from costmodel import registry as registrys
-from costmodel.operator_batch import OperatorBatch
+from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.plugins import Plugins
 from costmodel.registry import Registry
 from costmodel.sizes import SizeArray

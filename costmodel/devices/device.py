@@ -31,6 +31,7 @@ from costmodel.devices.memory import (
     placed,
     traffic,
 )
+from costmodel.devices.operator_batch import CostTable, Pricing, of_first
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     BY_FORMAT,
@@ -57,7 +58,6 @@ from costmodel.errors import (
     nearest,
 )
 from costmodel.formats import parse_format
-from costmodel.operator_batch import CostTable, Pricing, of_first
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor import BATCH
 from costmodel.units import parse_quantity

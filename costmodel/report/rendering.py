@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from costmodel import ignored
 from costmodel.devices import GIVEN, Charge, Cost, Parameter
@@ -18,15 +18,56 @@ from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
     from costmodel.bills import Bill, Coverage, LayerCost, Share
-    from costmodel.convention import LayerWork
+    from costmodel.convention import Convention, LayerWork
     from costmodel.devices import Device, DeviceEstimate, UnitCost
-    from costmodel.estimates import Estimate
     from costmodel.layer import Layer
+    from costmodel.network import Network
+    from costmodel.plugins import Plugin
     from costmodel.scenario import Rates, Scenario
 
 SCHEMA: Final = "costmodel/estimate/2"
 
 _SHOWN_REASONS: Final = 8
+
+
+class Reported(Protocol):
+    """What a report is made of: an estimate on several devices."""
+
+    @property
+    def network(self) -> Network:
+        """What was estimated."""
+
+    @property
+    def convention(self) -> Convention:
+        """How work was counted."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """Under which conditions."""
+
+    @property
+    def lowered(self) -> tuple[LayerWork, ...]:
+        """The work of every layer."""
+
+    @property
+    def bills(self) -> Mapping[str, Bill]:
+        """The bill on each device, by its name."""
+
+    @property
+    def on_unpriced(self) -> str:
+        """What is done about work without a price."""
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """What took part."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with plugins."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
 
 
 def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
@@ -147,7 +188,7 @@ def _energy(line: LayerCost) -> str:
     return value if low == high else f"{value} ({joules(low)} to {joules(high)})"
 
 
-def table(estimate: Estimate, *, exact: bool = False) -> Table:
+def table(estimate: Reported, *, exact: bool = False) -> Table:
     """A row for each layer and a column for each device.
 
     `exact` has bare numbers, energies in joules, and a column for whether each is the whole one.
@@ -174,7 +215,7 @@ def table(estimate: Estimate, *, exact: bool = False) -> Table:
     return Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
 
 
-def _macs_title(estimate: Estimate) -> str:
+def _macs_title(estimate: Reported) -> str:
     return "MACs" if estimate.scenario.batch == 1 else "MACs/example"
 
 
@@ -192,7 +233,7 @@ def _has_count(lowered: LayerWork) -> bool:
     return not isinstance(lowered.work, Unpriced)
 
 
-def _title(estimate: Estimate) -> str:
+def _title(estimate: Reported) -> str:
     return (
         f"{estimate.network.name}: energy of {conditions(estimate.scenario)}, "
         f"convention {estimate.convention.name}"
@@ -216,7 +257,7 @@ def conditions(scenario: Scenario) -> str:
     return ", ".join(given)
 
 
-def _footer(estimate: Estimate, widths: Sequence[int]) -> Iterator[tuple[str, ...]]:
+def _footer(estimate: Reported, widths: Sequence[int]) -> Iterator[tuple[str, ...]]:
     """A row for each total; `widths` are the numbers of columns of the devices."""
     bills = list(estimate.bills.values())
     parameters = f"{least(_parameters_known(estimate))}{estimate.network.parameter_count:,}"
@@ -231,15 +272,15 @@ def _footer(estimate: Estimate, widths: Sequence[int]) -> Iterator[tuple[str, ..
         yield (title, "", "", *counts, *cells)
 
 
-def _parameters_known(estimate: Estimate) -> bool:
+def _parameters_known(estimate: Reported) -> bool:
     return all(lowered.layer.is_counted for lowered in estimate.lowered)
 
 
-def _macs_known(estimate: Estimate) -> bool:
+def _macs_known(estimate: Reported) -> bool:
     return all(map(_has_count, estimate.lowered))
 
 
-def _notes(estimate: Estimate) -> Iterator[str]:
+def _notes(estimate: Reported) -> Iterator[str]:
     for sort in ("unpriced", "free"):
         described: dict[tuple[str, ...], list[str]] = {}
         for name, bill in estimate.bills.items():
@@ -330,7 +371,7 @@ def _shapes(layer: Layer) -> str:
     return shown or "an unknown shape"
 
 
-def as_dict(estimate: Estimate) -> dict[str, Any]:
+def as_dict(estimate: Reported) -> dict[str, Any]:
     """The estimate as plain values, in SI units, by the schema that it names."""
     network, scenario = estimate.network, estimate.scenario
     return {
@@ -376,7 +417,7 @@ def _plain_rates(rates: Rates | None) -> Any:
     return dict(rates) if isinstance(rates, Mapping) else rates
 
 
-def _bill_dict(bill: Bill, estimate: Estimate) -> dict[str, Any]:
+def _bill_dict(bill: Bill, estimate: Reported) -> dict[str, Any]:
     device, total = bill.device, bill.total
     pairs = zip(estimate.lowered, bill.lines, strict=True)
     return {

@@ -40,8 +40,8 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory, Outcome, Parameter
+    from costmodel.devices.operator_batch import OperatorBatch
     from costmodel.formats import NumericFormat
-    from costmodel.operator_batch import OperatorBatch
 
 
 @frozen(kw_only=True)

@@ -26,6 +26,7 @@ from costmodel.devices import (
     handles,
     parameter,
 )
+from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import (
     FLOAT_WIDTHS,
     Binary,
@@ -37,7 +38,6 @@ from costmodel.formats import (
 )
 from costmodel.layer import Input, Layer, OperatorLayer, Work
 from costmodel.network import Network, Port
-from costmodel.operator_batch import OperatorBatch
 from costmodel.scenario import Scenario
 from costmodel.sizes import SizeArray, Symbol
 from costmodel.tensor import BATCH, Tensor

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from costmodel_qkeras.quantizers import Quantizer, QuantizerError, make
-from costmodel_qkeras.signatures import LATEST, Argument
+from costmodel_qkeras.quantizers import Argument, Quantizer, QuantizerError, make
+from costmodel_qkeras.signatures import LATEST
 
 MAX_TEXT: Final = 1000
 """Characters; no quantizer that QKeras prints is nearly as long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from attrs import field, frozen
 
@@ -15,9 +15,14 @@ from costmodel_qkeras.signatures import (
     IMPLIED_BITS,
     LATEST,
     SIGNATURES,
-    Argument,
     Parameters,
 )
+
+Argument: TypeAlias = "bool | int | float | str | tuple[Argument, ...] | Quantizer | None"
+"""The value of one parameter of a quantizer."""
+
+Arguments: TypeAlias = tuple[tuple[str, Argument], ...]
+"""All parameters of a quantizer by name, in the order of its constructor."""
 
 
 class QuantizerError(CostModelError, ValueError):
@@ -44,7 +49,7 @@ class Quantizer:
     """
 
     name: str
-    parameters: Parameters = field(eq=False)
+    parameters: Arguments = field(eq=False)
     integer_is_variable: bool = False
     shifts: tuple[int, int] | None = None
     # True and 1 differ here, though not to ==: QTools prints what it was given.

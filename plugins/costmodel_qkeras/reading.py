@@ -14,8 +14,14 @@ from typing import Any, Final
 from attrs import evolve
 
 from costmodel_qkeras.parsing import parse
-from costmodel_qkeras.quantizers import NAMES, Quantizer, QuantizerError, make, signature_of
-from costmodel_qkeras.signatures import Argument
+from costmodel_qkeras.quantizers import (
+    NAMES,
+    Argument,
+    Quantizer,
+    QuantizerError,
+    make,
+    signature_of,
+)
 
 _TRAINING_STATE: Final = frozenset({"qnoise_factor", "post_training_scale"})
 """Parameters that do not change the format, and may be symbolic tensors in a live object."""

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from costmodel_qkeras.quantizers import Quantizer
+Default: TypeAlias = bool | int | float | str | None
+"""The value of a parameter that is not given."""
 
-Argument: TypeAlias = "bool | int | float | str | tuple[Argument, ...] | Quantizer | None"
-"""The value of one parameter of a quantizer."""
-
-Parameters: TypeAlias = tuple[tuple[str, Argument], ...]
+Parameters: TypeAlias = tuple[tuple[str, Default], ...]
 """All parameters of a quantizer by name, in the order of its constructor."""
 
 LATEST: Final = "v3"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Protocol
 
 from attrs import frozen
 
 from costmodel_keras.nodes import node_of
-from costmodel_spiking.devices import is_spiking
+from costmodel_spiking.devices import Devices, is_spiking
 from costmodel_spiking.errors import NoColumnsError, UnknownModelEnergyNameError
-
-if TYPE_CHECKING:
-    from costmodel_spiking.model_energy import ModelEnergy
 
 _SHOWN_NAMES: Final = 5
 
@@ -25,13 +22,39 @@ class Conditions:
     dt: float | None
 
 
+class Summarized(Protocol):
+    """What a summary is made of: statistics, rates and energies of layers."""
+
+    devices: ClassVar[Devices]
+
+    @property
+    def layer_stats(self) -> Mapping[Any, Mapping[str, Any]]:
+        """Connections and neurons of every layer."""
+
+    @property
+    def layer_rates(self) -> Mapping[Any, float]:
+        """The firing rate of every layer, in hertz."""
+
+    @property
+    def uncounted(self) -> Sequence[Any]:
+        """The layers that nobody counted."""
+
+    @property
+    def layer_energy(self) -> Callable[..., Any]:
+        """The energy of a layer on a device."""
+
+    @property
+    def total_energy(self) -> Callable[..., float]:
+        """The energy of all layers on a device."""
+
+
 @frozen
 class _Column:
     heading: str
     cell: Callable[[Any], str]
 
 
-_PLAIN: Final[dict[str, tuple[str, Callable[[ModelEnergy, Any], str]]]] = {
+_PLAIN: Final[dict[str, tuple[str, Callable[[Summarized, Any], str]]]] = {
     "name": ("Layer (type)", lambda _, layer: f"{layer.name} ({type(layer).__name__})"),
     "output_shape": ("Output shape", lambda _, layer: output_shape(layer)),
     "params": ("Param #", lambda _, layer: str(parameter_count(layer))),
@@ -50,7 +73,7 @@ _ENERGIES: Final[dict[str, tuple[str, Callable[[float, float], float]]]] = {
 
 
 def text(
-    energy: ModelEnergy,
+    energy: Summarized,
     columns: Sequence[str],
     conditions: Conditions,
     line_length: int,
@@ -120,11 +143,11 @@ def parameter_count(layer: Any) -> int:
     return int(layer.count_params()) if hasattr(layer, "count_params") else 0
 
 
-def _count(energy: ModelEnergy, layer: Any, name: str) -> str:
+def _count(energy: Summarized, layer: Any, name: str) -> str:
     return str(energy.layer_stats[layer][name])
 
 
-def _column(energy: ModelEnergy, name: str, conditions: Conditions) -> _Column:
+def _column(energy: Summarized, name: str, conditions: Conditions) -> _Column:
     if name in _PLAIN:
         heading, show = _PLAIN[name]
         return _Column(heading, lambda layer: show(energy, layer))
@@ -142,12 +165,12 @@ def _column(energy: ModelEnergy, name: str, conditions: Conditions) -> _Column:
     return _Column(f"{title} ({device})", cell)
 
 
-def _known(energy: ModelEnergy) -> list[str]:
+def _known(energy: Summarized) -> list[str]:
     """The names of all columns."""
     return [*_PLAIN, *(f"{sort} {device}" for sort in _ENERGIES for device in energy.devices)]
 
 
-def _listed(energy: ModelEnergy) -> str:
+def _listed(energy: Summarized) -> str:
     return f"{', '.join(_PLAIN)} or {', '.join(_ENERGIES)} with a device, as in 'energy cpu'"
 
 
@@ -165,7 +188,7 @@ def _devices(columns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(device for sort, _, device in split if sort in _ENERGIES))
 
 
-def _totals(energy: ModelEnergy, columns: Sequence[str], conditions: Conditions) -> list[str]:
+def _totals(energy: Summarized, columns: Sequence[str], conditions: Conditions) -> list[str]:
     totals = {
         device: energy.total_energy(device, conditions.timesteps, conditions.dt)
         for device in _devices(columns)
@@ -176,7 +199,7 @@ def _totals(energy: ModelEnergy, columns: Sequence[str], conditions: Conditions)
     ]
 
 
-def _remarks(energy: ModelEnergy, columns: Sequence[str]) -> list[str]:
+def _remarks(energy: Summarized, columns: Sequence[str]) -> list[str]:
     remarks = ["* These are estimates only: no static power, no memory, no input and output."]
     spiking = [name for name in _devices(columns) if is_spiking(energy.devices.device(name))]
     silent = [layer.name for layer, stats in energy.layer_stats.items() if not stats["spiking"]]

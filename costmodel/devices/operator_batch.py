@@ -19,7 +19,8 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 if TYPE_CHECKING:
     import numpy as np
 
-    from costmodel.devices import Cost, Outcome, Parameter
+    from costmodel.devices.cost import Cost, Outcome
+    from costmodel.devices.parameters import Parameter
 
     Array: TypeAlias = np.ndarray[Any, Any]
     Rows: TypeAlias = Array | slice
