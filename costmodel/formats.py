@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, StrEnum
 from fractions import Fraction
 from functools import cache, reduce
+from operator import ge
 from typing import Any, ClassVar, Final, TypeAlias
 
 import attrs
@@ -27,7 +28,14 @@ MAX_BITS: Final = 4096
 MAX_EXPONENT_BITS: Final = 11
 """Exponents of this many bits span 2**1024, the range of IEEE double precision."""
 FLOAT_WIDTHS: Final = (8, 16, 32, 64, 128)
-"""The interchange formats of IEEE 754, and the 8-bit formats of OCP MX."""
+"""The interchange formats of IEEE 754, and 8 bits, which it does not define."""
+IEEE_EXPONENT_BITS: Final = {16: 5, 32: 8, 64: 11, 128: 15}
+"""The bits of the exponent by width: IEEE 754-2019, table 3.5."""
+OTHER_FLOATS: Final = {
+    "float4_e2m1": (4, 2), "float6_e2m3": (6, 2), "float6_e3m2": (6, 3),
+    "float8_e4m3": (8, 4), "float8_e5m2": (8, 5), "bfloat16": (16, 8),
+}  # fmt: skip
+"""Width and bits of the exponent of other formats: OCP MX 1.0, section 5.3, and bfloat16."""
 
 TERNARY_GATES: Final = 2.0
 """Multiplexers by which a ternary operand chooses among +x, -x and 0: two in a row."""
@@ -260,11 +268,16 @@ class Binary(NumericFormat):
 
 @frozen(cache_hash=True)
 class FloatingPoint(NumericFormat):
-    """Floating point of the given width."""
+    """Floating point of the given width: IEEE 754's, unless the bits of the exponent say otherwise.
+
+    `FloatingPoint(16, 8)` is bfloat16, `FloatingPoint(8, 4)` float8_e4m3.
+    """
 
     name: ClassVar = "float"
 
     bits: int = 32
+    exponent_bits: int | None = None
+    """None in a format of IEEE 754, and where 8 bits are divided in a way that nobody states."""
 
     @property
     def signed(self) -> bool:
@@ -272,14 +285,31 @@ class FloatingPoint(NumericFormat):
         return True
 
     def __attrs_post_init__(self) -> None:
-        """Refuse widths in which nobody computes."""
-        if self.bits not in FLOAT_WIDTHS:
+        """Refuse formats in which nobody computes."""
+        if self.exponent_bits is not None:
+            if self.exponent_bits == IEEE_EXPONENT_BITS.get(self.bits):
+                object.__setattr__(self, "exponent_bits", None)
+            elif (self.bits, self.exponent_bits) not in OTHER_FLOATS.values():
+                known = ", ".join(OTHER_FLOATS)
+                message = (
+                    f"no floating point of {self.bits!r:.40} bits has an exponent of "
+                    f"{self.exponent_bits!r:.40}; known besides IEEE 754: {known}"
+                )
+                raise FormatError(message)
+        elif self.bits not in FLOAT_WIDTHS:
             message = f"bits is {self.bits!r:.40}; expected one of {FLOAT_WIDTHS} in floating point"
             raise FormatError(message)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The format as plain values, without the exponent where it is IEEE 754's."""
+        exponent = {} if self.exponent_bits is None else {"exponent_bits": self.exponent_bits}
+        return {"format": self.name, "bits": self.bits, **exponent}
+
     def __str__(self) -> str:
-        """Write `float32`."""
-        return f"float{self.bits}"
+        """Write `float32`, or `bfloat16`."""
+        division = self.bits, self.exponent_bits
+        names = (name for name, other in OTHER_FLOATS.items() if other == division)
+        return next(names, f"float{self.bits}")
 
     def values(self) -> Iterator[Fraction]:
         """Not listed: floating point rounds, and no law of exactness holds for it."""
@@ -300,13 +330,20 @@ _NAMED: Final = {
     "binary": Binary(),
     "binary<-1,1>": Binary(),
     "binary<0,1>": Binary(zero_one=True),
+    **{name: FloatingPoint(*division) for name, division in OTHER_FLOATS.items()},
+    "bf16": FloatingPoint(16, 8),
+    "fp16": FloatingPoint(16),
+    "fp32": FloatingPoint(32),
+    "fp64": FloatingPoint(64),
 }
 
 
 def parse_format(text: str) -> NumericFormat:
     """The format that a text names: `int8`, `fixed<8,3>`, `po2<4>`, `float16`, `ternary`, `binary`.
 
-    A leading `u` makes it unsigned; `int8` has all its digits before the binary point.
+    A leading `u` makes it unsigned; `int8` has all its digits before the binary point. Other
+    floating point is `bfloat16`, `float8_e4m3`, `float8_e5m2` and so on; `fp32`, `fp16` and `bf16`
+    are other spellings.
 
     Raises:
         FormatError: no such format.
@@ -350,7 +387,7 @@ def _made(matched: re.Match[str]) -> NumericFormat | None:
 def _no_format(text: str) -> NumericFormat:
     message = (
         f"{text!r:.40} is no numeric format; expected one such as int8, uint4, fixed<8,3>, "
-        "po2<4>, float16, ternary, binary<-1,1> or binary<0,1>"
+        "po2<4>, float16, bfloat16, float8_e4m3, ternary, binary<-1,1> or binary<0,1>"
     )
     raise FormatError(message)
 
@@ -410,9 +447,26 @@ def as_fixed_point(number: NumericFormat) -> FixedPoint:
 
 
 def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
-    """The widest floating-point operand, if any is."""
-    widths = [number.bits for number in numbers if isinstance(number, FloatingPoint)]
-    return FloatingPoint(max(widths)) if widths else None
+    """The narrowest floating point that holds all operands in floating point, if any is."""
+    floats = {number for number in numbers if isinstance(number, FloatingPoint)}
+    if len(floats) < 2:  # noqa: PLR2004  # nothing to compare
+        return next(iter(floats), None)
+    exponents, mantissas = zip(*map(_divided, floats), strict=True)
+    needed = max(exponents), max(mantissas)
+    return next(one for one in _FLOATS if all(map(ge, _divided(one), needed)))
+
+
+def _divided(number: FloatingPoint) -> tuple[int, int]:
+    """The bits of the exponent and of the mantissa: the most of both where nobody states it."""
+    exponent = number.exponent_bits or IEEE_EXPONENT_BITS.get(number.bits)
+    return (5, 3) if exponent is None else (exponent, number.bits - 1 - exponent)
+
+
+_FLOATS: Final = sorted(
+    [FloatingPoint(bits) for bits in IEEE_EXPONENT_BITS]
+    + [FloatingPoint(*division) for division in OTHER_FLOATS.values()],
+    key=lambda number: number.bits,
+)
 
 
 def _multiply_fixed(a: NumericFormat, b: NumericFormat) -> Operation:

@@ -146,7 +146,55 @@ any_format = st.one_of(
     st.just(Ternary()),
     st.builds(Binary, st.booleans()),
     st.sampled_from([FloatingPoint(bits) for bits in arithmetic.FLOAT_WIDTHS]),
+    st.sampled_from([FloatingPoint(*one) for one in arithmetic.OTHER_FLOATS.values()]),
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "bits", "exponent"),
+    [
+        ("fp32", "float32", 32, None),
+        ("fp16", "float16", 16, None),
+        ("bf16", "bfloat16", 16, 8),
+        ("bfloat16", "bfloat16", 16, 8),
+        ("float8_e4m3", "float8_e4m3", 8, 4),
+        ("float8_e5m2", "float8_e5m2", 8, 5),
+        ("float4_e2m1", "float4_e2m1", 4, 2),
+    ],
+)
+def test_a_float_is_read_in_its_spellings_and_written_in_one(
+    text: str, name: str, bits: int, exponent: int | None
+) -> None:
+    found = parse_format(text)
+    assert found == FloatingPoint(bits, exponent)
+    assert str(found) == name
+
+
+def test_the_exponent_of_ieee_754_need_not_be_stated() -> None:
+    assert FloatingPoint(16, 5) == FloatingPoint(16)
+    assert FloatingPoint(16).to_dict() == {"format": "float", "bits": 16}
+    assert FloatingPoint(16, 8).to_dict() == {"format": "float", "bits": 16, "exponent_bits": 8}
+
+
+def largest_exponent_and_digits(number: NumericFormat) -> tuple[int, int]:
+    exponent = {"float16": 5, "float32": 8, "float64": 11, "float128": 15}.get(str(number))
+    exponent = exponent or getattr(number, "exponent_bits", None) or 5
+    return exponent, number.bits - exponent - 1
+
+
+FLOATS = [
+    *[FloatingPoint(bits) for bits in (16, 32, 64, 128)],
+    *[FloatingPoint(*one) for one in arithmetic.OTHER_FLOATS.values()],
+]
+
+
+@given(st.sampled_from(FLOATS), st.sampled_from(FLOATS))
+def test_the_union_of_two_floats_has_room_for_both(a: NumericFormat, b: NumericFormat) -> None:
+    found = largest_exponent_and_digits(arithmetic.union(a, b))
+    for one in (a, b):
+        exponent, digits = largest_exponent_and_digits(one)
+        assert found[0] >= exponent
+        assert found[1] >= digits
 
 
 @given(any_format)
@@ -180,6 +228,8 @@ def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: i
         (lambda: PowerOfTwo(1), "leaves 0 for the exponent"),
         (lambda: PowerOfTwo(40), "leaves 39 for the exponent"),
         (lambda: FloatingPoint(12), "bits is 12; expected one of"),
+        (lambda: FloatingPoint(16, 7), "no floating point of 16 bits has an exponent of 7"),
+        (lambda: NumericFormat.from_dict({"format": "float", "bits": []}), "expected one of"),
         (lambda: parse_format("int"), "'int' is no numeric format; expected one such as int8"),
         (lambda: parse_format("ufloat16"), "no numeric format"),
         (lambda: parse_format("__import__('os')"), "no numeric format"),

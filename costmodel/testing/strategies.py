@@ -29,6 +29,7 @@ from costmodel.devices import (
 from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import (
     FLOAT_WIDTHS,
+    OTHER_FLOATS,
     Binary,
     FixedPoint,
     FloatingPoint,
@@ -94,8 +95,9 @@ def formats() -> st.SearchStrategy[NumericFormat]:
     """Any numeric format."""
     powers = st.builds(PowerOfTwo, st.integers(2, 6), st.booleans())
     floats = st.builds(FloatingPoint, st.sampled_from(FLOAT_WIDTHS))
+    other = st.sampled_from(sorted(OTHER_FLOATS.values())).map(lambda one: FloatingPoint(*one))
     small = st.sampled_from([Binary(), Binary(zero_one=True), Ternary()])
-    return st.one_of(fixed_points(), small, powers, floats)
+    return st.one_of(fixed_points(), small, powers, floats, other)
 
 
 DECLARED: Final[st.SearchStrategy[_Format]] = st.none() | formats()
@@ -301,7 +303,16 @@ def tiled_contractions(
     part = [*sizes[:axis], first, *sizes[axis + 1 :]]
     whole[axis] = first + rest[axis]
     made: Any = [sized.make(each) for each in (whole, part, rest)]
+    if made[0].outputs[0].shape == made[1].outputs[0].shape:  # a sum that is divided
+        made = [_with_undeclared_results(one) for one in made]
     return made[0], (made[1], made[2])
+
+
+def _with_undeclared_results(operator: Contraction) -> Contraction:
+    """The same work, its result in no format: no part of a sum is held in that of the whole."""
+    return operator.with_tensors(
+        [Tensor(one.shape) if one.role == "output" else one.tensor for one in operator.operands]
+    )
 
 
 @st.composite

@@ -221,7 +221,7 @@ def test_names_of_dimensions_and_roles_survive_and_formats_are_element_types() -
     assert 'costmodel.dims = ["m", "n", "k"], costmodel.roles = ["input", "weight"]' in text
     assert "%arg0: tensor<2x3xi8>, %arg1: tensor<3x4xi8>) -> tensor<2x4xi32>" in text
     assert "arith.extsi %in0 : i8 to i32" in text
-    assert "costmodel.layer_formats" not in text
+    assert "costmodel.formats" not in text
 
 
 def test_the_operands_that_are_read_come_back_before_the_output() -> None:

@@ -229,8 +229,13 @@ def test_element_types_become_formats() -> None:
         "fixed<8,7>", "fixed<8,7>", "fixed<32,31>",
     ]  # fmt: skip
     assert [str(one.format) for one in from_linalg(MATMUL).operands] == ["float32"] * 3
-    half = from_linalg(MATMUL.replace("f32", "bf16"))
-    assert half.operands[0].format == from_linalg(MATMUL.replace("f32", "f16")).operands[0].format
+    for element, name in (
+        ("f16", "float16"), ("bf16", "bfloat16"), ("f8E4M3FN", "float8_e4m3"),
+        ("f8E5M2", "float8_e5m2"), ("f4E2M1FN", "float4_e2m1"),
+    ):  # fmt: skip
+        operator = from_linalg(MATMUL.replace("f32", element))
+        assert str(operator.operands[0].format) == name
+        assert from_linalg(to_linalg(operator)) == operator
 
 
 def test_memory_is_read_as_tensors_are() -> None:
@@ -439,7 +444,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "role is 'state'; expected one of input, weight, output",
     ),
     "an unknown format": (
-        generic(*IDENTITY, attributes='attrs = {costmodel.layer_formats = ["int8", "intx"]}'), "'intx'"
+        generic(*IDENTITY, attributes='attrs = {costmodel.formats = ["int8", "intx"]}'), "'intx'"
     ),
     "a purpose that is no text": (
         generic(*IDENTITY, attributes="attrs = {costmodel.purpose = 3}"), "expected a text, found 3"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
 
 from costmodel.errors import FormatError, LinalgError
-from costmodel.formats import FixedPoint, FloatingPoint, NumericFormat, parse_format
+from costmodel.formats import (
+    IEEE_EXPONENT_BITS,
+    FixedPoint,
+    FloatingPoint,
+    NumericFormat,
+    parse_format,
+)
 
 PREFIX: Final = "costmodel."
 """Of the attributes and functions that this module writes."""
@@ -17,7 +24,7 @@ FARTHEST: Final = 2**62
 UNDECLARED: Final = "undeclared"
 """In place of the format of a tensor that declares none."""
 
-_FLOAT: Final = re.compile(r"b?f(?P<bits>\d{1,3})(E\d+M\d+\w*)?")
+_FLOAT: Final = re.compile(r"(?P<brain>b)?f(?P<bits>\d{1,3})(E(?P<exponent>\d{1,2})M\d+\w*)?")
 _INTEGER: Final = re.compile(r"(?P<sign>[su]?)i(?P<bits>\d{1,4})")
 
 
@@ -28,18 +35,22 @@ class Element:
     is_float: bool
     bits: int
     signed: bool = True
+    exponent: int | None = None
+    """Bits of the exponent, where it is not that of IEEE 754."""
 
     @classmethod
     def of(cls, declared: NumericFormat | None) -> Element:
         """The type that holds a format; `f32` where none is declared."""
         if declared is None:
             return cls(is_float=True, bits=32)
-        return cls(isinstance(declared, FloatingPoint), declared.bits, declared.signed)
+        if isinstance(declared, FloatingPoint):
+            return cls(is_float=True, bits=declared.bits, exponent=declared.exponent_bits)
+        return cls(is_float=False, bits=declared.bits, signed=declared.signed)
 
     def __str__(self) -> str:
         """Write it as MLIR does; integers have no sign there."""
         if self.is_float:
-            return "f8E5M2" if self.bits == _SMALLEST else f"f{self.bits}"
+            return _OTHERS.get((self.bits, self.exponent), f"f{self.bits}")
         return f"i{self.bits}"
 
     def constant(self, number: int) -> str:
@@ -59,19 +70,28 @@ class Element:
         return str(2 ** (self.bits - self.signed) - 1)
 
     def _infinite(self, *, negative: bool) -> str:
-        """An infinity as the bits of the word: a sign, an exponent of ones, a mantissa of 0."""
-        exponent = _EXPONENTS[self.bits]
+        """An infinity as the bits of the word: a sign, an exponent of ones, a mantissa of 0.
+
+        A type without one has its largest number there.
+        """
+        exponent = self.exponent or {8: 5, **IEEE_EXPONENT_BITS}[self.bits]
         word = (2**exponent - 1) << (self.bits - 1 - exponent)
-        return f"0x{word | negative << (self.bits - 1):0{self.bits // 4}X}"
+        if str(self).endswith("FN"):
+            word = 2 ** (self.bits - 1) - (2 if (self.bits, exponent) == _WITH_NAN else 1)
+        return f"0x{word | negative << (self.bits - 1):0{-(-self.bits // 4)}X}"
 
 
-_SMALLEST: Final = 8
-_EXPONENTS: Final = {8: 5, 16: 5, 32: 8, 64: 11, 128: 15}
-"""Bits of the exponent of a floating-point type, by its width."""
+_OTHERS: Final[Mapping[tuple[int, int | None], str]] = {
+    (4, 2): "f4E2M1FN", (6, 2): "f6E2M3FN", (6, 3): "f6E3M2FN",
+    (8, 4): "f8E4M3FN", (8, 5): "f8E5M2", (8, None): "f8E5M2", (16, 8): "bf16",
+}  # fmt: skip
+"""The names of types that are not IEEE 754's, by their bits and those of the exponent."""
+_WITH_NAN: Final = (8, 4)
+"""The one of them without an infinity of which the word of ones is no number."""
 
 
 def format_of(element: str) -> NumericFormat:
-    """The format that an element type states: `f16` is `float16`, `bf16` too, `i8` is `int8`.
+    """The format that an element type states: `f16` is `float16`, `bf16` `bfloat16`, `i8` `int8`.
 
     Raises:
         LinalgError: no format is that.
@@ -80,7 +100,8 @@ def format_of(element: str) -> NumericFormat:
     floating, integer = _FLOAT.fullmatch(element), _INTEGER.fullmatch(element)
     try:
         if floating:
-            return FloatingPoint(int(floating["bits"]))
+            exponent = "8" if floating["brain"] else floating["exponent"]
+            return FloatingPoint(int(floating["bits"]), int(exponent) if exponent else None)
         if integer:
             signed = integer["sign"] != "u"
             bits = int(integer["bits"])
