@@ -72,6 +72,13 @@ def _convolution(node: Any) -> int:
     return math.prod(node.outputs[0].shape) * math.prod(window) * depth
 
 
+def _transposed(node: Any) -> int:
+    """Every element that arrives weighs the whole window of every channel that leaves."""
+    _, weights, arriving = _shapes(node)
+    *window, made, _ = weights
+    return math.prod(arriving) * math.prod(window) * made
+
+
 def _depthwise(node: Any) -> int:
     return math.prod(node.outputs[0].shape) * math.prod(_shapes(node)[1][:-2])
 
@@ -95,6 +102,7 @@ def _axes(letters: str, shape: tuple[int, ...]) -> dict[str, int]:
 _PRODUCTS = {
     "BatchMatMulV2": _matrices, "BatchMatMulV3": _matrices, "MatMul": _matrices,
     "Conv2D": _convolution, "Conv3D": _convolution,
+    "Conv2DBackpropInput": _transposed, "Conv3DBackpropInputV2": _transposed,
     "DepthwiseConv2dNative": _depthwise,
     "Einsum": _einsum,
 }  # fmt: skip
