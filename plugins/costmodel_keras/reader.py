@@ -27,6 +27,7 @@ from costmodel.network import (
     topological_order,
 )
 from costmodel.reader import Reader
+from costmodel.sizes import Symbol
 from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras import archive, graph, legacy, tracing
@@ -63,6 +64,9 @@ QUANTIZED_KINDS = frozenset(
 """The layers that Keras itself can quantise."""
 
 _BEHIND_UNKNOWN = "the shape of its input is not known for one example"
+
+_INPUTS = "inputs"
+"""The parameter of the call of a model."""
 
 _SHOWN = 40
 """Characters at the end of a path that say which layer it is."""
@@ -226,6 +230,8 @@ class _Assembly:
     """The weights that functions of keras.ops read, by identity."""
     closed: dict[Hashable, str] = field(factory=dict)
     rulings: dict[Hashable, Ruling | None] = field(factory=dict)
+    constant: set[str] = field(factory=set)
+    """Rows that depend on no input of the network."""
     mixed: set[str] = field(factory=set)
     """Layers of which no output, or its recorded shape, is that of one example."""
     steps: int = 0
@@ -297,7 +303,7 @@ class _Assembly:
         if inner is not None:
             self.note_weights(path, view, inner)
             before = len(self.layers)
-            sources = _without_masks(call, sources, inner)
+            sources = self._fed(call, path, sources, inner)
             left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())
             if len(self.layers) == before and left:
                 left = self._add_returned(view, path, sources, left)
@@ -367,18 +373,43 @@ class _Assembly:
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
         shares = self._shared(call.layer, path, name)
         layer = self._make(call, name, inputs, shares, ruling)
+        if sources and all(port.layer in self.constant for port in sources):
+            layer = self._computed_once(layer)
         if name in self.input_shapes and isinstance(layer, Input):
             layer = bound_input(layer, self.input_shapes[name])
         self.layers[name] = layer
-        self.edges[name] = sources
+        self.edges[name] = sources if layer.inputs else ()
         self.views[name] = call.layer
         if layer.parameters and is_operation(layer.kind):
             self.readers[name] = tracing.weights_read(call.node)
         return layer
 
+    def _fed(
+        self, call: Call, path: str, sources: tuple[Port, ...], model: ModelView
+    ) -> tuple[Port, ...]:
+        """What feeds the inputs of a model: Keras calls it with their masks, and with arrays."""
+        if len(sources) > len(model.inputs):
+            return _without_masks(call, sources)
+        if len(sources) < len(model.inputs):
+            return self._with_arrays(call, path, sources)
+        return sources
+
+    def _computed_once(self, layer: Layer) -> Layer:
+        """The result of a layer that takes constants alone, where it is one."""
+        if isinstance(layer, UnknownLayer | Constant) or len(layer.outputs) != 1:
+            return layer
+        self.constant.add(layer.name)
+        return Constant(
+            layer.name, "keras.Constant", shares=layer.shares, shape=layer.outputs[0].shape,
+            maker=layer.kind,
+            weights=tuple((name, tensor.shape) for name, tensor in layer.parameters.items()),
+        )  # fmt: skip
+
     def _with_arrays(self, call: Call, path: str, sources: tuple[Port, ...]) -> tuple[Port, ...]:
-        """What a layer merges: tensors, and arrays that are the same for every example."""
-        given = list(values_in(call.layer.arguments(call).positional))
+        """What a layer takes: tensors, and arrays that are the same for every example."""
+        arguments = call.layer.arguments(call)
+        named = [value for name, value in arguments.named if name == _INPUTS]
+        given = list(values_in((*arguments.positional, *named)))
         if not any(isinstance(one, Array) for one in given):
             return sources
         merged = []
@@ -386,8 +417,11 @@ class _Assembly:
             if isinstance(one, LayerInput):
                 merged.append(sources[one.index])
             elif isinstance(one, Array):
-                shape = one.shape[1:] if one.shape[:1] == (1,) else one.shape
+                first = next(iter(one.shape), None)
+                has_batch = first == 1 or isinstance(first, Symbol)
+                shape = one.shape[1:] if has_batch else one.shape
                 name = self._name(f"{path}/array")
+                self.constant.add(name)
                 self.layers[name] = Constant(name, "keras.Constant", shape=shape, is_array=True)
                 self.edges[name] = ()
                 merged.append(Port(name))
@@ -712,10 +746,7 @@ def _check_inputs(model: ModelView) -> None:
             raise ReadError(message)
 
 
-def _without_masks(call: Call, sources: tuple[Port, ...], model: ModelView) -> tuple[Port, ...]:
-    """What feeds the inputs of a model: Keras calls it with their masks as well."""
-    if len(sources) <= len(model.inputs):
-        return sources
+def _without_masks(call: Call, sources: tuple[Port, ...]) -> tuple[Port, ...]:
     masks = masks_among(call.layer.arguments(call))
     return tuple([port for place, port in enumerate(sources) if place not in masks])
 

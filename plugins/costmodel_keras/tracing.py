@@ -16,7 +16,6 @@ import math
 import re
 import sys
 import threading
-import types
 import warnings
 from collections import ChainMap, Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -404,7 +403,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         _ONE_AT_A_TIME,
         _no_traces(layer),
         _true_shapes(layer, keras),
-        _symbolic_weights(layer, keras),
+        _symbolic_arithmetic(keras),
         recorder.listening(layer),
         warnings.catch_warnings(),
     ):
@@ -532,51 +531,71 @@ def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
     What a class declares of it may leave axes open that are known, or not be meant for
     symbolic calls at all. Keras's own classes are right, and quicker, but for one.
     """
-    undeclared = [each for each in layer._flatten_layers() if not _is_exact(type(each))]  # noqa: SLF001  # no public name
-    for each in undeclared:
-        vars(each)[_SPEC] = functools.partial(keras.Operation.compute_output_spec, each)
+    layers = list(layer._flatten_layers())  # noqa: SLF001  # no public name
+    for each in layers:
+        vars(each)[_SPEC] = (
+            functools.partial(_of_symbols, keras, each.compute_output_spec)
+            if _is_exact(type(each))
+            else functools.partial(keras.Operation.compute_output_spec, each)
+        )
     try:
         yield
     finally:
-        for each in undeclared:
+        for each in layers:
             del vars(each)[_SPEC]
 
 
-@contextmanager
-def _symbolic_weights(layer: Any, keras: Any) -> Iterator[None]:
-    """Let the weights of `layer` leave arithmetic with a symbolic tensor to the tensor.
+def _of_symbols(keras: Any, spec: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a layer of Keras gives: it may expect symbols where it gets weights and arrays."""
 
-    Keras's own weights would compute at once where they stand on the left, and cannot.
+    def symbol(value: Any) -> Any:
+        is_array = is_weight(value) or keras.ops.is_tensor(value)
+        if not is_array or isinstance(value, keras.KerasTensor):
+            return value
+        return keras.KerasTensor(
+            tuple(value.shape), dtype=keras.backend.standardize_dtype(value.dtype)
+        )
+
+    args, kwargs = keras.tree.map_structure(symbol, (args, kwargs))
+    return spec(*args, **kwargs)
+
+
+@contextmanager
+def _symbolic_arithmetic(keras: Any) -> Iterator[None]:
+    """Let weights and NumPy's arrays leave arithmetic with a symbolic tensor to the tensor.
+
+    They would compute at once where they stand on the left, and cannot.
     """
-    classes = [(weight, type(weight)) for weight in layer.weights]
-    for weight, cls in classes:
-        weight.__class__ = _symbolic(cls, keras.KerasTensor)  # type: ignore[arg-type]  # a class is a key
+    tensor = keras.KerasTensor
+    changed: list[tuple[Any, str, Any]] = [(tensor, _UFUNC, vars(tensor).get(_UFUNC, _ABSENT))]
+    names = [f"__{name}__" for name in _ARITHMETIC]
+    for cls in keras.Variable.__mro__[:-1]:
+        changed += [(cls, name, vars(cls)[name]) for name in names if name in vars(cls)]
     try:
+        setattr(tensor, _UFUNC, None)  # what NumPy asks for before it takes part
+        for cls, name, method in changed[1:]:
+            setattr(cls, name, _left_to(tensor, method))
         yield
     finally:
-        for weight, cls in reversed(classes):
-            weight.__class__ = cls
+        for cls, name, before in changed:
+            if before is _ABSENT:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, before)
 
 
-@functools.cache
-def _symbolic(cls: type, tensor: type) -> type:
-    """The class of a weight, but for arithmetic with a symbolic `tensor` on its right."""
+def _left_to(tensor: type, method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The method of a weight, but for arithmetic with a symbolic tensor on its right."""
 
-    def left_to(method: Any) -> Any:
-        @functools.wraps(method)
-        def calculate(self: Any, other: Any) -> Any:
-            return NotImplemented if isinstance(other, tensor) else method(self, other)
+    @functools.wraps(method)
+    def calculate(self: Any, other: Any) -> Any:
+        return NotImplemented if isinstance(other, tensor) else method(self, other)
 
-        return calculate
-
-    names = [f"__{name}__" for name in _ARITHMETIC]
-    return types.new_class(
-        cls.__name__,
-        (cls,),
-        exec_body=lambda body: body.update({name: left_to(getattr(cls, name)) for name in names}),
-    )
+    return calculate
 
 
+_ABSENT: Final = object()
+_UFUNC: Final = "__array_ufunc__"
 _ARITHMETIC: Final = (
     "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge",
 )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from holding import Holding, HoldingModel, around, called
 from keras import layers, ops
+from tensorflow_counts import multiply_accumulates
 from worlds import REGISTRY
 
 from costmodel import Network, estimate, read
@@ -146,7 +147,62 @@ def attention() -> Any:
     return layers.MultiHeadAttention(2, 4, name="attention")
 
 
+def joined() -> Any:
+    """A functional model of two inputs, of which a caller may give a weight for the first."""
+    first, second = keras.Input((4, 8)), keras.Input((6, 8))
+    attended = layers.Attention()([layers.Dense(8)(first), second])
+    return keras.Model([first, second], attended, name="joined")
+
+
+class Residual(layers.Layer):
+    """Layers of which the first input may be a weight: it stands on the left of sums."""
+
+    def __init__(self) -> None:
+        super().__init__(name="residual")
+        self.attention, self.dense = attention(), layers.Dense(8, name="dense")
+
+    def call(self, queries: Any, x: Any) -> Any:
+        hidden = queries + self.attention(queries, x)
+        return hidden + self.dense(hidden)
+
+
 MODELS = {
+    "given to a model": lambda: around(
+        Holding(lambda x, w, model: model([w, x]), (1, 4, 8), parts=[joined()])
+    ),
+    "given to a model, for every example": lambda: around(
+        Holding(
+            lambda x, w, model: model([ops.tile(w, (ops.shape(x)[0], 1, 1)), x]),
+            (1, 4, 8),
+            parts=[joined()],
+        )
+    ),
+    "given to a model through a layer": lambda: around(
+        Holding(
+            lambda x, w, norm, model: model([norm(w), x]),
+            (1, 4, 8),
+            parts=[layers.LayerNormalization(name="norm"), joined()],
+        )
+    ),
+    "given to a model in a subclassed one": lambda: called(
+        HoldingModel(lambda x, w, model: model([w, x]), (1, 4, 8), parts=[joined()])
+    ),
+    "given to a model twice": lambda: around(
+        Holding(lambda x, w, model: model([model([w, x]), x]), (1, 4, 8), parts=[joined()])
+    ),
+    "given to a composed layer": lambda: around(
+        Holding(lambda x, w, layer: layer(w, x), (1, 4, 8), parts=[Residual()])
+    ),
+    "joined by a layer": lambda: around(
+        Holding(
+            lambda x, w, layer: layer([ops.repeat(w, ops.shape(x)[0], axis=0), x]),
+            (1, 1, 8),
+            parts=[layers.Concatenate(axis=1)],
+        )
+    ),
+    "first operand of a layer": lambda: around(
+        Holding(lambda x, w, layer: layer([w, x]), (1, 5, 8), parts=[layers.Dot(axes=2)])
+    ),
     "read by a function": lambda: around(Holding(ops.matmul, (8, 8))),
     "read by two functions": lambda: around(Holding(lambda x, w: x @ w + x * w[0], (8, 8))),
     "read twice by functions": lambda: around(Holding(lambda x, w: x * w + w, (8,))),
@@ -190,6 +246,23 @@ def test_a_model_with_own_weights_is_covered_whole(name: str) -> None:
     coverage = estimate(MODELS[name](), "cpu", registry=REGISTRY).coverage("cpu")
     assert not coverage.unpriced
     assert coverage.parameters.fraction == coverage.activations.fraction == 1
+
+
+def test_a_layer_that_a_model_applies_to_a_weight_alone_is_computed_once() -> None:
+    model = MODELS["given to a model"]()
+    found = network(model)
+    (dense,) = [layer for layer in found.layers if "/joined/dense" in layer.name]
+    assert "computed once by a 'keras.Dense'" in str(dense.operators())
+    assert dense.parameter_count == 8 * 8 + 8
+    assert found.macs == multiply_accumulates(model) - 4 * 8 * 8
+
+
+def test_numbers_on_the_left_of_a_tensor_take_part() -> None:
+    mask = np.asarray([[0.0, 1.0] * 4], "float32")
+    model = around(Holding(lambda x, w: mask * (x @ w) + np.float32(2) * x, (8, 8)))
+    found = network(model)
+    assert found.macs == multiply_accumulates(model)
+    assert [layer.kind for layer in found.layers].count("keras.ops.Multiply") == 2
 
 
 def test_own_weights_have_a_row_in_the_model_that_they_belong_to() -> None:

@@ -44,6 +44,8 @@ CASES = [
     Case(nets.vision_transformer),
     Case(nets.distilled_vision_transformer),
     Case(nets.swin_transformer),
+    # The projection of the latents that are weights is computed once.
+    Case(nets.perceiver, beside=6 * 16 * 16),
     Case(nets.mlp_mixer),
     Case(
         nets.fourier_network,
@@ -104,6 +106,7 @@ CASES = [
     Case(nets.decision_forest),
     Case(nets.collaborative_filtering),
     Case(nets.behaviour_sequence),
+    Case(nets.normalizing_flow),
 ]
 BY_NAME = {case.make.__name__: case for case in CASES}
 
