@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -221,8 +222,9 @@ class ConfigView:
         known = module if isinstance(module, str) else OWN_PACKAGE
         self.kind = checked_name(kind_of(known, entry["class_name"]), where)
         self.sort: Hashable = self.kind
-        name = config.get("name") or entry.get("name") or entry["class_name"]
-        self.name = checked_name(str(name), where)
+        name = config.get("name") or entry.get("name")
+        self.is_named = bool(name)
+        self.name = checked_name(str(name or entry["class_name"]), where)
 
     @property
     def parameter_count(self) -> int | None:
@@ -344,6 +346,7 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
             raise ReadError(message)
         entry = {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": shape}}
         views.insert(0, ConfigView(entry, name))
+    _tell_apart(views)
     twice = first_repeated(view.name for view in views)
     if twice is not None:
         message = f"model {name!r} has more than one layer called {twice!r}"
@@ -356,6 +359,16 @@ def _sequential(config: Mapping[str, Any], name: str) -> ModelView:
         given = taken[index + 1] if index + 1 < len(taken) else None
         calls.append(Call((index, 0), view, (feed,), (None,), (given,) if given else None))
     return ModelView(name, tuple(calls), (((0, 0), 0),), ((calls[-1].key, 0),))
+
+
+def _tell_apart(views: Sequence[ConfigView]) -> None:
+    """Number the layers that a file gives no name, as a class does that tells no settings."""
+    counts: Counter[str] = Counter(view.name for view in views if view.is_named)
+    for view in views:
+        if not view.is_named:
+            counts[view.name] += 1
+            if counts[view.name] > 1:
+                view.name = f"{view.name}_{counts[view.name] - 1}"
 
 
 def _built_shape(entry: Any) -> Shape | None:

@@ -205,6 +205,18 @@ class Gap(Enum):
     """The batch is folded or mixed in a way that nobody knows; so it is in all that is behind."""
 
 
+class TooLargeError(ReadError):
+    """The network has more layers than are read."""
+
+
+class Mark(NamedTuple):
+    """How many layers, names and opened models there were at a time."""
+
+    layers: int
+    named: int
+    opened: int
+
+
 class Opened(NamedTuple):
     """A model, or a layer that was opened: where it stands, the live object, the graph in it."""
 
@@ -222,6 +234,8 @@ class _Assembly:
     layers: dict[str, Layer] = field(factory=dict)
     edges: dict[str, tuple[Port, ...]] = field(factory=dict)
     calls: dict[str, int] = field(factory=dict)
+    named: list[str] = field(factory=list)
+    """The paths of all rows in the order in which they were named."""
     first: dict[Hashable, str] = field(factory=dict)
     made: dict[Hashable, Layer] = field(factory=dict)
     views: dict[str, LayerView] = field(factory=dict)
@@ -262,14 +276,27 @@ class _Assembly:
         self.steps += len(model.calls)
         if self.steps > CALL_LIMIT:
             message = f"the network unfolds to more than {CALL_LIMIT:,} calls"
-            raise ReadError(message)
+            raise TooLargeError(message)
         calls = _ordered(model)
         _check_inputs(model)
         for call in calls:
             if (call.key, 0) not in ports:
                 known = call if call.output_shapes else _with_outputs(call, ends)
                 self._add_call(known, prefix, ports, recorded=recorded)
-        return tuple(_port(ports, key, model.name) for key in model.outputs)
+        return tuple(self._port(ports, key, model.name) for key in model.outputs)
+
+    def _port(self, ports: Mapping[Key, Port | Gap], key: Key, reader: str) -> Port | Gap:
+        """What a layer reads: a gap where nobody knows how many outputs the source has."""
+        port = ports.get(key)
+        if port is not None:
+            return port
+        first = ports.get((key[0], 0))
+        if isinstance(first, Gap):
+            return first
+        if first is not None and isinstance(self.layers[first.layer], UnknownLayer):
+            return Gap.NOT_RECORDED
+        message = f"{reader!r} reads output {key[1]} of {key[0]!r}, which is not there"
+        raise ReadError(message)
 
     def _takes(self, model: ModelView, feeds: Sequence[Port]) -> bool:
         declared = {call.key: call.output_shapes for call in model.calls}
@@ -286,7 +313,7 @@ class _Assembly:
         try:
             found = tuple([ports[key] for key in call.feeds])
         except KeyError:
-            found = tuple(_port(ports, key, view.name) for key in call.feeds)
+            found = tuple(self._port(ports, key, view.name) for key in call.feeds)
         path = prefix + view.name
         sources = tuple([port for port in found if isinstance(port, Port)])
         if len(sources) < len(found):
@@ -301,21 +328,72 @@ class _Assembly:
             if ruling is None:
                 inner = self._open(call, sources)
         if inner is not None:
-            self.note_weights(path, view, inner)
-            before = len(self.layers)
-            sources = self._fed(call, path, sources, inner)
-            left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())
-            if len(self.layers) == before and left:
-                left = self._add_returned(view, path, sources, left)
-            ports.update({(call.key, index): port for index, port in enumerate(left)})
-            return
-        layer = self._add_layer(call, path, sources, ruling)
-        if recorded:
-            _check_recorded(layer, call)
+            left = self._add_inner(call, path, sources, inner, recorded=recorded)
+            if left is not None:
+                ports.update({(call.key, index): port for index, port in enumerate(left)})
+                return
+        layer = self._add_layer(call, path, sources, ruling, recorded=recorded)
         if len(layer.outputs) == 1:
             ports[call.key, 0] = Port(layer.name)
         else:
             self._open_ports(call, layer, ports)
+
+    def _add_inner(
+        self,
+        call: Call,
+        path: str,
+        sources: tuple[Port, ...],
+        inner: ModelView,
+        *,
+        recorded: bool,
+    ) -> tuple[Port | Gap, ...] | None:
+        """Add what is in a model or an opened layer; returns what leaves it.
+
+        None for an opened layer that contradicts itself or what was recorded of it: all that
+        was added of it is taken back, and the reason is kept.
+        """
+        view, mark = call.layer, self._mark()
+        try:
+            self.note_weights(path, view, inner)
+            sources = self._fed(call, path, sources, inner)
+            left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())
+            if recorded:
+                self._check_left(left, call)
+        except TooLargeError:
+            raise
+        except (BatchError, ReadError, ShapeError) as error:
+            if view.model() is not None or not isinstance(view, graph.LiveView):
+                raise
+            self._take_back(mark)
+            self.closed[view.identity] = str(error)
+            return None
+        if len(self.layers) == mark.layers and left:
+            return self._add_returned(view, path, sources, left)
+        return left
+
+    def _check_left(self, left: Sequence[Port | Gap], call: Call) -> None:
+        """Check what leaves an opened layer against what was recorded of it."""
+        for port, shape in zip(left, call.output_shapes or (), strict=False):
+            given = _seen(self._tensor(port)) if isinstance(port, Port) else shape
+            if not _agree(given, shape):
+                message = f"its call gives {show_shape(given)}, but {show_shape(shape)} is recorded"
+                raise ShapeError(message)
+
+    def _mark(self) -> Mark:
+        """How much was added until now."""
+        return Mark(len(self.layers), len(self.named), len(self.opened))
+
+    def _take_back(self, mark: Mark) -> None:
+        """Take back all that was added since."""
+        for name in list(self.layers)[mark.layers :]:
+            for rows in (self.layers, self.edges, self.views, self.readers):
+                rows.pop(name, None)
+            self.mixed.discard(name)
+            self.constant.discard(name)
+        self.first = {key: name for key, name in self.first.items() if name in self.layers}
+        for path in self.named[mark.named :]:
+            self.calls[path] -= 1
+        del self.named[mark.named :], self.opened[mark.opened :]
 
     def _ruling(self, view: LayerView) -> Ruling | None:
         """The rule for a layer, looked up once for each class."""
@@ -357,14 +435,21 @@ class _Assembly:
         """A name for one more call of the layer at `path`."""
         if len(self.layers) >= LAYER_LIMIT:
             message = f"the network unfolds to more than {LAYER_LIMIT:,} layers"
-            raise ReadError(message)
+            raise TooLargeError(message)
         if len(path) > safe_io.NAME_LIMIT:
             safe_io.checked_name(path, f"layer {path[-_SHOWN:]!r}")
         count = self.calls[path] = self.calls.get(path, 0) + 1
+        self.named.append(path)
         return path if count == 1 else f"{path}@{count}"
 
     def _add_layer(
-        self, call: Call, path: str, sources: tuple[Port, ...], ruling: Ruling | None
+        self,
+        call: Call,
+        path: str,
+        sources: tuple[Port, ...],
+        ruling: Ruling | None,
+        *,
+        recorded: bool,
     ) -> Layer:
         if call.layer.kind in MERGING_KINDS:
             sources = self._with_arrays(call, path, sources)
@@ -377,6 +462,11 @@ class _Assembly:
             layer = self._computed_once(layer)
         if name in self.input_shapes and isinstance(layer, Input):
             layer = bound_input(layer, self.input_shapes[name])
+        if recorded and (reason := _contradiction(layer, call)):
+            if isinstance(layer, Input):
+                message = f"layer {name!r} of kind {layer.kind!r}: {reason}"
+                raise ShapeError(message)
+            layer = self._unknown(call, name, inputs, shares, reason)
         self.layers[name] = layer
         self.edges[name] = sources if layer.inputs else ()
         self.views[name] = call.layer
@@ -526,6 +616,12 @@ class _Assembly:
             return self._unknown(call, name, inputs, shares, error.reason, is_mixed=is_mixed)
         except BatchError as error:
             return self._unknown(call, name, inputs, shares, error.reason, is_mixed=True)
+        except (ReadError, ShapeError) as error:
+            # A file may be damaged, and shapes that are asked for may not fit; Keras itself has
+            # called a live layer on what it takes.
+            if self.input_shapes or not isinstance(view, graph.LiveView) or not call.output_shapes:
+                raise
+            return self._unknown(call, name, inputs, shares, str(error))
 
     def _unknown(
         self,
@@ -751,16 +847,8 @@ def _without_masks(call: Call, sources: tuple[Port, ...]) -> tuple[Port, ...]:
     return tuple([port for place, port in enumerate(sources) if place not in masks])
 
 
-def _port(ports: Mapping[Key, Port | Gap], key: Key, reader: str) -> Port | Gap:
-    try:
-        return ports[key]
-    except KeyError:
-        message = f"{reader!r} reads output {key[1]} of {key[0]!r}, which is not there"
-        raise ReadError(message) from None
-
-
-def _check_recorded(layer: Layer, call: Call) -> None:
-    """Check the shapes that follow from the rules against those that were recorded."""
+def _contradiction(layer: Layer, call: Call) -> str | None:
+    """How the shapes that follow from the rules contradict those that were recorded."""
     shapes: tuple[Shape | None, ...] = call.output_shapes or ()
     tensors = layer.outputs
     if call.input_shapes:
@@ -768,11 +856,9 @@ def _check_recorded(layer: Layer, call: Call) -> None:
         tensors = layer.inputs[: len(call.input_shapes)] + tensors
     for tensor, shape in zip(tensors, shapes, strict=False):
         if shape != tensor.shape and shape is not None and not _agree(_seen(tensor), shape):
-            message = (
-                f"layer {layer.name!r} of kind {layer.kind!r}: its settings and sources give "
-                f"{show_shape(_seen(tensor))}, but {show_shape(shape)} is recorded"
-            )
-            raise ShapeError(message)
+            given = show_shape(_seen(tensor))
+            return f"its settings and sources give {given}, but {show_shape(shape)} is recorded"
+    return None
 
 
 def _seen(tensor: Tensor) -> Shape:

@@ -532,12 +532,11 @@ def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
     symbolic calls at all. Keras's own classes are right, and quicker, but for one.
     """
     layers = list(layer._flatten_layers())  # noqa: SLF001  # no public name
+    from_call = keras.Operation.compute_output_spec
     for each in layers:
-        vars(each)[_SPEC] = (
-            functools.partial(_of_symbols, keras, each.compute_output_spec)
-            if _is_exact(type(each))
-            else functools.partial(keras.Operation.compute_output_spec, each)
-        )
+        is_exact = _is_exact(type(each))
+        spec = each.compute_output_spec if is_exact else functools.partial(from_call, each)
+        vars(each)[_SPEC] = functools.partial(_of_dense, keras, spec, takes_arrays=not is_exact)
     try:
         yield
     finally:
@@ -545,18 +544,25 @@ def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
             del vars(each)[_SPEC]
 
 
-def _of_symbols(keras: Any, spec: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What a layer of Keras gives: it may expect symbols where it gets weights and arrays."""
+def _of_dense(
+    keras: Any, spec: Callable[..., Any], *args: Any, takes_arrays: bool, **kwargs: Any
+) -> Any:
+    """What a layer gives for dense symbols.
 
-    def symbol(value: Any) -> Any:
-        is_array = is_weight(value) or keras.ops.is_tensor(value)
-        if not is_array or isinstance(value, keras.KerasTensor):
+    Keras takes a product with a number for sparse. Its own layers expect symbols where they get
+    weights and arrays.
+    """
+
+    def dense(value: Any) -> Any:
+        if isinstance(value, keras.KerasTensor):
+            return keras.KerasTensor(value.shape, value.dtype) if value.sparse else value
+        if takes_arrays or not (is_weight(value) or keras.ops.is_tensor(value)):
             return value
         return keras.KerasTensor(
             tuple(value.shape), dtype=keras.backend.standardize_dtype(value.dtype)
         )
 
-    args, kwargs = keras.tree.map_structure(symbol, (args, kwargs))
+    args, kwargs = keras.tree.map_structure(dense, (args, kwargs))
     return spec(*args, **kwargs)
 
 

@@ -246,10 +246,6 @@ def twins(config: Any) -> None:
 
 NETWORK_CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "missing shape": (no_shape, "layer 'image' of kind 'keras.InputLayer'"),
-    "contradictory shape": (
-        recorded("relu", [None, 16, 16, 9]),
-        "its settings and sources give 16 x 16 x 8, but 16 x 16 x 9 is recorded",
-    ),
     "a shape of text": (recorded("relu", "16x16"), "expected a shape, found '16x16'"),
     "a shape of floats": (recorded("relu", [None, 16.0, 16, 8]), "16.0 in shape"),
     "an axis of zero": (setting("image", batch_shape=[None, 0, 16, 3]), "0 in shape"),

@@ -13,6 +13,7 @@ from worlds import REGISTRY
 
 from costmodel import Scenario, UnpricedWarning, estimate, read
 from costmodel.errors import ReadError, ShapeError
+from costmodel.layer import UnknownLayer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2
@@ -174,11 +175,13 @@ def test_what_holds_a_cell_without_a_rule_is_unpriced_and_names_it(
 # ------------------------------------------------------------------ bad input
 
 
-def test_directions_of_two_widths_whose_sum_keras_gets_wrong_are_refused() -> None:
+def test_directions_of_two_widths_whose_sum_keras_gets_wrong_are_unpriced() -> None:
     other = layers.GRU(7, go_backwards=True)
-    model = over_sequences(layers.Bidirectional(layers.LSTM(3), backward_layer=other))
-    with pytest.raises(ShapeError, match="give 10, but 6 is recorded"):
-        read(model, registry=REGISTRY)
+    layer = layers.Bidirectional(layers.LSTM(3), backward_layer=other, name="both")
+    found = read(over_sequences(layer), registry=REGISTRY).layer("both")
+    assert isinstance(found, UnknownLayer)
+    assert "give 10, but 6 is recorded" in found.reason
+    assert found.outputs[0].shape == (6,)
 
 
 def changed(layer: Any, /, **changes: Any) -> Any:
@@ -225,8 +228,9 @@ def test_a_sequence_of_other_rank_or_of_open_features_is_refused(shape: Any) -> 
         read(text.replace("[null, 5, 4]", json.dumps(shape)), registry=REGISTRY)
 
 
-def test_a_sequence_behind_a_state_is_refused() -> None:
+def test_a_sequence_behind_a_state_is_unpriced() -> None:
     sequence, state = keras.Input(STEPS), keras.Input((3,))
-    outputs = layers.SimpleRNN(3)(sequences=sequence, initial_state=state)
-    with pytest.raises(ShapeError, match="expected the features of one step"):
-        read(keras.Model([sequence, state], outputs), registry=REGISTRY)
+    outputs = layers.SimpleRNN(3, name="odd")(sequences=sequence, initial_state=state)
+    found = read(keras.Model([sequence, state], outputs), registry=REGISTRY).layer("odd")
+    assert isinstance(found, UnknownLayer)
+    assert "expected the features of one step" in found.reason
