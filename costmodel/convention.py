@@ -136,6 +136,14 @@ class Convention:
             taken = " and ".join(
                 show_shape(t.example_shape) for t in (*layer.inputs, *layer.outputs)[:1]
             )
+            if layer.inputs and all(tensor.is_bound for tensor in layer.inputs):
+                given = " and ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
+                message = (
+                    f"layer {layer.name!r} gives {given}, and what the open axis is does not "
+                    "follow from its inputs; read the network for these shapes from its source: "
+                    "read(source, input_shapes={...})"
+                )
+                raise ShapeError(message)
             message = (
                 f"layer {layer.name!r} has an open axis; bind it with "
                 f"Scenario(input_shapes={{...}}) or --input-shape (its shape is {taken})"

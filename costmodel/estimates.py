@@ -219,6 +219,13 @@ def _bound(network: Network, scenario: Scenario, rules: Convention) -> Network:
     return network.derived((scenario, rules), "bound", another) or network
 
 
+def _read_for(network: Network, scenario: Scenario) -> Network:
+    """The network with the graph that it has for the shapes of the scenario."""
+    if network.read_again is None or not scenario.input_shapes:
+        return network
+    return _bound(network, scenario, Convention())
+
+
 def _lowered(
     network: Network, scenario: Scenario, rules: Convention, batch: int | Symbol
 ) -> Workload:
@@ -253,7 +260,9 @@ def estimate(
     chosen = _devices(devices, registry)
     rules = registry.convention(convention)
     network = (
-        source if isinstance(source, Network) else registry.read(source, scenario.input_shapes)
+        _read_for(source, scenario)
+        if isinstance(source, Network)
+        else registry.read(source, scenario.input_shapes)
     )
     scenario.check_rates(layer.name for layer in network.layers)
     conditions = timing.of_one_pricing(scenario, rules)
@@ -292,6 +301,7 @@ def collect(
             expected = "what device.evaluate(costmodel.lower(network)) gives"  # type: ignore[unreachable]  # a caller may have no types
             message = f"expected {expected}; found {one!r:.80}"
             raise TypeError(message)
+    network = _read_for(network, scenario)
     lowered = work_by_layer(network, scenario, rules)
     if isinstance(scenario.input_shapes, tuple):
         scenario = evolve(scenario, input_shapes=network.shapes_by_name(scenario.input_shapes))

@@ -41,7 +41,7 @@ def infer(network: Network, scenario: Scenario) -> Network:
         if follows or (is_source and scenario.source_format is not None):
             known.add(layer.name)
         formatted[layer.name] = _formatted(layer, inputs, scenario, follows=follows)
-    return evolve(network, layers=tuple(formatted.values()))
+    return evolve(network, layers=tuple(formatted.values()), read_again=None)
 
 
 def declared(network: Network) -> Network:
@@ -65,7 +65,7 @@ def declared(network: Network) -> Network:
         else layer
         for layer in network.layers
     ]
-    return evolve(network, layers=layers)
+    return evolve(network, layers=layers, read_again=None)
 
 
 @functools.cache

@@ -84,6 +84,14 @@ class Network:
     layers: tuple[Layer, ...] = field(converter=_layers)
     edges: Mapping[str, tuple[Port, ...]] = field(factory=dict, converter=_ports)
     outputs: tuple[Port, ...] = field(default=(), converter=_outputs)
+    read_again: Callable[[Mapping[str, Shape]], Network] | None = field(
+        default=None, kw_only=True, eq=False, repr=False
+    )
+    """What reads its source for inputs of other shapes, where its graph depends on them.
+
+    It is given the shape of every input. A network that is written or pickled loses it.
+    """
+
     _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
     _derived: dict[str, tuple[object, dict[object, Any]]] = field(
         init=False, eq=False, repr=False, factory=dict
@@ -91,11 +99,11 @@ class Network:
     """The last conditions, and what followed from the network under them."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but what follows from the rest under some conditions."""
+        """Everything but its source, and what follows from the rest under some conditions."""
         return {name: getattr(self, name) for name in _KEPT}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        for name, value in {**state, "_derived": {}}.items():
+        for name, value in {**state, **_fresh()}.items():
             object.__setattr__(self, name, value)
 
     def __attrs_post_init__(self) -> None:
@@ -184,6 +192,8 @@ class Network:
     def bind(self, input_shapes: InputShapes) -> Network:
         """The same network for other input shapes, which every rule carries through.
 
+        Where the graph itself depends on them, its source is read again.
+
         `input_shapes` are by the names of inputs; for one input a single shape is enough.
 
         Raises:
@@ -196,6 +206,10 @@ class Network:
         for name in input_shapes:
             if name not in inputs:
                 raise UnknownNameError(name, inputs, "input")
+        if self.read_again is not None:
+            shapes = {name: layer.shape for name, layer in inputs.items()} | dict(input_shapes)
+            is_same = all(layer.shape == shapes[name] for name, layer in inputs.items())
+            return self if is_same else self.read_again(shapes)
         bound: dict[str, Layer] = {}
         for layer in self.layers:
             feeds = tuple(
@@ -349,7 +363,12 @@ class Network:
             raise ShapeError(message)
 
 
-_KEPT: Final = tuple([item.name for item in fields(Network) if item.name != "_derived"])
+def _fresh() -> dict[str, Any]:
+    """What a network that is unpickled begins with."""
+    return {"_derived": {}, "read_again": None}
+
+
+_KEPT: Final = tuple([item.name for item in fields(Network) if item.name not in _fresh()])
 
 
 def _shown(tensor: Tensor) -> str:

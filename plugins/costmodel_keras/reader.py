@@ -164,12 +164,14 @@ def read_view(
     if not model.outputs:
         message = f"model {view.name!r} names no outputs; expected at least one"
         raise ReadError(message)
-    assembly = _Assembly(rules, input_shapes)
+    assembly = _Assembly(rules, input_shapes, is_opened=view.model() is None)
     assembly.note_weights("", view, model)
     outputs = assembly.add_model(model, "", None)
     assembly.hold_weights()
     left = tuple(port for port in outputs if isinstance(port, Port))
-    network = Network(view.name, tuple(assembly.layers.values()), assembly.edges, left)
+    again = functools.partial(read_view, view, rules) if assembly.depends_on_shapes else None
+    rows = tuple(assembly.layers.values())
+    network = Network(view.name, rows, assembly.edges, left, read_again=again)
     _check_names(network, input_shapes)
     return network
 
@@ -249,6 +251,8 @@ class _Assembly:
     mixed: set[str] = field(factory=set)
     """Layers of which no output, or its recorded shape, is that of one example."""
     steps: int = 0
+    is_opened: bool = False
+    """Whether some part of the network has the graph that a call of it left."""
 
     def add_model(
         self,
@@ -271,7 +275,7 @@ class _Assembly:
                 raise ReadError(message)
             ports.update(zip(model.inputs, feeds, strict=True))
         # Shapes that a model recorded say nothing about a call of it with other ones.
-        recorded = feeds is None or self._takes(model, feeds)
+        recorded = not self.input_shapes and (feeds is None or self._takes(model, feeds))
         ends = dict(zip(model.outputs, given, strict=False))
         self.steps += len(model.calls)
         if self.steps > CALL_LIMIT:
@@ -338,6 +342,16 @@ class _Assembly:
         else:
             self._open_ports(call, layer, ports)
 
+    @property
+    def depends_on_shapes(self) -> bool:
+        """Whether the network may have another graph for other shapes.
+
+        It may where a layer was called to find what is in it, and where none knows what it gives.
+        """
+        return self.is_opened or any(
+            isinstance(layer, UnknownLayer) for layer in self.layers.values()
+        )
+
     def _add_inner(
         self,
         call: Call,
@@ -355,8 +369,8 @@ class _Assembly:
         view, mark = call.layer, self._mark()
         try:
             self.note_weights(path, view, inner)
-            sources = self._fed(call, path, sources, inner)
-            left = self.add_model(inner, f"{path}/", sources, call.output_shapes or ())
+            fed = self._fed(call, path, sources, inner)
+            left = self.add_model(inner, f"{path}/", fed, call.output_shapes or ())
             if recorded:
                 self._check_left(left, call)
         except TooLargeError:
@@ -365,10 +379,12 @@ class _Assembly:
             if view.model() is not None or not isinstance(view, graph.LiveView):
                 raise
             self._take_back(mark)
-            self.closed[view.identity] = str(error)
+            is_open = not all(self._tensor(port).is_bound for port in sources)
+            described = "what it computes depends on a length that is open: " if is_open else ""
+            self.closed[view.identity] = f"{described}{error}"
             return None
         if len(self.layers) == mark.layers and left:
-            return self._add_returned(view, path, sources, left)
+            return self._add_returned(view, path, fed, left)
         return left
 
     def _check_left(self, left: Sequence[Port | Gap], call: Call) -> None:
@@ -424,12 +440,29 @@ class _Assembly:
             self.mixed.add(name)
         layer = UnknownLayer(
             name, view.kind, recorded=recorded, reason=_BEHIND_UNKNOWN,
-            shares=self._shared(view, path, name), parameters_held=view.parameter_count,
+            shares=self._shared(view, path, name), parameters_held=self._parameters_of(call),
         )  # fmt: skip
         self.layers[name] = layer
         self.edges[name] = ()
         self.views[name] = view
         self._open_ports(call, layer, ports)
+
+    def _parameters_of(self, call: Call) -> int | None:
+        """Parameters of a layer whose input is not known for one example.
+
+        The source knows them, or they follow from what it recorded of the input, open or not.
+        """
+        view, shapes = call.layer, call.input_shapes
+        if view.parameter_count is not None or not shapes or None in shapes:
+            return view.parameter_count
+        ruling = self._ruling(view)
+        if ruling is None:
+            return None
+        inputs = tuple([Tensor(shape) for shape in shapes if shape is not None])
+        try:
+            return self._ruled(ruling, call, view.name, inputs, None).parameter_count
+        except (BatchError, ReadError, ShapeError, UnsupportedError):
+            return None
 
     def _name(self, path: str) -> str:
         """A name for one more call of the layer at `path`."""
@@ -529,6 +562,7 @@ class _Assembly:
         if not isinstance(view, graph.LiveView) or not tracing.can_trace(view.layer):
             return None
         tensors = [self._tensor(port) for port in sources]
+        self.is_opened = True
         try:
             model = tracing.traced_call(view.layer, call, tensors)
         except TracingError as error:

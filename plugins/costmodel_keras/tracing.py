@@ -49,6 +49,9 @@ _LAYER: Final = "keras.src.layers.layer"
 _LAMBDA: Final = "keras.src.layers.core.lambda_layer"
 """The modules where Keras 3 keeps the base of all layers, and the layer of any function."""
 
+_FILLED_IN: Final = ("training", "mask")
+"""Parameters of a call that Keras fills in: no shapes are recorded of them."""
+
 _TRACES: Final = ("_inbound_nodes", "_outbound_nodes", "_losses")
 """What a symbolic call adds to a layer."""
 
@@ -382,7 +385,12 @@ def _built_shapes(model: Any) -> Mapping[str, Any]:
             "input_shapes={'inputs': (224, 224, 3)}"
         )
         raise TracingError(message)
-    return {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
+    named = {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
+    taken = [name for name in _parameters(model) if name not in _FILLED_IN]
+    if len(named) > len(taken) or set(named) <= set(taken):
+        return named
+    # A `build` of its own may call them otherwise; they stand in the order of the call.
+    return dict(zip(taken, named.values(), strict=False))
 
 
 def _structure(shapes: Any, name: str, tensor: Callable[[str, Sequence[int | None]], Any]) -> Any:
