@@ -43,6 +43,7 @@ from costmodel_keras.arguments import (
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.layers.constants import Constant, Returned, Variables
 from costmodel_keras.layers.merging import MERGING_KINDS
+from costmodel_keras.layers.recurrent import TracedCell
 from costmodel_keras.layers.unsupported import UnsupportedError
 from costmodel_keras.layers.wrappers import Wrapper
 from costmodel_keras.legacy_live import view_of
@@ -830,9 +831,46 @@ def _held(
         call_of = {CALL: given or Arguments.of_inputs(len(inputs))}
         return _as_kept(make_layer(cls, view.name, inputs, view, rules, call_of=call_of), view)
     reason = _BEHIND_UNKNOWN if cls else rules.reason_unknown(view.kind)
+    if cls is None and inputs and isinstance(view, graph.LiveView):
+        try:
+            cell = _traced_cell(view, rules, inputs[0])
+        except (BatchError, TracingError, ReadError, ShapeError) as error:
+            reason = f"{reason}; {error}"
+        else:
+            if cell is not None:
+                return cell
     return UnknownLayer(
         view.name, view.kind, inputs, reason=reason, parameters_held=view.parameter_count
     )
+
+
+def _traced_cell(view: graph.LiveView, rules: LayerRegistry, step: Tensor) -> TracedCell | None:
+    """A recurrent cell of the program with what one call of it does; None for any other layer."""
+    states = tracing.state_shapes(view.layer)
+    if states is None:
+        return None
+    model = tracing.opened_cell(view.layer, step, states)
+    assembly = _Assembly(rules)
+    assembly.note_weights("", view, model)
+    left = assembly.add_model(model, "", None)
+    assembly.hold_weights()
+    entered = [name for name, layer in assembly.layers.items() if isinstance(layer, Input)]
+    held = [name for name in assembly.layers if name not in entered]
+    places = {name: place for place, name in enumerate([*entered, *held])}
+    known = [port for port in left if isinstance(port, Port)]
+    if len(known) < len(left) or len(left) != len(states) + 1:
+        expected = f"expected an output and {len(states)} states"
+        message = f"its call gives {len(known)} tensors that are known; {expected}"
+        raise TracingError(message)
+    sources = [assembly.edges[name] for name in held]
+    return TracedCell(
+        view.name, "keras.TracedCell", (step,), maker=view.kind, states=states,
+        held=tuple([assembly.layers[name] for name in held]),
+        feeds=tuple([
+            tuple([(places[port.layer], port.output) for port in ports]) for ports in sources
+        ]),
+        results=tuple([(places[port.layer], port.output) for port in known]),
+    )  # fmt: skip
 
 
 def _ordered(model: ModelView) -> Sequence[Call]:

@@ -42,6 +42,9 @@ _OPERATIONS: Final = "keras.ops."
 """What the kinds of functions of keras.ops start with."""
 
 _KERAS: Final = "keras"
+_NODE: Final = "Node"
+_MAKE_NODES: Final = ("keras.src.layers.layer", "keras.src.ops.operation")
+"""The class of the nodes of a graph, and where Keras makes them; it has no public name for it."""
 _SPEC: Final = "compute_output_spec"
 _ADD_LOSS: Final = "add_loss"
 
@@ -252,6 +255,32 @@ def opened_model(model: Any, input_shapes: Mapping[str, Shape]) -> ModelView:
     return _with_some_batch(lambda batch: _called(model, input_shapes, batch))
 
 
+def state_shapes(layer: object) -> tuple[Shape, ...] | None:
+    """The shapes of the states of a cell of a program; None for anything else."""
+    size = getattr(layer, "state_size", None)
+    if size is None or not can_trace(layer):
+        return None
+    sizes = size if isinstance(size, list | tuple) else [size]
+    return tuple([tuple(each) if isinstance(each, list | tuple) else (each,) for each in sizes])
+
+
+def opened_cell(cell: Any, step: Tensor, states: Sequence[Shape]) -> ModelView:
+    """The graph of one step of a cell: from the input and the states to the output and states.
+
+    Raises:
+        TracingError: `call` cannot run on symbolic tensors.
+
+    """
+    keras = _keras(cell)
+
+    def traced(batch: int | None) -> Trace:
+        wholes = [_batched(step, batch), *[(batch, *shape) for shape in states]]
+        first, *others = [keras.Input(batch_shape=whole) for whole in wholes]
+        return _traced(cell, (first, others), {}, [first, *others])
+
+    return _with_some_batch(traced, is_folded=step.is_folded)
+
+
 class Trace(NamedTuple):
     """What one call of a layer leaves: nodes in order, what enters and leaves, and constants."""
 
@@ -412,6 +441,8 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         _no_traces(layer),
         _true_shapes(layer, keras),
         _symbolic_arithmetic(keras),
+        _nodes_of_tensors(keras),
+        _functions_as_they_run(keras),
         recorder.listening(layer),
         warnings.catch_warnings(),
     ):
@@ -422,7 +453,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
             described = " ".join(f"{type(error).__name__}: {error}".split())
             message = f"it cannot be called on symbolic tensors: {described:.{_REASON_LENGTH}}"
             raise TracingError(message) from error
-        outputs = [tensor for tensor in keras.tree.flatten(returned) if tensor is not None]
+        outputs = [value for value in keras.tree.flatten(returned) if _is_tensor(value)]
         symbolic = [tensor for tensor in outputs if isinstance(tensor, keras.KerasTensor)]
         nodes = _walked(symbolic, inputs)
         for node in nodes:
@@ -550,6 +581,62 @@ def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
     finally:
         for each in layers:
             del vars(each)[_SPEC]
+
+
+@contextmanager
+def _nodes_of_tensors(keras: Any) -> Iterator[None]:
+    """Let a layer return values beside tensors, such as None: they are not in its node."""
+    modules = [sys.modules[name] for name in _MAKE_NODES if hasattr(sys.modules[name], _NODE)]
+    before = [getattr(module, _NODE) for module in modules]
+
+    def made(node: Any) -> Callable[..., Any]:
+        @functools.wraps(node, updated=())
+        def make(*, outputs: Any = None, **given: Any) -> Any:
+            flat = keras.tree.flatten(outputs)
+            return node(outputs=[one for one in flat if _is_tensor(one)], **given)
+
+        return make
+
+    for module, node in zip(modules, before, strict=True):
+        setattr(module, _NODE, made(node))
+    try:
+        yield
+    finally:
+        for module, node in zip(modules, before, strict=True):
+            setattr(module, _NODE, node)
+
+
+@contextmanager
+def _functions_as_they_run(keras: Any) -> Iterator[None]:
+    """Let a function that cannot say what it gives find it out as layers do: by a trial run.
+
+    What Keras says of an einsum, for one, fails for some letters that the einsum itself takes.
+    """
+    operation = keras.Operation
+    method, from_call = operation.symbolic_call, operation.compute_output_spec
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # whatever Keras may raise
+            try:
+                outputs = from_call(self, *args, **kwargs)
+            except Exception:  # noqa: BLE001  # whatever Keras may raise
+                raise error from None
+            node = getattr(sys.modules[_MAKE_NODES[-1]], _NODE)
+            node(operation=self, call_args=args, call_kwargs=kwargs, outputs=outputs)
+            return outputs
+
+    operation.symbolic_call = call
+    try:
+        yield
+    finally:
+        operation.symbolic_call = method
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "shape")
 
 
 def _of_dense(

@@ -78,6 +78,7 @@ CASES = [
     Case(nets.pixel_cnn),
     Case(nets.cycle_gan_generator),
     Case(nets.denoising_diffusion, {"lambda": A_FUNCTION}),
+    Case(nets.diffusion_u_net),
     Case(nets.neural_radiance_field),
     Case(nets.point_network),
     Case(nets.dense_graph_attention),

@@ -159,6 +159,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
         "keras.SimpleRNN",
         "keras.SimpleRNNCell",
         "keras.StackedRNNCells",
+        "keras.TracedCell",
     ),
     "reshaping": (
         "keras.Cropping1D",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import evolve, frozen
 
 from costmodel.layer import Layer, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.tensor import Shape, Tensor, as_shape, show_shape
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import concatenate, conv, copy, elementwise, matmul
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Operator
-from costmodel.workload.reasons import Reason
+from costmodel.workload.reasons import Reason, Unpriced
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called, layer_inputs
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
@@ -23,6 +23,9 @@ from costmodel_keras.layers.masks import add_masks
 from costmodel_keras.layers.wrappers import Maker, Wrapper, step
 
 if TYPE_CHECKING:
+    from typing import Self
+
+    from costmodel.formats import NumericFormat
     from costmodel_keras.graph import LayerView
 
 
@@ -415,6 +418,121 @@ class StackedCells(Stepping, Wrapper):
         return made.workload(dict(zip(numbered("output", len(results)), results, strict=True)))
 
 
+Feed: TypeAlias = tuple[int, int]
+"""What a layer in a traced cell reads: the place of the source, and which of its outputs.
+
+The first places are those of the input of the cell and of its states, the layers follow.
+"""
+
+
+def _feeds(value: Any) -> tuple[Feed, ...]:
+    return tuple([(int(place), int(index)) for place, index in value])
+
+
+def _shapes(value: Any) -> tuple[Shape, ...]:
+    return tuple([as_shape(shape) for shape in value])
+
+
+@frozen(slots=False)
+class TracedCell(Stepping, Wrapper):
+    """A cell of a program: the layers and functions that one call of it leaves."""
+
+    kinds: ClassVar = ("keras.TracedCell",)
+
+    maker: str = setting(str)
+    """The kind of the cell itself."""
+
+    feeds: tuple[tuple[Feed, ...], ...] = setting(lambda value: tuple(map(_feeds, value)))
+    """What each held layer reads."""
+
+    results: tuple[Feed, ...] = setting(_feeds)
+    """The output and the new states."""
+
+    states: tuple[Shape, ...] = setting(_shapes)
+
+    @property
+    def prefixes(self) -> Sequence[str]:
+        """The name of each layer."""
+        return [f"{layer.name}/" for layer in self.held]
+
+    def state_shapes(self) -> Sequence[Shape]:
+        """Those that the cell declares."""
+        return self.states
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """The output, then the states."""
+        given: list[tuple[Tensor, ...]] = [(self.inputs[0],)]
+        given += [(Tensor(shape),) for shape in self.states]
+        given += [layer.outputs for layer in self.held]
+        return [given[place][index].shape for place, index in self.results]
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """Those of the held layers, each once."""
+        return {
+            prefix + name: tensor.shape
+            for prefix, layer in zip(self.prefixes, self.held, strict=True)
+            if layer.shares is None
+            for name, tensor in layer.parameters.items()
+        }
+
+    def one_step(self) -> Workload | Reason:
+        """The workloads of the held layers, joined as the call joined them."""
+        made = Assembly(self.kind)
+        names = {(0, 0): made.input("input", self.inputs[0])}
+        for place, name in enumerate(numbered("state", len(self.states))):
+            names[place + 1, 0] = made.input(name, Tensor(self.states[place]))
+        for name, tensor in self.parameters.items():
+            made.weight(name, tensor)
+        for place in range(len(self.held)):
+            given = self._joined(made, place, [names[feed] for feed in self.feeds[place]])
+            if isinstance(given, Reason):
+                return given
+            first = len(self.states) + 1
+            names.update({(first + place, index): name for index, name in enumerate(given)})
+        results = [names[feed] for feed in self.results]
+        return made.workload(dict(zip(numbered("output", len(results)), results, strict=True)))
+
+    def _joined(
+        self, made: Assembly, place: int, sources: Sequence[str]
+    ) -> Sequence[str] | Unpriced:
+        """Add one held layer; what it gives, or why it has no price."""
+        layer, prefix = self.held[place], self.prefixes[place]
+        body = layer.workload_of_example()
+        if isinstance(body, Unpriced):
+            return Unpriced(f"in its cell, a {self.maker!r}: {layer.name}: {body.reason}")
+        if isinstance(body, Reason):
+            if not sources:  # a constant
+                return [made.weight(f"{prefix}constant", tensor) for tensor in layer.outputs]
+            pairs = zip(sources, layer.outputs, strict=False)
+            return [made.seen_as(source, tensor) for source, tensor in pairs]
+        given = dict(zip(numbered("input", len(sources)), sources, strict=True))
+        given |= {name: prefix + name for name in body.weights if prefix + name in self.parameters}
+        return made.inline(body, given, prefix)
+
+    def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
+        """The same cell for other inputs, and the held layers for what they then take."""
+        held = self._walked(inputs, [layer.with_inputs for layer in self.held])
+        return evolve(self, inputs=inputs, held=held)
+
+    def with_formats(
+        self,
+        inputs: tuple[Tensor, ...],
+        parameters: Mapping[str, NumericFormat],
+        result: NumericFormat | None,
+    ) -> Self:
+        """The same cell with formats, which its parameters and its result have."""
+        return Layer.with_formats(self, inputs, parameters, result)
+
+    def _walked(self, inputs: tuple[Tensor, ...], makers: Sequence[Maker]) -> tuple[Layer, ...]:
+        given: list[tuple[Tensor, ...]] = [inputs[:1]]
+        given += [(Tensor(shape),) for shape in self.states]
+        layers: list[Layer] = []
+        for make, feeds in zip(makers, self.feeds, strict=True):
+            layers.append(make(tuple([given[place][index] for place, index in feeds])))
+            given.append(layers[-1].outputs)
+        return tuple(layers)
+
+
 @frozen(slots=False)
 class Recurrent(Wrapper):
     """A cell that runs over the first axis, time.
@@ -619,4 +737,5 @@ LAYERS: tuple[type[Layer], ...] = (
     Recurrent,
     RecurrentWithCell,
     StackedCells,
+    TracedCell,
 )
