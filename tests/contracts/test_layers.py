@@ -24,6 +24,7 @@ from costmodel.tensor import Tensor
 from costmodel.testing import LayerContract, strategies
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.layers.applications import CustomScaleLayer
+from costmodel_keras.layers.basic import Dense
 from costmodel_keras.layers.unsupported import UnsupportedBase
 
 SAMPLES = Path(__file__).parents[1] / "qkeras" / "samples"
@@ -33,11 +34,23 @@ RULES = {
     if not issubclass(rule, UnsupportedBase)  # of these the reader keeps no more than the reason
 }
 
+_HELD = Dense("dense", "keras.Dense", (Tensor((4,)),), units=3)
+
 BY_HAND: dict[str, Any] = {
     "keras.Constant": (None, {"shape": (2, 3)}),
     "keras.Equalization": ((8, 7, 3), {}),
     "keras.Returned": ((3, 4), {"returned": (0, 0), "maker": "custom.Passing"}),
     "keras.ThresholdedReLU": ((3, 4), {"theta": 1.0}),
+    "keras.TracedCell": (
+        (4,),
+        {
+            "maker": "custom.Cell",
+            "held": (_HELD,),
+            "feeds": (((0, 0),),),
+            "results": ((2, 0), (2, 0)),
+            "states": ((3,),),
+        },
+    ),
     "keras.Variable": (None, {"weights": (("kernel", (2, 3)),)}),
     "keras.ops.Abs": ((3, 4), {CALL: Arguments.of_inputs(1)}),
     "keras_spiking.Alpha": ((5, 4), {}),

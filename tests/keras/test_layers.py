@@ -42,7 +42,9 @@ IN_KERAS_NO_MORE = {"keras.ThresholdedReLU"}
 HELD_ALONE = {"keras.ConvLSTMCell"}
 """Kinds that Keras has only inside its layers."""
 
-WITHIN_OPENED_LAYERS = {"keras.Constant", "keras.Returned", "keras.Variable"}
+WITHIN_OPENED_LAYERS = {
+    "keras.Constant", "keras.Returned", "keras.TracedCell", "keras.Variable",
+}  # fmt: skip
 """Kinds of what an opened layer holds beside layers; Keras has no layers of that name."""
 
 OF_APPLICATIONS = {"keras.CustomScaleLayer", "keras.LayerScale", "keras.StochasticDepth"}
