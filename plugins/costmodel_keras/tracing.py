@@ -416,7 +416,7 @@ def _built_shapes(model: Any) -> Mapping[str, Any]:
         raise TracingError(message)
     named = {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
     taken = [name for name in _parameters(model) if name not in _FILLED_IN]
-    if len(named) > len(taken) or set(named) <= set(taken):
+    if len(named) > len(taken) or all(name.endswith("_shape") for name in shapes):
         return named
     # A `build` of its own may call them otherwise; they stand in the order of the call.
     return dict(zip(taken, named.values(), strict=False))

@@ -130,7 +130,7 @@ def test_an_open_time_axis_is_bound_by_the_scenario(source: Any) -> None:
 
 @keras.saving.register_keras_serializable("acme")
 class Mystery(layers.Layer):
-    """A third party's cell."""
+    """A third party's cell, of which no symbolic tensor tells what it does."""
 
     def __init__(self, units: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -140,6 +140,9 @@ class Mystery(layers.Layer):
         self.kernel = self.add_weight(shape=(shape[-1], self.units))
 
     def call(self, inputs: Any, states: Any) -> Any:
+        if isinstance(inputs, keras.KerasTensor):
+            message = "it works on numbers alone"
+            raise TypeError(message)
         return keras.ops.matmul(inputs, self.kernel), states
 
     def get_config(self) -> Any:
