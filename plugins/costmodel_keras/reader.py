@@ -651,9 +651,9 @@ class _Assembly:
             return self._unknown(call, name, inputs, shares, error.reason, is_mixed=is_mixed)
         except BatchError as error:
             return self._unknown(call, name, inputs, shares, error.reason, is_mixed=True)
-        except (ReadError, ShapeError) as error:
-            # A file may be damaged, and shapes that are asked for may not fit; Keras itself has
-            # called a live layer on what it takes.
+        except ShapeError as error:
+            # Shapes in a file may be damaged, and those that are asked for may not fit; Keras
+            # itself has called a live layer on what it takes.
             if self.input_shapes or not isinstance(view, graph.LiveView) or not call.output_shapes:
                 raise
             return self._unknown(call, name, inputs, shares, str(error))

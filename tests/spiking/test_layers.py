@@ -11,7 +11,8 @@ from spiking import lookalikes
 
 import costmodel
 from costmodel import Scenario
-from costmodel.errors import ScenarioError, ShapeError
+from costmodel.errors import ScenarioError
+from costmodel.layer import UnknownLayer
 
 
 def read(layer: Any, shape: tuple[int | None, ...] = (10, 4)) -> costmodel.Network:
@@ -56,9 +57,10 @@ def test_every_device_of_the_registry_has_an_answer(layer: Any) -> None:
     assert all(estimate.total(device).energy_joules > 0 for device in devices)
 
 
-def test_an_input_without_time_is_an_error() -> None:
-    with pytest.raises(ShapeError, match="expected time as the first axis"):
-        read(lookalikes.SpikingActivation("relu"), (4,))
+def test_a_layer_without_time_has_no_price() -> None:
+    layer = read(lookalikes.SpikingActivation("relu"), (4,)).layers[-1]
+    assert isinstance(layer, UnknownLayer)
+    assert "expected time as the first axis" in layer.reason
 
 
 def test_a_file_names_them_by_the_package_that_they_come_from() -> None:

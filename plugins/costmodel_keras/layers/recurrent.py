@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import evolve, frozen
 
+from costmodel.errors import BatchError, ShapeError
 from costmodel.layer import Layer, setting
 from costmodel.tensor import Shape, Tensor, as_shape, show_shape
 from costmodel.workload.assembly import Assembly, numbered
@@ -511,7 +512,14 @@ class TracedCell(Stepping, Wrapper):
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same cell for other inputs, and the held layers for what they then take."""
-        held = self._walked(inputs, [layer.with_inputs for layer in self.held])
+        where = f"layer {self.name!r} of kind {self.kind!r}"
+        try:
+            held = self._walked(inputs, [layer.with_inputs for layer in self.held])
+        except BatchError as error:
+            raise BatchError(error.reason, where) from None
+        except ShapeError as error:
+            message = f"{where}: {error}"
+            raise ShapeError(message) from None
         return evolve(self, inputs=inputs, held=held)
 
     def with_formats(
@@ -524,6 +532,9 @@ class TracedCell(Stepping, Wrapper):
         return Layer.with_formats(self, inputs, parameters, result)
 
     def _walked(self, inputs: tuple[Tensor, ...], makers: Sequence[Maker]) -> tuple[Layer, ...]:
+        if not inputs:
+            message = "no input; expected that of one step"
+            raise ShapeError(message)
         given: list[tuple[Tensor, ...]] = [inputs[:1]]
         given += [(Tensor(shape),) for shape in self.states]
         layers: list[Layer] = []
