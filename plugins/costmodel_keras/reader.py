@@ -159,13 +159,12 @@ def read_view(
         ReadError: it has no graph and cannot be opened, or its parts do not fit together.
 
     """
-    model = view.model()
-    if model is None:
-        model = _opened(view, input_shapes)
+    own = view.model()
+    model = own or _opened(view, input_shapes)
     if not model.outputs:
         message = f"model {view.name!r} names no outputs; expected at least one"
         raise ReadError(message)
-    assembly = _Assembly(rules, input_shapes, is_opened=view.model() is None)
+    assembly = _Assembly(rules, input_shapes, is_opened=own is None)
     assembly.note_weights("", view, model)
     outputs = assembly.add_model(model, "", None)
     assembly.hold_weights()
@@ -492,7 +491,7 @@ class _Assembly:
         inputs = tuple([layers[port.layer].outputs[port.output] for port in sources])
         shares = self._shared(call.layer, path, name)
         layer = self._make(call, name, inputs, shares, ruling)
-        if sources and all(port.layer in self.constant for port in sources):
+        if self.constant and sources and all(port.layer in self.constant for port in sources):
             layer = self._computed_once(layer)
         if name in self.input_shapes and isinstance(layer, Input):
             layer = bound_input(layer, self.input_shapes[name])
