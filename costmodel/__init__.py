@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -130,9 +131,13 @@ def device(name: Any, **parameters: str | float) -> Device:
 
 
 def __getattr__(name: str) -> Any:
-    """Import the home of a public name when it is first asked for."""
+    """Import the home of a public name, or a module, when it is first asked for."""
     if name not in _HOME_OF:
-        message = f"module 'costmodel' has no attribute {name!r}"
+        if not name.startswith("_") and find_spec(f"costmodel.{name}") is not None:
+            return import_module(f"costmodel.{name}")
+        near = import_module("costmodel.errors").nearest(name, __all__)
+        hint = f"; nearest: {near!r}" if near else ""
+        message = f"module 'costmodel' has no attribute {name!r}{hint}"
         raise AttributeError(message)
     value = getattr(import_module(f"costmodel.{_HOME_OF[name]}"), name)
     globals()[name] = value

@@ -87,7 +87,7 @@ _OTHERS: Final[Mapping[tuple[int, int | None], str]] = {
 }  # fmt: skip
 """The names of types that are not IEEE 754's, by their bits and those of the exponent."""
 _WITH_NAN: Final = (8, 4)
-"""The one of them without an infinity of which the word of ones is no number."""
+"""Of the types without an infinity, the one whose largest word is not a number."""
 
 
 def format_of(element: str) -> NumericFormat:
