@@ -251,6 +251,23 @@ def test_a_text_that_is_no_device_file_is_refused_with_a_reason(text: str, messa
         load(text)
 
 
+@pytest.mark.parametrize("figure", ["value: 1e308", "value: 2, high: 1e101"])
+def test_a_figure_beyond_what_a_parameter_can_have_is_a_mistake(figure: str) -> None:
+    text = f"""\
+schema: costmodel/device/2
+name: toy
+class: horowitz
+title: A toy
+sources: {{paper: A Paper}}
+parameters:
+  adder_growth: {{{figure}, source: paper, evidence: derived}}
+"""
+    said = [one for one in mistakes(text) if "adder_growth" in one]
+    key, number = figure.rsplit(", ", maxsplit=1)[-1].split(": ")
+    where = f"parameters.adder_growth.{key}"
+    assert said == [f"{where}: expected at most 1e+100 in SI units, found {number!r}"]
+
+
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(DeviceFileError, match="not YAML"):
         load_device(b"\xff\xfe\xff", "toy.yaml", REGISTRY.device_families)

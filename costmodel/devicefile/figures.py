@@ -10,6 +10,7 @@ from attrs import frozen
 
 from costmodel.devicefile.structuring import Entry, not_known, structured
 from costmodel.devices import ABOVE_ZERO, Evidence, FormatTable, Parameter
+from costmodel.devices.parameters import LARGEST_FIGURE
 from costmodel.errors import FormatError, UnitError
 from costmodel.formats import format_name, parse_format
 from costmodel.units import Quantity, parse_quantity
@@ -221,4 +222,6 @@ def _implausible(quantity: Quantity, text: str) -> str | None:
         return "expected a value large enough for a number, or 0"
     if quantity.unit == "J" and quantity.value > MOST_JOULES:
         return f"expected at most {MOST_JOULES:g} J for one operation (is the prefix missing?)"
+    if quantity.value > LARGEST_FIGURE:
+        return f"expected at most {LARGEST_FIGURE:g} in SI units"
     return None

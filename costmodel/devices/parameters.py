@@ -30,7 +30,7 @@ class Evidence(StrEnum):
     ASSUMED = "assumed"
 
 
-_LARGEST: Final = 1e100
+LARGEST_FIGURE: Final = 1e100
 """The largest parameter that there can be, in any unit."""
 
 
@@ -38,9 +38,9 @@ def _figure(_: Any, attribute: Any, value: Any) -> None:
     if not isinstance(value, Real):
         message = f"{attribute.name} is {value!r:.80}; expected a number"
         raise TypeError(message)
-    if not (math.isfinite(value) and 0 <= value <= _LARGEST):  # type: ignore[operator]  # a Real compares with numbers
+    if not (math.isfinite(value) and 0 <= value <= LARGEST_FIGURE):  # type: ignore[operator]  # a Real compares with numbers
         found = f"{attribute.name} is {value!r}"
-        message = f"{found}; expected a finite number, not negative, of at most {_LARGEST:g}"
+        message = f"{found}; expected a finite number, not negative, of at most {LARGEST_FIGURE:g}"
         raise ValueError(message)
 
 
