@@ -494,16 +494,21 @@ _NOTHING: Any = fields(Layer).name.default
 
 
 @frozen(slots=False)
-class Input(Layer):
-    """Where data enters a network."""
-
-    kinds: ClassVar[tuple[str, ...]] = ("input",)
+class Source(Layer):
+    """What reads no tensor and gives one for every example: an input, or random numbers."""
 
     shape: Shape = field(kw_only=True, converter=as_shape)
 
     def output_shapes(self) -> Sequence[Shape]:
         """The declared shape."""
         return (self.shape,)
+
+
+@frozen(slots=False)
+class Input(Source):
+    """Where data enters a network."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("input",)
 
     def operators(self) -> Work:
         """No work: the data is there."""

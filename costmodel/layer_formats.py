@@ -9,7 +9,7 @@ from attrs import evolve
 
 from costmodel import formats as arithmetic
 from costmodel.formats import NumericFormat
-from costmodel.layer import Input, Layer, work_of
+from costmodel.layer import Layer, Source, work_of
 from costmodel.tensor import Tensor
 from costmodel.workload.format_inference import result_of
 from costmodel.workload.reasons import Reason, Unpriced
@@ -37,7 +37,7 @@ def infer(network: Network, scenario: Scenario) -> Network:
         inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
         reads_known = any(port.layer in known for port in sources)
         follows = _declares(layer) or (reads_known and not layer.parameters)
-        is_source = isinstance(layer, Input)
+        is_source = isinstance(layer, Source)
         if follows or (is_source and scenario.source_format is not None):
             known.add(layer.name)
         formatted[layer.name] = _formatted(layer, inputs, scenario, follows=follows)
@@ -85,7 +85,7 @@ def _formatted(
     layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, *, follows: bool
 ) -> Layer:
     declared, default = layer.declared_formats(), scenario.default_format
-    if isinstance(layer, Input):
+    if isinstance(layer, Source):
         return layer.with_formats(inputs, declared, scenario.source_format or default)
     found = layer.declared_result()
     if found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from costmodel.layer import Input, Layer
+from costmodel.layer import Layer, Source
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
 from costmodel.workload.assembly import Assembly, numbered
@@ -71,7 +71,7 @@ class _Joining:
         sources = self._network.sources(layer.name)
         if isinstance(body, Unpriced):
             body = self._unsupported(layer, body)
-        if isinstance(layer, Input):
+        if isinstance(layer, Source):
             self._arrive(layer)
         elif isinstance(body, Reason):
             self._pass(layer, sources)

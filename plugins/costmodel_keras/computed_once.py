@@ -7,7 +7,6 @@ here, with their results. A result of functions alone is found where a node read
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +16,9 @@ from attrs import define, field, frozen
 
 from costmodel.tensor import Shape
 from costmodel_keras.arguments import is_weight
+from costmodel_keras.random_numbers import Draws, in_symbolic_scope
 
 _CALL: Final = "call"
-_BACKEND: Final = "keras.src.backend"
-"""The module of Keras 3 that says whether shapes alone are being worked out."""
 
 
 @frozen
@@ -30,6 +28,8 @@ class Result:
     path: str
     layer: Any
     shape: Shape
+    may_be_random: bool = False
+    """Whether numbers were drawn before in a shape without the batch: it may depend on them."""
 
 
 @define
@@ -39,6 +39,9 @@ class Recorder:
     keras: Any
     is_made_of_layers: Callable[[Any], bool]
     """Whether the layers in a layer have rows of their own."""
+
+    draws: Draws
+    """What was drawn at random until now."""
 
     results: list[Result] = field(factory=list)
     _known: dict[int, Any] = field(factory=dict)
@@ -106,7 +109,7 @@ class Recorder:
     def _add(self, name: str, layer: Any, value: Any) -> None:
         path = "/".join([*self._within, name])
         shape = tuple(map(int, getattr(value, "shape", ())))
-        self.results.append(Result(path, layer, shape))
+        self.results.append(Result(path, layer, shape, self.draws.has_fixed))
         self._know([value])
 
     def _know(self, values: Iterable[Any]) -> None:
@@ -122,8 +125,7 @@ class Recorder:
         flat = self.keras.tree.flatten(values)
         if any(isinstance(value, self.keras.KerasTensor) for value in flat):
             return True
-        in_scope: bool = sys.modules[_BACKEND].in_symbolic_scope()
-        return in_scope
+        return in_symbolic_scope()
 
 
 def _held(layer: Any) -> list[Any]:

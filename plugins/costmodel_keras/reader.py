@@ -854,6 +854,9 @@ def _traced_cell(view: graph.LiveView, rules: LayerRegistry, step: Tensor) -> Tr
     left = assembly.add_model(model, "", None)
     assembly.hold_weights()
     entered = [name for name, layer in assembly.layers.items() if isinstance(layer, Input)]
+    if any(layer.kind == tracing.RANDOM for layer in assembly.layers.values()):
+        message = "its call draws random numbers; make them an input"
+        raise TracingError(message)
     held = [name for name in assembly.layers if name not in entered]
     places = {name: place for place, name in enumerate([*entered, *held])}
     known = [port for port in left if isinstance(port, Port)]

@@ -29,6 +29,7 @@ from costmodel.tensor import Shape, Tensor
 from costmodel_keras.arguments import Arguments, is_weight, live_arguments
 from costmodel_keras.computed_once import Recorder, Result
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
+from costmodel_keras.random_numbers import Draws
 from costmodel_keras.two_lengths import (
     LENGTHS,
     DifferenceError,
@@ -118,6 +119,8 @@ class TwinView(PartView):
 
 
 _CONSTANT: Final = "keras.Constant"
+RANDOM: Final = "keras.RandomNumbers"
+"""The kind of a row for random numbers that are drawn for every example."""
 
 
 class OnceView(LiveView):
@@ -131,6 +134,7 @@ class OnceView(LiveView):
             "shape": result.shape,
             "maker": self.kind,
             "weights": described(weights_of(result.layer).values()),
+            "may_be_random": result.may_be_random,
         }
         self.name, self.kind, self.base_kinds = result.path, _CONSTANT, ()
         self.sort: Hashable = _CONSTANT
@@ -190,6 +194,19 @@ class ConstantView:
         return Arguments()
 
 
+class RandomView(ConstantView):
+    """Random numbers that an opened layer draws for every example."""
+
+    def __init__(self, shape: Shape, name: str = "random") -> None:
+        """Take the shape of one example."""
+        super().__init__(shape, name)
+        self.kind = self.sort = RANDOM
+
+    def shaped(self, shape: Shape) -> RandomView:
+        """Random numbers of another shape."""
+        return RandomView(shape, self.name)
+
+
 def is_operation(kind: str) -> bool:
     """Whether it is the kind of a function of keras.ops."""
     return kind.startswith(_OPERATIONS)
@@ -228,7 +245,8 @@ def traced_call(layer: Any, call: Call, tensors: Sequence[Tensor]) -> ModelView:
         args, kwargs = keras.tree.map_structure(
             lambda value: copies.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
         )
-        return _traced(layer, args, kwargs, [copies[id(tensor)] for tensor in node.input_tensors])
+        inputs = [copies[id(tensor)] for tensor in node.input_tensors]
+        return _traced(layer, args, kwargs, inputs, batch)
 
     if call.twin is not None:
         return _at_two_lengths(traced)
@@ -276,18 +294,19 @@ def opened_cell(cell: Any, step: Tensor, states: Sequence[Shape]) -> ModelView:
     def traced(batch: int | None) -> Trace:
         wholes = [_batched(step, batch), *[(batch, *shape) for shape in states]]
         first, *others = [keras.Input(batch_shape=whole) for whole in wholes]
-        return _traced(cell, (first, others), {}, [first, *others])
+        return _traced(cell, (first, others), {}, [first, *others], batch)
 
     return _with_some_batch(traced, is_folded=step.is_folded)
 
 
 class Trace(NamedTuple):
-    """What one call of a layer leaves: nodes in order, what enters and leaves, and constants."""
+    """What one call of a layer leaves: nodes in order, what enters, is drawn and leaves."""
 
     layer: Any
     nodes: Sequence[Any]
     inputs: Sequence[Any]
     outputs: Sequence[Any]
+    drawn: Sequence[Any]
     results: Sequence[Result]
 
 
@@ -397,12 +416,12 @@ def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) ->
     else:
         kwargs = {first: {name: tensor(name, shape) for name, shape in input_shapes.items()}}
         try:
-            return _traced(model, (), kwargs, inputs)
+            return _traced(model, (), kwargs, inputs, batch)
         except TracingError as error:
             strange = ", ".join(map(repr, [name for name in input_shapes if name not in names]))
             message = f"{strange} is no input of its call, which takes {', '.join(names)}; {error}"
             raise TracingError(message) from None
-    return _traced(model, (), kwargs, inputs)
+    return _traced(model, (), kwargs, inputs, batch)
 
 
 def _built_shapes(model: Any) -> Mapping[str, Any]:
@@ -431,11 +450,18 @@ def _structure(shapes: Any, name: str, tensor: Callable[[str, Sequence[int | Non
     return [_structure(shape, f"{name}_{place}", tensor) for place, shape in enumerate(shapes)]
 
 
-def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[Any]) -> Trace:
+def _traced(
+    layer: Any,
+    args: Any,
+    kwargs: Mapping[str, Any],
+    inputs: Sequence[Any],
+    batch: int | None,
+) -> Trace:
     """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
     keras = _keras(layer)
     settings = {**_inference(layer), **kwargs}
-    recorder = Recorder(keras, _is_made_of_layers)
+    draws = Draws(keras, batch)
+    recorder = Recorder(keras, _is_made_of_layers, draws)
     with (
         _ONE_AT_A_TIME,
         _no_traces(layer),
@@ -444,6 +470,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         _nodes_of_tensors(keras),
         _functions_as_they_run(keras),
         recorder.listening(layer),
+        draws.listening(),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
@@ -458,7 +485,7 @@ def _traced(layer: Any, args: Any, kwargs: Mapping[str, Any], inputs: Sequence[A
         nodes = _walked(symbolic, inputs)
         for node in nodes:
             recorder.read((node.arguments.args, node.arguments.kwargs))
-    return Trace(layer, nodes, inputs, outputs, recorder.results)
+    return Trace(layer, nodes, inputs, outputs, draws.tensors, recorder.results)
 
 
 def _is_made_of_layers(layer: Any) -> bool:
@@ -498,7 +525,8 @@ def _source(tensor: Any) -> Any:
 
 
 def _view(trace: Trace) -> ModelView:
-    layer, nodes, inputs, outputs, results = trace
+    layer, nodes, inputs, outputs, drawn, results = trace
+    random = {id(_source(tensor)) for tensor in drawn}
     produced: dict[int, Key] = {
         id(tensor): (place, index)
         for place, node in enumerate(nodes)
@@ -510,7 +538,9 @@ def _view(trace: Trace) -> ModelView:
     calls = [
         Call(
             place,
-            PartView(node.operation),
+            RandomView(node.outputs[0].shape[1:])
+            if id(node) in random
+            else PartView(node.operation),
             tuple(produced[id(tensor)] for tensor in node.input_tensors),
             (),
             tuple(tensor.shape[1:] for tensor in node.outputs),

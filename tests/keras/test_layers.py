@@ -43,7 +43,7 @@ HELD_ALONE = {"keras.ConvLSTMCell"}
 """Kinds that Keras has only inside its layers."""
 
 WITHIN_OPENED_LAYERS = {
-    "keras.Constant", "keras.Returned", "keras.TracedCell", "keras.Variable",
+    "keras.Constant", "keras.RandomNumbers", "keras.Returned", "keras.TracedCell", "keras.Variable",
 }  # fmt: skip
 """Kinds of what an opened layer holds beside layers; Keras has no layers of that name."""
 

@@ -31,6 +31,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
         "keras.InputLayer",
         "keras.LeakyReLU",
         "keras.PReLU",
+        "keras.RandomNumbers",
         "keras.ReLU",
         "keras.Softmax",
         "keras.SpatialDropout1D",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Input, Layer, Work, setting
+from costmodel.layer import Input, Layer, Source, Work, setting
 from costmodel.tensor import Shape, as_shape
 from costmodel.workload.builders import embedding, matmul
 from costmodel.workload.reasons import Free
@@ -57,6 +57,22 @@ class InputLayer(Input):
                 return {"shape": _without_batch(settings[name])}
         message = "'batch_shape' is missing"
         raise ValueError(message)
+
+
+@frozen(slots=False)
+class RandomNumbers(Source):
+    """Random numbers that a layer of the program draws for every example."""
+
+    kinds: ClassVar = ("keras.RandomNumbers",)
+
+    @classmethod
+    def read_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The shape of one example."""
+        return {"shape": settings["shape"]}
+
+    def operators(self) -> Work:
+        """No work: what a random number costs is in no model."""
+        return Free("random numbers, drawn for every example; drawing them is not counted")
 
 
 @frozen(slots=False)
@@ -232,6 +248,7 @@ LAYERS: tuple[type[Layer], ...] = (
     Dense,
     Embedding,
     InputLayer,
+    RandomNumbers,
     NamedActivation,
     ParametricRectifier,
     SoftmaxLayer,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
 from costmodel.tensor import Shape, as_shape
-from costmodel.workload.reasons import Free
+from costmodel.workload.reasons import Free, Unpriced
+
+_MAY_BE_RANDOM: Final = (
+    "it may depend on random numbers that are drawn in a shape without the batch, so it is not "
+    "known how often it is computed; make them an input of the layer"
+)
 
 
 @frozen(slots=False)
@@ -30,6 +35,9 @@ class Constant(Layer):
     is_array: bool = setting(bool, default=False)
     """Whether it is a weight or an array as it is, which another row holds."""
 
+    may_be_random: bool = setting(bool, default=False)
+    """Whether random numbers were drawn before it was made, in a shape without the batch."""
+
     def output_shapes(self) -> Sequence[Shape]:
         """Its shape."""
         return (self.shape,)
@@ -45,6 +53,8 @@ class Constant(Layer):
         if not self.maker:
             without = "without any input of the network; random numbers, if any, are not counted"
             return Free(f"computed once, {without}")
+        if self.may_be_random:
+            return Unpriced(_MAY_BE_RANDOM)
         made = f"computed once by a {self.maker!r}, from weights and constants alone"
         return Free(f"{made}: no inference repeats it")
 
