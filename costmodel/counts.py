@@ -80,11 +80,11 @@ class LayerCount:
         layer = self.lowered.layer
         declared = layer.declared_formats()
         if not declared:
-            return self.parameters * default.bits
+            return default.stored_bits(self.parameters)
         if layer.shares is not None:
             return 0
         return sum(
-            tensor.size * declared.get(name, default).bits
+            declared.get(name, default).stored_bits(tensor.size)
             for name, tensor in layer.parameters.items()
         )
 
@@ -127,7 +127,8 @@ class Count:
         """Bytes of all parameters in each format, whatever format they declare."""
         elements = sum(layer.parameters for layer in self.layers)
         return {
-            name: math.ceil(elements * form.bits / _BYTE) for name, form in self.formats.items()
+            name: math.ceil(number.stored_bits(elements) / _BYTE)
+            for name, number in self.formats.items()
         }
 
     @property

@@ -73,6 +73,10 @@ class NumericFormat:
     def values(self) -> Iterator[Fraction]:
         """Every number that the format represents."""
 
+    def stored_bits(self, count: int) -> int:
+        """Bits of `count` numbers in memory."""
+        return count * self.bits
+
     def to_dict(self) -> dict[str, Any]:
         """The format as plain values; `from_dict` reads it back."""
         return {"format": self.name, **attrs.asdict(self)}  # type: ignore[arg-type]  # all are attrs classes
@@ -86,6 +90,8 @@ class NumericFormat:
 
         """
         settings = dict(values)
+        if isinstance(settings.get("element"), Mapping):
+            settings["element"] = NumericFormat.from_dict(settings["element"])
         cls = FORMATS.get(settings.pop("format", None))
         if cls is None:
             message = f"{values!r:.80} is no numeric format; known: {', '.join(FORMATS)}"
@@ -317,15 +323,85 @@ class FloatingPoint(NumericFormat):
         raise FormatError(message)
 
 
+def _element(instance: object, attribute: attrs.Attribute[NumericFormat], value: Any) -> None:
+    if not isinstance(value, FixedPoint | FloatingPoint):
+        message = (
+            f"{attribute.name} is {value!s:.40}; expected fixed or floating point in blocks, "
+            "such as int4 or float4_e2m1"
+        )
+        raise FormatError(message)
+
+
+@frozen(cache_hash=True)
+class BlockFormat(NumericFormat):
+    """Elements that share a scale in blocks of `length`: the formats of OCP MX, NVFP4 and others.
+
+    An element alone is of the format `element`. A product of two is one of their elements, in
+    `float32` as OCP MX 1.0 has it (section 6.2); all other arithmetic is in `float32`. The scales
+    are stored, and multiplying by them is not counted: it is done once for a block.
+    """
+
+    name: ClassVar = "block"
+
+    element: NumericFormat = field(validator=_element)
+    length: int = field(default=32, validator=_whole)
+    scale_bits: int = field(default=8, validator=_whole)
+
+    @property
+    def bits(self) -> int:
+        """Width of an element, without its part of the scale."""
+        return self.element.bits
+
+    @property
+    def signed(self) -> bool:
+        """Whether an element can be negative."""
+        return self.element.signed
+
+    def stored_bits(self, count: int) -> int:
+        """Bits of the elements, and a scale for each block that is begun."""
+        blocks = (count + self.length - 1) // self.length
+        return count * self.element.bits + blocks * self.scale_bits
+
+    def values(self) -> Iterator[Fraction]:
+        """Not listed: they depend on the scale."""
+        message = f"the values of {self} are not listed"
+        raise FormatError(message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The format as plain values."""
+        sizes = {"length": self.length, "scale_bits": self.scale_bits}
+        return {"format": self.name, "element": self.element.to_dict(), **sizes}
+
+    def __str__(self) -> str:
+        """Write `mxfp4`, or `block<int4,128,16>`: element, length, bits of the scale."""
+        names = (name for name, known in BLOCKS.items() if known == self)
+        shown = f"{format_name(self.element)},{self.length},{self.scale_bits}"
+        return next(names, f"block<{shown}>")
+
+
+BLOCKS: Final = {
+    "mxfp8_e4m3": BlockFormat(FloatingPoint(8, 4)),
+    "mxfp8_e5m2": BlockFormat(FloatingPoint(8, 5)),
+    "mxfp6_e3m2": BlockFormat(FloatingPoint(6, 3)),
+    "mxfp6_e2m3": BlockFormat(FloatingPoint(6, 2)),
+    "mxfp4": BlockFormat(FloatingPoint(4, 2)),
+    "mxint8": BlockFormat(FixedPoint(8, 1)),
+    "nvfp4": BlockFormat(FloatingPoint(4, 2), 16),
+}
+"""Block formats by name: OCP MX 1.0, table 1, and NVIDIA's 4 bits with a scale for 16 elements."""
+
 FORMATS: Final[Mapping[Any, type[NumericFormat]]] = {
-    cls.name: cls for cls in (FixedPoint, PowerOfTwo, Ternary, Binary, FloatingPoint)
+    cls.name: cls for cls in (FixedPoint, PowerOfTwo, Ternary, Binary, FloatingPoint, BlockFormat)
 }
 FLOAT32: Final = FloatingPoint(32)
 
 _TEXT: Final = re.compile(
     r"(?P<unsigned>u)?(?P<name>int|fixed|po2|float)<?(?P<bits>\d+)(,(?P<integer>-?\d+))?>?"
 )
+_BLOCK: Final = re.compile(r"block<(?P<element>[^<>]+(<[^<>]*>)?),(?P<length>\d+),(?P<scale>\d+)>")
 _NAMED: Final = {
+    **BLOCKS,
+    "mxfp4_e2m1": BLOCKS["mxfp4"],
     "ternary": Ternary(),
     "binary": Binary(),
     "binary<-1,1>": Binary(),
@@ -343,7 +419,8 @@ def parse_format(text: str) -> NumericFormat:
 
     A leading `u` makes it unsigned; `int8` has all its digits before the binary point. Other
     floating point is `bfloat16`, `float8_e4m3`, `float8_e5m2` and so on; `fp32`, `fp16` and `bf16`
-    are other spellings.
+    are other spellings. Elements that share a scale in blocks are `mxfp8_e4m3`, `mxfp4`, `nvfp4`
+    and so on, or `block<int4,128,16>`: the element, the length of a block, the bits of its scale.
 
     Raises:
         FormatError: no such format.
@@ -351,10 +428,11 @@ def parse_format(text: str) -> NumericFormat:
     """
     known = _NAMED.get(text)
     matched = _TEXT.fullmatch(text)
-    if known is not None or matched is None:
+    block = _BLOCK.fullmatch(text)
+    if known is not None or (matched is None and block is None):
         return known or _no_format(text)
     try:
-        made = _made(matched)
+        made = _block(block) if matched is None else _made(matched)
     except FormatError as error:
         message = f"{text!r:.40}: {error}"
         raise FormatError(message) from None
@@ -384,10 +462,15 @@ def _made(matched: re.Match[str]) -> NumericFormat | None:
     return None
 
 
+def _block(matched: Any) -> BlockFormat:
+    element = parse_format(matched["element"])
+    return BlockFormat(element, int(matched["length"]), int(matched["scale"]))
+
+
 def _no_format(text: str) -> NumericFormat:
     message = (
         f"{text!r:.40} is no numeric format; expected one such as int8, uint4, fixed<8,3>, "
-        "po2<4>, float16, bfloat16, float8_e4m3, ternary, binary<-1,1> or binary<0,1>"
+        "po2<4>, float16, bfloat16, float8_e4m3, mxfp4, ternary, binary<-1,1> or binary<0,1>"
     )
     raise FormatError(message)
 
@@ -408,6 +491,12 @@ class Operation:
     circuit: Circuit
     gates: float
     gate_bits: float
+    is_floating: bool = field(kw_only=True)
+    """Whether the circuit is one of floating point; unless given, as its result is."""
+
+    @is_floating.default
+    def _is_floating(self) -> bool:
+        return isinstance(self.result, FloatingPoint)
 
 
 def _fixed(integer: int, fraction: int, *, signed: bool) -> FixedPoint:
@@ -440,15 +529,19 @@ def as_fixed_point(number: NumericFormat) -> FixedPoint:
     if isinstance(number, PowerOfTwo):
         # 2**highest needs one digit more than the highest exponent.
         return _fixed(number.highest_exponent + 1, -number.lowest_exponent, signed=number.signed)
-    if isinstance(number, FloatingPoint):
+    if isinstance(number, FloatingPoint | BlockFormat):
         message = f"floating point of {number.bits} bits has no fixed-point equivalent"
         raise FormatError(message)
     return _SMALL_AS_FIXED[number]
 
 
 def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
-    """The narrowest floating point that holds all operands in floating point, if any is."""
-    floats = {number for number in numbers if isinstance(number, FloatingPoint)}
+    """The narrowest floating point that holds all operands in floating point, if any is.
+
+    A number of a block is one in `float32` by its scale.
+    """
+    alone = [FLOAT32 if isinstance(number, BlockFormat) else number for number in numbers]
+    floats = {number for number in alone if isinstance(number, FloatingPoint)}
     if len(floats) < 2:  # noqa: PLR2004  # nothing to compare
         return next(iter(floats), None)
     exponents, mantissas = zip(*map(_divided, floats), strict=True)
@@ -601,6 +694,10 @@ _PRODUCTS: dict[tuple[_Class, _Class], Rule] = {
 @cache
 def product(a: NumericFormat, b: NumericFormat) -> Operation:
     """The product of two formats and the circuit that forms it."""
+    blocks = [one for one in (a, b) if isinstance(one, BlockFormat)]
+    if blocks:
+        elements = [one.element if isinstance(one, BlockFormat) else one for one in (a, b)]
+        return attrs.evolve(product(*elements), result=FLOAT32)
     first, second = sorted((a, b), key=lambda number: _class_of(number).value)
     return _PRODUCTS[_class_of(first), _class_of(second)](first, second)
 
@@ -631,8 +728,9 @@ def accumulation(term: NumericFormat, count: int) -> Operation:
 @cache
 def _grown(term: NumericFormat, growth: int) -> Operation:
     """The sum that needs `growth` digits more than a term, where digits can grow."""
-    if isinstance(term, FloatingPoint):
-        return Operation(term, Circuit.ADDER, 1.0, term.bits)
+    floating = _widest_float(term)
+    if floating is not None:
+        return Operation(floating, Circuit.ADDER, 1.0, floating.bits)
     word = as_fixed_point(term)
     result = _fixed(word.integer_bits + growth, word.fraction_bits, signed=word.signed)
     return Operation(result, Circuit.ADDER, 1.0, result.bits)

@@ -66,6 +66,15 @@ def test_a_format_that_is_not_in_the_table_is_unpriced_and_never_guessed(text: s
     assert known.latency_seconds == 2 * 20 / 4e12
 
 
+@pytest.mark.parametrize("name", ["mxfp4", "nvfp4", "block<int4,128,16>"])
+def test_a_table_may_have_a_figure_for_elements_in_blocks(name: str) -> None:
+    entry = f"    {name}: {{value: 9 TOP/s, source: sheet, evidence: vendor}}\n"
+    device = load(GOOD + entry)
+    assert device.peak_rate[name].value == 9e12
+    cost = device.price(costmodel.matmul((4,), (4, 5)), costmodel.Scenario(default_format=name))
+    assert cost.latency_seconds == 2 * 20 / 9e12
+
+
 def test_a_format_is_looked_up_by_its_name_too() -> None:
     rates = load().peak_rate
     assert rates["int8"] is rates.get("fixed<8,7>") is rates[INT8]

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from costmodel import formats as arithmetic
 from costmodel.errors import FormatError
 from costmodel.formats import (
+    BLOCKS,
     Binary,
+    BlockFormat,
     Circuit,
     FixedPoint,
     FloatingPoint,
@@ -147,6 +149,8 @@ any_format = st.one_of(
     st.builds(Binary, st.booleans()),
     st.sampled_from([FloatingPoint(bits) for bits in arithmetic.FLOAT_WIDTHS]),
     st.sampled_from([FloatingPoint(*one) for one in arithmetic.OTHER_FLOATS.values()]),
+    st.sampled_from(list(BLOCKS.values())),
+    st.builds(BlockFormat, fixed, st.integers(1, 300), st.integers(1, 32)),
 )
 
 
@@ -197,6 +201,48 @@ def test_the_union_of_two_floats_has_room_for_both(a: NumericFormat, b: NumericF
         assert found[1] >= digits
 
 
+@pytest.mark.parametrize(
+    ("text", "element", "length", "bits_of_128"),
+    [
+        ("mxfp8_e4m3", "float8_e4m3", 32, 128 * 8 + 4 * 8),
+        ("mxfp6_e2m3", "float6_e2m3", 32, 128 * 6 + 4 * 8),
+        ("mxfp4", "float4_e2m1", 32, 128 * 4 + 4 * 8),
+        ("mxfp4_e2m1", "float4_e2m1", 32, 128 * 4 + 4 * 8),
+        ("nvfp4", "float4_e2m1", 16, 128 * 4 + 8 * 8),
+        ("mxint8", "fixed<8,1>", 32, 128 * 8 + 4 * 8),
+        ("block<int4,128,16>", "int4", 128, 128 * 4 + 16),
+        ("block<fixed<8,3>,50,10>", "fixed<8,3>", 50, 128 * 8 + 3 * 10),
+    ],
+)
+def test_elements_in_blocks_are_stored_with_their_scales(
+    text: str, element: str, length: int, bits_of_128: int
+) -> None:
+    found = parse_format(text)
+    assert isinstance(found, BlockFormat)
+    assert (found.element, found.length) == (parse_format(element), length)
+    assert found.stored_bits(128) == bits_of_128
+
+
+@given(st.sampled_from(list(BLOCKS.values())), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_parts_of_a_tensor_in_blocks_never_take_less_than_the_whole(
+    block: BlockFormat, one: int, other: int
+) -> None:
+    parts = block.stored_bits(one) + block.stored_bits(other)
+    assert block.bits * (one + other) <= block.stored_bits(one + other) <= parts
+
+
+def test_a_product_in_blocks_is_one_of_elements_and_its_sum_in_float32() -> None:
+    for text in ("mxfp4", "mxint8"):
+        block: Any = parse_format(text)
+        alone, found = (arithmetic.product(one, one) for one in (block.element, block))
+        assert (found.circuit, found.gate_bits) == (alone.circuit, alone.gate_bits)
+        assert found.is_floating == alone.is_floating
+        assert found.result == FloatingPoint(32)
+        assert arithmetic.accumulation(found.result, 1000).result == FloatingPoint(32)
+        assert arithmetic.addition(block, block).result == FloatingPoint(32)
+        assert arithmetic.union(block, block) == block
+
+
 @given(any_format)
 def test_a_format_survives_json(given: NumericFormat) -> None:
     assert NumericFormat.from_dict(json.loads(json.dumps(given.to_dict()))) == given
@@ -230,6 +276,12 @@ def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: i
         (lambda: FloatingPoint(12), "bits is 12; expected one of"),
         (lambda: FloatingPoint(16, 7), "no floating point of 16 bits has an exponent of 7"),
         (lambda: NumericFormat.from_dict({"format": "float", "bits": []}), "expected one of"),
+        (lambda: parse_format("block<int4,0,8>"), "length is 0; expected a whole number from 1"),
+        (lambda: parse_format("block<mxfp4,2,8>"), "element is mxfp4; expected fixed or floating"),
+        (lambda: parse_format("block<po2<4>,2,8>"), "element is po2<4>; expected fixed or float"),
+        (lambda: parse_format("block<" * 9_000), "no numeric format"),
+        (lambda: parse_format(f"block<int4,{'9' * 5000},8>"), "more than 4,300 digits"),
+        (lambda: BlockFormat("int4"), "element is int4; expected fixed or floating"),  # type: ignore[arg-type]
         (lambda: parse_format("int"), "'int' is no numeric format; expected one such as int8"),
         (lambda: parse_format("ufloat16"), "no numeric format"),
         (lambda: parse_format("__import__('os')"), "no numeric format"),

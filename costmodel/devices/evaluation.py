@@ -345,7 +345,7 @@ class DeviceEstimate:
         """All weights, each tensor once."""
         default = self.scenario.default_format
         tensors = [self.workload.tensors[name] for name in self.workload.weights]
-        return as_bytes(sum([one.size * (one.format or default).bits for one in tensors]))
+        return as_bytes(sum([(one.format or default).stored_bits(one.size) for one in tensors]))
 
     @property
     def fits(self) -> bool | None:
@@ -710,7 +710,7 @@ class _Evaluation:
 
     def _bits(self, name: str) -> int:
         tensor = self.workload.tensors[name]
-        return tensor.size * (tensor.format or self.scenario.default_format).bits
+        return (tensor.format or self.scenario.default_format).stored_bits(tensor.size)
 
     def _branched(self, place: int, group: Group, branch: Branch) -> GroupCost:
         """A branch: the alternative with the most energy, or else the longest, counts."""

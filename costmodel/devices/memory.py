@@ -340,7 +340,7 @@ def placed(
     for name in sorted(spans, key=lambda name: name not in homes):  # what has no choice first
         first, last = (0, places - 1) if name in kept else spans[name]
         tensor = workload.tensors[name]
-        bits = tensor.size * (tensor.format or default).bits
+        bits = (tensor.format or default).stored_bits(tensor.size)
         home = homes[name] if name in homes else room.innermost(bits, first, last)
         if home is None:
             continue
@@ -433,7 +433,7 @@ def traffic(
     homes = {one.tensor: one.memory for one in placement.residences}
 
     def bits_of(name: str, elements: int) -> int:
-        return elements * (workload.tensors[name].format or default).bits
+        return (workload.tensors[name].format or default).stored_bits(elements)
 
     found = []
     for group, boundary in zip(groups, boundaries(workload, groups), strict=True):

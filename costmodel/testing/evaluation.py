@@ -343,8 +343,8 @@ def _twice(schedule: Schedule) -> Schedule:
 
 def _bits(estimate: DeviceEstimate, name: str, elements: int | None = None) -> int:
     tensor = estimate.workload.tensors[name]
-    bits = (tensor.format or estimate.scenario.default_format).bits
-    return bits * (tensor.size if elements is None else elements)
+    number = tensor.format or estimate.scenario.default_format
+    return number.stored_bits(tensor.size if elements is None else elements)
 
 
 def _held_bits(estimate: DeviceEstimate, memory: str) -> Sequence[int]:

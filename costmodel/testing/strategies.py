@@ -28,6 +28,7 @@ from costmodel.devices import (
 )
 from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import (
+    BLOCKS,
     FLOAT_WIDTHS,
     OTHER_FLOATS,
     Binary,
@@ -97,7 +98,8 @@ def formats() -> st.SearchStrategy[NumericFormat]:
     floats = st.builds(FloatingPoint, st.sampled_from(FLOAT_WIDTHS))
     other = st.sampled_from(sorted(OTHER_FLOATS.values())).map(lambda one: FloatingPoint(*one))
     small = st.sampled_from([Binary(), Binary(zero_one=True), Ternary()])
-    return st.one_of(fixed_points(), small, powers, floats, other)
+    blocks = st.sampled_from(list(BLOCKS.values()))
+    return st.one_of(fixed_points(), small, powers, floats, other, blocks)
 
 
 DECLARED: Final[st.SearchStrategy[_Format]] = st.none() | formats()

@@ -594,7 +594,7 @@ class Workload:
         bits = [0] * max(len(self.steps), 1)
         for name, (first, last) in self.liveness.items():
             tensor = self.tensors[name]
-            size = tensor.size * (tensor.format or default).bits
+            size = (tensor.format or default).stored_bits(tensor.size)
             for place in range(first, last + 1):
                 bits[place] += size
         return bits

@@ -11,6 +11,7 @@ from attrs import frozen
 from costmodel.errors import FormatError, LinalgError
 from costmodel.formats import (
     IEEE_EXPONENT_BITS,
+    BlockFormat,
     FixedPoint,
     FloatingPoint,
     NumericFormat,
@@ -40,9 +41,14 @@ class Element:
 
     @classmethod
     def of(cls, declared: NumericFormat | None) -> Element:
-        """The type that holds a format; `f32` where none is declared."""
+        """The type that holds a format; `f32` where none is declared.
+
+        Of a format in blocks it is the type of an element: MLIR has none with a scale.
+        """
         if declared is None:
             return cls(is_float=True, bits=32)
+        if isinstance(declared, BlockFormat):
+            return cls.of(declared.element)
         if isinstance(declared, FloatingPoint):
             return cls(is_float=True, bits=declared.bits, exponent=declared.exponent_bits)
         return cls(is_float=False, bits=declared.bits, signed=declared.signed)

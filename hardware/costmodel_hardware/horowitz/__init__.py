@@ -31,7 +31,7 @@ from costmodel.devices import (
     setting,
     yes_or_no,
 )
-from costmodel.formats import Circuit, FloatingPoint, NumericFormat, Operation
+from costmodel.formats import Circuit, NumericFormat, Operation
 from costmodel.scenario import Scenario
 from costmodel.sizes import SizeArray
 from costmodel.workload.composite import Softmax
@@ -226,8 +226,7 @@ class Horowitz(Device):
     def price_of(self, operation: Operation) -> UnitCost:
         """Energy of one circuit as large as `operation` says, derived from published figures."""
         is_adder, bits = operation.circuit is Circuit.ADDER, operation.gate_bits
-        if isinstance(operation.result, FloatingPoint):
-            bits = operation.result.bits
+        if operation.is_floating:
             adds, multiplies = self._float_adds, self._float_multiplies
         else:
             adds, multiplies = self._adds, self._multiplies
@@ -337,7 +336,7 @@ class Horowitz(Device):
 
     def _accesses(self, role: str, tensor: Operand, scenario: Scenario) -> Sequence[Charge]:
         """The accesses of one tensor, where tensors of its role lie."""
-        bits = tensor.size * (tensor.format or scenario.default_format).bits
+        bits = (tensor.format or scenario.default_format).stored_bits(tensor.size)
         # Sizes of many operators at once have no hash.
         moved = self._moved if bits.__class__ is int else self._moved_bits
         return moved(role, bits, scenario.batch)
