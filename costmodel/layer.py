@@ -88,6 +88,27 @@ class StructuralKey:
         return StructuralKey, ()
 
 
+def _pairs(given: Any) -> tuple[tuple[str, NumericFormat], ...]:
+    return tuple(given.items()) if isinstance(given, Mapping) else tuple(map(tuple, given))
+
+
+@frozen
+class DeclaredFormats:
+    """The formats that a source declares for one layer, as far as it does."""
+
+    parameters: tuple[tuple[str, NumericFormat], ...] = field(default=(), converter=_pairs)
+    """The formats of parameters, by name."""
+
+    input: NumericFormat | None = None
+    """What the layer converts its inputs to before it computes."""
+
+    result: NumericFormat | None = None
+    """What it gives."""
+
+
+_NOTHING_DECLARED: Final = DeclaredFormats()
+
+
 @frozen(slots=False)
 class Layer:
     """One node of a network: its name, its kind, its tensors and its settings.
@@ -104,6 +125,7 @@ class Layer:
     kind: str
     inputs: tuple[Tensor, ...] = field(default=(), converter=as_tensors)
     shares: str | None = field(default=None, kw_only=True)
+    declared: DeclaredFormats = field(default=_NOTHING_DECLARED, kw_only=True)
     outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
     parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
     structural_key: StructuralKey = field(init=False, eq=False, repr=False, factory=StructuralKey)
@@ -239,11 +261,23 @@ class Layer:
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
         """The formats of the parameters by name, as far as the layer declares them."""
-        return {}
+        return dict(self.declared.parameters)
 
     def declared_result(self) -> NumericFormat | None:
         """The format that the layer rounds its result to, or None where it declares none."""
-        return None
+        return self.declared.result
+
+    @property
+    def declares_formats(self) -> bool:
+        """Whether it declares any format."""
+        own = (type(self).declared_formats, type(self).declared_result)
+        if self.declared == _NOTHING_DECLARED and own == _BY_DEFAULT:
+            return False
+        return bool(self.declared_formats() or self.declared_result())
+
+    def declaring(self, declared: DeclaredFormats) -> Self:
+        """The same layer with formats that its source declares."""
+        return self._twin(declared=declared, structural_key=StructuralKey())
 
     @property
     def input_shape(self) -> Shape:
@@ -294,8 +328,13 @@ class Layer:
         parameters: Mapping[str, NumericFormat],
         result: NumericFormat | None,
     ) -> Self:
-        """The same layer with formats: inputs as given, parameters by name, outputs alike."""
+        """The same layer with formats: inputs as given, parameters by name, outputs alike.
+
+        Inputs that the layer converts are of the format that it converts them to.
+        """
         twin = self.renamed(self.name, self.shares)
+        if self.declared.input is not None:
+            inputs = tuple([evolve(tensor, format=self.declared.input) for tensor in inputs])
         held = {
             name: Tensor(tensor.shape, parameters.get(name, tensor.format))
             for name, tensor in self.parameters.items()
@@ -395,6 +434,7 @@ class Layer:
         return ", ".join(show_shape(tensor.example_shape) for tensor in self.inputs) or "nothing"
 
 
+_BY_DEFAULT: Final = (Layer.declared_formats, Layer.declared_result)
 _EXPECTED: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
 """What Python's own converters take; what they say themselves is of no help."""
 

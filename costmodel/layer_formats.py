@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -28,7 +27,9 @@ def infer(network: Network, scenario: Scenario) -> Network:
     and source format is returned as it is.
     """
     distinct = {layer.structural_key: layer for layer in network.layers}
-    if scenario.source_format is None and not any(map(_declares, distinct.values())):
+    if scenario.source_format is None and not any(
+        layer.declares_formats for layer in distinct.values()
+    ):
         return network
     formatted: dict[str, Layer] = {}
     known: set[str] = set()
@@ -36,7 +37,7 @@ def infer(network: Network, scenario: Scenario) -> Network:
         sources = network.sources(layer.name)
         inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
         reads_known = any(port.layer in known for port in sources)
-        follows = _declares(layer) or (reads_known and not layer.parameters)
+        follows = layer.declares_formats or (reads_known and not layer.parameters)
         is_source = isinstance(layer, Source)
         if follows or (is_source and scenario.source_format is not None):
             known.add(layer.name)
@@ -55,7 +56,7 @@ def declared(network: Network) -> Network:
             layer.inputs, layer.declared_formats(), layer.declared_result()
         )
         for structural_key, layer in distinct.items()
-        if _declares(layer)
+        if layer.declares_formats
     }
     if not made:
         return network
@@ -66,19 +67,6 @@ def declared(network: Network) -> Network:
         for layer in network.layers
     ]
     return evolve(network, layers=layers, read_again=None)
-
-
-@functools.cache
-def _may_declare(cls: type[Layer]) -> bool:
-    return (cls.declared_formats, cls.declared_result) != (
-        Layer.declared_formats, Layer.declared_result,
-    )  # fmt: skip
-
-
-def _declares(layer: Layer) -> bool:
-    if not _may_declare(type(layer)):  # type: ignore[arg-type]  # a class has a hash
-        return False
-    return bool(layer.declared_formats() or layer.declared_result())
 
 
 def _formatted(

@@ -19,7 +19,7 @@ from attrs import NOTHING, Attribute, Factory, fields, has
 
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.formats import NumericFormat
-from costmodel.layer import HOLDS, Input, Layer, OperatorLayer, UnknownLayer
+from costmodel.layer import HOLDS, DeclaredFormats, Input, Layer, OperatorLayer, UnknownLayer
 from costmodel.safe_io import checked_mapping, checked_name
 from costmodel.sizes import Symbol
 from costmodel.tensor import Tensor
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CORE_VALUES: Final[tuple[type, ...]] = (
     Tensor, Operand, *STANDARD, Softmax, Normalization, Attention, Counted, Free, Unpriced,
+    DeclaredFormats,
 )  # fmt: skip
 """The classes whose values the settings of every layer may hold."""
 _CORE_LAYERS: Final = (Input, OperatorLayer, UnknownLayer)

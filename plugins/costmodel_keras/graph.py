@@ -13,6 +13,7 @@ from costmodel.network import LAYER_LIMIT, first_repeated
 from costmodel.safe_io import checked_name
 from costmodel.tensor import Shape, as_shape
 from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorded_arguments
+from costmodel_keras.policies import Policy, live_policy, recorded_policy
 
 OWN_PACKAGE: Final = "custom"
 """The package that stands in the kind of a class that was defined in a program itself."""
@@ -99,8 +100,8 @@ class LayerView(Protocol):
         """The layers that it holds in a list as a setting."""
 
     @property
-    def quantization(self) -> str | None:
-        """How Keras quantises its weights, such as `int8`, if it does."""
+    def policy(self) -> Policy:
+        """The formats in which Keras keeps its weights and computes."""
 
     def arguments(self, call: Call) -> Arguments:
         """What it was called with, the tensors by their place among the feeds."""
@@ -138,9 +139,9 @@ class StepView:
         return self.held.parameter_count
 
     @property
-    def quantization(self) -> str | None:
+    def policy(self) -> Policy:
         """That of the layer."""
-        return self.held.quantization
+        return self.held.policy
 
     def model(self) -> ModelView | None:
         """The graph of a model within the model."""
@@ -254,12 +255,9 @@ class ConfigView:
         return [ConfigView(entry, where, self._depth + 1) for entry in entries]
 
     @property
-    def quantization(self) -> str | None:
-        """How Keras quantises its weights: the mode of its data type policy."""
-        policy = self._config.get("dtype")
-        settings = policy.get("config") if isinstance(policy, Mapping) else None
-        mode = settings.get("mode") if isinstance(settings, Mapping) else None
-        return mode.partition("/")[0] if isinstance(mode, str) else None
+    def policy(self) -> Policy:
+        """What its configuration says of data types."""
+        return recorded_policy(self._config)
 
     def _place(self, name: str) -> str:
         return f"{name!r} of layer {self.name!r}"
@@ -518,9 +516,9 @@ class LiveView:
         return [type(self)(layer) for layer in self.settings[name]]
 
     @property
-    def quantization(self) -> str | None:
-        """How Keras quantises its weights: the mode of its data type policy."""
-        return getattr(self._layer, "quantization_mode", None)
+    def policy(self) -> Policy:
+        """That of the object."""
+        return live_policy(self._layer)
 
     def arguments(self, call: Call) -> Arguments:
         """What Keras's node holds."""

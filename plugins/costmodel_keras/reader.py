@@ -9,13 +9,14 @@ from graphlib import CycleError
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from attrs import define, field
 
 from costmodel import safe_io
 from costmodel.errors import BatchError, ReadError, ShapeError, UnknownNameError
-from costmodel.layer import Input, Layer, UnknownLayer, work_of
+from costmodel.formats import FLOAT32
+from costmodel.layer import DeclaredFormats, Input, Layer, Source, UnknownLayer, work_of
 from costmodel.network import (
     LAYER_LIMIT,
     SCHEMA,
@@ -41,8 +42,10 @@ from costmodel_keras.arguments import (
     values_in,
 )
 from costmodel_keras.graph import with_outputs as _with_outputs
+from costmodel_keras.layers.basic import Embedding
 from costmodel_keras.layers.constants import Constant, Returned, Variables
 from costmodel_keras.layers.merging import MERGING_KINDS
+from costmodel_keras.layers.quantized import QUANTIZATION, STORED
 from costmodel_keras.layers.recurrent import TracedCell
 from costmodel_keras.layers.unsupported import UnsupportedError
 from costmodel_keras.layers.wrappers import Wrapper
@@ -55,14 +58,21 @@ if TYPE_CHECKING:
     from costmodel.layer import LayerRegistry
     from costmodel.scenario import RatesOf
     from costmodel_keras.graph import Call, Key, LayerView, ModelView
+    from costmodel_keras.policies import Policy
 
 CALL_LIMIT = 4 * LAYER_LIMIT
 """Calls of layers and models; that of an input or of a model adds no layer."""
 
-QUANTIZED_KINDS = frozenset(
-    {"keras.Dense", "keras.EinsumDense", "keras.Embedding", "keras.ReversibleEmbedding"}
-)
-"""The layers that Keras itself can quantise."""
+QUANTIZED_KINDS: Final[Mapping[str, str]] = {
+    "keras.Dense": "keras.QuantizedDense",
+    "keras.EinsumDense": "keras.QuantizedEinsumDense",
+    "keras.Embedding": "keras.QuantizedEmbedding",
+    "keras.ReversibleEmbedding": "",
+}
+"""The layers that Keras itself can quantise, and the kinds of the rules for them."""
+
+_PLAIN: Final = (None, FLOAT32)
+"""What a layer computes in that declares no format."""
 
 _BEHIND_UNKNOWN = "the shape of its input is not known for one example"
 
@@ -168,6 +178,7 @@ def read_view(
     assembly.note_weights("", view, model)
     outputs = assembly.add_model(model, "", None)
     assembly.hold_weights()
+    assembly.declare_formats()
     left = tuple(port for port in outputs if isinstance(port, Port))
     again = functools.partial(read_view, view, rules) if assembly.depends_on_shapes else None
     rows = tuple(assembly.layers.values())
@@ -613,6 +624,22 @@ class _Assembly:
             holder = known[0] if known else self._add_weights("", ())
             self.layers[name] = self.layers[name].renamed(name, holder)
 
+    def declare_formats(self) -> None:
+        """Declare the formats in which layers compute, if some do not compute in float32.
+
+        A network without any such layer leaves them open, for a scenario to choose.
+        """
+        policies = {name: view.policy for name, view in self.views.items()}
+        if all(policy.computes in _PLAIN for policy in policies.values()):
+            return
+        known: dict[object, Layer] = {}
+        for name, policy in policies.items():
+            layer = self.layers[name]
+            key = layer.structural_key, policy
+            if key not in known:
+                known[key] = _computing(layer, policy)
+            self.layers[name] = known[key].renamed(name, layer.shares)
+
     def _hold(self, opened: Opened, holders: dict[int, str]) -> None:
         """A row for the weights of a model that no row holds yet."""
         weights = tracing.weights_of(opened.layer)
@@ -695,7 +722,7 @@ class _Assembly:
             call_of[OPERAND_SHAPE] = call.operand_shape
         if inputs and not ruling.holds:
             layer = self._alike(ruling, name, inputs, view, call_of, shares)
-            return _as_kept(layer, view) if view.kind in QUANTIZED_KINDS else layer
+            return _as_kept(layer, view, self.rules) if view.kind in QUANTIZED_KINDS else layer
         layer = make_layer(ruling.cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs:
             return layer
@@ -805,16 +832,31 @@ def make_layer(
     return cls.from_settings(name, view.kind, inputs, _with(known, view.settings), shares)
 
 
-def _as_kept(layer: Layer, view: LayerView) -> Layer:
-    """The layer, without a price where Keras keeps its weights in a form that no rule knows."""
-    if view.kind not in QUANTIZED_KINDS or view.quantization is None:
+def _as_kept(layer: Layer, view: LayerView, rules: LayerRegistry) -> Layer:
+    """The layer as Keras keeps its weights: quantised, and unpriced where no rule knows how."""
+    how = view.policy.quantization
+    if how is None or view.kind not in QUANTIZED_KINDS:
         return layer
+    kind = QUANTIZED_KINDS[view.kind]
+    cls = rules.find(kind, ())
+    if cls is not None and how.mode in STORED and getattr(layer, "lora_rank", None) is None:
+        known = _with({QUANTIZATION: how}, view.settings)
+        return cls.from_settings(layer.name, kind, layer.inputs, known, layer.shares)
     return UnknownLayer(
         layer.name, layer.kind, layer.inputs, shares=layer.shares,
         recorded=() if _has_folded(layer.inputs) else tuple(t.shape for t in layer.outputs),
         parameters_held=view.parameter_count,
-        reason=f"its weights are kept as {view.quantization!r}: no rule says what that costs",
+        reason=f"its weights are kept as {how.mode!r}: no rule says what that costs",
     )  # fmt: skip
+
+
+def _computing(layer: Layer, policy: Policy) -> Layer:
+    """The layer with the formats of its policy; what only selects rows takes indices."""
+    number = policy.computes
+    if number is None or isinstance(layer, Source | UnknownLayer):
+        return layer
+    takes = number if layer.parameters and not isinstance(layer, Embedding) else None
+    return layer.declaring(DeclaredFormats(dict.fromkeys(layer.parameters, number), takes, number))
 
 
 def _held(
@@ -828,7 +870,9 @@ def _held(
     cls = rules.find(view.kind, view.base_kinds)
     if cls is not None and inputs:
         call_of = {CALL: given or Arguments.of_inputs(len(inputs))}
-        return _as_kept(make_layer(cls, view.name, inputs, view, rules, call_of=call_of), view)
+        made = make_layer(cls, view.name, inputs, view, rules, call_of=call_of)
+        kept = _as_kept(made, view, rules)
+        return kept if view.policy.computes in _PLAIN else _computing(kept, view.policy)
     reason = _BEHIND_UNKNOWN if cls else rules.reason_unknown(view.kind)
     if cls is None and inputs and isinstance(view, graph.LiveView):
         try:

@@ -29,6 +29,7 @@ from costmodel.tensor import Shape, Tensor
 from costmodel_keras.arguments import Arguments, is_weight, live_arguments
 from costmodel_keras.computed_once import Recorder, Result
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
+from costmodel_keras.policies import NO_POLICY
 from costmodel_keras.random_numbers import Draws
 from costmodel_keras.two_lengths import (
     LENGTHS,
@@ -162,7 +163,7 @@ class ConstantView:
     """A value within an opened layer that depends on none of its inputs."""
 
     parameter_count = 0
-    quantization = None
+    policy = NO_POLICY
 
     def __init__(self, shape: Shape, name: str = "constant") -> None:
         """Take the shape: of an output of the layer without the batch axis."""

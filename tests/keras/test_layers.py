@@ -47,6 +47,11 @@ WITHIN_OPENED_LAYERS = {
 }  # fmt: skip
 """Kinds of what an opened layer holds beside layers; Keras has no layers of that name."""
 
+QUANTIZED_BY_KERAS = {
+    "keras.QuantizedDense", "keras.QuantizedEinsumDense", "keras.QuantizedEmbedding",
+}  # fmt: skip
+"""Kinds of rows for layers whose weights Keras quantised: test_quantized_by_keras."""
+
 OF_APPLICATIONS = {"keras.CustomScaleLayer", "keras.LayerScale", "keras.StochasticDepth"}
 """Kinds that networks of keras.applications bring; test_applications tries them."""
 
@@ -119,7 +124,7 @@ def test_every_kind_that_has_a_rule_is_tried() -> None:
     tried = {f"keras.{case.name}" for case in CASES} | {"keras.InputLayer"}
     ruled = {kind for kinds in MODULES.values() for kind in kinds}
     untried = IN_KERAS_NO_MORE | IN_NO_GRAPH | HELD_ALONE | WITHIN_OPENED_LAYERS | OF_APPLICATIONS
-    assert tried == ruled - untried - REASONS.keys()
+    assert tried == ruled - untried - QUANTIZED_BY_KERAS - REASONS.keys()
 
 
 # ------------------------------------------------------------------ drawn settings

@@ -146,6 +146,11 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
         "keras.TextVectorization",
         "keras.TorchModuleWrapper",
     ),
+    "quantized": (
+        "keras.QuantizedDense",
+        "keras.QuantizedEinsumDense",
+        "keras.QuantizedEmbedding",
+    ),
     "recurrent": (
         "keras.Bidirectional",
         "keras.ConvLSTM1D",

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final
 from attrs import frozen
 
 from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, show_shape
+from costmodel.tensor import Shape, Tensor, show_shape
 from costmodel.workload.builders import contract
+from costmodel.workload.operators import Operator
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import adapters, present
@@ -130,14 +131,17 @@ class EinsumDense(Activating, Layer):
 
     def operators(self) -> Work:
         """One contraction over every axis of the equation, then the activation."""
+        bias = self.parameters.get("bias")
+        work = self.contraction(self.inputs[0], self.outputs[0], bias)
+        return self.activated(work, self.activation)
+
+    def contraction(self, tensor: Tensor, result: Tensor, bias: Tensor | None = None) -> Operator:
+        """The contraction of a tensor in the place of the input with the kernel."""
         names = self._dim_names()
         axes = (self.input_axes, self.equation.kernel, self.output_axes)
         left, right, kept = ([names[axis] for axis in group] for group in axes)
-        work = contract(
-            [self.inputs[0], self.parameters["kernel"]], [left, right], kept,
-            bias=self.parameters.get("bias"), output=self.outputs[0],
-        )  # fmt: skip
-        return self.activated(work, self.activation)
+        kernel = self.parameters["kernel"]
+        return contract([tensor, kernel], [left, right], kept, bias=bias, output=result)
 
     def _dim_names(self) -> Mapping[str, str]:
         """A name of a dimension for every axis; elided ones are numbered."""
