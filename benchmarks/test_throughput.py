@@ -20,8 +20,8 @@ from costmodel import Scenario
 from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import NumericFormat, parse_format
 from costmodel.registry import installed
-from costmodel.sizes import SizeArray
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray
 from costmodel.workload.operators import Contraction
 
 SCENARIO = Scenario(rates=10.0)
@@ -114,7 +114,7 @@ def _install(folder: Path, name: str) -> None:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[costmodel]\n{name} = {name}\n")
     (folder / f"{name}.py").write_text(
-        "from costmodel.hookspecs import hookimpl\n"
+        "from costmodel.plugins.hookspecs import hookimpl\n"
         "@hookimpl\ndef costmodel_device_files():\n    return []\n"
     )
 

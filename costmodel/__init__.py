@@ -7,12 +7,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from costmodel.bills import Coverage
-    from costmodel.comparison import Comparison, compare
-    from costmodel.convention import Convention
+    from costmodel.conventions.convention import Convention
     from costmodel.devices import Device, DeviceEstimate
     from costmodel.errors import CostModelError, UnpricedWarning
-    from costmodel.estimates import (
+    from costmodel.estimates.comparison import Comparison, compare
+    from costmodel.estimates.estimate import (
         Estimate,
         collect,
         estimate,
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
         read,
         work_by_layer,
     )
-    from costmodel.hookspecs import hookimpl
-    from costmodel.layer import Layer
-    from costmodel.network import Network
-    from costmodel.reader import Reader
+    from costmodel.network.graph import Network
+    from costmodel.network.layer import Layer
+    from costmodel.network.reader import Reader
+    from costmodel.plugins.hookspecs import hookimpl
+    from costmodel.report.bills import Coverage
     from costmodel.scenario import Scenario
     from costmodel.workload.builders import (
         activation,
@@ -49,18 +49,18 @@ if TYPE_CHECKING:
     from costmodel.workload.reasons import Free, Unpriced
 
 _HOMES = {
-    "bills": ("Coverage",),
-    "comparison": ("Comparison", "compare"),
-    "convention": ("Convention",),
+    "report.bills": ("Coverage",),
+    "estimates.comparison": ("Comparison", "compare"),
+    "conventions.convention": ("Convention",),
     "devices": ("Device", "DeviceEstimate"),
     "errors": ("CostModelError", "UnpricedWarning"),
-    "estimates": (
+    "estimates.estimate": (
         "Estimate", "collect", "estimate", "lower", "measure_rates", "read", "work_by_layer",
     ),
-    "hookspecs": ("hookimpl",),
-    "layer": ("Layer",),
-    "network": ("Network",),
-    "reader": ("Reader",),
+    "plugins.hookspecs": ("hookimpl",),
+    "network.layer": ("Layer",),
+    "network.graph": ("Network",),
+    "network.reader": ("Reader",),
     "scenario": ("Scenario",),
     "workload.builders": (
         "activation", "attention", "concatenate", "conv", "conv_transpose", "einsum",

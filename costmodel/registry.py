@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from attrs import define, field, frozen
 
-from costmodel import plugins as plugin_search
-from costmodel.convention import Convention
+from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import (
     CostModelError,
@@ -22,7 +21,8 @@ from costmodel.errors import (
     ReadError,
     UnknownNameError,
 )
-from costmodel.layer import (
+from costmodel.network.files import NetworkReader
+from costmodel.network.layer import (
     Input,
     Layer,
     LayerModule,
@@ -30,8 +30,8 @@ from costmodel.layer import (
     OperatorLayer,
     UnknownLayer,
 )
-from costmodel.networkfile import NetworkReader
-from costmodel.reader import Reader
+from costmodel.network.reader import Reader
+from costmodel.plugins import discovery as plugin_search
 from costmodel.safe_io import content_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     import click
 
-    from costmodel.network import Network
-    from costmodel.plugins import Plugins
-    from costmodel.tensor import InputShapes
+    from costmodel.network.graph import Network
+    from costmodel.plugins.discovery import Plugins
+    from costmodel.tensor.shapes import InputShapes
 
 NOT_INSTALLED = (
     "no plugin offers any: costmodel was probably imported from a checkout that was never "

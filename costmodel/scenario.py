@@ -12,7 +12,7 @@ from attrs import evolve, field, fields, frozen
 from costmodel.errors import ScenarioError, nearest
 from costmodel.formats import FLOAT32, NumericFormat, parse_format
 from costmodel.frozen_dict import FrozenDict
-from costmodel.tensor import InputShapes, as_shape
+from costmodel.tensor.shapes import InputShapes, as_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ import costmodel
 from costmodel import Operator
 from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.formats import NumericFormat, parse_format
-from costmodel.sizes import SizeArray
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Contraction
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from costmodel import plugins
+from costmodel.plugins import discovery as plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from costmodel import plugins, registry
+from costmodel import registry
+from costmodel.plugins import discovery as plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

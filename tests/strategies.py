@@ -16,15 +16,15 @@ from attrs import evolve, frozen
 from hypothesis import strategies as st
 
 from costmodel import Layer, Network
-from costmodel.layer import UnknownLayer
-from costmodel.tensor import Tensor
+from costmodel.network.layer import UnknownLayer
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing.strategies import SIDES, shapes
 from costmodel_keras.graph import ConfigView
 from costmodel_keras.reader import make_layer
 
 if TYPE_CHECKING:
-    from costmodel.layer import LayerRegistry
-    from costmodel.tensor import Shape
+    from costmodel.network.layer import LayerRegistry
+    from costmodel.tensor.shapes import Shape
 
 Settings = dict[str, Any]
 """The configuration of a layer as Keras saves it."""

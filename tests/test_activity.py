@@ -13,8 +13,8 @@ from worlds import REGISTRY
 
 from costmodel import Network, Scenario, estimate
 from costmodel.errors import ScenarioError
-from costmodel.layer import Input, OperatorLayer
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input, OperatorLayer
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import elementwise, rearrange
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers.basic import Dense

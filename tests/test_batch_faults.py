@@ -18,7 +18,7 @@ from costmodel import Device, Operator, Scenario, Unpriced, activation
 from costmodel.devices import Charge, Cost, Evidence, Factor, Parameter, handles, parameter
 from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.errors import CostModelError, OneSizeNeededError, PluginError, ScenarioError
-from costmodel.sizes import SizeArray, always
+from costmodel.tensor.sizes import SizeArray, always
 from costmodel.workload.operators import Activation, Contraction
 
 COUNT: Final = 20_000

@@ -20,11 +20,11 @@ from costmodel import (
     estimate,
     matmul,
 )
-from costmodel.bills import Bill, Coverage, Share
 from costmodel.devices import Adapted, Charge, Cost, Evidence, Factor, Parameter, handles
 from costmodel.errors import UnknownNameError
-from costmodel.layer import Input, OperatorLayer, UnknownLayer
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.report.bills import Bill, Coverage, Share
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import copy
 from costmodel.workload.operators import Activation, Contraction, Movement
 

@@ -13,11 +13,11 @@ from console import DENSE, OPEN_AXES, VISION, good, run
 from worlds import REGISTRY
 
 from costmodel import matmul, read
-from costmodel.convention import Convention
-from costmodel.counts import count, flops
-from costmodel.layer import Input, OperatorLayer, UnknownLayer
-from costmodel.network import Network
-from costmodel.tensor import Tensor
+from costmodel.conventions.convention import Convention
+from costmodel.estimates.counts import count, flops
+from costmodel.network.graph import Network
+from costmodel.network.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.tensor.shapes import Tensor
 
 
 def counted(*arguments: str | Path) -> Any:

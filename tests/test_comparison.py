@@ -13,8 +13,8 @@ from figures import near
 
 import costmodel
 from costmodel import Convention, CostModelError, Device, Estimate, Operator, Scenario
-from costmodel.comparison import SCHEMA, Comparison, compare
 from costmodel.devices import Adapted, Cost, Factor, Outcome
+from costmodel.estimates.comparison import SCHEMA, Comparison, compare
 
 NETWORKS = Path(__file__).parent / "networks"
 

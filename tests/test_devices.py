@@ -49,8 +49,8 @@ from costmodel.errors import (
     UnitError,
     UnknownNameError,
 )
-from costmodel.sizes import SizeArray, always
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray, always
 from costmodel.workload.builders import embedding, read
 from costmodel.workload.operators import Activation, Contraction, Gather, Movement
 

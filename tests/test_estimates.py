@@ -25,9 +25,7 @@ from costmodel import (
     Reader,
     Scenario,
     UnpricedWarning,
-    counts,
     estimate,
-    estimates,
 )
 from costmodel.devices import Adapted, Charge, Cost, Evidence, Factor, Parameter, handles
 from costmodel.errors import (
@@ -38,9 +36,11 @@ from costmodel.errors import (
     UnknownNameError,
     UnpricedError,
 )
-from costmodel.layer import Input, OperatorLayer
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.estimates import counts
+from costmodel.estimates import estimate as estimates
+from costmodel.network.layer import Input, OperatorLayer
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.operators import Activation, Contraction, Operand, unmapped
 
 if TYPE_CHECKING:

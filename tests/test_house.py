@@ -28,6 +28,7 @@ PACKAGES = {
     "costmodel_hardware": ROOT / "hardware/costmodel_hardware",
 }
 SOURCES = sorted(file for folder in PACKAGES.values() for file in folder.rglob("*.py"))
+FOLDERS = sorted({file.parent for file in SOURCES if (file.parent / "__init__.py").exists()})
 DEVICE_FILES = sorted(PACKAGES["costmodel_hardware"].rglob("*.yaml"))
 
 FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "qkeras", "keras_spiking"}
@@ -37,36 +38,20 @@ STAIR = [
     "errors",
     "version",
     "frozen_dict",
-    "lockstep",
-    "sizes",
     "safe_io",
     "units",
     "formats",
     "tensor",
     "workload",
-    "layer",
-    "serialization",
-    "network",
     "scenario",
-    "activity",
+    "network",
     "devices",
-    "layer_formats",
-    "lowering",
-    "convention",
-    "timing",
-    "reader",
-    "hookspecs",
-    "requirements",
+    "conventions",
     "plugins",
-    "networkfile",
     "devicefile",
     "registry",
-    "bills",
-    "ignored",
     "report",
     "estimates",
-    "comparison",
-    "counts",
     "cli",
     "__main__",
     "testing",
@@ -131,7 +116,7 @@ def test_the_imports_of_the_core_make_a_stair_without_a_circle() -> None:
     assert len(order) == len(core_graph())
 
 
-MUTUAL = {"costmodel.devices.device", "costmodel.devices.evaluation"}
+MUTUAL = {"costmodel.devices.device", "costmodel.devices.evaluation.steps"}
 """A device is evaluated step by step, and an estimate names the device: types alone, both ways."""
 
 
@@ -175,6 +160,27 @@ def test_a_step_of_the_stair_imports_only_from_those_before_it(step: str) -> Non
     assert core_graph()[step] <= set(STAIR[: STAIR.index(step)])
 
 
+MOST_MODULES = 9
+NOT_COUNTED = {"__init__", "__main__", "version"}
+LARGER = {
+    "plugins/costmodel_keras/layers": "a module for each family of layers",
+    "plugins/costmodel_qkeras/qtools": "a module for each step of the ancestor's program",
+}
+"""Packages of more modules, and why."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=label)
+def test_a_package_has_few_modules(folder: Path) -> None:
+    modules = {file.stem for file in folder.glob("*.py")} - NOT_COUNTED
+    assert len(modules) <= MOST_MODULES or label(folder) in LARGER
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=label)
+def test_a_package_holds_its_classes_in_modules(folder: Path) -> None:
+    tree = ast.parse((folder / "__init__.py").read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
 def test_the_core_imports_no_plugin() -> None:
     for file in CORE.rglob("*.py"):
         tree = ast.parse(file.read_text())
@@ -197,7 +203,7 @@ def packages_imported() -> Any:
 def test_no_module_imports_a_framework() -> None:
     found = {file: tops & FRAMEWORKS for file, tops in packages_imported().items()}
     # One file is a program of its own, which reads HDF5 where it can do no harm.
-    expected = {"plugins/costmodel_keras/hdf5_attributes.py": {"h5py"}}
+    expected = {"plugins/costmodel_keras/files/hdf5_attributes.py": {"h5py"}}
     assert {file: tops for file, tops in found.items() if tops} == expected
 
 
@@ -276,7 +282,7 @@ def test_a_public_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_a_module_is_there_without_an_import_of_its_own() -> None:
-    program = "import costmodel; print(costmodel.devices.Charge, costmodel.tensor.Tensor)"
+    program = "import costmodel; print(costmodel.devices.Charge, costmodel.tensor.shapes.Tensor)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

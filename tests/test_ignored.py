@@ -15,9 +15,9 @@ from worlds import EVERYTHING, REGISTRY
 import costmodel
 from costmodel import Device, Estimate, Network, Scenario
 from costmodel.devices import Evidence, Parameter, parameter, yes_or_no
-from costmodel.layer import Input, OperatorLayer, setting
+from costmodel.network.layer import Input, OperatorLayer, setting
 from costmodel.scenario import CONDITIONS
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import matmul
 
 INT8 = ("--default-format", "int8")

@@ -14,9 +14,9 @@ from worlds import RULES
 
 from costmodel import Layer, Network, estimate, matmul
 from costmodel.errors import NetworkError, ShapeError, UnknownNameError
-from costmodel.layer import Input, OperatorLayer, work_of
-from costmodel.network import Port, topological_order
-from costmodel.tensor import Tensor, as_shape, show_shape
+from costmodel.network.graph import Port, topological_order
+from costmodel.network.layer import Input, OperatorLayer, work_of
+from costmodel.tensor.shapes import Tensor, as_shape, show_shape
 from costmodel.workload.operators import Contraction
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_keras.layers.basic import Dense, TrainingOnly

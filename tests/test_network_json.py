@@ -19,8 +19,8 @@ import costmodel
 from costmodel import Network, Scenario, activation, matmul
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.formats import FixedPoint
-from costmodel.layer import Input, OperatorLayer, UnknownLayer
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.composite import Attention, Normalization, Softmax
 from costmodel.workload.operators import (
     ELEMENTWISE,
@@ -190,8 +190,8 @@ def test_the_format_in_which_a_layer_takes_a_tensor_is_kept() -> None:
 @given(st.floats(), st.sampled_from([None, True, 1, "text", (1, (2.5, None)), {1: (2,)}, ...]))
 def test_plain_values_are_read_back_with_their_types(number: float, value: Any) -> None:
     layer = UnknownLayer("x", "a.B", reason="r", recorded=(), parameters_held=3)
-    kept = json.loads(json.dumps(costmodel.serialization._plain((number, value), "here")))
-    decoder = costmodel.serialization._Decoder(RULES, {})
+    kept = json.loads(json.dumps(costmodel.network.serialization._plain((number, value), "here")))
+    decoder = costmodel.network.serialization._Decoder(RULES, {})
     assert repr(decoder.value(kept, "here")) == repr((number, value))
     assert back(Network("net", [layer])).layer("x").parameter_count == 3
 

@@ -37,9 +37,9 @@ from costmodel.devices import Charge, Cost, Factor, Outcome, Parameter, handles,
 from costmodel.devices.operator_batch import OperatorBatch
 from costmodel.errors import OneSizeNeededError, ScenarioError, ShapeError
 from costmodel.formats import parse_format
-from costmodel.lockstep import lockstep
-from costmodel.sizes import SizeArray, always, clipped, larger, least, most, smaller, where
-from costmodel.tensor import Tensor
+from costmodel.tensor.lockstep import lockstep
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray, always, clipped, larger, least, most, smaller, where
 from costmodel.testing.strategies import scenarios
 from costmodel.workload.builders import copy, fill, rearrange
 from costmodel.workload.operators import (

@@ -21,8 +21,8 @@ from costmodel import (
     reduce,
 )
 from costmodel.errors import ShapeError
-from costmodel.sizes import SizeArray
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray
 from costmodel.workload.builders import copy, rearrange
 from costmodel.workload.operators import (
     ELEMENTWISE,

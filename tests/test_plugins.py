@@ -16,7 +16,6 @@ from worlds import HOUSE, REGISTRY, SHIPPED, plugin, world
 
 import costmodel
 from costmodel import Convention, Device, Layer, Reader, estimate, hookimpl
-from costmodel import plugins as plugin_search
 from costmodel.errors import (
     CostModelError,
     DeviceFileError,
@@ -24,10 +23,11 @@ from costmodel.errors import (
     ReadError,
     UnknownNameError,
 )
-from costmodel.layer import Input, LayerModule, setting
-from costmodel.plugins import Plugin, Plugins
+from costmodel.network.layer import Input, LayerModule, setting
+from costmodel.plugins import discovery as plugin_search
+from costmodel.plugins.discovery import Plugin, Plugins
 from costmodel.registry import Registry
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 
 
 class Octave(Layer):

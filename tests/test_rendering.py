@@ -19,7 +19,7 @@ from costmodel.devices import Adapted, Cost
 from costmodel.report import rendering
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Activation, Contraction, Operand
-from costmodel_hardware.processors import PerOperation
+from costmodel_hardware.processors.device import PerOperation
 
 NETWORKS = Path(__file__).parent / "networks"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from costmodel.requirements import unmet
+from costmodel.plugins.requirements import unmet
 
 MET = [
     "costmodel", "costmodel>=0.1", "costmodel >=0.1,<2", "costmodel==1.4", "costmodel==1.4.0",

@@ -12,8 +12,8 @@ from attrs import frozen
 from costmodel import Device, Layer, Network, Scenario, activation, estimate, matmul
 from costmodel.devices import Charge, Cost, Evidence, Parameter, handles, parameter
 from costmodel.errors import PluginError, ReadError, ScenarioError, ShapeError
-from costmodel.layer import Input, OperatorLayer, setting, work_of
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input, OperatorLayer, setting, work_of
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.operators import Activation, Contraction
 
 VECTOR = (Tensor((4,)),)

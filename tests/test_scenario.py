@@ -12,8 +12,8 @@ from worlds import REGISTRY
 
 from costmodel import Network, Scenario, estimate
 from costmodel.errors import ScenarioError, ShapeError
-from costmodel.layer import Input
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input
+from costmodel.tensor.shapes import Tensor
 from costmodel_keras.layers.basic import Dense
 
 NETWORK = Network(

@@ -15,9 +15,9 @@ import yaml
 from click.testing import CliRunner
 from examples_per_law import few_examples
 
-from costmodel import hookspecs
 from costmodel.cli import main
-from costmodel.cli.scaffold import SORTS
+from costmodel.cli.commands.scaffold import SORTS
+from costmodel.plugins import hookspecs
 
 EXAMPLE = Path(__file__).parent / "example_plugin"
 HOOKS = {name for name in vars(hookspecs) if name.startswith("costmodel_")}

@@ -14,12 +14,13 @@ from attrs import frozen
 from worlds import HOUSE, SHIPPED, plugin, world
 
 import costmodel
-from costmodel import Device, Network, Reader, Scenario, matmul, plugins
+from costmodel import Device, Network, Reader, Scenario, matmul
 from costmodel import registry as registrys
 from costmodel.devices.operator_batch import OperatorBatch
-from costmodel.plugins import Plugins
+from costmodel.plugins import discovery as plugins
+from costmodel.plugins.discovery import Plugins
 from costmodel.registry import Registry
-from costmodel.sizes import SizeArray
+from costmodel.tensor.sizes import SizeArray
 from costmodel.workload.operators import Contraction
 from costmodel.workload.reasons import Reason
 

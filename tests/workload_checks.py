@@ -9,7 +9,7 @@ from attrs import evolve
 
 import costmodel
 from costmodel import Network, Operator, Scenario
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.graph import Loop, Node
 from costmodel.workload.serialization import from_json, to_json
 

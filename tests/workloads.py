@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from costmodel.formats import parse_format
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.builders import activation, conv, elementwise, matmul, pool
 from costmodel.workload.graph import Branch, Loop, Node, View, Workload
 

@@ -10,7 +10,7 @@ import costmodel_keras.hooks
 import costmodel_qkeras.hooks
 import costmodel_spiking.hooks
 from costmodel import hookimpl
-from costmodel.plugins import Plugins
+from costmodel.plugins.discovery import Plugins
 from costmodel.registry import Registry
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from costmodel.cli.group import CommandGroup
 from costmodel.version import own_version
 
 _COMMANDS = {
-    "estimate": "costmodel.cli.estimating",
-    "explain": "costmodel.cli.estimating",
-    "compare": "costmodel.cli.comparing",
-    "count": "costmodel.cli.counting",
-    "devices": "costmodel.cli.devices",
-    "layers": "costmodel.cli.listing",
-    "plugins": "costmodel.cli.listing",
-    "hooks": "costmodel.cli.hooks",
-    "new-plugin": "costmodel.cli.scaffold",
+    "estimate": "costmodel.cli.commands.estimating",
+    "explain": "costmodel.cli.commands.estimating",
+    "compare": "costmodel.cli.commands.comparing",
+    "count": "costmodel.cli.commands.counting",
+    "devices": "costmodel.cli.commands.devices",
+    "layers": "costmodel.cli.commands.listing",
+    "plugins": "costmodel.cli.commands.listing",
+    "hooks": "costmodel.cli.commands.hooks",
+    "new-plugin": "costmodel.cli.commands.scaffold",
 }
 """The modules of the built-in commands, each imported when its command is asked for."""
 

@@ -19,7 +19,7 @@ from costmodel.cli.output import (
     writing_standard_output,
 )
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError
-from costmodel.plugins import around_plugins
+from costmodel.plugins.discovery import around_plugins
 from costmodel.report.table import escaped
 
 NO: Final = 1

@@ -15,14 +15,14 @@ from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.safe_io import DIGIT_LIMIT, TOO_MANY_DIGITS
 from costmodel.scenario import ALL_OTHERS, Scenario
-from costmodel.tensor import as_shape
+from costmodel.tensor.shapes import as_shape
 from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
-    from costmodel.network import Network
+    from costmodel.network.graph import Network
     from costmodel.registry import Registry
     from costmodel.scenario import Rates
-    from costmodel.tensor import Shape
+    from costmodel.tensor.shapes import Shape
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -10,9 +10,9 @@ from costmodel.cli.output import Output
 from costmodel.report.table import Column, Table
 
 if TYPE_CHECKING:
-    from costmodel.comparison import Comparison
-    from costmodel.counts import Count
-    from costmodel.estimates import Estimate
+    from costmodel.estimates.comparison import Comparison
+    from costmodel.estimates.counts import Count
+    from costmodel.estimates.estimate import Estimate
 
 
 def write(results: Sequence[Estimate | Comparison | Count], form: str, output: Output) -> None:

@@ -13,7 +13,7 @@ from costmodel.devicefile.memories import NAME, MemoryReader
 from costmodel.devicefile.structuring import Head, not_known, structured
 from costmodel.devicefile.yaml_text import parsed
 from costmodel.devices import Device, Evidence, FormatTable, Memory, Parameter, Residual, Runtime
-from costmodel.devices.memory import unheld
+from costmodel.devices.evaluation.memory import unheld
 from costmodel.errors import DeviceFileError
 
 if TYPE_CHECKING:

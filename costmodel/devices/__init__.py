@@ -14,9 +14,10 @@ from costmodel.devices.cost import (
     checked,
 )
 from costmodel.devices.device import Adapted, Charging, Device, handles
-from costmodel.devices.evaluation import DeviceEstimate, Fused, GroupCost, OperatorCost
-from costmodel.devices.groups import FUSIBLE, Group, is_folded
-from costmodel.devices.memory import Access, Memory, Placement, Residence, Traffic
+from costmodel.devices.evaluation.groups import FUSIBLE, Group, is_folded
+from costmodel.devices.evaluation.memory import Access, Memory, Placement, Residence, Traffic
+from costmodel.devices.evaluation.schedule import Schedule, Span
+from costmodel.devices.evaluation.steps import DeviceEstimate, Fused, GroupCost, OperatorCost
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     GIVEN,
@@ -30,7 +31,6 @@ from costmodel.devices.parameters import (
     yes_or_no,
 )
 from costmodel.devices.runtimes import Residual, Runtime
-from costmodel.devices.schedule import Schedule, Span
 
 __all__ = [
     "ABOVE_ZERO",

@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 
 from costmodel.devices.parameters import GIVEN, Evidence, Parameter
 from costmodel.errors import PluginError, ScenarioError
-from costmodel.sizes import SizeArray, as_float, larger, least, most
+from costmodel.tensor.sizes import SizeArray, as_float, larger, least, most
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Reason
 

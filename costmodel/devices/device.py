@@ -11,18 +11,11 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
 
-from costmodel.activity import resolved
+from costmodel.devices.activity import resolved
 from costmodel.devices.capabilities import USUAL, check_capabilities
 from costmodel.devices.cost import Charge, Cost, Outcome, checked
-from costmodel.devices.evaluation import (
-    DeviceEstimate,
-    GroupCost,
-    OperatorCost,
-    evaluated,
-    moved,
-)
-from costmodel.devices.groups import FUSIBLE, Group, fused, is_folded
-from costmodel.devices.memory import (
+from costmodel.devices.evaluation.groups import FUSIBLE, Group, fused, is_folded
+from costmodel.devices.evaluation.memory import (
     Memory,
     Placement,
     Surroundings,
@@ -30,6 +23,14 @@ from costmodel.devices.memory import (
     as_memories,
     placed,
     traffic,
+)
+from costmodel.devices.evaluation.schedule import Schedule
+from costmodel.devices.evaluation.steps import (
+    DeviceEstimate,
+    GroupCost,
+    OperatorCost,
+    evaluated,
+    moved,
 )
 from costmodel.devices.operator_batch import CostTable, Pricing, of_first
 from costmodel.devices.parameters import (
@@ -47,7 +48,6 @@ from costmodel.devices.parameters import (
     figures_of,
 )
 from costmodel.devices.runtimes import Residual, Runtime, as_runtimes
-from costmodel.devices.schedule import Schedule
 from costmodel.errors import (
     CostModelError,
     FormatError,
@@ -59,7 +59,7 @@ from costmodel.errors import (
 )
 from costmodel.formats import parse_format
 from costmodel.scenario import CONDITIONS, Scenario
-from costmodel.tensor import BATCH
+from costmodel.tensor.shapes import BATCH
 from costmodel.units import parse_quantity
 from costmodel.workload.decomposition import in_parts
 from costmodel.workload.format_inference import between

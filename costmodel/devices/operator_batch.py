@@ -10,8 +10,8 @@ from attrs import evolve, field, fields, frozen, has
 
 from costmodel.errors import CostModelError, OneSizeNeededError, PluginError
 from costmodel.errors import fault as in_words
-from costmodel.lockstep import Lockstep, current, lockstep
-from costmodel.sizes import SizeArray
+from costmodel.tensor.lockstep import Lockstep, current, lockstep
+from costmodel.tensor.sizes import SizeArray
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced

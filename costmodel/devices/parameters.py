@@ -12,7 +12,7 @@ from attrs import Converter, evolve, field, frozen
 
 from costmodel.errors import UnitError, UnknownNameError
 from costmodel.formats import NumericFormat, format_name, parse_format
-from costmodel.sizes import SizeArray
+from costmodel.tensor.sizes import SizeArray
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.workload.reasons import Unpriced
 

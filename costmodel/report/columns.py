@@ -11,8 +11,8 @@ from costmodel.report.table import Column
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill, LayerCost, Share
     from costmodel.devices import Cost
+    from costmodel.report.bills import Bill, LayerCost, Share
 
 UNKNOWN = "?"
 

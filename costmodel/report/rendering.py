@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from costmodel import ignored
 from costmodel.devices import GIVEN, Charge, Cost, Parameter
-from costmodel.devices.memory import in_bytes
+from costmodel.devices.evaluation.memory import in_bytes
 from costmodel.formats import FLOAT32
+from costmodel.report import ignored
 from costmodel.report.columns import UNKNOWN, figures, joules, least, standing, totals
 from costmodel.report.table import Column, Table, escaped
-from costmodel.tensor import show_shape
+from costmodel.tensor.shapes import show_shape
 from costmodel.units import format_quantity
 from costmodel.version import own_version
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.bills import Bill, Coverage, LayerCost, Share
-    from costmodel.convention import Convention, LayerWork
+    from costmodel.conventions.convention import Convention, LayerWork
     from costmodel.devices import Device, DeviceEstimate, UnitCost
-    from costmodel.layer import Layer
-    from costmodel.network import Network
-    from costmodel.plugins import Plugin
+    from costmodel.network.graph import Network
+    from costmodel.network.layer import Layer
+    from costmodel.plugins.discovery import Plugin
+    from costmodel.report.bills import Bill, Coverage, LayerCost, Share
     from costmodel.scenario import Rates, Scenario
 
 SCHEMA: Final = "costmodel/estimate/2"

@@ -10,12 +10,12 @@ import pytest
 from attrs import evolve, fields
 from hypothesis import strategies as st
 
-from costmodel.convention import Convention, LayerWork
+from costmodel.conventions.convention import Convention, LayerWork
 from costmodel.devices import Cost
-from costmodel.layer import UnknownLayer
-from costmodel.network import Network, Port
+from costmodel.network.graph import Network, Port
+from costmodel.network.layer import UnknownLayer
 from costmodel.scenario import Scenario
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import strategies
 from costmodel.testing.contract import (
     Contract,

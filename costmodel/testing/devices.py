@@ -21,7 +21,7 @@ from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence, FormatTab
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.formats import FLOAT32, FixedPoint, format_name
 from costmodel.scenario import CONDITIONS, Scenario
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import strategies
 from costmodel.testing.capabilities import assumes
 from costmodel.testing.contract import (

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from costmodel import registry
 from costmodel.errors import CostModelError
-from costmodel.layer import Input, LayerRegistry
-from costmodel.network import Network
-from costmodel.tensor import Tensor, show_shape
+from costmodel.network.graph import Network
+from costmodel.network.layer import Input, LayerRegistry
+from costmodel.tensor.shapes import Tensor, show_shape
 from costmodel.testing.contract import (
     Contract,
     drawn,
@@ -30,7 +30,7 @@ from costmodel.workload.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from costmodel.layer import Layer, Work
+    from costmodel.network.layer import Layer, Work
 
 NONSENSE: Final[tuple[Any, ...]] = (
     None,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from costmodel import registry
 from costmodel.errors import CostModelError
-from costmodel.layer import Input, LayerRegistry
-from costmodel.network import Network
+from costmodel.network.graph import Network
+from costmodel.network.layer import Input, LayerRegistry
 from costmodel.testing.contract import (
     FRAMEWORKS,
     Contract,
@@ -29,8 +29,8 @@ from costmodel.testing.contract import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from costmodel.layer import Layer
-    from costmodel.reader import Reader
+    from costmodel.network.layer import Layer
+    from costmodel.network.reader import Reader
 
 NO_SOURCES: Final = (None, 7, 2.5, object(), type, b"", (), {1, 2})
 """What no reader reads."""

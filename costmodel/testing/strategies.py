@@ -38,11 +38,11 @@ from costmodel.formats import (
     PowerOfTwo,
     Ternary,
 )
-from costmodel.layer import Input, Layer, OperatorLayer, Work
-from costmodel.network import Network, Port
+from costmodel.network.graph import Network, Port
+from costmodel.network.layer import Input, Layer, OperatorLayer, Work
 from costmodel.scenario import Scenario
-from costmodel.sizes import SizeArray, Symbol
-from costmodel.tensor import BATCH, Tensor
+from costmodel.tensor.shapes import BATCH, Tensor
+from costmodel.tensor.sizes import SizeArray, Symbol
 from costmodel.workload import builders
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import (

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import field, frozen
 
-from costmodel.lockstep import active_places
-from costmodel.sizes import SizeArray, always, as_size, product, smaller
+from costmodel.tensor.lockstep import active_places
+from costmodel.tensor.sizes import SizeArray, always, as_size, product, smaller
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 """The name of a dimension."""

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from costmodel.errors import NetworkError, nearest
 from costmodel.formats import NumericFormat
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders.shapes import own_axis
 from costmodel.workload.format_inference import inferred
 from costmodel.workload.graph import (

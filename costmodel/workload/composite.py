@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.affine import axis_index
 from costmodel.workload.operators import (
     ELEMENTWISE,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from attrs import define, evolve, field
 
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.assembly import chained, numbered, renamed
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import Operator

@@ -9,8 +9,8 @@ from attrs import evolve
 
 from costmodel import formats as arithmetic
 from costmodel.formats import NumericFormat
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.composite import Softmax
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import (

@@ -11,8 +11,8 @@ from attrs import evolve, field, frozen
 from costmodel.errors import NetworkError, nearest
 from costmodel.formats import NumericFormat
 from costmodel.frozen_dict import FrozenDict
-from costmodel.sizes import Symbol, as_size
-from costmodel.tensor import Tensor, show_shape
+from costmodel.tensor.shapes import Tensor, show_shape
+from costmodel.tensor.sizes import Symbol, as_size
 from costmodel.workload.operators import Operator, as_tensor, at_least, one_of
 
 _T = TypeVar("_T")

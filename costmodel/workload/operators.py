@@ -16,8 +16,8 @@ from attrs import evolve, field, fields, frozen
 from attrs.validators import optional
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import Symbol, as_size, larger, least, product, smaller
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
+from costmodel.tensor.sizes import Symbol, as_size, larger, least, product, smaller
 from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
 from costmodel.workload.reasons import Unpriced
 

@@ -16,8 +16,8 @@ from attrs import NOTHING, Attribute, fields
 from costmodel.errors import CostModelError, ReadError, nearest
 from costmodel.formats import NumericFormat, parse_format
 from costmodel.safe_io import checked_mapping, checked_name, json_values
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.composite import Attention, Normalization, Softmax
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import (

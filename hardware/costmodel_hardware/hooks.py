@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from costmodel.hookspecs import hookimpl
+from costmodel.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +20,9 @@ FAMILIES: Final = ("horowitz", "processors", "neuromorphic")
 @hookimpl
 def costmodel_devices() -> Iterable[type[Device]]:
     """The device classes."""
-    from costmodel_hardware.horowitz import Horowitz  # noqa: PLC0415  # on demand
-    from costmodel_hardware.neuromorphic import EventDriven  # noqa: PLC0415  # on demand
-    from costmodel_hardware.processors import PerOperation  # noqa: PLC0415  # on demand
+    from costmodel_hardware.horowitz.device import Horowitz  # noqa: PLC0415  # on demand
+    from costmodel_hardware.neuromorphic.device import EventDriven  # noqa: PLC0415  # on demand
+    from costmodel_hardware.processors.device import PerOperation  # noqa: PLC0415  # on demand
 
     return [EventDriven, Horowitz, PerOperation]
 

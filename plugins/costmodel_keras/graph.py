@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from costmodel.errors import ReadError
-from costmodel.network import LAYER_LIMIT, first_repeated
+from costmodel.network.graph import LAYER_LIMIT, first_repeated
 from costmodel.safe_io import checked_name
-from costmodel.tensor import Shape, as_shape
+from costmodel.tensor.shapes import Shape, as_shape
 from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorded_arguments
 from costmodel_keras.policies import Policy, live_policy, recorded_policy
 

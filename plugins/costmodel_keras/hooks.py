@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costmodel.hookspecs import hookimpl
+from costmodel.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from costmodel.layer import LayerModule
-    from costmodel.reader import Reader
+    from costmodel.network.layer import LayerModule
+    from costmodel.network.reader import Reader
 
 
 @hookimpl
@@ -24,7 +24,7 @@ def costmodel_readers() -> Iterable[Reader]:
 @hookimpl
 def costmodel_layer_modules() -> Iterable[LayerModule]:
     """The layers of keras.layers by subject, and the functions of keras.ops."""
-    from costmodel.layer import LayerModule  # noqa: PLC0415  # only when a source is read
+    from costmodel.network.layer import LayerModule  # noqa: PLC0415  # only when a source is read
     from costmodel_keras.layers import MODULES  # noqa: PLC0415  # likewise
 
     package = "costmodel_keras.layers"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import field, frozen
 
 from costmodel.errors import ReadError
-from costmodel.network import topological_order
-from costmodel_keras.legacy_live import flat, is_legacy, view_of
+from costmodel.network.graph import topological_order
+from costmodel_keras.keras2.live import flat, is_legacy, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

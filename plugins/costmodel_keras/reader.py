@@ -16,8 +16,7 @@ from attrs import define, field
 from costmodel import safe_io
 from costmodel.errors import BatchError, ReadError, ShapeError, UnknownNameError
 from costmodel.formats import FLOAT32
-from costmodel.layer import DeclaredFormats, Input, Layer, Source, UnknownLayer, work_of
-from costmodel.network import (
+from costmodel.network.graph import (
     LAYER_LIMIT,
     SCHEMA,
     Network,
@@ -27,11 +26,12 @@ from costmodel.network import (
     show_cycle,
     topological_order,
 )
-from costmodel.reader import Reader
-from costmodel.sizes import Symbol
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import DeclaredFormats, Input, Layer, Source, UnknownLayer, work_of
+from costmodel.network.reader import Reader
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.reasons import Unpriced
-from costmodel_keras import archive, graph, legacy, tracing
+from costmodel_keras import graph
 from costmodel_keras.arguments import (
     CALL,
     OPERAND_SHAPE,
@@ -41,7 +41,10 @@ from costmodel_keras.arguments import (
     masks_among,
     values_in,
 )
+from costmodel_keras.files import archive
 from costmodel_keras.graph import with_outputs as _with_outputs
+from costmodel_keras.keras2 import configurations
+from costmodel_keras.keras2.live import view_of
 from costmodel_keras.layers.basic import Embedding
 from costmodel_keras.layers.constants import Constant, Returned, Variables
 from costmodel_keras.layers.merging import MERGING_KINDS
@@ -49,13 +52,13 @@ from costmodel_keras.layers.quantized import QUANTIZATION, STORED
 from costmodel_keras.layers.recurrent import TracedCell
 from costmodel_keras.layers.unsupported import UnsupportedError
 from costmodel_keras.layers.wrappers import Wrapper
-from costmodel_keras.legacy_live import view_of
-from costmodel_keras.tracing import TracingError, is_operation
+from costmodel_keras.tracing import calls as tracing
+from costmodel_keras.tracing.calls import TracingError, is_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-    from costmodel.layer import LayerRegistry
+    from costmodel.network.layer import LayerRegistry
     from costmodel.scenario import RatesOf
     from costmodel_keras.graph import Call, Key, LayerView, ModelView
     from costmodel_keras.policies import Policy
@@ -155,8 +158,8 @@ def _config_view(config: Any, where: str, rules: LayerRegistry) -> LayerView:
     if isinstance(version, str) and version.startswith("1."):
         message = f"{where}: written by Keras {version}; load it in Keras 2 and save it there"
         raise ReadError(message)
-    if legacy.is_legacy(config):
-        config = legacy.modern(config, rules.by_kind, where)
+    if configurations.is_legacy(config):
+        config = configurations.modern(config, rules.by_kind, where)
     return graph.ConfigView(config, where)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from costmodel.convention import Convention, LayerWork
+from costmodel.conventions.convention import Convention, LayerWork
 from costmodel.devices import Adapted, Charge, Cost, Evidence, Factor, Parameter
-from costmodel.layer import work_of
+from costmodel.network.layer import work_of
 from costmodel.workload.operators import Contraction, Operator, unmapped
 from costmodel.workload.reasons import Free, Reason, Unpriced
 from costmodel_qkeras.operators import Arithmetic, Transfer, Uncounted
@@ -25,8 +25,8 @@ from costmodel_qkeras.qtools.saved import bare_kind, nodes_of
 
 if TYPE_CHECKING:
     from costmodel.devices import Device, Outcome
-    from costmodel.layer import Layer, Work
-    from costmodel.network import Network
+    from costmodel.network.graph import Network
+    from costmodel.network.layer import Layer, Work
     from costmodel.scenario import Scenario
 
 _JOULES: Final = 1e-12

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from costmodel.estimates import read
-from costmodel.network import Network
+from costmodel.estimates.estimate import read
+from costmodel.network.graph import Network
 from costmodel_qkeras.qtools import live, results, saved
 from costmodel_qkeras.qtools.datatypes import Datatype
 from costmodel_qkeras.qtools.errors import QToolsError, as_original

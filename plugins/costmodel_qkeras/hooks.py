@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costmodel.hookspecs import hookimpl
+from costmodel.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from costmodel.convention import Convention
-    from costmodel.layer import LayerModule
+    from costmodel.conventions.convention import Convention
+    from costmodel.network.layer import LayerModule
 
 
 @hookimpl
 def costmodel_layer_modules() -> Iterable[LayerModule]:
     """The layers of QKeras."""
-    from costmodel.layer import LayerModule  # noqa: PLC0415  # only when a source is read
+    from costmodel.network.layer import LayerModule  # noqa: PLC0415  # only when a source is read
 
     return [LayerModule("qkeras.", "costmodel_qkeras.layers")]
 

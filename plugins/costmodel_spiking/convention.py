@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
 
-from costmodel.convention import Convention
-from costmodel.layer import UnknownLayer
-from costmodel.tensor import Tensor, show_shape
+from costmodel.conventions.convention import Convention
+from costmodel.network.layer import UnknownLayer
+from costmodel.tensor.shapes import Tensor, show_shape
 from costmodel.workload.builders import activation
 from costmodel.workload.operators import Counted, Operator, unmapped
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_spiking.errors import UndefinedAxisError
 
 if TYPE_CHECKING:
-    from costmodel.layer import Layer, Work
-    from costmodel.network import Network
-    from costmodel.tensor import Shape
+    from costmodel.network.graph import Network
+    from costmodel.network.layer import Layer, Work
+    from costmodel.tensor.shapes import Shape
 
 
 @frozen

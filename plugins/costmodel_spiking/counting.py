@@ -10,10 +10,10 @@ from attrs import frozen
 
 from costmodel import registry as registrys
 from costmodel.errors import PluginError
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.reasons import Unpriced
 from costmodel_keras.graph import kind_of
-from costmodel_keras.legacy_live import view_of
+from costmodel_keras.keras2.live import view_of
 from costmodel_keras.nodes import Node, node_of
 from costmodel_keras.reader import make_layer
 from costmodel_spiking.convention import CONVENTION, RULES, Stats

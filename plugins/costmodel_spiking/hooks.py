@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from costmodel.hookspecs import hookimpl
+from costmodel.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from costmodel.convention import Convention
-    from costmodel.layer import Layer
+    from costmodel.conventions.convention import Convention
+    from costmodel.network.layer import Layer
 
 
 @hookimpl

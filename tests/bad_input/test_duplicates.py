@@ -12,8 +12,8 @@ import pytest
 from console import run
 
 import costmodel
-from costmodel import serialization
 from costmodel.errors import DeviceFileError, ReadError
+from costmodel.network import serialization
 from costmodel.registry import installed
 from costmodel.safe_io import json_values
 from costmodel.workload.builders import matmul

@@ -19,8 +19,8 @@ from operation_cases import built as built_call
 from worlds import EVERYTHING
 
 from costmodel import Free, Layer
-from costmodel.layer import Input, OperatorLayer, UnknownLayer
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import LayerContract, strategies
 from costmodel_keras.arguments import CALL, Arguments
 from costmodel_keras.layers.applications import CustomScaleLayer

@@ -14,7 +14,7 @@ import costmodel_hardware
 import costmodel_keras
 import costmodel_qkeras
 import costmodel_spiking
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import OperatorContract
 from costmodel.testing import strategies as of
 from costmodel.testing.devices import ComposedWork, ForeignWork

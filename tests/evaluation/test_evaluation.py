@@ -18,7 +18,7 @@ import costmodel
 from costmodel import Free, Scenario, Unpriced
 from costmodel.devices import Cost, Fused, Schedule, Traffic, handles
 from costmodel.errors import NetworkError, PluginError, ScenarioError
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Branch, Loop, Node, Workload
 from costmodel.workload.operators import Movement, Operator, Unsupported, unmapped
@@ -501,7 +501,7 @@ def test_workloads_that_an_evaluation_cannot_use_are_refused() -> None:
         sheet().evaluate(network)
     with pytest.raises(ScenarioError, match="has no symbol 'batch', so its batch is in it"):
         sheet().evaluate(recurrent(3), Scenario(batch=8))
-    length = costmodel.sizes.Symbol("length")
+    length = costmodel.tensor.sizes.Symbol("length")
     open_ended = Workload(
         "open", {"x": (length,), "y": (length,)},
         [Node("relu", costmodel.activation("relu", (length,)), ("x", "y"))], ["x"], ["y"],

@@ -12,8 +12,15 @@ from loop_nest import met_by
 from plans import figure, plans, sheet
 from workloads import classifier
 
-from costmodel.devices.groups import FUSIBLE, fused, storages
-from costmodel.devices.memory import Access, Memory, Placement, Residence, placed, traffic
+from costmodel.devices.evaluation.groups import FUSIBLE, fused, storages
+from costmodel.devices.evaluation.memory import (
+    Access,
+    Memory,
+    Placement,
+    Residence,
+    placed,
+    traffic,
+)
 from costmodel.errors import UnknownNameError
 from costmodel.formats import FLOAT32
 from costmodel.workload.builders import elementwise, matmul

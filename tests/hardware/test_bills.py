@@ -9,7 +9,7 @@ from attrs import asdict
 from worlds import REGISTRY
 
 from costmodel import Scenario, estimate
-from costmodel.bills import Share
+from costmodel.report.bills import Share
 
 keras: Any = pytest.importorskip("keras")
 

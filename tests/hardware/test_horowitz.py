@@ -18,8 +18,8 @@ from costmodel import (
 from costmodel.devices import Cost
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.formats import Binary, FixedPoint, FloatingPoint, NumericFormat, PowerOfTwo, Ternary
-from costmodel.sizes import SizeArray
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray
 from costmodel.workload.builders import copy, read
 from costmodel.workload.operators import Contraction
 from costmodel_hardware.horowitz.interpolation import Curve

@@ -13,7 +13,7 @@ from worlds import REGISTRY, SHIPPED
 import costmodel
 from costmodel import Network
 from costmodel.devices import Parameter
-from costmodel.layer import Input, OperatorLayer
+from costmodel.network.layer import Input, OperatorLayer
 from costmodel.workload.builders import matmul
 
 NETWORKS = Path(__file__).parents[1] / "networks"

@@ -15,7 +15,7 @@ from tensorflow_counts import multiply_accumulates
 from worlds import REGISTRY
 
 from costmodel import Scenario, estimate, read
-from costmodel.bills import Share
+from costmodel.report.bills import Share
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2

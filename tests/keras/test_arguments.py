@@ -14,7 +14,7 @@ from worlds import HOUSE, plugin, world
 
 from costmodel import read
 from costmodel.errors import ReadError
-from costmodel.layer import Layer, setting
+from costmodel.network.layer import Layer, setting
 from costmodel_keras.arguments import CALL, Arguments, Array, LayerInput, Opaque, Span, layer_inputs
 from costmodel_keras.graph import kind_of
 

@@ -14,7 +14,7 @@ from tensorflow_counts import multiply_accumulates
 from worlds import REGISTRY
 
 from costmodel import estimate, read
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 
 class Weighted(layers.Layer):

@@ -12,7 +12,7 @@ from keras import layers, ops
 from worlds import REGISTRY
 
 from costmodel import Free, Network, estimate, read
-from costmodel.layer import work_of
+from costmodel.network.layer import work_of
 
 
 def once(network: Network) -> list[str]:

@@ -20,14 +20,14 @@ from worlds import REGISTRY
 
 import costmodel
 from costmodel import Scenario, estimate, read
-from costmodel.counts import count
 from costmodel.errors import BatchError, NetworkError, ShapeError
-from costmodel.layer import Input, UnknownLayer, work_of
-from costmodel.network import Network
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.estimates.counts import count
+from costmodel.network.graph import Network
+from costmodel.network.layer import Input, UnknownLayer, work_of
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.reasons import Reason
-from costmodel_keras.two_lengths import DifferenceError, solved
+from costmodel_keras.tracing.two_lengths import DifferenceError, solved
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2

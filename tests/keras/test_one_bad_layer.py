@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from costmodel import Network, estimate, read
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 
 class Raising(layers.Layer):

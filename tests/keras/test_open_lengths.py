@@ -14,7 +14,7 @@ from public_networks import CausalBlock, TokenAndPosition
 
 from costmodel import Network, Scenario, estimate, read
 from costmodel.errors import ShapeError, UnknownNameError
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -19,7 +19,7 @@ from worlds import REGISTRY, SHIPPED
 
 from costmodel import Scenario, estimate, read
 from costmodel.errors import ReadError, ShapeError
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.operations.unsupported import BATCHLESS, REASONS
 

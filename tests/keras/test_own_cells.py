@@ -12,7 +12,7 @@ from workload_checks import check_workload
 
 import costmodel
 from costmodel import estimate, read
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2

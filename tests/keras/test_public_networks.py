@@ -13,7 +13,7 @@ import pytest
 from tensorflow_counts import multiply_accumulates
 
 from costmodel import Network, read
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2

@@ -10,7 +10,7 @@ from keras import layers
 from worlds import REGISTRY
 
 from costmodel import Network, Scenario, estimate, read, work_by_layer
-from costmodel.layer import Layer
+from costmodel.network.layer import Layer
 from costmodel.workload.operators import Contraction, Elementwise, Reduction
 
 pytestmark = pytest.mark.filterwarnings(

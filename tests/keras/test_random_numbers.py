@@ -12,7 +12,7 @@ from holding import Holding, HoldingModel, around, called
 from keras import layers, ops
 
 from costmodel import Network, Unpriced, lower, read
-from costmodel.layer import work_of
+from costmodel.network.layer import work_of
 
 WIDTH = 8
 

@@ -13,7 +13,7 @@ from worlds import REGISTRY
 
 from costmodel import Scenario, UnpricedWarning, estimate, read
 from costmodel.errors import ReadError, ShapeError
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"  # Keras itself, under NumPy 2

@@ -11,7 +11,7 @@ from keras import layers
 from worlds import REGISTRY
 
 from costmodel import Free, estimate, read
-from costmodel.layer import UnknownLayer, work_of
+from costmodel.network.layer import UnknownLayer, work_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's own

@@ -13,7 +13,7 @@ from worlds import REGISTRY
 
 from costmodel import Network, Scenario, estimate, read
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 
 def network(model: Any, **input_shapes: Any) -> Network:

@@ -14,8 +14,8 @@ from worlds import HOUSE, REGISTRY, plugin, world
 
 from costmodel import Scenario, estimate, measure_rates, read
 from costmodel.formats import FixedPoint
-from costmodel.layer import UnknownLayer
-from costmodel.layer_formats import infer
+from costmodel.network.layer import UnknownLayer
+from costmodel.network.layer_formats import infer
 from costmodel_keras.graph import kind_of
 from costmodel_keras.layers.basic import Dense
 

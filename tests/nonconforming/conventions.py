@@ -7,9 +7,9 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from costmodel import Convention, Device, Free, Network, Operator, Scenario
-from costmodel.convention import LayerWork
+from costmodel.conventions.convention import LayerWork
 from costmodel.devices import Adapted, Cost, Factor, Outcome
-from costmodel.layer import Layer, UnknownLayer, Work
+from costmodel.network.layer import Layer, UnknownLayer, Work
 from costmodel.workload.operators import Movement
 from nonconforming.devices import unchecked
 

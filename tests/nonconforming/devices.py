@@ -24,7 +24,7 @@ from costmodel.devices import (
     setting,
 )
 from costmodel.errors import CostModelError
-from costmodel.sizes import SizeArray
+from costmodel.tensor.sizes import SizeArray
 from costmodel.workload.operators import STANDARD, Contraction, Movement
 
 

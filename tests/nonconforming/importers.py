@@ -7,7 +7,7 @@ from types import ModuleType
 
 from attrs import frozen
 
-from costmodel.convention import Convention
+from costmodel.conventions.convention import Convention
 from nonconforming import devices, layers, operators, readers
 
 # Nobody has it installed, and nobody has to wait for it here.

@@ -9,8 +9,8 @@ from attrs import evolve, field, frozen
 
 from costmodel import Layer, matmul
 from costmodel.errors import CostModelError, ShapeError
-from costmodel.layer import Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Work, setting
+from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.builders import copy
 from costmodel.workload.operators import Contraction, unmapped
 

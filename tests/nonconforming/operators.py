@@ -9,7 +9,7 @@ from typing import Any, Self
 from attrs import field, frozen
 
 from costmodel import Operator
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.affine import Accesses
 from costmodel.workload.operators import Contraction, Operand
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from costmodel import Network, Reader
 from costmodel.errors import ReadError
-from costmodel.layer import Input, Layer, LayerRegistry, UnknownLayer
+from costmodel.network.layer import Input, Layer, LayerRegistry, UnknownLayer
 from costmodel.testing.readers import Reading
 from nonconforming import layers
 

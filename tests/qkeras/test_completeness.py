@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from costmodel import Scenario, estimate, matmul
 from costmodel.formats import FixedPoint, NumericFormat
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.layers.quantized import Quantized
 from costmodel_qkeras.parsing import parse

@@ -16,7 +16,7 @@ from figures import near
 
 from costmodel import Network
 from costmodel.errors import UnknownNameError
-from costmodel.network import Port
+from costmodel.network.graph import Port
 from costmodel_qkeras import QTools
 from costmodel_qkeras.convention import CONVENTION
 

@@ -11,8 +11,8 @@ from chains import CHIP, INT8, estimate, network
 
 from costmodel import Network, Scenario, Unpriced
 from costmodel.formats import FixedPoint, FloatingPoint, NumericFormat, parse_format
-from costmodel.layer import Input, OperatorLayer
-from costmodel.layer_formats import infer
+from costmodel.network.layer import Input, OperatorLayer
+from costmodel.network.layer_formats import infer
 from costmodel_qkeras.formats import numeric_format
 from costmodel_qkeras.parsing import parse
 

@@ -13,8 +13,8 @@ from worlds import HOUSE, world
 import costmodel_qkeras.hooks
 from costmodel.errors import ReadError
 from costmodel.formats import FixedPoint
-from costmodel.layer import UnknownLayer
-from costmodel.tensor import Tensor
+from costmodel.network.layer import UnknownLayer
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.operators import Contraction
 from costmodel_qkeras.layers.quantized import Quantized
 

@@ -12,7 +12,7 @@ from spiking import lookalikes
 import costmodel
 from costmodel import Scenario
 from costmodel.errors import ScenarioError
-from costmodel.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer
 
 
 def read(layer: Any, shape: tuple[int | None, ...] = (10, 4)) -> costmodel.Network:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from loop_nest import Met, met
 
-from costmodel.sizes import SizeArray
+from costmodel.tensor.sizes import SizeArray
 from costmodel.workload.affine import MOST_POINTS, Accesses, Affine, accesses
 
 NAMES = ("i", "j", "k2", "_m", "N")

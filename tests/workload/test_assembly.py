@@ -10,8 +10,8 @@ from run_workload import run
 
 from costmodel.errors import NetworkError, ShapeError
 from costmodel.formats import parse_format
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.assembly import Assembly, chained
 from costmodel.workload.builders import activation, elementwise, matmul, reduce
 from costmodel.workload.format_inference import infer

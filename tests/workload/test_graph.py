@@ -14,8 +14,8 @@ from workloads import BATCH, classifier, either, graphs, recurrent
 
 from costmodel.errors import NetworkError
 from costmodel.formats import FLOAT32
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.builders import matmul
 from costmodel.workload.graph import Branch, Loop, Node, View, Workload
 

@@ -15,8 +15,8 @@ from linalg_text import computed
 
 from costmodel.errors import LinalgError
 from costmodel.formats import PowerOfTwo
-from costmodel.sizes import Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload import builders as b
 from costmodel.workload.linalg import from_linalg, to_linalg
 from costmodel.workload.operators import (

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from loop_nest import check_counts
 
 from costmodel.formats import parse_format
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload import builders
 from costmodel.workload.affine import Accesses, Affine
 from costmodel.workload.operators import (

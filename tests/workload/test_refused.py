@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import SizeArray, Symbol
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import SizeArray, Symbol
 from costmodel.workload import builders as b
 from costmodel.workload.builders.composite import Softmax
 from costmodel.workload.operators import (

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from workloads import classifier, either, graphs, recurrent
 
 from costmodel.errors import CostModelError, ReadError
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.graph import Node, Workload
 from costmodel.workload.operators import Operator, unmapped
 from costmodel.workload.serialization import from_json, to_json, workload_from, workload_values

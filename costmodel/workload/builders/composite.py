@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always, least
-from costmodel.tensor import show_shape
+from costmodel.tensor.shapes import show_shape
+from costmodel.tensor.sizes import always, least
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.shapes import (
     TensorLike,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from costmodel.errors import ShapeError
-from costmodel.tensor import Tensor, show_shape
+from costmodel.tensor.shapes import Tensor, show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.shapes import (
     TensorLike,

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import Symbol, always, as_size, least
-from costmodel.tensor import Tensor, show_shape
+from costmodel.tensor.shapes import Tensor, show_shape
+from costmodel.tensor.sizes import Symbol, always, as_size, least
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.pointwise import broadcast_index
 from costmodel.workload.builders.shapes import (

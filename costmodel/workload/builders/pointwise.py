@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costmodel.errors import ShapeError
-from costmodel.tensor import show_shape
+from costmodel.tensor.shapes import show_shape
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.shapes import (
     TensorLike,

@@ -9,8 +9,8 @@ from typing import TypeAlias
 from attrs import evolve
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import always, as_size, larger, product, smaller
-from costmodel.tensor import show_shape
+from costmodel.tensor.shapes import show_shape
+from costmodel.tensor.sizes import always, as_size, larger, product, smaller
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.movements import embedding
 from costmodel.workload.builders.pointwise import broadcast_index

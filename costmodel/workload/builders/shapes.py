@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import Symbol, always, as_size
-from costmodel.tensor import Tensor, show_shape
+from costmodel.tensor.shapes import Tensor, show_shape
+from costmodel.tensor.sizes import Symbol, always, as_size
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.operators import Operand, as_tensor, shape_of
 

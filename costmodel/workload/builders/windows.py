@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 
 from costmodel.errors import ShapeError
-from costmodel.sizes import SizeArray, always, as_size, larger, least, smaller
-from costmodel.tensor import Tensor, show_shape
+from costmodel.tensor.shapes import Tensor, show_shape
+from costmodel.tensor.sizes import SizeArray, always, as_size, larger, least, smaller
 from costmodel.workload.affine import Affine, Index, axis_index
 from costmodel.workload.builders.shapes import (
     TensorLike,

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from costmodel.errors import CostModelError, LinalgError
 from costmodel.formats import NumericFormat, parse_format
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.linalg.tables import (
     ACTIVATION_OF,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 from attrs.validators import min_len
 
-from costmodel.sizes import SizeArray, always, clipped, larger, smaller
+from costmodel.tensor.sizes import SizeArray, always, clipped, larger, smaller
 
 if TYPE_CHECKING:
     from costmodel.devices import Parameter

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from attrs import frozen
 
 from costmodel.errors import nearest
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import softmax
 from costmodel.workload.operators import Activation, Operand, Operator
 from costmodel.workload.reasons import Unpriced

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import (
     activation,

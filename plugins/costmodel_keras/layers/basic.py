@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Input, Layer, Source, Work, setting
-from costmodel.tensor import Shape, as_shape
+from costmodel.network.layer import Input, Layer, Source, Work, setting
+from costmodel.tensor.shapes import Shape, as_shape
 from costmodel.workload.builders import embedding, matmul
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, as_shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, as_shape
 from costmodel.workload.reasons import Free, Unpriced
 
 _MAY_BE_RANDOM: Final = (

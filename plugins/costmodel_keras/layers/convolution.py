@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.builders import conv_transpose
 from costmodel.workload.operators import Contraction
 from costmodel_keras.layers import settings

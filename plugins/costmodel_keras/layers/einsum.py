@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.builders import contract
 from costmodel.workload.operators import Operator
 from costmodel_keras.layers import settings

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.builders import activation, elementwise, matmul
 from costmodel_keras.arguments import CALL, VALUES, Arguments, called
 from costmodel_keras.layers import settings

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.assembly import numbered
 from costmodel.workload.builders import concatenate, contract
 from costmodel.workload.graph import Workload

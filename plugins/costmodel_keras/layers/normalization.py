@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape
 from costmodel.workload.builders import normalize, reduce
 from costmodel.workload.graph import Workload
 from costmodel_keras.layers import settings

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.affine import axis_index
 from costmodel.workload.builders import pool, reduce
 from costmodel.workload.operators import Operand, Operator, Reduction

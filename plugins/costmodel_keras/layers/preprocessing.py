@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.builders import elementwise, one_hot, reduce, shift
 from costmodel.workload.reasons import Free
 from costmodel_keras.layers import settings

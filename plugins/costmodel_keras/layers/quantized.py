@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from attrs import frozen
 
 from costmodel.formats import FLOAT32, NumericFormat, parse_format
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.builders import elementwise, embedding, matmul, reduce
 from costmodel_keras.layers.basic import Dense, Embedding
 from costmodel_keras.layers.einsum import EinsumDense

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from attrs import evolve, frozen
 
 from costmodel.errors import BatchError, ShapeError
-from costmodel.layer import Layer, setting
-from costmodel.tensor import Shape, Tensor, as_shape, show_shape
+from costmodel.network.layer import Layer, setting
+from costmodel.tensor.shapes import Shape, Tensor, as_shape, show_shape
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import concatenate, conv, copy, elementwise, matmul
 from costmodel.workload.graph import Workload

@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.sizes import smaller
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
+from costmodel.tensor.sizes import smaller
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.builders import broadcast_to, rearrange_along, resize, shift, transpose
 from costmodel.workload.operators import Elementwise, Movement, Operand, shape_of

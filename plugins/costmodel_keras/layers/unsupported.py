@@ -8,8 +8,8 @@ from typing import ClassVar
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel.layer import Layer
-from costmodel.tensor import Shape
+from costmodel.network.layer import Layer
+from costmodel.tensor.shapes import Shape
 
 
 class UnsupportedError(CostModelError):

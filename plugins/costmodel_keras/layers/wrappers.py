@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from attrs import evolve, frozen
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Layer, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Layer, setting
+from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.graph import Workload
 from costmodel.workload.reasons import Reason
 

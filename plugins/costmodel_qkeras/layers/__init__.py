@@ -27,7 +27,7 @@ from costmodel_qkeras.layers.elementwise import (
 from costmodel_qkeras.layers.recurrent import QBidirectional, QRecurrent
 
 if TYPE_CHECKING:
-    from costmodel.layer import Layer
+    from costmodel.network.layer import Layer
 
 LAYERS: tuple[type[Layer], ...] = (
     QActivation,

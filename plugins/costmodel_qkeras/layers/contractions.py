@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from attrs import evolve, frozen
 
-from costmodel.layer import Layer, Work, setting
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.affine import Affine
 from costmodel.workload.builders import conv
 from costmodel.workload.operators import Operand

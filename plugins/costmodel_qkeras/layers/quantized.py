@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from costmodel.formats import NumericFormat
-from costmodel.layer import setting
+from costmodel.network.layer import setting
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import FUNCTIONS, Activating
 from costmodel_qkeras.formats import numeric_format

@@ -9,8 +9,8 @@ from attrs import evolve, frozen
 
 from costmodel import formats as arithmetic
 from costmodel.formats import Binary, NumericFormat
-from costmodel.layer import Layer, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Layer, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.assembly import chained
 from costmodel.workload.builders import elementwise, matmul
 from costmodel.workload.graph import Workload

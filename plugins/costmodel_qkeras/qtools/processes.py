@@ -15,7 +15,7 @@ from costmodel.formats import Circuit, FixedPoint, FloatingPoint, Operation
 from costmodel_qkeras.qtools.errors import QToolsError
 from costmodel_qkeras.qtools.prices import Prices
 from costmodel_qkeras.qtools.records import Work
-from costmodel_qkeras.qtools.tables import tables
+from costmodel_qkeras.qtools.tables.laws import tables
 
 FAMILY: Final = "horowitz"
 """The class of the devices that have a price for everything that QTools counts."""

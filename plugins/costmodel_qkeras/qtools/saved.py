@@ -7,9 +7,9 @@ from typing import Any
 from attrs import evolve
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Input, Layer, UnknownLayer
-from costmodel.network import Network
-from costmodel.tensor import Tensor
+from costmodel.network.graph import Network
+from costmodel.network.layer import Input, Layer, UnknownLayer
+from costmodel.tensor.shapes import Tensor
 from costmodel_qkeras.layers.quantized import Quantized
 from costmodel_qkeras.qtools import kinds
 from costmodel_qkeras.qtools.facts import LayerFacts, Node, Shape

@@ -19,7 +19,7 @@ from costmodel.devices import (
     handles,
     parameter,
 )
-from costmodel.sizes import larger
+from costmodel.tensor.sizes import larger
 from costmodel.workload.operators import (
     Activation,
     Contraction,

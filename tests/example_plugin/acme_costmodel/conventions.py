@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from costmodel import Convention, Free, Layer
-from costmodel.layer import Work
+from costmodel.network.layer import Work
 
 
 class Products(Convention):

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from costmodel import hookimpl
-from costmodel.layer import LayerModule
+from costmodel.network.layer import LayerModule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from acme_costmodel.operators import Mixing
 from costmodel import Layer
-from costmodel.layer import Work
+from costmodel.network.layer import Work
 
 
 @frozen(slots=False)

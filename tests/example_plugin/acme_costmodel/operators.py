@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from costmodel import Operator
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.operators import Contraction, Operand, unmapped
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from costmodel import Layer
-from costmodel.layer import Work
+from costmodel.network.layer import Work
 from costmodel.workload.reasons import Free
 
 

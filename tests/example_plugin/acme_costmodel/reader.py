@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from costmodel import Network, Reader
 from costmodel.errors import ReadError
-from costmodel.layer import Input, Layer, LayerRegistry, UnknownLayer
+from costmodel.network.layer import Input, Layer, LayerRegistry, UnknownLayer
 
 
 class RecipeReader(Reader):

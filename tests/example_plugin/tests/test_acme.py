@@ -17,10 +17,11 @@ from click.testing import CliRunner
 from hypothesis import strategies as st
 
 import costmodel
-from costmodel import Scenario, hookspecs
+from costmodel import Scenario
 from costmodel.cli import main
-from costmodel.layer import Input
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Input
+from costmodel.plugins import hookspecs
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import (
     ConventionContract,
     DeviceContract,

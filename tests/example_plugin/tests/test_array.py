@@ -10,7 +10,7 @@ from acme_costmodel.array import WeightStationary
 import costmodel
 from costmodel import Free, Scenario, Unpriced, attention, conv, matmul
 from costmodel.devices import Cost, DeviceEstimate
-from costmodel.sizes import Symbol
+from costmodel.tensor.sizes import Symbol
 from costmodel.testing import DeviceContract, strategies
 from costmodel.workload.builders import activation, copy
 from costmodel.workload.graph import Node, Workload

@@ -14,7 +14,7 @@ from costmodel_keras.layers.operations import (
 )
 
 if TYPE_CHECKING:
-    from costmodel.layer import Layer
+    from costmodel.network.layer import Layer
 
 OPERATIONS: tuple[type[Layer], ...] = (
     elementwise.Clip,

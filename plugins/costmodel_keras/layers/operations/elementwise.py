@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Work, setting
+from costmodel.network.layer import Work, setting
 from costmodel.workload.builders import copy, fill
 from costmodel.workload.reasons import Free
 from costmodel_keras.arguments import LayerInput

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
 
-from costmodel.layer import Work, setting
-from costmodel.sizes import Symbol
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Work, setting
+from costmodel.tensor.shapes import Shape, Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.builders import (
     broadcast_to,
     concatenate,

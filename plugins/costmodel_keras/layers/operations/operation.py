@@ -10,10 +10,10 @@ from typing import ClassVar, Final, TypeAlias
 from attrs import frozen
 
 from costmodel.errors import ShapeError
-from costmodel.layer import Layer, Work, setting
-from costmodel.sizes import Symbol
-from costmodel.tensor import BATCH as BATCH_NAME
-from costmodel.tensor import Shape, Tensor
+from costmodel.network.layer import Layer, Work, setting
+from costmodel.tensor.shapes import BATCH as BATCH_NAME
+from costmodel.tensor.shapes import Shape, Tensor
+from costmodel.tensor.sizes import Symbol
 from costmodel.workload.affine import Affine, Index
 from costmodel.workload.assembly import chained
 from costmodel.workload.builders import activation, copy, elementwise, reduce, softmax

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Work, setting
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Work, setting
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import attention, contract
 from costmodel.workload.operators import Operator, ReadRole
 from costmodel_keras.arguments import LayerInput

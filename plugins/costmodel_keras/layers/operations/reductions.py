@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
 
-from costmodel.layer import Work, setting
-from costmodel.tensor import Tensor
+from costmodel.network.layer import Work, setting
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import elementwise
 from costmodel.workload.reasons import Reason
 from costmodel_keras.layers import settings

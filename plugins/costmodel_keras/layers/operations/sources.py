@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from costmodel.tensor import Tensor
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.affine import Affine
 from costmodel.workload.operators import Movement, Operand, ReadRole
 from costmodel_keras.arguments import Array, LayerInput

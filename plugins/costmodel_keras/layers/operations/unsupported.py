@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from costmodel.tensor import Shape
+from costmodel.tensor.shapes import Shape
 from costmodel_keras.layers.operations.operation import kind
 from costmodel_keras.layers.unsupported import UnsupportedBase, mixing
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
-from costmodel.layer import Work, setting
-from costmodel.tensor import Shape, Tensor, show_shape
+from costmodel.network.layer import Work, setting
+from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.builders import (
     conv,

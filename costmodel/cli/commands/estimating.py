@@ -1,0 +1,209 @@
+"""`costmodel estimate` and `costmodel explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from attrs import evolve
+
+from costmodel import registry
+from costmodel.cli.options import Conditions, check_once, conditions, written
+from costmodel.cli.output import chosen_format, note, opened
+from costmodel.cli.results import write
+from costmodel.conventions.convention import Convention
+from costmodel.devices import Device
+from costmodel.errors import UnpricedError
+from costmodel.estimates import estimate as library
+from costmodel.estimates.estimate import ON_UNPRICED, Estimate
+from costmodel.network.graph import Network
+from costmodel.report import ignored, rendering
+
+if TYPE_CHECKING:
+    from costmodel.estimates.comparison import Comparison
+
+_DEFAULT: Final = Convention().name
+_TELL_PROBLEMS: Final = ("table", "markdown")
+"""The formats in which an estimate itself says what is wrong with plugins."""
+SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
+
+
+@click.command(epilog=SOURCE)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@conditions
+@click.option(
+    "--convention", "conventions", multiple=True, default=(_DEFAULT,), metavar="NAME",
+    show_default=True,
+    help="Counting rules. Given more than once: which layers they charge differently, and why.",
+)  # fmt: skip
+@click.option(
+    "--on-unpriced", type=click.Choice(ON_UNPRICED), default="warn", show_default=True,
+    help="What to do about work without a price: stop (exit status 1), warn, "
+    "or only call the total a lower bound.",
+)  # fmt: skip
+@written
+def estimate(
+    models: Sequence[str],
+    conventions: Sequence[str],
+    on_unpriced: library.OnUnpriced,
+    form: str | None,
+    path: Path | None,
+    **options: Any,
+) -> None:
+    """Show what every layer of a network costs on devices.
+
+    \b
+    costmodel estimate model.keras -d cpu -d loihi --rate 10 --timesteps 20
+    costmodel estimate model.keras -d cpu --format json -o model.json
+    costmodel estimate model.keras -d cpu --convention costmodel --convention keras-spiking
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    asked = Conditions(**options)
+    form = chosen_format(form, path)
+    check_once(conventions, "convention")
+    devices = asked.chosen_devices()
+    with opened(path, read_files(models, devices)) as output:
+        by_model = [_estimates(model, devices, asked, conventions, on_unpriced) for model in models]
+        write([result for made in by_model for result in _results(made)], form, output)
+    for made in by_model:
+        _tell(made, form)
+    if form not in _TELL_PROBLEMS or len(conventions) > 1:
+        tell_problems(by_model[0][0])
+
+
+@click.command(epilog=SOURCE)
+@click.argument("model")
+@click.argument("layer")
+@conditions
+@click.option(
+    "--convention", default=_DEFAULT, metavar="NAME", show_default=True, help="Counting rules."
+)
+def explain(model: str, layer: str, convention: str, **options: Any) -> None:
+    """Show how the cost of one layer comes about: formula, operands, units, sources.
+
+    \b
+    costmodel explain model.keras conv2d_1 -d loihi --rate 10
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    asked = Conditions(**options)
+    devices = asked.chosen_devices()
+    check_once([device.name for device in devices], "device")
+    described = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
+    with opened() as output:
+        output.prose(described)
+
+
+def read(model: str) -> Network:
+    """The network in a file.
+
+    Raises:
+        CostModelError: there is none, or it cannot be read.
+
+    """
+    if model == "-":
+        message = "MODEL is '-': a network is not read from standard input; give a file"
+        raise click.UsageError(message)
+    if registry.is_missing_file(model) and model in registry.installed().device_names:
+        message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
+        raise click.UsageError(message)
+    return library.read(model)
+
+
+def read_files(models: Sequence[str], devices: Iterable[Device] = ()) -> list[str]:
+    """The files that a command reads: its models, and the files of its devices."""
+    return [*models, *(device.file for device in devices if device.file)]
+
+
+def _explanations(
+    network: Network, layer: str, devices: Sequence[Device], asked: Conditions, convention: str
+) -> Iterator[str]:
+    """How the cost of one layer comes about."""
+    scenario = asked.scenario(network)
+    found = library.estimate(
+        network, devices, scenario=scenario, convention=convention, on_unpriced="bound"
+    )
+    for bill in found.bills.values():
+        yield "\n".join(rendering.explanation(bill, bill.line(layer), found.scenario))
+
+
+def _estimates(
+    model: str,
+    devices: Sequence[Device],
+    asked: Conditions,
+    conventions: Sequence[str],
+    on_unpriced: library.OnUnpriced,
+) -> list[Estimate]:
+    """The estimate of one model by each convention."""
+    network = read(model)
+    scenario = asked.scenario(network)
+    made = []
+    for name in conventions:
+        # What is unpriced is reported here, in the words of the command line.
+        bound = library.estimate(
+            network, devices, scenario=scenario, convention=name, on_unpriced="bound"
+        )
+        made.append(evolve(bound, on_unpriced=on_unpriced))
+        if on_unpriced == "error":
+            _check_complete(bound)
+    return made
+
+
+def _check_complete(estimate: Estimate) -> None:
+    for name, bill in estimate.bills.items():
+        if not bill.is_complete:
+            missing, total = len(bill.coverage.unpriced), bill.coverage.layers.total
+            head = (
+                f"the total of {estimate.network.name} on {name} leaves out {missing} of {total} "
+                f"layers by {estimate.convention.name}:"
+            )
+            lines = [
+                head,
+                *rendering.listed_reasons(bill.coverage.unpriced),
+                '--on-unpriced bound takes the total as "at least"',
+            ]
+            raise UnpricedError("\n  ".join(lines))
+
+
+def _results(made: Sequence[Estimate]) -> Sequence[Estimate] | Iterator[Comparison]:
+    return made if len(made) == 1 else _comparisons(made)
+
+
+def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
+    """Every later convention against the first, device by device."""
+    from costmodel.estimates.comparison import compare  # noqa: PLC0415  # only where there are several
+
+    first, *others = made
+    for device in first.bills:
+        yield from (compare(first, device, other, device) for other in others)
+
+
+def _tell(made: Sequence[Estimate], form: str | None) -> None:
+    """Say on standard error what the result itself does not: what totals leave out or ignore."""
+    for estimate in made:
+        missing = "; ".join(_missing(estimate)) if estimate.on_unpriced == "warn" else ""
+        if missing:
+            by = f" by {estimate.convention.name}" if len(made) > 1 else ""
+            note(
+                f"note: not in the total of {estimate.network.name}{by}: {missing}; "
+                "the result says why; --on-unpriced error makes this an error (exit status 1)"
+            )
+        if form == "csv":  # rows alone, without the notes of a table
+            for line in ignored.notes(estimate.bills.values(), estimate.scenario):
+                note(f"note: {estimate.network.name}: {line}")
+
+
+def tell_problems(estimate: Estimate) -> None:
+    """Say on standard error what is wrong with plugins."""
+    for problem in estimate.problems:
+        note(f"note: {problem}")
+
+
+def _missing(estimate: Estimate) -> Iterator[str]:
+    devices: dict[str, list[str]] = {}
+    for name, bill in estimate.bills.items():
+        layers = bill.coverage.layers
+        if not bill.is_complete:
+            missing = f"{len(bill.coverage.unpriced)} of {layers.total} layers"
+            devices.setdefault(missing, []).append(name)
+    for missing, names in devices.items():
+        yield f"{missing} on {', '.join(names)}"

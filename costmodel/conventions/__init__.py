@@ -1,0 +1,1 @@
+"""Counting conventions, and how a network is lowered to a workload by their rules."""

@@ -1,0 +1,1 @@
+"""How a device evaluates a workload: groups, placement, schedule and costs."""

@@ -1,0 +1,1 @@
+"""Estimates of a network on several devices, comparisons and counts."""

@@ -1,0 +1,1 @@
+"""Networks: layers with their tensors, how they are read, and written as JSON."""

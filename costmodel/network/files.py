@@ -1,0 +1,54 @@
+"""The reader of networks in the JSON form of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from costmodel import safe_io
+from costmodel.errors import ReadError
+from costmodel.network.graph import SCHEMA, Network
+from costmodel.network.reader import Reader
+
+if TYPE_CHECKING:
+    from costmodel.network.layer import LayerRegistry
+
+_MARK: Final = SCHEMA.rpartition("/")[0]
+"""What stands near the start of every version's form."""
+_HEAD: Final = 256
+"""Characters in which the schema is looked for; it is the first key."""
+
+
+class NetworkReader(Reader):
+    """Reads what `Network.to_json` writes, and what other programs write in that form."""
+
+    name: ClassVar = "costmodel"
+    reads: ClassVar = f"a .json file or a text of the schema {SCHEMA}"
+
+    def accepts(self, source: object) -> bool:
+        """A text or a JSON file that names the schema at its start."""
+        if isinstance(source, str) and source.lstrip()[:1] == "{":
+            return _MARK in source[:_HEAD]
+        if not isinstance(source, str | Path) or Path(source).suffix != ".json":
+            return False
+        path = Path(source)
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return _MARK.encode() in file.read(_HEAD)
+        except (OSError, ValueError):
+            return False
+
+    def read(self, source: object, rules: LayerRegistry) -> Network:
+        """The network in a text or file, each layer by its rule."""
+        if isinstance(source, str) and source.lstrip()[:1] == "{":
+            where, content = "JSON text", source.encode()
+        else:
+            where, content = str(source), safe_io.content_of(Path(str(source)))
+        values = safe_io.json_values(content, where)
+        try:
+            return Network.from_dict(values, rules)
+        except ReadError as error:
+            message = f"{where}: {error}"
+            raise ReadError(message) from error

@@ -1,0 +1,96 @@
+"""Inference of the numeric formats that a network does not declare, in topological order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from costmodel import formats as arithmetic
+from costmodel.formats import NumericFormat
+from costmodel.network.layer import Layer, Source, work_of
+from costmodel.tensor.shapes import Tensor
+from costmodel.workload.format_inference import result_of
+from costmodel.workload.reasons import Reason, Unpriced
+
+if TYPE_CHECKING:
+    from costmodel.network.graph import Network
+    from costmodel.scenario import Scenario
+
+
+def infer(network: Network, scenario: Scenario) -> Network:
+    """The same network with the format of every tensor that follows from what is declared.
+
+    A layer that declares no result gets the exact one, that of its operators over its inputs
+    and parameters, if it declares formats of parameters, or has none and reads what follows
+    from a declaration. All else is in the default format; a network without any declaration
+    and source format is returned as it is.
+    """
+    distinct = {layer.structural_key: layer for layer in network.layers}
+    if scenario.source_format is None and not any(
+        layer.declares_formats for layer in distinct.values()
+    ):
+        return network
+    formatted: dict[str, Layer] = {}
+    known: set[str] = set()
+    for layer in network.layers:
+        sources = network.sources(layer.name)
+        inputs = tuple(formatted[port.layer].outputs[port.output] for port in sources)
+        reads_known = any(port.layer in known for port in sources)
+        follows = layer.declares_formats or (reads_known and not layer.parameters)
+        is_source = isinstance(layer, Source)
+        if follows or (is_source and scenario.source_format is not None):
+            known.add(layer.name)
+        formatted[layer.name] = _formatted(layer, inputs, scenario, follows=follows)
+    return evolve(network, layers=tuple(formatted.values()), read_again=None)
+
+
+def declared(network: Network) -> Network:
+    """The same network with the formats that its layers declare on their tensors, and no other.
+
+    Each layer takes inputs without a format, whatever the layer before it declares.
+    """
+    distinct = {layer.structural_key: layer for layer in network.layers}
+    made = {
+        structural_key: layer.with_formats(
+            layer.inputs, layer.declared_formats(), layer.declared_result()
+        )
+        for structural_key, layer in distinct.items()
+        if layer.declares_formats
+    }
+    if not made:
+        return network
+    layers = [
+        made[layer.structural_key].renamed(layer.name, layer.shares)
+        if layer.structural_key in made
+        else layer
+        for layer in network.layers
+    ]
+    return evolve(network, layers=layers, read_again=None)
+
+
+def _formatted(
+    layer: Layer, inputs: tuple[Tensor, ...], scenario: Scenario, *, follows: bool
+) -> Layer:
+    declared, default = layer.declared_formats(), scenario.default_format
+    if isinstance(layer, Source):
+        return layer.with_formats(inputs, declared, scenario.source_format or default)
+    found = layer.declared_result()
+    if found is None:
+        bare = layer.with_formats(inputs, declared, None)
+        found = _result(bare, default) if follows else default
+    return layer.with_formats(inputs, declared, found)
+
+
+def _result(layer: Layer, default: NumericFormat) -> NumericFormat:
+    """The exact format of what the layer's operators yield."""
+    arriving = [tensor.format or default for tensor in layer.inputs]
+    work = work_of(layer) if layer.is_bound else ()
+    if isinstance(work, Unpriced):
+        return default
+    if isinstance(work, Reason) or not work:
+        return arithmetic.union(*arriving)
+    result: NumericFormat | None = None
+    for operator in work:
+        result = result_of(operator, result, default)
+    return result or default

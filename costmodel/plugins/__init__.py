@@ -1,0 +1,1 @@
+"""Plugins: the hooks, how plugins are found, and what they require."""

@@ -1,0 +1,85 @@
+"""The hooks of a plugin: every way to extend costmodel. Read this first.
+
+A plugin is a module or object named by an entry point of the group `costmodel`. It implements
+any of these functions, marked with `costmodel.hookimpl`. Each is called at most once, when
+something of its kind is first asked for, and returns values to register.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.resources.abc import Traversable
+
+    import click
+
+    from costmodel.conventions.convention import Convention
+    from costmodel.devices import Device
+    from costmodel.network.layer import Layer, LayerModule
+    from costmodel.network.reader import Reader
+
+PROJECT = "costmodel"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def costmodel_readers() -> Iterable[Reader]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer readers of networks.
+
+    Called when the first source is read. The first reader that accepts a source reads it;
+    two readers of one name are an error.
+    """
+
+
+@hookspec
+def costmodel_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer layer classes, each for the kinds that it names.
+
+    Called when the first source is read. Two classes for one kind are an error.
+    """
+
+
+@hookspec
+def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer modules of layer classes, imported when a kind of theirs is first asked for.
+
+    For plugins of so many layers that nobody should wait for them in vain. Called when the first
+    source is read. Two modules for one kind, or one beginning of kinds, are an error.
+    """
+
+
+@hookspec
+def costmodel_devices() -> Iterable[type[Device]]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer device classes, each under the family that device files name as `class`.
+
+    Called when the first device is asked for. Two classes of one family are an error.
+    """
+
+
+@hookspec
+def costmodel_device_files() -> Iterable[Traversable]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer YAML device files; each is named after its device.
+
+    Called when the first device is asked for. Two devices of one name are an error.
+    """
+
+
+@hookspec
+def costmodel_conventions() -> Iterable[Convention]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer counting conventions.
+
+    Called when the first convention is asked for. Two of one name are an error.
+    """
+
+
+@hookspec
+def costmodel_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer commands of the command line.
+
+    Called when the command line starts. Two commands of one name are an error.
+    """

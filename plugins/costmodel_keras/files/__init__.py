@@ -1,0 +1,1 @@
+"""Files of Keras models: archives and HDF5."""

@@ -1,0 +1,1 @@
+"""Layers without a graph of their own, opened by a call on symbolic tensors."""
