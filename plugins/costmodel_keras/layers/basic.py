@@ -65,10 +65,7 @@ class RandomNumbers(Source):
 
     kinds: ClassVar = ("keras.RandomNumbers",)
 
-    @classmethod
-    def read_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The shape of one example."""
-        return {"shape": settings["shape"]}
+    shape: Shape = setting(as_shape)
 
     def operators(self) -> Work:
         """No work: what a random number costs is in no model."""
