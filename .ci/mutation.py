@@ -2,7 +2,7 @@
 
     pip install -e '.[testing]' cosmic-ray jsonschema pint
     python .ci/mutation.py                      # 150 mutants of each module; half an hour
-    python .ci/mutation.py bills --sample 0     # every mutant of one module
+    python .ci/mutation.py report.bills --sample 0     # every mutant of one module
 
 Cosmic Ray makes the mutants. Each is tested in a fork of this process that imports the mutated
 source in place of the file, so that no file changes and nothing heavy is imported twice. The
@@ -48,12 +48,14 @@ TESTS: Final = {
         "test_operators.py", "contracts/test_operators.py", "hardware/test_horowitz.py",
         "test_rendering.py",
     ],
-    "devices": [
+    "devices.device": [
         "test_devices.py", "test_devicefile.py", "test_format_tables.py", "test_runtimes.py",
         "hardware/test_horowitz.py", "test_rendering.py", "test_scenario.py",
     ],
-    "estimates": ["test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py"],
-    "bills": ["test_bills.py", "test_rendering.py", "test_comparison.py"],
+    "estimates.estimate": [
+        "test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py",
+    ],
+    "report.bills": ["test_bills.py", "test_rendering.py", "test_comparison.py"],
 }  # fmt: skip
 """The tests that a mutant of a module of `costmodel` meets, the quickest first."""
 SEED: Final = 5

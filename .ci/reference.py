@@ -75,7 +75,7 @@ def _worked_out(cls: Class) -> set[str]:
 
 
 def _is_field(member: Attribute) -> bool:
-    # Griffe leaves ClassVar out of the annotation, and a class variable is no instance attribute.
+    # Griffe leaves out ClassVar in the annotation; a class variable is not an instance attribute.
     is_typed = str(member.annotation or "ClassVar") != "ClassVar"
     return is_typed and "instance-attribute" in member.labels
 

@@ -39,7 +39,7 @@ ROUNDS = 5
 
 def _specs() -> Any:
     sys.path.insert(0, str(TESTS))
-    from golden import specs  # noqa: PLC0415  # of the tests, which are no package
+    from golden import specs  # noqa: PLC0415  # of the tests, which are not a package
 
     return specs
 

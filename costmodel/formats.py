@@ -94,13 +94,13 @@ class NumericFormat:
             settings["element"] = NumericFormat.from_dict(settings["element"])
         cls = FORMATS.get(settings.pop("format", None))
         if cls is None:
-            message = f"{values!r:.80} is no numeric format; known: {', '.join(FORMATS)}"
+            message = f"{values!r:.80} is not a numeric format; known: {', '.join(FORMATS)}"
             raise FormatError(message)
         try:
             return cls(**settings)
         except TypeError:
             known = ", ".join(item.name for item in attrs.fields(cls))  # type: ignore[arg-type]  # as above
-            message = f"{values!r:.80} is no {cls.name} format; its fields: {known or 'none'}"
+            message = f"{values!r:.80} is not a {cls.name} format; its fields: {known or 'none'}"
             raise FormatError(message) from None
 
 
@@ -469,7 +469,7 @@ def _block(matched: Any) -> BlockFormat:
 
 def _no_format(text: str) -> NumericFormat:
     message = (
-        f"{text!r:.40} is no numeric format; expected one such as int8, uint4, fixed<8,3>, "
+        f"{text!r:.40} is not a numeric format; expected one such as int8, uint4, fixed<8,3>, "
         "po2<4>, float16, bfloat16, float8_e4m3, mxfp4, ternary, binary<-1,1> or binary<0,1>"
     )
     raise FormatError(message)

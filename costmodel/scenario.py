@@ -124,7 +124,7 @@ def _format(given: Any) -> NumericFormat:
     if isinstance(given, str):
         return parse_format(given)
     if not isinstance(given, NumericFormat):
-        message = f"{given!r:.80} is no numeric format; expected one, or its text such as 'int8'"
+        message = f"{given!r:.80} is not a numeric format; expected one, or its text such as 'int8'"
         raise ScenarioError(message)
     return given
 
@@ -258,7 +258,7 @@ class Scenario:
         known = {whole for layer in layers for whole in _wholes(layer)}
         for name in (name for name in given if name not in known | {ALL_OTHERS}):
             near = nearest(name, known)
-            message = f"a firing rate is given for {name!r}, which is no layer"
+            message = f"a firing rate is given for {name!r}, which is not a layer"
             raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
 
 

@@ -149,7 +149,7 @@ def test_layers_that_only_pass_on_keep_the_rate_of_their_source() -> None:
     assert events(network, "last", rates={"*": 1.0, "neurons": 5.0, "flat": 7.0}) == near(4 * 7.0)
 
 
-def test_a_long_row_of_layers_that_pass_on_is_no_problem() -> None:
+def test_a_long_row_of_layers_that_pass_on_is_not_a_problem() -> None:
     network = chained(*(passing(f"flat {place}", 4) for place in range(3000)))
     assert events(network, "last", rates={"in": 1.0, "neurons": 5.0}) == near(4 * 5.0)
 

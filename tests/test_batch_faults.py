@@ -90,7 +90,7 @@ def refuse(size: Any) -> Any:
 
 EVERY: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "an unknown key": (lambda size: size * TABLE["lifo"], "KeyError: 'lifo'"),
-    "a size that is no key": (lambda size: TABLE[int(size)], r"KeyError: \d+"),
+    "a size that is not a key": (lambda size: TABLE[int(size)], r"KeyError: \d+"),
     "a wrong type": (lambda size: size + "1", "TypeError: "),
     "an unknown attribute": (lambda size: size.queue, "AttributeError: "),
     "an index too far": (lambda size: [size].pop(3), "IndexError: "),

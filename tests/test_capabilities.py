@@ -41,7 +41,7 @@ def law_of(name: str, device: Any) -> None:
         (None, "found None"),
     ],
 )
-def test_a_device_class_that_declares_what_is_no_capability_is_refused(
+def test_a_device_class_that_declares_what_is_not_a_capability_is_refused(
     given: Any, said: str
 ) -> None:
     with pytest.raises(TypeError, match=f"Honest.capabilities: .*{said}"):

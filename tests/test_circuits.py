@@ -182,7 +182,7 @@ def test_a_merge_has_its_circuit_its_size_and_its_exact_format(
 
 
 @pytest.mark.parametrize("name", arithmetic.MERGES)
-def test_a_merge_of_one_is_no_work_and_of_none_is_refused(name: str) -> None:
+def test_a_merge_of_one_is_not_work_and_of_none_is_refused(name: str) -> None:
     assert arithmetic.merge(name, A) == Operation(A, Circuit.MUX, 0.0, 0.0)
     with pytest.raises(FormatError, match=f"merge '{name}' needs an operand"):
         arithmetic.merge(name)
@@ -256,7 +256,7 @@ def test_a_format_has_short_texts_too(text: str, number: NumericFormat) -> None:
     "text", ["int<8,3>", "po2<4,1>", "float<32,8>", "ufloat32", "uternary", "", "8", "fixed<8,>"]
 )
 def test_a_text_that_names_no_format_is_refused(text: str) -> None:
-    with pytest.raises(FormatError, match="is no numeric format; expected one such as int8"):
+    with pytest.raises(FormatError, match="is not a numeric format; expected one such as int8"):
         parse_format(text)
 
 

@@ -321,7 +321,7 @@ def test_an_explanation_is_that_of_the_whole_estimate() -> None:
 
 def test_a_rate_of_no_layer_is_wrong_in_an_explanation_too() -> None:
     result = run("explain", DENSE, "first", "-d", "loihi", "--rate", "1", "--rate", "frist=1")
-    assert "which is no layer; nearest known: 'first'" in result.stderr
+    assert "which is not a layer; nearest known: 'first'" in result.stderr
 
 
 def test_a_device_twice_is_wrong_in_an_explanation_too() -> None:
@@ -419,7 +419,7 @@ def test_a_broken_device_is_a_row_and_a_note(world: Any, tmp_path: Path) -> None
     assert "plugin 'bad'" in result.stderr
 
 
-def test_what_a_plugin_prints_is_no_data(world: Any) -> None:
+def test_what_a_plugin_prints_is_not_data(world: Any) -> None:
     def devices() -> Any:
         print("hello from the hook")  # noqa: T201  # what a careless plugin does
         return []
@@ -640,7 +640,7 @@ def test_the_module_is_the_command() -> None:
     assert done.stdout.startswith("costmodel 0.")
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_reader_that_goes_away_is_not_an_error() -> None:
     first, second = os.pipe()
     os.close(first)
     with os.fdopen(second, "w") as closed:

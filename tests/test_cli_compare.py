@@ -128,7 +128,7 @@ EXPECTED = (
         ([DENSE, "-d", "cpu,loihi"], "an event-driven device needs the firing rate"),
     ],
 )
-def test_what_is_no_comparison_is_wrong_use(arguments: list[str], words: str) -> None:
+def test_what_is_not_a_comparison_is_wrong_use(arguments: list[str], words: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert words in result.stderr

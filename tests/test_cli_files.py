@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# ------------------------------------------------------------------ an input is no output
+# ------------------------------------------------------------------ an input is not an output
 
 
 def test_every_command_with_an_output_is_tried_here() -> None:
@@ -273,7 +273,7 @@ def test_names_separated_by_commas_are_names_where_a_file_is_called_so(folder: P
     assert "gpu (J)" in shown
 
 
-def test_a_folder_called_like_an_installed_device_is_no_file(folder: Path) -> None:
+def test_a_folder_called_like_an_installed_device_is_not_a_file(folder: Path) -> None:
     (folder / "cpu").mkdir()
     assert run("estimate", "model.json", "-d", "cpu").stderr == ""
 
@@ -314,7 +314,7 @@ def test_two_writes_of_one_process_do_not_wait_for_each_other(folder: Path) -> N
     assert (folder / "out.json").read_text() == "first"
 
 
-# ------------------------------------------------------------------ what is no device file
+# ------------------------------------------------------------------ what is not a device file
 
 NO_DEVICES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pipe": (os.mkfifo, "a pipe or device is not read"),
@@ -335,7 +335,7 @@ def sparse(path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".yaml", ""])
 @pytest.mark.parametrize("case", NO_DEVICES)
-def test_what_is_no_device_file_is_reported_and_not_waited_for(
+def test_what_is_not_a_device_file_is_reported_and_not_waited_for(
     case: str, suffix: str, folder: Path
 ) -> None:
     make, words = NO_DEVICES[case]

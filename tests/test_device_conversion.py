@@ -73,7 +73,7 @@ def test_what_is_wrong_with_a_file_stays_for_the_check_of_the_new_one() -> None:
         (f"a: &x 1\nb: *x\nschema: {OLD_SCHEMA}\n".encode(), "aliases"),
     ],
 )
-def test_what_is_no_file_of_version_1_is_not_converted(text: bytes, message: str) -> None:
+def test_what_is_not_a_file_of_version_1_is_not_converted(text: bytes, message: str) -> None:
     with pytest.raises(DeviceFileError, match=f"^toy.yaml: 1 mistake\n  .*{message}"):
         converted(text, "toy.yaml")
 
@@ -117,7 +117,7 @@ def test_the_command_never_overwrites_its_input(old: Path) -> None:
     ("text", "message"),
     [(GOOD, "already, nothing to convert"), ("a: [", "not YAML"), (None, "cannot be read")],
 )
-def test_the_command_refuses_what_is_no_file_of_version_1_and_writes_nothing(
+def test_the_command_refuses_what_is_not_a_file_of_version_1_and_writes_nothing(
     tmp_path: Path, text: str | None, message: str
 ) -> None:
     file, new = tmp_path / "file.yaml", tmp_path / "new.yaml"

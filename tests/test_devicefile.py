@@ -246,7 +246,7 @@ def test_without_a_class_all_that_can_be_checked_is(old: str, new: str, message:
         ("a: 2020-13-45\n", "not YAML|is not known"),
     ],
 )
-def test_a_text_that_is_no_device_file_is_refused_with_a_reason(text: str, message: str) -> None:
+def test_a_text_that_is_not_a_device_file_is_refused_with_a_reason(text: str, message: str) -> None:
     with pytest.raises(DeviceFileError, match=message):
         load(text)
 
@@ -268,7 +268,7 @@ parameters:
     assert said == [f"{where}: expected at most 1e+100 in SI units, found {number!r}"]
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
+def test_bytes_that_are_not_a_text_are_refused() -> None:
     with pytest.raises(DeviceFileError, match="not YAML"):
         load_device(b"\xff\xfe\xff", "toy.yaml", REGISTRY.device_families)
 

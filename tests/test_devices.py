@@ -453,7 +453,7 @@ def test_a_truth_value_is_taken_by_its_names(given: Any, meant: bool) -> None:  
 
 
 @pytest.mark.parametrize("given", ["maybe", "", 0, 1, 1.0, None, []])
-def test_what_is_no_truth_value_is_none(given: Any) -> None:
+def test_what_is_not_a_truth_value_is_none(given: Any) -> None:
     with pytest.raises(ValueError, match="expected true or false, found"):
         yes_or_no(given)
 
@@ -573,7 +573,7 @@ def test_the_parts_of_a_unit_cost_are_in_one_unit() -> None:
         ([Free("no reason")], "a cost is made of charges and costs; found Free"),
     ],
 )
-def test_what_is_no_charge_is_reported(given: Any, found: str) -> None:
+def test_what_is_not_a_charge_is_reported(given: Any, found: str) -> None:
     with pytest.raises(TypeError, match=re.escape(found)):
         Cost(given)
 

@@ -431,7 +431,7 @@ def test_a_source_is_read_by_the_plugins_that_are_there() -> None:
 
 
 @pytest.mark.parametrize("step", [costmodel.lower, costmodel.work_by_layer])
-def test_what_is_no_network_is_refused(step: Any) -> None:
+def test_what_is_not_a_network_is_refused(step: Any) -> None:
     with pytest.raises(TypeError, match=r"network is 'vgg'; expected a Network, as costmodel.read"):
         step("vgg")
 

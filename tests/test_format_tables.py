@@ -84,7 +84,7 @@ def test_a_format_is_looked_up_by_its_name_too() -> None:
     assert "int4" not in rates
     assert list(rates) == [FLOAT16, INT8]
     assert len(rates) == 2
-    with pytest.raises(FormatError, match="'int' is no numeric format"):
+    with pytest.raises(FormatError, match="'int' is not a numeric format"):
         rates.get("int")
 
 
@@ -112,7 +112,7 @@ def test_a_copy_of_a_device_with_a_table_is_equal_to_it(how: Any) -> None:
     ("given_", "error", "message"),
     [
         ({}, ValueError, "rate: expected figures by format, .* found none"),
-        ({"int": figure()}, FormatError, "'int' is no numeric format"),
+        ({"int": figure()}, FormatError, "'int' is not a numeric format"),
         ({8: figure()}, TypeError, "rate: expected a numeric format such as int8, found 8"),
         ({"int8": 3}, TypeError, "rate.int8: expected a Parameter, found 3"),
         ({"int8": figure(), "fixed<8,7>": figure()}, ValueError, "rate: 'int8' is given twice"),
@@ -143,14 +143,14 @@ def test_a_table_that_cannot_be_is_refused(given_: Any, error: Any, message: str
         ),
     ],
 )  # fmt: skip
-def test_a_device_refuses_what_is_no_table_of_its_unit(
+def test_a_device_refuses_what_is_not_a_table_of_its_unit(
     table: Any, error: Any, message: str
 ) -> None:
     with pytest.raises(error, match=message):
         Rated("npu", energy=figure(unit="J"), peak_rate=table)
 
 
-def test_a_table_is_no_single_parameter() -> None:
+def test_a_table_is_not_a_single_parameter() -> None:
     table = FormatTable("energy", {"int8": figure(unit="J")})
     with pytest.raises(TypeError, match="energy: expected a Parameter in 'J', found a FormatTable"):
         Rated("npu", energy=table, peak_rate=FormatTable("peak_rate", {"int8": figure()}))
@@ -189,7 +189,7 @@ def test_a_figure_of_a_table_is_replaced_or_added() -> None:
     [
         ("peak_rate", "4 TOP/s", "peak_rate is a table by format; .* for npu.peak_rate.int8$"),
         ("energy.int8", "4 pJ", "energy is one value, not a table by format; .* for npu.energy$"),
-        ("peak_rate.int", "4 TOP/s", "npu.peak_rate.int: 'int' is no numeric format"),
+        ("peak_rate.int", "4 TOP/s", "npu.peak_rate.int: 'int' is not a numeric format"),
         ("peak_rate.int8", "4 pJ", "npu.peak_rate.int8: expected a quantity in OP/s"),
         ("peak_rate.int8", "0 OP/s", "npu.peak_rate.int8: expected a value above 0"),
         ("peek_rate.int8", "4 TOP/s", "unknown parameter or setting 'peek_rate.int8'"),
@@ -266,8 +266,8 @@ TABLE = GOOD[GOOD.index("  peak_rate:") :]
         (TABLE, "  peak_rate: {}\n", "parameters.peak_rate: expected a figure for each .*{}"),
         (TABLE, "  peak_rate: [int8]\n", "parameters.peak_rate: expected a figure for each"),
         (TABLE, "", "parameters.peak_rate: missing, 'rated' needs it"),
-        ("    int8:", "    int:", "parameters.peak_rate.int: 'int' is no numeric format"),
-        ("    int8:", "    8:", "parameters.peak_rate.8: '8' is no numeric format"),
+        ("    int8:", "    int:", "parameters.peak_rate.int: 'int' is not a numeric format"),
+        ("    int8:", "    8:", "parameters.peak_rate.8: '8' is not a numeric format"),
         ("    float16:", "    fixed<8,7>:",
          "parameters.peak_rate.fixed<8,7>: the format 'int8' is there before"),
         ("value: 4 TOP/s", "value: 4 TOP", "parameters.peak_rate.int8.value: expected a .*OP/s"),

@@ -116,7 +116,7 @@ def test_the_imports_of_the_core_make_a_stair_without_a_circle() -> None:
     assert len(order) == len(core_graph())
 
 
-MUTUAL = {"costmodel.devices.device", "costmodel.devices.evaluation.steps"}
+MUTUAL = {"costmodel.devices.device", "costmodel.devices.evaluation.evaluator"}
 """A device is evaluated step by step, and an estimate names the device: types alone, both ways."""
 
 
@@ -329,7 +329,7 @@ def test_a_package_is_typed(package: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["plugins", "hardware"])
-def test_a_folder_of_packages_is_no_package(folder: str) -> None:
+def test_a_folder_of_packages_is_not_a_package(folder: str) -> None:
     assert not (ROOT / folder / "__init__.py").exists()
     assert all(item.name.startswith("costmodel_") for item in (ROOT / folder).iterdir())
 

@@ -139,7 +139,7 @@ def test_every_setting_of_a_scenario_is_a_condition_or_decided_before_any_price(
         (["rates"], r"found \['rates'\]"),
     ],
 )
-def test_a_class_that_ignores_what_is_no_condition_is_refused(wrong: Any, said: str) -> None:
+def test_a_class_that_ignores_what_is_not_a_condition_is_refused(wrong: Any, said: str) -> None:
     demand = "expected a tuple of names among batch, timesteps, dt, rates, formats"
     with pytest.raises(TypeError, match=rf"^Odd\.ignores: {demand}; {said}$"):
 

@@ -32,7 +32,7 @@ from costmodel.workload.operators import (
 )
 from costmodel.workload.reasons import Free, Unpriced
 
-SCHEMA = json.loads((files("costmodel") / "network.schema.json").read_text())
+SCHEMA = json.loads((files("costmodel.network") / "network.schema.json").read_text())
 NARROW = FixedPoint(8, 1)
 WRITTEN = (*STANDARD, Counted, Softmax, Normalization, Attention)
 """The operators that a file may hold."""
@@ -249,22 +249,22 @@ def with_counted(**fields: Any) -> Any:
 MISTAKES = {
     "another version": (changed(schema="costmodel/network/1"), "costmodel/network/1"),
     "no layers": (changed(layers=[]), "no layers"),
-    "layers that are no list": (changed(layers={}), "a list of layers"),
-    "a name that is no text": (changed(name=3), "a text as name"),
+    "layers that are not a list": (changed(layers={}), "a list of layers"),
+    "a name that is not text": (changed(name=3), "a text as name"),
     "an unknown key": (changed(layer=[]), "did you mean 'layers'"),
     "an output that is none": (changed(outputs=[["odd"]]), "[layer, output]"),
     "an output that is not there": (changed(outputs=[["odd", 7]]), "output 7 of 'odd'"),
-    "a layer that is no object": (changed(layers=["x"]), "layer 0: expected a JSON object"),
+    "a layer that is not an object": (changed(layers=["x"]), "layer 0: expected a JSON object"),
     "a layer without a name": (with_layer(name=""), "a text as 'name'"),
     "a layer without a kind": (with_layer(kind=None), "a text as 'kind'"),
     "an unknown kind": (with_layer(kind="keras.Conv2d"), "'keras.Conv2D'"),
-    "a rule that is no text": (with_layer(rule=2), "texts as rule and shares"),
+    "a rule that is not text": (with_layer(rule=2), "texts as rule and shares"),
     "a layer twice": (with_layer(name="x"), "more than one layer is called 'x'"),
     "an unknown source": (with_layer(inputs=[["y", 0]]), "'y', which no layer before it gives"),
     "a later source": (with_layer(inputs=[["odd", 0]]), "which no layer before it gives"),
     "an unknown output": (with_layer(inputs=[["x", 1]]), "output 1 of 'x'"),
     "an input that is none": (with_layer(inputs=["x"]), "[layer, output]"),
-    "a format that is none": (with_layer(inputs=[["x", 0, {"format": "odd"}]]), "no numeric"),
+    "a format that is none": (with_layer(inputs=[["x", 0, {"format": "odd"}]]), "not a numeric"),
     "an unknown setting": (with_layer(settings={"works": []}), "did you mean 'work'"),
     "a missing setting": (with_layer(settings={}), "work"),
     "a missing field": (
@@ -292,7 +292,7 @@ MISTAKES = {
     ),
     "an unknown role": (with_read(role="data"), "role is 'data'; expected one of input, weight"),
     "an index for no axis": (with_read(index=["k", "n"]), "2 indices for the axes of 4"),
-    "an index that is no sum": (with_read(index=["k *"]), "expected a sum such as '2p + r - 1'"),
+    "an index that is not a sum": (with_read(index=["k *"]), "expected a sum such as '2p + r - 1'"),
     "an index that is a number": (with_read(index=[2.5]), "work[0].operands[0].index"),
     "an index of an unknown dimension": (with_read(index=["m"]), "reads dimension 'm'"),
     "a format that is a number": (
@@ -315,7 +315,7 @@ MISTAKES = {
     "no inputs for work that takes some": (with_layer(inputs=[]), "it has no inputs"),
     "a format without its bits": (
         with_layer(inputs=[["x", 0, {"format": "fixed"}]]),
-        "is no fixed format; its fields: bits, integer_bits, signed",
+        "is not a fixed format; its fields: bits, integer_bits, signed",
     ),
     "an input whose shape is a number": (
         changed(layers=[{"name": "x", "kind": "input", "settings": {"shape": 32}}]),
@@ -330,7 +330,7 @@ MISTAKES = {
         "expected a list of operators",
     ),
     "a setting of another type": (with_layer(settings={"work": 3}), "layer 1 ('first')"),
-    "an unknown type": (with_work(type="os.system"), "no type of value; known: Activation"),
+    "an unknown type": (with_work(type="os.system"), "not a type of value; known: Activation"),
     "an unknown field": (with_work(dim=[]), "did you mean 'dims'"),
     "a dimension of negative size": (with_work(dims=[["n", 3], ["k", -1]]), "has size -1"),
     "a sum of nothing": (with_counted(count=3, sum_length=0), "sum_length"),
@@ -376,7 +376,7 @@ def test_a_shape_error_is_one() -> None:
 
 
 @pytest.mark.parametrize("value", ["NaN", '{"type": "float", "value": "nan"}'])
-def test_an_argument_that_is_no_number_is_read_back_equal(value: str) -> None:
+def test_an_argument_that_is_not_a_number_is_read_back_equal(value: str) -> None:
     given = (
         f'{{"type": "Arguments", "positional": [{{"type": "LayerInput", "index": 0}}, {value}]}}'
     )

@@ -547,7 +547,7 @@ def test_sizes_reckon_with_numbers_alone(other: Any) -> None:
 def test_an_array_beside_sizes_is_refused_with_what_to_write(left: str) -> None:
     sizes, array = SizeArray([1, 2]), np.array([3, 4])
     one, other = (sizes, array) if left == "sizes" else (array, sizes)
-    message = r"array\(\[3, 4\]\) is no operand of a SizeArray.*SizeArray\(array\)"
+    message = r"array\(\[3, 4\]\) is not an operand of a SizeArray.*SizeArray\(array\)"
     for calculate in (arithmetic.add, arithmetic.mul, arithmetic.floordiv, arithmetic.lt):
         with pytest.raises(TypeError, match=message):
             calculate(one, other)
@@ -564,8 +564,8 @@ def test_an_array_beside_sizes_is_refused_with_what_to_write(left: str) -> None:
     ],
     ids=["larger", "smaller", "clipped", "where"],
 )
-def test_what_is_no_number_is_refused_beside_sizes(calculate: Any, other: Any) -> None:
-    with pytest.raises(TypeError, match=r"is no operand of a SizeArray; expected a number"):
+def test_what_is_not_a_number_is_refused_beside_sizes(calculate: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match=r"is not an operand of a SizeArray; expected a number"):
         calculate(SizeArray([1, 2]), other)
 
 
@@ -578,7 +578,7 @@ def test_a_number_of_numpy_is_a_number_beside_sizes(number: Any) -> None:
     )
 
 
-def test_sizes_are_no_key_of_a_table() -> None:
+def test_sizes_are_not_a_key_of_a_table() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(SizeArray([1]))
 
@@ -688,8 +688,8 @@ def test_sizes_of_different_lengths_are_refused_with_both_lengths(
 @pytest.mark.parametrize(
     "values", [[[1, 2], [3]], [1, [2]], 5, None, [[1], [2]], [np.array([1, 2]), np.array([3])]]
 )
-def test_what_is_no_row_of_numbers_is_refused_in_our_words(values: Any) -> None:
-    with pytest.raises(ValueError, match="are no sizes; expected a row of whole numbers"):
+def test_what_is_not_a_row_of_numbers_is_refused_in_our_words(values: Any) -> None:
+    with pytest.raises(ValueError, match="are not sizes; expected a row of whole numbers"):
         SizeArray(values)
 
 

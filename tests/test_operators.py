@@ -222,7 +222,7 @@ def test_a_tensor_of_no_declared_format_may_be_given_as_its_shape(given: Any) ->
         ((2, "int8"), ShapeError, "'int8' in shape 2 x int8 is not an axis length"),
     ],
 )
-def test_what_is_no_tensor_is_refused_at_once(
+def test_what_is_not_a_tensor_is_refused_at_once(
     given: Any, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -232,7 +232,7 @@ def test_what_is_no_tensor_is_refused_at_once(
 
 
 @pytest.mark.parametrize("given", [SIX, (2, 3), "input"], ids=repr)
-def test_what_is_no_operand_is_refused_at_once(given: Any) -> None:
+def test_what_is_not_an_operand_is_refused_at_once(given: Any) -> None:
     with pytest.raises(TypeError, match=r"expected operands, such as Operand\('input', "):
         Contraction(operands=[given])
 
@@ -278,7 +278,7 @@ def test_sizes_of_numpy_do_not_overflow(kind: Any) -> None:
 
 @pytest.mark.parametrize("size", [3.5, 4.0, True, "4", None, [4]])
 def test_a_size_is_a_whole_number(size: Any) -> None:
-    message = re.escape(f"{size!r} is no size; expected a whole number")
+    message = re.escape(f"{size!r} is not a size; expected a whole number")
     for make in (
         lambda: Contraction(dims={"k": size}),
         lambda: Elementwise(function="add", steps=size),

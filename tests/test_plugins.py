@@ -364,7 +364,7 @@ def test_nonsense_among_the_answers_is_reported_and_left_out(hook: str, value: o
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("answer", [None, 7], ids=repr)
-def test_an_answer_that_is_no_list_is_reported(hook: str, answer: Any) -> None:
+def test_an_answer_that_is_not_a_list_is_reported(hook: str, answer: Any) -> None:
     registry = world(**HOUSE, wrong=plugin(**{hook: lambda: answer}))
     assert still_works(registry)
     with pytest.raises(ReadError, match="no such file: nothing"):
@@ -475,7 +475,7 @@ def test_third_party_reader_layer_and_device_go_through_the_front_door(tmp_path:
     assert not registry.plugins.problems
 
 
-def test_third_party_reader_may_take_texts_that_are_no_path() -> None:
+def test_third_party_reader_may_take_texts_that_are_not_a_path() -> None:
     registry = world(**HOUSE, mine=plugin(readers=[Sheet()]))
     assert registry.read(ADDRESS).name == "sheet"
 

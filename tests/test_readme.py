@@ -35,6 +35,10 @@ def test_every_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_first_result_is_that_of_the_site_which_is_tested() -> None:
+    assert _blocks("text")[0] in (ROOT / "docs" / "index.md").read_text()
+
+
 def test_the_python_of_the_readme_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +58,7 @@ def test_the_device_of_the_readme_is_valid(tmp_path: Path) -> None:
 
 def test_the_check_runs_the_two_commands_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text().splitlines()
-    main, tests = (block.strip() for block in _blocks("sh")[:2])
+    _, main, tests = (block.strip() for block in _blocks("sh")[:3])
     assert main in script
     assert all(step in script for step in tests.split(" && "))
 

@@ -16,7 +16,7 @@ from figures import near
 import costmodel
 from costmodel import Device, Estimate, Scenario
 from costmodel.devices import Adapted, Cost
-from costmodel.report import rendering
+from costmodel.report import estimate_table
 from costmodel.units import format_quantity
 from costmodel.workload.operators import Activation, Contraction, Operand
 from costmodel_hardware.processors.device import PerOperation
@@ -250,7 +250,7 @@ def test_what_the_classes_of_devices_leave_out_stands_once_below_the_table() -> 
 
 @pytest.mark.parametrize("name", worlds.SHIPPED)
 def test_every_device_that_ships_says_on_a_line_what_it_does_not_model(name: str) -> None:
-    (line,) = rendering.not_modelled([worlds.REGISTRY.device(name)])
+    (line,) = estimate_table.not_modelled([worlds.REGISTRY.device(name)])
     assert len(line) <= 80
 
 
@@ -354,7 +354,7 @@ def test_a_hop_belongs_to_a_spike_and_not_to_each_of_its_synapses() -> None:
 
 def test_formats_that_are_not_the_usual_stand_above_the_table() -> None:
     said = [
-        rendering.conditions(Scenario(**given))
+        estimate_table.conditions(Scenario(**given))
         for given in (
             {}, {"default_format": "int8"}, {"source_format": "float16"},
             {"batch": 4, "timesteps": 3, "rates": 10.0, "default_format": "ternary"},

@@ -113,7 +113,7 @@ def test_a_price_that_is_none_is_reported_with_what_was_expected() -> None:
 
 
 @pytest.mark.parametrize("scenario", [3, "batch", {"batch": 2}])
-def test_what_is_no_scenario_is_reported(scenario: Any) -> None:
+def test_what_is_not_a_scenario_is_reported(scenario: Any) -> None:
     with pytest.raises(
         TypeError, match=re.escape(f"scenario is {scenario!r}; expected a Scenario")
     ):
@@ -142,7 +142,7 @@ class Lonely(Layer):
 
 
 class Strange(Layer):
-    """Its rule gives what is no operator."""
+    """Its rule gives what is not an operator."""
 
     def operators(self) -> Any:
         """Give a number."""

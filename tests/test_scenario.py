@@ -41,7 +41,7 @@ def test_a_part_of_a_composed_layer_has_the_rate_of_the_whole() -> None:
     assert [made.output_rate(name) for name in parts] == expected
     for scenario in (taken, made):
         scenario.check_rates(["block/dense/matmul", "other"])
-        with pytest.raises(ScenarioError, match="given for 'other', which is no layer"):
+        with pytest.raises(ScenarioError, match="given for 'other', which is not a layer"):
             scenario.check_rates(["block/dense", "others/a"])
 
 
@@ -153,7 +153,7 @@ def test_a_missing_output_rate_names_the_layer_and_what_feeds_it() -> None:
 
 def test_a_rate_for_a_layer_that_is_not_there_is_reported_with_the_nearest() -> None:
     with pytest.raises(
-        ScenarioError, match="given for 'onee', which is no layer; nearest known: 'one'"
+        ScenarioError, match="given for 'onee', which is not a layer; nearest known: 'one'"
     ):
         synapse_energy("one", rates={"onee": 10.0, "two": 1.0, "one": 1.0})
 
@@ -161,7 +161,7 @@ def test_a_rate_for_a_layer_that_is_not_there_is_reported_with_the_nearest() -> 
 def test_of_rates_for_layers_that_are_not_there_the_first_given_is_reported() -> None:
     names = [f"layer{place}" for place in range(40)]
     scenario = Scenario(rates=dict.fromkeys(names, 1.0))
-    with pytest.raises(ScenarioError, match="'layer0', which is no layer"):
+    with pytest.raises(ScenarioError, match="'layer0', which is not a layer"):
         scenario.check_rates(["dense"])
 
 

@@ -246,7 +246,7 @@ def test_every_spelling_of_micro_is_read_and_one_is_written(micro: str, unit: st
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, "9" * 5000 + " pJ", "1 " + "x" * 5000, "x" * 5000])
-def test_a_long_text_that_is_no_quantity_is_refused_in_a_short_message(text: str) -> None:
+def test_a_long_text_that_is_not_a_quantity_is_refused_in_a_short_message(text: str) -> None:
     with pytest.raises(UnitError) as refused:
         parse_quantity(text)
     assert len(str(refused.value)) < 400

@@ -45,7 +45,9 @@ def seconds(text: str) -> float:
     """A length of time."""
     length = quantity(text, "s")
     if length is None:
-        message = f"{_shown(text)} is no length of time; expected seconds, such as 0.001 or '1 ms'"
+        message = (
+            f"{_shown(text)} is not a length of time; expected seconds, such as 0.001 or '1 ms'"
+        )
         raise click.BadParameter(message)
     return length
 
@@ -71,7 +73,7 @@ def rate(text: str) -> tuple[str | None, float]:
     hertz = quantity(value, "Hz")
     if hertz is None or name == "":
         message = (
-            f"{_shown(text)} is no firing rate; expected a number of hertz, such as 10, or "
+            f"{_shown(text)} is not a firing rate; expected a number of hertz, such as 10, or "
             "LAYER=number, such as dense=12.5"
         )
         raise click.BadParameter(message)
@@ -86,7 +88,7 @@ def shape(text: str) -> tuple[str | None, Shape]:
     except ValueError:
         is_long = value.replace("x", "").isdecimal() and len(value) > DIGIT_LIMIT
         problem = TOO_MANY_DIGITS if is_long else "expected axis lengths such as 224x224x3"
-        message = f"{_shown(value)} is no shape; {problem}"
+        message = f"{_shown(value)} is not a shape; {problem}"
         raise click.BadParameter(message) from None
     except CostModelError as error:
         raise click.BadParameter(str(error)) from None

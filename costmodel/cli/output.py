@@ -112,7 +112,7 @@ def chosen_format(given: str | None, path: Path | None) -> str:
 
 
 def note(text: str) -> None:
-    """Say something that is no data, on standard error."""
+    """Say something that is not data, on standard error."""
     click.echo(escaped(text), err=True)
 
 
@@ -148,7 +148,7 @@ def writing_standard_output() -> Iterator[None]:
 
     Raises:
         CostModelError: instead of an OSError.
-        BrokenPipeError: the reader went away, which is no fault.
+        BrokenPipeError: the reader went away, which is not a fault.
 
     """
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from attrs import frozen
 
+from costmodel.conventions.folding import folded
 from costmodel.conventions.lowering import BATCH, joined
 from costmodel.errors import NetworkError, ShapeError
 from costmodel.network import layer_formats
@@ -15,7 +15,7 @@ from costmodel.network.layer import work_of
 from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.assembly import chained
 from costmodel.workload.format_inference import between
-from costmodel.workload.operators import Contraction, Operator
+from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason
 
 if TYPE_CHECKING:
@@ -157,28 +157,7 @@ class Convention:
         It is absorbed along the axis of its constants by parameters that nobody else uses, of a
         layer whose result nobody else reads.
         """
-        distinct = {layer.structural_key: layer for layer in network.layers}
-        axes = {structural_key: layer.scales_along for structural_key, layer in distinct.items()}
-        scaling = [layer for layer in network.layers if axes[layer.structural_key] is not None]
-        if not scaling:
-            return {}
-        read = [port for ports in network.edges.values() for port in ports]
-        readers = Counter([layer for layer, _ in (*read, *network.outputs)])
-        shared = {
-            name for layer in network.layers if layer.shares for name in (layer.name, layer.shares)
-        }
-        absorbed: dict[str, str] = {}
-        for layer in scaling:
-            source = network.sources(layer.name)[0].layer
-            absorber = absorbed.get(source, source)
-            if (
-                readers[source] == 1
-                and absorber not in shared
-                and network.layer(absorber).absorbs_along == axes[layer.structural_key]
-                and _ends_linear(works[absorber])
-            ):
-                absorbed[layer.name] = absorber
-        return absorbed
+        return folded(network, works)
 
     def adapt(self, device: Device) -> Device:
         """The device as this convention charges on it: as it is by default."""
@@ -213,11 +192,3 @@ def _is_its_own(layer: Layer, work: Sequence[Operator]) -> bool:
 
 
 _FOLDED = Free("folded into the linear layer before it at inference")
-
-
-def _ends_linear(work: Work) -> bool:
-    if isinstance(work, Reason):
-        return False
-    operators = list(work)
-    last = operators[-1] if operators else None
-    return isinstance(last, Contraction) and bool(last.weights)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from costmodel.devicefile.structuring import Entry, not_known, structured
+from costmodel.devicefile.schema import Entry, not_known, structured
 from costmodel.devices import ABOVE_ZERO, Evidence, FormatTable, Parameter
 from costmodel.devices.parameters import LARGEST_FIGURE
 from costmodel.errors import FormatError, UnitError

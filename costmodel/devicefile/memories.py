@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.devicefile.figures import Wanted
-from costmodel.devicefile.structuring import not_known
+from costmodel.devicefile.schema import not_known
 from costmodel.devices import Access, Memory
 from costmodel.workload.operators import ROLES
 
@@ -85,7 +85,7 @@ class MemoryReader:
         return Memory(name=str(name), **known)
 
     def _check_lists(self, path: str, raw: Mapping[str, Any]) -> None:
-        """Show what is wrong with what is no figure."""
+        """Show what is wrong with what is not a figure."""
         holds, per = raw.get("holds", list(ROLES)), raw.get("per", [])
         if not isinstance(holds, list) or not holds or any(role not in ROLES for role in holds):
             expected = f"a list of {', '.join(ROLES)}"

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from costmodel.devicefile.figures import FigureReader, Wanted, looks_like_a_table, on_one_line
 from costmodel.devicefile.memories import NAME, MemoryReader
-from costmodel.devicefile.structuring import Head, not_known, structured
+from costmodel.devicefile.schema import Head, not_known, structured
 from costmodel.devicefile.yaml_text import parsed
 from costmodel.devices import Device, Evidence, FormatTable, Memory, Parameter, Residual, Runtime
 from costmodel.devices.evaluation.memory import unheld

@@ -14,10 +14,10 @@ from costmodel.devices.cost import (
     checked,
 )
 from costmodel.devices.device import Adapted, Charging, Device, handles
-from costmodel.devices.evaluation.groups import FUSIBLE, Group, is_folded
+from costmodel.devices.evaluation.evaluator import DeviceEstimate, Fused, GroupCost, OperatorCost
+from costmodel.devices.evaluation.fusion import FUSIBLE, Group, is_folded
 from costmodel.devices.evaluation.memory import Access, Memory, Placement, Residence, Traffic
 from costmodel.devices.evaluation.schedule import Schedule, Span
-from costmodel.devices.evaluation.steps import DeviceEstimate, Fused, GroupCost, OperatorCost
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
     GIVEN,

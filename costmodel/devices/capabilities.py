@@ -34,7 +34,7 @@ def check_capabilities(owner: str, names: Any) -> None:
     """Check what the class called `owner` declares.
 
     Raises:
-        TypeError: it is not a set of names, or one of them is no capability.
+        TypeError: it is not a set of names, or one of them is not a capability.
 
     """
     is_set = isinstance(names, AbstractSet)

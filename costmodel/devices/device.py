@@ -14,7 +14,14 @@ from attrs import Attribute, evolve, field, fields, frozen
 from costmodel.devices.activity import resolved
 from costmodel.devices.capabilities import USUAL, check_capabilities
 from costmodel.devices.cost import Charge, Cost, Outcome, checked
-from costmodel.devices.evaluation.groups import FUSIBLE, Group, fused, is_folded
+from costmodel.devices.evaluation.evaluator import (
+    DeviceEstimate,
+    GroupCost,
+    OperatorCost,
+    evaluated,
+    moved,
+)
+from costmodel.devices.evaluation.fusion import FUSIBLE, Group, fused, is_folded
 from costmodel.devices.evaluation.memory import (
     Memory,
     Placement,
@@ -25,13 +32,6 @@ from costmodel.devices.evaluation.memory import (
     traffic,
 )
 from costmodel.devices.evaluation.schedule import Schedule
-from costmodel.devices.evaluation.steps import (
-    DeviceEstimate,
-    GroupCost,
-    OperatorCost,
-    evaluated,
-    moved,
-)
 from costmodel.devices.operator_batch import CostTable, Pricing, of_first
 from costmodel.devices.parameters import (
     ABOVE_ZERO,
@@ -78,7 +78,7 @@ def handles(*operators: type[Operator], batched: bool = True) -> Callable[[_Rule
     a rule that calls a program or looks up a table by size.
 
     Raises:
-        TypeError: something that is no class of operators, or nothing at all.
+        TypeError: something that is not a class of operators, or nothing at all.
 
     """
     strange = [

@@ -13,12 +13,12 @@ from costmodel.estimates.estimate import Estimate
 from costmodel.report import ignored
 from costmodel.report.bills import Bill, LayerCost
 from costmodel.report.columns import shown_energy, standing, totals
-from costmodel.report.rendering import (
+from costmodel.report.estimate_json import scenario_dict
+from costmodel.report.estimate_table import (
     assumed,
     assumptions,
     conditions,
     not_modelled,
-    scenario_dict,
     some,
 )
 from costmodel.report.table import Column, Table

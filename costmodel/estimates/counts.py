@@ -15,7 +15,7 @@ from costmodel.conventions.convention import Convention, LayerWork
 from costmodel.estimates.estimate import work_by_layer
 from costmodel.formats import FLOAT32, NumericFormat, parse_format
 from costmodel.network.graph import Network
-from costmodel.report.rendering import listed_reasons
+from costmodel.report.estimate_table import listed_reasons
 from costmodel.report.table import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.tensor.shapes import show_shape

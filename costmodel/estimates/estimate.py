@@ -22,8 +22,9 @@ from costmodel.errors import (
     UnpricedWarning,
 )
 from costmodel.network.graph import Network
-from costmodel.report import rendering
+from costmodel.report import estimate_json, estimate_table
 from costmodel.report.bills import Bill, Coverage
+from costmodel.report.explanation import explanation
 from costmodel.report.ignored import ignored as settings_without_effect
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
@@ -84,7 +85,7 @@ class Estimate:
     def explain(self, layer: str, device: str) -> str:
         """How the cost of one layer on one device comes about, down to the sources."""
         bill = self.bill(device)
-        return "\n".join(rendering.explanation(bill, bill.line(layer), self.scenario))
+        return "\n".join(explanation(bill, bill.line(layer), self.scenario))
 
     def ignored(self, device: str) -> Mapping[str, str]:
         """What was given and changes no price of a device: each setting with its value in words.
@@ -96,7 +97,7 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """The estimate as plain values, in SI units; the schema is named in it."""
-        return rendering.as_dict(self)
+        return estimate_json.as_dict(self)
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The estimate as JSON."""
@@ -107,7 +108,7 @@ class Estimate:
 
         `exact` leaves bare numbers in joules, for spreadsheets; what is unpriced is empty there.
         """
-        return rendering.table(self, exact=exact)
+        return estimate_table.table(self, exact=exact)
 
     def __str__(self) -> str:
         """Write the table as plain text."""
@@ -356,7 +357,7 @@ def _answer_unpriced(estimate: Estimate) -> None:
 def _unpriced_message(device: str, bill: Bill) -> str:
     lines = [
         f"the total on {device!r} leaves out {len(bill.unpriced)} of {len(bill.lowered)} layers:",
-        *rendering.listed_reasons(bill.unpriced),
+        *estimate_table.listed_reasons(bill.unpriced),
         'on_unpriced="error" stops here, "bound" takes the total as "at least"',
     ]
     return "\n  ".join(lines)

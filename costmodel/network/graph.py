@@ -197,7 +197,7 @@ class Network:
         `input_shapes` are by the names of inputs; for one input a single shape is enough.
 
         Raises:
-            UnknownNameError: a name that is no input of this network.
+            UnknownNameError: a name that is not an input of this network.
             ShapeError: a shape that contradicts a declared axis, or that a layer cannot take.
 
         """

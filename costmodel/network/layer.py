@@ -559,7 +559,7 @@ def _work(work: Any) -> Work:
     """Check what a layer is given as its work.
 
     Raises:
-        TypeError: something that is no operator.
+        TypeError: something that is not an operator.
         ValueError: no operator, and no reason.
 
     """

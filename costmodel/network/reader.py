@@ -46,7 +46,7 @@ class Reader(ABC):
 
         Raises:
             ReadError: as `read`.
-            UnknownNameError: a name that is no input.
+            UnknownNameError: a name that is not an input.
             ShapeError: a shape that the network cannot take.
 
         """

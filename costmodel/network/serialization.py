@@ -47,7 +47,7 @@ CORE_VALUES: Final[tuple[type, ...]] = (
 _CORE_LAYERS: Final = (Input, OperatorLayer, UnknownLayer)
 
 _OWN: Final = frozenset({"name", "kind", "inputs", "shares"})
-"""The fields of a layer that are no settings."""
+"""The fields of a layer that are not settings."""
 _PLAIN: Final = (bool, int, float, str)
 _LEAVES: Final = {*_PLAIN, type(None)}
 _ENTRY: Final = frozenset({"name", "kind", "rule", "inputs", "shares", "settings"})
@@ -283,7 +283,7 @@ def _object(value: Any, where: str) -> dict[str, Any] | str:
         inputs = [_plain(tensor, where) for tensor in value.inputs]
         return {"layer": {**layer_values(value), "inputs": inputs}}
     if not has(type(value)):
-        message = f"{where}: {type(value).__name__!r} is no value that a file can hold"
+        message = f"{where}: {type(value).__name__!r} is not a value that a file can hold"
         raise NetworkError(message)
     return {"type": type(value).__name__, **_field_values(value, where)}
 
@@ -344,7 +344,7 @@ class _Decoder:
         cls = self._classes.get(name) if isinstance(name, str) else None
         if cls is None:
             message = (
-                f"{where}: {name!r:.80} is no type of value; known: "
+                f"{where}: {name!r:.80} is not a type of value; known: "
                 f"{', '.join(sorted(['ellipsis', 'float', 'mapping', 'size', *self._classes]))}"
             )
             raise ReadError(message)

@@ -33,7 +33,7 @@ def unmet(requirements: Iterable[str], version: str) -> str | None:
 
 def _is_met(clause: str, version: str) -> bool:
     found = _CLAUSE.fullmatch(clause)
-    # What is no clause was refused when the plugin was installed, if it ever was.
+    # What is not a clause was refused when the plugin was installed, if it ever was.
     return found is None or _SIGNS[found["sign"]](_release(version), found["version"])
 
 

@@ -19,8 +19,8 @@ from costmodel.devices import (
     Seconds,
     Traffic,
 )
+from costmodel.devices.evaluation.evaluator import busy_together, longest
 from costmodel.devices.evaluation.memory import Memory, added, as_bytes, in_bytes
-from costmodel.devices.evaluation.steps import busy_together, longest
 from costmodel.errors import UnknownNameError
 from costmodel.network.layer import Layer
 from costmodel.workload.reasons import Free, Reason, Unpriced

@@ -37,7 +37,7 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
     Raises:
         ShapeError: a length that is neither None nor a whole number of at least 1, or too many
             or too long axes.
-        TypeError: it is no shape, or a length is an array.
+        TypeError: it is not a shape, or a length is an array.
 
     """
     shape = lengths if lengths.__class__ is tuple else _in_a_row(lengths)
@@ -54,7 +54,7 @@ def as_shape(lengths: Iterable[int | None]) -> Shape:
 
 def _in_a_row(lengths: Any) -> Shape:
     if not isinstance(lengths, Iterable):
-        message = f"{lengths!r:.80} is no shape; expected a length for each axis, such as (3, 4)"
+        message = f"{lengths!r:.80} is not a shape; expected a length for each axis, such as (3, 4)"
         raise TypeError(message)
     return tuple(lengths)
 
@@ -208,7 +208,7 @@ def _as_tensor(item: Any, among: tuple[Any, ...]) -> Tensor:
     if isinstance(item, list | tuple):
         return Tensor(item)
     message = (
-        f"{item!r:.40} in {among!r:.80} is no tensor; "
+        f"{item!r:.40} in {among!r:.80} is not a tensor; "
         "expected such as [Tensor((3, 4), 'int8')], or its shape alone: [(3, 4)]"
     )
     raise TypeError(message)

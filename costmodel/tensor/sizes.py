@@ -102,7 +102,7 @@ class SizeArray(_Whole):
     def __index__(self) -> int:
         value = float(self)
         if not value.is_integer() or abs(value) > MOST:
-            message = f"{value} is no whole number of up to {MOST:,}"
+            message = f"{value} is not a whole number of up to {MOST:,}"
             raise TypeError(message)
         return int(value)
 
@@ -121,7 +121,7 @@ class SizeArray(_Whole):
         return int(self._one(digits))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        message = f"{self._listed()} is no array of one operator's sizes; take .values of it"
+        message = f"{self._listed()} is not an array of one operator's sizes; take .values of it"
         raise OneSizeNeededError(message)
 
     def __repr__(self) -> str:
@@ -310,7 +310,7 @@ def as_size(given: Any) -> int:
     """A whole number as Python's own, which has no end; sizes as they are.
 
     Raises:
-        TypeError: it is no whole number.
+        TypeError: it is not a whole number.
 
     """
     if given.__class__ is int or isinstance(given, SizeArray | Symbol):
@@ -320,7 +320,7 @@ def as_size(given: Any) -> int:
             return operator.index(given)
     is_array = getattr(given, "shape", ())
     hint = ", or SizeArray(array) for many" if is_array else ""
-    message = f"{given!r:.80} is no size; expected a whole number{hint}"
+    message = f"{given!r:.80} is not a size; expected a whole number{hint}"
     raise TypeError(message)
 
 
@@ -329,7 +329,7 @@ def as_float(number: Any) -> float:
     if number.__class__ is float or number.__class__ is SizeArray:
         return number
     if isinstance(number, str):
-        message = f"{number!r:.80} is no number"
+        message = f"{number!r:.80} is not a number"
         raise TypeError(message)
     try:
         return float(number)
@@ -403,7 +403,7 @@ def _checked(values: Iterable[int]) -> Any:
     except (TypeError, ValueError):  # no row, or rows of different lengths
         array = np.empty((0, 0))
     if array.ndim != 1 or not array.size or array.dtype.kind not in "iu":
-        message = f"{values!r:.80} are no sizes; expected a row of whole numbers, at least one"
+        message = f"{values!r:.80} are not sizes; expected a row of whole numbers, at least one"
         raise ValueError(message)
     if array.min() < 0 or array.max() > MOST:
         message = f"sizes range from {array.min()} to {array.max()}; expected 0 to {MOST:,}"
@@ -429,7 +429,7 @@ def _operand(other: Any) -> Any:
     plain = _plain(other)
     if plain is NotImplemented and hasattr(other, "__array__"):
         message = (
-            f"{other!r:.80} is no operand of a SizeArray; "
+            f"{other!r:.80} is not an operand of a SizeArray; "
             "expected a number, or SizeArray(array) with a number for each operator"
         )
         raise TypeError(message)
@@ -445,7 +445,9 @@ def _number(given: Any) -> Any:
     """
     plain = _operand(given)
     if plain is NotImplemented:
-        message = f"{given!r:.80} is no operand of a SizeArray; expected a number or a SizeArray"
+        message = (
+            f"{given!r:.80} is not an operand of a SizeArray; expected a number or a SizeArray"
+        )
         raise TypeError(message)
     return plain
 

@@ -92,7 +92,7 @@ def for_all(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None
     """Try a law at once, on values drawn from the strategies, by the current Hypothesis profile."""
 
     def run(law: Callable[..., None]) -> None:
-        # How long a third party's formula may take is no law.
+        # How long a third party's formula may take is not a law.
         phases = _phases.get() or [each for each in settings().phases if each is not Phase.explain]
         chosen = settings(deadline=None, report_multiple_bugs=False, phases=phases)
         tried: Mapping[str, object] = {}

@@ -166,7 +166,7 @@ class DeviceContract(EvaluationLaws):
                 expect(found == _JOULES, what, "joules", found)
 
     def test_every_parameter_has_a_unit_a_source_and_evidence(self, device: Any) -> None:
-        """A number that nobody can look up is no number."""
+        """A number that nobody can look up is not a number."""
 
         @for_all(drawn(device))
         def law(device: Device) -> None:

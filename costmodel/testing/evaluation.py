@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 
 from costmodel.devices import Cost, Device, Schedule, Seconds, Span
-from costmodel.devices.evaluation.groups import boundaries, storages
+from costmodel.devices.evaluation.fusion import boundaries, storages
 from costmodel.devices.evaluation.memory import BYTE
 from costmodel.scenario import Scenario
 from costmodel.testing import strategies

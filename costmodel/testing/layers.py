@@ -192,7 +192,7 @@ class LayerContract(Contract):
             _refused(layer, lambda: make(layer.name, layer.kind, layer.inputs, {}))
 
     def test_nonsense_in_a_setting_is_reported(self, layer: Any) -> None:
-        """The error names the layer and its kind; what is no nonsense to it is taken."""
+        """The error names the layer and its kind; what is not nonsense to it is taken."""
 
         @for_all(drawn(layer), st.data())
         def law(layer: Layer, data: st.DataObject) -> None:

@@ -153,7 +153,7 @@ class ReaderContract(Contract):
                     reading.reader.read(source, reading.rules)
 
     def test_a_source_that_cannot_be_run_is_reported(self, reading: Any) -> None:
-        """Measuring rates on what is no model is an error of costmodel."""
+        """Measuring rates on what is not a model is an error of costmodel."""
 
         @for_all(drawn(reading))
         def law(reading: Reading) -> None:

@@ -27,7 +27,7 @@ def check_name(name: Any) -> None:
     """Check the name of a dimension.
 
     Raises:
-        ValueError: it is no name.
+        ValueError: it is not a name.
 
     """
     if not isinstance(name, str) or not _is_name(name):
@@ -60,7 +60,7 @@ class Affine:
     text and makes no difference; a term whose factor is 0 is left out.
 
     Raises:
-        ValueError: a dimension stands twice, or its name is no name.
+        ValueError: a dimension stands twice, or its name is not a name.
         TypeError: a factor or the offset is not a whole number.
 
     """

@@ -692,7 +692,7 @@ class Workload:
             raise NetworkError(message)
         for name in taken:
             if name not in body.sources or taken.count(name) > 1:
-                how = "twice" if name in body.sources else "which is no input of it"
+                how = "twice" if name in body.sources else "which is not an input of it"
                 message = f"loop {loop.name!r} gives its body {name!r}, {how}"
                 raise NetworkError(message)
         asked = [inside for inside, _ in (*loop.collected, *loop.last, *loop.carries)]

@@ -65,7 +65,7 @@ def as_tensors(given: Any) -> list[Tensor]:
     """Several tensors, each as `as_tensor` takes it.
 
     Raises:
-        TypeError: they are not several, or one of them is no tensor.
+        TypeError: they are not several, or one of them is not a tensor.
 
     """
     if not isinstance(given, list | tuple):

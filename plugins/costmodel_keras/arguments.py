@@ -146,7 +146,7 @@ def recorded_arguments(node: Any) -> Arguments:
     """The arguments in an inbound node of a configuration.
 
     Raises:
-        ReadError: the arguments are no list and mapping, or an array in them is ragged.
+        ReadError: the arguments are not a list and mapping, or an array in them is ragged.
 
     """
     args, kwargs = node.get("args") or [], node.get("kwargs") or {}

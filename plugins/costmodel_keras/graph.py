@@ -60,7 +60,7 @@ class Call(NamedTuple):
             shape = tensor.get("shape")
         else:
             given = getattr(self.node, "input_tensors", None)
-            # Keras 2 gives a lone tensor as it is, and its shapes are no tuples.
+            # Keras 2 gives a lone tensor as it is, and its shapes are not tuples.
             shape = given[0].shape if isinstance(given, list | tuple) and given else None
         return tuple(shape) if isinstance(shape, list | tuple) else ()
 

@@ -67,7 +67,7 @@ def measure(
 
     Raises:
         ReadError: the model has no graph of layers.
-        ScenarioError: the examples do not fit the inputs, or are no finite numbers.
+        ScenarioError: the examples do not fit the inputs, or are not finite numbers.
 
     """
     found = [rate for rate in measure_calls(model, examples, batch_size, progress)
@@ -272,7 +272,7 @@ def _arrays(examples: Any, graph: _Graph) -> list[NDArray[Any]]:
     """One array for each input, all of the same length.
 
     Raises:
-        ScenarioError: they do not fit the inputs, or are no finite numbers.
+        ScenarioError: they do not fit the inputs, or are not finite numbers.
 
     """
     given = _by_input(examples, graph.input_names)
@@ -306,7 +306,7 @@ def _named(examples: Mapping[str, Any], names: Sequence[str]) -> Iterator[Any]:
     for name in examples:
         if name not in names:
             near = nearest(str(name), names)
-            message = f"example data is given for {name!r}, which is no input of the model"
+            message = f"example data is given for {name!r}, which is not an input of the model"
             raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
     for name in names:
         if name not in examples:
@@ -322,8 +322,8 @@ def _array(value: Any, name: str, shape: Sequence[int | None]) -> NDArray[Any]:
         array = np.asarray(value)
     except (TypeError, ValueError):
         message = (
-            f"example data for input {name!r} is no array: its parts have different lengths or "
-            "are no numbers; expected one array, the examples along its first axis"
+            f"example data for input {name!r} is not an array: its parts have different lengths or "
+            "are not numbers; expected one array, the examples along its first axis"
         )
         raise ScenarioError(message) from None
     if array.dtype.kind not in _NUMBERS:

@@ -751,7 +751,10 @@ class _Assembly:
         try:
             key = (view.sort, *map(id, inputs), ruling.chosen(plain))
             made = self.made.get(key)
-        except (TypeError, KeyError):  # a setting is no key, such as a list in a file, or not there
+        except (
+            TypeError,
+            KeyError,
+        ):  # a setting is not a key, such as a list in a file, or not there
             return cls.from_settings(name, view.kind, inputs, _with(call_of, view.settings), shares)
         if made is not None:
             return made.renamed(name, shares)

@@ -34,7 +34,7 @@ def read(source: object) -> Quantizer | None:
     """The quantizer of a string, a configuration or a live object; None stays None.
 
     Raises:
-        QuantizerError: it is no quantizer that QKeras has, or one that no hardware can have.
+        QuantizerError: it is not a quantizer that QKeras has, or one that no hardware can have.
 
     """
     if source is None or isinstance(source, Quantizer):
@@ -76,7 +76,7 @@ def from_config(config: Mapping[str, Any]) -> Quantizer:
     Parameters that only another release knows are left out; they do not change the format.
 
     Raises:
-        QuantizerError: it is no configuration of a quantizer.
+        QuantizerError: it is not a configuration of a quantizer.
 
     """
     name, settings = config.get("class_name"), config.get("config")
@@ -132,7 +132,7 @@ def from_object(live: Any) -> Quantizer:
     """The quantizer of a live QKeras object, by its attributes.
 
     Raises:
-        QuantizerError: its class is no quantizer of QKeras.
+        QuantizerError: its class is not a quantizer of QKeras.
 
     """
     cls = type(live)

@@ -14,7 +14,7 @@ class UnknownModelEnergyNameError(UnknownNameError, ValueError):
 
 
 class NoModelError(ReadError, TypeError):
-    """Something that is no Keras model, where one is needed."""
+    """Something that is not a Keras model, where one is needed."""
 
 
 class NoColumnsError(CostModelError, ValueError):

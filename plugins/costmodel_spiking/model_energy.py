@@ -41,7 +41,7 @@ class ModelEnergy:
         devices: `spiking`, `energy_per_synop` and `energy_per_neuron` (joules) by device.
 
     Raises:
-        NoModelError: `model` is no Keras model.
+        NoModelError: `model` is not a Keras model.
         ReadError: the model has no graph of layers.
         UndefinedAxisError: an axis other than the batch and time is open in a counted layer.
         ScenarioError: the example data does not fit the model.

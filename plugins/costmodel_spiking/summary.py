@@ -139,7 +139,7 @@ def output_shape(layer: Any) -> str:
 
 
 def parameter_count(layer: Any) -> int:
-    """Parameters of a layer, 0 for an operation that is no layer."""
+    """Parameters of a layer, 0 for an operation that is not a layer."""
     return int(layer.count_params()) if hasattr(layer, "count_params") else 0
 
 

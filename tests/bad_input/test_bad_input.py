@@ -176,7 +176,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_a_file_that_is_no_network_is_refused(case: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_network_is_refused(case: str, tmp_path: Path) -> None:
     name, make, words = FILES[case]
     refused(make(tmp_path / name), words)
 
@@ -257,7 +257,7 @@ NETWORK_CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "no configuration": (without("conv", "config"), "expected the config of a 'Conv2D'"),
     "layer of text": (model(layers=["conv"]), "layer 0 of 'vision': expected a layer"),
     "no layers": (model(layers=[]), "'vision'"),
-    "layers that are no list": (model(layers={}), "without a graph of layers"),
+    "layers that are not a list": (model(layers={}), "without a graph of layers"),
     "two of one name": (twins, "has more than one layer called 'conv'"),
     "inputs that are not there": (model(input_layers=["nobody", 0, 0]), "'nobody'"),
     "outputs that are not there": (model(output_layers=["nobody", 0, 0]), "'nobody'"),
@@ -464,7 +464,7 @@ def test_conditions_that_cannot_be_are_refused(case: str) -> None:
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), "ten", None.__class__, [10.0]])
-def test_a_rate_that_is_no_number_is_refused(rate: Any) -> None:
+def test_a_rate_that_is_not_a_number_is_refused(rate: Any) -> None:
     with pytest.raises(CostModelError, match="firing rate"):
         Scenario(rates=rate)
 
@@ -472,18 +472,21 @@ def test_a_rate_that_is_no_number_is_refused(rate: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--rate", "nan"], "'nan' is no firing rate"),
-        (["--rate", "ten"], "'ten' is no firing rate; expected a number of hertz, such as 10, or"),
-        (["--rate", "10 J"], "'10 J' is no firing rate"),
-        (["--rate", ""], "'' is no firing rate"),
-        (["--rate", "first="], "'first=' is no firing rate; expected a number of hertz"),
+        (["--rate", "nan"], "'nan' is not a firing rate"),
+        (
+            ["--rate", "ten"],
+            "'ten' is not a firing rate; expected a number of hertz, such as 10, or",
+        ),
+        (["--rate", "10 J"], "'10 J' is not a firing rate"),
+        (["--rate", ""], "'' is not a firing rate"),
+        (["--rate", "first="], "'first=' is not a firing rate; expected a number of hertz"),
         (["--rate", "first=ten"], "or LAYER=number, such as dense=12.5"),
-        (["--rate", "=10"], "'=10' is no firing rate"),
-        (["--dt", "soon"], "'soon' is no length of time; expected seconds, such as 0.001"),
-        (["--dt", "1 Hz"], "'1 Hz' is no length of time"),
+        (["--rate", "=10"], "'=10' is not a firing rate"),
+        (["--dt", "soon"], "'soon' is not a length of time; expected seconds, such as 0.001"),
+        (["--dt", "1 Hz"], "'1 Hz' is not a length of time"),
         (["--source-format", "int0"], "'int0': bits is 0; expected a whole number"),
         (["--timesteps", "many"], "'many'"),
-        (["--input-shape", "axb"], "'axb' is no shape"),
+        (["--input-shape", "axb"], "'axb' is not a shape"),
         (["--input-shape", "0x3"], "0 in shape"),
         (["--set", "cpu=3"], "expected device.parameter=value"),
         (["--set", "cpu.energy"], "expected device.parameter=value"),
@@ -644,7 +647,7 @@ WRONG_SORTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a number as layer": (
         lambda: _spiking(rates={3: 1.0}),
-        "given for '3', which is no layer",
+        "given for '3', which is not a layer",
     ),
     "a batch beyond every float": (
         lambda: str(_spiking(rates=1.0, batch=10**400)),

@@ -64,7 +64,7 @@ def test_a_key_twice_in_an_object_is_refused_with_its_place(case: str) -> None:
     assert len(str(refused.value)) < 400
 
 
-def test_the_same_key_in_different_objects_is_no_duplicate() -> None:
+def test_the_same_key_in_different_objects_is_not_a_duplicate() -> None:
     text = '{"a": {"a": [{"a": 1}, {"a": 1}]}, "b": {"a": 2}}'
     assert json_values(text, "file.json") == json.loads(text)
 

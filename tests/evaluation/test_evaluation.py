@@ -307,7 +307,7 @@ def test_a_memory_that_is_not_there_is_named_with_the_nearest() -> None:
 
     plain = sheet()
     device = Misspelt("misspelt", energy=plain.energy, clock=plain.clock, memories=plain.memories)
-    with pytest.raises(PluginError, match=r"'drum', which is no memory of the device.*'dram'"):
+    with pytest.raises(PluginError, match=r"'drum', which is not a memory of the device.*'dram'"):
         device.evaluate(classifier())
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plans import plans
 from workloads import classifier, either, recurrent
 
-from costmodel.devices.evaluation.groups import FUSIBLE, boundaries, fused, storages
+from costmodel.devices.evaluation.fusion import FUSIBLE, boundaries, fused, storages
 from costmodel.errors import UnknownNameError
 from costmodel.workload.builders import activation, conv, elementwise, pad
 from costmodel.workload.graph import Node, View, Workload

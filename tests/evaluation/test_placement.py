@@ -12,7 +12,7 @@ from loop_nest import met_by
 from plans import figure, plans, sheet
 from workloads import classifier
 
-from costmodel.devices.evaluation.groups import FUSIBLE, fused, storages
+from costmodel.devices.evaluation.fusion import FUSIBLE, fused, storages
 from costmodel.devices.evaluation.memory import (
     Access,
     Memory,

@@ -83,7 +83,7 @@ class _Watch:
         """Take note of an audit event, and stop what is harmful before it happens."""
         if not self.is_on:
             return
-        self.is_on = False  # what the check itself does is no finding
+        self.is_on = False  # what the check itself does is not a finding
         try:
             said = self._judged(event, arguments)
         finally:

@@ -128,7 +128,7 @@ def test_a_total_at_an_end_of_its_range_names_the_assumption() -> None:
     assert found.to_dict()["devices"]["horowitz-45nm"]["assumptions"] == [assumption]
 
 
-def test_an_end_of_a_range_that_is_not_charged_is_no_assumption() -> None:
+def test_an_end_of_a_range_that_is_not_charged_is_not_an_assumption() -> None:
     chip = REGISTRY.device("horowitz-45nm", weights_on_memory="sram", activations_on_memory="sram")
     found = costmodel.estimate(
         NETWORKS / "dense.json", chip, on_unpriced="bound", registry=REGISTRY

@@ -169,7 +169,7 @@ def test_every_part_of_a_composed_layer_has_a_price(name: str) -> None:
     assert found.coverage("horowitz-45nm").is_complete
 
 
-def test_a_loss_is_no_work_of_an_inference() -> None:
+def test_a_loss_is_not_work_of_an_inference() -> None:
     class Regularised(layers.Layer):
         def call(self, x: Any) -> Any:
             self.add_loss(0.1 * ops.mean(ops.square(x)))

@@ -165,12 +165,12 @@ def test_the_report_says_why_work_on_weights_alone_is_free() -> None:
     )
 
 
-def test_a_weight_itself_is_no_work() -> None:
+def test_a_weight_itself_is_not_work() -> None:
     model = around(Holding(lambda x, w: x * w, (8,), name="odd"))
     assert not once(read(model, registry=REGISTRY))
 
 
-def test_a_constant_that_a_layer_holds_since_it_was_made_is_no_work() -> None:
+def test_a_constant_that_a_layer_holds_since_it_was_made_is_not_work() -> None:
     class Keeping(layers.Layer):
         def __init__(self) -> None:
             super().__init__()

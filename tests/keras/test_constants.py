@@ -1,4 +1,4 @@
-"""Constants of functions are no parameters, live and in files."""
+"""Constants of functions are not parameters, live and in files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ MODELS = {
 
 @pytest.mark.parametrize("source", ["live", "keras", "h5", "config", "network"])
 @pytest.mark.parametrize("name", MODELS)
-def test_constants_of_functions_are_no_parameters(name: str, source: str, tmp_path: Any) -> None:
+def test_constants_of_functions_are_not_parameters(name: str, source: str, tmp_path: Any) -> None:
     model = MODELS[name]()
     given: Any = model
     if source in {"keras", "h5"}:
@@ -69,7 +69,7 @@ def test_constants_of_functions_are_no_parameters(name: str, source: str, tmp_pa
     assert read(given, registry=REGISTRY).parameter_count == model.count_params()
 
 
-def test_a_constant_in_a_composed_layer_is_no_parameter() -> None:
+def test_a_constant_in_a_composed_layer_is_not_a_parameter() -> None:
     class Offset(layers.Layer):
         def call(self, x: Any) -> Any:
             return x * ROWS + ops.convert_to_tensor(ROWS)

@@ -22,6 +22,7 @@ import costmodel
 from costmodel import Scenario, estimate, read
 from costmodel.errors import BatchError, NetworkError, ShapeError
 from costmodel.estimates.counts import count
+from costmodel.network import graph
 from costmodel.network.graph import Network
 from costmodel.network.layer import Input, UnknownLayer, work_of
 from costmodel.tensor.shapes import Tensor
@@ -232,7 +233,7 @@ def test_a_network_with_a_folded_batch_is_lowered_for_a_batch_of_any_size(make: 
 
 
 def test_the_schema_of_networks_knows_the_rows_of_a_tensor() -> None:
-    path = Path(costmodel.__file__).with_name("network.schema.json")
+    path = Path(graph.__file__).with_name("network.schema.json")
     parts = json.loads(path.read_text())["$defs"]
     check = Draft202012Validator({**parts["tensor"], "$defs": parts})
     check.validate({"type": "Tensor", "shape": [4, 8], "rows": 6, "batch_axis": 1})
@@ -523,7 +524,7 @@ def test_code_that_counts_examples_otherwise_than_in_multiples_is_unpriced() -> 
 
     said = reasons(of_one(one_more, (8,)))
     assert len(said) == 1
-    assert "no multiple of the batch" in said[0]
+    assert "not a multiple of the batch" in said[0]
 
 
 def test_behind_a_layer_without_a_rule_on_a_folded_batch_nothing_is_priced(tmp_path: Path) -> None:
@@ -668,8 +669,8 @@ def test_two_lengths_of_the_batch_tell_its_factor(both: Any, expected: Any) -> N
 @pytest.mark.parametrize(
     "both", [(8, 12), (6, 10), (49, 121), ((7,), (11, 1)), (None, 3), (-7, -11)]
 )
-def test_sizes_that_are_no_multiple_of_the_batch_are_refused(both: Any) -> None:
-    with pytest.raises(DifferenceError, match="no multiple of the batch"):
+def test_sizes_that_are_not_a_multiple_of_the_batch_are_refused(both: Any) -> None:
+    with pytest.raises(DifferenceError, match="not a multiple of the batch"):
         solved(*both)
 
 

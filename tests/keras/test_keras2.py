@@ -308,7 +308,7 @@ def test_a_function_is_reported_from_a_layer_of_its_name_in_an_hdf5_file(tmp_pat
     assert kinds[2:] == ["keras.Add", "keras.ops.Add"]
 
 
-def test_what_is_no_hdf5_file_is_reported(tmp_path: Path) -> None:
+def test_what_is_not_an_hdf5_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     path.write_text("{}")
     with pytest.raises(ReadError, match="not an HDF5 file"):

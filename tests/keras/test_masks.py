@@ -1,4 +1,4 @@
-"""Masks travel with tensors into models within models, and are no inputs of these."""
+"""Masks travel with tensors into models within models, and are not inputs of these."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def given_by_name() -> tuple[Any, int]:
 @pytest.mark.parametrize("make", [
     into_functional, into_sequential, into_two_inputs, two_levels_down, given_by_name,
 ])  # fmt: skip
-def test_a_mask_is_no_input_of_a_model_within_a_model(make: Any, tmp_path: Path) -> None:
+def test_a_mask_is_not_an_input_of_a_model_within_a_model(make: Any, tmp_path: Path) -> None:
     model, macs = make()
     live = costmodel.read(model)
     assert live.macs == macs

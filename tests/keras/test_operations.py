@@ -23,7 +23,9 @@ from costmodel.network.layer import UnknownLayer
 from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.operations.unsupported import BATCHLESS, REASONS
 
-SCHEMA = Draft202012Validator(json.loads((files("costmodel") / "network.schema.json").read_text()))
+SCHEMA = Draft202012Validator(
+    json.loads((files("costmodel.network") / "network.schema.json").read_text())
+)
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2
 )
@@ -194,7 +196,7 @@ def one(shape: Any, call: Any) -> Any:
     return read(keras.Model(tensor, call(tensor)), registry=REGISTRY).layers[-1]
 
 
-def test_a_constant_of_a_function_takes_part_in_its_work_and_is_no_parameter() -> None:
+def test_a_constant_of_a_function_takes_part_in_its_work_and_is_not_a_parameter() -> None:
     layer = one(LINE, lambda x: x + ONES((6,)))
     assert layer.parameter_count == 0
     assert [tensor.shape for tensor in layer.operators()[0].weights] == [(6,)]

@@ -136,7 +136,7 @@ def test_given_shapes_go_before_those_the_model_was_built_for() -> None:
 
 
 def test_the_shape_of_an_input_that_a_call_does_not_take_is_reported() -> None:
-    with pytest.raises(ReadError, match="'foo' is no input of its call, which takes inputs"):
+    with pytest.raises(ReadError, match="'foo' is not an input of its call, which takes inputs"):
         network(Encoder(), foo=(5, 6))
 
 
@@ -358,7 +358,7 @@ def test_an_opened_layer_is_called_at_the_shapes_that_are_bound() -> None:
     assert found.layer("odd/attention/matmul").outputs[0].shape == (8, 8)
 
 
-def test_a_name_that_is_no_input_is_reported() -> None:
+def test_a_name_that_is_not_an_input_is_reported() -> None:
     with pytest.raises(UnknownNameError, match="input 'im'"):
         network(open_network(), im=(8, 6))
 

@@ -38,7 +38,7 @@ class Honest(Reader):
         try:
             return [int(part) for part in text.split(":")[1:]]
         except ValueError as error:
-            message = f"{source!r} is no sheet: {error}"
+            message = f"{source!r} is not a sheet: {error}"
             raise ReadError(message) from None
 
     def network(self, numbers: list[int], rules: LayerRegistry) -> Network:

@@ -270,9 +270,9 @@ BAD: dict[str, tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] =
         po2, {"process": "horowits"}, UnknownNameError,
         "unknown process 'horowits'\n  nearest known: 'horowitz'",
     ),
-    "a weight that is no power of two": (
+    "a weight that is not a power of two": (
         po2, {"is_inference": True}, QToolsError,
-        r"layer 'dense': 'kernel_quantizer' is quantized_po2\(bits=4.*which is no power of two",
+        r"layer 'dense': 'kernel_quantizer' is quantized_po2\(bits=4.*which is not a power of two",
     ),
     "an integer part wider than the word": (
         lambda: model((8,), dense(kernel_quantizer="quantized_bits(4,9)", name="dense")), {},

@@ -117,7 +117,7 @@ def test_a_bad_string_is_refused_with_its_reason(text: str, message: str) -> Non
     ({"class_name": "quantized_bits", "config": {"bits": object()}}, "expected a number"),
     ({"class_name": "quantized_bits", "config": {"bits": 0}}, "bits is 0"),
 ])  # fmt: skip
-def test_what_is_no_quantizer_is_refused(source: object, message: str) -> None:
+def test_what_is_not_a_quantizer_is_refused(source: object, message: str) -> None:
     with pytest.raises(QuantizerError, match=message):
         read(source)
 

@@ -93,7 +93,7 @@ def test_a_model_in_the_model_counts_nothing_and_warns() -> None:
     assert energy.uncounted == (inner,)
 
 
-def test_an_operation_that_is_no_layer_counts_nothing_and_warns() -> None:
+def test_an_operation_that_is_not_a_layer_counts_nothing_and_warns() -> None:
     inputs = keras.Input((3,))
     with pytest.warns(UnpricedWarning, match="Multiply"):
         ModelEnergy(keras.Model(inputs, inputs * 2.0))
@@ -214,13 +214,13 @@ def test_a_name_in_place_of_a_layer_is_reported_to_be_one(dense: Any) -> None:
         ModelEnergy(dense).layer_energy("dense", "cpu")
 
 
-def test_something_without_a_hash_is_no_layer(dense: Any) -> None:
+def test_something_without_a_hash_is_not_a_layer(dense: Any) -> None:
     with pytest.raises(ValueError, match="give a layer object of the model"):
         ModelEnergy(dense).layer_energy([], "cpu")
 
 
 @pytest.mark.parametrize("given", [3, "model.keras", None, layers.Dense(2), keras.Model])
-def test_what_is_no_model_is_reported_so(given: Any) -> None:
+def test_what_is_not_a_model_is_reported_so(given: Any) -> None:
     with pytest.raises(ReadError, match="expected a built Functional or Sequential model"):
         ModelEnergy(given)
 
@@ -383,7 +383,7 @@ def test_something_that_is_not_a_layer_has_no_statistics() -> None:
 
 
 @pytest.mark.parametrize(("returned", "message"), BAD_STATS)
-def test_what_is_no_statistics_is_an_error(
+def test_what_is_not_statistics_is_an_error(
     own: type[ModelEnergy], returned: Any, message: str
 ) -> None:
     own.register_layer(layers.Softmax)(lambda *_: returned)

@@ -183,9 +183,9 @@ BAD_EXAMPLES = [
     (np.ones((0, 2)), "input 'in' is empty"),
     (np.array([[np.nan, 1.0]]), "input 'in' is not finite everywhere"),
     (np.array([["a", "b"]]), "expected numbers"),
-    ([[1.0], [1.0, 2.0]], "input 'in' is no array"),
+    ([[1.0], [1.0, 2.0]], "input 'in' is not an array"),
     ([np.ones((1, 2)), np.ones((1, 2))], r"for 1 input \(in\), found 2 arrays"),
-    ({"inn": np.ones((1, 2))}, "'inn', which is no input of the model; nearest known: 'in'"),
+    ({"inn": np.ones((1, 2))}, "'inn', which is not an input of the model; nearest known: 'in'"),
     ({}, "example data for input 'in' is missing"),
     (np.full((1, 2), 1e38), "mean absolute output of layer 'first' is inf"),
 ]

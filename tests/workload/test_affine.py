@@ -82,7 +82,7 @@ def test_an_index_reads_no_dimension_whose_factor_is_zero() -> None:
     ["", " ", "*", "2*", "* n", "2 3", "n n", "n +", "+ - n", "n**2", "2.5n", "n*2", "(n)", "n,m",
      "ñ", "\u0661n", "--1", "n\0", 5, None, ["n"], ("n",)],
 )  # fmt: skip
-def test_a_text_that_is_no_sum_is_refused(text: object) -> None:
+def test_a_text_that_is_not_a_sum_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="expected a sum such as '2p"):
         Affine.of(text)  # type: ignore[arg-type]  # that is the fault
 
@@ -99,7 +99,7 @@ def test_a_text_that_is_no_sum_is_refused(text: object) -> None:
         (lambda: Affine((), "1"), TypeError, "expected a whole number"),
     ],
 )
-def test_terms_that_are_no_index_are_refused(
+def test_terms_that_are_not_an_index_are_refused(
     make: Callable[[], Affine], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):

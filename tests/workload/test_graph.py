@@ -227,9 +227,9 @@ def test_a_mistake_in_a_workload_is_refused_with_its_place(mistake: str) -> None
 LOOP: Mapping[str, tuple[dict[str, Any], str]] = {
     "an input of the body that it is not given": ({"varying": {}}, "gives its body no 'x'"),
     "a result that the body does not give": ({"last": {"a": "end"}}, "takes 'a', which its body"),
-    "what is no input of the body": (
+    "what is not an input of the body": (
         {"fixed": {"W": "w", "U": "u", "start": "a"}},
-        "gives its body 'a', which is no input",
+        "gives its body 'a', which is not an input",
     ),
     "an input of the body given twice": (
         {"fixed": {"W": "w", "U": "u", "start": "h"}},
@@ -336,10 +336,10 @@ ALONE: Any = [("x",)]
         (lambda: Workload(**{**GOOD, "steps": [DENSE.operator]}), "expected nodes, views, loops"),
         (lambda: Workload(**{**GOOD, "inputs": [["x"]]}), r"expected names.*found \['x'\]"),
         (lambda: Workload(**GOOD).part("dense"), "expected several names"),
-        (lambda: classifier().bind(batch=NOTHING), "None is no size"),
+        (lambda: classifier().bind(batch=NOTHING), "None is not a size"),
         (lambda: Node("dense", NOTHING, ("x",)), "operator is None; expected an operator"),
         (lambda: Loop(name="l", body=NOTHING, steps=1), "body of loop 'l' is None"),
-        (lambda: Loop(name="l", body=same("x"), steps=WORD), "'x' is no size"),
+        (lambda: Loop(name="l", body=same("x"), steps=WORD), "'x' is not a size"),
         (lambda: Loop(name="l", body=same("x"), steps=1, fixed=WORD), "expected pairs of names"),
         (lambda: Loop(name="l", body=same("x"), steps=1, fixed=ALONE), "expected pairs of name"),
         (lambda: Branch(name="b", alternatives=[WORD]), "expected workloads, found 'x'"),

@@ -249,7 +249,7 @@ def test_memory_is_read_as_tensors_are() -> None:
     assert from_linalg(text.replace("tensor<", "memref<")) == from_linalg(MATMUL)
 
 
-def test_quotes_in_a_comment_are_no_string() -> None:
+def test_quotes_in_a_comment_are_not_a_string() -> None:
     assert from_linalg(f'// a "comment\n{MATMUL}') == from_linalg(MATMUL)
 
 
@@ -432,7 +432,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         generic(*IDENTITY, attributes='attrs = {costmodel.dims = ["2m"]}'),
         "'2m' is not a name of a dimension",
     ),
-    "names that are no texts": (
+    "names that are not texts": (
         generic(*IDENTITY, attributes="attrs = {costmodel.dims = 3}"), "costmodel.dims is 3 : i64"
     ),
     "roles of another count": (
@@ -446,10 +446,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an unknown format": (
         generic(*IDENTITY, attributes='attrs = {costmodel.formats = ["int8", "intx"]}'), "'intx'"
     ),
-    "a purpose that is no text": (
+    "a purpose that is not text": (
         generic(*IDENTITY, attributes="attrs = {costmodel.purpose = 3}"), "expected a text, found 3"
     ),
-    "steps that are no number": (
+    "steps that are not a number": (
         generic("d0; d0", "p", "4xf32", "4xf32", ONE.format("arith.addf %x0, %x0"),
                 attributes='attrs = {costmodel.steps = "3"}'),
         'costmodel.steps is "3"; expected a whole number',

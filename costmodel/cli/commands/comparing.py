@@ -69,7 +69,7 @@ def _side(model: str, device: Device, convention: str, asked: Conditions) -> Est
 
 
 def _check_sides(given: dict[str, Sequence[object]]) -> None:
-    """Refuse what is no comparison: two of exactly one kind, and one of the others."""
+    """Refuse what is not a comparison: two of exactly one kind, and one of the others."""
     counts = {what: len(values) for what, values in given.items()}
     if sorted(counts.values()) != [1, 1, _SIDES]:
         found = ", ".join(

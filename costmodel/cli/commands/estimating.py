@@ -19,7 +19,9 @@ from costmodel.errors import UnpricedError
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import ON_UNPRICED, Estimate
 from costmodel.network.graph import Network
-from costmodel.report import ignored, rendering
+from costmodel.report import ignored
+from costmodel.report.estimate_table import listed_reasons
+from costmodel.report.explanation import explanation
 
 if TYPE_CHECKING:
     from costmodel.estimates.comparison import Comparison
@@ -123,7 +125,7 @@ def _explanations(
         network, devices, scenario=scenario, convention=convention, on_unpriced="bound"
     )
     for bill in found.bills.values():
-        yield "\n".join(rendering.explanation(bill, bill.line(layer), found.scenario))
+        yield "\n".join(explanation(bill, bill.line(layer), found.scenario))
 
 
 def _estimates(
@@ -158,7 +160,7 @@ def _check_complete(estimate: Estimate) -> None:
             )
             lines = [
                 head,
-                *rendering.listed_reasons(bill.coverage.unpriced),
+                *listed_reasons(bill.coverage.unpriced),
                 '--on-unpriced bound takes the total as "at least"',
             ]
             raise UnpricedError("\n  ".join(lines))

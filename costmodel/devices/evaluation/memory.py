@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 from attrs.validators import and_, instance_of, min_len, optional
 
-from costmodel.devices.evaluation.groups import Group, boundaries, storages
+from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.parameters import Parameter
 from costmodel.errors import UnknownNameError, nearest
 from costmodel.formats import NumericFormat
@@ -213,8 +213,8 @@ class Placement:
                 near = nearest(one.memory, known)
                 hint = f"; nearest: {near!r}" if near else ""
                 message = (
-                    f"tensor {one.tensor!r:.80} lies in {one.memory!r:.80}, which is no memory of "
-                    f"the device{hint}"
+                    f"tensor {one.tensor!r:.80} lies in {one.memory!r:.80}, which is not a memory "
+                    f"of the device{hint}"
                 )
                 raise ValueError(message)
 

@@ -214,7 +214,7 @@ def _side_by_side(number: int, place: int, names: Sequence[str], shape: Sequence
 
 
 def _bound_axis(shape: Sequence[int]) -> int | None:
-    """The first axis whose length is no symbol, so that its end is known."""
+    """The first axis whose length is not a symbol, so that its end is known."""
     return next((axis for axis, n in enumerate(shape) if not isinstance(n, Symbol)), None)
 
 

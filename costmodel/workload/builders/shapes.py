@@ -64,7 +64,7 @@ def own_axis(axis: int, rank: int) -> int:
 
     """
     if as_size(axis).__class__ is not int:
-        message = f"{axis!r:.80} is no axis; expected a whole number"
+        message = f"{axis!r:.80} is not an axis; expected a whole number"
         raise TypeError(message)
     if not -rank <= axis < rank:
         message = f"axis {axis} is out of range for {rank} axes"

@@ -58,7 +58,7 @@ def from_linalg(text: str, *, weights: Iterable[int] = ()) -> Operator:
             and those that `to_linalg` says to be.
 
     Raises:
-        LinalgError: it is no MLIR text, has not one `linalg.generic`, or one that no operator
+        LinalgError: it is not MLIR text, has not one `linalg.generic`, or one that no operator
             states; also where xDSL, which reads MLIR, is not installed.
 
     """

@@ -129,7 +129,7 @@ def _written_axes(operator: Operator) -> list[list[str]]:
     """For each axis of the output the dimensions on it, slowest first.
 
     Raises:
-        LinalgError: it is no projected permutation of the dimensions.
+        LinalgError: it is not a projected permutation of the dimensions.
 
     """
     (result,) = operator.outputs
@@ -611,7 +611,7 @@ def _texts(values: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string as MLIR has it: what is no plain character as its bytes in hexadecimal."""
+    """A string as MLIR has it: what is not a plain character as its bytes in hexadecimal."""
     plain = [
         chr(byte) if 32 <= byte < 127 and chr(byte) not in {'"', "\\"} else f"\\{byte:02X}"  # noqa: PLR2004  # the printable characters of ASCII
         for byte in text.encode()

@@ -35,8 +35,8 @@ def attributes(path: Path, limit: int) -> Mapping[str, str]:
     """The attributes `model_config` and `keras_version` of an HDF5 file, as far as it has them.
 
     Raises:
-        ReadError: it is no HDF5 file, it is damaged, an attribute has more than `limit` bytes, or
-            h5py is not installed.
+        ReadError: it is not an HDF5 file, it is damaged, an attribute has more than `limit` bytes,
+            or h5py is not installed.
 
     """
     with path.open("rb") as file:

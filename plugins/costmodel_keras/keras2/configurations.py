@@ -123,7 +123,7 @@ def _module(
     if _is_operation(entry, config):
         return "keras.ops"
     homes = {kind.rpartition(".")[0] for kind in known if kind.rpartition(".")[2] == name}
-    # A class that was registered is no class of Keras itself.
+    # A class that was registered is not a class of Keras itself.
     homes -= {"keras.ops", "keras"} if is_registered else {"keras.ops"}
     if not is_registered and (name in MODELS or "keras" in homes):
         return "keras"
@@ -295,7 +295,7 @@ def _leaves(value: Any) -> Iterator[list[Any]]:
 
 
 _CONSTANT: Final = "_CONSTANT_VALUE"
-"""Stands where a layer's name would, for a first argument that is no tensor."""
+"""Stands where a layer's name would, for a first argument that is not a tensor."""
 
 
 def _is_leaf(value: Any) -> bool:

@@ -241,8 +241,8 @@ class Discretization(Layer):
 
 # ------------------------------------------------------------------ without a count
 
-_TABLES: Final = "it looks words up in a table on the host, which is no part of the network"
-_HASHES: Final = "a hash is no arithmetic that a device has a price for"
+_TABLES: Final = "it looks words up in a table on the host, which is not part of the network"
+_HASHES: Final = "a hash is not arithmetic that a device has a price for"
 _FOREIGN: Final = "it runs a program of another library, which is not looked into"
 
 REASONS: Final[Mapping[str, str]] = {

@@ -420,7 +420,9 @@ def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) ->
             return _traced(model, (), kwargs, inputs, batch)
         except TracingError as error:
             strange = ", ".join(map(repr, [name for name in input_shapes if name not in names]))
-            message = f"{strange} is no input of its call, which takes {', '.join(names)}; {error}"
+            message = (
+                f"{strange} is not an input of its call, which takes {', '.join(names)}; {error}"
+            )
             raise TracingError(message) from None
     return _traced(model, (), kwargs, inputs, batch)
 

@@ -41,7 +41,7 @@ def _refuse(one: Value, other: Value) -> Any:
     first, second = LENGTHS
     message = (
         f"at batches of {first} and {second} it computes with {one!r:.40} and {other!r:.40}, "
-        "which are no multiple of the batch"
+        "which are not a multiple of the batch"
     )
     raise DifferenceError(message)
 

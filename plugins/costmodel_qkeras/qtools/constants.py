@@ -47,7 +47,7 @@ def _check_powers(layer: str, name: str, quantizer: str, values: Any) -> None:
         if value and abs(value).hex().partition("p")[0] != "0x1.0000000000000":
             message = (
                 f"layer {layer!r}: {name!r} is {quantizer}, but a weight is "
-                f"{_SHOWN.format(value)}, which is no power of two; "
+                f"{_SHOWN.format(value)}, which is not a power of two; "
                 "quantise the weights first (qkeras.utils.model_save_quantized_weights)"
             )
             raise QToolsError(message)

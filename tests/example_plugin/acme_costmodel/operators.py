@@ -19,7 +19,7 @@ class Mixing(Operator):
 
     @classmethod
     def of(cls, taken: Tensor, made: Tensor, stages: int) -> Mixing:
-        """The butterfly on one tensor; which position it reads in a stage is no affine index."""
+        """The butterfly on one tensor; the position that it reads in a stage is not affine."""
         names = [f"d{axis}" for axis in range(len(made.shape))]
         operands = [*unmapped("input", [taken]), Operand("output", made, names)]
         return cls(dims=zip(names, made.shape, strict=True), operands=operands, stages=stages)

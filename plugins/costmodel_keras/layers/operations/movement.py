@@ -240,7 +240,7 @@ def _with_fixed_batch(whole: Whole, target: Whole) -> Whole:
         return _replaced(target, 0, batch_of(None))
     size = math.prod(target)  # type: ignore[arg-type]  # numbers
     if not target or size % rows:
-        message = f"{size} elements are no whole number of examples of {rows}"
+        message = f"{size} elements are not a whole number of examples of {rows}"
         raise mixing(message)
     examples = size // rows
     before = math.prod(whole[:place])  # type: ignore[arg-type]  # numbers, since the rows are known
@@ -663,7 +663,7 @@ _SOME_EXAMPLES: Final = "it takes some of the examples"
 
 
 def _end(end: Value, default: int, rows: int) -> int | None:
-    """The end of a slice in rows for each example; None where it is no multiple of the batch."""
+    """The end of a slice in rows for each example; None where it is not a multiple of the batch."""
     if end is None or end == 0:
         return 0 if end == 0 else default
     number = rows_of(end)

@@ -46,7 +46,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     from costmodel.devices.device import Device
-    from costmodel.devices.evaluation.groups import Group
+    from costmodel.devices.evaluation.fusion import Group
     from costmodel.workload.graph import Workload
     from costmodel.workload.operators import Operator
 

@@ -295,7 +295,7 @@ def _storages(workload: Workload) -> Mapping[str, str]:
 def boundaries(workload: Workload, groups: Sequence[Group]) -> tuple[Boundary, ...]:
     """What each group reads and writes, but for what its members make for each other alone.
 
-    A result that nobody reads, and that is no output, stays within its group.
+    A result that nobody reads, and that is not an output, stays within its group.
     """
     storage = storages(workload)
     outside = {storage[name] for name in workload.outputs}

@@ -1,0 +1,270 @@
+"""The table of an estimate: its title, a row for each layer, totals and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from costmodel.devices import GIVEN, Parameter
+from costmodel.formats import FLOAT32
+from costmodel.report import ignored
+from costmodel.report.columns import UNKNOWN, figures, least, totals
+from costmodel.report.table import Column, Table
+from costmodel.tensor.shapes import show_shape
+from costmodel.units import format_quantity
+from costmodel.workload.reasons import Unpriced
+
+if TYPE_CHECKING:
+    from costmodel.conventions.convention import Convention, LayerWork
+    from costmodel.devices import Device
+    from costmodel.network.graph import Network
+    from costmodel.network.layer import Layer
+    from costmodel.plugins.discovery import Plugin
+    from costmodel.report.bills import Bill
+    from costmodel.scenario import Scenario
+
+
+_SHOWN_REASONS: Final = 8
+
+
+class Reported(Protocol):
+    """What a report is made of: an estimate on several devices."""
+
+    @property
+    def network(self) -> Network:
+        """What was estimated."""
+
+    @property
+    def convention(self) -> Convention:
+        """How work was counted."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """Under which conditions."""
+
+    @property
+    def lowered(self) -> tuple[LayerWork, ...]:
+        """The work of every layer."""
+
+    @property
+    def bills(self) -> Mapping[str, Bill]:
+        """The bill on each device, by its name."""
+
+    @property
+    def on_unpriced(self) -> str:
+        """What is done about work without a price."""
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """What took part."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with plugins."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+
+
+def listed_reasons(reasons: Mapping[str, Sequence[str]]) -> list[str]:
+    """The reasons, each once with the layers that it holds for; long lists are cut."""
+    by_reason: dict[str, list[str]] = {}
+    for layer, whys in reasons.items():
+        for why in whys:
+            by_reason.setdefault(why, []).append(layer)
+    listed = [f"{some(layers)}: {why}" for why, layers in by_reason.items()]
+    more = len(listed) - _SHOWN_REASONS
+    return listed[:_SHOWN_REASONS] + ([f"and {more} more reasons"] if more > 0 else [])
+
+
+def some(names: Sequence[str], limit: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def table(estimate: Reported, *, exact: bool = False) -> Table:
+    """A row for each layer and a column for each device.
+
+    `exact` has bare numbers, energies in joules, and a column for whether each is the whole one.
+    """
+    bills = list(estimate.bills.values())
+    of_devices = [figures(bill, exact=exact) for bill in bills]
+    columns = [
+        Column("Layer"), Column("Kind"), Column("Output"),
+        Column("Parameters", numeric=True), Column(_macs_title(estimate), numeric=True),
+        *(each.column for shown in of_devices for each in shown),
+    ]  # fmt: skip
+    rows = [
+        (
+            *_layer_cells(lowered, exact=exact),
+            *(
+                each.text_of(bill.lines[index])
+                for bill, shown in zip(bills, of_devices, strict=True)
+                for each in shown
+            ),
+        )
+        for index, lowered in enumerate(estimate.lowered)
+    ]
+    widths = [len(shown) for shown in of_devices]
+    return Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
+
+
+def _macs_title(estimate: Reported) -> str:
+    return "MACs" if estimate.scenario.batch == 1 else "MACs/example"
+
+
+def _layer_cells(lowered: LayerWork, *, exact: bool) -> Iterator[str]:
+    layer, style = lowered.layer, "" if exact else ","
+    unknown = "" if exact else UNKNOWN
+    yield from (layer.name, layer.kind)
+    yield "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
+    yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
+    yield f"{lowered.macs:{style}}" if has_count(lowered) else unknown
+
+
+def has_count(lowered: LayerWork) -> bool:
+    """Whether it is known how much work there is, priced or not."""
+    return not isinstance(lowered.work, Unpriced)
+
+
+def _title(estimate: Reported) -> str:
+    return (
+        f"{estimate.network.name}: energy of {conditions(estimate.scenario)}, "
+        f"convention {estimate.convention.name}"
+    )
+
+
+def conditions(scenario: Scenario) -> str:
+    """The conditions that change a number, in words."""
+    steps = f"{scenario.timesteps} timestep{'s' if scenario.timesteps > 1 else ''}"
+    duration = format_quantity(scenario.dt, "s")
+    axis = "" if scenario.time_axis is None else f" along input axis {scenario.time_axis}"
+    given = [f"one batch of {scenario.batch}", f"{steps} of {duration}{axis}"]
+    for kind, rates in (("output", scenario.rates), ("input", scenario.input_rates)):
+        if rates is not None:
+            is_one = isinstance(rates, float)
+            given.append(f"{kind} rate {rates:g} Hz" if is_one else f"{kind} rates by layer")
+    if scenario.default_format != FLOAT32:
+        given.append(f"default format {scenario.default_format}")
+    if scenario.source_format is not None:
+        given.append(f"source format {scenario.source_format}")
+    return ", ".join(given)
+
+
+def _footer(estimate: Reported, widths: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    """A row for each total; `widths` are the numbers of columns of the devices."""
+    bills = list(estimate.bills.values())
+    parameters = f"{least(parameters_known(estimate))}{estimate.network.parameter_count:,}"
+    macs = f"{least(macs_known(estimate))}{estimate.macs:,}"
+    for title, text_of in totals(bills).items():
+        counts = (parameters, macs) if title == "Total" else ("", "")
+        cells = [
+            cell
+            for bill, width in zip(bills, widths, strict=True)
+            for cell in (text_of(bill), *[""] * (width - 1))
+        ]
+        yield (title, "", "", *counts, *cells)
+
+
+def parameters_known(estimate: Reported) -> bool:
+    """Whether the parameters of every layer are known."""
+    return all(lowered.layer.is_counted for lowered in estimate.lowered)
+
+
+def macs_known(estimate: Reported) -> bool:
+    """Whether the work of every layer is known, priced or not."""
+    return all(map(has_count, estimate.lowered))
+
+
+def _notes(estimate: Reported) -> Iterator[str]:
+    for sort in ("unpriced", "free"):
+        described: dict[tuple[str, ...], list[str]] = {}
+        for name, bill in estimate.bills.items():
+            reasons = getattr(bill.coverage, sort)
+            listed = tuple(
+                listed_reasons(_shaped(bill, reasons) if sort == "unpriced" else reasons)
+            )
+            described.setdefault(listed, []).append(name)
+        for lines, names in described.items():
+            yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
+    yield from ignored.notes(estimate.bills.values(), estimate.scenario)
+    yield from changed(bill.device for bill in estimate.bills.values())
+    yield from assumed(estimate.bills.values())
+    yield from not_modelled(bill.device for bill in estimate.bills.values())
+    yield from estimate.problems
+
+
+def changed(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for each device with a runtime, with settings that are chosen, or changed numbers."""
+    for device in devices:
+        choices = device.setting_choices()
+        settings = [f"runtime {device.runtime}"] if device.runtime else []
+        settings += [
+            f"{name} {value}"
+            for name, value in device.settings.items()
+            if value != choices[name].default
+        ]
+        numbers = [
+            f"{name} {figure}"
+            for name, figure in device.parameters.items()
+            if figure.source == GIVEN
+        ]
+        if settings or numbers:
+            yield f"set on {device.name}: {'; '.join([*settings, *numbers])}"
+
+
+def assumed(bills: Iterable[Bill]) -> Iterator[str]:
+    """A line for all devices that assume the same: when their figures hold, and at which end."""
+    described: dict[str, list[str]] = {}
+    for bill in bills:
+        described.setdefault("; ".join(assumptions(bill)), []).append(bill.device.name)
+    for text, names in described.items():
+        if text:
+            yield f"assumed on {', '.join(names)}: {text}"
+
+
+def assumptions(bill: Bill) -> tuple[str, ...]:
+    """What the numbers of a bill assume: what the device says, and charged ends of ranges."""
+    unit_costs = {charge.unit_cost for charge in bill.total.charges}
+    charged = {parameter.name for one in unit_costs for parameter, _ in one.parts}
+    ends = [
+        f"{name} {format_quantity(figure.value, figure.unit)}, {end}"
+        for name, figure in bill.device.parameters.items()
+        if name in charged
+        for end in _end_of_range(figure)
+    ]
+    has_range = bill.total.energy_joules_low < bill.total.energy_joules_high
+    exact = "no range is known of its figures" if charged and not has_range else ""
+    residual = bill.device.residual if bill.total.latency_seconds is not None else None
+    spread = f"measured times of networks are {residual} of the predicted" if residual else ""
+    return tuple(filter(None, [bill.device.assumes, *ends, exact, spread]))
+
+
+def _end_of_range(figure: Parameter) -> Iterator[str]:
+    if figure.low < figure.high and figure.value in {figure.low, figure.high}:
+        end = "low" if figure.value == figure.low else "high"
+        low, high = (format_quantity(one, figure.unit) for one in (figure.low, figure.high))
+        yield f"the {end} end of {low} to {high}"
+
+
+def not_modelled(devices: Iterable[Device]) -> Iterator[str]:
+    """A line for all devices that do not model the same: what none of their prices holds."""
+    described: dict[str, list[str]] = {}
+    for device in devices:
+        described.setdefault(device.all_not_modelled, []).append(device.name)
+    yield from (
+        f"not modelled on {', '.join(names)}: {text}" for text, names in described.items() if text
+    )
+
+
+def _shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, Sequence[str]]:
+    """The reasons by layers that are named with the shapes that they give."""
+    return {f"{name} ({shapes_of(bill.line(name).layer)})": why for name, why in reasons.items()}
+
+
+def shapes_of(layer: Layer) -> str:
+    """The shapes of the outputs of a layer, as text."""
+    shown = " and ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
+    return shown or "an unknown shape"
