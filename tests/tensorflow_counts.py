@@ -9,9 +9,13 @@ from itertools import chain
 from typing import Any
 
 
-def multiply_accumulates(model: Any) -> int:
-    """Products that the graph sums up: those of every matrix product, convolution and einsum."""
-    return sum(_PRODUCTS[node.type](node) for node in nodes(model) if node.type in _PRODUCTS)
+def multiply_accumulates(model: Any, *, for_each_example: bool = False) -> int:
+    """Products that the graph sums up: those of every matrix product, convolution and einsum.
+
+    `for_each_example` leaves out those of weights and constants alone, which need no input.
+    """
+    counted = nodes(model, for_each_example=for_each_example)
+    return sum(_PRODUCTS[node.type](node) for node in counted if node.type in _PRODUCTS)
 
 
 def elements(model: Any) -> Counter[str]:
@@ -23,7 +27,7 @@ def elements(model: Any) -> Counter[str]:
     return counted
 
 
-def nodes(model: Any) -> list[Any]:
+def nodes(model: Any, *, for_each_example: bool = False) -> list[Any]:
     """The nodes that the results for one example need, in functions too; a loop is an error.
 
     Nothing may hide: what a loop holds would be counted once instead of once for each step.
@@ -33,24 +37,39 @@ def nodes(model: Any) -> list[Any]:
     inputs = [tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs]
     structure = list if len(inputs) > 1 else next
     function = tf.function(lambda *given: model(structure(iter(given)), training=False))
-    found = list(_needed(function.get_concrete_function(*inputs).graph))
+    graph = function.get_concrete_function(*inputs).graph
+    given = {tensor.op.name for tensor in graph.inputs[: len(inputs)]}
+    found = [node for node, is_fed in _needed(graph, given) if is_fed or not for_each_example]
     hidden = {node.type for node in found} & _HIDING
     assert not hidden, f"the graph hides work in {hidden}"
     return found
 
 
-def _needed(graph: Any) -> Iterator[Any]:
+def _needed(graph: Any, given: set[str]) -> Iterator[tuple[Any, bool]]:
+    """Every node that the results need, and whether it depends on what is `given`."""
     needed = {tensor.op.name: tensor.op for tensor in graph.outputs}
     left = list(needed.values())
     while left:
         sources = {tensor.op.name: tensor.op for tensor in left.pop().inputs}
         left += [node for name, node in sources.items() if name not in needed]
         needed |= sources
+    fed = _fed(graph, given)
     for node in needed.values():
         if node.type in _CALLS:
-            yield from _needed(graph._get_function(node.get_attr("f").name).graph)
+            inner = graph._get_function(node.get_attr("f").name).graph
+            pairs = zip(inner.inputs, node.inputs, strict=True)
+            yield from _needed(inner, {one.op.name for one, own in pairs if own.op.name in fed})
         else:
-            yield node
+            yield node, node.name in fed
+
+
+def _fed(graph: Any, given: set[str]) -> set[str]:
+    """The nodes that depend on the given ones; a graph lists each after its sources."""
+    fed = set(given)
+    for node in graph.get_operations():
+        if any(tensor.op.name in fed for tensor in node.inputs):
+            fed.add(node.name)
+    return fed
 
 
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}

@@ -136,6 +136,23 @@ def values_in(value: Value) -> Iterator[Value]:
         yield value
 
 
+def with_arrays(given: Arguments, arrays: Mapping[int, Array]) -> Arguments:
+    """The arguments with arrays in the places of some inputs; the others are counted anew."""
+
+    def replaced(value: Value) -> Value:
+        if isinstance(value, LayerInput):
+            before = sum(place < value.index for place in arrays)
+            return arrays.get(value.index, LayerInput(value.index - before))
+        if isinstance(value, tuple):
+            return tuple(map(replaced, value))
+        if isinstance(value, Span):
+            return Span(*map(replaced, (value.start, value.stop, value.step)))
+        return value
+
+    named = [(name, replaced(value)) for name, value in given.named]
+    return Arguments(tuple(map(replaced, given.positional)), tuple(named))
+
+
 def masks_among(given: Arguments) -> frozenset[int]:
     """The places of the inputs that Keras passes on as masks of others."""
     values = [value for name, value in given.named if name == _MASK]

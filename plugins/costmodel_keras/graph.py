@@ -6,13 +6,21 @@ import functools
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from costmodel.errors import ReadError
 from costmodel.network.graph import LAYER_LIMIT, first_repeated
 from costmodel.safe_io import checked_name
 from costmodel.tensor.shapes import Shape, as_shape
-from costmodel_keras.arguments import ARRAYS, Arguments, live_arguments, recorded_arguments
+from costmodel_keras.arguments import (
+    ARRAYS,
+    Arguments,
+    Array,
+    live_arguments,
+    recorded_arguments,
+    with_arrays,
+)
 from costmodel_keras.policies import Policy, live_policy, recorded_policy
 
 OWN_PACKAGE: Final = "custom"
@@ -51,6 +59,14 @@ class Call(NamedTuple):
     """What the source holds of the call: its arguments are read from it where a rule asks."""
     twin: Any = None
     """The node of the same call with another length of the batch, where it was traced at two."""
+    arrays: Mapping[int, Array] = MappingProxyType({})
+    """What it takes in the places of some tensors of the node: they depend on no input."""
+
+    @property
+    def arguments(self) -> Arguments:
+        """What the layer was called with, the tensors by their place among the feeds."""
+        given = self.layer.arguments(self)
+        return with_arrays(given, self.arrays) if self.arrays else given
 
     @property
     def operand_shape(self) -> tuple[int | None, ...]:

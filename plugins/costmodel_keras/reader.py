@@ -262,6 +262,8 @@ class _Assembly:
     rulings: dict[Hashable, Ruling | None] = field(factory=dict)
     constant: set[str] = field(factory=set)
     """Rows that depend on no input of the network."""
+    arrays: dict[str, Array] = field(factory=dict)
+    """Rows whose result has no batch axis: the same array for all examples."""
     mixed: set[str] = field(factory=set)
     """Layers of which no output, or its recorded shape, is that of one example."""
     steps: int = 0
@@ -343,6 +345,10 @@ class _Assembly:
             inner = graph.steps_of(view)
         if inner is None:
             ruling = self._ruling(view)
+            call, sources = self._with_constants(call, sources)
+            if ruling is not None and call.arrays and not sources:
+                self._add_constants(call, path, ports)
+                return
             if ruling is None:
                 inner = self._open(call, sources)
         if inner is not None:
@@ -355,6 +361,33 @@ class _Assembly:
             ports[call.key, 0] = Port(layer.name)
         else:
             self._open_ports(call, layer, ports)
+
+    def _with_constants(
+        self, call: Call, sources: tuple[Port, ...]
+    ) -> tuple[Call, tuple[Port, ...]]:
+        """The call with arrays for what has no batch axis, and the other sources."""
+        arrays = {
+            place: self.arrays[port.layer]
+            for place, port in enumerate(sources)
+            if port.layer in self.arrays
+        }
+        if not arrays:
+            return call, sources
+        left = [port for place, port in enumerate(sources) if place not in arrays]
+        return call._replace(arrays=arrays), tuple(left)
+
+    def _add_constants(self, call: Call, path: str, ports: dict[Key, Port | Gap]) -> None:
+        """Rows for what a call gives that takes constants without a batch axis alone."""
+        view: Any = call.layer
+        for index, array in enumerate(tracing.results_of(call)):
+            name = self._name(path)
+            held = () if index else tracing.weights_of(view.layer).values()
+            self.layers[name] = Constant(
+                name, "keras.Constant", shares=self._shared(view, path, name), shape=array.shape,
+                maker=view.kind, weights=tracing.described(held),
+            )  # fmt: skip
+            self.edges[name], self.views[name], self.arrays[name] = (), view, array
+            ports[call.key, index] = Port(name)
 
     @property
     def depends_on_shapes(self) -> bool:
@@ -404,10 +437,15 @@ class _Assembly:
     def _check_left(self, left: Sequence[Port | Gap], call: Call) -> None:
         """Check what leaves an opened layer against what was recorded of it."""
         for port, shape in zip(left, call.output_shapes or (), strict=False):
-            given = _seen(self._tensor(port)) if isinstance(port, Port) else shape
+            given = self._given(port) if isinstance(port, Port) else shape
             if not _agree(given, shape):
                 message = f"its call gives {show_shape(given)}, but {show_shape(shape)} is recorded"
                 raise ShapeError(message)
+
+    def _given(self, port: Port) -> Shape:
+        """The shape of what leaves a layer as Keras records it, without the first axis."""
+        array = self.arrays.get(port.layer)
+        return array.shape[1:] if array else _seen(self._tensor(port))
 
     def _mark(self) -> Mark:
         """How much was added until now."""
@@ -416,7 +454,7 @@ class _Assembly:
     def _take_back(self, mark: Mark) -> None:
         """Take back all that was added since."""
         for name in list(self.layers)[mark.layers :]:
-            for rows in (self.layers, self.edges, self.views, self.readers):
+            for rows in (self.layers, self.edges, self.views, self.readers, self.arrays):
                 rows.pop(name, None)
             self.mixed.discard(name)
             self.constant.discard(name)
@@ -517,6 +555,8 @@ class _Assembly:
         self.layers[name] = layer
         self.edges[name] = sources if layer.inputs else ()
         self.views[name] = call.layer
+        if isinstance(call.layer, tracing.ConstantView) and call.layer.array:
+            self.arrays[name] = call.layer.array
         if layer.parameters and is_operation(layer.kind):
             self.readers[name] = tracing.weights_read(call.node)
         return layer
@@ -544,7 +584,7 @@ class _Assembly:
 
     def _with_arrays(self, call: Call, path: str, sources: tuple[Port, ...]) -> tuple[Port, ...]:
         """What a layer takes: tensors, and arrays that are the same for every example."""
-        arguments = call.layer.arguments(call)
+        arguments = call.arguments
         named = [value for name, value in arguments.named if name == _INPUTS]
         given = list(values_in((*arguments.positional, *named)))
         if not any(isinstance(one, Array) for one in given):
@@ -704,7 +744,8 @@ class _Assembly:
         view = call.layer
         if is_mixed:
             self.mixed.add(name)
-        recorded = () if is_mixed or _has_folded(inputs) else _recorded(call, inputs)
+        is_lost = is_mixed or _has_folded(inputs)
+        recorded = () if is_lost else _recorded(call, inputs) or _tried(call, inputs)
         return UnknownLayer(
             name, view.kind, inputs, shares=shares, recorded=recorded,
             parameters_held=view.parameter_count, reason=reason,
@@ -720,7 +761,7 @@ class _Assembly:
     ) -> Layer:
         view = call.layer
         asks = ruling.asks or isinstance(view, graph.StepView)
-        call_of: dict[str, Any] = {CALL: view.arguments(call)} if asks else {}
+        call_of: dict[str, Any] = {CALL: call.arguments} if asks else {}
         if ruling.asks_operand_shape:
             call_of[OPERAND_SHAPE] = call.operand_shape
         if inputs and not ruling.holds:
@@ -806,6 +847,17 @@ def _recorded(call: Call, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
     shapes = call.output_shapes or ()
     is_open = any(None in shape for shape in shapes)
     return () if is_open and all(tensor.is_bound for tensor in inputs) else shapes
+
+
+def _tried(call: Call, inputs: Sequence[Tensor]) -> tuple[Shape, ...]:
+    """The shapes that Keras finds for inputs whose shapes are given, where the layer is live."""
+    is_live = isinstance(call.layer, graph.LiveView) and hasattr(call.node, "input_tensors")
+    if not is_live or not call.output_shapes:
+        return ()
+    try:
+        return tracing.shapes_given(call, inputs)
+    except TracingError:
+        return ()
 
 
 def _has_folded(tensors: Iterable[Tensor]) -> bool:
@@ -967,7 +1019,7 @@ def _check_inputs(model: ModelView) -> None:
 
 
 def _without_masks(call: Call, sources: tuple[Port, ...]) -> tuple[Port, ...]:
-    masks = masks_among(call.layer.arguments(call))
+    masks = masks_among(call.arguments)
     return tuple([port for place, port in enumerate(sources) if place not in masks])
 
 

@@ -104,6 +104,13 @@ def test_a_function_without_a_name_is_unknown() -> None:
     assert reason == "no rule says what the activation '<lambda>' computes"
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
+def test_a_file_with_a_function_without_a_name_is_read_without_running_it() -> None:
+    inputs = keras.Input(STEPS)
+    model = keras.Model(inputs, layers.Dense(3, activation=lambda x: x, name="f")(inputs))
+    assert read(model.to_json(), registry=REGISTRY) == read(model, registry=REGISTRY)
+
+
 @keras.saving.register_keras_serializable("mine")
 def relu(x: Any) -> Any:
     """What somebody made under a name that Keras has."""

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from tensorflow_counts import multiply_accumulates
 from worlds import REGISTRY
 
-from costmodel import read
+from costmodel import estimate, read
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's own
@@ -81,3 +82,24 @@ def test_a_constant_in_a_composed_layer_is_not_a_parameter() -> None:
 def test_a_product_with_a_constant_matrix_is_still_counted() -> None:
     model = between(lambda x: ops.matmul(x, np.ones((8, 4), "float32")))
     assert read(model, registry=REGISTRY).macs == 6 * 8 * 4 + 6 * 4 * 3
+
+
+LEFT = {
+    "a product": lambda rows, x: rows * x,
+    "a difference": lambda rows, x: rows - x,
+    "a quotient": lambda rows, x: rows / x,
+    "a comparison": lambda rows, x: ops.cast(rows < x, "float32"),
+    "a matrix product": lambda rows, x: ops.transpose(rows) @ x,
+}
+
+
+@pytest.mark.parametrize("calculate", LEFT.values(), ids=LEFT)
+def test_a_tensor_of_the_backend_may_stand_on_the_left_of_a_symbol(calculate: Any) -> None:
+    class Calculated(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return calculate(ops.convert_to_tensor(ROWS), x)
+
+    model = between(Calculated())
+    network = read(model, registry=REGISTRY)
+    assert not estimate(network, "cpu", registry=REGISTRY).coverage("cpu").unpriced
+    assert network.macs == multiply_accumulates(model)

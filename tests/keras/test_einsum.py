@@ -65,7 +65,8 @@ WRONG = [
     ('"output_shape": [10, 4]', '"output_shape": [10, null]', ShapeError,
      "the kernel is 6 x \\?; expected no open axis"),
     ('"output_shape": [10, 4]', '"output_shape": [10, 0]', ReadError, "whole number of 1 or more"),
-    ('"output_shape": [10, 4]', '"output_shape": [4]', ShapeError, "cannot take input"),
+    ('"output_shape": [10, 4]', '"output_shape": [4]', ShapeError,
+     "output_shape has 1 axes, the equation 2 with a letter"),
     ('"bias_axes": "d"', '"bias_axes": "c"', ShapeError, "cannot take input"),
 ]  # fmt: skip
 

@@ -1,79 +1,86 @@
-"""Small networks of keras-hub's classes, with random weights and without any download."""
+"""Networks of keras-hub are read as TensorFlow counts them, or name the row that is not."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import keras
 import pytest
 from worlds import REGISTRY
 
-from costmodel import estimate, read
+from costmodel import Network, estimate, read
 
-hub = pytest.importorskip("keras_hub").models
+pytest.importorskip("keras_hub")
 counts = pytest.importorskip("tensorflow_counts")
+CASES = pytest.importorskip("hub_networks").CASES
 
-LENGTH, LAYERS = 8, 2
-SIZES = {"num_layers": LAYERS, "hidden_dim": 16}
-TEXT = {"vocabulary_size": 100, "intermediate_dim": 32, **SIZES}
+pytestmark = [  # what Keras says of keras-hub's own layers
+    pytest.mark.filterwarnings("ignore:.*was passed an input with a mask attached:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*looks like it has unbuilt state:UserWarning"),
+]
 
-
-def bert() -> Any:
-    return hub.BertBackbone(num_heads=2, max_sequence_length=32, **TEXT)
-
-
-def gpt2() -> Any:
-    return hub.GPT2Backbone(num_heads=2, max_sequence_length=32, **TEXT)
-
-
-def llama() -> Any:
-    return hub.LlamaBackbone(num_query_heads=4, num_key_value_heads=2, **TEXT)
+LENGTH = 8
+"""Tokens, wherever a length is open."""
+SIDE = 32
+"""Pixels, wherever that of an image is open."""
 
 
-def vit() -> Any:
-    return hub.ViTBackbone(
-        image_shape=(32, 32, 3), patch_size=(8, 8), num_heads=2, mlp_dim=32, **SIZES
-    )
+def name_of(tensor: Any) -> str:
+    return str(tensor._keras_history.operation.name)
 
 
-NETWORKS = {
-    "bert": bert,
-    "bert classifier": lambda: hub.BertTextClassifier(bert(), num_classes=3),
-    "gpt2": gpt2,
-    "gpt2 language model": lambda: hub.GPT2CausalLM(gpt2()),
-    "llama": llama,
-    "llama language model": lambda: hub.LlamaCausalLM(llama()),
-    "vit": vit,
-    "vit classifier": lambda: hub.ViTImageClassifier(vit(), num_classes=5),
-}
-ROTATION = {name: LAYERS * 2 * LENGTH * 2 for name in NETWORKS if name.startswith("llama")}
-"""Products of positions and frequencies, for queries and keys, of half a head of 4 elements.
-
-They depend on no input: TensorFlow's graph makes them anew for every call, here they are constants.
-"""
+def shapes_of(model: Any, given: Any) -> dict[str, tuple[int, ...]]:
+    """A shape for every input."""
+    shapes = {
+        name_of(tensor): tuple(
+            length or (SIDE if name_of(tensor) == "images" else LENGTH)
+            for length in tensor.shape[1:]
+        )
+        for tensor in model.inputs
+    }
+    return {**shapes, **given}
 
 
 def closed(model: Any, shapes: Any) -> Any:
     """The model for inputs of these shapes alone."""
-    inputs = {
-        tensor.name: keras.Input(shapes[tensor.name], dtype=tensor.dtype, name=tensor.name)
+    inputs = [
+        keras.Input(shapes[name_of(tensor)], dtype=tensor.dtype, name=name_of(tensor))
         for tensor in model.inputs
-    }
-    given = inputs if isinstance(model.input, dict) else next(iter(inputs.values()))
-    return keras.Model(list(inputs.values()), model(given))
+    ]
+    return keras.Model(inputs, model(keras.tree.pack_sequence_as(model._inputs_struct, inputs)))
+
+
+def unpriced(network: Network) -> list[str]:
+    """The rows without a price, by the last part of their names, without Keras's numbers."""
+    coverage = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    return [name.rpartition("/")[2].rstrip("_0123456789") for name in coverage.unpriced]
+
+
+def marked(names: Any) -> list[Any]:
+    """The cases, those that no fast run needs marked as slow."""
+    return [
+        pytest.param(name, marks=pytest.mark.slow if CASES[name].is_slow else ()) for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", marked(CASES))
+def test_a_network_of_keras_hub_is_read_as_tensorflow_counts_it(name: str) -> None:
+    case = CASES[name]
+    model = case.make()
+    shapes = shapes_of(model, case.shapes)
+    network = read(model, input_shapes=shapes, registry=REGISTRY)
+    assert tuple(unpriced(network)) == tuple(one.rstrip("0123456789") for one in case.unpriced)
+    assert network.parameter_count == model.count_params()
+    expected = counts.multiply_accumulates(closed(model, shapes), for_each_example=True)
+    assert network.macs == expected - case.beside
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_of_keras_hub_is_read_as_tensorflow_counts_it(name: str) -> None:
-    model = NETWORKS[name]()
-    shapes = {
-        tensor.name: tuple(length or LENGTH for length in tensor.shape[1:])
-        for tensor in model.inputs
-    }
-    network = read(model, input_shapes=shapes, registry=REGISTRY)
-    coverage = estimate(network, "cpu", registry=REGISTRY).coverage("cpu")
-    assert not coverage.unpriced
-    assert network.parameter_count == model.count_params()
-    expected = counts.multiply_accumulates(closed(model, shapes)) - ROTATION.get(name, 0)
-    assert network.macs == expected
+@pytest.mark.parametrize("name", ["bert", "t5", "vit", "vitdet", "mit", "mixtral"])
+def test_a_file_of_it_keeps_a_row_for_each_layer_that_only_a_program_knows(name: str) -> None:
+    model = CASES[name].make()
+    text = keras.Model(model.inputs, model.outputs).to_json()
+    network = read(text, registry=REGISTRY)
+    layers = {entry["config"]["name"] for entry in json.loads(text)["config"]["layers"]}
+    assert {layer.name.partition("/")[0].partition("@")[0] for layer in network.layers} == layers

@@ -163,3 +163,18 @@ def test_layers_of_a_sequential_file_without_names_are_numbered(tmp_path: Path) 
     found = read(saved(model, tmp_path))
     assert list(unpriced(found)) == ["Unnamed", "Unnamed_1"]
     estimate(found, "cpu", on_unpriced="bound")
+
+
+def test_what_is_behind_a_bad_layer_is_counted_at_the_length_that_is_given() -> None:
+    inputs = keras.Input((None, 8), name="in")
+    first, second = Unkeras(name="odd")(inputs)
+    model = keras.Model(inputs, layers.Dense(3)(first + second))
+    found = read(model, input_shapes={"in": (5, 8)})
+    assert list(unpriced(found)) == ["odd"]
+    assert found.macs == 5 * 8 * 3
+
+
+def test_the_reason_says_where_the_code_leaves_keras() -> None:
+    said = unpriced(read(between(Unkeras(name="odd"), several=True)))["odd"]
+    line = Unkeras.call.__code__.co_firstlineno + 1
+    assert f"TensorFlow function, in line {line} of {__name__}" in said

@@ -19,8 +19,10 @@ from worlds import REGISTRY, SHIPPED
 
 from costmodel import Scenario, estimate, read
 from costmodel.errors import ReadError, ShapeError
-from costmodel.network.layer import UnknownLayer
+from costmodel.network.layer import UnknownLayer, work_of
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras.layers.operations import OPERATIONS
+from costmodel_keras.layers.operations.sorting import Sort, TopK
 from costmodel_keras.layers.operations.unsupported import BATCHLESS, REASONS
 
 SCHEMA = Draft202012Validator(
@@ -73,7 +75,7 @@ def test_every_operation_of_keras_has_a_rule_or_a_reason() -> None:
 def test_every_operation_that_has_a_rule_is_tried() -> None:
     tried = {layer.kind for case in CASES for layer in read(built(case), registry=REGISTRY).layers}
     ruled = {kind for rule in OPERATIONS for kind in rule.kinds}
-    ruled -= {*REASONS, *BATCHLESS}
+    ruled -= {*REASONS, *BATCHLESS, *Sort.kinds, *TopK.kinds}
     # Keras writes both as one function, and makes the other class for neither.
     assert ruled - tried == {"keras.ops.Abs"}
 
@@ -288,8 +290,19 @@ UNRULED = {
         "order in which more than two",
     ),
     "a sort": (ops.sort, "how many comparisons a sort takes"),
+    "an order": (ops.argsort, "how many comparisons a sort takes"),
+    "a partition": (lambda x: ops.argpartition(x, 2), "how many comparisons a sort takes"),
+    "the greatest": (lambda x: ops.top_k(x, 2)[0], "how many comparisons a sort takes"),
+    "a sort of examples": (lambda x: ops.sort(x, axis=0), "no part of it is that of one"),
+    "greatest examples": (lambda x: ops.top_k(ops.transpose(x), 2)[0], "no part of it is that"),
     "a decomposition": (lambda x: ops.svd(x)[0], "matrix algorithm"),
     "a Fourier transform": (lambda x: ops.rfft(x)[0], "Fourier transform"),
+    "a loop over steps": (
+        lambda x: ops.scan(lambda held, step: (held + step, held), x[:, 0], ops.swapaxes(x, 0, 1))[
+            1
+        ],
+        "function of the program",
+    ),
     "a loop": (lambda x: ops.vectorized_map(lambda y: y, x), "function of the program"),
     "a filter": (
         lambda x: ops.image.resize(ops.expand_dims(x, -1), (2, 2), antialias=True),
@@ -303,8 +316,24 @@ def test_what_has_no_honest_count_is_unpriced_for_its_reason(call: Any, reason: 
     inputs = keras.Input(LINE, name="in")
     model = keras.Model(inputs, [call(inputs), inputs])
     network = read(model, registry=REGISTRY)
-    unknown = [layer for layer in network.layers if isinstance(layer, UnknownLayer)]
-    assert [reason in layer.reason for layer in unknown] == [True]
+    work = [work_of(layer) for layer in network.layers]
+    reasons = [one.reason for one in work if isinstance(one, Unpriced)]
+    assert [reason in one for one in reasons] == [True]
+
+
+def test_what_is_behind_a_sort_of_a_folded_batch_is_counted() -> None:
+    class Routed(layers.Layer):
+        def call(self, x: Any) -> Any:
+            best, places = ops.top_k(ops.reshape(x, (-1, 6)), 2)
+            order = ops.argsort(best)
+            picked = ops.one_hot(places, 6) * ops.expand_dims(ops.cast(order, "float32"), -1)
+            return ops.reshape(ops.sum(picked, axis=-2), (-1, 4, 6))
+
+    inputs = keras.Input(LINE)
+    network = read(keras.Model(inputs, layers.Dense(5)(Routed()(inputs))), registry=REGISTRY)
+    coverage = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert [name.rpartition("/")[2] for name in coverage.unpriced] == ["top_k", "argsort"]
+    assert network.macs == 4 * 6 * 5
 
 
 @pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])

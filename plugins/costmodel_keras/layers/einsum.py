@@ -98,6 +98,10 @@ class EinsumDense(Activating, Layer):
         """The length of every axis, as far as the input and the settings know it."""
         lengths: dict[str, int | None] = dict(zip(self.input_axes, self.input_shape, strict=True))
         named = [axis for axis in self.output_axes if axis in self.equation.outputs]
+        if len(named) != len(self.output_lengths):
+            known = len(self.output_lengths)
+            message = f"output_shape has {known} axes, the equation {len(named)} with a letter"
+            raise ValueError(message)
         for axis, length in zip(named, self.output_lengths, strict=True):
             before = lengths.get(axis)
             if None not in {before, length} and before != length:

@@ -135,6 +135,10 @@ _LIBRARIES: Final = frozenset({
 """Where a function of a known name is the known function."""
 
 
+_LAMBDA: Final = "<lambda>"
+"""The name of a function that a program did not name."""
+
+
 def _own(name: str) -> str:
     """A name for what a program made: not that of a known function, whatever it is called."""
     return f"custom>{name}" if name in FUNCTIONS else name
@@ -160,6 +164,8 @@ def activation(value: Any) -> str:
 
 
 def _configured(value: Mapping[str, Any]) -> str:
+    if value.keys() == {"value"}:
+        return _LAMBDA  # Keras saves its code, and nothing else
     config, name = value.get("config"), value.get("class_name")
     registered, home = str(value.get("registered_name")), str(value.get("module"))
     if ">" in registered:

@@ -44,6 +44,11 @@ class UnsupportedBase(Layer):
         """None that is known: the reader takes what the source recorded."""
         raise UnsupportedError(self.reasons[self.kind])
 
+    @property
+    def rows(self) -> int | None:
+        """One: where the batch is in its inputs changes nothing."""
+        return 1
+
     @classmethod
     def describe_work(cls, kind: str) -> str:
         """Nothing, and why."""

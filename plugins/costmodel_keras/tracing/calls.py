@@ -20,13 +20,14 @@ import warnings
 from collections import ChainMap, Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 from attrs import evolve
 
 from costmodel.errors import CostModelError
 from costmodel.tensor.shapes import Shape, Tensor
-from costmodel_keras.arguments import Arguments, is_weight, live_arguments
+from costmodel_keras.arguments import Arguments, Array, is_weight, live_arguments
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
 from costmodel_keras.policies import NO_POLICY
 from costmodel_keras.tracing.computed_once import Recorder, Result
@@ -47,6 +48,7 @@ _KERAS: Final = "keras"
 _NODE: Final = "Node"
 _MAKE_NODES: Final = ("keras.src.layers.layer", "keras.src.ops.operation")
 """The class of the nodes of a graph, and where Keras makes them; it has no public name for it."""
+_FUNCTIONS: Final = "keras.src.ops.numpy"
 _SPEC: Final = "compute_output_spec"
 _ADD_LOSS: Final = "add_loss"
 
@@ -61,6 +63,12 @@ _TRACES: Final = ("_inbound_nodes", "_outbound_nodes", "_losses")
 """What a symbolic call adds to a layer."""
 
 _REASON_LENGTH: Final = 200
+
+_PAINT: Final = re.compile(r"\x1b\[[0-9;]*m")
+"""What colours a text in a terminal."""
+
+_LIBRARIES: Final = frozenset({"costmodel_keras", "jax", "keras", "numpy", "tensorflow", "torch"})
+"""Packages whose code is not that of a layer of the program."""
 
 _ONE_AT_A_TIME: Final = threading.RLock()
 """Held while a layer is changed for a call, so that no thread takes the change for its state."""
@@ -160,14 +168,18 @@ class OnceView(LiveView):
 
 
 class ConstantView:
-    """A value within an opened layer that depends on none of its inputs."""
+    """A value within an opened layer that depends on none of its inputs.
+
+    One that leaves the layer has no batch axis, unless its first axis grows with the batch: then
+    it is the same for every example.
+    """
 
     parameter_count = 0
     policy = NO_POLICY
 
-    def __init__(self, shape: Shape, name: str = "constant") -> None:
-        """Take the shape: of an output of the layer without the batch axis."""
-        self.name, self.kind = name, _CONSTANT
+    def __init__(self, shape: Shape, name: str = "constant", array: Array | None = None) -> None:
+        """Take the shape; where it leaves the layer without a batch axis, as this array."""
+        self.name, self.kind, self.array = name, _CONSTANT, array
         self.sort: Hashable = self.kind
         self.identity: Hashable = None
         self.base_kinds: tuple[str, ...] = ()
@@ -176,7 +188,14 @@ class ConstantView:
 
     def shaped(self, shape: Shape) -> ConstantView:
         """A value of another shape."""
-        return ConstantView(shape, self.name)
+        array = self.array and Array(tuple(map(int, shape)), self.array.dtype)  # type: ignore[arg-type]  # a constant has no open axis
+        return ConstantView(shape, self.name, array)
+
+    @classmethod
+    def leaving(cls, array: Array) -> ConstantView:
+        """A value that leaves the layer."""
+        is_empty = 0 in array.shape  # no tensor is: nobody reads it
+        return cls(array.shape[1:]) if is_empty else cls(array.shape, array=array)
 
     def model(self) -> ModelView | None:
         """Nothing is in it."""
@@ -226,7 +245,7 @@ def can_trace(layer: object) -> bool:
 def traced_call(layer: Any, call: Call, tensors: Sequence[Tensor]) -> ModelView:
     """The graph of one call of a layer, which Keras recorded as the node of `call`.
 
-    Its inputs are in the order of the node's, and are `tensors`.
+    Its inputs are in the order of the node's, and are `tensors`; arrays stand for the others.
 
     Raises:
         TracingError: `call` cannot run on symbolic tensors.
@@ -237,21 +256,97 @@ def traced_call(layer: Any, call: Call, tensors: Sequence[Tensor]) -> ModelView:
 
     def traced(batch: int | None) -> Trace:
         node = nodes[batch]
-        copies = {
-            id(tensor): keras.Input(batch_shape=shape, dtype=tensor.dtype, name="in")
-            for tensor, shape in zip(
-                node.input_tensors, [_batched(tensor, batch) for tensor in tensors], strict=True
-            )
-        }
-        args, kwargs = keras.tree.map_structure(
-            lambda value: copies.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
-        )
-        inputs = [copies[id(tensor)] for tensor in node.input_tensors]
-        return _traced(layer, args, kwargs, inputs, batch)
+        shapes = iter([_batched(tensor, batch) for tensor in tensors])
+        copies = [
+            keras.ops.zeros(call.arrays[place].shape, dtype=tensor.dtype)
+            if place in call.arrays
+            else keras.Input(batch_shape=next(shapes), dtype=tensor.dtype, name="in")
+            for place, tensor in enumerate(node.input_tensors)
+        ]
+        inputs = [copy for place, copy in enumerate(copies) if place not in call.arrays]
+        return _traced(layer, *_replaced(node, copies), inputs, batch)
 
     if call.twin is not None:
         return _at_two_lengths(traced)
     return _with_some_batch(traced, is_folded=any(tensor.is_folded for tensor in tensors))
+
+
+def results_of(call: Call) -> list[Array]:
+    """What a call gives that takes arrays alone.
+
+    Raises:
+        TracingError: Keras does not know its shapes.
+
+    """
+    wholes = [call.arrays[place].shape for place in range(len(call.node.input_tensors))]
+    return [_array_like(tensor) for tensor in _tried(call, wholes)]
+
+
+def shapes_given(call: Call, tensors: Sequence[Tensor]) -> tuple[Shape, ...]:
+    """The shapes, behind the batch, of what a layer gives for tensors of these shapes.
+
+    Raises:
+        TracingError: Keras does not know them, or leaves some open.
+
+    """
+    given = iter([_batched(tensor, None) for tensor in tensors])
+    places = range(len(call.node.input_tensors))
+    wholes = [call.arrays[place].shape if place in call.arrays else next(given) for place in places]
+    found = [tensor.shape for tensor in _tried(call, wholes)]
+    if any(not shape or shape[0] is not None or None in shape[1:] for shape in found):
+        message = "Keras leaves the shape of what it gives open"
+        raise TracingError(message)
+    return tuple([shape[1:] for shape in found])
+
+
+def _tried(call: Call, wholes: Sequence[Shape]) -> list[Any]:
+    """What Keras says that a call gives for tensors of these shapes, by a trial run."""
+    view: Any = call.layer
+    layer, node, keras = view.layer, call.node, _keras(view.layer)
+    copies = [
+        keras.KerasTensor(whole, dtype=tensor.dtype)
+        for tensor, whole in zip(node.input_tensors, wholes, strict=True)
+    ]
+    args, kwargs = _replaced(node, copies)
+    spec = layer.compute_output_spec if _is_exact(type(layer)) else _spec_of_call(keras, layer)
+    try:
+        return list(keras.tree.flatten(spec(*args, **_taken(layer, kwargs))))
+    except Exception as error:  # whatever Keras may raise
+        message = f"what it gives is not known: {_described(error)}"
+        raise TracingError(message) from error
+
+
+def _spec_of_call(keras: Any, layer: Any) -> Callable[..., Any]:
+    return functools.partial(keras.Operation.compute_output_spec, layer)
+
+
+def _described(error: Exception) -> str:
+    """The error with the place in the code of the program, as far as it fits in a reason."""
+    first, _, _ = _PAINT.sub("", " ".join(str(error).split())).partition(". ")
+    return f"{type(error).__name__}: {first:.{_REASON_LENGTH}}{_place(error)}"
+
+
+def _place(error: Exception) -> str:
+    """The last line outside of Keras and its backend that the error went through, if any."""
+    frames = [(each.tb_frame.f_globals, each.tb_lineno) for each in _frames(error.__traceback__)]
+    modules = [(str(names.get("__name__")), line) for names, line in frames]
+    own = [each for each in modules if each[0].partition(".")[0] not in _LIBRARIES]
+    return f", in line {own[-1][1]} of {own[-1][0]}" if own else ""
+
+
+def _frames(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _replaced(node: Any, copies: Sequence[Any]) -> tuple[Any, Any]:
+    """The arguments of a node with other tensors in the places of its own."""
+    places = dict(zip(map(id, node.input_tensors), copies, strict=True))
+    replaced: tuple[Any, Any] = _keras(node).tree.map_structure(
+        lambda value: places.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
+    )
+    return replaced
 
 
 def _batched(tensor: Tensor, batch: int | None) -> tuple[int | None, ...]:
@@ -390,11 +485,19 @@ def _solved(one: ModelView, other: ModelView) -> ModelView:
 def _solved_call(one: Call, other: Call) -> Call:
     pairs = list(zip(one.output_shapes or (), other.output_shapes or (), strict=True))
     if isinstance(one.layer, OnceView | ConstantView):
-        (shape,) = [solved_shape(*pair) for pair in pairs]
-        return one._replace(layer=one.layer.shaped(shape), output_shapes=(shape,))
+        return _solved_constant(one, one.layer, *pairs[0])
     shapes = tuple([open_shape(*pair) for pair in pairs])
     view = TwinView(one, other) if one.node.input_tensors else one.layer
     return one._replace(layer=view, output_shapes=shapes, twin=other.node)
+
+
+def _solved_constant(call: Call, view: OnceView | ConstantView, one: Shape, other: Shape) -> Call:
+    """The value at any length of the batch, which may be the first axis of one that leaves."""
+    if isinstance(view, ConstantView) and view.array is not None and one[:1] != other[:1]:
+        one, other = one[1:], other[1:]
+        view = ConstantView(one, view.name)
+    shape = solved_shape(one, other)
+    return call._replace(layer=view.shaped(shape), output_shapes=(shape,))
 
 
 def _called(model: Any, input_shapes: Mapping[str, Shape], batch: int | None) -> Trace:
@@ -462,7 +565,7 @@ def _traced(
 ) -> Trace:
     """The graph that one call of `layer` leaves, from `inputs` to what it returns."""
     keras = _keras(layer)
-    settings = {**_inference(layer), **kwargs}
+    settings = {**_inference(layer), **_taken(layer, kwargs)}
     draws = Draws(keras, batch)
     recorder = Recorder(keras, _is_made_of_layers, draws)
     with (
@@ -480,8 +583,7 @@ def _traced(
         try:
             returned = layer.call(*args, **settings)
         except Exception as error:  # whatever code of others may raise
-            described = " ".join(f"{type(error).__name__}: {error}".split())
-            message = f"it cannot be called on symbolic tensors: {described:.{_REASON_LENGTH}}"
+            message = f"it cannot be called on symbolic tensors: {_described(error)}"
             raise TracingError(message) from error
         outputs = [value for value in keras.tree.flatten(returned) if _is_tensor(value)]
         symbolic = [tensor for tensor in outputs if isinstance(tensor, keras.KerasTensor)]
@@ -498,6 +600,12 @@ def _is_made_of_layers(layer: Any) -> bool:
 
 def _inference(layer: Any) -> Mapping[str, Any]:
     return {"training": False} if "training" in _parameters(layer) else {}
+
+
+def _taken(layer: Any, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `call` takes of named arguments: Keras keeps `training` for the layers within."""
+    names = _parameters(layer)
+    return {name: value for name, value in kwargs.items() if name in names or name != "training"}
 
 
 def _parameters(layer: Any) -> Mapping[str, Any]:
@@ -558,15 +666,21 @@ def _view(trace: Trace) -> ModelView:
     ]
     for tensor in outputs:
         if id(tensor) not in produced:
-            shape = tuple(map(int, getattr(tensor, "shape", ())))[1:]
+            view = ConstantView.leaving(_array_like(tensor))
             produced[id(tensor)] = (len(calls), 0)
-            calls.append(Call(len(calls), ConstantView(shape), (), (), (shape,)))
+            calls.append(Call(len(calls), view, (), (), (view.settings["shape"],)))
     return ModelView(
         str(layer.name),
         tuple(calls),
         tuple(produced[id(tensor)] for tensor in inputs),
         tuple(produced[id(tensor)] for tensor in outputs),
     )
+
+
+def _array_like(tensor: Any) -> Array:
+    """An array of the shape and type of a tensor."""
+    dtype = _keras(tensor).backend.standardize_dtype(tensor.dtype)
+    return Array(tuple(map(int, tensor.shape)), dtype)
 
 
 def _once(result: Result) -> OnceView | ConstantView:
@@ -604,10 +718,9 @@ def _true_shapes(layer: Any, keras: Any) -> Iterator[None]:
     symbolic calls at all. Keras's own classes are right, and quicker, but for one.
     """
     layers = list(layer._flatten_layers())  # noqa: SLF001  # no public name
-    from_call = keras.Operation.compute_output_spec
     for each in layers:
         is_exact = _is_exact(type(each))
-        spec = each.compute_output_spec if is_exact else functools.partial(from_call, each)
+        spec = each.compute_output_spec if is_exact else _spec_of_call(keras, each)
         vars(each)[_SPEC] = functools.partial(_of_dense, keras, spec, takes_arrays=not is_exact)
     try:
         yield
@@ -644,12 +757,15 @@ def _functions_as_they_run(keras: Any) -> Iterator[None]:
     """Let a function that cannot say what it gives find it out as layers do: by a trial run.
 
     What Keras says of an einsum, for one, fails for some letters that the einsum itself takes.
+    The number of axes is a number, as it is in a run.
     """
-    operation = keras.Operation
+    operation, rank = keras.Operation, sys.modules[_FUNCTIONS].Ndim
     method, from_call = operation.symbolic_call, operation.compute_output_spec
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(self, rank):
+            return len(args[0].shape)
         try:
             return method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # whatever Keras may raise
@@ -696,14 +812,14 @@ def _of_dense(
 
 @contextmanager
 def _symbolic_arithmetic(keras: Any) -> Iterator[None]:
-    """Let weights and NumPy's arrays leave arithmetic with a symbolic tensor to the tensor.
+    """Let weights and arrays leave arithmetic with a symbolic tensor to the tensor.
 
     They would compute at once where they stand on the left, and cannot.
     """
     tensor = keras.KerasTensor
     changed: list[tuple[Any, str, Any]] = [(tensor, _UFUNC, vars(tensor).get(_UFUNC, _ABSENT))]
     names = [f"__{name}__" for name in _ARITHMETIC]
-    for cls in keras.Variable.__mro__[:-1]:
+    for cls in (*keras.Variable.__mro__[:-1], *_array_classes(keras)):
         changed += [(cls, name, vars(cls)[name]) for name in names if name in vars(cls)]
     try:
         setattr(tensor, _UFUNC, None)  # what NumPy asks for before it takes part
@@ -718,8 +834,14 @@ def _symbolic_arithmetic(keras: Any) -> Iterator[None]:
                 setattr(cls, name, before)
 
 
+def _array_classes(keras: Any) -> list[type]:
+    """The classes of the backend's arrays that can be changed; NumPy's ask the other operand."""
+    classes = type(keras.ops.zeros(())).__mro__[:-1]
+    return [cls for cls in classes if not cls.__flags__ & _IMMUTABLE]
+
+
 def _left_to(tensor: type, method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """The method of a weight, but for arithmetic with a symbolic tensor on its right."""
+    """The method of a weight or array, but for arithmetic with a symbolic tensor on its right."""
 
     @functools.wraps(method)
     def calculate(self: Any, other: Any) -> Any:
@@ -729,6 +851,8 @@ def _left_to(tensor: type, method: Callable[[Any, Any], Any]) -> Callable[[Any, 
 
 
 _ABSENT: Final = object()
+_IMMUTABLE: Final = 1 << 8
+"""The flag of a class whose methods Python does not replace: Py_TPFLAGS_IMMUTABLETYPE."""
 _UFUNC: Final = "__array_ufunc__"
 _ARITHMETIC: Final = (
     "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge",

@@ -9,6 +9,7 @@ from costmodel_keras.layers.operations import (
     movement,
     products,
     reductions,
+    sorting,
     unsupported,
     windows,
 )
@@ -78,6 +79,8 @@ OPERATIONS: tuple[type[Layer], ...] = (
     reductions.Scaling,
     reductions.Trace,
     reductions.Trapezoid,
+    sorting.Sort,
+    sorting.TopK,
     unsupported.BatchlessOperation,
     unsupported.UnsupportedOperation,
     windows.AdaptivePool,

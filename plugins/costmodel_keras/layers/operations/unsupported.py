@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from costmodel.tensor.shapes import Shape
+from costmodel_keras.layers.operations import sorting
 from costmodel_keras.layers.operations.operation import kind
 from costmodel_keras.layers.unsupported import UnsupportedBase, mixing
 
@@ -17,9 +18,8 @@ REASONS: Final[Mapping[str, str]] = {
             Slogdet Solve SolveTriangular""",
         "how many operations a Fourier transform takes is the plan of the library": """
             FFT FFT2 IFFT2 IRFFT ISTFT RFFT STFT""",
-        "how many comparisons a sort takes depends on the data and the library": """
-            Argpartition Argsort Median Nanmedian Nanpercentile Nanquantile Percentile Quantile
-            Sort TopK Unique""",
+        sorting.REASON: """
+            Median Nanmedian Nanpercentile Nanquantile Percentile Quantile Unique""",
         "it runs a function of the program, which is not looked into": """
             AssociativeScan Cond ForiLoop Function JVP Map Scan Switch VectorizedMap WhileLoop""",
         "how many elements it gives depends on the data": "Bincount Nonzero",
