@@ -19,9 +19,10 @@ import costmodel
 from costmodel import Network, Scenario, activation, matmul
 from costmodel.errors import CostModelError, NetworkError, ReadError, ShapeError
 from costmodel.formats import FixedPoint
-from costmodel.network.layer import Input, OperatorLayer, UnknownLayer
+from costmodel.network.layer import DeclaredFormats, Input, OperatorLayer, UnknownLayer
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.composite import Attention, Normalization, Softmax
+from costmodel.workload.graph import Node
 from costmodel.workload.operators import (
     ELEMENTWISE,
     REDUCTIONS,
@@ -70,6 +71,52 @@ def test_a_network_written_to_json_is_read_back_equal(sketch: Any) -> None:
     assert again.to_json() == network.to_json()
     assert [layer.outputs for layer in again.layers] == [x.outputs for x in network.layers]
     assert [layer.parameters for layer in again.layers] == [x.parameters for x in network.layers]
+
+
+DECLARED = DeclaredFormats({"kernel": "int4"}, input="int8", result="mxfp4")
+
+
+def declaring(declared: DeclaredFormats) -> Network:
+    """A dense layer that declares formats, and one that declares none."""
+    cls = REGISTRY.layer_registry.find("keras.Dense")
+    assert cls is not None
+    first = cls.from_settings("first", "keras.Dense", (Tensor((4,)),), {"units": 3})
+    last = cls.from_settings("last", "keras.Dense", (Tensor((3,)),), {"units": 2})
+    layers = [Input("x", "input", shape=(4,)), first.declaring(declared), last]
+    return Network("declared", layers, {"first": ["x"], "last": ["first"]})
+
+
+def test_formats_that_a_source_declares_are_read_back_equal() -> None:
+    network = declaring(DECLARED)
+    assert back(network) == network
+    assert back(network) != declaring(DeclaredFormats())
+    jsonschema.validate(network.to_dict(), SCHEMA)
+
+
+def test_a_layer_computes_in_the_formats_that_its_source_declares() -> None:
+    steps = costmodel.lower(declaring(DECLARED)).steps
+    nodes = {step.layer: step for step in steps if isinstance(step, Node)}
+    shown = [str(one.tensor.format) for one in nodes["first"].operator.operands]
+    assert shown == ["fixed<8,7>", "fixed<4,3>", "None", "mxfp4"]
+    assert nodes["last"].operator.operands[1].tensor.format is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        (3, "declared"),
+        ({"type": "DeclaredFormats", "input": 3}, 'input: expected a format such as "int8"'),
+        ({"type": "DeclaredFormats", "result": "int"}, "'int' is not a numeric format"),
+        ({"type": "DeclaredFormats", "parameters": [["kernel"]]}, "are not formats by the names"),
+        ({"type": "DeclaredFormats", "parameters": [["kernel", 3]]}, "3 is not a numeric format"),
+        ({"type": "DeclaredFormats", "odd": 3}, "odd"),
+    ],
+)
+def test_formats_that_no_layer_can_declare_are_refused(declared: Any, words: str) -> None:
+    plain = declaring(DECLARED).to_dict()
+    plain["layers"][1]["settings"]["declared"] = declared
+    with pytest.raises(ReadError, match=words):
+        costmodel.read(json.dumps(plain), registry=REGISTRY)
 
 
 def test_operators_made_by_hand_are_read_back_equal() -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from attrs import Attribute, evolve, field, fields, frozen
+from attrs.validators import instance_of
 
 from costmodel.errors import (
     BatchError,
@@ -19,6 +20,7 @@ from costmodel.errors import (
     fault,
     nearest,
 )
+from costmodel.formats import NumericFormat, parse_format
 from costmodel.frozen_dict import FrozenDict
 from costmodel.tensor.shapes import Shape, Tensor, as_shape, as_tensors, show_shape
 from costmodel.workload.assembly import Assembly, chained, numbered
@@ -28,8 +30,6 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from costmodel.formats import NumericFormat
 
 Work: TypeAlias = Sequence[Operator] | Reason
 """What a layer asks of a device: operators, or the reason why there are none."""
@@ -88,21 +88,37 @@ class StructuralKey:
         return StructuralKey, ()
 
 
-def _pairs(given: Any) -> tuple[tuple[str, NumericFormat], ...]:
-    return tuple(given.items()) if isinstance(given, Mapping) else tuple(map(tuple, given))
+def _number(given: Any) -> NumericFormat | None:
+    number = parse_format(given) if isinstance(given, str) else given
+    if number is None or isinstance(number, NumericFormat):
+        return number
+    message = f"{given!r:.80} is not a numeric format; expected one, or its text such as 'int8'"
+    raise TypeError(message)
+
+
+def _pairs(given: Any) -> tuple[tuple[str, Any], ...]:
+    pairs = tuple(given.items() if isinstance(given, Mapping) else given)
+    if not all(isinstance(pair, tuple | list) and len(pair) == _PAIR for pair in pairs):
+        message = f"{given!r:.80} are not formats by the names of parameters"
+        raise TypeError(message)
+    return tuple([(str(name), _number(number)) for name, number in pairs])
+
+
+_PAIR: Final = 2
+"""A name and a format."""
 
 
 @frozen
 class DeclaredFormats:
-    """The formats that a source declares for one layer, as far as it does."""
+    """The formats that a source declares for one layer, as far as it does; texts name them too."""
 
     parameters: tuple[tuple[str, NumericFormat], ...] = field(default=(), converter=_pairs)
     """The formats of parameters, by name."""
 
-    input: NumericFormat | None = None
+    input: NumericFormat | None = field(default=None, converter=_number)
     """What the layer converts its inputs to before it computes."""
 
-    result: NumericFormat | None = None
+    result: NumericFormat | None = field(default=None, converter=_number)
     """What it gives."""
 
 
@@ -125,7 +141,9 @@ class Layer:
     kind: str
     inputs: tuple[Tensor, ...] = field(default=(), converter=as_tensors)
     shares: str | None = field(default=None, kw_only=True)
-    declared: DeclaredFormats = field(default=_NOTHING_DECLARED, kw_only=True)
+    declared: DeclaredFormats = field(
+        default=_NOTHING_DECLARED, kw_only=True, validator=instance_of(DeclaredFormats)
+    )
     outputs: tuple[Tensor, ...] = field(init=False, eq=False, repr=False)
     parameters: Mapping[str, Tensor] = field(init=False, eq=False, repr=False)
     structural_key: StructuralKey = field(init=False, eq=False, repr=False, factory=StructuralKey)
