@@ -207,3 +207,16 @@ def test_a_network_in_mixed_precision_costs_less_than_in_float32() -> None:
         for policy in ("float32", "mixed_float16")
     )
     assert mixed < plain
+
+
+@pytest.mark.parametrize("source", [lambda model: model, lambda model: model.to_json()])
+def test_policies_of_keras_2_are_declared_formats_too(source: Any) -> None:
+    tf_keras: Any = pytest.importorskip("tf_keras")
+    dense = tf_keras.layers.Dense
+    wide = dense(2, dtype="float32", name="wide")
+    halved = dense(4, dtype="mixed_float16", name="odd")
+    model = tf_keras.Sequential([tf_keras.Input((6,)), halved, wide])
+    network = read(source(model), registry=REGISTRY)
+    found = [{str(one.tensor.format) for one in work_on(network, name)[0].operands}
+             for name in ("odd", "wide")]  # fmt: skip
+    assert found == [{"float16"}, {"float32"}]
