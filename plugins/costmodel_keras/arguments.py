@@ -15,6 +15,7 @@ from attrs import field, frozen
 from attrs.validators import ge, instance_of
 
 from costmodel.errors import ReadError
+from costmodel.tensor.sizes import Symbol
 
 CALL: Final = "arguments of the call"
 """The source of a setting that holds the arguments; only a class that declares it gets them."""
@@ -151,6 +152,19 @@ def with_arrays(given: Arguments, arrays: Mapping[int, Array]) -> Arguments:
 
     named = [(name, replaced(value)) for name, value in given.named]
     return Arguments(tuple(map(replaced, given.positional)), tuple(named))
+
+
+def number_array(value: Value) -> Array | None:
+    """The array that nested sequences of numbers stand for."""
+    if not isinstance(value, tuple) or not value:
+        return None
+    if all(isinstance(item, int | float | Symbol) for item in value):
+        return Array((len(value),), "float32")
+    rows = [number_array(item) for item in value]
+    first = rows[0]
+    if first is None or any(row != first for row in rows):
+        return None
+    return Array((len(rows), *first.shape), first.dtype)
 
 
 def masks_among(given: Arguments) -> frozenset[int]:

@@ -21,7 +21,7 @@ from costmodel_keras.arguments import (
     recorded_arguments,
     with_arrays,
 )
-from costmodel_keras.policies import Policy, live_policy, recorded_policy
+from costmodel_keras.policies import NO_POLICY, Policy, live_policy, recorded_policy
 
 OWN_PACKAGE: Final = "custom"
 """The package that stands in the kind of a class that was defined in a program itself."""
@@ -175,6 +175,61 @@ class StepView:
     def arguments(self, call: Call) -> Arguments:
         """What the layer was called with in the model."""
         return self.held.arguments(call)
+
+
+class FunctionView:
+    """A call of a function of TensorFlow: it has no parameters, and holds no layers."""
+
+    base_kinds: tuple[str, ...] = ()
+    parameter_count = 0
+    policy = NO_POLICY
+
+    def __init__(
+        self,
+        called: LayerView,
+        kind: str,
+        settings: Mapping[str, Any],
+        given: Arguments,
+        *,
+        refusal: str | None = None,
+        mixes: bool = False,
+    ) -> None:
+        """Take the place of `called`, under the kind of a rule, or its own with a `refusal`.
+
+        What a refused call gives may not be of one example where it `mixes`.
+        """
+        self.name, self.kind, self.refusal, self.mixes = called.name, kind, refusal, mixes
+        self.sort: Hashable = kind
+        self.settings = self.plain_settings = settings
+        self.is_live = isinstance(called, LiveView)
+        self.identity: Hashable = called.identity or (kind, id(self))
+        self._given = given
+
+    def model(self) -> ModelView | None:
+        """None: it is not a model."""
+        return None
+
+    def child(self, name: str) -> LayerView:
+        """It holds none."""
+        raise KeyError(name)
+
+    def children(self, name: str) -> Sequence[LayerView]:
+        """It holds none."""
+        raise KeyError(name)
+
+    def arguments(self, _: Call) -> Arguments:
+        """What it is called on, with values that are known."""
+        return self._given
+
+
+def may_mix(view: LayerView) -> bool:
+    """Whether it is a function that may give what is not of one example."""
+    return isinstance(view, FunctionView) and view.mixes
+
+
+def is_function_of_live(view: LayerView) -> bool:
+    """Whether it is a function that a live network calls."""
+    return isinstance(view, FunctionView) and view.is_live
 
 
 def steps_of(view: LayerView) -> ModelView | None:

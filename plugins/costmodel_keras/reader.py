@@ -9,7 +9,7 @@ from graphlib import CycleError
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from attrs import define, field
 
@@ -38,15 +38,18 @@ from costmodel_keras.arguments import (
     Arguments,
     Array,
     LayerInput,
+    Value,
     masks_among,
     values_in,
 )
 from costmodel_keras.files import archive
+from costmodel_keras.graph import is_function_of_live
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.keras2 import configurations
+from costmodel_keras.keras2.functions import is_function
 from costmodel_keras.keras2.live import view_of
 from costmodel_keras.layers.basic import Embedding
-from costmodel_keras.layers.constants import Constant, Returned, Variables
+from costmodel_keras.layers.constants import Constant, FromShapes, Returned, Variables
 from costmodel_keras.layers.merging import MERGING_KINDS
 from costmodel_keras.layers.quantized import QUANTIZATION, STORED
 from costmodel_keras.layers.recurrent import TracedCell
@@ -225,6 +228,23 @@ class TooLargeError(ReadError):
     """The network has more layers than are read."""
 
 
+class Unknown(Enum):
+    """What stands for a value that does not follow from shapes."""
+
+    VALUE = auto()
+
+
+Values: TypeAlias = tuple[Value, ...]
+"""What the outputs of a function are known to hold."""
+
+
+class Translated(NamedTuple):
+    """A call of a function in the words of the rules, and what still feeds it."""
+
+    call: Call
+    sources: tuple[Port, ...]
+
+
 class Mark(NamedTuple):
     """How many layers, names and opened models there were at a time."""
 
@@ -264,6 +284,8 @@ class _Assembly:
     """Rows that depend on no input of the network."""
     arrays: dict[str, Array] = field(factory=dict)
     """Rows whose result has no batch axis: the same array for all examples."""
+    values: dict[Port, Value] = field(factory=dict)
+    """What follows from the shapes of tensors alone."""
     mixed: set[str] = field(factory=set)
     """Layers of which no output, or its recorded shape, is that of one example."""
     steps: int = 0
@@ -315,6 +337,8 @@ class _Assembly:
             return first
         if first is not None and isinstance(self.layers[first.layer], UnknownLayer):
             return Gap.NOT_RECORDED
+        if first is not None and isinstance(self.views[first.layer], graph.FunctionView):
+            return Gap.NOT_OF_ONE_EXAMPLE  # such as the statistics of a fused normalization
         message = f"{reader!r} reads output {key[1]} of {key[0]!r}, which is not there"
         raise ReadError(message)
 
@@ -329,17 +353,34 @@ class _Assembly:
     def _add_call(
         self, call: Call, prefix: str, ports: dict[Key, Port | Gap], *, recorded: bool
     ) -> None:
-        view = call.layer
-        try:
-            found = tuple([ports[key] for key in call.feeds])
-        except KeyError:
-            found = tuple(self._port(ports, key, view.name) for key in call.feeds)
-        path = prefix + view.name
+        found = self._feeds(call, ports)
+        path = prefix + call.layer.name
         sources = tuple([port for port in found if isinstance(port, Port)])
         if len(sources) < len(found):
             is_mixed = Gap.NOT_OF_ONE_EXAMPLE in found
             self._add_behind_unknown(call, path, ports, is_mixed=is_mixed)
-            return
+        elif is_function(_each_step(call.layer).kind):
+            self._add_function(call, path, sources, ports, recorded=recorded)
+        else:
+            self._add_fed(call, path, sources, ports, recorded=recorded)
+
+    def _feeds(self, call: Call, ports: Mapping[Key, Port | Gap]) -> tuple[Port | Gap, ...]:
+        try:
+            return tuple([ports[key] for key in call.feeds])
+        except KeyError:
+            return tuple(self._port(ports, key, call.layer.name) for key in call.feeds)
+
+    def _add_fed(
+        self,
+        call: Call,
+        path: str,
+        sources: tuple[Port, ...],
+        ports: dict[Key, Port | Gap],
+        *,
+        recorded: bool,
+    ) -> None:
+        """Add a layer, or the layers of a model, of which all inputs are known."""
+        view = call.layer
         inner, ruling = view.model(), None
         if view.kind == graph.TIME_DISTRIBUTED and inner is None:
             inner = graph.steps_of(view)
@@ -388,6 +429,73 @@ class _Assembly:
             )  # fmt: skip
             self.edges[name], self.views[name], self.arrays[name] = (), view, array
             ports[call.key, index] = Port(name)
+
+    def _add_function(
+        self,
+        call: Call,
+        path: str,
+        sources: tuple[Port, ...],
+        ports: dict[Key, Port | Gap],
+        *,
+        recorded: bool,
+    ) -> None:
+        """Add a function of TensorFlow, by a rule or as what it is known to give."""
+        found = self._function(call, sources)
+        if isinstance(found, Translated):
+            self._add_fed(found.call, path, found.sources, ports, recorded=recorded)
+        else:
+            self._add_values(call, path, found, ports)
+
+    def _function(self, call: Call, sources: tuple[Port, ...]) -> Translated | Values:
+        """A function of TensorFlow in the words of the rules, or what it is known to give.
+
+        Values that follow from shapes stand in it in place of the tensors that hold them.
+        """
+        from costmodel_keras.keras2 import function_calls  # noqa: PLC0415  # only networks of Keras 2 need it
+
+        view, inside = _each_step(call.layer), isinstance(call.layer, graph.StepView)
+        given = view.arguments(call)
+        known = {place: self._known(port) for place, port in enumerate(sources)}
+        known = {place: value for place, value in known.items() if value is not Unknown.VALUE}
+        self.is_opened |= bool(known)
+        left = tuple([port for place, port in enumerate(sources) if place not in known])
+        inputs = [self._tensor(port) for port in left]
+        if inside:
+            inputs = [Tensor(tensor.shape[1:]) for tensor in inputs]
+        found = function_calls.translated(view, given, known, inputs)
+        if isinstance(found, tuple):
+            self.is_opened = True
+            return found
+        if found.refusal:
+            self.closed[found.identity] = found.refusal
+        layer = graph.StepView(found) if inside else found
+        return Translated(call._replace(layer=layer), left)
+
+    def _known(self, port: Port) -> Value:
+        """The value that follows from shapes, or the array, that a port stands for."""
+        if port in self.values:
+            return self.values[port]
+        if port.layer not in self.constant:
+            return Unknown.VALUE
+        shape: Any = self._tensor(port).shape
+        return Array(shape, "float32")
+
+    def _add_values(
+        self, call: Call, path: str, values: Values, ports: dict[Key, Port | Gap]
+    ) -> None:
+        """A row for what follows from shapes alone."""
+        from costmodel_keras.keras2.known_values import shape_of_value  # noqa: PLC0415  # likewise
+
+        name = self._name(path)
+        shapes = [without_one(shape_of_value(value)) for value in values]
+        self.layers[name] = FromShapes(
+            name, "keras.FromShapes", shapes=tuple(shapes), maker=_each_step(call.layer).kind
+        )
+        self.edges[name], self.views[name] = (), call.layer
+        self.constant.add(name)
+        for place, value in enumerate(values):
+            ports[call.key, place] = Port(name, place)
+            self.values[Port(name, place)] = value
 
     @property
     def depends_on_shapes(self) -> bool:
@@ -594,9 +702,7 @@ class _Assembly:
             if isinstance(one, LayerInput):
                 merged.append(sources[one.index])
             elif isinstance(one, Array):
-                first = next(iter(one.shape), None)
-                has_batch = first == 1 or isinstance(first, Symbol)
-                shape = one.shape[1:] if has_batch else one.shape
+                shape = without_one(one.shape)
                 name = self._name(f"{path}/array")
                 self.constant.add(name)
                 self.layers[name] = Constant(name, "keras.Constant", shape=shape, is_array=True)
@@ -712,7 +818,9 @@ class _Assembly:
         if ruling is None:
             why = self.closed.get(view.identity)
             reason = self.rules.reason_unknown(view.kind)
-            return self._unknown(call, name, inputs, shares, f"{reason}; {why}" if why else reason)
+            described = f"{reason}; {why}" if why else reason
+            is_mixed = graph.may_mix(view)
+            return self._unknown(call, name, inputs, shares, described, is_mixed=is_mixed)
         try:
             return self._ruled(ruling, call, name, inputs, shares)
         except UnsupportedError as error:
@@ -723,7 +831,12 @@ class _Assembly:
         except ShapeError as error:
             # Shapes in a file may be damaged, and those that are asked for may not fit; Keras
             # itself has called a live layer on what it takes.
-            if self.input_shapes or not isinstance(view, graph.LiveView) or not call.output_shapes:
+            if self.input_shapes or not _is_live(view) or not call.output_shapes:
+                raise
+            return self._unknown(call, name, inputs, shares, str(error))
+        except ReadError as error:
+            # TensorFlow has run a live function with these settings.
+            if not (is_function_of_live(view) and call.output_shapes):
                 raise
             return self._unknown(call, name, inputs, shares, str(error))
 
@@ -802,6 +915,23 @@ class _Assembly:
         layer = cls.from_settings(name, view.kind, inputs, plain, shares)
         self.made[key] = layer
         return layer
+
+
+def _each_step(view: LayerView) -> LayerView:
+    """The layer itself, or the one that is applied to every step."""
+    return view.held if isinstance(view, graph.StepView) else view
+
+
+def _is_live(view: LayerView) -> bool:
+    """Whether it is a live layer, or a function that a live network calls."""
+    return isinstance(view, graph.LiveView) or is_function_of_live(view)
+
+
+def without_one(whole: Sequence[int | None]) -> Shape:
+    """The shape of a constant without the axis along which it is one for the whole batch."""
+    first = next(iter(whole), None)
+    has_batch = first == 1 or isinstance(first, Symbol)
+    return tuple(whole[1:] if has_batch else whole)
 
 
 class Ruling(NamedTuple):

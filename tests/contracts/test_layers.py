@@ -22,10 +22,11 @@ from costmodel import Free, Layer
 from costmodel.network.layer import Input, OperatorLayer, UnknownLayer
 from costmodel.tensor.shapes import Tensor
 from costmodel.testing import LayerContract, strategies
-from costmodel_keras.arguments import CALL, Arguments
+from costmodel_keras.arguments import CALL, Arguments, Array, LayerInput
 from costmodel_keras.layers.applications import CustomScaleLayer
 from costmodel_keras.layers.basic import Dense
 from costmodel_keras.layers.quantized import QUANTIZATION
+from costmodel_keras.layers.tensorflow_functions import STEPS, UNCOUNTED
 from costmodel_keras.layers.unsupported import UnsupportedBase
 from costmodel_keras.policies import Quantization
 
@@ -42,6 +43,7 @@ BY_HAND: dict[str, Any] = {
     "keras.Constant": (None, {"shape": (2, 3)}),
     "keras.Equalization": ((8, 7, 3), {}),
     "keras.RandomNumbers": (None, {"shape": (3, 4)}),
+    "keras.FromShapes": (None, {"shapes": ((3,), ()), "maker": "tf.unstack"}),
     "keras.Returned": ((3, 4), {"returned": (0, 0), "maker": "custom.Passing"}),
     "keras.ThresholdedReLU": ((3, 4), {"theta": 1.0}),
     "keras.TracedCell": (
@@ -56,6 +58,28 @@ BY_HAND: dict[str, Any] = {
     ),
     "keras.Variable": (None, {"weights": (("kernel", (2, 3)),)}),
     "keras.ops.Abs": ((3, 4), {CALL: Arguments.of_inputs(1)}),
+    **{kind: ((3, 4), {CALL: Arguments.of_inputs(1)}) for kind in (*STEPS, *UNCOUNTED)},
+    "tf.batch_to_space_nd": (
+        Tensor((4, 6, 3), rows=4),
+        {CALL: Arguments.of_inputs(1), "block_shape": (2, 2), "edges": ((0, 0), (1, 1))},
+    ),
+    "tf.gather_nd": (
+        (3, 1),
+        {CALL: Arguments((Array((5, 7), "float32"), LayerInput(0)))},
+    ),
+    "tf.gather": (
+        (5, 4),
+        {CALL: Arguments((LayerInput(0), Array((3,), "int32"))), "axis": 1},
+    ),
+    "tf.image.per_image_standardization": ((8, 7, 3), {CALL: Arguments.of_inputs(1)}),
+    "tf.linalg.diag": ((3, 4), {CALL: Arguments.of_inputs(1)}),
+    "tf.math.add_n": ((3, 4), {CALL: Arguments(((LayerInput(0), Array((4,), "float32")),))}),
+    "tf.nn.local_response_normalization": ((8, 7, 3), {CALL: Arguments.of_inputs(1)}),
+    "tf.sequence_mask": ((3,), {CALL: Arguments.of_inputs(1), "maxlen": 5}),
+    "tf.space_to_batch_nd": (
+        (8, 6, 3),
+        {CALL: Arguments.of_inputs(1), "block_shape": (2, 2), "edges": ((0, 0), (1, 1))},
+    ),
     "keras_spiking.Alpha": ((5, 4), {}),
     "keras.LayerScale": ((8, 7, 6), {"projection_dim": 6}),
     "keras.StochasticDepth": ((3, 4), {}),
@@ -63,7 +87,7 @@ BY_HAND: dict[str, Any] = {
     "keras_spiking.SpikingActivation": ((5, 4), {"activation": "relu"}),
     "qkeras.QAdaptiveActivation": ((3, 4), {"activation": "quantized_bits", "total_bits": 8}),
 }
-"""Kinds that have no case elsewhere: an input shape, if there is any, and the settings."""
+"""Kinds that have no case elsewhere: an input shape or tensor, if any, and the settings."""
 
 SCALED = Tensor((8, 7, 6))
 
@@ -117,12 +141,16 @@ def from_settings() -> Iterator[Layer]:
     for kind, (shape, held) in BY_HAND.items():
         cls = EVERYTHING.layer_registry.find(kind)
         assert cls is not None
-        inputs = () if shape is None else (Tensor(shape),)
+        inputs = () if shape is None else (as_tensor(shape),)
         yield cls.from_settings("layer", kind, inputs, held)
     for kind, (shape, held) in QUANTIZED.items():
         for mode in MODES[:-1] if kind == "keras.QuantizedEmbedding" else MODES:
             settings_ = {**held, QUANTIZATION: mode}
             yield RULES[kind].from_settings("layer", kind, (Tensor(shape),), settings_)
+
+
+def as_tensor(shape: Any) -> Tensor:
+    return shape if isinstance(shape, Tensor) else Tensor(shape)
 
 
 def title(rule: type[Layer]) -> str:

@@ -17,10 +17,9 @@ from operation_cases import CASES, LINE, ONES, PRODUCTS, all_operations, built
 from workload_checks import check_workload
 from worlds import REGISTRY, SHIPPED
 
-from costmodel import Scenario, estimate, read
+from costmodel import Scenario, Unpriced, estimate, read
 from costmodel.errors import ReadError, ShapeError
 from costmodel.network.layer import UnknownLayer, work_of
-from costmodel.workload.reasons import Unpriced
 from costmodel_keras.layers.operations import OPERATIONS
 from costmodel_keras.layers.operations.sorting import Sort, TopK
 from costmodel_keras.layers.operations.unsupported import BATCHLESS, REASONS

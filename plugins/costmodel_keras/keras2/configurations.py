@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from costmodel.errors import ReadError
-from costmodel_keras.keras2.functions import FunctionError, operation
+from costmodel_keras.keras2.functions import plain_name
 
 _INPUT, _SEQUENTIAL, _FUNCTIONAL = "InputLayer", "Sequential", "Functional"
 MODELS: Final = frozenset({"Model", _SEQUENTIAL, _FUNCTIONAL})
@@ -246,7 +246,7 @@ def _connected(layer: Mapping[str, Any], own: Collection[str]) -> Mapping[str, A
         return layer
     made = [_node(node, own, layer) for node in layer["inbound_nodes"]]
     if layer["class_name"] in FUNCTION_LAYERS:
-        return _as_operation(layer, made)
+        return _as_function(layer, made)
     return {**layer, "inbound_nodes": made}
 
 
@@ -271,7 +271,8 @@ def _node(node: Any, own: Collection[str], called: Mapping[str, Any]) -> dict[st
         message = f"layer {layer!r}: expected arguments by name, found {others!r:.80}"
         raise ReadError(message)
     given = _arguments(node, own)
-    if isinstance(given, list) and len(given) == 1:
+    is_function = called["class_name"] in FUNCTION_LAYERS
+    if isinstance(given, list) and len(given) == 1 and not is_function:
         given = given[0]  # a single tensor stands in a list of its own
     kwargs = {name: _arguments(others[name], own) for name in others}
     return with_states(called["class_name"], {"args": [given], "kwargs": kwargs})
@@ -326,19 +327,10 @@ def _arguments(value: Any, own: Collection[str]) -> Any:
     return value
 
 
-def _as_operation(layer: Mapping[str, Any], nodes: list[dict[str, Any]]) -> Mapping[str, Any]:
-    """One of TensorFlow's functions as the operation of Keras 3 that computes the same."""
+def _as_function(layer: Mapping[str, Any], nodes: list[dict[str, Any]]) -> Mapping[str, Any]:
+    """One of TensorFlow's functions, under its name."""
     function = layer["config"].get("function")
-    if len(nodes) != 1 or not isinstance(function, str):
+    if not isinstance(function, str):
         return {**layer, "inbound_nodes": nodes}
-    [node] = nodes
-    try:
-        found = operation(function, node["args"], node["kwargs"])
-    except FunctionError:
-        return {**layer, "class_name": function, "module": "tf", "inbound_nodes": nodes}
-    settings = {"name": layer["config"].get("name"), **found.settings}
-    call = {"args": list(found.positional), "kwargs": dict(found.named)}
-    return {
-        **layer, "module": "keras.ops", "class_name": found.name, "config": settings,
-        "inbound_nodes": [call],
-    }  # fmt: skip
+    name = plain_name(function)
+    return {**layer, "class_name": name, "module": "tf", "inbound_nodes": nodes}

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import UserDict
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Final
 
 from costmodel.errors import ReadError
-from costmodel_keras.arguments import Arguments, recorded_arguments
+from costmodel.tensor.shapes import Shape
+from costmodel_keras.arguments import (
+    Arguments,
+    Array,
+    LayerInput,
+    Opaque,
+    Span,
+    Value,
+    recorded_arguments,
+)
 from costmodel_keras.graph import Call, Key, LiveView, ModelView
 from costmodel_keras.keras2.configurations import (
     ACTIVATIONS,
@@ -16,7 +26,7 @@ from costmodel_keras.keras2.configurations import (
     difference,
     with_states,
 )
-from costmodel_keras.keras2.functions import FunctionError, Operation, operation
+from costmodel_keras.keras2.functions import PREFIX, plain_name
 
 _BASE: Final = "engine.base_layer"
 """The end of the name of the module where Keras 2 keeps the base of all layers."""
@@ -40,10 +50,10 @@ class LegacyView(LiveView):
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
         super().__init__(layer)
-        self._operation: Operation | None = None
         package, _, name = self.kind.rpartition(".")
-        if name in FUNCTION_LAYERS:
-            self.kind, self._operation = _function(layer)
+        self._is_function = name in FUNCTION_LAYERS
+        if self._is_function:
+            self.kind = PREFIX + plain_name(str(layer.get_config().get("function")))
         elif package == "keras":
             self.kind = f"{package}.{difference(name).name or name}"
         self.sort = (self.kind, self.sort)
@@ -51,8 +61,6 @@ class LegacyView(LiveView):
     @property
     def settings(self) -> Mapping[str, Any]:
         """The settings by their names in Keras 3."""
-        if self._operation is not None:
-            return self._operation.settings
         return _Settings(super().settings, type(self._layer).__name__)
 
     @property
@@ -62,12 +70,11 @@ class LegacyView(LiveView):
 
     def arguments(self, call: Call) -> Arguments:
         """What Keras's node holds."""
-        found = self._operation
-        if found is None:
-            args, kwargs = _written(call.node)
-            node = {"args": args, "kwargs": kwargs}
-            return recorded_arguments(with_states(type(self._layer).__name__, node))
-        return recorded_arguments({"args": list(found.positional), "kwargs": dict(found.named)})
+        if self._is_function:
+            return _arguments_of_function(call.node)
+        args, kwargs = _written(call.node)
+        node = {"args": args, "kwargs": kwargs}
+        return recorded_arguments(with_states(type(self._layer).__name__, node))
 
     def model(self) -> ModelView | None:
         """The graph in it, if it is a model."""
@@ -122,9 +129,19 @@ def _call(view: LegacyView, index: int, node: Any) -> Call:
         view,
         tuple(map(_key, node.keras_inputs)),
         (),  # they are those that the sources gave, recorded there
-        tuple(tuple(tensor.shape)[1:] for tensor in flat(node.outputs)),
+        _recorded(node),
         node,
     )
+
+
+def _recorded(node: Any) -> tuple[Shape, ...] | None:
+    """The shapes of what a call gives, unless a function gives what is of no batch."""
+    wholes = [tuple(tensor.shape) for tensor in flat(node.outputs)]
+    given = [tuple(tensor.shape) for tensor in node.keras_inputs]
+    is_open = any(whole[:1] == (None,) for whole in given)
+    if is_open and any(whole[:1] != (None,) for whole in wholes):
+        return None
+    return tuple([whole[1:] for whole in wholes])
 
 
 def _key(tensor: Any) -> Key:
@@ -145,18 +162,6 @@ def flat(value: Any) -> Iterator[Any]:
 
 
 # ------------------------------------------------------------------ calls, as a file has them
-
-
-def _function(layer: Any) -> tuple[str, Operation | None]:
-    """The kind of a layer that Keras made of one of TensorFlow's functions, and the operation."""
-    name = str(layer.get_config().get("function"))
-    nodes = layer._inbound_nodes  # noqa: SLF001  # no public name
-    try:
-        args, kwargs = _written(nodes[0])
-        found = operation(name, args, kwargs)
-    except (FunctionError, IndexError):
-        return f"tf.{name}", None
-    return f"keras.ops.{found.name}", found
 
 
 def _written(node: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -190,3 +195,61 @@ def _constant(value: Any) -> Any:
     # A type of elements is known by its name.
     name = getattr(value, "name", None)
     return name if isinstance(name, str) else {"class_name": type(value).__name__, "config": {}}
+
+
+# ------------------------------------------------------------------ calls of functions
+
+_MOST_NUMBERS: Final = 1024
+"""Elements of an array that may be an axis, a shape or amounts for each axis."""
+
+
+def _arguments_of_function(node: Any) -> Arguments:
+    """The arguments of a function of TensorFlow; of a large array the shape alone."""
+    tensors, places = set(map(id, node.keras_inputs)), count()
+    positional = [_function_value(value, tensors, places) for value in node.call_args]
+    named = [
+        (str(name), _function_value(node.call_kwargs[name], tensors, places))
+        for name in sorted(node.call_kwargs)
+    ]
+    # As in a file, all but the first have names; those of any number of operands have none.
+    names = node.layer._call_spec.arg_names[1:]  # noqa: SLF001  # Keras has no public way
+    named += zip(names, positional[1:], strict=False)
+    beyond = positional[1 + len(names) :]
+    return Arguments((*positional[:1], *beyond), tuple(named))
+
+
+def _function_value(value: Any, tensors: set[int], places: Iterator[int]) -> Value:
+    if id(value) in tensors:
+        return LayerInput(next(places))
+    if isinstance(value, Mapping):
+        names = sorted(value)
+        return tuple([(str(n), _function_value(value[n], tensors, places)) for n in names])
+    if isinstance(value, list | tuple):
+        return tuple([_function_value(item, tensors, places) for item in value])
+    if isinstance(value, slice):
+        ends = (value.start, value.stop, value.step)
+        return Span(*[_function_value(end, tensors, places) for end in ends])
+    return _number_or_array(value)
+
+
+def _number_or_array(value: Any) -> Value:
+    """A plain value, or an array: with its numbers where they may be part of the program."""
+    if value is ... or isinstance(value, bool | int | float | str | None):
+        return value
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        name = _constant(value)
+        return name if isinstance(name, str) else Opaque()
+    lengths = tuple(map(int, shape))
+    is_large = math.prod(lengths) > _MOST_NUMBERS
+    if is_large or not lengths or "float" not in str(value.dtype):
+        return Array(lengths, _ARRAY_TYPE) if is_large else _listed(_constant(value))
+    return Array(lengths, _ARRAY_TYPE)
+
+
+def _listed(value: Any) -> Value:
+    return tuple(map(_listed, value)) if isinstance(value, list) else value
+
+
+_ARRAY_TYPE: Final = "float32"
+"""Of an array in a file, which states no type: TensorFlow takes that of the other operand."""

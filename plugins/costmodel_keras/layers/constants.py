@@ -59,6 +59,34 @@ class Constant(Layer):
         return Free(f"{made}: no inference repeats it")
 
 
+def _shapes(value: Any) -> tuple[Shape, ...]:
+    return tuple(map(as_shape, value))
+
+
+_RANDOM: Final = "tf.random."
+
+
+@frozen(slots=False)
+class FromShapes(Layer):
+    """Values that follow from the shapes of tensors, such as the target of a reshape."""
+
+    kinds: ClassVar = ("keras.FromShapes",)
+
+    shapes: tuple[Shape, ...] = setting(_shapes)
+    maker: str = setting(str)
+    """The kind of the function that computes them."""
+
+    def output_shapes(self) -> Sequence[Shape]:
+        """Their own shapes, without a batch axis."""
+        return self.shapes
+
+    def operators(self) -> Work:
+        """No work at inference, since shapes are known before; but for random numbers."""
+        if self.maker.startswith(_RANDOM):
+            return Unpriced("it draws random numbers at every inference")
+        return Free(f"a {self.maker!r} of shapes alone, which are known before an inference")
+
+
 @frozen(slots=False)
 class Variables(Layer):
     """Weights that belong to no layer with a rule: functions of keras.ops or layers read them."""
@@ -115,6 +143,7 @@ class Returned(Layer):
 
 LAYERS: tuple[type[Layer], ...] = (
     Constant,
+    FromShapes,
     Returned,
     Variables,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from attrs import frozen
 
@@ -33,6 +33,9 @@ _FUNCTIONS: Mapping[str, str] = {
 
 def _strides(value: Any) -> tuple[int, ...]:
     return () if value is None else settings.wholes(value)
+
+
+_Value = TypeVar("_Value")
 
 
 @frozen(slots=False)
@@ -140,7 +143,7 @@ class AdaptivePooling(Layer):
         return adaptive_work(self, function, self.sizes, self.data_format)
 
 
-def for_each(values: tuple[int, ...], rank: int) -> tuple[int, ...]:
+def for_each(values: tuple[_Value, ...], rank: int) -> tuple[_Value, ...]:
     """One value for each axis, where one alone is for all of them."""
     if len(values) not in {1, rank}:
         message = f"found {len(values)} values for {rank} axes"

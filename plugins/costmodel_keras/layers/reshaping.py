@@ -182,7 +182,10 @@ def _changed(
     return (image_shape(lengths, channels, layer.data_format),)
 
 
-_STEPS: Final = {"nearest": 0, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100}
+_STEPS: Final = {
+    "nearest": 0, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100,
+    "gaussian": 9, "mitchellcubic": 16,
+}  # fmt: skip
 """Input elements that are weighed into one output element: the square of the filter's width."""
 
 

@@ -129,7 +129,7 @@ class Where(Operation):
         """The broadcast of the condition and both operands."""
         if self.given.get("x1") is None:
             message = "how many elements it finds depends on the data"
-            raise UnsupportedError(message)
+            raise UnsupportedError(message, mixes_examples=True)
         return (joined(self.wholes_given),)
 
     def operators(self) -> Work:

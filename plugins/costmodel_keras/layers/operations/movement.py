@@ -567,25 +567,7 @@ class GetItem(Moved):
 
     def wholes(self) -> Sequence[Whole]:
         """The axes that are sliced, in order, and new ones."""
-        key = self.given["key"]
-        keys = key if isinstance(key, tuple) else (key,)
-        taken = len([item for item in keys if item is not None and item is not ...])
-        rest = len(self.whole) - taken
-        if rest < 0:
-            message = f"{taken} indices for {len(self.whole)} axes"
-            raise ValueError(message)
-        if ... not in keys:
-            keys = (*keys, ...)
-        lengths = iter(self.whole)
-        whole: list[Length] = []
-        for item in keys:
-            if item is None:
-                whole.append(1)
-            elif item is ...:
-                whole.extend([_following(lengths) for _ in range(rest)])
-            else:
-                whole.extend(_taken(item, _following(lengths)))
-        return (tuple(whole),)
+        return (taken(self.whole, self.given["key"]),)
 
     def movement(self) -> Movement | None:
         """The elements that the numbers and slices name, of every example."""
@@ -602,6 +584,33 @@ class GetItem(Moved):
             return None
         own = [slice(*_ends(item)) if isinstance(item, Span) else item for item in keys]
         return select(self.inputs[0], own, output=self.outputs[0])
+
+
+def taken(whole: Whole, key: Value) -> Whole:
+    """The whole shape of a part of a tensor: the axes that are sliced, in order, and new ones.
+
+    Raises:
+        UnsupportedError: it does not follow from the index.
+        ValueError: there are more indices than axes, or no such element.
+
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    named = len([item for item in keys if item is not None and item is not ...])
+    rest = len(whole) - named
+    if rest < 0:
+        message = f"{named} indices for {len(whole)} axes"
+        raise ValueError(message)
+    if ... not in keys:
+        keys = (*keys, ...)
+    lengths, found = iter(whole), list[Length]()
+    for item in keys:
+        if item is None:
+            found.append(1)
+        elif item is ...:
+            found.extend([_following(lengths) for _ in range(rest)])
+        else:
+            found.extend(_taken(item, _following(lengths)))
+    return tuple(found)
 
 
 def _ends(item: Any) -> tuple[Any, Any, Any]:

@@ -40,6 +40,7 @@ from costmodel_keras.arguments import (
     Value,
     Weight,
     called,
+    number_array,
 )
 from costmodel_keras.layers.activations import SOFTMAX
 from costmodel_keras.layers.merging import broadcast
@@ -168,7 +169,7 @@ class Operation(Layer):
             return value.shape
         if isinstance(value, int | float | Symbol):
             return ()
-        if (numbers := _as_array(value)) is not None:
+        if (numbers := number_array(value)) is not None:
             return numbers.shape
         message = f"expected a tensor, an array or a number, found {value!r:.80}"
         raise ValueError(message)
@@ -202,25 +203,12 @@ class Operation(Layer):
         return first, *[in_place(name, result) for name in functions[1:]]
 
 
-def _as_array(value: Value) -> Array | None:
-    """The array that nested sequences of numbers stand for."""
-    if not isinstance(value, tuple) or not value:
-        return None
-    if all(isinstance(item, int | float | Symbol) for item in value):
-        return Array((len(value),), "float32")
-    rows = [_as_array(item) for item in value]
-    first = rows[0]
-    if first is None or any(row != first for row in rows):
-        return None
-    return Array((len(rows), *first.shape), first.dtype)
-
-
 def leaves(value: Value) -> Iterator[LayerInput | Array | float]:
     """The operands, arrays and numbers in an argument; numbers in sequences are an array."""
     if isinstance(value, LayerInput | Array | int | float | Symbol):
         yield value
     elif isinstance(value, tuple):
-        array = _as_array(value)
+        array = number_array(value)
         if array is not None:
             yield array
             return

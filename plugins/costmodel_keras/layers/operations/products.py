@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import frozen
 
@@ -29,6 +29,8 @@ from costmodel_keras.layers.operations.operation import (
     without_batch,
 )
 from costmodel_keras.layers.unsupported import UnsupportedError, mixing
+
+_Axis = TypeVar("_Axis")
 
 Names = tuple[Sequence[str], Sequence[str], Sequence[str]]
 """A name for each whole axis of two operands and of the result; axes of one name are one."""
@@ -84,10 +86,14 @@ def _numbered(letter: str, number: int) -> list[str]:
     return [f"{letter}{place}" for place in range(number)]
 
 
+@frozen(slots=False)
 class Matmul(Product):
-    """Rows of one operand by columns of the other."""
+    """Rows of one operand by columns of the other; TensorFlow's may transpose each before."""
 
     kinds: ClassVar = (kind("Matmul"),)
+
+    transpose_a: bool = setting(settings.flag, default=False)
+    transpose_b: bool = setting(settings.flag, default=False)
 
     def names(self) -> Names:
         """Axes in front, rows and columns."""
@@ -97,18 +103,23 @@ class Matmul(Product):
         columns = ["n"] if right > 1 else []
         before = [front[len(front) - max(rank - 2, 0) :] for rank in (left, right)]
         return (
-            [*before[0], *rows, "k"],
-            [*before[1], "k", *columns],
+            [*before[0], *_turned([*rows, "k"], is_turned=self.transpose_a)],
+            [*before[1], *_turned(["k", *columns], is_turned=self.transpose_b)],
             [*front, *rows, *columns],
         )
 
     def wholes(self) -> Sequence[Whole]:
         """The broadcast of the axes in front, the rows and the columns."""
         left, right = self.wholes_given
-        rows, columns = left[-2:-1], right[-1:] if len(right) > 1 else ()
-        meeting = right[-2] if len(right) > 1 else right[-1]
-        _check_meeting(left[-1], meeting)
+        *rows, inner = _turned(left[-2:], is_turned=self.transpose_a)
+        meeting, *columns = _turned(right[-2:], is_turned=self.transpose_b)
+        _check_meeting(inner, meeting)
         return ((*joined([left[:-2], right[:-2]]), *rows, *columns),)
+
+
+def _turned(axes: Sequence[_Axis], *, is_turned: bool) -> Sequence[_Axis]:
+    """The two axes of a matrix, exchanged where it is transposed."""
+    return axes[::-1] if is_turned else axes
 
 
 def _check_meeting(left: Length, right: Length) -> None:

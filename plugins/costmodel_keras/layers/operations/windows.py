@@ -21,6 +21,7 @@ from costmodel.workload.builders import (
     shift,
 )
 from costmodel.workload.operators import Contraction, Operand
+from costmodel.workload.reasons import Unpriced
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.convolution import (
     image_axes,
@@ -86,6 +87,8 @@ class Convolving(Imaged):
     strides: tuple[int, ...] = setting(settings.wholes, default=(1,))
     padding: str = setting(settings.padding, default="valid")
     dilation_rate: tuple[int, ...] = setting(settings.wholes, default=(1,))
+    edges: tuple[tuple[int, int], ...] = setting(settings.pairs, default=((0, 0),))
+    """Zeros before and after each spatial axis, where they are given by number."""
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -102,12 +105,15 @@ class Convolving(Imaged):
         rank = self.rank
         axes = zip(
             self.spatial, self.kernel, for_each(self.strides, rank),
-            for_each(self.dilation_rate, rank), strict=False,
+            for_each(self.dilation_rate, rank), map(sum, for_each(self.edges, rank)), strict=False,
         )  # fmt: skip
         return tuple(
-            window_length(length, (kernel - 1) * dilation + 1, stride, self.padding)
-            for length, kernel, stride, dilation in axes
-        )
+            window_length(
+                None if length is None else length + more, (kernel - 1) * dilation + 1, stride,
+                self.padding,
+            )
+            for length, kernel, stride, dilation, more in axes
+        )  # fmt: skip
 
     def check_channels(self, expected: int) -> None:
         """Refuse an image of other channels than a kernel takes."""
@@ -123,9 +129,11 @@ class Convolving(Imaged):
     def convolved(self, groups: int, weight_layout: str, output: Tensor | None) -> Contraction:
         """The convolution of the image with the first kernel."""
         rank = self.rank
+        edges = for_each(self.edges, rank)
         return conv(
             self.inputs[0], self.kernels[0], stride=for_each(self.strides, rank),
-            padding=self.padding, dilation=for_each(self.dilation_rate, rank), groups=groups,
+            padding=edges if any(map(any, edges)) else self.padding,
+            dilation=for_each(self.dilation_rate, rank), groups=groups,
             input_layout=image_layout(self.data_format), weight_layout=weight_layout,
             output=output,
         )  # fmt: skip
@@ -514,6 +522,9 @@ class Fold(Patchwork):
 # ------------------------------------------------------------------ other sizes
 
 
+_ANTIALIASED: Final = "how many elements a filter against aliasing weighs is the library's choice"
+
+
 @frozen(slots=False)
 class Resize(Imaged):
     """An image of another size."""
@@ -528,13 +539,12 @@ class Resize(Imaged):
 
     def wholes(self) -> Sequence[Whole]:
         """The sides as asked for."""
-        if self.antialias:
-            message = "how many elements a filter against aliasing weighs is the library's choice"
-            raise UnsupportedError(message)
         return self.images(self.size, self.channels)
 
     def operators(self) -> Work:
         """The weighing of the neighbours of every output element."""
+        if self.antialias:
+            return Unpriced(_ANTIALIASED)
         return resized(
             self, self.interpolation, self.data_format, keeps_aspect=self.crops or self.pads
         )
