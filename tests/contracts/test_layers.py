@@ -58,6 +58,10 @@ BY_HAND: dict[str, Any] = {
     ),
     "keras.Variable": (None, {"weights": (("kernel", (2, 3)),)}),
     "keras.ops.Abs": ((3, 4), {CALL: Arguments.of_inputs(1)}),
+    "keras.ops.Argpartition": ((3, 4), {CALL: Arguments.of_inputs(1)}),
+    "keras.ops.Argsort": ((3, 4), {CALL: Arguments.of_inputs(1)}),
+    "keras.ops.Sort": ((3, 4), {CALL: Arguments.of_inputs(1), "axis": 0}),
+    "keras.ops.TopK": ((3, 4), {CALL: Arguments.of_inputs(1), "k": 2}),
     **{kind: ((3, 4), {CALL: Arguments.of_inputs(1)}) for kind in (*STEPS, *UNCOUNTED)},
     "tf.batch_to_space_nd": (
         Tensor((4, 6, 3), rows=4),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
+from costmodel.network.layer import Layer
 from costmodel.tensor.shapes import Shape
 from costmodel_keras.layers.operations import sorting
 from costmodel_keras.layers.operations.operation import kind
@@ -58,6 +59,8 @@ class BatchlessOperation(UnsupportedBase):
 
     kinds: ClassVar = BATCHLESS
     reasons: ClassVar = dict.fromkeys(BATCHLESS, mixing(_BATCHLESS_REASON).reason)
+
+    rows = Layer.rows  # a batch on another axis may stay, so it is refused with that reason
 
     def output_shapes(self) -> Sequence[Shape]:
         """None of one example."""
