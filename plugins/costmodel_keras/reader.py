@@ -77,6 +77,9 @@ QUANTIZED_KINDS: Final[Mapping[str, str]] = {
 }
 """The layers that Keras itself can quantise, and the kinds of the rules for them."""
 
+_NOT_IN_KERAS: Final = {("float8", "keras.QuantizedEmbedding")}
+"""A mode of quantisation that Keras does not have for a layer, though a file may say so."""
+
 _PLAIN: Final = (None, FLOAT32)
 """What a layer computes in that declares no format."""
 
@@ -1027,7 +1030,8 @@ def _as_kept(layer: Layer, view: LayerView, rules: LayerRegistry) -> Layer:
         return layer
     kind = QUANTIZED_KINDS[view.kind]
     cls = rules.find(kind, ())
-    if cls is not None and how.mode in STORED and getattr(layer, "lora_rank", None) is None:
+    is_known = how.mode in STORED and (how.mode, kind) not in _NOT_IN_KERAS
+    if cls is not None and is_known and getattr(layer, "lora_rank", None) is None:
         known = _with({QUANTIZATION: how}, view.settings)
         return cls.from_settings(layer.name, kind, layer.inputs, known, layer.shares)
     return UnknownLayer(

@@ -11,7 +11,8 @@ from worlds import REGISTRY
 
 from costmodel import Network, Scenario, estimate, read, work_by_layer
 from costmodel.network.layer import Layer
-from costmodel.workload.operators import Contraction, Elementwise, Reduction
+from costmodel.workload.composite import Softmax
+from costmodel.workload.operators import Activation, Contraction, Elementwise, Reduction
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # Keras itself, under NumPy 2
@@ -128,6 +129,27 @@ def test_a_layer_in_another_is_quantised_too() -> None:
     network = read(model, registry=REGISTRY)
     assert formats(network.layer("odd")) == {"kernel": "fixed<8,7>"}
     assert network.macs == MACS["in another"]
+
+
+@pytest.mark.parametrize(("function", "kind"), [("softmax", Softmax), ("tanh", Activation)])
+def test_a_quantised_layer_has_the_activation_of_its_own(function: str, kind: type) -> None:
+    model = model_of("dense", dtype="int8_from_float32", activation=function)
+    *_, last = work_on(read(model, registry=REGISTRY))
+    assert type(last) is kind
+
+
+def test_an_activation_that_no_rule_knows_is_unpriced_in_a_quantised_layer_too() -> None:
+    text = model_of("dense", dtype="int8_from_float32", activation="tanh").to_json()
+    network = read(text.replace('"tanh"', '"own_curve"'), registry=REGISTRY)
+    found = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert "own_curve" in found.unpriced["odd"][0]
+
+
+def test_a_mode_that_keras_does_not_have_for_a_layer_is_unpriced() -> None:
+    text = model_of("embedding", dtype="int8_from_float32").to_json()
+    network = read(text.replace('"int8"', '"float8"'), registry=REGISTRY)
+    found = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert "kept as 'float8'" in found.unpriced["odd"][0]
 
 
 @pytest.mark.parametrize("mode", ["gptq/4/128", "awq/4/128"])

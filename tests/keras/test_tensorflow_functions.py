@@ -437,6 +437,43 @@ def test_a_value_of_shapes_that_is_not_there_is_one_row_with_the_reason() -> Non
     assert network(text).layers[2].kind == "keras.FromShapes"
 
 
+def test_a_part_of_a_shape_that_is_empty_is_one_row_with_the_reason() -> None:
+    inputs = tf_keras.Input((6, 4), name="in")
+    text = tf_keras.Model(inputs, tf.shape(inputs)[1:3] * 2).to_json()
+    damaged = text.replace('"start": 1', '"start": 3')
+    assert damaged != text
+    assert "expected numbers that follow from shapes" in str(work_of(network(damaged).layers[2]))
+
+
+def repeated(name: str, times: int, node: Any) -> str:
+    """The text of a network whose functions each work on what the one before makes of a shape."""
+    config = json.loads(text_of("compat.v1.shape", ["in", 0, 0, {}]))
+    layers = config["config"]["layers"]
+    # The number of axes is a number, which the length of the batch is not.
+    layers[1]["config"]["function"] = "compat.v1.shape" if name == "concat" else "compat.v1.rank"
+    for place in range(times):
+        source, own = ("f", *[f"g{number}" for number in range(times)])[place : place + 2]
+        function = {**layers[1]["config"], "name": own, "function": name}
+        inbound = [node([source, 0, 0])]
+        layers.append({**layers[1], "name": own, "config": function, "inbound_nodes": inbound})
+    config["config"]["output_layers"] = [[f"g{times - 1}", 0, 0]]
+    return json.dumps(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "node", "words"),
+    [
+        ("math.multiply", lambda each: [*each, {"y": each}], "larger than any length"),
+        ("math.pow", lambda each: [*each, {"y": 10**9}], "a power of 1e"),
+        ("concat", lambda each: [[*each, {"axis": 0}], each], "numbers follow from shapes"),
+    ],
+)
+def test_values_of_shapes_do_not_fill_the_memory(name: str, node: Any, words: str) -> None:
+    works = map(work_of, network(repeated(name, 40, node)).layers)
+    reasons = [work.reason for work in works if isinstance(work, Unpriced)]
+    assert re.search(words, reasons[0])
+
+
 # ------------------------------------------------------------------ within other layers
 
 

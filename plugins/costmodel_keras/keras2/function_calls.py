@@ -9,7 +9,7 @@ from costmodel_keras.arguments import Arguments, Value, layer_inputs
 from costmodel_keras.graph import FunctionView, LayerView
 from costmodel_keras.keras2 import known_values
 from costmodel_keras.keras2.function_table import operation
-from costmodel_keras.keras2.functions import PREFIX, FunctionError, Operation, renumbered
+from costmodel_keras.keras2.functions import PREFIX, Operation, renumbered
 from costmodel_keras.layers.operations.operation import whole_of
 from costmodel_keras.layers.unsupported import UnsupportedError
 
@@ -28,7 +28,8 @@ def translated(
     given = renumbered(given, known)
     try:
         found = _found(called.kind, given, inputs)
-    except (FunctionError, UnsupportedError, ValueError, TypeError, KeyError) as error:
+        _check_values(found)
+    except (UnsupportedError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         mixes = not inputs or called.kind in _MOVING
         return FunctionView(
             called, called.kind, called.settings, given, refusal=str(error), mixes=mixes
@@ -60,3 +61,9 @@ def _found(kind: str, given: Arguments, inputs: Sequence[Tensor]) -> Operation |
         return found.with_arrays
     several = known_values.several(found)
     return (known_values.value_of(found),) if several is None else tuple(several)
+
+
+def _check_values(found: Operation | tuple[Value, ...]) -> None:
+    if not isinstance(found, Operation):
+        for value in found:
+            known_values.check_value(value)

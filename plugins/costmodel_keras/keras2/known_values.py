@@ -38,7 +38,7 @@ _OF_KERAS: Final = "keras.ops."
 
 
 def shape_value(kind: str, given: Arguments, wholes: Sequence[Whole]) -> Value:
-    """What a function tells of the shape of its operand; NotImplemented if it is none of these."""
+    """What a function says of the shape of its operand; NotImplemented if it is none of these."""
     ask = _OF_SHAPES.get(kind)
     if ask is None or not given.positional:
         return NotImplemented
@@ -126,6 +126,39 @@ def shape_of_value(value: Value) -> Whole:
     raise FunctionError(message)
 
 
+_LARGEST: Final = 1 << 63
+"""No length is as large; a file could ask for numbers that fill the memory."""
+
+_MOST_NUMBERS: Final = 10_000
+"""Numbers that one function makes; a shape has a few."""
+
+_GREATEST_POWER: Final = 64
+
+
+def check_value(value: Value) -> None:
+    """Check that a value is one that shapes of a network may give.
+
+    Raises:
+        FunctionError: it has no shape, or is too large for one.
+
+    """
+    shape_of_value(value)
+    several = value if isinstance(value, tuple) else (value,)
+    if len(several) > _MOST_NUMBERS:
+        message = f"{len(several):,} numbers follow from shapes; expected at most {_MOST_NUMBERS:,}"
+        raise FunctionError(message)
+    if any(isinstance(number, int | float) and abs(number) > _LARGEST for number in several):
+        message = "a number that follows from shapes is larger than any length"
+        raise FunctionError(message)
+
+
+def _power(one: float, other: float) -> Value:
+    if abs(other) > _GREATEST_POWER:
+        message = f"it takes a power of {other:g}; expected at most {_GREATEST_POWER}"
+        raise FunctionError(message)
+    return one**other
+
+
 def value_of(operation: Operation) -> Value:
     """What an operation makes of known values alone.
 
@@ -211,7 +244,7 @@ _ARITHMETIC: Final[Mapping[str, Callable[..., Value]]] = {
     "Mod": _of_numbers(lambda one, other: one % other),
     "Multiply": _product,
     "Negative": _of_numbers(lambda one, _: -one),
-    "Power": _of_numbers(lambda one, other: one**other),
+    "Power": _of_numbers(_power),
     "Rsqrt": _of_numbers(lambda one, _: one**-0.5),
     "Sqrt": _of_numbers(lambda one, _: one**0.5),
     "Subtract": _of_numbers(lambda one, other: one - other),

@@ -22,9 +22,9 @@ from costmodel.formats import FLOAT32, NumericFormat, parse_format
 from costmodel.network.layer import Layer, Work, setting
 from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.builders import elementwise, embedding, matmul, reduce
+from costmodel_keras.layers.activations import Activating
 from costmodel_keras.layers.basic import Dense, Embedding
 from costmodel_keras.layers.einsum import EinsumDense
-from costmodel_keras.layers.kept import activation
 from costmodel_keras.policies import Quantization
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _STATES: Final = ("inputs", "kernel", "outputs_grad")
 """The tensors of a float8 layer that have a scale, and a history of it for training."""
 
 
-class Quantized(Layer):
+class Quantized(Activating, Layer):
     """A layer with quantised weights and scales."""
 
     stored: ClassVar[str]
@@ -137,7 +137,7 @@ class QuantizedSum(Quantized):
         if "bias" in self.parameters:
             last = self._scaled(made, last, result, None, "bias", "add")
         if self.activation != "linear":
-            last = made.add(activation(self.activation, result, in_place=True), last)
+            last = made.add(self.activation_of(self.activation, result, in_place=True), last)
         return self.assembled(made, last)
 
     def _sum_of(self, result: Tensor) -> Tensor:
