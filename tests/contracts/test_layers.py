@@ -60,7 +60,7 @@ BY_HAND: dict[str, Any] = {
     "keras.ops.Abs": ((3, 4), {CALL: Arguments.of_inputs(1)}),
     "keras.ops.Argpartition": ((3, 4), {CALL: Arguments.of_inputs(1)}),
     "keras.ops.Argsort": ((3, 4), {CALL: Arguments.of_inputs(1)}),
-    "keras.ops.Sort": ((3, 4), {CALL: Arguments.of_inputs(1), "axis": 0}),
+    "keras.ops.Sort": ((3, 4), {CALL: Arguments.of_inputs(1), "axis": 1}),
     "keras.ops.TopK": ((3, 4), {CALL: Arguments.of_inputs(1), "k": 2}),
     **{kind: ((3, 4), {CALL: Arguments.of_inputs(1)}) for kind in (*STEPS, *UNCOUNTED)},
     "tf.batch_to_space_nd": (
