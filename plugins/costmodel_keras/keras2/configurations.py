@@ -116,7 +116,7 @@ def modern(entry: Any, known: Collection[str], where: str) -> Any:
 def _module(
     entry: Mapping[str, Any], name: str, config: Mapping[str, Any], known: Collection[str]
 ) -> Any:
-    """Where the class of an entry comes from: said, told by its registered name, or looked for."""
+    """Where the class of an entry comes from: stated, from its registered name, or looked for."""
     is_registered = ">" in entry["class_name"]
     if not is_registered and "module" in entry:
         return entry["module"]

@@ -45,7 +45,7 @@ def view_of(source: Any) -> LiveView:
 
 
 class LegacyView(LiveView):
-    """A layer as a live object of Keras 2 has it, told in the words of Keras 3."""
+    """A layer as a live object of Keras 2 has it, in the words of Keras 3."""
 
     def __init__(self, layer: Any) -> None:
         """Look at `layer`; nothing of it is called."""
