@@ -760,20 +760,25 @@ class _Assembly:
 
         Functions of keras.ops that read a weight share it with the row that holds it.
         """
-        if not self.opened:
+        rows = {
+            name: layer
+            for name, view in self.views.items()
+            if _may_hold(self.layers[name]) and (layer := _live_layer(view)) is not None
+        }
+        known = {*map(id, rows.values()), *[id(each.layer) for each in self.opened]}
+        beside = [(each.path, tracing.weights_beside(each.layer, known)) for each in self.opened]
+        if not self.readers and not any(weights for _, weights in beside):
             return
         holders: dict[int, str] = {}
-        for name, view in self.views.items():
-            if not _may_hold(self.layers[name]):
-                continue
-            for weight in _weights_of(view):
+        for name, layer in rows.items():
+            for weight in tracing.weights_of(layer):
                 holders.setdefault(weight, name)
-        for each in reversed(self.opened):  # those within come after
-            self._hold(each, holders)
+        for path, weights in reversed(beside):  # those within come after
+            self._hold(path, weights, holders)
         for name, read in self.readers.items():
             # A variable that the model does not track is none of its parameters.
-            known = [holders[weight] for weight in read if weight in holders]
-            holder = known[0] if known else self._add_weights("", ())
+            tied = [holders[weight] for weight in read if weight in holders]
+            holder = tied[0] if tied else self._add_weights("", ())
             self.layers[name] = self.layers[name].renamed(name, holder)
 
     def declare_formats(self) -> None:
@@ -792,12 +797,11 @@ class _Assembly:
                 known[key] = _computing(layer, policy)
             self.layers[name] = known[key].renamed(name, layer.shares)
 
-    def _hold(self, opened: Opened, holders: dict[int, str]) -> None:
+    def _hold(self, path: str, weights: Mapping[int, Any], holders: dict[int, str]) -> None:
         """A row for the weights of a model that no row holds yet."""
-        weights = tracing.weights_of(opened.layer)
         own = {key: weight for key, weight in weights.items() if key not in holders}
         if own:
-            name = self._add_weights(opened.path, tracing.described(own.values()))
+            name = self._add_weights(path, tracing.described(own.values()))
             holders.update(dict.fromkeys(own, name))
 
     def _add_weights(self, path: str, weights: tuple[tuple[str, Shape], ...]) -> str:
@@ -963,12 +967,12 @@ def _may_hold(layer: Layer) -> bool:
     return bool(layer.parameters) or isinstance(layer, UnknownLayer)
 
 
-def _weights_of(view: LayerView) -> Iterable[int]:
-    """The identities of the weights in a live layer, also in one that is applied to every step."""
+def _live_layer(view: LayerView) -> Any:
+    """The live layer of a view, also of one that is applied to every step; None from a file."""
     shown: Any = view
     while isinstance(shown, graph.StepView):
         shown = shown.held
-    return tracing.weights_of(shown.layer) if isinstance(shown, graph.LiveView) else ()
+    return shown.layer if isinstance(shown, graph.LiveView) else None
 
 
 def _nothing(settings: Mapping[str, Any]) -> None:

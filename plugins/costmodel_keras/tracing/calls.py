@@ -18,7 +18,7 @@ import sys
 import threading
 import warnings
 from collections import ChainMap, Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -866,6 +866,21 @@ def _is_exact(cls: type) -> bool:
 def weights_of(layer: Any) -> Mapping[int, Any]:
     """The weights of a layer and of all that it holds, by identity."""
     return {id(weight): weight for weight in getattr(layer, "weights", ())}
+
+
+_OWN: Final = ("_trainable_variables", "_non_trainable_variables")
+"""Where a layer of Keras 3 keeps its own weights; it has no public name for these alone."""
+
+
+def weights_beside(layer: Any, known: Container[int]) -> Mapping[int, Any]:
+    """The weights of a layer, but those of layers directly in it whose identities are known."""
+    if not hasattr(layer, _OWN[0]):
+        return weights_of(layer)
+    found = {id(weight): weight for name in _OWN for weight in getattr(layer, name)}
+    for part in layer._flatten_layers(include_self=False, recursive=False):  # noqa: SLF001  # no public name
+        if id(part) not in known:
+            found.update(weights_of(part))
+    return found
 
 
 def described(weights: Iterable[Any]) -> tuple[tuple[str, Shape], ...]:
