@@ -586,7 +586,7 @@ class LiveView:
         """The layers that it holds in a list as a setting."""
         return [type(self)(layer) for layer in self.settings[name]]
 
-    @property
+    @functools.cached_property
     def policy(self) -> Policy:
         """That of the object."""
         return live_policy(self._layer)

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.formats import FLOAT32, FloatingPoint, NumericFormat, parse_format
 
@@ -56,6 +56,9 @@ class Policy:
     quantization: Quantization | None = None
     """How its weights are quantised, if they are."""
 
+    within: str | None = None
+    """The mode of quantised layers in it, such as the projections of an attention."""
+
 
 NO_POLICY: Final = Policy()
 
@@ -67,11 +70,18 @@ def live_policy(layer: Any) -> Policy:
     if not isinstance(name, str):
         return NO_POLICY
     if getattr(policy, "quantization_mode", None) is None:
-        return _of_name(name)
+        mode = _mode_within(layer) if getattr(layer, "_layers", ()) else None
+        return _of_name(name) if mode is None else evolve(_of_name(name), within=mode)
     config = getattr(layer, "quantization_config", None)
     quantizer = getattr(config, "activation_quantizer", None)
     history = getattr(policy, "amax_history_length", HISTORY)
     return _quantized(name, None if config is None else quantizer is not None, history)
+
+
+def _mode_within(layer: Any) -> str | None:
+    parts = layer._flatten_layers(include_self=False)  # noqa: SLF001  # no public name
+    modes = (getattr(part, "quantization_mode", None) for part in parts)
+    return next((mode for mode in modes if mode is not None), None)
 
 
 def recorded_policy(config: Mapping[str, Any]) -> Policy:
@@ -79,6 +89,10 @@ def recorded_policy(config: Mapping[str, Any]) -> Policy:
     given = config.get("dtype")
     settings = _config_of(given) if isinstance(given, Mapping) else {"name": given}
     mode, name = settings.get("mode"), settings.get("name")
+    if isinstance(entries := settings.get("policy_map"), Mapping):
+        modes = [_config_of(entry).get("mode") for entry in entries.values()]
+        found = next((mode for mode in modes if isinstance(mode, str)), None)
+        return Policy(within=found)
     if not isinstance(mode, str):
         return _of_name(name) if isinstance(name, str) else NO_POLICY
     quantizers = _config_of(config.get("quantization_config"))

@@ -886,7 +886,7 @@ class _Assembly:
             call_of[OPERAND_SHAPE] = call.operand_shape
         if inputs and not ruling.holds:
             layer = self._alike(ruling, name, inputs, view, call_of, shares)
-            return _as_kept(layer, view, self.rules) if view.kind in QUANTIZED_KINDS else layer
+            return _as_kept(layer, view, self.rules)
         layer = make_layer(ruling.cls, name, inputs, view, self.rules, shares, call_of=call_of)
         if layer.outputs:
             return layer
@@ -1029,20 +1029,21 @@ def make_layer(
 
 def _as_kept(layer: Layer, view: LayerView, rules: LayerRegistry) -> Layer:
     """The layer as Keras keeps its weights: quantised, and unpriced where no rule knows how."""
-    how = view.policy.quantization
-    if how is None or view.kind not in QUANTIZED_KINDS:
+    how, mode = view.policy.quantization, view.policy.within
+    if how is not None and view.kind in QUANTIZED_KINDS:
+        kind, mode = QUANTIZED_KINDS[view.kind], how.mode
+        cls = rules.find(kind, ())
+        is_known = mode in STORED and (mode, kind) not in _NOT_IN_KERAS
+        if cls is not None and is_known and getattr(layer, "lora_rank", None) is None:
+            known = _with({QUANTIZATION: how}, view.settings)
+            return cls.from_settings(layer.name, kind, layer.inputs, known, layer.shares)
+    if mode is None:
         return layer
-    kind = QUANTIZED_KINDS[view.kind]
-    cls = rules.find(kind, ())
-    is_known = how.mode in STORED and (how.mode, kind) not in _NOT_IN_KERAS
-    if cls is not None and is_known and getattr(layer, "lora_rank", None) is None:
-        known = _with({QUANTIZATION: how}, view.settings)
-        return cls.from_settings(layer.name, kind, layer.inputs, known, layer.shares)
     return UnknownLayer(
         layer.name, layer.kind, layer.inputs, shares=layer.shares,
         recorded=() if _has_folded(layer.inputs) else tuple(t.shape for t in layer.outputs),
         parameters_held=view.parameter_count,
-        reason=f"its weights are kept as {how.mode!r}: no rule says what that costs",
+        reason=f"its weights are kept as {mode!r}: no rule says what that costs",
     )  # fmt: skip
 
 

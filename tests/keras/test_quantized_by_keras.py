@@ -152,6 +152,38 @@ def test_a_mode_that_keras_does_not_have_for_a_layer_is_unpriced() -> None:
     assert "kept as 'float8'" in found.unpriced["odd"][0]
 
 
+ATTENTION = {
+    "heads": lambda **options: layers.MultiHeadAttention(2, 4, name="odd", **options),
+    "grouped": lambda **options: layers.GroupQueryAttention(4, 2, 1, name="odd", **options),
+}
+
+
+def attending(layer: Any) -> Any:
+    inputs = keras.Input((3, 6))
+    return keras.Model(inputs, layers.Dense(2, name="after")(layer(inputs, inputs)))
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_an_attention_of_quantised_projections_is_unpriced(name: str) -> None:
+    model = attending(ATTENTION[name]())
+    model.quantize("int8")
+    network = read(model, registry=REGISTRY)
+    found = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert "kept as 'int8'" in found.unpriced["odd"][0]
+    assert network.parameter_count == model.count_params()
+    assert formats(network.layer("after")) == {"kernel": "fixed<8,7>"}
+
+
+def test_an_attention_that_a_file_says_is_quantised_is_unpriced() -> None:
+    policies = keras.dtype_policies
+    each = policies.DTypePolicyMap()
+    each["odd/query"] = policies.QuantizedDTypePolicy("int8", "float32")
+    text = attending(ATTENTION["heads"](dtype=each)).to_json()
+    network = read(text, registry=REGISTRY)
+    found = estimate(network, "cpu", registry=REGISTRY, on_unpriced="bound").coverage("cpu")
+    assert "kept as 'int8'" in found.unpriced["odd"][0]
+
+
 @pytest.mark.parametrize("mode", ["gptq/4/128", "awq/4/128"])
 def test_a_mode_without_a_rule_is_unpriced_and_named(mode: str) -> None:
     text = model_of("dense", dtype="int8_from_float32").to_json()
