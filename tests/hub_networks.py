@@ -294,8 +294,11 @@ CASES: dict[str, Case] = {
     "moonshine": Case(moonshine, shapes={"encoder_input_values": (4096, 1)}, is_slow=False),
     "roformer": Case(lambda: hub.RoformerV2Backbone(head_size=8, **HEADS), is_slow=False),
     "sam": Case(sam, shapes={"masks": (1, 16, 16, 1)}, is_slow=False),
-    # The queries of the pooling are weights, copied for each example.
-    "siglip": Case(sig_lip, ("matmul", "multiply", "add", "transpose@2"), 16 - 256, is_slow=False),
+    # One image by one text of 16 features; the query of the pooling, a weight that is copied for
+    # each example, by its kernel of 16 x 16.
+    "siglip": Case(
+        sig_lip, ("matmul", "multiply", "add", "transpose@2"), 16 - 16 * 16, is_slow=False
+    ),
     "swin": Case(lambda: swin(4), is_slow=False),
     "swin with padding": Case(lambda: swin(3)),
     "t5": Case(lambda: hub.T5Backbone(**HEADS), is_slow=False),
@@ -310,8 +313,9 @@ CASES: dict[str, Case] = {
     "vitdet without positions": Case(lambda: vit_det(use_rel_pos=False, window_size=4)),
     # ------------------------------------------------------------ images
     "csp net": Case(csp_net),
-    # The last stage of its encoder, which nobody reads, is there all the same.
-    "deeplab": Case(deep_lab, beside=-19456),
+    # The last stage of its encoder, which no result reads: 2 x 2 points of a 3 x 3, a 1 x 1 and
+    # a 3 x 3 convolution of 16 channels.
+    "deeplab": Case(deep_lab, beside=-4 * 16 * 16 * (9 + 1 + 9)),
     "dense net": Case(lambda: hub.DenseNetBackbone([2, 2], (64, 64, 3), growth_rate=8)),
     "dino v2": Case(dino_v2),
     "dino v2 with swiglu": Case(lambda: dino_v2(use_swiglu_ffn=True)),
@@ -371,6 +375,6 @@ CASES: dict[str, Case] = {
     "t5 gemma 2": Case(lambda: t5_gemma(hub.T5Gemma2Backbone)),
     "whisper": Case(whisper),
     "xlm roberta": Case(lambda: hub.XLMRobertaBackbone(**SHORT)),
-    # The table of relative positions is copied for each example.
-    "xlnet": Case(lambda: hub.XLNetBackbone(**HEADS), beside=-8192),
+    # In 2 layers, 16 relative positions, copied for each example, by a kernel of 16 x 16.
+    "xlnet": Case(lambda: hub.XLNetBackbone(**HEADS), beside=-2 * 16 * 16 * 16),
 }  # fmt: skip
