@@ -20,7 +20,7 @@ from costmodel.network.layer import UnknownLayer
 from costmodel.tensor.shapes import Tensor
 from costmodel.testing.strategies import SIDES, shapes
 from costmodel_keras.graph import ConfigView
-from costmodel_keras.reader import make_layer
+from costmodel_keras.unfolding import make_layer
 
 if TYPE_CHECKING:
     from costmodel.network.layer import LayerRegistry

@@ -15,7 +15,7 @@ from costmodel.workload.reasons import Unpriced
 from costmodel_keras.graph import kind_of
 from costmodel_keras.keras2.live import view_of
 from costmodel_keras.nodes import Node, node_of
-from costmodel_keras.reader import make_layer
+from costmodel_keras.unfolding import make_layer
 from costmodel_spiking.convention import CONVENTION, RULES, Stats
 from costmodel_spiking.errors import StatsError
 
