@@ -51,7 +51,7 @@ class UnknownNameError(CostModelError, LookupError):
         lines = [f"unknown {self.what} {self.asked!r:.{_LONGEST}}"]
         if near := nearest(self.asked, self.known):
             lines.append(f"nearest known: {near!r}")
-        lines.append(f"known: {_listed(self.known)}")
+        lines.append(f"known: {listed(self.known)}")
         return [*lines, hint] if hint else lines
 
 
@@ -186,6 +186,7 @@ def _undoubled(text: str) -> str:
     return _DOUBLED.sub(r"\1", text)
 
 
-def _listed(names: Sequence[str], limit: int = 20) -> str:
+def listed(names: Sequence[str], limit: int = 20) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(names[:limit]) or "none"
     return f"{shown}, and {len(names) - limit} more" if len(names) > limit else shown

@@ -92,7 +92,8 @@ def test_a_device_may_be_a_file(tmp_path: Path) -> None:
 def test_without_a_device_the_known_ones_are_reported() -> None:
     result = run("estimate", DENSE)
     assert result.exit_code == 2
-    assert "known: arm, cpu, gpu, horowitz-45nm" in result.stderr
+    assert "known: a10, a100-pcie-40gb, " in result.stderr
+    assert "see them all: costmodel devices" in result.stderr
     assert result.stdout == ""
 
 
@@ -341,10 +342,36 @@ def test_an_unknown_layer_is_reported_with_the_nearest() -> None:
 
 def test_devices_lists_every_device_with_its_plugin() -> None:
     shown = good("devices")
-    rows = {line.split()[0]: line for line in shown.split("\n\n")[1].splitlines()[2:]}
-    assert set(rows) == set(worlds.SHIPPED)
-    assert "event-driven" in rows["loihi"]
+    blocks = shown.split("\n\n")
+    heads = [block for block in blocks if block.startswith("class ")]
+    assert heads == [
+        "class event-driven", "class horowitz", "class per-operation", "class processor",
+    ]  # fmt: skip
+    rows = {line.split()[0]: line for block in blocks for line in block.splitlines()[2:]}
+    assert set(rows) >= set(worlds.SHIPPED)
     assert rows["loihi"].endswith("hardware")
+    assert "loihi" in blocks[blocks.index("class event-driven") + 1]
+
+
+def test_the_list_says_how_well_times_are_known() -> None:
+    lines = good("devices", "--class", "processor").splitlines()
+    errors = {line.split()[0]: line.split()[-2] for line in lines if line.endswith(" hardware")}
+    assert errors["raspberry-pi-4"].endswith("%")
+    assert errors["rtx-4090"] == "?"
+    assert "loihi" not in errors
+
+
+def test_devices_are_found_by_a_part_of_their_title_or_runtime() -> None:
+    assert "jetson-agx-orin" in good("devices", "--search", "JETSON")
+    assert "rtx-3090" not in good("devices", "--search", "JETSON")
+    assert "raspberry-pi-4" in good("devices", "--search", "tflite")
+    assert "no device is like that" in good("devices", "--search", "nothing like it")
+
+
+def test_a_class_of_devices_that_does_not_exist_is_reported() -> None:
+    result = run("devices", "--class", "procesor")
+    assert result.exit_code == 2
+    assert "unknown class of devices 'procesor'\n  nearest known: 'processor'" in result.stderr
 
 
 def test_a_device_is_shown_with_every_fact() -> None:
@@ -375,7 +402,7 @@ def test_a_device_shows_its_settings_and_what_it_does_not_model(tmp_path: Path) 
 def test_classes_of_devices_are_listed_with_what_they_take_and_price() -> None:
     blocks = good("devices", "classes").split("\n\n")
     found = {block.splitlines()[0]: block for block in blocks}
-    assert list(found) == ["event-driven", "horowitz", "per-operation"]
+    assert list(found) == ["event-driven", "horowitz", "per-operation", "processor"]
     effective = "One effective energy per operation, of the whole chip with memory, for every"
     assert f"formula       {effective} numeric format." in found["per-operation"]
     for words in (
@@ -449,7 +476,7 @@ def test_a_wrong_device_file_answers_no_with_all_its_mistakes(tmp_path: Path) ->
 
 def test_plugins_are_listed_with_their_hooks() -> None:
     rows = {line.split()[0]: line for line in good("plugins").splitlines()[4:]}
-    assert set(rows) == {"hardware", "keras", "qkeras", "spiking"}
+    assert set(rows) == {"hardware", "keras", "qkeras", "spiking", "validation"}
     assert "device_files, devices" in rows["hardware"]
 
 

@@ -22,7 +22,7 @@ from costmodel.safe_io import replaced
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CPU = Path(__file__).parents[1] / "hardware/costmodel_hardware/processors/cpu.yaml"
+CPU = Path(__file__).parents[1] / "hardware/costmodel_hardware/per_operation/cpu.yaml"
 ARGUMENTS = {
     "estimate": ["estimate", "model.json", "-d", "chip.yaml"],
     "compare": ["compare", "model.json", "-d", "chip.yaml,gpu"],

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ PACKAGES = {
     "costmodel_qkeras": ROOT / "plugins/costmodel_qkeras",
     "costmodel_spiking": ROOT / "plugins/costmodel_spiking",
     "costmodel_hardware": ROOT / "hardware/costmodel_hardware",
+    "costmodel_validation": ROOT / "validation/costmodel_validation",
 }
 SOURCES = sorted(file for folder in PACKAGES.values() for file in folder.rglob("*.py"))
 FOLDERS = sorted({file.parent for file in SOURCES if (file.parent / "__init__.py").exists()})
@@ -209,7 +211,7 @@ def test_no_module_imports_a_framework() -> None:
 
 DISTRIBUTIONS = {"yaml": "pyyaml"}
 """The distribution of an imported package, where it has another name."""
-EXTRAS = {"/testing/": "testing", "/linalg/": "mlir"}
+EXTRAS = {"/testing/": "testing", "/linalg/": "mlir", "/fitting.py": "fit"}
 """The extra that brings what the modules of a folder import."""
 
 
@@ -360,33 +362,55 @@ def test_no_test_takes_a_picojoule_for_nothing() -> None:
     assert loose == []
 
 
+def figures(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The figures of a device file with their names, those of tables and runtimes too."""
+    runtimes = [one for key, one in raw.get("runtimes", {}).items() if key != "default"]
+    for given in (raw, *runtimes):
+        for name, entry in given["parameters"].items():
+            if "value" in entry:
+                yield name, entry
+            else:
+                yield from ((name, figure) for figure in entry.values())
+
+
+def cited(raw: Any) -> set[str]:
+    """The sources that anything in a device file names."""
+    if isinstance(raw, list):
+        return {source for one in raw for source in cited(one)}
+    if not isinstance(raw, dict):
+        return set()
+    own = {raw["source"]} if isinstance(raw.get("source"), str) else set()
+    return own | {source for key, one in raw.items() if key != "sources" for source in cited(one)}
+
+
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
 def test_every_number_of_a_device_file_has_a_unit_a_source_and_evidence(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
     units = REGISTRY.device_families[raw["class"]].parameter_units()
     assert raw["parameters"]
-    for name, entry in raw["parameters"].items():
+    for name, entry in figures(raw):
         assert entry["source"] in raw["sources"], name
         assert entry["evidence"] in {"measured", "simulated", "vendor", "derived", "assumed"}, name
         unit = rf" [a-zA-Zµ]{{,2}}{units[name]}" if units[name] else ""
-        assert re.fullmatch(rf"\d+(\.\d+)?{unit}", str(entry["value"])), name
+        assert re.fullmatch(rf"\d+(\.\d+)?(e-\d+)?{unit}", str(entry["value"])), name
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
 def test_every_source_of_a_device_file_is_cited(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
-    cited = {entry["source"] for entry in raw["parameters"].values()}
     # The source of a range is named in the note that derives it.
-    notes = " ".join(entry.get("note", "") for entry in raw["parameters"].values())
+    notes = " ".join(entry.get("note", "") for _, entry in figures(raw))
     in_notes = {key for key in raw["sources"] if re.search(rf"\b{re.escape(key)}\b", notes)}
-    assert raw["sources"].keys() == cited | in_notes
+    assert raw["sources"].keys() == cited(raw) | in_notes
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)
 def test_a_derived_or_assumed_number_says_how(file: Path) -> None:
     raw = yaml.safe_load(file.read_text())
-    for name, entry in raw["parameters"].items():
-        assert entry["evidence"] in {"measured", "simulated", "vendor"} or entry.get("note"), name
+    for name, entry in figures(raw):
+        is_known = entry["evidence"] in {"measured", "simulated", "vendor"}
+        says_how = "note" in entry or entry["source"] in {"fit", "relative", "assumption"}
+        assert is_known or says_how, name
 
 
 @pytest.mark.parametrize("file", DEVICE_FILES, ids=label)

@@ -43,3 +43,9 @@ EVERYTHING = world(**HOUSE, qkeras=costmodel_qkeras.hooks, spiking=costmodel_spi
 RULES = REGISTRY.layer_registry
 SHIPPED = REGISTRY.device_names
 """The names of all devices that ship."""
+PROCESSORS = frozenset({"raspberry-pi-4", "rtx-4090", "stm32h743", "m2-pro"})
+"""Processors whose files are of every form: measured, borrowed, with flash, and without power."""
+TRIED = tuple(
+    name for name in SHIPPED if name in PROCESSORS or REGISTRY.device(name).family != "processor"
+)
+"""The devices that laws are tried on: of the processors, which one script writes, a few."""

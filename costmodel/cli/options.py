@@ -12,7 +12,7 @@ from attrs import field, frozen
 from costmodel import registry
 from costmodel.cli.output import FORMATS, note
 from costmodel.devices import Device
-from costmodel.errors import CostModelError, UnitError, UnknownNameError
+from costmodel.errors import CostModelError, UnitError, UnknownNameError, listed
 from costmodel.safe_io import DIGIT_LIMIT, TOO_MANY_DIGITS
 from costmodel.scenario import ALL_OTHERS, Scenario
 from costmodel.tensor.shapes import as_shape
@@ -236,8 +236,9 @@ class Conditions:
         """
         found = registry.installed()
         if not self.devices:
-            known = ", ".join(found.device_names) or registry.NOT_INSTALLED
-            message = f"give a device: -d NAME or the path of a YAML file; known: {known}"
+            known = listed(found.device_names) if found.device_names else registry.NOT_INSTALLED
+            hint = "see them all: costmodel devices"
+            message = f"give a device: -d NAME or the path of a YAML file; known: {known}; {hint}"
             raise click.UsageError(message)
         chosen = [device_of(found, name) for name in self.devices]
         changes = self._changes([device.name for device in chosen])

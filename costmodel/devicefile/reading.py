@@ -14,10 +14,13 @@ from costmodel.devicefile.schema import Head, not_known, structured
 from costmodel.devicefile.yaml_text import parsed
 from costmodel.devices import Device, Evidence, FormatTable, Memory, Parameter, Residual, Runtime
 from costmodel.devices.evaluation.memory import unheld
-from costmodel.errors import DeviceFileError
+from costmodel.errors import DeviceFileError, FormatError
+from costmodel.formats import parse_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from costmodel.formats import NumericFormat
 
 SCHEMA: Final = "costmodel/device/2"
 OLD_SCHEMA: Final = "costmodel/device/1"
@@ -29,8 +32,10 @@ DEFAULT: Final = "default"
 _OTHER_CLASSES: Final = (
     "`costmodel devices classes` lists the others; a formula of your own: docs/extending/device.md"
 )
-_RUNTIME: Final = dict.fromkeys(("parameters", "settings", "residual"))
-_RESIDUAL: Final = dict.fromkeys(("low", "high", "source", "evidence"))
+_RUNTIME: Final = dict.fromkeys(("parameters", "settings", "residual", "known"))
+_RESIDUAL: Final = dict.fromkeys(
+    ("low", "high", "source", "evidence", "batch", "formats", "otherwise")
+)
 
 
 def load_device(
@@ -62,6 +67,7 @@ class _Given:
     """The names of all parameters that are there, of those with a mistake too."""
     values: Mapping[str, Any]
     residual: Residual | None = None
+    known: str = ""
 
 
 class _File:
@@ -256,7 +262,11 @@ class _File:
         residual = (
             self._residual(f"{path}.residual", raw["residual"]) if "residual" in raw else None
         )
-        return _Given(given.path, given.keys, given.values, residual)
+        known = raw.get("known", "")
+        if not isinstance(known, str):
+            self.mistakes.append(f"{path}.known: expected text, found {known!r:.80}")
+            known = ""
+        return _Given(given.path, given.keys, given.values, residual, on_one_line(known))
 
     def _residual(self, path: str, raw: Any) -> Residual | None:
         if not isinstance(raw, dict):
@@ -274,11 +284,38 @@ class _File:
         source = self.figures.source(path, raw)
         known = {"evidence": raw["evidence"]} if "evidence" in raw else {}
         evidence = self.figures.defaults(path, known).get("evidence")
+        formats = self._formats(f"{path}.formats", raw.get("formats"))
+        batch = raw.get("batch")
+        otherwise = (
+            self._residual(f"{path}.otherwise", raw["otherwise"]) if "otherwise" in raw else None
+        )
         if len(self.mistakes) > before or low is None or high is None:
             return None
-        return Residual(
-            low, high, source=on_one_line(source), evidence=Evidence(evidence) if evidence else None
-        )  # fmt: skip
+        try:
+            return Residual(
+                low, high, source=on_one_line(source),
+                evidence=Evidence(evidence) if evidence else None,
+                batches=tuple(batch) if isinstance(batch, list) else batch,
+                formats=formats, otherwise=otherwise,
+            )  # fmt: skip
+        except ValueError as error:
+            self.mistakes.append(f"{path}.{error}")
+            return None
+
+    def _formats(self, path: str, raw: Any) -> tuple[NumericFormat, ...] | None:
+        if raw is None:
+            return None
+        if not isinstance(raw, list) or not raw:
+            expected = "numeric formats, such as [float16, int8]"
+            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
+            return None
+        found = []
+        for text in raw:
+            try:
+                found.append(parse_format(str(text)))
+            except FormatError as error:
+                self.mistakes.append(f"{path}: {error}")
+        return tuple(found)
 
     def _ratio(self, path: str, key: str, raw: Mapping[str, Any]) -> float | None:
         if key not in raw:
@@ -325,6 +362,6 @@ def _whole(
     settings = {name: choice.default for name, choice in family.setting_choices().items()}
     plain = {key: own.values.get(key, settings.get(key)) for key in replaced}
     return tuple(
-        Runtime(name, tuple({**plain, **one.values}.items()), one.residual)
+        Runtime(name, tuple({**plain, **one.values}.items()), one.residual, known=one.known)
         for name, one in runtimes.items()
     )

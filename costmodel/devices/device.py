@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property, wraps
-from types import MappingProxyType
+from types import MappingProxyType, MemberDescriptorType
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar, overload
 
 from attrs import Attribute, evolve, field, fields, frozen
@@ -299,7 +299,7 @@ class Device:
             inner = evolve(inner, batch=1)
         if self.uses_memories:
             workload = self._in_parts(workload, inner)
-        found = evaluated(self, workload, resolved(workload, inner))
+        found = evaluated(self, workload, resolved(workload, inner), batch=scenario.batch)
         return evolve(found, scenario=scenario)
 
     def _in_parts(self, workload: Workload, scenario: Scenario) -> Workload:
@@ -425,10 +425,19 @@ class Device:
         names = [each.group.name for each in groups]
         return Schedule.serial(names, [each.cost for each in groups])
 
-    def static_charges(self, schedule: Schedule) -> Sequence[Charge]:
+    def per_call(self, schedule: Schedule, scenario: Scenario) -> Schedule:
+        """The schedule of a whole workload, given that of its groups: by default the same.
+
+        A class adds what comes once in each call, such as `schedule.delayed(overhead)`. Bodies of
+        loops are not asked for.
+        """
+        return schedule
+
+    def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
         """Charges for the time alone, such as `schedule.drawn(power, "chip")`; by default none.
 
-        It is asked where the makespan is known.
+        It is asked where the makespan is known. A device that draws a power which its file does
+        not state answers Unpriced: the energy is then a lower bound.
         """
         return ()
 
@@ -451,6 +460,11 @@ class Device:
     def residual(self) -> Residual | None:
         """By how much measured times of its runtime differ from predicted ones, if known."""
         return next((one.residual for one in self._runtimes if one.name == self.runtime), None)
+
+    @property
+    def known(self) -> str:
+        """In one line, how well the times under its runtime are known; empty if not stated."""
+        return next((one.known for one in self._runtimes if one.name == self.runtime), "")
 
     def with_runtime(self, name: str) -> Device:
         """The same device with the values that its file has for a runtime.
@@ -691,7 +705,7 @@ def _check_ignored(cls: type[Device]) -> None:
 
 def _check_fused(cls: type[Device]) -> None:
     names: Any = cls.fuses
-    if isinstance(names, property):
+    if isinstance(names, property | MemberDescriptorType):
         return  # it depends on the settings of the device
     if not isinstance(names, tuple) or not set(names) <= FUSIBLE.keys():
         demand = f"expected a tuple of names among {', '.join(FUSIBLE)}"

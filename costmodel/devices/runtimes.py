@@ -11,6 +11,7 @@ from attrs import field, frozen
 from attrs.validators import and_, instance_of, min_len, optional
 
 from costmodel.devices.parameters import Evidence
+from costmodel.formats import NumericFormat
 
 
 def _ratio(_: Any, attribute: Any, value: Any) -> None:
@@ -22,13 +23,30 @@ def _ratio(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(message)
 
 
+def _batches(_: Any, attribute: Any, value: Any) -> None:
+    if value is None:
+        return
+    is_pair = isinstance(value, tuple) and len(value) == len(("least", "most"))
+    if not is_pair or any(one.__class__ is not int or one < 1 for one in value):
+        message = f"batch is {value!r:.80}; expected the least and the largest, such as [1, 64]"
+        raise ValueError(message)
+    if value[0] > value[1]:
+        message = f"batch is {list(value)}; expected the least first"
+        raise ValueError(message)
+
+
 @frozen
 class Residual:
     """Measured over predicted time of a runtime: the 10th and 90th percentile over networks.
 
+    It holds for the conditions that were measured: batches from the first to the second of
+    `batches`, and default formats among `formats`; None stands for any. `otherwise` holds for
+    all others.
+
     Raises:
         TypeError: an end is not a number.
-        ValueError: an end is not above 0, or `low` is above `high`.
+        ValueError: an end is not above 0, `low` is above `high`, or the batches are not two whole
+            numbers in order.
 
     """
 
@@ -36,6 +54,9 @@ class Residual:
     high: float = field(validator=_ratio)
     source: str = field(default="", kw_only=True)
     evidence: Evidence | None = field(default=None, kw_only=True)
+    batches: tuple[int, int] | None = field(default=None, validator=_batches, kw_only=True)
+    formats: tuple[NumericFormat, ...] | None = field(default=None, kw_only=True)
+    otherwise: Residual | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         """Check the order of the ends."""
@@ -43,9 +64,19 @@ class Residual:
             message = f"expected low <= high, found {self.low}, {self.high}"
             raise ValueError(message)
 
+    def under(self, batch: int, number: NumericFormat) -> Residual | None:
+        """The residual for a batch and a default format, if there is one."""
+        if self.batches is not None:
+            least, most = self.batches
+            if not least <= batch <= most:
+                return self.otherwise
+        if self.formats is not None and number not in self.formats:
+            return self.otherwise
+        return self
+
     def __str__(self) -> str:
         """Write both ends."""
-        return f"{self.low:g} to {self.high:g}"
+        return f"{self.low:.3g} to {self.high:.3g}"
 
 
 @frozen
@@ -55,6 +86,8 @@ class Runtime:
     name: str = field(validator=and_(instance_of(str), min_len(1)))
     values: tuple[tuple[str, Any], ...] = ()
     residual: Residual | None = field(default=None, validator=optional(instance_of(Residual)))
+    known: str = field(default="", validator=instance_of(str), kw_only=True)
+    """In one line, how well the times of the runtime are known."""
 
 
 def as_runtimes(given: Iterable[Runtime]) -> tuple[Runtime, ...]:

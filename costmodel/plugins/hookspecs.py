@@ -1,8 +1,8 @@
 """The hooks of a plugin: every way to extend costmodel. Read this first.
 
 A plugin is a module or object named by an entry point of the group `costmodel`. It implements
-any of these functions, marked with `costmodel.hookimpl`. Each is called at most once, when
-something of its kind is first asked for, and returns values to register.
+any of these functions, marked with `costmodel.hookimpl`. costmodel calls each at most once, when it
+first needs an object of that type. The function returns the objects to register.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ def costmodel_layers() -> Iterable[type[Layer]]:  # type: ignore[empty-body]  # 
 
 @hookspec
 def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-body]  # pluggy calls implementations
-    """Offer modules of layer classes, imported when a kind of theirs is first asked for.
+    """Register modules of layer classes. A module is imported when one of its layers is needed.
 
-    For plugins of so many layers that nobody should wait for them in vain. Called when the first
-    source is read. Two modules for one kind, or one beginning of kinds, are an error.
+    For plugins with many layers, to keep the start fast. Called when the first source is read. Two
+    modules must not serve the same kind or the same beginning of kinds.
     """
 
 
 @hookspec
 def costmodel_devices() -> Iterable[type[Device]]:  # type: ignore[empty-body]  # pluggy calls implementations
-    """Offer device classes, each under the family that device files name as `class`.
+    """Register device classes. The `family` of a class is what device files give as `class`.
 
     Called when the first device is asked for. Two classes of one family are an error.
     """

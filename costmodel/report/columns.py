@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import frozen
 
@@ -39,6 +39,8 @@ def standing(line: LayerCost) -> str:
 
 def shown_energy(line: LayerCost) -> str:
     """What a layer costs as a cell of a table, or why there is no number."""
+    if not line.cost.charges and line.cost.latency_seconds is not None:
+        return "unpriced" if line.unpriced else ""  # its energy is a power over the time
     energy = joules(line.cost.energy_joules)
     return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
 
@@ -59,9 +61,30 @@ def joules(value: float) -> str:
 # ------------------------------------------------------------------ the cells of a layer
 
 
-def figures(bill: Bill, *, exact: bool) -> list[Figure]:
-    """The columns of a device, by what it models; `exact` ones have bare numbers in SI units."""
-    return list(_exact(bill) if exact else _for_people(bill))
+def figures(bill: Bill, *, exact: bool, is_roomy: bool) -> list[Figure]:
+    """The columns of a device, by what it models; `exact` ones have bare numbers in SI units.
+
+    For people, each of many devices has one column: its energy, or else its latency.
+    """
+    if exact:
+        return list(_exact(bill))
+    return list(_for_people(bill)) if is_roomy else [_main(bill)]
+
+
+def _main(bill: Bill) -> Figure:
+    name = bill.device.name
+    if has_energy_by_layer(bill):
+        return Figure(Column(name, numeric=True), shown_energy)
+
+    def cell(line: LayerCost) -> str:
+        return shown_latency(line) or standing(line)
+
+    return Figure(Column(name, numeric=True), cell)
+
+
+def has_energy_by_layer(bill: Bill) -> bool:
+    """Whether layers cost energy of their own, or all of it is a power over the time."""
+    return not is_timed(bill) or any(line.cost.charges for line in bill.lines)
 
 
 def _for_people(bill: Bill) -> Iterator[Figure]:
@@ -151,17 +174,23 @@ def _percent(share: float) -> str:
 Total: TypeAlias = Callable[["Bill"], str]
 
 
+MANY: Final = 3
+"""Of so many devices each has one column."""
+
+
 def totals(bills: list[Bill]) -> Mapping[str, Total]:
     """What each row of totals says of a device, by its title: as much as any device models."""
     return dict(_totals(bills))
 
 
 def _totals(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
-    yield "Total", _energy
+    by_layer = any(map(has_energy_by_layer, bills))
+    total = "Total" if by_layer or len(bills) < MANY else "Energy"
+    yield total, _energy
     if any(map(_has_range, bills)):
-        yield "Total, low", _energy_low
-        yield "Total, high", _energy_high
-    if any(bill.evaluation.static.charges for bill in bills):
+        yield f"{total}, low", _energy_low
+        yield f"{total}, high", _energy_high
+    if by_layer and any(bill.evaluation.static.charges for bill in bills):
         yield "Static, in the total", _static
     if any(bill.evaluation.batch > 1 for bill in bills):
         yield "Energy per inference", _energy_per_inference
@@ -169,8 +198,15 @@ def _totals(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
         yield from _times(bills)
     names = dict.fromkeys(memory.name for bill in bills for memory in bill.memories)
     for name in names:
-        yield f"{name}: read, written", _total_moved(name)
-        yield f"{name}: peak of size", _total_peak(name)
+        if len(bills) < MANY:
+            yield f"{name}: read, written", _total_moved(name, (0, 1))
+        else:
+            yield f"{name}: read", _total_moved(name, (0,))
+            yield f"{name}: written", _total_moved(name, (1,))
+        if len(bills) < MANY:
+            yield f"{name}: peak of size", _total_peak(name)
+        else:
+            yield f"{name}: peak", _total_peak(name, with_size=False)
     if names:
         yield "Fits", _fits
     if any(bill.evaluation.area_square_metres for bill in bills):
@@ -182,7 +218,11 @@ def _totals(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
 def _times(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
     yield "Latency", _latency
     if any(_has_range_of_time(bill.total) for bill in bills):
-        yield "Latency, low to high", _latency_range
+        if len(bills) < MANY:
+            yield "Latency, low to high", _latency_range
+        else:
+            yield "Latency, low", _latency_low
+            yield "Latency, high", _latency_high
     yield "Throughput", _throughput
     yield "Average power", _power
     if any(bill.evaluation.busy_seconds for bill in bills):
@@ -197,6 +237,8 @@ def least(known: object) -> str:
 
 
 def _energy(bill: Bill) -> str:
+    if bill.evaluation.unknown_static and not bill.total.charges:
+        return UNKNOWN
     return least(bill.is_complete) + joules(bill.total.energy_joules)
 
 
@@ -227,7 +269,7 @@ def _latency(bill: Bill) -> str:
     seconds = bill.total.latency_seconds
     if seconds is None:
         return UNKNOWN
-    return least(bill.is_complete) + format_quantity(seconds, "s")
+    return least(bill.evaluation.is_priced) + format_quantity(seconds, "s")
 
 
 def _has_range_of_time(total: Cost) -> bool:
@@ -238,13 +280,24 @@ def _latency_range(bill: Bill) -> str:
     low, high = bill.total.latency_seconds_low, bill.total.latency_seconds_high
     if low is None or high is None or low == high:
         return ""
-    top = format_quantity(high, "s") if bill.is_complete else UNKNOWN
-    return f"{format_quantity(low, 's')} to {top}"
+    return f"{format_quantity(low, 's')} to {_latency_high(bill)}"
+
+
+def _latency_low(bill: Bill) -> str:
+    low = bill.total.latency_seconds_low
+    return "" if low is None else format_quantity(low, "s")
+
+
+def _latency_high(bill: Bill) -> str:
+    high = bill.total.latency_seconds_high
+    if high is None:
+        return ""
+    return format_quantity(high, "s") if bill.evaluation.is_priced else UNKNOWN
 
 
 def _throughput(bill: Bill) -> str:
     found = bill.evaluation.throughput
-    most = "" if bill.is_complete else "<= "
+    most = "" if bill.evaluation.is_priced else "<= "
     return "" if found is None else f"{most}{format_quantity(found, '')}/s"
 
 
@@ -258,22 +311,28 @@ def _total_utilisation(bill: Bill) -> str:
     return "" if share is None else _percent(share)
 
 
-def _total_moved(memory: str) -> Total:
+def _total_moved(memory: str, ways: tuple[int, ...]) -> Total:
     def cell(bill: Bill) -> str:
         moved = bill.evaluation.traffic_bytes.get(memory)
-        return "" if moved is None else ", ".join(format_quantity(size, "B") for size in moved)
+        if moved is None:
+            return ""
+        return ", ".join(format_quantity(moved[way], "B") for way in ways)
 
     return cell
 
 
-def _total_peak(memory: str) -> Total:
+def _total_peak(memory: str, *, with_size: bool = True) -> Total:
     def cell(bill: Bill) -> str:
         known = {one.name: one for one in bill.memories}
         if memory not in known:
             return ""
         peak = format_quantity(bill.evaluation.peak_bytes[memory], "B")
         size = known[memory].size
-        return peak if size is None else f"{peak} of {format_quantity(size.value, 'B')}"
+        return (
+            peak
+            if size is None or not with_size
+            else f"{peak} of {format_quantity(size.value, 'B')}"
+        )
 
     return cell
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from costmodel.devices import GIVEN, Parameter
 from costmodel.formats import FLOAT32
 from costmodel.report import ignored
-from costmodel.report.columns import UNKNOWN, figures, least, totals
+from costmodel.report.columns import (
+    MANY,
+    UNKNOWN,
+    figures,
+    has_energy_by_layer,
+    least,
+    totals,
+)
 from costmodel.report.table import Column, Table
 from costmodel.tensor.shapes import show_shape
 from costmodel.units import format_quantity
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 
 
 _SHOWN_REASONS: Final = 8
+WIDE: Final = 100
+"""Characters; a wider table of many devices has no kinds of layers, and then no parameters."""
 
 
 class Reported(Protocol):
@@ -90,7 +99,7 @@ def table(estimate: Reported, *, exact: bool = False) -> Table:
     `exact` has bare numbers, energies in joules, and a column for whether each is the whole one.
     """
     bills = list(estimate.bills.values())
-    of_devices = [figures(bill, exact=exact) for bill in bills]
+    of_devices = [figures(bill, exact=exact, is_roomy=len(bills) < MANY) for bill in bills]
     columns = [
         Column("Layer"), Column("Kind"), Column("Output"),
         Column("Parameters", numeric=True), Column(_macs_title(estimate), numeric=True),
@@ -108,7 +117,10 @@ def table(estimate: Reported, *, exact: bool = False) -> Table:
         for index, lowered in enumerate(estimate.lowered)
     ]
     widths = [len(shown) for shown in of_devices]
-    return Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
+    made = Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
+    for title in ("Kind", "Parameters") if len(bills) >= MANY and not exact else ():
+        made = made.without(title) if made.width > WIDE else made
+    return made
 
 
 def _macs_title(estimate: Reported) -> str:
@@ -130,8 +142,11 @@ def has_count(lowered: LayerWork) -> bool:
 
 
 def _title(estimate: Reported) -> str:
+    bills = list(estimate.bills.values())
+    shown = {"energy" if has_energy_by_layer(bill) else "latency" for bill in bills}
+    what = " or ".join(sorted(shown)) if len(bills) >= MANY else "energy"
     return (
-        f"{estimate.network.name}: energy of {conditions(estimate.scenario)}, "
+        f"{estimate.network.name}: {what} of {conditions(estimate.scenario)}, "
         f"convention {estimate.convention.name}"
     )
 
@@ -158,8 +173,8 @@ def _footer(estimate: Reported, widths: Sequence[int]) -> Iterator[tuple[str, ..
     bills = list(estimate.bills.values())
     parameters = f"{least(parameters_known(estimate))}{estimate.network.parameter_count:,}"
     macs = f"{least(macs_known(estimate))}{estimate.macs:,}"
-    for title, text_of in totals(bills).items():
-        counts = (parameters, macs) if title == "Total" else ("", "")
+    for place, (title, text_of) in enumerate(totals(bills).items()):
+        counts = ("", "") if place else (parameters, macs)
         cells = [
             cell
             for bill, width in zip(bills, widths, strict=True)
@@ -189,11 +204,26 @@ def _notes(estimate: Reported) -> Iterator[str]:
             described.setdefault(listed, []).append(name)
         for lines, names in described.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
+    for bill in estimate.bills.values():
+        yield from unfit(bill)
     yield from ignored.notes(estimate.bills.values(), estimate.scenario)
     yield from changed(bill.device for bill in estimate.bills.values())
     yield from assumed(estimate.bills.values())
     yield from not_modelled(bill.device for bill in estimate.bills.values())
     yield from estimate.problems
+
+
+def unfit(bill: Bill) -> Iterator[str]:
+    """A line for the memories of a device that have no room for what lies in them."""
+    missing = [
+        f"{memory.name} needs {format_quantity(bill.evaluation.peak_bytes[memory.name], 'B')} "
+        f"and has {format_quantity(memory.size.value, 'B')}"
+        for memory in bill.memories
+        if memory.size is not None
+        and not memory.has_room_for(bill.evaluation.peak_bits(memory.name))
+    ]
+    if missing:
+        yield f"does not fit on {bill.device.name}: {'; '.join(missing)}"
 
 
 def changed(devices: Iterable[Device]) -> Iterator[str]:
@@ -202,7 +232,7 @@ def changed(devices: Iterable[Device]) -> Iterator[str]:
         choices = device.setting_choices()
         settings = [f"runtime {device.runtime}"] if device.runtime else []
         settings += [
-            f"{name} {value}"
+            f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
             for name, value in device.settings.items()
             if value != choices[name].default
         ]
@@ -237,9 +267,22 @@ def assumptions(bill: Bill) -> tuple[str, ...]:
     ]
     has_range = bill.total.energy_joules_low < bill.total.energy_joules_high
     exact = "no range is known of its figures" if charged and not has_range else ""
-    residual = bill.device.residual if bill.total.latency_seconds is not None else None
-    spread = f"measured times of networks are {residual} of the predicted" if residual else ""
-    return tuple(filter(None, [bill.device.assumes, *ends, exact, spread]))
+    return tuple(filter(None, [bill.device.assumes, *ends, exact, *_of_time(bill)]))
+
+
+def _of_time(bill: Bill) -> Iterator[str]:
+    """How well the times are known."""
+    device = bill.device
+    if bill.total.latency_seconds is None:
+        return
+    if device.known:
+        yield device.known
+    residual, scenario = device.residual, bill.evaluation.scenario
+    here = None if residual is None else residual.under(scenario.batch, scenario.default_format)
+    if here is not None:
+        is_measured = here is residual
+        where = "" if is_measured else "for this batch or format nobody measured: "
+        yield f"{where}measured times of networks are {here} of the predicted"
 
 
 def _end_of_range(figure: Parameter) -> Iterator[str]:

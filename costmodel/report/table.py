@@ -11,7 +11,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +62,22 @@ class Table:
     rows: tuple[tuple[str, ...], ...] = field(converter=_rows)
     footer: tuple[tuple[str, ...], ...] = field(default=(), converter=_rows)
     notes: tuple[str, ...] = field(default=(), converter=_row)
+
+    @property
+    def width(self) -> int:
+        """How many columns of characters the plain text takes, its notes left out."""
+        widths = self._widths()
+        return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+    def without(self, title: str) -> Table:
+        """The table without the column of this title."""
+        kept = [place for place, column in enumerate(self.columns) if column.title != title]
+
+        def rest(rows: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+            return [tuple([row[place] for place in kept]) for row in rows]
+
+        columns = [self.columns[place] for place in kept]
+        return evolve(self, columns=columns, rows=rest(self.rows), footer=rest(self.footer))
 
     def text(self) -> str:
         """Plain text, columns as wide as their widest cell."""

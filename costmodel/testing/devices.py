@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from attrs import evolve, fields, frozen
 from hypothesis import strategies as st
 
 from costmodel.devicefile import SCHEMA, UNLIMITED, load_device
-from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence, FormatTable
+from costmodel.devices import UNNAMED, Charge, Cost, Device, Evidence, FormatTable, Residual
 from costmodel.errors import CostModelError, UnitError, UnknownNameError
 from costmodel.formats import FLOAT32, FixedPoint, format_name
 from costmodel.scenario import CONDITIONS, Scenario
@@ -401,8 +401,9 @@ class DeviceContract(EvaluationLaws):
             family = type(device)
             loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
             expect(type(loaded) is family, "its class, read back", family, type(loaded))
-            known = ("name", "title", "process", "also_not_modelled", "assumes", "memories")
-            for part in (*known, "parameters", "settings", "runtime", "runtimes", "residual"):
+            own = ("name", "title", "process", "also_not_modelled", "assumes", "memories")
+            chosen = ("parameters", "settings", "runtime", "runtimes", "residual", "known")
+            for part in (*own, *chosen):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
 
@@ -454,6 +455,13 @@ def as_file(device: Device) -> dict[str, Any]:
     return _Written(device).file()
 
 
+def _chain(residual: Residual | None) -> Iterator[Residual]:
+    """A residual, and those that hold where it does not."""
+    while residual is not None:
+        yield residual
+        residual = residual.otherwise
+
+
 class _Written:
     """A device on its way to a file, which names each source by a key."""
 
@@ -463,7 +471,8 @@ class _Written:
         if device.runtime is not None:
             self._states[device.runtime] = device  # numbers may have changed since it was chosen
         texts = [figure.source for figure in self.figures]
-        texts += [one.residual.source for one in self._states.values() if one.residual]
+        residuals = [one.residual for one in self._states.values()]
+        texts += [one.source for first in residuals for one in _chain(first)]
         self._keys = {text: f"source_{place}" for place, text in enumerate(dict.fromkeys(texts))}
 
     @property
@@ -501,15 +510,24 @@ class _Written:
 
     def _runtime(self, device: Device) -> dict[str, Any]:
         """The values of a device under one runtime."""
-        residual, values = device.residual, self._values(device)
-        if residual is None:
-            return values
-        ends: dict[str, Any] = {"low": residual.low, "high": residual.high}
+        written = {**self._values(device), "known": device.known}
+        if device.residual is None:
+            return written
+        return {**written, "residual": self._residual(device.residual)}
+
+    def _residual(self, residual: Residual) -> Mapping[str, Any]:
+        found: dict[str, Any] = {"low": residual.low, "high": residual.high}
         if residual.source:
-            ends["source"] = self._keys[residual.source]
+            found["source"] = self._keys[residual.source]
         if residual.evidence is not None:
-            ends["evidence"] = residual.evidence.value
-        return {**values, "residual": ends}
+            found["evidence"] = residual.evidence.value
+        if residual.batches is not None:
+            found["batch"] = [*residual.batches]
+        if residual.formats is not None:
+            found["formats"] = [format_name(one) for one in residual.formats]
+        if residual.otherwise is not None:
+            found["otherwise"] = self._residual(residual.otherwise)
+        return found
 
     def _value(self, given: Parameter | FormatTable) -> dict[str, Any]:
         """A figure, or those of a table by format."""

@@ -167,8 +167,9 @@ class EvaluationLaws(Contract):
             for resource, busy in estimate.busy_seconds.items():
                 _at_least(span.value, busy, f"the makespan, with {resource!r} busy", "s")
             ends = zip(_TIMES, span, strict=True)
+            overhead = dict(zip(_TIMES, estimate.schedule.overhead, strict=True))
             for name, found in [*ends] if device.residual is None else [*ends][:1]:
-                each = [getattr(cost, name) or 0.0 for cost in costs]
+                each = [overhead[name], *[getattr(cost, name) or 0.0 for cost in costs]]
                 _at_least(math.fsum(each), found, f"the sum of {name} of the groups", "s")
                 _at_least(found, max(each, default=0.0), f"the makespan, by {name},", "s")
 
@@ -192,9 +193,12 @@ class EvaluationLaws(Contract):
             estimate = device.evaluate(workload, scenario)
             if estimate.schedule.makespan is None:
                 return
+            if estimate.unknown_static:
+                return
             charges = estimate.static.charges
             expect(charges, "the static charges", "one or more", "none")
-            longer = Cost(device.static_charges(_twice(estimate.schedule)))
+            answer = device.static_charges(_twice(estimate.schedule))
+            longer = Cost(() if isinstance(answer, Unpriced) else answer)
             for name in _ENERGIES:
                 once = getattr(estimate.static, name)
                 _same(getattr(longer, name), 2 * once, f"static {name}, twice as long,")

@@ -103,7 +103,7 @@ def layout() -> Iterator[Path]:
     try:
         (root / "sub").mkdir()
         dense = (ROOT / "tests/networks/dense.json").read_bytes()
-        device = (ROOT / "hardware/costmodel_hardware/processors/cpu.yaml").read_bytes()
+        device = (ROOT / "hardware/costmodel_hardware/per_operation/cpu.yaml").read_bytes()
         (root / "model.json").write_bytes(dense)
         (root / "sub/in.json").write_bytes(dense)
         (root / "device.yaml").write_bytes(device)

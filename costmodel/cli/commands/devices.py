@@ -13,7 +13,7 @@ import click
 from costmodel import registry
 from costmodel.cli.options import device_of
 from costmodel.cli.output import note, opened
-from costmodel.errors import DeviceFileError
+from costmodel.errors import DeviceFileError, UnknownNameError
 from costmodel.report.table import Column, Table, escaped
 from costmodel.units import format_quantity
 from costmodel.workload.operators import STANDARD
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from costmodel.registry import Registry
     from costmodel.workload.operators import Operator
 
-_LIST = tuple(map(Column, ("Name", "Class", "Title", "Process", "Plugin")))
+_LIST = tuple(map(Column, ("Name", "Title", "Error", "Plugin")))
 _NEXT = "figures: `costmodel devices show NAME`; formulas: `costmodel devices classes`"
+_ERROR = "Error: median of predicted times on networks that were left out; ?: not measured"
 
 
 class _Devices(click.Group):
@@ -40,19 +41,25 @@ class _Devices(click.Group):
 
 
 @click.group(cls=_Devices, invoke_without_command=True)
+@click.option("--class", "family", metavar="CLASS", help="Only devices of this class.")
+@click.option(
+    "--search", "words", metavar="TEXT",
+    help="Only devices whose name, title or runtimes contain this.",
+)  # fmt: skip
 @click.pass_context
-def devices(context: click.Context) -> None:
+def devices(context: click.Context, family: str | None, words: str | None) -> None:
     """List the devices; show one, or the classes that they are of; check or convert files.
 
     \b
     costmodel devices
+    costmodel devices --class processor --search jetson
     costmodel devices show loihi
     costmodel devices classes
     costmodel devices validate my-chip.yaml
     costmodel devices convert old-chip.yaml -o my-chip.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     if context.invoked_subcommand is None:
-        _list(registry.installed())
+        _list(registry.installed(), family, words)
 
 
 @devices.command()
@@ -161,21 +168,50 @@ def _memory_block(memory: Memory) -> str:
     return _facts(heading, facts) or escaped(heading)
 
 
-def _list(found: Registry) -> None:
-    rows = [_row(found, name) for name in found.device_names]
-    notes = (_NEXT,) if rows else (registry.NOT_INSTALLED,)
+def _list(found: Registry, family: str | None, words: str | None) -> None:
+    """A table for each class that has devices like that."""
+    if family is not None and family not in found.device_families:
+        raise UnknownNameError(family, found.device_families, "class of devices")
+    by_class: dict[str, list[tuple[str, ...]]] = {}
+    for name, row in _rows(found, family, words):
+        by_class.setdefault(name, []).append(row)
+    nothing = "no device is like that; see all: costmodel devices"
+    is_empty = nothing if found.device_names else registry.NOT_INSTALLED
+    knows_times = any(row[2] for rows in by_class.values() for row in rows)
+    notes = (*([_ERROR] if knows_times else []), _NEXT)
+    *first, last = [(name, by_class[name]) for name in sorted(by_class)] or [("", [])]
+    tables = [_class_table(*one) for one in first]
     with opened() as output:
-        output.tables([Table("devices", _LIST, rows, notes=notes)])
+        output.tables([*tables, _class_table(*last, notes if by_class else (is_empty,))])
     for problem in found.plugins.problems:
         note(f"note: {problem}")
 
 
-def _row(found: Registry, name: str) -> tuple[str, ...]:
-    owner = found.owner("costmodel_device_files", name)
-    device = found.device_or_blame(name)
-    if device is None:
-        return name, "", "cannot be loaded", "", owner
-    return name, device.family, device.title, device.process or "", owner
+def _class_table(name: str, rows: Sequence[tuple[str, ...]], notes: Sequence[str] = ()) -> Table:
+    return Table(f"class {name}" if name else "devices", _LIST, rows, notes=notes)
+
+
+def _rows(
+    found: Registry, family: str | None, words: str | None
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The class and the row of each device that is of the class and contains the words."""
+    for name in found.device_names:
+        owner = found.owner("costmodel_device_files", name)
+        device = found.device_or_blame(name)
+        if device is None:
+            if family is None and words is None:
+                yield "", (name, "cannot be loaded", "", owner)
+            continue
+        is_of_it = family is None or device.family == family
+        text = " ".join((name, device.title, *device.runtimes)).casefold()
+        if is_of_it and (words is None or words.casefold() in text):
+            yield device.family, (name, device.title, _error(device), owner)
+
+
+def _error(device: Device) -> str:
+    """The error of predicted times, in a word."""
+    first, _, _ = device.known.partition(" ")
+    return first if first.endswith("%") else "?" if device.known else ""
 
 
 def _heading(device: Device) -> str:
@@ -188,6 +224,7 @@ def _heading(device: Device) -> str:
         "assumes": device.assumes,
         "runtime": device.runtime or "",
         "runtimes": f"{', '.join(device.runtimes)}; {choice}" if device.runtimes else "",
+        "times": device.known,
         "residual": f"measured times are {device.residual} of these" if device.residual else "",
         "area": _area(device),
         "file": device.file or "",

@@ -286,7 +286,7 @@ class DeviceEstimate:
 
         None where work has no price, whose time is not known.
         """
-        known = self.macs if self.is_complete else 0
+        known = self.macs if self.is_priced else 0
         return self.utilisation_of(known, self.latency_seconds)
 
     def utilisation_of(self, macs: int, seconds: float | None) -> float | None:
@@ -389,10 +389,15 @@ class DeviceEstimate:
         """The steps that cost nothing, and why."""
         return _reasons(self.outcomes, Free)
 
-    @cached_property
+    @property
     def is_complete(self) -> bool:
         """Whether nothing is missing from the total."""
-        return not self.unknown_static and all(
+        return not self.unknown_static and self.is_priced
+
+    @cached_property
+    def is_priced(self) -> bool:
+        """Whether every operator has a price, and so its time; static energy may be missing."""
+        return all(
             each.is_priced and (each.body is None or each.body.is_complete) for each in self.groups
         )
 
@@ -452,12 +457,13 @@ def evaluated(
     around: Surroundings | None = None,
     *,
     is_body: bool = False,
+    batch: int = 1,
 ) -> DeviceEstimate:
     """The steps of an evaluation, one after the other, on a workload whose symbols are bound.
 
     `around` is what the body of a loop or a branch finds in memory. Static charges, and the
-    spread of measured times, are those of a whole workload and not of a body. Rates by layer are
-    resolved.
+    spread of measured times, are those of a whole workload and not of a body; `batch` is how many
+    examples all of it has. Rates by layer are resolved.
     """
     with _named(device, f"workload {workload.name!r}"):
         groups = device.fuse(workload, scenario)
@@ -481,19 +487,32 @@ def evaluated(
     with _named(device, f"workload {workload.name!r}"):
         schedule = device.schedule(tuple(costs), placement, scenario)
         _check_answer(schedule, Schedule, device, "schedule")
-        if device.residual is not None and not is_body:
-            schedule = schedule.spread(device.residual)
+        if not is_body:
+            schedule = _of_one_call(device, schedule, scenario, batch)
         if is_body:  # static power is drawn over the whole, once
             static, unknown = Cost(), ""
         elif schedule.makespan is None:
             static, unknown = Cost(), _NO_MAKESPAN if device.has_static_charges else ""
         else:
-            static, unknown = Cost(device.static_charges(schedule)), ""
+            charges = device.static_charges(schedule)
+            if isinstance(charges, Unpriced):
+                static, unknown = Cost(), charges.reason
+            else:
+                static, unknown = Cost(charges), ""
     if not declared.issuperset(static.resources):
         _refuse_resources(static, device, f"workload {workload.name!r}")
     return DeviceEstimate(
         device, workload, scenario, tuple(costs), placement, schedule, static, unknown
     )
+
+
+def _of_one_call(device: Device, schedule: Schedule, scenario: Scenario, batch: int) -> Schedule:
+    """The schedule of a whole workload: what each call adds, and the spread of measured times."""
+    schedule = device.per_call(schedule, scenario)
+    _check_answer(schedule, Schedule, device, "per_call")
+    measured = device.residual
+    here = None if measured is None else measured.under(batch, scenario.default_format)
+    return schedule if here is None else schedule.spread(here)
 
 
 _NO_MAKESPAN: Final = "static charges follow from the makespan, which is not known"

@@ -30,6 +30,8 @@ class Schedule:
 
     spans: tuple[Span, ...]
     makespan: Seconds | None
+    overhead: Seconds = Seconds(0.0, 0.0, 0.0)
+    """The time before the first group, in which no group runs."""
 
     @classmethod
     def serial(cls, groups: Sequence[str], costs: Sequence[Cost]) -> Schedule:
@@ -87,6 +89,25 @@ class Schedule:
             begin = first
         return cls(tuple(spans), spans[-1].end if spans else Seconds(0.0, 0.0, 0.0))
 
+    def delayed(self, overhead: Parameter) -> Schedule:
+        """The same with a time before the first group, such as the overhead of a call.
+
+        Raises:
+            ValueError: the overhead is not in s.
+
+        """
+        if overhead.unit != "s":
+            message = f"expected an overhead in s, found {overhead}"
+            raise ValueError(message)
+        if self.makespan is None:
+            return self
+        by = Seconds(overhead.value, overhead.low, overhead.high)
+        spans = [
+            evolve(one, begin=_sum_of(one.begin, by), end=_sum_of(one.end, by))
+            for one in self.spans
+        ]
+        return Schedule(tuple(spans), _sum_of(self.makespan, by), _sum_of(self.overhead, by))
+
     def spread(self, residual: Residual) -> Schedule:
         """The same with the range of the makespan as wide as measured times spread.
 
@@ -117,6 +138,10 @@ class Schedule:
             value=power.value * value, low=power.low * low, high=power.high * high,
         )  # fmt: skip
         return Charge(resource, "static", (Factor("evaluation", 1),), energy)
+
+
+def _sum_of(time: Seconds, other: Seconds) -> Seconds:
+    return Seconds(*map(sum, zip(time, other, strict=True)))
 
 
 def _busiest(costs: Iterable[Cost]) -> Seconds:
