@@ -1,0 +1,1 @@
+"""Processors: a roofline with overheads."""

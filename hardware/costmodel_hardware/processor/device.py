@@ -1,0 +1,331 @@
+"""Processors: the slower of arithmetic and traffic for each group of operators, and overheads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from attrs import evolve, frozen
+
+from costmodel.devices import (
+    USUAL,
+    Charge,
+    Cost,
+    Device,
+    Duration,
+    Factor,
+    FormatTable,
+    Outcome,
+    Parameter,
+    handles,
+    parameter,
+    setting,
+    yes_or_no,
+)
+from costmodel.devices.evaluation.evaluator import Fused, OperatorCost, moved
+from costmodel.devices.evaluation.fusion import FUSIBLE, Group
+from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic
+from costmodel.devices.evaluation.schedule import Schedule
+from costmodel.formats import BlockFormat, FloatingPoint, NumericFormat, format_name
+from costmodel.scenario import Scenario
+from costmodel.workload.composite import Normalization, Softmax
+from costmodel.workload.graph import Node
+from costmodel.workload.operators import (
+    Activation,
+    Contraction,
+    Elementwise,
+    Gather,
+    Movement,
+    Operator,
+    Reduction,
+)
+from costmodel.workload.reasons import Free, Unpriced
+
+OPERATIONS_PER_MAC: Final = 2
+"""Data sheets count a multiply-accumulate as two operations."""
+_HANDLED: Final = (
+    Contraction, Activation, Softmax, Normalization, Elementwise, Reduction, Gather, Movement,
+)  # fmt: skip
+_KINDS: Final = {kind.__name__.lower(): kind for kind in _HANDLED}
+
+
+def names_among(known: Iterable[str]) -> Any:
+    """A converter for a setting that takes several names, as a list or with commas between."""
+    allowed = tuple(known)
+
+    def check(value: Any) -> tuple[str, ...]:
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, list | tuple):
+            message = f"expected names among {', '.join(allowed)}, found {value!r:.40}"
+            raise ValueError(message)  # noqa: TRY004  # what a converter of a setting raises
+        found = tuple([str(name).strip() for name in names if str(name).strip()])
+        for name in found:
+            if name not in allowed:
+                message = f"expected names among {', '.join(allowed)}, found {name!r:.40}"
+                raise ValueError(message)
+        return found
+
+    check.__dict__["costmodel.takes"] = f"some of {', '.join(allowed)}"
+    return check
+
+
+@frozen
+class Processor(Device):
+    """A processor with its runtime: CPUs, GPUs, microcontrollers and simple accelerators.
+
+    The time of a group of operators is an overhead, and then the longer of its arithmetic and of
+    the traffic of each memory. Dense contractions run at `efficiency` of the peak rate and read
+    and write at `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
+    the time of its bytes, at `bandwidth_efficiency` of the bandwidth: depthwise convolutions,
+    elementwise functions, pooling, normalization, movements. Each group adds
+    `overhead_per_operator`, each call `overhead_per_call`. Energy is `busy_power` over the
+    makespan.
+
+    A format without a peak rate runs at the rate of the next wider format of its kind.
+    """
+
+    family: ClassVar = "processor"
+    not_modelled: ClassVar = "the host beside it, cooling, clocks that change"
+    ignores: ClassVar = ("timesteps", "dt", "rates")
+    resources: ClassVar = ("arithmetic", "overhead", "host", "transfer", "board")
+    capabilities: ClassVar = (USUAL - {"per-operator", "tiles-not-cheaper"}) | {
+        "timed", "placed", "always-on",
+    }  # fmt: skip
+    uses_memories: ClassVar = True
+
+    peak_rate: FormatTable = parameter("OP/s", by_format=True, positive=True)
+    """Of all cores together, dense; sums as wide as runtimes keep them."""
+    fast_accumulation_rate: FormatTable | None = parameter(
+        "OP/s", by_format=True, positive=True, optional=True
+    )
+    """With sums no wider than the operands, where that is faster."""
+    efficiency: FormatTable = parameter("", by_format=True, positive=True)
+    contraction_bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
+    bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
+    overhead_per_operator: FormatTable = parameter("s", by_format=True)
+    overhead_per_call: FormatTable = parameter("s", by_format=True)
+    busy_power: Parameter | None = parameter("W", optional=True)
+    """Of what `assumes` names, while the network runs."""
+    idle_power: Parameter | None = parameter("W", optional=True)
+    """Of the same, without work; the part of `busy_power` that is drawn in any case."""
+    energy_per_operation: FormatTable | None = parameter("J/OP", by_format=True, optional=True)
+    """Beyond `busy_power`, where a device states both."""
+    host_rate: Parameter | None = parameter("OP/s", optional=True, positive=True)
+    """Operations of the host in a second, which takes the operators that it cannot run."""
+    transfer_bandwidth: Parameter | None = parameter("B/s", optional=True, positive=True)
+    """Between the device and its host."""
+
+    fuses: tuple[str, ...] = setting(  # type: ignore[misc]  # the runtime decides, not the class
+        names_among(FUSIBLE), default=("activation", "bias", "padding")
+    )
+    folds_normalization: bool = setting(yes_or_no, default=True)  # type: ignore[misc]  # as fuses
+    fast_accumulation: bool = setting(yes_or_no, default=False)
+    unsupported: tuple[str, ...] = setting(names_among(_KINDS), default=())
+    """Kinds of operators that it cannot run."""
+
+    # -------------------------------------------------------------- one operator
+
+    @handles(Contraction)
+    def contraction(self, operator: Contraction, scenario: Scenario) -> Outcome:
+        """Its multiply-accumulates at the peak rate, if it is dense."""
+        number = self._format_of(operator, scenario)
+        if number is None or "contraction" in self.unsupported:
+            return self._on_the_host(operator, scenario)
+        if not is_dense(operator):
+            return self._overhead(operator, number, scenario)
+        rate = self._rates[number]
+        share = figure_of(self.efficiency, number)
+        count = operator.macs * OPERATIONS_PER_MAC * scenario.batch
+        work = Duration("arithmetic", count, product(rate, share))
+        return self._overhead(operator, number, scenario, [work])
+
+    @handles(Activation, Softmax, Normalization, Elementwise, Reduction, Gather, Movement)
+    def moving(self, operator: Operator, scenario: Scenario) -> Outcome:
+        """The overhead alone: the bytes that it moves are those of its group."""
+        number = self._format_of(operator, scenario)
+        if number is None or type(operator).__name__.lower() in self.unsupported:
+            return self._on_the_host(operator, scenario)
+        return self._overhead(operator, number, scenario)
+
+    def _overhead(
+        self,
+        operator: Operator,
+        number: NumericFormat,
+        scenario: Scenario,
+        durations: Sequence[Duration] = (),
+    ) -> Outcome:
+        charges = []
+        each = None if self.energy_per_operation is None else self.energy_per_operation.get(number)
+        count = _operations(operator)
+        if each is not None and count:
+            factors = (Factor("operations", count), Factor("examples", scenario.batch))
+            charges.append(Charge("arithmetic", "compute", factors, each))
+        overhead = figure_of(self.overhead_per_operator, number)
+        start = Duration("overhead", 1, overhead, phase="start")
+        if not (charges or durations or overhead.high):
+            return Free("no overhead; the bytes that it moves are those of its group")
+        return Cost(charges, durations=[start, *durations])
+
+    def _on_the_host(self, operator: Operator, scenario: Scenario) -> Outcome:
+        """The operands to the host, the work there, and the results back; or why it cannot be."""
+        if self.host_rate is None or self.transfer_bandwidth is None:
+            number = compute_format(operator, scenario)
+            kind = type(operator).__name__.lower()
+            what = f"{kind} operators in {format_name(number)}"
+            return Unpriced(f"device {self.name!r} cannot run {what}, and names no host that does")
+        sent, returned = [
+            sum(
+                (one.format or scenario.default_format).stored_bits(one.size)
+                for one in operands
+            ) * scenario.batch / BYTE
+            for operands in (operator.inputs, operator.outputs)
+        ]  # fmt: skip
+        count = max(_operations(operator), operator.points) * scenario.batch
+        return Cost(durations=[
+            Duration("transfer", sent, self.transfer_bandwidth, phase="start"),
+            Duration("host", count, self.host_rate),
+            Duration("transfer", returned, self.transfer_bandwidth, phase="finish"),
+        ])  # fmt: skip
+
+    # -------------------------------------------------------------- formats
+
+    @property
+    def _rates(self) -> Mapping[NumericFormat, Parameter]:
+        known = {number: self.peak_rate[number] for number in self.peak_rate}
+        if self.fast_accumulation and self.fast_accumulation_rate is not None:
+            faster = self.fast_accumulation_rate
+            known.update({number: faster[number] for number in faster})
+        return known
+
+    def _format_of(self, operator: Operator, scenario: Scenario) -> NumericFormat | None:
+        """The format that the device computes an operator in; None where it has none."""
+        return wide_enough(compute_format(operator, scenario), self._rates)
+
+    # -------------------------------------------------------------- a group
+
+    def price_member(
+        self, node: Node, group: Group, scenario: Scenario
+    ) -> tuple[OperatorCost, ...]:
+        """The price of the anchor; what joins it runs in the same kernel."""
+        if node is group.anchor:
+            return super().price_member(node, group, scenario)
+        return (OperatorCost(node.operator, Fused("runs with the operator before it", group.name)),)
+
+    def price_traffic(
+        self,
+        group: Group,
+        traffic: tuple[Traffic, ...],
+        placement: Placement,
+        scenario: Scenario,
+    ) -> Cost:
+        """The accesses of each memory, and their time at a share of its bandwidth."""
+        operator = group.anchor.operator if isinstance(group.anchor, Node) else None
+        number = None if operator is None else self._format_of(operator, scenario)
+        is_contraction = operator is not None and is_dense(operator)
+        table = (
+            self.contraction_bandwidth_efficiency if is_contraction else self.bandwidth_efficiency
+        )
+        share = None if number is None else figure_of(table, number)
+        durations = [
+            Duration(name, bits / BYTE, rate if share is None else product(rate, share))
+            for one in traffic
+            for name, bits, rate in _ways(one, placement.memory(one.memory))
+        ]
+        return Cost(moved(traffic, placement).charges, durations=durations)
+
+    # -------------------------------------------------------------- a whole workload
+
+    def per_call(self, schedule: Schedule, scenario: Scenario) -> Schedule:
+        """Each call begins with its overhead."""
+        return schedule.delayed(figure_of(self.overhead_per_call, scenario.default_format))
+
+    def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
+        """The power over the makespan: idle power, and what work adds to it."""
+        if self.busy_power is None:
+            return Unpriced(f"no power of {self.name!r} is known; set busy_power")
+        if self.idle_power is None:
+            return [schedule.drawn(self.busy_power, "board")]
+        busy, idle = self.busy_power, self.idle_power
+        added = evolve(
+            busy, name="busy_power above idle_power",
+            value=max(busy.value - idle.value, 0.0),
+            low=max(busy.low - idle.high, 0.0),
+            high=max(busy.high - idle.low, 0.0),
+        )  # fmt: skip
+        return [schedule.drawn(idle, "board"), schedule.drawn(added, "board")]
+
+
+def _ways(one: Traffic, memory: Memory) -> Iterable[tuple[str, int, Parameter]]:
+    """The ports that are busy with some traffic, the bits of each, and its bandwidth."""
+    apart = (one.read_bits, one.written_bits)
+    bits = (sum(apart),) if memory.shared_port else apart
+    if memory.bandwidth is None:
+        return []
+    return [
+        (port, each, memory.bandwidth)
+        for port, each in zip(memory.ports, bits, strict=True)
+        if each
+    ]
+
+
+def product(rate: Parameter, share: Parameter) -> Parameter:
+    """A rate times a share of it; as well known as the share is."""
+    return Parameter(
+        f"{rate.name} x {share.name}", rate.value * share.value, rate.unit, share.source,
+        share.evidence, low=rate.low * share.low, high=rate.high * share.high,
+    )  # fmt: skip
+
+
+def figure_of(table: FormatTable, number: NumericFormat) -> Parameter:
+    """The figure of a format, or else of the next wider one of its kind, or of the widest."""
+    known = {one: table[one] for one in table}
+    found = wide_enough(number, known)
+    return known[max(known, key=lambda one: one.bits) if found is None else found]
+
+
+def wide_enough(
+    number: NumericFormat, known: Mapping[NumericFormat, object]
+) -> NumericFormat | None:
+    """The format itself if it is known, else the narrowest known of its kind that is as wide."""
+    if number in known:
+        return number
+    if _is_float(number):  # bfloat16 is not float16
+        wider = [one for one in known if _is_float(one) and one.bits > number.bits]
+    else:
+        wider = [one for one in known if not _is_float(one) and one.bits >= number.bits]
+    return min(wider, key=lambda one: one.bits, default=None)
+
+
+def _is_float(number: NumericFormat) -> bool:
+    return isinstance(number.element if isinstance(number, BlockFormat) else number, FloatingPoint)
+
+
+def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
+    """The widest format of what an operator reads: floating point before fixed point."""
+    numbers = [
+        one.format or scenario.default_format for one in (*operator.inputs, *operator.weights)
+    ] or [scenario.default_format]
+    return max(numbers, key=lambda one: (_is_float(one), one.bits))
+
+
+def is_dense(operator: Operator) -> bool:
+    """Whether an operator is a contraction that uses each input for several outputs.
+
+    A depthwise convolution is not: every dimension of its weights is one of its outputs' channels,
+    which its inputs have too, or of its window.
+    """
+    if not isinstance(operator, Contraction) or len(operator.operands) < _TWO_READ_AND_ONE_WRITTEN:
+        return False
+    first, second, *_ = (*operator.inputs, *operator.weights)
+    written = {name for one in operator.outputs for name in one.dims}
+    columns = (set(second.dims) & written) - set(first.dims)
+    return any(operator.dims[name] > 1 for name in columns)
+
+
+_TWO_READ_AND_ONE_WRITTEN: Final = 3
+
+
+def _operations(operator: Operator) -> Any:
+    if isinstance(operator, Contraction):
+        return operator.macs * OPERATIONS_PER_MAC
+    return sum(operator.operations.values())

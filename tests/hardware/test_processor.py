@@ -1,0 +1,334 @@
+"""Processors: the time of groups, overheads, power, formats and what a host does for them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from workloads import BATCH, classifier, recurrent
+
+from costmodel import Scenario
+from costmodel.devicefile import load_device
+from costmodel.devices import Cost, DeviceEstimate
+from costmodel.errors import CostModelError, DeviceFileError
+from costmodel.workload.builders import activation, conv, elementwise, matmul
+from costmodel.workload.graph import Node, Workload
+from costmodel.workload.reasons import Unpriced
+from costmodel_hardware.processor.device import Processor, is_dense
+
+GIVEN = {"source": "us", "evidence": "assumed"}
+
+
+def by_format(**values: Any) -> dict[str, Any]:
+    return {name: {"value": value, **GIVEN} for name, value in values.items()}
+
+
+def file(**changed: Any) -> dict[str, Any]:
+    """A processor of round numbers: 1 TFLOP/s, 100 GB/s, 10 us per operator, 1 ms per call."""
+    parameters = {
+        "peak_rate": by_format(float32="1 TFLOP/s", int8="4 TOP/s"),
+        "efficiency": by_format(float32=0.5, int8=0.25),
+        "contraction_bandwidth_efficiency": by_format(float32=0.8),
+        "bandwidth_efficiency": by_format(float32=0.4),
+        "overhead_per_operator": by_format(float32="10 us"),
+        "overhead_per_call": by_format(float32="1 ms"),
+        "busy_power": {"value": "10 W", **GIVEN},
+    }
+    raw = {
+        "schema": "costmodel/device/2", "name": "round", "class": "processor",
+        "sources": {"us": "round numbers"}, "parameters": parameters,
+        "memories": [{"name": "dram", "size": "1 GB", "bandwidth": "100 GB/s", **GIVEN}],
+    }  # fmt: skip
+    parameters.update(changed.pop("parameters", {}))
+    return {**raw, **changed}
+
+
+def processor(**changed: Any) -> Processor:
+    text = json.dumps(file(**changed)).encode()
+    found = load_device(text, "round.yaml", {"processor": Processor})
+    assert isinstance(found, Processor)
+    return found
+
+
+def alone(operator: Any, *names: str) -> Workload:
+    shapes = [one.shape for one in operator.operands]
+    tensors = dict(zip(names, shapes, strict=True))
+    weights = [name for name in names if name == "w"]
+    return Workload(
+        "one", tensors, [Node("it", operator, names)],
+        inputs=["x"], outputs=["y"], weights=weights,
+    )  # fmt: skip
+
+
+def time_of(device: Processor, workload: Workload, **scenario: Any) -> float:
+    found = device.evaluate(workload, Scenario(**scenario)).latency_seconds
+    assert found is not None
+    return found
+
+
+SQUARE = alone(matmul((512, 512), (512, 512)), "x", "w", "y")
+VECTOR = alone(matmul((1, 4096), (4096, 4096)), "x", "w", "y")
+DEPTHWISE = alone(
+    conv((1, 64, 56, 56), (64, 1, 5, 5), padding=2, groups=64), "x", "w", "y"
+)  # fmt: skip
+
+
+def test_a_product_takes_its_operations_at_a_share_of_the_peak() -> None:
+    operations = 2 * 512**3
+    expected = 1e-3 + 10e-6 + operations / (1e12 * 0.5)
+    assert math.isclose(time_of(processor(), SQUARE), expected, rel_tol=1e-12)
+
+
+def test_a_product_of_a_vector_takes_the_time_of_its_weights() -> None:
+    moved = 4 * (4096 * 4096 + 4096 + 4096)
+    expected = 1e-3 + 10e-6 + moved / (100e9 * 0.8)
+    assert math.isclose(time_of(processor(), VECTOR), expected, rel_tol=1e-12)
+
+
+def test_a_depthwise_convolution_takes_the_time_of_its_bytes() -> None:
+    moved = 4 * (2 * 64 * 56 * 56 + 64 * 25)
+    expected = 1e-3 + 10e-6 + moved / (100e9 * 0.4)
+    assert math.isclose(time_of(processor(), DEPTHWISE), expected, rel_tol=1e-12)
+
+
+DENSE = {
+    "product": matmul((8, 16), (16, 4)),
+    "convolution": conv((1, 3, 8, 8), (16, 3, 3, 3)),
+    "of one channel": conv((1, 1, 8, 8), (16, 1, 3, 3)),
+    "in groups": conv((1, 16, 8, 8), (16, 4, 3, 3), groups=4),
+}
+MOVING = {
+    "depthwise": conv((1, 16, 8, 8), (16, 1, 3, 3), groups=16),
+    "of one output": matmul((1, 16), (16, 1)),
+    "elementwise": elementwise("add", (4, 4), (4, 4)),
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_a_contraction_that_uses_an_input_for_several_outputs_is_dense(name: str) -> None:
+    assert is_dense(DENSE[name])
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_work_that_uses_an_input_for_one_output_is_not_dense(name: str) -> None:
+    assert not is_dense(MOVING[name])
+
+
+def test_an_activation_that_is_fused_takes_no_time_of_its_own() -> None:
+    scenario = Scenario()
+    found = processor().evaluate(classifier(), scenario)
+    assert [each.group.name for each in found.groups] == ["conv", "pool", "dense"]
+    apart = processor(settings={"fuses": []}).evaluate(classifier(), scenario)
+    assert [each.group.name for each in apart.groups] == ["conv", "relu", "pool", "dense"]
+    assert apart.latency_seconds > found.latency_seconds  # type: ignore[operator]
+
+
+def test_the_steps_of_a_loop_each_have_overheads_and_the_call_has_one() -> None:
+    bare = by_format(float32="0 s")
+    silent = {"overhead_per_operator": bare, "overhead_per_call": bare}
+    for steps in (1, 100):
+        slow = time_of(processor(), recurrent(steps))
+        fast = time_of(processor(parameters=silent), recurrent(steps))
+        assert math.isclose(slow - fast, 1e-3 + 3 * steps * 10e-6, rel_tol=1e-9)
+
+
+def test_energy_is_the_power_over_the_time() -> None:
+    found = processor().evaluate(SQUARE)
+    assert math.isclose(found.energy_joules, 10 * found.latency_seconds, rel_tol=1e-12)  # type: ignore[operator]
+    assert math.isclose(found.average_power_watts or 0, 10, rel_tol=1e-12)
+
+
+def test_idle_power_is_a_part_of_the_busy_power() -> None:
+    idle = {"idle_power": {"value": "4 W", **GIVEN}}
+    found = processor(parameters=idle).evaluate(SQUARE)
+    names = {charge.unit_cost.name: charge.energy_joules for charge in found.static.charges}
+    assert len(names) == 2
+    whole = processor().evaluate(SQUARE)
+    assert math.isclose(sum(names.values()), whole.energy_joules, rel_tol=1e-12)
+
+
+def test_without_a_power_the_energy_is_not_known_and_the_time_is() -> None:
+    raw = file()
+    del raw["parameters"]["busy_power"]
+    device = load_device(json.dumps(raw).encode(), "round.yaml", {"processor": Processor})
+    found = device.evaluate(SQUARE)
+    assert "no power of 'round' is known" in found.unpriced["static"]
+    assert not found.is_complete
+    assert found.is_priced
+    assert found.latency_seconds == processor().evaluate(SQUARE).latency_seconds
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate"),
+    [("float32", 1e12), ("int8", 4e12), ("uint8", 4e12), ("int4", 4e12), ("float16", 1e12)],
+)
+def test_a_format_without_a_rate_runs_at_the_next_wider_one_of_its_kind(
+    asked: str, rate: float
+) -> None:
+    device = processor(parameters={"efficiency": by_format(float32=1.0)})
+    work = device.price(matmul((512, 512), (512, 512)), Scenario(default_format=asked))
+    assert isinstance(work, Cost)
+    (arithmetic,) = [one for one in work.durations if one.resource == "arithmetic"]
+    assert math.isclose(arithmetic.seconds, 2 * 512**3 / rate, rel_tol=1e-12)
+
+
+def test_a_format_that_is_too_wide_has_no_price() -> None:
+    only_int8 = {"peak_rate": by_format(int8="4 TOP/s")}
+    answer = processor(parameters=only_int8).price(matmul((8, 8), (8, 8)))
+    assert isinstance(answer, Unpriced)
+    assert "cannot run contraction operators in float32" in answer.reason
+
+
+def test_a_host_takes_what_the_device_cannot_run() -> None:
+    helped = {
+        "peak_rate": by_format(int8="4 TOP/s"),
+        "host_rate": {"value": "10 GOP/s", **GIVEN},
+        "transfer_bandwidth": {"value": "1 GB/s", **GIVEN},
+    }
+    device = processor(parameters=helped, settings={"unsupported": ["softmax"]})
+    cost = device.price(matmul((8, 16), (16, 4)))
+    assert isinstance(cost, Cost)
+    times = {(one.resource, one.phase): one.seconds for one in cost.durations}
+    assert times["transfer", "start"] == pytest.approx(8 * 16 * 4 / 1e9, abs=0)
+    assert times["host", "run"] == pytest.approx(2 * 8 * 16 * 4 / 10e9, abs=0)
+    assert times["transfer", "finish"] == pytest.approx(8 * 4 * 4 / 1e9, abs=0)
+
+
+def test_an_operator_that_is_not_supported_has_no_price_without_a_host() -> None:
+    device = processor(settings={"unsupported": ["activation"]})
+    answer = device.price(activation("tanh", (4, 4)))
+    assert isinstance(answer, Unpriced)
+    assert "cannot run activation operators" in answer.reason
+
+
+def test_sums_as_narrow_as_the_operands_are_faster_on_request() -> None:
+    faster = {
+        "peak_rate": by_format(float32="1 TFLOP/s", float16="2 TFLOP/s"),
+        "fast_accumulation_rate": by_format(float16="4 TFLOP/s"),
+    }
+    slow = processor(parameters=faster)
+    half = {"default_format": "float16"}
+    quick = evolve(slow, fast_accumulation=True)
+    assert time_of(quick, SQUARE, **half) < time_of(slow, SQUARE, **half)
+    assert time_of(quick, SQUARE) == time_of(slow, SQUARE)
+
+
+# ------------------------------------------------------------------ laws
+
+PATHS = st.sampled_from([SQUARE, VECTOR, DEPTHWISE, classifier()])
+FACTORS = st.floats(1.0, 100.0)
+
+
+def evaluated(device: Processor, workload: Workload, batch: int = 1) -> DeviceEstimate:
+    return device.evaluate(workload, Scenario(batch=batch if BATCH in workload.symbols else 1))
+
+
+@given(PATHS, FACTORS, st.integers(1, 64))
+def test_a_better_processor_is_never_slower(workload: Workload, factor: float, batch: int) -> None:
+    usual = evaluated(processor(), workload, batch).latency_seconds
+    for better in (
+        {"dram.bandwidth": f"{100 * factor} GB/s"},
+        {"peak_rate.float32": f"{factor} TFLOP/s"},
+        {"efficiency.float32": 0.5 * factor},
+        {"bandwidth_efficiency.float32": 0.4 * factor},
+        {"overhead_per_operator.float32": f"{10 / factor} us"},
+        {"overhead_per_call.float32": f"{1 / factor} ms"},
+    ):
+        device = processor().with_parameters(**better)
+        assert isinstance(device, Processor)
+        assert evaluated(device, workload, batch).latency_seconds <= usual  # type: ignore[operator]
+
+
+@given(st.integers(1, 512))
+def test_a_larger_batch_takes_longer_and_each_example_less(batch: int) -> None:
+    one, more = (
+        evaluated(processor(), classifier(), size).latency_seconds for size in (batch, batch + 1)
+    )
+    assert one is not None
+    assert more is not None
+    assert more >= one
+    assert more / (batch + 1) <= one / batch
+
+
+# ------------------------------------------------------------------ runtimes and mistakes
+
+
+RUNTIMES = {
+    "default": "measured",
+    "measured": {
+        "known": "5% median error",
+        "parameters": {"overhead_per_call": by_format(float32="2 ms")},
+        "residual": {
+            "low": 0.9, "high": 1.2, "batch": [1, 4], "formats": ["float32"], **GIVEN,
+            "otherwise": {"low": 0.2, "high": 5, **GIVEN},
+        },
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scenario", "low", "high"),
+    [
+        (Scenario(batch=4), 0.9, 1.2),
+        (Scenario(batch=5), 0.2, 5.0),
+        (Scenario(default_format="int8"), 0.2, 5.0),
+    ],
+    ids=["measured", "another batch", "another format"],
+)
+def test_conditions_that_nobody_measured_have_a_wider_range(
+    scenario: Scenario, low: float, high: float
+) -> None:
+    device = processor(runtimes=RUNTIMES)
+    assert device.known == "5% median error"
+    cost = device.evaluate(classifier(), scenario).cost
+    assert cost.latency_seconds_low == pytest.approx(cost.latency_seconds * low, rel=1e-12, abs=0)
+    assert cost.latency_seconds_high == pytest.approx(cost.latency_seconds * high, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("residual", "expected"),
+    [
+        ({"batch": [4, 1]}, "batch is [4, 1]; expected the least first"),
+        ({"batch": 4}, "expected the least and the largest, such as [1, 64]"),
+        ({"batch": [0, 4]}, "expected the least and the largest"),
+        ({"formats": "int8"}, "formats: expected numeric formats, such as [float16, int8]"),
+        ({"formats": ["intt8"]}, "'intt8' is not a numeric format"),
+        ({"otherwise": {"low": 1}}, "residual.otherwise.high: missing"),
+    ],
+    ids=lambda one: str(one)[:30],
+)
+def test_a_wrong_condition_of_a_residual_is_reported(
+    residual: dict[str, Any], expected: str
+) -> None:
+    runtime = {"parameters": {}, "residual": {"low": 0.9, "high": 1.1, **GIVEN, **residual}}
+    with pytest.raises(DeviceFileError) as described:
+        processor(runtimes={"mine": runtime})
+    assert expected in str(described.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"fuses": ["activations"]}, "expected names among activation, bias, padding"),
+        ({"fuses": 3}, "expected names among activation, bias, padding, found 3"),
+        ({"folds_normalization": "maybe"}, "expected true or false, found 'maybe'"),
+        ({"unsupported": ["conv"]}, "expected names among contraction, activation"),
+    ],
+    ids=lambda one: str(one)[:30],
+)
+def test_a_wrong_setting_is_reported(settings: dict[str, Any], expected: str) -> None:
+    with pytest.raises(DeviceFileError) as described:
+        processor(settings=settings)
+    assert expected in str(described.value)
+
+
+def test_a_setting_of_several_names_is_given_with_commas() -> None:
+    device = processor().with_parameters(fuses="bias,padding")
+    assert device.settings["fuses"] == ("bias", "padding")
+    with pytest.raises(CostModelError, match="expected names among"):
+        processor().with_parameters(fuses="bias,paddings")

@@ -1,0 +1,17 @@
+"""The page about accuracy is what the measurements and the devices say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from worlds import REGISTRY
+
+from costmodel_validation.accuracy import page
+
+PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
+
+
+@pytest.mark.slow
+def test_the_page_about_accuracy_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(REGISTRY), "python validation/write_accuracy.py"

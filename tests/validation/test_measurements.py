@@ -1,0 +1,135 @@
+"""Tables of measurements: what ships, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from costmodel import CostModelError
+from costmodel_validation.measurements import (
+    COLUMNS,
+    by_system,
+    family_of,
+    measurements_in,
+    network,
+    read_measurements,
+    shipped_measurements,
+    shipped_networks,
+)
+
+HEAD = "network,batch,format,latency_ms,power_w"
+
+COUNTS = {
+    "ic": 12_501_632, "kws": 2_656_768, "ad": 264_192, "vww": 7_489_664, "blouw_kws": 172_800,
+    "mobilenet_v1_1_224": 568_741_376, "resnet50_v1.5": 4_089_184_256,
+}  # fmt: skip
+"""Multiply-accumulates as the sources of the measurements state them."""
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_network_that_ships_has_the_published_count(name: str) -> None:
+    assert network(name).macs == COUNTS[name]
+
+
+def test_every_measurement_that_ships_names_a_network_and_a_source() -> None:
+    found = shipped_measurements()
+    assert len(found) > 1600
+    assert {one.network for one in found} <= shipped_networks().keys()
+    assert all(one.source and one.device and one.runtime for one in found)
+    assert all(one.power_boundary for one in found if one.power_watts is not None)
+
+
+def test_every_network_that_ships_is_read() -> None:
+    for name in shipped_networks():
+        assert network(name).macs > 0, name
+
+
+def test_measured_systems_are_told_apart() -> None:
+    systems = by_system(shipped_measurements())
+    assert len(systems["raspberry-pi-4", "tflite"]) == 94
+    assert len(systems["rtx-3090", "pytorch-eager"]) == 78
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("mobilenet_v2_0.35_96", "mobilenet_v2"),
+        ("keras_efficientnetv2b0_224", "efficientnetv2"),
+        ("keras_efficientnetb0_224", "efficientnet"),
+        ("keras_inceptionresnetv2_299", "inception"),
+        ("mine", "mine"),
+    ],
+)
+def test_a_network_belongs_to_the_family_in_its_name(name: str, family: str) -> None:
+    assert family_of(name) == family
+
+
+def test_a_row_has_the_conditions_of_its_columns(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(f"{HEAD},note\nkws,4,int8,2.5,1.5,warm\nkws,1,float32,1e-3,,\n")
+    first, second = read_measurements(table)
+    assert (first.scenario.batch, first.format_name, first.seconds) == (4, "int8", 2.5e-3)
+    assert first.energy_joules == pytest.approx(3.75e-3, abs=0)
+    assert second.power_watts is None
+    assert second.energy_joules is None
+    assert first.read_network().macs == COUNTS["kws"]
+
+
+def test_a_network_may_be_a_file_beside_the_table(tmp_path: Path) -> None:
+    source = Path(__file__).parents[2] / "examples" / "vgg9.json"
+    (tmp_path / "mine.json").write_bytes(source.read_bytes())
+    table = tmp_path / "mine.csv"
+    table.write_text(f"{HEAD}\nmine.json,1,float32,20,\n")
+    (one,) = read_measurements(table)
+    assert one.read_network().macs == 520_528_128
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("kws,0,int8,2.5,", "row 2: batch: expected a number above 0, found '0'"),
+        ("kws,1.5,int8,2.5,", "row 2: batch: expected a whole number, found '1.5'"),
+        ("kws,1,intt8,2.5,", "row 2: format: 'intt8' is not a numeric format"),
+        ("kws,1,int8,fast,", "row 2: latency_ms: expected a number above 0, found 'fast'"),
+        ("kws,1,int8,nan,", "row 2: latency_ms: expected a number above 0, found 'nan'"),
+        ("kws,1,int8,-1,", "row 2: latency_ms: expected a number above 0, found '-1'"),
+        ("kws,1,int8,2.5,low", "row 2: power_w: expected a number above 0, found 'low'"),
+        (",1,int8,2.5,", "row 2: network: expected the name of one, found nothing"),
+        ("kws,1", "row 2: format: '' is not a numeric format"),
+        ("kws,0,int8,1,\nkws,1,int8,0,", "2 rows cannot be used"),
+    ],
+)
+def test_a_wrong_row_is_reported_with_its_number(rows: str, expected: str) -> None:
+    with pytest.raises(CostModelError) as described:
+        measurements_in([HEAD, *rows.splitlines()], "mine.csv")
+    assert expected in str(described.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "missing: network, batch, format, latency_ms"),
+        ("network,batch,format\nkws,1,int8", "missing: latency_ms"),
+        (HEAD, "expected measurements below the head of the table, found none"),
+        (b"\xff\xfe\x00", "cannot be read as a table of measurements"),
+    ],
+    ids=["empty", "a column less", "head alone", "not a text"],
+)
+def test_a_table_that_is_none_is_reported(tmp_path: Path, text: str | bytes, expected: str) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(CostModelError) as described:
+        read_measurements(table)
+    assert expected in str(described.value)
+
+
+def test_a_network_that_does_not_ship_is_reported_with_the_nearest() -> None:
+    with pytest.raises(CostModelError, match="nearest: 'mobilenet_v1_1_224'"):
+        network("mobilenet_v1_1_225")
+
+
+def test_tables_that_ship_have_the_columns_that_are_written() -> None:
+    folder = Path(__file__).parents[2] / "validation/costmodel_validation/measured"
+    for file in folder.glob("*.csv"):
+        assert file.read_text().splitlines()[0].split(",") == [*COLUMNS], file.name

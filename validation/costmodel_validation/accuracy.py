@@ -1,0 +1,97 @@
+"""The page "How good are the numbers", written from measurements and the devices that ship."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from costmodel_validation.checking import System, systems
+from costmodel_validation.measurements import shipped_measurements
+
+if TYPE_CHECKING:
+    from costmodel.registry import Registry
+
+INTRODUCTION: Final = """\
+# How good are the numbers
+
+Written by `python validation/write_accuracy.py`; a test fails if it is stale.
+
+Every device of class `processor` says how well its times are known. There are three kinds:
+
+- **Measured itself.** Five figures of a runtime (three shares of a peak, two overheads) are fitted to published
+  measurements. The error is that of networks that were left out of the fit: each fifth of the networks is predicted from the
+  other four, and each family of networks from all others.
+- **Borrowed.** Nobody measured the device. It has the shares of its nearest relative, and its own peaks. The interval is at least a
+  factor of 4 from end to end.
+- **Assumed.** Nobody measured a relative either. The shares are usual ones, with a range.
+
+The interval of an estimate is the P10 to P90 of measured over predicted times, of networks and families that were left out. A
+batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction.
+
+`costmodel validate` computes the tables of this page, `costmodel validate NAME --rows` every row. The
+measurements and their sources are in `validation/costmodel_validation/measured`.
+"""
+LEFT_OUT: Final = """
+## Errors on networks that were left out of the fit
+
+| device | runtime | median error |
+|---|---|---|
+"""
+FITTED: Final = """
+## Predicted against measured
+
+All measurements against the devices that ship, which were fitted to them. A row of few networks has been fitted closely: its
+error here says little, the one above more. *Inside* is the share of measured times that the interval holds, *high/low* its
+median width.
+
+| device | runtime | rows | median error | within 10 % | within 30 % | rank correlation | P10 to P90 | inside | high/low | energy error |
+|---|---|---:|---:|---:|---:|---:|---|---:|---:|---:|
+"""
+LIMITS: Final = """
+## What this does not say
+
+- Some systems scatter in the measurements themselves: like networks take times that differ by a factor of two on the RK3588S
+  under TFLite. No model of the network predicts that; the interval is wide.
+- Times of microcontrollers are fitted to four networks. All boards share the shares of the law, and each has a scale of its own.
+  Without the autoencoder or the residual network, nothing determines one of the shares: their errors are above the aim of 20 %.
+- TensorRT was measured with one network, ResNet-50: its figures say little about networks of another kind.
+- A GPU that was measured at batches of 192 and more is not known at batch 1, where overheads decide.
+- The power of a device is its mean power while networks run. It hardly depends on the network, so the error of the energy is that of
+  the time, and that of the power where it is assumed.
+- Cooling, clocks that change, and other programs on the machine are in no prediction.
+"""
+
+
+def page(registry: Registry) -> str:
+    """The page, in Markdown."""
+    found = systems(shipped_measurements(), registry)
+    return "".join([
+        INTRODUCTION, LEFT_OUT, *_left_out(found), FITTED, *map(_row, found), _unmeasured(registry),
+        LIMITS,
+    ])  # fmt: skip
+
+
+def _left_out(found: Iterable[System]) -> Iterable[str]:
+    for one in found:
+        known = one.summary.known.partition(" median error on ")
+        yield f"| `{one.summary.device}` | {one.summary.runtime} | {known[0]} on {known[2]} |\n"
+
+
+def _row(system: System) -> str:
+    one = system.summary
+    energy = one.median_energy_error
+    rank = one.rank_correlation
+    cells: Sequence[str] = (
+        f"`{one.device}`", one.runtime, str(one.rows), f"{one.median_error:.0%}",
+        f"{one.within_10_percent:.0%}", f"{one.within_30_percent:.0%}",
+        "" if rank is None else f"{rank:.2f}", f"{one.p10:.2f} to {one.p90:.2f}",
+        f"{one.inside:.0%}", f"{one.interval:.1f}", "" if energy is None else f"{energy:.0%}",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _unmeasured(registry: Registry) -> str:
+    devices = [registry.device(name) for name in registry.device_names]
+    names = [one.name for one in devices if one.known.startswith("not measured")]
+    listed = ", ".join(f"`{name}`" for name in names)
+    return f"\n## Not measured\n\nBorrowed or assumed under their first runtime: {listed}.\n"

@@ -1,0 +1,164 @@
+"""`costmodel validate` and `costmodel fit`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from costmodel.cli.output import note, opened
+from costmodel.errors import CostModelError
+from costmodel.report.table import Column, Table
+from costmodel.units import format_quantity
+
+if TYPE_CHECKING:
+    from costmodel_validation.checking import System
+    from costmodel_validation.measurements import Measurement
+
+SCHEMA: Final = "costmodel/validation/1"
+_SUMMARY: Final = (
+    "Device", "Runtime", "Rows", "Median error", "Within 10 %", "Within 30 %", "Rank corr.",
+    "P10 to P90", "Inside", "High/low", "Energy error",
+)  # fmt: skip
+_ROWS: Final = (
+    "Device", "Runtime", "Network", "Batch", "Format", "Measured", "Predicted", "Interval",
+    "Meas./pred.", "Inside",
+)  # fmt: skip
+SUMMARY_NOTES: Final = (
+    "P10 to P90: of measured over predicted times",
+    "inside: measured times that the interval of the prediction holds; high/low: how wide it is",
+    "these are the measurements that were fitted; errors on what was left out: costmodel devices",
+)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[DEVICE]...")
+@click.option(
+    "--measurements", "table", type=click.Path(path_type=Path), metavar="FILE",
+    help="Measurements of your own, as a table, instead of those that ship.",
+)  # fmt: skip
+@click.option("--rows", "with_rows", is_flag=True, help="Show every measurement.")
+@click.option(
+    "--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True,
+    help="What to write.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", "path", type=Path, metavar="FILE", help="Write to a file, in one piece."
+)
+def validate(
+    names: Sequence[str],
+    table: Path | None,
+    with_rows: bool,  # noqa: FBT001  # click gives it
+    kind: str,
+    path: Path | None,
+) -> None:
+    """Compare predicted with measured times, for all devices that were measured or for some.
+
+    \b
+    costmodel validate
+    costmodel validate raspberry-pi-4 --rows
+    costmodel validate --measurements mine.csv --format json -o checked.json
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    from costmodel import registry  # noqa: PLC0415  # on demand, as all below
+    from costmodel_validation.checking import systems  # noqa: PLC0415
+
+    with opened(path, [table] if table else []) as output:
+        found = systems(_measurements(table), registry.installed(), names)
+        if kind == "json":
+            output.text(json.dumps(as_dict(found), indent=2))
+        else:
+            output.tables([rows_table(found)] if with_rows else [summary_table(found)])
+
+
+def _measurements(table: Path | None) -> Iterable[Measurement]:
+    from costmodel_validation.measurements import (  # noqa: PLC0415  # on demand
+        read_measurements,
+        shipped_measurements,
+    )
+
+    if table is None:
+        return shipped_measurements()
+    found = read_measurements(table)
+    for one in found:
+        if not (one.device and one.runtime):
+            message = f"{table}: expected a device and a runtime in every row, for {one.network!r}"
+            raise CostModelError(message)
+    return found
+
+
+def as_dict(found: Sequence[System]) -> dict[str, Any]:
+    """All systems as plain values."""
+    listed = [
+        {**one.summary.to_dict(), "measurements": [row.to_dict() for row in one.rows]}
+        for one in found
+    ]
+    return {"schema": SCHEMA, "systems": listed}
+
+
+def summary_table(found: Iterable[System]) -> Table:
+    """A row for each device and runtime."""
+    columns = [Column(title, numeric=place > 1) for place, title in enumerate(_SUMMARY)]
+    rows = []
+    for one in (system.summary for system in found):
+        rank, energy = one.rank_correlation, one.median_energy_error
+        rows.append((
+            one.device, one.runtime, str(one.rows), f"{one.median_error:.0%}",
+            f"{one.within_10_percent:.0%}", f"{one.within_30_percent:.0%}",
+            "" if rank is None else f"{rank:.2f}", f"{one.p10:.2f} to {one.p90:.2f}",
+            f"{one.inside:.0%}", f"{one.interval:.1f}",
+            "" if energy is None else f"{energy:.0%}",
+        ))  # fmt: skip
+    return Table("predicted against measured times", columns, rows, notes=SUMMARY_NOTES)
+
+
+def rows_table(found: Iterable[System]) -> Table:
+    """A row for each measurement."""
+    columns = [Column(title, numeric=place > 4) for place, title in enumerate(_ROWS)]  # noqa: PLR2004  # texts come first
+    rows = []
+    for system in found:
+        for one in system.rows:
+            measured = one.measurement
+            low, high = (format_quantity(x, "s") for x in (one.seconds_low, one.seconds_high))
+            rows.append((
+                system.summary.device, system.summary.runtime, measured.network,
+                str(measured.scenario.batch), measured.format_name,
+                format_quantity(measured.seconds, "s"), format_quantity(one.seconds, "s"),
+                f"{low} to {high}", f"{one.ratio:.2f}", "yes" if one.is_inside else "no",
+            ))  # fmt: skip
+    return Table("predicted against measured times of whole batches", columns, rows)
+
+
+@click.command()
+@click.argument("chip", type=click.Path(path_type=Path), metavar="CHIP.yaml")
+@click.argument("table", type=click.Path(path_type=Path), metavar="MEASUREMENTS.csv")
+@click.option(
+    "--runtime", metavar="NAME",
+    help="The name of the runtime; by default the one that the measurements name.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", "path", type=Path, metavar="NEW.yaml",
+    help="Write there instead of to standard output, in one piece.",
+)  # fmt: skip
+def fit(chip: Path, table: Path, runtime: str | None, path: Path | None) -> None:
+    """Fit a runtime of a processor to measured times, and write its device file.
+
+    CHIP.yaml describes the processor: class processor, peak_rate, busy_power and a memory with its
+    bandwidth. MEASUREMENTS.csv has the columns network, batch, format and latency_ms; power_w is
+    read where it is there. A network is the name of one that ships, or a Keras file.
+
+    The new file has the fitted figures, and the error on networks that were left out of the fit.
+    It needs SciPy: pip install 'costmodel[fit]'.
+
+    \b
+    costmodel fit my-board.yaml mine.csv -o fitted.yaml
+    costmodel estimate model.keras -d ./fitted.yaml
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    from costmodel_validation import fit_file  # noqa: PLC0415  # brings NumPy
+
+    with opened(path, [chip, table]) as output:
+        made = fit_file.fitted_file(chip, table, runtime)
+        output.text(made.text.removesuffix("\n"))
+    note(f"{chip.stem}, runtime {made.runtime}: {made.known}")

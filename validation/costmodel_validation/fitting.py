@@ -1,0 +1,335 @@
+"""Fits: the parameters of a runtime of a processor from measured times of networks.
+
+The time of a network is a sum over groups of operators, each an overhead and the longer of
+arithmetic and traffic, as `costmodel_hardware.processor` states. What each group would take at
+full efficiency is worked out once, by the device itself; the fit changes the shares alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from attrs import evolve, frozen
+
+from costmodel import CostModelError
+from costmodel.devices import Device, Evidence, FormatTable, Parameter, Residual
+from costmodel.formats import NumericFormat, format_name
+from costmodel.workload.graph import Node
+from costmodel_hardware.processor.device import Processor, is_dense
+from costmodel_validation.measurements import Measurement, workload_of
+
+if TYPE_CHECKING:
+    from costmodel.devices import DeviceEstimate
+
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Fitted(NamedTuple):
+    """A figure that is fitted: its unit, its bounds, and what it usually is."""
+
+    unit: str
+    least: float
+    usual: float
+    most: float
+
+
+FITTED: Final = {
+    "efficiency": Fitted("", 1e-4, 0.3, 1.0),
+    "contraction_bandwidth_efficiency": Fitted("", 1e-3, 0.5, 4.0),
+    "bandwidth_efficiency": Fitted("", 1e-3, 0.3, 4.0),
+    "overhead_per_operator": Fitted("s", 1e-8, 1e-5, 1e-2),
+    "overhead_per_call": Fitted("s", 1e-7, 1e-4, 1e-1),
+}
+"""The parameters that are fitted for each format.
+
+No more than the peak rate; more than the bandwidth, where caches hold tensors.
+"""
+_BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
+    {},
+    {"overhead_per_operator": 0.05},
+    {"overhead_per_operator": 10.0},
+    {"contraction_bandwidth_efficiency": 0.2},
+)
+"""Where fits start, in multiples of usual figures: each of these lies in a valley of its own."""
+FOLDS: Final = 5
+"""Into how many parts networks are divided to leave each out once."""
+_SCALE: Final = 0.05
+"""Relative errors beyond this count less than their square: some measurements are disturbed."""
+_PULL: Final = 0.01
+"""How strongly parameters that the data do not determine are drawn to where they start."""
+
+
+@frozen(eq=False)
+class Terms:
+    """What a network takes on a device at full efficiency, by group of operators, in seconds."""
+
+    number: NumericFormat
+    arithmetic: Vector
+    traffic: Vector
+    """Of the dense contractions, beside their arithmetic."""
+    weights: Vector
+    """How often each of these runs: the steps of the loop that it is in."""
+    moved: float
+    """Of everything else."""
+    operators: float
+    """How many groups run."""
+
+    def seconds(self, figures: Sequence[float] | Vector) -> float:
+        """The time with these figures, in the order of `FITTED`."""
+        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
+        of_dense = np.maximum(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
+        groups = of_dense @ self.weights + self.moved / bandwidth + self.operators * per_operator
+        return float(groups + per_call)
+
+
+def full_speed(device: Device) -> Processor:
+    """The device with all shares 1 and no overheads.
+
+    Raises:
+        CostModelError: it is not a processor.
+
+    """
+    if not isinstance(device, Processor):
+        message = (
+            f"device {device.name!r}: expected class {Processor.family!r}, found {device.family!r}"
+        )
+        raise CostModelError(message)
+    figures: dict[str, Any] = {
+        name: FormatTable(
+            name, {one: _plain(0.0 if fit.unit else 1.0, fit.unit) for one in device.peak_rate}
+        )
+        for name, fit in FITTED.items()
+    }
+    return evolve(device, **figures)
+
+
+def _plain(value: float, unit: str) -> Parameter:
+    return Parameter("fitted", value, unit, "fit", Evidence.DERIVED)
+
+
+def terms_of(device: Processor, measured: Measurement) -> Terms:
+    """The terms of a measured network on a device, which is at full speed.
+
+    Raises:
+        CostModelError: the network cannot be read, or has work that the device has no price for.
+
+    """
+    scenario = measured.scenario
+    estimate = device.evaluate(workload_of(measured), scenario)
+    if not estimate.is_priced:
+        name, reason = next(one for one in estimate.unpriced.items() if one[0] != "static")
+        message = f"{measured.network} on {device.name}: {name} has no price: {reason}"
+        raise CostModelError(message)
+    dense: list[tuple[float, float, float]] = []
+    moved, operators = _collected(estimate, dense, 1.0)
+    columns = np.array(dense, float).reshape(-1, 3)
+    return Terms(
+        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2], moved, operators
+    )
+
+
+def _collected(
+    estimate: DeviceEstimate, dense: list[tuple[float, float, float]], steps: float
+) -> tuple[float, float]:
+    """The seconds of bytes and the number of groups; dense contractions go into `dense`."""
+    moved = operators = 0.0
+    for each in estimate.groups:
+        if each.body is not None:
+            within = _collected(each.body, dense, steps * each.steps)
+            moved, operators = moved + within[0], operators + within[1]
+            continue
+        busy = dict(each.busy_seconds)
+        if each.cost.latency_seconds is None:
+            continue
+        operators += steps
+        arithmetic = busy.pop("arithmetic", 0.0)
+        busy.pop("overhead", None)
+        traffic = max(busy.values(), default=0.0)
+        anchor = each.group.anchor
+        if isinstance(anchor, Node) and is_dense(anchor.operator):
+            dense.append((arithmetic, traffic, steps))
+        else:
+            moved += steps * traffic
+    return moved, operators
+
+
+@frozen
+class Fit:
+    """The figures of a runtime for each format, in the order of `FITTED`."""
+
+    figures: Mapping[NumericFormat, tuple[float, ...]]
+
+    def seconds(self, terms: Terms) -> float:
+        """The predicted time.
+
+        Raises:
+            CostModelError: nothing was measured in the format.
+
+        """
+        found = self.figures.get(terms.number)
+        if found is None:
+            message = f"nothing was measured in {format_name(terms.number)}"
+            raise CostModelError(message)
+        return terms.seconds(found)
+
+
+def fitted(
+    terms: Sequence[Terms], seconds: Sequence[float], known: Mapping[str, float] | None = None
+) -> Fit:
+    """The figures that explain measured times best, in relative terms; each format by itself.
+
+    Large errors count less than their square. Figures that the times do not determine stay near
+    their usual values; those in `known`, by the names of `FITTED`, are not fitted.
+
+    Raises:
+        CostModelError: there are no measurements.
+
+    """
+    if not terms:
+        message = "expected measurements to fit, found none"
+        raise CostModelError(message)
+    formats = sorted({one.number for one in terms}, key=format_name)
+    found = {}
+    for number in formats:
+        inside = [one.number == number for one in terms]
+        found[number] = _fitted_alone(_chosen(terms, inside), _chosen(seconds, inside), known or {})
+    return Fit(found)
+
+
+def _fitted_alone(
+    terms: Sequence[Terms], seconds: Sequence[float], known: Mapping[str, float]
+) -> tuple[float, ...]:
+    from scipy.optimize import least_squares  # noqa: PLC0415  # an extra
+
+    free = np.array([name not in known for name in FITTED])
+    figures = np.array([known.get(name, one.usual) for name, one in FITTED.items()])
+    start = np.log(figures[free])
+    low, high = np.log([(one.least, one.most) for one in FITTED.values()])[free].T
+    wanted = np.log(np.array(seconds, float))
+
+    def errors(point: Vector) -> Vector:
+        figures[free] = np.exp(point)
+        found = np.log([one.seconds(figures) for one in terms])
+        return np.concatenate([found - wanted, _PULL * (point - start)])
+
+    beginnings = [
+        start + np.log([beginning.get(name, 1.0) for name in FITTED])[free]
+        for beginning in _BEGINNINGS
+    ]
+    answers = [
+        least_squares(errors, begin, bounds=(low, high), loss="soft_l1", f_scale=_SCALE)
+        for begin in beginnings
+    ]
+    best = min(answers, key=lambda one: float(one.cost))
+    figures[free] = np.exp(best.x)
+    return tuple(map(float, figures))
+
+
+@frozen(eq=False)
+class CrossValidation:
+    """Measured over predicted times of rows that were left out of the fit."""
+
+    ratios: Vector
+    groups: tuple[str, ...]
+    """What was left out together with each row."""
+
+    @property
+    def median_error(self) -> float:
+        """The median of the relative errors of the prediction."""
+        return float(np.median(np.abs(1 / self.ratios - 1)))
+
+    def percentile(self, share: float) -> float:
+        """The ratio that this share of rows is below."""
+        return float(np.quantile(self.ratios, share))
+
+
+def left_out(
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    groups: Sequence[str],
+    fit: Callable[[Sequence[Terms], Sequence[float]], Fit] = fitted,
+    folds: int | None = None,
+) -> CrossValidation:
+    """Each group predicted by a fit to all others; groups go into `folds` parts if given.
+
+    Rows in a format that is not in the others are left out of the result.
+
+    Raises:
+        CostModelError: there is one group alone.
+
+    """
+    names = sorted(set(groups))
+    if len(names) < 2:  # noqa: PLR2004  # one to predict, one to fit
+        message = f"expected measurements of at least 2 kinds to leave one out, found {names}"
+        raise CostModelError(message)
+    parts = min(folds or len(names), len(names))
+    part_of = {name: place % parts for place, name in enumerate(_shuffled(names))}
+    ratios, kept = [], []
+    for part in range(parts):
+        inside = [part_of[name] != part for name in groups]
+        known = fit(_chosen(terms, inside), _chosen(seconds, inside))
+        for one, time, name, is_inside in zip(terms, seconds, groups, inside, strict=True):
+            if not is_inside and one.number in known.figures:
+                ratios.append(time / known.seconds(one))
+                kept.append(name)
+    return CrossValidation(np.array(ratios, float), tuple(kept))
+
+
+def _shuffled(names: Sequence[str]) -> list[str]:
+    """The names in an order that does not depend on what they mean, the same each time."""
+    order = np.random.default_rng(0).permutation(len(names))
+    return [names[place] for place in order]
+
+
+def _chosen(rows: Sequence[Any], inside: Sequence[bool]) -> list[Any]:
+    return [row for row, is_inside in zip(rows, inside, strict=True) if is_inside]
+
+
+@frozen(eq=False)
+class RuntimeFit:
+    """A fit of one runtime of one device, and how well it predicts what it has not seen."""
+
+    fit: Fit
+    rows: int
+    networks: int
+    by_network: CrossValidation
+    by_family: CrossValidation | None
+    batches: tuple[int, int]
+    formats: tuple[NumericFormat, ...]
+    left_out: str = "networks left out"
+    """What `by_network` is about, in words."""
+
+    @property
+    def residual(self) -> Residual:
+        """P10 to P90 of measured over predicted, of networks and families left out together."""
+        ratios = self.by_network.ratios
+        if self.by_family is not None:
+            ratios = np.concatenate([ratios, self.by_family.ratios])
+        low, high = np.quantile(ratios, [0.1, 0.9])
+        return Residual(min(float(low), 1.0), max(float(high), 1.0))
+
+
+def fit_runtime(device: Device, measured: Sequence[Measurement]) -> RuntimeFit:
+    """Fit a runtime of a device to measurements, and cross-validate by network and family.
+
+    Raises:
+        CostModelError: too few measurements, or a network that cannot be read or priced.
+
+    """
+    at_full_speed = full_speed(device)
+    terms = [terms_of(at_full_speed, one) for one in measured]
+    seconds = [one.seconds for one in measured]
+    families = [one.family for one in measured]
+    batches = [one.scenario.batch for one in measured]
+    several = len(set(families)) > 1
+    return RuntimeFit(
+        fitted(terms, seconds),
+        len(measured),
+        len({one.network for one in measured}),
+        left_out(terms, seconds, [one.network for one in measured], folds=FOLDS),
+        left_out(terms, seconds, families) if several else None,
+        (min(batches), max(batches)),
+        tuple(sorted({one.scenario.default_format for one in measured}, key=format_name)),
+    )

@@ -1,0 +1,20 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from costmodel.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import click
+
+
+@hookimpl
+def costmodel_commands() -> Iterable[click.Command]:
+    """The commands that check devices and fit them."""
+    from costmodel_validation.commands import fit, validate  # noqa: PLC0415  # on demand
+
+    return [fit, validate]
