@@ -23,4 +23,6 @@ def any_device(draw: st.DrawFn, family: type[Device]) -> Device:
         name: Parameter(name, draw(st.floats(0.25, 3)), "", "drawn", Evidence.ASSUMED)
         for name in EXPONENTS.get(family.family, ())
     }
+    if family.family == "processor":
+        given["idle_power"] = None  # which must not be above the busy power
     return draw(devices(family, **given))

@@ -1,7 +1,7 @@
 """Write the device files of class `processor`: figures of data sheets, and fitted runtimes.
 
     pip install -e '.[fit]'
-    python validation/make_devices.py            # every file; three minutes
+    python validation/make_devices.py            # every file; four minutes
     python validation/make_devices.py rtx-3090   # some
 
 `parts.csv` holds what data sheets state, `costmodel_validation/measured` what was measured. A
@@ -104,6 +104,7 @@ CACHED: Final = {"contraction_bandwidth_efficiency": 1.5, "bandwidth_efficiency"
 """Assumed of TensorRT, which fuses more than this model and keeps tensors in the last cache."""
 KNOWN: Final[Mapping[str, Mapping[str, float]]] = {
     "tensorrt": {**CACHED, "overhead_per_call": 2e-5},
+    "tensorrt-maxq": {**CACHED, "overhead_per_call": 2e-5},
     "tensorflow": BANDWIDTHS,
     "openvino": {**BANDWIDTHS, "overhead_per_operator": 1e-4, "efficiency": 0.3},
     "nntool": {

@@ -107,14 +107,17 @@ class _File:
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes, self._next_steps(family))
         values = {**own.values, **(runtimes[chosen].values if chosen else {})}
-        return family(
-            head.name, title=on_one_line(head.title),
-            process=head.process and on_one_line(head.process),
-            also_not_modelled=on_one_line(head.not_modelled),
-            assumes=on_one_line(head.assumes),
-            file=self.file, content_hash=content_hash, memories=memories,
-            runtime=chosen, runtimes=_whole(family, own, runtimes), **values,
-        )  # fmt: skip
+        try:
+            return family(
+                head.name, title=on_one_line(head.title),
+                process=head.process and on_one_line(head.process),
+                also_not_modelled=on_one_line(head.not_modelled),
+                assumes=on_one_line(head.assumes),
+                file=self.file, content_hash=content_hash, memories=memories,
+                runtime=chosen, runtimes=_whole(family, own, runtimes), **values,
+            )  # fmt: skip
+        except ValueError as error:  # what a class demands of its figures together
+            raise DeviceFileError(self.file, [str(error)]) from None
 
     def _next_steps(self, family: type[Device] | None) -> Iterator[str]:
         """What to do where the class is not the one, or is none."""

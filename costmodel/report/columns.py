@@ -39,10 +39,15 @@ def standing(line: LayerCost) -> str:
 
 def shown_energy(line: LayerCost) -> str:
     """What a layer costs as a cell of a table, or why there is no number."""
-    if not line.cost.charges and line.cost.latency_seconds is not None:
-        return "unpriced" if line.unpriced else ""  # its energy is a power over the time
+    if is_in_static(line):
+        return "unpriced" if line.unpriced else ""
     energy = joules(line.cost.energy_joules)
     return {"priced": energy, "partial": f"{energy} + unpriced"}.get(standing(line), standing(line))
+
+
+def is_in_static(line: LayerCost) -> bool:
+    """Whether the energy of a layer is a power over its time, in the static energy of the whole."""
+    return not line.cost.charges and line.cost.latency_seconds is not None
 
 
 def shown_latency(line: LayerCost) -> str:
@@ -108,9 +113,16 @@ def _exact(bill: Bill) -> Iterator[Figure]:
 
         return Figure(Column(f"{bill.device.name} {title}", numeric=True), cell)
 
-    yield column("(J)", lambda line: repr(line.cost.energy_joules))
-    yield column("low (J)", lambda line: repr(line.cost.energy_joules_low))
-    yield column("high (J)", lambda x: "" if x.unpriced else repr(x.cost.energy_joules_high))
+    def energy(end: str) -> CellText:
+        def cell(line: LayerCost) -> str:
+            return "" if is_in_static(line) else repr(getattr(line.cost, f"energy_joules{end}"))
+
+        return cell
+
+    high = energy("_high")
+    yield column("(J)", energy(""))
+    yield column("low (J)", energy("_low"))
+    yield column("high (J)", lambda line: "" if line.unpriced else high(line))
     yield column("latency (s)", lambda line: _number(line.cost.latency_seconds))
     if is_timed(bill):
         yield column("latency low (s)", lambda line: _number(line.cost.latency_seconds_low))

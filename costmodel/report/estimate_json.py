@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.devices import Charge, Cost, Parameter
 from costmodel.devices.evaluation.memory import in_bytes
 from costmodel.report import ignored
-from costmodel.report.columns import standing
+from costmodel.report.columns import is_in_static, standing
 from costmodel.report.estimate_table import (
     Reported,
     assumptions,
@@ -89,7 +89,9 @@ def _bill_dict(bill: Bill, estimate: Reported) -> dict[str, Any]:
         "settings": dict(device.settings),
         "runtime": device.runtime,
         **_cost_dict(total, is_complete=bill.is_complete),
+        "latency_seconds": _time_dict(total, is_complete=bill.evaluation.is_priced),
         **_evaluation_dict(bill.evaluation),
+        **_unknown_energy(bill.evaluation),
         "is_lower_bound": not bill.is_complete,
         "coverage": _coverage_dict(bill.coverage),
         "layers": [_line_dict(bill, lowered, line) for lowered, line in pairs],
@@ -175,16 +177,30 @@ def _cost_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any]:
             "low": cost.energy_joules_low,
             "high": cost.energy_joules_high if is_complete else None,
         },
-        "latency_seconds": None
-        if cost.latency_seconds is None
-        else {
-            "value": cost.latency_seconds,
-            "low": cost.latency_seconds_low,
-            "high": cost.latency_seconds_high if is_complete else None,
-        },
+        "latency_seconds": _time_dict(cost, is_complete=is_complete),
         "energy_joules_by_resource": dict(cost.energy_joules_by_resource),
         "energy_joules_by_role": dict(cost.energy_joules_by_role),
     }
+
+
+def _time_dict(cost: Cost, *, is_complete: bool) -> dict[str, Any] | None:
+    if cost.latency_seconds is None:
+        return None
+    return {
+        "value": cost.latency_seconds,
+        "low": cost.latency_seconds_low,
+        "high": cost.latency_seconds_high if is_complete else None,
+    }
+
+
+def _unknown_energy(evaluation: DeviceEstimate) -> dict[str, Any]:
+    """What stands for energies where all of it is a power that is not known, and why."""
+    if not evaluation.unknown_static:
+        return {}
+    unknown = {"static_energy_joules": None, "unknown_energy": evaluation.unknown_static}
+    if evaluation.cost.charges:
+        return unknown
+    return {**unknown, "energy_joules": None, "energy_joules_per_inference": None}
 
 
 def _coverage_dict(coverage: Coverage) -> dict[str, Any]:
@@ -204,6 +220,8 @@ def _line_dict(bill: Bill, lowered: LayerWork, line: LayerCost) -> dict[str, Any
     layer, cost = line.layer, _cost_dict(line.cost, is_complete=not line.unpriced)
     if standing(line) == "unpriced":
         cost |= {"energy_joules": None, "latency_seconds": None}
+    elif is_in_static(line):
+        cost |= {"energy_joules": None}
     return {
         "name": layer.name,
         "kind": layer.kind,

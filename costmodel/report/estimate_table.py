@@ -204,7 +204,9 @@ def _notes(estimate: Reported) -> Iterator[str]:
             described.setdefault(listed, []).append(name)
         for lines, names in described.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
-    for bill in estimate.bills.values():
+    for name, bill in estimate.bills.items():
+        if bill.evaluation.unknown_static:
+            yield f"energy on {name}: {bill.evaluation.unknown_static}"
         yield from unfit(bill)
     yield from ignored.notes(estimate.bills.values(), estimate.scenario)
     yield from changed(bill.device for bill in estimate.bills.values())

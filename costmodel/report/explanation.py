@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.devices import Charge, Cost, Parameter
 from costmodel.report import ignored
-from costmodel.report.columns import joules
+from costmodel.report.columns import is_in_static, joules
 from costmodel.report.estimate_table import shapes_of
 from costmodel.report.table import escaped
 from costmodel.tensor.shapes import show_shape
@@ -113,6 +113,8 @@ def _counted(value: float) -> str:
 def _energy(line: LayerCost) -> str:
     cost = line.cost
     value = joules(cost.energy_joules)
+    if is_in_static(line) and not line.unpriced:
+        return "in that of the whole network, as a power over the time"
     if line.unpriced:
         return f"at least {value}" if cost.charges else "not known"
     low, high = cost.energy_joules_low, cost.energy_joules_high

@@ -88,13 +88,17 @@ class DeviceContract(EvaluationLaws):
                 expect(charge.count >= 0, f"count of {_line(charge)}", ">= 0", charge.count)
 
     def test_every_operator_has_a_charge_or_a_reason(self, device: Any) -> None:
-        """An answer is a cost with charges, or free or unpriced and says why."""
+        """An answer is a cost with charges or a time, or free or unpriced and says why."""
 
         @for_all(drawn(device), self.operators(), strategies.scenarios())
         def law(device: Device, operator: Operator, scenario: Scenario) -> None:
             answer, *outcomes = _asked(device, operator, scenario)
-            said = answer.charges if isinstance(answer, Cost) else _reason(answer).strip()
-            expect(said, "the answer", "a cost with charges, or Free or Unpriced(reason)", answer)
+            if isinstance(answer, Cost):
+                said: object = answer.charges or answer.latency_seconds
+            else:
+                said = _reason(answer).strip()
+            expected = "a cost with charges or a time, or Free or Unpriced(reason)"
+            expect(said, "the answer", expected, answer)
             for outcome in outcomes:
                 says = isinstance(outcome, Cost) or _reason(outcome).strip()
                 expect(says, "the outcome in a workload", "a cost or a reason", outcome)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from console import good
 from hypothesis import given
 from hypothesis import strategies as st
 from workloads import BATCH, classifier, recurrent
@@ -332,3 +333,55 @@ def test_a_setting_of_several_names_is_given_with_commas() -> None:
     assert device.settings["fuses"] == ("bias", "padding")
     with pytest.raises(CostModelError, match="expected names among"):
         processor().with_parameters(fuses="bias,paddings")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"memories": []}, "memories: expected one with a bandwidth"),
+        (
+            {"memories": [{"name": "dram", "size": "1 GB", **GIVEN}]},
+            "expected one with a bandwidth",
+        ),
+        (
+            {"parameters": {"idle_power": {"value": "20 W", **GIVEN}}},
+            "idle_power: expected at most busy_power, 10 W; found 20 W",
+        ),
+        (
+            {"memories": [{"name": "board", "bandwidth": "1 GB/s", **GIVEN}]},
+            "memory 'board' is called as a resource",
+        ),
+    ],
+    ids=["no memory", "no bandwidth", "idle power", "a resource"],
+)
+def test_figures_that_do_not_fit_together_are_mistakes_of_the_file(
+    changes: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(DeviceFileError) as described:
+        processor(**changes)
+    assert expected in str(described.value)
+
+
+def test_a_rate_of_powers_of_two_is_that_of_nothing_else() -> None:
+    rates = by_format(**{"po2<4>": "8 TOP/s", "ternary": "9 TOP/s", "int8": "4 TOP/s"})
+    device = processor(parameters={"peak_rate": rates, "efficiency": by_format(int8=1.0)})
+    work = device.price(matmul((512, 512), (512, 512)), Scenario(default_format="int4"))
+    assert isinstance(work, Cost)
+    (arithmetic,) = [one for one in work.durations if one.resource == "arithmetic"]
+    assert math.isclose(arithmetic.seconds, 2 * 512**3 / 4e12, rel_tol=1e-12)
+
+
+def test_an_unknown_energy_is_not_a_zero_anywhere(tmp_path: Any) -> None:
+    raw = file()
+    del raw["parameters"]["busy_power"]
+    path = tmp_path / "round.yaml"
+    path.write_text(json.dumps(raw))
+    model = "examples/vgg9.json"
+    found = json.loads(good("estimate", model, "-d", path, "--format", "json"))["devices"]["round"]
+    assert found["energy_joules"] is None
+    assert found["energy_joules_per_inference"] is None
+    assert found["latency_seconds"]["high"] is not None
+    assert "no power of 'round' is known" in found["unknown_energy"]
+    assert all(one["energy_joules"] is None for one in found["layers"] if one["status"] == "priced")
+    assert "no power of 'round' is known" in good("estimate", model, "-d", path)
+    assert "0 J" not in good("explain", model, "dense", "-d", path)

@@ -81,6 +81,12 @@ def test_the_same_measurements_give_the_same_file(board: Path, table: Path) -> N
     assert good("fit", board, table) == good("fit", board, table)
 
 
+SIX = "\n".join(
+    f"tflite,mobilenet_v1_{width}_{size},1,float32,{width * size},"
+    for width, size in ((0.25, 128), (0.25, 192), (0.5, 160), (0.5, 224), (0.75, 128), (0.75, 224))
+)
+
+
 def changed(text: str, **values: Any) -> str:
     raw = yaml.safe_load(text)
     raw.update(values)
@@ -92,8 +98,11 @@ def changed(text: str, **values: Any) -> str:
     [
         (changed(CHIP, **{"class": "horowitz"}), "", "expected a device of class 'processor'"),
         ("[1, 2]", "", "expected a device of class 'processor', found [1, 2]"),
-        ("a: [", "", "cannot be read as a device file"),
-        (changed(CHIP, memories=[]), "tflite,kws,1,int8,1,", "expected at least 6 measurements"),
+        ("a: [", "", "chip.yaml: 1 mistake"),
+        (f"a: &a [1]\nb: *a\n{CHIP}", "", "aliases (*name) are not taken"),
+        (changed(CHIP, memories=[]), "tflite,kws,1,int8,1,", "expected one with a bandwidth"),
+        (changed(CHIP, sources=[1]), "tflite,kws,1,int8,1,", "sources: expected a mapping"),
+        (CHIP.replace("48 GFLOP/s", "48 mOP/s"), SIX, "check the units of the times and of the"),
         (changed(CHIP, parameters={}), "tflite,kws,1,int8,1,", "parameters.peak_rate: missing"),
         (CHIP, "tflite,kws,1,int8,1,", "expected at least 6 measurements of several networks"),
         (CHIP, "tflite,kws,1,int8,1,\narmnn,kws,1,int8,1,", "expected one runtime; found tflite"),
@@ -101,7 +110,8 @@ def changed(text: str, **values: Any) -> str:
         (CHIP, "", "expected measurements below the head of the table, found none"),
     ],
     ids=[
-        "another class", "a list", "no YAML", "no memory", "no parameters", "too few",
+        "another class", "a list", "no YAML", "an alias", "no memory", "a list of sources",
+        "a wrong unit", "no parameters", "too few",
         "two runtimes", "no runtime", "no rows",
     ],
 )  # fmt: skip

@@ -98,6 +98,8 @@ def test_a_network_may_be_a_file_beside_the_table(tmp_path: Path) -> None:
         (",1,int8,2.5,", "row 2: network: expected the name of one, found nothing"),
         ("kws,1", "row 2: format: '' is not a numeric format"),
         ("kws,0,int8,1,\nkws,1,int8,0,", "2 rows cannot be used"),
+        ("kws,1,int8,5,15,6", "row 2: it has more cells than the head: ['6']"),
+        ("kws,1,int8,5_150,", "row 2: latency_ms: expected a number above 0, found '5_150'"),
     ],
 )
 def test_a_wrong_row_is_reported_with_its_number(rows: str, expected: str) -> None:
@@ -111,10 +113,12 @@ def test_a_wrong_row_is_reported_with_its_number(rows: str, expected: str) -> No
     [
         ("", "missing: network, batch, format, latency_ms"),
         ("network,batch,format\nkws,1,int8", "missing: latency_ms"),
+        ("network;batch\nkws;1", "with commas between; missing: network"),
+        ("network,batch,format,latency_ms,batch\n", "column 'batch' is there twice"),
         (HEAD, "expected measurements below the head of the table, found none"),
         (b"\xff\xfe\x00", "cannot be read as a table of measurements"),
     ],
-    ids=["empty", "a column less", "head alone", "not a text"],
+    ids=["empty", "a column less", "semicolons", "a column twice", "head alone", "not a text"],
 )
 def test_a_table_that_is_none_is_reported(tmp_path: Path, text: str | bytes, expected: str) -> None:
     table = tmp_path / "mine.csv"
@@ -133,3 +137,18 @@ def test_tables_that_ship_have_the_columns_that_are_written() -> None:
     folder = Path(__file__).parents[2] / "validation/costmodel_validation/measured"
     for file in folder.glob("*.csv"):
         assert file.read_text().splitlines()[0].split(",") == [*COLUMNS], file.name
+
+
+def test_the_mark_that_spreadsheets_write_is_read_over(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + f"{HEAD}\nkws,1,int8,2.5,\n".encode())
+    (one,) = read_measurements(table)
+    assert one.network == "kws"
+
+
+def test_a_network_that_is_neither_shipped_nor_a_file_is_reported(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(f"{HEAD}\nmobilenet_v1_1_225,1,int8,2.5,\n")
+    (one,) = read_measurements(table)
+    with pytest.raises(CostModelError, match="nearest that ships: 'mobilenet_v1_1_224'"):
+        one.read_network()

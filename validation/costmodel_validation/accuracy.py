@@ -18,21 +18,22 @@ Written by `python validation/write_accuracy.py`; a test fails if it is stale.
 
 Every device of class `processor` says how well its times are known. There are three kinds:
 
-- **Measured itself.** Five figures of a runtime (three shares of a peak, two overheads) are fitted to published
-  measurements. The error is that of networks that were left out of the fit: each fifth of the networks is predicted from the
+- **Measured itself.** Five figures of a runtime (a share of the peak rate, two shares of the bandwidth, two overheads) are fitted
+  to published measurements; where few networks were measured, some of them are assumed. The error is that of networks that were left out of the fit: each fifth of the networks is predicted from the
   other four, and each family of networks from all others.
 - **Borrowed.** Nobody measured the device. It has the shares of its nearest relative, and its own peaks. The interval is at least a
   factor of 4 from end to end.
 - **Assumed.** Nobody measured a relative either. The shares are usual ones, with a range.
 
 The interval of an estimate is the P10 to P90 of measured over predicted times, of networks and families that were left out. A
-batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction.
+batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction. Where fewer than six networks
+were measured, the interval is at least 0.5 to 2 times the prediction.
 
 `costmodel validate` computes the tables of this page, `costmodel validate NAME --rows` every row. The
 measurements and their sources are in `validation/costmodel_validation/measured`.
 """
 LEFT_OUT: Final = """
-## Errors on networks that were left out of the fit
+## Errors on what was left out of the fit
 
 | device | runtime | median error |
 |---|---|---|
@@ -40,8 +41,8 @@ LEFT_OUT: Final = """
 FITTED: Final = """
 ## Predicted against measured
 
-All measurements against the devices that ship, which were fitted to them. A row of few networks has been fitted closely: its
-error here says little, the one above more. *Inside* is the share of measured times that the interval holds, *high/low* its
+All measurements against the devices that ship, which were fitted to them. Where few networks were measured, look at
+the table above: the error here is that of the fit itself. *Inside* is the share of measured times that the interval holds, *high/low* its
 median width.
 
 | device | runtime | rows | median error | within 10 % | within 30 % | rank correlation | P10 to P90 | inside | high/low | energy error |
@@ -52,8 +53,8 @@ LIMITS: Final = """
 
 - Some systems scatter in the measurements themselves: like networks take times that differ by a factor of two on the RK3588S
   under TFLite. No model of the network predicts that; the interval is wide.
-- Times of microcontrollers are fitted to four networks. All boards share the shares of the law, and each has a scale of its own.
-  Without the autoencoder or the residual network, nothing determines one of the shares: their errors are above the aim of 20 %.
+- Times of microcontrollers are fitted to four networks. All boards have the same shares, and each has a scale of its own.
+  If the autoencoder or the residual network is left out, one share cannot be determined: errors on these two are above 20 %.
 - TensorRT was measured with one network, ResNet-50: its figures say little about networks of another kind.
 - A GPU that was measured at batches of 192 and more is not known at batch 1, where overheads decide.
 - The power of a device is its mean power while networks run. It hardly depends on the network, so the error of the energy is that of
@@ -94,4 +95,4 @@ def _unmeasured(registry: Registry) -> str:
     devices = [registry.device(name) for name in registry.device_names]
     names = [one.name for one in devices if one.known.startswith("not measured")]
     listed = ", ".join(f"`{name}`" for name in names)
-    return f"\n## Not measured\n\nBorrowed or assumed under their first runtime: {listed}.\n"
+    return f"\n## Not measured\n\nBorrowed or assumed, under the runtime that they have at first: {listed}.\n"

@@ -1,4 +1,4 @@
-"""`costmodel validate` and `costmodel fit`."""
+"""`costmodel validate`, `costmodel fit` and `costmodel measure`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def validate(
         if kind == "json":
             output.text(json.dumps(as_dict(found), indent=2))
         else:
-            output.tables([rows_table(found)] if with_rows else [summary_table(found)])
+            notes = SUMMARY_NOTES if table is None else SUMMARY_NOTES[:2]
+            output.tables([rows_table(found)] if with_rows else [summary_table(found, notes)])
 
 
 def _measurements(table: Path | None) -> Iterable[Measurement]:
@@ -98,7 +99,7 @@ def as_dict(found: Sequence[System]) -> dict[str, Any]:
     return {"schema": SCHEMA, "systems": listed}
 
 
-def summary_table(found: Iterable[System]) -> Table:
+def summary_table(found: Iterable[System], notes: Sequence[str]) -> Table:
     """A row for each device and runtime."""
     columns = [Column(title, numeric=place > 1) for place, title in enumerate(_SUMMARY)]
     rows = []
@@ -111,7 +112,7 @@ def summary_table(found: Iterable[System]) -> Table:
             f"{one.inside:.0%}", f"{one.interval:.1f}",
             "" if energy is None else f"{energy:.0%}",
         ))  # fmt: skip
-    return Table("predicted against measured times", columns, rows, notes=SUMMARY_NOTES)
+    return Table("predicted against measured times", columns, rows, notes=notes)
 
 
 def rows_table(found: Iterable[System]) -> Table:
@@ -145,9 +146,10 @@ def rows_table(found: Iterable[System]) -> Table:
 def fit(chip: Path, table: Path, runtime: str | None, path: Path | None) -> None:
     """Fit a runtime of a processor to measured times, and write its device file.
 
-    CHIP.yaml describes the processor: class processor, peak_rate, busy_power and a memory with its
-    bandwidth. MEASUREMENTS.csv has the columns network, batch, format and latency_ms; power_w is
-    read where it is there. A network is the name of one that ships, or a Keras file.
+    CHIP.yaml describes the processor: class processor, peak_rate and a memory with its bandwidth.
+    MEASUREMENTS.csv has the columns network, batch, format and latency_ms; runtime, device and
+    power_w are read where they are there. A network is the name of one that ships, or the path of
+    a Keras file, from the table.
 
     The new file has the fitted figures, and the error on networks that were left out of the fit.
     It needs SciPy: pip install 'costmodel[fit]'.
@@ -162,3 +164,67 @@ def fit(chip: Path, table: Path, runtime: str | None, path: Path | None) -> None
         made = fit_file.fitted_file(chip, table, runtime)
         output.text(made.text.removesuffix("\n"))
     note(f"{chip.stem}, runtime {made.runtime}: {made.known}")
+
+
+@click.command()
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--runtime", required=True, help="tensorflow, torch, tflite or onnxruntime.")
+@click.option(
+    "--format", "number", default="float32", show_default=True, help="The numeric format to run in."
+)
+@click.option(
+    "--batch", "batches", type=click.IntRange(1, 1 << 20), multiple=True, default=[1],
+    show_default=True, help="Examples at once. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(0, 1 << 16), default=0,
+    help="Threads of the runtime; 0, the default: as many as it likes.",
+)  # fmt: skip
+@click.option(
+    "--repeats", type=click.IntRange(1, 10**6), default=30, show_default=True,
+    help="Calls after the warm-up, of which the median counts.",
+)  # fmt: skip
+@click.option(
+    "--device", default="this-machine", show_default=True, help="The name of the machine."
+)
+@click.option(
+    "-o", "--output", "path", type=Path, metavar="FILE", help="Write to a file, in one piece."
+)
+def measure(  # noqa: PLR0913, PLR0917  # click gives every option by keyword
+    models: Sequence[str],
+    runtime: str,
+    number: str,
+    batches: Sequence[int],
+    threads: int,
+    repeats: int,
+    device: str,
+    path: Path | None,
+) -> None:
+    """Measure how long networks take on this machine, as a table for `costmodel fit`.
+
+    MODEL is a Keras file or the name of a network that ships; without any, a suite of 30 networks
+    is measured, which takes some minutes. Each network runs in a process of its own, with random
+    inputs: after a warm-up the median of many calls counts. The mean power is recorded where the
+    system offers it (RAPL, NVML). The file is run by its framework, so measure only what you trust.
+
+    \b
+    costmodel measure --runtime tensorflow -o mine.csv
+    costmodel measure mine.keras --runtime tflite --format int8 --threads 4 -o mine.csv
+    costmodel measure --runtime torch --batch 1 --batch 32 -o mine.csv
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    from costmodel_validation import measuring  # noqa: PLC0415  # on demand
+
+    conditions = measuring.Conditions(runtime, number, 1, threads, repeats)
+    conditions.check()
+    networks = list(models) or list(measuring.SUITE)
+    rows = []
+    with opened(path, [name for name in models if Path(name).is_file()]) as output:
+        for each in measuring.every(conditions, batches):
+            for one in measuring.measured(networks, each, device, note):
+                shown = format_quantity(one.seconds, "s")
+                note(f"{one.network}, batch {one.scenario.batch}: {shown}")
+                rows.append(one)
+        if not rows:
+            message = "no network could be measured; the notes say why"
+            raise CostModelError(message)
+        output.text(measuring.as_table(rows))

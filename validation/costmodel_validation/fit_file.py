@@ -55,12 +55,13 @@ def fitted_file(chip: Path, table: Path, runtime: str | None = None) -> FittedFi
     _check_enough(measured, table, name)
     chosen = device.with_runtime(name) if name in device.runtimes else device  # its settings stay
     found = fit_runtime(chosen, measured)
-    sources = {**raw.get("sources", {}), "fit": f"costmodel fit, to {table.name}"}
-    values = runtime_of(found, "fit")
+    key = f"fit-{name}"
+    sources = {**raw.get("sources", {}), key: f"costmodel fit, to {table.name}"}
+    values = runtime_of(found, key)
     old = (raw.get("runtimes") or {}).get(name) or {}
     if "settings" in old:
         values["settings"] = old["settings"]
-    if power := power_of(measured):
+    if power := power_of(measured, key):
         values["parameters"]["busy_power"] = power
     runtimes = {**(raw.get("runtimes") or {}), name: values}
     made = {

@@ -53,6 +53,12 @@ _BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {"contraction_bandwidth_efficiency": 0.2},
 )
 """Where fits start, in multiples of usual figures: each of these lies in a valley of its own."""
+FEW_NETWORKS: Final = (0.5, 2.0)
+"""Measured over predicted times, at the least, where few networks were measured: assumed."""
+MANY_NETWORKS: Final = 6
+"""From so many networks on, those that were left out tell the residual."""
+WRONG: Final = 5.0
+"""Median error above which a fit has failed: a unit or a peak is wrong."""
 FOLDS: Final = 5
 """Into how many parts networks are divided to leave each out once."""
 _SCALE: Final = 0.05
@@ -308,7 +314,8 @@ class RuntimeFit:
         if self.by_family is not None:
             ratios = np.concatenate([ratios, self.by_family.ratios])
         low, high = np.quantile(ratios, [0.1, 0.9])
-        return Residual(min(float(low), 1.0), max(float(high), 1.0))
+        least, most = FEW_NETWORKS if self.networks < MANY_NETWORKS else (1.0, 1.0)
+        return Residual(min(float(low), least), max(float(high), most))
 
 
 def fit_runtime(device: Device, measured: Sequence[Measurement]) -> RuntimeFit:
@@ -319,17 +326,32 @@ def fit_runtime(device: Device, measured: Sequence[Measurement]) -> RuntimeFit:
 
     """
     at_full_speed = full_speed(device)
-    terms = [terms_of(at_full_speed, one) for one in measured]
+    known: dict[tuple[str, int, str], Terms] = {}
+    for one in measured:
+        key = one.network, one.scenario.batch, one.format_name
+        if key not in known:
+            known[key] = terms_of(at_full_speed, one)
+    terms = [known[one.network, one.scenario.batch, one.format_name] for one in measured]
     seconds = [one.seconds for one in measured]
     families = [one.family for one in measured]
     batches = [one.scenario.batch for one in measured]
-    several = len(set(families)) > 1
+    unseen = None
+    if len(set(families)) > 1:
+        by_family = left_out(terms, seconds, families)
+        unseen = by_family if len(by_family.ratios) else None
+    by_network = left_out(terms, seconds, [one.network for one in measured], folds=FOLDS)
+    if not by_network.median_error <= WRONG:  # not a number is wrong, too
+        message = (
+            f"predictions of networks that were left out miss by a factor of "
+            f"{by_network.median_error + 1:.3g}: check the units of the times and of the peaks"
+        )
+        raise CostModelError(message)
     return RuntimeFit(
         fitted(terms, seconds),
         len(measured),
         len({one.network for one in measured}),
-        left_out(terms, seconds, [one.network for one in measured], folds=FOLDS),
-        left_out(terms, seconds, families) if several else None,
+        by_network,
+        unseen,
         (min(batches), max(batches)),
         tuple(sorted({one.scenario.default_format for one in measured}, key=format_name)),
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def costmodel_commands() -> Iterable[click.Command]:
-    """The commands that check devices and fit them."""
-    from costmodel_validation.commands import fit, validate  # noqa: PLC0415  # on demand
+    """The commands that check devices, fit them, and measure networks."""
+    from costmodel_validation.commands import fit, measure, validate  # noqa: PLC0415  # on demand
 
-    return [fit, validate]
+    return [fit, measure, validate]

@@ -33,8 +33,8 @@ OPTIONAL: Final = (
 COLUMNS: Final = ("device", "runtime", *NEEDED, "power_w", "power_boundary", "conditions", "source")
 """The columns of a table that costmodel writes, in their order."""
 _SUFFIX: Final = ".json.gz"
-_LARGEST_NETWORK: Final = 1 << 28
-"""Bytes of a network that is unpacked."""
+LARGEST_TABLE: Final = 1 << 24
+"""Bytes of a table of measurements."""
 
 
 @frozen
@@ -74,7 +74,13 @@ class Measurement:
         """
         if self.network in shipped_networks():
             return network(self.network)
-        return _read(str((self.folder or Path()) / self.network))
+        path = (self.folder or Path()) / self.network
+        if not path.is_file():
+            near = nearest(self.network, shipped_networks())
+            hint = f"; nearest that ships: {near!r}" if near else ""
+            message = f"no network {self.network!r:.80} ships, nor is there a file {path}{hint}"
+            raise CostModelError(message)
+        return _read(str(path))
 
     @property
     def format_name(self) -> str:
@@ -182,10 +188,15 @@ def read_measurements(path: Path) -> tuple[Measurement, ...]:
 
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_TABLE + 1)
+        text = content.decode("utf-8-sig")  # with or without the mark that spreadsheets write
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read as a table of measurements: {error}"
+        message = f"{path}: cannot be read as a table of measurements in UTF-8: {error}"
         raise CostModelError(message) from None
+    if len(content) > LARGEST_TABLE:
+        message = f"{path}: expected a table of at most {LARGEST_TABLE:,} bytes"
+        raise CostModelError(message)
     found = measurements_in(text.splitlines(), str(path), path.parent)
     if not found:
         message = f"{path}: expected measurements below the head of the table, found none"
@@ -206,7 +217,13 @@ def measurements_in(
     head = rows.fieldnames or ()
     missing = [name for name in NEEDED if name not in head]
     if missing:
-        message = f"{file}: expected the columns {', '.join(NEEDED)}; missing: {', '.join(missing)}"
+        expected = f"expected the columns {', '.join(NEEDED)}, with commas between"
+        given = f"found {','.join(map(str, head))!r:.80}"
+        message = f"{file}: {expected}; missing: {', '.join(missing)}; {given}"
+        raise CostModelError(message)
+    twice = [name for name in head if list(head).count(name) > 1]
+    if twice:
+        message = f"{file}: column {twice[0]!r:.40} is there twice"
         raise CostModelError(message)
     found, mistakes = [], []
     for row in rows:
@@ -226,6 +243,9 @@ _SHOWN: Final = 20
 
 
 def _measurement(row: Mapping[str, Any], folder: Path | None) -> Measurement:
+    if surplus := row.get(None):  # type: ignore[call-overload]  # what the reader calls cells without a column
+        message = f"it has more cells than the head: {surplus!r:.40}"
+        raise CostModelError(message)
     texts = {name: (row.get(name) or "").strip() for name in (*NEEDED, *OPTIONAL)}
     if not texts["network"]:
         message = "network: expected the name of one, found nothing"
@@ -256,7 +276,7 @@ def _measurement(row: Mapping[str, Any], folder: Path | None) -> Measurement:
 
 def _positive(name: str, text: str) -> float:
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):

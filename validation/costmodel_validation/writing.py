@@ -11,7 +11,9 @@ import yaml
 
 from costmodel import CostModelError
 from costmodel.devicefile import load_device
+from costmodel.devicefile.yaml_text import parsed
 from costmodel.formats import format_name
+from costmodel.registry import device_text
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.fitting import FITTED, RuntimeFit
 from costmodel_validation.measurements import Measurement
@@ -34,11 +36,7 @@ def read_chip(path: Path) -> dict[str, Any]:
         CostModelError: it cannot be read, or is not the file of a processor.
 
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path}: cannot be read as a device file: {error}"
-        raise CostModelError(message) from None
+    raw = parsed(device_text(path), str(path))
     if not isinstance(raw, dict) or raw.get("class") != Processor.family:
         found = raw.get("class") if isinstance(raw, dict) else raw
         message = f"{path}: expected a device of class {Processor.family!r}, found {found!r:.80}"
@@ -54,22 +52,34 @@ def loaded(raw: Mapping[str, Any], file: str) -> Processor:
 
     """
     filled = {**raw}
-    if not raw.get("runtimes"):
-        formats = list((raw.get("parameters") or {}).get("peak_rate") or {"float32": None})
+    parameters = raw.get("parameters")
+    if isinstance(parameters, dict) and not _has_shares(raw):
+        peaks = parameters.get("peak_rate")
+        formats = list(peaks) if isinstance(peaks, dict) else ["float32"]
         figure = {"source": _PLACEHOLDER, "evidence": "assumed"}
         values = {
             name: {one: {"value": "0 s" if fit.unit else 1, **figure} for one in formats}
             for name, fit in FITTED.items()
         }
-        given = raw.get("parameters")
-        if isinstance(given, dict):
-            filled["parameters"] = {**values, **given}
-        sources = raw.get("sources") or {}
-        filled["sources"] = {**sources, _PLACEHOLDER: "a fit"}
+        filled["parameters"] = {**values, **parameters}
+        sources = raw.get("sources")
+        if isinstance(sources, dict):
+            filled["sources"] = {**sources, _PLACEHOLDER: "a fit"}
     device = load_device(written(filled).encode(), file, {Processor.family: Processor})
     if not isinstance(device, Processor):  # its class is among the families
         raise TypeError(file)
     return device
+
+
+def _has_shares(raw: Mapping[str, Any]) -> bool:
+    """Whether a file, or a runtime of it, has any figure that a fit finds."""
+    runtimes = raw.get("runtimes")
+    several = runtimes.values() if isinstance(runtimes, dict) else ()
+    for given in (raw, *[one for one in several if isinstance(one, dict)]):
+        parameters = given.get("parameters")
+        if isinstance(parameters, dict) and parameters.keys() & FITTED.keys():
+            return True
+    return False
 
 
 def runtime_of(found: RuntimeFit, key: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LIST = tuple(map(Column, ("Name", "Title", "Error", "Plugin")))
 _NEXT = "figures: `costmodel devices show NAME`; formulas: `costmodel devices classes`"
-_ERROR = "Error: median of predicted times on networks that were left out; ?: not measured"
+_ERROR = "Error: median error of times, on networks left out of the fit; ?: no such figure"
 
 
 class _Devices(click.Group):
@@ -210,8 +210,8 @@ def _rows(
 
 def _error(device: Device) -> str:
     """The error of predicted times, in a word."""
-    first, _, _ = device.known.partition(" ")
-    return first if first.endswith("%") else "?" if device.known else ""
+    error, median, _ = device.known.partition(" median error on networks left out")
+    return error if median else "?" if device.known else ""
 
 
 def _heading(device: Device) -> str:

@@ -154,13 +154,16 @@ def _check_complete(estimate: Estimate) -> None:
     for name, bill in estimate.bills.items():
         if not bill.is_complete:
             missing, total = len(bill.coverage.unpriced), bill.coverage.layers.total
+            what = f"{missing} of {total} layers" if missing else "static energy"
             head = (
-                f"the total of {estimate.network.name} on {name} leaves out {missing} of {total} "
-                f"layers by {estimate.convention.name}:"
+                f"the total of {estimate.network.name} on {name} leaves out {what} "
+                f"by {estimate.convention.name}:"
             )
+            static = bill.evaluation.unknown_static
             lines = [
                 head,
                 *listed_reasons(bill.coverage.unpriced),
+                *([static] if static else []),
                 '--on-unpriced bound takes the total as "at least"',
             ]
             raise UnpricedError("\n  ".join(lines))
@@ -205,7 +208,8 @@ def _missing(estimate: Estimate) -> Iterator[str]:
     for name, bill in estimate.bills.items():
         layers = bill.coverage.layers
         if not bill.is_complete:
-            missing = f"{len(bill.coverage.unpriced)} of {layers.total} layers"
+            count = len(bill.coverage.unpriced)
+            missing = f"{count} of {layers.total} layers" if count else "static energy"
             devices.setdefault(missing, []).append(name)
     for missing, names in devices.items():
         yield f"{missing} on {', '.join(names)}"

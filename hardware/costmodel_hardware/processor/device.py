@@ -26,8 +26,9 @@ from costmodel.devices.evaluation.evaluator import Fused, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import FUSIBLE, Group
 from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic
 from costmodel.devices.evaluation.schedule import Schedule
-from costmodel.formats import BlockFormat, FloatingPoint, NumericFormat, format_name
+from costmodel.formats import BlockFormat, FixedPoint, FloatingPoint, NumericFormat, format_name
 from costmodel.scenario import Scenario
+from costmodel.tensor.sizes import most
 from costmodel.workload.composite import Normalization, Softmax
 from costmodel.workload.graph import Node
 from costmodel.workload.operators import (
@@ -46,6 +47,8 @@ OPERATIONS_PER_MAC: Final = 2
 _HANDLED: Final = (
     Contraction, Activation, Softmax, Normalization, Elementwise, Reduction, Gather, Movement,
 )  # fmt: skip
+_NOT_PROMISED: Final = {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
+"""A product that grows into a dense one may take less time, and its halves less than the whole."""
 _KINDS: Final = {kind.__name__.lower(): kind for kind in _HANDLED}
 
 
@@ -81,16 +84,20 @@ class Processor(Device):
     `overhead_per_operator`, each call `overhead_per_call`. Energy is `busy_power` over the
     makespan.
 
-    A format without a peak rate runs at the rate of the next wider format of its kind.
+    A format without a peak rate runs at the rate of the next wider format of its kind. A share or
+    an overhead that the file does not give for a format is that of the next wider one of its
+    kind, or else of the widest that it gives.
+
+    Raises:
+        ValueError: no memory has a bandwidth, or the idle power is above the busy power.
+
     """
 
     family: ClassVar = "processor"
     not_modelled: ClassVar = "the host beside it, cooling, clocks that change"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("arithmetic", "overhead", "host", "transfer", "board")
-    capabilities: ClassVar = (USUAL - {"per-operator", "tiles-not-cheaper"}) | {
-        "timed", "placed", "always-on",
-    }  # fmt: skip
+    capabilities: ClassVar = (USUAL - _NOT_PROMISED) | {"timed", "placed", "always-on"}
     uses_memories: ClassVar = True
 
     peak_rate: FormatTable = parameter("OP/s", by_format=True, positive=True)
@@ -122,6 +129,16 @@ class Processor(Device):
     fast_accumulation: bool = setting(yes_or_no, default=False)
     unsupported: tuple[str, ...] = setting(names_among(_KINDS), default=())
     """Kinds of operators that it cannot run."""
+
+    def __attrs_post_init__(self) -> None:
+        """Check what the figures must have in common."""
+        if not any(memory.bandwidth is not None for memory in self.memories):
+            message = "memories: expected one with a bandwidth, which the time of traffic needs"
+            raise ValueError(message)
+        idle, busy = self.idle_power, self.busy_power
+        if idle is not None and busy is not None and idle.value > busy.value:
+            message = f"idle_power: expected at most busy_power, {busy}; found {idle}"
+            raise ValueError(message)
 
     # -------------------------------------------------------------- one operator
 
@@ -162,7 +179,8 @@ class Processor(Device):
             charges.append(Charge("arithmetic", "compute", factors, each))
         overhead = figure_of(self.overhead_per_operator, number)
         start = Duration("overhead", 1, overhead, phase="start")
-        if not (charges or durations or overhead.high):
+        takes_time = overhead.value or any(most(one.count) > 0 for one in durations)
+        if not (charges or takes_time):
             return Free("no overhead; the bytes that it moves are those of its group")
         return Cost(charges, durations=[start, *durations])
 
@@ -172,7 +190,11 @@ class Processor(Device):
             number = compute_format(operator, scenario)
             kind = type(operator).__name__.lower()
             what = f"{kind} operators in {format_name(number)}"
-            return Unpriced(f"device {self.name!r} cannot run {what}, and names no host that does")
+            known = ", ".join(map(format_name, self._rates))
+            return Unpriced(
+                f"device {self.name!r} cannot run {what}, and names no host that does; it runs "
+                f"{known} (--default-format, Scenario(default_format=...))"
+            )
         sent, returned = [
             sum(
                 (one.format or scenario.default_format).stored_bits(one.size)
@@ -291,8 +313,8 @@ def wide_enough(
         return number
     if _is_float(number):  # bfloat16 is not float16
         wider = [one for one in known if _is_float(one) and one.bits > number.bits]
-    else:
-        wider = [one for one in known if not _is_float(one) and one.bits >= number.bits]
+    else:  # a circuit for powers of two or for two or three values multiplies nothing else
+        wider = [one for one in known if isinstance(one, FixedPoint) and one.bits >= number.bits]
     return min(wider, key=lambda one: one.bits, default=None)
 
 
