@@ -41,11 +41,12 @@ EVERYTHING = world(**HOUSE, qkeras=costmodel_qkeras.hooks, spiking=costmodel_spi
 """All that ships."""
 
 RULES = REGISTRY.layer_registry
-SHIPPED = REGISTRY.device_names
+ALL = REGISTRY.device_names
 """The names of all devices that ship."""
-PROCESSORS = frozenset({"raspberry-pi-4", "rtx-4090", "stm32h743", "m2-pro"})
+SHIPPED = tuple(name for name in ALL if REGISTRY.device(name).family != "processor")
+"""Those of them that are written by hand; processors, whose energy is a power over the time of a
+whole network, have tests of their own."""
+PROCESSORS = ("m2-pro", "raspberry-pi-4", "rtx-4090", "stm32h743")
 """Processors whose files are of every form: measured, borrowed, with flash, and without power."""
-TRIED = tuple(
-    name for name in SHIPPED if name in PROCESSORS or REGISTRY.device(name).family != "processor"
-)
-"""The devices that laws are tried on: of the processors, which one script writes, a few."""
+TRIED = (*SHIPPED, *PROCESSORS)
+"""The devices that the kit is tried on: of the processors, which one script writes, a few."""

@@ -133,15 +133,19 @@ class ConventionContract(Contract):
             expect(network == twin, "the network after it was counted", twin, network)
 
     def test_every_charge_is_finite_and_not_negative(self, convention: Any) -> None:
-        """What it charges is a cost with charges, or a reason."""
+        """What it charges is a cost with charges or a time, or a reason."""
 
         @for_all(drawn(convention), self.networks(), self.devices(), strategies.scenarios())
         def law(
             convention: Convention, network: Network, device: Device, scenario: Scenario
         ) -> None:
             for answer in _answers(convention, network, device, scenario):
-                says = answer.charges if isinstance(answer, Cost) else _reason(answer).strip()
-                expect(says, "the price", "a cost with charges, or Free or Unpriced", answer)
+                if isinstance(answer, Cost):
+                    says: object = answer.charges or answer.latency_seconds
+                else:
+                    says = _reason(answer).strip()
+                expected = "a cost with charges or a time, or Free or Unpriced"
+                expect(says, "the price", expected, answer)
                 for charge in _charges(answer):
                     energy, what = charge.energy_joules, f"the charge to {charge.resource!r}"
                     is_energy = math.isfinite(energy) and energy >= 0

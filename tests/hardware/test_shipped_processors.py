@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from console import good
-from worlds import REGISTRY, SHIPPED
+from worlds import ALL, REGISTRY
 
 from costmodel import Scenario
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.checking import checked
 from costmodel_validation.measurements import by_system, shipped_measurements
 
-PROCESSORS = [name for name in SHIPPED if REGISTRY.device(name).family == "processor"]
+PROCESSORS = [name for name in ALL if REGISTRY.device(name).family == "processor"]
 SYSTEMS = by_system(shipped_measurements())
 NAMED = (
     "rtx-3090", "rtx-4090", "rtx-5090", "a100-sxm-80gb", "h100-sxm", "jetson-agx-xavier", "m2-pro",

@@ -182,3 +182,29 @@ def test_measurements_without_a_device_are_not_compared(tmp_path: Path) -> None:
     table.write_text("network,batch,format,latency_ms\nkws,1,int8,1\n")
     result = run("validate", "--measurements", table)
     assert "expected a device and a runtime in every row" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["my-board.yaml", "mine.csv"])
+def test_a_fit_never_overwrites_what_it_reads(board: Path, table: Path, name: str) -> None:
+    before = board.read_bytes(), table.read_bytes()
+    result = run("fit", board, table, "-o", board.parent / name)
+    assert result.exit_code == 2
+    assert "the command reads this file" in result.stderr
+    assert (board.read_bytes(), table.read_bytes()) == before
+
+
+def test_a_comparison_never_overwrites_its_measurements(table: Path) -> None:
+    before = table.read_bytes()
+    result = run("validate", "--measurements", table, "-o", table)
+    assert result.exit_code == 2
+    assert "the command reads this file" in result.stderr
+    assert table.read_bytes() == before
+
+
+def test_a_measurement_never_overwrites_its_model(tmp_path: Path) -> None:
+    model = tmp_path / "mine.keras"
+    model.write_text("a network")
+    result = run("measure", model, "--runtime", "tensorflow", "-o", model)
+    assert result.exit_code == 2
+    assert "the command reads this file" in result.stderr
+    assert model.read_text() == "a network"

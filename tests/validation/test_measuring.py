@@ -12,7 +12,6 @@ import pytest
 from console import run
 
 from costmodel import CostModelError, Scenario
-from costmodel_validation import measuring, worker
 from costmodel_validation.measurements import (
     Measurement,
     family_of,
@@ -20,6 +19,8 @@ from costmodel_validation.measurements import (
     read_measurements,
     shipped_networks,
 )
+from costmodel_validation.measuring import runs as measuring
+from costmodel_validation.measuring import worker
 
 
 def test_the_suite_has_thirty_networks_of_many_families() -> None:
@@ -67,7 +68,7 @@ def test_an_error_of_a_framework_is_an_answer(tmp_path: Path) -> None:
         "batch": 1, "threads": 0, "repeats": 1, "seconds": 0,
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "costmodel_validation.worker"],
+        [sys.executable, "-m", "costmodel_validation.measuring.worker"],
         input=json.dumps(request), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout.splitlines()[-1]) == {"error": "KeyError: 'no such'"}

@@ -212,7 +212,7 @@ def measure(  # noqa: PLR0913, PLR0917  # click gives every option by keyword
     costmodel measure mine.keras --runtime tflite --format int8 --threads 4 -o mine.csv
     costmodel measure --runtime torch --batch 1 --batch 32 -o mine.csv
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    from costmodel_validation import measuring  # noqa: PLC0415  # on demand
+    from costmodel_validation.measuring import runs as measuring  # noqa: PLC0415  # on demand
 
     conditions = measuring.Conditions(runtime, number, 1, threads, repeats)
     conditions.check()

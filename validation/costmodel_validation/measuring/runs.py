@@ -142,7 +142,7 @@ def _run(path: Path, conditions: Conditions) -> Mapping[str, Any]:
     environment.pop("TF_USE_LEGACY_KERAS", None)
     try:
         done = subprocess.run(  # this interpreter, and a module of this package
-            [sys.executable, "-m", "costmodel_validation.worker"],
+            [sys.executable, "-m", "costmodel_validation.measuring.worker"],
             input=json.dumps(request), capture_output=True, text=True, env=environment,
             timeout=LONGEST_SECONDS, check=False,
         )  # fmt: skip

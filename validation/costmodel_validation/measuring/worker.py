@@ -1,7 +1,7 @@
-"""Times one network, in a process of its own: `python -m costmodel_validation.worker < request`.
+"""Times one network, in a process of its own: `python -m costmodel_validation.measuring.worker`.
 
-The request is a JSON object, as `measuring` makes it; the answer is one on the last line of
-standard output. The frameworks are imported here alone.
+The request, on standard input, is a JSON object, as `runs` makes it; the answer is one on the last
+line of standard output. The frameworks are imported here alone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Measurements of networks where the command runs."""
