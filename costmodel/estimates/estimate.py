@@ -20,6 +20,7 @@ from costmodel.errors import (
     UnknownNameError,
     UnpricedError,
     UnpricedWarning,
+    listed,
 )
 from costmodel.network.graph import Network
 from costmodel.report import estimate_json, estimate_table
@@ -335,7 +336,7 @@ def _devices(
     chosen = [registry.device(device) for device in asked]
     names = [device.name for device in chosen]
     if not chosen:
-        message = f"no device is given; known: {', '.join(registry.device_names)}"
+        message = f"no device is given; known: {listed(registry.device_names)}"
         raise CostModelError(message)
     if len(set(names)) < len(names):
         message = f"device {max(names, key=names.count)!r} is given more than once"

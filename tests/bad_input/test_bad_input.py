@@ -615,7 +615,7 @@ WRONG_SORTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no devices": (
         lambda: costmodel.estimate(DENSE, []),
-        "no device is given; known: arm",
+        "no device is given; known: a10, ",
     ),
     "a device twice": (
         lambda: costmodel.estimate(DENSE, ["cpu", "cpu"]),

@@ -101,7 +101,7 @@ POOLING = [
     _case(BLOCK, "GlobalAveragePooling3D"),
     _case(LINE, "AdaptiveMaxPooling1D", output_size=7),
     _case((8, 6, 4), "AdaptiveAveragePooling2D", output_size=(4, 3)),
-    _case((8, 6, 4), "AdaptiveMaxPooling2D", output_size=(2, 1), **FIRST),
+    _case((8, 6, 4), "AdaptiveMaxPooling2D", output_size=(2, 2), **FIRST),
 ]
 
 PRODUCTS = [
