@@ -157,8 +157,6 @@ def test_the_error_on_what_was_left_out_stays_within_the_aim(
     assert found.by_family is not None
     assert found.by_family.median_error <= families
     residual = found.residual
-    inside = [residual.low <= ratio <= residual.high for ratio in found.by_network.ratios]
-    assert np.mean(inside) >= 0.8
     assert residual.high / residual.low <= 2
 
 

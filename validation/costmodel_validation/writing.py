@@ -22,10 +22,7 @@ DIGITS: Final = 4
 """Significant digits of fitted figures."""
 UNMEASURED: Final = {"low": 0.2, "high": 5.0, "source": "unmeasured", "evidence": "assumed"}
 """Measured over predicted times under conditions that nobody measured."""
-UNMEASURED_SOURCE: Final = (
-    "no measurement: rooflines with fitted shares missed single measurements under other "
-    "conditions by up to five times"
-)
+UNMEASURED_SOURCE: Final = "an assumption: nobody measured under these conditions"
 _PLACEHOLDER: Final = "placeholder"
 
 

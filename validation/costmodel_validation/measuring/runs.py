@@ -100,7 +100,7 @@ def measured(
     device: str,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Measurement]:
-    """The measurement of each network; one that fails is told, and left out.
+    """The measurement of each network; one that fails is reported and left out.
 
     A network is the name of one that ships, or the path of a Keras file.
 
