@@ -106,6 +106,17 @@ def format_quantity(value: float, unit: str, digits: int = 3) -> str:
     return f"{_significant(scaled, digits)} {_SHOWN_PREFIXES[power]}{unit}"
 
 
+def format_count(value: float, digits: int = 3) -> str:
+    """Write a number of things, from 1,000 on with an SI prefix: 521 M."""
+    if not _MANY_THINGS <= abs(value) < math.inf:
+        return f"{value:.{digits}g}"
+    return format_quantity(value, _THINGS, digits).removesuffix(_THINGS)
+
+
+_THINGS: Final = "#"
+_MANY_THINGS: Final = 1000
+
+
 def _significant(value: float, digits: int) -> str:
     text = f"{value:.{digits}g}"
     # '%g' turns 9996 into '1e+04'; the plain form reads better here.

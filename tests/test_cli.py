@@ -73,7 +73,7 @@ class Pooler(Device):
 
 
 def test_an_estimate_lists_every_layer_and_the_total() -> None:
-    shown = good("estimate", DENSE, "-d", "cpu")
+    shown = good("estimate", DENSE, "-d", "cpu", "--layers")
     assert [line.split()[0] for line in shown.splitlines()[4:7]] == ["features", "first", "second"]
     assert "6.75 µJ" in next(line for line in shown.splitlines() if line.startswith("Total"))
 
@@ -120,7 +120,8 @@ def test_several_models_as_csv_are_one_table_that_names_them() -> None:
 
 
 def test_markdown_is_a_github_table() -> None:
-    assert "| Layer | Kind |" in good("estimate", DENSE, "-d", "cpu", "--format", "markdown")
+    shown = good("estimate", DENSE, "-d", "cpu", "--format", "markdown", "--layers")
+    assert "| Layer | Kind |" in shown
 
 
 def test_timesteps_rate_and_dt_scale_what_spikes_cost() -> None:
@@ -171,9 +172,10 @@ def test_set_replaces_a_parameter_of_one_device() -> None:
 
 
 def test_the_shape_of_the_only_input_needs_no_name() -> None:
-    named = good("estimate", OPEN_AXES, "-d", "cpu", "--input-shape", "image=12x12x3")
+    layers = ("estimate", OPEN_AXES, "-d", "cpu", "--layers")
+    named = good(*layers, "--input-shape", "image=12x12x3")
     assert "10 x 10 x 4" in named
-    assert named == good("estimate", OPEN_AXES, "-d", "cpu", "--input-shape", "12x12x3")
+    assert named == good(*layers, "--input-shape", "12x12x3")
 
 
 def test_the_shape_of_one_of_two_inputs_needs_a_name() -> None:
@@ -710,7 +712,7 @@ def test_names_that_steer_a_terminal_are_shown_harmless(tmp_path: Path) -> None:
     text = Path(DENSE).read_text().replace("first", "fi\\u001b[2Jrst\\nnext")
     file = tmp_path / "evil.json"
     file.write_text(text)
-    shown = good("estimate", file, "-d", "cpu")
+    shown = good("estimate", file, "-d", "cpu", "--layers")
     assert "\x1b" not in shown
     assert "fi\\x1b[2Jrst\\nnext" in shown
 

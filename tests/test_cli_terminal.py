@@ -146,7 +146,17 @@ def _read(terminal_: int) -> bytes:
         return b""
 
 
-ESTIMATE = ["estimate", str(VISION), "-d", "loihi", "--rate", "10", "--on-unpriced", "bound"]
+ESTIMATE = [
+    "estimate",
+    str(VISION),
+    "-d",
+    "loihi",
+    "--rate",
+    "10",
+    "--on-unpriced",
+    "bound",
+    "--layers",
+]
 YELLOW = "\x1b[33m"
 
 
@@ -154,6 +164,12 @@ def test_a_terminal_gets_a_table_of_its_width_in_colour() -> None:
     words = on_a_terminal(60, *ESTIMATE)
     assert "hidden to fit 60 columns: Kind" in " ".join(words.split())
     assert YELLOW in words
+
+
+def test_a_summary_fits_a_narrow_terminal() -> None:
+    words = on_a_terminal(60, *ESTIMATE[:-1])
+    assert "keras.Conv2D" in words
+    assert "hidden to fit 60 columns: Layers" in " ".join(words.split())
 
 
 def test_no_color_is_respected() -> None:

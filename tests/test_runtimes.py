@@ -231,7 +231,9 @@ def test_the_command_line_chooses_a_runtime() -> None:
 @pytest.mark.usefixtures("npu")
 def test_a_table_says_under_which_runtime_its_numbers_hold() -> None:
     arguments = ["estimate", DENSE, "-d", "npu", "--default-format", "int8"]
-    assert "set on npu: runtime tflite; layout nhwc" in console.good(*arguments)
+    assert "set on npu: runtime tflite\n" in console.good(*arguments)
+    changed = console.good(*arguments, "--set", "npu.layout=nchw")
+    assert "set on npu: runtime tflite; layout nchw\n" in changed
     assert "set on npu: runtime onnx" in console.good(*arguments, "--set", "npu.runtime=onnx")
 
 

@@ -96,9 +96,9 @@ def shape(text: str) -> tuple[str | None, Shape]:
 
 def setting(text: str) -> tuple[str, str]:
     """`device.parameter=value` as a pair of path and value."""
-    path, _, value = text.partition("=")
+    path, is_given, value = text.partition("=")
     device, _, parameter = path.partition(".")
-    if not (device and parameter and value):
+    if not (device and parameter and is_given):
         message = f"{_shown(text)}: expected device.parameter=value, such as {_SET_EXAMPLE}"
         raise click.BadParameter(message)
     return path, value

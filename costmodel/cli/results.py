@@ -22,7 +22,11 @@ def write(results: Sequence[Estimate | Comparison | Count], form: str, output: O
         shown = values if len(values) > 1 else values[0]
         output.text(json.dumps(shown, indent=2, allow_nan=False))
         return
-    tables = [result.table(exact=form == "csv") for result in results]
+    write_tables([result.table(exact=form == "csv") for result in results], form, output)
+
+
+def write_tables(tables: Sequence[Table], form: str, output: Output) -> None:
+    """Write tables as one text of the format `form`, which is not JSON."""
     if form == "table":
         output.tables(tables)
     else:

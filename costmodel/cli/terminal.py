@@ -16,7 +16,7 @@ from rich.text import Text
 
 from costmodel.report.table import Table
 
-DISPENSABLE: Final = ("Kind", "Output", "Parameters")
+DISPENSABLE: Final = ("Kind", "Output", "Layers", "Parameters")
 """Columns that give way first, before the names of layers are folded."""
 LAST: Final = ("MACs", "MACs/example", "Because")
 """Columns that give way when folded names do not help."""
@@ -74,7 +74,8 @@ def _widths(table: Table) -> list[int]:
 
 
 def _has(table: Table, title: str) -> bool:
-    return any(column.title == title for column in table.columns)
+    """Whether it has such a column beside its first, which says what a row is about."""
+    return any(column.title == title for column in table.columns[1:])
 
 
 def _without(table: Table, title: str) -> Table:

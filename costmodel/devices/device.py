@@ -462,6 +462,11 @@ class Device:
         return next((one.residual for one in self._runtimes if one.name == self.runtime), None)
 
     @property
+    def runtime_values(self) -> Mapping[str, Any]:
+        """What the runtime of the device says of its settings and figures, by name."""
+        return next((dict(one.values) for one in self._runtimes if one.name == self.runtime), {})
+
+    @property
     def known(self) -> str:
         """In one line, how well the times under its runtime are known; empty if not stated."""
         return next((one.known for one in self._runtimes if one.name == self.runtime), "")

@@ -25,8 +25,10 @@ from costmodel.errors import (
 from costmodel.network.graph import Network
 from costmodel.report import estimate_json, estimate_table
 from costmodel.report.bills import Bill, Coverage
+from costmodel.report.breakdown import Part, breakdown, breakdown_table
 from costmodel.report.explanation import explanation
 from costmodel.report.ignored import ignored as settings_without_effect
+from costmodel.report.summary import summary
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
 if TYPE_CHECKING:
@@ -111,9 +113,40 @@ class Estimate:
         """
         return estimate_table.table(self, exact=exact)
 
+    def breakdown(self, by: str = "layer") -> tuple[Part, ...]:
+        """The cost of each layer, kind, block, operator or resource, in the order of the network.
+
+        Raises:
+            UnknownNameError: `by` is something else.
+
+        """
+        return breakdown(self, by)
+
+    def breakdown_table(
+        self,
+        by: str = "layer",
+        sort: str | None = None,
+        top: int | None = None,
+        *,
+        exact: bool = False,
+    ) -> Table:
+        """The largest parts and their shares; sorted by energy, time, memory or macs.
+
+        By default by time where a device models it, else by energy. `exact` leaves bare numbers.
+
+        Raises:
+            UnknownNameError: no such grouping or measure.
+
+        """
+        return breakdown_table(self, by, sort, top, exact=exact)
+
+    def summary(self) -> tuple[Table, Table]:
+        """What each device takes, and the five largest parts of the network."""
+        return summary(self)
+
     def __str__(self) -> str:
-        """Write the table as plain text."""
-        return self.table().text()
+        """Write the summary as plain text."""
+        return "\n\n".join(table.text() for table in self.summary())
 
 
 def read(

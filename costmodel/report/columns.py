@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from attrs import frozen
 
 from costmodel.report.table import Column
-from costmodel.units import format_quantity
+from costmodel.units import format_count, format_quantity
 
 if TYPE_CHECKING:
     from costmodel.devices import Cost
@@ -310,7 +310,7 @@ def _latency_high(bill: Bill) -> str:
 def _throughput(bill: Bill) -> str:
     found = bill.evaluation.throughput
     most = "" if bill.evaluation.is_priced else "<= "
-    return "" if found is None else f"{most}{format_quantity(found, '')}/s"
+    return "" if found is None else f"{most}{format_count(found)}/s"
 
 
 def _power(bill: Bill) -> str:

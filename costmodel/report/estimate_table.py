@@ -198,9 +198,7 @@ def _notes(estimate: Reported) -> Iterator[str]:
         described: dict[tuple[str, ...], list[str]] = {}
         for name, bill in estimate.bills.items():
             reasons = getattr(bill.coverage, sort)
-            listed = tuple(
-                listed_reasons(_shaped(bill, reasons) if sort == "unpriced" else reasons)
-            )
+            listed = tuple(listed_reasons(shaped(bill, reasons) if sort == "unpriced" else reasons))
             described.setdefault(listed, []).append(name)
         for lines, names in described.items():
             yield from (f"{sort} on {', '.join(names)}: {line}" for line in lines)
@@ -236,7 +234,7 @@ def changed(devices: Iterable[Device]) -> Iterator[str]:
         settings += [
             f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
             for name, value in device.settings.items()
-            if value != choices[name].default
+            if value != device.runtime_values.get(name, choices[name].default)
         ]
         numbers = [
             f"{name} {figure}"
@@ -304,7 +302,7 @@ def not_modelled(devices: Iterable[Device]) -> Iterator[str]:
     )
 
 
-def _shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, Sequence[str]]:
+def shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, Sequence[str]]:
     """The reasons by layers that are named with the shapes that they give."""
     return {f"{name} ({shapes_of(bill.line(name).layer)})": why for name, why in reasons.items()}
 

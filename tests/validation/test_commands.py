@@ -166,7 +166,7 @@ def test_own_measurements_are_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["loihi"], "device 'loihi' has no measurements; measured: "),
+        (["loihi"], "unknown device with measurements 'loihi'"),
         (["--measurements", "nowhere.csv"], "nowhere.csv: cannot be read"),
     ],
     ids=["not measured", "no file"],

@@ -15,7 +15,7 @@ from costmodel import CostModelError
 from costmodel.formats import FLOAT32, parse_format
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.checking import checked, rank_correlation
-from costmodel_validation.fitting import (
+from costmodel_validation.fits.fitting import (
     FITTED,
     Fit,
     fit_runtime,

@@ -14,6 +14,7 @@ from costmodel import registry
 from costmodel.cli.options import device_of
 from costmodel.cli.output import note, opened
 from costmodel.errors import DeviceFileError, UnknownNameError
+from costmodel.formats import format_name
 from costmodel.report.table import Column, Table, escaped
 from costmodel.units import format_quantity
 from costmodel.workload.operators import STANDARD
@@ -175,14 +176,15 @@ def _list(found: Registry, family: str | None, words: str | None) -> None:
     by_class: dict[str, list[tuple[str, ...]]] = {}
     for name, row in _rows(found, family, words):
         by_class.setdefault(name, []).append(row)
-    nothing = "no device is like that; see all: costmodel devices"
-    is_empty = nothing if found.device_names else registry.NOT_INSTALLED
     knows_times = any(row[2] for rows in by_class.values() for row in rows)
     notes = (*([_ERROR] if knows_times else []), _NEXT)
-    *first, last = [(name, by_class[name]) for name in sorted(by_class)] or [("", [])]
-    tables = [_class_table(*one) for one in first]
     with opened() as output:
-        output.tables([*tables, _class_table(*last, notes if by_class else (is_empty,))])
+        if by_class:
+            *first, last = [(name, by_class[name]) for name in sorted(by_class)]
+            output.tables([*(_class_table(*one) for one in first), _class_table(*last, notes)])
+        else:
+            nothing = "no device is like that; see all: costmodel devices"
+            output.prose(nothing if found.device_names else registry.NOT_INSTALLED)
     for problem in found.plugins.problems:
         note(f"note: {problem}")
 
@@ -225,12 +227,27 @@ def _heading(device: Device) -> str:
         "runtime": device.runtime or "",
         "runtimes": f"{', '.join(device.runtimes)}; {choice}" if device.runtimes else "",
         "times": device.known,
-        "residual": f"measured times are {device.residual} of these" if device.residual else "",
+        "residual": _residual(device),
         "area": _area(device),
         "file": device.file or "",
         "change": f"--set {device.name}.NAME=VALUE, for each name below",
     }
     return _facts(f"{device.name}: {device.title}{process}", facts)
+
+
+def _residual(device: Device) -> str:
+    """What measured times are of predicted ones, and under which conditions."""
+    residual = device.residual
+    if residual is None:
+        return ""
+    batches, formats = residual.batches, residual.formats
+    conditions = [
+        "" if batches is None else "batch " + " to ".join(map(str, dict.fromkeys(batches))),
+        "" if formats is None else ", ".join(map(format_name, formats)),
+    ]
+    under = ", ".join(filter(None, conditions))
+    held = f"measured times are {residual} of these" + (f" for {under}" if under else "")
+    return held if residual.otherwise is None else f"{held}; otherwise {residual.otherwise}"
 
 
 def _area(device: Device) -> str:
@@ -245,6 +262,8 @@ def _setting(name: str, choice: Choice, value: Any) -> str:
 
 def _shown(value: Any) -> str:
     """A setting as a file and the command line have it."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -12,7 +12,7 @@ from attrs import evolve
 from costmodel import registry
 from costmodel.cli.options import Conditions, check_once, conditions, written
 from costmodel.cli.output import chosen_format, note, opened
-from costmodel.cli.results import write
+from costmodel.cli.results import write, write_tables
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import UnpricedError
@@ -20,6 +20,7 @@ from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import ON_UNPRICED, Estimate
 from costmodel.network.graph import Network
 from costmodel.report import ignored
+from costmodel.report.breakdown import GROUPINGS, MEASURES
 from costmodel.report.estimate_table import listed_reasons
 from costmodel.report.explanation import explanation
 
@@ -45,29 +46,62 @@ SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
     help="What to do about work without a price: stop (exit status 1), warn, "
     "or only call the total a lower bound.",
 )  # fmt: skip
+@click.option(
+    "--layers", "with_layers", is_flag=True,
+    help="Show every layer, and why layers are free, instead of a summary.",
+)  # fmt: skip
+@click.option(
+    "--group-by", "by", type=click.Choice(GROUPINGS),
+    help="Show the cost of each layer, kind of layers, block (by the names of layers), operator "
+    "or resource, the largest first.",
+)  # fmt: skip
+@click.option(
+    "--sort", type=click.Choice(MEASURES),
+    help="By what the largest come first. By default time, or energy where no time is known.",
+)  # fmt: skip
+@click.option(
+    "--top", type=click.IntRange(1), metavar="N", help="Show the N largest, the rest as one row."
+)
 @written
-def estimate(
+def estimate(  # noqa: PLR0913, PLR0917  # click gives every option by keyword
     models: Sequence[str],
     conventions: Sequence[str],
     on_unpriced: library.OnUnpriced,
+    with_layers: bool,  # noqa: FBT001  # click gives it
+    by: str | None,
+    sort: str | None,
+    top: int | None,
     form: str | None,
     path: Path | None,
     **options: Any,
 ) -> None:
-    """Show what every layer of a network costs on devices.
+    """Show what a network costs on devices, and what dominates.
 
     \b
-    costmodel estimate model.keras -d cpu -d loihi --rate 10 --timesteps 20
+    costmodel estimate model.keras -d raspberry-pi-4,rtx-4090
+    costmodel estimate model.keras -d raspberry-pi-4 --top 10
+    costmodel estimate model.keras -d cpu -d loihi --rate 10 --timesteps 20 --layers
     costmodel estimate model.keras -d cpu --format json -o model.json
     costmodel estimate model.keras -d cpu --convention costmodel --convention keras-spiking
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     asked = Conditions(**options)
     form = chosen_format(form, path)
     check_once(conventions, "convention")
+    is_breakdown = any(one is not None for one in (by, sort, top))
+    _check_shown(with_layers, is_breakdown, form, conventions)
     devices = asked.chosen_devices()
     with opened(path, read_files(models, devices)) as output:
         by_model = [_estimates(model, devices, asked, conventions, on_unpriced) for model in models]
-        write([result for made in by_model for result in _results(made)], form, output)
+        results = [result for made in by_model for result in _results(made)]
+        if is_breakdown:
+            write_tables(
+                [made[0].breakdown_table(by or "layer", sort, top, exact=form == "csv")
+                 for made in by_model], form, output,
+            )  # fmt: skip
+        elif form in _TELL_PROBLEMS and not with_layers and len(conventions) == 1:
+            write_tables([table for made in by_model for table in made[0].summary()], form, output)
+        else:
+            write(results, form, output)
     for made in by_model:
         _tell(made, form)
     if form not in _TELL_PROBLEMS or len(conventions) > 1:
@@ -148,6 +182,26 @@ def _estimates(
         if on_unpriced == "error":
             _check_complete(bound)
     return made
+
+
+def _check_shown(
+    with_layers: bool,  # noqa: FBT001  # as click gave it
+    is_breakdown: bool,  # noqa: FBT001
+    form: str,
+    conventions: Sequence[str],
+) -> None:
+    """Refuse options that contradict each other."""
+    if not is_breakdown:
+        return
+    if with_layers:
+        message = "--layers shows all in the order of the network; --top, --sort and --group-by not"
+        raise click.UsageError(message)
+    if form == "json":
+        message = "--top, --sort and --group-by are for tables and CSV; JSON has every layer"
+        raise click.UsageError(message)
+    if len(conventions) > 1:
+        message = "--top, --sort and --group-by take one convention; several are compared"
+        raise click.UsageError(message)
 
 
 def _check_complete(estimate: Estimate) -> None:

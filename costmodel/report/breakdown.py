@@ -1,0 +1,413 @@
+"""What dominates: the cost of a network by layer, kind, block, operator or resource."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from attrs import frozen
+
+from costmodel.errors import UnknownNameError
+from costmodel.report.columns import UNKNOWN, is_timed, least
+from costmodel.report.estimate_table import WIDE, conditions
+from costmodel.report.table import Column, Table
+from costmodel.units import format_quantity
+from costmodel.workload.graph import Loop, Node
+
+if TYPE_CHECKING:
+    from costmodel.devices import GroupCost
+    from costmodel.report.bills import Bill, LayerCost
+    from costmodel.report.estimate_table import Reported
+
+GROUPINGS: Final = ("layer", "kind", "block", "operator", "resource")
+"""What the parts of a breakdown can be."""
+MEASURES: Final = ("energy", "time", "memory", "macs")
+"""What parts can be sorted by."""
+_UNITS: Final = {"energy": "J", "time": "s", "memory": "B", "macs": ""}
+_WITH_SHARES: Final = 2
+"""Of so many devices each has a column of shares."""
+
+
+@frozen
+class PartCost:
+    """What a part of a network costs on one device."""
+
+    energy_joules: float | None = None
+    """Static energy included, shared out by time; None where it is not known."""
+    latency_seconds: float | None = None
+    peak_bytes: int = 0
+    """The most that lies in a memory while a layer of the part runs; largest over memories."""
+    is_priced: bool = True
+    """Whether every layer of it has a price."""
+
+
+@frozen
+class Part:
+    """Some layers of a network, or a resource of devices, and their cost on each device."""
+
+    name: str
+    layers: tuple[str, ...]
+    macs: int
+    """Of one example."""
+    parameters: int
+    costs: Mapping[str, PartCost]
+    """By the name of the device."""
+
+    def value(self, measure: str, device: str) -> float | None:
+        """How much of a measure it has on a device, in SI units; None where it is not known."""
+        cost = self.costs.get(device, PartCost())
+        found: Mapping[str, float | None] = {
+            "energy": cost.energy_joules,
+            "time": cost.latency_seconds,
+            "memory": cost.peak_bytes,
+            "macs": self.macs,
+        }
+        return found[measure]
+
+
+# ------------------------------------------------------------------ blocks
+
+
+def path_of(layer: str) -> tuple[str, ...]:
+    """The nested blocks of a layer by its name, outermost first, the layer itself last.
+
+    Nested models separate them by slashes, flat ones by underscores: `conv2_block1_out` lies in
+    `conv2` and there in `conv2_block1`. A number at the end counts layers of one kind, such as
+    that of `conv2d_17`, and one after a word counts blocks, such as that of `block_3_add`.
+    """
+    *outer, last = layer.split("/")
+    if outer:
+        return (*_joined(outer, "/"), layer)
+    return (*_joined(_words(last)[:-1], "_"), layer)
+
+
+def _joined(words: Sequence[str], separator: str) -> Iterator[str]:
+    for end in range(1, len(words) + 1):
+        yield separator.join(words[:end])
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name; a number belongs to the word before it, if that has none of its own."""
+    found: list[str] = []
+    pieces = name.split("_")
+    for place, piece in enumerate(pieces):
+        is_last = place == len(pieces) - 1
+        joins = piece.isdigit() and found and (is_last or not _has_digit(found[-1]))
+        if joins:
+            found[-1] = f"{found[-1]}_{piece}"
+        else:
+            found.append(piece)
+    return found
+
+
+def _has_digit(word: str) -> bool:
+    return any(char.isdigit() for char in word)
+
+
+def blocks_of(layers: Sequence[str]) -> Mapping[str, str]:
+    """The outermost block of each layer; a block of one layer is that layer."""
+    counts: dict[str, int] = {}
+    for layer in layers:
+        for block in path_of(layer)[:-1]:
+            counts[block] = counts.get(block, 0) + 1
+    found = {}
+    for layer in layers:
+        blocks = [block for block in path_of(layer)[:-1] if 1 < counts[block] < len(layers)]
+        found[layer] = blocks[0] if blocks else layer
+    return found
+
+
+# ------------------------------------------------------------------ parts
+
+
+def breakdown(estimate: Reported, by: str = "layer") -> tuple[Part, ...]:
+    """The parts of a network, or the resources of its devices, in the order of the network.
+
+    `by` is one of `GROUPINGS`. Fused layers count with the layer that they join.
+
+    Raises:
+        UnknownNameError: no such grouping.
+
+    """
+    if by not in GROUPINGS:
+        raise UnknownNameError(str(by), GROUPINGS, "grouping")
+    if by == "resource":
+        return tuple(_resources(estimate))
+    if by == "operator":
+        return tuple(_operators(estimate))
+    return tuple(_layers(estimate, by))
+
+
+def _layers(estimate: Reported, by: str) -> Iterator[Part]:
+    names = [lowered.layer.name for lowered in estimate.lowered]
+    blocks = blocks_of(names) if by == "block" else {}
+    places: dict[str, list[int]] = {}
+    for place, lowered in enumerate(estimate.lowered):
+        layer = lowered.layer
+        key = {"kind": layer.kind, "layer": layer.name}.get(by) or blocks[layer.name]
+        places.setdefault(key, []).append(place)
+    lines = {name: bill.lines for name, bill in estimate.bills.items()}
+    for key, inside in places.items():
+        members = [estimate.lowered[place] for place in inside]
+        yield Part(
+            key,
+            tuple([one.layer.name for one in members]),
+            sum(one.macs for one in members),
+            sum(one.layer.parameter_count for one in members if one.layer.shares is None),
+            {
+                name: _of_lines(bill, [lines[name][place] for place in inside])
+                for name, bill in estimate.bills.items()
+            },
+        )
+
+
+def _of_lines(bill: Bill, lines: Sequence[LayerCost]) -> PartCost:
+    return PartCost(
+        _energy(bill, [line.cost.energy_joules for line in lines], _time_of(lines)),
+        _time_of(lines) if is_timed(bill) else None,
+        max([size for line in lines for size in line.peak_bytes.values()], default=0),
+        not any(line.unpriced for line in lines),
+    )
+
+
+def _time_of(lines: Iterable[LayerCost]) -> float:
+    return math.fsum(line.cost.latency_seconds or 0.0 for line in lines)
+
+
+def _energy(bill: Bill, own: Iterable[float], seconds: float) -> float | None:
+    """The energy of a part, and its share of the static energy by its time."""
+    if bill.evaluation.unknown_static:
+        return None
+    static = bill.evaluation.static.energy_joules
+    whole = _whole_time(bill)
+    return math.fsum(own) + (static * seconds / whole if whole else 0.0)
+
+
+def _whole_time(bill: Bill) -> float:
+    """The time of all layers; the makespan may be shorter by what overlaps."""
+    return _time_of(bill.lines)
+
+
+def _operators(estimate: Reported) -> Iterator[Part]:
+    layers: dict[str, dict[str, None]] = {}
+    macs: dict[str, int] = {}
+    found: dict[str, dict[str, list[GroupCost]]] = {}
+    for device, bill in estimate.bills.items():
+        for each in bill.evaluation.groups:
+            name = _operator_of(each)
+            found.setdefault(name, {}).setdefault(device, []).append(each)
+            layers.setdefault(name, {})[each.group.anchor.layer] = None
+    for lowered in estimate.lowered:
+        for operator in lowered.operators:
+            name = type(operator).__name__
+            macs[name] = macs.get(name, 0) + operator.macs
+    for name, by_device in found.items():
+        costs = {
+            device: _of_groups(bill, by_device.get(device, []))
+            for device, bill in estimate.bills.items()
+        }
+        yield Part(name, tuple(layers[name]), macs.get(name, 0), 0, costs)
+
+
+def _operator_of(each: GroupCost) -> str:
+    anchor = each.group.anchor
+    if isinstance(anchor, Node):
+        return type(anchor.operator).__name__
+    return "Loop" if isinstance(anchor, Loop) else "Branch"
+
+
+def _of_groups(bill: Bill, groups: Sequence[GroupCost]) -> PartCost:
+    seconds = math.fsum(each.cost.latency_seconds or 0.0 for each in groups)
+    return PartCost(
+        _energy(bill, [each.cost.energy_joules for each in groups], seconds),
+        seconds if is_timed(bill) else None,
+        0,
+        all(each.is_priced for each in groups),
+    )
+
+
+def _resources(estimate: Reported) -> Iterator[Part]:
+    energies = {name: bill.total.energy_joules_by_resource for name, bill in estimate.bills.items()}
+    times = {name: bill.evaluation.busy_seconds for name, bill in estimate.bills.items()}
+    names = [name for found in (energies, times) for each in found.values() for name in each]
+    for resource in dict.fromkeys(names):
+        costs = {
+            device: PartCost(
+                None if bill.evaluation.unknown_static else energies[device].get(resource),
+                times[device].get(resource),
+                0,
+                bill.is_complete,
+            )
+            for device, bill in estimate.bills.items()
+        }
+        yield Part(resource, (), 0, 0, costs)
+
+
+# ------------------------------------------------------------------ order and table
+
+
+def main_measure(estimate: Reported) -> str:
+    """The time where any device models it, else the energy."""
+    return "time" if any(map(is_timed, estimate.bills.values())) else "energy"
+
+
+def ranked(parts: Sequence[Part], measure: str) -> list[Part]:
+    """The parts from the largest on, by their mean share over devices; ties keep their order.
+
+    Raises:
+        UnknownNameError: no such measure.
+
+    """
+    if measure not in MEASURES:
+        raise UnknownNameError(str(measure), MEASURES, "measure")
+    devices = list(dict.fromkeys(device for part in parts for device in part.costs))
+    wholes = {device: whole(parts, measure, device) for device in devices}
+
+    def mean_share(part: Part) -> float:
+        return math.fsum(
+            (part.value(measure, device) or 0.0) / wholes[device]
+            for device in devices
+            if wholes[device]
+        )
+
+    return sorted(parts, key=mean_share, reverse=True)
+
+
+def whole(parts: Iterable[Part], measure: str, device: str) -> float:
+    """What all parts have together; of memory, the largest."""
+    values = [part.value(measure, device) or 0.0 for part in parts]
+    return max(values, default=0.0) if measure == "memory" else math.fsum(values)
+
+
+def breakdown_table(
+    estimate: Reported,
+    by: str = "layer",
+    sort: str | None = None,
+    top: int | None = None,
+    *,
+    exact: bool = False,
+) -> Table:
+    """A row for each part, the largest first, with its share of the whole.
+
+    `top` keeps so many parts; one more row has all others. `exact` has bare numbers in SI units.
+
+    Raises:
+        UnknownNameError: no such grouping or measure.
+
+    """
+    measure = sort or main_measure(estimate)
+    parts = ranked(breakdown(estimate, by), measure)
+    kept, others = parts[:top], parts[len(parts[:top]) :]
+    costs_more = any(whole(others, measure, device) for device in estimate.bills)
+    rows = [*kept, *([_together(others, by)] if costs_more and not exact else [])]
+    columns = list(_columns(estimate, by, measure, parts, exact=exact))
+    made = Table(
+        _title(estimate, by, measure),
+        [column for column, _ in columns],
+        [tuple([cell(part) for _, cell in columns]) for part in rows],
+        notes=() if exact else tuple(_notes(estimate, measure)),
+    )
+    for title in () if exact else ("Parameters", "Layers", "MACs"):
+        made = made.without(title) if made.width > WIDE else made
+    return made
+
+
+def _together(parts: Sequence[Part], by: str) -> Part:
+    """All other parts as one."""
+    devices = dict.fromkeys(device for part in parts for device in part.costs)
+    kinds = by if len(parts) == 1 else f"{by}s"
+    return Part(
+        f"{len(parts)} more {kinds}",
+        tuple([layer for part in parts for layer in part.layers]),
+        sum(part.macs for part in parts),
+        sum(part.parameters for part in parts),
+        {device: _sum([part.costs[device] for part in parts if device in part.costs])
+         for device in devices},
+    )  # fmt: skip
+
+
+def _sum(costs: Sequence[PartCost]) -> PartCost:
+    energies = [one.energy_joules for one in costs if one.energy_joules is not None]
+    times = [one.latency_seconds for one in costs if one.latency_seconds is not None]
+    return PartCost(
+        math.fsum(energies) if energies else None,
+        math.fsum(times) if times else None,
+        max([one.peak_bytes for one in costs], default=0),
+        all(one.is_priced for one in costs),
+    )
+
+
+_Cell: TypeAlias = Callable[[Part], str]
+
+
+def _columns(
+    estimate: Reported, by: str, measure: str, parts: Sequence[Part], *, exact: bool
+) -> Iterator[tuple[Column, _Cell]]:
+    yield Column(by.capitalize()), lambda part: part.name
+    if by in {"kind", "block", "operator"}:
+        yield Column("Layers", numeric=True), lambda part: str(len(part.layers))
+    if by in {"layer", "kind", "block"}:
+        yield Column("Parameters", numeric=True), lambda part: _count(part.parameters, exact)
+    if by != "resource":
+        yield Column("MACs", numeric=True), lambda part: _count(part.macs, exact)
+    if measure == "macs":
+        yield _share_column("Share", measure, parts, "", exact=exact)
+        return
+    several = len(estimate.bills)
+    for device in estimate.bills:
+        title = f"{device} ({_UNITS[measure]})" if exact else device
+        yield Column(title, numeric=True), _cell(measure, device, exact=exact)
+        if several <= _WITH_SHARES or exact:
+            title = f"{device} share" if exact else "Share"
+            yield _share_column(title, measure, parts, device, exact=exact)
+
+
+def _share_column(
+    title: str, measure: str, parts: Sequence[Part], device: str, *, exact: bool
+) -> tuple[Column, _Cell]:
+    total = whole(parts, measure, device)
+
+    def cell(part: Part) -> str:
+        value = part.value(measure, device)
+        if value is None or not total:
+            return ""
+        return repr(value / total) if exact else f"{value / total:.1%}"
+
+    return Column(title, numeric=True), cell
+
+
+def _count(number: int, exact: bool) -> str:  # noqa: FBT001  # two short forms
+    return str(number) if exact else f"{number:,}"
+
+
+def _cell(measure: str, device: str, *, exact: bool) -> _Cell:
+    def cell(part: Part) -> str:
+        value = part.value(measure, device)
+        if value is None:
+            return "" if exact else UNKNOWN
+        if exact:
+            return repr(value)
+        is_priced = part.costs.get(device, PartCost()).is_priced
+        return least(is_priced) + format_quantity(value, _UNITS[measure])
+
+    return cell
+
+
+def _title(estimate: Reported, by: str, measure: str) -> str:
+    return f"{estimate.network.name}: {measure} by {by}, {conditions(estimate.scenario)}"
+
+
+def _notes(estimate: Reported, measure: str) -> Iterator[str]:
+    shared = [name for name, bill in estimate.bills.items() if bill.evaluation.static.charges]
+    if measure == "energy" and shared:
+        yield f"static energy is shared out by time on {', '.join(shared)}"
+    if measure == "memory":
+        yield "memory: the most that lies in one memory while a layer runs"
+    missing = [
+        f"{len(bill.coverage.unpriced)} of {len(bill.lines)} layers on {name}"
+        for name, bill in estimate.bills.items()
+        if bill.coverage.unpriced
+    ]
+    if missing:
+        yield f"without a price: {'; '.join(missing)}"
