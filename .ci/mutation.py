@@ -45,17 +45,24 @@ TESTS: Final = {
         "hardware/test_horowitz.py",
     ],
     "workload.operators": [
-        "test_operators.py", "contracts/test_operators.py", "hardware/test_horowitz.py",
+        "test_operators.py", "workload/test_operators.py", "workload/test_refused.py",
+        "contracts/test_operators.py", "hardware/test_horowitz.py",
         "test_rendering.py",
     ],
     "devices.device": [
         "test_devices.py", "test_devicefile.py", "test_format_tables.py", "test_runtimes.py",
-        "hardware/test_horowitz.py", "test_rendering.py", "test_scenario.py",
+        "hardware/test_horowitz.py", "test_rendering.py", "test_scenario.py", "test_ignored.py",
+        "test_capabilities.py", "evaluation/test_evaluation.py", "evaluation/test_groups.py",
+        "evaluation/test_schedule.py", "evaluation/test_placement.py",
+        "hardware/test_processor.py",
     ],
     "estimates.estimate": [
         "test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py",
     ],
-    "report.bills": ["test_bills.py", "test_rendering.py", "test_comparison.py"],
+    "report.bills": [
+        "test_bills.py", "test_estimates.py", "test_rendering.py", "test_comparison.py",
+        "hardware/test_bills.py", "evaluation/test_results.py",
+    ],
 }  # fmt: skip
 """The tests that a mutant of a module of `costmodel` meets, the quickest first."""
 SEED: Final = 5

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,8 @@ from attrs import evolve
 
 from costmodel.formats import format_name
 from costmodel_hardware.processor.device import Processor
-from costmodel_validation.fitting import (
+from costmodel_validation.fits.fitting import (
+    FEW_NETWORKS,
     FITTED,
     CrossValidation,
     Fit,
@@ -35,6 +35,16 @@ from costmodel_validation.fitting import (
     full_speed,
     left_out,
     terms_of,
+)
+from costmodel_validation.fits.known import KNOWN
+from costmodel_validation.fits.leaving_out import borrowed_interval
+from costmodel_validation.fits.microcontrollers import (
+    RATE,
+    BoardTerms,
+    System,
+    board_terms,
+    peak,
+    shared_shape,
 )
 from costmodel_validation.measurements import Measurement, by_system, shipped_measurements
 from costmodel_validation.writing import (
@@ -51,8 +61,11 @@ HERE: Final = Path(__file__).parent
 FILES: Final = HERE.parent / "hardware" / "costmodel_hardware" / "processor"
 HEAD: Final = "# Written by validation/make_devices.py: change its tables, not this file.\n"
 FORMATS: Final = ("float32", "float16", "bfloat16", "int8")
-EAGER: Final = {"fuses": ["bias", "padding"], "folds_normalization": False}
-"""PyTorch in eager mode runs every activation and normalization as a kernel of its own."""
+EAGER: Final = {"fuses": ["bias", "padding"], "folds_normalization": False, "asynchronous": True}
+"""PyTorch in eager mode runs every activation and normalization as a kernel of its own.
+
+It queues kernels while others run.
+"""
 SETTINGS: Final = {"pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER}
 
 # ------------------------------------------------------------------ who borrows from whom
@@ -63,7 +76,7 @@ RELATIVES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """By the kind of a part: the runtimes that it borrows, and from which device."""
 NEAREST: Final[Mapping[str, Mapping[str, str]]] = {
-    "raspberry-pi-5": {"tflite": "rk3588s", "armnn": "rk3588s"},
+    "raspberry-pi-5": {"tflite": "raspberry-pi-4", "armnn": "raspberry-pi-4"},
     "s922x": {"tflite": "a311d2", "armnn": "a311d2"},
     "jetson-agx-orin-cpu": {
         "tflite": "jetson-agx-xavier-cpu",
@@ -98,31 +111,6 @@ DEFAULTS: Final = (
 
 FEW: Final = 10
 """With fewer rows not all figures can be fitted."""
-BANDWIDTHS: Final = {"contraction_bandwidth_efficiency": 0.8, "bandwidth_efficiency": 0.7}
-"""Assumed where one network alone was measured: what streaming kernels usually reach."""
-CACHED: Final = {"contraction_bandwidth_efficiency": 1.5, "bandwidth_efficiency": 1.5}
-"""Assumed of TensorRT, which fuses more than this model and keeps tensors in the last cache."""
-KNOWN: Final[Mapping[str, Mapping[str, float]]] = {
-    "tensorrt": {**CACHED, "overhead_per_call": 2e-5},
-    "tensorrt-maxq": {**CACHED, "overhead_per_call": 2e-5},
-    "tensorflow": BANDWIDTHS,
-    "openvino": {**BANDWIDTHS, "overhead_per_operator": 1e-4, "efficiency": 0.3},
-    "nntool": {
-        "contraction_bandwidth_efficiency": 1.0, "bandwidth_efficiency": 1.0,
-        "overhead_per_call": 1e-5,
-    },
-    "syntiant": {
-        "contraction_bandwidth_efficiency": 1.0, "bandwidth_efficiency": 1.0,
-        "overhead_per_call": 1e-5,
-    },
-}  # fmt: skip
-"""Figures that are not fitted, by runtime."""
-MICROCONTROLLER: Final = {"overhead_per_operator": 2e-6, "overhead_per_call": 1e-6}
-"""Bare metal: a call is a function call. Per operator some hundred cycles, at 1 GOP/s."""
-ALTERNATIONS: Final = 6
-"""How often the scales of boards and the shape that they share are fitted in turn."""
-BORROWED: Final = (0.5, 2.0)
-"""Measured over predicted times with the figures of a relative, where no pair was measured."""
 SHARES: Final = {"efficiency": (0.1, 0.3, 0.7), "bandwidth": (0.2, 0.5, 0.9)}
 """Low, value and high of shares that are assumed."""
 
@@ -150,6 +138,24 @@ def parts() -> Mapping[str, Part]:
         return {row["name"]: Part(_raw(row), row) for row in csv.DictReader(file)}
 
 
+@functools.cache
+def verified() -> Mapping[str, tuple[str, ...]]:
+    """The figures of each part that a second source states, too."""
+    found: dict[str, list[str]] = {}
+    with (HERE / "verified.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["agrees"] == "yes":
+                found.setdefault(row["name"], []).append(row["figure"].replace("_", " "))
+    return {name: tuple(dict.fromkeys(figures)) for name, figures in found.items()}
+
+
+def _found_again(name: str) -> str:
+    figures = verified().get(name)
+    if not figures:
+        return "no second source was found"
+    return f"a second source states {', '.join(figures)} (validation/verified.csv)"
+
+
 def _raw(row: Mapping[str, str]) -> dict[str, Any]:
     given = {"source": "part", "evidence": row["evidence"]}
     noted = {**given, "note": row["note"]} if row["note"] else given
@@ -175,7 +181,7 @@ def _raw(row: Mapping[str, str]) -> dict[str, Any]:
         raw["assumes"] = f"the power is that {row['power_of']}"
     return {
         **raw,
-        "sources": {"part": row["source"]},
+        "sources": {"part": f"{row['source']}; {_found_again(row['name'])}"},
         "parameters": parameters,
         "memories": _memories(row),
     }
@@ -225,8 +231,8 @@ def own_fit(name: str, runtime: str) -> RuntimeFit | None:
         return None
     if parts()[name].row["kind"] == "mcu":
         return _on_microcontrollers(name, runtime)
-    if len(rows) >= FEW and runtime not in KNOWN:
-        return fit_runtime(device(name, runtime), rows)
+    if len(rows) >= FEW and len({one.network for one in rows}) > 1:
+        return fit_runtime(device(name, runtime), rows, KNOWN.get(runtime))
     return _of_few(name, runtime, rows)
 
 
@@ -265,54 +271,23 @@ def _runtime_fit(
     )  # fmt: skip
 
 
-class Board(NamedTuple):
-    """A measurement of a microcontroller, with its terms at a rate of 1 GOP/s per overhead."""
-
-    name: str
-    runtime: str
-    measurement: Measurement
-    terms: Terms
-
-
 @functools.cache
-def boards() -> tuple[Board, ...]:
-    """All measurements of microcontrollers: overheads count cycles, so they follow the peak."""
-    found = []
-    for (name, runtime), rows in measured().items():
-        if name in parts() and parts()[name].row["kind"] == "mcu":
-            at_full_speed = device(name, runtime)
-            for one in rows:
-                terms = terms_of(at_full_speed, one)
-                slower = 1e9 / _peak(name)
-                scaled = evolve(terms, operators=terms.operators * slower)
-                found.append(Board(name, runtime, one, scaled))
-    return tuple(found)
+def boards() -> tuple[BoardTerms, ...]:
+    """All measurements of microcontrollers."""
+    return tuple(
+        board_terms(device(name, runtime), one)
+        for (name, runtime), rows in measured().items()
+        if name in parts() and parts()[name].row["kind"] == "mcu"
+        for one in rows
+    )
 
 
 def _peak(name: str) -> float:
-    return loaded(parts()[name].raw, name).peak_rate["int8"].value
-
-
-Scales = Mapping[tuple[str, str], float]
-
-
-def shared_shape(rows: Sequence[Board]) -> tuple[Fit, Scales]:
-    """One fit for all boards and runtimes, and how many times as long each of them takes."""
-    scales: dict[tuple[str, str], float] = {}
-    fit = Fit({})
-    for _ in range(ALTERNATIONS):
-        times = [one.measurement.seconds / scales.get((one.name, one.runtime), 1.0) for one in rows]
-        fit = fitted([one.terms for one in rows], times, MICROCONTROLLER)
-        ratios: dict[tuple[str, str], list[float]] = {}
-        for one in rows:
-            ratio = one.measurement.seconds / fit.seconds(one.terms)
-            ratios.setdefault((one.name, one.runtime), []).append(math.log(ratio))
-        scales = {key: math.exp(sum(logs) / len(logs)) for key, logs in ratios.items()}
-    return fit, scales
+    return peak(loaded(parts()[name].raw, name))
 
 
 @functools.cache
-def without(network: str) -> tuple[Fit, Scales]:
+def without(network: str) -> tuple[Fit, Mapping[System, float]]:
     """The shared fit without one network; of all networks where it is empty."""
     return shared_shape([one for one in boards() if one.measurement.network != network])
 
@@ -320,9 +295,9 @@ def without(network: str) -> tuple[Fit, Scales]:
 def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
     """The shape that all boards share, at the scale of this one; networks are left out."""
     key = name, runtime
-    own = [one for one in boards() if (one.name, one.runtime) == key]
+    own = [one for one in boards() if one.system == key]
     fit, scales = without("")
-    slower = 1e9 / _peak(name)
+    slower = RATE / _peak(name)
     ((number, figures),) = fit.figures.items()
     shares = [figure / scales[key] for figure in figures[:3]]
     times = [figures[3] * scales[key] * slower, figures[4] * scales[key]]
@@ -367,9 +342,8 @@ def transfer(runtime: str) -> tuple[float, float]:
                 if terms.number in fit.fit.figures:
                     ratios.append(row.seconds / fit.fit.seconds(terms))
     if not ratios:
-        return BORROWED
-    low, high = np.quantile(ratios, [0.1, 0.9])
-    return min(float(low), BORROWED[0]), max(float(high), BORROWED[1])
+        return FEW_NETWORKS
+    return borrowed_interval(np.array(ratios))
 
 
 def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
@@ -422,17 +396,25 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
             power = power_of(measured()[name, runtime])
             if power:
                 values["parameters"]["busy_power"] = power
-            yield runtime, values
+            yield runtime, _with_known_marked(runtime, values)
     wanted = {**RELATIVES.get(part.row["kind"], {}), **NEAREST.get(name, {})}
     if name in TENSORRT:
         wanted["tensorrt"] = TENSORRT[name]
     for runtime, lender in wanted.items():
         if runtime not in own and (set(FORMATS) & {one for one in FORMATS if part.row[one]}):
-            yield runtime, borrowed(name, runtime, lender)
+            yield runtime, _with_known_marked(runtime, borrowed(name, runtime, lender))
     if not own and not wanted:
         runtime = next((one for start, one in ASSUMED.items() if name.startswith(start)), None)
         if runtime is not None:
             yield runtime, assumed(part.row)
+
+
+def _with_known_marked(runtime: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The runtime, which says of figures that are not fitted where they come from."""
+    for name in KNOWN.get(runtime, {}):
+        for figure in values["parameters"][name].values():
+            figure.update(source="known", evidence="assumed")
+    return values
 
 
 def file_of(name: str, part: Part) -> str:
@@ -454,6 +436,8 @@ def file_of(name: str, part: Part) -> str:
         )
     if "relative" in uses:
         sources["relative"] = "the figures that validation/make_devices.py fitted for its relative"
+    if "known" in uses:
+        sources["known"] = "not fitted: validation/costmodel_validation/fits/known.py says why"
     if "assumption" in uses:
         sources["assumption"] = "usual shares of a peak, without a measurement"
     if "unmeasured" in uses:

@@ -1,15 +1,26 @@
 """Write `docs/accuracy.md` from the measurements and the devices that ship.
 
-python validation/write_accuracy.py
+python validation/write_accuracy.py             # with the figures of what was left out before
+python validation/write_accuracy.py --left-out  # after new measurements or another fit; minutes
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from costmodel import registry
-from costmodel_validation.accuracy import page
+from costmodel_validation.accuracy import LEFT_OUT_TABLE, left_out_table, page
+from costmodel_validation.fits.leaving_out import PARTS, left_out_summaries
+from costmodel_validation.measurements import shipped_measurements
+
+HERE = Path(__file__).parent
 
 if __name__ == "__main__":
-    text = page(registry.installed())
-    (Path(__file__).parents[1] / "docs" / "accuracy.md").write_text(text, encoding="utf-8")
+    devices = registry.installed()
+    if "--left-out" in sys.argv[1:]:
+        rows = shipped_measurements()
+        found = [(part, one) for part in PARTS for one in left_out_summaries(rows, devices, part)]
+        table = HERE / "costmodel_validation" / LEFT_OUT_TABLE
+        table.write_text(left_out_table(found), encoding="utf-8")
+    (HERE.parent / "docs" / "accuracy.md").write_text(page(devices), encoding="utf-8")

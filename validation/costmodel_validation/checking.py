@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,6 +10,7 @@ from attrs import asdict, evolve, frozen
 
 from costmodel import CostModelError
 from costmodel.devices import Device
+from costmodel.errors import UnknownNameError
 from costmodel_validation.measurements import Measurement, by_system, workload_of
 
 if TYPE_CHECKING:
@@ -137,15 +138,15 @@ def _all_checked(device: Device, rows: Sequence[Measurement]) -> tuple[Checked, 
     return tuple(found)
 
 
-def summary(device: Device, rows: Sequence[Checked]) -> Summary:
+def summary_of(device: str, runtime: str, rows: Sequence[Checked], known: str) -> Summary:
     """What the rows of one device and runtime come to."""
     errors = np.array([one.error for one in rows])
     ratios = np.array([one.ratio for one in rows])
     energies = [one.energy_error for one in rows if one.energy_error is not None]
     widths = [one.seconds_high / one.seconds_low for one in rows]
     return Summary(
-        device.name,
-        device.runtime or "",
+        device,
+        runtime,
         len(rows),
         len({one.measurement.network for one in rows}),
         float(np.median(errors)),
@@ -157,7 +158,7 @@ def summary(device: Device, rows: Sequence[Checked]) -> Summary:
         float(np.mean([one.is_inside for one in rows])),
         float(np.median(widths)),
         float(np.median(energies)) if energies else None,
-        device.known,
+        known,
     )
 
 
@@ -182,27 +183,38 @@ def _ranks(values: Sequence[float]) -> Any:
     return ranks
 
 
-def systems(
-    measured: Iterable[Measurement], registry: Registry, names: Sequence[str] = ()
-) -> tuple[System, ...]:
-    """Every device and runtime that was measured, or those of the devices called `names`.
+def chosen_systems(
+    measured: Iterable[Measurement], names: Sequence[str] = ()
+) -> Mapping[tuple[str, str], tuple[Measurement, ...]]:
+    """What was measured by device and runtime, of the devices called `names` or of all.
 
     Raises:
-        CostModelError: a name without measurements, or a network that cannot be priced.
-        UnknownNameError: a measured device or runtime that is not installed.
+        UnknownNameError: a name without measurements.
 
     """
     found = by_system(measured)
     known = dict.fromkeys(name for name, _ in found)
     for name in names:
         if name not in known:
-            message = f"device {name!r:.80} has no measurements; measured: {', '.join(known)}"
-            raise CostModelError(message)
+            raise UnknownNameError(name, known, "device with measurements")
+    return {key: rows for key, rows in found.items() if not names or key[0] in names}
+
+
+def systems(
+    measured: Iterable[Measurement], registry: Registry, names: Sequence[str] = ()
+) -> tuple[System, ...]:
+    """Every device and runtime that was measured, or those of the devices called `names`.
+
+    Raises:
+        CostModelError: a network that cannot be priced.
+        UnknownNameError: a name without measurements, or a measured device or runtime that is
+            not installed.
+
+    """
     made = []
-    for (name, runtime), rows in found.items():
-        if names and name not in names:
-            continue
+    for (name, runtime), rows in chosen_systems(measured, names).items():
         device = registry.device(name).with_runtime(runtime)
         beside = _all_checked(device, rows)
-        made.append(System(summary(device, beside), beside))
+        found_summary = summary_of(device.name, device.runtime or "", beside, device.known)
+        made.append(System(found_summary, beside))
     return tuple(made)

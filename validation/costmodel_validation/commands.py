@@ -15,7 +15,8 @@ from costmodel.report.table import Column, Table
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
-    from costmodel_validation.checking import System
+    from costmodel.cli.output import Output
+    from costmodel_validation.checking import Summary, System
     from costmodel_validation.measurements import Measurement
 
 SCHEMA: Final = "costmodel/validation/1"
@@ -27,10 +28,11 @@ _ROWS: Final = (
     "Device", "Runtime", "Network", "Batch", "Format", "Measured", "Predicted", "Interval",
     "Meas./pred.", "Inside",
 )  # fmt: skip
+_FITTED_TITLE: Final = "predicted against measured times"
 SUMMARY_NOTES: Final = (
     "P10 to P90: of measured over predicted times",
     "inside: measured times that the interval of the prediction holds; high/low: how wide it is",
-    "these are the measurements that were fitted; errors on what was left out: costmodel devices",
+    "these are the measurements that were fitted; errors on others: --left-out, costmodel devices",
 )
 
 
@@ -42,6 +44,11 @@ SUMMARY_NOTES: Final = (
 )  # fmt: skip
 @click.option("--rows", "with_rows", is_flag=True, help="Show every measurement.")
 @click.option(
+    "--left-out", "part", type=click.Choice(["networks", "families", "devices"]),
+    help="Fit again without some networks, families of networks or devices, and predict these; "
+    "takes minutes, and needs SciPy.",
+)  # fmt: skip
+@click.option(
     "--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True,
     help="What to write.",
 )  # fmt: skip
@@ -52,6 +59,7 @@ def validate(
     names: Sequence[str],
     table: Path | None,
     with_rows: bool,  # noqa: FBT001  # click gives it
+    part: str | None,
     kind: str,
     path: Path | None,
 ) -> None:
@@ -60,21 +68,49 @@ def validate(
     \b
     costmodel validate
     costmodel validate raspberry-pi-4 --rows
+    costmodel validate raspberry-pi-4 --left-out families
     costmodel validate --measurements mine.csv --format json -o checked.json
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     from costmodel import registry  # noqa: PLC0415  # on demand, as all below
     from costmodel_validation.checking import systems  # noqa: PLC0415
 
+    if part is not None and with_rows:
+        message = "--left-out has no rows to show; leave out --rows"
+        raise click.UsageError(message)
     with opened(path, [table] if table else []) as output:
+        if part is not None:
+            _show_left_out(_measurements(table), part, names, kind, output)
+            return
         found = systems(_measurements(table), registry.installed(), names)
         if kind == "json":
             output.text(json.dumps(as_dict(found), indent=2))
         else:
             notes = SUMMARY_NOTES if table is None else SUMMARY_NOTES[:2]
-            output.tables([rows_table(found)] if with_rows else [summary_table(found, notes)])
+            summaries = [one.summary for one in found]
+            output.tables([rows_table(found) if with_rows else summary_table(summaries, notes)])
 
 
-def _measurements(table: Path | None) -> Iterable[Measurement]:
+def _show_left_out(
+    measured: Sequence[Measurement], part: str, names: Sequence[str], kind: str, output: Output
+) -> None:
+    from costmodel import registry  # noqa: PLC0415  # on demand, as all below
+    from costmodel_validation.fits.fit_file import need_scipy  # noqa: PLC0415
+    from costmodel_validation.fits.leaving_out import left_out_summaries  # noqa: PLC0415
+
+    need_scipy("costmodel validate --left-out")
+    summaries = []
+    for one in left_out_summaries(measured, registry.installed(), part, names):
+        note(f"{one.device} under {one.runtime}: {one.median_error:.0%}")
+        summaries.append(one)
+    if kind == "json":
+        listed = [one.to_dict() for one in summaries]
+        output.text(json.dumps({"schema": SCHEMA, "left_out": part, "systems": listed}, indent=2))
+    else:
+        title = f"predicted against measured times of {part} left out of the fit"
+        output.tables([summary_table(summaries, SUMMARY_NOTES[:2], title)])
+
+
+def _measurements(table: Path | None) -> Sequence[Measurement]:
     from costmodel_validation.measurements import (  # noqa: PLC0415  # on demand
         read_measurements,
         shipped_measurements,
@@ -99,11 +135,13 @@ def as_dict(found: Sequence[System]) -> dict[str, Any]:
     return {"schema": SCHEMA, "systems": listed}
 
 
-def summary_table(found: Iterable[System], notes: Sequence[str]) -> Table:
+def summary_table(
+    found: Iterable[Summary], notes: Sequence[str], title: str = _FITTED_TITLE
+) -> Table:
     """A row for each device and runtime."""
     columns = [Column(title, numeric=place > 1) for place, title in enumerate(_SUMMARY)]
     rows = []
-    for one in (system.summary for system in found):
+    for one in found:
         rank, energy = one.rank_correlation, one.median_energy_error
         rows.append((
             one.device, one.runtime, str(one.rows), f"{one.median_error:.0%}",
@@ -112,7 +150,7 @@ def summary_table(found: Iterable[System], notes: Sequence[str]) -> Table:
             f"{one.inside:.0%}", f"{one.interval:.1f}",
             "" if energy is None else f"{energy:.0%}",
         ))  # fmt: skip
-    return Table("predicted against measured times", columns, rows, notes=notes)
+    return Table(title, columns, rows, notes=notes)
 
 
 def rows_table(found: Iterable[System]) -> Table:
@@ -158,7 +196,7 @@ def fit(chip: Path, table: Path, runtime: str | None, path: Path | None) -> None
     costmodel fit my-board.yaml mine.csv -o fitted.yaml
     costmodel estimate model.keras -d ./fitted.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    from costmodel_validation import fit_file  # noqa: PLC0415  # brings NumPy
+    from costmodel_validation.fits import fit_file  # noqa: PLC0415  # brings NumPy
 
     with opened(path, [chip, table]) as output:
         made = fit_file.fitted_file(chip, table, runtime)

@@ -15,7 +15,7 @@ from costmodel.devicefile.yaml_text import parsed
 from costmodel.formats import format_name
 from costmodel.registry import device_text
 from costmodel_hardware.processor.device import Processor
-from costmodel_validation.fitting import FITTED, RuntimeFit
+from costmodel_validation.fits.fitting import FITTED, RuntimeFit
 from costmodel_validation.measurements import Measurement
 
 DIGITS: Final = 4

@@ -81,8 +81,9 @@ class Processor(Device):
     and write at `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
     the time of its bytes, at `bandwidth_efficiency` of the bandwidth: depthwise convolutions,
     elementwise functions, pooling, normalization, movements. Each group adds
-    `overhead_per_operator`, each call `overhead_per_call`. Energy is `busy_power` over the
-    makespan.
+    `overhead_per_operator`, each call `overhead_per_call`. Where the runtime is `asynchronous`,
+    operators are launched while others run: a group takes its overhead or its work, whichever
+    is longer. Energy is `busy_power` over the makespan.
 
     A format without a peak rate runs at the rate of the next wider format of its kind. A share or
     an overhead that the file does not give for a format is that of the next wider one of its
@@ -127,6 +128,8 @@ class Processor(Device):
     )
     folds_normalization: bool = setting(yes_or_no, default=True)  # type: ignore[misc]  # as fuses
     fast_accumulation: bool = setting(yes_or_no, default=False)
+    asynchronous: bool = setting(yes_or_no, default=False)
+    """Whether the host launches operators while the device runs others."""
     unsupported: tuple[str, ...] = setting(names_among(_KINDS), default=())
     """Kinds of operators that it cannot run."""
 
@@ -178,7 +181,7 @@ class Processor(Device):
             factors = (Factor("operations", count), Factor("examples", scenario.batch))
             charges.append(Charge("arithmetic", "compute", factors, each))
         overhead = figure_of(self.overhead_per_operator, number)
-        start = Duration("overhead", 1, overhead, phase="start")
+        start = Duration("overhead", 1, overhead, phase="run" if self.asynchronous else "start")
         takes_time = overhead.value or any(most(one.count) > 0 for one in durations)
         if not (charges or takes_time):
             return Free("no overhead; the bytes that it moves are those of its group")
@@ -219,9 +222,13 @@ class Processor(Device):
             known.update({number: faster[number] for number in faster})
         return known
 
+    def computes_in(self, number: NumericFormat) -> NumericFormat | None:
+        """The format itself, or the next wider one of its kind that the device has a rate for."""
+        return wide_enough(number, self._rates)
+
     def _format_of(self, operator: Operator, scenario: Scenario) -> NumericFormat | None:
         """The format that the device computes an operator in; None where it has none."""
-        return wide_enough(compute_format(operator, scenario), self._rates)
+        return self.computes_in(compute_format(operator, scenario))
 
     # -------------------------------------------------------------- a group
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel_validation.fitting import fit_runtime
+from costmodel_validation.fits.fitting import fit_runtime
 from costmodel_validation.measurements import Measurement, read_measurements
 from costmodel_validation.writing import (
     UNMEASURED_SOURCE,
@@ -36,6 +36,18 @@ class FittedFile:
     known: str
 
 
+def need_scipy(command: str) -> None:
+    """Check that fits can be made.
+
+    Raises:
+        CostModelError: SciPy is not installed.
+
+    """
+    if find_spec("scipy") is None:
+        message = f"{command} needs SciPy; install it: pip install 'costmodel[fit]'"
+        raise CostModelError(message)
+
+
 def fitted_file(chip: Path, table: Path, runtime: str | None = None) -> FittedFile:
     """The device file of a processor with one more runtime, which is fitted to measurements.
 
@@ -44,9 +56,7 @@ def fitted_file(chip: Path, table: Path, runtime: str | None = None) -> FittedFi
             or these name several runtimes or devices.
 
     """
-    if find_spec("scipy") is None:
-        message = "costmodel fit needs SciPy; install it: pip install 'costmodel[fit]'"
-        raise CostModelError(message)
+    need_scipy("costmodel fit")
     raw = read_chip(chip)
     device = loaded(raw, str(chip))
     measured = read_measurements(table)

@@ -7,7 +7,7 @@ full efficiency is worked out once, by the device itself; the fit changes the sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -77,17 +77,18 @@ class Terms:
     """Of the dense contractions, beside their arithmetic."""
     weights: Vector
     """How often each of these runs: the steps of the loop that it is in."""
-    moved: float
-    """Of everything else."""
-    operators: float
-    """How many groups run."""
+    moved: Vector
+    """Of every other group, its traffic."""
+    moved_weights: Vector
+    """How often each of these runs."""
+    asynchronous: bool
+    """Whether the overhead of a group overlaps with its work."""
+    slower: float = 1.0
+    """How many times as long the overhead of a group takes as the figure says."""
 
     def seconds(self, figures: Sequence[float] | Vector) -> float:
         """The time with these figures, in the order of `FITTED`."""
-        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
-        of_dense = np.maximum(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
-        groups = of_dense @ self.weights + self.moved / bandwidth + self.operators * per_operator
-        return float(groups + per_call)
+        return float(_Stacked([self]).seconds(np.asarray(figures, float))[0])
 
 
 def full_speed(device: Device) -> Processor:
@@ -129,27 +130,45 @@ def terms_of(device: Processor, measured: Measurement) -> Terms:
         message = f"{measured.network} on {device.name}: {name} has no price: {reason}"
         raise CostModelError(message)
     dense: list[tuple[float, float, float]] = []
-    moved, operators = _collected(estimate, dense, 1.0)
+    moved: list[tuple[float, float]] = []
+    _collect(estimate, dense, moved, 1.0)
     columns = np.array(dense, float).reshape(-1, 3)
+    others = np.array(moved, float).reshape(-1, 2)
     return Terms(
-        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2], moved, operators
-    )
+        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2],
+        others[:, 0], others[:, 1], device.asynchronous,
+    )  # fmt: skip
 
 
-def _collected(
-    estimate: DeviceEstimate, dense: list[tuple[float, float, float]], steps: float
-) -> tuple[float, float]:
-    """The seconds of bytes and the number of groups; dense contractions go into `dense`."""
-    moved = operators = 0.0
+def all_terms(device: Processor, measured: Sequence[Measurement]) -> list[Terms]:
+    """The terms of each measurement, once for equal networks and conditions.
+
+    Raises:
+        CostModelError: a network that cannot be read or priced.
+
+    """
+    known: dict[tuple[str, int, str], Terms] = {}
+    for one in measured:
+        key = one.network, one.scenario.batch, one.format_name
+        if key not in known:
+            known[key] = terms_of(device, one)
+    return [known[one.network, one.scenario.batch, one.format_name] for one in measured]
+
+
+def _collect(
+    estimate: DeviceEstimate,
+    dense: list[tuple[float, float, float]],
+    moved: list[tuple[float, float]],
+    steps: float,
+) -> None:
+    """Put the seconds of each group and how often it runs into `dense` or `moved`."""
     for each in estimate.groups:
         if each.body is not None:
-            within = _collected(each.body, dense, steps * each.steps)
-            moved, operators = moved + within[0], operators + within[1]
+            _collect(each.body, dense, moved, steps * each.steps)
             continue
         busy = dict(each.busy_seconds)
         if each.cost.latency_seconds is None:
             continue
-        operators += steps
         arithmetic = busy.pop("arithmetic", 0.0)
         busy.pop("overhead", None)
         traffic = max(busy.values(), default=0.0)
@@ -157,8 +176,41 @@ def _collected(
         if isinstance(anchor, Node) and is_dense(anchor.operator):
             dense.append((arithmetic, traffic, steps))
         else:
-            moved += steps * traffic
-    return moved, operators
+            moved.append((traffic, steps))
+
+
+class _Stacked:
+    """The terms of several networks in one array, for the many predictions of a fit."""
+
+    def __init__(self, terms: Sequence[Terms]) -> None:
+        """Lay the terms one after the other."""
+        self.arithmetic = np.concatenate([one.arithmetic for one in terms])
+        self.traffic = np.concatenate([one.traffic for one in terms])
+        self.weights = np.concatenate([one.weights for one in terms])
+        self.network = _owners([one.weights for one in terms])
+        self.moved = np.concatenate([one.moved for one in terms])
+        self.moved_weights = np.concatenate([one.moved_weights for one in terms])
+        self.moved_network = _owners([one.moved_weights for one in terms])
+        self.slower = np.array([one.slower for one in terms])
+        self.asynchronous = terms[0].asynchronous
+
+    def seconds(self, figures: Vector) -> Vector:
+        """The time of each network: its groups one after the other, and the call."""
+        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
+        of_dense = np.maximum(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
+        of_others = self.moved / bandwidth
+        overhead = self.slower * per_operator
+        together = np.maximum if self.asynchronous else np.add
+        of_dense = together(of_dense, overhead[self.network])
+        of_others = together(of_others, overhead[self.moved_network])
+        dense = np.bincount(self.network, of_dense * self.weights, len(overhead))
+        others = np.bincount(self.moved_network, of_others * self.moved_weights, len(overhead))
+        return np.asarray(dense + others + per_call, float)
+
+
+def _owners(parts: Sequence[Vector]) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """For each element of some parts, laid one after the other, of which part it is."""
+    return np.repeat(np.arange(len(parts)), [len(one) for one in parts])
 
 
 @frozen
@@ -200,7 +252,7 @@ def fitted(
     found = {}
     for number in formats:
         inside = [one.number == number for one in terms]
-        found[number] = _fitted_alone(_chosen(terms, inside), _chosen(seconds, inside), known or {})
+        found[number] = _fitted_alone(chosen(terms, inside), chosen(seconds, inside), known or {})
     return Fit(found)
 
 
@@ -214,10 +266,11 @@ def _fitted_alone(
     start = np.log(figures[free])
     low, high = np.log([(one.least, one.most) for one in FITTED.values()])[free].T
     wanted = np.log(np.array(seconds, float))
+    stacked = _Stacked(terms)
 
     def errors(point: Vector) -> Vector:
         figures[free] = np.exp(point)
-        found = np.log([one.seconds(figures) for one in terms])
+        found = np.log(stacked.seconds(figures))
         return np.concatenate([found - wanted, _PULL * (point - start)])
 
     beginnings = [
@@ -266,21 +319,31 @@ def left_out(
         CostModelError: there is one group alone.
 
     """
+    ratios, kept = [], []
+    for inside in splits(groups, folds):
+        known = fit(chosen(terms, inside), chosen(seconds, inside))
+        for one, time, name, is_inside in zip(terms, seconds, groups, inside, strict=True):
+            if not is_inside and one.number in known.figures:
+                ratios.append(time / known.seconds(one))
+                kept.append(name)
+    return CrossValidation(np.array(ratios, float), tuple(kept))
+
+
+def splits(groups: Sequence[str], folds: int | None = None) -> Iterator[list[bool]]:
+    """Which rows a fit sees, for each part that is left out: a group, or one of `folds` parts.
+
+    Raises:
+        CostModelError: there is one group alone.
+
+    """
     names = sorted(set(groups))
     if len(names) < 2:  # noqa: PLR2004  # one to predict, one to fit
         message = f"expected measurements of at least 2 kinds to leave one out, found {names}"
         raise CostModelError(message)
     parts = min(folds or len(names), len(names))
     part_of = {name: place % parts for place, name in enumerate(_shuffled(names))}
-    ratios, kept = [], []
     for part in range(parts):
-        inside = [part_of[name] != part for name in groups]
-        known = fit(_chosen(terms, inside), _chosen(seconds, inside))
-        for one, time, name, is_inside in zip(terms, seconds, groups, inside, strict=True):
-            if not is_inside and one.number in known.figures:
-                ratios.append(time / known.seconds(one))
-                kept.append(name)
-    return CrossValidation(np.array(ratios, float), tuple(kept))
+        yield [part_of[name] != part for name in groups]
 
 
 def _shuffled(names: Sequence[str]) -> list[str]:
@@ -289,7 +352,8 @@ def _shuffled(names: Sequence[str]) -> list[str]:
     return [names[place] for place in order]
 
 
-def _chosen(rows: Sequence[Any], inside: Sequence[bool]) -> list[Any]:
+def chosen(rows: Sequence[Any], inside: Sequence[bool]) -> list[Any]:
+    """The rows that are inside."""
     return [row for row, is_inside in zip(rows, inside, strict=True) if is_inside]
 
 
@@ -309,37 +373,55 @@ class RuntimeFit:
 
     @property
     def residual(self) -> Residual:
-        """P10 to P90 of measured over predicted, of networks and families left out together."""
-        ratios = self.by_network.ratios
-        if self.by_family is not None:
-            ratios = np.concatenate([ratios, self.by_family.ratios])
-        low, high = np.quantile(ratios, [0.1, 0.9])
+        """P10 to P90 of measured over predicted: of networks or of families left out.
+
+        The lower of both low ends, and the higher of both high ends.
+        """
+        parts = [self.by_network, *([] if self.by_family is None else [self.by_family])]
         least, most = FEW_NETWORKS if self.networks < MANY_NETWORKS else (1.0, 1.0)
-        return Residual(min(float(low), least), max(float(high), most))
+        low = min([least, *(one.percentile(0.1) for one in parts)])
+        high = max([most, *(one.percentile(0.9) for one in parts)])
+        return Residual(low, high)
 
 
-def fit_runtime(device: Device, measured: Sequence[Measurement]) -> RuntimeFit:
+def fit_runtime(
+    device: Device, measured: Sequence[Measurement], known: Mapping[str, float] | None = None
+) -> RuntimeFit:
     """Fit a runtime of a device to measurements, and cross-validate by network and family.
+
+    Figures in `known`, by the names of `FITTED`, are not fitted.
 
     Raises:
         CostModelError: too few measurements, or a network that cannot be read or priced.
 
     """
     at_full_speed = full_speed(device)
-    known: dict[tuple[str, int, str], Terms] = {}
-    for one in measured:
-        key = one.network, one.scenario.batch, one.format_name
-        if key not in known:
-            known[key] = terms_of(at_full_speed, one)
-    terms = [known[one.network, one.scenario.batch, one.format_name] for one in measured]
+    return fit_terms(all_terms(at_full_speed, measured), measured, known)
+
+
+def fit_terms(
+    terms: Sequence[Terms],
+    measured: Sequence[Measurement],
+    known: Mapping[str, float] | None = None,
+) -> RuntimeFit:
+    """Fit to measurements whose terms are known, and cross-validate by network and family.
+
+    Raises:
+        CostModelError: one network alone, or predictions that miss by far.
+
+    """
+
+    def fit(terms: Sequence[Terms], seconds: Sequence[float]) -> Fit:
+        return fitted(terms, seconds, known)
+
     seconds = [one.seconds for one in measured]
     families = [one.family for one in measured]
     batches = [one.scenario.batch for one in measured]
     unseen = None
     if len(set(families)) > 1:
-        by_family = left_out(terms, seconds, families)
+        by_family = left_out(terms, seconds, families, fit)
         unseen = by_family if len(by_family.ratios) else None
-    by_network = left_out(terms, seconds, [one.network for one in measured], folds=FOLDS)
+    by_network = left_out(terms, seconds, [one.network for one in measured], fit, FOLDS)
     if not by_network.median_error <= WRONG:  # not a number is wrong, too
         message = (
             f"predictions of networks that were left out miss by a factor of "
@@ -347,7 +429,7 @@ def fit_runtime(device: Device, measured: Sequence[Measurement]) -> RuntimeFit:
         )
         raise CostModelError(message)
     return RuntimeFit(
-        fitted(terms, seconds),
+        fit(terms, seconds),
         len(measured),
         len({one.network for one in measured}),
         by_network,

@@ -1,0 +1,222 @@
+"""Errors and intervals on networks, families and devices that took no part in a fit.
+
+The interval is left out, too: it is that of a fit and a cross-validation without the part that
+is predicted. Nothing here looks at the figures that ship.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from attrs import frozen
+
+from costmodel import CostModelError
+from costmodel_validation.checking import Checked, Summary, chosen_systems, summary_of
+from costmodel_validation.fits.fitting import (
+    FEW_NETWORKS,
+    FOLDS,
+    MANY_NETWORKS,
+    Fit,
+    Terms,
+    Vector,
+    all_terms,
+    chosen,
+    fit_terms,
+    fitted,
+    full_speed,
+    splits,
+)
+from costmodel_validation.fits.known import KNOWN
+from costmodel_validation.fits.microcontrollers import board_terms, scales_of, shared_shape
+from costmodel_validation.measurements import Measurement
+
+if TYPE_CHECKING:
+    from costmodel.registry import Registry
+
+PARTS: Final = ("networks", "families", "devices")
+"""What can be left out."""
+FEWEST_DEVICES: Final = 3
+"""Of one runtime: one to predict, one to borrow from, one to tell which is the nearest."""
+
+System = tuple[str, str]
+
+
+@frozen(eq=False)
+class _Rows:
+    """The measurements of a device under a runtime, with their terms."""
+
+    measured: tuple[Measurement, ...]
+    terms: tuple[Terms, ...]
+
+    def ratios(self, fit: Fit) -> Vector:
+        """Measured over predicted times, of the formats that the fit knows."""
+        pairs = zip(self.measured, self.terms, strict=True)
+        known = [(row, one) for row, one in pairs if one.number in fit.figures]
+        return np.array([row.seconds / fit.seconds(one) for row, one in known], float)
+
+
+def left_out_summaries(
+    measured: Sequence[Measurement], registry: Registry, part: str, names: Sequence[str] = ()
+) -> Iterator[Summary]:
+    """For each device and runtime: predictions by fits that never saw what they predict.
+
+    `part` is one of `PARTS`. Networks leave in five parts, families and devices one by one.
+    A device is predicted with the figures of the measured device that predicts the other ones
+    best, and with its own peaks; a microcontroller by the shape that all others share, at the
+    scale of its other networks.
+
+    Raises:
+        CostModelError: a network that cannot be read or priced.
+        UnknownNameError: a name without measurements, or a measured device or runtime that is
+            not installed.
+
+    """
+    every = chosen_systems(measured)
+    some = chosen_systems(measured, names)
+    found = _devices(every, registry) if part == "devices" else _networks(some, registry, part)
+    for (name, runtime), checked in found:
+        if checked and (name, runtime) in some:
+            yield summary_of(name, runtime, checked, known=f"{part} left out")
+
+
+def _with_terms(system: System, rows: Sequence[Measurement], registry: Registry) -> _Rows:
+    name, runtime = system
+    at_full_speed = full_speed(registry.device(name).with_runtime(runtime))
+    return _Rows(tuple(rows), tuple(all_terms(at_full_speed, rows)))
+
+
+def _is_of_many(rows: Sequence[Measurement]) -> bool:
+    """Whether figures of its own can be fitted and cross-validated."""
+    return len({one.network for one in rows}) >= MANY_NETWORKS
+
+
+def _checked(row: Measurement, seconds: float, interval: tuple[float, float]) -> Checked:
+    low, high = interval
+    return Checked(row, seconds, seconds * low, seconds * high, None)
+
+
+# ------------------------------------------------------------------ networks and families
+
+
+def _networks(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry, part: str
+) -> Iterator[tuple[System, list[Checked]]]:
+    for system, measured in systems.items():
+        if not _is_of_many(measured):
+            continue
+        rows = _with_terms(system, measured, registry)
+        of_families = part == "families"
+        groups = [one.family if of_families else one.network for one in measured]
+        if len(set(groups)) < FEWEST_DEVICES:
+            continue
+        found = []
+        for inside in splits(groups, None if of_families else FOLDS):
+            try:
+                known = fit_terms(
+                    chosen(rows.terms, inside), chosen(measured, inside), KNOWN.get(system[1])
+                )
+            except CostModelError:  # what is left has one network, or tells nothing
+                continue
+            interval = known.residual.low, known.residual.high
+            for row, one, is_inside in zip(measured, rows.terms, inside, strict=True):
+                if not is_inside and one.number in known.fit.figures:
+                    found.append(_checked(row, known.fit.seconds(one), interval))
+        yield system, found
+
+
+# ------------------------------------------------------------------ devices
+
+
+def _devices(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry
+) -> Iterator[tuple[System, list[Checked]]]:
+    many: dict[str, dict[System, _Rows]] = {}
+    boards: dict[System, Sequence[Measurement]] = {}
+    for system, measured in systems.items():
+        if _is_microcontroller(system, registry):
+            boards[system] = measured
+        elif _is_of_many(measured):
+            rows = _with_terms(system, measured, registry)
+            many.setdefault(system[1], {})[system] = rows
+    for rows_of in many.values():
+        if len(rows_of) >= FEWEST_DEVICES:
+            yield from _borrowed(rows_of)
+    yield from _boards(boards, registry)
+
+
+def _is_microcontroller(system: System, registry: Registry) -> bool:
+    return any(memory.name == "flash" for memory in registry.device(system[0]).memories)
+
+
+def _borrowed(rows_of: Mapping[System, _Rows]) -> Iterator[tuple[System, list[Checked]]]:
+    """Each device by the figures of that which predicts the others best."""
+    fits = {
+        system: fitted(rows.terms, [one.seconds for one in rows.measured], KNOWN.get(system[1]))
+        for system, rows in rows_of.items()
+    }
+    ratios = {
+        (lender, borrower): rows_of[borrower].ratios(fits[lender])
+        for lender in fits
+        for borrower in fits
+        if lender != borrower
+    }
+    for system, rows in rows_of.items():
+        others = {pair: found for pair, found in ratios.items() if system not in pair}
+        lenders = [one for one in fits if one != system]
+        lender = min(lenders, key=lambda one: _mean_error(one, others))
+        interval = borrowed_interval(np.concatenate(list(others.values())))
+        fit = fits[lender]
+        yield (
+            system,
+            [
+                _checked(row, fit.seconds(one), interval)
+                for row, one in zip(rows.measured, rows.terms, strict=True)
+                if one.number in fit.figures
+            ],
+        )
+
+
+def _mean_error(
+    lender: System,
+    ratios: Mapping[tuple[System, System], Vector],
+) -> float:
+    """The mean over borrowers of the median error of their times, as a logarithm."""
+    errors = [
+        float(np.median(np.abs(np.log(found))))
+        for (one, _), found in ratios.items()
+        if one == lender and len(found)
+    ]
+    return float(np.mean(errors)) if errors else np.inf
+
+
+def borrowed_interval(ratios: Vector) -> tuple[float, float]:
+    """P10 to P90 of measured over predicted times with figures of others, at least 0.5 to 2."""
+    low, high = np.quantile(ratios, [0.1, 0.9])
+    least, most = FEW_NETWORKS
+    return min(float(low), least), max(float(high), most)
+
+
+def _boards(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry
+) -> Iterator[tuple[System, list[Checked]]]:
+    """Each board by the shape of all others, at the scale of its other networks."""
+    rows = [
+        board_terms(full_speed(registry.device(name).with_runtime(runtime)), one)
+        for (name, runtime), measured in systems.items()
+        for one in measured
+    ]
+    for name in dict.fromkeys(name for name, _ in systems):
+        shape, _ = shared_shape([one for one in rows if one.system[0] != name])
+        for system in systems:
+            if system[0] == name:
+                own = [one for one in rows if one.system == system]
+                found = []
+                for one in own:
+                    rest = [x for x in own if x.measurement.network != one.measurement.network]
+                    if rest and one.terms.number in shape.figures:
+                        scale = scales_of(shape, rest)[system]
+                        seconds = scale * shape.seconds(one.terms)
+                        found.append(_checked(one.measurement, seconds, FEW_NETWORKS))
+                yield system, found
