@@ -40,7 +40,7 @@ CONDITIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "timesteps": ("timesteps",),
         "dt": ("dt",),
         "rates": ("rates", "input_rates"),
-        "formats": ("default_format", "source_format"),
+        "formats": ("default_format", "source_format", "formats"),
     }
 )
 """What a price may depend on beside its operator, each with the settings of a scenario for it.
@@ -129,6 +129,15 @@ def _format(given: Any) -> NumericFormat:
     return given
 
 
+def _formats(given: Any) -> Mapping[str, NumericFormat]:
+    if not isinstance(given, Mapping):
+        message = (
+            f"formats is {given!r:.80}; expected formats by layer, such as {{'dense': 'int4'}}"
+        )
+        raise ScenarioError(message)
+    return FrozenDict({str(name): _format(one) for name, one in given.items()})
+
+
 def _optional_format(given: NumericFormat | str | None) -> NumericFormat | None:
     return None if given is None else _format(given)
 
@@ -149,7 +158,8 @@ class Scenario:
     `input_shapes` (without the batch axis) bind the open axes of a network, by the names of its
     inputs or, for the only input, as a single shape. What the network does not declare is in
     `default_format`, its inputs in `source_format` if given; both take a format or its text, such
-    as `int8`, `fixed<8,3>` or `float16`.
+    as `int8`, `fixed<8,3>` or `float16`. `formats` gives the parameters and the result of a layer
+    another format than the network declares, by the name of the layer or of a block around it.
 
     Raises:
         ScenarioError: a value that no experiment can have.
@@ -164,6 +174,7 @@ class Scenario:
     input_rates: Rates | None = field(default=None, converter=_rates)
     default_format: NumericFormat = field(default=FLOAT32, converter=_format)
     source_format: NumericFormat | None = field(default=None, converter=_optional_format)
+    formats: Mapping[str, NumericFormat] = field(factory=dict, converter=_formats)
     input_shapes: InputShapes = field(factory=dict, converter=_shapes)
 
     def __attrs_post_init__(self) -> None:
@@ -255,7 +266,7 @@ class Scenario:
         given = self.rates if self.input_rates is None else self.input_rates
         if not isinstance(given, Mapping):
             return
-        known = {whole for layer in layers for whole in _wholes(layer)}
+        known = {whole for layer in layers for whole in wholes(layer)}
         for name in (name for name in given if name not in known | {ALL_OTHERS}):
             near = nearest(name, known)
             message = f"a firing rate is given for {name!r}, which is not a layer"
@@ -263,14 +274,14 @@ class Scenario:
 
 
 def _given(rates: Mapping[str, float], layer: str) -> float | None:
-    return next((rates[whole] for whole in _wholes(layer) if whole in rates), None)
+    return next((rates[whole] for whole in wholes(layer) if whole in rates), None)
 
 
 def _others(rates: Mapping[str, float]) -> float | None:
     return rates.get(ALL_OTHERS)
 
 
-def _wholes(layer: str) -> Iterator[str]:
+def wholes(layer: str) -> Iterator[str]:
     """The layer, and the composed layers that it is a part of."""
     while layer:
         yield layer

@@ -107,18 +107,16 @@ def test_a_changed_copy_of_a_device_is_another_device(tmp_path: Path) -> None:
 
 
 BOTH = ("--convention", "costmodel", "--convention", "keras-spiking")
-EXPECTED = (
-    "a comparison has two sides: give two models, two devices (-d cpu,loihi) or two conventions"
-)
+EXPECTED = "give several models, or one model with two devices (-d cpu,loihi) or two conventions"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([DENSE, "-d", "cpu"], "of each of the others; found 1 model, 1 device, 1 convention"),
-        ([DENSE, VISION, "-d", "cpu,gpu"], EXPECTED),
+        ([DENSE, "-d", "cpu"], "found 1 model, 1 device, 1 convention; `costmodel estimate`"),
+        ([DENSE, "-d", "cpu,gpu,arm"], "`costmodel estimate` shows one model on several devices"),
         ([DENSE, "-d", "cpu,gpu", *BOTH], EXPECTED),
-        ([DENSE, VISION, DENSE, "-d", "cpu"], "of each of the others; found 3 models, 1 device"),
+        ([DENSE, VISION, DENSE, "-d", "cpu"], "dense.json' is given more than once"),
         ([DENSE, DENSE, "-d", "cpu"], "the two models are the same"),
         ([DENSE, "-d", "cpu,cpu"], "the two devices are the same"),
         ([DENSE, "-d", "cpu", *BOTH[:2], *BOTH[:2]], "the two conventions are the same"),

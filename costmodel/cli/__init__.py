@@ -15,6 +15,7 @@ _COMMANDS = {
     "estimate": "costmodel.cli.commands.estimating",
     "explain": "costmodel.cli.commands.estimating",
     "compare": "costmodel.cli.commands.comparing",
+    "sensitivity": "costmodel.cli.commands.moving",
     "count": "costmodel.cli.commands.counting",
     "devices": "costmodel.cli.commands.devices",
     "layers": "costmodel.cli.commands.listing",

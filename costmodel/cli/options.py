@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -104,6 +105,15 @@ def setting(text: str) -> tuple[str, str]:
     return path, value
 
 
+def layer_format(text: str) -> tuple[str, str]:
+    """`layer=format` as a pair."""
+    name, is_given, number = text.rpartition("=")
+    if not (name and is_given and number):
+        message = f"{_shown(text)}: expected LAYER=FORMAT, such as dense=int4"
+        raise click.BadParameter(message)
+    return name, number
+
+
 def _named(text: str) -> tuple[str | None, str]:
     name, is_named, value = text.rpartition("=")
     return (name if is_named else None), value
@@ -156,7 +166,12 @@ _OPTIONS: Final = (
     click.option(
         "--default-format", metavar="FORMAT", default="float32", show_default=True,
         help="Numbers whose format the network does not declare: int8, fixed<8,3>, float16, "
-        "ternary and others.",
+        "ternary and others. `estimate` shows several side by side: float32,int8,int4.",
+    ),
+    click.option(
+        "--format-of", "formats", multiple=True, metavar="LAYER=FORMAT", type=layer_format,
+        help="Another format for the parameters and the result of a layer, or of a block of "
+        "layers: dense=int4. Repeatable.",
     ),
     click.option(
         "--source-format", metavar="FORMAT",
@@ -181,6 +196,10 @@ _RESULT_OPTIONS: Final = (
         help="Write there instead of to standard output, in one piece.",
     ),
 )  # fmt: skip
+
+
+_COMMA: Final = re.compile(r",(?![^<]*>)")
+"""A comma between formats, not one within `fixed<8,3>`."""
 
 
 def check_once(names: Sequence[str], what: str) -> None:
@@ -224,6 +243,7 @@ class Conditions:
     batch: int
     input_shapes: tuple[tuple[str | None, Shape], ...]
     default_format: str
+    formats: tuple[tuple[str, str], ...]
     source_format: str | None
     settings: tuple[tuple[str, str], ...]
 
@@ -244,6 +264,11 @@ class Conditions:
         changes = self._changes([device.name for device in chosen])
         return [device.with_parameters(**changes[device.name]) for device in chosen]
 
+    def several_formats(self) -> tuple[str, ...]:
+        """The default formats, where several are given with commas between; else none."""
+        found = tuple([part.strip() for part in _COMMA.split(self.default_format)])
+        return found if len(found) > 1 else ()
+
     def scenario(self, network: Network) -> Scenario:
         """The conditions for one network.
 
@@ -259,6 +284,7 @@ class Conditions:
             rates=_rates(self.rates, "--rate"),
             input_rates=_rates(self.input_rates, "--input-rate"),
             default_format=self.default_format,
+            formats=dict(self.formats),
             source_format=self.source_format,
             input_shapes=named_shapes(network, self.input_shapes),
         )

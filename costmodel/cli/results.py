@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from costmodel.cli.output import Output
 from costmodel.report.table import Column, Table
 
 if TYPE_CHECKING:
+    from costmodel.estimates.by_format import ByFormat
     from costmodel.estimates.comparison import Comparison
     from costmodel.estimates.counts import Count
     from costmodel.estimates.estimate import Estimate
+    from costmodel.estimates.sensitivity import Sensitivity
 
 
-def write(results: Sequence[Estimate | Comparison | Count], form: str, output: Output) -> None:
+Result: TypeAlias = "Estimate | Comparison | Count | Sensitivity | ByFormat"
+
+
+def write(results: Sequence[Result], form: str, output: Output) -> None:
     """Write all results as one text of the format `form`."""
     if form == "json":
         values = [result.to_dict() for result in results]

@@ -57,7 +57,7 @@ from costmodel.errors import (
     fault,
     nearest,
 )
-from costmodel.formats import parse_format
+from costmodel.formats import NumericFormat, parse_format
 from costmodel.scenario import CONDITIONS, Scenario
 from costmodel.tensor.shapes import BATCH
 from costmodel.units import parse_quantity
@@ -460,6 +460,13 @@ class Device:
     def residual(self) -> Residual | None:
         """By how much measured times of its runtime differ from predicted ones, if known."""
         return next((one.residual for one in self._runtimes if one.name == self.runtime), None)
+
+    def computes_in(self, number: NumericFormat) -> NumericFormat | None:
+        """The format that the device computes numbers of a format in; None where it has none.
+
+        By default the format itself. A class whose chips have some formats alone replaces it.
+        """
+        return number
 
     @property
     def runtime_values(self) -> Mapping[str, Any]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from costmodel.devices import Charge, Factor, Parameter
 from costmodel.estimates.estimate import Estimate
 from costmodel.report import ignored
 from costmodel.report.bills import Bill, LayerCost
-from costmodel.report.columns import shown_energy, standing, totals
+from costmodel.report.columns import (
+    has_energy_by_layer,
+    shown_energy,
+    shown_latency,
+    standing,
+    totals,
+)
 from costmodel.report.estimate_json import scenario_dict
 from costmodel.report.estimate_table import (
     assumed,
@@ -27,6 +34,8 @@ from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from costmodel.network.graph import Network
 
 SCHEMA: Final = "costmodel/comparison/2"
 
@@ -106,14 +115,19 @@ class Difference:
     def energy_joules(self) -> float:
         """How much more of the layer is in the total after than before.
 
-        Less is known where a side is unpriced: `shown` tells it.
+        Less is known where a side is unpriced: `shown` says so.
         """
         return _joules(self.after) - _joules(self.before)
 
     @property
-    def shown(self) -> str:
+    def latency_seconds(self) -> float:
+        """How much longer the layer takes after than before; a side without a time counts as 0."""
+        return _seconds(self.after) - _seconds(self.before)
+
+    def shown(self, *, of_time: bool) -> str:
         """The difference as far as it is known: a side without a price may be any."""
-        return _bounded(self.energy_joules, _are_whole(self))
+        difference, unit = (self.latency_seconds, "s") if of_time else (self.energy_joules, "J")
+        return _bounded(difference, _are_whole(self), unit)
 
 
 @frozen
@@ -131,6 +145,12 @@ class Comparison:
         """How much more the network costs after than before."""
         return self.after.energy_joules - self.before.energy_joules
 
+    @property
+    def is_of_time(self) -> bool:
+        """Whether layers are compared by time: all energy of both is a power over the makespan."""
+        sides = (self.before, self.after)
+        return not any(has_energy_by_layer(side.bill) for side in sides)
+
     def table(self, *, exact: bool = False) -> Table:
         """A row for each layer that differs.
 
@@ -144,7 +164,11 @@ class Comparison:
         ]  # fmt: skip
         shared = _footnotes(self.differences)
         numbers = {text: number for number, text in enumerate(shared, start=1)}
-        rows = [_exact_row(item) if exact else _row(item, numbers) for item in self.differences]
+        of_time = self.is_of_time
+        rows = [
+            _exact_row(item) if exact else _row(item, numbers, of_time=of_time)
+            for item in self.differences
+        ]
         return Table(_title(self), columns, rows, _footer(self), _notes(self, shared))
 
     def to_dict(self) -> dict[str, Any]:
@@ -164,20 +188,70 @@ class Comparison:
 
 
 def compare(before: Estimate, before_device: str, after: Estimate, after_device: str) -> Comparison:
-    """Where two bills differ, of one estimate or of two; layers meet by their names.
+    """Where two bills differ, of one estimate or of two.
+
+    Layers meet by their names. Where few names are in both and nearly all kinds agree, as in a
+    network whose layers were renamed, they meet by their place.
 
     Raises:
         UnknownNameError: an estimate has no such device.
 
     """
     sides = _sides(before, before_device, after, after_device)
-    lines = [{line.layer.name: line for line in side.bill.lines} for side in sides]
-    names = dict.fromkeys([*lines[0], *lines[1]])
     pairs = _Pairs(sides[0].label, sides[1].label)
-    found = [pairs.difference(lines[0].get(name), lines[1].get(name)) for name in names]
+    lines = sides[0].bill.lines, sides[1].bill.lines
+    found = [pairs.difference(*pair) for pair in _aligned(*lines)]
     differences = [difference for difference in found if difference is not None]
-    differences.sort(key=lambda difference: -abs(difference.energy_joules))
-    return Comparison(*sides, tuple(differences), same=len(found) - len(differences))
+    same = len(found) - len(differences)
+    made = Comparison(*sides, tuple(differences), same=same)
+    measure = "latency_seconds" if made.is_of_time else "energy_joules"
+    differences.sort(key=lambda difference: -abs(getattr(difference, measure)))
+    return evolve(made, differences=tuple(differences))
+
+
+_SAME_NAMES: Final = 0.5
+"""The share of names, of the smaller network, from which on layers meet by name."""
+_SAME_KINDS: Final = 0.9
+"""How much of two sequences of kinds must agree for layers to meet by place."""
+
+
+def are_related(before: Network, after: Network) -> bool:
+    """Whether two networks are versions of one, so that their layers can be held side by side."""
+    layers = [[(layer.name, layer.kind) for layer in one.layers] for one in (before, after)]
+    return _share_names(*layers) or _kinds(*layers).ratio() >= _SAME_KINDS
+
+
+_NamesAndKinds = list[tuple[str, str]]
+
+
+def _share_names(before: _NamesAndKinds, after: _NamesAndKinds) -> bool:
+    names = [{name for name, _ in side} for side in (before, after)]
+    return len(names[0] & names[1]) >= _SAME_NAMES * min(map(len, names))
+
+
+def _kinds(before: _NamesAndKinds, after: _NamesAndKinds) -> SequenceMatcher[str]:
+    sides = [[kind for _, kind in side] for side in (before, after)]
+    return SequenceMatcher(a=sides[0], b=sides[1], autojunk=False)
+
+
+_Pair = tuple["LayerCost | None", "LayerCost | None"]
+
+
+def _aligned(before: Sequence[LayerCost], after: Sequence[LayerCost]) -> Iterator[_Pair]:
+    """The lines of the same layer, or of one side alone."""
+    layers = [[(line.layer.name, line.layer.kind) for line in side] for side in (before, after)]
+    kinds = None if _share_names(*layers) else _kinds(*layers)
+    if kinds is None or kinds.ratio() < _SAME_KINDS:
+        lines = [{line.layer.name: line for line in side} for side in (before, after)]
+        for name in dict.fromkeys([*lines[0], *lines[1]]):
+            yield lines[0].get(name), lines[1].get(name)
+        return
+    done = [0, 0]
+    for block in kinds.get_matching_blocks():
+        yield from ((line, None) for line in before[done[0] : block.a])
+        yield from ((None, line) for line in after[done[1] : block.b])
+        done = [block.a + block.size, block.b + block.size]
+        yield from zip(before[block.a : done[0]], after[block.b : done[1]], strict=True)
 
 
 def _sides(
@@ -208,7 +282,8 @@ class _Pairs:
         facts = list(self._facts(before, after))
         if not facts:
             return None
-        return Difference(line.layer.name, line.layer.kind, before, after, tuple(facts))
+        names = dict.fromkeys(one.layer.name for one in (before, after) if one is not None)
+        return Difference(" -> ".join(names), line.layer.kind, before, after, tuple(facts))
 
     def _facts(self, before: LayerCost | None, after: LayerCost | None) -> Iterator[Fact]:
         if before is None or after is None:
@@ -393,6 +468,10 @@ def _joules(line: LayerCost | None) -> float:
     return 0.0 if line is None else line.cost.energy_joules
 
 
+def _seconds(line: LayerCost | None) -> float:
+    return 0.0 if line is None else line.cost.latency_seconds or 0.0
+
+
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
@@ -406,7 +485,8 @@ def _title(comparison: Comparison) -> str:
     devices = {side.device for side in sides}
     network = networks.pop() if len(networks) == 1 else "two networks"
     where = f"{network} on {devices.pop()}" if len(devices) == 1 else network
-    title = f"{where}: energy by {sides[0].label} and by {sides[1].label}"
+    measure = "latency" if comparison.is_of_time else "energy"
+    title = f"{where}: {measure} by {sides[0].label} and by {sides[1].label}"
     described = dict.fromkeys(conditions(side.estimate.scenario) for side in sides)
     if list(described) == [conditions(Scenario())]:
         return title
@@ -422,7 +502,7 @@ def _footnotes(differences: Iterable[Difference]) -> Mapping[str, list[str]]:
     return found
 
 
-def _row(difference: Difference, numbers: Mapping[str, int]) -> tuple[str, ...]:
+def _row(difference: Difference, numbers: Mapping[str, int], *, of_time: bool) -> tuple[str, ...]:
     marks = sorted({numbers[text] for fact in difference.facts for text in fact.shared})
     facts = list(dict.fromkeys(fact.short for fact in difference.facts if fact.short))
     more = len(facts) - _SHORT_FACTS
@@ -430,9 +510,9 @@ def _row(difference: Difference, numbers: Mapping[str, int]) -> tuple[str, ...]:
     return (
         difference.layer,
         difference.kind,
-        _cell(difference.before),
-        _cell(difference.after),
-        difference.shown,
+        _cell(difference.before, of_time=of_time),
+        _cell(difference.after, of_time=of_time),
+        difference.shown(of_time=of_time),
         ", ".join(difference.reasons),
         " ".join(filter(None, [short, *(f"[{number}]" for number in marks)])),
     )
@@ -449,21 +529,23 @@ def _exact_row(difference: Difference) -> tuple[str, ...]:
     )
 
 
-def _cell(line: LayerCost | None) -> str:
-    return "absent" if line is None else shown_energy(line)
+def _cell(line: LayerCost | None, *, of_time: bool) -> str:
+    if line is None:
+        return "absent"
+    return (shown_latency(line) or standing(line)) if of_time else shown_energy(line)
 
 
 def _exact_cell(line: LayerCost | None) -> str:
     return "" if line is None or standing(line) == "unpriced" else repr(_joules(line))
 
 
-def _bounded(energy_joules: float, are_whole: tuple[bool, bool]) -> str:
-    """A difference of two energies, each of which is the whole one or at least so much."""
+def _bounded(difference: float, are_whole: tuple[bool, bool], unit: str = "J") -> str:
+    """A difference of two amounts, each of which is the whole one or at least so much."""
     if not any(are_whole):
         return "?"
     before, after = are_whole
     bound = "" if before and after else ">= " if before else "<= "
-    return f"{bound}{'+' if energy_joules > 0 else ''}{format_quantity(energy_joules, 'J')}"
+    return f"{bound}{'+' if difference > 0 else ''}{format_quantity(difference, unit)}"
 
 
 def _footer(comparison: Comparison) -> list[tuple[str, ...]]:

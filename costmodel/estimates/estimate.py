@@ -22,6 +22,7 @@ from costmodel.errors import (
     UnpricedWarning,
     listed,
 )
+from costmodel.network import layer_formats
 from costmodel.network.graph import Network
 from costmodel.report import estimate_json, estimate_table
 from costmodel.report.bills import Bill, Coverage
@@ -247,9 +248,10 @@ def _bound(network: Network, scenario: Scenario, rules: Convention) -> Network:
         raise TypeError(message)
 
     def another() -> Network | None:
-        bound = network.bind(scenario.input_shapes) if scenario.input_shapes else None
-        timing.check(bound or network, scenario, rules)
-        return bound
+        bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
+        timing.check(bound, scenario, rules)
+        made = layer_formats.with_formats(bound, scenario.formats)
+        return None if made is network else made
 
     return network.derived((scenario, rules), "bound", another) or network
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from costmodel import formats as arithmetic
+from costmodel.errors import ScenarioError, nearest
 from costmodel.formats import NumericFormat
 from costmodel.network.layer import Layer, Source, work_of
+from costmodel.scenario import wholes
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.format_inference import result_of
 from costmodel.workload.reasons import Reason, Unpriced
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from costmodel.network.graph import Network
     from costmodel.scenario import Scenario
 
@@ -67,6 +71,43 @@ def declared(network: Network) -> Network:
         for layer in network.layers
     ]
     return evolve(network, layers=layers, read_again=None)
+
+
+def with_formats(network: Network, formats: Mapping[str, NumericFormat]) -> Network:
+    """The same network whose layers of these names hold and give numbers of other formats.
+
+    A name may be that of a block around layers, such as `encoder` of `encoder/dense`.
+
+    Raises:
+        ScenarioError: a name of no layer, or a layer whose operators have formats of their own.
+
+    """
+    if not formats:
+        return network
+    names = [layer.name for layer in network.layers]
+    known = dict.fromkeys(whole for name in names for whole in wholes(name))
+    for name in formats:
+        if name not in known:
+            near = nearest(name, known)
+            message = f"a format is given for {name!r:.80}, which is not a layer"
+            raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
+    layers = [_in_format(layer, formats) for layer in network.layers]
+    return evolve(network, layers=layers, read_again=None)
+
+
+def _in_format(layer: Layer, formats: Mapping[str, NumericFormat]) -> Layer:
+    number = next((formats[name] for name in wholes(layer.name) if name in formats), None)
+    if number is None or isinstance(layer, Source):
+        return layer
+    held = tuple([(name, number) for name in layer.parameters])
+    made = layer.declaring(evolve(layer.declared, parameters=held, result=number))
+    if made.declared_result() != number:
+        message = (
+            f"layer {layer.name!r} has formats of its own, which a scenario does not change; "
+            "make the layer with others"
+        )
+        raise ScenarioError(message)
+    return made
 
 
 def _formatted(

@@ -66,6 +66,7 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
         "input_rates_hertz": _plain_rates(scenario.input_rates),
         "default_format": str(scenario.default_format),
         "source_format": None if scenario.source_format is None else str(scenario.source_format),
+        "formats": {name: str(number) for name, number in scenario.formats.items()},
         "input_shapes": {name: list(shape) for name, shape in shapes.items()},
     }
 

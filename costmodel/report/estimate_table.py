@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from costmodel.devices import GIVEN, Parameter
-from costmodel.formats import FLOAT32
+from costmodel.formats import FLOAT32, format_name
 from costmodel.report import ignored
 from costmodel.report.columns import (
     MANY,
@@ -162,9 +162,12 @@ def conditions(scenario: Scenario) -> str:
             is_one = isinstance(rates, float)
             given.append(f"{kind} rate {rates:g} Hz" if is_one else f"{kind} rates by layer")
     if scenario.default_format != FLOAT32:
-        given.append(f"default format {scenario.default_format}")
+        given.append(f"default format {format_name(scenario.default_format)}")
+    if scenario.formats:
+        numbers = [f"{name} in {format_name(one)}" for name, one in scenario.formats.items()]
+        given.append(some(numbers))
     if scenario.source_format is not None:
-        given.append(f"source format {scenario.source_format}")
+        given.append(f"source format {format_name(scenario.source_format)}")
     return ", ".join(given)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,49 +10,67 @@ from typing import Any, Final
 import click
 
 from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
-from costmodel.cli.options import Conditions, conditions, written
-from costmodel.cli.output import chosen_format, opened
-from costmodel.cli.results import write
+from costmodel.cli.options import Conditions, check_once, conditions, written
+from costmodel.cli.output import Output, chosen_format, opened
+from costmodel.cli.results import write, write_tables
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
 from costmodel.estimates import comparison
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import Estimate
+from costmodel.estimates.matrix import matrix
 
 _SIDES: Final = 2
 
 
 @click.command(epilog=SOURCE)
-@click.argument("models", nargs=-1, required=True, metavar="MODEL [MODEL2]")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @conditions
 @click.option(
     "--convention", "conventions", multiple=True, default=(Convention().name,), metavar="NAME",
     show_default=True, help="Counting rules. Give two to compare them.",
 )  # fmt: skip
+@click.option(
+    "--layers", "with_layers", is_flag=True,
+    help="Compare two models layer by layer, also where they are not versions of one network.",
+)  # fmt: skip
 @written
 def compare(
     models: Sequence[str],
     conventions: Sequence[str],
+    with_layers: bool,  # noqa: FBT001  # click gives it
     form: str | None,
     path: Path | None,
     **options: Any,
 ) -> None:
-    """Show where two models, two devices or two conventions differ, and why.
+    """Show which of several models is better, and where two models or devices differ.
 
-    Exactly one of the three is given twice. Layers meet by their names, the largest difference
-    comes first, and each has its reason: another coverage, other charges, another rate, count or
-    price.
+    Several models: a table of models and devices for latency, energy and memory, with ratios to
+    the first model and their ranges. Figures that two models share move together, so that a
+    ratio is known better than both of its sides.
+
+    Two versions of a model on one device, one model on two devices, or two conventions: layer by
+    layer, the largest difference first, each with its reason.
 
     \b
-    costmodel compare model.keras -d cpu -d loihi --rate 10
+    costmodel compare small.keras large.keras other.keras -d raspberry-pi-4,rtx-4090
     costmodel compare model.keras pruned.keras -d cpu
+    costmodel compare model.keras -d cpu -d loihi --rate 10
     costmodel compare model.keras -d cpu --convention costmodel --convention keras-spiking
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     form = chosen_format(form, path)
     asked = Conditions(**options)
     devices = asked.chosen_devices()
-    _check_sides({"models": models, "devices": devices, "conventions": conventions})
+    given = {"models": models, "devices": devices, "conventions": conventions}
+    is_matrix = len(models) > 1 and len(conventions) == 1 and not _is_pair(given)
+    (_check_matrix if is_matrix else _check_sides)(given)
     with opened(path, read_files(models, devices)) as output:
+        if is_matrix or (len(models) == _SIDES and not with_layers and not _are_versions(models)):
+            if with_layers:
+                message = "--layers compares two models on one device"
+                raise click.UsageError(message)
+            tell_problems(_write_matrix(models, devices, conventions[0], asked, form, output))
+            return
         before = _side(models[0], devices[0], conventions[0], asked)
         after = _side(models[-1], devices[-1], conventions[-1], asked)
         found = comparison.compare(before, devices[0].name, after, devices[-1].name)
@@ -59,13 +78,56 @@ def compare(
     tell_problems(after)
 
 
-def _side(model: str, device: Device, convention: str, asked: Conditions) -> Estimate:
+def _is_pair(given: dict[str, Sequence[object]]) -> bool:
+    return sorted(map(len, given.values())) == [1, 1, _SIDES]
+
+
+def _are_versions(models: Sequence[str]) -> bool:
+    """Whether layers of two models can be held side by side."""
+    return comparison.are_related(*map(read, models))
+
+
+def _write_matrix(  # as the command has them
+    models: Sequence[str],
+    devices: Sequence[Device],
+    convention: str,
+    asked: Conditions,
+    form: str,
+    output: Output,
+) -> Estimate:
+    made = [_estimates(model, devices, convention, asked) for model in models]
+    found = matrix(made)
+    if form == "json":
+        output.text(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+        return made[0]
+    by_kind = [one.breakdown_table("kind", top=_LARGEST) for one in made] if form != "csv" else []
+    write_tables([*found.tables(exact=form == "csv"), *by_kind], form, output)
+    return made[0]
+
+
+_LARGEST: Final = 3
+"""Of so many kinds of layers of each model the cost is shown."""
+
+
+def _estimates(
+    model: str, devices: Sequence[Device], convention: str, asked: Conditions
+) -> Estimate:
     network = read(model)
-    # What is unpriced is in the result: a total with a layer missing is "at least" so much.
     return library.estimate(
-        network, device, scenario=asked.scenario(network), convention=convention,
+        network, devices, scenario=asked.scenario(network), convention=convention,
         on_unpriced="bound",
     )  # fmt: skip
+
+
+def _check_matrix(given: dict[str, Sequence[object]]) -> None:
+    """Refuse models and devices that are given twice."""
+    for what, values in given.items():
+        check_once([str(getattr(one, "name", one)) for one in values], what[:-1])
+
+
+def _side(model: str, device: Device, convention: str, asked: Conditions) -> Estimate:
+    # What is unpriced is in the result: a total with a layer missing is "at least" so much.
+    return _estimates(model, [device], convention, asked)
 
 
 def _check_sides(given: dict[str, Sequence[object]]) -> None:
@@ -76,8 +138,9 @@ def _check_sides(given: dict[str, Sequence[object]]) -> None:
             f"{count} {what if count > 1 else what[:-1]}" for what, count in counts.items()
         )
         message = (
-            "a comparison has two sides: give two models, two devices (-d cpu,loihi) or two "
-            f"conventions (--convention twice), and one of each of the others; found {found}"
+            "give several models, or one model with two devices (-d cpu,loihi) or two conventions "
+            f"(--convention twice); found {found}; `costmodel estimate` shows one model on "
+            "several devices"
         )
         raise click.UsageError(message)
     for what, (first, *others) in given.items():

@@ -87,6 +87,10 @@ def estimate(  # noqa: PLR0913, PLR0917  # click gives every option by keyword
     asked = Conditions(**options)
     form = chosen_format(form, path)
     check_once(conventions, "convention")
+    if formats := asked.several_formats():
+        _check_formats(models, conventions, is_alone=not (with_layers or by or sort or top))
+        _write_by_format(models[0], formats, asked, form, path)
+        return
     is_breakdown = any(one is not None for one in (by, sort, top))
     _check_shown(with_layers, is_breakdown, form, conventions)
     devices = asked.chosen_devices()
@@ -182,6 +186,31 @@ def _estimates(
         if on_unpriced == "error":
             _check_complete(bound)
     return made
+
+
+def _check_formats(models: Sequence[str], conventions: Sequence[str], *, is_alone: bool) -> None:
+    """Refuse what does not go with several default formats."""
+    if len(models) > 1 or tuple(conventions) != (_DEFAULT,) or not is_alone:
+        message = (
+            "several formats in --default-format take one model, the default convention, and none "
+            "of --layers, --group-by, --sort and --top"
+        )
+        raise click.UsageError(message)
+
+
+def _write_by_format(
+    model: str, formats: Sequence[str], asked: Conditions, form: str, path: Path | None
+) -> None:
+    """One model in several default formats, side by side."""
+    from costmodel.estimates.by_format import by_format  # noqa: PLC0415  # only where asked for
+
+    plain = evolve(asked, default_format=formats[0])
+    devices = plain.chosen_devices()
+    with opened(path, read_files([model], devices)) as output:
+        network = read(model)
+        write(
+            [by_format(network, devices, formats, scenario=plain.scenario(network))], form, output
+        )
 
 
 def _check_shown(
