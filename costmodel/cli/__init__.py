@@ -16,6 +16,7 @@ _COMMANDS = {
     "explain": "costmodel.cli.commands.estimating",
     "compare": "costmodel.cli.commands.comparing",
     "count": "costmodel.cli.commands.counting",
+    "check": "costmodel.cli.commands.checking",
     "devices": "costmodel.cli.commands.devices",
     "layers": "costmodel.cli.commands.listing",
     "plugins": "costmodel.cli.commands.listing",

@@ -1,4 +1,4 @@
-"""Estimates, comparisons and counts in the format that was asked for."""
+"""Estimates, comparisons, counts and checks in the format that was asked for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from costmodel.cli.output import Output
 from costmodel.report.table import Column, Table
 
 if TYPE_CHECKING:
+    from costmodel.estimates.check import Check
     from costmodel.estimates.comparison import Comparison
     from costmodel.estimates.counts import Count
     from costmodel.estimates.estimate import Estimate
 
 
-def write(results: Sequence[Estimate | Comparison | Count], form: str, output: Output) -> None:
+def write(
+    results: Sequence[Estimate | Comparison | Count | Check], form: str, output: Output
+) -> None:
     """Write all results as one text of the format `form`."""
     if form == "json":
         values = [result.to_dict() for result in results]
