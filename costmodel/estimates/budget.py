@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from costmodel.devicefile.schema import not_known
 from costmodel.devices import Device
 from costmodel.errors import BudgetError
-from costmodel.estimates.saved import Amount, End, SavedDevice, SavedEstimate, SavedLayer
+from costmodel.estimates.saved import Amount, End, LayersHave, SavedDevice, SavedEstimate
 from costmodel.frozen_dict import FrozenDict
 from costmodel.scenario import Scenario
 
@@ -164,6 +164,8 @@ class Verdict:
     """What is not in the amount that was found: it is a lower bound."""
     causes: tuple[Cause, ...] = ()
     """Layers of a limit that is broken, the most important first."""
+    layers_have: LayersHave = "parts"
+    """What the amounts of the layers are."""
 
     @property
     def margin(self) -> float | None:
@@ -222,10 +224,10 @@ def _check_baseline(budget: Budget, found: SavedEstimate, baseline: SavedEstimat
 def _absolute(limit: Limit, found: SavedEstimate) -> Verdict:
     now = _amount(limit, found)
     status = _status(limit, now, limit.most, is_certain=True)
-    largest = _largest(limit, now, found.layers) if status == "broken" else ()
     return Verdict(
-        limit=limit, status=status, allowed=limit.most, found=now.value,
-        missing=now.missing, causes=tuple(largest),
+        limit=limit, status=status, allowed=limit.most, found=now.value, missing=now.missing,
+        causes=_causes(now, None, found) if status == "broken" else (),
+        layers_have=now.layers_have,
     )  # fmt: skip
 
 
@@ -237,10 +239,11 @@ def _of_growth(
     allowed = None if before.value is None else before.value * (1 + growth)
     missing = (*now.missing, *(f"in the baseline, {one}" for one in before.missing))
     status = _status(limit, now, allowed, is_certain=not before.missing)
-    grown = _grown(now, before, found, tolerance) if status == "broken" else ()
     return Verdict(
         limit=limit, status=status, allowed=allowed, found=now.value, before=before.value,
-        missing=missing, causes=tuple(grown),
+        missing=missing,
+        causes=_causes(now, before, found, tolerance) if status == "broken" else (),
+        layers_have=now.layers_have,
     )  # fmt: skip
 
 
@@ -257,35 +260,35 @@ def _status(limit: Limit, now: Amount, allowed: float | None, *, is_certain: boo
 def _amount(limit: Limit, found: SavedEstimate) -> Amount:
     if limit.device is None:
         return found.count(limit.quantity)
-    device = found.device(limit.device)
     if limit.quantity == "peak_memory":
-        return evolve(device.peak(limit.memory or ""), missing=found.uncounted())
-    return _OF_DEVICE[limit.quantity](device, limit.at)
+        return found.peak(limit.device, limit.memory or "")
+    return _OF_DEVICE[limit.quantity](found.device(limit.device), limit.at)
 
 
 _OF_DEVICE: Final = {"energy": SavedDevice.energy, "latency": SavedDevice.latency}
 
 
-def _largest(limit: Limit, now: Amount, layers: Mapping[str, SavedLayer]) -> Iterator[Cause]:
-    """The largest layers; of a peak those at which it occurs."""
-    amounts = [(name, amount) for name, amount in now.by_layer.items() if amount]
-    if limit.quantity == "peak_memory":
-        amounts = [(name, amount) for name, amount in amounts if amount == now.value]
-    for name, amount in sorted(amounts, key=lambda pair: -pair[1]):
-        yield Cause(name, layers[name].kind, amount)
+def _causes(
+    now: Amount, before: Amount | None, found: SavedEstimate, tolerance: float = 0.0
+) -> tuple[Cause, ...]:
+    """The layers behind an amount, those that have most of it first, or that grew most.
 
-
-def _grown(now: Amount, before: Amount, found: SavedEstimate, tolerance: float) -> Sequence[Cause]:
-    """The layers that grew most, as far as it is no noise."""
+    Of a peak, the layers at which it occurs; of a growth, those whose growth is no noise.
+    """
+    old = {} if before is None else before.by_layer
     causes = [
         Cause(
-            name, found.layers[name].kind, amount, before.by_layer.get(name),
-            is_new=name not in before.by_layer,
+            name, found.layers[name].kind, amount, old.get(name),
+            is_new=before is not None and name not in old,
         )
         for name, amount in now.by_layer.items()
+        if amount
     ]  # fmt: skip
-    grown = [one for one in causes if one.growth > tolerance * (one.before or 0.0)]
-    return sorted(grown, key=lambda one: -one.growth)
+    if now.layers_have == "peaks":
+        return tuple(cause for cause in causes if cause.amount == now.value)
+    if before is not None:
+        causes = [one for one in causes if one.growth > tolerance * (one.before or 0.0)]
+    return tuple(sorted(causes, key=lambda one: -one.growth))
 
 
 def differences(found: SavedEstimate, baseline: SavedEstimate) -> Iterator[str]:

@@ -186,7 +186,8 @@ def devices_of(budget: Budget, registry: Registry | None = None) -> Mapping[str,
         try:
             found[name] = known.device(name, **values)
         except CostModelError as error:
-            mistakes.append(f"devices.{name}: {error}")
+            lines = [line.strip() for line in str(error).splitlines()]
+            mistakes.append(f"devices.{name}: {'; '.join(lines)}")
     names = [device.name for device in found.values()]
     mistakes += [
         f"devices.{name}: its device {device.name!r} has limits under another name too"
@@ -290,25 +291,29 @@ def _caused(verdict: Verdict) -> str:
     words = [_cause(one, verdict) for one in verdict.causes[:_SHOWN_CAUSES]]
     more = len(verdict.causes) - _SHOWN_CAUSES
     rest = [f"and {more} more"] if more > 0 else []
-    return f"{_how(verdict.limit)}: {', '.join([*words, *rest])}"
+    return f"{_how(verdict)}: {', '.join([*words, *rest])}"
 
 
-def _how(limit: Limit) -> str:
-    if limit.is_growth:
-        return "layers that grew most"
-    return "it peaks at layer" if limit.quantity == "peak_memory" else "largest layers"
+def _how(verdict: Verdict) -> str:
+    """What the layers that are named have in common."""
+    if verdict.layers_have == "peaks":
+        return "the peak is at layer"
+    of = "weights of layers" if verdict.layers_have == "weights" else "layers"
+    return f"{of} that grew most" if verdict.limit.is_growth else f"largest {of}"
 
 
 def _cause(cause: Cause, verdict: Verdict) -> str:
     limit, amount = verdict.limit, _amount(cause.amount, verdict.limit)
-    if not limit.is_growth:
-        share = f" ({cause.amount / verdict.found:.0%})" if verdict.found else ""
-        return cause.layer if limit.quantity == "peak_memory" else f"{cause.layer} {amount}{share}"
     if cause.is_new:
         return f"{cause.layer} {amount} (new)"
-    digits = _telling(cause.before, cause.amount)
-    before = _amount(cause.before or 0.0, limit, digits)
-    return f"{cause.layer} {before} -> {_amount(cause.amount, limit, digits)}"
+    if cause.before is not None:
+        digits = _telling(cause.before, cause.amount)
+        before, now = [_amount(one, limit, digits) for one in (cause.before, cause.amount)]
+        return f"{cause.layer} {before} -> {now}"
+    if verdict.layers_have == "peaks":
+        return cause.layer
+    share = f" ({cause.amount / verdict.found:.0%})" if verdict.found else ""
+    return f"{cause.layer} {amount}{share}"
 
 
 # ------------------------------------------------------------------ for programs
@@ -349,6 +354,7 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
         "margin": verdict.margin,
         "verdict": verdict.status,
         "missing": list(verdict.missing),
+        "layers_have": verdict.layers_have,
         "layers": [_cause_dict(cause, limit) for cause in verdict.causes],
     }
 

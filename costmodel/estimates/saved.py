@@ -17,10 +17,16 @@ from costmodel.safe_io import content_of, json_values
 End: TypeAlias = Literal["value", "high"]
 """The end of a range that counts: the value itself, or the high end."""
 
-_HOW: Final = "`costmodel estimate MODEL -d DEVICE --format json` writes one"
+_HOW: Final = (
+    "`costmodel check --update-baseline` writes one, `costmodel estimate --format json` too"
+)
 _NO_RULE: Final = "no rule says how much work it is"
 _NOT_COUNTED: Final = "the number of its parameters is not known"
 _NO_TIME: Final = "the device does not model time"
+
+
+LayersHave: TypeAlias = Literal["parts", "peaks", "weights"]
+"""What the layers have of an amount: parts of it, peaks of their own, or the weights in it."""
 
 
 @frozen
@@ -34,6 +40,7 @@ class Amount:
     value: float | None
     by_layer: Mapping[str, float] = field(factory=dict)
     missing: tuple[str, ...] = ()
+    layers_have: LayersHave = "parts"
 
 
 @frozen
@@ -105,11 +112,6 @@ class SavedDevice:
             return Amount(None, times, self._unpriced() or (_NO_TIME,))
         return Amount(value, times, () if self.has_whole_latency else self._unpriced())
 
-    def peak(self, memory: str) -> Amount:
-        """The most that lies in a memory at any time, in bytes."""
-        by_layer = {name: float(cost.peaks.get(memory, 0)) for name, cost in self.layers.items()}
-        return Amount(self.total.peaks[memory], by_layer)
-
     def _unpriced(self) -> tuple[str, ...]:
         return tuple(listed_reasons(self.unpriced))
 
@@ -147,9 +149,19 @@ class SavedEstimate:
         by_layer = {name: float(count) for name, count in known.items() if count is not None}
         return Amount(self.totals[quantity], by_layer, tuple(listed_reasons(missing)))
 
-    def uncounted(self) -> tuple[str, ...]:
-        """The layers of which nobody knows how much work they are, and what they hold."""
-        return self.count("macs").missing
+    def peak(self, device: str, memory: str) -> Amount:
+        """The most that lies in a memory of a device at any time, in bytes.
+
+        Each layer has a peak of its own. Where all have the same, the memory holds what stays,
+        and each layer has its weights.
+        """
+        on = self.device(device)
+        value, missing = on.total.peaks[memory], self.count("macs").missing
+        peaks = {name: float(cost.peaks.get(memory, 0)) for name, cost in on.layers.items()}
+        busy = {name: peak for name, peak in peaks.items() if peak}
+        if len(busy) > 1 and set(busy.values()) == {value}:
+            return Amount(value, self.count("weights").by_layer, missing, "weights")
+        return Amount(value, busy, missing, "peaks")
 
 
 def read_saved(path: str | Path) -> SavedEstimate:
