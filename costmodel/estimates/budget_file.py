@@ -27,6 +27,9 @@ _DEVICE_ALONE: Final = _OF_DEVICE.keys() - _OF_NETWORK.keys()
 _OF_BASELINE: Final = dict.fromkeys(("file", "tolerance"))
 _CONDITIONS: Final = dict.fromkeys(item.name for item in fields(Scenario))
 
+_MOST: Final = 1e30
+"""The largest limit; a larger one is a mistake, and no number of a network."""
+
 _Parser = Callable[[Any], float]
 """A value of the file as a number; a ValueError says what was expected."""
 
@@ -211,7 +214,7 @@ def _quantity(unit: str) -> _Parser:
         if not isinstance(value, str):
             message = f"expected {demanded(unit)}, found {value!r:.80}"
             raise ValueError(message)  # noqa: TRY004  # its reader takes the sentence alone
-        return _not_negative(parse_quantity(value, unit).value, value)
+        return _bounded(parse_quantity(value, unit).value, value)
 
     return parse
 
@@ -226,7 +229,7 @@ def _share(value: Any) -> float:
     except UnitError:
         message = f"{expected}, found {value!r:.80}"
         raise ValueError(message) from None
-    return _not_negative(share, value)
+    return _bounded(share, value)
 
 
 def _count(value: Any) -> float:
@@ -234,12 +237,12 @@ def _count(value: Any) -> float:
     if not is_number or not abs(value) < math.inf:
         message = f"expected a plain number, such as 600_000_000, found {value!r:.80}"
         raise ValueError(message)
-    return _not_negative(value, value)
+    return _bounded(value, value)
 
 
-def _not_negative(number: float, given: object) -> float:
-    if number < 0:
-        message = f"expected a limit that is not negative, found {given!r:.80}"
+def _bounded(number: float, given: object) -> float:
+    if not 0 <= number <= _MOST:
+        message = f"expected a limit from 0 to {_MOST:g}, found {given!r:.80}"
         raise ValueError(message)
     return number
 

@@ -20,7 +20,7 @@ from costmodel.network.graph import Network
 from costmodel.registry import Registry
 from costmodel.report.estimate_json import scenario_dict
 from costmodel.report.estimate_table import conditions
-from costmodel.report.table import Column, Table
+from costmodel.report.table import Column, Table, escaped
 from costmodel.scenario import Scenario
 from costmodel.units import format_quantity
 
@@ -65,7 +65,7 @@ class Check:
     @property
     def explanation(self) -> tuple[str, ...]:
         """How many limits hold, and a sentence for each that does not."""
-        return (self.headline, *map(explained, self.failed))
+        return tuple(map(escaped, [self.headline, *map(explained, self.failed)]))
 
     def table(self, *, exact: bool = False) -> Table:
         """A row for each limit, and a sentence below for each that does not hold.

@@ -20,6 +20,8 @@ End: TypeAlias = Literal["value", "high"]
 _HOW: Final = (
     "`costmodel check --update-baseline` writes one, `costmodel estimate --format json` too"
 )
+_MOST: Final = 1e100
+"""The largest number of a saved estimate that is believed."""
 _NO_RULE: Final = "no rule says how much work it is"
 _NOT_COUNTED: Final = "the number of its parameters is not known"
 _NO_TIME: Final = "the device does not model time"
@@ -297,8 +299,8 @@ class _Place:
 
     def whole(self) -> int:
         is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
-        if not is_whole or self.value < 0:
-            self._refuse("a whole number, not negative")
+        if not is_whole or not 0 <= self.value <= _MOST:
+            self._refuse(f"a whole number from 0 to {_MOST:g}")
         return self.value  # type: ignore[no-any-return]  # checked above
 
     def optional_whole(self) -> int | None:
@@ -306,8 +308,8 @@ class _Place:
 
     def number(self) -> float:
         is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if not is_number or not 0 <= self.value < math.inf:
-            self._refuse("a number, finite and not negative")
+        if not is_number or not 0 <= self.value <= _MOST:
+            self._refuse(f"a number from 0 to {_MOST:g}")
         return self.value  # type: ignore[no-any-return]  # checked above
 
     def optional_number(self) -> float | None:
