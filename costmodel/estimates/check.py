@@ -15,7 +15,7 @@ from costmodel.errors import BudgetError, CostModelError
 from costmodel.estimates.budget import Budget, Cause, Limit, Verdict, differences, verdicts
 from costmodel.estimates.budget_file import read_budget
 from costmodel.estimates.estimate import Estimate, collect, estimate, read
-from costmodel.estimates.saved import SavedEstimate, read_saved, saved
+from costmodel.estimates.saved import read_saved, saved
 from costmodel.network.graph import Network
 from costmodel.registry import Registry
 from costmodel.report.estimate_json import scenario_dict
@@ -153,23 +153,13 @@ class Checking:
         """
         path = baseline or self.budget.baseline
         before = read_saved(path) if path and self.budget.needs_baseline else None
-        return self._checked(before)
-
-    def against_itself(self) -> Check:
-        """Hold it against the budget, as its own baseline."""
-        return self._checked(self._saved())
-
-    def _checked(self, before: SavedEstimate | None) -> Check:
-        found = self._saved()
+        # By way of its text, so that it equals the same estimate from a file.
+        found = saved(json.loads(self.estimate.to_json(indent=None)), "this estimate")
         return Check(
             self.estimate.network.name, self.budget, self.estimate.scenario,
             verdicts(self.budget, found, before),
             tuple(differences(found, before)) if before else (),
         )  # fmt: skip
-
-    def _saved(self) -> SavedEstimate:
-        # By way of its text, so that it equals the same estimate from a file.
-        return saved(json.loads(self.estimate.to_json(indent=None)), "this estimate")
 
 
 def devices_of(budget: Budget, registry: Registry | None = None) -> Mapping[str, Device]:

@@ -69,9 +69,7 @@ def check(
         checking = Checking(read(model), budget, devices=devices)
         if update_baseline:
             _write_baseline(checking, baseline, inputs)
-            found = checking.against_itself()
-        else:
-            found = checking.against(baseline)
+        found = checking.against(baseline)
         write([found], form, output)
     if summary is not None:
         append(summary, found.summary(), files, "--summary")
@@ -80,9 +78,9 @@ def check(
 
 
 def _write_baseline(checking: Checking, baseline: Path | None, inputs: list[str]) -> None:
-    if baseline is None:
+    if baseline is None or str(baseline) == "-":
         message = (
-            "--update-baseline needs the name of the baseline: give --baseline FILE, or in the "
+            "--update-baseline needs the name of a file: give --baseline FILE, or in the "
             "budget [baseline] and file = 'baseline.json'"
         )
         raise click.UsageError(message)
