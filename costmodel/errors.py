@@ -22,7 +22,7 @@ _LONGEST: Final = 200
 _MESSAGE: Final = 16_000
 """Characters of a message."""
 _MISTAKES: Final = 50
-"""Mistakes of one device file that its message lists."""
+"""Mistakes of one file that its message lists."""
 _MISTAKE: Final = 300
 """Characters of a mistake that are shown."""
 _NOT_TOLD: Final = (f"{Path(__file__).parent}{os.sep}", "<attrs generated")
@@ -104,8 +104,8 @@ class UnpricedError(CostModelError):
     """Work that no rule or device could price, where the caller asked to be stopped by it."""
 
 
-class DeviceFileError(CostModelError):
-    """A device file with mistakes; `mistakes` lists all of them."""
+class MistakesError(CostModelError):
+    """A file with mistakes; `mistakes` lists all of them."""
 
     def __init__(self, file: str, mistakes: Sequence[str], hints: Iterable[str] = ()) -> None:
         """Collect the `mistakes` of one `file`, each with its path, demand and value.
@@ -118,6 +118,14 @@ class DeviceFileError(CostModelError):
         shown = [f"{mistake:.{_MISTAKE}}" for mistake in self.mistakes[:_MISTAKES]]
         rest = [f"and {count - _MISTAKES} more"] if count > _MISTAKES else []
         super().__init__("\n  ".join([head, *shown, *rest, *hints]))
+
+
+class DeviceFileError(MistakesError):
+    """A device file with mistakes."""
+
+
+class BudgetError(MistakesError):
+    """A budget with mistakes, or one that does not fit its devices or its baseline."""
 
 
 class UnpricedWarning(UserWarning):

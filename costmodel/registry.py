@@ -165,7 +165,7 @@ class Registry:
 
     def files_like(self, name: str) -> list[str]:
         """The files in this folder that a user could mean by the name of an installed device."""
-        if _is_path(name) or name not in self.device_names:
+        if is_path(name) or name not in self.device_names:
             return []
         return [file for end in ("", *_FILE_SUFFIXES) if _is_there(file := f"{name}{end}")]
 
@@ -232,7 +232,7 @@ class Registry:
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
             return self.load_device(Path(name))
-        if _is_path(name):
+        if is_path(name):
             return self._of_another_suffix(name)
         known = self._devices.get(name)
         # Where two threads load a device, all get the one that was kept first.
@@ -431,14 +431,14 @@ def _joined(*hints: str) -> str:
     return "\n  ".join(filter(None, hints))
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
     """Whether it is the path of a device file; the name of a device is a single word."""
     return name.endswith(_FILE_SUFFIXES) or os.sep in name or "/" in name
 
 
 def is_file_here(name: str) -> bool:
     """Whether it is the path of a device file that is there."""
-    return _is_path(name) and _is_there(name)
+    return is_path(name) and _is_there(name)
 
 
 def _is_there(file: str) -> bool:

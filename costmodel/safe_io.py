@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import stat
+import tomllib
 from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -114,6 +115,34 @@ def _parsed(content: bytes | str, where: str) -> Any:
     if _HALF_CHARACTER.search(text):
         json.dumps(values, ensure_ascii=False).encode()
     return values
+
+
+TOML_LIMIT: Final = 2**20
+"""Bytes of a TOML file, which people write."""
+
+
+def toml_values(content: bytes, where: str) -> dict[str, Any]:
+    """The values of a TOML text.
+
+    Raises:
+        ReadError: not TOML, too large, nested too deeply, or with a whole number of too many
+            digits.
+
+    """
+    if len(content) > TOML_LIMIT:
+        message = f"{where}: the file has more than {TOML_LIMIT:,} bytes"
+        raise ReadError(message)
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeError as error:
+        message = f"{where}: not TOML: no Unicode: {error}"
+    except RecursionError:
+        message = f"{where}: the TOML is nested too deeply"
+    except tomllib.TOMLDecodeError as error:
+        message = f"{where}: not TOML: {error}"
+    except ValueError:  # the only other one: Python reads no more digits of a whole number
+        message = f"{where}: {TOO_MANY_DIGITS}"
+    raise ReadError(message)
 
 
 class _Repeated(dict[str, Any]):

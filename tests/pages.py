@@ -2,8 +2,9 @@
 
 A block with a title is a file. A block of Python runs, all of a page in one namespace; a block
 of the shell runs line by line, installations apart: a `pyproject.toml` of the page counts as
-installed. A block of text behind one that runs is what it prints, `...` standing for anything.
-Other blocks, such as those marked `py`, are only shown.
+installed. A line ends with status 0, or with that of its comment `# exit status 1`. A block of
+text behind one that runs is what it prints, `...` standing for anything. Other blocks, such as
+those marked `py`, are only shown.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
+_STATUS = re.compile(r" +# exit status (\d+)$")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -95,11 +97,12 @@ def _commanded(block: Block) -> str:
 
 
 def _ran(line: str) -> str:
-    program = [sys.executable, "-m", *shlex.split(line)]
+    status = _STATUS.search(line)
+    program = [sys.executable, "-m", *shlex.split(_STATUS.sub("", line))]
     done = subprocess.run(  # the page's own command
         program, capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if done.returncode != int(status[1] if status else 0):
         message = f"{line}\nended with status {done.returncode}\n{done.stdout}{done.stderr}"
         raise SystemExit(message)
     return done.stdout

@@ -27,6 +27,8 @@ ARGUMENTS = {
     "estimate": ["estimate", "model.json", "-d", "chip.yaml"],
     "compare": ["compare", "model.json", "-d", "chip.yaml,gpu"],
     "count": ["count", "model.json"],
+    "sensitivity": ["sensitivity", "model.json", "-d", "chip.yaml"],
+    "check": ["check", "model.json", "--budget", "budget.toml", "--baseline", "baseline.json"],
 }
 """Every command with `-o`, with all the files that it reads."""
 
@@ -37,6 +39,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.json").write_bytes(Path(DENSE).read_bytes())
     (tmp_path / "chip.yaml").write_text(CPU.read_text().replace("name: cpu", "name: chip"))
+    (tmp_path / "budget.toml").write_text('[devices."./chip.yaml"]\nenergy = "1 J"\n')
+    (tmp_path / "baseline.json").write_text("{}")
     (tmp_path / "sub").mkdir()
     return tmp_path
 
@@ -90,7 +94,7 @@ READ = [
     for name, arguments in ARGUMENTS.items()
     for file in ("model.json", "chip.yaml")
     if any(file in argument for argument in arguments)
-]
+] + [("check", file) for file in ("chip.yaml", "budget.toml", "baseline.json")]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

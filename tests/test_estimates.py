@@ -361,9 +361,9 @@ def test_an_estimate_is_json_in_one_line_or_several() -> None:
     assert "\n" not in made.to_json(indent=None)
 
 
-def test_an_estimate_reads_as_its_table_and_hides_its_parts() -> None:
+def test_an_estimate_reads_as_its_summary_and_hides_its_parts() -> None:
     made = on("cpu", "loihi")
-    assert str(made) == made.table().text()
+    assert str(made) == "\n\n".join(table.text() for table in made.summary())
     assert made.table(exact=True).csv() != made.table().csv()
     assert "Network" in repr(made)
     for part in ("lowered=", "bills=", "plugins="):

@@ -54,9 +54,11 @@ STAIR = [
     "registry",
     "report",
     "estimates",
+    "budgets",
     "cli",
     "__main__",
     "testing",
+    "pytest_plugin",
 ]
 """The steps of the core, each of which imports only from those before it (DESIGN section 4)."""
 
@@ -218,7 +220,12 @@ def test_no_module_imports_a_framework() -> None:
 
 DISTRIBUTIONS = {"yaml": "pyyaml"}
 """The distribution of an imported package, where it has another name."""
-EXTRAS = {"/testing/": "testing", "/linalg/": "mlir", "/fits/": "fit"}
+EXTRAS = {
+    "/testing/": "testing",
+    "/pytest_plugin.py": "testing",
+    "/linalg/": "mlir",
+    "/fits/": "fit",
+}
 """The extra that brings what the modules of a folder import."""
 
 
@@ -266,6 +273,11 @@ def run_alone(program: str) -> list[str]:
 
 def test_importing_costmodel_brings_nothing_heavy() -> None:
     program = f"import sys, costmodel; print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    assert run_alone(program) == []
+
+
+def test_the_pytest_plugin_brings_nothing_heavy() -> None:
+    program = f"import sys, costmodel.pytest_plugin; print(*sorted({HEAVY!r} & sys.modules.keys()))"
     assert run_alone(program) == []
 
 

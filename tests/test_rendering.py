@@ -362,14 +362,14 @@ def test_formats_that_are_not_the_usual_stand_above_the_table() -> None:
     ]  # fmt: skip
     assert said == [
         "one batch of 1, 1 timestep of 1 ms",
-        "one batch of 1, 1 timestep of 1 ms, default format fixed<8,7>",
+        "one batch of 1, 1 timestep of 1 ms, default format int8",
         "one batch of 1, 1 timestep of 1 ms, source format float16",
         "one batch of 4, 3 timesteps of 1 ms, output rate 10 Hz, default format ternary",
     ]
     found = costmodel.estimate(
         NETWORKS / "dense.json", "cpu", scenario=Scenario(default_format="int8")
     )
-    assert "1 ms, default format fixed<8,7>, convention costmodel" in str(found).splitlines()[0]
+    assert "1 ms, default format int8, convention costmodel" in str(found).splitlines()[0]
 
 
 def test_what_was_set_on_a_device_stands_below_the_table() -> None:

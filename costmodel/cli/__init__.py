@@ -17,6 +17,7 @@ _COMMANDS = {
     "compare": "costmodel.cli.commands.comparing",
     "sensitivity": "costmodel.cli.commands.moving",
     "count": "costmodel.cli.commands.counting",
+    "check": "costmodel.cli.commands.checking",
     "devices": "costmodel.cli.commands.devices",
     "layers": "costmodel.cli.commands.listing",
     "plugins": "costmodel.cli.commands.listing",

@@ -57,11 +57,14 @@ class Output:
 
 
 @contextmanager
-def opened(path: Path | None = None, inputs: Iterable[str | Path] = ()) -> Iterator[Output]:
+def opened(
+    path: Path | None = None, inputs: Iterable[str | Path] = (), option: str = "-o"
+) -> Iterator[Output]:
     """The output for `path`, tried before anything is computed for it.
 
     A file appears in one piece when all went well; until then an older one stays. `inputs` are
     the files that the command reads, which it never overwrites; names of no file count for none.
+    `option` is the one that gave the path.
 
     Raises:
         CostModelError: the path cannot be written, or is that of an input.
@@ -70,7 +73,7 @@ def opened(path: Path | None = None, inputs: Iterable[str | Path] = ()) -> Itera
     if path is None or str(path) == "-":
         yield Output()
         return
-    _check_no_input(path, inputs)
+    _check_no_input(path, inputs, option)
     if _is_special(path):
         yield Output(path)
     else:
@@ -78,12 +81,25 @@ def opened(path: Path | None = None, inputs: Iterable[str | Path] = ()) -> Itera
             yield Output(temporary, path)
 
 
-def _check_no_input(path: Path, inputs: Iterable[str | Path]) -> None:
+def append(path: Path, text: str, inputs: Iterable[str | Path], option: str) -> None:
+    """Append a text to a file, behind an empty line where there is something in it.
+
+    Raises:
+        CostModelError: the path cannot be written, or is that of an input.
+
+    """
+    _check_no_input(path, inputs, option)
+    with writing(path), path.open("a", encoding="utf-8") as file:
+        file.write(f"{chr(10) if file.tell() else ''}{text}\n")
+
+
+def _check_no_input(path: Path, inputs: Iterable[str | Path], option: str) -> None:
     for given in inputs:
         if _is_same_file(path, given):
             same = "" if str(path) == str(given) else f", the same file as {given}"
             message = (
-                f"-o {path}: the command reads this file{same}; give another name for the output"
+                f"{option} {path}: the command reads this file{same}; give another name for the "
+                "output"
             )
             raise CostModelError(message)
 

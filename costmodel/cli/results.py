@@ -1,23 +1,23 @@
-"""Estimates, comparisons and counts in the format that was asked for."""
+"""Estimates, comparisons, counts and checks in the format that was asked for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, Protocol
 
 from costmodel.cli.output import Output
 from costmodel.report.table import Column, Table
 
-if TYPE_CHECKING:
-    from costmodel.estimates.by_format import ByFormat
-    from costmodel.estimates.comparison import Comparison
-    from costmodel.estimates.counts import Count
-    from costmodel.estimates.estimate import Estimate
-    from costmodel.estimates.sensitivity import Sensitivity
 
+class Result(Protocol):
+    """What a command can write: an estimate, a comparison, counts and others."""
 
-Result: TypeAlias = "Estimate | Comparison | Count | Sensitivity | ByFormat"
+    def table(self, *, exact: bool = False) -> Table:
+        """The result as a table, with bare numbers if `exact`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values."""
 
 
 def write(results: Sequence[Result], form: str, output: Output) -> None:

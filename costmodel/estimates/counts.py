@@ -75,19 +75,6 @@ class LayerCount:
             return self.parameters
         return sum(t.size for name, t in layer.parameters.items() if name not in declared)
 
-    def weight_bits(self, default: NumericFormat) -> int:
-        """Bits of the parameters: declared formats as they are, all others in `default`."""
-        layer = self.lowered.layer
-        declared = layer.declared_formats()
-        if not declared:
-            return default.stored_bits(self.parameters)
-        if layer.shares is not None:
-            return 0
-        return sum(
-            declared.get(name, default).stored_bits(tensor.size)
-            for name, tensor in layer.parameters.items()
-        )
-
 
 def _formats(names: Iterable[str]) -> Mapping[str, NumericFormat]:
     return {name: parse_format(name) for name in names}
@@ -139,7 +126,7 @@ class Count:
         """
         if not any(layer.lowered.layer.declared_formats() for layer in self.layers):
             return None
-        bits = sum(layer.weight_bits(self.default_format) for layer in self.layers)
+        bits = sum(layer.lowered.layer.weight_bits(self.default_format) for layer in self.layers)
         return math.ceil(bits / _BYTE)
 
     @property

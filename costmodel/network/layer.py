@@ -315,6 +315,21 @@ class Layer:
         """Number of parameter elements, also where another layer shares them."""
         return sum(tensor.size for tensor in self.parameters.values())
 
+    def weight_bits(self, default: NumericFormat) -> int:
+        """Bits of the parameters: declared formats as they are, all others in `default`.
+
+        None are of a layer whose parameters another layer holds.
+        """
+        if self.shares is not None:
+            return 0
+        declared = self.declared_formats()
+        if not declared:
+            return default.stored_bits(self.parameter_count)
+        return sum(
+            declared.get(name, default).stored_bits(tensor.size)
+            for name, tensor in self.parameters.items()
+        )
+
     @property
     def is_bound(self) -> bool:
         """Whether no axis of the inputs and outputs is open."""

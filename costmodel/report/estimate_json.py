@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.devices import Charge, Cost, Parameter
-from costmodel.devices.evaluation.memory import in_bytes
+from costmodel.devices.evaluation.memory import as_bytes, in_bytes
 from costmodel.report import ignored
 from costmodel.report.columns import is_in_static, standing
 from costmodel.report.estimate_table import (
@@ -41,7 +41,11 @@ def as_dict(estimate: Reported) -> dict[str, Any]:
             "macs_are_lower_bound": not macs_known(estimate),
             "parameters": network.parameter_count,
             "parameters_are_lower_bound": not parameters_known(estimate),
+            "weight_bytes": _bytes(
+                [work.layer.weight_bits(scenario.default_format) for work in estimate.lowered]
+            ),
         },
+        "layers": [_layer_dict(work, scenario) for work in estimate.lowered],
         "convention": estimate.convention.name,
         "scenario": scenario_dict(scenario),
         "on_unpriced": estimate.on_unpriced,
@@ -52,6 +56,24 @@ def as_dict(estimate: Reported) -> dict[str, Any]:
         "problems": list(estimate.problems),
         "devices": {name: _bill_dict(bill, estimate) for name, bill in estimate.bills.items()},
     }
+
+
+def _layer_dict(lowered: LayerWork, scenario: Scenario) -> dict[str, Any]:
+    """What one layer is on any device; None where a count is not known."""
+    layer = lowered.layer
+    bits = layer.weight_bits(scenario.default_format)
+    held = 0 if layer.shares else layer.parameter_count
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "parameters": held if layer.is_counted else None,
+        "weight_bytes": _bytes([bits]) if layer.is_counted else None,
+        "macs": lowered.macs if has_count(lowered) else None,
+    }
+
+
+def _bytes(bits: Iterable[int]) -> int:
+    return as_bytes(sum(bits))
 
 
 def scenario_dict(scenario: Scenario) -> dict[str, Any]:
