@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Final
 
+DISTRIBUTION: Final = "costmodel-nn"
+"""The name under which it is installed; the name to import is shorter."""
 UNKNOWN: Final = "0+unknown"
 """The version of a checkout that was never installed."""
 
@@ -12,6 +14,6 @@ UNKNOWN: Final = "0+unknown"
 def own_version() -> str:
     """The installed version of costmodel, or `UNKNOWN`."""
     try:
-        return metadata.version("costmodel")
+        return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return UNKNOWN

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from examples_per_law import few_examples
 
 from costmodel.cli import main
-from costmodel.cli.commands.hooks import specifications
+from costmodel.cli.commands.listing import specifications
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))

@@ -638,5 +638,5 @@ def test_the_installed_plugins_are_found_by_their_entry_points() -> None:
     assert {"hardware", "keras", "spiking"} <= house.keys() & found.keys()
     for name in ("hardware", "keras", "spiking"):
         assert found[name].problem is None
-        assert found[name].distribution == "costmodel"
+        assert found[name].distribution == "costmodel-nn"
         assert found[name].version == metadata.version("costmodel")

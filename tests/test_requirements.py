@@ -7,16 +7,18 @@ import pytest
 from costmodel.plugins.requirements import unmet
 
 MET = [
-    "costmodel", "costmodel>=0.1", "costmodel >=0.1,<2", "costmodel==1.4", "costmodel==1.4.0",
-    "costmodel==1.*", "costmodel~=1.2", "costmodel (>=1.0)", "Costmodel[keras]>=1.4.0",
-    "costmodel!=1.3", "costmodel!=2.*", "costmodel<=1.4", "costmodel===1.4.0",
-    'costmodel[testing]>=9; extra == "test"', "costmodel-extras>=9", "numpy>=9",
+    "costmodel-nn", "costmodel-nn>=0.1", "costmodel-nn >=0.1,<2", "costmodel-nn==1.4",
+    "costmodel-nn==1.4.0",
+    "costmodel-nn==1.*", "costmodel-nn~=1.2", "costmodel-nn (>=1.0)", "Costmodel_NN[keras]>=1.4.0",
+    "costmodel-nn!=1.3", "costmodel-nn!=2.*", "costmodel-nn<=1.4", "costmodel-nn===1.4.0",
+    'costmodel-nn[testing]>=9; extra == "test"', "costmodel-extras>=9", "numpy>=9",
 ]  # fmt: skip
 UNMET = {
-    "costmodel>=2": ">=2", "costmodel<1": "<1", "costmodel>1.4": ">1.4", "costmodel<=1.3": "<=1.3",
-    "costmodel==1.5.*": "==1.5.*", "costmodel~=1.5": "~=1.5", "costmodel~=0.9": "~=0.9",
-    "costmodel!=1.4.0": "!=1.4.0", "costmodel >=0.1, <1.4": ">=0.1, <1.4",
-    "costmodel[keras] (>=3) ; python_version > '3'": ">=3",
+    "costmodel-nn>=2": ">=2", "costmodel-nn<1": "<1", "costmodel-nn>1.4": ">1.4",
+    "costmodel-nn<=1.3": "<=1.3",
+    "costmodel-nn==1.5.*": "==1.5.*", "costmodel-nn~=1.5": "~=1.5", "costmodel-nn~=0.9": "~=0.9",
+    "costmodel-nn!=1.4.0": "!=1.4.0", "costmodel-nn >=0.1, <1.4": ">=0.1, <1.4",
+    "costmodel-nn[keras] (>=3) ; python_version > '3'": ">=3",
 }  # fmt: skip
 
 
@@ -34,5 +36,5 @@ def test_a_requirement_that_is_not_met_is_given_as_it_is_written(
 
 @pytest.mark.parametrize("version", ["1.4.0.dev3", "1.4.0rc1", "1.4+local"])
 def test_a_pre_release_stands_for_its_release(version: str) -> None:
-    assert unmet(["costmodel>=1.4"], version) is None
-    assert unmet(["costmodel>1.4"], version) == ">1.4"
+    assert unmet(["costmodel-nn>=1.4"], version) is None
+    assert unmet(["costmodel-nn>1.4"], version) == ">1.4"

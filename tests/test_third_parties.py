@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parent / "example_plugin"
 HOOKS = {name for name in vars(hookspecs) if name.startswith("costmodel_")}
 
 
-def installed(folder: Path, name: str, module: str, *, requires: str = "costmodel") -> None:
+def installed(folder: Path, name: str, module: str, *, requires: str = "costmodel-nn") -> None:
     """What pip leaves of a distribution whose modules are in `folder`."""
     info = folder / f"{name.replace('-', '_')}-1.2.3.dist-info"
     info.mkdir()
@@ -207,9 +207,11 @@ BROKEN = {
         "    return [Path(__file__).with_name('cpu.yaml')]\n", "costmodel",
         "costmodel_device_files: 'cpu' is offered by plugin 'hardware' and by 'takes-a-device'",
     ),
-    "keras": (GOOD, "costmodel", "its name is taken by distribution 'costmodel'"),
-    "too-new": (GOOD + "raise SystemExit\n", "costmodel>=99", "needs costmodel >=99, this is"),
-    "too-old": (GOOD + "raise SystemExit\n", "costmodel<0.0.1", "needs costmodel <0.0.1, this is"),
+    "keras": (GOOD, "costmodel-nn", "its name is taken by distribution 'costmodel-nn'"),
+    "too-new": (GOOD + "raise SystemExit\n", "costmodel-nn>=99", "needs costmodel >=99, this is"),
+    "too-old": (
+        GOOD + "raise SystemExit\n", "costmodel-nn<0.0.1", "needs costmodel <0.0.1, this is",
+    ),
 }  # fmt: skip
 """Plugins by name: the text of their module, what they require, and what is said of them."""
 

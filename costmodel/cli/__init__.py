@@ -21,7 +21,7 @@ _COMMANDS = {
     "devices": "costmodel.cli.commands.devices",
     "layers": "costmodel.cli.commands.listing",
     "plugins": "costmodel.cli.commands.listing",
-    "hooks": "costmodel.cli.commands.hooks",
+    "hooks": "costmodel.cli.commands.listing",
     "new-plugin": "costmodel.cli.commands.scaffold",
 }
 """The modules of the built-in commands, each imported when its command is asked for."""

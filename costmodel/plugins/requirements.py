@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 _Release: TypeAlias = tuple[int, ...]
 
 _REQUIREMENT: Final = re.compile(
-    r"costmodel\s*(\[[^]]*\])?\s*\(?(?P<versions>[^;)\[]*)\)?\s*(?P<marker>;.*)?", re.IGNORECASE
+    r"costmodel[-_.]nn\s*(\[[^]]*\])?\s*\(?(?P<versions>[^;)\[]*)\)?\s*(?P<marker>;.*)?",
+    re.IGNORECASE,
 )
 _CLAUSE: Final = re.compile(r"\s*(?P<sign>===|~=|==|!=|<=|>=|<|>)\s*(?P<version>\S+)\s*")
 

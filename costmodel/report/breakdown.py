@@ -252,21 +252,37 @@ def main_measure(estimate: Reported) -> str:
     return "time" if any(map(is_timed, estimate.bills.values())) else "energy"
 
 
-def ranked(parts: Sequence[Part], measure: str) -> list[Part]:
+Measures: TypeAlias = Mapping[str, str]
+"""What is shown of each device, by its name."""
+
+
+def _measures(estimate: Reported, sort: str | None) -> Measures:
+    """The measure that is asked for, or of each device the time, or energy where it has none."""
+    if sort is not None and sort not in MEASURES:
+        raise UnknownNameError(str(sort), MEASURES, "measure")
+    return {
+        name: sort or ("time" if is_timed(bill) else "energy")
+        for name, bill in estimate.bills.items()
+    }
+
+
+def ranked(parts: Sequence[Part], measure: str | Measures) -> list[Part]:
     """The parts from the largest on, by their mean share over devices; ties keep their order.
 
     Raises:
         UnknownNameError: no such measure.
 
     """
-    if measure not in MEASURES:
-        raise UnknownNameError(str(measure), MEASURES, "measure")
     devices = list(dict.fromkeys(device for part in parts for device in part.costs))
-    wholes = {device: whole(parts, measure, device) for device in devices}
+    measures = dict.fromkeys(devices, measure) if isinstance(measure, str) else measure
+    for one in measures.values():
+        if one not in MEASURES:
+            raise UnknownNameError(str(one), MEASURES, "measure")
+    wholes = {device: whole(parts, measures[device], device) for device in devices}
 
     def mean_share(part: Part) -> float:
         return math.fsum(
-            (part.value(measure, device) or 0.0) / wholes[device]
+            (part.value(measures[device], device) or 0.0) / wholes[device]
             for device in devices
             if wholes[device]
         )
@@ -296,17 +312,17 @@ def breakdown_table(
         UnknownNameError: no such grouping or measure.
 
     """
-    measure = sort or main_measure(estimate)
-    parts = ranked(breakdown(estimate, by), measure)
+    measures = _measures(estimate, sort)
+    parts = ranked(breakdown(estimate, by), measures)
     kept, others = parts[:top], parts[len(parts[:top]) :]
-    costs_more = any(whole(others, measure, device) for device in estimate.bills)
+    costs_more = any(whole(others, one, device) for device, one in measures.items())
     rows = [*kept, *([_together(others, by)] if costs_more and not exact else [])]
-    columns = list(_columns(estimate, by, measure, parts, exact=exact))
+    columns = list(_columns(by, measures, parts, exact=exact))
     made = Table(
-        _title(estimate, by, measure),
+        _title(estimate, by, measures),
         [column for column, _ in columns],
         [tuple([cell(part) for _, cell in columns]) for part in rows],
-        notes=() if exact else tuple(_notes(estimate, measure)),
+        notes=() if exact else tuple(_notes(estimate, measures)),
     )
     for title in () if exact else ("Parameters", "Layers", "MACs"):
         made = made.without(title) if made.width > WIDE else made
@@ -342,7 +358,7 @@ _Cell: TypeAlias = Callable[[Part], str]
 
 
 def _columns(
-    estimate: Reported, by: str, measure: str, parts: Sequence[Part], *, exact: bool
+    by: str, measures: Measures, parts: Sequence[Part], *, exact: bool
 ) -> Iterator[tuple[Column, _Cell]]:
     yield Column(by.capitalize()), lambda part: part.name
     if by in {"kind", "block", "operator"}:
@@ -351,11 +367,11 @@ def _columns(
         yield Column("Parameters", numeric=True), lambda part: _count(part.parameters, exact)
     if by != "resource":
         yield Column("MACs", numeric=True), lambda part: _count(part.macs, exact)
-    if measure == "macs":
-        yield _share_column("Share", measure, parts, "", exact=exact)
+    if "macs" in measures.values():
+        yield _share_column("Share", "macs", parts, "", exact=exact)
         return
-    several = len(estimate.bills)
-    for device in estimate.bills:
+    several = len(measures)
+    for device, measure in measures.items():
         title = f"{device} ({_UNITS[measure]})" if exact else device
         yield Column(title, numeric=True), _cell(measure, device, exact=exact)
         if several <= _WITH_SHARES or exact:
@@ -394,15 +410,20 @@ def _cell(measure: str, device: str, *, exact: bool) -> _Cell:
     return cell
 
 
-def _title(estimate: Reported, by: str, measure: str) -> str:
-    return f"{estimate.network.name}: {measure} by {by}, {conditions(estimate.scenario)}"
+def _title(estimate: Reported, by: str, measures: Measures) -> str:
+    shown = " or ".join(dict.fromkeys(measures.values()))
+    return f"{estimate.network.name}: {shown} by {by}, {conditions(estimate.scenario)}"
 
 
-def _notes(estimate: Reported, measure: str) -> Iterator[str]:
-    shared = [name for name, bill in estimate.bills.items() if bill.evaluation.static.charges]
-    if measure == "energy" and shared:
+def _notes(estimate: Reported, measures: Measures) -> Iterator[str]:
+    shared = [
+        name
+        for name, bill in estimate.bills.items()
+        if measures[name] == "energy" and bill.evaluation.static.charges
+    ]
+    if shared:
         yield f"static energy is shared out by time on {', '.join(shared)}"
-    if measure == "memory":
+    if "memory" in measures.values():
         yield "memory: the most that lies in one memory while a layer runs"
     missing = [
         f"{len(bill.coverage.unpriced)} of {len(bill.lines)} layers on {name}"

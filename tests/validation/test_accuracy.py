@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from worlds import REGISTRY
 
-from costmodel_validation.accuracy import page
+from costmodel_validation.accuracy import devices_page, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 
@@ -15,3 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 @pytest.mark.slow
 def test_the_page_about_accuracy_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(REGISTRY), "python validation/write_accuracy.py"
+
+
+def test_the_page_about_devices_is_up_to_date() -> None:
+    file = PAGE.with_name("devices.md")
+    assert file.read_text(encoding="utf-8") == devices_page(REGISTRY), "write_accuracy.py"

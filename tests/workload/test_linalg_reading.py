@@ -484,7 +484,7 @@ def test_reading_without_xdsl_says_what_to_install(monkeypatch: pytest.MonkeyPat
         return imported(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(LinalgError, match=re.escape("pip install 'costmodel[mlir]'")):
+    with pytest.raises(LinalgError, match=re.escape("pip install 'costmodel-nn[mlir]'")):
         from_linalg(MATMUL)
 
 

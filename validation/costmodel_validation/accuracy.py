@@ -12,6 +12,7 @@ from costmodel_validation.checking import Summary, System, systems
 from costmodel_validation.measurements import shipped_measurements
 
 if TYPE_CHECKING:
+    from costmodel.devices import Device
     from costmodel.registry import Registry
 
 INTRODUCTION: Final = """\
@@ -34,6 +35,13 @@ were measured, the interval is at least 0.5 to 2 times the prediction.
 
 `costmodel validate` computes the tables of this page, `costmodel validate NAME --rows` every row. The
 measurements and their sources are in `validation/costmodel_validation/measured`.
+"""
+DEVICES: Final = """\
+# All devices
+
+Written by `python validation/write_accuracy.py`; a test fails if it is stale. `costmodel devices show NAME` has every figure of
+one with its range, evidence and source. Times are those of the runtime that the device has at first; [How good are the
+numbers](accuracy.md) explains the errors.
 """
 LEFT_OUT: Final = """
 ## Errors on what was left out of the fit
@@ -90,6 +98,31 @@ def page(registry: Registry) -> str:
         INTRODUCTION, LEFT_OUT, *_left_out(found), UNSEEN, *unseen, FITTED, *map(_row, found),
         _unmeasured(registry), LIMITS,
     ])  # fmt: skip
+
+
+def devices_page(registry: Registry) -> str:
+    """Every device that ships, by class, with the error of its times and its sources."""
+    by_class: dict[str, list[Device]] = {}
+    for name in registry.device_names:
+        device = registry.device(name)
+        by_class.setdefault(device.family, []).append(device)
+    parts = [DEVICES]
+    for family, devices in sorted(by_class.items()):
+        parts.append(
+            f"\n## Class `{family}`\n\n| device | | times | sources |\n|---|---|---|---|\n"
+        )
+        parts += [_device_row(device) for device in devices]
+    return "".join(parts)
+
+
+def _device_row(device: Device) -> str:
+    figures = [*device.parameters.values()]
+    sources = dict.fromkeys(one.source for one in figures if one.source)
+    times = f"{device.runtime}: {device.known}" if device.known else "not modelled"
+    if not device.known and device.runtime:
+        times = device.runtime
+    cells = [f"`{device.name}`", device.title, times, "; ".join(sources)]
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
 
 
 def left_out_rows() -> list[list[str]]:

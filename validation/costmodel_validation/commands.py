@@ -190,7 +190,7 @@ def fit(chip: Path, table: Path, runtime: str | None, path: Path | None) -> None
     a Keras file, from the table.
 
     The new file has the fitted figures, and the error on networks that were left out of the fit.
-    It needs SciPy: pip install 'costmodel[fit]'.
+    It needs SciPy: pip install 'costmodel-nn[fit]'.
 
     \b
     costmodel fit my-board.yaml mine.csv -o fitted.yaml

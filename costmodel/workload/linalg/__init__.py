@@ -1,7 +1,7 @@
 """Operators as `linalg.generic` of MLIR, and back.
 
 `to_linalg` writes text, and needs no other package. `from_linalg` reads it with xDSL, which
-`pip install 'costmodel[mlir]'` brings.
+`pip install 'costmodel-nn[mlir]'` brings.
 """
 
 from costmodel.workload.linalg.reading import from_linalg

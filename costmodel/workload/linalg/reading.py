@@ -118,7 +118,7 @@ def _parsed(text: Any) -> Any:
         from xdsl.dialects import arith, builtin, func, linalg, math, tensor  # noqa: PLC0415
         from xdsl.parser import Parser  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        message = f"reading MLIR needs xDSL ({error}): pip install 'costmodel[mlir]'"
+        message = f"reading MLIR needs xDSL ({error}): pip install 'costmodel-nn[mlir]'"
         raise LinalgError(message) from error
     context = Context()
     for dialect in (

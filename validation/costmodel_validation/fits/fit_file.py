@@ -44,7 +44,7 @@ def need_scipy(command: str) -> None:
 
     """
     if find_spec("scipy") is None:
-        message = f"{command} needs SciPy; install it: pip install 'costmodel[fit]'"
+        message = f"{command} needs SciPy; install it: pip install 'costmodel-nn[fit]'"
         raise CostModelError(message)
 
 
