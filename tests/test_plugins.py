@@ -639,4 +639,4 @@ def test_the_installed_plugins_are_found_by_their_entry_points() -> None:
     for name in ("hardware", "keras", "spiking"):
         assert found[name].problem is None
         assert found[name].distribution == "costmodel-nn"
-        assert found[name].version == metadata.version("costmodel")
+        assert found[name].version == metadata.version("costmodel-nn")
