@@ -177,6 +177,7 @@ def _onnx(request: Mapping[str, Any]) -> tuple[Call, str]:
 
     model = _model(request)
     inputs = _inputs(model, request["batch"])
+    model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)  # an export needs a call
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         model.export(str(file), format="onnx", verbose=False)
