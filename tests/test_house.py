@@ -55,6 +55,7 @@ STAIR = [
     "report",
     "estimates",
     "budgets",
+    "html",
     "cli",
     "__main__",
     "testing",
@@ -225,6 +226,7 @@ EXTRAS = {
     "/pytest_plugin.py": "testing",
     "/linalg/": "mlir",
     "/fits/": "fit",
+    "/html/": "report",
 }
 """The extra that brings what the modules of a folder import."""
 
