@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import evolve
 
 from costmodel.html.data import MEASURES
-from costmodel.units import format_quantity
+from costmodel.units import format_count, format_quantity
 
 if TYPE_CHECKING:
     from costmodel.html.data import Held, LayerRow, Roof, Roofline, Shares, TreeNode
@@ -96,7 +96,8 @@ def icicle(
         "textfont": {"color": _INK},
         "leaf": {"opacity": 1},
         "texttemplate": "%{label}  %{percentRoot:.1%}",
-        "hovertemplate": f"<b>%{{label}}</b><br>%{{value:.4~s}}{unit}, "
+        "customdata": [_amount(value, unit) for value in _sums(kept)],
+        "hovertemplate": "<b>%{label}</b><br>%{customdata}, "
         "%{percentRoot:.2%} of the network<extra></extra>",
         "tiling": {"orientation": "h"},
         "pathbar": {"visible": True, "thickness": 24, "textfont": {"color": _INK}},
@@ -104,7 +105,7 @@ def icicle(
     }
     layout = {
         "margin": {"l": 0, "r": 0, "t": 28, "b": 0}, "height": 520,
-        "uniformtext": {"minsize": 9, "mode": "hide"},
+        "uniformtext": {"minsize": 11, "mode": "hide"},
         "meta": {"title": f"{title} on {device}"},
     }  # fmt: skip
     return {"data": [trace], "layout": layout}
@@ -153,6 +154,23 @@ def _occupied(kept: Sequence[tuple[TreeNode, float]]) -> list[tuple[TreeNode, fl
         for node, value in kept
         if is_shown(node, value)
     ]
+
+
+def _sums(kept: Sequence[tuple[TreeNode, float]]) -> list[float]:
+    """What each node has together with all that lies in it."""
+    parents = {node.id: node.parent for node, _ in kept}
+    sums = dict.fromkeys(parents, 0.0)
+    for node, value in kept:
+        place = node.id
+        sums[place] += value
+        while place:
+            place = parents[place]
+            sums[place] += value
+    return [sums[node.id] for node, _ in kept]
+
+
+def _amount(value: float, unit: str) -> str:
+    return format_quantity(value, unit) if unit else format_count(value)
 
 
 def _rounded(value: float) -> float:

@@ -122,7 +122,7 @@ def _weight_bytes(estimate: Reported) -> Mapping[str, int]:
 
 
 def measures_of(estimate: Reported, device: str) -> tuple[str, ...]:
-    """The measures that a device models."""
+    """The measures that a device models; MACs where it models nothing else."""
     bill = estimate.bills[device]
     is_known = {
         "time": is_timed(bill),
@@ -131,7 +131,7 @@ def measures_of(estimate: Reported, device: str) -> tuple[str, ...]:
         "weights": estimate.network.parameter_count > 0,
         "macs": estimate.macs > 0,
     }
-    return tuple([name for name in MEASURES if is_known[name]])
+    return tuple([name for name in MEASURES if is_known[name]]) or ("macs",)
 
 
 # ------------------------------------------------------------------ blocks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from importlib import import_module, resources
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -9,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.errors import CostModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 EXTRA: Final = "pip install 'costmodel[report]'"
 PICTURES: Final = (".svg", ".png", ".pdf")
 """How the names of pictures end."""
+_OF_CHROME: Final = re.compile("chrom|browser", re.IGNORECASE)
 _WIDTH, _SCALE = 960, 2
 
 
@@ -41,30 +44,46 @@ def figure(made: Mapping[str, Any]) -> Any:
     return import_module("plotly.graph_objects").Figure(dict(made))
 
 
+def picture(made: Mapping[str, Any], form: str) -> bytes:
+    """A figure as a picture: "svg", "png" or "pdf".
+
+    Raises:
+        CostModelError: plotly, kaleido or Chrome is not installed.
+
+    """
+    _check("kaleido", "a picture")
+    drawn, height = figure(_for_paper(made)), made["layout"]["height"]
+    with _chrome():
+        found: bytes = drawn.to_image(form, width=_WIDTH, height=height, scale=_SCALE)
+    return found
+
+
 def write_pictures(figures: Mapping[Path, Mapping[str, Any]]) -> None:
     """Write figures as pictures, each in the format that its name ends in.
 
     Raises:
-        CostModelError: plotly, kaleido or Chrome is not installed, or a name ends in another way.
+        CostModelError: plotly, kaleido or Chrome is not installed.
 
     """
-    for path in figures:
-        if path.suffix.lower() not in PICTURES:
-            message = f"{path}: expected a name that ends in {', '.join(PICTURES)}"
-            raise CostModelError(message)
-    _check("plotly", "a picture")
     _check("kaleido", "a picture")
     made = [figure(_for_paper(one)) for one in figures.values()]
     heights = [one["layout"]["height"] for one in figures.values()]
-    try:
+    with _chrome():
         import_module("plotly.io").write_images(
             made, list(figures), width=_WIDTH, height=heights, scale=_SCALE
         )
+
+
+@contextmanager
+def _chrome() -> Iterator[None]:
+    """Say of a browser that is missing or fails what a picture needs."""
+    try:
+        yield
     except Exception as error:
         name = type(error).__name__
-        if "Chrome" not in name and "Browser" not in name:
+        if not _OF_CHROME.search(f"{name} {error}"):
             raise
-        message = f"a picture needs Chrome or Chromium, which was not found or failed: {name}"
+        message = f"a picture needs Chrome or Chromium, which is missing or does not start ({name})"
         raise CostModelError(message) from None
 
 

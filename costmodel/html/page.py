@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from costmodel.errors import CostModelError
 from costmodel.html import library
 from costmodel.html.markup import Markup, tag
-from costmodel.html.sections import comparison, section
+from costmodel.html.sections import comparison, resource_colours, section
 from costmodel.report.explanation import explanation
 from costmodel.version import own_version
 
@@ -36,7 +36,8 @@ def report(estimates: Sequence[Reported]) -> str:
         message = "a report needs at least one estimate"
         raise CostModelError(message)
     plotly, own, style = library.script(), _packaged("script.js"), _packaged("style.css")
-    sections = [section(estimate, f"m{place}") for place, estimate in enumerate(estimates)]
+    colours = resource_colours(estimates)
+    sections = [section(estimate, f"m{place}", colours) for place, estimate in enumerate(estimates)]
     explained = [_explained(one, len(sections)) for one in sections]
     data = {
         "figures": {name: made for one in sections for name, made in one.figures.items()},
@@ -86,7 +87,7 @@ def _header(sections: Sequence[Section]) -> Markup:
     return tag(
         "header",
         tag("a", "Skip to the report", href="#main", class_="skip"),
-        tag("div", tag("span", "costmodel", class_="brand"), tag("span", "report"), class_="mark"),
+        tag("h1", tag("span", "costmodel", class_="brand"), "report", class_="mark"),
         tag("nav", links, aria_label="Networks") if several else None,
     )
 

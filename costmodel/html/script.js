@@ -58,6 +58,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
       font: { color: ink, size: 12, family: getComputedStyle(document.body).fontFamily },
       hoverlabel: { bgcolor: panel, bordercolor: soft, font: { color: ink, size: 13 }, align: "left" },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
       dragmode: false, ...figure.layout,
     };
     for (const axis of ["xaxis", "yaxis"]) {
@@ -155,23 +156,29 @@
     const filter = byId(`${id}-filter`);
     const count = byId(`${id}-count`);
     const rows = data.rows.map((row, place) => ({ row, place, text: `${row[0]} ${row[1]}`.toLowerCase() }));
-    const state = { column: null, down: true, all: false, open: new Map() };
+    const state = { column: null, down: true, all: false };
     const head = element("thead");
     const body = element("tbody");
     box.replaceChildren(element("table", {}, head, body));
 
-    const titles = () => [
-      ["Layer", false], ["Kind", false], ["Output", false], ["Parameters", true], ["MACs", true],
-      ...data.devices.map((name) => [name, columns.value !== "limit"]),
+    // A column: its title, whether it has numbers, and its value in a row.
+    const shown = [
+      ["Layer", false, (row) => row[0]],
+      ...data.devices.map((name, device) => [
+        name, true, (row) => row[5][device][PLACES[columns.value]],
+      ]),
+      ["MACs", true, (row) => row[4]],
+      ["Parameters", true, (row) => row[3]],
+      ["Kind", false, (row) => row[1]],
+      ["Output", false, (row) => row[2]],
     ];
-    const valueOf = (row, column) => (column < 5 ? row[column] : row[5][column - 5][PLACES[columns.value]]);
 
     function sorted() {
       const wanted = filter.value.trim().toLowerCase();
       const found = wanted ? rows.filter((each) => each.text.includes(wanted)) : rows.slice();
       if (state.column === null) return found;
       const sign = state.down ? -1 : 1;
-      const key = (each) => valueOf(each.row, state.column);
+      const key = (each) => shown[state.column][2](each.row);
       return found.sort((first, second) => {
         const [one, other] = [key(first), key(second)];
         if (one === null || other === null) return (one === null) - (other === null);
@@ -181,7 +188,7 @@
     }
 
     function renderHead() {
-      const cells = titles().map(([title, isNumber], column) => {
+      const cells = shown.map(([title, isNumber], column) => {
         const order = state.column !== column ? "none" : state.down ? "descending" : "ascending";
         const button = element("button", { type: "button" }, title);
         button.addEventListener("click", () => {
@@ -199,7 +206,7 @@
       const measure = columns.value;
       return row[5].map((found, device) => {
         const value = found[PLACES[measure]];
-        if (measure === "limit") return element("td", {}, value || "");
+        if (measure === "limit") return element("td", { class: "number" }, value || "");
         const standing = found[5];
         const isDone = ["free", "fused", "unpriced"].includes(standing) && !value;
         const cell = element("td", { class: isDone || value === null ? "number muted" : "number share" });
@@ -217,11 +224,11 @@
       const made = element(
         "tr", { class: "row" },
         element("th", { scope: "row" }, button),
+        ...cellsOf(row, wholes),
+        element("td", { class: "number" }, row[4].toLocaleString("en")),
+        element("td", { class: "number" }, row[3].toLocaleString("en")),
         element("td", {}, row[1]),
         element("td", {}, row[2]),
-        element("td", { class: "number" }, row[3].toLocaleString("en")),
-        element("td", { class: "number" }, row[4].toLocaleString("en")),
-        ...cellsOf(row, wholes),
       );
       made.addEventListener("click", () => {
         if (String(window.getSelection())) return;
@@ -252,10 +259,10 @@
         tab.addEventListener("click", () => choose(device));
         tabs.append(tab);
       }
-      const cell = element("td", { colspan: String(5 + data.devices.length) }, element("div", { class: "inner" }, tabs, text));
+      const cell = element("td", { colspan: String(shown.length) }, element("div", { class: "inner" }, tabs, text));
       row.after(element("tr", { class: "explain" }, cell));
-      const column = (state.column ?? 0) - 5;
-      choose(data.devices[Math.max(0, column)]);
+      const column = (state.column ?? 0) - 1;
+      choose(data.devices[column] ?? data.devices[0]);
     }
 
     function render() {

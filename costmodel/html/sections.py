@@ -63,12 +63,14 @@ class Section:
         return self.estimate.network.name
 
 
-def section(estimate: Reported, id_: str) -> Section:
-    """The part of a report about one network, whose elements have names that begin with `id_`."""
+def section(estimate: Reported, id_: str, colours: Mapping[str, str]) -> Section:
+    """The part of a report about one network.
+
+    The names of its elements begin with `id_`; `colours` are those of resources.
+    """
     rows = layer_rows(estimate)
     order = _costliest(estimate, rows)
     figures: dict[str, charts.Figure] = {}
-    colours = _colours(estimate)
     body = tag(
         "section",
         tag("h2", estimate.network.name),
@@ -236,14 +238,14 @@ def _shares(parts: Sequence[Part], measure: str, device: str) -> list[str]:
     return [f"{name} {value / total:.0%}" for value, name in largest] if total else []
 
 
-def _colours(estimate: Reported) -> Mapping[str, str]:
-    """A colour for each resource, the first for those that matter most."""
+def resource_colours(estimates: Iterable[Reported]) -> Mapping[str, str]:
+    """A colour for each resource, the same in all figures; the first for what matters most."""
     most: dict[str, float] = {}
-    for bill in estimate.bills.values():
-        for shares in (time_by_limit(bill), energy_by_resource(bill)):
+    for bill in [bill for one in estimates for bill in one.bills.values()]:
+        for shares, weight in ((time_by_limit(bill), 1.0), (energy_by_resource(bill), 0.5)):
             for name, part in shares.parts.items():
                 share = part / shares.total if shares.total else 0.0
-                most[name] = max(most.get(name, 0.0), share * (shares.measure == "time" or 0.5))
+                most[name] = max(most.get(name, 0.0), weight * share)
     return charts.colours_of(sorted(most, key=lambda name: most[name], reverse=True))
 
 
@@ -361,10 +363,11 @@ def _held_words(held: Held) -> str:
     if held.size_bytes is None:
         return peak
     size = format_quantity(held.size_bytes, "B")
-    verdict = (
-        "does not fit" if held.is_too_small else f"{held.peak_bytes / held.size_bytes:.0%} of it"
-    )
-    return f"{peak}; the memory has {size}: {verdict}"
+    if held.is_too_small:
+        return f"{peak}; does not fit into {size}"
+    share = held.peak_bytes / held.size_bytes
+    shown = f"{share:.0%}" if share >= _PERCENT else f"less than {_PERCENT:.0%}"
+    return f"{peak}, {shown} of {size}"
 
 
 # ------------------------------------------------------------------ layers

@@ -18,6 +18,7 @@ from costmodel.estimates.estimate import Estimate
 from costmodel.html.library import PICTURES
 from costmodel.html.page import report as page_of
 from costmodel.html.pictures import export, picture
+from costmodel.safe_io import writing
 
 _PAGES: Final = (".html", ".htm")
 
@@ -90,6 +91,6 @@ def _write(estimates: Sequence[Estimate], path: Path, files: Sequence[str]) -> N
     if len(estimates) > 1:
         message = f"-o {path}: a picture shows one model; --export FOLDER writes those of several"
         raise CostModelError(message)
-    with opened(path, files):
-        pass
-    picture(estimates[0], path)
+    with opened(path, files) as output, writing(path):
+        made = picture(estimates[0], path.suffix.lower().removeprefix("."))
+        (output.path or path).write_bytes(made)
