@@ -55,6 +55,7 @@ STAIR = [
     "report",
     "estimates",
     "budgets",
+    "html",
     "cli",
     "__main__",
     "testing",
@@ -225,6 +226,7 @@ EXTRAS = {
     "/pytest_plugin.py": "testing",
     "/linalg/": "mlir",
     "/fits/": "fit",
+    "/html/": "report",
 }
 """The extra that brings what the modules of a folder import."""
 
@@ -463,7 +465,8 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: list[str]) ->
 @pytest.mark.slow
 def test_the_wheel_holds_every_module_device_file_and_marker(wheel: list[str]) -> None:
     for package, folder in PACKAGES.items():
-        files = [*folder.rglob("*.py"), *folder.rglob("*.yaml"), *folder.rglob("py.typed")]
+        kinds = ("*.py", "*.yaml", "*.css", "*.js", "py.typed")
+        files = [file for kind in kinds for file in folder.rglob(kind)]
         expected = {f"{package}/{file.relative_to(folder).as_posix()}" for file in files}
         assert expected <= set(wheel)
 

@@ -13,6 +13,7 @@ from costmodel.version import own_version
 
 _COMMANDS = {
     "estimate": "costmodel.cli.commands.estimating",
+    "report": "costmodel.cli.commands.reporting",
     "explain": "costmodel.cli.commands.estimating",
     "compare": "costmodel.cli.commands.comparing",
     "sensitivity": "costmodel.cli.commands.moving",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -30,6 +31,7 @@ from costmodel.report.breakdown import Part, breakdown, breakdown_table
 from costmodel.report.explanation import explanation
 from costmodel.report.ignored import ignored as settings_without_effect
 from costmodel.report.summary import summary
+from costmodel.safe_io import replaced, writing
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
 if TYPE_CHECKING:
@@ -145,9 +147,61 @@ class Estimate:
         """What each device takes, and the five largest parts of the network."""
         return summary(self)
 
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The report as one HTML file, which is written to `path` if one is given.
+
+        Raises:
+            CostModelError: `costmodel-nn[report]` is not installed, or the file cannot be written.
+
+        """
+        made: str = _html("page").report([self])
+        if path is not None:
+            file = Path(path)
+            with writing(file), replaced(file) as temporary:
+                temporary.write_text(made, encoding="utf-8")
+        return made
+
+    def plot(self, device: str | None = None, measure: str | None = None) -> Any:
+        """A plotly figure of where the cost lies, by block and layer.
+
+        `device` is by default the first; `measure` is "time", "energy", "traffic", "weights" or
+        "macs", by default time where the device models it, else energy.
+
+        Raises:
+            UnknownNameError: the estimate has no such device, or the device no such measure.
+            CostModelError: `costmodel-nn[report]` is not installed.
+
+        """
+        return _html("pictures").plot(self, device, measure)
+
+    def to_dataframe(self, library: str | None = None) -> Any:
+        """A row for each layer on each device, in SI units that the names of columns end in.
+
+        `library` is "pandas" or "polars"; by default the first of them that is installed.
+
+        Raises:
+            UnknownNameError: `library` is neither.
+            CostModelError: it is not installed.
+
+        """
+        return _html("frames").dataframe(self, library)
+
+    def _repr_html_(self) -> str:
+        """Write the summary for a notebook, without JavaScript."""
+        shown: str = _html("light").light(self)
+        return shown
+
     def __str__(self) -> str:
         """Write the summary as plain text."""
         return "\n\n".join(table.text() for table in self.summary())
+
+
+def _html(module: str) -> Any:
+    """A module of `costmodel.html`, which comes after this one: it shows estimates.
+
+    It is imported by name when it is asked for, as `costmodel.device` does with the registry.
+    """
+    return import_module(f"costmodel.html.{module}")
 
 
 def read(

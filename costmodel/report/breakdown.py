@@ -148,6 +148,7 @@ def _layers(estimate: Reported, by: str) -> Iterator[Part]:
         key = {"kind": layer.kind, "layer": layer.name}.get(by) or blocks[layer.name]
         places.setdefault(key, []).append(place)
     lines = {name: bill.lines for name, bill in estimate.bills.items()}
+    whole_times = {name: _whole_time(bill) for name, bill in estimate.bills.items()}
     for key, inside in places.items():
         members = [estimate.lowered[place] for place in inside]
         yield Part(
@@ -156,16 +157,17 @@ def _layers(estimate: Reported, by: str) -> Iterator[Part]:
             sum(one.macs for one in members),
             sum(one.layer.parameter_count for one in members if one.layer.shares is None),
             {
-                name: _of_lines(bill, [lines[name][place] for place in inside])
+                name: _of_lines(bill, [lines[name][place] for place in inside], whole_times[name])
                 for name, bill in estimate.bills.items()
             },
         )
 
 
-def _of_lines(bill: Bill, lines: Sequence[LayerCost]) -> PartCost:
+def _of_lines(bill: Bill, lines: Sequence[LayerCost], whole: float | None) -> PartCost:
+    seconds = _time_of(lines)
     return PartCost(
-        _energy(bill, [line.cost.energy_joules for line in lines], _time_of(lines)),
-        _time_of(lines) if is_timed(bill) else None,
+        _energy(bill, [line.cost.energy_joules for line in lines], seconds, whole),
+        None if whole is None else seconds,
         max([size for line in lines for size in line.peak_bytes.values()], default=0),
         not any(line.unpriced for line in lines),
     )
@@ -175,18 +177,17 @@ def _time_of(lines: Iterable[LayerCost]) -> float:
     return math.fsum(line.cost.latency_seconds or 0.0 for line in lines)
 
 
-def _energy(bill: Bill, own: Iterable[float], seconds: float) -> float | None:
+def _energy(bill: Bill, own: Iterable[float], seconds: float, whole: float | None) -> float | None:
     """The energy of a part, and its share of the static energy by its time."""
     if bill.evaluation.unknown_static:
         return None
     static = bill.evaluation.static.energy_joules
-    whole = _whole_time(bill)
     return math.fsum(own) + (static * seconds / whole if whole else 0.0)
 
 
-def _whole_time(bill: Bill) -> float:
-    """The time of all layers; the makespan may be shorter by what overlaps."""
-    return _time_of(bill.lines)
+def _whole_time(bill: Bill) -> float | None:
+    """The time of all layers, None where none is known; what overlaps may shorten the makespan."""
+    return _time_of(bill.lines) if is_timed(bill) else None
 
 
 def _operators(estimate: Reported) -> Iterator[Part]:
@@ -220,7 +221,7 @@ def _operator_of(each: GroupCost) -> str:
 def _of_groups(bill: Bill, groups: Sequence[GroupCost]) -> PartCost:
     seconds = math.fsum(each.cost.latency_seconds or 0.0 for each in groups)
     return PartCost(
-        _energy(bill, [each.cost.energy_joules for each in groups], seconds),
+        _energy(bill, [each.cost.energy_joules for each in groups], seconds, _whole_time(bill)),
         seconds if is_timed(bill) else None,
         0,
         all(each.is_priced for each in groups),

@@ -296,7 +296,7 @@ class DeviceEstimate:
         or the time is not known.
         """
         most = self.device.macs_per_second
-        done = macs * _passes(self.device, self.scenario)
+        done = macs * passes(self.device, self.scenario)
         return done / (most * seconds) if done and most and seconds else None
 
     def pipelined(self, steps: int) -> Cost:
@@ -402,7 +402,7 @@ class DeviceEstimate:
         )
 
 
-def _passes(device: Device, scenario: Scenario) -> int:
+def passes(device: Device, scenario: Scenario) -> int:
     """How often a device runs a workload: once for each timestep, where it knows of these."""
     is_in_workload = scenario.time_axis is not None
     return 1 if is_in_workload or "timesteps" in device.ignores else scenario.timesteps
@@ -473,8 +473,8 @@ def evaluated(
         _check_answer(placement, Placement, device, "place")
         moves = device.move(workload, groups, placement, scenario)
         _check_moves(moves, groups, device)
-    passes = _passes(device, scenario)
-    moves = tuple([repeated(one, passes) for one in moves])
+    times = passes(device, scenario)
+    moves = tuple([repeated(one, times) for one in moves])
     under_way = _Evaluation(device, workload, scenario, placement, around)
     costs = [
         under_way.priced(place, group, moving)
@@ -721,7 +721,7 @@ class _Evaluation:
         for outside in dict.fromkeys([outside for _, outside in loop.last]):
             if (home := self._home(outside)) is not None:
                 found.append(Traffic(home, "output", 0, self._bits(outside)))
-        return repeated(added(found), _passes(self.device, self.scenario))
+        return repeated(added(found), passes(self.device, self.scenario))
 
     def _role(self, name: str) -> str:
         """The role of a tensor of the workload that something reads."""

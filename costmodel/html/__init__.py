@@ -1,0 +1,1 @@
+"""Reports to share: one HTML file, notebooks, data frames and pictures."""
