@@ -104,10 +104,40 @@ def test_the_first_network_is_the_baseline() -> None:
     for (place, _), entry in found.entries.items():
         if place == 0 and entry.energy is not None:
             assert entry.energy.value == near(1.0)
-    total = [one.total("cpu").energy_joules for one in found.estimates]
+    total = [found.entries[place, "cpu"].energy_joules for place in range(2)]
     ratio = found.entries[1, "cpu"].energy
     assert ratio is not None
-    assert ratio.value == near(total[1] / total[0])
+    assert None not in total
+    assert ratio.value == near(total[1] / total[0])  # type: ignore[operator]  # see above
+
+
+def test_a_saved_estimate_takes_part_with_its_own_figures(tmp_path: Path) -> None:
+    file = tmp_path / "before.json"
+    good("estimate", DENSE, "-d", "cpu,raspberry-pi-4", "-o", file)
+    found = json.loads(good("compare", file, VISION, "-d", "raspberry-pi-4", "--format", "json"))
+    before, after = found["entries"]
+    assert before["is_saved"]
+    assert not after["is_saved"]
+    alone = estimate(DENSE, "raspberry-pi-4").total("raspberry-pi-4")
+    assert before["latency_seconds"] == near(alone.latency_seconds)
+    ratio = after["latency_ratio"]
+    assert ratio["value"] == near(after["latency_seconds"] / before["latency_seconds"])
+    assert ratio["low"] < ratio["value"] < ratio["high"]
+    assert "dense (saved)" in good("compare", file, VISION, "-d", "raspberry-pi-4")
+
+
+def test_a_saved_estimate_under_other_conditions_is_noted(tmp_path: Path) -> None:
+    file = tmp_path / "before.json"
+    good("estimate", DENSE, "-d", "cpu", "--batch", "4", "-o", file)
+    assert "not all under the same conditions" in good("compare", file, VISION, "-d", "cpu")
+
+
+def test_a_saved_estimate_without_the_device_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "before.json"
+    good("estimate", DENSE, "-d", "cpu", "-o", file)
+    result = run("compare", file, VISION, "-d", "gpu")
+    assert result.exit_code == 2
+    assert "before.json 'gpu'" in result.stderr
 
 
 def test_a_matrix_says_what_does_not_fit() -> None:

@@ -9,8 +9,9 @@ from attrs import frozen
 
 from costmodel.errors import CostModelError
 from costmodel.estimates.estimate import Estimate
-from costmodel.estimates.ratios import Ratio, energy_ratio, latency_ratio
-from costmodel.report.columns import UNKNOWN, is_timed, joules, least
+from costmodel.estimates.ratios import Ratio, energy_ratio, independent_ratio, latency_ratio
+from costmodel.estimates.saved import SavedDevice, SavedEstimate, saved
+from costmodel.report.columns import UNKNOWN, joules, least
 from costmodel.report.estimate_table import assumed, conditions, not_modelled, unfit
 from costmodel.report.table import Column, Table
 from costmodel.units import format_count, format_quantity
@@ -30,23 +31,35 @@ class Entry:
 
     network: str
     device: str
-    bill: Bill
+    figures: SavedDevice
+    """What the estimate says of the device, whether it was made now or read from a file."""
+    bill: Bill | None
+    """None for a saved estimate."""
     latency: Ratio | None
     """The latency over that of the baseline."""
     energy: Ratio | None
 
+    @property
+    def latency_seconds(self) -> float | None:
+        """Of the whole batch; None where the device models no time."""
+        return self.figures.total.latency.get("value")
+
+    @property
+    def energy_joules(self) -> float | None:
+        """Of the whole batch; None where a part of it is not known."""
+        return None if self.figures.unknown_energy else self.figures.total.energy.get("value")
+
     def to_dict(self) -> dict[str, Any]:
         """The entry as plain values, in SI units."""
-        total, evaluation = self.bill.total, self.bill.evaluation
-        is_known = not evaluation.unknown_static
         return {
             "network": self.network,
             "device": self.device,
-            "latency_seconds": total.latency_seconds,
-            "energy_joules": total.energy_joules if is_known else None,
-            "is_lower_bound": not self.bill.is_complete,
-            "peak_bytes": dict(evaluation.peak_bytes),
-            "fits": evaluation.fits,
+            "is_saved": self.bill is None,
+            "latency_seconds": self.latency_seconds,
+            "energy_joules": self.energy_joules,
+            "is_lower_bound": not self.figures.has_whole_energy,
+            "peak_bytes": dict(self.figures.total.peaks),
+            "fits": self.figures.fits,
             "latency_ratio": _ratio_dict(self.latency),
             "energy_ratio": _ratio_dict(self.energy),
         }
@@ -64,14 +77,14 @@ def _ratio_dict(ratio: Ratio | None) -> dict[str, Any] | None:
 class Matrix:
     """Several networks on the same devices; the first network is the baseline."""
 
-    estimates: tuple[Estimate, ...]
+    networks: tuple[SavedEstimate, ...]
     entries: Mapping[tuple[int, str], Entry]
     """By the place of the network and the name of the device."""
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The names of the devices."""
-        return tuple(self.estimates[0].bills)
+        return tuple(self.networks[0].devices)
 
     def tables(self, *, exact: bool = False) -> tuple[Table, ...]:
         """A table of what does not depend on a device, and one for each measure that is known."""
@@ -79,7 +92,7 @@ class Matrix:
             return (self._exact_table(),)
         made = [self._work_table()]
         for title, is_known, cell in _MEASURES:
-            if any(is_known(entry.bill) for entry in self.entries.values()):
+            if any(map(is_known, self.entries.values())):
                 made.append(self._table(title, cell))
         last = made[-1]
         made[-1] = Table(last.title, last.columns, last.rows, notes=tuple(self._notes()))
@@ -89,14 +102,10 @@ class Matrix:
         """The matrix as plain values, in SI units; the schema is named in it."""
         return {
             "schema": SCHEMA,
-            "baseline": self.estimates[0].network.name,
-            "networks": [
-                {"name": one.network.name, "macs": one.macs,
-                 "parameters": one.network.parameter_count}
-                for one in self.estimates
-            ],
+            "baseline": self.networks[0].network,
+            "networks": [{"name": one.network, **one.totals} for one in self.networks],
             "entries": [entry.to_dict() for entry in self.entries.values()],
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         """Write the tables as plain text."""
@@ -109,29 +118,32 @@ class Matrix:
         ]  # fmt: skip
         rows = [
             (
-                one.network.name,
-                format_count(one.macs),
-                format_count(one.network.parameter_count),
-                format_quantity(next(iter(one.bills.values())).evaluation.weight_bytes, "B"),
+                _label(one),
+                format_count(one.totals["macs"]),
+                format_count(one.totals["parameters"]),
+                format_quantity(one.totals["weights"], "B"),
             )
-            for one in self.estimates
+            for one in self.networks
         ]
-        first = self.estimates[0]
-        return Table(f"compared, {conditions(first.scenario)}", columns, rows)
+        return Table(f"compared, {self._conditions()}", columns, rows)
+
+    def _conditions(self) -> str:
+        bills = [entry.bill for entry in self.entries.values() if entry.bill is not None]
+        return conditions(bills[0].evaluation.scenario) if bills else "saved estimates"
 
     def _table(self, title: str, cell: _Cells) -> Table:
         has_ranges = len(self.devices) <= _WITH_RANGES
         columns, rows = [Column("Network")], []
         for device in self.devices:
             columns += [Column(device, numeric=True), Column("Ratio", numeric=True)]
-        for place, one in enumerate(self.estimates):
-            row = [one.network.name]
+        for place, one in enumerate(self.networks):
+            row = [_label(one)]
             for device in self.devices:
                 row += cell(self.entries[place, device], is_base=place == 0, has_range=has_ranges)
             rows.append(tuple(row))
         if not any(ratio for row in rows for ratio in row[2::2]):
             return Table(title, columns, rows).without("Ratio")
-        return Table(f"{title}, and its ratio to {self.estimates[0].network.name}", columns, rows)
+        return Table(f"{title}, and its ratio to {self.networks[0].network}", columns, rows)
 
     def _exact_table(self) -> Table:
         titles = (
@@ -144,31 +156,42 @@ class Matrix:
         ]  # fmt: skip
         rows = []
         for (place, _), entry in self.entries.items():
-            total, network = entry.bill.total, self.estimates[place].network
-            is_known = not entry.bill.evaluation.unknown_static
+            totals = self.networks[place].totals
             rows.append((
-                entry.network, entry.device, str(self.estimates[place].macs),
-                str(network.parameter_count), _exact(total.latency_seconds),
-                *_exact_ratio(entry.latency), _exact(total.energy_joules if is_known else None),
-                *_exact_ratio(entry.energy), _fits(entry.bill),
+                entry.network, entry.device, str(totals["macs"]), str(totals["parameters"]),
+                _exact(entry.latency_seconds), *_exact_ratio(entry.latency),
+                _exact(entry.energy_joules), *_exact_ratio(entry.energy), _fits(entry.figures),
             ))  # fmt: skip
         return Table("compared", columns, rows)
 
     def _notes(self) -> Iterator[str]:
-        mark = _UNCLEAR if len(self.devices) <= _WITH_RANGES else f"~: {_UNCLEAR}"
-        yield f"{mark}: the range of the ratio, with shared figures moved together, holds 1"
+        if any(one for entry in self.entries.values() for one in (entry.latency, entry.energy)):
+            mark = _UNCLEAR if len(self.devices) <= _WITH_RANGES else f"~: {_UNCLEAR}"
+            yield f"{mark}: the range of the ratio, with shared figures moved together, holds 1"
+        saved_ones = [one.source for one in self.networks if one.source]
+        if saved_ones:
+            yield f"saved estimates, which share no figures with others: {', '.join(saved_ones)}"
+        if any(one.scenario != self.networks[0].scenario for one in self.networks):
+            yield "not all under the same conditions: see `scenario` in the saved estimates"
         for entry in self.entries.values():
-            yield from (f"{entry.network}: {line}" for line in unfit(entry.bill))
-            missing = len(entry.bill.coverage.unpriced)
+            if entry.bill is not None:
+                yield from (f"{entry.network}: {line}" for line in unfit(entry.bill))
+            elif entry.figures.fits is False:
+                yield f"{entry.network}: does not fit on {entry.device}"
+            missing = len(entry.figures.unpriced)
             if missing:
                 yield f"{entry.network} on {entry.device}: {missing} layers without a price"
-        bills = list(self.estimates[0].bills.values())
-        yield from assumed(bills)
-        yield from not_modelled(bill.device for bill in bills)
+        bills = {
+            entry.device: entry.bill for entry in self.entries.values() if entry.bill is not None
+        }
+        yield from assumed(bills.values())
+        yield from not_modelled(bill.device for bill in bills.values())
 
 
-def matrix(estimates: Sequence[Estimate]) -> Matrix:
+def matrix(estimates: Sequence[Estimate | SavedEstimate]) -> Matrix:
     """Compare estimates of several networks on the same devices; the first is the baseline.
+
+    A saved estimate takes part with the figures that it holds; nothing is computed anew.
 
     Raises:
         CostModelError: fewer than two, or on other devices.
@@ -178,22 +201,50 @@ def matrix(estimates: Sequence[Estimate]) -> Matrix:
     if len(made) < 2:  # noqa: PLR2004  # one to compare with the other
         message = f"a comparison needs at least 2 networks, found {len(made)}"
         raise CostModelError(message)
-    devices = list(made[0].bills)
-    for one in made:
-        if list(one.bills) != devices:
+    networks = [one if isinstance(one, SavedEstimate) else saved(one.to_dict(), "") for one in made]
+    devices = list(networks[0].devices)
+    for one in networks:
+        if missing := [name for name in devices if name not in one.devices]:
             message = (
-                f"{one.network.name} was estimated on {', '.join(one.bills)}; expected the devices "
-                f"of {made[0].network.name}: {', '.join(devices)}"
+                f"{one.network} was estimated on {', '.join(one.devices)}; expected the devices "
+                f"of {networks[0].network}, also {', '.join(missing)}"
             )
             raise CostModelError(message)
     entries = {}
-    for place, one in enumerate(made):
-        for device, bill in one.bills.items():
-            base = made[0].bills[device]
+    for place, (estimate, one) in enumerate(zip(made, networks, strict=True)):
+        for device in devices:
+            bills = [_bill(each, device) for each in (estimate, made[0])]
+            figures = one.devices[device], networks[0].devices[device]
             entries[place, device] = Entry(
-                one.network.name, device, bill, latency_ratio(bill, base), energy_ratio(bill, base)
-            )
-    return Matrix(made, entries)
+                one.network, device, figures[0], bills[0],
+                _ratio("latency", bills, figures), _ratio("energy", bills, figures),
+            )  # fmt: skip
+    return Matrix(tuple(networks), entries)
+
+
+def _label(network: SavedEstimate) -> str:
+    return f"{network.network} (saved)" if network.source else network.network
+
+
+def _bill(estimate: Estimate | SavedEstimate, device: str) -> Bill | None:
+    return None if isinstance(estimate, SavedEstimate) else estimate.bill(device)
+
+
+def _ratio(
+    measure: str, bills: Sequence[Bill | None], figures: tuple[SavedDevice, SavedDevice]
+) -> Ratio | None:
+    """With shared figures where both estimates were made now, else as if nothing was shared."""
+    bill, base = bills
+    if bill is not None and base is not None:
+        return (latency_ratio if measure == "latency" else energy_ratio)(bill, base)
+    ends = []
+    for one in figures:
+        is_whole = one.has_whole_latency if measure == "latency" else one.has_whole_energy
+        found = one.total.latency if measure == "latency" else one.total.energy
+        if not is_whole or not {"low", "value", "high"} <= found.keys():
+            return None
+        ends.append((found["value"], found["low"], found["high"]))
+    return independent_ratio(ends[0], ends[1])
 
 
 # ------------------------------------------------------------------ cells
@@ -202,33 +253,32 @@ _Cells = Callable[..., "list[str]"]
 
 
 def _latency_cells(entry: Entry, *, is_base: bool, has_range: bool) -> list[str]:
-    seconds = entry.bill.total.latency_seconds
+    seconds = entry.latency_seconds
     if seconds is None:
-        return [UNKNOWN if is_timed(entry.bill) else "", ""]
-    shown = least(entry.bill.evaluation.is_priced) + format_quantity(seconds, "s")
+        return ["", ""]
+    shown = least(entry.figures.has_whole_latency) + format_quantity(seconds, "s")
     return [shown, _ratio_text(entry.latency, is_base=is_base, has_range=has_range)]
 
 
 def _energy_cells(entry: Entry, *, is_base: bool, has_range: bool) -> list[str]:
-    if entry.bill.evaluation.unknown_static:
+    if entry.energy_joules is None:
         return [UNKNOWN, ""]
-    shown = least(entry.bill.is_complete) + joules(entry.bill.total.energy_joules)
+    shown = least(entry.figures.has_whole_energy) + joules(entry.energy_joules)
     return [shown, _ratio_text(entry.energy, is_base=is_base, has_range=has_range)]
 
 
 def _memory_cells(entry: Entry, *, is_base: bool, has_range: bool) -> list[str]:  # one form
-    peaks = entry.bill.evaluation.peak_bytes
+    peaks = entry.figures.total.peaks
     if not peaks:
         return ["", ""]
     shown = ", ".join(f"{name} {format_quantity(size, 'B')}" for name, size in peaks.items())
-    fits = _fits(entry.bill)
-    return [f"{shown}, does not fit" if fits == "no" else shown, ""]
+    return [f"{shown}, does not fit" if entry.figures.fits is False else shown, ""]
 
 
-_MEASURES: Final[tuple[tuple[str, Callable[[Bill], object], _Cells], ...]] = (
-    ("latency", is_timed, _latency_cells),
-    ("energy", lambda bill: not bill.evaluation.unknown_static, _energy_cells),
-    ("peak memory", lambda bill: bill.evaluation.peak_bytes, _memory_cells),
+_MEASURES: Final[tuple[tuple[str, Callable[[Entry], object], _Cells], ...]] = (
+    ("latency", lambda entry: entry.latency_seconds is not None, _latency_cells),
+    ("energy", lambda entry: entry.energy_joules is not None, _energy_cells),
+    ("peak memory", lambda entry: entry.figures.total.peaks, _memory_cells),
 )
 
 
@@ -241,9 +291,8 @@ def _ratio_text(ratio: Ratio | None, *, is_base: bool, has_range: bool) -> str:
     return shown if ratio.is_clear else f"{shown} {_UNCLEAR}" if has_range else f"{shown} ~"
 
 
-def _fits(bill: Bill) -> str:
-    fits = bill.evaluation.fits
-    return "" if fits is None else "yes" if fits else "no"
+def _fits(figures: SavedDevice) -> str:
+    return "" if figures.fits is None else "yes" if figures.fits else "no"
 
 
 def _exact(value: float | None) -> str:
@@ -251,6 +300,5 @@ def _exact(value: float | None) -> str:
 
 
 def _exact_ratio(ratio: Ratio | None) -> list[str]:
-    return (
-        [""] * 3 if ratio is None else [repr(one) for one in (ratio.value, ratio.low, ratio.high)]
-    )
+    ends = () if ratio is None else (ratio.value, ratio.low, ratio.high)
+    return list(map(repr, ends)) or [""] * 3

@@ -64,6 +64,17 @@ class _Total(NamedTuple):
         return math.fsum(one.usual for one in self.amounts.values())
 
 
+def independent_ratio(
+    ends: tuple[float, float, float], base: tuple[float, float, float]
+) -> Ratio | None:
+    """The ratio of two costs that share nothing, each as its value, low and high end."""
+    if not (ends[0] and base[0]):
+        return None
+    low, high = _independent([(one[1] / one[0], one[2] / one[0]) for one in (ends, base)])
+    value = ends[0] / base[0]
+    return Ratio(value, value * low, value * high)
+
+
 def energy_ratio(bill: Bill, base: Bill) -> Ratio | None:
     """The energy of a bill over that of another; None where one is not known or zero."""
     if not (bill.is_complete and base.is_complete):

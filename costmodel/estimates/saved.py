@@ -75,6 +75,8 @@ class SavedDevice:
     has_whole_latency: bool
     has_whole_energy: bool
     unknown_energy: str
+    fits: bool | None
+    """Whether each memory has room for what lies in it; None where there are none."""
     unpriced: Mapping[str, tuple[str, ...]]
 
     @property
@@ -166,6 +168,19 @@ class SavedEstimate:
         return Amount(value, busy, missing, "peaks")
 
 
+def is_saved(path: str | Path) -> bool:
+    """Whether a file says of itself that it is a saved estimate."""
+    file = Path(path)
+    if file.suffix != ".json" or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return SCHEMA.encode() in opened.read(_HEAD)
+
+
+_HEAD: Final = 1000
+"""Bytes in which an estimate names its schema."""
+
+
 def read_saved(path: str | Path) -> SavedEstimate:
     """The estimate in a JSON file.
 
@@ -240,6 +255,7 @@ def _device(place: _Place) -> SavedDevice:
         has_whole_latency="high" in latency,
         has_whole_energy=not place["is_lower_bound"].flag(),
         unknown_energy="" if unknown is None else place["unknown_energy"].text(),
+        fits=None if place["fits"].value is None else place["fits"].flag(),
         unpriced={
             name: tuple(why.text() for why in reasons.entries())
             for name, reasons in unpriced.items()
@@ -319,7 +335,7 @@ class _Place:
         """The known ends of a range; none where all of it is null."""
         if self.value is None:
             return {}
-        found = {end: self[end].optional_number() for end in ("value", "high")}
+        found = {end: self[end].optional_number() for end in ("low", "value", "high")}
         if found["value"] is None:
             self["value"].number()
         return {end: number for end, number in found.items() if number is not None}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from attrs import evolve
 
 from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
 from costmodel.cli.options import Conditions, check_once, conditions, written
@@ -19,6 +20,7 @@ from costmodel.estimates import comparison
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import Estimate
 from costmodel.estimates.matrix import matrix
+from costmodel.estimates.saved import SavedEstimate, is_saved, read_saved
 
 _SIDES: Final = 2
 
@@ -45,6 +47,8 @@ def compare(
 ) -> None:
     """Show which of several models is better, and where two models or devices differ.
 
+    MODEL may be an estimate that was saved with --format json, too.
+
     Several models: a table of models and devices for latency, energy and memory, with ratios to
     the first model and their ranges. Figures that two models share move together, so that a
     ratio is known better than both of its sides.
@@ -69,7 +73,8 @@ def compare(
             if with_layers:
                 message = "--layers compares two models on one device"
                 raise click.UsageError(message)
-            tell_problems(_write_matrix(models, devices, conventions[0], asked, form, output))
+            for one in _write_matrix(models, devices, conventions[0], asked, form, output)[:1]:
+                tell_problems(one)
             return
         before = _side(models[0], devices[0], conventions[0], asked)
         after = _side(models[-1], devices[-1], conventions[-1], asked)
@@ -84,6 +89,8 @@ def _is_pair(given: dict[str, Sequence[object]]) -> bool:
 
 def _are_versions(models: Sequence[str]) -> bool:
     """Whether layers of two models can be held side by side."""
+    if any(map(is_saved, models)):
+        return False
     return comparison.are_related(*map(read, models))
 
 
@@ -94,15 +101,33 @@ def _write_matrix(  # as the command has them
     asked: Conditions,
     form: str,
     output: Output,
-) -> Estimate:
-    made = [_estimates(model, devices, convention, asked) for model in models]
-    found = matrix(made)
+) -> Sequence[Estimate]:
+    """Write the comparison; the estimates that were made for it."""
+    made = [
+        read_saved(model) if is_saved(model) else _estimates(model, devices, convention, asked)
+        for model in models
+    ]
+    found = matrix(_on(devices, made))
+    new = [one for one in made if isinstance(one, Estimate)]
     if form == "json":
         output.text(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-        return made[0]
-    by_kind = [one.breakdown_table("kind", top=_LARGEST) for one in made] if form != "csv" else []
+        return new
+    by_kind = [one.breakdown_table("kind", top=_LARGEST) for one in new] if form != "csv" else []
     write_tables([*found.tables(exact=form == "csv"), *by_kind], form, output)
-    return made[0]
+    return new
+
+
+def _on(
+    devices: Sequence[Device], made: Sequence[Estimate | SavedEstimate]
+) -> list[Estimate | SavedEstimate]:
+    """The estimates, saved ones with the devices that are asked for alone."""
+    names = [device.name for device in devices]
+    return [
+        evolve(one, devices={name: one.device(name) for name in names})
+        if isinstance(one, SavedEstimate)
+        else one
+        for one in made
+    ]
 
 
 _LARGEST: Final = 3
