@@ -167,6 +167,14 @@ def test_the_command_line_shows_a_summary_and_every_layer_on_request() -> None:
     assert "Layer " in good("estimate", VISION, "-d", "raspberry-pi-4", "--layers")
 
 
+def test_a_summary_of_six_devices_has_a_hundred_characters_in_a_line() -> None:
+    names = "raspberry-pi-4,rtx-4090,stm32h743,m2-pro,h100-sxm,jetson-agx-orin"
+    totals, largest = estimate("examples/vgg9.json", *names.split(",")).summary()
+    assert totals.width <= 100
+    assert largest.width <= 100
+    assert [column.title for column in totals.columns[1:]] == names.split(",")
+
+
 @pytest.mark.parametrize("by", GROUPINGS)
 def test_csv_of_a_breakdown_has_bare_numbers(by: str) -> None:
     text = good(

@@ -111,6 +111,14 @@ def test_the_first_network_is_the_baseline() -> None:
     assert ratio.value == near(total[1] / total[0])  # type: ignore[operator]  # see above
 
 
+def test_six_devices_stand_in_tables_of_a_hundred_characters() -> None:
+    names = "raspberry-pi-4,rtx-4090,stm32h743,m2-pro,h100-sxm,jetson-agx-orin"
+    shown = good("compare", *MODELS, "-d", names)
+    body, _, _ = shown.partition("~: no clear difference")
+    assert max(map(len, body.splitlines())) <= 100
+    assert all(name in body for name in names.split(","))
+
+
 def test_a_saved_estimate_takes_part_with_its_own_figures(tmp_path: Path) -> None:
     file = tmp_path / "before.json"
     good("estimate", DENSE, "-d", "cpu,raspberry-pi-4", "-o", file)
