@@ -52,8 +52,8 @@ def assert_costs(
 ) -> Check:
     """Fail where a network costs more than a budget file allows, or than the `limits`.
 
-    Limits have the keys and values of a budget file; `macs`, `parameters` and `weights` hold for
-    the network, all others on each of the `devices`:
+    Limits have the keys and values of a budget file, but for `set`; `macs`, `parameters` and
+    `weights` hold for the network, all others on each of the `devices`:
 
         assert_costs(model, devices="cpu", energy="5 mJ", macs=600_000_000)
 
@@ -62,7 +62,8 @@ def assert_costs(
     Raises:
         AssertionError: a limit is broken or unknown; the message names the layers.
         CostModelError: the model, the budget, a device or the baseline is not usable.
-        TypeError: both a budget and limits are given, or neither.
+        TypeError: both a budget and limits are given, or neither, or `set` is.
+        ValueError: two devices have one name.
 
     """
     __tracebackhide__ = True
@@ -76,6 +77,9 @@ def assert_costs(
     if budget is not None:
         found = check(model, budget, baseline=baseline)
     else:
+        if "set" in limits:
+            message = "give devices with their figures: devices=costmodel.device('cpu', ...)"
+            raise TypeError(message)
         chosen = _chosen(devices)
         asked = budget_on(chosen, limits, scenario or {}, "assert_costs")
         found = check(model, asked, baseline=baseline, devices=chosen)
@@ -90,4 +94,8 @@ def _chosen(devices: Devices | None) -> dict[str, Device]:
 
     several = devices if isinstance(devices, list | tuple) else [devices] if devices else []
     found = [installed().device(one) for one in several]
-    return {device.name: device for device in found}
+    names = [device.name for device in found]
+    if len(set(names)) < len(names):
+        message = f"device {max(names, key=names.count)!r} is given more than once"
+        raise ValueError(message)
+    return dict(zip(names, found, strict=True))

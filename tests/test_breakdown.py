@@ -16,10 +16,12 @@ from worlds import REGISTRY
 
 import costmodel
 from costmodel import Estimate, Network, Scenario
-from costmodel.errors import UnknownNameError
+from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.network.layer import Input
 from costmodel.report.breakdown import (
     GROUPINGS,
     MEASURES,
+    PER_CALL,
     blocks_of,
     breakdown_table,
     path_of,
@@ -73,8 +75,50 @@ def test_the_parts_of_a_network_have_all_of_its_time_macs_and_energy(by: str) ->
     for name, bill in made.bills.items():
         assert whole(parts, "energy", name) == near(bill.total.energy_joules)
         times = [part.value("time", name) for part in parts]
-        expected = math.fsum(line.cost.latency_seconds or 0.0 for line in bill.lines)
+        expected = bill.total.latency_seconds or 0.0
         assert math.fsum(time or 0.0 for time in times) == near(expected)
+
+
+@pytest.mark.parametrize("by", ["layer", "kind", "block", "operator"])
+def test_what_no_layer_takes_is_a_part_of_its_own(by: str) -> None:
+    made = estimate(DENSE, "rk3588s", "cpu")
+    (rest,) = [part for part in made.breakdown(by) if part.name == PER_CALL]
+    layers = math.fsum(line.cost.latency_seconds or 0.0 for line in made.bill("rk3588s").lines)
+    total = made.total("rk3588s")
+    assert total.latency_seconds is not None
+    assert rest.value("time", "rk3588s") == near(total.latency_seconds - layers)
+    assert "cpu" not in rest.costs
+    *_, last = made.breakdown_table(by).rows
+    assert last[0] == PER_CALL
+
+
+def test_static_energy_is_not_lost_where_no_layer_takes_time() -> None:
+    free = Network("free", [Input("in", "input", shape=(4,))], {})
+    made = costmodel.estimate(free, "raspberry-pi-4", registry=REGISTRY)
+    assert made.total("raspberry-pi-4").energy_joules > 0
+    parts = made.breakdown("kind")
+    assert whole(parts, "energy", "raspberry-pi-4") == near(
+        made.total("raspberry-pi-4").energy_joules
+    )
+
+
+def test_layers_without_a_price_do_not_vanish_below_the_top() -> None:
+    made = estimate("examples/alexnet.json", "b200")
+    rows = made.breakdown_table("layer", top=1).rows
+    assert [row[0] for row in rows][1:] == ["19 more layers", PER_CALL]
+
+
+def test_a_device_without_memories_has_an_unknown_memory_and_not_0() -> None:
+    rows = estimate(VISION, "cpu").breakdown_table(sort="memory").rows
+    assert {row[-2] for row in rows} == {"?"}
+    with pytest.raises(CostModelError, match="a breakdown by resource has no macs"):
+        estimate().breakdown_table("resource", "macs")
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5, True])
+def test_a_number_of_parts_that_is_none_is_refused(top: Any) -> None:
+    with pytest.raises(CostModelError, match="expected a whole number from 1 on"):
+        estimate().breakdown_table(top=top)
 
 
 def test_every_layer_is_in_one_part() -> None:
@@ -182,7 +226,8 @@ def test_csv_of_a_breakdown_has_bare_numbers(by: str) -> None:
         "csv",
     )  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert len(rows) == 2
+    names = [next(iter(row.values())) for row in rows]
+    assert names[2:] == ([] if by == "resource" else [PER_CALL])
     assert all(float(row["raspberry-pi-4 (s)"]) >= 0 for row in rows)
 
 

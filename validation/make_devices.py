@@ -359,7 +359,9 @@ def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
         fit = evolve(fit, fit=Fit({number: scaled}))
     found = runtime_of(fit, "relative")
     low, high = transfer(runtime)
-    found["known"] = f"not measured: the shares of {lender}, with its own peaks"
+    found["known"] = (
+        f"not measured: efficiencies of {lender}, with peak rates and bandwidth of its own"
+    )
     found["residual"].update(low=rounded(low), high=rounded(high), evidence="assumed")
     return found
 

@@ -202,7 +202,10 @@ def _check_baseline(budget: Budget, found: SavedEstimate, baseline: SavedEstimat
         f"{baseline.source}: {name}: expected {new!r} as in the budget, found {old!r}"
         for name, new, old in [
             ("convention", found.convention, baseline.convention),
-            *((key, found.scenario.get(key), old) for key, old in baseline.scenario.items()),
+            *(
+                (key, found.scenario.get(key), baseline.scenario.get(key))
+                for key in {**found.scenario, **baseline.scenario}
+            ),
         ]
         if new != old
     ]

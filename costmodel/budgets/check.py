@@ -75,7 +75,7 @@ class Check:
         if exact:
             return Table(self.headline, _EXACT_COLUMNS, map(_exact_row, self.verdicts))
         notes = [explained(one) for one in self.failed]
-        notes += self.notes if any(one.limit.is_growth for one in self.failed) else ()
+        notes += self.notes
         notes.append(f"conditions: {conditions(self.scenario)}")
         return Table(self.headline, _COLUMNS, map(_row, self.verdicts), (), notes)
 
@@ -245,7 +245,9 @@ def _amount(value: float, limit: Limit, digits: int = _DIGITS) -> str:
 
 
 def _margin(verdict: Verdict) -> str:
-    margin = verdict.margin
+    margin, before = verdict.margin, verdict.before
+    if verdict.limit.is_growth and before and verdict.found is not None and not verdict.missing:
+        return f"grew {verdict.found / before - 1:+.1%}"
     if margin is None or verdict.status == "unknown":
         return ""
     return f"{'<= ' if verdict.missing else ''}{_percent(margin)}"

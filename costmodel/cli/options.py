@@ -276,6 +276,7 @@ class Conditions:
             CostModelError: a value that no experiment can have, or that does not fit the network.
 
         """
+        check_once([name for name, _ in self.formats], "--format-of")
         return Scenario(
             batch=self.batch,
             timesteps=self.timesteps,

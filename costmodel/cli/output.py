@@ -81,6 +81,21 @@ def opened(
             yield Output(temporary, path)
 
 
+def check_appendable(path: Path, inputs: Iterable[str | Path], option: str) -> None:
+    """Check that a text can be appended to a file, before anything is computed for it.
+
+    Raises:
+        CostModelError: the path cannot be written, or is that of an input.
+
+    """
+    _check_no_input(path, inputs, option)
+    with writing(path):
+        is_new = not path.exists()
+        path.open("a", encoding="utf-8").close()
+        if is_new:
+            path.unlink()
+
+
 def append(path: Path, text: str, inputs: Iterable[str | Path], option: str) -> None:
     """Append a text to a file, behind an empty line where there is something in it.
 
@@ -90,7 +105,8 @@ def append(path: Path, text: str, inputs: Iterable[str | Path], option: str) -> 
     """
     _check_no_input(path, inputs, option)
     with writing(path), path.open("a", encoding="utf-8") as file:
-        file.write(f"{chr(10) if file.tell() else ''}{text}\n")
+        is_behind = file.seekable() and file.tell()  # a pipe has no place
+        file.write(f"{chr(10) if is_behind else ''}{text}\n")
 
 
 def _check_no_input(path: Path, inputs: Iterable[str | Path], option: str) -> None:
@@ -107,9 +123,16 @@ def _check_no_input(path: Path, inputs: Iterable[str | Path], option: str) -> No
 def _is_same_file(path: Path, given: str | Path) -> bool:
     """Whether both lead to one file, through links or in another spelling too."""
     try:
-        return path.samefile(given)
+        return path.samefile(given) or path.resolve() == Path(given).resolve()
     except (OSError, ValueError):  # one of them is not there, or no path at all
-        return False
+        return _resolved(path) == _resolved(given) is not None
+
+
+def _resolved(path: str | Path) -> Path | None:
+    try:
+        return Path(path).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def chosen_format(given: str | None, path: Path | None) -> str:

@@ -13,7 +13,7 @@ from costmodel.estimates.estimate import Estimate, estimate, read
 from costmodel.formats import format_name, parse_format
 from costmodel.network.graph import Network
 from costmodel.report.columns import UNKNOWN, is_timed, joules, least
-from costmodel.report.estimate_table import assumed, conditions, not_modelled, unfit
+from costmodel.report.estimate_table import assumed, changed, conditions, not_modelled, unfit
 from costmodel.report.table import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.units import format_quantity
@@ -38,14 +38,17 @@ class ByFormat:
         """A row for each format: the memory of weights, and latency and energy on each device."""
         first = next(iter(self.estimates.values()))
         columns = [Column("Format"), Column("Weights (B)" if exact else "Weights", numeric=True)]
-        for name, bill in first.bills.items():
-            if is_timed(bill):
+        for name in first.bills:
+            timed = self._is_timed(name)
+            if timed:
                 columns.append(Column(f"{name} latency (s)" if exact else name, numeric=True))
-            alone = "Energy" if is_timed(bill) else name
+            alone = "Energy" if timed else name
             title = f"{name} energy (J)" if exact else alone
             used = f"{name} computes in" if exact else "Computed in"
             columns += [Column(title, numeric=True), Column(used)]
-        rows = [tuple(_row(number, made, exact=exact)) for number, made in self.estimates.items()]
+        rows = [
+            tuple(self._row(number, made, exact=exact)) for number, made in self.estimates.items()
+        ]
         plain = evolve(first.scenario, default_format="float32")
         title = f"{first.network.name} by default format, {conditions(plain)}"
         return Table(title, columns, rows, notes=() if exact else tuple(self._notes()))
@@ -61,6 +64,21 @@ class ByFormat:
         """Write the table as plain text."""
         return self.table().text()
 
+    def _is_timed(self, device: str) -> bool:
+        """Whether the time of a device is known in any of the formats."""
+        return any(is_timed(made.bill(device)) for made in self.estimates.values())
+
+    def _row(self, number: NumericFormat, made: Estimate, *, exact: bool) -> Iterator[str]:
+        yield format_name(number)
+        size = next(iter(made.bills.values())).evaluation.weight_bytes
+        yield str(size) if exact else format_quantity(size, "B")
+        for name, bill in made.bills.items():
+            if self._is_timed(name):
+                yield _latency(bill, exact=exact)
+            yield _energy(bill, exact=exact)
+            used = bill.device.computes_in(number)
+            yield "" if _ignores_formats(bill.device) or used is None else format_name(used)
+
     def _notes(self) -> Iterator[str]:
         for number, made in self.estimates.items():
             for name, bill in made.bills.items():
@@ -72,7 +90,18 @@ class ByFormat:
         one_price = [name for name, bill in first.bills.items() if _ignores_formats(bill.device)]
         if one_price:
             yield f"one price for all formats on {', '.join(one_price)}"
-        yield from assumed(first.bills.values())
+        yield from changed(bill.device for bill in first.bills.values())
+        described = [
+            (number, line)
+            for number, made in self.estimates.items()
+            for line in assumed(made.bills.values())
+        ]
+        by_line: dict[str, list[str]] = {}
+        for number, line in described:
+            by_line.setdefault(line, []).append(format_name(number))
+        for line, numbers in by_line.items():
+            everywhere = len(numbers) == len(self.estimates)
+            yield line if everywhere else f"{', '.join(numbers)}: {line}"
         yield from not_modelled(bill.device for bill in first.bills.values())
 
 
@@ -89,7 +118,8 @@ def by_format(
         CostModelError: no format is given, one is given twice, or as `estimate`.
 
     """
-    numbers = [parse_format(one) if isinstance(one, str) else one for one in formats]
+    given = [formats] if isinstance(formats, str) else formats
+    numbers = [parse_format(one) if isinstance(one, str) else one for one in given]
     if not numbers or len(set(numbers)) < len(numbers):
         found = ", ".join(map(format_name, numbers)) or "none"
         message = f"expected different formats, such as float32 and int8; found {found}"
@@ -108,28 +138,16 @@ def _ignores_formats(device: Device) -> bool:
     return "formats" in device.ignores
 
 
-def _row(number: NumericFormat, made: Estimate, *, exact: bool) -> Iterator[str]:
-    yield format_name(number)
-    size = next(iter(made.bills.values())).evaluation.weight_bytes
-    yield str(size) if exact else format_quantity(size, "B")
-    for bill in made.bills.values():
-        if is_timed(bill):
-            yield _latency(bill, exact=exact)
-        yield _energy(bill, exact=exact)
-        used = bill.device.computes_in(number)
-        yield "" if _ignores_formats(bill.device) else "-" if used is None else format_name(used)
-
-
 def _latency(bill: Bill, *, exact: bool) -> str:
     seconds = bill.total.latency_seconds
-    if seconds is None:
+    if seconds is None or (exact and not bill.evaluation.is_priced):
         return "" if exact else UNKNOWN
     shown = least(bill.evaluation.is_priced) + format_quantity(seconds, "s")
     return repr(seconds) if exact else shown
 
 
 def _energy(bill: Bill, *, exact: bool) -> str:
-    if bill.evaluation.unknown_static:
+    if bill.evaluation.unknown_static or (exact and not bill.is_complete):
         return "" if exact else UNKNOWN
     energy = bill.total.energy_joules
     return repr(energy) if exact else least(bill.is_complete) + joules(energy)

@@ -15,6 +15,7 @@ from costmodel.report import ignored
 from costmodel.report.bills import Bill, LayerCost
 from costmodel.report.columns import (
     has_energy_by_layer,
+    is_in_static,
     shown_energy,
     shown_latency,
     standing,
@@ -126,6 +127,8 @@ class Difference:
 
     def shown(self, *, of_time: bool) -> str:
         """The difference as far as it is known: a side without a price may be any."""
+        if not of_time and _mixes_static(self):
+            return ""
         difference, unit = (self.latency_seconds, "s") if of_time else (self.energy_joules, "J")
         return _bounded(difference, _are_whole(self), unit)
 
@@ -157,16 +160,17 @@ class Comparison:
         `exact` has bare numbers in joules, and whole sentences beside them in place of notes.
         """
         titles = [self.before.label, self.after.label, "Difference"]
+        of_time = self.is_of_time
+        unit = "s" if of_time else "J"
         columns = [
             Column("Layer"), Column("Kind"),
-            *(Column(f"{title} (J)" if exact else title, numeric=True) for title in titles),
+            *(Column(f"{title} ({unit})" if exact else title, numeric=True) for title in titles),
             Column("Because"), Column("Why"),
         ]  # fmt: skip
         shared = _footnotes(self.differences)
         numbers = {text: number for number, text in enumerate(shared, start=1)}
-        of_time = self.is_of_time
         rows = [
-            _exact_row(item) if exact else _row(item, numbers, of_time=of_time)
+            _exact_row(item, of_time=of_time) if exact else _row(item, numbers, of_time=of_time)
             for item in self.differences
         ]
         return Table(_title(self), columns, rows, _footer(self), _notes(self, shared))
@@ -518,12 +522,14 @@ def _row(difference: Difference, numbers: Mapping[str, int], *, of_time: bool) -
     )
 
 
-def _exact_row(difference: Difference) -> tuple[str, ...]:
+def _exact_row(difference: Difference, *, of_time: bool) -> tuple[str, ...]:
+    known = difference.latency_seconds if of_time else difference.energy_joules
+    is_known = all(_are_whole(difference)) and (of_time or not _mixes_static(difference))
     return (
         difference.layer,
         difference.kind,
-        *map(_exact_cell, (difference.before, difference.after)),
-        repr(difference.energy_joules) if all(_are_whole(difference)) else "",
+        *(_exact_cell(side, of_time=of_time) for side in (difference.before, difference.after)),
+        repr(known) if is_known else "",
         ", ".join(difference.reasons),
         "; ".join(difference.why),
     )
@@ -535,8 +541,18 @@ def _cell(line: LayerCost | None, *, of_time: bool) -> str:
     return (shown_latency(line) or standing(line)) if of_time else shown_energy(line)
 
 
-def _exact_cell(line: LayerCost | None) -> str:
-    return "" if line is None or standing(line) == "unpriced" else repr(_joules(line))
+def _exact_cell(line: LayerCost | None, *, of_time: bool) -> str:
+    if line is None or standing(line) == "unpriced":
+        return ""
+    if of_time:
+        return "" if line.cost.latency_seconds is None else repr(line.cost.latency_seconds)
+    return "" if is_in_static(line) else repr(_joules(line))
+
+
+def _mixes_static(difference: Difference) -> bool:
+    """Whether the energy of a side is in the static energy of the whole network."""
+    sides = (difference.before, difference.after)
+    return any(line is not None and is_in_static(line) for line in sides)
 
 
 def _bounded(difference: float, are_whole: tuple[bool, bool], unit: str = "J") -> str:

@@ -12,7 +12,7 @@ from costmodel.estimates.estimate import Estimate
 from costmodel.estimates.ratios import Ratio, energy_ratio, independent_ratio, latency_ratio
 from costmodel.estimates.saved import SavedDevice, SavedEstimate, saved
 from costmodel.report.columns import UNKNOWN, joules, least
-from costmodel.report.estimate_table import WIDE, assumed, conditions, not_modelled, unfit
+from costmodel.report.estimate_table import WIDE, assumed, changed, conditions, not_modelled, unfit
 from costmodel.report.table import Column, Table
 from costmodel.units import format_count, format_quantity
 
@@ -119,8 +119,10 @@ class Matrix:
         rows = [
             (
                 _label(one),
-                format_count(one.totals["macs"]),
-                format_count(one.totals["parameters"]),
+                *(
+                    least(not one.count(kind).missing) + format_count(one.totals[kind])
+                    for kind in ("macs", "parameters")
+                ),
                 format_quantity(one.totals["weights"], "B"),
             )
             for one in self.networks
@@ -164,7 +166,7 @@ class Matrix:
         titles = (
             "macs", "parameters", "latency (s)", "latency ratio", "latency ratio low",
             "latency ratio high", "energy (J)", "energy ratio", "energy ratio low",
-            "energy ratio high", "fits",
+            "energy ratio high", "fits", "lower bound",
         )  # fmt: skip
         columns = [
             Column("Network"), Column("Device"), *(Column(one, numeric=True) for one in titles),
@@ -176,13 +178,14 @@ class Matrix:
                 entry.network, entry.device, str(totals["macs"]), str(totals["parameters"]),
                 _exact(entry.latency_seconds), *_exact_ratio(entry.latency),
                 _exact(entry.energy_joules), *_exact_ratio(entry.energy), _fits(entry.figures),
+                "no" if entry.figures.has_whole_energy else "yes",
             ))  # fmt: skip
         return Table("compared", columns, rows)
 
     def _notes(self) -> Iterator[str]:
         if any(one for entry in self.entries.values() for one in (entry.latency, entry.energy)):
             mark = _UNCLEAR if len(self.devices) <= _WITH_RANGES else f"~: {_UNCLEAR}"
-            yield f"{mark}: the range of the ratio, with shared figures moved together, holds 1"
+            yield f"{mark}: the range of the ratio includes 1; a shared figure has one value"
         saved_ones = [one.source for one in self.networks if one.source]
         if saved_ones:
             yield f"saved estimates, which share no figures with others: {', '.join(saved_ones)}"
@@ -195,10 +198,12 @@ class Matrix:
                 yield f"{entry.network}: does not fit on {entry.device}"
             missing = len(entry.figures.unpriced)
             if missing:
-                yield f"{entry.network} on {entry.device}: {missing} layers without a price"
+                layers = f"{missing} layer{'s' * (missing > 1)}"
+                yield f"{entry.network} on {entry.device}: {layers} without a price"
         bills = {
             entry.device: entry.bill for entry in self.entries.values() if entry.bill is not None
         }
+        yield from changed(bill.device for bill in bills.values())
         yield from assumed(bills.values())
         yield from not_modelled(bill.device for bill in bills.values())
 
@@ -216,6 +221,7 @@ def matrix(estimates: Sequence[Estimate | SavedEstimate]) -> Matrix:
     if len(made) < 2:  # noqa: PLR2004  # one to compare with the other
         message = f"a comparison needs at least 2 networks, found {len(made)}"
         raise CostModelError(message)
+    _check_alike([one for one in made if isinstance(one, Estimate)])
     networks = [one if isinstance(one, SavedEstimate) else saved(one.to_dict(), "") for one in made]
     devices = list(networks[0].devices)
     for one in networks:
@@ -235,6 +241,27 @@ def matrix(estimates: Sequence[Estimate | SavedEstimate]) -> Matrix:
                 _ratio("latency", bills, figures), _ratio("energy", bills, figures),
             )  # fmt: skip
     return Matrix(tuple(networks), entries)
+
+
+def _check_alike(estimates: Sequence[Estimate]) -> None:
+    """Refuse estimates under other conditions, conventions or with other figures of a device."""
+    for one in estimates[1:]:
+        first = estimates[0]
+        differing = {
+            "scenario": one.scenario != first.scenario,
+            "convention": one.convention != first.convention,
+            **{
+                f"device {name}": name in first.bills and bill.device != first.bills[name].device
+                for name, bill in one.bills.items()
+            },
+        }
+        for what, differs in differing.items():
+            if differs:
+                message = (
+                    f"{one.network.name} was estimated with another {what} than "
+                    f"{first.network.name}; estimate both alike to compare them"
+                )
+                raise CostModelError(message)
 
 
 def _label(network: SavedEstimate) -> str:

@@ -37,8 +37,8 @@ class Ratio:
 
     def __str__(self) -> str:
         """Write the value and the range where there is one."""
-        shown = f"{self.value:.3g}x"
-        return shown if self.low == self.high else f"{shown} ({self.low:.3g} to {self.high:.3g})"
+        value, low, high = (f"{one:.3g}" for one in (self.value, self.low, self.high))
+        return f"{value}x" if low == high else f"{value}x ({low} to {high})"
 
 
 class _Amount(NamedTuple):
@@ -51,13 +51,11 @@ class _Amount(NamedTuple):
 
 
 class _Total(NamedTuple):
-    """A total as amounts by figure, and the spread of what is proportional to time."""
+    """A total as amounts by figure, and how much of it is proportional to time."""
 
     amounts: Mapping[tuple[str, str], _Amount]
     timed: float
     """The share of the total that is a power over the time."""
-    time: tuple[float, float]
-    """The lowest and the highest time over the usual one."""
 
     @property
     def value(self) -> float:
@@ -77,9 +75,11 @@ def independent_ratio(
 
 def energy_ratio(bill: Bill, base: Bill) -> Ratio | None:
     """The energy of a bill over that of another; None where one is not known or zero."""
-    if not (bill.is_complete and base.is_complete):
+    if not (bill.is_complete and base.is_complete and base.total.energy_joules):
         return None
-    return _ratio(_energy(bill), _energy(base))
+    if bill is base:
+        return Ratio(1.0, 1.0, 1.0)
+    return _ratio(_energy(bill), _energy(base), _spreads(bill, base))
 
 
 def latency_ratio(bill: Bill, base: Bill) -> Ratio | None:
@@ -89,8 +89,10 @@ def latency_ratio(bill: Bill, base: Bill) -> Ratio | None:
     times = bill.total.latency_seconds, base.total.latency_seconds
     if not (times[0] and times[1]):
         return None
+    if bill is base:
+        return Ratio(1.0, 1.0, 1.0)
     value = times[0] / times[1]
-    low, high = _independent([_spread(bill), _spread(base)])
+    low, high = _independent(_spreads(bill, base))
     return Ratio(value, value * low, value * high)
 
 
@@ -102,6 +104,19 @@ def _spread(bill: Bill) -> tuple[float, float]:
         return 1.0, 1.0
     low, high = total.latency_seconds_low, total.latency_seconds_high
     return (value if low is None else low) / value, (value if high is None else high) / value
+
+
+def _spreads(bill: Bill, base: Bill) -> list[tuple[float, float]]:
+    """How far each latency may be off by itself.
+
+    On one device, under the same conditions, what nobody measured about these conditions belongs to
+    both networks; each differs from the other as networks did that were measured.
+    """
+    residual = bill.device.residual
+    same = bill.device == base.device and bill.evaluation.scenario == base.evaluation.scenario
+    if same and residual is not None:
+        return [(min(residual.low, 1.0), max(residual.high, 1.0))] * 2
+    return [_spread(bill), _spread(base)]
 
 
 def _independent(spreads: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -129,18 +144,17 @@ def _energy(bill: Bill) -> _Total:
             value = known.value or 1.0
             amounts[key] = _Amount(before.usual + usual, known.low / value, known.high / value)
     total = math.fsum(one.usual for one in amounts.values())
-    return _Total(amounts, timed / total if total else 0.0, _spread(bill))
+    return _Total(amounts, timed / total if total else 0.0)
 
 
-def _ratio(total: _Total, base: _Total) -> Ratio | None:
+def _ratio(total: _Total, base: _Total, spreads: Sequence[tuple[float, float]]) -> Ratio | None:
     if not (total.value and base.value):
         return None
     value = total.value / base.value
     high = _end(total.amounts, base.amounts, value)
     low = 1.0 / _end(base.amounts, total.amounts, 1.0 / value)
-    spread = _independent([
-        (each.time[0] ** each.timed, each.time[1] ** each.timed) for each in (total, base)
-    ])  # fmt: skip
+    pairs = zip((total, base), spreads, strict=True)
+    spread = _independent([(low**each.timed, high**each.timed) for each, (low, high) in pairs])
     return Ratio(value, low * spread[0], high * spread[1])
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.estimates.estimate import estimate
+from costmodel.estimates.estimate import estimate, read
+from costmodel.network.graph import Network
+from costmodel.registry import installed
+from costmodel.report.columns import least
 from costmodel.report.estimate_table import conditions
 from costmodel.report.table import Column, Table
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from costmodel.devices import Device, Parameter
-    from costmodel.network.graph import Network
     from costmodel.report.bills import Bill
     from costmodel.scenario import Scenario
 
@@ -68,6 +71,8 @@ class Sensitivity:
     without_range: tuple[str, ...]
     """Figures that change the total and of which no range is known."""
     conditions: str
+    is_complete: bool = True
+    """Whether nothing is missing from the total."""
 
     def table(self, *, exact: bool = False) -> Table:
         """A row for each figure, with a bar for the share of the largest change."""
@@ -121,7 +126,7 @@ class Sensitivity:
 
     @property
     def _title(self) -> str:
-        shown = format_quantity(self.total, MEASURES[self.measure])
+        shown = least(self.is_complete) + format_quantity(self.total, MEASURES[self.measure])
         return f"{self.network} on {self.device}: {self.measure} {shown}, {self.conditions}"
 
     def _notes(self) -> Iterator[str]:
@@ -133,14 +138,16 @@ class Sensitivity:
 
 
 def sensitivity(
-    network: Network,
-    device: Device,
+    source: object,
+    device: str | Path | Device,
     scenario: Scenario | None = None,
     *,
     measure: str = "energy",
     around: float | None = None,
 ) -> Sensitivity:
     """How far each figure of a device moves a total, within its range or by a share `around`.
+
+    `source` and `device` are what `costmodel.estimate` takes.
 
     `around` 0.1 moves each figure 10 % down and up, whatever its range.
 
@@ -149,11 +156,9 @@ def sensitivity(
         CostModelError: the total is not known, or `around` is not between 0 and 1.
 
     """
-    if measure not in MEASURES:
-        raise UnknownNameError(str(measure), MEASURES, "measure")
-    if around is not None and not 0 < around < 1:
-        message = f"around is {around!r}; expected a share between 0 and 1, such as 0.1"
-        raise CostModelError(message)
+    _check(measure, around)
+    network = source if isinstance(source, Network) else read(source)
+    device = installed().device(device)
 
     def bill_of(changed: Device) -> Bill:
         made = estimate(network, changed, scenario=scenario, on_unpriced="bound")
@@ -167,6 +172,8 @@ def sensitivity(
     swings, unknown = [], []
     for figure in device.parameters.values():
         low, high = _ends(figure, around)
+        if low == high and around is not None:
+            continue  # too small a share to make a difference
         if low == high:
             if _moves(bill_of(_with(device, figure, 1.01 * figure.value)), measure, total):
                 unknown.append(figure.name)
@@ -180,8 +187,16 @@ def sensitivity(
     swings.sort(key=lambda one: one.swing, reverse=True)
     return Sensitivity(
         network.name, device.name, measure, total, tuple(swings), tuple(unknown),
-        conditions(usual.evaluation.scenario),
+        conditions(usual.evaluation.scenario), usual.is_complete,
     )  # fmt: skip
+
+
+def _check(measure: str, around: Any) -> None:
+    if measure not in MEASURES:
+        raise UnknownNameError(str(measure), MEASURES, "measure")
+    if around is not None and (not isinstance(around, int | float) or not 0 < around < 1):
+        message = f"around is {around!r}; expected a share between 0 and 1, such as 0.1"
+        raise CostModelError(message)
 
 
 def _ends(figure: Parameter, around: float | None) -> tuple[float, float]:

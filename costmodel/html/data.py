@@ -78,6 +78,7 @@ def layer_rows(estimate: Reported) -> tuple[LayerRow, ...]:
     return tuple([
         _row(estimate, place, part, weights.get(part.name, 0))
         for place, part in enumerate(breakdown(estimate, "layer"))
+        if part.layers  # one more part may be what no layer takes
     ])  # fmt: skip
 
 

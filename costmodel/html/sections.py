@@ -154,7 +154,7 @@ def _card(bill: Bill) -> Markup:
     return tag(
         "article",
         tag("h3", bill.device.name),
-        tag("p", bill.device.title, class_="title"),
+        tag("p", ", ".join(filter(None, [bill.device.title, bill.device.runtime])), class_="title"),
         tag("dl", [
             _figure("Time", shown["Latency"] if is_known else "not modelled", span, is_known),
             _figure("Energy", shown["Total"], f"{low} to {high}" if low or high else "",
@@ -376,7 +376,7 @@ def _held_words(held: Held) -> str:
 def _costliest(estimate: Reported, rows: Sequence[LayerRow]) -> tuple[int, ...]:
     places = {row.name: place for place, row in enumerate(rows)}
     parts = ranked(breakdown(estimate, "layer"), main_measure(estimate))
-    return tuple([places[part.name] for part in parts])
+    return tuple([places[part.name] for part in parts if part.layers])
 
 
 def _table_of(estimate: Reported, rows: Sequence[LayerRow]) -> Mapping[str, Any]:

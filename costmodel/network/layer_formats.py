@@ -97,8 +97,14 @@ def with_formats(network: Network, formats: Mapping[str, NumericFormat]) -> Netw
 
 def _in_format(layer: Layer, formats: Mapping[str, NumericFormat]) -> Layer:
     number = next((formats[name] for name in wholes(layer.name) if name in formats), None)
-    if number is None or isinstance(layer, Source):
+    if number is None or (isinstance(layer, Source) and layer.name not in formats):
         return layer
+    if isinstance(layer, Source):
+        message = (
+            f"layer {layer.name!r} is an input; the format of what arrives is source_format "
+            "(--source-format)"
+        )
+        raise ScenarioError(message)
     held = tuple([(name, number) for name in layer.parameters])
     made = layer.declaring(evolve(layer.declared, parameters=held, result=number))
     if made.declared_result() != number:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import frozen
 
-from costmodel.errors import UnknownNameError
+from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.report.columns import UNKNOWN, is_timed, least
 from costmodel.report.estimate_table import WIDE, conditions
 from costmodel.report.table import Column, Table
@@ -36,8 +36,9 @@ class PartCost:
     energy_joules: float | None = None
     """Static energy included, shared out by time; None where it is not known."""
     latency_seconds: float | None = None
-    peak_bytes: int = 0
-    """The most that lies in a memory while a layer of the part runs; largest over memories."""
+    peak_bytes: int | None = None
+    """The most that lies in a memory of activations while a layer of the part runs; None where
+    the device has none, and of operators and resources."""
     is_priced: bool = True
     """Whether every layer of it has a price."""
 
@@ -148,29 +149,72 @@ def _layers(estimate: Reported, by: str) -> Iterator[Part]:
         key = {"kind": layer.kind, "layer": layer.name}.get(by) or blocks[layer.name]
         places.setdefault(key, []).append(place)
     lines = {name: bill.lines for name, bill in estimate.bills.items()}
-    whole_times = {name: _whole_time(bill) for name, bill in estimate.bills.items()}
+    wholes = {name: _whole_time(bill) for name, bill in estimate.bills.items()}
+    made = []
     for key, inside in places.items():
         members = [estimate.lowered[place] for place in inside]
-        yield Part(
-            key,
-            tuple([one.layer.name for one in members]),
-            sum(one.macs for one in members),
-            sum(one.layer.parameter_count for one in members if one.layer.shares is None),
-            {
-                name: _of_lines(bill, [lines[name][place] for place in inside], whole_times[name])
-                for name, bill in estimate.bills.items()
-            },
-        )
+        costs = {
+            name: _of_lines(bill, [lines[name][place] for place in inside], wholes[name])
+            for name, bill in estimate.bills.items()
+        }
+        layers = tuple([one.layer.name for one in members])
+        macs = sum(one.macs for one in members)
+        parameters = sum(one.layer.parameter_count for one in members if one.layer.shares is None)
+        made.append(Part(key, layers, macs, parameters, costs))
+    yield from made
+    yield from _once_per_call(estimate, made)
+
+
+PER_CALL: Final = "(once per call)"
+"""What no layer takes: the overhead of a call, and the static energy of that time."""
+
+
+def _once_per_call(estimate: Reported, parts: Sequence[Part]) -> Iterator[Part]:
+    """What the parts leave of the latency and of the energy, if anything."""
+    costs = {}
+    for name, bill in estimate.bills.items():
+        seconds = _rest(_makespan(bill), [part.costs[name].latency_seconds for part in parts
+                                          if name in part.costs])  # fmt: skip
+        known = None if bill.evaluation.unknown_static else bill.total.energy_joules
+        joules = _rest(known, [part.costs[name].energy_joules for part in parts
+                               if name in part.costs])  # fmt: skip
+        if seconds or joules:
+            costs[name] = PartCost(joules, seconds, None, is_priced=True)
+    if costs:
+        yield Part(PER_CALL, (), 0, 0, costs)
+
+
+def _rest(total: float | None, parts: Iterable[float | None]) -> float | None:
+    if total is None:
+        return None
+    rest = total - math.fsum(part or 0.0 for part in parts)
+    return rest if rest > _ROUNDING * total else 0.0
+
+
+_ROUNDING: Final = 1e-9
+
+
+def _makespan(bill: Bill) -> float | None:
+    """The time of a call; that of what has a price, where something has none."""
+    span = bill.evaluation.schedule.makespan
+    return None if span is None or not is_timed(bill) else span.value
 
 
 def _of_lines(bill: Bill, lines: Sequence[LayerCost], whole: float | None) -> PartCost:
     seconds = _time_of(lines)
+    kept = _with_activations(bill)
+    peaks = [line.peak_bytes.get(name, 0) for line in lines for name in kept]
     return PartCost(
         _energy(bill, [line.cost.energy_joules for line in lines], seconds, whole),
         None if whole is None else seconds,
-        max([size for line in lines for size in line.peak_bytes.values()], default=0),
+        max(peaks, default=0) if kept else None,
         not any(line.unpriced for line in lines),
     )
+
+
+def _with_activations(bill: Bill) -> list[str]:
+    """The memories that hold activations: a flash of weights is as full in every layer."""
+    return [memory.name for memory in bill.memories if "output" in memory.holds]
 
 
 def _time_of(lines: Iterable[LayerCost]) -> float:
@@ -186,29 +230,33 @@ def _energy(bill: Bill, own: Iterable[float], seconds: float, whole: float | Non
 
 
 def _whole_time(bill: Bill) -> float | None:
-    """The time of all layers, None where none is known; what overlaps may shorten the makespan."""
-    return _time_of(bill.lines) if is_timed(bill) else None
+    """The time of a call, or of all layers where these overlap; None where none is known."""
+    if not is_timed(bill):
+        return None
+    return max(_makespan(bill) or 0.0, _time_of(bill.lines))
 
 
 def _operators(estimate: Reported) -> Iterator[Part]:
     layers: dict[str, dict[str, None]] = {}
-    macs: dict[str, int] = {}
+    macs: dict[str, dict[str, int]] = {}
     found: dict[str, dict[str, list[GroupCost]]] = {}
     for device, bill in estimate.bills.items():
+        examples = bill.evaluation.batch if bill.device.uses_memories else 1
         for each in bill.evaluation.groups:
             name = _operator_of(each)
             found.setdefault(name, {}).setdefault(device, []).append(each)
             layers.setdefault(name, {})[each.group.anchor.layer] = None
-    for lowered in estimate.lowered:
-        for operator in lowered.operators:
-            name = type(operator).__name__
-            macs[name] = macs.get(name, 0) + operator.macs
+            counted = macs.setdefault(name, {})
+            counted[device] = counted.get(device, 0) + each.macs // examples
+    made = []
     for name, by_device in found.items():
         costs = {
-            device: _of_groups(bill, by_device.get(device, []))
-            for device, bill in estimate.bills.items()
+            device: _of_groups(estimate.bills[device], groups)
+            for device, groups in by_device.items()
         }
-        yield Part(name, tuple(layers[name]), macs.get(name, 0), 0, costs)
+        made.append(Part(name, tuple(layers[name]), max(macs[name].values()), 0, costs))
+    yield from made
+    yield from _once_per_call(estimate, made)
 
 
 def _operator_of(each: GroupCost) -> str:
@@ -223,7 +271,7 @@ def _of_groups(bill: Bill, groups: Sequence[GroupCost]) -> PartCost:
     return PartCost(
         _energy(bill, [each.cost.energy_joules for each in groups], seconds, _whole_time(bill)),
         seconds if is_timed(bill) else None,
-        0,
+        None,
         all(each.is_priced for each in groups),
     )
 
@@ -235,12 +283,13 @@ def _resources(estimate: Reported) -> Iterator[Part]:
     for resource in dict.fromkeys(names):
         costs = {
             device: PartCost(
-                None if bill.evaluation.unknown_static else energies[device].get(resource),
-                times[device].get(resource),
-                0,
+                None if bill.evaluation.unknown_static else energies[device].get(resource, 0.0),
+                times[device].get(resource, 0.0) if is_timed(bill) else None,
+                None,
                 bill.is_complete,
             )
             for device, bill in estimate.bills.items()
+            if resource in energies[device] or resource in times[device]
         }
         yield Part(resource, (), 0, 0, costs)
 
@@ -314,10 +363,14 @@ def breakdown_table(
 
     """
     measures = _measures(estimate, sort)
+    _check_count(top)
+    _check_known(by, sort)
     parts = ranked(breakdown(estimate, by), measures)
-    kept, others = parts[:top], parts[len(parts[:top]) :]
-    costs_more = any(whole(others, one, device) for device, one in measures.items())
-    rows = [*kept, *([_together(others, by)] if costs_more and not exact else [])]
+    rest = [part for part in parts if part.name == PER_CALL and not part.layers]
+    named = [part for part in parts if part not in rest]
+    kept, others = named[:top], named[len(named[:top]) :]
+    is_shown = bool(others) and not exact and not all(map(_is_nothing, others))
+    rows = [*kept, *([_together(others, by)] if is_shown else []), *rest]
     columns = list(_columns(by, measures, parts, exact=exact))
     made = Table(
         _title(estimate, by, measures),
@@ -328,6 +381,28 @@ def breakdown_table(
     for title in () if exact else ("Parameters", "Layers", "MACs"):
         made = made.without(title) if made.width > WIDE else made
     return made
+
+
+def _check_count(top: Any) -> None:
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        message = f"top is {top!r:.40}; expected a whole number from 1 on, or None for all"
+        raise CostModelError(message)
+
+
+def _check_known(by: str, sort: str | None) -> None:
+    has_none = {"operator": ("memory",), "resource": ("memory", "macs")}
+    if sort in has_none.get(by, ()):
+        message = f"a breakdown by {by} has no {sort}; sort by energy or time"
+        raise CostModelError(message)
+
+
+def _is_nothing(part: Part) -> bool:
+    """Whether nothing is known of a part but that it costs nothing."""
+    has_work = part.macs or part.parameters
+    return not has_work and all(
+        one.is_priced and not one.energy_joules and not one.latency_seconds
+        for one in part.costs.values()
+    )
 
 
 def _together(parts: Sequence[Part], by: str) -> Part:
@@ -350,7 +425,7 @@ def _sum(costs: Sequence[PartCost]) -> PartCost:
     return PartCost(
         math.fsum(energies) if energies else None,
         math.fsum(times) if times else None,
-        max([one.peak_bytes for one in costs], default=0),
+        max([one.peak_bytes for one in costs if one.peak_bytes is not None], default=None),
         all(one.is_priced for one in costs),
     )
 
@@ -400,6 +475,8 @@ def _count(number: int, exact: bool) -> str:  # noqa: FBT001  # two short forms
 
 def _cell(measure: str, device: str, *, exact: bool) -> _Cell:
     def cell(part: Part) -> str:
+        if device not in part.costs:
+            return ""  # the device has no such part
         value = part.value(measure, device)
         if value is None:
             return "" if exact else UNKNOWN
@@ -425,7 +502,7 @@ def _notes(estimate: Reported, measures: Measures) -> Iterator[str]:
     if shared:
         yield f"static energy is shared out by time on {', '.join(shared)}"
     if "memory" in measures.values():
-        yield "memory: the most that lies in one memory while a layer runs"
+        yield "memory: the most that lies in a memory of activations while a layer runs"
     missing = [
         f"{len(bill.coverage.unpriced)} of {len(bill.lines)} layers on {name}"
         for name, bill in estimate.bills.items()

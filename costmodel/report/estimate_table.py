@@ -283,9 +283,11 @@ def _of_time(bill: Bill) -> Iterator[str]:
     residual, scenario = device.residual, bill.evaluation.scenario
     here = None if residual is None else residual.under(scenario.batch, scenario.default_format)
     if here is not None:
-        is_measured = here is residual
-        where = "" if is_measured else "for this batch or format nobody measured: "
-        yield f"{where}measured times of networks are {here} of the predicted"
+        if here is residual and not device.known.startswith("not measured"):
+            yield f"measured times of networks were {here} times the predicted (P10 to P90)"
+        else:
+            unmeasured = "" if here is residual else "never measured at this batch and format; "
+            yield f"{unmeasured}the true time is assumed to be {here} times the predicted"
 
 
 def _end_of_range(figure: Parameter) -> Iterator[str]:

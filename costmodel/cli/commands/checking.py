@@ -13,7 +13,7 @@ from costmodel.budgets.check import Check, Checking, devices_of
 from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
 from costmodel.cli.group import AnswerIsNo
 from costmodel.cli.options import written
-from costmodel.cli.output import append, chosen_format, note, opened
+from costmodel.cli.output import append, check_appendable, chosen_format, note, opened
 from costmodel.cli.results import write
 
 _EPILOG: Final = (
@@ -65,6 +65,9 @@ def check(
     devices = devices_of(budget)
     inputs = read_files([model, str(budget_file)], devices.values())
     files = [*inputs, *([str(baseline)] if baseline else [])]
+    if summary is not None:
+        outputs = [*files, *([str(path)] if path else [])]
+        check_appendable(summary, outputs, "--summary")
     with opened(path, files) as output:
         checking = Checking(read(model), budget, devices=devices)
         if update_baseline:

@@ -89,7 +89,7 @@ def estimate(  # noqa: PLR0913, PLR0917  # click gives every option by keyword
     check_once(conventions, "convention")
     if formats := asked.several_formats():
         _check_formats(models, conventions, is_alone=not (with_layers or by or sort or top))
-        _write_by_format(models[0], formats, asked, form, path)
+        _write_by_format(models[0], formats, asked, on_unpriced, form, path)
         return
     is_breakdown = any(one is not None for one in (by, sort, top))
     _check_shown(with_layers, is_breakdown, form, conventions)
@@ -198,8 +198,13 @@ def _check_formats(models: Sequence[str], conventions: Sequence[str], *, is_alon
         raise click.UsageError(message)
 
 
-def _write_by_format(
-    model: str, formats: Sequence[str], asked: Conditions, form: str, path: Path | None
+def _write_by_format(  # as the command has them
+    model: str,
+    formats: Sequence[str],
+    asked: Conditions,
+    on_unpriced: library.OnUnpriced,
+    form: str,
+    path: Path | None,
 ) -> None:
     """One model in several default formats, side by side."""
     from costmodel.estimates.by_format import by_format  # noqa: PLC0415  # only where asked for
@@ -208,9 +213,13 @@ def _write_by_format(
     devices = plain.chosen_devices()
     with opened(path, read_files([model], devices)) as output:
         network = read(model)
-        write(
-            [by_format(network, devices, formats, scenario=plain.scenario(network))], form, output
-        )
+        found = by_format(network, devices, formats, scenario=plain.scenario(network))
+        made = [evolve(one, on_unpriced=on_unpriced) for one in found.estimates.values()]
+        if on_unpriced == "error":
+            for one in made:
+                _check_complete(one)
+        write([found], form, output)
+    _tell(made, form)
 
 
 def _check_shown(
