@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import figure, sheet
 from workloads import classifier, recurrent
+from worlds import REGISTRY
 
 from costmodel.devicefile import load_device
 from costmodel.devices import Evidence, Residual, Runtime, Schedule
@@ -317,3 +318,24 @@ def test_a_static_energy_has_the_range_of_the_spread_time() -> None:
     assert schedule.makespan is not None
     assert charge.energy_joules_low == near(3.0 * schedule.makespan.low)
     assert charge.energy_joules_high == near(6.0 * schedule.makespan.high)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_wide"),
+    [
+        ({"peak_rate.float32": "60 GOP/s"}, True), ({"dram.bandwidth": "8 GB/s"}, True),
+        ({"busy_power": "6 W"}, False), ({}, False),
+    ],
+    ids=["peak", "bandwidth", "power", "nothing"],
+)  # fmt: skip
+def test_a_changed_figure_widens_the_range_of_measured_times(
+    changes: dict[str, str], *, is_wide: bool
+) -> None:
+    given: Any = changes
+    plain = REGISTRY.device("raspberry-pi-4")
+    residual, before = plain.with_parameters(**given).residual, plain.residual
+    assert residual is not None
+    assert before is not None
+    assert (residual.low <= 0.5 and residual.high >= 2.0) is is_wide
+    assert residual.low <= before.low
+    assert residual.high >= before.high

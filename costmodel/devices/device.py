@@ -67,6 +67,8 @@ from costmodel.workload.graph import Loop, Node, View, Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
+_OF_ENERGY: Final = ("J", "W", "J/OP", "J/B", "J/bit", "m2")
+"""Units of figures that no time depends on."""
 _Rule = TypeVar("_Rule", bound=Callable[..., Outcome])
 
 
@@ -458,8 +460,22 @@ class Device:
 
     @property
     def residual(self) -> Residual | None:
-        """By how much measured times of its runtime differ from predicted ones, if known."""
-        return next((one.residual for one in self._runtimes if one.name == self.runtime), None)
+        """By how much measured times of its runtime differ from predicted ones, if known.
+
+        At least 0.5 to 2 times where a figure that times depend on is given by the caller.
+        """
+        found = next((one.residual for one in self._runtimes if one.name == self.runtime), None)
+        if found is None or not self.is_changed:
+            return found
+        return found.of_changed_figures()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether a caller replaced a figure that measured times may have been fitted with."""
+        return any(
+            figure.source == GIVEN and figure.unit not in _OF_ENERGY
+            for figure in self.parameters.values()
+        )
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format that the device computes numbers of a format in; None where it has none.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import and_, instance_of, min_len, optional
 
 from costmodel.devices.parameters import Evidence
@@ -33,6 +33,10 @@ def _batches(_: Any, attribute: Any, value: Any) -> None:
     if value[0] > value[1]:
         message = f"batch is {list(value)}; expected the least first"
         raise ValueError(message)
+
+
+CHANGED: Final = (0.5, 2.0)
+"""Measured over predicted time, at the least, where a figure is not the one that was fitted."""
 
 
 @frozen
@@ -73,6 +77,15 @@ class Residual:
         if self.formats is not None and number not in self.formats:
             return self.otherwise
         return self
+
+    def of_changed_figures(self) -> Residual:
+        """The residual where a caller gave another figure than measured times were fitted with."""
+        low, high = CHANGED
+        otherwise = None if self.otherwise is None else self.otherwise.of_changed_figures()
+        return evolve(
+            self, low=min(self.low, low), high=max(self.high, high), otherwise=otherwise,
+            source="a figure was changed: assumed", evidence=Evidence.ASSUMED,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         """Write both ends."""

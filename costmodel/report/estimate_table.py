@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from costmodel.devices import GIVEN, Parameter
+from costmodel.devices import GIVEN, Evidence, Parameter
 from costmodel.formats import FLOAT32, format_name
 from costmodel.report import ignored
 from costmodel.report.columns import (
@@ -283,7 +283,9 @@ def _of_time(bill: Bill) -> Iterator[str]:
     residual, scenario = device.residual, bill.evaluation.scenario
     here = None if residual is None else residual.under(scenario.batch, scenario.default_format)
     if here is not None:
-        if here is residual and not device.known.startswith("not measured"):
+        if here.evidence is Evidence.ASSUMED and here is residual and device.is_changed:
+            yield f"a figure was changed; the true time is assumed to be {here} times the predicted"
+        elif here is residual and not device.known.startswith("not measured"):
             yield f"measured times of networks were {here} times the predicted (P10 to P90)"
         else:
             unmeasured = "" if here is residual else "never measured at this batch and format; "
