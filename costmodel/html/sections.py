@@ -117,7 +117,11 @@ def comparison(estimates: Sequence[Reported]) -> Markup | None:
 def _compared(bill: Bill) -> Sequence[Child]:
     shown = totals([bill])
     time = shown["Latency"](bill) if "Latency" in shown else "not modelled"
-    return (bill.device.name, time, shown["Total"](bill))
+    span = shown["Latency, low to high"](bill) if "Latency, low to high" in shown else ""
+    fits = shown["Fits"](bill) if "Fits" in shown else ""
+    with_span = f"{time} ({span})" if span else time
+    no_room = " - does not fit" if fits == "no" else ""
+    return (bill.device.name, f"{with_span}{no_room}", shown["Total"](bill))
 
 
 # ------------------------------------------------------------------ head

@@ -8,8 +8,13 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from costmodel.units import format_quantity
 from costmodel_validation.checking import Summary, System, systems
-from costmodel_validation.measurements import shipped_measurements
+from costmodel_validation.measurements import (
+    Measurement,
+    measurements_in,
+    shipped_measurements,
+)
 
 if TYPE_CHECKING:
     from costmodel.devices import Device
@@ -75,6 +80,16 @@ median width.
 | device | runtime | rows | median error | within 10 % | within 30 % | rank correlation | P10 to P90 | inside | high/low | energy error |
 |---|---|---:|---:|---:|---:|---:|---|---:|---:|---:|
 """
+UNFITTED_TABLE: Final = "unfitted.csv"
+NEVER_FITTED: Final = """
+## Devices that were never fitted
+
+These measurements entered no fit. The devices have the efficiencies of a relative, with their own peak rates and bandwidth. Times are those of
+a batch of 2,048 on one of several accelerators (MLPerf Inference v1.0, offline; the logs do not state the batch).
+
+| device | runtime | network | measured | predicted | error | inside |
+|---|---|---|---:|---:|---:|---|
+"""
 LIMITS: Final = """
 ## What this does not say
 
@@ -96,7 +111,7 @@ def page(registry: Registry) -> str:
     unseen = [f"| {' | '.join(row)} |\n" for row in left_out_rows()]
     return "".join([
         INTRODUCTION, LEFT_OUT, *_left_out(found), UNSEEN, *unseen, FITTED, *map(_row, found),
-        _unmeasured(registry), LIMITS,
+        *_never_fitted(registry), _unmeasured(registry), LIMITS,
     ])  # fmt: skip
 
 
@@ -163,6 +178,24 @@ def _row(system: System) -> str:
         f"{one.inside:.0%}", f"{one.interval:.1f}", "" if energy is None else f"{energy:.0%}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |\n"
+
+
+def unfitted_measurements() -> tuple[Measurement, ...]:
+    """What was measured on devices that borrow the figures of others, and entered no fit."""
+    file = files("costmodel_validation") / UNFITTED_TABLE
+    return measurements_in(file.read_text(encoding="utf-8").splitlines(), UNFITTED_TABLE)
+
+
+def _never_fitted(registry: Registry) -> Iterable[str]:
+    yield NEVER_FITTED
+    for system in systems(unfitted_measurements(), registry):
+        for one in system.rows:
+            shown = [format_quantity(x, "s") for x in (one.measurement.seconds, one.seconds)]
+            inside = "yes" if one.is_inside else "no"
+            yield (
+                f"| `{system.summary.device}` | {system.summary.runtime} | {one.measurement.network} "
+                f"| {shown[0]} | {shown[1]} | {one.error:.0%} | {inside} |\n"
+            )
 
 
 def _unmeasured(registry: Registry) -> str:
