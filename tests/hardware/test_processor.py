@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from console import good
+from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 from workloads import BATCH, classifier, recurrent
@@ -136,6 +137,19 @@ def test_the_steps_of_a_loop_each_have_overheads_and_the_call_has_one() -> None:
         slow = time_of(processor(), recurrent(steps))
         fast = time_of(processor(parameters=silent), recurrent(steps))
         assert math.isclose(slow - fast, 1e-3 + 3 * steps * 10e-6, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("workload", [SQUARE, VECTOR, DEPTHWISE], ids=["square", "vector", "depth"])
+@pytest.mark.parametrize("overhead", [1e-6, 1e-4, 1e-2])
+def test_an_asynchronous_operator_takes_its_launch_or_its_work(
+    workload: Workload, overhead: float
+) -> None:
+    figures = {"overhead_per_operator": by_format(float32=f"{overhead} s")}
+    waits = processor(parameters=figures)
+    queues = evolve(waits, asynchronous=True)
+    call = 1e-3
+    work = time_of(waits, workload) - overhead - call
+    assert time_of(queues, workload) == near(max(work, overhead) + call, rel=1e-6)
 
 
 def test_energy_is_the_power_over_the_time() -> None:
