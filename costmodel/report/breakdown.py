@@ -173,11 +173,10 @@ def _once_per_call(estimate: Reported, parts: Sequence[Part]) -> Iterator[Part]:
     """What the parts leave of the latency and of the energy, if anything."""
     costs = {}
     for name, bill in estimate.bills.items():
-        seconds = _rest(_makespan(bill), [part.costs[name].latency_seconds for part in parts
-                                          if name in part.costs])  # fmt: skip
-        known = None if bill.evaluation.unknown_static else bill.total.energy_joules
-        joules = _rest(known, [part.costs[name].energy_joules for part in parts
-                               if name in part.costs])  # fmt: skip
+        known = [part.costs[name] for part in parts if name in part.costs]
+        energy = None if bill.evaluation.unknown_static else bill.total.energy_joules
+        seconds = _rest(_makespan(bill), [one.latency_seconds for one in known])
+        joules = _rest(energy, [one.energy_joules for one in known])
         if seconds or joules:
             costs[name] = PartCost(joules, seconds, None, is_priced=True)
     if costs:
