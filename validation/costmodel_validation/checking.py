@@ -196,7 +196,8 @@ def chosen_systems(
     known = dict.fromkeys(name for name, _ in found)
     for name in names:
         if name not in known:
-            raise UnknownNameError(name, known, "device with measurements")
+            hint = "of others, `costmodel devices show NAME` says whose figures they have"
+            raise UnknownNameError(name, known, "device with measurements", hint)
     return {key: rows for key, rows in found.items() if not names or key[0] in names}
 
 

@@ -107,6 +107,9 @@ def _show_left_out(
         output.text(json.dumps({"schema": SCHEMA, "left_out": part, "systems": listed}, indent=2))
     else:
         title = f"predicted against measured times of {part} left out of the fit"
+        if not summaries:
+            output.prose(f"too few {part} were measured to leave any out")
+            return
         output.tables([summary_table(summaries, SUMMARY_NOTES[:2], title)])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from costmodel.cli.commands.estimating import SOURCE, read, read_files
-from costmodel.cli.options import Conditions, conditions, written
+from costmodel.cli.options import Conditions, check_once, conditions, written
 from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write
 from costmodel.errors import UnitError
@@ -66,6 +66,7 @@ def sensitivity(
     form = chosen_format(form, path)
     asked = Conditions(**options)
     devices = asked.chosen_devices()
+    check_once([device.name for device in devices], "device")
     with opened(path, read_files([model], devices)) as output:
         network = read(model)
         scenario = asked.scenario(network)
