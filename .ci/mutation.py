@@ -217,6 +217,7 @@ def _first_failure(module: str, source: str) -> str:
         failure = _FirstFailure()
         options = [
             "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly",
+            "-p", "_hypothesis_pytestplugin",
             "--hypothesis-seed=0", "-m", "not slow",
             "-W", "ignore::pytest.PytestAssertRewriteWarning",
         ]  # fmt: skip
@@ -245,6 +246,9 @@ def main() -> int:
     given = parser.parse_args()
     os.chdir(ROOT)
     os.environ["HYPOTHESIS_PROFILE"] = "quick"
+    # pytest imports every module of a distribution that has a plugin for it by itself, past
+    # `_Mutated`; ours has one.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in IMPORTED_ONCE:
         importlib.import_module(name)
     failed = False
