@@ -599,7 +599,7 @@ WRONG_SORTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a path with a zero byte": (
         lambda: costmodel.read("a\0.json"),
-        "embedded null byte",
+        "embedded null",
     ),
     "a path that is too long": (
         lambda: costmodel.read("a" * 5000 + ".json"),
@@ -623,7 +623,7 @@ WRONG_SORTS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a device path with a zero byte": (
         lambda: costmodel.device("a\0.yaml"),
-        "embedded null byte",
+        "embedded null",
     ),
     "no convention": (
         lambda: costmodel.estimate(DENSE, "cpu", convention=None),  # type: ignore[arg-type]

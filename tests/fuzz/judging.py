@@ -103,7 +103,7 @@ class _Watch:
             return None
         if event == "compile" and arguments[1] == "<unknown>":
             return None  # ast.parse, which makes a tree and no code
-        if event == "subprocess.Popen" and self._is_hdf5(arguments[1]):
+        if event in {"subprocess.Popen", "os.posix_spawn"} and self._is_hdf5(arguments[1]):
             return None
         return f"{event}{arguments!r:.200}"
 
