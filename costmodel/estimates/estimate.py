@@ -154,7 +154,7 @@ class Estimate:
             CostModelError: `costmodel-nn[report]` is not installed, or the file cannot be written.
 
         """
-        made: str = _html("page").report([self])
+        made: str = html_module("page").report([self])
         if path is not None:
             file = Path(path)
             with writing(file), replaced(file) as temporary:
@@ -172,7 +172,7 @@ class Estimate:
             CostModelError: `costmodel-nn[report]` is not installed.
 
         """
-        return _html("pictures").plot(self, device, measure)
+        return html_module("pictures").plot(self, device, measure)
 
     def to_dataframe(self, library: str | None = None) -> Any:
         """A row for each layer on each device, in SI units that the names of columns end in.
@@ -184,11 +184,11 @@ class Estimate:
             CostModelError: it is not installed.
 
         """
-        return _html("frames").dataframe(self, library)
+        return html_module("frames").dataframe(self, library)
 
     def _repr_html_(self) -> str:
         """Write the summary for a notebook, without JavaScript."""
-        shown: str = _html("light").light(self)
+        shown: str = html_module("light").light(self)
         return shown
 
     def __str__(self) -> str:
@@ -196,7 +196,7 @@ class Estimate:
         return "\n\n".join(table.text() for table in self.summary())
 
 
-def _html(module: str) -> Any:
+def html_module(module: str) -> Any:
     """A module of `costmodel.html`, which comes after this one: it shows estimates.
 
     It is imported by name when it is asked for, as `costmodel.device` does with the registry.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.estimates.estimate import estimate, read
+from costmodel.estimates.estimate import estimate, html_module, read
 from costmodel.network.graph import Network
 from costmodel.registry import installed
 from costmodel.report.columns import least
@@ -119,6 +119,15 @@ class Sensitivity:
             "swings": [one.to_dict() for one in self.swings],
             "without_range": list(self.without_range),
         }
+
+    def plot(self) -> Any:
+        """A plotly figure: a bar for each figure, the largest change first.
+
+        Raises:
+            CostModelError: `costmodel-nn[report]` is not installed.
+
+        """
+        return html_module("pictures").plot_sensitivity(self)
 
     def __str__(self) -> str:
         """Write the table as plain text."""

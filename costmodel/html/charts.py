@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import evolve
 
+from costmodel.estimates.sensitivity import MEASURES as UNITS
 from costmodel.html.data import MEASURES
 from costmodel.units import format_count, format_quantity
 
 if TYPE_CHECKING:
+    from costmodel.estimates.sensitivity import Sensitivity
     from costmodel.html.data import Held, LayerRow, Roof, Roofline, Shares, TreeNode
 
 Figure: TypeAlias = dict[str, Any]
@@ -220,6 +222,49 @@ def stacked(shares: Sequence[Shares], colours: Mapping[str, str]) -> Figure:
         "uniformtext": {"minsize": 10, "mode": "hide"}, "hovermode": "closest",
     }  # fmt: skip
     return {"data": traces, "layout": layout}
+
+
+# ------------------------------------------------------------------ sensitivity
+
+
+def tornado(found: Sensitivity) -> Figure:
+    """A bar for each figure from the total at its low end to that at its high end."""
+    swings, total = found.swings[:_TORNADO], found.total
+    unit = UNITS[found.measure]
+    names = [_plain(one.name) for one in swings]
+    traces = []
+    for title, end, colour in (
+        ("figure at its low end", "at_low", _MARKS[0]),
+        ("figure at its high end", "at_high", _MARKS[1]),
+    ):
+        totals = [float(getattr(one, end)) for one in swings]
+        traces.append({
+            "type": "bar", "orientation": "h", "name": title, "y": names, "base": total,
+            "x": [_rounded(one - total) for one in totals],
+            "customdata": [format_quantity(one, unit) for one in totals],
+            "hovertemplate": "%{y}<br><b>%{fullData.name}</b>: %{customdata}<extra></extra>",
+            "marker": {"color": colour, "line": {"width": 0}},
+        })  # fmt: skip
+    layout = {
+        "title": {
+            "text": _plain(f"{found.network} on {found.device}: {found.measure} "
+                           f"{format_quantity(total, unit)}"),
+            "font": {"size": 15}, "x": 0,
+        },
+        "barmode": "overlay", "bargap": 0.35, "height": 150 + 34 * len(swings),
+        "margin": {"l": 8, "r": 24, "t": 84, "b": 46},
+        "xaxis": {"title": {"text": f"{found.measure} ({unit})"}, "fixedrange": True},
+        "yaxis": {"autorange": "reversed", "automargin": True, "fixedrange": True,
+                  "ticksuffix": "  "},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "shapes": [{"type": "line", "x0": total, "x1": total, "yref": "paper", "y0": 0, "y1": 1,
+                    "line": {"color": _INK, "width": 1}}],
+    }  # fmt: skip
+    return {"data": traces, "layout": layout}
+
+
+_TORNADO: Final = 12
+"""Of so many figures, the largest changes first, a bar is drawn."""
 
 
 # ------------------------------------------------------------------ roofline

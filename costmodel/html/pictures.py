@@ -13,6 +13,7 @@ from costmodel.html.data import layer_rows, measures_of, tree
 from costmodel.html.sections import resource_colours, section
 
 if TYPE_CHECKING:
+    from costmodel.estimates.sensitivity import Sensitivity
     from costmodel.report.estimate_table import Reported
 
 
@@ -35,6 +36,26 @@ def picture(estimate: Reported, form: str) -> bytes:
 
     """
     return library.picture(_icicle(estimate, None, None), form)
+
+
+def plot_sensitivity(found: Sensitivity) -> Any:
+    """A plotly figure of which figures of a device change a total most.
+
+    Raises:
+        CostModelError: plotly is not installed.
+
+    """
+    return library.figure(charts.tornado(found))
+
+
+def picture_sensitivity(found: Sensitivity, form: str) -> bytes:
+    """The same as a picture: "svg", "png" or "pdf".
+
+    Raises:
+        CostModelError: what draws it is not installed.
+
+    """
+    return library.picture(charts.tornado(found), form)
 
 
 def export(estimates: Sequence[Reported], folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write
 from costmodel.errors import UnitError
 from costmodel.estimates import sensitivity as moving
+from costmodel.safe_io import writing
 from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -45,11 +47,16 @@ def share(text: str) -> float:
     "--around", type=share, metavar="SHARE",
     help=f"Move every figure by this share, such as {_EXAMPLE}, instead of within its range.",
 )  # fmt: skip
+@click.option(
+    "--plot", "picture", type=Path, metavar="FILE",
+    help="Also draw the table as bars: FILE ends in .svg, .png or .pdf. For one device.",
+)  # fmt: skip
 @written
-def sensitivity(
+def sensitivity(  # click gives every option by keyword
     model: str,
     measure: str,
     around: float | None,
+    picture: Path | None,
     form: str | None,
     path: Path | None,
     **options: Any,
@@ -67,7 +74,9 @@ def sensitivity(
     asked = Conditions(**options)
     devices = asked.chosen_devices()
     check_once([device.name for device in devices], "device")
-    with opened(path, read_files([model], devices)) as output:
+    _check_picture(picture, len(devices))
+    files = read_files([model], devices)
+    with opened(path, files) as output:
         network = read(model)
         scenario = asked.scenario(network)
         found: list[Sensitivity] = [
@@ -75,3 +84,27 @@ def sensitivity(
             for device in devices
         ]
         write(found, form, output)
+    if picture is not None:
+        _draw(found[0], picture, files)
+
+
+def _check_picture(picture: Path | None, devices: int) -> None:
+    if picture is None:
+        return
+    from costmodel.html.library import PICTURES  # noqa: PLC0415  # only where asked for
+
+    if picture.suffix.lower() not in PICTURES:
+        known = ", ".join(PICTURES)
+        message = f"--plot {picture}: unknown output format {picture.suffix!r}; expected {known}"
+        raise click.UsageError(message)
+    if devices > 1:
+        message = "--plot draws one device; give one with -d"
+        raise click.UsageError(message)
+
+
+def _draw(found: Sensitivity, picture: Path, files: Sequence[str]) -> None:
+    from costmodel.html.pictures import picture_sensitivity  # noqa: PLC0415  # brings plotly
+
+    with opened(picture, files) as output, writing(picture):
+        made = picture_sensitivity(found, picture.suffix.lower().removeprefix("."))
+        (output.path or picture).write_bytes(made)
