@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import console
 import pytest
+import yaml
 from attrs import evolve
 from console import DENSE
 from figures import near
@@ -339,3 +341,15 @@ def test_a_changed_figure_widens_the_range_of_measured_times(
     assert (residual.low <= 0.5 and residual.high >= 2.0) is is_wide
     assert residual.low <= before.low
     assert residual.high >= before.high
+
+
+@pytest.mark.parametrize("name", ["raspberry-pi-4", "stm32l4r5", "rtx-3090"])
+def test_each_runtime_has_its_own_word_and_values(name: str) -> None:
+    device = REGISTRY.device(name)
+    raw = yaml.safe_load(Path(str(device.file)).read_text())["runtimes"]
+    for runtime in device.runtimes:
+        chosen = device.with_runtime(runtime)
+        assert chosen.known == raw[runtime]["known"]
+        assert chosen.runtime_values["efficiency"] == chosen.efficiency  # type: ignore[attr-defined]
+    words = {device.with_runtime(one).known for one in device.runtimes}
+    assert len(words) > 1
