@@ -61,7 +61,7 @@ TESTS: Final = {
     ],
     "report.bills": [
         "test_bills.py", "test_estimates.py", "test_rendering.py", "test_comparison.py",
-        "hardware/test_bills.py", "evaluation/test_results.py",
+        "evaluation/test_results.py",
     ],
 }  # fmt: skip
 """The tests that a mutant of a module of `costmodel` meets, the quickest first."""
