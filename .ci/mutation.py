@@ -54,7 +54,7 @@ TESTS: Final = {
         "hardware/test_horowitz.py", "test_rendering.py", "test_scenario.py", "test_ignored.py",
         "test_capabilities.py", "evaluation/test_evaluation.py", "evaluation/test_groups.py",
         "evaluation/test_schedule.py", "evaluation/test_placement.py",
-        "hardware/test_processor.py", "test_operator_batch.py", "test_batch_faults.py",
+        "hardware/test_processor.py", "test_operator_batch.py",
     ],
     "estimates.estimate": [
         "test_estimates.py", "test_rendering.py", "test_scenario.py", "test_threads.py",
