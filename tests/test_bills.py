@@ -247,3 +247,30 @@ def test_only_work_without_a_price_makes_a_bill_incomplete() -> None:
 def test_a_layer_that_is_not_on_the_bill_is_reported_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="unknown layer 'wild'\n  nearest known: 'wide'"):
         bill(WIDE).line("wild")
+
+
+@pytest.mark.parametrize("names", [("alpha", "zeta"), ("zeta", "alpha")])
+def test_a_fused_layer_names_the_layer_that_it_joins_whatever_their_names(
+    names: tuple[str, str],
+) -> None:
+    linear, relu = names
+    chain = Network(
+        "chain",
+        [
+            Input("in", "input", shape=(4,)),
+            OperatorLayer(linear, "operators", (Tensor((4,)),), work=[matmul((4,), (4, 4))]),
+            OperatorLayer(relu, "operators", (Tensor((4,)),), work=[activation("relu", (4,))]),
+        ],
+        {linear: ["in"], relu: [linear]},
+    )
+    bill = estimate(chain, "raspberry-pi-4").bill("raspberry-pi-4")
+    assert bill.line(relu).fused_into == (linear,)
+    assert bill.line(linear).fused_into == ()
+    assert bill.line(relu).fused
+
+
+def test_macs_without_a_price_are_in_the_total_alone() -> None:
+    made = estimate("examples/alexnet.json", "b200", on_unpriced="bound").bill("b200")
+    share = made.coverage.macs
+    assert share.covered == 0
+    assert share.total == sum(lowered.macs for lowered in made.lowered)
