@@ -180,7 +180,7 @@ def test_a_block_is_enlarged_by_click(browser: Any, large: Path) -> None:
 def test_2000_layers_are_sorted_filtered_and_shown(browser: Any, large: Path) -> None:
     assert large.stat().st_size < 6_000_000
     opened = Opened(browser, large)
-    opened.page.set_default_timeout(5000)
+    opened.page.set_default_timeout(20_000)
     opened.page.click("#m0-layers thead button:has-text('horowitz-45nm')")
     assert len(opened.column(1)) == 200
     opened.page.click(".more")
