@@ -1,4 +1,4 @@
-"""A systolic array counts what SCALE-Sim 3.0.0 prints, and what a cycle by cycle replay finds."""
+"""A systolic array counts what SCALE-Sim 3.0.0 prints, and what a replay of its demands finds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_all_golden_cases_agree_but_one_replay() -> None:
     assert one.found == near(one.expected, rel=0.006)
 
 
-def cycle_by_cycle(array: SystolicArray, product: Product) -> int:
+def cycles_of_far_corners(array: SystolicArray, product: Product) -> int:
     """How many cycles an array works: in each fold until the far corner has its last product."""
     over_rows, over_columns, streamed = array.spread(product)
     cycles = 0
@@ -75,7 +75,7 @@ def test_a_fold_lasts_until_the_last_product_in_the_far_corner(
     array: SystolicArray, product: Product
 ) -> None:
     extra = -1  # the program names the index of the last cycle
-    assert array.counts(product)["total_cycles"] == cycle_by_cycle(array, product) + extra
+    assert array.counts(product)["total_cycles"] == cycles_of_far_corners(array, product) + extra
 
 
 @given(arrays, layers)

@@ -29,7 +29,7 @@ from costmodel_validation.fits.fitting import (
     splits,
 )
 from costmodel_validation.fits.known import KNOWN
-from costmodel_validation.fits.microcontrollers import board_terms, scales_of, shared_shape
+from costmodel_validation.fits.microcontrollers import System, board_terms, scales_of, shared_shape
 from costmodel_validation.measurements import Measurement
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ PARTS: Final = ("networks", "families", "devices")
 """What can be left out."""
 FEWEST_DEVICES: Final = 3
 """Of one runtime: one to predict, one to borrow from, one to tell which is the nearest."""
-
-System = tuple[str, str]
 
 
 @frozen(eq=False)
