@@ -230,3 +230,13 @@ def test_layers_of_several_devices_are_not_compared(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "--layers compares two models on one device" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["estimate", "sensitivity", "count"])
+def test_a_saved_estimate_is_not_a_model_and_says_so(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "before.json"
+    good("estimate", DENSE, "-d", "cpu", "-o", file)
+    options = [] if command == "count" else ["-d", "cpu"]
+    result = run(command, file, *options)
+    assert result.exit_code == 2
+    assert "a saved estimate holds no network" in result.stderr

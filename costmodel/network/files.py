@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MARK: Final = SCHEMA.rpartition("/")[0]
 """What stands near the start of every version's form."""
+_ESTIMATE: Final = "costmodel/estimate"
+"""What stands near the start of a saved estimate, which is refused in words."""
 _HEAD: Final = 256
 """Characters in which the schema is looked for; it is the first key."""
 
@@ -28,7 +30,7 @@ class NetworkReader(Reader):
     def accepts(self, source: object) -> bool:
         """A text or a JSON file that names the schema at its start."""
         if isinstance(source, str) and source.lstrip()[:1] == "{":
-            return _MARK in source[:_HEAD]
+            return any(mark in source[:_HEAD] for mark in (_MARK, _ESTIMATE))
         if not isinstance(source, str | Path) or Path(source).suffix != ".json":
             return False
         path = Path(source)
@@ -36,7 +38,8 @@ class NetworkReader(Reader):
             if not path.is_file():
                 return False
             with path.open("rb") as file:
-                return _MARK.encode() in file.read(_HEAD)
+                head = file.read(_HEAD)
+                return any(mark.encode() in head for mark in (_MARK, _ESTIMATE))
         except (OSError, ValueError):
             return False
 
@@ -47,6 +50,12 @@ class NetworkReader(Reader):
         else:
             where, content = str(source), safe_io.content_of(Path(str(source)))
         values = safe_io.json_values(content, where)
+        if isinstance(values, dict) and str(values.get("schema")).startswith(_ESTIMATE):
+            message = (
+                f"{where}: a saved estimate holds no network; give the model that it was made of "
+                "(`costmodel compare` and the baseline of `costmodel check` take an estimate)"
+            )
+            raise ReadError(message)
         try:
             return Network.from_dict(values, rules)
         except ReadError as error:
