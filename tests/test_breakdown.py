@@ -184,6 +184,10 @@ def test_a_summary_names_totals_largest_parts_and_what_is_missing() -> None:
     assert "not modelled on loihi" in notes
 
 
+def test_names_that_count_kinds_are_no_blocks() -> None:
+    assert grouping(estimate("examples/lcrm_vgg9.json", "cpu")) == "kind"
+
+
 def test_a_network_with_named_blocks_is_shown_by_block() -> None:
     named = REGISTRY.read(VISION)
     assert grouping(estimate()) == "kind"

@@ -44,12 +44,17 @@ def summary(estimate: Reported) -> tuple[Table, Table]:
 
 
 def grouping(estimate: Reported) -> str:
-    """By what the layers of a network are best grouped: its blocks, if names tell some."""
-    names = [lowered.layer.name for lowered in estimate.lowered]
-    blocks = blocks_of(names)
-    inside = sum(block != name for name, block in blocks.items())
-    several = len(set(blocks.values()) - set(names)) >= _FEWEST_BLOCKS
-    return "block" if several and 2 * inside >= len(names) else "kind"
+    """By what the layers of a network are best grouped: its blocks, if names tell some.
+
+    A block has layers of several kinds: `batch` of `batch_normalization_1` is none.
+    """
+    kinds = {lowered.layer.name: lowered.layer.kind for lowered in estimate.lowered}
+    within: dict[str, list[str]] = {}
+    for name, block in blocks_of(list(kinds)).items():
+        within.setdefault(block, []).append(kinds[name])
+    real = [inside for inside in within.values() if len(set(inside)) > 1]
+    covered = sum(map(len, real))
+    return "block" if len(real) >= _FEWEST_BLOCKS and 2 * covered >= len(kinds) else "kind"
 
 
 def _totals(estimate: Reported) -> Table:
