@@ -1,0 +1,161 @@
+"""What a spatial accelerator is made of: axes of an array, and memories from inner to outer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+
+from attrs import field, frozen
+
+Slot: TypeAlias = Literal["input", "weight", "output"]
+SLOTS: Final[tuple[Slot, ...]] = get_args(Slot)
+"""The operands of a multiply-accumulate: two factors, and the sum."""
+Flow: TypeAlias = Literal[
+    "read_to_below", "write_from_above", "write_from_below", "read_to_above"
+]
+FLOWS: Final[tuple[Flow, ...]] = get_args(Flow)
+"""What a memory does: operands and sums to resume go down, sums go up."""
+
+
+class Use(NamedTuple):
+    """What a port is used for: one flow of one operand."""
+
+    operand: Slot
+    flow: Flow
+
+
+@frozen
+class Port:
+    """A port of one instance of a memory: it moves up to `bits_per_cycle` for all of its uses.
+
+    An access moves a multiple of `smallest_bits`, where that is known.
+    """
+
+    name: str
+    bits_per_cycle: float
+    uses: frozenset[Use] = field(converter=frozenset)
+    smallest_bits: int = 1
+
+
+@frozen(kw_only=True)
+class Level:
+    """A memory of an accelerator: `size_bits` in each of its instances, one per unit along `per`.
+
+    An access of `read_bits` (`write_bits`) costs `read_energy` (`write_energy`) joules, smaller
+    ones in proportion, in steps of `smallest_bits`. Without a size it holds anything. A level that
+    is `double_buffered` holds the next tile beside the one in use. One that `retains_halo` fetches
+    only what of the next window is not there. `leakage` is in watts, `area` in square metres, of
+    one instance.
+    """
+
+    name: str
+    holds: tuple[Slot, ...] = field(converter=tuple)
+    size_bits: int | None = None
+    per: tuple[str, ...] = field(default=(), converter=tuple)
+    read_energy: float = 0.0
+    read_bits: int = 1
+    write_energy: float = 0.0
+    write_bits: int = 1
+    smallest_bits: int = 1
+    ports: tuple[Port, ...] = field(default=(), converter=tuple)
+    double_buffered: bool = False
+    retains_halo: bool = False
+    leakage: float = 0.0
+    area: float = 0.0
+
+    def has_room_for(self, bits: int) -> bool:
+        """Whether so many bits fit into one instance."""
+        return self.size_bits is None or bits <= self.size_bits
+
+
+def _axes(given: Mapping[str, int] | Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    pairs: Any = given.items() if isinstance(given, Mapping) else given
+    return tuple((str(name), int(size)) for name, size in pairs)
+
+
+@frozen(kw_only=True)
+class Architecture:
+    """An array with named axes, and memories from the innermost to the outermost.
+
+    Along `systolic` axes operands hop from unit to unit, so that a computation takes cycles to
+    fill and to drain; along the others they are broadcast or summed in a tree.
+
+    Raises:
+        ValueError: an axis is empty or unknown, a name is given twice, or an operand has no
+            memory, or its outermost memory is not that of the others.
+
+    """
+
+    name: str
+    axes: tuple[tuple[str, int], ...] = field(converter=_axes)
+    levels: tuple[Level, ...] = field(converter=tuple)
+    systolic: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    mac_energy: float = 0.0
+    """Joules of one multiply-accumulate."""
+    cycles_per_mac: int = 1
+
+    def __attrs_post_init__(self) -> None:
+        """Check what its parts say of each other."""
+        names = [name for name, _ in self.axes]
+        levels = [level.name for level in self.levels]
+        for what, several in (("axis", names), ("memory", levels)):
+            if len(set(several)) < len(several):
+                message = f"{what} {max(several, key=several.count)!r} is given twice"
+                raise ValueError(message)
+        for name, size in self.axes:
+            if size < 1:
+                message = f"axis {name!r} has {size} units; expected 1 or more"
+                raise ValueError(message)
+        used = [("systolic", self.systolic)] + [(one.name, one.per) for one in self.levels]
+        for where, given in used:
+            for name in given:
+                if name not in names:
+                    known = ", ".join(names)
+                    message = f"{where}: axis {name!r:.60} is not one of the array: {known}"
+                    raise ValueError(message)
+        for slot in SLOTS:
+            chain = self.chain(slot)
+            if not chain:
+                message = f"memories: none holds {slot}; expected one that does"
+                raise ValueError(message)
+            for inner, outer in zip(chain, chain[1:], strict=False):
+                if not set(self.levels[outer].per) <= set(self.levels[inner].per):
+                    message = (
+                        f"memory {self.levels[outer].name!r}: it exists per "
+                        f"{', '.join(self.levels[outer].per)}, but the memory within it, "
+                        f"{self.levels[inner].name!r}, does not; expected fewer axes further out"
+                    )
+                    raise ValueError(message)
+
+    @property
+    def size(self) -> Mapping[str, int]:
+        """The units along each axis."""
+        return dict(self.axes)
+
+    @property
+    def units(self) -> int:
+        """Units that multiply and accumulate."""
+        return math.prod(size for _, size in self.axes)
+
+    def chain(self, operand: Slot) -> tuple[int, ...]:
+        """The places of the memories that hold an operand, from inner to outer."""
+        return tuple(place for place, one in enumerate(self.levels) if operand in one.holds)
+
+    def instances(self, level: Level) -> int:
+        """How many of a memory there are."""
+        return math.prod(self.size[axis] for axis in level.per)
+
+    def level(self, name: str) -> Level:
+        """The memory of that name.
+
+        Raises:
+            KeyError: there is none.
+
+        """
+        return {one.name: one for one in self.levels}[name]
+
+    @property
+    def area(self) -> float:
+        """Square metres of all memories."""
+        return math.fsum(one.area * self.instances(one) for one in self.levels)
