@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from attrs import field, frozen
@@ -11,9 +12,7 @@ from attrs import field, frozen
 Slot: TypeAlias = Literal["input", "weight", "output"]
 SLOTS: Final[tuple[Slot, ...]] = get_args(Slot)
 """The operands of a multiply-accumulate: two factors, and the sum."""
-Flow: TypeAlias = Literal[
-    "read_to_below", "write_from_above", "write_from_below", "read_to_above"
-]
+Flow: TypeAlias = Literal["read_to_below", "write_from_above", "write_from_below", "read_to_above"]
 FLOWS: Final[tuple[Flow, ...]] = get_args(Flow)
 """What a memory does: operands and sums to resume go down, sums go up."""
 
@@ -97,9 +96,17 @@ class Architecture:
 
     def __attrs_post_init__(self) -> None:
         """Check what its parts say of each other."""
+        self._check_names()
+        for slot in SLOTS:
+            if not self.chain(slot):
+                message = f"memories: none holds {slot}; expected one that does"
+                raise ValueError(message)
+            for inner, outer in pairwise(self.chain(slot)):
+                self._check_order(self.levels[inner], self.levels[outer])
+
+    def _check_names(self) -> None:
         names = [name for name, _ in self.axes]
-        levels = [level.name for level in self.levels]
-        for what, several in (("axis", names), ("memory", levels)):
+        for what, several in (("axis", names), ("memory", [one.name for one in self.levels])):
             if len(set(several)) < len(several):
                 message = f"{what} {max(several, key=several.count)!r} is given twice"
                 raise ValueError(message)
@@ -108,25 +115,18 @@ class Architecture:
                 message = f"axis {name!r} has {size} units; expected 1 or more"
                 raise ValueError(message)
         used = [("systolic", self.systolic)] + [(one.name, one.per) for one in self.levels]
-        for where, given in used:
-            for name in given:
-                if name not in names:
-                    known = ", ".join(names)
-                    message = f"{where}: axis {name!r:.60} is not one of the array: {known}"
-                    raise ValueError(message)
-        for slot in SLOTS:
-            chain = self.chain(slot)
-            if not chain:
-                message = f"memories: none holds {slot}; expected one that does"
+        for where, name in [(where, name) for where, given in used for name in given]:
+            if name not in names:
+                message = f"{where}: axis {name!r:.60} is not one of the array: {', '.join(names)}"
                 raise ValueError(message)
-            for inner, outer in zip(chain, chain[1:], strict=False):
-                if not set(self.levels[outer].per) <= set(self.levels[inner].per):
-                    message = (
-                        f"memory {self.levels[outer].name!r}: it exists per "
-                        f"{', '.join(self.levels[outer].per)}, but the memory within it, "
-                        f"{self.levels[inner].name!r}, does not; expected fewer axes further out"
-                    )
-                    raise ValueError(message)
+
+    def _check_order(self, inner: Level, outer: Level) -> None:
+        if not set(outer.per) <= set(inner.per):
+            message = (
+                f"memory {outer.name!r}: it exists per {', '.join(outer.per)}, but the memory "
+                f"within it, {inner.name!r}, does not; expected fewer axes further out"
+            )
+            raise ValueError(message)
 
     @property
     def size(self) -> Mapping[str, int]:

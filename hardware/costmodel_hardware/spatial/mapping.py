@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
-from costmodel_hardware.spatial.nest import Loop, Nest
+from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.nest import Loop
 
 
 def _loops(given: Any) -> tuple[Loop, ...]:

@@ -1,0 +1,356 @@
+"""What a mapping costs under the `costmodel` accounting: words, energy, parts of latency."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
+from itertools import pairwise
+from typing import Final, NamedTuple, TypeAlias
+
+from attrs import astuple, frozen
+
+from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Slot
+from costmodel_hardware.spatial.counting.links import (
+    ARRAY,
+    Link,
+    Spatial,
+    accesses,
+    energy,
+    ports,
+)
+from costmodel_hardware.spatial.counting.validity import MappingError, check
+from costmodel_hardware.spatial.mapping import Mapping
+from costmodel_hardware.spatial.nest import Nest
+
+Tile = Map[str, int]
+"""Steps in time of each dimension that a memory keeps the same tile for."""
+TWICE: Final = 2
+"""Tiles that a double-buffered memory holds: one in use and the next."""
+
+
+@frozen
+class Transfer:
+    """What one memory reads or writes of one operand, for one link: words, bits and accesses."""
+
+    level: str
+    operand: Slot
+    flow: Flow
+    link: Link
+    words: int
+    bits: int
+    accesses: float
+    energy: float
+    cycles: float
+    """Cycles that the slowest of its ports is busy with it, in each instance that has work."""
+    stays: int
+    """How many tiles follow each other in the inner memory."""
+
+
+@frozen
+class Latency:
+    """Cycles of a nest, by part, which follow each other.
+
+    `onload` until the first tiles are in place; `compute`, and `exposed` transfers for which the
+    array waits since there is no room for the next tile beside the one in use; `stall`, by which
+    the busiest port takes longer than both; `fill_and_drain` of the hops along systolic axes;
+    `offload` of the last results.
+    """
+
+    onload: float
+    compute: float
+    exposed: float
+    stall: float
+    fill_and_drain: float
+    offload: float
+
+    @property
+    def total(self) -> float:
+        """All parts together."""
+        return math.fsum(astuple(self))
+
+
+@frozen
+class Costs:
+    """What a nest costs on an architecture under a mapping. Energies in joules, times in cycles."""
+
+    transfers: tuple[Transfer, ...]
+    mac_energy: float
+    leakage_energy: float
+    latency: Latency
+    utilization: float
+    """Multiply-accumulates over those that all units could do in the cycles of `compute`."""
+    used_bits: Map[str, int]
+    """Bits that the tiles take in one instance of each memory."""
+    port_cycles: Map[str, float]
+    """Cycles that each port is busy, by `memory.port`."""
+
+    @property
+    def memory_energy(self) -> Map[str, float]:
+        """Joules by memory."""
+        found: dict[str, float] = {}
+        for one in self.transfers:
+            found[one.level] = found.get(one.level, 0.0) + one.energy
+        return found
+
+    @property
+    def energy(self) -> float:
+        """Joules of multiply-accumulates, memories and leakage."""
+        return math.fsum((self.mac_energy, *self.memory_energy.values(), self.leakage_energy))
+
+    @property
+    def limit(self) -> str:
+        """What the time is bound by: `compute`, or the port that is busiest."""
+        if self.latency.stall <= 0:
+            return "compute"
+        return max(self.port_cycles, key=lambda name: self.port_cycles[name])
+
+
+class Kept(NamedTuple):
+    """Tiles that a memory keeps of an operand: as cut, and for as long as it stays the same."""
+
+    tile: Tile
+    stay: Tile
+
+
+def costs(
+    nest: Nest,
+    architecture: Architecture,
+    mapping: Mapping,
+    *,
+    homes: Map[Slot, int] | None = None,
+    seconds_per_cycle: float = 0.0,
+) -> Costs:
+    """Count what a mapping costs.
+
+    `homes` are the places of the memories that operands come from and go to, by default their
+    outermost ones. Leakage is counted for `seconds_per_cycle`.
+
+    Raises:
+        MappingError: the mapping is not one of the nest on this architecture, or a tile does not
+            fit into its memory.
+
+    """
+    spatial = spatial_of(nest, architecture, mapping, homes)
+    check(spatial, mapping)
+    kept = tiles_of(spatial, mapping)
+    tiles = {key: one.tile for key, one in kept.items()}
+    used = used_bits(spatial, tiles)
+    _check_room(spatial, used, tiles)
+    return _costs(spatial, {key: one.stay for key, one in kept.items()}, used, seconds_per_cycle)
+
+
+def spatial_of(
+    nest: Nest, architecture: Architecture, mapping: Mapping, homes: Map[Slot, int] | None = None
+) -> Spatial:
+    """The nest spread over the array as a mapping says."""
+    given = {} if homes is None else homes
+    return Spatial(nest, architecture, mapping.spatial, tuple(given.items()))
+
+
+def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
+    """For the array and each memory of each operand: the tile, and for how long it stays.
+
+    A tile stays while loops that the operand does not read follow each other directly above it.
+    The units of the array hold a factor as long as it stays the same, but a sum for one step.
+    """
+    found = {}
+    for slot in SLOTS:
+        places = spatial.chains[slot]
+        cuts = (0, *mapping.cuts_of(slot), len(mapping.temporal))
+        for place, cut in zip((ARRAY, *places), cuts, strict=True):
+            end = cut
+            while (
+                end < len(mapping.temporal)
+                and not spatial.nest.reads(slot, mapping.temporal[end].dim)
+                and (slot, place) != ("output", ARRAY)
+            ):
+                end += 1
+            found[slot, place] = Kept(
+                _product(spatial, mapping, cut), _product(spatial, mapping, end)
+            )
+    return found
+
+
+def _product(spatial: Spatial, mapping: Mapping, cut: int) -> Tile:
+    tile = dict.fromkeys(spatial.nest.sizes, 1)
+    for dim, size in mapping.temporal[:cut]:
+        if dim in tile:
+            tile[dim] *= size
+    return {dim: min(steps, spatial.steps[dim]) for dim, steps in tile.items()}
+
+
+def _as_lists(tile: Tile) -> Map[str, Sequence[int]]:
+    return {dim: [steps] for dim, steps in tile.items()}
+
+
+def tile_bits(spatial: Spatial, slot: Slot, place: int, tile: Tile, below: Tile) -> int:
+    """Bits that an operand takes in one instance of a memory, which keeps `tile` of it.
+
+    Sums are as wide as they arrive: `below` is the tile of the memory within it. A double-buffered
+    memory holds the tile twice, unless it is all that there is.
+    """
+    tensor = spatial.nest.tensor(slot)
+    words = int(spatial.largest_tile(slot, place, _as_lists(tile)).item())
+    is_partial = slot == "output" and any(
+        below[dim] < spatial.steps[dim] for dim in spatial.nest.reduction
+    )
+    level = spatial.architecture.levels[place]
+    is_all = all(tile[dim] >= spatial.steps[dim] for dim in tensor.dims)
+    times = TWICE if level.double_buffered and not is_all else 1
+    return words * (tensor.partial_bits if is_partial else tensor.bits) * times
+
+
+def used_bits(spatial: Spatial, tiles: Map[tuple[Slot, int], Tile]) -> Map[tuple[Slot, int], int]:
+    """Bits that the tile of each operand takes in one instance of each of its memories."""
+    return {
+        (slot, place): tile_bits(spatial, slot, place, tiles[slot, place], tiles[slot, below])
+        for slot in SLOTS
+        for below, place in pairwise((ARRAY, *spatial.chains[slot]))
+    }
+
+
+def by_level(spatial: Spatial, used: Map[tuple[Slot, int], int]) -> Map[str, int]:
+    """The same, of all operands together, by the name of the memory."""
+    found: dict[str, int] = {}
+    for (_, place), bits in used.items():
+        name = spatial.architecture.levels[place].name
+        found[name] = found.get(name, 0) + bits
+    return found
+
+
+def _check_room(
+    spatial: Spatial, used: Map[tuple[Slot, int], int], tiles: Map[tuple[Slot, int], Tile]
+) -> None:
+    for place, level in enumerate(spatial.architecture.levels):
+        own = {slot: bits for (slot, where), bits in used.items() if where == place}
+        bits = sum(own.values())
+        if level.has_room_for(bits):
+            continue
+        size = level.size_bits or 0
+        twice = ", each twice since it is double-buffered" if level.double_buffered else ""
+        parts = []
+        for slot, part in own.items():
+            loops = [f"{dim} {steps}" for dim, steps in tiles[slot, place].items() if steps > 1]
+            parts.append(f"{slot} {part:,} (steps in time: {' x '.join(loops) or 'one'})")
+        message = (
+            f"memory {level.name!r} has {size:,} bits; its tiles take {bits:,}, "
+            f"{bits - size:,} too many{twice}: {'; '.join(parts)}"
+        )
+        raise MappingError(message)
+
+
+def _costs(
+    spatial: Spatial,
+    stays: Map[tuple[Slot, int], Tile],
+    used: Map[tuple[Slot, int], int],
+    seconds_per_cycle: float,
+) -> Costs:
+    architecture = spatial.architecture
+    transfers = tuple(_transfers(spatial, stays))
+    busy = _port_cycles(spatial, transfers)
+    latency = _latency(spatial, transfers, stays, used, busy)
+    leakage = math.fsum(
+        level.leakage * architecture.instances(level) for level in architecture.levels
+    )
+    return Costs(
+        transfers,
+        mac_energy=spatial.nest.macs * architecture.mac_energy,
+        leakage_energy=leakage * latency.total * seconds_per_cycle,
+        latency=latency,
+        utilization=spatial.nest.macs / (architecture.units * math.prod(spatial.steps.values())),
+        used_bits=by_level(spatial, used),
+        port_cycles={f"{name}.{port}": cycles for (name, port), cycles in busy.items()},
+    )
+
+
+def _transfers(spatial: Spatial, stays: Map[tuple[Slot, int], Tile]) -> Iterator[Transfer]:
+    for link in spatial.links:
+        stay = stays[link.operand, link.child]
+        count = math.prod(-(-spatial.steps[dim] // steps) for dim, steps in stay.items())
+        for place, flow, words, bits in spatial.flows(link, _as_lists(stay)):
+            level = spatial.architecture.levels[place]
+            each = bits.item() / spatial.instances(place)
+            rates = [rate for _, rate in ports(level, link.operand, flow)]
+            yield Transfer(
+                level.name, link.operand, flow, link,
+                words=round(words.item()), bits=round(bits.item()),
+                accesses=accesses(level, flow, bits).item(),
+                energy=energy(level, flow, bits).item(),
+                cycles=each / min(rates) if rates else 0.0,
+                stays=count,
+            )  # fmt: skip
+
+
+PortCycles: TypeAlias = Map[tuple[str, str], float]
+"""Cycles that each port is busy in each instance that has work, by memory and port."""
+
+
+def _port_cycles(
+    spatial: Spatial, transfers: Iterable[Transfer], *, only_first: bool = False
+) -> PortCycles:
+    found: dict[tuple[str, str], float] = {}
+    for one in transfers:
+        level = spatial.architecture.level(one.level)
+        each = one.bits / spatial.instances(spatial.architecture.levels.index(level))
+        for port, rate in ports(level, one.operand, one.flow):
+            key, cycles = (one.level, port), each / rate
+            found[key] = found.get(key, 0.0) + (cycles / one.stays if only_first else cycles)
+    return found
+
+
+def _latency(
+    spatial: Spatial,
+    transfers: Sequence[Transfer],
+    stays: Map[tuple[Slot, int], Tile],
+    used: Map[tuple[Slot, int], int],
+    busy: PortCycles,
+) -> Latency:
+    """The parts of latency, from the transfers between memories."""
+    between = [one for one in transfers if one.link.child != ARRAY]
+    once = dict.fromkeys(SLOTS, 0.0)
+    exposed, alone = 0.0, _without_room_for_two(spatial, used)
+    for link in dict.fromkeys(one.link for one in between):
+        own = [one for one in between if one.link == link]
+        slowest, count = max(one.cycles for one in own), own[0].stays
+        once[link.operand] += slowest / count
+        if (link.operand, link.child) in alone:
+            exposed += slowest * (1 - 1 / count)
+    onloads = [one for one in between if one.operand != "output"]
+    first = _port_cycles(spatial, onloads, only_first=True)
+    last = _port_cycles(
+        spatial, [one for one in between if one.operand == "output"], only_first=True
+    )
+    steady = max(
+        (cycles - first.get(key, 0.0) - last.get(key, 0.0) for key, cycles in busy.items()),
+        default=0.0,
+    )
+    compute = float(spatial.cycles)
+    return Latency(
+        onload=max(once["input"], once["weight"], *first.values(), 0.0),
+        compute=compute,
+        exposed=exposed,
+        stall=max(steady - compute - exposed, 0.0),
+        fill_and_drain=float(
+            sum(max(spatial.used(axis) - 1, 0) for axis in spatial.architecture.systolic)
+        ),
+        offload=once["output"],
+    )
+
+
+def _without_room_for_two(
+    spatial: Spatial, used: Map[tuple[Slot, int], int]
+) -> frozenset[tuple[Slot, int]]:
+    """The tiles beside which the next one has no room: results are given room first."""
+    found = set()
+    for place, level in enumerate(spatial.architecture.levels):
+        own = {slot: bits for (slot, where), bits in used.items() if where == place}
+        taken = sum(own.values())
+        for slot in ("output", "weight", "input"):
+            if slot not in own or level.double_buffered:
+                continue
+            if level.has_room_for(taken + own[slot]):
+                taken += own[slot]
+            else:
+                found.add((slot, place))
+    return frozenset(found)
