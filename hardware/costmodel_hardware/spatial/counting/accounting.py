@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from itertools import pairwise
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from attrs import astuple, frozen
 
@@ -25,8 +25,6 @@ from costmodel_hardware.spatial.nest import Nest
 
 Tile = Map[str, int]
 """Steps in time of each dimension that a memory keeps the same tile for."""
-TWICE: Final = 2
-"""Tiles that a double-buffered memory holds: one in use and the next."""
 
 
 @frozen
@@ -135,17 +133,18 @@ def costs(
     check(spatial, mapping)
     kept = tiles_of(spatial, mapping)
     tiles = {key: one.tile for key, one in kept.items()}
-    used = used_bits(spatial, tiles)
+    stays = {key: one.stay for key, one in kept.items()}
+    used = used_bits(spatial, tiles, stays)
     _check_room(spatial, used, tiles)
-    return _costs(spatial, {key: one.stay for key, one in kept.items()}, used, seconds_per_cycle)
+    return _costs(spatial, stays, used, seconds_per_cycle)
 
 
 def spatial_of(
     nest: Nest, architecture: Architecture, mapping: Mapping, homes: Map[Slot, int] | None = None
 ) -> Spatial:
     """The nest spread over the array as a mapping says."""
-    given = {} if homes is None else homes
-    return Spatial(nest, architecture, mapping.spatial, tuple(given.items()))
+    given = () if homes is None else tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
+    return Spatial(nest, architecture, mapping.spatial, given)
 
 
 def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
@@ -184,30 +183,17 @@ def _as_lists(tile: Tile) -> Map[str, Sequence[int]]:
     return {dim: [steps] for dim, steps in tile.items()}
 
 
-def tile_bits(spatial: Spatial, slot: Slot, place: int, tile: Tile, below: Tile) -> int:
-    """Bits that an operand takes in one instance of a memory, which keeps `tile` of it.
-
-    Sums are as wide as they arrive: `below` is the tile of the memory within it. A double-buffered
-    memory holds the tile twice, unless it is all that there is.
-    """
-    tensor = spatial.nest.tensor(slot)
-    words = int(spatial.largest_tile(slot, place, _as_lists(tile)).item())
-    is_partial = slot == "output" and any(
-        below[dim] < spatial.steps[dim] for dim in spatial.nest.reduction
-    )
-    level = spatial.architecture.levels[place]
-    is_all = all(tile[dim] >= spatial.steps[dim] for dim in tensor.dims)
-    times = TWICE if level.double_buffered and not is_all else 1
-    return words * (tensor.partial_bits if is_partial else tensor.bits) * times
-
-
-def used_bits(spatial: Spatial, tiles: Map[tuple[Slot, int], Tile]) -> Map[tuple[Slot, int], int]:
+def used_bits(
+    spatial: Spatial, tiles: Map[tuple[Slot, int], Tile], stays: Map[tuple[Slot, int], Tile]
+) -> Map[tuple[Slot, int], int]:
     """Bits that the tile of each operand takes in one instance of each of its memories."""
-    return {
-        (slot, place): tile_bits(spatial, slot, place, tiles[slot, place], tiles[slot, below])
-        for slot in SLOTS
-        for below, place in pairwise((ARRAY, *spatial.chains[slot]))
-    }
+    found = {}
+    for slot in SLOTS:
+        for below, place in pairwise((ARRAY, *spatial.chains[slot])):
+            is_complete = spatial.is_reduced(_as_lists(stays[slot, below])).item()
+            bits = spatial.tile_bits(slot, place, _as_lists(tiles[slot, place]))
+            found[slot, place] = int((bits.complete if is_complete else bits.partial).item())
+    return found
 
 
 def by_level(spatial: Spatial, used: Map[tuple[Slot, int], int]) -> Map[str, int]:
@@ -312,10 +298,10 @@ def _latency(
     exposed, alone = 0.0, _without_room_for_two(spatial, used)
     for link in dict.fromkeys(one.link for one in between):
         own = [one for one in between if one.link == link]
-        slowest, count = max(one.cycles for one in own), own[0].stays
-        once[link.operand] += slowest / count
+        slowest = max(_port_cycles(spatial, own).values(), default=0.0)
+        once[link.operand] += slowest / own[0].stays
         if (link.operand, link.child) in alone:
-            exposed += slowest * (1 - 1 / count)
+            exposed += slowest * (1 - 1 / own[0].stays)
     onloads = [one for one in between if one.operand != "output"]
     first = _port_cycles(spatial, onloads, only_first=True)
     last = _port_cycles(

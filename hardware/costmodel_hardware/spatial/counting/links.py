@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-from attrs import field, frozen
+import numpy.typing as npt
+from attrs import frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Level, Slot, Use
 from costmodel_hardware.spatial.counting.footprints import Counts, Spread, Words, spreads
@@ -25,6 +26,18 @@ class Link(NamedTuple):
     child: int
     """Place of the inner memory among the levels of the architecture, or ARRAY."""
     parent: int
+
+
+TWICE: Final = 2
+"""Tiles that a double-buffered memory holds: one in use and the next."""
+Booleans: TypeAlias = npt.NDArray[np.bool_]
+
+
+class TileBits(NamedTuple):
+    """Bits of the largest tile: of sums that are not complete, and of anything else."""
+
+    partial: Counts
+    complete: Counts
 
 
 class Moved(NamedTuple):
@@ -55,7 +68,7 @@ class Spatial:
     nest: Nest
     architecture: Architecture
     loops: tuple[tuple[str, tuple[Loop, ...]], ...]
-    homes: tuple[tuple[Slot, int], ...] = field(default=(), converter=tuple)
+    homes: tuple[tuple[Slot, int], ...] = ()
 
     @cached_property
     def spread(self) -> Mapping[str, Spread]:
@@ -115,10 +128,30 @@ class Spatial:
         """Instances of a memory that have work."""
         return math.prod(self.used(axis) for axis in self.axes_of(place))
 
-    def largest_tile(self, slot: Slot, place: int, tiles: Mapping[str, Sequence[int]]) -> Counts:
-        """Words of the largest tile of an operand in one instance of a memory."""
+    def tile_bits(self, slot: Slot, place: int, tiles: Mapping[str, Sequence[int]]) -> TileBits:
+        """Bits that an operand takes in one instance of a memory, for tiles of any sizes.
+
+        A double-buffered memory holds a tile twice, unless it is all that there is.
+        """
         _, largest = self._words[slot].counted(tiles, self.axes_of(place))
-        return largest
+        tensor = self.nest.tensor(slot)
+        if self.architecture.levels[place].double_buffered:
+            largest = largest * np.where(self._is_whole(tiles, tensor.dims), 1, TWICE)
+        return TileBits(largest * tensor.partial_bits, largest * tensor.bits)
+
+    def is_reduced(self, tiles: Mapping[str, Sequence[int]]) -> Booleans:
+        """Whether all that is summed to one result lies in one tile, for tiles of any sizes."""
+        return self._is_whole(tiles, self.nest.reduction)
+
+    def _is_whole(self, tiles: Mapping[str, Sequence[int]], dims: Collection[str]) -> Booleans:
+        whole = np.ones([1] * len(self.nest.dims), np.bool_)
+        for axis, (dim, _) in enumerate(self.nest.dims):
+            if dim in dims:
+                own = np.asarray(tiles[dim]) >= self.steps[dim]
+                shape = [1] * len(self.nest.dims)
+                shape[axis] = len(own)
+                whole = whole & own.reshape(shape)
+        return whole
 
     def moved(self, link: Link, tiles: Mapping[str, Sequence[int]]) -> Moved:
         """The words over a link, where the inner memory keeps tiles of these sizes in time."""
