@@ -117,9 +117,7 @@ def mappings(draw: st.DrawFn, nest: Nest, architecture: Architecture) -> Mapping
     ]
     temporal = draw(st.permutations(factors))
     cuts = {
-        slot: sorted(
-            draw(st.integers(0, len(temporal))) for _ in architecture.chain(slot)[1:]
-        )
+        slot: sorted(draw(st.integers(0, len(temporal))) for _ in architecture.chain(slot)[1:])
         for slot in SLOTS
     }
     return Mapping(spatial, temporal, cuts)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from spatial.drawn import primes
+
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.mapping import Mapping
 from costmodel_hardware.spatial.nest import Loop, Nest
-from spatial.drawn import primes
 
 
 def every_mapping(

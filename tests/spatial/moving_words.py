@@ -107,7 +107,9 @@ class _Link:
             for _, places, point in stay:
                 element = word(self.nest, self.slot, point)
                 if element is not None:
-                    held.setdefault(tuple(places.get(axis, 0) for axis in self.inner), set()).add(element)
+                    held.setdefault(tuple(places.get(axis, 0) for axis in self.inner), set()).add(
+                        element
+                    )
             served: dict[Any, set[Any]] = {}
             for unit, elements in held.items():
                 at = dict(zip(self.inner, unit, strict=True))

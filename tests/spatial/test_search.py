@@ -46,8 +46,6 @@ def test_the_energy_found_is_the_least_of_all_mappings(data: Any) -> None:
     assert found.gap == 0
     for objective in ("latency", "edp"):
         other = best_mapping(small, architecture, [drawn.spatial], Search(objective=objective))
-        least = min(
-            one.latency.total * (one.energy if objective == "edp" else 1) for one in every
-        )
+        least = min(one.latency.total * (one.energy if objective == "edp" else 1) for one in every)
         assert other.value >= least * (1 - 1e-12)
         assert other.bound <= least * (1 + 1e-12)

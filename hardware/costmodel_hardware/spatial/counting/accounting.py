@@ -21,7 +21,7 @@ from costmodel_hardware.spatial.counting.links import (
 )
 from costmodel_hardware.spatial.counting.validity import MappingError, check
 from costmodel_hardware.spatial.mapping import Mapping
-from costmodel_hardware.spatial.nest import Nest
+from costmodel_hardware.spatial.nest import Loop, Nest
 
 Tile = Map[str, int]
 """Steps in time of each dimension that a memory keeps the same tile for."""
@@ -50,7 +50,7 @@ class Latency:
     """Cycles of a nest, by part, which follow each other.
 
     `onload` until the first tiles are in place; `compute`, and `exposed` transfers for which the
-    array waits since there is no room for the next tile beside the one in use; `stall`, by which
+    array waits, since there is no room for the next tile beside the one in use; `stall`, by which
     the busiest port takes longer than both; `fill_and_drain` of the hops along systolic axes;
     `offload` of the last results.
     """
@@ -105,10 +105,14 @@ class Costs:
 
 
 class Kept(NamedTuple):
-    """Tiles that a memory keeps of an operand: as cut, and for as long as it stays the same."""
+    """Tiles that a memory keeps of an operand: as cut, and for as long as it stays the same.
+
+    `passes` is how often the whole tile is used before the next one replaces it.
+    """
 
     tile: Tile
     stay: Tile
+    passes: int
 
 
 def costs(
@@ -133,10 +137,9 @@ def costs(
     check(spatial, mapping)
     kept = tiles_of(spatial, mapping)
     tiles = {key: one.tile for key, one in kept.items()}
-    stays = {key: one.stay for key, one in kept.items()}
-    used = used_bits(spatial, tiles, stays)
+    used = used_bits(spatial, tiles, {key: one.stay for key, one in kept.items()})
     _check_room(spatial, used, tiles)
-    return _costs(spatial, stays, used, seconds_per_cycle)
+    return _costs(spatial, kept, used, seconds_per_cycle)
 
 
 def spatial_of(
@@ -155,20 +158,28 @@ def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
     """
     found = {}
     for slot in SLOTS:
-        places = spatial.chains[slot]
+        chain = (ARRAY, *spatial.chains[slot])
         cuts = (0, *mapping.cuts_of(slot), len(mapping.temporal))
-        for place, cut in zip((ARRAY, *places), cuts, strict=True):
+        for place, cut in zip(chain, cuts, strict=True):
             end = cut
-            while (
-                end < len(mapping.temporal)
-                and not spatial.nest.reads(slot, mapping.temporal[end].dim)
-                and (slot, place) != ("output", ARRAY)
-            ):
-                end += 1
+            if (slot, place) != ("output", ARRAY):
+                end += _unread(spatial, slot, mapping.temporal[cut:])
+            inner = 0 if place == ARRAY else cuts[chain.index(place) - 1]
+            top = _unread(spatial, slot, mapping.temporal[inner:end][::-1])
             found[slot, place] = Kept(
-                _product(spatial, mapping, cut), _product(spatial, mapping, end)
+                _product(spatial, mapping, cut),
+                _product(spatial, mapping, end),
+                math.prod(loop.size for loop in mapping.temporal[end - top : end]),
             )
     return found
+
+
+def _unread(spatial: Spatial, slot: Slot, loops: Sequence[Loop]) -> int:
+    """How many loops, from the first, an operand does not read."""
+    return next(
+        (place for place, loop in enumerate(loops) if spatial.nest.reads(slot, loop.dim)),
+        len(loops),
+    )
 
 
 def _product(spatial: Spatial, mapping: Mapping, cut: int) -> Tile:
@@ -228,14 +239,14 @@ def _check_room(
 
 def _costs(
     spatial: Spatial,
-    stays: Map[tuple[Slot, int], Tile],
+    kept: Map[tuple[Slot, int], Kept],
     used: Map[tuple[Slot, int], int],
     seconds_per_cycle: float,
 ) -> Costs:
     architecture = spatial.architecture
-    transfers = tuple(_transfers(spatial, stays))
+    transfers = tuple(_transfers(spatial, {key: one.stay for key, one in kept.items()}))
     busy = _port_cycles(spatial, transfers)
-    latency = _latency(spatial, transfers, stays, used, busy)
+    latency = _latency(spatial, transfers, kept, used, busy)
     leakage = math.fsum(
         level.leakage * architecture.instances(level) for level in architecture.levels
     )
@@ -288,20 +299,26 @@ def _port_cycles(
 def _latency(
     spatial: Spatial,
     transfers: Sequence[Transfer],
-    stays: Map[tuple[Slot, int], Tile],
+    kept: Map[tuple[Slot, int], Kept],
     used: Map[tuple[Slot, int], int],
     busy: PortCycles,
 ) -> Latency:
-    """The parts of latency, from the transfers between memories."""
+    """The parts of latency, from the transfers between memories.
+
+    Where the next tile has no room beside the one in use, it may come only while the last pass over
+    this one goes on, word by word in its place.
+    """
     between = [one for one in transfers if one.link.child != ARRAY]
     once = dict.fromkeys(SLOTS, 0.0)
     exposed, alone = 0.0, _without_room_for_two(spatial, used)
     for link in dict.fromkeys(one.link for one in between):
         own = [one for one in between if one.link == link]
-        slowest = max(_port_cycles(spatial, own).values(), default=0.0)
-        once[link.operand] += slowest / own[0].stays
+        count = own[0].stays
+        each = max(_port_cycles(spatial, own).values(), default=0.0) / count
+        once[link.operand] += each
         if (link.operand, link.child) in alone:
-            exposed += slowest * (1 - 1 / own[0].stays)
+            window = spatial.cycles / count / kept[link.operand, link.child].passes
+            exposed += max(each - window, 0.0) * (count - 1)
     onloads = [one for one in between if one.operand != "output"]
     first = _port_cycles(spatial, onloads, only_first=True)
     last = _port_cycles(

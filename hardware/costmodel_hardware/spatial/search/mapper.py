@@ -6,14 +6,14 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from attrs import frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
-from costmodel_hardware.spatial.counting.links import Spatial, energy, ports
+from costmodel_hardware.spatial.counting.links import ARRAY, Spatial, energy, ports
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Loop, Nest
@@ -25,7 +25,9 @@ OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
 Measure: TypeAlias = Callable[[Costs], float]
 SpatialLoops: TypeAlias = tuple[tuple[str, tuple[Loop, ...]], ...]
 ROUNDS: Final = 12
-"""Weightings of the ports that are tried for latency."""
+"""Weightings that are tried for latency."""
+STEP: Final = 2.0
+"""How fast weights grow: in a round by up to e to this power."""
 _SAME: Final = 1e-12
 """Values whose ratio differs from 1 by no more are one value."""
 
@@ -114,12 +116,24 @@ def _key(found: Found) -> tuple[float, float, float]:
 
 
 class _Additive(NamedTuple):
-    """What adds up over cuts: joules, and cycles of each port."""
+    """What adds up over cuts: joules, and cycles of each port and of the first and last tiles.
+
+    `steady` are the cycles of a port but for the first inputs and weights and the last results;
+    `once` is how long the first (last) tiles of an operand take from memory to memory.
+    """
 
     energy: Mapping[Cut, Values]
-    cycles: Mapping[str, Mapping[Cut, Values]]
+    steady: Mapping[str, Mapping[Cut, Values]]
+    once: Mapping[Slot, Mapping[Cut, Values]]
     constant_energy: float
-    constant_cycles: Mapping[str, float]
+    constant_steady: Mapping[str, float]
+
+
+class _Weights(NamedTuple):
+    """Shares of what latency is the maximum of: computing and the ports, inputs and weights."""
+
+    steady: Mapping[str, float]
+    first: Mapping[Slot, float]
 
 
 class _On:
@@ -188,101 +202,129 @@ class _On:
         return mapping, self.counted[mapping]
 
     def _try_ports(self, least_energy: float) -> float:
-        """Mappings for weightings of the ports, and a bound of the cycles.
+        """Mappings for weightings of what latency is the maximum of, and a bound of the cycles.
 
-        The latency is at least the cycles that each port is busy, and so at least any weighted
-        mean of them. The busiest port of the best mapping so far gets more weight each time.
+        The latency is at least any weighted mean of computing and of the steady cycles of the
+        ports, with the first tiles of inputs or weights and the last results. What is longest in
+        the best mapping for some weights gets more weight in the next round.
         """
         bound = self._least_cycles()
-        names = list(self.additive.cycles)
-        weights = dict.fromkeys(names, 1.0)
-        known = set(self.counted)
-        for turn in range(ROUNDS):
-            if self._is_late() or not names:
+        steady = dict.fromkeys([_COMPUTE, *self.additive.steady], 1.0)
+        first: dict[Slot, float] = {"input": 1.0, "weight": 1.0}
+        for _ in range(ROUNDS):
+            if self._is_late():
                 break
-            total = sum(weights.values())
-            share = {name: weight / total for name, weight in weights.items()}
-            chain = self._weighted(share)
+            weights = _Weights(_shares(steady), _shares(first))
+            chain = self._weighted(weights, 0.0)
             if chain is None:
                 break
             bound = max(bound, chain.bound)
-            mapping, found = self._counted(chain)
+            self._counted(chain)
             best = min(one.latency.total for one in self.counted.values())
             if best <= bound * (1 + _SAME) and self.search.objective == "latency":
                 break
-            busiest = max(found.port_cycles.values(), default=0.0)
-            if not busiest or (mapping in known and turn > 1):
-                break
-            known.add(mapping)
-            for name in names:
-                weights[name] *= math.exp(2 * found.port_cycles.get(name, 0.0) / busiest)
-        self._mix(least_energy, bound)
+            _reweigh(steady, {name: self._spent(name, chain) for name in steady})
+            _reweigh(first, {slot: _at(self.additive.once[slot], chain) for slot in first})
+        for ratio in (0.3, 1.0, 3.0):
+            if not self._is_late() and least_energy > 0:
+                chain = self._weighted(weights, ratio * bound / least_energy)
+                if chain is not None:
+                    self._counted(chain)
         return bound
 
-    def _mix(self, least_energy: float, bound: float) -> None:
-        """Mappings between least energy and least latency."""
-        busy = [name for name in self.additive.cycles if self.additive.cycles[name]]
-        for ratio in (0.3, 1.0, 3.0):
-            if self._is_late() or not busy or least_energy <= 0:
-                return
-            values = {
-                cut: own / least_energy
-                + ratio
-                * sum(self.additive.cycles[name].get(cut, np.zeros(1)) for name in busy)
-                / (bound * len(busy))
-                for cut, own in self.additive.energy.items()
-            }
-            chain = self._least(values, 0.0)
-            if chain is not None:
-                self._counted(chain)
+    def _spent(self, name: str, chain: Chain) -> float:
+        if name == _COMPUTE:
+            return float(self.spatial.cycles)
+        own = _at(self.additive.steady[name], chain)
+        return own + self.additive.constant_steady.get(name, 0.0)
 
-    def _weighted(self, share: Mapping[str, float]) -> Chain | None:
-        nothing = np.zeros(self.lattice.size)
-        values = {
-            cut: sum(
-                (
-                    weight * self.additive.cycles[name].get(cut, nothing)
-                    for name, weight in share.items()
-                ),
-                nothing,
-            )
-            for cut in self.space.cuts
-        }
-        constant = sum(
-            weight * self.additive.constant_cycles.get(name, 0.0) for name, weight in share.items()
-        )
+    def _weighted(self, weights: _Weights, per_joule: float) -> Chain | None:
+        """The best chain for weighted cycles, and cycles for each joule."""
+        values: dict[Cut, Values] = {cut: np.zeros(self.lattice.size) for cut in self.space.cuts}
+        tables = [(1.0, self.additive.once["output"]), (per_joule, self.additive.energy)]
+        tables += [(share, self.additive.once[slot]) for slot, share in weights.first.items()]
+        tables += [
+            (share, self.additive.steady[name])
+            for name, share in weights.steady.items()
+            if name != _COMPUTE
+        ]
+        for share, table in tables:
+            if share:
+                for cut, own in table.items():
+                    values[cut] = values[cut] + share * own
+        constant = self._least_cycles() - self.spatial.cycles
+        for name, share in weights.steady.items():
+            fixed = self.additive.constant_steady.get(name, 0.0)
+            constant += share * (self.spatial.cycles if name == _COMPUTE else fixed)
         return self._least(values, constant)
 
     def _is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
 
 
+_COMPUTE: Final = "compute"
+"""What takes the place of a port while the array computes."""
+_Key = TypeVar("_Key")
+
+
+def _shares(weights: Mapping[_Key, float]) -> Mapping[_Key, float]:
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _reweigh(weights: dict[_Key, float], spent: Mapping[_Key, float]) -> None:
+    most = max(spent.values())
+    for name in weights:
+        weights[name] *= math.exp(STEP * spent[name] / most) if most > 0 else 1.0
+
+
+def _at(table: Mapping[Cut, Values], chain: Chain) -> float:
+    return math.fsum(float(values[chain.tiles[cut]]) for cut, values in table.items())
+
+
 def _additive(spatial: Spatial, lattice: Lattice, space: Space) -> _Additive:
-    """Energy and port cycles of every cut and tile."""
+    """Energy and cycles of every cut and tile."""
     joules: dict[Cut, Values] = {}
-    cycles: dict[str, dict[Cut, Values]] = {}
+    steady: dict[str, dict[Cut, Values]] = {}
+    once: dict[Slot, dict[Cut, Values]] = {slot: {} for slot in SLOTS}
     constant = spatial.nest.macs * spatial.architecture.mac_energy
     fixed: dict[str, float] = {}
-    single = {dim: [1] for dim in spatial.steps}
+    stays = _stays(spatial, lattice)
     for link in spatial.links:
         cut = Cut(link.operand, link.child)
-        is_cut = cut in space.cuts
-        for place, flow, _, bits in spatial.flows(link, lattice.tiles if is_cut else single):
+        tiles = lattice.tiles if cut in space.cuts else {dim: [1] for dim in spatial.steps}
+        of_ports: dict[str, Values] = {}
+        for place, flow, _, bits in spatial.flows(link, tiles):
             level = spatial.architecture.levels[place]
             own = np.broadcast_to(energy(level, flow, bits), lattice.shape).reshape(-1)
             each = np.broadcast_to(bits, lattice.shape).reshape(-1) / spatial.instances(place)
-            if is_cut:
-                joules[cut] = joules.get(cut, np.zeros(lattice.size)) + own
-            else:
-                constant += float(own[0])
+            joules[cut] = joules.get(cut, np.zeros(lattice.size)) + own
             for port, rate in ports(level, link.operand, flow):
                 name = f"{level.name}.{port}"
-                table = cycles.setdefault(name, {})
-                if is_cut:
-                    table[cut] = table.get(cut, np.zeros(lattice.size)) + each / rate
-                else:
-                    fixed[name] = fixed.get(name, 0.0) + float(each[0]) / rate
-    return _Additive(joules, cycles, constant, fixed)
+                of_ports[name] = of_ports.get(name, np.zeros(lattice.size)) + each / rate
+        if link.child != ARRAY:
+            slowest = np.maximum.reduce([*of_ports.values(), np.zeros(lattice.size)])
+            once[link.operand][cut] = slowest / stays
+        for name, cycles in of_ports.items():
+            rest = cycles if link.child == ARRAY else cycles * (1 - 1 / stays)
+            if cut in space.cuts:
+                table = steady.setdefault(name, {})
+                table[cut] = table.get(cut, np.zeros(lattice.size)) + rest
+            else:
+                fixed[name] = fixed.get(name, 0.0) + float(rest[0])
+        if cut not in space.cuts:
+            constant += float(joules.pop(cut, np.zeros(1))[0])
+    return _Additive(joules, {**{name: {} for name in fixed}, **steady}, once, constant, fixed)
+
+
+def _stays(spatial: Spatial, lattice: Lattice) -> Values:
+    """How many of each tile follow each other."""
+    found = np.ones(lattice.shape)
+    for axis, (dim, several) in enumerate(lattice.tiles.items()):
+        shape = [1] * len(lattice.shape)
+        shape[axis] = len(several)
+        found = found * np.ceil(spatial.steps[dim] / np.array(several)).reshape(shape)
+    return found.reshape(-1)
 
 
 def mapping_of(spatial: Spatial, lattice: Lattice, chain: Chain) -> Nesting:
