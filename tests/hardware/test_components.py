@@ -147,6 +147,22 @@ def test_an_error_names_its_largest_points() -> None:
     assert re.search(r"median \d+\.\d%; largest: \d+ nm \d+ KiB \d+ bit \d+%", str(read))
 
 
+def test_the_points_of_a_file_are_predicted_from_all_that_ship(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert left_out.main([str(GOLDEN)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert all("523 points, median 0.0%" in line for line in lines)
+    for content in ("{}", "[", '{"points": []}', '{"points": [{"class": "SRAM"}]}'):
+        file = tmp_path / "points.json"
+        file.write_text(content)
+        assert left_out.main([str(file)]) == 2
+        assert "expected points" in capsys.readouterr().err
+    assert left_out.main([str(tmp_path / "none.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
 @given(
     st.floats(7, 65), st.floats(0.5, 60 * 1024), st.integers(1, 2048), st.integers(1, 2),
     st.integers(1, 4),

@@ -1,32 +1,41 @@
 """How well the laws of this package predict points that were left out.
 
     python -m costmodel_hardware.components.left_out
+    python -m costmodel_hardware.components.left_out POINTS.json
 
-Two protocols. `points`: of the points of SRAM as they are given, every third is left out, in three
-turns, and predicted from the rest. Most of these follow from another node by a closed form of the
-source, so that error is that of a file of further points, not of a new size. `laws`: from the
-macros of CACTI that the points determine, one law is made to predict what it was not given: a
-ratio to another node, a size between two others, a width, a number of banks, a node, and a size
-beyond the largest.
+Without a file, two protocols. `points`: of the points of SRAM as they are given, every third is
+left out, in three turns, or each alone, and predicted from the rest. Most of these follow from
+another node by a closed form of the source, so that error is that of a file of further points, not
+of a new size. `laws`: from the macros of CACTI that the points determine, one law is made to
+predict what it was not given: a ratio to another node, a size between two others, a width, a number
+of banks, a node, and a size beyond the largest.
+
+With a file of the form of tests/golden/hwcomponents.json.gz, its points of SRAM are predicted from
+all that ship.
 
 The laws of sizes and of ratios were chosen among three on the macros whose log2(KiB) + log2(bits)
-is even; these are not quoted: the errors are those of the odd ones. The law of banks was chosen
-among four on the points that are quoted. The ranges of components are P10 to P90 of true over
+is even; these are not quoted: the errors are those of the odd ones. The laws of banks and of nodes
+were chosen with the quoted points in sight. The ranges of components are P10 to P90 of true over
 predicted, from `sram-errors.yaml`, which `--write FILE` writes anew.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
+from costmodel.errors import CostModelError
 from costmodel_hardware.components.interpolation import log_log, straight
+from costmodel_hardware.components.memories import check_macro
 from costmodel_hardware.components.sram_table import (
     BANKS,
     BEYOND,
@@ -45,6 +54,7 @@ from costmodel_hardware.components.sram_table import (
 from costmodel_hardware.components.tables import SRAM_QUANTITIES, Macro, SramPoint, sram_points
 
 TURNS: Final = 3
+_GZIP: Final = b"\x1f\x8b"
 _PLAIN: Final = (1, 1)
 _EXACT: Final = 1e-5
 """The error of a point that follows from others: its source rounds to seven digits."""
@@ -100,7 +110,9 @@ class Errors:
         head = f"{self.law}, {self.quantity}: {len(self.points)} points"
         found = self.undetermined
         exact = len(self.points) - len(found.points)
-        rest = f" ({exact} follow exactly, others {found.median:.1%})" if exact else ""
+        rest = ""
+        if exact and found.points:
+            rest = f" ({exact} follow exactly, others {found.median:.1%})"
         return f"{head}, median {self.median:.1%}{rest}; largest: {worst}"
 
 
@@ -135,6 +147,42 @@ def _left_out(table: SramTable, quantity: str, point: SramPoint) -> LeftOut:
 def _name(node: float, macro: Macro) -> str:
     ported = "" if macro[2:] == _PLAIN else f" {macro.ports} ports {macro.banks} banks"
     return f"{node:g} nm {macro.kib:g} KiB {macro.width:g} bit{ported}"
+
+
+def of_file(content: bytes, where: str) -> Iterator[Errors]:
+    """The SRAM points of a JSON text that has the form of hwcomponents.json.
+
+    Raises:
+        CostModelError: it has another form, or a point is outside of what the tables can say.
+
+    """
+    packed = content.startswith(_GZIP)
+    try:
+        raw = json.loads(gzip.decompress(content) if packed else content)
+        points = [_read(one) for one in raw["points"] if one["class"] == "SRAM"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
+        message = f"{where}: {type(error).__name__}: {error}; expected points as hwcomponents.json"
+        raise CostModelError(message) from None
+    if not points:
+        message = f"{where}: expected points of the class SRAM, found none"
+        raise CostModelError(message)
+    table = sram_table()
+    for point in points:
+        check_macro(point.node, point.macro)
+    for quantity in SRAM_QUANTITIES:
+        found = tuple(_left_out(table, quantity, point) for point in points)
+        yield Errors("points of the file", quantity, found)
+
+
+def _read(raw: Mapping[str, Any]) -> SramPoint:
+    macro = Macro(raw["kib"], raw["width_bits"], raw["ports"], raw["banks"])
+    values = (
+        raw["read"]["energy_j"], raw["write"]["energy_j"], raw["area_m2"], raw["leak_w"],
+        raw["read"]["latency_s"],
+    )  # fmt: skip
+    return SramPoint(
+        raw["node_nm"], macro, dict(zip(SRAM_QUANTITIES, map(float, values), strict=True))
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------ law by law
@@ -254,15 +302,33 @@ def written(errors: Iterable[Errors]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _of_all() -> Iterable[Errors]:
+    return (*every_third(), *one_by_one(), *of_laws())
+
+
+def _of(path: Path) -> Iterator[Errors]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise CostModelError(message) from None
+    return of_file(content, str(path))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the errors, or write them to a file; the exit status."""
     if len(arguments) == 2 and arguments[0] == "--write":  # noqa: PLR2004  # an option and its value
         Path(arguments[1]).write_text(written(of_laws()), encoding="utf-8")
         return 0
-    if arguments:
+    if len(arguments) > 1:
         print(__doc__, file=sys.stderr)  # noqa: T201  # a program
         return 2
-    for errors in (*every_third(), *one_by_one(), *of_laws()):
+    try:
+        found = [*_of(Path(arguments[0]))] if arguments else _of_all()
+    except CostModelError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # a program
+        return 2
+    for errors in found:
         print(errors)  # noqa: T201  # a program
     return 0
 

@@ -85,7 +85,8 @@ def sram(
         CostModelError: something is outside of what the tables and their laws can say.
 
     """
-    macro = _checked(node, kib_of(size), width, ports, banks)
+    macro = Macro(kib_of(size), width, ports, banks)
+    check_macro(node, macro)
     table = laws.sram_table()
     figures: dict[str, Any] = {
         _NAMES[quantity]: _figure(quantity, node, macro, table.estimate(quantity, node, macro))
@@ -102,18 +103,24 @@ def format_size(kib: float) -> str:
     return f"{kib:g} KiB" if kib >= 1 else f"{kib * _KIB:g} B"
 
 
-def _checked(node: float, kib: float, width: int, ports: int, banks: int) -> Macro:
-    finest, last = laws.FINEST, laws.NODES[-1]
+def check_macro(node: float, macro: Macro) -> None:
+    """Check that the tables and their laws have figures for an SRAM.
+
+    Raises:
+        CostModelError: they have none.
+
+    """
     if node != laws.OLD:
         why = "CACTI was run at 22 to 65 nm; 7 to 22 nm and 90 nm are scaled; use the nearest node"
-        check_range("node in nm", node, finest, last, why)
-    check_whole("width", width, 1, _WIDEST, "bits of one access of an SRAM")
-    least = width / (8 * _KIB)
-    check_range("size in KiB", kib, least, _LARGEST_KIB, "one word to 64 MiB; build larger of more")
+        check_range("node in nm", node, laws.FINEST, laws.NODES[-1], why)
+    check_whole("width", macro.width, 1, _WIDEST, "bits of one access of an SRAM")
+    least = macro.width / (8 * _KIB)
+    why = "one word to 64 MiB; build larger of more"
+    check_range("size in KiB", macro.kib, least, _LARGEST_KIB, why)
+    ports = macro.ports
     check_whole("ports", ports, 1, _MOST_PORTS, "macros of one and two ports are known")
     most = _MOST_BANKS if ports == 1 else _MOST_BANKS_OF_TWO_PORTS
-    check_whole("banks", banks, 1, most, f"macros of {ports} ports have up to {most} banks")
-    return Macro(kib, float(width), ports, banks)
+    check_whole("banks", macro.banks, 1, most, f"macros of {ports} ports have up to {most} banks")
 
 
 def _figure(quantity: str, node: float, macro: Macro, found: Estimate) -> Parameter:

@@ -21,8 +21,8 @@ from costmodel_hardware.components.tables import polynomials
 QUANTITIES: Final = ("energy", "delay", "area")
 """What the equations scale."""
 _REFUSED: Final[Mapping[str, str]] = {
-    "sram": "an access of 8 KiB falls by a quarter from 45 to 7 nm where logic falls to a tenth; "
-    "use sram(node, size, width)",
+    "sram": "an access of 8 KiB falls by a quarter from 45 to 7 nm where logic falls to less "
+    "than a tenth; use sram(node, size, width)",
     "dram": "DRAM has a process of its own, and its interface dominates; use dram(kind, width)",
 }
 """What the factors of logic do not hold for, and why."""
