@@ -60,7 +60,7 @@ def moved(nest: Nest, architecture: Architecture, mapping: Nesting) -> Moved:
         chain = architecture.chain(slot)
         cuts = (0, *mapping.cuts_of(slot))
         for child, parent, cut in zip((ARRAY, *chain), chain, cuts, strict=False):
-            one = _Link(nest, architecture, mapping, slot, child, parent, cut)
+            one = _Link(nest, architecture, mapping, slot, (child, parent, cut))
             found += one.moved(steps)
     return found
 
@@ -72,10 +72,9 @@ class _Link:
         architecture: Architecture,
         mapping: Nesting,
         slot: Slot,
-        child: int,
-        parent: int,
-        cut: int,
+        link: tuple[int, int, int],
     ) -> None:
+        child, parent, cut = link
         self.nest, self.slot, self.child = nest, slot, child
         self.names = [architecture.levels[place].name for place in (child, parent)]
         every = tuple(name for name, _ in architecture.axes)

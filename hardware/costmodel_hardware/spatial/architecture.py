@@ -17,6 +17,16 @@ FLOWS: Final[tuple[Flow, ...]] = get_args(Flow)
 """What a memory does: operands and sums to resume go down, sums go up."""
 
 
+def as_tuple(given: Iterable[Any]) -> tuple[Any, ...]:
+    """Several values as a tuple."""
+    return tuple(given)
+
+
+def as_set(given: Iterable[Any]) -> frozenset[Any]:
+    """Several values as a set."""
+    return frozenset(given)
+
+
 class Use(NamedTuple):
     """What a port is used for: one flow of one operand."""
 
@@ -33,7 +43,7 @@ class Port:
 
     name: str
     bits_per_cycle: float
-    uses: frozenset[Use] = field(converter=frozenset)
+    uses: frozenset[Use] = field(converter=as_set)
     smallest_bits: int = 1
 
 
@@ -44,24 +54,22 @@ class Level:
     An access of `read_bits` (`write_bits`) costs `read_energy` (`write_energy`) joules, smaller
     ones in proportion, in steps of `smallest_bits`. Without a size it holds anything. A level that
     is `double_buffered` holds the next tile beside the one in use. One that `retains_halo` fetches
-    only what of the next window is not there. `leakage` is in watts, `area` in square metres, of
-    one instance.
+    only what of the next window is not there. `leakage` is in watts, of all instances together.
     """
 
     name: str
-    holds: tuple[Slot, ...] = field(converter=tuple)
+    holds: tuple[Slot, ...] = field(converter=as_tuple)
     size_bits: int | None = None
-    per: tuple[str, ...] = field(default=(), converter=tuple)
+    per: tuple[str, ...] = field(default=(), converter=as_tuple)
     read_energy: float = 0.0
     read_bits: int = 1
     write_energy: float = 0.0
     write_bits: int = 1
     smallest_bits: int = 1
-    ports: tuple[Port, ...] = field(default=(), converter=tuple)
+    ports: tuple[Port, ...] = field(default=(), converter=as_tuple)
     double_buffered: bool = False
     retains_halo: bool = False
     leakage: float = 0.0
-    area: float = 0.0
 
     def has_room_for(self, bits: int) -> bool:
         """Whether so many bits fit into one instance."""
@@ -88,8 +96,8 @@ class Architecture:
 
     name: str
     axes: tuple[tuple[str, int], ...] = field(converter=_axes)
-    levels: tuple[Level, ...] = field(converter=tuple)
-    systolic: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    levels: tuple[Level, ...] = field(converter=as_tuple)
+    systolic: frozenset[str] = field(default=frozenset(), converter=as_set)
     mac_energy: float = 0.0
     """Joules of one multiply-accumulate."""
     cycles_per_mac: int = 1
@@ -142,9 +150,10 @@ class Architecture:
         """The places of the memories that hold an operand, from inner to outer."""
         return tuple(place for place, one in enumerate(self.levels) if operand in one.holds)
 
-    def instances(self, level: Level) -> int:
-        """How many of a memory there are."""
-        return math.prod(self.size[axis] for axis in level.per)
+    @property
+    def leakage(self) -> float:
+        """Watts of all memories."""
+        return math.fsum(one.leakage for one in self.levels)
 
     def level(self, name: str) -> Level:
         """The memory of that name.
@@ -154,8 +163,3 @@ class Architecture:
 
         """
         return {one.name: one for one in self.levels}[name]
-
-    @property
-    def area(self) -> float:
-        """Square metres of all memories."""
-        return math.fsum(one.area * self.instances(one) for one in self.levels)

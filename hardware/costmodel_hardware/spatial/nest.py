@@ -12,7 +12,7 @@ from costmodel.formats import NumericFormat
 from costmodel.tensor.shapes import show_shape
 from costmodel.workload.affine import Affine
 from costmodel.workload.operators import Contraction, Operand
-from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.architecture import SLOTS, Slot, as_set
 
 FACTORS: Final = 2
 """Operands that are multiplied."""
@@ -64,7 +64,7 @@ class Nest:
     input: Tensor
     weight: Tensor
     output: Tensor
-    serial: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    serial: frozenset[str] = field(default=frozenset(), converter=as_set)
 
     @property
     def sizes(self) -> Mapping[str, int]:

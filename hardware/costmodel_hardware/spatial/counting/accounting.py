@@ -82,6 +82,8 @@ class Costs:
     """Bits that the tiles take in one instance of each memory."""
     port_cycles: Map[str, float]
     """Cycles that each port is busy, by `memory.port`."""
+    steady_cycles: Map[str, float]
+    """The same without what `onload` and `offload` of the latency hold."""
 
     @property
     def memory_energy(self) -> Map[str, float]:
@@ -246,18 +248,17 @@ def _costs(
     architecture = spatial.architecture
     transfers = tuple(_transfers(spatial, {key: one.stay for key, one in kept.items()}))
     busy = _port_cycles(spatial, transfers)
-    latency = _latency(spatial, transfers, kept, used, busy)
-    leakage = math.fsum(
-        level.leakage * architecture.instances(level) for level in architecture.levels
-    )
+    steady = _steady(spatial, transfers, busy)
+    latency = _latency(spatial, transfers, kept, used, steady)
     return Costs(
         transfers,
         mac_energy=spatial.nest.macs * architecture.mac_energy,
-        leakage_energy=leakage * latency.total * seconds_per_cycle,
+        leakage_energy=architecture.leakage * latency.total * seconds_per_cycle,
         latency=latency,
         utilization=spatial.nest.macs / (architecture.units * math.prod(spatial.steps.values())),
         used_bits=by_level(spatial, used),
         port_cycles={f"{name}.{port}": cycles for (name, port), cycles in busy.items()},
+        steady_cycles={f"{name}.{port}": cycles for (name, port), cycles in steady.items()},
     )
 
 
@@ -296,12 +297,19 @@ def _port_cycles(
     return found
 
 
+def _steady(spatial: Spatial, transfers: Sequence[Transfer], busy: PortCycles) -> PortCycles:
+    """Cycles of each port but for the first inputs and weights, and the last results."""
+    between = [one for one in transfers if one.link.child != ARRAY]
+    ends = _port_cycles(spatial, between, only_first=True)
+    return {key: cycles - ends.get(key, 0.0) for key, cycles in busy.items()}
+
+
 def _latency(
     spatial: Spatial,
     transfers: Sequence[Transfer],
     kept: Map[tuple[Slot, int], Kept],
     used: Map[tuple[Slot, int], int],
-    busy: PortCycles,
+    steady: PortCycles,
 ) -> Latency:
     """The parts of latency, from the transfers between memories.
 
@@ -321,19 +329,12 @@ def _latency(
             exposed += max(each - window, 0.0) * (count - 1)
     onloads = [one for one in between if one.operand != "output"]
     first = _port_cycles(spatial, onloads, only_first=True)
-    last = _port_cycles(
-        spatial, [one for one in between if one.operand == "output"], only_first=True
-    )
-    steady = max(
-        (cycles - first.get(key, 0.0) - last.get(key, 0.0) for key, cycles in busy.items()),
-        default=0.0,
-    )
     compute = float(spatial.cycles)
     return Latency(
         onload=max(once["input"], once["weight"], *first.values(), 0.0),
         compute=compute,
         exposed=exposed,
-        stall=max(steady - compute - exposed, 0.0),
+        stall=max(max(steady.values(), default=0.0) - compute - exposed, 0.0),
         fill_and_drain=float(
             sum(max(spatial.used(axis) - 1, 0) for axis in spatial.architecture.systolic)
         ),

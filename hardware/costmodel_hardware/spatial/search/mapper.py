@@ -173,11 +173,7 @@ class _On:
         return Found(mapping, found, value, min(bound, value), len(self.counted))
 
     def _leakage(self, cycles: float) -> float:
-        architecture = self.spatial.architecture
-        watts = math.fsum(
-            level.leakage * architecture.instances(level) for level in architecture.levels
-        )
-        return watts * cycles * self.search.seconds_per_cycle
+        return self.spatial.architecture.leakage * cycles * self.search.seconds_per_cycle
 
     def _least_cycles(self) -> float:
         """Cycles of computing and of the hops, which no mapping in time avoids."""
