@@ -122,7 +122,7 @@ class Placer:
     scenario: Scenario
     partial_bits: int
     given: Mapping[str, Nesting]
-    """Mappings that a user gives, by the name of an operator."""
+    """Mappings that a user gives, by the name of an operator or of its layer."""
     is_resident: bool
     """Whether weights that all fit stay on the chip."""
 
@@ -157,7 +157,8 @@ class Placer:
                 tensors["output"] = boundary.writes[0]
                 number = workload.tensors[boundary.writes[0]].format or default
                 nest = evolve(nest, output=_written(nest.output, int(number.stored_bits(1))))
-            answer = self._with_room(nest, plan, group.name, place, tensors, residents)
+            given = self.given.get(group.name, self.given.get(anchor.layer))
+            answer = self._with_room(nest, plan, given, place, tensors, residents)
             if isinstance(answer, str):
                 refused[group.name] = f"no mapping of {group.name!r}: {answer}"
             else:
@@ -170,7 +171,7 @@ class Placer:
         self,
         nest: Nest,
         plan: Plan,
-        name: str,
+        given: Nesting | None,
         place: int,
         tensors: Mapping[Slot, str],
         residents: _Residents,
@@ -183,8 +184,8 @@ class Placer:
             taken = residents.others(place, set(tensors.values()))
             own = plan.beside(taken)
             try:
-                if name in self.given:
-                    return given_mapping(nest, own, self.given[name], homes)
+                if given is not None:
+                    return given_mapping(nest, own, given, homes)
                 return mapped(
                     nest, own, tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
                 )

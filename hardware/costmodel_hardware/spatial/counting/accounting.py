@@ -80,6 +80,8 @@ class Costs:
     """Multiply-accumulates over those that all units could do in the cycles of `compute`."""
     used_bits: Map[str, int]
     """Bits that the tiles take in one instance of each memory."""
+    tile_bits: Map[tuple[Slot, int], int]
+    """The same of each operand, by the place of the memory."""
     port_cycles: Map[str, float]
     """Cycles that each port is busy, by `memory.port`."""
     steady_cycles: Map[str, float]
@@ -257,6 +259,7 @@ def _costs(
         latency=latency,
         utilization=spatial.nest.macs / (architecture.units * math.prod(spatial.steps.values())),
         used_bits=by_level(spatial, used),
+        tile_bits=used,
         port_cycles={f"{name}.{port}": cycles for (name, port), cycles in busy.items()},
         steady_cycles={f"{name}.{port}": cycles for (name, port), cycles in steady.items()},
     )
