@@ -88,12 +88,18 @@ def mapped(nest: Nest, plan: Plan, homes: tuple[tuple[Slot, int], ...]) -> Mappe
 
 
 def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot, int]) -> Mapped:
-    """A nest under a mapping that a user gives.
+    """A nest under a mapping that a user gives; cuts beyond the home of an operand are left out.
 
     Raises:
         MappingError: it is not one of the nest on this architecture, or does not fit.
 
     """
+    chains = {slot: plan.architecture.chain(slot) for slot in SLOTS}
+    cuts = {
+        slot: mapping.cuts_of(slot)[: chains[slot].index(homes.get(slot, chains[slot][-1]))]
+        for slot in SLOTS
+    }
+    mapping = evolve(mapping, cuts=cuts)
     found = costs(
         nest, plan.architecture, mapping, homes=homes, seconds_per_cycle=plan.seconds_per_cycle
     )
@@ -178,6 +184,7 @@ class Placer:
     ) -> Mapped | str:
         """The mapping of a group, whose tensors move outwards until its tiles have room."""
         levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
+        first_reason = ""
         while True:
             lying = {slot: residents.memory_of(tensor) for slot, tensor in tensors.items()}
             homes = {slot: levels[memory] for slot, memory in lying.items() if memory is not None}
@@ -190,9 +197,10 @@ class Placer:
                     nest, own, tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
                 )
             except CostModelError as error:
+                first_reason = first_reason or str(error)
                 inner = residents.innermost(set(tensors.values()))
                 if inner is None:
-                    return str(error)
+                    return first_reason
                 residents.put_out(inner)
             except ValueError as error:
                 return str(error)
