@@ -207,17 +207,20 @@ def _is_dim(name: str) -> bool:
 def _spread(
     nest: Nest, architecture: Architecture, orders: Mapping[str, Sequence[str]]
 ) -> SpatialLoops:
-    left = {dim: size for dim, size in nest.dims if dim not in nest.serial}
+    sizes = {dim: size for dim, size in nest.dims if dim not in nest.serial}
+    spread = dict.fromkeys(sizes, 1)
     found = []
     for axis, units in architecture.axes:
         loops: list[Loop] = []
         for dim in orders.get(axis, ()):
-            room = units // math.prod(loop.size for loop in loops)
-            if min(room, left.get(dim, 1)) > 1:
-                steps = -(-left[dim] // room)
-                share = -(-left[dim] // steps)
+            size, before = sizes.get(dim, 1), spread.get(dim, 1)
+            # Units of a dimension are never more than its steps, or some would have no work at all.
+            room = min(units // math.prod(loop.size for loop in loops), size // before)
+            if room > 1:
+                steps = -(-size // (before * room))
+                share = min(-(-size // (before * steps)), room)
                 loops.append(Loop(dim, share))
-                left[dim] = steps
+                spread[dim] = before * share
         found.append((axis, tuple(loops)))
     return tuple(found)
 
