@@ -259,7 +259,7 @@ class _Residents:
                 one for one in self.residences
                 if one.memory == memory.name and one.tensor not in weights
             ]  # fmt: skip
-            used = Placement((memory,), tuple(others), self.groups).used_bits(memory.name)
+            used = Placement(self.memories, tuple(others), self.groups).used_bits(memory.name)
             if "weight" in memory.holds and memory.has_room_for(bits + max(used, default=0)):
                 self._move(weights, memory.name)
                 return
