@@ -102,8 +102,9 @@ class Costs:
 
     @property
     def limit(self) -> str:
-        """What the time is bound by: `compute`, or the port that is busiest."""
-        if self.latency.stall <= 0:
+        """What the time is bound by: `compute`, or the busiest port if the array waits for it."""
+        waits = self.latency.stall > 0 or self.latency.exposed > self.latency.compute
+        if not waits or not self.port_cycles:
             return "compute"
         return max(self.port_cycles, key=lambda name: self.port_cycles[name])
 
