@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -175,7 +176,12 @@ def _gap(mapped: Mapped) -> Iterator[str]:
     elif mapped.gap == 0:
         yield "mapping: found, no other of the space is better"
     else:
-        yield f"mapping: found, at most {mapped.gap:.1%} above the best of the space"
+        yield f"mapping: found, at most {_share(mapped.gap)} above the best of the space"
+
+
+def _share(gap: float) -> str:
+    """A gap in percent, rounded up."""
+    return f"{math.ceil(gap * 1000) / 10:.1f}%"
 
 
 @frozen
@@ -197,7 +203,8 @@ class MappedNetwork:
             CostModelError: it has no contraction.
 
         """
-        placement = device.evaluate(workload, scenario).placement
+        evaluated = device.evaluate(workload, scenario)
+        placement = evaluated.placement
         if not isinstance(placement, SpatialPlacement):  # pragma: no cover  # what its place gives
             message = f"device {device.name!r} places no tensors on an array"
             raise CostModelError(message)
@@ -206,7 +213,8 @@ class MappedNetwork:
             for name, one in placement.mapped.items()
         )
         if not layers and not placement.refused:
-            message = f"{workload.name}: expected a contraction to map, found none"
+            reason = next((f"; {one}" for one in evaluated.unpriced.values()), "")
+            message = f"{workload.name}: expected a contraction to map, found none{reason}"
             raise CostModelError(message)
         return cls(workload.name, device, layers, placement.refused)
 
@@ -265,4 +273,4 @@ class MappedNetwork:
 def _proven(gap: float | None) -> str:
     if gap is None:
         return "given"
-    return "best" if gap == 0 else f"within {gap:.1%}"
+    return "best" if gap == 0 else f"within {_share(gap)}"
