@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from console import run
 import costmodel
 from costmodel import Scenario
 from costmodel.errors import CostModelError, DeviceFileError
+from costmodel.formats import parse_format
+from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Level
+from costmodel_hardware.spatial.dataflow import dataflow_of, ways
 from costmodel_hardware.spatial.device import SpatialAccelerator
+from costmodel_hardware.spatial.nest import Nest, nest_of
 from costmodel_hardware.spatial.placement import SpatialPlacement
 from costmodel_hardware.spatial.showing.mapped_layers import MappedNetwork
 
@@ -241,3 +246,32 @@ def test_the_command_wants_a_spatial_device() -> None:
     found = run("map", str(NETWORK), "-d", "cpu")
     assert found.exit_code == 2
     assert "expected one device of class spatial, found cpu of class per-operation" in found.stderr
+
+
+def test_a_dimension_over_two_axes_has_no_more_units_than_steps() -> None:
+    memory = Level(name="dram", holds=SLOTS)
+    array = Architecture(name="array", axes={"rows": 26, "columns": 5}, levels=[memory])
+    product = nest_of(costmodel.matmul((1, 128), (128, 1)), parse_format("int8"), 32)
+    assert isinstance(product, Nest)
+    for loops in ways(product, array, dataflow_of("rows=k,columns=k")):
+        assert math.prod(loop.size for _, several in loops for loop in several) <= 128
+
+
+def test_a_network_in_a_format_without_units_says_so(npu: Any, network: Any) -> None:
+    with pytest.raises(CostModelError, match="has no units for float32; it has int8"):
+        MappedNetwork.of(costmodel.lower(network, Scenario()), npu, Scenario())
+
+
+def test_weights_may_have_no_memory_to_stay_in(npu: Any, network: Any) -> None:
+    workload = costmodel.lower(network, INT8)
+    resident = npu.with_parameters(resident_weights="true")
+    one, other = (each.evaluate(workload, INT8) for each in (npu, resident))
+    assert other.energy_joules == one.energy_joules
+
+
+def test_a_layer_whose_tiles_are_waited_for_is_bound_by_the_port(npu: Any, network: Any) -> None:
+    small = npu.with_parameters(**{"weights.size": "1 B"})
+    found = MappedNetwork.of(costmodel.lower(network, INT8), small, INT8)
+    costs = found.layer("dense_1").mapped.costs
+    assert costs.latency.exposed > costs.latency.compute
+    assert costs.limit == "dram.port"
