@@ -275,3 +275,23 @@ def test_a_layer_whose_tiles_are_waited_for_is_bound_by_the_port(npu: Any, netwo
     costs = found.layer("dense_1").mapped.costs
     assert costs.latency.exposed > costs.latency.compute
     assert costs.limit == "dram.port"
+
+
+def test_a_mapping_names_the_memories_of_each_operand(npu: Any, network: Any) -> None:
+    workload = costmodel.lower(network, INT8)
+    mapping = MappedNetwork.of(workload, npu, INT8).layer("conv2d_1").to_dict()["mapping"]
+    mapping["keeps"]["output"] = {"sum": 3}
+    with pytest.raises(CostModelError) as error:
+        npu.with_parameters(mapping=json.dumps({"conv2d_1": mapping}))
+    assert "conv2d_1.keeps.output: expected memories from inner to outer: sums" in str(error.value)
+
+
+def test_the_command_refuses_a_mapping_of_an_unknown_layer(tmp_path: Path) -> None:
+    file, kept = tmp_path / "npu.yaml", tmp_path / "mappings.json"
+    file.write_text(NPU)
+    arguments = ["map", str(NETWORK), "-d", str(file), "--default-format", "int8"]
+    assert run(*arguments, "dense", "-o", str(kept)).exit_code == 0
+    kept.write_text(kept.read_text().replace("dense/contraction", "dense_9"))
+    found = run(*arguments, "--mapping", str(kept))
+    assert found.exit_code == 2
+    assert "unknown contraction 'dense_9'" in found.stderr

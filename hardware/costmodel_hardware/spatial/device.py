@@ -254,6 +254,23 @@ class SpatialAccelerator(Device):
                 expected = f"axes of the array, {', '.join(known)}"
                 message = f"dataflow: expected {expected}; found {axis!r:.60}"
                 raise ValueError(message)
+        self._check_mappings()
+
+    def _check_mappings(self) -> None:
+        """Check that mappings name the memories of each operand, from inner to outer."""
+        given = {} if self.mapping == SEARCH else json.loads(self.mapping)
+        for name, one in given.items():
+            for slot in SLOTS:
+                places = self.architecture.chain(slot)[:-1]
+                known = [self.architecture.levels[place].name for place in places]
+                found = list(one["keeps"][slot])
+                if found != known[: len(found)]:
+                    expected = ", ".join(known) or "none, since it has one memory"
+                    message = (
+                        f"mapping.{name}.keeps.{slot}: expected memories from inner to outer: "
+                        f"{expected}; found {', '.join(found)}"
+                    )
+                    raise ValueError(message)
 
     # -------------------------------------------------------------- what it is made of
 

@@ -59,12 +59,15 @@ def map_layers(
     device = devices[0]
     files = [*read_files([model], devices), *([str(given)] if given else [])]
     with opened(path, files) as output:
-        if given is not None:
-            changed = device.with_parameters(mapping=json.dumps(_mappings(given)))
+        several = {} if given is None else _mappings(given)
+        if several:
+            changed = device.with_parameters(mapping=json.dumps(several))
             device = changed if isinstance(changed, SpatialAccelerator) else device
         network = read(model)
         scenario = asked.scenario(network)
         found = MappedNetwork.of(costmodel.lower(network, scenario), device, scenario)
+        for name in several:
+            found.check_name(name)
         if layer is None:
             write([found], form, output)
             return

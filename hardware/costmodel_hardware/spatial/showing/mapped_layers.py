@@ -229,11 +229,22 @@ class MappedNetwork:
         for key, reason in self.refused.items():
             if name in {key, key.rpartition("/")[0]}:
                 raise CostModelError(reason)
+        self.check_name(name)
         known = {one.name: one for one in self.layers}
         short = {one.name.rpartition("/")[0]: one for one in self.layers}
-        if name not in known and name not in short:
-            raise UnknownNameError(name, [*short, *known], "contraction")
         return known.get(name) or short[name]
+
+    def check_name(self, name: str) -> None:
+        """Check that there is an operator, or a layer with one, of a name.
+
+        Raises:
+            UnknownNameError: there is none.
+
+        """
+        names = [*(one.name for one in self.layers), *self.refused]
+        known = [*(one.rpartition("/")[0] for one in names), *names]
+        if name not in known:
+            raise UnknownNameError(name, known, "contraction")
 
     def table(self, *, exact: bool = False) -> Table:
         """A row for each contraction."""
