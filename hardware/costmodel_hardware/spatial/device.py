@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
@@ -25,7 +26,8 @@ from costmodel.devices import (
     yes_or_no,
 )
 from costmodel.devices import one_of as among
-from costmodel.devices.evaluation.evaluator import OperatorCost, moved
+from costmodel.devices.cost import Seconds
+from costmodel.devices.evaluation.evaluator import GroupCost, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import (
     BYTE,
@@ -233,6 +235,12 @@ class SpatialAccelerator(Device):
     cycles_per_mac: int = setting(whole_number, default=1)
     accumulator_bits: int = setting(whole_number, default=32)
     """Bits of a sum that is not complete, at least those of the result."""
+    prefetches_weights: bool = setting(yes_or_no, default=False)
+    """Whether the first weights of an operator come while the one before it still runs.
+
+    They do where the memories on their way are double-buffered, as far as the port that they come
+    from has cycles to spare.
+    """
     resident_weights: bool = setting(yes_or_no, default=False)
     """Whether weights that all fit stay on the chip from one inference to the next."""
 
@@ -463,6 +471,32 @@ class SpatialAccelerator(Device):
             if own:
                 yield Duration(resource, own, self.clock, phase=phase)
 
+    def schedule(
+        self, groups: tuple[GroupCost, ...], placement: Placement, scenario: Scenario
+    ) -> Schedule:
+        """One group after the other; weights that are fetched before take no time of their own."""
+        serial = super().schedule(groups, placement, scenario)
+        if not (self.prefetches_weights and isinstance(placement, SpatialPlacement)):
+            return serial
+        saved = [0.0]
+        for before, group in pairwise(groups):
+            saved.append(self._hidden(before, placement.mapped.get(group.group.name), placement))
+        return _earlier(serial, saved, self.clock)
+
+    def _hidden(self, before: GroupCost, one: Mapped | None, placement: SpatialPlacement) -> float:
+        """Cycles of the first weights of a group that the group before it leaves time for."""
+        if one is None or before.cost.latency_seconds is None:
+            return 0.0
+        links = {each.link for each in one.costs.transfers if each.operand == "weight"}
+        levels = self.architecture.levels
+        inner = [levels[link.child] for link in links if link.child >= 0]
+        home = levels[max(link.parent for link in links)].name
+        if not inner or not all(level.double_buffered for level in inner):
+            return 0.0
+        busy = sum(time for name, time in before.busy_seconds.items() if name.split(".")[0] == home)
+        spare = (before.cost.latency_seconds - busy) * self.clock.value
+        return max(min(one.costs.weight_onload, spare), 0.0)
+
     def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
         """The leakage of the memories over the makespan."""
         return [
@@ -470,6 +504,26 @@ class SpatialAccelerator(Device):
             for memory in self.memories
             if memory.leakage is not None
         ]
+
+
+def _earlier(schedule: Schedule, cycles: Sequence[float], clock: Parameter) -> Schedule:
+    """A schedule in which each group begins so many cycles earlier, and all behind it too."""
+    if schedule.makespan is None:
+        return schedule
+    spans, total = [], 0.0
+    for span, saved in zip(schedule.spans, cycles, strict=True):
+        total += saved
+        spans.append(
+            evolve(span, begin=_less(span.begin, total, clock), end=_less(span.end, total, clock))
+        )
+    return evolve(schedule, spans=tuple(spans), makespan=_less(schedule.makespan, total, clock))
+
+
+def _less(time: Seconds, cycles: float, clock: Parameter) -> Seconds:
+    return Seconds(
+        time.value - cycles / clock.value, time.low - cycles / clock.high,
+        time.high - cycles / clock.low,
+    )  # fmt: skip
 
 
 def _traffic(one: Mapped) -> tuple[Traffic, ...]:
