@@ -54,15 +54,11 @@ from costmodel.workload.operators import (
 )
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.processor.device import compute_format, wide_enough
+from costmodel_hardware.spatial.accountings import ACCOUNTINGS, Mapped, Plan
 from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Level, Port, Use
 from costmodel_hardware.spatial.dataflow import SEARCH, as_dataflow, dataflow_of
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
-from costmodel_hardware.spatial.placement import (
-    Mapped,
-    Placer,
-    Plan,
-    SpatialPlacement,
-)
+from costmodel_hardware.spatial.placement import Placer, SpatialPlacement
 from costmodel_hardware.spatial.search.mapper import OBJECTIVES
 
 _MOST_UNITS: Final = 1 << 20
@@ -212,7 +208,7 @@ class SpatialAccelerator(Device):
     family: ClassVar = "spatial"
     not_modelled: ClassVar = "control, wires, sparsity, refresh of memories, contention"
     ignores: ClassVar = ("timesteps", "dt", "rates")
-    resources: ClassVar = ("array", "vector unit", "leakage")
+    resources: ClassVar = ("array", "vector unit")
     capabilities: ClassVar = (
         USUAL - {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
     ) | {"timed", "placed"}
@@ -223,6 +219,8 @@ class SpatialAccelerator(Device):
     energy_per_mac: FormatTable = parameter("J", by_format=True)
     mac_area: Parameter | None = parameter("m2", optional=True)
     """Of one unit."""
+    mac_leakage: Parameter | None = parameter("W", optional=True)
+    """Of one unit."""
     vector_rate: Parameter | None = parameter("OP/s", optional=True, positive=True)
     energy_per_vector_operation: Parameter | None = parameter("J/OP", optional=True)
 
@@ -231,6 +229,8 @@ class SpatialAccelerator(Device):
     """Axes along which operands hop from unit to unit, which takes cycles to fill and to drain."""
     dataflow: str = setting(as_dataflow, default=SEARCH)
     mapping: str = setting(as_mappings, default=SEARCH)
+    accounting: str = setting(among(*ACCOUNTINGS), default="costmodel")
+    """Who counts words and cycles: this program, or as another one does, oddities included."""
     objective: str = setting(among(*OBJECTIVES), default="energy")
     cycles_per_mac: int = setting(whole_number, default=1)
     accumulator_bits: int = setting(whole_number, default=32)
@@ -303,6 +303,7 @@ class SpatialAccelerator(Device):
             dataflow_of(self.dataflow),
             self.objective,  # type: ignore[arg-type]  # one of OBJECTIVES
             1 / self.clock.value,
+            self.accounting,
         )
 
     @property
@@ -317,6 +318,12 @@ class SpatialAccelerator(Device):
         if self.mac_area is None:
             return memories
         return (memories or 0.0) + self.mac_area.value * self.architecture.units
+
+    @property
+    def all_not_modelled(self) -> str:
+        """What no price of this device holds; the vector unit's energy if no figure is given."""
+        missing = "" if self.energy_per_vector_operation else "the energy of the vector unit"
+        return "; ".join(filter(None, (super().all_not_modelled, missing)))
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that it has an energy for."""
@@ -498,12 +505,17 @@ class SpatialAccelerator(Device):
         return max(min(one.costs.weight_onload, spare), 0.0)
 
     def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
-        """The leakage of the memories over the makespan."""
-        return [
+        """The leakage of memories and units over the makespan."""
+        found = [
             schedule.drawn(memory.leakage, memory.name)
             for memory in self.memories
             if memory.leakage is not None
         ]
+        if self.mac_leakage is not None:
+            one, units = self.mac_leakage, self.architecture.units
+            every = evolve(one, value=one.value * units, low=one.low * units, high=one.high * units)
+            found.append(schedule.drawn(every, "array"))
+        return found
 
 
 def _earlier(schedule: Schedule, cycles: Sequence[float], clock: Parameter) -> Schedule:
