@@ -15,7 +15,8 @@ from costmodel.budgets.budget_file import read_budget
 from costmodel.devices import Device
 from costmodel.errors import BudgetError, CostModelError
 from costmodel.estimates.estimate import Estimate, collect, estimate, read
-from costmodel.estimates.saved import read_saved, saved
+from costmodel.estimates.saved import SavedEstimate, read_saved, saved
+from costmodel.network.files import holds_network
 from costmodel.network.graph import Network
 from costmodel.registry import Registry
 from costmodel.report.estimate_json import scenario_dict
@@ -143,6 +144,7 @@ class Checking:
         registry = registry or registrys.installed()
         self.budget = budget.on(devices)
         self.estimate = _estimate(source, list(devices.values()), budget.scenario, registry)
+        self._devices, self._registry = tuple(devices.values()), registry
 
     def against(self, baseline: str | Path | None = None) -> Check:
         """Hold it against the budget, and a baseline in place of the one that the budget names.
@@ -152,14 +154,25 @@ class Checking:
 
         """
         path = baseline or self.budget.baseline
-        before = read_saved(path) if path and self.budget.needs_baseline else None
-        # By way of its text, so that it equals the same estimate from a file.
-        found = saved(json.loads(self.estimate.to_json(indent=None)), "this estimate")
+        before = self._baseline(path) if path and self.budget.needs_baseline else None
+        found = _as_saved(self.estimate, "this estimate")
         return Check(
             self.estimate.network.name, self.budget, self.estimate.scenario,
             verdicts(self.budget, found, before),
             tuple(differences(found, before)) if before else (),
         )  # fmt: skip
+
+    def _baseline(self, path: str | Path) -> SavedEstimate:
+        """A saved estimate, or that of the network in a file, under the same conditions."""
+        if not holds_network(path):
+            return read_saved(path)
+        made = _estimate(str(path), self._devices, self.budget.scenario, self._registry)
+        return _as_saved(made, str(path))
+
+
+def _as_saved(made: Estimate, source: str) -> SavedEstimate:
+    """The estimate by way of its text, so that it equals the same estimate from a file."""
+    return saved(json.loads(made.to_json()), source)
 
 
 def devices_of(budget: Budget, registry: Registry | None = None) -> Mapping[str, Device]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -31,7 +30,7 @@ from costmodel.report.breakdown import Part, breakdown, breakdown_table
 from costmodel.report.explanation import explanation
 from costmodel.report.ignored import ignored as settings_without_effect
 from costmodel.report.summary import summary
-from costmodel.safe_io import replaced, writing
+from costmodel.safe_io import json_text, replaced, writing
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
 if TYPE_CHECKING:
@@ -105,9 +104,9 @@ class Estimate:
         """The estimate as plain values, in SI units; the schema is named in it."""
         return estimate_json.as_dict(self)
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The estimate as JSON."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+    def to_json(self) -> str:
+        """The estimate as JSON, a line for each layer; `costmodel.read` takes its network back."""
+        return json_text(self.to_dict())
 
     def table(self, *, exact: bool = False) -> Table:
         """The bill as a table: a row for each layer, a column for each device.
