@@ -150,7 +150,7 @@ class Estimate:
         """The report as one HTML file, which is written to `path` if one is given.
 
         Raises:
-            CostModelError: `costmodel-nn[report]` is not installed, or the file cannot be written.
+            CostModelError: the file cannot be written.
 
         """
         made: str = html_module("page").report([self])

@@ -1,4 +1,4 @@
-"""Figures of a report, as the JSON that plotly takes; nothing here needs plotly."""
+"""Figures of a report, as the JSON that plotly takes and `script.js` draws."""
 
 from __future__ import annotations
 
@@ -353,6 +353,7 @@ def memory_figure(held: Held) -> Figure:
         "type": "scatter", "mode": "lines", "name": "held", "fill": "tozeroy",
         "x": [_rounded(start) for start in held.starts], "y": steps, "text": names,
         "line": {"shape": "hv", "width": 1.5, "color": _MARKS[0]},
+        "meta": "s" if held.is_timed else "",
         "fillcolor": "rgba(68,119,170,0.28)",
         "hovertemplate": f"<b>%{{text}}</b><br>%{{y:.4~s}}B held, from {clock}<extra></extra>",
     }]  # fmt: skip

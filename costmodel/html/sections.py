@@ -207,11 +207,12 @@ def _where(
             _choice(f"{id_}-measure", "Measure", [(name, MEASURES[name][0]) for name in measures]),
             class_="choices"),
         tag("figure",
-            tag("div", id=f"{id_}-icicle", class_="plot", data_icicle=id_, role="img",
+            tag("div", id=f"{id_}-icicle", class_="plot", data_icicle=id_, role="group",
                 aria_label="Cost by block and layer; the table of layers has all numbers"),
             tag("figcaption",
-                "Height is the share of the network. Click an area to enlarge it, the bar above "
-                "to go back. A block is a common beginning of the names of layers."),
+                "Height is the share of the network. Click a block to enlarge it, its name above "
+                "to go back; with the keyboard, arrows, Enter and Escape. A block is a common "
+                "beginning of the names of layers."),
         ),
         tag("ul", [tag("li", tag("span", class_="key", style=f"background:{fill}"), kind)
                    for kind, fill in keys], class_="legend", aria_label="Kinds of layers"),

@@ -148,7 +148,6 @@ def test_an_unknown_library_of_data_frames_is_named() -> None:
     [
         (lambda: vgg9().to_dataframe(), "needs pandas or polars.*pip install pandas"),
         (lambda: vgg9().plot(), r"needs plotly.*pip install 'costmodel-nn\[report\]'"),
-        (lambda: vgg9().to_html(), r"needs plotly.*pip install 'costmodel-nn\[report\]'"),
     ],
 )
 def test_what_is_not_installed_is_named(
