@@ -422,14 +422,34 @@ def _devices(
         message = f"devices is {asked!r:.80}; expected names, paths of YAML files or devices"
         raise CostModelError(message)
     chosen = [registry.device(device) for device in asked]
-    names = [device.name for device in chosen]
     if not chosen:
         message = f"no device is given; known: {listed(registry.device_names)}"
         raise CostModelError(message)
-    if len(set(names)) < len(names):
-        message = f"device {max(names, key=names.count)!r} is given more than once"
-        raise CostModelError(message)
+    check_devices_once(chosen)
     return chosen
+
+
+def check_devices_once(devices: Sequence[Device]) -> None:
+    """Refuse devices of one name, by which results tell them apart.
+
+    Raises:
+        CostModelError: there are such.
+
+    """
+    for first in devices:
+        same = [device for device in devices if device.name == first.name]
+        if len(same) > 1:
+            message = f"device {first.name!r} is given more than once"
+            files = list(dict.fromkeys(device.file for device in same if device.file))
+            if len(files) > 1 and all(device == first for device in same):
+                message += f": {' and '.join(files)} hold the same device; give one of them"
+            elif any(device != first for device in same):
+                where = f" ({' and '.join(files)})" if files else ""
+                message += (
+                    f", with different figures{where}; results tell devices apart by name: give "
+                    "one another `name` (`costmodel compare MODEL -d A -d B` takes two of one name)"
+                )
+            raise CostModelError(message)
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

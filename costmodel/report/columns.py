@@ -143,7 +143,7 @@ def _exact(bill: Bill) -> Iterator[Figure]:
 
 def is_timed(bill: Bill) -> bool:
     """Whether the time of anything is known."""
-    return any(each.cost.latency_seconds is not None for each in bill.evaluation.groups)
+    return bill.evaluation.is_timed
 
 
 def _limit(line: LayerCost) -> str:

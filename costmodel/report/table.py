@@ -24,7 +24,16 @@ _FORMULA: Final = ("=", "+", "-", "@")
 """How a text begins that a spreadsheet would calculate."""
 _FIRST_MARK: Final = "\u0300"
 """All letters before it, among them the micro sign, take one column."""
-_BAR: Final = re.compile(r"(\\*)\|")
+_MARKUP: Final = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~])|[|*`]"  # a backslash that would escape; bars, stars, code
+    r"|(?<![^\W_])_|_(?![^\W_])"  # not those within a word, which mean nothing
+    r"|<(?=[A-Za-z/!?])|&(?=#?\w+;)"  # elements and characters of HTML
+    r"|\[(?=[^\]]*\]\s*[(\[:])|~(?=\S)|(?<=\S)~"  # links, and what is crossed out
+)
+"""What Markdown takes for markup."""
+_BEGINNING: Final = re.compile(r"^(?=[#>+-])|(?<=^\d)(?=[.)]\s)")
+"""Where an item of a list would become a heading, a quotation or a list of its own."""
+_ESCAPE: Final = r"\\"
 _QUOTE: Final = "'"
 """What tells a spreadsheet that a cell is text."""
 
@@ -132,11 +141,14 @@ class Table:
         """A GitHub table, with the notes as a list."""
         titles = [column.title for column in self.columns]
         rule = ["---:" if column.numeric else "---" for column in self.columns]
-        footer = [[f"**{cell}**" if cell else "" for cell in row] for row in self.footer]
-        rows = [titles, rule, *map(list, self.rows), *footer]
-        lines = ["| " + " | ".join(map(_in_markdown, row)) + " |" for row in rows]
-        notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
-        return "\n".join([f"**{self.title}**", "", *lines, *notes])
+        footer = [
+            [f"**{_in_markdown(cell)}**" if cell else "" for cell in row] for row in self.footer
+        ]
+        above, *below = [list(map(_in_markdown, row)) for row in (titles, *self.rows)]
+        lines = ["| " + " | ".join(row) + " |" for row in (above, rule, *below, *footer)]
+        items = [f"- {_BEGINNING.sub(_ESCAPE, _in_markdown(note))}" for note in self.notes]
+        title = [f"**{_in_markdown(self.title)}**", ""] if self.title else []
+        return "\n".join([*title, *lines, *(["", *items] if items else [])])
 
     def csv(self) -> str:
         """Comma-separated values of the rows, without totals and notes.
@@ -223,5 +235,5 @@ def _is_number(cell: str) -> bool:
 
 
 def _in_markdown(cell: str) -> str:
-    """The cell with its bars escaped; a backslash before one would undo that."""
-    return _BAR.sub(r"\1\1\\|", cell)
+    """The cell as it is, in place of what Markdown would make of it."""
+    return _MARKUP.sub(r"\\\g<0>", cell)

@@ -7,8 +7,7 @@ from typing import Final
 
 import click
 
-from costmodel.budgets.budget_file import read_budget
-from costmodel.budgets.check import Check, Checking, devices_of
+from costmodel.budgets.check import Check, Checking, read_with_devices
 from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
 from costmodel.cli.group import AnswerIsNo
 from costmodel.cli.options import written
@@ -60,9 +59,8 @@ def check(
     costmodel check model.keras --summary "$GITHUB_STEP_SUMMARY"
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     form = chosen_format(form, path)
-    budget = read_budget(budget_file)
+    budget, devices = read_with_devices(budget_file)
     baseline = baseline or budget.baseline
-    devices = devices_of(budget)
     inputs = read_files([model, str(budget_file)], devices.values())
     files = [*inputs, *([str(baseline)] if baseline else [])]
     if summary is not None:

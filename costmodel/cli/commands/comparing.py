@@ -67,7 +67,10 @@ def compare(
     devices = asked.chosen_devices()
     given = {"models": models, "devices": devices, "conventions": conventions}
     is_matrix = len(models) > 1 and len(conventions) == 1 and not _is_pair(given)
-    (_check_matrix if is_matrix else _check_sides)(given)
+    if is_matrix:
+        _check_matrix(models, devices)
+    else:
+        _check_sides(given)
     with opened(path, read_files(models, devices)) as output:
         if is_matrix or (len(models) == _SIDES and not with_layers and not _are_versions(models)):
             if with_layers:
@@ -154,10 +157,10 @@ def _estimates(
     )  # fmt: skip
 
 
-def _check_matrix(given: dict[str, Sequence[object]]) -> None:
+def _check_matrix(models: Sequence[str], devices: Sequence[Device]) -> None:
     """Refuse models and devices that are given twice."""
-    for what, values in given.items():
-        check_once([str(getattr(one, "name", one)) for one in values], what[:-1])
+    check_once(models, "model")
+    library.check_devices_once(devices)
 
 
 def _side(model: str, device: Device, convention: str, asked: Conditions) -> Estimate:

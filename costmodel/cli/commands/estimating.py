@@ -131,7 +131,7 @@ def explain(model: str, layer: str, convention: str, **options: Any) -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     asked = Conditions(**options)
     devices = asked.chosen_devices()
-    check_once([device.name for device in devices], "device")
+    library.check_devices_once(devices)
     described = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
     with opened() as output:
         output.prose(described)
