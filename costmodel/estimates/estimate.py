@@ -27,7 +27,7 @@ from costmodel.network.graph import Network
 from costmodel.report import estimate_json, estimate_table
 from costmodel.report.bills import Bill, Coverage
 from costmodel.report.breakdown import Part, breakdown, breakdown_table
-from costmodel.report.explanation import explanation
+from costmodel.report.explanation import explanation, line_of
 from costmodel.report.ignored import ignored as settings_without_effect
 from costmodel.report.summary import summary
 from costmodel.safe_io import json_text, replaced, writing
@@ -90,7 +90,7 @@ class Estimate:
     def explain(self, layer: str, device: str) -> str:
         """How the cost of one layer on one device comes about, down to the sources."""
         bill = self.bill(device)
-        return "\n".join(explanation(bill, bill.line(layer), self.scenario))
+        return "\n".join(explanation(bill, line_of(bill, layer), self.scenario))
 
     def ignored(self, device: str) -> Mapping[str, str]:
         """What was given and changes no price of a device: each setting with its value in words.
@@ -441,9 +441,10 @@ def check_devices_once(devices: Sequence[Device]) -> None:
         if len(same) > 1:
             message = f"device {first.name!r} is given more than once"
             files = list(dict.fromkeys(device.file for device in same if device.file))
-            if len(files) > 1 and all(device == first for device in same):
+            are_alike = all(evolve(device, file=first.file) == first for device in same)
+            if len(files) > 1 and are_alike:
                 message += f": {' and '.join(files)} hold the same device; give one of them"
-            elif any(device != first for device in same):
+            elif not are_alike:
                 where = f" ({' and '.join(files)})" if files else ""
                 message += (
                     f", with different figures{where}; results tell devices apart by name: give "

@@ -23,7 +23,7 @@ from costmodel.network.graph import Network
 from costmodel.report import ignored
 from costmodel.report.breakdown import GROUPINGS, MEASURES
 from costmodel.report.estimate_table import listed_reasons
-from costmodel.report.explanation import explanation
+from costmodel.report.explanation import explanation, line_of
 
 if TYPE_CHECKING:
     from costmodel.estimates.comparison import Comparison
@@ -170,7 +170,7 @@ def _explanations(
         network, devices, scenario=scenario, convention=convention, on_unpriced="bound"
     )
     for bill in found.bills.values():
-        yield "\n".join(explanation(bill, bill.line(layer), found.scenario))
+        yield "\n".join(explanation(bill, line_of(bill, layer), found.scenario))
 
 
 def _estimates(
