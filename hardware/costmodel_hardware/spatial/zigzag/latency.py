@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 from costmodel_hardware.spatial.architecture import Flow, Port, Slot
 
 FACTORS: Final[tuple[Slot, ...]] = ("input", "weight")
-_ORDER: Final[tuple[Flow, ...]] = (
+ORDER: Final[tuple[Flow, ...]] = (
     "write_from_above",
     "read_to_below",
     "write_from_below",
     "read_to_above",
 )
 """The order in which transfers of equal length and operand are shortened."""
-_REFILLS: Final = frozenset(
+REFILLS: Final = frozenset(
     {("output", "read_to_below"), ("output", "write_from_above")}
 )
 """Transfers that neither the first load nor the last store has."""
@@ -68,7 +68,7 @@ def latency_of(transfers: Iterable[Transfer], computing: int) -> Latency:
         ports.setdefault((one.place, one.port.name), []).append(one)
     for several in ports.values():
         several.sort(key=lambda one: (FACTORS.index(one.operand) if one.operand in FACTORS else 2,
-                                      _ORDER.index(one.flow)))  # fmt: skip
+                                      ORDER.index(one.flow)))  # fmt: skip
     stall = max((stall_of(several) for several in ports.values()), default=0)
     loads = [pair for several in ports.values() for pair in _loads(several, computing + stall)]
     return Latency(max(0, stall), _onload(loads), _offload(loads))
@@ -120,7 +120,7 @@ def _loads(transfers: Sequence[Transfer], computing: int) -> list[_Load]:
     Those that happen once are shortened by the bandwidth that the others leave, the longest first,
     not below the cycles of the innermost data.
     """
-    transfers = [one for one in transfers if (one.operand, one.flow) not in _REFILLS]
+    transfers = [one for one in transfers if (one.operand, one.flow) not in REFILLS]
     often = [one for one in transfers if one.periods > 1]
     once = sorted((one for one in transfers if one.periods == 1), key=lambda one: -one.cycles)
     found: list[_Load] = [(one, one.cycles) for one in often]
@@ -146,7 +146,7 @@ def _onload(loads: Iterable[_Load]) -> float:
     shared = dict.fromkeys(FACTORS, 0.0)
     for (operand, _), pair in sorted(links.items()):
         longer = max(cycles for _, cycles in pair)
-        sharing = sum(_serves_both(one.port) for one, _ in pair)
+        sharing = sum(serves_both(one.port) for one, _ in pair)
         if sharing == 0:
             alone[operand] += longer
         elif sharing == len(pair):
@@ -161,7 +161,7 @@ def _onload(loads: Iterable[_Load]) -> float:
     )
 
 
-def _serves_both(port: Port) -> bool:
+def serves_both(port: Port) -> bool:
     return {use.operand for use in port.uses}.issuperset(FACTORS)
 
 

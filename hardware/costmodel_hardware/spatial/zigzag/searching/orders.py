@@ -54,3 +54,14 @@ def number_of_orders(loops: Sequence[Loop]) -> int:
     """How many distinct orders there are."""
     same = math.prod(math.factorial(number) for number in Counter(loops).values())
     return math.factorial(len(loops)) // same
+
+
+def distinct_orders(numbers: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every order of so many loops of each kind, as numbers of kinds, in lexicographic order."""
+    if not any(numbers):
+        yield ()
+    for kind, number in enumerate(numbers):
+        if number:
+            left = [one - (place == kind) for place, one in enumerate(numbers)]
+            for rest in distinct_orders(left):
+                yield (kind, *rest)
