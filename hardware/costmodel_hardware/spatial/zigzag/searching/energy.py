@@ -23,7 +23,7 @@ from costmodel.errors import CostModelError
 from costmodel_hardware.spatial.architecture import SLOTS, Slot
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.nest import Loop
-from costmodel_hardware.spatial.zigzag.searching.space import Space, Vector
+from costmodel_hardware.spatial.zigzag.searching.space import Space, Vector, too_small
 
 _BRANCHES: Final = 10_000
 """Branches after which a search gives up."""
@@ -72,7 +72,7 @@ def least_energy(space: Space) -> LoopMapping:
     waiting = [(first.energy, next(numbers), {}, first)] if first else []
     for _ in range(_BRANCHES):
         if not waiting:
-            raise CostModelError(_too_small(space))
+            raise CostModelError(too_small(space))
         _, _, below, chain = heapq.heappop(waiting)
         overfull = next(_overfull(space, chain), None)
         if overfull is None:
@@ -252,19 +252,3 @@ def mapping_of_chain(space: Space, tiles: Mapping[Slot, Sequence[int]]) -> LoopM
         reached[high] = len(order)
     cuts = {slot: [reached[tile] for tile in tiles[slot][1:]] for slot in SLOTS}
     return LoopMapping(space.spatial, order, cuts)
-
-
-def _too_small(space: Space) -> str:
-    """Which memory is too small for the least that an operand must have in it."""
-    for slot in SLOTS:
-        for level, place in enumerate(space.traffic[slot].places):
-            outermost = level == len(space.traffic[slot].places) - 1
-            bits = space.bits(slot, level, partial=slot == "output")
-            least, room = float(bits[-1 if outermost else 0]), space.capacity(place)
-            if least > room:
-                name = space.architecture.levels[place].name
-                return (
-                    f"memory {name!r} holds {room:.0f} bits; the {slot} needs {least:.0f} there, "
-                    f"{least - room:.0f} more, in the smallest tile; enlarge it or spread fewer loops"
-                )
-    return "no mapping fits: operands that share a memory overfill it; enlarge it"

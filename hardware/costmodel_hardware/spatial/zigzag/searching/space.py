@@ -99,3 +99,19 @@ def space_of(
 ) -> Space:
     """The space of LOMA's loops: prime factors, merged to a limit."""
     return Space(nest, architecture, spatial, merged_loops(temporal_steps(nest, spatial), limit))
+
+
+def too_small(space: Space) -> str:
+    """Which memory is too small for the least that an operand must have in it."""
+    for slot in SLOTS:
+        for level, place in enumerate(space.traffic[slot].places):
+            outermost = level == len(space.traffic[slot].places) - 1
+            bits = space.bits(slot, level, partial=slot == "output")
+            least, room = float(bits[-1 if outermost else 0]), space.capacity(place)
+            if least > room:
+                name = space.architecture.levels[place].name
+                return (
+                    f"memory {name!r} holds {room:.0f} bits; the {slot} needs {least:.0f} there, "
+                    f"{least - room:.0f} more, in the smallest tile; enlarge it or spread fewer loops"
+                )
+    return "no mapping fits: operands that share a memory overfill it; enlarge it"
