@@ -16,12 +16,12 @@ import numpy as np
 from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Slot
+from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Flow, Slot, Use
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.nest import Loop, Nest
 from costmodel_hardware.spatial.zigzag.latency import Transfer, latency_of
 from costmodel_hardware.spatial.zigzag.spreading import Tiles
-from costmodel_hardware.spatial.zigzag.traffic import READS, OperandTraffic, traffic_of
+from costmodel_hardware.spatial.zigzag.traffic import READS, OperandTraffic, port_for, traffic_of
 
 ASKED: Final[tuple[Slot, ...]] = ("output", "weight", "input")
 """The order in which operands are asked whether they are double buffered."""
@@ -111,11 +111,10 @@ def count(nest: Nest, architecture: Architecture, mapping: LoopMapping) -> ZigZa
     """
     check_loops(nest, architecture, mapping)
     tiles = _prefixes(nest, mapping.temporal)
-    traffic = {
-        slot: traffic_of(nest, architecture, mapping.spatial, slot, tiles) for slot in SLOTS
-    }
+    traffic = {slot: traffic_of(nest, architecture, mapping.spatial, slot, tiles) for slot in SLOTS}
     order = mapping.temporal
     runs = [run_of(traffic[slot], order, mapping.cuts_of(slot)) for slot in ASKED]
+    _check_ports(architecture, runs)
     return counted(nest, architecture, mapping, tiles, runs)
 
 
@@ -272,6 +271,24 @@ def _memories(
             )
             slot = run.traffic.slot
             yield MemoryCount(slot, level.name, flows, energy, buffered[slot, place])
+
+
+def _check_ports(architecture: Architecture, runs: Sequence[OperandRun]) -> None:
+    for run in runs:
+        for link, tile in zip(run.traffic.links, run.tiles, strict=True):
+            if math.isinf(link.energy[tile]):
+                levels = [architecture.levels[place] for place in run.traffic.places]
+                lacking = [
+                    f"{level.name!r} for {flow}"
+                    for level in levels
+                    for flow in FLOWS
+                    if port_for(level, Use(run.traffic.slot, flow)) is None
+                ]
+                message = (
+                    f"mapping: the {run.traffic.slot} takes a way without a port; there is none at "
+                    f"{', '.join(lacking)}"
+                )
+                raise CostModelError(message)
 
 
 def _prefixes(nest: Nest, order: Sequence[Loop]) -> Tiles:

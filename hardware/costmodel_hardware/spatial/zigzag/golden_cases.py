@@ -7,8 +7,7 @@ nor one within it serves.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
@@ -17,6 +16,7 @@ from costmodel.workload.affine import Affine
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Level, Port, Slot, Use
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.nest import Loop, Nest, Tensor
+from costmodel_hardware.spatial.zigzag.traffic import READS
 
 PICO: Final = 1e-12
 DIMS: Final[Mapping[str, str]] = {
@@ -24,7 +24,6 @@ DIMS: Final[Mapping[str, str]] = {
     "OX": "output_width", "FY": "filter_height", "FX": "filter_width",
 }  # fmt: skip
 """ZigZag's name of each dimension, and that of its size in a layer of the file."""
-_READS: Final = frozenset({"read_to_below", "read_to_above"})
 
 
 @frozen
@@ -61,7 +60,10 @@ def accelerator_of(given: Mapping[str, Any]) -> Accelerator:
             systolic=given["systolic_dimensions"],
             mac_energy=given["mac_energy_pj"] * PICO,
         ),
-        {axis: tuple(Loop(*loop) for loop in loops) for axis, loops in given["spatial_mapping"].items()},
+        {
+            axis: tuple(Loop(*loop) for loop in loops)
+            for axis, loops in given["spatial_mapping"].items()
+        },
     )
 
 
@@ -91,12 +93,13 @@ def _level(given: Mapping[str, Any], per: Sequence[str]) -> Level:
 
 
 def _width(ports: Sequence[Port], *, reads: bool) -> int:
-    """Bits of the widest port for reads, or for writes."""
-    return max(
+    """Bits of the widest port for reads, or for writes; 1 where there is none."""
+    widths = [
         int(port.bits_per_cycle)
         for port in ports
-        if any((use.flow in _READS) == reads for use in port.uses)
-    )
+        if any((use.flow in READS) == reads for use in port.uses)
+    ]
+    return max(widths, default=1)
 
 
 def nest_of_layer(given: Mapping[str, Any]) -> Nest:
@@ -121,18 +124,10 @@ def nest_of_layer(given: Mapping[str, Any]) -> Nest:
     )
 
 
-def mapping_of(
-    accelerator: Accelerator, nest: Nest, given: Mapping[str, Any]
-) -> LoopMapping:
+def mapping_of(accelerator: Accelerator, nest: Nest, given: Mapping[str, Any]) -> LoopMapping:
     """A mapping of the file, on its accelerator."""
     cuts: dict[Slot, list[int]] = {}
     for slot in SLOTS:
         lengths = [len(one["temporal_loops_inner_to_outer"]) for one in given["operands"][slot]]
         cuts[slot] = [sum(lengths[: place + 1]) for place in range(len(lengths) - 1)]
     return LoopMapping(accelerator.spatial(nest), given["temporal_order_inner_to_outer"], cuts)
-
-
-def counts_given(case: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The counted mappings of a case."""
-    yield from case.get("best", {}).values()
-    yield from case["sampled_mappings"]

@@ -16,9 +16,7 @@ ORDER: Final[tuple[Flow, ...]] = (
     "read_to_above",
 )
 """The order in which transfers of equal length and operand are shortened."""
-REFILLS: Final = frozenset(
-    {("output", "read_to_below"), ("output", "write_from_above")}
-)
+REFILLS: Final = frozenset({("output", "read_to_below"), ("output", "write_from_above")})
 """Transfers that neither the first load nor the last store has."""
 
 

@@ -219,6 +219,4 @@ def spreads_of(
     nest: Nest, architecture: Architecture, spatial: Spatial, *, whole: bool
 ) -> Mapping[Slot, OperandSpread]:
     """How each operand is spread."""
-    return {
-        slot: spread_of(nest, architecture, spatial, slot, whole=whole) for slot in SLOTS
-    }
+    return {slot: spread_of(nest, architecture, spatial, slot, whole=whole) for slot in SLOTS}

@@ -13,9 +13,23 @@ from typing import Final, NamedTuple
 import numpy as np
 from attrs import frozen
 
-from costmodel_hardware.spatial.architecture import FLOWS, Architecture, Flow, Level, Port, Slot, Use
+from costmodel_hardware.spatial.architecture import (
+    FLOWS,
+    Architecture,
+    Flow,
+    Level,
+    Port,
+    Slot,
+    Use,
+)
 from costmodel_hardware.spatial.nest import Nest
-from costmodel_hardware.spatial.zigzag.spreading import Array, OperandSpread, Spatial, Tiles, spread_of
+from costmodel_hardware.spatial.zigzag.spreading import (
+    Array,
+    OperandSpread,
+    Spatial,
+    Tiles,
+    spread_of,
+)
 
 READS: Final[tuple[Flow, ...]] = ("read_to_below", "read_to_above")
 """The flows that read a memory; the others write it."""
@@ -31,6 +45,11 @@ def ports_of(level: Level) -> tuple[Port, ...]:
         Port("read", level.read_bits, reads, level.smallest_bits),
         Port("write", level.write_bits, writes, level.smallest_bits),
     )
+
+
+def port_for(level: Level, use: Use) -> Port | None:
+    """The port of a memory for a use; none if it has none."""
+    return next((one for one in ports_of(level) if use in one.uses), None)
 
 
 class End(NamedTuple):
@@ -57,7 +76,7 @@ class LinkTraffic:
 
     ends: tuple[End, ...]
     energy: Array
-    """Joules of the memories at both ends."""
+    """Joules of the memories at both ends; infinite where a memory lacks a port."""
 
 
 @frozen(eq=False)
@@ -165,11 +184,14 @@ def _link(
         place = by_words.places[number if upper else number - 1]
         level = architecture.levels[place]
         for flow in _flows(slot, upper=upper):
-            port = next(one for one in ports_of(level) if Use(slot, flow) in one.uses)
             bits, time_bits, need = (
                 _moved(side, tiles, number, flow, upper=upper, per_cycle=per_cycle)
                 for side, per_cycle in ((by_words, False), (by_time, False), (by_time, True))
             )
+            port = port_for(level, Use(slot, flow))
+            if port is None:
+                energy = np.where(bits > 0, math.inf, energy)
+                continue
             units = by_words.spread.units[number + 1 if upper else number]
             share = port.smallest_bits / port.bits_per_cycle
             periods = tiles.total // tiles.period
@@ -184,7 +206,11 @@ def _link(
 def _flows(slot: Slot, *, upper: bool) -> tuple[Flow, ...]:
     """The flows at one end of a link; that which only partial sums have comes last."""
     if slot == "output":
-        return ("write_from_below", "read_to_below") if upper else ("read_to_above", "write_from_above")
+        return (
+            ("write_from_below", "read_to_below")
+            if upper
+            else ("read_to_above", "write_from_above")
+        )
     return ("read_to_below",) if upper else ("write_from_above",)
 
 

@@ -161,9 +161,7 @@ def _run(orders: Orders, slot: Slot, cuts: Vector) -> _Run:
     return _Run(tiles, tuple(stays), tuple(changes))
 
 
-def _double_buffered(
-    space: Space, runs: Mapping[Slot, _Run]
-) -> Mapping[tuple[Slot, int], Vector]:
+def _double_buffered(space: Space, runs: Mapping[Slot, _Run]) -> Mapping[tuple[Slot, int], Vector]:
     use, filled = {}, dict[int, Vector]()
     for slot, run in runs.items():
         traffic = space.traffic[slot]
@@ -274,9 +272,7 @@ def _loads(moves: Sequence[_Move], computing: Vector) -> list[_Load]:
         rows = np.arange(cycles.shape[1])
         for place in ranks:
             reducible = np.maximum(0.0, cycles[place, rows] - least[place, rows])
-            saved = np.where(
-                once[place, rows] & (spare > 0), np.minimum(reducible, spare), 0.0
-            )
+            saved = np.where(once[place, rows] & (spare > 0), np.minimum(reducible, spare), 0.0)
             cycles[place, rows] -= saved
             spare = spare - saved
     return list(zip(moves, cycles, strict=True))

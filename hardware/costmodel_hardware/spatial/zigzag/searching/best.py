@@ -154,6 +154,7 @@ def _best_of_greedy(orders: Orders, objective: Objective) -> Best:
     """The best order with ZigZag's allocation; infinite where none fits."""
     fits, cuts = greedy_cuts(orders)
     counts = counts_of(orders, cuts)
+    fits &= np.isfinite(counts.energy)
     values = np.where(fits, objective(counts.energy, counts.cycles), math.inf)
     row = int(np.lexsort((counts.cycles, counts.energy, values))[0])
     return Best(float(values[row]), row, _row(cuts, row))

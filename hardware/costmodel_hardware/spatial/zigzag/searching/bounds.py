@@ -85,12 +85,16 @@ def choices_of(orders: Orders, slot: Slot) -> Choices:
         *(orders.prefixes[:, cuts[:, place]] for place in range(levels - 1)),
         np.full(shape, space.size - 1),
     ]
-    allowed = np.all([lift[:, cuts[:, place]] == cuts[:, place] for place in range(levels - 1)], axis=0) & np.ones(shape, bool)
+    allowed = np.all(
+        [lift[:, cuts[:, place]] == cuts[:, place] for place in range(levels - 1)], axis=0
+    ) & np.ones(shape, bool)
     held = {}
     for level, place in enumerate(traffic.places):
         by_width = [space.bits(slot, level, partial=one) for one in (False, True)]
         partial = traffic.partial[level][tiles[level]]
-        held[place] = np.where(partial, by_width[1][tiles[level + 1]], by_width[0][tiles[level + 1]])
+        held[place] = np.where(
+            partial, by_width[1][tiles[level + 1]], by_width[0][tiles[level + 1]]
+        )
         allowed &= held[place] <= space.capacity(place)
     return _costed(space, slot, cuts, allowed, held, tiles)
 
@@ -132,7 +136,9 @@ def _costed(
             shared += longer
         else:
             half = longer
-    return Choices(cuts, allowed, energy, late, busy, alone, half, shared, stored, held)
+    return Choices(
+        cuts, allowed & np.isfinite(energy), energy, late, busy, alone, half, shared, stored, held
+    )
 
 
 class Best(NamedTuple):
@@ -182,7 +188,10 @@ def _order_bounds(
     loaded = [_least(choices[slot], choices[slot].loaded) for slot in FACTORS]
     late = [_least(choices[slot], choices[slot].late + choices[slot].loaded) for slot in FACTORS]
     cycles = np.max(
-        [*(one + stored for one in late), _least(output, output.late + output.stored) + np.max(loaded, axis=0)],
+        [
+            *(one + stored for one in late),
+            _least(output, output.late + output.stored) + np.max(loaded, axis=0),
+        ],
         axis=0,
     )
     return objective(energy, always + cycles)
@@ -232,16 +241,16 @@ def _promising(
     always: int,
 ) -> Mapping[Slot, Choices]:
     """The choices of an order that, with the best of the other operands, may be better."""
-    whole = {
-        slot: one.take(row, np.flatnonzero(one.allowed[row])) for slot, one in choices.items()
-    }
+    whole = {slot: one.take(row, np.flatnonzero(one.allowed[row])) for slot, one in choices.items()}
     least = {slot: min(one.energy, default=math.inf) for slot, one in whole.items()}
     stored = min(whole["output"].stored, default=math.inf)
     loaded = max(min(whole[slot].loaded, default=math.inf) for slot in FACTORS)
     kept = {}
     for slot, one in whole.items():
         energy = fixed + one.energy + sum(least[other] for other in SLOTS if other != slot)
-        beside = one.stored + loaded if slot == "output" else np.maximum(one.loaded, loaded) + stored
+        beside = (
+            one.stored + loaded if slot == "output" else np.maximum(one.loaded, loaded) + stored
+        )
         bound = objective(energy, always + one.late + beside)
         chosen = np.flatnonzero(bound < best.value * (1 - _ROUNDING))
         kept[slot] = _chosen(one, chosen)
@@ -281,10 +290,8 @@ def _combined_cycles(space: Space, kept: Mapping[Slot, Choices]) -> Vector:
     first, second = (kept[slot] for slot in FACTORS)
     own = [one.half + one.alone for one in (first, second)]
     loaded = np.minimum(
-        first.shared[:, None]
-        + np.maximum((second.shared + own[1])[None, :], own[0][:, None]),
-        second.shared[None, :]
-        + np.maximum((first.shared + own[0])[:, None], own[1][None, :]),
+        first.shared[:, None] + np.maximum((second.shared + own[1])[None, :], own[0][:, None]),
+        second.shared[None, :] + np.maximum((first.shared + own[0])[:, None], own[1][None, :]),
     )
     return late + loaded[:, :, None] + kept["output"].stored[None, None, :]
 

@@ -157,7 +157,9 @@ def _complete(space: Space, key: Sequence[Stage], below: Below) -> bool:
         if stage.closed <= level:
             return False
         bits = space.bits(slot, level, partial=stage.partial)[-1]
-        if bits > space.capacity(traffic.places[level]) or bits >= below.get((slot, level), math.inf):
+        if bits > space.capacity(traffic.places[level]) or bits >= below.get(
+            (slot, level), math.inf
+        ):
             return False
     return True
 
@@ -222,7 +224,9 @@ def _chain_back(
         key = before
     joules = float(tables[end].reached[-1])
     last = dict(zip(SLOTS, end, strict=True))
-    return Chain(joules, {slot: tuple(several) for slot, several in tiles.items()}, last, tuple(partial))
+    return Chain(
+        joules, {slot: tuple(several) for slot, several in tiles.items()}, last, tuple(partial)
+    )
 
 
 class _Within:

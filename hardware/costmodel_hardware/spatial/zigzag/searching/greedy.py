@@ -35,12 +35,13 @@ def greedy_cuts(orders: Orders) -> tuple[Vector, Cuts]:
     reached: dict[Slot, list[Vector]] = {slot: [np.zeros(number, np.int64)] for slot in SLOTS}
     for place, level in enumerate(orders.space.architecture.levels):
         choices = [
-            _choice(orders, slot, len(reached[slot]) - 1, reached[slot][-1])
-            for slot in level.holds
+            _choice(orders, slot, len(reached[slot]) - 1, reached[slot][-1]) for slot in level.holds
         ]
         least = [np.min(one.bits, axis=1, initial=math.inf) for one in choices]
         fits &= np.sum(least, axis=0) <= orders.space.capacity(place)
-        for slot, cut in zip(level.holds, _best(choices, orders.space.capacity(place)), strict=True):
+        for slot, cut in zip(
+            level.holds, _best(choices, orders.space.capacity(place)), strict=True
+        ):
             reached[slot].append(cut)
     for slot in SLOTS:
         fits &= reached[slot][-1] == loops

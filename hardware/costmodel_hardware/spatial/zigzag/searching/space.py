@@ -49,9 +49,7 @@ class Space:
 
     @tiles.default
     def _tiles(self) -> Tiles:
-        steps: dict[str, Vector] = {
-            dim: np.ones(self.shape, np.int64) for dim, _ in self.nest.dims
-        }
+        steps: dict[str, Vector] = {dim: np.ones(self.shape, np.int64) for dim, _ in self.nest.dims}
         for axis, (kind, number) in enumerate(zip(self.kinds, self.numbers, strict=True)):
             along = [number + 1 if one == axis else 1 for one in range(len(self.kinds))]
             powers = [kind.size**exponent for exponent in range(number + 1)]
@@ -94,9 +92,7 @@ class Space:
         return math.inf if size is None else size
 
 
-def space_of(
-    nest: Nest, architecture: Architecture, spatial: Spatial, limit: int = LIMIT
-) -> Space:
+def space_of(nest: Nest, architecture: Architecture, spatial: Spatial, limit: int = LIMIT) -> Space:
     """The space of LOMA's loops: prime factors, merged to a limit."""
     return Space(nest, architecture, spatial, merged_loops(temporal_steps(nest, spatial), limit))
 
