@@ -31,7 +31,11 @@ PACKAGES = {
 }
 SOURCES = sorted(file for folder in PACKAGES.values() for file in folder.rglob("*.py"))
 FOLDERS = sorted({file.parent for file in SOURCES if (file.parent / "__init__.py").exists()})
-DEVICE_FILES = sorted(PACKAGES["costmodel_hardware"].rglob("*.yaml"))
+COMPONENTS = PACKAGES["costmodel_hardware"] / "components"
+"""Its YAML files are tables of components and no devices; tests/hardware/test_components.py."""
+DEVICE_FILES = sorted(
+    set(PACKAGES["costmodel_hardware"].rglob("*.yaml")) - set(COMPONENTS.iterdir())
+)
 
 FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "qkeras", "keras_spiking"}
 HEAVY = FRAMEWORKS | {"numpy", "cattrs", "rich", "click", "yaml", "pint", "xdsl"}

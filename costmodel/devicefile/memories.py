@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.devicefile.figures import Wanted
 from costmodel.devicefile.schema import not_known
 from costmodel.devices import Access, Memory
+from costmodel.devices.evaluation.memory import HALOS
 from costmodel.workload.operators import ROLES
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """A name: one word to type, in a list separated by commas too."""
 
 _ACCESS: Final = "a mapping such as {energy: {value: 6 pJ, ...}, width: 64 bit}"
-_UNITS: Final = {"size": "B", "bandwidth": "B/s", "area": "m2"}
+_UNITS: Final = {"size": "B", "bandwidth": "B/s", "leakage": "W", "area": "m2"}
 """The figures of a memory by their keys."""
 _WAYS: Final = ("read", "write")
 _FLAGS: Final = ("double_buffered", "shared_port")
 _KEYS: Final = dict.fromkeys(
-    ("name", *_UNITS, *_WAYS, "holds", "per", *_FLAGS, "source", "evidence")
+    ("name", *_UNITS, *_WAYS, "holds", "per", *_FLAGS, "halo", "source", "evidence")
 )
 """What a memory of a file may have."""
 
@@ -69,7 +70,9 @@ class MemoryReader:
             self.mistakes.append(f"{path}.name: expected a word such as dram, found {name!r:.80}")
         self._check_lists(path, raw)
         given = self.figures.defaults(path, raw)
-        known: dict[str, Any] = {key: raw[key] for key in ("holds", "per", *_FLAGS) if key in raw}
+        known: dict[str, Any] = {
+            key: raw[key] for key in ("holds", "per", *_FLAGS, "halo") if key in raw
+        }
         known |= {
             key: self._figure(f"{path}.{key}", raw[key], f"{name}.{key}", unit, given)
             for key, unit in _UNITS.items()
@@ -93,6 +96,9 @@ class MemoryReader:
         if not isinstance(per, list) or not all(isinstance(one, str) and one for one in per):
             expected = "a list of axes or parts that it exists once for"
             self.mistakes.append(f"{path}.per: expected {expected}, found {per!r:.80}")
+        if raw.get("halo", HALOS[0]) not in HALOS:
+            expected = f"one of {', '.join(HALOS)}"
+            self.mistakes.append(f"{path}.halo: expected {expected}, found {raw['halo']!r:.80}")
         for flag in _FLAGS:
             if not isinstance(raw.get(flag, True), bool):
                 found = f"expected true or false, found {raw[flag]!r:.80}"
@@ -106,13 +112,24 @@ class MemoryReader:
         return self.figures.figure(path, raw, wanted)
 
     def _access(self, path: str, raw: Any, name: str, given: Mapping[str, str]) -> Access | None:
-        if not isinstance(raw, dict) or set(raw) != {"energy", "width"}:
+        demanded = {"energy", "width"}
+        if not isinstance(raw, dict) or not demanded <= set(raw) <= {*demanded, "smallest"}:
             self.mistakes.append(f"{path}: expected {_ACCESS}, found {raw!r:.80}")
             return None
         energy = self._figure(f"{path}.energy", raw["energy"], f"{name}.energy", "J", given)
-        width = self.figures.quantity(f"{path}.width", raw["width"], "bit")
-        if width is not None and not (width.value >= 1 and width.value.is_integer()):
-            found = f"found {raw['width']!r:.80}"
-            self.mistakes.append(f"{path}.width: expected a whole number of bits, {found}")
+        width = self._bits(f"{path}.width", raw["width"])
+        smallest = self._bits(f"{path}.smallest", raw["smallest"]) if "smallest" in raw else None
+        if width is not None and smallest is not None and smallest > width:
+            found = f"found {raw['smallest']!r:.80}"
+            self.mistakes.append(f"{path}.smallest: expected at most the width, {found}")
             return None
-        return None if energy is None or width is None else Access(energy, int(width.value))
+        return None if energy is None or width is None else Access(energy, width, smallest)
+
+    def _bits(self, path: str, raw: Any) -> int | None:
+        found = self.figures.quantity(path, raw, "bit")
+        if found is None:
+            return None
+        if not (found.value >= 1 and found.value.is_integer()):
+            self.mistakes.append(f"{path}: expected a whole number of bits, found {raw!r:.80}")
+            return None
+        return int(found.value)

@@ -229,13 +229,22 @@ def unfit(bill: Bill) -> Iterator[str]:
         yield f"does not fit on {bill.device.name}: {'; '.join(missing)}"
 
 
+_MOST_SHOWN: Final = 80
+"""Characters of a setting."""
+
+
+def _shown(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
+
+
 def changed(devices: Iterable[Device]) -> Iterator[str]:
     """A line for each device with a runtime, with settings that are chosen, or changed numbers."""
     for device in devices:
         choices = device.setting_choices()
         settings = [f"runtime {device.runtime}"] if device.runtime else []
         settings += [
-            f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
+            f"{name} {_shown(value)}"
             for name, value in device.settings.items()
             if value != device.runtime_values.get(name, choices[name].default)
         ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from costmodel.devices import Device
 
-FAMILIES: Final = ("horowitz", "per_operation", "event_driven", "processor")
+FAMILIES: Final = ("horowitz", "per_operation", "event_driven", "processor", "spatial")
 """The folders beside this file, one for each family."""
 
 
@@ -24,8 +24,9 @@ def costmodel_devices() -> Iterable[type[Device]]:
     from costmodel_hardware.horowitz.device import Horowitz  # noqa: PLC0415  # on demand
     from costmodel_hardware.per_operation.device import PerOperation  # noqa: PLC0415  # on demand
     from costmodel_hardware.processor.device import Processor  # noqa: PLC0415  # on demand
+    from costmodel_hardware.spatial.device import SpatialAccelerator  # noqa: PLC0415  # on demand
 
-    return [EventDriven, Horowitz, PerOperation, Processor]
+    return [EventDriven, Horowitz, PerOperation, Processor, SpatialAccelerator]
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
-from attrs.validators import and_, instance_of, min_len, optional
+from attrs.validators import and_, in_, instance_of, min_len, optional
 
 from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.parameters import Parameter
@@ -51,7 +51,9 @@ def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
     return check
 
 
-_FIGURES: Final = ("size", "bandwidth", "area")
+_FIGURES: Final = ("size", "bandwidth", "leakage", "area")
+HALOS: Final = ("reread", "retained")
+"""What happens to the overlap of neighbouring windows: it is read again, or kept."""
 _WAYS: Final = ("read", "write")
 
 
@@ -59,14 +61,26 @@ _WAYS: Final = ("read", "write")
 class Access:
     """The energy of one access to a memory, which moves `width_bits`.
 
+    Where part of a word can be accessed, `smallest_bits` says in which steps, at that share of the
+    energy; it is for classes that use it: the core counts accesses of the whole width.
+
     Raises:
-        TypeError: the energy is not a Parameter in J, or the width is not a whole number.
-        ValueError: the width is not above 0.
+        TypeError: the energy is not a Parameter in J, or a width is not a whole number.
+        ValueError: a width is not above 0, or the smallest is above the whole.
 
     """
 
     energy: Parameter = field(validator=_in_unit("J"))
     width_bits: int = field(validator=instance_of(int))
+    smallest_bits: int | None = field(default=None, validator=optional(instance_of(int)))
+
+    @smallest_bits.validator
+    def _check_smallest(self, _: Any, smallest: int | None) -> None:
+        if smallest is not None and not 1 <= smallest <= self.width_bits:
+            message = (
+                f"smallest_bits is {smallest}; expected 1 to the whole width, {self.width_bits}"
+            )
+            raise ValueError(message)
 
     @width_bits.validator
     def _check_width(self, _: Any, width: int) -> None:
@@ -90,8 +104,8 @@ class Memory:
     Without a `shared_port`, reads and writes overlap, each at the bandwidth.
 
     `per` are the axes or parts of the device that it exists once for; size, bandwidth and
-    energies are those of one such memory, `area` is that of all together. `per` and
-    `double_buffered` are for classes that use them: the core does not.
+    energies are those of one such memory, `leakage` and `area` are those of all together. `per`,
+    `leakage`, `double_buffered` and `halo` are for classes that use them: the core does not.
 
     Raises:
         TypeError: a number is not a Parameter in its unit.
@@ -105,10 +119,12 @@ class Memory:
     bandwidth: Parameter | None = field(default=None, validator=_in_unit("B/s", is_positive=True))
     read: Access | None = field(default=None, validator=optional(instance_of(Access)))
     write: Access | None = field(default=None, validator=optional(instance_of(Access)))
+    leakage: Parameter | None = field(default=None, validator=_in_unit("W"))
     area: Parameter | None = field(default=None, validator=_in_unit("m2"))
     per: tuple[str, ...] = field(default=(), converter=_names)
     double_buffered: bool = field(default=False, validator=instance_of(bool))
     shared_port: bool = field(default=True, validator=instance_of(bool))
+    halo: str = field(default="reread", validator=in_(HALOS))
 
     def __attrs_post_init__(self) -> None:
         """Name the figures."""
@@ -127,7 +143,7 @@ class Memory:
         """Its figures, as far as they are known."""
         known = (self.read, self.write)
         energies = [access.energy for access in known if access is not None]
-        figures = (self.size, self.bandwidth, *energies, self.area)
+        figures = (self.size, self.bandwidth, *energies, self.leakage, self.area)
         return tuple([one for one in figures if one is not None])
 
     def with_figure(self, figure: Parameter) -> Memory:

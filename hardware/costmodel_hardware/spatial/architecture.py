@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from attrs import field, frozen
@@ -11,11 +12,19 @@ from attrs import field, frozen
 Slot: TypeAlias = Literal["input", "weight", "output"]
 SLOTS: Final[tuple[Slot, ...]] = get_args(Slot)
 """The operands of a multiply-accumulate: two factors, and the sum."""
-Flow: TypeAlias = Literal[
-    "read_to_below", "write_from_above", "write_from_below", "read_to_above"
-]
+Flow: TypeAlias = Literal["read_to_below", "write_from_above", "write_from_below", "read_to_above"]
 FLOWS: Final[tuple[Flow, ...]] = get_args(Flow)
 """What a memory does: operands and sums to resume go down, sums go up."""
+
+
+def as_tuple(given: Iterable[Any]) -> tuple[Any, ...]:
+    """Several values as a tuple."""
+    return tuple(given)
+
+
+def as_set(given: Iterable[Any]) -> frozenset[Any]:
+    """Several values as a set."""
+    return frozenset(given)
 
 
 class Use(NamedTuple):
@@ -34,7 +43,7 @@ class Port:
 
     name: str
     bits_per_cycle: float
-    uses: frozenset[Use] = field(converter=frozenset)
+    uses: frozenset[Use] = field(converter=as_set)
     smallest_bits: int = 1
 
 
@@ -45,24 +54,22 @@ class Level:
     An access of `read_bits` (`write_bits`) costs `read_energy` (`write_energy`) joules, smaller
     ones in proportion, in steps of `smallest_bits`. Without a size it holds anything. A level that
     is `double_buffered` holds the next tile beside the one in use. One that `retains_halo` fetches
-    only what of the next window is not there. `leakage` is in watts, `area` in square metres, of
-    one instance.
+    only what of the next window is not there. `leakage` is in watts, of all instances together.
     """
 
     name: str
-    holds: tuple[Slot, ...] = field(converter=tuple)
+    holds: tuple[Slot, ...] = field(converter=as_tuple)
     size_bits: int | None = None
-    per: tuple[str, ...] = field(default=(), converter=tuple)
+    per: tuple[str, ...] = field(default=(), converter=as_tuple)
     read_energy: float = 0.0
     read_bits: int = 1
     write_energy: float = 0.0
     write_bits: int = 1
     smallest_bits: int = 1
-    ports: tuple[Port, ...] = field(default=(), converter=tuple)
+    ports: tuple[Port, ...] = field(default=(), converter=as_tuple)
     double_buffered: bool = False
     retains_halo: bool = False
     leakage: float = 0.0
-    area: float = 0.0
 
     def has_room_for(self, bits: int) -> bool:
         """Whether so many bits fit into one instance."""
@@ -89,17 +96,25 @@ class Architecture:
 
     name: str
     axes: tuple[tuple[str, int], ...] = field(converter=_axes)
-    levels: tuple[Level, ...] = field(converter=tuple)
-    systolic: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    levels: tuple[Level, ...] = field(converter=as_tuple)
+    systolic: frozenset[str] = field(default=frozenset(), converter=as_set)
     mac_energy: float = 0.0
     """Joules of one multiply-accumulate."""
     cycles_per_mac: int = 1
 
     def __attrs_post_init__(self) -> None:
         """Check what its parts say of each other."""
+        self._check_names()
+        for slot in SLOTS:
+            if not self.chain(slot):
+                message = f"memories: none holds {slot}; expected one that does"
+                raise ValueError(message)
+            for inner, outer in pairwise(self.chain(slot)):
+                self._check_order(self.levels[inner], self.levels[outer])
+
+    def _check_names(self) -> None:
         names = [name for name, _ in self.axes]
-        levels = [level.name for level in self.levels]
-        for what, several in (("axis", names), ("memory", levels)):
+        for what, several in (("axis", names), ("memory", [one.name for one in self.levels])):
             if len(set(several)) < len(several):
                 message = f"{what} {max(several, key=several.count)!r} is given twice"
                 raise ValueError(message)
@@ -108,25 +123,18 @@ class Architecture:
                 message = f"axis {name!r} has {size} units; expected 1 or more"
                 raise ValueError(message)
         used = [("systolic", self.systolic)] + [(one.name, one.per) for one in self.levels]
-        for where, given in used:
-            for name in given:
-                if name not in names:
-                    known = ", ".join(names)
-                    message = f"{where}: axis {name!r:.60} is not one of the array: {known}"
-                    raise ValueError(message)
-        for slot in SLOTS:
-            chain = self.chain(slot)
-            if not chain:
-                message = f"memories: none holds {slot}; expected one that does"
+        for where, name in [(where, name) for where, given in used for name in given]:
+            if name not in names:
+                message = f"{where}: axis {name!r:.60} is not one of the array: {', '.join(names)}"
                 raise ValueError(message)
-            for inner, outer in zip(chain, chain[1:], strict=False):
-                if not set(self.levels[outer].per) <= set(self.levels[inner].per):
-                    message = (
-                        f"memory {self.levels[outer].name!r}: it exists per "
-                        f"{', '.join(self.levels[outer].per)}, but the memory within it, "
-                        f"{self.levels[inner].name!r}, does not; expected fewer axes further out"
-                    )
-                    raise ValueError(message)
+
+    def _check_order(self, inner: Level, outer: Level) -> None:
+        if not set(outer.per) <= set(inner.per):
+            message = (
+                f"memory {outer.name!r}: it exists per {', '.join(outer.per)}, but the memory "
+                f"within it, {inner.name!r}, does not; expected fewer axes further out"
+            )
+            raise ValueError(message)
 
     @property
     def size(self) -> Mapping[str, int]:
@@ -142,9 +150,10 @@ class Architecture:
         """The places of the memories that hold an operand, from inner to outer."""
         return tuple(place for place, one in enumerate(self.levels) if operand in one.holds)
 
-    def instances(self, level: Level) -> int:
-        """How many of a memory there are."""
-        return math.prod(self.size[axis] for axis in level.per)
+    @property
+    def leakage(self) -> float:
+        """Watts of all memories."""
+        return math.fsum(one.leakage for one in self.levels)
 
     def level(self, name: str) -> Level:
         """The memory of that name.
@@ -154,8 +163,3 @@ class Architecture:
 
         """
         return {one.name: one for one in self.levels}[name]
-
-    @property
-    def area(self) -> float:
-        """Square metres of all memories."""
-        return math.fsum(one.area * self.instances(one) for one in self.levels)

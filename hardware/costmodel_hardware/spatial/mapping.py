@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping as Map
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final, TypeGuard
 
 from attrs import field, frozen
 
-from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
-from costmodel_hardware.spatial.nest import Loop, Nest
+from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.nest import Loop
 
 
 def _loops(given: Any) -> tuple[Loop, ...]:
@@ -65,3 +66,75 @@ class Mapping:
     def cuts_of(self, slot: Slot) -> tuple[int, ...]:
         """The cuts of one operand."""
         return dict(self.cuts)[slot]
+
+    def to_dict(self, memories: Map[Slot, Sequence[str]]) -> dict[str, Any]:
+        """The mapping as JSON has it; `memories` are the names of those of each operand."""
+        return {
+            "schema": SCHEMA,
+            "spatial": {axis: [list(loop) for loop in loops] for axis, loops in self.spatial},
+            "temporal": [list(loop) for loop in self.temporal],
+            "keeps": {
+                slot: dict(zip(memories[slot], self.cuts_of(slot), strict=False)) for slot in SLOTS
+            },
+        }
+
+    @classmethod
+    def read(cls, given: Any, where: str = "mapping") -> Mapping:
+        """A mapping from what `to_dict` gave.
+
+        Raises:
+            ValueError: it has another form.
+
+        """
+        if isinstance(given, cls):
+            return given
+        known = dict(given) if isinstance(given, Map) else {}
+        if set(known) != set(_KEYS):
+            found = sorted(known) or given
+            message = f"{where}: expected a mapping with {', '.join(_KEYS)}; found {found!r:.80}"
+            raise ValueError(message)
+        if known["schema"] != SCHEMA:
+            message = f"{where}.schema: expected {SCHEMA!r}, found {known['schema']!r:.60}"
+            raise ValueError(message)
+        spatial, keeps = known["spatial"], known["keeps"]
+        if not isinstance(spatial, Map) or not isinstance(keeps, Map) or set(keeps) != set(SLOTS):
+            message = (
+                f"{where}: expected the loops of each axis in `spatial`, and in `keeps` those of "
+                f"{', '.join(SLOTS)} by memory"
+            )
+            raise ValueError(message)
+        loops = {
+            str(axis): _checked(f"{where}.spatial.{axis}", one) for axis, one in spatial.items()
+        }
+        cuts = {slot: _numbers(f"{where}.keeps.{slot}", keeps[slot]) for slot in SLOTS}
+        return cls(loops, _checked(f"{where}.temporal", known["temporal"]), cuts)
+
+
+SCHEMA: Final = "costmodel/mapping/1"
+_KEYS: Final = ("schema", "spatial", "temporal", "keeps")
+_PAIR: Final = 2
+
+
+def _checked(where: str, given: Any) -> list[Loop]:
+    found: list[Loop] = []
+    for one in given if isinstance(given, list | tuple) else [given]:
+        dim, size = one if isinstance(one, list | tuple) and len(one) == _PAIR else (None, None)
+        if not isinstance(dim, str) or not _is_count(size):
+            message = f'{where}: expected loops such as ["k", 4], inner first; found {one!r:.60}'
+            raise ValueError(message)
+        found.append(Loop(dim, size))
+    return found
+
+
+def _numbers(where: str, given: Any) -> list[int]:
+    if not isinstance(given, Map) or not all(_is_count(one, 0) for one in given.values()):
+        message = (
+            f"{where}: expected for each memory but the outermost how many temporal loops run "
+            f"while it keeps a tile, such as {{buffer: 3}}; found {given!r:.60}"
+        )
+        raise ValueError(message)
+    return list(given.values())
+
+
+def _is_count(given: Any, least: int = 1) -> TypeGuard[int]:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= least

@@ -12,7 +12,7 @@ from costmodel.formats import NumericFormat
 from costmodel.tensor.shapes import show_shape
 from costmodel.workload.affine import Affine
 from costmodel.workload.operators import Contraction, Operand
-from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.architecture import SLOTS, Slot, as_set
 
 FACTORS: Final = 2
 """Operands that are multiplied."""
@@ -38,8 +38,8 @@ class Tensor:
     """
 
     bits: int
-    shape: tuple[int, ...] = field(converter=tuple)
-    index: tuple[Affine, ...] = field(converter=tuple)
+    shape: tuple[int, ...]
+    index: tuple[Affine, ...]
     partial_bits: int = field()
 
     @partial_bits.default
@@ -57,14 +57,14 @@ class Nest:
     """Multiply-accumulates over dimensions, with two factors and a sum.
 
     Dimensions in `serial` are steps of which each needs the one before it: they are never spread
-    over an array. Dimensions of one step may be left out.
+    over an array.
     """
 
     dims: tuple[tuple[str, int], ...] = field(converter=_dims)
     input: Tensor
     weight: Tensor
     output: Tensor
-    serial: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    serial: frozenset[str] = field(default=frozenset(), converter=as_set)
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -116,8 +116,7 @@ def nest_of(operator: Contraction, default: NumericFormat, partial_bits: int) ->
         found[slot] = made
     output = found["output"]
     sums = Tensor(output.bits, output.shape, output.index, max(partial_bits, output.bits))
-    dims = [(name, size) for name, size in operator.dims.items() if size > 1]
-    return Nest(dims, found["input"], found["weight"], sums)
+    return Nest(operator.dims, found["input"], found["weight"], sums)
 
 
 def _tensor(operand: Operand, default: NumericFormat) -> Tensor | str:
@@ -132,4 +131,4 @@ def _tensor(operand: Operand, default: NumericFormat) -> Tensor | str:
         )
     number = operand.format or default
     bits = number.stored_bits(1)
-    return Tensor(int(bits), tuple(operand.tensor.shape), index)  # type: ignore[arg-type]  # bound
+    return Tensor(int(bits), tuple(operand.tensor.shape), tuple(index))  # type: ignore[arg-type]  # bound

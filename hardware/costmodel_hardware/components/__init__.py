@@ -1,0 +1,1 @@
+"""Energies and areas of memories and arithmetic from tables with sources, and drafts of files."""

@@ -1,0 +1,1 @@
+"""Words, energy and cycles of a mapping, under the default accounting."""

@@ -1,0 +1,269 @@
+"""Where the tensors of a workload lie on an accelerator, and the mapping of each contraction."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, field, frozen
+
+from costmodel.devices.evaluation.fusion import Group, boundaries, storages
+from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
+from costmodel.errors import CostModelError
+from costmodel.workload.graph import Node
+from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
+from costmodel_hardware.spatial.counting.accounting import Costs, costs
+from costmodel_hardware.spatial.dataflow import STATIONARY, Dataflow, ways
+from costmodel_hardware.spatial.mapping import Mapping as Nesting
+from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
+from costmodel_hardware.spatial.search.mapper import Found, Objective, Search, best_mapping
+
+if TYPE_CHECKING:
+    from costmodel.devices import Memory
+    from costmodel.scenario import Scenario
+    from costmodel.workload.graph import Workload
+
+_KEPT: Final = 4096
+"""Searches whose answers are kept."""
+
+
+@frozen
+class Plan:
+    """How an accelerator maps contractions: what it is made of, and what is searched for."""
+
+    architecture: Architecture
+    dataflow: Dataflow
+    objective: Objective
+    seconds_per_cycle: float
+    limit_seconds: float | None = None
+
+    def beside(self, taken: Mapping[str, int]) -> Plan:
+        """The same with what is left of each memory beside so many bits."""
+        levels = tuple(
+            level
+            if level.size_bits is None or not taken.get(level.name)
+            else evolve(level, size_bits=max(level.size_bits - taken[level.name], 0))
+            for level in self.architecture.levels
+        )
+        return evolve(self, architecture=evolve(self.architecture, levels=levels))
+
+    def search(self, homes: Mapping[Slot, int]) -> Search:
+        """The search for operands with these homes."""
+        stationary = STATIONARY.get(self.dataflow) if isinstance(self.dataflow, str) else None
+        return Search(
+            objective=self.objective,
+            stationary=stationary,
+            limit_seconds=self.limit_seconds,
+            seconds_per_cycle=self.seconds_per_cycle,
+            homes=tuple((slot, homes[slot]) for slot in SLOTS if slot in homes),
+        )
+
+
+@frozen
+class Mapped:
+    """A contraction on an accelerator: its nest, its mapping and what that costs."""
+
+    nest: Nest
+    mapping: Nesting
+    costs: Costs
+    gap: float | None = None
+    """By which share of the objective the mapping may be above the best; None if it was given."""
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def mapped(nest: Nest, plan: Plan, homes: tuple[tuple[Slot, int], ...]) -> Mapped:
+    """The best mapping of a nest under a plan.
+
+    Raises:
+        MappingError: nothing fits.
+        ValueError: the dataflow does not fit the array.
+
+    """
+    found: Found = best_mapping(
+        nest, plan.architecture, ways(nest, plan.architecture, plan.dataflow),
+        plan.search(dict(homes)),
+    )  # fmt: skip
+    return Mapped(nest, found.mapping, found.costs, found.gap)
+
+
+def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot, int]) -> Mapped:
+    """A nest under a mapping that a user gives.
+
+    Raises:
+        MappingError: it is not one of the nest on this architecture, or does not fit.
+
+    """
+    found = costs(
+        nest, plan.architecture, mapping, homes=homes, seconds_per_cycle=plan.seconds_per_cycle
+    )
+    return Mapped(nest, mapping, found)
+
+
+@frozen(kw_only=True)
+class SpatialPlacement(Placement):
+    """Where tensors lie, and what was found for each contraction, by the name of its group."""
+
+    mapped: Mapping[str, Mapped] = field(factory=dict, eq=False)
+    refused: Mapping[str, str] = field(factory=dict, eq=False)
+    """Why a contraction has no mapping."""
+
+
+@frozen(kw_only=True)
+class Placer:
+    """What places the tensors of a workload on an accelerator, and maps its contractions.
+
+    Tensors lie in the memories that all units share, with room for tiles beside them. What is made
+    for others lies as far in as there is room. Where no mapping of a contraction finds room for
+    its tiles, its tensors go to the outermost memory, the largest of them first.
+    """
+
+    memories: tuple[Memory, ...]
+    scenario: Scenario
+    partial_bits: int
+    given: Mapping[str, Nesting]
+    """Mappings that a user gives, by the name of an operator."""
+    is_resident: bool
+    """Whether weights that all fit stay on the chip."""
+
+    def placed(
+        self,
+        plans: Mapping[str, Plan],
+        workload: Workload,
+        groups: tuple[Group, ...],
+        around: Surroundings | None,
+    ) -> SpatialPlacement:
+        """The place of each tensor, and a mapping for each group that has a plan."""
+        default = self.scenario.default_format
+        shared = [memory for memory in self.memories if not memory.per]
+        before = placed(workload, groups, shared, default, around)
+        residents = _Residents(before)
+        if self.is_resident and around is None:
+            residents.keep({storages(workload)[name] for name in workload.weights})
+        found: dict[str, Mapped] = {}
+        refused: dict[str, str] = {}
+        for place, (group, boundary) in enumerate(
+            zip(groups, boundaries(workload, groups), strict=True)
+        ):
+            plan, anchor = plans.get(group.name), group.anchor
+            if plan is None or not isinstance(anchor, Node):
+                continue
+            nest = nest_of(anchor.operator, default, self.partial_bits)  # type: ignore[arg-type]  # only contractions have plans
+            if isinstance(nest, str):
+                refused[group.name] = f"no mapping of {group.name!r}: {nest}"
+                continue
+            tensors = _operands(anchor, storages(workload))
+            if boundary.writes:
+                tensors["output"] = boundary.writes[0]
+                number = workload.tensors[boundary.writes[0]].format or default
+                nest = evolve(nest, output=_written(nest.output, int(number.stored_bits(1))))
+            answer = self._with_room(nest, plan, group.name, place, tensors, residents)
+            if isinstance(answer, str):
+                refused[group.name] = f"no mapping of {group.name!r}: {answer}"
+            else:
+                found[group.name] = answer
+        return SpatialPlacement(
+            self.memories, tuple(residents.residences), before.groups, mapped=found, refused=refused
+        )
+
+    def _with_room(  # one group and what lies beside it
+        self,
+        nest: Nest,
+        plan: Plan,
+        name: str,
+        place: int,
+        tensors: Mapping[Slot, str],
+        residents: _Residents,
+    ) -> Mapped | str:
+        """The mapping of a group, whose tensors move outwards until its tiles have room."""
+        levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
+        while True:
+            lying = {slot: residents.memory_of(tensor) for slot, tensor in tensors.items()}
+            homes = {slot: levels[memory] for slot, memory in lying.items() if memory is not None}
+            taken = residents.others(place, set(tensors.values()))
+            own = plan.beside(taken)
+            try:
+                if name in self.given:
+                    return given_mapping(nest, own, self.given[name], homes)
+                return mapped(
+                    nest, own, tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
+                )
+            except CostModelError as error:
+                inner = residents.innermost(set(tensors.values()))
+                if inner is None:
+                    return str(error)
+                residents.put_out(inner)
+            except ValueError as error:
+                return str(error)
+
+
+def _operands(anchor: Node, names: Mapping[str, str]) -> dict[Slot, str]:
+    """The storages of the operands of a contraction, by slot, as `nest_of` orders them."""
+    operator = anchor.operator
+    read = [
+        (operand, names[name])
+        for operand, name in zip(operator.operands, anchor.tensors, strict=True)
+        if operand.role != "output"
+    ][:2]
+    (first, one), (second, other) = read
+    if first.role == "weight" and second.role != "weight":
+        one, other = other, one
+    return {"input": one, "weight": other}
+
+
+def _written(output: Tensor, bits: float) -> Tensor:
+    """The result as it leaves the group: after an activation it may be narrower."""
+    return Tensor(int(bits), output.shape, output.index, max(output.partial_bits, int(bits)))
+
+
+class _Residents:
+    """Where tensors lie so far; some are moved to make room for tiles."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.residences: list[Residence] = list(placement.residences)
+        self.memories = placement.memories
+        self.groups = placement.groups
+
+    def memory_of(self, tensor: str) -> str | None:
+        return next((one.memory for one in self.residences if one.tensor == tensor), None)
+
+    def _outermost(self) -> str:
+        both = {"input", "output"}
+        return next(one.name for one in reversed(self.memories) if both <= set(one.holds))
+
+    def innermost(self, tensors: Collection[str]) -> str | None:
+        """The largest of some tensors that could lie further out."""
+        able = {one.name for one in self.memories if {"input", "output"} <= set(one.holds)}
+        able.discard(self._outermost())
+        inner = [one for one in self.residences if one.tensor in tensors and one.memory in able]
+        return max(inner, key=lambda one: one.bits).tensor if inner else None
+
+    def put_out(self, tensor: str) -> None:
+        """Move a tensor to the outermost memory."""
+        self._move({tensor}, self._outermost())
+
+    def keep(self, weights: Collection[str]) -> None:
+        """Move all weights to the innermost memory that has room for them, if any has."""
+        bits = sum(one.bits for one in self.residences if one.tensor in weights)
+        for memory in self.memories:
+            others = [
+                one for one in self.residences
+                if one.memory == memory.name and one.tensor not in weights
+            ]  # fmt: skip
+            used = Placement((memory,), tuple(others), self.groups).used_bits(memory.name)
+            if "weight" in memory.holds and memory.has_room_for(bits + max(used, default=0)):
+                self._move(weights, memory.name)
+                return
+
+    def _move(self, tensors: Collection[str], memory: str) -> None:
+        self.residences = [
+            evolve(one, memory=memory) if one.tensor in tensors else one for one in self.residences
+        ]
+
+    def others(self, place: int, tensors: Collection[str]) -> Mapping[str, int]:
+        """Bits of the tensors of other groups in each memory while a group runs."""
+        found: dict[str, int] = {}
+        for one in self.residences:
+            if one.first <= place <= one.last and one.tensor not in tensors:
+                found[one.memory] = found.get(one.memory, 0) + one.bits
+        return found

@@ -1,0 +1,1 @@
+"""Mappings found: spatial factors, and chains of tiles of least energy or latency."""

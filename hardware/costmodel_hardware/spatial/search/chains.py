@@ -1,0 +1,357 @@
+"""The best chain of tiles for costs that add up over the cuts of the operands.
+
+What crosses a link depends only on the tile that the inner memory keeps: all loops within its cut,
+and the loops directly above that the operand does not read, which leave the tile in place. Tiles of
+one nest of loops divide each other, and any tiles of which each divides the next are the tiles of a
+nest. So the best orders, factors and cuts together are a chain of tiles, one for each cut: found by
+going through all tiles from the smallest, with the number of cuts made so far for each operand.
+
+A memory that several operands share couples their tiles. The search first gives each of them the
+whole memory, and divides their shares as long as they do not fit together (branch and bound).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from attrs import field, frozen
+
+from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.counting.links import ARRAY, Spatial
+from costmodel_hardware.spatial.search.lattice import Lattice, Values
+
+
+class Cut(NamedTuple):
+    """A cut of an operand: what the memory at `place` keeps, or the units of the array."""
+
+    operand: Slot
+    place: int
+
+
+class _Sizes(NamedTuple):
+    """Bits of each tile in a memory: of sums that are not complete, and of anything else."""
+
+    partial: Values
+    complete: Values
+
+
+class _State(NamedTuple):
+    """Cuts made so far of each operand, and whether sums are complete in the last one."""
+
+    input: int
+    weight: int
+    output: int
+    is_reduced: bool
+
+
+_START: Final = _State(0, 0, 0, is_reduced=False)
+
+
+@frozen
+class Chain:
+    """Tiles of the cuts, what they cost, and a bound that no chain lies below."""
+
+    cost: float
+    bound: float
+    tiles: Mapping[Cut, int]
+    """The number of the tile of each cut."""
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether no chain of the space costs less."""
+        return self.bound >= self.cost
+
+
+@frozen(slots=False)
+class Space:
+    """All chains of tiles of a nest on an array, with the room that they take."""
+
+    spatial: Spatial
+    lattice: Lattice
+    cuts: tuple[Cut, ...]
+    """Of each operand from the inner to the outer."""
+    sizes: Mapping[Cut, _Sizes]
+    reduced: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    allowed: Mapping[Cut, np.ndarray[tuple[int], np.dtype[np.bool_]]]
+    fixed_bits: Mapping[int, int]
+    """Bits of operands that lie in a memory as a whole, by its place."""
+
+    @classmethod
+    def of(cls, spatial: Spatial, lattice: Lattice, stationary: Slot | None = None) -> Space:
+        """The chains of a nest on an array.
+
+        A `stationary` operand stays in the units until all that it is used for is done.
+        """
+        tiles = lattice.tiles
+        cuts = tuple(
+            Cut(slot, place)
+            for slot in SLOTS
+            for place in ((ARRAY,) if slot != "output" else ()) + spatial.chains[slot][:-1]
+        )
+        sizes, allowed = {}, {}
+        for cut in cuts:
+            if cut.place != ARRAY:
+                both = spatial.tile_bits(cut.operand, cut.place, tiles)
+                sizes[cut] = _Sizes(*[_flat(bits, lattice) for bits in both])
+            allowed[cut] = _allowed(spatial, lattice, cut, stationary)
+        fixed: dict[int, int] = {}
+        for slot in SLOTS:
+            home = spatial.chains[slot][-1]
+            fixed[home] = fixed.get(home, 0) + _whole_bits(spatial, slot, home)
+        reduced = _flat(spatial.is_reduced(tiles), lattice).astype(bool)
+        return cls(spatial, lattice, cuts, sizes, reduced, allowed, fixed)
+
+    def room(self, place: int) -> float:
+        """Bits of a memory that are left for tiles."""
+        size = self.spatial.architecture.levels[place].size_bits
+        return math.inf if size is None else size - self.fixed_bits.get(place, 0)
+
+    def best(
+        self, costs: Mapping[Cut, Values], constant: float = 0.0, deadline: float | None = None
+    ) -> Chain | None:
+        """The chain of least cost; None if none fits.
+
+        `costs` has a value for each cut and tile. At the `deadline` (of `time.monotonic`) the best
+        chain so far is the answer, with the bound that is proven then.
+        """
+        return _BranchAndBound(self, costs, constant, deadline).best()
+
+
+def _flat(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], lattice: Lattice) -> Values:
+    return np.broadcast_to(values, lattice.shape).reshape(-1).astype(np.float64)
+
+
+def _whole_bits(spatial: Spatial, slot: Slot, home: int) -> int:
+    whole = {dim: [steps] for dim, steps in spatial.steps.items()}
+    return int(spatial.tile_bits(slot, home, whole).complete.item())
+
+
+def _allowed(
+    spatial: Spatial, lattice: Lattice, cut: Cut, stationary: Slot | None
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """The tiles that a cut may have: units of the array hold one word of a factor."""
+    nest, tiles = spatial.nest, lattice.tiles
+    found = np.ones(lattice.shape, np.bool_)
+    own = nest.tensor(cut.operand).dims
+    first = ARRAY if cut.operand != "output" else spatial.chains["output"][0]
+    for axis, (dim, several) in enumerate(tiles.items()):
+        shape = [1] * len(tiles)
+        shape[axis] = len(several)
+        steps = np.array(several).reshape(shape)
+        if cut.place == ARRAY and dim in own:
+            found &= steps == 1
+        elif stationary == cut.operand and cut.place == first and dim not in own:
+            found &= steps == spatial.steps[dim]
+    return found.reshape(-1)
+
+
+@frozen(order=True)
+class _Node:
+    """Part of the space: the least and the most bits that tiles may take."""
+
+    bound: float
+    number: int
+    tiles: Mapping[Cut, int] = field(order=False)
+    least: Mapping[Cut, float] = field(order=False)
+    most: Mapping[Cut, float] = field(order=False)
+
+
+class _BranchAndBound:
+    def __init__(
+        self,
+        space: Space,
+        costs: Mapping[Cut, Values],
+        constant: float,
+        deadline: float | None,
+    ) -> None:
+        self.space, self.costs, self.constant = space, costs, constant
+        self.deadline = deadline
+        self.numbers = itertools.count()
+        self.shared = {
+            place: [cut for cut in space.cuts if cut.place == place]
+            for place in {cut.place for cut in space.cuts if cut.place != ARRAY}
+        }
+
+    def best(self) -> Chain | None:
+        most = {cut: self.space.room(cut.place) for cut in self.space.cuts if cut.place != ARRAY}
+        if any(room < 0 for room in most.values()):
+            return None
+        first = self._node(dict.fromkeys(most, 0.0), most)
+        queue = [] if first is None else [first]
+        incumbent: _Node | None = None
+        while queue:
+            node = heapq.heappop(queue)
+            over = self._overfull(node)
+            if over is None:
+                return self._chain(node, node.bound)
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                feasible = incumbent or self._first_feasible([node, *queue])
+                return None if feasible is None else self._chain(feasible, node.bound)
+            for part in self._parts(node, over):
+                if self._overfull(part) is None and (incumbent is None or part < incumbent):
+                    incumbent = part
+                heapq.heappush(queue, part)
+        return None
+
+    def _first_feasible(self, nodes: Sequence[_Node]) -> _Node | None:
+        """Some chain that fits: the shares of the best node, cut down until they do."""
+        for node in sorted(nodes):
+            place = node
+            for _ in range(64):
+                over = self._overfull(place)
+                if over is None:
+                    return place
+                parts = list(self._parts(place, over))
+                if not parts:
+                    break
+                place = parts[0]
+        return None
+
+    def _chain(self, node: _Node, bound: float) -> Chain:
+        cost = node.bound + self.constant
+        return Chain(cost, min(bound + self.constant, cost), node.tiles)
+
+    def _node(self, least: Mapping[Cut, float], most: Mapping[Cut, float]) -> _Node | None:
+        found = _Walk(self.space, self.costs, least, most).best()
+        if found is None:
+            return None
+        cost, tiles = found
+        return _Node(cost, next(self.numbers), tiles, least, most)
+
+    def _bits(self, node: _Node, cut: Cut) -> float:
+        sizes = self.space.sizes[cut]
+        is_complete = cut.operand == "output" and self._arrives_complete(node, cut)
+        bits = sizes.partial if cut.operand == "output" and not is_complete else sizes.complete
+        return float(bits[node.tiles[cut]])
+
+    def _arrives_complete(self, node: _Node, cut: Cut) -> bool:
+        own = [one for one in self.space.cuts if one.operand == "output"]
+        place = own.index(cut)
+        if place == 0:
+            return bool(self.space.reduced[0])
+        return bool(self.space.reduced[node.tiles[own[place - 1]]])
+
+    def _overfull(self, node: _Node) -> int | None:
+        """The place of a memory whose tiles do not fit together."""
+        for place, cuts in self.shared.items():
+            if sum(self._bits(node, cut) for cut in cuts) > self.space.room(place):
+                return place
+        return None
+
+    def _parts(self, node: _Node, place: int) -> Iterator[_Node]:
+        """The parts of a node: the operand with most bits has at most half of them, or more."""
+        cuts = self.shared[place]
+        bits = {cut: self._bits(node, cut) for cut in cuts}
+        largest = max(cuts, key=lambda cut: bits[cut] - node.least[cut])
+        middle = math.floor((node.least[largest] + bits[largest]) / 2)
+        room = self.space.room(place)
+        others = sum(node.least[cut] for cut in cuts if cut != largest)
+        fewer = {**node.most, largest: min(middle, room - others)}
+        part = self._node(node.least, fewer)
+        if part is not None:
+            yield part
+        least = {**node.least, largest: middle + 1.0}
+        total = sum(least[cut] for cut in cuts)
+        more = dict(node.most)
+        for cut in cuts:
+            more[cut] = min(more[cut], room - (total - least[cut]))
+        if all(more[cut] >= least[cut] for cut in cuts):
+            part = self._node(least, more)
+            if part is not None:
+                yield part
+
+
+class _Walk:
+    """Through all tiles from the smallest, making cuts on the way."""
+
+    def __init__(
+        self,
+        space: Space,
+        costs: Mapping[Cut, Values],
+        least: Mapping[Cut, float],
+        most: Mapping[Cut, float],
+    ) -> None:
+        self.space = space
+        self.cuts = {slot: [cut for cut in space.cuts if cut.operand == slot] for slot in SLOTS}
+        self.steps: dict[tuple[Cut, bool], Values] = {}
+        for cut in space.cuts:
+            costed = np.where(space.allowed[cut], costs[cut], np.inf)
+            if cut.place == ARRAY:
+                self.steps[cut, False] = costed
+                continue
+            for is_complete, bits in enumerate(space.sizes[cut]):
+                fits = (bits <= most[cut]) & (bits >= least[cut])
+                self.steps[cut, bool(is_complete)] = np.where(fits, costed, np.inf)
+        self.values: dict[_State, Values] = {}
+
+    def best(self) -> tuple[float, Mapping[Cut, int]] | None:
+        """The least cost, and the tile of each cut."""
+        size = self.space.lattice.size
+        begin = _START._replace(is_reduced=bool(self.space.reduced[0]))
+        self.values[begin] = np.zeros(size)
+        counts = [range(len(self.cuts[slot]) + 1) for slot in SLOTS]
+        states = [
+            _State(inputs, weights, outputs, is_reduced)
+            for inputs, weights, outputs in sorted(itertools.product(*counts), key=sum)
+            for is_reduced in (False, True)
+        ]
+        for state in states:
+            reached = None if state == begin else self._reached(state)
+            if reached is not None:
+                self.values[state] = self.space.lattice.least_within(reached)
+        ends = [state for state in states[-2:] if state in self.values]
+        if not ends:
+            return None
+        # A tile divides the last one, so that the least of all stands there.
+        end = min(ends, key=lambda state: float(self.values[state][-1]))
+        cost = float(self.values[end][-1])
+        return None if math.isinf(cost) else (cost, self._tiles(end, begin))
+
+    def _before(self, state: _State) -> Iterator[tuple[_State, Cut, Values]]:
+        """The states that a cut leads from to this one, and what the cut costs at each tile."""
+        for slot in SLOTS:
+            done = getattr(state, slot)
+            if not done:
+                continue
+            cut = self.cuts[slot][done - 1]
+            if slot != "output":
+                before = state._replace(**{slot: done - 1})
+                yield before, cut, self.steps[cut, cut.place != ARRAY]
+                continue
+            here = self.space.reduced == state.is_reduced
+            for was in (False, True):
+                before = state._replace(output=done - 1, is_reduced=was)
+                yield before, cut, np.where(here, self.steps[cut, was], np.inf)
+
+    def _reached(self, state: _State) -> Values | None:
+        found: Values | None = None
+        for before, _, step in self._before(state):
+            if before in self.values:
+                value = self.values[before] + step
+                found = value if found is None else np.minimum(found, value)
+        return found if found is not None and np.isfinite(found).any() else None
+
+    def _tiles(self, end: _State, begin: _State) -> Mapping[Cut, int]:
+        """The way back, to smaller tiles and fewer cuts."""
+        found: dict[Cut, int] = {}
+        state, number = end, self.space.lattice.size - 1
+        while state != begin:
+            value = self.values[state][number]
+            for before, cut, step in self._before(state):
+                if before in self.values and self.values[before][number] + step[number] == value:
+                    found[cut] = number
+                    state = before
+                    break
+            else:
+                number = next(
+                    one
+                    for one in self.space.lattice.smaller(number)
+                    if self.values[state][one] == value
+                )
+        return found

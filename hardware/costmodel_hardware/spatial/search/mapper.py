@@ -1,0 +1,366 @@
+"""The mapping of least energy, latency, or product of both, with the gap to a proven bound."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
+
+import numpy as np
+from attrs import frozen
+
+from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
+from costmodel_hardware.spatial.counting.accounting import Costs, costs
+from costmodel_hardware.spatial.counting.links import ARRAY, Spatial, energy, ports
+from costmodel_hardware.spatial.counting.validity import MappingError
+from costmodel_hardware.spatial.mapping import Mapping as Nesting
+from costmodel_hardware.spatial.nest import Loop, Nest
+from costmodel_hardware.spatial.search.chains import Chain, Cut, Space
+from costmodel_hardware.spatial.search.lattice import Lattice, Values
+
+Objective: TypeAlias = Literal["energy", "latency", "edp"]
+OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
+Measure: TypeAlias = Callable[[Costs], float]
+SpatialLoops: TypeAlias = tuple[tuple[str, tuple[Loop, ...]], ...]
+ROUNDS: Final = 12
+"""Weightings that are tried for latency."""
+STEP: Final = 2.0
+"""How fast weights grow: in a round by up to e to this power."""
+_SAME: Final = 1e-12
+"""Values whose ratio differs from 1 by no more are one value."""
+
+
+@frozen
+class Found:
+    """A mapping, what it costs, and how good it is: no mapping of the space is below `bound`."""
+
+    mapping: Nesting
+    costs: Costs
+    value: float
+    bound: float
+    evaluated: int
+    """Mappings that were counted in full."""
+
+    @property
+    def gap(self) -> float:
+        """By which share the value may lie above the least one: 0 where it is proven."""
+        if self.bound >= self.value * (1 - _SAME):
+            return 0.0
+        return self.value / self.bound - 1 if self.bound > 0 else math.inf
+
+
+@frozen(kw_only=True)
+class Search:
+    """What is searched for: an objective, or a measure of the costs without a bound.
+
+    `limit_seconds` ends a search early, with the bound that is proven then. A `stationary` operand
+    stays in the array until all that it is used for is done.
+    """
+
+    objective: Objective = "energy"
+    measure: Measure | None = None
+    stationary: Slot | None = None
+    limit_seconds: float | None = None
+    seconds_per_cycle: float = 0.0
+    homes: tuple[tuple[Slot, int], ...] = ()
+
+
+def value_of(found: Costs, search: Search) -> float:
+    """What is to be least."""
+    if search.measure is not None:
+        return search.measure(found)
+    if search.objective == "energy":
+        return found.energy
+    if search.objective == "latency":
+        return found.latency.total
+    return found.energy * found.latency.total
+
+
+def best_mapping(
+    nest: Nest,
+    architecture: Architecture,
+    spatial_loops: Iterable[SpatialLoops],
+    search: Search | None = None,
+) -> Found:
+    """The best mapping among several ways to spread a nest over the array.
+
+    Ties go to what comes first: fewer cycles, and then the order in which the ways are given.
+
+    Raises:
+        MappingError: nothing fits; names the memory, the smallest tile and the missing bits.
+
+    """
+    search = Search() if search is None else search
+    deadline = None if search.limit_seconds is None else time.monotonic() + search.limit_seconds
+    best: Found | None = None
+    bounds, evaluated, reasons = [], 0, []
+    for loops in spatial_loops:
+        spatial = Spatial(nest, architecture, loops, search.homes)
+        one = _On(spatial, search, deadline).best()
+        if isinstance(one, str):
+            reasons.append(one)
+            continue
+        bounds.append(one.bound)
+        evaluated += one.evaluated
+        if best is None or _key(one) < _key(best):
+            best = one
+    if best is None:
+        raise MappingError(reasons[0] if reasons else "there is no way to spread it over the array")
+    return Found(best.mapping, best.costs, best.value, min(bounds), evaluated)
+
+
+def _key(found: Found) -> tuple[float, float, float]:
+    return found.value, found.costs.latency.total, found.costs.energy
+
+
+class _Additive(NamedTuple):
+    """What adds up over cuts: joules, and cycles of each port and of the first and last tiles.
+
+    `steady` are the cycles of a port but for the first inputs and weights and the last results;
+    `once` is how long the first (last) tiles of an operand take from memory to memory.
+    """
+
+    energy: Mapping[Cut, Values]
+    steady: Mapping[str, Mapping[Cut, Values]]
+    once: Mapping[Slot, Mapping[Cut, Values]]
+    constant_energy: float
+    constant_steady: Mapping[str, float]
+
+
+class _Weights(NamedTuple):
+    """Shares of what latency is the maximum of: computing and the ports, inputs and weights."""
+
+    steady: Mapping[str, float]
+    first: Mapping[Slot, float]
+
+
+class _On:
+    """The search on one way to spread a nest."""
+
+    def __init__(self, spatial: Spatial, search: Search, deadline: float | None) -> None:
+        self.spatial, self.search, self.deadline = spatial, search, deadline
+        self.lattice = Lattice.of(spatial.steps)
+        self.space = Space.of(spatial, self.lattice, search.stationary)
+        self.additive = _additive(spatial, self.lattice, self.space)
+        self.counted: dict[Nesting, Costs] = {}
+
+    def best(self) -> Found | str:
+        chain = self._least(self.additive.energy, self.additive.constant_energy)
+        if chain is None:
+            return _why_nothing_fits(self.space)
+        first = self._counted(chain)
+        least_energy = chain.bound + self._leakage(self._least_cycles())
+        if self.search.measure is None and self.search.objective == "energy":
+            if first[1].leakage_energy == 0:
+                return Found(*first, chain.cost, chain.bound, 1)
+            self._try_ports(least_energy)
+            return self._answer(least_energy)
+        cycles = self._try_ports(least_energy)
+        bound = {"energy": least_energy, "latency": cycles, "edp": least_energy * cycles}
+        return self._answer(
+            bound[self.search.objective] if self.search.measure is None else -math.inf
+        )
+
+    def _answer(self, bound: float) -> Found:
+        ranked = sorted(
+            self.counted.items(),
+            key=lambda item: (value_of(item[1], self.search), item[1].latency.total),
+        )
+        mapping, found = ranked[0]
+        value = value_of(found, self.search)
+        return Found(mapping, found, value, min(bound, value), len(self.counted))
+
+    def _leakage(self, cycles: float) -> float:
+        return self.spatial.architecture.leakage * cycles * self.search.seconds_per_cycle
+
+    def _least_cycles(self) -> float:
+        """Cycles of computing and of the hops, which no mapping in time avoids."""
+        hops = sum(
+            max(self.spatial.used(axis) - 1, 0) for axis in self.spatial.architecture.systolic
+        )
+        return self.spatial.cycles + hops
+
+    def _least(self, values: Mapping[Cut, Values], constant: float) -> Chain | None:
+        return self.space.best(values, constant, self.deadline)
+
+    def _counted(self, chain: Chain) -> tuple[Nesting, Costs]:
+        mapping = mapping_of(self.spatial, self.lattice, chain)
+        if mapping not in self.counted:
+            self.counted[mapping] = costs(
+                self.spatial.nest,
+                self.spatial.architecture,
+                mapping,
+                homes=dict(self.search.homes),
+                seconds_per_cycle=self.search.seconds_per_cycle,
+            )
+        return mapping, self.counted[mapping]
+
+    def _try_ports(self, least_energy: float) -> float:
+        """Mappings for weightings of what latency is the maximum of, and a bound of the cycles.
+
+        The latency is at least any weighted mean of computing and of the steady cycles of the
+        ports, with the first tiles of inputs or weights and the last results. What is longest in
+        the best mapping for some weights gets more weight in the next round.
+        """
+        bound = self._least_cycles()
+        steady = dict.fromkeys([_COMPUTE, *self.additive.steady], 1.0)
+        first: dict[Slot, float] = {"input": 1.0, "weight": 1.0}
+        for _ in range(ROUNDS):
+            if self._is_late():
+                break
+            weights = _Weights(_shares(steady), _shares(first))
+            chain = self._weighted(weights, 0.0)
+            if chain is None:
+                break
+            bound = max(bound, chain.bound)
+            self._counted(chain)
+            best = min(one.latency.total for one in self.counted.values())
+            if best <= bound * (1 + _SAME) and self.search.objective == "latency":
+                break
+            _reweigh(steady, {name: self._spent(name, chain) for name in steady})
+            _reweigh(first, {slot: _at(self.additive.once[slot], chain) for slot in first})
+        for ratio in (0.3, 1.0, 3.0):
+            if not self._is_late() and least_energy > 0:
+                chain = self._weighted(weights, ratio * bound / least_energy)
+                if chain is not None:
+                    self._counted(chain)
+        return bound
+
+    def _spent(self, name: str, chain: Chain) -> float:
+        if name == _COMPUTE:
+            return float(self.spatial.cycles)
+        own = _at(self.additive.steady[name], chain)
+        return own + self.additive.constant_steady.get(name, 0.0)
+
+    def _weighted(self, weights: _Weights, per_joule: float) -> Chain | None:
+        """The best chain for weighted cycles, and cycles for each joule."""
+        values: dict[Cut, Values] = {cut: np.zeros(self.lattice.size) for cut in self.space.cuts}
+        tables = [(1.0, self.additive.once["output"]), (per_joule, self.additive.energy)]
+        tables += [(share, self.additive.once[slot]) for slot, share in weights.first.items()]
+        tables += [
+            (share, self.additive.steady[name])
+            for name, share in weights.steady.items()
+            if name != _COMPUTE
+        ]
+        for share, table in tables:
+            if share:
+                for cut, own in table.items():
+                    values[cut] = values[cut] + share * own
+        constant = self._least_cycles() - self.spatial.cycles
+        for name, share in weights.steady.items():
+            fixed = self.additive.constant_steady.get(name, 0.0)
+            constant += share * (self.spatial.cycles if name == _COMPUTE else fixed)
+        return self._least(values, constant)
+
+    def _is_late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+
+_COMPUTE: Final = "compute"
+"""What takes the place of a port while the array computes."""
+_Key = TypeVar("_Key")
+
+
+def _shares(weights: Mapping[_Key, float]) -> Mapping[_Key, float]:
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _reweigh(weights: dict[_Key, float], spent: Mapping[_Key, float]) -> None:
+    most = max(spent.values())
+    for name in weights:
+        weights[name] *= math.exp(STEP * spent[name] / most) if most > 0 else 1.0
+
+
+def _at(table: Mapping[Cut, Values], chain: Chain) -> float:
+    return math.fsum(float(values[chain.tiles[cut]]) for cut, values in table.items())
+
+
+def _additive(spatial: Spatial, lattice: Lattice, space: Space) -> _Additive:
+    """Energy and cycles of every cut and tile."""
+    joules: dict[Cut, Values] = {}
+    steady: dict[str, dict[Cut, Values]] = {}
+    once: dict[Slot, dict[Cut, Values]] = {slot: {} for slot in SLOTS}
+    constant = spatial.nest.macs * spatial.architecture.mac_energy
+    fixed: dict[str, float] = {}
+    stays = _stays(spatial, lattice)
+    for link in spatial.links:
+        cut = Cut(link.operand, link.child)
+        tiles = lattice.tiles if cut in space.cuts else {dim: [1] for dim in spatial.steps}
+        of_ports: dict[str, Values] = {}
+        for place, flow, _, bits in spatial.flows(link, tiles):
+            level = spatial.architecture.levels[place]
+            own = np.broadcast_to(energy(level, flow, bits), lattice.shape).reshape(-1)
+            each = np.broadcast_to(bits, lattice.shape).reshape(-1) / spatial.instances(place)
+            joules[cut] = joules.get(cut, np.zeros(lattice.size)) + own
+            for port, rate in ports(level, link.operand, flow):
+                name = f"{level.name}.{port}"
+                of_ports[name] = of_ports.get(name, np.zeros(lattice.size)) + each / rate
+        if link.child != ARRAY:
+            slowest = np.maximum.reduce([*of_ports.values(), np.zeros(lattice.size)])
+            once[link.operand][cut] = slowest / stays
+        for name, cycles in of_ports.items():
+            rest = cycles if link.child == ARRAY else cycles * (1 - 1 / stays)
+            if cut in space.cuts:
+                table = steady.setdefault(name, {})
+                table[cut] = table.get(cut, np.zeros(lattice.size)) + rest
+            else:
+                fixed[name] = fixed.get(name, 0.0) + float(rest[0])
+        if cut not in space.cuts:
+            constant += float(joules.pop(cut, np.zeros(1))[0])
+    return _Additive(joules, {**{name: {} for name in fixed}, **steady}, once, constant, fixed)
+
+
+def _stays(spatial: Spatial, lattice: Lattice) -> Values:
+    """How many of each tile follow each other."""
+    found = np.ones(lattice.shape)
+    for axis, (dim, several) in enumerate(lattice.tiles.items()):
+        shape = [1] * len(lattice.shape)
+        shape[axis] = len(several)
+        found = found * np.ceil(spatial.steps[dim] / np.array(several)).reshape(shape)
+    return found.reshape(-1)
+
+
+def mapping_of(spatial: Spatial, lattice: Lattice, chain: Chain) -> Nesting:
+    """The nest of loops whose tiles are those of a chain."""
+    numbers = sorted(set(chain.tiles.values()) | {0, lattice.size - 1})
+    tiles = [lattice.tile(number) for number in numbers]
+    order = sorted(range(len(tiles)), key=lambda one: math.prod(tiles[one].values()))
+    temporal: list[Loop] = []
+    ends = {numbers[order[0]]: 0}
+    for inner, outer in pairwise(order):
+        temporal += lattice.loops(tiles[inner], tiles[outer])
+        ends[numbers[outer]] = len(temporal)
+    cuts = {
+        slot: [ends[chain.tiles[Cut(slot, place)]] for place in spatial.chains[slot][:-1]]
+        for slot in SLOTS
+    }
+    return Nesting(spatial.loops, temporal, cuts)
+
+
+def _why_nothing_fits(space: Space) -> str:
+    """The memory whose smallest tiles do not fit, with the missing bits."""
+    spatial = space.spatial
+    for place, level in enumerate(spatial.architecture.levels):
+        own = {
+            cut.operand: min(space.sizes[cut].partial[0], space.sizes[cut].complete[0])
+            for cut in space.cuts
+            if cut.place == place
+        }
+        bits = int(sum(own.values())) + space.fixed_bits.get(place, 0)
+        if level.has_room_for(bits):
+            continue
+        shown = "; ".join(f"{slot} {int(size):,}" for slot, size in own.items())
+        whole = space.fixed_bits.get(place, 0)
+        homes = f"; {whole:,} of operands that lie there as a whole" if whole else ""
+        size = level.size_bits or 0
+        return (
+            f"memory {level.name!r} has {size:,} bits; the smallest tiles take {bits:,}, "
+            f"{bits - size:,} too many: {shown}{homes}"
+        )
+    return (
+        "no chain of tiles fits: each memory has room for the smallest tiles, but not under the "
+        "constraints of the dataflow"
+    )

@@ -1,0 +1,25 @@
+"""The default accounting against an oracle that moves every word, and by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spatial.drawn import architectures, contractions, mappings, nest
+from spatial.moving_words import moved
+
+from costmodel_hardware.spatial.counting.accounting import costs
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_every_word_on_every_link_is_that_of_the_oracle(data: Any) -> None:
+    architecture = data.draw(architectures())
+    small = nest(data.draw(contractions()))
+    mapping = data.draw(mappings(small, architecture))
+    found: Counter[tuple[str, str, str]] = Counter()
+    for one in costs(small, architecture, mapping).transfers:
+        found[one.operand, one.level, one.flow] += one.words
+    assert +found == +moved(small, architecture, mapping)
