@@ -8,6 +8,7 @@ no leakage. Stalls, loads and stores are those of `latency`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -140,7 +141,7 @@ def run_of(traffic: OperandTraffic, order: Sequence[Loop], cuts: Sequence[int]) 
     reached = [lifted(traffic, order, cut) for cut in cuts]
     begin = 0 if traffic.slot == "output" else lifted(traffic, order, 0)
     ends = [0, *reached, len(order)]
-    inside = [order[low:high] for low, high in zip(ends, ends[1:], strict=False)]
+    inside = [order[low:high] for low, high in itertools.pairwise(ends)]
     return OperandRun(
         traffic,
         (begin, *reached),
@@ -333,11 +334,10 @@ def check_loops(nest: Nest, architecture: Architecture, mapping: LoopMapping) ->
             raise CostModelError(message)
     for slot in SLOTS:
         cuts, wanted = mapping.cuts_of(slot), len(architecture.chain(slot)) - 1
-        if len(cuts) != wanted or sorted((0, *cuts, len(mapping.temporal))) != [
-            0, *cuts, len(mapping.temporal),
-        ]:  # fmt: skip
+        places = [0, *cuts, len(mapping.temporal)]
+        if len(cuts) != wanted or places != sorted(places):
             message = (
-                f"mapping: the loops of the {slot} are cut at {cuts}; expected {wanted} places from "
-                f"0 to {len(mapping.temporal)}, none before the one within it"
+                f"mapping: the loops of the {slot} are cut at {cuts}; expected {wanted} places "
+                f"from 0 to {len(mapping.temporal)}, none before the one within it"
             )
             raise CostModelError(message)

@@ -19,6 +19,7 @@ def device_text(accelerator: Accelerator) -> str:
     if architecture.systolic:
         systolic = [name for name, _ in architecture.axes if name in architecture.systolic]
         axes.append(f"systolic: {_listed(systolic)}")
+    energy = f"value: {_pico(architecture.mac_energy)}, {_SOURCE}"
     lines = [
         _HEAD,
         "schema: costmodel/device/2",
@@ -28,8 +29,7 @@ def device_text(accelerator: Accelerator) -> str:
         'sources: {zigzag: "ZigZag 3.9.1, hardware file", placeholder: "not stated; replace it"}',
         "clock: {value: 1 GHz, source: placeholder, evidence: assumed}",
         f"array: {{{', '.join(axes)}}}",
-        f"compute: {{energy_per_mac: {{value: {_pico(architecture.mac_energy)}, {_SOURCE}}}, "
-        f"cycles_per_mac: {architecture.cycles_per_mac}}}",
+        f"compute: {{energy_per_mac: {{{energy}}}, cycles_per_mac: {architecture.cycles_per_mac}}}",
         "memories:",
         *(line for level in architecture.levels for line in _memory(level)),
         "dataflow:",

@@ -109,18 +109,18 @@ def nest_of_layer(given: Mapping[str, Any]) -> Nest:
     height = stride * (sizes["OY"] - 1) + sizes["FY"]
     width = stride * (sizes["OX"] - 1) + sizes["FX"]
 
-    def tensor(slot_bits: int, axes: str, shape: Sequence[int], partial: int) -> Tensor:
-        return Tensor(slot_bits, shape, [Affine.of(axis) for axis in axes.split(", ")], partial)
+    extents = {**sizes, f"{stride}OY + FY": height, f"{stride}OX + FX": width}
 
-    def extents(*dims: str) -> list[int]:
-        return [sizes[dim] for dim in dims]
+    def tensor(bits: int, axes: Sequence[str], partial_bits: int) -> Tensor:
+        shape = tuple(extents[axis] for axis in axes)
+        return Tensor(bits, shape, tuple(Affine.of(axis) for axis in axes), partial_bits)
 
-    windows = f"B, G, C, {stride}OY + FY, {stride}OX + FX"
+    windows = (f"{stride}OY + FY", f"{stride}OX + FX")
     return Nest(
         sizes,
-        tensor(bits["I"], windows, [*extents("B", "G", "C"), height, width], bits["I"]),
-        tensor(bits["W"], "G, K, C, FY, FX", extents("G", "K", "C", "FY", "FX"), bits["W"]),
-        tensor(bits["O_final"], "B, G, K, OY, OX", extents("B", "G", "K", "OY", "OX"), bits["O"]),
+        tensor(bits["I"], ("B", "G", "C", *windows), bits["I"]),
+        tensor(bits["W"], ("G", "K", "C", "FY", "FX"), bits["W"]),
+        tensor(bits["O_final"], ("B", "G", "K", "OY", "OX"), bits["O"]),
     )
 
 

@@ -160,6 +160,7 @@ def _onload(loads: Iterable[_Load]) -> float:
 
 
 def serves_both(port: Port) -> bool:
+    """Whether a port serves inputs and weights."""
     return {use.operand for use in port.uses}.issuperset(FACTORS)
 
 

@@ -6,6 +6,7 @@ counted with the fraction N / q of the units, time with its whole part.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -73,7 +74,8 @@ def footprint_of(nest: Nest, slot: Slot) -> Footprint:
         CostModelError: an axis has an index that ZigZag has no rule for.
 
     """
-    plain, windows = [], []
+    plain: list[str] = []
+    windows = []
     tensor = nest.tensor(slot)
     for axis, (extent, index) in enumerate(zip(tensor.shape, tensor.index, strict=True)):
         if len(index.terms) < _WINDOW:
@@ -153,7 +155,7 @@ def spread_of(
         footprint,
         tuple(spread),
         tuple(_units(_merged(spread[n:])) for n in range(len(spread))),
-        tuple(round(now / above) for now, above in zip(unique, unique[1:], strict=False)),
+        tuple(round(now / above) for now, above in itertools.pairwise(unique)),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from attrs import frozen
 
+from costmodel.errors import CostModelError
 from costmodel_hardware.spatial.architecture import (
     FLOWS,
     Architecture,
@@ -106,7 +107,19 @@ class OperandTraffic:
 def traffic_of(
     nest: Nest, architecture: Architecture, spatial: Spatial, slot: Slot, tiles: Tiles
 ) -> OperandTraffic:
-    """The traffic of an operand, for each tile."""
+    """The traffic of an operand, for each tile.
+
+    Raises:
+        CostModelError: ZigZag has no rule for an index of the operand, or for MACs that take more
+            than a cycle.
+
+    """
+    if architecture.cycles_per_mac != 1:
+        message = (
+            f"a MAC takes {architecture.cycles_per_mac} cycles; the accounting 'zigzag' has one, "
+            "use 'costmodel'"
+        )
+        raise CostModelError(message)
     by_words, by_time = (
         _Side(nest, architecture, spread_of(nest, architecture, spatial, slot, whole=whole), tiles)
         for whole in (False, True)

@@ -53,6 +53,10 @@ def _is_amount(value: Any) -> bool:
     return type(value) in {int, float} and 0 <= value < float("inf")
 
 
+def _is_anything(_: Any) -> bool:
+    return True
+
+
 def _is_false(value: Any) -> bool:
     return value is False
 
@@ -70,7 +74,7 @@ _WHOLE: Final = _Entry("a whole number above 0", _is_whole)
 _AMOUNT: Final = _Entry("a number, not negative", _is_amount)
 _AXES: Final = _Entry("a list of axes such as [D1, D2]", lambda value: _is_list(value, _is_axis))
 _OBJECT: Final = _Entry("a mapping", lambda value: isinstance(value, dict) and bool(value))
-_UNUSED: Final = _Entry("anything", lambda value: True, required=False)
+_UNUSED: Final = _Entry("anything", _is_anything, required=False)
 _FILE: Final = {
     "name": _TEXT,
     "memories": _OBJECT,

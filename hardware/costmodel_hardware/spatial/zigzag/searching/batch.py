@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from attrs import frozen
 
-from costmodel_hardware.spatial.architecture import SLOTS, Port, Slot
+from costmodel_hardware.spatial.architecture import SLOTS, Slot
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.zigzag.accounting import ASKED
 from costmodel_hardware.spatial.zigzag.latency import FACTORS, ORDER, REFILLS, serves_both
@@ -250,7 +250,8 @@ def _covered(cycles: Vector, period: Vector, window: Vector) -> Vector:
     within = _covered(window[-1], *inner)
     whole = window[-1] + _covered(period[-1], *inner) - within
     last = np.where(rest <= window[-1], rest, window[-1] + _covered(rest, *inner) - within)
-    return repeated * whole + last
+    covered: Vector = repeated * whole + last
+    return covered
 
 
 _Load = tuple[_Move, Vector]

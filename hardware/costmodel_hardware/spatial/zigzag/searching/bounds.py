@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
@@ -53,15 +54,25 @@ class Choices(NamedTuple):
     held: Mapping[int, Vector]
     """Bits in each memory."""
 
-    def take(self, row: int, chosen: Vector) -> Choices:
-        """Some choices of one order: arrays of (choices,)."""
+    def pick(self, cuts: Vector, of: Callable[[Vector], Vector]) -> Choices:
+        """Some of the choices, taken from each array."""
         return Choices(
-            self.cuts[chosen],
-            *(one[row, chosen] for one in self[1:4]),
-            {key: one[row, chosen] for key, one in self.busy.items()},
-            *(one[row, chosen] for one in self[5:9]),
-            {key: one[row, chosen] for key, one in self.held.items()},
+            cuts,
+            of(self.allowed),
+            of(self.energy),
+            of(self.late),
+            {key: of(one) for key, one in self.busy.items()},
+            of(self.alone),
+            of(self.half),
+            of(self.shared),
+            of(self.stored),
+            {key: of(one) for key, one in self.held.items()},
         )
+
+    def of_order(self, row: int) -> Choices:
+        """The choices that one order allows: arrays of (choices,)."""
+        allowed = np.flatnonzero(self.allowed[row])
+        return self.pick(self.cuts[allowed], lambda one: one[row, allowed])
 
     @property
     def loaded(self) -> Vector:
@@ -175,14 +186,15 @@ def search(orders: Orders, objective: Objective, best: Best, seconds: float) -> 
 
 def _least(choice: Choices, values: Vector) -> Vector:
     """The least over all choices, for each order."""
-    return np.min(np.where(choice.allowed, values, math.inf), axis=1, initial=math.inf)
+    least: Vector = np.min(np.where(choice.allowed, values, math.inf), axis=1, initial=math.inf)
+    return least
 
 
 def _order_bounds(
     choices: Mapping[Slot, Choices], objective: Objective, fixed: float, always: int
 ) -> Vector:
     """What no allocation of each order is better than."""
-    energy = fixed + sum(_least(one, one.energy) for one in choices.values())
+    energy = fixed + np.sum([_least(one, one.energy) for one in choices.values()], axis=0)
     output = choices["output"]
     stored = _least(output, output.stored)
     loaded = [_least(choices[slot], choices[slot].loaded) for slot in FACTORS]
@@ -241,7 +253,7 @@ def _promising(
     always: int,
 ) -> Mapping[Slot, Choices]:
     """The choices of an order that, with the best of the other operands, may be better."""
-    whole = {slot: one.take(row, np.flatnonzero(one.allowed[row])) for slot, one in choices.items()}
+    whole = {slot: one.of_order(row) for slot, one in choices.items()}
     least = {slot: min(one.energy, default=math.inf) for slot, one in whole.items()}
     stored = min(whole["output"].stored, default=math.inf)
     loaded = max(min(whole[slot].loaded, default=math.inf) for slot in FACTORS)
@@ -253,18 +265,8 @@ def _promising(
         )
         bound = objective(energy, always + one.late + beside)
         chosen = np.flatnonzero(bound < best.value * (1 - _ROUNDING))
-        kept[slot] = _chosen(one, chosen)
+        kept[slot] = one.pick(one.cuts[chosen], operator.itemgetter(chosen))
     return kept
-
-
-def _chosen(choice: Choices, chosen: Vector) -> Choices:
-    return Choices(
-        choice.cuts[chosen],
-        *(one[chosen] for one in choice[1:4]),
-        {key: one[chosen] for key, one in choice.busy.items()},
-        *(one[chosen] for one in choice[5:9]),
-        {key: one[chosen] for key, one in choice.held.items()},
-    )
 
 
 def _outer(values: Sequence[Vector], combine: Callable[[Vector, Vector], Vector]) -> Vector:
@@ -293,7 +295,8 @@ def _combined_cycles(space: Space, kept: Mapping[Slot, Choices]) -> Vector:
         first.shared[:, None] + np.maximum((second.shared + own[1])[None, :], own[0][:, None]),
         second.shared[None, :] + np.maximum((first.shared + own[0])[:, None], own[1][None, :]),
     )
-    return late + loaded[:, :, None] + kept["output"].stored[None, None, :]
+    cycles: Vector = late + loaded[:, :, None] + kept["output"].stored[None, None, :]
+    return cycles
 
 
 def _fits(space: Space, kept: Mapping[Slot, Choices]) -> Vector:

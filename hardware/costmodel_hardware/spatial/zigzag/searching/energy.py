@@ -69,7 +69,9 @@ def least_energy(space: Space) -> LoopMapping:
     """
     numbers = itertools.count()
     first = _cheapest(space, {})
-    waiting = [(first.energy, next(numbers), {}, first)] if first else []
+    waiting: list[tuple[float, int, Below, Chain]] = []
+    if first:
+        waiting.append((first.energy, next(numbers), {}, first))
     for _ in range(_BRANCHES):
         if not waiting:
             raise CostModelError(too_small(space))
@@ -191,7 +193,8 @@ def _allowed(space: Space, slot: Slot, number: int, origin: Stage, below: Below)
     traffic = space.traffic[slot]
     if number == 0:
         dims = {dim for dim in space.tiles.steps if slot == "output" or dim in traffic.dims}
-        return ~np.any([space.tiles.steps[dim] > 1 for dim in dims], axis=0)
+        outside: Vector = np.any([space.tiles.steps[dim] > 1 for dim in dims], axis=0)
+        return ~outside
     level = number - 1
     bits = space.bits(slot, level, partial=origin.partial)
     limit = space.capacity(traffic.places[level])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +26,7 @@ Vector: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 @frozen(eq=False)
 class Space:
-    """All orders of some loops in time and all their allocations, the loops over the array given."""
+    """All orders and allocations of some loops in time, with given loops over the array."""
 
     nest: Nest
     architecture: Architecture
@@ -102,12 +102,14 @@ def too_small(space: Space) -> str:
     for slot in SLOTS:
         for level, place in enumerate(space.traffic[slot].places):
             outermost = level == len(space.traffic[slot].places) - 1
-            bits = space.bits(slot, level, partial=slot == "output")
+            partial = bool(space.traffic[slot].partial[level][0])
+            bits = space.bits(slot, level, partial=partial)
             least, room = float(bits[-1 if outermost else 0]), space.capacity(place)
             if least > room:
                 name = space.architecture.levels[place].name
                 return (
-                    f"memory {name!r} holds {room:.0f} bits; the {slot} needs {least:.0f} there, "
-                    f"{least - room:.0f} more, in the smallest tile; enlarge it or spread fewer loops"
+                    f"memory {name!r} holds {room:.0f} bits; the {slot} needs {least:.0f} there "
+                    f"in the smallest tile, {least - room:.0f} more; enlarge it, or spread fewer "
+                    "steps over the array"
                 )
     return "no mapping fits: operands that share a memory overfill it; enlarge it"
