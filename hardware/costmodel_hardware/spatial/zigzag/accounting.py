@@ -106,8 +106,8 @@ def count(nest: Nest, architecture: Architecture, mapping: LoopMapping) -> ZigZa
     """What ZigZag counts for a mapping.
 
     Raises:
-        CostModelError: the mapping is not one of this nest and architecture, or ZigZag has no rule
-            for an index of an operand.
+        CostModelError: the mapping is not one of this nest and architecture, a memory is too small
+            for its tiles, or ZigZag has no rule for an index of an operand.
 
     """
     check_loops(nest, architecture, mapping)
@@ -116,6 +116,7 @@ def count(nest: Nest, architecture: Architecture, mapping: LoopMapping) -> ZigZa
     order = mapping.temporal
     runs = [run_of(traffic[slot], order, mapping.cuts_of(slot)) for slot in ASKED]
     _check_ports(architecture, runs)
+    _check_room(architecture, runs)
     return counted(nest, architecture, mapping, tiles, runs)
 
 
@@ -290,6 +291,27 @@ def _check_ports(architecture: Architecture, runs: Sequence[OperandRun]) -> None
                     f"{', '.join(lacking)}"
                 )
                 raise CostModelError(message)
+
+
+def _check_room(architecture: Architecture, runs: Sequence[OperandRun]) -> None:
+    held: dict[int, dict[Slot, float]] = {}
+    for run in runs:
+        traffic = run.traffic
+        for level, place in enumerate(traffic.places):
+            inside = run.tiles[level + 1] if level + 1 < len(run.tiles) else -1
+            partial = bool(traffic.partial[level][run.tiles[level]])
+            bits = traffic.held(level, partial=partial)
+            held.setdefault(place, {})[traffic.slot] = float(bits[inside])
+    for place, several in held.items():
+        memory, needed = architecture.levels[place], math.ceil(sum(several.values()))
+        room = memory.size_bits
+        if room is not None and needed > room:
+            tiles = ", ".join(f"{slot} {bits:.12g}" for slot, bits in several.items())
+            message = (
+                f"mapping: memory {memory.name!r} holds {room} bits; its tiles take {needed}, "
+                f"{needed - room} more: {tiles}"
+            )
+            raise CostModelError(message)
 
 
 def _prefixes(nest: Nest, order: Sequence[Loop]) -> Tiles:

@@ -102,6 +102,20 @@ class OperandTraffic:
     """The dimensions that the operand depends on."""
     plain: frozenset[str]
     """Those of them that do not move a window."""
+    bits: tuple[int, int]
+    """Bits of an element, and of a sum that is not complete."""
+    doubled: tuple[bool, ...]
+    """Whether each memory is double buffered by declaration."""
+
+    def held(self, level: int, *, partial: bool) -> Array:
+        """Bits that the operand takes in one instance of its nth memory, for each tile in it.
+
+        Sums take the width of partial ones as long as those that leave the level below are not
+        complete. A memory that is declared double buffered takes twice the tile, unless the tile
+        is everything.
+        """
+        held = self.elements[level + 1] * self.bits[partial]
+        return np.where(held < held[-1], held * 2, held) if self.doubled[level] else held
 
 
 def traffic_of(
@@ -140,6 +154,8 @@ def traffic_of(
         tuple(size * width for size, width in zip(by_time.rounded, by_time.widths, strict=True)),
         footprint.dims,
         frozenset(footprint.plain),
+        (nest.tensor(slot).bits, nest.tensor(slot).partial_bits),
+        tuple(architecture.levels[place].double_buffered for place in by_words.places),
     )
 
 

@@ -84,9 +84,8 @@ def choices_of(orders: Orders, slot: Slot) -> Choices:
     """All choices of an operand."""
     space, traffic = orders.space, orders.space.traffic[slot]
     loops, levels = orders.kinds.shape[1], len(traffic.places)
-    cuts = np.array(
-        list(itertools.combinations_with_replacement(range(loops + 1), levels - 1)), np.int64
-    ).reshape(-1, levels - 1)
+    several = list(itertools.combinations_with_replacement(range(loops + 1), levels - 1))
+    cuts = np.array(several, np.int64).reshape(len(several), levels - 1)
     lift = orders.lifted(slot)
     begin = np.zeros(len(lift), np.int64) if slot == "output" else lift[:, 0]
     first = orders.prefixes[np.arange(len(lift)), begin]
@@ -96,12 +95,12 @@ def choices_of(orders: Orders, slot: Slot) -> Choices:
         *(orders.prefixes[:, cuts[:, place]] for place in range(levels - 1)),
         np.full(shape, space.size - 1),
     ]
-    allowed = np.all(
-        [lift[:, cuts[:, place]] == cuts[:, place] for place in range(levels - 1)], axis=0
-    ) & np.ones(shape, bool)
+    allowed = np.ones(shape, bool)
+    for place in range(levels - 1):
+        allowed &= lift[:, cuts[:, place]] == cuts[:, place]
     held = {}
     for level, place in enumerate(traffic.places):
-        by_width = [space.bits(slot, level, partial=one) for one in (False, True)]
+        by_width = [traffic.held(level, partial=one) for one in (False, True)]
         partial = traffic.partial[level][tiles[level]]
         held[place] = np.where(
             partial, by_width[1][tiles[level + 1]], by_width[0][tiles[level + 1]]

@@ -94,7 +94,7 @@ def _overfull(space: Space, chain: Chain) -> Iterator[Mapping[tuple[Slot, int], 
         for level, place in enumerate(space.traffic[slot].places):
             partial = slot == "output" and chain.partial[level]
             inside = [*chain.tiles[slot], space.size - 1][level + 1]
-            bits = float(space.bits(slot, level, partial=partial)[inside])
+            bits = float(space.traffic[slot].held(level, partial=partial)[inside])
             held.setdefault(place, {})[slot, level] = bits
     for place, several in held.items():
         if sum(several.values()) > space.capacity(place):
@@ -158,7 +158,7 @@ def _complete(space: Space, key: Sequence[Stage], below: Below) -> bool:
         level = len(traffic.places) - 1
         if stage.closed <= level:
             return False
-        bits = space.bits(slot, level, partial=stage.partial)[-1]
+        bits = space.traffic[slot].held(level, partial=stage.partial)[-1]
         if bits > space.capacity(traffic.places[level]) or bits >= below.get(
             (slot, level), math.inf
         ):
@@ -196,9 +196,10 @@ def _allowed(space: Space, slot: Slot, number: int, origin: Stage, below: Below)
         outside: Vector = np.any([space.tiles.steps[dim] > 1 for dim in dims], axis=0)
         return ~outside
     level = number - 1
-    bits = space.bits(slot, level, partial=origin.partial)
+    bits = space.traffic[slot].held(level, partial=origin.partial)
     limit = space.capacity(traffic.places[level])
-    return (bits <= limit) & (bits < below.get((slot, level), math.inf))
+    allowed: Vector = (bits <= limit) & (bits < below.get((slot, level), math.inf))
+    return allowed
 
 
 def _chain_back(

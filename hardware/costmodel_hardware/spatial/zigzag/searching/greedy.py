@@ -42,7 +42,8 @@ def greedy_cuts(orders: Orders) -> tuple[Vector, Cuts]:
         for slot, cut in zip(
             level.holds, _best(choices, orders.space.capacity(place)), strict=True
         ):
-            reached[slot].append(cut)
+            # An order that does not fit is cut anywhere, as long as each cut lies in the next.
+            reached[slot].append(np.maximum(cut, reached[slot][-1]))
     for slot in SLOTS:
         fits &= reached[slot][-1] == loops
     return fits, {slot: np.stack(reached[slot], axis=1)[:, 1:-1] for slot in SLOTS}
@@ -53,7 +54,9 @@ def _choice(orders: Orders, slot: Slot, level: int, start: Vector) -> _Choice:
     rows = np.arange(len(start))
     number, cuts = orders.prefixes.shape
     partial = space.traffic[slot].partial[level][orders.prefixes[rows, start]]
-    by_width = [space.bits(slot, level, partial=one)[orders.prefixes] for one in (False, True)]
+    by_width = [
+        space.traffic[slot].held(level, partial=one)[orders.prefixes] for one in (False, True)
+    ]
     bits = np.where(partial[:, None], by_width[1], by_width[0])
     left = space.tiles.total // space.tiles.period[orders.prefixes]
     before = np.arange(cuts) < start[:, None]

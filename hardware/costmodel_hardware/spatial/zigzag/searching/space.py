@@ -74,18 +74,6 @@ class Space:
         """How many tiles there are."""
         return math.prod(self.shape)
 
-    def bits(self, slot: Slot, level: int, *, partial: bool) -> Vector:
-        """Bits that an operand takes in one instance of its nth memory, for each tile in it.
-
-        Sums take the width of partial ones as long as the tile below is not complete. A memory
-        that is double buffered takes twice the tile, unless the tile is everything.
-        """
-        traffic, tensor = self.traffic[slot], self.nest.tensor(slot)
-        held = traffic.elements[level + 1] * (tensor.partial_bits if partial else tensor.bits)
-        if self.architecture.levels[traffic.places[level]].double_buffered:
-            held = np.where(held < held[-1], held * 2, held)
-        return np.broadcast_to(held, (self.size,))
-
     def capacity(self, place: int) -> float:
         """Bits of one instance of a memory."""
         size = self.architecture.levels[place].size_bits
@@ -103,7 +91,7 @@ def too_small(space: Space) -> str:
         for level, place in enumerate(space.traffic[slot].places):
             outermost = level == len(space.traffic[slot].places) - 1
             partial = bool(space.traffic[slot].partial[level][0])
-            bits = space.bits(slot, level, partial=partial)
+            bits = space.traffic[slot].held(level, partial=partial)
             least, room = float(bits[-1 if outermost else 0]), space.capacity(place)
             if least > room:
                 name = space.architecture.levels[place].name
