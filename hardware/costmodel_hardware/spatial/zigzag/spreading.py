@@ -39,7 +39,10 @@ class Window(NamedTuple):
     extent: int
 
     def positions(self, outer: Array, inner: Array) -> Array:
-        """Distinct positions that whole numbers of steps read, at most the extent."""
+        """Distinct positions that whole numbers of steps read, at most the extent.
+
+        For fewer steps than a dilation the formula finds too many, as in ZigZag.
+        """
         common = math.gcd(self.stride, self.dilation)
         beyond = np.maximum(0, inner - self.stride // common)
         distinct = outer * inner - beyond * (outer - self.dilation // common)
