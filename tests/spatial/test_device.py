@@ -295,3 +295,17 @@ def test_the_command_refuses_a_mapping_of_an_unknown_layer(tmp_path: Path) -> No
     found = run(*arguments, "--mapping", str(kept))
     assert found.exit_code == 2
     assert "unknown contraction 'dense_9'" in found.stderr
+
+
+def test_prefetched_weights_save_time_and_nothing_else(tmp_path: Path, network: Any) -> None:
+    text = NPU.replace("size: 128 B", "size: 128 B\n    double_buffered: true")
+    usual = device(tmp_path, text)
+    early = usual.with_parameters(prefetches_weights="true")
+    one, other = (each.evaluate(costmodel.lower(network, INT8), INT8) for each in (usual, early))
+    assert one.latency_seconds is not None
+    assert other.latency_seconds is not None
+    assert other.latency_seconds < one.latency_seconds
+    assert other.latency_seconds >= max(other.busy_seconds.values())
+    assert other.traffic_bytes == one.traffic_bytes
+    begins = [span.begin.value for span in other.schedule.spans]
+    assert begins == sorted(begins)

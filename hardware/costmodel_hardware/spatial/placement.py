@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -12,79 +11,16 @@ from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
-from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
-from costmodel_hardware.spatial.counting.accounting import Costs, costs
-from costmodel_hardware.spatial.dataflow import STATIONARY, Dataflow, ways
+from costmodel_hardware.spatial.accountings import Mapped, Plan, mapped
+from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.counting.accounting import costs
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
-from costmodel_hardware.spatial.search.mapper import Found, Objective, Search, best_mapping
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory
     from costmodel.scenario import Scenario
     from costmodel.workload.graph import Workload
-
-_KEPT: Final = 4096
-"""Searches whose answers are kept."""
-
-
-@frozen
-class Plan:
-    """How an accelerator maps contractions: what it is made of, and what is searched for."""
-
-    architecture: Architecture
-    dataflow: Dataflow
-    objective: Objective
-    seconds_per_cycle: float
-    limit_seconds: float | None = None
-
-    def beside(self, taken: Mapping[str, int]) -> Plan:
-        """The same with what is left of each memory beside so many bits."""
-        levels = tuple(
-            level
-            if level.size_bits is None or not taken.get(level.name)
-            else evolve(level, size_bits=max(level.size_bits - taken[level.name], 0))
-            for level in self.architecture.levels
-        )
-        return evolve(self, architecture=evolve(self.architecture, levels=levels))
-
-    def search(self, homes: Mapping[Slot, int]) -> Search:
-        """The search for operands with these homes."""
-        stationary = STATIONARY.get(self.dataflow) if isinstance(self.dataflow, str) else None
-        return Search(
-            objective=self.objective,
-            stationary=stationary,
-            limit_seconds=self.limit_seconds,
-            seconds_per_cycle=self.seconds_per_cycle,
-            homes=tuple((slot, homes[slot]) for slot in SLOTS if slot in homes),
-        )
-
-
-@frozen
-class Mapped:
-    """A contraction on an accelerator: its nest, its mapping and what that costs."""
-
-    nest: Nest
-    mapping: Nesting
-    costs: Costs
-    gap: float | None = None
-    """By which share of the objective the mapping may be above the best; None if it was given."""
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def mapped(nest: Nest, plan: Plan, homes: tuple[tuple[Slot, int], ...]) -> Mapped:
-    """The best mapping of a nest under a plan.
-
-    Raises:
-        MappingError: nothing fits.
-        ValueError: the dataflow does not fit the array.
-
-    """
-    found: Found = best_mapping(
-        nest, plan.architecture, ways(nest, plan.architecture, plan.dataflow),
-        plan.search(dict(homes)),
-    )  # fmt: skip
-    return Mapped(nest, found.mapping, found.costs, found.gap)
 
 
 def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot, int]) -> Mapped:

@@ -116,7 +116,8 @@ def _mappings(path: Path) -> dict[str, Any]:
             f"schema {SCHEMA!r} and mappings"
         )
         raise CostModelError(message)
-    return {
+    given = {
         str(name): one["mapping"] if isinstance(one, dict) and "mapping" in one else one
         for name, one in several.items()
     }
+    return {name: one for name, one in given.items() if one is not None}

@@ -11,11 +11,13 @@ from attrs import frozen
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.report.table import Column, Table
 from costmodel.units import format_quantity
+from costmodel_hardware.spatial.accountings import Mapped
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link
 from costmodel_hardware.spatial.device import SpatialAccelerator
-from costmodel_hardware.spatial.placement import Mapped, SpatialPlacement
+from costmodel_hardware.spatial.mapping import Mapping as Nesting
+from costmodel_hardware.spatial.placement import SpatialPlacement
 
 if TYPE_CHECKING:
     from costmodel import Scenario, Workload
@@ -45,11 +47,16 @@ class MappedLayer:
 
     def lines(self) -> Iterator[str]:
         """The nest of loops from the outside, and what each memory keeps."""
-        costs, mapping, levels = self.mapped.costs, self.mapped.mapping, self.architecture.levels
+        costs, mapping = self.mapped.costs, self.mapped.mapping
         yield f"{self.name} on {self.device.name}: {self.mapped.nest.macs:,} multiply-accumulates"
         yield from _totals(costs, self.device.clock.value)
         yield from _gap(self.mapped)
-        yield ""
+        if mapping is not None:
+            yield ""
+            yield from self._nest(mapping)
+
+    def _nest(self, mapping: Nesting) -> Iterator[str]:
+        levels = self.architecture.levels
         chains = self.chains
         kept: dict[int, list[tuple[int, str]]] = {}
         for slot in SLOTS:
@@ -115,14 +122,14 @@ class MappedLayer:
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping, which can be given back, and what it costs, in SI units and cycles."""
-        costs = self.mapped.costs
+        costs, mapping = self.mapped.costs, self.mapped.mapping
         names = {
             slot: [self.architecture.levels[place].name for place in places]
             for slot, places in self.chains.items()
         }
         latency = costs.latency
         return {
-            "mapping": self.mapped.mapping.to_dict(names),
+            "mapping": mapping and mapping.to_dict(names),
             "macs": self.mapped.nest.macs,
             "gap": self.mapped.gap,
             "utilization": costs.utilization,
@@ -171,7 +178,9 @@ def _totals(costs: Costs, clock: float) -> Iterator[str]:
 
 
 def _gap(mapped: Mapped) -> Iterator[str]:
-    if mapped.gap is None:
+    if mapped.mapping is None:
+        yield "mapping: none; the accounting knows of no nest of loops"
+    elif mapped.gap is None:
         yield "mapping: given"
     elif mapped.gap == 0:
         yield "mapping: found, no other of the space is better"
@@ -264,7 +273,7 @@ class MappedNetwork:
                     repr(costs.utilization) if exact else f"{costs.utilization:.1%}",
                     repr(costs.energy) if exact else format_quantity(costs.energy, "J"),
                     costs.limit,
-                    _proven(one.mapped.gap),
+                    _proven(one.mapped),
                 )
             )
         notes = list(self.refused.values())
@@ -281,7 +290,9 @@ class MappedNetwork:
         }
 
 
-def _proven(gap: float | None) -> str:
-    if gap is None:
+def _proven(mapped: Mapped) -> str:
+    if mapped.mapping is None:
+        return ""
+    if mapped.gap is None:
         return "given"
-    return "best" if gap == 0 else f"within {_share(gap)}"
+    return "best" if mapped.gap == 0 else f"within {_share(mapped.gap)}"
