@@ -195,6 +195,7 @@ def test_tensors_move_outwards_where_tiles_have_no_room(tmp_path: Path, network:
         ("per: [rows, columns]", "per: [row]", "axis 'row' is not one of the array"),
         ("{rows: input channels, columns: filters}", "weight stationery", "nearest: 'weight sta"),
         ("{rows: input channels, columns: filters}", "{row: filters}", "dataflow: expected axes"),
+        ("rows: input channels", "rows: input chanels", "nearest: 'input channels'"),
         ("leakage: 1 mW", "halo: kept", "expected one of reread, retained"),
         ("smallest: 64 bit", "smallest: 1024 bit", "expected at most the width"),
         ("smallest: 64 bit", "smallest: 0.5 bit", "expected a whole number of bits"),

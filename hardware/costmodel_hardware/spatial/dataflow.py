@@ -92,7 +92,7 @@ def dataflow_of(given: Any) -> Dataflow:
     """What a text such as `search` or `rows=input channels,columns=window rows+filters` means.
 
     Raises:
-        ValueError: it is no dataflow.
+        ValueError: it is no dataflow, or a name is neither a dimension nor one of `GROUPS`.
 
     """
     if isinstance(given, str) and given in NAMED:
@@ -106,7 +106,15 @@ def dataflow_of(given: Any) -> Dataflow:
         )
         raise ValueError(message)
     parts = [part.partition("=") for part in given.split(",")]
-    return tuple((axis.strip(), tuple(_names(dims))) for axis, _, dims in parts)
+    found = tuple((axis.strip(), tuple(_names(dims))) for axis, _, dims in parts)
+    for axis, name in [(axis, name) for axis, names in found for name in names]:
+        if name not in GROUPS and not _is_dim(name):
+            near = nearest(name, GROUPS)
+            hint = f"; nearest: {near!r}" if near else ""
+            expected = f"a dimension such as k, or one of {', '.join(GROUPS)}"
+            message = f"{axis}: expected {expected}; found {name!r:.60}{hint}"
+            raise ValueError(message)
+    return found
 
 
 def _names(dims: str) -> Iterator[str]:
@@ -130,7 +138,7 @@ def ways(
     tried on every axis, and those are kept that need no more cycles than the best of them.
 
     Raises:
-        ValueError: an axis is not one of the array, or a name neither a dimension nor of `GROUPS`.
+        ValueError: an axis is not one of the array.
 
     """
     if not isinstance(dataflow, str):
@@ -183,13 +191,6 @@ def _filled(
             expected = f"one of {', '.join(architecture.size)}"
             message = f"dataflow: expected {expected}, found {axis!r:.60}{hint}"
             raise ValueError(message)
-        for name in names:
-            if name not in known and not _is_dim(name):
-                near = nearest(name, GROUPS)
-                hint = f"; nearest: {near!r}" if near else ""
-                expected = f"a dimension such as k, or one of {', '.join(GROUPS)}"
-                message = f"dataflow.{axis}: expected {expected}; found {name!r:.60}{hint}"
-                raise ValueError(message)
         orders[axis] = [
             dim for name in names for dim in known.get(name, [name] if name in sizes else [])
         ]
