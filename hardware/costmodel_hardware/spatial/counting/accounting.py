@@ -107,7 +107,8 @@ class Costs:
         """What the time is bound by: `compute`, or the port that is busiest."""
         if self.latency.stall <= 0:
             return "compute"
-        return max(self.port_cycles, key=lambda name: self.port_cycles[name])
+        busiest = max(self.port_cycles.items(), key=lambda item: item[1], default=("memories", 0.0))
+        return busiest[0]
 
 
 class Kept(NamedTuple):
