@@ -325,6 +325,12 @@ class SpatialAccelerator(Device):
         missing = "" if self.energy_per_vector_operation else "the energy of the vector unit"
         return "; ".join(filter(None, (super().all_not_modelled, missing)))
 
+    def diagram(self) -> str:
+        """Its memories from the outside, and the array."""
+        from costmodel_hardware.spatial.showing.diagram import diagram  # noqa: PLC0415  # on demand
+
+        return diagram(self)
+
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that it has an energy for."""
         return wide_enough(number, {one: self.energy_per_mac[one] for one in self.energy_per_mac})
