@@ -268,3 +268,23 @@ def test_a_report_shows_what_the_device_is_made_of(npu: Any, network: Any) -> No
         assert name in shown
     assert tree.get("role") == "img"
     assert "What npu is made of" in page
+
+
+def test_products_of_two_activations_have_their_second_factor_where_weights_are(
+    npu: Any,
+) -> None:
+    keras = pytest.importorskip("keras")
+    given = keras.Input((8, 16))
+    scores = keras.layers.Dot(axes=(2, 2))([keras.layers.Dense(16)(given), given])
+    scenario = Scenario(default_format="int8")
+    workload = costmodel.lower(costmodel.read(keras.Model(given, scores)), scenario)
+    found = npu.evaluate(workload, scenario)
+    assert found.is_complete, found.unpriced
+    products = [one for one in found.groups if not one.group.name.startswith("dense")]
+    reads = {
+        (one.memory, one.role)
+        for group in products
+        for one in group.traffic
+        if one.read_bits and one.role == "weight"
+    }
+    assert reads == {("dram", "weight"), ("weights", "weight")}
