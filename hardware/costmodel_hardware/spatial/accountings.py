@@ -14,7 +14,13 @@ from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, S
 from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
 from costmodel_hardware.spatial.counting.validity import MappingError
-from costmodel_hardware.spatial.dataflow import STATIONARY, Dataflow, dimensions, ways
+from costmodel_hardware.spatial.dataflow import (
+    STATIONARY,
+    Dataflow,
+    SpatialLoops,
+    dimensions,
+    ways,
+)
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest
 from costmodel_hardware.spatial.scale_sim import Product, SystolicArray
@@ -37,6 +43,12 @@ class Plan:
     objective: Objective
     seconds_per_cycle: float
     accounting: str = "costmodel"
+    minimum_utilization: float = 1.0
+    limit_seconds: float | None = None
+
+    def ways(self, nest: Nest) -> list[SpatialLoops]:
+        """The ways to spread a nest over the array."""
+        return ways(nest, self.architecture, self.dataflow, self.minimum_utilization)
 
     def beside(self, taken: Mapping[str, int]) -> Plan:
         """The same with what is left of each memory beside so many bits."""
@@ -76,7 +88,7 @@ def mapped(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
 def _by_costmodel(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     stationary = STATIONARY.get(plan.dataflow) if isinstance(plan.dataflow, str) else None
     search = Search(
-        objective=plan.objective, stationary=stationary,
+        objective=plan.objective, stationary=stationary, limit_seconds=plan.limit_seconds,
         seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
     )  # fmt: skip
     found = best_mapping(
@@ -167,7 +179,7 @@ def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     del homes
     architecture = plan.architecture
     found = None
-    for loops in ways(nest, architecture, plan.dataflow):
+    for loops in plan.ways(nest):
         one = zigzag_mapping(space_of(nest, architecture, loops), plan.objective)
         if found is None or one.value < found.value:
             found = one
