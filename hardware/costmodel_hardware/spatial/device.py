@@ -277,7 +277,7 @@ class SpatialAccelerator(Device):
     minimum_utilization: float = setting(as_share, default=1.0)
     """Of the units that the best way to spread a contraction uses, where several are searched."""
     search_seconds: float = setting(as_seconds, default=60.0)
-    """How long a contraction is searched; then the best so far counts, with the gap that is left."""
+    """How long a contraction is searched; then the best so far counts, with the gap left."""
     cycles_per_mac: int = setting(whole_number, default=1)
     accumulator_bits: int = setting(whole_number, default=32)
     """Bits of a sum that is not complete, at least those of the result."""
