@@ -450,8 +450,17 @@ def _sources(estimate: Reported) -> Markup:
         tag("h3", "Assumptions and sources"),
         tag("ul", list(map(_note, notes)), class_="notes"),
         [_figures_of(bill) for bill in estimate.bills.values()],
+        [_diagram_of(bill) for bill in estimate.bills.values()],
         class_="panel",
     )
+
+
+def _diagram_of(bill: Bill) -> Markup | None:
+    picture = bill.device.diagram()
+    if not picture:
+        return None
+    caption = tag("figcaption", f"What {bill.device.name} is made of")
+    return tag("figure", Markup(picture), caption)
 
 
 def _note(text: str) -> Markup:

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from console import run
@@ -310,3 +311,35 @@ def test_prefetched_weights_save_time_and_nothing_else(tmp_path: Path, network: 
     assert other.traffic_bytes == one.traffic_bytes
     begins = [span.begin.value for span in other.schedule.spans]
     assert begins == sorted(begins)
+
+
+def test_a_report_shows_what_the_device_is_made_of(npu: Any, network: Any) -> None:
+    page = costmodel.estimate(network, npu, scenario=INT8).to_html()
+    picture = page[page.index('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640') :]
+    picture = picture[: picture.index("</svg>") + 6]
+    tree = ET.fromstring(picture)  # noqa: S314  # our own page
+    shown = " ".join("".join(one.itertext()) for one in tree.iter() if one.tag.endswith("text"))
+    for name in ("weights", "sums", "buffer", "dram", "16 rows x 16 columns", "100 pJ"):
+        assert name in shown
+    assert tree.get("role") == "img"
+    assert "What npu is made of" in page
+
+
+def test_products_of_two_activations_have_their_second_factor_where_weights_are(
+    npu: Any,
+) -> None:
+    keras = pytest.importorskip("keras")
+    given = keras.Input((8, 16))
+    scores = keras.layers.Dot(axes=(2, 2))([keras.layers.Dense(16)(given), given])
+    scenario = Scenario(default_format="int8")
+    workload = costmodel.lower(costmodel.read(keras.Model(given, scores)), scenario)
+    found = npu.evaluate(workload, scenario)
+    assert found.is_complete, found.unpriced
+    products = [one for one in found.groups if not one.group.name.startswith("dense")]
+    reads = {
+        (one.memory, one.role)
+        for group in products
+        for one in group.traffic
+        if one.read_bits and one.role == "weight"
+    }
+    assert reads == {("dram", "weight"), ("weights", "weight")}

@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 import yaml
 from attrs import evolve
+from click.testing import CliRunner
+from figures import near
 
+import costmodel
 from costmodel.errors import DeviceFileError
+from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Level, Port, Use
 from costmodel_hardware.spatial.check import read
+from costmodel_hardware.spatial.device import SpatialAccelerator
 from costmodel_hardware.spatial.nest import Loop
+from costmodel_hardware.spatial.zigzag.__main__ import main
 from costmodel_hardware.spatial.zigzag.device_text import device_text
 from costmodel_hardware.spatial.zigzag.golden_cases import accelerator_of
+from costmodel_hardware.spatial.zigzag.traffic import READS
 from costmodel_hardware.spatial.zigzag.yaml_import import read_accelerator
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -146,4 +153,37 @@ def test_a_draft_of_a_device_file_has_every_memory_and_says_what_it_lacks(file: 
     assert [one["read"]["width"] for one in draft["memories"]] == [
         f"{one.read_bits} bit" for one in levels
     ]
-    assert draft["clock"]["source"] == "placeholder"
+    assert draft["parameters"]["clock"]["source"] == "placeholder"
+
+
+def _plain(level: Level) -> Level:
+    """A level with one port for both ways, or one for each, as wide as its widest."""
+    rate = max(port.bits_per_cycle for port in level.ports)
+    is_shared = any(len({use.flow in READS for use in port.uses}) > 1 for port in level.ports)
+    ways = [FLOWS] if is_shared else [[f for f in FLOWS if (f in READS) == way] for way in (1, 0)]
+    return evolve(
+        level,
+        holds=[slot for slot in SLOTS if slot in level.holds],
+        ports=[Port("", rate, [Use(s, f) for s in SLOTS for f in flows]) for flows in ways],
+    )
+
+
+def _unnamed(level: Level) -> Level:
+    return evolve(level, ports=[evolve(port, name="") for port in level.ports])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_draft_is_a_device_of_the_same_architecture(file: Path, tmp_path: Path) -> None:
+    accelerator = accelerator_of(ACCELERATORS[file.stem])
+    target = tmp_path / "draft.yaml"
+    result = CliRunner().invoke(main, [str(file), "-o", str(target)])
+    assert result.exit_code == 0, result.output
+    device = costmodel.device(str(target))
+    assert isinstance(device, SpatialAccelerator)
+    found, given = device.architecture, accelerator.architecture
+    assert (found.axes, found.systolic) == (given.axes, given.systolic)
+    for one, other in zip(found.levels, given.levels, strict=True):
+        energies = (one.read_energy, one.write_energy)
+        assert energies == (near(other.read_energy), near(other.write_energy))
+        same = evolve(one, read_energy=other.read_energy, write_energy=other.write_energy)
+        assert _unnamed(same) == _plain(other)

@@ -14,11 +14,20 @@ from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, S
 from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
 from costmodel_hardware.spatial.counting.validity import MappingError
-from costmodel_hardware.spatial.dataflow import STATIONARY, Dataflow, dimensions, ways
+from costmodel_hardware.spatial.dataflow import (
+    STATIONARY,
+    Dataflow,
+    SpatialLoops,
+    dimensions,
+    ways,
+)
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest
 from costmodel_hardware.spatial.scale_sim import Product, SystolicArray
 from costmodel_hardware.spatial.search.mapper import Objective, Search, best_mapping
+from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount
+from costmodel_hardware.spatial.zigzag.searching.best import best_mapping as zigzag_mapping
+from costmodel_hardware.spatial.zigzag.searching.space import space_of
 
 Homes: TypeAlias = tuple[tuple[Slot, int], ...]
 _KEPT: Final = 4096
@@ -34,6 +43,12 @@ class Plan:
     objective: Objective
     seconds_per_cycle: float
     accounting: str = "costmodel"
+    minimum_utilization: float = 1.0
+    limit_seconds: float | None = None
+
+    def ways(self, nest: Nest) -> list[SpatialLoops]:
+        """The ways to spread a nest over the array."""
+        return ways(nest, self.architecture, self.dataflow, self.minimum_utilization)
 
     def beside(self, taken: Mapping[str, int]) -> Plan:
         """The same with what is left of each memory beside so many bits."""
@@ -73,7 +88,7 @@ def mapped(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
 def _by_costmodel(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     stationary = STATIONARY.get(plan.dataflow) if isinstance(plan.dataflow, str) else None
     search = Search(
-        objective=plan.objective, stationary=stationary,
+        objective=plan.objective, stationary=stationary, limit_seconds=plan.limit_seconds,
         seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
     )  # fmt: skip
     found = best_mapping(
@@ -156,8 +171,65 @@ def _scale_sim_transfers(
         )  # fmt: skip
 
 
+def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
+    """As ZigZag 3.9.1 counts, in its space of orders and with the best allocation of each.
+
+    Operands come from the outermost memory that holds them, wherever they lie.
+    """
+    del homes
+    architecture = plan.architecture
+    found = None
+    for loops in plan.ways(nest):
+        one = zigzag_mapping(space_of(nest, architecture, loops), plan.objective)
+        if found is None or one.value < found.value:
+            found = one
+    if found is None:  # pragma: no cover  # a dataflow has at least one way
+        message = "there is no way to spread it over the array"
+        raise MappingError(message)
+    counted = found.count
+    costs = Costs(
+        transfers=tuple(_zigzag_transfers(nest, plan.architecture, counted)),
+        mac_energy=counted.mac_energy,
+        leakage_energy=architecture.leakage * counted.latency_cycles * plan.seconds_per_cycle,
+        latency=Latency(
+            onload=counted.onload_cycles, compute=counted.compute_cycles_mapped, exposed=0.0,
+            stall=counted.stall_cycles, fill_and_drain=counted.drain_cycles,
+            offload=counted.offload_cycles,
+        ),
+        utilization=counted.spatial_utilization,
+        used_bits={}, tile_bits={}, port_cycles={}, steady_cycles={}, weight_onload=0.0,
+    )  # fmt: skip
+    return Mapped(nest, found.mapping, costs, found.gap)
+
+
+def _zigzag_transfers(
+    nest: Nest, architecture: Architecture, counted: ZigZagCount
+) -> Iterator[Transfer]:
+    """Its accesses of full width, as the words of each memory for the link within or outside."""
+    for one in counted.memories:
+        chain = architecture.chain(one.operand)
+        level = architecture.level(one.memory)
+        at = chain.index(architecture.levels.index(level))
+        within = Link(one.operand, chain[at - 1] if at else ARRAY, chain[at])
+        bits_of_word = nest.tensor(one.operand).bits
+        for flow, count in one.words.items():
+            is_below = flow in {"read_to_below", "write_from_below"}
+            if not is_below and at + 1 == len(chain):
+                continue
+            is_read = flow.startswith("read")
+            width = level.read_bits if is_read else level.write_bits
+            each = level.read_energy if is_read else level.write_energy
+            yield Transfer(
+                level.name, one.operand, flow,
+                within if is_below else Link(one.operand, chain[at], chain[at + 1]),
+                words=count * width // bits_of_word, bits=count * width,
+                accesses=float(count), energy=count * each, cycles=0.0, stays=1,
+            )  # fmt: skip
+
+
 ACCOUNTINGS: Final[Mapping[str, Callable[[Nest, Plan, Homes], Mapped]]] = {
     "costmodel": _by_costmodel,
     "scale-sim": _by_scale_sim,
+    "zigzag": _by_zigzag,
 }
 """Who counts, by name."""

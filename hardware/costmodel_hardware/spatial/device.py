@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -152,6 +153,47 @@ def whole_number(given: Any) -> int:
 whole_number.__dict__["costmodel.takes"] = "a whole number of at least 1"
 
 
+def as_share(given: Any) -> float:
+    """A share above 0 and up to 1.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    found = _number(given)
+    if not 0 < found <= 1:
+        message = f"expected a share above 0 and up to 1, found {given!r:.40}"
+        raise ValueError(message)
+    return found
+
+
+as_share.__dict__["costmodel.takes"] = "a share above 0 and up to 1"
+
+
+def as_seconds(given: Any) -> float:
+    """Seconds, above 0.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    found = _number(given)
+    if not 0 < found < math.inf:
+        message = f"expected seconds above 0, found {given!r:.40}"
+        raise ValueError(message)
+    return found
+
+
+as_seconds.__dict__["costmodel.takes"] = "seconds above 0"
+
+
+def _number(given: Any) -> float:
+    try:
+        return math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def as_mappings(given: Any) -> str:
     """Mappings by the name of an operator, in the form of `costmodel map --json`, as text.
 
@@ -232,6 +274,10 @@ class SpatialAccelerator(Device):
     accounting: str = setting(among(*ACCOUNTINGS), default="costmodel")
     """Who counts words and cycles: this program, or as another one does, oddities included."""
     objective: str = setting(among(*OBJECTIVES), default="energy")
+    minimum_utilization: float = setting(as_share, default=1.0)
+    """Of the units that the best way to spread a contraction uses, where several are searched."""
+    search_seconds: float = setting(as_seconds, default=60.0)
+    """How long a contraction is searched; then the best so far counts, with the gap left."""
     cycles_per_mac: int = setting(whole_number, default=1)
     accumulator_bits: int = setting(whole_number, default=32)
     """Bits of a sum that is not complete, at least those of the result."""
@@ -321,6 +367,8 @@ class SpatialAccelerator(Device):
             self.objective,  # type: ignore[arg-type]  # one of OBJECTIVES
             1 / self.clock.value,
             self.accounting,
+            self.minimum_utilization,
+            self.search_seconds,
         )
 
     @property
@@ -341,6 +389,12 @@ class SpatialAccelerator(Device):
         """What no price of this device holds; the vector unit's energy if no figure is given."""
         missing = "" if self.energy_per_vector_operation else "the energy of the vector unit"
         return "; ".join(filter(None, (super().all_not_modelled, missing)))
+
+    def diagram(self) -> str:
+        """Its memories from the outside, and the array."""
+        from costmodel_hardware.spatial.showing.diagram import diagram  # noqa: PLC0415  # on demand
+
+        return diagram(self)
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that it has an energy for."""

@@ -12,7 +12,7 @@ from costmodel.devices.evaluation.memory import Placement, Residence, Surroundin
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
 from costmodel_hardware.spatial.accountings import Mapped, Plan, mapped
-from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import costs
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
@@ -109,6 +109,19 @@ class Placer:
             self.memories, tuple(residents.residences), before.groups, mapped=found, refused=refused
         )
 
+    def _move_where_held(
+        self, architecture: Architecture, tensors: Mapping[Slot, str], residents: _Residents
+    ) -> None:
+        """Move an operand out of a memory that does not hold its slot.
+
+        The second factor of a product of two activations is where others keep weights.
+        """
+        for slot, tensor in tensors.items():
+            memory = residents.memory_of(tensor)
+            holding = [architecture.levels[place].name for place in architecture.chain(slot)]
+            if memory is not None and memory not in holding:
+                residents.put_out(tensor)
+
     def _with_room(  # one group and what lies beside it
         self,
         nest: Nest,
@@ -120,6 +133,7 @@ class Placer:
     ) -> Mapped | str:
         """The mapping of a group, whose tensors move outwards until its tiles have room."""
         levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
+        self._move_where_held(plan.architecture, tensors, residents)
         first_reason = ""
         while True:
             lying = {slot: residents.memory_of(tensor) for slot, tensor in tensors.items()}

@@ -108,7 +108,8 @@ class Costs:
         waits = self.latency.stall > 0 or self.latency.exposed > self.latency.compute
         if not waits or not self.port_cycles:
             return "compute"
-        return max(self.port_cycles, key=lambda name: self.port_cycles[name])
+        busiest = max(self.port_cycles.items(), key=lambda item: item[1], default=("memories", 0.0))
+        return busiest[0]
 
 
 class Kept(NamedTuple):

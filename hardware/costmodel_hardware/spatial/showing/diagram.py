@@ -45,7 +45,7 @@ def diagram(device: SpatialAccelerator) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="{label}" font-family="sans-serif" font-size="12" fill="currentColor" '
-        f'stroke="none" style="max-width: {_WIDTH}px; width: 100%">{"".join(parts)}</svg>'
+        f'stroke="none" width="{_WIDTH}" class="diagram">{"".join(parts)}</svg>'
     )
 
 

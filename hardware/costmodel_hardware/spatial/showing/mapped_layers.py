@@ -79,7 +79,9 @@ class MappedLayer:
         yield f"{_INDENT * depth}in parallel: {', '.join(spread)}"
 
     def _tile(self, slot: Slot, place: int) -> str:
-        bits = self.mapped.costs.tile_bits[slot, place]
+        bits = self.mapped.costs.tile_bits.get((slot, place))
+        if bits is None:
+            return "a tile at a time"
         is_home = place == self.chains[slot][-1]
         return f"all of it: {bits:,} bits" if is_home else f"{bits:,} bits at a time"
 
@@ -173,7 +175,8 @@ def _totals(costs: Costs, clock: float) -> Iterator[str]:
     yield f"{latency.total:,.0f} cycles, {time}: {' + '.join(parts)}"
     busy = sorted(costs.port_cycles.items(), key=lambda item: -item[1])[:3]
     shown = ", ".join(f"{name} {cycles:,.0f}" for name, cycles in busy if cycles)
-    yield f"bound by {costs.limit}; {costs.utilization:.1%} of the units have work; busy: {shown}"
+    more = f"; busy: {shown}" if shown else ""
+    yield f"bound by {costs.limit}; {costs.utilization:.1%} of the units have work{more}"
     yield f"energy {format_quantity(costs.energy, 'J')}"
 
 
