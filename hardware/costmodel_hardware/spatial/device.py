@@ -394,7 +394,7 @@ class SpatialAccelerator(Device):
         """Its memories from the outside, and the array."""
         from costmodel_hardware.spatial.showing.diagram import diagram  # noqa: PLC0415  # on demand
 
-        return diagram(self)
+        return diagram(self.name, self.memories, self.architecture.axes)
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that it has an energy for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +12,6 @@ from costmodel_hardware.spatial.architecture import SLOTS, Slot
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory
-    from costmodel_hardware.spatial.device import SpatialAccelerator
 
 _WIDTH: Final = 640
 _BOX: Final = 52
@@ -28,10 +27,9 @@ _DASHES: Final[dict[Slot, str]] = {"input": "", "weight": "6 3", "output": "2 3"
 """How they are told apart without colour."""
 
 
-def diagram(device: SpatialAccelerator) -> str:
+def diagram(name: str, inner_first: Sequence[Memory], axes: tuple[tuple[str, int], ...]) -> str:
     """An SVG picture in the colour of the text around it, with a description for readers."""
-    memories = list(reversed(device.memories))
-    axes = device.architecture.axes
+    memories = list(reversed(inner_first))
     rows = min(axes[0][1], _MOST_CELLS)
     height = len(memories) * (_BOX + _GAP) + rows * _CELL + 3 * _MARGIN + 18
     parts = [
@@ -41,7 +39,7 @@ def diagram(device: SpatialAccelerator) -> str:
         *_legend(height),
     ]
     inner = "".join(f"{memory.name}, " for memory in memories)
-    label = escape(f"{device.name}: {inner}then an array of {_units(axes)}", quote=True)
+    label = escape(f"{name}: {inner}then an array of {_units(axes)}", quote=True)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="{label}" font-family="sans-serif" font-size="12" fill="currentColor" '
