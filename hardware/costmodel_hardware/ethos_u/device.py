@@ -1,0 +1,513 @@
+"""Arm Ethos-U55 and Ethos-U65: the estimates of Arm's compiler, from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import ClassVar, Final, NamedTuple
+
+from attrs import evolve, frozen
+
+from costmodel.devices import (
+    USUAL,
+    Charge,
+    Cost,
+    Device,
+    Duration,
+    Fused,
+    Group,
+    GroupCost,
+    Memory,
+    OperatorCost,
+    Outcome,
+    Parameter,
+    Placement,
+    Schedule,
+    Seconds,
+    Span,
+    Traffic,
+    handles,
+    is_folded,
+    parameter,
+)
+from costmodel.devices.evaluation.memory import BYTE, added, outermost
+from costmodel.formats import FixedPoint, format_name
+from costmodel.scenario import Scenario
+from costmodel.workload.composite import Softmax
+from costmodel.workload.graph import Node, Workload
+from costmodel.workload.operators import Activation, Operand, Operator
+from costmodel.workload.reasons import Free, Unpriced
+from costmodel_hardware.ethos_u import cycles as cycles_of
+from costmodel_hardware.ethos_u.blocks import BANK_BYTES, Block, block_of
+from costmodel_hardware.ethos_u.lowering import PRICED, activation_of, operations_of
+from costmodel_hardware.ethos_u.operation import (
+    BIAS_BYTES,
+    BRICK,
+    WEIGHTED,
+    Accelerator,
+    Area,
+    Map,
+    Operation,
+    Port,
+)
+
+_MACS_OF_CHANNEL: Final = 8
+"""Multipliers for each element of a microblock."""
+_NOT_PROMISED: Final = {"per-operator", "tiles-not-cheaper", "larger-not-faster", "additive-parts"}
+"""A larger operator may fill a block better; steps overlap with the reading of weights."""
+_COSTS: Final = (
+    "other", "add", "multiply", "multiply_wide", "wide_unary", "wide_binary", "maximum", "relu",
+    "table",
+)  # fmt: skip
+
+
+class _Run(NamedTuple):
+    """An operation in its block, and where its inputs and outputs lie."""
+
+    operation: Operation
+    block: Block
+    reads: Memory
+    writes: Memory
+
+
+@frozen
+class EthosU(Device):
+    """An Ethos-U55 or U65 with the memories around it, as Arm's compiler Vela estimates it.
+
+    An operator becomes one operation of the NPU, or several. Each is computed in blocks of its
+    output; it takes as long as the slowest of the NPU and of each memory. Weights that lie
+    outside of the memory of the feature maps are copied there where they are read several times,
+    or where a DRAM holds them; the copy overlaps with the operation before.
+
+    8-bit and 16-bit fixed-point inputs are computed, with weights of up to 8 bits, which are
+    counted as 8 bits times `weight_share`: the compiler compresses them, by how much depends on
+    their values. All else is left to the CPU, and has no price.
+
+    Raises:
+        ValueError: a memory has no bandwidth.
+
+    """
+
+    family: ClassVar = "ethos-u"
+    not_modelled: ClassVar = (
+        "the CPU beside it, the driver, start-up, contention and refresh of memories; energy but "
+        "that of a given busy_power"
+    )
+    ignores: ClassVar = ("timesteps", "dt", "rates")
+    resources: ClassVar = ("npu", "board")
+    capabilities: ClassVar = (USUAL - _NOT_PROMISED) | {"timed", "placed", "always-on"}
+    fuses: ClassVar = ("activation", "bias", "padding")
+    uses_memories: ClassVar = True
+
+    clock: Parameter = parameter("Hz", positive=True)
+    microblock_height: Parameter = parameter("", positive=True)
+    microblock_width: Parameter = parameter("", positive=True)
+    microblock_depth: Parameter = parameter("", positive=True)
+    """Channels of the part of the output that the array makes at once."""
+    cores: Parameter = parameter("", positive=True)
+    shared_buffer: Parameter = parameter("B", positive=True)
+    """Holds two blocks of inputs and two of sums."""
+    input_granule: Parameter = parameter("B", positive=True)
+    """By which a block of 8-bit or 16-bit inputs grows."""
+    wide_input_granule: Parameter = parameter("B", positive=True)
+    sum_granule: Parameter = parameter("B", positive=True)
+    """By which a block of sums grows."""
+    wide_sum_granule: Parameter = parameter("B", positive=True)
+    sum_delay: Parameter = parameter("")
+    """Cycles from a multiplication to its sum."""
+    pooling_cycles_per_bit: Parameter = parameter("")
+    """Times the bits of the input, by how much pooling is slower than four elements in a cycle."""
+    cycles_other: Parameter = parameter("", positive=True)
+    """Cycles of the output unit for an element; all that follow too."""
+    cycles_add: Parameter = parameter("", positive=True)
+    cycles_multiply: Parameter = parameter("", positive=True)
+    cycles_multiply_wide: Parameter = parameter("", positive=True)
+    cycles_wide_unary: Parameter = parameter("", positive=True)
+    cycles_wide_binary: Parameter = parameter("", positive=True)
+    cycles_maximum: Parameter = parameter("", positive=True)
+    cycles_relu: Parameter = parameter("", positive=True)
+    cycles_table: Parameter = parameter("", positive=True)
+    sram_read_latency: Parameter = parameter("")
+    """In cycles, as all latencies."""
+    sram_write_latency: Parameter = parameter("")
+    sram_burst: Parameter = parameter("B", positive=True)
+    outer_read_latency: Parameter = parameter("")
+    """Of the flash or DRAM."""
+    outer_write_latency: Parameter = parameter("")
+    outer_burst: Parameter = parameter("B", positive=True)
+    weight_share: Parameter = parameter("", positive=True)
+    """Bytes of a weight as it is stored."""
+    busy_power: Parameter | None = parameter("W", optional=True)
+    """While the network runs, of what `assumes` names."""
+
+    def __attrs_post_init__(self) -> None:
+        """Check that every memory has a bandwidth."""
+        for memory in self.memories:
+            if memory.bandwidth is None:
+                message = f"memory {memory.name!r}: expected a bandwidth, found none"
+                raise ValueError(message)
+
+    @cached_property
+    def accelerator(self) -> Accelerator:
+        """The figures that the cycles of the NPU follow from."""
+        return Accelerator(
+            Area(*[
+                round(one.value)
+                for one in (self.microblock_height, self.microblock_width, self.microblock_depth)
+            ]),
+            round(self.cores.value),
+            _banks(self.shared_buffer), _banks(self.input_granule),
+            _banks(self.wide_input_granule), _banks(self.sum_granule),
+            _banks(self.wide_sum_granule), round(self.sum_delay.value),
+            self.pooling_cycles_per_bit.value,
+            tuple([(name, getattr(self, f"cycles_{name}").value) for name in _COSTS]),
+        )  # fmt: skip
+
+    @property
+    def macs_per_second(self) -> float:
+        """Of 8 bits."""
+        microblock = self.accelerator.microblock.size
+        return microblock * _MACS_OF_CHANNEL * self.cores.value * self.clock.value
+
+    # -------------------------------------------------------------- one operator
+
+    @handles(*PRICED, batched=False)
+    def computed(self, operator: Operator, scenario: Scenario) -> Outcome:
+        """Its cycles of the NPU; what it moves is that of its group."""
+        found = self._operations(operator, scenario)
+        if isinstance(found, Unpriced):
+            return found
+        near = self.memories[0]
+        runs = [_Run(one, block_of(one, self.accelerator), near, near) for one in found]
+        return self._cost(runs, scenario)
+
+    def _operations(
+        self, operator: Operator, scenario: Scenario
+    ) -> tuple[Operation, ...] | Unpriced:
+        """The operations that do its work, or why the NPU has none for it."""
+        reads = [*operator.inputs, *operator.weights[:1]]
+        for one in reads:
+            number = one.format or scenario.default_format
+            most = _NARROW if one.role == "weight" else 2 * _NARROW
+            if not isinstance(number, FixedPoint) or number.bits > most:
+                kind = "weights" if one.role == "weight" else "inputs"
+                return Unpriced(
+                    f"device {self.name!r} computes fixed-point {kind} of up to {most} bits, and "
+                    f"leaves {format_name(number)} to the CPU, whose time is not modelled "
+                    "(--default-format int8, Scenario(default_format=...))"
+                )
+        bits = (_bits(operator.inputs, scenario), _bits(operator.outputs, scenario))
+        found = operations_of(operator, bits)
+        if isinstance(found, Unpriced):
+            return Unpriced(f"device {self.name!r}: {found.reason}")
+        return tuple([evolve(one, repeats=one.repeats * scenario.batch) for one in found])
+
+    def _cost(self, runs: Sequence[_Run], scenario: Scenario) -> Outcome:
+        total = sum([self._npu_cycles(one) for one in runs])
+        if not total:
+            return Free("nothing is computed")
+        return Cost(durations=[Duration("npu", total, self.clock)])
+
+    def _npu_cycles(self, run: _Run) -> float:
+        bias = self._port(self._constants(run)).read_latency
+        each = cycles_of.npu_cycles(
+            run.operation, self.accelerator, run.block, self._reads(run), self._writes(run), bias
+        )
+        return each * run.operation.repeats
+
+    # -------------------------------------------------------------- memories
+
+    def _port(self, memory: Memory) -> Port:
+        is_near = memory.name == self.memories[0].name
+        rate = 0.0 if memory.bandwidth is None else memory.bandwidth.value
+        figures = (
+            (self.sram_read_latency, self.sram_write_latency, self.sram_burst)
+            if is_near
+            else (self.outer_read_latency, self.outer_write_latency, self.outer_burst)
+        )
+        return Port(rate / self.clock.value, *[one.value for one in figures])
+
+    def _reads(self, run: _Run) -> Map:
+        return Map(self._port(run.reads), run.operation.input.depth % BRICK == 0)
+
+    def _writes(self, run: _Run) -> Map:
+        return Map(self._port(run.writes), run.operation.output.depth % BRICK == 0)
+
+    @property
+    def _of_weights(self) -> Memory:
+        """Where weights and other constants lie."""
+        found = outermost(self.memories, {"weight"})
+        return self.memories[-1] if found is None else found
+
+    def _constants(self, run: _Run) -> Memory:
+        """From where an operation reads its weights: the copy of them, where there is one."""
+        return self.memories[0] if self._is_copied(run) else self._of_weights
+
+    def _is_copied(self, run: _Run) -> bool:
+        """Whether the weights of an operation are copied to the memory of the feature maps."""
+        home = self._of_weights
+        if run.operation.kind not in WEIGHTED or home.name == self.memories[0].name:
+            return False
+        moved = self._moved(run)
+        return moved.readings > 1 or "input" in home.holds
+
+    def _moved(self, run: _Run) -> cycles_of.Bytes:
+        return cycles_of.moved_bytes(
+            run.operation, self.accelerator, run.block, self._reads(run)
+        )
+
+    # -------------------------------------------------------------- a group
+
+    def price_group(
+        self, group: Group, placement: Placement, scenario: Scenario
+    ) -> tuple[tuple[OperatorCost, ...], ...]:
+        """The cycles of the NPU; limits and tables of an activation are those of its output."""
+        planned = self._planned(group, placement, scenario)
+        found = []
+        for node in group.nodes:
+            outcome: Outcome
+            runs = planned.get(node.name)
+            if node.operator.unpriced is not None:
+                outcome = node.operator.unpriced
+            elif isinstance(runs, Unpriced):
+                outcome = runs
+            elif runs is None and is_folded(node, group):
+                outcome = Free("folded into the linear layer before it at inference")
+            elif runs is None:
+                outcome = Fused("runs with the operator before it", group.name)
+            else:
+                outcome = self._cost(runs, scenario)
+            found.append((OperatorCost(node.operator, outcome),))
+        return tuple(found)
+
+    def _planned(
+        self, group: Group, placement: Placement, scenario: Scenario
+    ) -> dict[str, list[_Run] | Unpriced]:
+        """The operations of each member that has some of its own, by the name of the member."""
+        found: dict[str, list[_Run] | Unpriced] = {}
+        anchor = group.anchor
+        for node in group.nodes:
+            operator = node.operator
+            is_own = node is anchor or isinstance(operator, Softmax)
+            if not is_own or is_folded(node, group):
+                continue
+            operations = self._operations(operator, scenario)
+            if isinstance(operations, Unpriced):
+                found[node.name] = operations
+                continue
+            if node is anchor and operations:
+                last = evolve(operations[-1], activation=_activation(group, operations[-1]))
+                operations = (*operations[:-1], last)
+            found[node.name] = self._runs(node, operations, placement)
+        return found
+
+    def _runs(
+        self, node: Node, operations: Sequence[Operation], placement: Placement
+    ) -> list[_Run]:
+        """Operations in their blocks: the first reads where the input lies, the last writes."""
+        near = self.memories[0]
+        roles = [one.role for one in node.operator.operands]
+        homes = [placement.memory_of(name) or near for name in node.tensors]
+        read = next((home for home, role in zip(homes, roles, strict=True) if role == "input"), near)
+        written = next(
+            (home for home, role in zip(homes, roles, strict=True) if role == "output"), near
+        )
+        last = len(operations) - 1
+        return [
+            _Run(
+                one, block_of(one, self.accelerator), read if place == 0 else near,
+                written if place == last else near,
+            )
+            for place, one in enumerate(operations)
+        ]  # fmt: skip
+
+    def move(
+        self,
+        workload: Workload,
+        groups: tuple[Group, ...],
+        placement: Placement,
+        scenario: Scenario,
+    ) -> tuple[tuple[Traffic, ...], ...]:
+        """What each group reads and writes: blocks of inputs overlap, weights come again."""
+        default = super().move(workload, groups, placement, scenario)
+        found = []
+        for group, plain in zip(groups, default, strict=True):
+            runs = self._all_runs(group, placement, scenario)
+            found.append(
+                plain if runs is None else added([
+                    one for run in runs for one in self._traffic(run)
+                ])
+            )  # fmt: skip
+        return tuple(found)
+
+    def _all_runs(
+        self, group: Group, placement: Placement, scenario: Scenario
+    ) -> list[_Run] | None:
+        """All operations of a group; None where a member has no price, or it is a loop."""
+        if not isinstance(group.anchor, Node):
+            return None
+        planned = self._planned(group, placement, scenario)
+        several = list(planned.values())
+        if any(isinstance(one, Unpriced) for one in several):
+            return None
+        return [run for one in several if not isinstance(one, Unpriced) for run in one]
+
+    def _traffic(self, run: _Run) -> list[Traffic]:
+        """What one operation moves, in all its runs."""
+        moved, times = self._moved(run), run.operation.repeats
+        near, home = self.memories[0].name, self._of_weights.name
+        weights = moved.weights * self.weight_share.value
+
+        def bits(count: float) -> int:
+            return round(count * BYTE)
+
+        found = [
+            Traffic(run.reads.name, "input", bits((moved.input + moved.second) * times)),
+            Traffic(run.writes.name, "output", 0, bits(moved.output * times)),
+        ]
+        if self._is_copied(run):
+            found += [
+                Traffic(home, "weight", bits(weights)),
+                Traffic(near, "weight", bits(weights * moved.readings * times), bits(weights)),
+            ]
+        elif weights:
+            found.append(Traffic(home, "weight", bits(weights * moved.readings * times)))
+        if moved.constants:
+            found.append(Traffic(home, "weight", bits(moved.constants * times)))
+        return [one for one in found if one.read_bits or one.written_bits]
+
+    def price_traffic(
+        self,
+        group: Group,
+        traffic: tuple[Traffic, ...],
+        placement: Placement,
+        scenario: Scenario,
+    ) -> Cost:
+        """The time of each memory: whole bursts, and first the copy of weights."""
+        runs = self._all_runs(group, placement, scenario)
+        if runs is None:
+            return super().price_traffic(group, traffic, placement, scenario)
+        found = [one for run in runs for one in self._durations(run)]
+        return Cost(durations=[one for one in found if one.count])
+
+    def _durations(self, run: _Run) -> list[Duration]:
+        """How long each memory works for one operation, in all its runs."""
+        operation, moved = run.operation, self._moved(run)
+        times = operation.repeats
+        read = cycles_of.read_share(operation, run.block, self._reads(run))
+        written = cycles_of.written_share(
+            operation, self.accelerator, run.block, self._writes(run)
+        )
+        home, near = self._of_weights, self.memories[0]
+        biases = float(BIAS_BYTES * operation.output.depth) if moved.weights else 0.0
+        stored = max(moved.weights - biases, 0.0) * self.weight_share.value
+        durations = [
+            _busy(run.reads, (moved.input + moved.second) * read * times),
+            _busy(run.writes, moved.output * written * times),
+            _busy(home, (biases * moved.readings + moved.constants) * times),
+        ]
+        if not self._is_copied(run):
+            return [*durations, _busy(home, stored * moved.readings * times)]
+        port = self._port(home)
+        late = port.read_latency * port.bytes_per_cycle  # the bytes that pass meanwhile
+        slices = -(-operation.output.depth // (BRICK * self.accelerator.cores))
+        first = (stored + biases) / slices
+        return [
+            *durations,
+            _busy(near, stored * moved.readings * times),
+            _busy(home, first + late, phase="start"),
+            _busy(home, stored + biases - first),
+        ]
+
+    # -------------------------------------------------------------- a whole workload
+
+    def schedule(
+        self, groups: tuple[GroupCost, ...], placement: Placement, scenario: Scenario
+    ) -> Schedule:
+        """One group after the other; weights are copied while the group before runs.
+
+        The copy takes the time in which that group leaves the memory of the weights alone.
+        """
+        plain = super().schedule(groups, placement, scenario)
+        if plain.makespan is None or len(self.memories) == 1:
+            return plain
+        spans, begin = [], [0.0, 0.0, 0.0]
+        idle = [0.0, 0.0, 0.0]
+        for each in groups:
+            times = [_with_copy(each, self._of_weights.name, end, idle[end]) for end in range(3)]
+            end = [one + time.total for one, time in zip(begin, times, strict=True)]
+            spans.append(Span(each.group.name, Seconds(*begin), Seconds(*end)))
+            idle = [time.idle for time in times]
+            begin = end
+        return Schedule(tuple(spans), Seconds(*begin))
+
+    def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
+        """The power over the makespan, where it is given."""
+        if self.busy_power is None:
+            return Unpriced(f"no power of {self.name!r} is known; set busy_power")
+        return [schedule.drawn(self.busy_power, "board")]
+
+
+_NARROW: Final = 8
+"""Bits of a weight."""
+
+
+class _Timed(NamedTuple):
+    """How long a group takes, and how long the memory of the weights does nothing meanwhile."""
+
+    total: float
+    idle: float
+
+
+def _with_copy(each: GroupCost, home: str, end: int, idle: float) -> _Timed:
+    """The time of a group whose first copy of weights may begin in the idle time before.
+
+    `end` is 0 for the usual time, 1 for the least and 2 for the most.
+    """
+    ends = (
+        each.cost.latency_seconds, each.cost.latency_seconds_low, each.cost.latency_seconds_high
+    )  # fmt: skip
+    whole = ends[end] or 0.0
+    if each.body is not None:
+        return _Timed(whole, 0.0)
+
+    def seconds(one: Duration) -> float:
+        return (one.seconds, one.seconds_low, one.seconds_high)[end]
+
+    first = sum([seconds(one) for one in each.cost.durations if one.phase == "start"])
+    of_home = sum([seconds(one) for one in each.cost.durations if one.resource == home])
+    ready = min(first, idle)
+    used = max(whole - ready, 0.0)
+    return _Timed(used, max(used - (of_home - ready), 0.0))
+
+
+def _busy(memory: Memory, count: float, phase: str = "run") -> Duration:
+    rate = memory.bandwidth
+    if rate is None:
+        message = f"memory {memory.name!r} has no bandwidth"
+        raise ValueError(message)
+    return Duration(memory.name, count, rate, phase)
+
+
+def _banks(size: Parameter) -> int:
+    return round(size.value / BANK_BYTES)
+
+
+def _bits(operands: Sequence[Operand], scenario: Scenario) -> int:
+    """The bits of the widest, as the NPU stores them: 8, 16 or 32."""
+    numbers = [(one.format or scenario.default_format).bits for one in operands]
+    widest = max(numbers, default=_NARROW)
+    return next((size for size in (8, 16) if widest <= size), 32)
+
+
+def _activation(group: Group, last: Operation) -> str:
+    """What the output unit does for the activations of a group."""
+    joined = [
+        activation_of(node.operator.function)
+        for node in group.nodes
+        if node is not group.anchor
+        and isinstance(node.operator, Activation)
+        and not isinstance(node.operator, Softmax)
+    ]
+    known = {*joined, last.activation}
+    return "table" if "table" in known else "relu" if "relu" in known else ""
