@@ -95,20 +95,19 @@ def npu_cycles(
 
     The array makes a block while the output unit writes the one before.
     """
-    fill = _fill(operation, npu, block, reads, writes)
+    read, written = _fill(operation, npu, block, reads, writes)
     if operation.kind is Kind.COPY:
-        return fill
+        return max(read, written)
     found = array_cycles(operation, npu, block, bias_latency)
     if operation.kind is Kind.ELEMENTWISE:
-        step = BRICK if writes.is_bricks else 1
         whole = operation.output
-        elements = whole.height * whole.width * rounded_up(whole.depth, step)
-        cost = per_element(operation, npu)
-        size = block.output.size
-        return math.ceil(max(cost, (fill + cost * size) / _COMMANDS / size) * elements)
-    least = (fill + found.array + found.output) / _COMMANDS
-    array, output = max(found.array, least), max(found.output, least)
-    return max(array, output) * found.blocks + min(array, output) + fill
+        depth = rounded_up(whole.depth, BRICK if writes.is_bricks else 1)
+        cycles = per_element(operation, npu) * whole.height * whole.width * depth
+        return math.ceil(max(cycles, (read + found.output) / _COMMANDS * found.blocks))
+    least = (found.array + found.output) / _COMMANDS
+    slower, faster = max(found.array, found.output), min(found.array, found.output)
+    working = max(slower, least) * found.blocks + max(faster, least)
+    return working + read + written + (operation.starts - 1) * reads.port.read_latency
 
 
 def moved_bytes(operation: Operation, npu: Accelerator, block: Block, reads: Map) -> Bytes:
@@ -148,10 +147,9 @@ def read_share(operation: Operation, block: Block, reads: Map) -> float:
     needed = block.input
     if reads.is_bricks:
         row = BRICK * each * needed.width
-    elif needed.depth >= operation.input.depth and needed.depth % BYTE == 0:
-        row = each * needed.depth * needed.width
     else:
-        row = each * needed.depth
+        is_whole = needed.depth == operation.input.depth
+        row = each * needed.depth * (needed.width if is_whole else 1)
     return _bursts(row, reads.port.burst)
 
 
@@ -161,7 +159,7 @@ def written_share(operation: Operation, npu: Accelerator, block: Block, writes: 
     made = block.output
     if writes.is_bricks:
         row = BRICK * each * made.width * npu.cores
-    elif made.depth <= BRICK and made.depth == operation.output.depth:
+    elif made.depth == operation.output.depth and made.depth <= BRICK:
         row = each * made.depth * made.width
     else:
         row = min(_LONG_WRITE, BRICK * each * npu.cores, made.depth * each)
@@ -174,15 +172,24 @@ def _bursts(row: float, burst: float) -> float:
 
 def _fill(
     operation: Operation, npu: Accelerator, block: Block, reads: Map, writes: Map
-) -> float:
-    """Cycles until the first block is there, and until the last is written."""
-    needed = _clipped(block.input, operation.input).size * operation.input_bits / BYTE
-    made = _clipped(block.output, operation.output).size * operation.output_bits / BYTE
-    read = needed * read_share(operation, block, reads) / reads.port.bytes_per_cycle
+) -> tuple[float, float]:
+    """Cycles until the first block is there, and until the last is written; of a copy, until all.
+
+    Elements beyond the feature map are not moved.
+    """
+    if operation.kind is Kind.COPY:
+        needed, made = operation.input, operation.output
+    else:
+        needed = _clipped(block.input, operation.input)
+        made = _clipped(block.output, operation.output)
+    read = needed.size * operation.input_bits / BYTE * read_share(operation, block, reads)
     written = (
-        made * written_share(operation, npu, block, writes) / writes.port.bytes_per_cycle
+        made.size * operation.output_bits / BYTE * written_share(operation, npu, block, writes)
     )
-    return reads.port.read_latency + read + writes.port.write_latency + written
+    return (
+        reads.port.read_latency + read / reads.port.bytes_per_cycle,
+        writes.port.write_latency + written / writes.port.bytes_per_cycle,
+    )
 
 
 def _microblock(operation: Operation, npu: Accelerator) -> Area:

@@ -305,7 +305,7 @@ class EthosU(Device):
         self, node: Node, operations: Sequence[Operation], placement: Placement
     ) -> list[_Run]:
         """Operations in their blocks: the first reads where the input lies, the last writes."""
-        near = self.memories[0]
+        near, far = self.memories[0], outermost(self.memories, {"input", "output"})
         roles = [one.role for one in node.operator.operands]
         homes = [placement.memory_of(name) or near for name in node.tensors]
         read = next((home for home, role in zip(homes, roles, strict=True) if role == "input"), near)
@@ -315,7 +315,8 @@ class EthosU(Device):
         last = len(operations) - 1
         return [
             _Run(
-                one, block_of(one, self.accelerator), read if place == 0 else near,
+                one, block_of(one, self.accelerator),
+                read if place == 0 else far if one.is_far else near,
                 written if place == last else near,
             )
             for place, one in enumerate(operations)

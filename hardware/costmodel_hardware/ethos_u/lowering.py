@@ -175,18 +175,21 @@ def _pair(sizes: Sequence[int]) -> tuple[int, int]:
 def _product(
     operator: Contraction, first: Operand, second: Operand, made: Operand, bits: tuple[int, int]
 ) -> Lowered:
-    """A product of two feature maps: products of elements, and their sums over the channels."""
+    """A product of two feature maps: products of elements, and their sums over the channels.
+
+    Vela does so for one column of the second after the other.
+    """
     sizes = operator.dims
     read = _product_of(sizes, (set(first.dims) & set(second.dims)) - set(made.dims))
-    rows = made.size
-    height, width = square(rows)
+    columns = _product_of(sizes, set(second.dims) & set(made.dims))
+    height, width = square(made.size)
     products = Operation(
         Kind.ELEMENTWISE, Area(height, width, read), Area(height, width, read),
         Area(height, width, read), input_bits=bits[0], output_bits=_WIDE, function="multiply",
     )  # fmt: skip
     sums = Operation(
         Kind.REDUCE_SUM, Area(height, width, 1), Area(height, width, read),
-        input_bits=_WIDE, output_bits=bits[1],
+        input_bits=_WIDE, output_bits=bits[1], starts=columns, is_far=True,
     )  # fmt: skip
     return (products, sums)
 
