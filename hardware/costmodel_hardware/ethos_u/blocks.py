@@ -173,9 +173,9 @@ def _fits(operation: Operation, npu: Accelerator, output: Sizes, needed: Sizes) 
     table = _table_banks(operation, npu)
     room = npu.banks - table - _OUTPUT_BANKS
     if operation.kind in {Kind.ELEMENTWISE, Kind.COPY}:
-        has_two = operation.second is not None and min(
-            operation.second.size, operation.input.size
-        ) > 1
+        has_two = (
+            operation.second is not None and min(operation.second.size, operation.input.size) > 1
+        )
         return np.asarray(of_inputs * (1 + has_two) <= room)
     sum_bytes, sum_granule = sums(operation, npu)
     rows = np.minimum(height, operation.output.height) if _is_row(operation, npu) else height

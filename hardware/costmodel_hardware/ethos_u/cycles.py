@@ -66,9 +66,7 @@ def array_cycles(
     made = _clipped(block.output, operation.output)
     across = -(-made.height // unit.height) * -(-made.width // unit.width)
     deep = -(-made.depth // unit.depth)
-    whole = math.prod(
-        -(-size // step) for size, step in zip(operation.output, unit, strict=True)
-    )
+    whole = math.prod(-(-size // step) for size, step in zip(operation.output, unit, strict=True))
     cost = per_element(operation, npu)
     output = float(math.ceil(cost * made.size))
     if operation.kind not in OF_ARRAY:
@@ -97,17 +95,18 @@ def npu_cycles(
     """
     read, written = _fill(operation, npu, block, reads, writes)
     if operation.kind is Kind.COPY:
-        return max(read, written)
+        return float(max(read, written))
     found = array_cycles(operation, npu, block, bias_latency)
     if operation.kind is Kind.ELEMENTWISE:
         whole = operation.output
         depth = rounded_up(whole.depth, BRICK if writes.is_bricks else 1)
         cycles = per_element(operation, npu) * whole.height * whole.width * depth
-        return math.ceil(max(cycles, (read + found.output) / _COMMANDS * found.blocks))
+        return float(math.ceil(max(cycles, (read + found.output) / _COMMANDS * found.blocks)))
     least = (found.array + found.output) / _COMMANDS
     slower, faster = max(found.array, found.output), min(found.array, found.output)
     working = max(slower, least) * found.blocks + max(faster, least)
-    return working + read + written + (operation.starts - 1) * reads.port.read_latency
+    waiting = (operation.starts - 1) * reads.port.read_latency
+    return float(working + read + written + waiting)
 
 
 def moved_bytes(operation: Operation, npu: Accelerator, block: Block, reads: Map) -> Bytes:

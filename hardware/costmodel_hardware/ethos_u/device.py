@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import ClassVar, Final, NamedTuple
 
@@ -46,6 +46,7 @@ from costmodel_hardware.ethos_u.operation import (
     WEIGHTED,
     Accelerator,
     Area,
+    Kind,
     Map,
     Operation,
     Port,
@@ -61,7 +62,7 @@ _COSTS: Final = (
 )  # fmt: skip
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """An operation in its block, and where its inputs and outputs lie."""
 
     operation: Operation
@@ -178,7 +179,7 @@ class EthosU(Device):
         if isinstance(found, Unpriced):
             return found
         near = self.memories[0]
-        runs = [_Run(one, block_of(one, self.accelerator), near, near) for one in found]
+        runs = [Run(one, block_of(one, self.accelerator), near, near) for one in found]
         return self._cost(runs, scenario)
 
     def _operations(
@@ -200,15 +201,20 @@ class EthosU(Device):
         found = operations_of(operator, bits)
         if isinstance(found, Unpriced):
             return Unpriced(f"device {self.name!r}: {found.reason}")
+        try:
+            for one in found:
+                block_of(one, self.accelerator)
+        except ValueError as error:
+            return Unpriced(f"device {self.name!r}: {error}, so that it is left to the CPU")
         return tuple([evolve(one, repeats=one.repeats * scenario.batch) for one in found])
 
-    def _cost(self, runs: Sequence[_Run], scenario: Scenario) -> Outcome:
+    def _cost(self, runs: Sequence[Run], scenario: Scenario) -> Outcome:
         total = sum([self._npu_cycles(one) for one in runs])
         if not total:
             return Free("nothing is computed")
         return Cost(durations=[Duration("npu", total, self.clock)])
 
-    def _npu_cycles(self, run: _Run) -> float:
+    def _npu_cycles(self, run: Run) -> float:
         bias = self._port(self._constants(run)).read_latency
         each = cycles_of.npu_cycles(
             run.operation, self.accelerator, run.block, self._reads(run), self._writes(run), bias
@@ -227,34 +233,32 @@ class EthosU(Device):
         )
         return Port(rate / self.clock.value, *[one.value for one in figures])
 
-    def _reads(self, run: _Run) -> Map:
-        return Map(self._port(run.reads), run.operation.input.depth % BRICK == 0)
+    def _reads(self, run: Run) -> Map:
+        return Map(self._port(run.reads), _is_in_bricks(run.operation, run.operation.input))
 
-    def _writes(self, run: _Run) -> Map:
-        return Map(self._port(run.writes), run.operation.output.depth % BRICK == 0)
+    def _writes(self, run: Run) -> Map:
+        return Map(self._port(run.writes), _is_in_bricks(run.operation, run.operation.output))
 
     @property
-    def _of_weights(self) -> Memory:
+    def of_weights(self) -> Memory:
         """Where weights and other constants lie."""
         found = outermost(self.memories, {"weight"})
         return self.memories[-1] if found is None else found
 
-    def _constants(self, run: _Run) -> Memory:
+    def _constants(self, run: Run) -> Memory:
         """From where an operation reads its weights: the copy of them, where there is one."""
-        return self.memories[0] if self._is_copied(run) else self._of_weights
+        return self.memories[0] if self._is_copied(run) else self.of_weights
 
-    def _is_copied(self, run: _Run) -> bool:
+    def _is_copied(self, run: Run) -> bool:
         """Whether the weights of an operation are copied to the memory of the feature maps."""
-        home = self._of_weights
+        home = self.of_weights
         if run.operation.kind not in WEIGHTED or home.name == self.memories[0].name:
             return False
         moved = self._moved(run)
         return moved.readings > 1 or "input" in home.holds
 
-    def _moved(self, run: _Run) -> cycles_of.Bytes:
-        return cycles_of.moved_bytes(
-            run.operation, self.accelerator, run.block, self._reads(run)
-        )
+    def _moved(self, run: Run) -> cycles_of.Bytes:
+        return cycles_of.moved_bytes(run.operation, self.accelerator, run.block, self._reads(run))
 
     # -------------------------------------------------------------- a group
 
@@ -282,9 +286,9 @@ class EthosU(Device):
 
     def _planned(
         self, group: Group, placement: Placement, scenario: Scenario
-    ) -> dict[str, list[_Run] | Unpriced]:
+    ) -> dict[str, list[Run] | Unpriced]:
         """The operations of each member that has some of its own, by the name of the member."""
-        found: dict[str, list[_Run] | Unpriced] = {}
+        found: dict[str, list[Run] | Unpriced] = {}
         anchor = group.anchor
         for node in group.nodes:
             operator = node.operator
@@ -301,26 +305,40 @@ class EthosU(Device):
             found[node.name] = self._runs(node, operations, placement)
         return found
 
-    def _runs(
-        self, node: Node, operations: Sequence[Operation], placement: Placement
-    ) -> list[_Run]:
+    def _runs(self, node: Node, operations: Sequence[Operation], placement: Placement) -> list[Run]:
         """Operations in their blocks: the first reads where the input lies, the last writes."""
-        near, far = self.memories[0], outermost(self.memories, {"input", "output"})
-        roles = [one.role for one in node.operator.operands]
-        homes = [placement.memory_of(name) or near for name in node.tensors]
-        read = next((home for home, role in zip(homes, roles, strict=True) if role == "input"), near)
-        written = next(
-            (home for home, role in zip(homes, roles, strict=True) if role == "output"), near
+        near = self.memories[0]
+        homes: dict[str, Memory] = {}
+        for operand, name in zip(node.operator.operands, node.tensors, strict=True):
+            homes.setdefault(operand.role, placement.memory_of(name) or near)
+        return self.runs_of(
+            operations, homes.get("input", near), homes.get("output", near), block_of
         )
-        last = len(operations) - 1
-        return [
-            _Run(
-                one, block_of(one, self.accelerator),
-                read if place == 0 else far if one.is_far else near,
-                written if place == last else near,
-            )
-            for place, one in enumerate(operations)
-        ]  # fmt: skip
+
+    def runs_of(
+        self,
+        operations: Sequence[Operation],
+        read: Memory,
+        written: Memory,
+        choose: Callable[[Operation, Accelerator], Block] = block_of,
+    ) -> list[Run]:
+        """Operations one after the other, in the blocks that `choose` gives them.
+
+        The first reads from one memory and the last writes to one; what is between lies near.
+        """
+        near, last = self.memories[0], len(operations) - 1
+        far = outermost(self.memories, {"input", "output"}) or near
+        found = []
+        for place, one in enumerate(operations):
+            reads = read if place == 0 else far if one.is_far else near
+            writes = written if place == last else near
+            found.append(Run(one, choose(one, self.accelerator), reads, writes))
+        return found
+
+    def cost_of(self, run: Run) -> Cost:
+        """The time of the NPU and of each memory for one operation; the copy of weights first."""
+        npu = Duration("npu", self._npu_cycles(run), self.clock)
+        return Cost(durations=[one for one in (npu, *self._durations(run)) if one.count])
 
     def move(
         self,
@@ -341,9 +359,7 @@ class EthosU(Device):
             )  # fmt: skip
         return tuple(found)
 
-    def _all_runs(
-        self, group: Group, placement: Placement, scenario: Scenario
-    ) -> list[_Run] | None:
+    def _all_runs(self, group: Group, placement: Placement, scenario: Scenario) -> list[Run] | None:
         """All operations of a group; None where a member has no price, or it is a loop."""
         if not isinstance(group.anchor, Node):
             return None
@@ -353,10 +369,10 @@ class EthosU(Device):
             return None
         return [run for one in several if not isinstance(one, Unpriced) for run in one]
 
-    def _traffic(self, run: _Run) -> list[Traffic]:
+    def _traffic(self, run: Run) -> list[Traffic]:
         """What one operation moves, in all its runs."""
         moved, times = self._moved(run), run.operation.repeats
-        near, home = self.memories[0].name, self._of_weights.name
+        near, home = self.memories[0].name, self.of_weights.name
         weights = moved.weights * self.weight_share.value
 
         def bits(count: float) -> int:
@@ -391,15 +407,13 @@ class EthosU(Device):
         found = [one for run in runs for one in self._durations(run)]
         return Cost(durations=[one for one in found if one.count])
 
-    def _durations(self, run: _Run) -> list[Duration]:
+    def _durations(self, run: Run) -> list[Duration]:
         """How long each memory works for one operation, in all its runs."""
         operation, moved = run.operation, self._moved(run)
         times = operation.repeats
         read = cycles_of.read_share(operation, run.block, self._reads(run))
-        written = cycles_of.written_share(
-            operation, self.accelerator, run.block, self._writes(run)
-        )
-        home, near = self._of_weights, self.memories[0]
+        written = cycles_of.written_share(operation, self.accelerator, run.block, self._writes(run))
+        home, near = self.of_weights, self.memories[0]
         biases = float(BIAS_BYTES * operation.output.depth) if moved.weights else 0.0
         stored = max(moved.weights - biases, 0.0) * self.weight_share.value
         durations = [
@@ -435,7 +449,7 @@ class EthosU(Device):
         spans, begin = [], [0.0, 0.0, 0.0]
         idle = [0.0, 0.0, 0.0]
         for each in groups:
-            times = [_with_copy(each, self._of_weights.name, end, idle[end]) for end in range(3)]
+            times = [with_copy(each.cost, self.of_weights.name, idle[end], end) for end in range(3)]
             end = [one + time.total for one, time in zip(begin, times, strict=True)]
             spans.append(Span(each.group.name, Seconds(*begin), Seconds(*end)))
             idle = [time.idle for time in times]
@@ -453,33 +467,37 @@ _NARROW: Final = 8
 """Bits of a weight."""
 
 
-class _Timed(NamedTuple):
-    """How long a group takes, and how long the memory of the weights does nothing meanwhile."""
+class Timed(NamedTuple):
+    """How long work takes, and how long the memory of the weights does nothing meanwhile."""
 
     total: float
     idle: float
 
 
-def _with_copy(each: GroupCost, home: str, end: int, idle: float) -> _Timed:
-    """The time of a group whose first copy of weights may begin in the idle time before.
+def with_copy(cost: Cost, home: str, idle: float, end: int = 0) -> Timed:
+    """The time of work whose first copy of weights may begin in the idle time before, in seconds.
 
-    `end` is 0 for the usual time, 1 for the least and 2 for the most.
+    `home` is the memory of the weights. `end` is 0 for the usual time, 1 for the least and 2 for
+    the most.
     """
-    ends = (
-        each.cost.latency_seconds, each.cost.latency_seconds_low, each.cost.latency_seconds_high
-    )  # fmt: skip
-    whole = ends[end] or 0.0
-    if each.body is not None:
-        return _Timed(whole, 0.0)
+    ends = (cost.latency_seconds, cost.latency_seconds_low, cost.latency_seconds_high)
 
     def seconds(one: Duration) -> float:
         return (one.seconds, one.seconds_low, one.seconds_high)[end]
 
-    first = sum([seconds(one) for one in each.cost.durations if one.phase == "start"])
-    of_home = sum([seconds(one) for one in each.cost.durations if one.resource == home])
+    first = sum([seconds(one) for one in cost.durations if one.phase == "start"])
+    of_home = sum([seconds(one) for one in cost.durations if one.resource == home])
     ready = min(first, idle)
-    used = max(whole - ready, 0.0)
-    return _Timed(used, max(used - (of_home - ready), 0.0))
+    used = max((ends[end] or 0.0) - ready, 0.0)
+    return Timed(used, max(used - (of_home - ready), 0.0))
+
+
+def _is_in_bricks(operation: Operation, area: Area) -> bool:
+    """Whether a feature map lies in bricks of 16 channels, as the compiler mostly lays it out.
+
+    Those of few channels do not, but for what is between operations on elements.
+    """
+    return area.depth % BRICK == 0 or operation.kind is Kind.ELEMENTWISE
 
 
 def _busy(memory: Memory, count: float, phase: str = "run") -> Duration:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from costmodel.workload.composite import Normalization, Softmax
 from costmodel.workload.operators import (
@@ -19,7 +19,7 @@ from costmodel.workload.operators import (
     shape_of,
 )
 from costmodel.workload.reasons import Unpriced
-from costmodel_hardware.ethos_u.operation import Area, Kind, Operation
+from costmodel_hardware.ethos_u.operation import BRICK, Area, Kind, Operation
 
 if TYPE_CHECKING:
     from costmodel.workload.operators import Operand
@@ -175,20 +175,34 @@ def _pair(sizes: Sequence[int]) -> tuple[int, int]:
 def _product(
     operator: Contraction, first: Operand, second: Operand, made: Operand, bits: tuple[int, int]
 ) -> Lowered:
-    """A product of two feature maps: products of elements, and their sums over the channels.
-
-    Vela does so for one column of the second after the other.
-    """
+    """A product of two feature maps."""
     sizes = operator.dims
     read = _product_of(sizes, (set(first.dims) & set(second.dims)) - set(made.dims))
     columns = _product_of(sizes, set(second.dims) & set(made.dims))
-    height, width = square(made.size)
+    return product_of_maps(made.size, columns, read, bits)
+
+
+def product_of_maps(
+    made: int, columns: int, read: int, bits: tuple[int, int]
+) -> tuple[Operation, ...]:
+    """Products of elements and their sums, for so many results of `read` products each.
+
+    Vela does so for one of the `columns` of the second factor after the other.
+    """
+    height, width = square(made)
+    factors = Area(height, width, read)
+    filled = Area(made * read // BRICK, 1, BRICK) if made * read % BRICK == 0 else factors
     products = Operation(
-        Kind.ELEMENTWISE, Area(height, width, read), Area(height, width, read),
-        Area(height, width, read), input_bits=bits[0], output_bits=_WIDE, function="multiply",
-    )  # fmt: skip
+        Kind.ELEMENTWISE,
+        filled,
+        filled,
+        filled,
+        input_bits=bits[0],
+        output_bits=_WIDE,
+        function="multiply",
+    )
     sums = Operation(
-        Kind.REDUCE_SUM, Area(height, width, 1), Area(height, width, read),
+        Kind.REDUCE_SUM, Area(height, width, 1), factors,
         input_bits=_WIDE, output_bits=bits[1], starts=columns, is_far=True,
     )  # fmt: skip
     return (products, sums)
@@ -229,7 +243,7 @@ def _collected(
     read, made = Area(rows * kernel[0], kernel[1], depth), Area(rows, 1, depth)
     of_maximum = function == "max"
     one = Operation(
-        Kind.POOLING if of_maximum else Kind.DEPTHWISE, made, read, kernel=kernel, stride=kernel,
+        Kind.POOLING if of_maximum else Kind.DEPTHWISE, made, read, kernel=kernel,
         input_bits=bits[0], output_bits=bits[1] if of_maximum else _WIDE,
         function="maximum" if of_maximum else "",
     )  # fmt: skip
@@ -248,9 +262,7 @@ def _pooling(
     sizes = operator.dims
     planes = _planes(read, made, windows)
     places = {one.place for one in windows[-2:]}
-    plain = [
-        name for name in made.dims if name not in {one.place for one in windows}
-    ]
+    plain = [name for name in made.dims if name not in {one.place for one in windows}]
     channels = plain[-1:]
     extra = _product_of(sizes, set(made.dims) - places - set(channels))
     depth = _product_of(sizes, set(channels))
@@ -304,9 +316,7 @@ def _movement(operator: Any, bits: tuple[int, int]) -> Lowered:
     found = []
     for one in operator.outputs:
         area = area_of(one)
-        found.append(
-            Operation(Kind.COPY, area, area, input_bits=bits[0], output_bits=bits[1])
-        )
+        found.append(Operation(Kind.COPY, area, area, input_bits=bits[0], output_bits=bits[1]))
     return tuple(found)
 
 
@@ -325,7 +335,7 @@ def _softmax(operator: Any, bits: tuple[int, int]) -> Lowered:
     height, width = square(rows)
     whole, row = Area(height, width, depth), Area(height, width, 1)
     wide = (_WIDE, _WIDE)
-    least = evolve(_collected("max", rows, (1, depth), 1, bits)[0])
+    (least,) = _collected("max", rows, (1, depth), 1, bits)
     exponentials = _elementwise_of(whole, "add", (bits[0], _WIDE), activation="table")
     shifted = _elementwise_of(whole, "other", wide, is_scalar=True)
     sums = Operation(Kind.REDUCE_SUM, row, whole, input_bits=_WIDE, output_bits=_WIDE)
@@ -337,9 +347,7 @@ def _softmax(operator: Any, bits: tuple[int, int]) -> Lowered:
     on_rows_and_scalar = _elementwise_of(flat, "other", wide, is_scalar=True)
     step = (on_rows, on_rows_and_scalar, on_rows, on_rows, on_rows)
     scaled = _elementwise_of(whole, "multiply", wide)
-    rounded = _elementwise_of(
-        whole, "add", wide, constant_bytes=_CONSTANT_BYTES * whole.size
-    )
+    rounded = _elementwise_of(whole, "add", wide, constant_bytes=_CONSTANT_BYTES * whole.size)
     last = _elementwise_of(whole, "other", (_WIDE, bits[1]), is_scalar=rows == 1)
     return (
         least, exponentials, shifted, sums, leading, *[on_rows_and_scalar] * 4, on_rows,
@@ -354,7 +362,7 @@ def _normalization(operator: Any, bits: tuple[int, int]) -> Lowered:
     rows = operator.elements // max(depth, 1)
     height, width = square(rows)
     whole, row = Area(height, width, depth), Area(height, width, 1)
-    to_wide, wide = (bits[0], _WIDE), (_WIDE, _WIDE)
+    wide = (_WIDE, _WIDE)
     mean = _collected("mean", rows, (1, depth), 1, bits)
 
     def copied(area: Area) -> Operation:
@@ -370,7 +378,6 @@ def _normalization(operator: Any, bits: tuple[int, int]) -> Lowered:
     root = _elementwise_of(row, "add", bits, is_scalar=True, activation="table")
     scaling = [_elementwise_of(whole, "multiply", bits) for _ in range(1 + bool(operator.weights))]
     shifting = [_elementwise_of(whole, "add", bits) for _ in range(1 + operator.is_centred)]
-    del to_wide
     return (*(mean * operator.is_centred), *difference, *mean, root, *scaling, *shifting)
 
 

@@ -58,8 +58,8 @@ class Operation:
     Sizes are those of the whole operation, `kernel`, `stride` and `dilation` are (y, x). The
     `function` is `maximum` for a maximum pooling, and `add`, `multiply`, `unary` or `other` of
     elements; `activation` is `relu`, `table` or nothing. `constant_bytes` are read beside the
-    weights, from where constants lie; it runs `repeats` times. It waits `starts` times for its input,
-    which is `far` where the compiler leaves it in the memory of the inputs of the network.
+    weights, from where constants lie; it runs `repeats` times. It waits `starts` times for its
+    input, which `is_far` where the compiler leaves it in the memory of the network's inputs.
     """
 
     kind: Kind
