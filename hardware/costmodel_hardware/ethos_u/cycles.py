@@ -244,6 +244,8 @@ def _output_work(operation: Operation, npu: Accelerator) -> str:
     """What the output unit does, by the names of its costs."""
     if operation.kind is Kind.ELEMENTWISE and operation.input_bits == _WIDE_BITS:
         return "wide_unary" if operation.second is None else "wide_binary"
+    if operation.function == "product":
+        return "multiply_wide"
     if operation.function == "multiply":
         return "multiply_wide" if operation.output_bits == _WIDE_BITS else "multiply"
     is_of_wide_sums = operation.kind in OF_ARRAY and sums(operation, npu)[0] > _WIDE_BITS // BYTE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar, Final, NamedTuple
 
@@ -30,16 +31,17 @@ from costmodel.devices import (
     is_folded,
     parameter,
 )
+from costmodel.devices.evaluation.fusion import storages
 from costmodel.devices.evaluation.memory import BYTE, added, outermost
 from costmodel.formats import FixedPoint, format_name
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
-from costmodel.workload.graph import Node, Workload
-from costmodel.workload.operators import Activation, Operand, Operator
+from costmodel.workload.graph import Node, View, Workload
+from costmodel.workload.operators import Activation, Movement, Operand, Operator
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.ethos_u import cycles as cycles_of
 from costmodel_hardware.ethos_u.blocks import BANK_BYTES, Block, block_of
-from costmodel_hardware.ethos_u.lowering import PRICED, activation_of, operations_of
+from costmodel_hardware.ethos_u.lowering import PRICED, activation_of, copied, operations_of
 from costmodel_hardware.ethos_u.operation import (
     BIAS_BYTES,
     BRICK,
@@ -202,8 +204,8 @@ class EthosU(Device):
         if isinstance(found, Unpriced):
             return Unpriced(f"device {self.name!r}: {found.reason}")
         try:
-            for one in found:
-                block_of(one, self.accelerator)
+            for operation in found:
+                block_of(operation, self.accelerator)
         except ValueError as error:
             return Unpriced(f"device {self.name!r}: {error}, so that it is left to the CPU")
         return tuple([evolve(one, repeats=one.repeats * scenario.batch) for one in found])
@@ -211,7 +213,7 @@ class EthosU(Device):
     def _cost(self, runs: Sequence[Run], scenario: Scenario) -> Outcome:
         total = sum([self._npu_cycles(one) for one in runs])
         if not total:
-            return Free("nothing is computed")
+            return Free("what it moves is written in place, or priced as a copy")
         return Cost(durations=[Duration("npu", total, self.clock)])
 
     def _npu_cycles(self, run: Run) -> float:
@@ -254,8 +256,8 @@ class EthosU(Device):
         home = self.of_weights
         if run.operation.kind not in WEIGHTED or home.name == self.memories[0].name:
             return False
-        moved = self._moved(run)
-        return moved.readings > 1 or "input" in home.holds
+        is_used_again = self._moved(run).readings > 1 or run.operation.kind is Kind.DEPTHWISE
+        return is_used_again or "input" in home.holds
 
     def _moved(self, run: Run) -> cycles_of.Bytes:
         return cycles_of.moved_bytes(run.operation, self.accelerator, run.block, self._reads(run))
@@ -292,6 +294,9 @@ class EthosU(Device):
         anchor = group.anchor
         for node in group.nodes:
             operator = node.operator
+            if _is_joining(group) and node is group.anchor:
+                found[node.name] = []
+                continue
             is_own = node is anchor or isinstance(operator, Softmax)
             if not is_own or is_folded(node, group):
                 continue
@@ -300,8 +305,7 @@ class EthosU(Device):
                 found[node.name] = operations
                 continue
             if node is anchor and operations:
-                last = evolve(operations[-1], activation=_activation(group, operations[-1]))
-                operations = (*operations[:-1], last)
+                operations = _with_activation(group, operations)
             found[node.name] = self._runs(node, operations, placement)
         return found
 
@@ -349,8 +353,12 @@ class EthosU(Device):
     ) -> tuple[tuple[Traffic, ...], ...]:
         """What each group reads and writes: blocks of inputs overlap, weights come again."""
         default = super().move(workload, groups, placement, scenario)
+        readers = _readers(workload)
         found = []
         for group, plain in zip(groups, default, strict=True):
+            if _is_joining(group):
+                found.append(self._copied(workload, group, placement, scenario, readers))
+                continue
             runs = self._all_runs(group, placement, scenario)
             found.append(
                 plain if runs is None else added([
@@ -358,6 +366,25 @@ class EthosU(Device):
                 ])
             )  # fmt: skip
         return tuple(found)
+
+    def _copied(
+        self,
+        workload: Workload,
+        group: Group,
+        placement: Placement,
+        scenario: Scenario,
+        readers: Mapping[str, int],
+    ) -> tuple[Traffic, ...]:
+        """What a concatenation moves: the inputs that others read; the rest is written in place."""
+        storage, near = storages(workload), self.memories[0]
+        found = []
+        for name in group.anchor.reads:
+            held, tensor = storage[name], workload.tensors[name]
+            if readers[held] > 1 or held in workload.inputs:
+                bits = (tensor.format or scenario.default_format).stored_bits(tensor.size)
+                home = placement.memory_of(held) or near
+                found += [Traffic(home.name, "input", bits), Traffic(near.name, "output", 0, bits)]
+        return added(found)
 
     def _all_runs(self, group: Group, placement: Placement, scenario: Scenario) -> list[Run] | None:
         """All operations of a group; None where a member has no price, or it is a loop."""
@@ -401,11 +428,21 @@ class EthosU(Device):
         scenario: Scenario,
     ) -> Cost:
         """The time of each memory: whole bursts, and first the copy of weights."""
+        if _is_joining(group):
+            return self._copying(group, traffic, scenario)
         runs = self._all_runs(group, placement, scenario)
         if runs is None:
             return super().price_traffic(group, traffic, placement, scenario)
         found = [one for run in runs for one in self._durations(run)]
         return Cost(durations=[one for one in found if one.count])
+
+    def _copying(self, group: Group, traffic: tuple[Traffic, ...], scenario: Scenario) -> Cost:
+        """The time of the inputs that a concatenation copies."""
+        (node,) = group.nodes[:1]
+        width = _bits(node.operator.outputs, scenario)
+        elements = sum([one.read_bits for one in traffic]) // width
+        runs = self.runs_of([copied(elements, width)], self.memories[0], self.memories[0])
+        return self.cost_of(runs[0])
 
     def _durations(self, run: Run) -> list[Duration]:
         """How long each memory works for one operation, in all its runs."""
@@ -492,6 +529,25 @@ def with_copy(cost: Cost, home: str, idle: float, end: int = 0) -> Timed:
     return Timed(used, max(used - (of_home - ready), 0.0))
 
 
+def _is_joining(group: Group) -> bool:
+    """Whether a group is a concatenation."""
+    anchor = group.anchor
+    if not isinstance(anchor, Node) or not isinstance(anchor.operator, Movement):
+        return False
+    return anchor.operator.purpose == "concatenation" and len(group.nodes) == 1
+
+
+def _readers(workload: Workload) -> Mapping[str, int]:
+    """How many steps read each tensor, by its storage."""
+    storage = storages(workload)
+    return Counter([
+        name
+        for step in workload
+        if not isinstance(step, View)
+        for name in {storage[read] for read in step.reads}
+    ])  # fmt: skip
+
+
 def _is_in_bricks(operation: Operation, area: Area) -> bool:
     """Whether a feature map lies in bricks of 16 channels, as the compiler mostly lays it out.
 
@@ -519,8 +575,12 @@ def _bits(operands: Sequence[Operand], scenario: Scenario) -> int:
     return next((size for size in (8, 16) if widest <= size), 32)
 
 
-def _activation(group: Group, last: Operation) -> str:
-    """What the output unit does for the activations of a group."""
+def _with_activation(group: Group, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """The operations of an anchor with the activations of its group.
+
+    The output unit does them, but after a transposed convolution, where they run apart.
+    """
+    *before, last = operations
     joined = [
         activation_of(node.operator.function)
         for node in group.nodes
@@ -529,4 +589,11 @@ def _activation(group: Group, last: Operation) -> str:
         and not isinstance(node.operator, Softmax)
     ]
     known = {*joined, last.activation}
-    return "table" if "table" in known else "relu" if "relu" in known else ""
+    activation = "table" if "table" in known else "relu" if "relu" in known else ""
+    if last.fuses or not activation:
+        return (*before, evolve(last, activation=activation))
+    after = Operation(
+        Kind.POOLING, last.output, last.output, input_bits=last.output_bits,
+        output_bits=last.output_bits, activation=activation, repeats=last.repeats,
+    )  # fmt: skip
+    return (*operations, after)

@@ -120,9 +120,10 @@ def _contraction(operator: Any, bits: tuple[int, int]) -> Lowered:
         return (dense,)
     windows = slid or scattered
     planes = _planes(first, made, windows)
-    kernel = _pair([sizes[one.tap] for one in windows])
+    taps_of = [_dilated(sizes[one.tap], one.dilation if slid else 1) for one in windows]
+    kernel = _pair([size for size, _ in taps_of])
+    dilation = _pair([step for _, step in taps_of])
     stride = (1, 1) if scattered else _pair([one.stride for one in windows])
-    dilation = _pair([one.dilation for one in windows]) if slid else (1, 1)
     places = {one.place for one in windows[-2:]}
     others = set(first.dims) & set(made.dims) - set(second.dims) - places
     extra = _product_of(sizes, others) * math.prod([sizes[one.tap] for one in windows[:-2]])
@@ -133,6 +134,7 @@ def _contraction(operator: Any, bits: tuple[int, int]) -> Lowered:
         Area(*planes[1], depth[0]), Area(*planes[0], depth[1]),
         kernel=kernel, stride=stride, dilation=dilation, input_bits=bits[0], output_bits=bits[1],
         repeats=extra * (1 if is_depthwise else groups),
+        fuses=not scattered,
     )  # fmt: skip
     return (one,)
 
@@ -147,6 +149,15 @@ def _windows(operand: Operand, places: set[str], taps: set[str]) -> list[_Window
         if len(place) == 1 and len(tap) == 1:
             found.append(_Window(place[0][0], tap[0][0], place[0][1], tap[0][1]))
     return found
+
+
+def _dilated(size: int, dilation: int) -> tuple[int, int]:
+    """Size and dilation of a kernel axis as the NPU takes it: it skips one element at the most.
+
+    Wider gaps are filled with weights of zero.
+    """
+    step = 2 if dilation % 2 == 0 else 1
+    return (size - 1) * (dilation // step) + 1, step
 
 
 def _planes(
@@ -187,23 +198,16 @@ def product_of_maps(
 ) -> tuple[Operation, ...]:
     """Products of elements and their sums, for so many results of `read` products each.
 
-    Vela does so for one of the `columns` of the second factor after the other.
+    Vela does so for one of the `columns` of the second factor after the other. It counts a byte
+    for each product on the way between the two.
     """
     height, width = square(made)
     factors = Area(height, width, read)
     filled = Area(made * read // BRICK, 1, BRICK) if made * read % BRICK == 0 else factors
-    products = Operation(
-        Kind.ELEMENTWISE,
-        filled,
-        filled,
-        filled,
-        input_bits=bits[0],
-        output_bits=_WIDE,
-        function="multiply",
-    )
+    products = Operation(Kind.ELEMENTWISE, filled, filled, input_bits=bits[0], function="product")
     sums = Operation(
-        Kind.REDUCE_SUM, Area(height, width, 1), factors,
-        input_bits=_WIDE, output_bits=bits[1], starts=columns, is_far=True,
+        Kind.REDUCE_SUM, Area(height, width, 1), factors, output_bits=bits[1], starts=columns,
+        is_far=True,
     )  # fmt: skip
     return (products, sums)
 
@@ -320,6 +324,13 @@ def _movement(operator: Any, bits: tuple[int, int]) -> Lowered:
     return tuple(found)
 
 
+def copied(elements: int, bits: int) -> Operation:
+    """A copy of so many elements through the array, as of a part of a concatenation."""
+    depth = BRICK if elements % BRICK == 0 else 1
+    area = Area(1, elements // depth, depth)
+    return Operation(Kind.POOLING, area, area, input_bits=bits, output_bits=bits)
+
+
 # ------------------------------------------------------------------ softmax, normalization
 
 
@@ -365,12 +376,12 @@ def _normalization(operator: Any, bits: tuple[int, int]) -> Lowered:
     wide = (_WIDE, _WIDE)
     mean = _collected("mean", rows, (1, depth), 1, bits)
 
-    def copied(area: Area) -> Operation:
+    def widened(area: Area) -> Operation:
         return Operation(Kind.POOLING, area, area, input_bits=bits[0], output_bits=_WIDE)
 
     difference = (
-        copied(row), _elementwise_of(row, "other", wide, is_scalar=True),
-        copied(whole), _elementwise_of(whole, "other", wide, is_scalar=True),
+        widened(row), _elementwise_of(row, "other", wide, is_scalar=True),
+        widened(whole), _elementwise_of(whole, "other", wide, is_scalar=True),
         _elementwise_of(whole, "other", wide), _elementwise_of(whole, "other", wide),
         _elementwise_of(whole, "other", wide, constant_bytes=whole.size * _WIDE // 8),
         _elementwise_of(whole, "other", (_WIDE, bits[1]), is_scalar=True),

@@ -56,8 +56,8 @@ class Operation:
     """One operation of the NPU on one example.
 
     Sizes are those of the whole operation, `kernel`, `stride` and `dilation` are (y, x). The
-    `function` is `maximum` for a maximum pooling, and `add`, `multiply`, `unary` or `other` of
-    elements; `activation` is `relu`, `table` or nothing. `constant_bytes` are read beside the
+    `function` is `maximum` for a maximum pooling, and `add`, `multiply`, `product` or `other`
+    of elements; `activation` is `relu`, `table` or nothing. `constant_bytes` are read beside the
     weights, from where constants lie; it runs `repeats` times. It waits `starts` times for its
     input, which `is_far` where the compiler leaves it in the memory of the network's inputs.
     """
@@ -77,6 +77,8 @@ class Operation:
     constant_bytes: int = 0
     starts: int = 1
     is_far: bool = False
+    fuses: bool = True
+    """Whether the output unit can do an activation after it."""
     repeats: int = field(default=1, validator=and_(instance_of(int), ge(1)))
 
     @property
