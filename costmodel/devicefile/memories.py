@@ -44,7 +44,7 @@ class MemoryReader:
         """The memories of a list at a path, without those that have a mistake."""
         if not isinstance(raw, list):
             expected = "a list of memories from the innermost, such as [{name: dram}]"
-            self.mistakes.append(f"memories: expected {expected}, found {raw!r:.80}")
+            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
             return
         names: set[str] = set()
         for place, item in enumerate(raw):

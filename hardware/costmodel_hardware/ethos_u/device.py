@@ -87,7 +87,7 @@ class EthosU(Device):
     their values. All else is left to the CPU, and has no price.
 
     Raises:
-        ValueError: a memory has no bandwidth.
+        ValueError: there is no memory, or one has no bandwidth.
 
     """
 
@@ -144,7 +144,10 @@ class EthosU(Device):
     """While the network runs, of what `assumes` names."""
 
     def __attrs_post_init__(self) -> None:
-        """Check that every memory has a bandwidth."""
+        """Check that there are memories, and that each has a bandwidth."""
+        if not self.memories:
+            message = "memories: expected that of the feature maps first, found none"
+            raise ValueError(message)
         for memory in self.memories:
             if memory.bandwidth is None:
                 message = f"memory {memory.name!r}: expected a bandwidth, found none"
@@ -154,11 +157,11 @@ class EthosU(Device):
     def accelerator(self) -> Accelerator:
         """The figures that the cycles of the NPU follow from."""
         return Accelerator(
-            Area(*[
-                round(one.value)
-                for one in (self.microblock_height, self.microblock_width, self.microblock_depth)
-            ]),
-            round(self.cores.value),
+            Area(
+                _whole(self.microblock_height), _whole(self.microblock_width),
+                _whole(self.microblock_depth),
+            ),
+            _whole(self.cores),
             _banks(self.shared_buffer), _banks(self.input_granule),
             _banks(self.wide_input_granule), _banks(self.sum_granule),
             _banks(self.wide_sum_granule), round(self.sum_delay.value),
@@ -564,8 +567,13 @@ def _busy(memory: Memory, count: float, phase: str = "run") -> Duration:
     return Duration(memory.name, count, rate, phase)
 
 
+def _whole(figure: Parameter) -> int:
+    """A figure as a whole number of at least 1."""
+    return max(round(figure.value), 1)
+
+
 def _banks(size: Parameter) -> int:
-    return round(size.value / BANK_BYTES)
+    return max(round(size.value / BANK_BYTES), 1)
 
 
 def _bits(operands: Sequence[Operand], scenario: Scenario) -> int:

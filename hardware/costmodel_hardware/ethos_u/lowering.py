@@ -232,10 +232,11 @@ def _reduction(operator: Any, bits: tuple[int, int]) -> Lowered:
         for index in read.index
         if index is not None and len(index.dims) == 1 and index.dims[0] not in made.dims
     ]
-    last = read.index[-1]
-    is_of_channels = last is not None and not set(last.dims) <= set(made.dims)
-    depth = 1 if is_of_channels else shape_of(read)[-1]
-    kept = made.size // depth
+    is_kept = [index is None or set(index.dims) <= set(made.dims) for index in read.index]
+    kept_sizes = [size for size, kept in zip(shape_of(read), is_kept, strict=True) if kept]
+    is_of_plane = len(reduced) > 1 or is_kept[-1]
+    depth = kept_sizes[-1] if is_of_plane and kept_sizes else 1
+    kept = made.size // max(depth, 1)
     kernel = _pair([math.prod(reduced[:-1]), reduced[-1]] if reduced else [1, 1])
     return _collected(operator.function, kept, kernel, depth, bits)
 
