@@ -35,10 +35,10 @@ from costmodel.workload.builders import (
 from costmodel.workload.graph import Node, Workload
 from costmodel.workload.operators import Operator
 from costmodel.workload.reasons import Unpriced
-from costmodel_hardware.ethos_u.blocks import LARGEST, block_for, block_of
+from costmodel_hardware.ethos_u.blocks import LARGEST, block_for
 from costmodel_hardware.ethos_u.check import device_of, operation_of, read_file, summary
 from costmodel_hardware.ethos_u.cycles import array_cycles, moved_bytes, npu_cycles
-from costmodel_hardware.ethos_u.device import EthosU
+from costmodel_hardware.ethos_u.device import EthosU, block_of
 from costmodel_hardware.ethos_u.lowering import operations_of
 from costmodel_hardware.ethos_u.operation import OF_ARRAY, Area, Kind, Map, Operation, Port
 from costmodel_validation.ethos_u import parts, tables, text_of

@@ -51,18 +51,6 @@ def walks_by_part_of_kernel(operation: Operation) -> bool:
     return bool(depth * elements / filled > by_depth)
 
 
-def block_of(operation: Operation, npu: Accelerator) -> Block:
-    """The block that an operation is computed in, as `search.best_block` chooses it.
-
-    Raises:
-        ValueError: not even the smallest block fits into the shared buffer.
-
-    """
-    from costmodel_hardware.ethos_u.search import best_block  # noqa: PLC0415  # NumPy, on demand
-
-    return best_block(operation, npu)
-
-
 def block_for(operation: Operation, npu: Accelerator, output: Area) -> Block:
     """The block of an operation whose block of the output is given."""
     by_part = walks_by_part_of_kernel(operation)

@@ -23,8 +23,8 @@ import costmodel
 from costmodel.devices import Memory
 from costmodel.formats import parse_format
 from costmodel.scenario import Scenario
-from costmodel_hardware.ethos_u.blocks import block_for, block_of
-from costmodel_hardware.ethos_u.device import EthosU, with_copy
+from costmodel_hardware.ethos_u.blocks import block_for
+from costmodel_hardware.ethos_u.device import EthosU, block_of, with_copy
 from costmodel_hardware.ethos_u.lowering import product_of_maps
 from costmodel_hardware.ethos_u.operation import Area, Kind, Operation
 
@@ -79,7 +79,11 @@ def cases_of(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def device_of(case: Mapping[str, Any]) -> EthosU:
     """The device under the system configuration and memory mode of a case."""
-    device = costmodel.device(case["accelerator"]).with_runtime(runtime_of(case))
+    runtime, dedicated, size = runtime_of(case).partition("-dedicated-sram")
+    device = costmodel.device(case["accelerator"]).with_runtime(f"{runtime}{dedicated}")
+    if size:
+        kilobytes = size.removeprefix("-").removesuffix("kb")
+        device = device.with_parameters(**{"sram.size": f"{kilobytes} KiB"})
     if not isinstance(device, EthosU):
         message = f"{case['accelerator']} is of class {device.family!r}; expected 'ethos-u'"
         raise TypeError(message)
@@ -87,7 +91,10 @@ def device_of(case: Mapping[str, Any]) -> EthosU:
 
 
 def runtime_of(case: Mapping[str, Any]) -> str:
-    """What the system configuration and memory mode of a case are called in the device files."""
+    """What the system configuration and memory mode of a case are called in the device files.
+
+    The size of a dedicated SRAM stands at the end.
+    """
     system = case["system_config"].removeprefix("Ethos_U55_").removeprefix("Ethos_U65_")
     return f"{system}-{case['memory_mode']}".lower().replace("_", "-")
 

@@ -40,7 +40,7 @@ from costmodel.workload.graph import Node, View, Workload
 from costmodel.workload.operators import Activation, Movement, Operand, Operator
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.ethos_u import cycles as cycles_of
-from costmodel_hardware.ethos_u.blocks import BANK_BYTES, Block, block_of
+from costmodel_hardware.ethos_u.blocks import BANK_BYTES, Block
 from costmodel_hardware.ethos_u.lowering import PRICED, activation_of, copied, operations_of
 from costmodel_hardware.ethos_u.operation import (
     BIAS_BYTES,
@@ -71,6 +71,18 @@ class Run(NamedTuple):
     block: Block
     reads: Memory
     writes: Memory
+
+
+def block_of(operation: Operation, npu: Accelerator) -> Block:
+    """The block that an operation is computed in, as `search.best_block` chooses it.
+
+    Raises:
+        ValueError: not even the smallest block fits into the shared buffer.
+
+    """
+    from costmodel_hardware.ethos_u.search import best_block  # noqa: PLC0415  # NumPy, on demand
+
+    return best_block(operation, npu)
 
 
 @frozen
