@@ -321,18 +321,23 @@ class EthosU(Device):
                 continue
             if node is anchor and operations:
                 operations = _with_activation(group, operations)
-            found[node.name] = self._runs(node, operations, placement)
+            found[node.name] = self._runs(node, group, operations, placement)
         return found
 
-    def _runs(self, node: Node, operations: Sequence[Operation], placement: Placement) -> list[Run]:
-        """Operations in their blocks: the first reads where the input lies, the last writes."""
+    def _runs(
+        self, node: Node, group: Group, operations: Sequence[Operation], placement: Placement
+    ) -> list[Run]:
+        """Operations in their blocks: the first reads where the input lies.
+
+        The last writes to where the result of the group lies.
+        """
         near = self.memories[0]
-        homes: dict[str, Memory] = {}
-        for operand, name in zip(node.operator.operands, node.tensors, strict=True):
-            homes.setdefault(operand.role, placement.memory_of(name) or near)
-        return self.runs_of(
-            operations, homes.get("input", near), homes.get("output", near), block_of
-        )
+        reads = _placed(placement, node, "input")
+        writes = [
+            home for one in reversed(group.nodes) for home in _placed(placement, one, "output")
+        ]
+        read, written = [homes[0] if homes else near for homes in (reads, writes)]
+        return self.runs_of(operations, read, written)
 
     def runs_of(
         self,
@@ -375,11 +380,10 @@ class EthosU(Device):
                 found.append(self._copied(workload, group, placement, scenario, readers))
                 continue
             runs = self._all_runs(group, placement, scenario)
-            found.append(
-                plain if runs is None else added([
-                    one for run in runs for one in self._traffic(run)
-                ])
-            )  # fmt: skip
+            if runs is None:
+                found.append(plain)
+            else:
+                found.append(_at_least(plain, [one for run in runs for one in self._traffic(run)]))
         return tuple(found)
 
     def _copied(
@@ -542,6 +546,24 @@ def with_copy(cost: Cost, home: str, idle: float, end: int = 0) -> Timed:
     ready = min(first, idle)
     used = max((ends[end] or 0.0) - ready, 0.0)
     return Timed(used, max(used - (of_home - ready), 0.0))
+
+
+def _placed(placement: Placement, node: Node, role: str) -> list[Memory]:
+    """The memories of the operands of a node that have a place, of one role."""
+    pairs = zip(node.operator.operands, node.tensors, strict=True)
+    homes = [placement.memory_of(name) for operand, name in pairs if operand.role == role]
+    return [home for home in homes if home is not None]
+
+
+def _at_least(plain: Sequence[Traffic], found: Sequence[Traffic]) -> tuple[Traffic, ...]:
+    """What is moved, of each memory and role at least what crosses the boundary of a group."""
+    known = {(one.memory, one.role): one for one in added(found)}
+    for one in plain:
+        key = (one.memory, one.role)
+        own = known.get(key, Traffic(*key))
+        read = max(own.read_bits, one.read_bits)
+        known[key] = Traffic(*key, read, max(own.written_bits, one.written_bits))
+    return tuple(known.values())
 
 
 def _is_joining(group: Group) -> bool:
