@@ -79,6 +79,35 @@ def test_a_table_of_a_runtime_replaces_the_whole_table() -> None:
     ]  # fmt: skip
 
 
+def test_a_runtime_may_have_memories_of_its_own() -> None:
+    npu = REGISTRY.device("ethos-u55-128")
+    assert [one.name for one in npu.memories] == ["sram", "flash"]
+    alone = npu.with_runtime("high-end-embedded-sram-only")
+    assert [one.name for one in alone.memories] == ["sram"]
+    assert alone.with_runtime("high-end-embedded-shared-sram") == npu
+
+
+@pytest.mark.parametrize(
+    ("memories", "message"),
+    [
+        ("[{name: sram, holds: [input, output]}]",
+         "runtimes.sole.memories: expected one that holds weight, found none"),
+        ("{name: sram}", "runtimes.sole.memories: expected a list of memories from the innermost"),
+        ("[{name: sram, sise: 1 MB}]", "runtimes.sole.memories.0.: 'sise' is not known; nearest"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_memories_of_a_runtime_are_named(memories: str, message: str) -> None:
+    npu = REGISTRY.device("raspberry-pi-4")
+    raw = as_file(npu)
+    runtime = next(name for name in raw["runtimes"] if name != "default")
+    raw["runtimes"] = {"default": "sole", "sole": raw["runtimes"][runtime]}
+    raw["runtimes"]["sole"]["memories"] = yaml.safe_load(memories)
+    family = type(npu)
+    with pytest.raises(DeviceFileError) as caught:
+        load_device(json.dumps(raw).encode(), "a.yaml", {family.family: family})
+    assert any(re.search(message, said) for said in caught.value.mistakes), caught.value.mistakes
+
+
 def test_what_a_class_needs_may_stand_in_the_runtimes_alone() -> None:
     text = WITH_RUNTIMES.replace("class: rated", "class: efficient")
     assert load(text).efficiency.value == 0.8

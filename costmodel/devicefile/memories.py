@@ -41,19 +41,19 @@ class MemoryReader:
         """Read memories whose numbers `figures` reads."""
         self.figures, self.mistakes = figures, figures.mistakes
 
-    def memories(self, raw: Any) -> Iterator[Memory]:
-        """The memories of a list, without those that have a mistake."""
+    def memories(self, raw: Any, path: str = "memories") -> Iterator[Memory]:
+        """The memories of a list at a path, without those that have a mistake."""
         if not isinstance(raw, list):
             expected = "a list of memories from the innermost, such as [{name: dram}]"
-            self.mistakes.append(f"memories: expected {expected}, found {raw!r:.80}")
+            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
             return
         names: set[str] = set()
         for place, item in enumerate(raw):
-            made = self._memory(f"memories[{place}]", item)
+            made = self._memory(f"{path}[{place}]", item)
             if made is None:
                 continue
             if made.name in names:
-                self.mistakes.append(f"memories[{place}].name: {made.name!r} is there before")
+                self.mistakes.append(f"{path}[{place}].name: {made.name!r} is there before")
             names.add(made.name)
             yield made
 

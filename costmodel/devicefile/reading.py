@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.devicefile.figures import FigureReader, Wanted, looks_like_a_table, on_one_line
 from costmodel.devicefile.memories import NAME, MemoryReader
@@ -32,7 +32,9 @@ DEFAULT: Final = "default"
 _OTHER_CLASSES: Final = (
     "`costmodel devices classes` lists the others; a formula of your own: docs/extending/device.md"
 )
-_RUNTIME: Final = dict.fromkeys(("parameters", "settings", "residual", "known"))
+_RUNTIME: Final = dict.fromkeys(("parameters", "settings", "memories", "residual", "known"))
+MEMORIES: Final = "memories"
+"""The key of the memories of a file, or of those that a runtime has in their place."""
 _RESIDUAL: Final = dict.fromkeys(
     ("low", "high", "source", "evidence", "batch", "formats", "otherwise")
 )
@@ -97,15 +99,17 @@ class _File:
         runtimes = self._runtimes(family)
         chosen = self._chosen(runtimes)
         self._check_required(family, own, runtimes)
-        memories = tuple(self._memories(family))
+        memories = tuple(self._memories(family, self.raw))
         self._check_schema(self.raw.get("schema"))
         self._check_name(self.raw.get("name"))
         self._check_sources(self.raw.get("sources", {}))
         if not self.mistakes:
-            for roles in unheld(memories):
-                self.mistakes.append(f"memories: expected one that holds {roles}, found none")
+            self._check_roles("", memories)
+            for one in runtimes.values():
+                self._check_roles(one.path, one.values.get(MEMORIES, ()))
         if self.mistakes or head is None or family is None:
             raise DeviceFileError(self.file, self.mistakes, self._next_steps(family))
+        own = evolve(own, values={**own.values, MEMORIES: memories})
         values = {**own.values, **(runtimes[chosen].values if chosen else {})}
         try:
             return family(
@@ -113,7 +117,7 @@ class _File:
                 process=head.process and on_one_line(head.process),
                 also_not_modelled=on_one_line(head.not_modelled),
                 assumes=on_one_line(head.assumes),
-                file=self.file, content_hash=content_hash, memories=memories,
+                file=self.file, content_hash=content_hash,
                 runtime=chosen, runtimes=_whole(family, own, runtimes), **values,
             )  # fmt: skip
         except ValueError as error:  # what a class demands of its figures together
@@ -262,6 +266,9 @@ class _File:
             if key not in _RUNTIME:
                 self.mistakes.append(not_known(path, str(key), _RUNTIME))
         given = self._given(raw, f"{path}.", family)
+        if MEMORIES in raw:
+            memories = tuple(self._memories(family, raw, f"{path}."))
+            given = evolve(given, values={**given.values, MEMORIES: memories})
         residual = (
             self._residual(f"{path}.residual", raw["residual"]) if "residual" in raw else None
         )
@@ -349,12 +356,20 @@ class _File:
 
     # -------------------------------------------------------------- memories
 
-    def _memories(self, family: type[Device] | None) -> Iterable[Memory]:
-        raw = self.raw.get("memories", [])
+    def _memories(
+        self, family: type[Device] | None, given: Mapping[str, Any], path: str = ""
+    ) -> Iterable[Memory]:
+        """The memories of a file, or of one of its runtimes, in which `path` is."""
+        raw = given.get(MEMORIES, [])
         if raw and family is not None and not family.uses_memories:
             moved = f"class {family.family!r} has what is moved in its prices"
-            self.mistakes.append(f"memories: {moved}; expected none")
-        return MemoryReader(self.figures).memories(raw)
+            self.mistakes.append(f"{path}{MEMORIES}: {moved}; expected none")
+        return MemoryReader(self.figures).memories(raw, f"{path}{MEMORIES}")
+
+    def _check_roles(self, path: str, memories: Sequence[Memory]) -> None:
+        for roles in unheld(memories):
+            expected = f"expected one that holds {roles}, found none"
+            self.mistakes.append(f"{path}{MEMORIES}: {expected}")
 
 
 def _whole(

@@ -152,7 +152,9 @@ class Device:
     """From the innermost to the outermost; only of a class that `uses_memories`."""
     runtime: str | None = field(default=None, kw_only=True)
     """The name of the runtime whose values it has; None where it has none."""
-    _runtimes: tuple[Runtime, ...] = field(default=(), kw_only=True, converter=as_runtimes)
+    _runtimes: tuple[Runtime, ...] = field(
+        default=(), kw_only=True, converter=as_runtimes, repr=False
+    )
     """What each runtime replaces, by `with_runtime`."""
     file: str | None = field(default=None, kw_only=True)
     content_hash: str | None = field(default=None, kw_only=True)
@@ -498,7 +500,7 @@ class Device:
         """The same device with the values that its file has for a runtime.
 
         Every parameter and setting that some runtime of the file replaces gets its value of this
-        one; all others stay.
+        one, and the memories too; all others stay.
 
         Raises:
             UnknownNameError: the device has no such runtime.

@@ -410,6 +410,9 @@ class DeviceContract(EvaluationLaws):
             for part in (*own, *chosen):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
+            for name in device.runtimes:
+                expected, found = (one.with_runtime(name).memories for one in (device, loaded))
+                expect(found == expected, f"its memories under {name}, read back", expected, found)
 
     def test_a_parameter_that_it_does_not_have_is_reported(self, device: Any) -> None:
         """The error names the device and what it does have."""
@@ -515,6 +518,8 @@ class _Written:
     def _runtime(self, device: Device) -> dict[str, Any]:
         """The values of a device under one runtime."""
         written = {**self._values(device), "known": device.known}
+        if device.memories:
+            written["memories"] = [self._memory(memory) for memory in device.memories]
         if device.residual is None:
             return written
         return {**written, "residual": self._residual(device.residual)}

@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 
     from costmodel.devices import Device
 
-FAMILIES: Final = ("horowitz", "per_operation", "event_driven", "processor", "spatial")
+FAMILIES: Final = (
+    "horowitz", "per_operation", "event_driven", "processor", "ethos_u", "spatial",
+)  # fmt: skip
 """The folders beside this file, one for each family."""
 
 
 @hookimpl
 def costmodel_devices() -> Iterable[type[Device]]:
     """The device classes."""
+    from costmodel_hardware.ethos_u.device import EthosU  # noqa: PLC0415  # on demand
     from costmodel_hardware.event_driven.device import EventDriven  # noqa: PLC0415  # on demand
     from costmodel_hardware.horowitz.device import Horowitz  # noqa: PLC0415  # on demand
     from costmodel_hardware.per_operation.device import PerOperation  # noqa: PLC0415  # on demand
     from costmodel_hardware.processor.device import Processor  # noqa: PLC0415  # on demand
     from costmodel_hardware.spatial.device import SpatialAccelerator  # noqa: PLC0415  # on demand
 
-    return [EventDriven, Horowitz, PerOperation, Processor, SpatialAccelerator]
+    return [EthosU, EventDriven, Horowitz, PerOperation, Processor, SpatialAccelerator]
 
 
 @hookimpl

@@ -18,7 +18,7 @@ SYSTEMS = by_system(shipped_measurements())
 NAMED = (
     "rtx-3090", "rtx-4090", "rtx-5090", "a100-sxm-80gb", "h100-sxm", "jetson-agx-xavier", "m2-pro",
     "raspberry-pi-4", "raspberry-pi-5", "rk3399", "stm32l4r5", "stm32h743", "gap9", "edge-tpu",
-    "hailo-8", "ethos-u55-128", "tpu-v4", "epyc-9654", "mi300x",
+    "hailo-8", "tpu-v4", "epyc-9654", "mi300x",
 )  # fmt: skip
 
 
