@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import frozen
 from hypothesis import strategies as st
 
 from costmodel.devices import (
+    USUAL,
     Access,
     Charge,
     Cost,
@@ -49,6 +50,7 @@ class Sheet(Device):
     resources = ("array", "vector", "mover")
     fuses = ("activation", "bias", "padding")
     uses_memories = True
+    capabilities: ClassVar = USUAL | {"timed"}
 
     energy: Parameter = parameter("J")
     clock: Parameter = parameter("Hz", positive=True)

@@ -355,6 +355,22 @@ def test_a_limit_on_a_memory_that_is_not_there_is_refused(limit: Limit, message:
     assert error.value.mistakes == (message,)
 
 
+def test_all_mistakes_of_a_budget_come_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "budget.toml"
+    file.write_text(
+        '[network]\nmacs = "many"\n[devices.raspbery-pi-4]\nenergy = "1 J"\n'
+        f'[devices.{CPU}]\npeak_memory = "1 MB"\nset = {{x = 1}}\n'
+        f'[devices.{PI}]\npeak_memory.cache = "1 MB"\nset = {{runtime = true}}\n'
+        '[scenario]\nbatch = 0\n'
+    )  # fmt: skip
+    with pytest.raises(BudgetError) as error:
+        check(SMALL, file, registry=REGISTRY)
+    assert [mistake.partition(": ")[0] for mistake in error.value.mistakes] == [
+        "network.macs", "scenario.batch", f"devices.{PI}.set.runtime",
+        "devices.raspbery-pi-4", f"devices.{CPU}", f"devices.{PI}.peak_memory",
+    ]  # fmt: skip
+
+
 def test_every_device_that_is_not_there_is_named() -> None:
     budget = budget_of({
         "devices": {"raspbery-pi-4": {"energy": "1 J"}, "cpu": {"energy": "1 J", "set": {"x": 1}}}

@@ -18,6 +18,7 @@ import worlds
 from attrs import frozen
 from console import DENSE, OPEN_AXES, TWO_INPUTS, VISION, good, run
 from figures import near
+from reports import chain
 
 import costmodel
 from costmodel import Convention, Device, Scenario
@@ -331,6 +332,18 @@ def test_a_device_twice_is_wrong_in_an_explanation_too() -> None:
     result = run("explain", DENSE, "first", "-d", "cpu,cpu")
     assert result.exit_code == 2
     assert "device 'cpu' is given more than once" in result.stderr
+
+
+def test_a_block_that_is_to_be_explained_is_one_and_its_costliest_layers_are_named(
+    tmp_path: Path,
+) -> None:
+    model = tmp_path / "model.json"
+    model.write_text(chain(["block_1_a", "block_1_b", "block_2_a", "block_2_b"]))
+    result = run("explain", model, "block_1", "-d", "cpu")
+    assert result.exit_code == 2
+    assert "'block_1' is a block of 2 layers, the costliest on cpu are block_1_a" in result.stderr
+    assert "`costmodel estimate MODEL --group-by block`" in result.stderr
+    assert "known: block_1_a, block_1_b\n" in result.stderr
 
 
 def test_an_unknown_layer_is_reported_with_the_nearest() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from console import DENSE, good, run
+from console import DENSE, VISION, good, run
 from worlds import SHIPPED
 
 from costmodel import registry
@@ -308,6 +308,32 @@ def test_an_option_that_is_given_twice_for_the_same_thing_is_refused(case: str) 
     result = run("estimate", DENSE, "-d", "cpu", *options)
     assert result.exit_code == 2
     assert f"{words} is given more than once" in result.stderr
+
+
+CALLS = {
+    "estimate": ["estimate", DENSE], "explain": ["explain", DENSE, "first"],
+    "sensitivity": ["sensitivity", DENSE], "compare": ["compare", DENSE, VISION],
+    "report": ["report", DENSE, "-o", "report.html"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", CALLS)
+def test_two_files_of_one_name_are_told_from_one_file_in_two_spellings(
+    folder: Path, command: str
+) -> None:
+    text = Path("chip.yaml").read_text()
+    Path("sub/chip.yaml").write_text(text.replace("8.6 nJ", "9.6 nJ"))
+    for devices, message in {
+        "chip.yaml,sub/chip.yaml": "'chip' is given more than once, with different figures "
+        "(chip.yaml and sub/chip.yaml); results tell devices apart by name: give one another `na",
+        f"chip.yaml,{folder}/chip.yaml": "'chip' is given more than once: chip.yaml and "
+        f"{folder}/chip.yaml hold the same device; give one of them",
+        "chip.yaml,./chip.yaml": "device 'chip' is given more than once\n",
+        "cpu,cpu": "device 'cpu' is given more than once\n",
+    }.items():
+        result = run(*CALLS[command], "-d", devices)
+        assert result.exit_code == 2
+        assert message in result.stderr
 
 
 def test_two_writes_of_one_process_do_not_wait_for_each_other(folder: Path) -> None:

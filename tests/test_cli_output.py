@@ -170,6 +170,34 @@ def test_no_name_ends_a_cell_of_markdown(cell: str, written: str) -> None:
     assert row == f"| {written} |"
 
 
+HOSTILE = {
+    "<img src=x onerror=alert(1)>": "\\<img src=x onerror=alert(1)>",
+    "**bold** and *slanted*": "\\*\\*bold\\*\\* and \\*slanted\\*",
+    "__init__": "\\_\\_init\\_\\_", "conv2d_1": "conv2d_1",
+    "`code`": "\\`code\\`", "[text](https://example.org)": "\\[text](https://example.org)",
+    "![a][b]": "!\\[a][b]", "[1] first, second: why": "[1] first, second: why",
+    "&lt;b&gt;": "\\&lt;b\\&gt;", "a & b": "a & b", "~~gone~~": "\\~\\~gone\\~\\~",
+    "1.36x ~": "1.36x ~", ">= 14.8 mJ, < 3": ">= 14.8 mJ, < 3", "a\\*b": "a\\\\\\*b",
+}  # fmt: skip
+"""Names that Markdown would take for markup, or not, and what is written."""
+
+
+@pytest.mark.parametrize(("name", "written"), HOSTILE.items())
+def test_names_are_no_markup_in_markdown(name: str, written: str) -> None:
+    made = Table(name, [Column(name)], [[name]], [[name]], [f"of {name}"])
+    title, _, head, _, row, foot, _, note = made.markdown().splitlines()
+    assert title == f"**{written}**"
+    assert head == row == f"| {written} |"
+    assert foot == f"| **{written}** |"
+    assert note == f"- of {written}"
+
+
+@pytest.mark.parametrize("mark", ["# a", "> a", "+ a", "- a"])
+def test_a_note_begins_no_block_of_markdown(mark: str) -> None:
+    made = Table("t", [Column("a")], [], (), [mark, "1. a"])
+    assert made.markdown().splitlines()[-2:] == [f"- \\{mark}", "- 1\\. a"]
+
+
 def test_what_is_printable_stays_as_it_is() -> None:
     assert escaped("größe µ μ 層 a=b") == "größe µ μ 層 a=b"
     assert escaped("a\nb", keep="\n") == "a\nb"

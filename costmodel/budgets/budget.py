@@ -106,6 +106,14 @@ class Budget:
             raise BudgetError(self.source, mistakes)
         return evolve(self, limits=tuple(limits))
 
+    def misfits(self, devices: Mapping[str, Device]) -> list[str]:
+        """What of its limits does not fit these devices; of a device that is not there, nothing."""
+        mistakes: list[str] = []
+        for limit in self.limits:
+            if limit.device is None or limit.device in devices:
+                _on_device(limit, devices, mistakes)
+        return mistakes
+
 
 def _on_device(limit: Limit, devices: Mapping[str, Device], mistakes: list[str]) -> Limit:
     if limit.device is None:

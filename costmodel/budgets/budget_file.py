@@ -41,6 +41,19 @@ def read_budget(path: str | Path) -> Budget:
         BudgetError: there is none, or it has mistakes.
 
     """
+    found, mistakes = draft(path)
+    if mistakes:
+        raise BudgetError(str(path), mistakes)
+    return found
+
+
+def draft(path: str | Path) -> tuple[Budget, list[str]]:
+    """What can be read of the budget in a TOML file, and its mistakes.
+
+    Raises:
+        BudgetError: there is none, or it is not TOML.
+
+    """
     try:
         values = toml_values(content_of(Path(path)), str(path))
     except (OSError, ValueError) as error:
@@ -48,9 +61,9 @@ def read_budget(path: str | Path) -> Budget:
         raise BudgetError(str(path), [f"cannot be read: {reason}"]) from None
     except ReadError as error:
         raise BudgetError(str(path), [str(error).removeprefix(f"{path}: ")]) from None
-    found = budget_of(values, str(path))
+    found, mistakes = _draft_of(values, str(path))
     folder = Path(path).parent
-    return evolve(
+    seen = evolve(
         found,
         baseline=None if found.baseline is None else folder / found.baseline,
         devices={_within(folder, name): given for name, given in found.devices.items()},
@@ -59,6 +72,7 @@ def read_budget(path: str | Path) -> Budget:
             for limit in found.limits
         ),
     )
+    return seen, mistakes
 
 
 def _within(folder: Path, device: str) -> str:
@@ -73,6 +87,13 @@ def budget_of(values: Mapping[str, Any], source: str = "budget") -> Budget:
         BudgetError: they have mistakes, all of which it lists.
 
     """
+    found, mistakes = _draft_of(values, source)
+    if mistakes:
+        raise BudgetError(source, mistakes)
+    return found
+
+
+def _draft_of(values: Mapping[str, Any], source: str) -> tuple[Budget, list[str]]:
     mistakes: list[str] = []
     sections = _sections(values, mistakes)
     limits = [
@@ -92,12 +113,11 @@ def budget_of(values: Mapping[str, Any], source: str = "budget") -> Budget:
     }
     if not limits and not mistakes:
         mistakes.append(f"expected at least one limit, such as {_EXAMPLE}, found none")
-    if mistakes:
-        raise BudgetError(source, mistakes)
-    return Budget(
+    found = Budget(
         source=source, limits=tuple(limits), devices=devices, scenario=scenario,
         baseline=baseline, tolerance=tolerance,
     )  # fmt: skip
+    return found, mistakes
 
 
 def budget_on(
@@ -255,13 +275,16 @@ def _settings(
 ) -> Mapping[str, str | float]:
     """Parameters and settings of a device; their names are checked with the device."""
     table = _table(section.get("set", {}), path, mistakes)
+    found: dict[str, str | float] = {}
     for key, value in table.items():
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             hint = "a name with dots is one key in quotation marks: 'peak_rate.int8' = '4 TOP/s'"
             expected = "expected text or a number"
             hinted = f"{expected}; {hint}" if isinstance(value, dict) else expected
             mistakes.append(f"{path}.{key}: {hinted}, found {value!r:.80}")
-    return table
+        else:
+            found[key] = value
+    return found
 
 
 def _scenario(table: Mapping[str, Any], mistakes: list[str]) -> Scenario:

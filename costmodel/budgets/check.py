@@ -11,11 +11,12 @@ from attrs import frozen
 
 from costmodel import registry as registrys
 from costmodel.budgets.budget import Budget, Cause, Limit, Verdict, differences, verdicts
-from costmodel.budgets.budget_file import read_budget
+from costmodel.budgets.budget_file import draft, read_budget
 from costmodel.devices import Device
 from costmodel.errors import BudgetError, CostModelError
 from costmodel.estimates.estimate import Estimate, collect, estimate, read
-from costmodel.estimates.saved import read_saved, saved
+from costmodel.estimates.saved import SavedEstimate, read_saved, saved
+from costmodel.network.files import holds_network
 from costmodel.network.graph import Network
 from costmodel.registry import Registry
 from costmodel.report.estimate_json import scenario_dict
@@ -76,6 +77,7 @@ class Check:
             return Table(self.headline, _EXACT_COLUMNS, map(_exact_row, self.verdicts))
         notes = [explained(one) for one in self.failed]
         notes += self.notes
+        notes += [_ROOM] if any(map(_has_room, self.verdicts)) else []
         notes.append(f"conditions: {conditions(self.scenario)}")
         return Table(self.headline, _COLUMNS, map(_row, self.verdicts), (), notes)
 
@@ -118,8 +120,12 @@ def check(
         CostModelError: the source, the budget, a device or the baseline is not usable.
 
     """
-    budget = budget if isinstance(budget, Budget) else read_budget(budget)
-    chosen = devices or devices_of(budget, registry)
+    if isinstance(budget, Budget):
+        chosen = devices or devices_of(budget, registry)
+    elif devices:
+        budget, chosen = read_budget(budget), devices
+    else:
+        budget, chosen = read_with_devices(budget, registry)
     return Checking(source, budget, devices=chosen, registry=registry).against(baseline)
 
 
@@ -143,6 +149,7 @@ class Checking:
         registry = registry or registrys.installed()
         self.budget = budget.on(devices)
         self.estimate = _estimate(source, list(devices.values()), budget.scenario, registry)
+        self._devices, self._registry = tuple(devices.values()), registry
 
     def against(self, baseline: str | Path | None = None) -> Check:
         """Hold it against the budget, and a baseline in place of the one that the budget names.
@@ -152,14 +159,25 @@ class Checking:
 
         """
         path = baseline or self.budget.baseline
-        before = read_saved(path) if path and self.budget.needs_baseline else None
-        # By way of its text, so that it equals the same estimate from a file.
-        found = saved(json.loads(self.estimate.to_json(indent=None)), "this estimate")
+        before = self._baseline(path) if path and self.budget.needs_baseline else None
+        found = _as_saved(self.estimate, "this estimate")
         return Check(
             self.estimate.network.name, self.budget, self.estimate.scenario,
             verdicts(self.budget, found, before),
             tuple(differences(found, before)) if before else (),
         )  # fmt: skip
+
+    def _baseline(self, path: str | Path) -> SavedEstimate:
+        """A saved estimate, or that of the network in a file, under the same conditions."""
+        if not holds_network(path):
+            return read_saved(path)
+        made = _estimate(str(path), self._devices, self.budget.scenario, self._registry)
+        return _as_saved(made, str(path))
+
+
+def _as_saved(made: Estimate, source: str) -> SavedEstimate:
+    """The estimate by way of its text, so that it equals the same estimate from a file."""
+    return saved(json.loads(made.to_json()), source)
 
 
 def devices_of(budget: Budget, registry: Registry | None = None) -> Mapping[str, Device]:
@@ -169,6 +187,31 @@ def devices_of(budget: Budget, registry: Registry | None = None) -> Mapping[str,
         BudgetError: there is no such device or parameter, or two names are of one device.
 
     """
+    found, mistakes = _looked_up(budget, registry)
+    if mistakes:
+        raise BudgetError(budget.source, mistakes)
+    return found
+
+
+def read_with_devices(
+    path: str | Path, registry: Registry | None = None
+) -> tuple[Budget, Mapping[str, Device]]:
+    """The budget in a file, and its devices by the names that it has for them.
+
+    Raises:
+        BudgetError: the mistakes of the file, of its devices and of limits that do not fit these.
+
+    """
+    budget, mistakes = draft(path)
+    devices, unknown = _looked_up(budget, registry)
+    mistakes = [*mistakes, *unknown, *budget.misfits(devices)]
+    if mistakes:
+        raise BudgetError(budget.source, mistakes)
+    return budget, devices
+
+
+def _looked_up(budget: Budget, registry: Registry | None) -> tuple[dict[str, Device], list[str]]:
+    """The devices that there are, and what is wrong with the others."""
     known = registry or registrys.installed()
     found: dict[str, Device] = {}
     mistakes: list[str] = []
@@ -184,9 +227,7 @@ def devices_of(budget: Budget, registry: Registry | None = None) -> Mapping[str,
         for name, device in found.items()
         if names.count(device.name) > 1
     ]
-    if mistakes:
-        raise BudgetError(budget.source, mistakes)
-    return found
+    return found, mistakes
 
 
 def _estimate(
@@ -209,8 +250,11 @@ def _estimate(
 
 _COLUMNS: Final = (
     Column("Limit"), Column("Allowed", numeric=True), Column("Found", numeric=True),
-    Column("Margin", numeric=True), Column("Verdict"),
+    Column("Room left", numeric=True), Column("Verdict"),
 )  # fmt: skip
+_ROOM: Final = (
+    "room left: the share of what is allowed that is not used; negative where it is exceeded"
+)
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
@@ -242,6 +286,10 @@ def _telling(value: float | None, other: float | None) -> int:
 def _amount(value: float, limit: Limit, digits: int = _DIGITS) -> str:
     """A quantity with its unit; a count in full."""
     return format_quantity(value, limit.unit, digits) if limit.unit else f"{value:,.15g}"
+
+
+def _has_room(verdict: Verdict) -> bool:
+    return _margin(verdict).endswith("%") and not _margin(verdict).startswith("grew")
 
 
 def _margin(verdict: Verdict) -> str:

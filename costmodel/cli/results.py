@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from costmodel.cli.output import Output
 from costmodel.report.table import Column, Table
+from costmodel.safe_io import json_text
 
 
 class Result(Protocol):
@@ -25,7 +25,7 @@ def write(results: Sequence[Result], form: str, output: Output) -> None:
     if form == "json":
         values = [result.to_dict() for result in results]
         shown = values if len(values) > 1 else values[0]
-        output.text(json.dumps(shown, indent=2, allow_nan=False))
+        output.text(json_text(shown))
         return
     write_tables([result.table(exact=form == "csv") for result in results], form, output)
 

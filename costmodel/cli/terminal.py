@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,14 +14,13 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from costmodel.report.table import Table
+from costmodel.report.table import Table, total_width
 
 DISPENSABLE: Final = ("Kind", "Output", "Layers", "Parameters")
 """Columns that give way first, before the names of layers are folded."""
 LAST: Final = ("MACs", "MACs/example", "Because")
 """Columns that give way when folded names do not help."""
 
-_GAP: Final = 2
 _FOLDED: Final = 16
 """The narrowest that a column of words becomes."""
 _JOINTS: Final = frozenset("_-/.@ ")
@@ -46,73 +45,31 @@ def fit(table: Table, width: int) -> tuple[Table, ...]:
     for titles, measure in ((DISPENSABLE, _natural), (LAST, _narrowest)):
         for title in titles:
             if measure(fitted) > width and _has(fitted, title):
-                fitted, dropped = _without(fitted, title), [*dropped, title]
+                fitted, dropped = fitted.without(title), [*dropped, title]
     if dropped:
         hidden = f"hidden to fit {width} columns: {', '.join(dropped)}"
         fitted = evolve(fitted, notes=(*fitted.notes, f"{hidden} (-o FILE and a pipe have all)"))
-    return tuple(_blocks(fitted, width))
+    return fitted.blocks(width, _least(fitted))
 
 
 def _natural(table: Table) -> int:
     """The width in which nothing is folded."""
-    return sum(_widths(table)) + _GAP * (len(table.columns) - 1)
+    return table.width
 
 
 def _narrowest(table: Table) -> int:
     """The width in which words are folded as far as they may be."""
-    return sum(_least(table)) + _GAP * (len(table.columns) - 1)
+    return total_width(_least(table))
 
 
 def _least(table: Table) -> list[int]:
-    pairs = zip(table.columns, _widths(table), strict=True)
+    pairs = zip(table.columns, table.widths, strict=True)
     return [width if column.numeric else min(width, _FOLDED) for column, width in pairs]
-
-
-def _widths(table: Table) -> list[int]:
-    rows = [[column.title for column in table.columns], *table.rows, *table.footer]
-    return [max(cell_len(row[i]) for row in rows) for i in range(len(table.columns))]
 
 
 def _has(table: Table, title: str) -> bool:
     """Whether it has such a column beside its first, which says what a row is about."""
     return any(column.title == title for column in table.columns[1:])
-
-
-def _without(table: Table, title: str) -> Table:
-    titles = [column.title for column in table.columns]
-    return _picked(table, [i for i, name in enumerate(titles) if name != title])
-
-
-def _picked(table: Table, indices: Sequence[int]) -> Table:
-    return evolve(
-        table,
-        columns=[table.columns[i] for i in indices],
-        rows=[[row[i] for i in indices] for row in table.rows],
-        footer=[[row[i] for i in indices] for row in table.footer],
-    )
-
-
-def _blocks(table: Table, width: int) -> Iterator[Table]:
-    """The first column with as many others as fit, again and again."""
-    groups = list(_groups(_least(table), width))
-    for index, group in enumerate(groups):
-        title = table.title if index == 0 else ""
-        notes = table.notes if index == len(groups) - 1 else ()
-        part = _picked(table, [0, *group])
-        footer = [row for row in part.footer if any(row[1:])]
-        yield evolve(part, footer=footer, title=title, notes=notes)
-
-
-def _groups(widths: Sequence[int], width: int) -> Iterator[list[int]]:
-    group: list[int] = []
-    used = widths[0]
-    for index, needed in enumerate(widths[1:], start=1):
-        if group and used + _GAP + needed > width:
-            yield group
-            group, used = [], widths[0]
-        group.append(index)
-        used += _GAP + needed
-    yield group
 
 
 def _draw(table: Table, console: Console) -> None:
@@ -130,8 +87,9 @@ def _draw(table: Table, console: Console) -> None:
 def _folding(table: Table, width: int) -> Callable[[Sequence[str]], Sequence[str]]:
     """How a row is folded: the only column of words, where a name has a joint."""
     words = [index for index, column in enumerate(table.columns) if not column.numeric]
-    room = width - _natural(table) + _widths(table)[words[0]]
-    if len(words) != 1 or room >= _widths(table)[words[0]] or room < _FOLDED:
+    longest = table.widths[words[0]]
+    room = width - _natural(table) + longest
+    if len(words) != 1 or room >= longest or room < _FOLDED:
         return list
     return partial(_fold_row, index=words[0], room=room)
 

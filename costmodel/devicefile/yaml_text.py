@@ -23,20 +23,26 @@ TEXT_LIMIT: Final = 2000
 
 
 class _Loader(yaml.CSafeLoader):
-    """The safe loader, which takes no key twice."""
+    """The safe loader, which takes no key twice unless it notes those that are."""
+
+    repeated: list[str] | None = None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # the base class has it so
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
+            if key.value in seen and self.repeated is not None:
+                self.repeated.append(f"line {key.start_mark.line + 1}: {key.value!r:.80}")
+            elif key.value in seen:
                 message = f"key {key.value!r:.80} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 
-def parsed(text: bytes, file: str) -> Any:
+def parsed(text: bytes, file: str, *, repeated: list[str] | None = None) -> Any:
     """The values of a YAML text.
+
+    Keys that stand twice are refused, unless they are noted in `repeated`; then the last counts.
 
     Raises:
         DeviceFileError: it is not YAML, or larger or deeper than a device file can be.
@@ -47,7 +53,9 @@ def parsed(text: bytes, file: str) -> Any:
         raise DeviceFileError(file, [message])
     try:
         _check_size(text, file)
-        return yaml.load(text, _Loader)  # noqa: S506  # _Loader is a safe loader
+        loader = _Loader(text)
+        loader.repeated = repeated
+        return loader.get_single_data()
     except yaml.YAMLError as error:
         described = " ".join(str(error).split()).replace('in "<byte string>", line', "at line")
         raise DeviceFileError(file, [f"not YAML: {described}"]) from None

@@ -510,6 +510,13 @@ class Device:
         hint = f"these are all of device {self.name!r}"
         raise UnknownNameError(name, self.runtimes, "runtime", hint)
 
+    def diagram(self) -> str:
+        """A picture of what the device is made of, for reports: SVG, or nothing.
+
+        Its colours are `currentColor`, since a page may be light or dark; names in it are escaped.
+        """
+        return ""
+
     @property
     def area_square_metres(self) -> float | None:
         """The area of the chip as far as the device states it; None where it states none.

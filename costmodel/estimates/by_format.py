@@ -39,13 +39,14 @@ class ByFormat:
         first = next(iter(self.estimates.values()))
         columns = [Column("Format"), Column("Weights (B)" if exact else "Weights", numeric=True)]
         for name in first.bills:
-            timed = self._is_timed(name)
+            timed, group = self._is_timed(name), "" if exact else name
             if timed:
-                columns.append(Column(f"{name} latency (s)" if exact else name, numeric=True))
+                title = f"{name} latency (s)" if exact else name
+                columns.append(Column(title, numeric=True, group=group))
             alone = "Energy" if timed else name
             title = f"{name} energy (J)" if exact else alone
             used = f"{name} computes in" if exact else "Computed in"
-            columns += [Column(title, numeric=True), Column(used)]
+            columns += [Column(title, numeric=True, group=group), Column(used, group=group)]
         rows = [
             tuple(self._row(number, made, exact=exact)) for number, made in self.estimates.items()
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -28,10 +27,10 @@ from costmodel.network.graph import Network
 from costmodel.report import estimate_json, estimate_table
 from costmodel.report.bills import Bill, Coverage
 from costmodel.report.breakdown import Part, breakdown, breakdown_table
-from costmodel.report.explanation import explanation
+from costmodel.report.explanation import explanation, line_of
 from costmodel.report.ignored import ignored as settings_without_effect
 from costmodel.report.summary import summary
-from costmodel.safe_io import replaced, writing
+from costmodel.safe_io import json_text, replaced, writing
 from costmodel.scenario import RATES_OF, RatesOf, Scenario
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Estimate:
     def explain(self, layer: str, device: str) -> str:
         """How the cost of one layer on one device comes about, down to the sources."""
         bill = self.bill(device)
-        return "\n".join(explanation(bill, bill.line(layer), self.scenario))
+        return "\n".join(explanation(bill, line_of(bill, layer), self.scenario))
 
     def ignored(self, device: str) -> Mapping[str, str]:
         """What was given and changes no price of a device: each setting with its value in words.
@@ -105,9 +104,9 @@ class Estimate:
         """The estimate as plain values, in SI units; the schema is named in it."""
         return estimate_json.as_dict(self)
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The estimate as JSON."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+    def to_json(self) -> str:
+        """The estimate as JSON, a line for each layer; `costmodel.read` takes its network back."""
+        return json_text(self.to_dict())
 
     def table(self, *, exact: bool = False) -> Table:
         """The bill as a table: a row for each layer, a column for each device.
@@ -151,7 +150,7 @@ class Estimate:
         """The report as one HTML file, which is written to `path` if one is given.
 
         Raises:
-            CostModelError: `costmodel-nn[report]` is not installed, or the file cannot be written.
+            CostModelError: the file cannot be written.
 
         """
         made: str = html_module("page").report([self])
@@ -423,14 +422,35 @@ def _devices(
         message = f"devices is {asked!r:.80}; expected names, paths of YAML files or devices"
         raise CostModelError(message)
     chosen = [registry.device(device) for device in asked]
-    names = [device.name for device in chosen]
     if not chosen:
         message = f"no device is given; known: {listed(registry.device_names)}"
         raise CostModelError(message)
-    if len(set(names)) < len(names):
-        message = f"device {max(names, key=names.count)!r} is given more than once"
-        raise CostModelError(message)
+    check_devices_once(chosen)
     return chosen
+
+
+def check_devices_once(devices: Sequence[Device]) -> None:
+    """Refuse devices of one name, by which results tell them apart.
+
+    Raises:
+        CostModelError: there are such.
+
+    """
+    for first in devices:
+        same = [device for device in devices if device.name == first.name]
+        if len(same) > 1:
+            message = f"device {first.name!r} is given more than once"
+            files = list(dict.fromkeys(device.file for device in same if device.file))
+            are_alike = all(evolve(device, file=first.file) == first for device in same)
+            if len(files) > 1 and are_alike:
+                message += f": {' and '.join(files)} hold the same device; give one of them"
+            elif not are_alike:
+                where = f" ({' and '.join(files)})" if files else ""
+                message += (
+                    f", with different figures{where}; results tell devices apart by name: give "
+                    "one another `name` (`costmodel compare MODEL -d A -d B` takes two of one name)"
+                )
+            raise CostModelError(message)
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

@@ -12,7 +12,7 @@ from costmodel.estimates.estimate import Estimate
 from costmodel.estimates.ratios import Ratio, energy_ratio, independent_ratio, latency_ratio
 from costmodel.estimates.saved import SavedDevice, SavedEstimate, saved
 from costmodel.report.columns import UNKNOWN, joules, least
-from costmodel.report.estimate_table import WIDE, assumed, changed, conditions, not_modelled, unfit
+from costmodel.report.estimate_table import assumed, changed, conditions, not_modelled, unfit
 from costmodel.report.table import Column, Table
 from costmodel.units import format_count, format_quantity
 
@@ -93,7 +93,7 @@ class Matrix:
         made = [self._work_table()]
         for title, is_known, cell in _MEASURES:
             if any(map(is_known, self.entries.values())):
-                made += self._tables(title, cell)
+                made.append(self._table(title, cell))
         last = made[-1]
         made[-1] = Table(last.title, last.columns, last.rows, notes=tuple(self._notes()))
         return tuple(made)
@@ -133,26 +133,13 @@ class Matrix:
         bills = [entry.bill for entry in self.entries.values() if entry.bill is not None]
         return conditions(bills[0].evaluation.scenario) if bills else "saved estimates"
 
-    def _tables(self, title: str, cell: _Cells) -> Iterator[Table]:
-        """One table, or several of fewer devices where it would be too wide."""
-        left = list(self.devices)
-        while left:
-            taken = next(
-                (
-                    count
-                    for count in range(len(left), 1, -1)
-                    if self._table(title, cell, left[:count]).width <= WIDE
-                ),
-                1,
-            )
-            yield self._table(title, cell, left[:taken])
-            left = left[taken:]
-
-    def _table(self, title: str, cell: _Cells, devices: Sequence[str]) -> Table:
-        has_ranges = len(self.devices) <= _WITH_RANGES
+    def _table(self, title: str, cell: _Cells) -> Table:
+        devices = self.devices
+        has_ranges = len(devices) <= _WITH_RANGES
         columns, rows = [Column("Network")], []
         for device in devices:
-            columns += [Column(device, numeric=True), Column("Ratio", numeric=True)]
+            titles = (device, "Ratio")
+            columns += [Column(one, numeric=True, group=device) for one in titles]
         for place, one in enumerate(self.networks):
             row = [_label(one)]
             for device in devices:

@@ -14,7 +14,7 @@ from costmodel.network.graph import Network
 from costmodel.registry import installed
 from costmodel.report.columns import least
 from costmodel.report.estimate_table import conditions
-from costmodel.report.table import Column, Table
+from costmodel.report.table import WIDE, Column, Table
 from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MEASURES: Final = {"energy": "J", "time": "s"}
 """The totals that figures change, and their units."""
 SCHEMA: Final = "costmodel/sensitivity/1"
-_BAR: Final = 30
-"""Characters of the longest bar."""
+_BARS: Final = (8, 30)
+"""Characters of the longest bar: at least, where the table is wide, and at most."""
 _MODEL: Final = "measured over predicted time"
 
 
@@ -94,19 +94,28 @@ class Sensitivity:
             Column("Total at low", numeric=True), Column("Total at high", numeric=True),
             Column("Change"),
         ]  # fmt: skip
-        largest = max((one.swing for one in self.swings), default=0.0)
-        rows = [
+        shown = [
             (
                 one.name,
                 format_quantity(one.low, one.unit),
                 format_quantity(one.high, one.unit),
                 format_quantity(one.at_low, unit),
                 format_quantity(one.at_high, unit),
-                "#" * max(1, round(_BAR * one.swing / largest)) if largest else "",
             )
             for one in self.swings
         ]
+        room = WIDE - Table("", [*columns[:-1], Column("")], [(*row, "") for row in shown]).width
+        bars = self._bars(min(max(room, _BARS[0]), _BARS[1]))
+        rows = [(*row, bar) for row, bar in zip(shown, bars, strict=True)]
         return Table(self._title, columns, rows, notes=tuple(self._notes()))
+
+    def _bars(self, length: int) -> list[str]:
+        """A bar for each figure, the longest of this length."""
+        largest = max((one.swing for one in self.swings), default=0.0)
+        return [
+            "#" * max(1, round(length * one.swing / largest)) if largest else ""
+            for one in self.swings
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The sensitivity as plain values, in SI units; the schema is named in it."""

@@ -1,4 +1,4 @@
-"""Figures of a report, as the JSON that plotly takes; nothing here needs plotly."""
+"""Figures of a report, as the JSON that plotly takes and `script.js` draws."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zlib import crc32
 
 from attrs import evolve
 
@@ -20,11 +21,28 @@ if TYPE_CHECKING:
 Figure: TypeAlias = dict[str, Any]
 
 FILLS: Final = (
-    "#77aadd", "#ee8866", "#eedd88", "#44bb99", "#ffaabb", "#99ddff", "#bbcc33",
+    "#77aadd", "#ee8866", "#eedd88", "#44bb99", "#ffaabb", "#99ddff", "#bbcc33", "#aaaa00",
 )  # fmt: skip
 """For labelled areas with black text; P. Tol, Colour schemes, 2021, 'light': safe for
 colour-blind readers."""
-OTHER: Final = "#c9ced6"
+_FAMILIES: Final[tuple[tuple[str, ...], ...]] = (
+    ("Conv1D", "Conv2D", "Conv3D", "Conv", "QConv1D", "QConv2D", "QConv2DBatchnorm"),
+    ("Add", "Multiply", "Subtract", "Average", "Maximum", "Concatenate"),
+    ("BatchNormalization", "QBatchNormalization", "LayerNormalization", "GroupNormalization",
+     "RMSNormalization"),
+    ("Activation", "ReLU", "Softmax", "QActivation", "LeakyReLU", "PReLU"),
+    ("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D",
+     "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
+    ("Dense", "QDense", "EinsumDense", "Matmul", "Embedding"),
+    ("DepthwiseConv1D", "DepthwiseConv2D", "QDepthwiseConv2D", "SeparableConv2D",
+     "Conv2DTranspose"),
+    ("MultiHeadAttention", "GroupQueryAttention", "Attention", "LSTM", "GRU", "SimpleRNN",
+     "Bidirectional"),
+)  # fmt: skip
+"""Kinds that share a fill, in the order of the fills."""
+_FILL_OF: Final = {
+    kind: fill for kinds, fill in zip(_FAMILIES, FILLS, strict=True) for kind in kinds
+}
 _BLOCK: Final = "#e4e8ee"
 _INK: Final = "#14181f"
 _MARKS: Final = (
@@ -47,20 +65,24 @@ def kind_name(kind: str) -> str:
     return kind.rpartition(".")[2]
 
 
-def kind_fills(rows: Iterable[LayerRow]) -> Mapping[str, str]:
-    """The fill of each kind of layers; the most frequent costly kinds have one of their own."""
-    counts: dict[str, float] = {}
+def fill_of(kind: str) -> str:
+    """The fill of a kind of layers, the same in every report; similar kinds share one."""
+    name = kind_name(kind)
+    return _FILL_OF.get(name) or FILLS[crc32(name.encode()) % len(FILLS)]
+
+
+def kinds_by_fill(rows: Iterable[LayerRow]) -> Mapping[str, list[str]]:
+    """The kinds of layers that cost something, by their fill."""
+    found: dict[str, list[str]] = {fill: [] for fill in FILLS}
     for row in rows:
-        weight = sum((one.seconds or 0.0) + (one.joules or 0.0) for one in row.devices.values())
+        costs = any(row.value(one, device) for device in row.devices for one in MEASURES)
         name = kind_name(row.kind)
-        counts[name] = counts.get(name, 0.0) + weight
-    ranked = sorted(counts, key=lambda name: counts[name], reverse=True)
-    return {
-        name: FILLS[place] if place < len(FILLS) else OTHER for place, name in enumerate(ranked)
-    }
+        if costs and name not in found[fill_of(row.kind)]:
+            found[fill_of(row.kind)].append(name)
+    return {fill: names for fill, names in found.items() if names}
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text with nothing that plotly takes for markup."""
     return escape(text, quote=False).replace("$", "&#36;")
 
@@ -73,7 +95,6 @@ def icicle(
     rows: Sequence[LayerRow],
     device: str,
     measure: str,
-    fills: Mapping[str, str],
 ) -> Figure:
     """A measure on one device by block and layer; the network is the topmost area."""
     values = {
@@ -83,14 +104,11 @@ def icicle(
     }
     kept = _without_small(nodes, values)
     title, unit = MEASURES[measure]
-    colours = [
-        _BLOCK if node.row is None else fills.get(kind_name(rows[node.row].kind), OTHER)
-        for node, _ in kept
-    ]
+    colours = [_BLOCK if node.row is None else fill_of(rows[node.row].kind) for node, _ in kept]
     trace = {
         "type": "icicle",
         "ids": [node.id or "network" for node, _ in kept],
-        "labels": [_plain(node.label) for node, _ in kept],
+        "labels": [plain(node.label) for node, _ in kept],
         "parents": ["" if not node.id else node.parent or "network" for node, _ in kept],
         "values": [_rounded(value) for _, value in kept],
         "branchvalues": "remainder",
@@ -108,7 +126,10 @@ def icicle(
     layout = {
         "margin": {"l": 0, "r": 0, "t": 28, "b": 0}, "height": 520,
         "uniformtext": {"minsize": 11, "mode": "hide"},
-        "meta": {"title": f"{title} on {device}"},
+        "meta": {
+            "title": f"{title} on {device}",
+            "legend": [[fill, ", ".join(names)] for fill, names in kinds_by_fill(rows).items()],
+        },
     }  # fmt: skip
     return {"data": [trace], "layout": layout}
 
@@ -189,6 +210,10 @@ def colours_of(resources: Iterable[str]) -> Mapping[str, str]:
     return {name: _MARKS[place % len(_MARKS)] for place, name in enumerate(names)}
 
 
+BARS: Final = {"time": "Time, by what limits it", "energy": "Energy, by what it is spent in"}
+"""What the bars of a measure are called."""
+
+
 def stacked(shares: Sequence[Shares], colours: Mapping[str, str]) -> Figure:
     """A bar for each device, the parts of its whole side by side."""
     unit = MEASURES[shares[0].measure][1]
@@ -197,10 +222,10 @@ def stacked(shares: Sequence[Shares], colours: Mapping[str, str]) -> Figure:
     for name in names:
         having = [each for each in shares if each.parts.get(name)]
         parts = [each.parts[name] / each.total for each in having]
-        texts = [f"{_plain(name)} {part:.0%}" if part > _LABELLED else "" for part in parts]
+        texts = [f"{plain(name)} {part:.0%}" if part > _LABELLED else "" for part in parts]
         traces.append({
-            "type": "bar", "orientation": "h", "name": _plain(name),
-            "y": [_plain(each.device) for each in having], "x": [_rounded(part) for part in parts],
+            "type": "bar", "orientation": "h", "name": plain(name),
+            "y": [plain(each.device) for each in having], "x": [_rounded(part) for part in parts],
             "text": texts, "textposition": "inside", "insidetextanchor": "middle",
             "textangle": 0,
             "textfont": {"color": "#ffffff" if colours[name] in _DARK_MARKS else _INK},
@@ -215,11 +240,12 @@ def stacked(shares: Sequence[Shares], colours: Mapping[str, str]) -> Figure:
         "xaxis": {"range": [0, 1], "tickformat": ".0%", "fixedrange": True},
         "yaxis": {
             "autorange": "reversed", "automargin": True, "fixedrange": True, "ticksuffix": "  ",
-            "categoryorder": "array", "categoryarray": [_plain(each.device) for each in shares],
+            "categoryorder": "array", "categoryarray": [plain(each.device) for each in shares],
         },
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0,
                    "traceorder": "normal"},
         "uniformtext": {"minsize": 10, "mode": "hide"}, "hovermode": "closest",
+        "meta": {"title": BARS[shares[0].measure]},
     }  # fmt: skip
     return {"data": traces, "layout": layout}
 
@@ -231,7 +257,7 @@ def tornado(found: Sensitivity) -> Figure:
     """A bar for each figure from the total at its low end to that at its high end."""
     swings, total = found.swings[:_TORNADO], found.total
     unit = UNITS[found.measure]
-    names = [_plain(one.name) for one in swings]
+    names = [plain(one.name) for one in swings]
     traces = []
     for title, end, colour in (
         ("figure at its low end", "at_low", _MARKS[0]),
@@ -247,7 +273,7 @@ def tornado(found: Sensitivity) -> Figure:
         })  # fmt: skip
     layout = {
         "title": {
-            "text": _plain(f"{found.network} on {found.device}: {found.measure} "
+            "text": plain(f"{found.network} on {found.device}: {found.measure} "
                            f"{format_quantity(total, unit)}"),
             "font": {"size": 15}, "x": 0,
         },
@@ -275,7 +301,7 @@ def roofline_figure(found: Roofline, colours: Mapping[str, str]) -> Figure:
     ends = _ends(found)
     traces: list[dict[str, Any]] = [
         {
-            "type": "scatter", "mode": "lines", "name": _plain(roof.name),
+            "type": "scatter", "mode": "lines", "name": plain(roof.name),
             "x": _roof_xs(found, roof.operations_per_second, ends),
             "y": [
                 min(roof.operations_per_second, x * found.bytes_per_second)
@@ -293,10 +319,10 @@ def roofline_figure(found: Roofline, colours: Mapping[str, str]) -> Figure:
         place = places.index(limit) if limit in colours else 0
         traces.append({
             "type": "scatter", "mode": "markers",
-            "name": f"limited by {_plain(limit)}" if limit else "layers",
+            "name": f"limited by {plain(limit)}" if limit else "layers",
             "x": [_rounded(point.intensity) for point in points],
             "y": [_rounded(point.operations_per_second) for point in points],
-            "text": [_plain(point.layer) for point in points],
+            "text": [plain(point.layer) for point in points],
             "customdata": [format_quantity(point.seconds, "s") for point in points],
             "marker": {
                 "color": colours.get(limit, _MARKS[0]), "size": 9, "opacity": 0.75,
@@ -309,12 +335,13 @@ def roofline_figure(found: Roofline, colours: Mapping[str, str]) -> Figure:
     layout = {
         "height": 330, "margin": {"l": 8, "r": 10, "t": 8, "b": 40},
         "xaxis": {"type": "log", "automargin": True, "exponentformat": "SI", "dtick": 1,
-                  "title": {"text": f"Operations per byte of {_plain(found.memory)}"}},
+                  "title": {"text": f"Operations per byte of {plain(found.memory)}"}},
         "yaxis": {"type": "log", "title": {"text": "Operations per second"}, "automargin": True,
                   "exponentformat": "SI", "dtick": 1},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "hovermode": "closest",
         "annotations": [_roof_label(roof, ends[1]) for roof in found.roofs],
+        "meta": {"title": f"Roofline of {found.device}"},
     }  # fmt: skip
     return {"data": traces, "layout": layout}
 
@@ -332,13 +359,18 @@ def _roof_xs(found: Roofline, peak: float, ends: tuple[float, float]) -> list[fl
 
 def _roof_label(roof: Roof, end: float) -> dict[str, Any]:
     return {
-        "x": math.log10(end), "y": math.log10(roof.operations_per_second), "xanchor": "right",
-        "yanchor": "bottom", "text": _roof_words(roof), "showarrow": False, "font": {"size": 11},
+        "x": math.log10(end * _WITHIN), "y": math.log10(roof.operations_per_second),
+        "xanchor": "right", "yanchor": "bottom", "text": _roof_words(roof), "showarrow": False,
+        "font": {"size": 11},
     }  # fmt: skip
 
 
+_WITHIN: Final = 0.99
+"""A label at the very end of an axis would be left out by rounding."""
+
+
 def _roof_words(roof: Roof) -> str:
-    return f"{_plain(roof.name)} {format_quantity(roof.operations_per_second, 'OP/s')}"
+    return f"{plain(roof.name)} {format_quantity(roof.operations_per_second, 'OP/s')}"
 
 
 # ------------------------------------------------------------------ memory
@@ -347,12 +379,13 @@ def _roof_words(roof: Roof) -> str:
 def memory_figure(held: Held) -> Figure:
     """Bytes in a memory over time, and its size where that is near."""
     steps = [*held.held_bytes, *held.held_bytes[-1:]]
-    names = [_plain(name) for name in (*held.layers, *held.layers[-1:])]
+    names = [plain(name) for name in (*held.layers, *held.layers[-1:])]
     clock = "%{x:.3~s}s" if held.is_timed else "group %{x}"
     traces: list[dict[str, Any]] = [{
         "type": "scatter", "mode": "lines", "name": "held", "fill": "tozeroy",
         "x": [_rounded(start) for start in held.starts], "y": steps, "text": names,
         "line": {"shape": "hv", "width": 1.5, "color": _MARKS[0]},
+        "meta": "s" if held.is_timed else "",
         "fillcolor": "rgba(68,119,170,0.28)",
         "hovertemplate": f"<b>%{{text}}</b><br>%{{y:.4~s}}B held, from {clock}<extra></extra>",
     }]  # fmt: skip
@@ -376,5 +409,6 @@ def memory_figure(held: Held) -> Figure:
         "yaxis": {"rangemode": "tozero", "ticksuffix": "B", "tickformat": "~s",
                   "automargin": True, "nticks": 5},
         "hovermode": "closest", "annotations": annotations,
+        "meta": {"title": f"Memory over time: {held.memory} of {held.device}"},
     }  # fmt: skip
     return {"data": traces, "layout": layout}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from importlib import import_module, resources
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,18 +19,6 @@ PICTURES: Final = (".svg", ".png", ".pdf")
 """How the names of pictures end."""
 _OF_CHROME: Final = re.compile("chrom|browser", re.IGNORECASE)
 _WIDTH, _SCALE = 960, 2
-
-
-def script() -> str:
-    """The JavaScript of plotly.
-
-    Raises:
-        CostModelError: it is not installed.
-
-    """
-    _check("plotly", "a report")
-    file = resources.files("plotly") / "package_data" / "plotly.min.js"
-    return file.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def figure(made: Mapping[str, Any]) -> Any:

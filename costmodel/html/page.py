@@ -11,7 +11,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from costmodel.errors import CostModelError
-from costmodel.html import library
 from costmodel.html.markup import Markup, tag
 from costmodel.html.sections import comparison, resource_colours, section
 from costmodel.report.explanation import explanation
@@ -29,13 +28,13 @@ def report(estimates: Sequence[Reported]) -> str:
     """The HTML of a report about estimates, a section for each network.
 
     Raises:
-        CostModelError: there is no estimate, or plotly is not installed.
+        CostModelError: there is no estimate.
 
     """
     if not estimates:
         message = "a report needs at least one estimate"
         raise CostModelError(message)
-    plotly, own, style = library.script(), _packaged("script.js"), _packaged("style.css")
+    own, style = _packaged("script.js"), _packaged("style.css")
     colours = resource_colours(estimates)
     sections = [section(estimate, f"m{place}", colours) for place, estimate in enumerate(estimates)]
     explained = [_explained(one, len(sections)) for one in sections]
@@ -44,7 +43,7 @@ def report(estimates: Sequence[Reported]) -> str:
         "tables": {one.id: one.table for one in sections},
     }
     policy = (
-        f"default-src 'none'; script-src {_hash(plotly)} {_hash(own)}; "
+        f"default-src 'none'; script-src {_hash(own)}; "
         "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     title = _title(estimates)
@@ -69,7 +68,6 @@ def report(estimates: Sequence[Reported]) -> str:
         _blob("explanations", json.dumps(
             {one.id: texts for one, texts in zip(sections, explained, strict=True)}
         )),
-        _blob("plotly", plotly),
         tag("script", Markup(own)),
         "</body>",
         "</html>",

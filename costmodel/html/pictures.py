@@ -35,7 +35,7 @@ def picture(estimate: Reported, form: str) -> bytes:
         CostModelError: what draws it is not installed.
 
     """
-    return library.picture(_icicle(estimate, None, None), form)
+    return library.picture(_titled(_icicle(estimate, None, None), estimate), form)
 
 
 def plot_sensitivity(found: Sensitivity) -> Any:
@@ -73,7 +73,8 @@ def export(estimates: Sequence[Reported], folder: Path) -> int:
         for name, made in section(estimate, prefix, colours).figures.items():
             named = _with_device(name.removeprefix(f"{prefix}-"), list(estimate.bills))
             stem = _file_name(f"{estimate.network.name}-{named}")
-            figures |= {folder / f"{stem}{suffix}": made for suffix in (".svg", ".png")}
+            alone = _titled(made, estimate)
+            figures |= {folder / f"{stem}{suffix}": alone for suffix in (".svg", ".png")}
     library.write_pictures(figures)
     return len(figures)
 
@@ -96,4 +97,34 @@ def _icicle(estimate: Reported, device: str | None, measure: str | None) -> char
         raise UnknownNameError(measure, known, f"measure of {name}")
     rows = layer_rows(estimate)
     nodes = tree(estimate.network.name, [row.name for row in rows])
-    return charts.icicle(nodes, rows, name, measure or known[0], charts.kind_fills(rows))
+    return charts.icicle(nodes, rows, name, measure or known[0])
+
+
+_TITLE, _NAMES, _KEYS = 40, 44, 56
+"""Pixels for a title, for names between it and the figure, and for the keys of an icicle."""
+
+
+def _titled(made: charts.Figure, estimate: Reported) -> charts.Figure:
+    """The figure with what stands around it in a report: its title, and the kinds of layers."""
+    layout, meta = made["layout"], made["layout"]["meta"]
+    keys = [
+        {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": names,
+         "marker": {"color": fill, "symbol": "square", "size": 12}}
+        for fill, names in meta.get("legend", ())
+    ]  # fmt: skip
+    above = _TITLE + (_NAMES if "legend" in layout else 0)
+    margin = {
+        **layout["margin"], "t": layout["margin"]["t"] + above,
+        "b": layout["margin"]["b"] + (_KEYS if keys else 0),
+    }  # fmt: skip
+    title = charts.plain(f"{estimate.network.name}: {meta['title']}")
+    around = {
+        "title": {"text": title, "x": 0.01, "y": 1.0, "yanchor": "top", "yref": "container",
+                  "pad": {"t": 14}, "font": {"size": 17}},
+        "margin": margin, "height": layout["height"] + above + (_KEYS if keys else 0),
+    }  # fmt: skip
+    if keys:
+        hidden = {"visible": False}
+        legend = {"orientation": "h", "x": 0, "y": -0.01, "yanchor": "top"}
+        around |= {"legend": legend, "xaxis": hidden, "yaxis": hidden}
+    return {"data": [*made["data"], *keys], "layout": {**layout, **around}}

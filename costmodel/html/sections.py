@@ -185,19 +185,14 @@ def _where(
 ) -> Markup:
     """The icicle, with a choice of device and measure."""
     nodes = tree(estimate.network.name, [row.name for row in rows])
-    fills = charts.kind_fills(rows)
     devices = list(estimate.bills)
     for place, device in enumerate(devices):
         for measure in measures_of(estimate, device):
-            figures[f"{id_}-icicle-{place}-{measure}"] = charts.icicle(
-                nodes, rows, device, measure, fills
-            )
+            name = f"{id_}-icicle-{place}-{measure}"
+            figures[name] = charts.icicle(nodes, rows, device, measure)
     measures = [name for name in MEASURES if any(
         f"{id_}-icicle-{place}-{name}" in figures for place in range(len(devices))
     )]  # fmt: skip
-    shown = {charts.kind_name(row.kind): fills[charts.kind_name(row.kind)] for row in rows}
-    named = [(kind, fill) for kind, fill in shown.items() if fill != charts.OTHER]
-    keys = [*named, *([("other kinds", charts.OTHER)] if len(named) < len(shown) else [])]
     return tag(
         "section",
         tag("h3", "Where it goes"),
@@ -207,14 +202,16 @@ def _where(
             _choice(f"{id_}-measure", "Measure", [(name, MEASURES[name][0]) for name in measures]),
             class_="choices"),
         tag("figure",
-            tag("div", id=f"{id_}-icicle", class_="plot", data_icicle=id_, role="img",
+            tag("div", id=f"{id_}-icicle", class_="plot", data_icicle=id_, role="group",
                 aria_label="Cost by block and layer; the table of layers has all numbers"),
             tag("figcaption",
-                "Height is the share of the network. Click an area to enlarge it, the bar above "
-                "to go back. A block is a common beginning of the names of layers."),
+                "Height is the share of the network. Click a block to enlarge it, its name above "
+                "to go back; with the keyboard, arrows, Enter and Escape. A block is a common "
+                "beginning of the names of layers."),
         ),
-        tag("ul", [tag("li", tag("span", class_="key", style=f"background:{fill}"), kind)
-                   for kind, fill in keys], class_="legend", aria_label="Kinds of layers"),
+        tag("ul", [tag("li", tag("span", class_="key", style=f"background:{fill}"),
+                       ", ".join(kinds)) for fill, kinds in charts.kinds_by_fill(rows).items()],
+            class_="legend", aria_label="Kinds of layers"),
         class_="panel",
     )  # fmt: skip
 
@@ -261,14 +258,12 @@ def _limits(
     times = [time_by_limit(bill) for bill in bills]
     energies = [energy_by_resource(bill) for bill in bills if not bill.evaluation.unknown_static]
     drawn = []
-    for title, shares in (
-        ("Time, by what limits it", times),
-        ("Energy, by what it is spent in", energies),
-    ):
+    for shares in (times, energies):
         known = [each for each in shares if each.total]
         if known:
             name = f"{id_}-bars-{known[0].measure}"
             figures[name] = charts.stacked(known, colours)
+            title = charts.BARS[known[0].measure]
             drawn.append(_plot(name, title, "; ".join(map(_in_words, known))))
     missing = [
         f"{bill.device.name} does not model time" for bill in bills if not is_timed(bill)
@@ -455,8 +450,17 @@ def _sources(estimate: Reported) -> Markup:
         tag("h3", "Assumptions and sources"),
         tag("ul", list(map(_note, notes)), class_="notes"),
         [_figures_of(bill) for bill in estimate.bills.values()],
+        [_diagram_of(bill) for bill in estimate.bills.values()],
         class_="panel",
     )
+
+
+def _diagram_of(bill: Bill) -> Markup | None:
+    picture = bill.device.diagram()
+    if not picture:
+        return None
+    caption = tag("figcaption", f"What {bill.device.name} is made of")
+    return tag("figure", Markup(picture), caption)
 
 
 def _note(text: str) -> Markup:

@@ -10,8 +10,8 @@ from attrs import frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.report.columns import UNKNOWN, is_timed, least
-from costmodel.report.estimate_table import WIDE, conditions
-from costmodel.report.table import Column, Table
+from costmodel.report.estimate_table import conditions
+from costmodel.report.table import WIDE, Column, Table
 from costmodel.units import format_quantity
 from costmodel.workload.graph import Loop, Node
 
@@ -448,7 +448,8 @@ def _columns(
     several = len(measures)
     for device, measure in measures.items():
         title = f"{device} ({_UNITS[measure]})" if exact else device
-        yield Column(title, numeric=True), _cell(measure, device, exact=exact)
+        column = Column(title, numeric=True, group="" if exact else device)
+        yield column, _cell(measure, device, exact=exact)
         if several <= _WITH_SHARES or exact:
             title = f"{device} share" if exact else "Share"
             yield _share_column(title, measure, parts, device, exact=exact)
@@ -465,7 +466,7 @@ def _share_column(
             return ""
         return repr(value / total) if exact else f"{value / total:.1%}"
 
-    return Column(title, numeric=True), cell
+    return Column(title, numeric=True, group="" if exact else device), cell
 
 
 def _count(number: int, exact: bool) -> str:  # noqa: FBT001  # two short forms

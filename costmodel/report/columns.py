@@ -78,13 +78,14 @@ def figures(bill: Bill, *, exact: bool, is_roomy: bool) -> list[Figure]:
 
 def _main(bill: Bill) -> Figure:
     name = bill.device.name
+    column = Column(name, numeric=True, group=name)
     if has_energy_by_layer(bill):
-        return Figure(Column(name, numeric=True), shown_energy)
+        return Figure(column, shown_energy)
 
     def cell(line: LayerCost) -> str:
         return shown_latency(line) or standing(line)
 
-    return Figure(Column(name, numeric=True), cell)
+    return Figure(column, cell)
 
 
 def has_energy_by_layer(bill: Bill) -> bool:
@@ -142,7 +143,7 @@ def _exact(bill: Bill) -> Iterator[Figure]:
 
 def is_timed(bill: Bill) -> bool:
     """Whether the time of anything is known."""
-    return any(each.cost.latency_seconds is not None for each in bill.evaluation.groups)
+    return bill.evaluation.is_timed
 
 
 def _limit(line: LayerCost) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.devices import Charge, Cost, Parameter
 from costmodel.devices.evaluation.memory import as_bytes, in_bytes
+from costmodel.errors import NetworkError
 from costmodel.report import ignored
 from costmodel.report.columns import is_in_static, standing
 from costmodel.report.estimate_table import (
@@ -21,8 +22,10 @@ from costmodel.version import own_version
 if TYPE_CHECKING:
     from costmodel.conventions.convention import LayerWork
     from costmodel.devices import DeviceEstimate, UnitCost
+    from costmodel.network.graph import Network
     from costmodel.report.bills import Bill, Coverage, LayerCost, Share
     from costmodel.scenario import Rates, Scenario
+    from costmodel.tensor.shapes import InputShapes
 
 
 SCHEMA: Final = "costmodel/estimate/2"
@@ -55,7 +58,17 @@ def as_dict(estimate: Reported) -> dict[str, Any]:
         ],
         "problems": list(estimate.problems),
         "devices": {name: _bill_dict(bill, estimate) for name, bill in estimate.bills.items()},
+        **_graph(network, scenario.input_shapes),
     }
+
+
+def _graph(network: Network, input_shapes: InputShapes) -> dict[str, Any]:
+    """The network itself, from which it can be estimated anew; or why no file can hold it."""
+    try:
+        bound = network.bind(input_shapes) if input_shapes else network
+        return {"graph": bound.to_dict()}
+    except NetworkError as error:
+        return {"graph": None, "graph_missing": str(error)}
 
 
 def _layer_dict(lowered: LayerWork, scenario: Scenario) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from costmodel.report.columns import (
     least,
     totals,
 )
-from costmodel.report.table import Column, Table
+from costmodel.report.table import WIDE, Column, Table
 from costmodel.tensor.shapes import show_shape
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Unpriced
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 
 _SHOWN_REASONS: Final = 8
-WIDE: Final = 100
-"""Characters; a wider table of many devices has no kinds of layers, and then no parameters."""
 
 
 class Reported(Protocol):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from costmodel.devices import Charge, Cost, Parameter
+from costmodel.errors import UnknownNameError
 from costmodel.report import ignored
+from costmodel.report.breakdown import path_of
 from costmodel.report.columns import is_in_static, joules
 from costmodel.report.estimate_table import shapes_of
 from costmodel.report.table import escaped
@@ -16,6 +18,33 @@ from costmodel.units import format_quantity
 if TYPE_CHECKING:
     from costmodel.report.bills import Bill, LayerCost
     from costmodel.scenario import Scenario
+
+
+_COSTLIEST: Final = 3
+"""Of so many layers of a block the names are given."""
+
+
+def line_of(bill: Bill, layer: str) -> LayerCost:
+    """The line of the layer called `layer`.
+
+    Raises:
+        UnknownNameError: there is none; where it is the name of a block, its layers are named.
+
+    """
+    inside = [line for line in bill.lines if layer in path_of(line.layer.name)[:-1]]
+    if not inside or any(line.layer.name == layer for line in bill.lines):
+        return bill.line(layer)
+
+    def cost(line: LayerCost) -> float:
+        return line.cost.latency_seconds or line.cost.energy_joules
+
+    costliest = [line.layer.name for line in sorted(inside, key=cost, reverse=True)[:_COSTLIEST]]
+    hint = (
+        f"{layer!r} is a block of {len(inside)} layers, the costliest on {bill.device.name} are "
+        f"{', '.join(costliest)}: explain one of them; `costmodel estimate MODEL --group-by block` "
+        "shows what blocks cost"
+    )
+    raise UnknownNameError(layer, [line.layer.name for line in inside], "layer", hint)
 
 
 def explanation(bill: Bill, line: LayerCost, scenario: Scenario) -> Iterator[str]:

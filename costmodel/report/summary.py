@@ -59,7 +59,8 @@ def grouping(estimate: Reported) -> str:
 
 def _totals(estimate: Reported) -> Table:
     bills = list(estimate.bills.values())
-    columns = [Column(""), *(Column(bill.device.name, numeric=True) for bill in bills)]
+    names = [bill.device.name for bill in bills]
+    columns = [Column(""), *(Column(name, numeric=True, group=name) for name in names)]
     rows = [
         (title.replace("Total", "Energy"), *map(text_of, bills))
         for title, text_of in totals(bills).items()

@@ -9,17 +9,31 @@ from __future__ import annotations
 import csv
 import io
 import re
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+WIDE: Final = 100
+"""Characters; a wider table of several devices gives columns up, and then stands in blocks."""
 _GAP: Final = "  "
 _FORMULA: Final = ("=", "+", "-", "@")
 """How a text begins that a spreadsheet would calculate."""
-_BAR: Final = re.compile(r"(\\*)\|")
+_FIRST_MARK: Final = "\u0300"
+"""All letters before it, among them the micro sign, take one column."""
+_MARKUP: Final = re.compile(
+    r"\\(?=[!-/:-@\[-`{-~])|[|*`]"  # a backslash that would escape; bars, stars, code
+    r"|(?<![^\W_])_|_(?![^\W_])"  # not those within a word, which mean nothing
+    r"|<(?=[A-Za-z/!?])|&(?=#?\w+;)"  # elements and characters of HTML
+    r"|\[(?=[^\]]*\]\s*[(\[:])|~(?=\S)|(?<=\S)~"  # links, and what is crossed out
+)
+"""What Markdown takes for markup."""
+_BEGINNING: Final = re.compile(r"^(?=[#>+-])|(?<=^\d)(?=[.)]\s)")
+"""Where an item of a list would become a heading, a quotation or a list of its own."""
+_ESCAPE: Final = r"\\"
 _QUOTE: Final = "'"
 """What tells a spreadsheet that a cell is text."""
 
@@ -43,10 +57,15 @@ def _rows(rows: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
 
 @frozen
 class Column:
-    """One column: its title, and whether its cells are numbers (set flush right)."""
+    """One column: its title, and whether its cells are numbers (set flush right).
+
+    Neighbours of one `group`, such as the columns of a device, stay together where a table stands
+    in blocks.
+    """
 
     title: str = field(converter=escaped)
     numeric: bool = False
+    group: str = ""
 
 
 def _columns(columns: Iterable[Column]) -> tuple[Column, ...]:
@@ -64,40 +83,72 @@ class Table:
     notes: tuple[str, ...] = field(default=(), converter=_row)
 
     @property
+    def widths(self) -> list[int]:
+        """How many columns of characters each column takes."""
+        cells = [[column.title for column in self.columns], *self.rows, *self.footer]
+        return [max(text_width(row[i]) for row in cells) for i in range(len(self.columns))]
+
+    @property
     def width(self) -> int:
         """How many columns of characters the plain text takes, its notes left out."""
-        widths = self._widths()
-        return sum(widths) + len(_GAP) * (len(widths) - 1)
+        return total_width(self.widths)
 
     def without(self, title: str) -> Table:
         """The table without the column of this title."""
-        kept = [place for place, column in enumerate(self.columns) if column.title != title]
+        return self._picked([
+            place for place, column in enumerate(self.columns) if column.title != title
+        ])  # fmt: skip
 
-        def rest(rows: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
-            return [tuple([row[place] for place in kept]) for row in rows]
+    def blocks(self, width: int, widths: Sequence[int] | None = None) -> tuple[Table, ...]:
+        """The first column with as many others as fit into `width`, again and again.
 
-        columns = [self.columns[place] for place in kept]
-        return evolve(self, columns=columns, rows=rest(self.rows), footer=rest(self.footer))
+        The title stands above the first block, the notes below the last. `widths` are those of
+        the columns, by default as wide as their widest cells. Columns of one group stay together,
+        also where they are wider.
+        """
+        found = list(_shared_out(self._units(), widths or self.widths, width))
+        made = []
+        for place, taken in enumerate(found):
+            part = self._picked([0, *taken])
+            made.append(evolve(
+                part,
+                title=self.title if place == 0 else "",
+                footer=[row for row in part.footer if any(row[1:])],
+                notes=self.notes if place == len(found) - 1 else (),
+            ))  # fmt: skip
+        return tuple(made)
 
     def text(self) -> str:
-        """Plain text, columns as wide as their widest cell."""
-        widths = self._widths()
+        """Plain text, columns as wide as their widest cell.
+
+        A table with groups of columns stands in blocks where it is wider than 100 characters.
+        """
+        is_grouped = any(column.group for column in self.columns)
+        return "\n\n".join(one.plain() for one in (self.blocks(WIDE) if is_grouped else (self,)))
+
+    def plain(self) -> str:
+        """Plain text in one block, however wide."""
+        widths = self.widths
         rule = _GAP.join("-" * width for width in widths)
         body = [self._line(row, widths) for row in self.rows]
         foot = [rule, *(self._line(row, widths) for row in self.footer)] if self.footer else []
-        head = [self.title, "", self._line([column.title for column in self.columns], widths), rule]
+        title = [*textwrap.wrap(self.title, WIDE, break_long_words=False), ""]
+        head = [self._line([column.title for column in self.columns], widths), rule]
         notes = ["", *self.notes] if self.notes else []
-        return "\n".join([*head, *body, *foot, *notes])
+        return "\n".join([*(title if self.title else []), *head, *body, *foot, *notes])
 
     def markdown(self) -> str:
         """A GitHub table, with the notes as a list."""
         titles = [column.title for column in self.columns]
         rule = ["---:" if column.numeric else "---" for column in self.columns]
-        footer = [[f"**{cell}**" if cell else "" for cell in row] for row in self.footer]
-        rows = [titles, rule, *map(list, self.rows), *footer]
-        lines = ["| " + " | ".join(map(_in_markdown, row)) + " |" for row in rows]
-        notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
-        return "\n".join([f"**{self.title}**", "", *lines, *notes])
+        footer = [
+            [f"**{_in_markdown(cell)}**" if cell else "" for cell in row] for row in self.footer
+        ]
+        above, *below = [list(map(_in_markdown, row)) for row in (titles, *self.rows)]
+        lines = ["| " + " | ".join(row) + " |" for row in (above, rule, *below, *footer)]
+        items = [f"- {_BEGINNING.sub(_ESCAPE, _in_markdown(note))}" for note in self.notes]
+        title = [f"**{_in_markdown(self.title)}**", ""] if self.title else []
+        return "\n".join([*title, *lines, *(["", *items] if items else [])])
 
     def csv(self) -> str:
         """Comma-separated values of the rows, without totals and notes.
@@ -110,16 +161,64 @@ class Table:
         writer.writerows([map(_as_text, row) for row in self.rows])
         return out.getvalue().rstrip("\n")
 
-    def _widths(self) -> list[int]:
-        cells = [[column.title for column in self.columns], *self.rows, *self.footer]
-        return [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
+    def _picked(self, places: Sequence[int]) -> Table:
+        """The table of the columns at these places."""
+
+        def rest(rows: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+            return [tuple([row[place] for place in places]) for row in rows]
+
+        columns = [self.columns[place] for place in places]
+        return evolve(self, columns=columns, rows=rest(self.rows), footer=rest(self.footer))
+
+    def _units(self) -> Iterator[list[int]]:
+        """The places of the columns that stay together, the first column left out."""
+        unit: list[int] = []
+        for place, column in enumerate(self.columns[1:], start=1):
+            if unit and (not column.group or column.group != self.columns[unit[-1]].group):
+                yield unit
+                unit = []
+            unit.append(place)
+        if unit:
+            yield unit
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = zip(row, self.columns, widths, strict=True)
         return _GAP.join(
-            cell.rjust(width) if column.numeric else cell.ljust(width)
-            for cell, column, width in cells
+            _padded(cell, width, is_right=column.numeric) for cell, column, width in cells
         ).rstrip()
+
+
+def text_width(text: str) -> int:
+    """How many columns of characters a text takes: some letters take two, some marks none."""
+    if text.isascii() or max(text) < _FIRST_MARK:
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  # most texts do without
+
+    return cell_len(text)
+
+
+def total_width(widths: Sequence[int]) -> int:
+    """How wide columns of these widths are side by side."""
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _padded(cell: str, width: int, *, is_right: bool) -> str:
+    space = " " * (width - text_width(cell))
+    return space + cell if is_right else cell + space
+
+
+def _shared_out(
+    units: Iterable[Sequence[int]], widths: Sequence[int], width: int
+) -> Iterator[list[int]]:
+    """The places of columns by block, each with the first column."""
+    block: list[int] = []
+    for unit in units:
+        needed = total_width([widths[0], *(widths[place] for place in (*block, *unit))])
+        if block and needed > width:
+            yield block
+            block = []
+        block += unit
+    yield block
 
 
 def _as_text(cell: str) -> str:
@@ -136,5 +235,5 @@ def _is_number(cell: str) -> bool:
 
 
 def _in_markdown(cell: str) -> str:
-    """The cell with its bars escaped; a backslash before one would undo that."""
-    return _BAR.sub(r"\1\1\\|", cell)
+    """The cell as it is, in place of what Markdown would make of it."""
+    return _MARKUP.sub(r"\\\g<0>", cell)

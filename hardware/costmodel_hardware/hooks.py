@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.resources.abc import Traversable
 
+    import click
+
     from costmodel.devices import Device
 
 FAMILIES: Final = ("horowitz", "per_operation", "event_driven", "processor", "spatial")
@@ -39,3 +41,11 @@ def costmodel_device_files() -> Iterable[Traversable]:
         for file in sorted((here / family).iterdir(), key=lambda file: file.name)
         if file.name.endswith(".yaml")
     ]
+
+
+@hookimpl
+def costmodel_commands() -> Iterable[click.Command]:
+    """The command that shows how a spatial accelerator runs a network."""
+    from costmodel_hardware.spatial.showing.command import map_layers  # noqa: PLC0415  # on demand
+
+    return [map_layers]

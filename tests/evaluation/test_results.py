@@ -18,6 +18,7 @@ import costmodel
 from costmodel import Estimate, Free, Scenario, Unpriced
 from costmodel.devices import Cost, handles
 from costmodel.errors import CostModelError
+from costmodel.network.layer import Input, OperatorLayer
 from costmodel.workload.operators import Contraction, Counted
 
 NETWORKS = Path(__file__).parents[1] / "networks"
@@ -139,6 +140,19 @@ def test_what_a_device_does_not_model_is_none_in_json_and_absent_in_tables() -> 
     titles = [column.title for column in estimate.table().columns]
     assert "sheet latency" in titles
     assert not any(title.startswith("cpu ") for title in titles)
+
+
+def test_a_network_without_work_takes_no_time_only_where_time_is_modelled() -> None:
+    source = Input("x", "input", shape=(4,))
+    nothing = OperatorLayer("y", "nothing", source.outputs, work=Free("it does nothing"))
+    network = costmodel.Network("free", [source, nothing], {"y": ["x"]})
+    found = costmodel.estimate(network, ["cpu", sheet()], registry=REGISTRY)
+    for name, seconds in (("cpu", None), ("sheet", 0.0)):
+        evaluation = found.bill(name).evaluation
+        assert not evaluation.groups
+        assert found.total(name).latency_seconds == seconds
+        assert ("time" in evaluation.not_modelled) == (seconds is None)
+        assert evaluation.is_timed == (seconds is not None)
 
 
 def test_a_table_shows_time_traffic_and_memory_of_the_device_that_models_them() -> None:

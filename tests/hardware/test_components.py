@@ -17,6 +17,7 @@ from figures import near
 from hypothesis import given
 from hypothesis import strategies as st
 
+import costmodel
 from costmodel.devicefile.figures import FigureReader, Wanted
 from costmodel.devices import Evidence
 from costmodel.errors import CostModelError, DeviceFileError
@@ -391,13 +392,12 @@ def a_draft(**changed: Any) -> str:
 
 def test_a_draft_has_what_was_given() -> None:
     raw = yaml.safe_load(a_draft(dataflow="weight stationary", clock="1 GHz"))
-    assert (raw["name"], raw["class"], raw["dataflow"]) == (
-        "my-npu",
-        "spatial",
-        "weight stationary",
-    )
-    assert raw["array"] == {"rows": 16, "columns": 16, "systolic": ["rows", "columns"]}
-    assert raw["clock"]["value"] == "1 GHz"
+    assert (raw["name"], raw["class"]) == ("my-npu", "spatial")
+    assert raw["settings"] == {
+        "array": {"rows": 16, "columns": 16}, "systolic": ["rows", "columns"],
+        "dataflow": "weight stationary", "accumulator_bits": 32,
+    }  # fmt: skip
+    assert raw["parameters"]["clock"]["value"] == "1 GHz"
     weights, buffer, off_chip = raw["memories"]
     assert weights["per"] == ["rows", "columns"]
     assert weights["holds"] == ["weight"]
@@ -405,6 +405,20 @@ def test_a_draft_has_what_was_given() -> None:
     assert buffer["double_buffered"] is True
     assert buffer["read"]["width"] == "128 bit"
     assert (off_chip["name"], off_chip["size"]) == ("lpddr4", "unlimited")
+
+
+@pytest.mark.parametrize("changed", [{}, {"node": 7, "number": "bfloat16"}, {"node": 65}])
+def test_a_draft_is_a_device_that_runs_a_network(tmp_path: Path, changed: dict[str, Any]) -> None:
+    file = tmp_path / "draft.yaml"
+    file.write_text(a_draft(**changed))
+    device = costmodel.device(str(file))
+    number = changed.get("number", "int8")
+    scenario = costmodel.Scenario(default_format=number)
+    network = costmodel.read(str(Path(__file__).parents[2] / "examples" / "vgg9.json"))
+    found = device.evaluate(costmodel.lower(network, scenario), scenario)
+    assert found.is_complete, found.unpriced
+    assert found.latency_seconds
+    assert found.energy_joules > 0
 
 
 def test_a_draft_has_the_figures_of_its_components() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 from figures import near
-from reports import chain, of, vgg9
+from reports import EXAMPLES, chain, of, vgg9
 
 from costmodel import CostModelError
-from costmodel.html import charts, frames, library
+from costmodel.html import charts, frames, library, pictures
 from costmodel.html.data import (
     Roofline,
     energy_by_resource,
@@ -100,7 +102,7 @@ def test_a_block_of_one_layer_is_left_out() -> None:
 def test_the_parts_of_an_icicle_add_up_and_lie_in_one_another() -> None:
     rows = layer_rows(vgg9())
     nodes = tree("vgg9", [row.name for row in rows])
-    trace = charts.icicle(nodes, rows, "rtx-4090", "time", {})["data"][0]
+    trace = charts.icicle(nodes, rows, "rtx-4090", "time")["data"][0]
     expected = math.fsum(row.value("time", "rtx-4090") or 0.0 for row in rows)
     assert math.fsum(trace["values"]) == near(expected, rel=1e-3)
     assert set(trace["parents"]) <= {"", *trace["ids"]}
@@ -111,7 +113,7 @@ def test_small_layers_are_shown_together() -> None:
     names = [f"a_{place}" for place in range(3000)]
     rows = layer_rows(of(chain(names), "rtx-4090"))
     nodes = tree("chain", [row.name for row in rows])
-    trace = charts.icicle(nodes, rows, "rtx-4090", "time", {})["data"][0]
+    trace = charts.icicle(nodes, rows, "rtx-4090", "time")["data"][0]
     assert "3000 small layers" in trace["labels"]
 
 
@@ -119,11 +121,59 @@ def test_a_label_is_no_markup_of_plotly() -> None:
     name = "<b>$x$</b>"
     rows = layer_rows(of(chain([name]), "rtx-4090"))
     nodes = tree("chain", [row.name for row in rows])
-    labels = charts.icicle(nodes, rows, "rtx-4090", "time", {})["data"][0]["labels"]
+    labels = charts.icicle(nodes, rows, "rtx-4090", "time")["data"][0]["labels"]
     assert "&lt;b&gt;&#36;x&#36;&lt;/b&gt;" in labels
 
 
+def test_a_kind_has_one_fill_in_every_report() -> None:
+    names = [f"layer{place}" for place in range(5)]
+    found = {}
+    for source in (chain(names), EXAMPLES / "vgg9.json", EXAMPLES / "alexnet.json"):
+        rows = layer_rows(of(source, "rtx-4090", "horowitz-45nm"))
+        figure = charts.icicle(tree("n", [row.name for row in rows]), rows, "rtx-4090", "time")
+        fills = dict(zip(figure["data"][0]["ids"], figure["data"][0]["marker"]["colors"],
+                         strict=True))  # fmt: skip
+        for row in rows:
+            fill = fills.get(f"layer {row.name}", charts.fill_of(row.kind))
+            assert found.setdefault(row.kind, fill) == fill
+    assert found["keras.Dense"] != found["keras.Conv2D"]
+
+
+def test_the_keys_of_an_icicle_name_the_kinds_that_cost_something() -> None:
+    rows = layer_rows(vgg9())
+    keys = charts.kinds_by_fill(rows)
+    named = [name for names in keys.values() for name in names]
+    assert len(set(named)) == len(named)
+    assert {"Conv2D", "Dense", "MaxPooling2D"} <= set(named)
+    assert not {"Dropout", "Flatten"} & set(named)
+    assert all(charts.fill_of(name) == fill for fill, names in keys.items() for name in names)
+
+
+def test_a_kind_that_no_table_names_has_a_fill_too() -> None:
+    assert charts.fill_of("acme.Product") == charts.fill_of("other.Product")
+    assert charts.fill_of("acme.Product") in charts.FILLS
+
+
 # ------------------------------------------------------------------ data frames and pictures
+
+
+def test_pictures_have_titles_and_an_icicle_its_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr(library, "write_pictures", lambda figures: drawn.update(
+        {path.name: figure for path, figure in figures.items()}
+    ))  # fmt: skip
+    pictures.export([vgg9()], tmp_path)
+    for name, figure in drawn.items():
+        title = figure["layout"]["title"]["text"]
+        assert title.startswith("vgg9: "), name
+        named = [trace["name"] for trace in figure["data"] if trace.get("marker", {}).get("symbol")]
+        assert ("Conv2D" in named) == ("icicle" in name)
+    titles = {figure["layout"]["title"]["text"] for figure in drawn.values()}
+    assert {"vgg9: Time on rtx-4090", "vgg9: Roofline of rtx-4090",
+            "vgg9: Time, by what limits it",
+            "vgg9: Memory over time: sram of stm32h743"} <= titles  # fmt: skip
 
 
 def test_a_data_frame_has_a_row_for_each_layer_on_each_device() -> None:
@@ -148,7 +198,6 @@ def test_an_unknown_library_of_data_frames_is_named() -> None:
     [
         (lambda: vgg9().to_dataframe(), "needs pandas or polars.*pip install pandas"),
         (lambda: vgg9().plot(), r"needs plotly.*pip install 'costmodel-nn\[report\]'"),
-        (lambda: vgg9().to_html(), r"needs plotly.*pip install 'costmodel-nn\[report\]'"),
     ],
 )
 def test_what_is_not_installed_is_named(

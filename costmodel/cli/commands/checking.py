@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
 import click
 
-from costmodel.budgets.budget_file import read_budget
-from costmodel.budgets.check import Check, Checking, devices_of
+from costmodel.budgets.check import Check, Checking, read_with_devices
 from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
 from costmodel.cli.group import AnswerIsNo
 from costmodel.cli.options import written
 from costmodel.cli.output import append, check_appendable, chosen_format, note, opened
 from costmodel.cli.results import write
+from costmodel.network.files import holds_network
 
 _EPILOG: Final = (
     f"{SOURCE} Exit status: 0 all limits hold, 1 a limit is broken or unknown, 2 wrong use or "
@@ -31,7 +30,7 @@ _EPILOG: Final = (
 @click.option(
     "--baseline", type=Path, metavar="FILE",
     help="A saved estimate that growth is measured from, in place of the one that the budget "
-    "names.",
+    "names; or the JSON of a network, which is estimated alike.",
 )  # fmt: skip
 @click.option(
     "--update-baseline", is_flag=True,
@@ -60,9 +59,8 @@ def check(
     costmodel check model.keras --summary "$GITHUB_STEP_SUMMARY"
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     form = chosen_format(form, path)
-    budget = read_budget(budget_file)
+    budget, devices = read_with_devices(budget_file)
     baseline = baseline or budget.baseline
-    devices = devices_of(budget)
     inputs = read_files([model, str(budget_file)], devices.values())
     files = [*inputs, *([str(baseline)] if baseline else [])]
     if summary is not None:
@@ -81,6 +79,9 @@ def check(
 
 
 def _write_baseline(checking: Checking, baseline: Path | None, inputs: list[str]) -> None:
+    if baseline is not None and holds_network(baseline):
+        message = f"--update-baseline would overwrite {baseline}, which holds a network"
+        raise click.UsageError(message)
     if baseline is None or str(baseline) == "-":
         message = (
             "--update-baseline needs the name of a file: give --baseline FILE, or in the "
@@ -88,7 +89,7 @@ def _write_baseline(checking: Checking, baseline: Path | None, inputs: list[str]
         )
         raise click.UsageError(message)
     with opened(baseline, inputs, "--baseline") as output:
-        output.text(json.dumps(checking.estimate.to_dict(), indent=2, allow_nan=False))
+        output.text(checking.estimate.to_json())
     note(f"note: the baseline {baseline} is written")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ from attrs import evolve
 
 from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
 from costmodel.cli.options import Conditions, check_once, conditions, written
-from costmodel.cli.output import Output, chosen_format, opened
+from costmodel.cli.output import Output, chosen_format, note, opened
 from costmodel.cli.results import write, write_tables
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
@@ -21,6 +20,7 @@ from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import Estimate
 from costmodel.estimates.matrix import matrix
 from costmodel.estimates.saved import SavedEstimate, is_saved, read_saved
+from costmodel.safe_io import json_text
 
 _SIDES: Final = 2
 
@@ -67,7 +67,10 @@ def compare(
     devices = asked.chosen_devices()
     given = {"models": models, "devices": devices, "conventions": conventions}
     is_matrix = len(models) > 1 and len(conventions) == 1 and not _is_pair(given)
-    (_check_matrix if is_matrix else _check_sides)(given)
+    if is_matrix:
+        _check_matrix(models, devices)
+    else:
+        _check_sides(given)
     with opened(path, read_files(models, devices)) as output:
         if is_matrix or (len(models) == _SIDES and not with_layers and not _are_versions(models)):
             if with_layers:
@@ -103,18 +106,28 @@ def _write_matrix(  # as the command has them
     output: Output,
 ) -> Sequence[Estimate]:
     """Write the comparison; the estimates that were made for it."""
-    made = [
-        read_saved(model) if is_saved(model) else _estimates(model, devices, convention, asked)
-        for model in models
-    ]
+    made = [_operand(model, devices, convention, asked) for model in models]
     found = matrix(_on(devices, made))
     new = [one for one in made if isinstance(one, Estimate)]
     if form == "json":
-        output.text(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+        output.text(json_text(found.to_dict()))
         return new
     by_kind = [one.breakdown_table("kind", top=_LARGEST) for one in new] if form != "csv" else []
     write_tables([*found.tables(exact=form == "csv"), *by_kind], form, output)
     return new
+
+
+def _operand(
+    model: str, devices: Sequence[Device], convention: str, asked: Conditions
+) -> Estimate | SavedEstimate:
+    """The estimate of a model; a saved one as it is, if it has figures of all devices."""
+    if is_saved(model):
+        held = read_saved(model)
+        missing = [device.name for device in devices if device.name not in held.devices]
+        if not missing:
+            return held
+        note(f"note: {model} has no figures of {', '.join(missing)}")
+    return _estimates(model, devices, convention, asked)
 
 
 def _on(
@@ -144,10 +157,10 @@ def _estimates(
     )  # fmt: skip
 
 
-def _check_matrix(given: dict[str, Sequence[object]]) -> None:
+def _check_matrix(models: Sequence[str], devices: Sequence[Device]) -> None:
     """Refuse models and devices that are given twice."""
-    for what, values in given.items():
-        check_once([str(getattr(one, "name", one)) for one in values], what[:-1])
+    check_once(models, "model")
+    library.check_devices_once(devices)
 
 
 def _side(model: str, device: Device, convention: str, asked: Conditions) -> Estimate:

@@ -18,11 +18,12 @@ from costmodel.devices import Device
 from costmodel.errors import UnpricedError
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import ON_UNPRICED, Estimate
+from costmodel.estimates.saved import is_saved
 from costmodel.network.graph import Network
 from costmodel.report import ignored
 from costmodel.report.breakdown import GROUPINGS, MEASURES
 from costmodel.report.estimate_table import listed_reasons
-from costmodel.report.explanation import explanation
+from costmodel.report.explanation import explanation, line_of
 
 if TYPE_CHECKING:
     from costmodel.estimates.comparison import Comparison
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 _DEFAULT: Final = Convention().name
 _TELL_PROBLEMS: Final = ("table", "markdown")
 """The formats in which an estimate itself says what is wrong with plugins."""
-SOURCE = "MODEL is a .keras or .h5 file or the JSON of model.to_json()."
+SOURCE = (
+    "MODEL is a .keras or .h5 file, the JSON of model.to_json() or of a network, or a saved "
+    "estimate."
+)
 
 
 @click.command(epilog=SOURCE)
@@ -127,7 +131,7 @@ def explain(model: str, layer: str, convention: str, **options: Any) -> None:
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     asked = Conditions(**options)
     devices = asked.chosen_devices()
-    check_once([device.name for device in devices], "device")
+    library.check_devices_once(devices)
     described = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
     with opened() as output:
         output.prose(described)
@@ -146,7 +150,10 @@ def read(model: str) -> Network:
     if registry.is_missing_file(model) and model in registry.installed().device_names:
         message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
         raise click.UsageError(message)
-    return library.read(model)
+    network = library.read(model)
+    if is_saved(model):
+        note(f"note: {model}: the network of a saved estimate, under the conditions given here")
+    return network
 
 
 def read_files(models: Sequence[str], devices: Iterable[Device] = ()) -> list[str]:
@@ -163,7 +170,7 @@ def _explanations(
         network, devices, scenario=scenario, convention=convention, on_unpriced="bound"
     )
     for bill in found.bills.values():
-        yield "\n".join(explanation(bill, bill.line(layer), found.scenario))
+        yield "\n".join(explanation(bill, line_of(bill, layer), found.scenario))
 
 
 def _estimates(

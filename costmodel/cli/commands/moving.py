@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from costmodel.cli.commands.estimating import SOURCE, read, read_files
-from costmodel.cli.options import Conditions, check_once, conditions, written
+from costmodel.cli.options import Conditions, conditions, written
 from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write
 from costmodel.errors import UnitError
 from costmodel.estimates import sensitivity as moving
+from costmodel.estimates.estimate import check_devices_once
 from costmodel.safe_io import writing
 from costmodel.units import parse_quantity
 
@@ -73,7 +74,7 @@ def sensitivity(  # click gives every option by keyword
     form = chosen_format(form, path)
     asked = Conditions(**options)
     devices = asked.chosen_devices()
-    check_once([device.name for device in devices], "device")
+    check_devices_once(devices)
     _check_picture(picture, len(devices))
     files = read_files([model], devices)
     with opened(path, files) as output:

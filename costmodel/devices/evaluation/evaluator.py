@@ -208,16 +208,18 @@ class DeviceEstimate:
         """All charges, the static ones too, and the makespan."""
         whole = Cost([*(each.cost for each in self.groups), self.static])
         span = self.schedule.makespan
-        if span is None or not self._is_timed:
+        if span is None or not self.is_timed:
             return whole
         return Cost(
             [whole], span.value, latency_seconds_low=span.low, latency_seconds_high=span.high
         )
 
     @property
-    def _is_timed(self) -> bool:
-        """Whether the time of anything is known: where all is free, no time is modelled."""
-        return not self.groups or any(each.cost.latency_seconds is not None for each in self.groups)
+    def is_timed(self) -> bool:
+        """Whether the time of anything is known; of nothing at all, whether the device has any."""
+        if not self.groups:
+            return "timed" in self.device.capabilities
+        return any(each.cost.latency_seconds is not None for each in self.groups)
 
     @property
     def energy_joules(self) -> float:
@@ -307,7 +309,7 @@ class DeviceEstimate:
         costs = [each.cost.times(steps, "steps") for each in self.groups]
         names = [each.group.name for each in self.groups]
         whole, span = Cost(costs), Schedule.pipelined(names, costs, steps).makespan
-        if span is None or not self._is_timed:
+        if span is None or not self.is_timed:
             return whole
         return Cost(
             [whole], span.value, latency_seconds_low=span.low, latency_seconds_high=span.high
@@ -365,7 +367,7 @@ class DeviceEstimate:
     def not_modelled(self) -> tuple[str, ...]:
         """What the device says nothing about, of `time`, `memory` and so on."""
         missing = {
-            "time": all(each.cost.latency_seconds is None for each in self.groups),
+            "time": not self.is_timed,
             "utilisation": self.device.macs_per_second is None,
             "memory": not self.placement.memories,
             "static energy": not self.device.has_static_charges,

@@ -88,6 +88,11 @@ def multiplier(node: float, number: str) -> Component:
     return _operator("multiplier", node, number)
 
 
+def usual_accumulator(number: str) -> str:
+    """The format that products of a format are usually summed in."""
+    return "int32" if _INTEGER.fullmatch(number) else "float32"
+
+
 def mac(node: float, number: str, accumulator: str | None = None) -> Component:
     """A multiplier of a format and an adder of the accumulator's; float32 or int32 by default.
 
@@ -96,15 +101,15 @@ def mac(node: float, number: str, accumulator: str | None = None) -> Component:
 
     """
     _check_text(number)
-    default = "int32" if _INTEGER.fullmatch(number) else "float32"
-    parts = (multiplier(node, number), adder(node, accumulator or default))
+    sums = accumulator or usual_accumulator(number)
+    parts = (multiplier(node, number), adder(node, sums))
     figures = {}
     for name in ("energy", "area", "leakage"):
         found = [getattr(part, name) for part in parts]
         if all(found):
             figures[name] = _sum(name, [part.name for part in parts], found)
     missing = "" if "area" in figures else parts[0].missing or parts[1].missing
-    label = f"MAC of {number} into {accumulator or default}, {node:g} nm"
+    label = f"MAC of {number} into {sums}, {node:g} nm"
     return Component(name=label, missing=missing, **figures)
 
 

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from attrs import Factory, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from costmodel.devices import Parameter
 from costmodel.errors import CostModelError, UnitError
+from costmodel.formats import parse_format
 from costmodel.units import format_quantity, parse_quantity
 from costmodel.workload.operators import ROLES
-from costmodel_hardware.components.arithmetic import mac
+from costmodel_hardware.components.arithmetic import mac, usual_accumulator
 from costmodel_hardware.components.component import Component, check_whole
 from costmodel_hardware.components.memories import dram, format_size, kib_of, register_file, sram
 from costmodel_hardware.components.tables import citations
@@ -122,7 +123,6 @@ def draft(  # noqa: PLR0913  # what a user gives, all by keyword
     sources = _sources([*unit.figures(), *used, *dram_cost.figures()])
     keys = {text: key for key, text in sources.items()}
     chosen = {"source": _GIVEN, "evidence": "assumed"}
-    axes = {"rows": rows, "columns": columns, **({"systolic": list(AXES)} if systolic else {})}
     lines = [
         "# A draft from tables: read the notes, and replace each figure that you know better.",
         "schema: costmodel/device/2",
@@ -132,21 +132,33 @@ def draft(  # noqa: PLR0913  # what a user gives, all by keyword
         f"process: {_text(f'{node:g} nm')}",
         "sources:",
         *(f"  {key}: {_text(text)}" for key, text in sources.items()),
-        f"clock: {_flow({'value': clock, **chosen})}",
-        f"array: {_flow(axes)}",
-        "compute:",
-        *_figures(
-            {"energy_per_mac": unit.energy, "area": unit.area, "leakage": unit.leakage}, keys
-        ),
-        "  cycles_per_mac: 1",
+        "parameters:",
+        f"  clock: {_flow({'value': clock, **chosen})}",
+        *_tabled("energy_per_mac", number, unit.energy, keys),
+        *_figures({"mac_area": unit.area, "mac_leakage": unit.leakage}, keys),
+        f"  vector_rate: {_flow(_vector_rate(columns, clock))}",
+        "settings:",
+        f"  array: {_flow({'rows': rows, 'columns': columns})}",
+        *([f"  systolic: {_flow(list(AXES))}"] if systolic else []),
+        f"  dataflow: {dataflow}",
+        f"  accumulator_bits: {_accumulator_bits(number, accumulator)}",
         "memories:",
-        *(line for one, made in memories for line in _memory(one, made, keys)),
+        *(
+            line
+            for one, made in memories
+            for line in _memory(one, made, keys, rows * columns if one.per_element else 1)
+        ),
         *_off_chip(off_chip, off_chip_width, dram_cost, keys),
-        f"dataflow: {dataflow}",
-        "mapping: search",
-        "accounting: costmodel",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _vector_rate(columns: int, clock: str) -> Mapping[str, str]:
+    rate = columns * parse_quantity(clock, "Hz").value
+    return {
+        "value": format_quantity(rate, "OP/s", _DIGITS), "source": _GIVEN, "evidence": "assumed",
+        "note": "one operation for each column in each cycle, for lack of a better figure",
+    }  # fmt: skip
 
 
 def _check_array(rows: int, columns: int, dataflow: str) -> None:
@@ -176,7 +188,7 @@ def _check_clock(clock: str) -> None:
         raise CostModelError(message)
 
 
-def _memory(one: Buffer, made: Component, keys: Mapping[str, str]) -> Iterator[str]:
+def _memory(one: Buffer, made: Component, keys: Mapping[str, str], instances: int) -> Iterator[str]:
     size = {"value": format_size(kib_of(one.size)), "source": _GIVEN, "evidence": "assumed"}
     yield f"  - name: {one.name}"
     yield f"    holds: {_flow(list(one.holds))}"
@@ -186,10 +198,37 @@ def _memory(one: Buffer, made: Component, keys: Mapping[str, str]) -> Iterator[s
     if one.double_buffered:
         yield "    double_buffered: true"
     yield from _accesses(made, one.width, keys)
-    shown = {"area": made.area, "leakage": made.leakage}
+    shown = {
+        "area": _together(made.area, instances), "leakage": _together(made.leakage, instances)
+    }  # fmt: skip
     yield from (f"  {line}" for line in _figures(shown, keys))
     if made.missing:
         yield f"    # not given: {made.missing}"
+
+
+def _together(one: Parameter | None, instances: int) -> Parameter | None:
+    """A figure of one memory as that of all of them."""
+    if one is None or instances == 1:
+        return one
+    note = f"{one.note}; times {instances:,}, one for each element"
+    return evolve(
+        one, value=one.value * instances, low=one.low * instances, high=one.high * instances,
+        note=note,
+    )  # fmt: skip
+
+
+def _tabled(
+    name: str, number: str, one: Parameter | None, keys: Mapping[str, str]
+) -> Iterator[str]:
+    """A figure by numeric format."""
+    if one is not None:
+        yield f"  {name}:"
+        yield f"    {number}: {_flow(_entry(one, keys[one.source]))}"
+
+
+def _accumulator_bits(number: str, accumulator: str | None) -> int:
+    """Bits of a sum: of the accumulator, or as many as the units add."""
+    return parse_format(accumulator or usual_accumulator(number)).bits
 
 
 def _off_chip(kind: str, width: int, made: Component, keys: Mapping[str, str]) -> Iterator[str]:

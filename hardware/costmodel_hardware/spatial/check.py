@@ -1,12 +1,13 @@
-"""Compare counts of a systolic array with a file of results of SCALE-Sim.
+"""Compare counts with a file of results of SCALE-Sim or of ZigZag.
 
     python -m costmodel_hardware.spatial.check FILE.json
 
-The file is a list of cases with `layer`, `config` and `expected`, as tests/golden/scalesim.json.gz,
-which was made by running the package scalesim 3.0.0 (MIT licence).
-Stalls are taken from the file: they are not reproduced. For each quantity the answer has how many
-cases agree, and the first that does not. Exit status: 0 if all agree, 1 if one does not, 2 if the
-file cannot be read.
+A file of SCALE-Sim is a list of cases with `layer`, `config` and `expected`, as
+tests/golden/scalesim.json.gz, which was made by running the package scalesim 3.0.0 (MIT licence).
+Stalls are taken from the file: they are not reproduced. A file of ZigZag is an object with
+`accelerators` and `cases`, as tests/golden/zigzag.json.gz, which was made by running the package
+zigzag-dse 3.9.1 (MIT licence). For each quantity the answer has how many agree, and the first that
+does not. Exit status: 0 if all agree, 1 if one does not, 2 if the file cannot be read.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import gzip
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from attrs import field, frozen
 
 from costmodel.errors import CostModelError
 from costmodel_hardware.spatial.scale_sim import Convolution, Layer, Product, SystolicArray
+from costmodel_hardware.spatial.zigzag.checking import QUANTITIES, Compared, compared
 
 _LIMIT: Final = 1 << 28
 """Bytes of a file, unpacked."""
@@ -31,7 +33,7 @@ NOT_REPRODUCED: Final[Mapping[str, str]] = {
     "stall_cycles": "stalls are taken from the file",
     "total_cycles_with_prefetch": "the first fill is not modelled",
 }
-"""Quantities of a file that nothing is computed for."""
+"""Quantities of a file of SCALE-Sim that nothing is computed for."""
 _BY_SUITE: Final[Mapping[str, tuple[str, ...]]] = {
     "limited": ("dram_input_reads", "dram_weight_reads", "dram_output_writes"),
     "small": ("dram_output_writes",),
@@ -58,24 +60,41 @@ class Agreement:
     differences: tuple[Difference, ...] = field(default=())
 
     def __str__(self) -> str:
-        """Write how many agree, and the first that does not."""
+        """Write how many agree, and the first that does not, with what the quantity is made of."""
         agree = self.cases - len(self.differences)
         text = f"{self.suite} {self.quantity}: {agree} of {self.cases}"
         if not self.differences:
             return text
         first = self.differences[0]
-        return f"{text}; first: {first.case} has {first.found:.10g}, expected {first.expected:.10g}"
+        made_of = f" ({QUANTITIES[self.quantity]})" if self.quantity in QUANTITIES else ""
+        return (
+            f"{text}; first: {first.case} has {first.found:.10g}, "
+            f"expected {first.expected:.10g}{made_of}"
+        )
 
 
-def check(cases: Iterable[Mapping[str, Any]]) -> tuple[Agreement, ...]:
-    """How many cases agree, by suite and quantity.
+def check(content: Any) -> tuple[Agreement, ...]:
+    """How many agree, by suite and quantity, of a file's content.
 
     Raises:
         CostModelError: a case that is not as the form demands.
 
     """
+    comparisons = compared(content) if isinstance(content, Mapping) else _of_scale_sim(content)
+    tolerance = 1e-12 if isinstance(content, Mapping) else 1e-9
     found: dict[tuple[str, str], list[Difference]] = {}
     counted: dict[tuple[str, str], int] = {}
+    for suite, quantity, case, value, expected in comparisons:
+        key = suite, quantity
+        counted[key] = counted.get(key, 0) + 1
+        if not math.isclose(value, expected, rel_tol=tolerance, abs_tol=tolerance):
+            found.setdefault(key, []).append(Difference(case, value, expected))
+    return tuple(
+        Agreement(*key, number, tuple(found.get(key, ()))) for key, number in counted.items()
+    )
+
+
+def _of_scale_sim(cases: Iterable[Mapping[str, Any]]) -> Iterator[Compared]:
     for place, case in enumerate(cases):
         try:
             name, suite, expected = case["id"], case["suite"], case["expected"]
@@ -84,19 +103,12 @@ def check(cases: Iterable[Mapping[str, Any]]) -> tuple[Agreement, ...]:
             message = f"case {place}: {type(error).__name__}: {error}; expected layer and config"
             raise CostModelError(message) from None
         for quantity, value in got.items():
-            if quantity in _BY_SUITE.get(suite, ()) or quantity not in expected:
-                continue
-            key = suite, quantity
-            counted[key] = counted.get(key, 0) + 1
-            if not math.isclose(value, expected[quantity], rel_tol=1e-9, abs_tol=1e-9):
-                found.setdefault(key, []).append(Difference(name, value, expected[quantity]))
-    return tuple(
-        Agreement(*key, number, tuple(found.get(key, ()))) for key, number in counted.items()
-    )
+            if quantity not in _BY_SUITE.get(suite, ()) and quantity in expected:
+                yield Compared(suite, quantity, name, value, expected[quantity])
 
 
 def counts_of(case: Mapping[str, Any]) -> Mapping[str, float]:
-    """The quantities of one case, stalls taken from what is expected."""
+    """The quantities of one case of SCALE-Sim, stalls taken from what is expected."""
     layer, config = layer_of(case["layer"]), case["config"]
     array = SystolicArray(config["rows"], config["columns"], config["dataflow"])
     counts = dict(array.counts(layer))
@@ -112,18 +124,18 @@ def counts_of(case: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def layer_of(given: Mapping[str, Any]) -> Layer:
-    """The layer that a case describes."""
+    """The layer that a case of SCALE-Sim describes."""
     values = dict(given)
     kind = values.pop("kind")
     made: Layer = _LAYERS[kind](**values)
     return made
 
 
-def read(path: Path) -> list[Mapping[str, Any]]:
-    """The cases of a file, which may be packed by gzip.
+def read(path: Path) -> Any:
+    """The content of a file, which may be packed by gzip: cases, or an object that has them.
 
     Raises:
-        CostModelError: it cannot be read, or is no list of cases.
+        CostModelError: it cannot be read, or has no cases.
 
     """
     try:
@@ -131,14 +143,18 @@ def read(path: Path) -> list[Mapping[str, Any]]:
         if path.suffix == ".gz":
             with gzip.open(path) as file:
                 content = file.read(_LIMIT)
-        cases = json.loads(content)
+        content = json.loads(content)
     except (OSError, ValueError, EOFError) as error:
-        message = f"{path}: cannot be read: {error}; expected JSON as tests/golden/scalesim.json.gz"
+        message = (
+            f"{path}: cannot be read: {error}; expected JSON as tests/golden/scalesim.json.gz "
+            "or tests/golden/zigzag.json.gz"
+        )
         raise CostModelError(message) from None
+    cases = content.get("cases") if isinstance(content, dict) else content
     if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
-        message = f"{path}: expected a list of cases, found {type(cases).__name__}"
+        message = f"{path}: expected a list of cases, found {type(content).__name__}"
         raise CostModelError(message)
-    return cases
+    return content
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -122,12 +122,14 @@ def ways(
     nest: Nest,
     architecture: Architecture,
     dataflow: Dataflow,
+    minimum_utilization: float = 1.0,
 ) -> list[SpatialLoops]:
     """The ways to spread a nest that a dataflow allows, those of fewest cycles first.
 
     Where it names dimensions for each axis, there is one: each takes as many units as it can in
     the order in which they are named, in equal shares. Else all pairs of allowed dimensions are
-    tried on every axis, and those are kept that need no more cycles than the best of them.
+    tried on every axis, and those are kept that use at least `minimum_utilization` of the units
+    that the best of them uses: by default no more cycles than it needs.
 
     Raises:
         ValueError: an axis is not one of the array, or a name neither a dimension nor of `GROUPS`.
@@ -145,8 +147,10 @@ def ways(
         loops = _spread(nest, architecture, choice)
         found.setdefault(loops, _cycles(nest, loops))
     fewest = min(found.values())
-    kept = [loops for loops, cycles in found.items() if cycles == fewest]
-    return sorted(kept, key=lambda loops: sum(len(one) for _, one in loops))[:MOST_WAYS]
+    kept = [loops for loops, cycles in found.items() if cycles * minimum_utilization <= fewest]
+    return sorted(kept, key=lambda loops: (found[loops], sum(len(one) for _, one in loops)))[
+        :MOST_WAYS
+    ]
 
 
 def _choices(

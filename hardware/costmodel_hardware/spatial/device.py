@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
@@ -25,7 +27,8 @@ from costmodel.devices import (
     yes_or_no,
 )
 from costmodel.devices import one_of as among
-from costmodel.devices.evaluation.evaluator import OperatorCost, moved
+from costmodel.devices.cost import Seconds
+from costmodel.devices.evaluation.evaluator import GroupCost, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import (
     BYTE,
@@ -52,15 +55,11 @@ from costmodel.workload.operators import (
 )
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.processor.device import compute_format, wide_enough
+from costmodel_hardware.spatial.accountings import ACCOUNTINGS, Mapped, Plan
 from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Level, Port, Use
 from costmodel_hardware.spatial.dataflow import SEARCH, as_dataflow, dataflow_of
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
-from costmodel_hardware.spatial.placement import (
-    Mapped,
-    Placer,
-    Plan,
-    SpatialPlacement,
-)
+from costmodel_hardware.spatial.placement import Placer, SpatialPlacement
 from costmodel_hardware.spatial.search.mapper import OBJECTIVES
 
 _MOST_UNITS: Final = 1 << 20
@@ -154,6 +153,47 @@ def whole_number(given: Any) -> int:
 whole_number.__dict__["costmodel.takes"] = "a whole number of at least 1"
 
 
+def as_share(given: Any) -> float:
+    """A share above 0 and up to 1.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    found = _number(given)
+    if not 0 < found <= 1:
+        message = f"expected a share above 0 and up to 1, found {given!r:.40}"
+        raise ValueError(message)
+    return found
+
+
+as_share.__dict__["costmodel.takes"] = "a share above 0 and up to 1"
+
+
+def as_seconds(given: Any) -> float:
+    """Seconds, above 0.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    found = _number(given)
+    if not 0 < found < math.inf:
+        message = f"expected seconds above 0, found {given!r:.40}"
+        raise ValueError(message)
+    return found
+
+
+as_seconds.__dict__["costmodel.takes"] = "seconds above 0"
+
+
+def _number(given: Any) -> float:
+    try:
+        return math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def as_mappings(given: Any) -> str:
     """Mappings by the name of an operator, in the form of `costmodel map --json`, as text.
 
@@ -210,7 +250,7 @@ class SpatialAccelerator(Device):
     family: ClassVar = "spatial"
     not_modelled: ClassVar = "control, wires, sparsity, refresh of memories, contention"
     ignores: ClassVar = ("timesteps", "dt", "rates")
-    resources: ClassVar = ("array", "vector unit", "leakage")
+    resources: ClassVar = ("array", "vector unit")
     capabilities: ClassVar = (
         USUAL - {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
     ) | {"timed", "placed"}
@@ -221,6 +261,8 @@ class SpatialAccelerator(Device):
     energy_per_mac: FormatTable = parameter("J", by_format=True)
     mac_area: Parameter | None = parameter("m2", optional=True)
     """Of one unit."""
+    mac_leakage: Parameter | None = parameter("W", optional=True)
+    """Of one unit."""
     vector_rate: Parameter | None = parameter("OP/s", optional=True, positive=True)
     energy_per_vector_operation: Parameter | None = parameter("J/OP", optional=True)
 
@@ -229,10 +271,22 @@ class SpatialAccelerator(Device):
     """Axes along which operands hop from unit to unit, which takes cycles to fill and to drain."""
     dataflow: str = setting(as_dataflow, default=SEARCH)
     mapping: str = setting(as_mappings, default=SEARCH)
+    accounting: str = setting(among(*ACCOUNTINGS), default="costmodel")
+    """Who counts words and cycles: this program, or as another one does, oddities included."""
     objective: str = setting(among(*OBJECTIVES), default="energy")
+    minimum_utilization: float = setting(as_share, default=1.0)
+    """Of the units that the best way to spread a contraction uses, where several are searched."""
+    search_seconds: float = setting(as_seconds, default=60.0)
+    """How long a contraction is searched; then the best so far counts, with the gap left."""
     cycles_per_mac: int = setting(whole_number, default=1)
     accumulator_bits: int = setting(whole_number, default=32)
     """Bits of a sum that is not complete, at least those of the result."""
+    prefetches_weights: bool = setting(yes_or_no, default=False)
+    """Whether the first weights of an operator come while the one before it still runs.
+
+    They do where the memories on their way are double-buffered, as far as the port that they come
+    from has cycles to spare.
+    """
     resident_weights: bool = setting(yes_or_no, default=False)
     """Whether weights that all fit stay on the chip from one inference to the next."""
 
@@ -295,6 +349,9 @@ class SpatialAccelerator(Device):
             dataflow_of(self.dataflow),
             self.objective,  # type: ignore[arg-type]  # one of OBJECTIVES
             1 / self.clock.value,
+            self.accounting,
+            self.minimum_utilization,
+            self.search_seconds,
         )
 
     @property
@@ -309,6 +366,18 @@ class SpatialAccelerator(Device):
         if self.mac_area is None:
             return memories
         return (memories or 0.0) + self.mac_area.value * self.architecture.units
+
+    @property
+    def all_not_modelled(self) -> str:
+        """What no price of this device holds; the vector unit's energy if no figure is given."""
+        missing = "" if self.energy_per_vector_operation else "the energy of the vector unit"
+        return "; ".join(filter(None, (super().all_not_modelled, missing)))
+
+    def diagram(self) -> str:
+        """Its memories from the outside, and the array."""
+        from costmodel_hardware.spatial.showing.diagram import diagram  # noqa: PLC0415  # on demand
+
+        return diagram(self)
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that it has an energy for."""
@@ -463,13 +532,64 @@ class SpatialAccelerator(Device):
             if own:
                 yield Duration(resource, own, self.clock, phase=phase)
 
+    def schedule(
+        self, groups: tuple[GroupCost, ...], placement: Placement, scenario: Scenario
+    ) -> Schedule:
+        """One group after the other; weights that are fetched before take no time of their own."""
+        serial = super().schedule(groups, placement, scenario)
+        if not (self.prefetches_weights and isinstance(placement, SpatialPlacement)):
+            return serial
+        saved = [0.0]
+        for before, group in pairwise(groups):
+            saved.append(self._hidden(before, placement.mapped.get(group.group.name), placement))
+        return _earlier(serial, saved, self.clock)
+
+    def _hidden(self, before: GroupCost, one: Mapped | None, placement: SpatialPlacement) -> float:
+        """Cycles of the first weights of a group that the group before it leaves time for."""
+        if one is None or before.cost.latency_seconds is None:
+            return 0.0
+        links = {each.link for each in one.costs.transfers if each.operand == "weight"}
+        levels = self.architecture.levels
+        inner = [levels[link.child] for link in links if link.child >= 0]
+        home = levels[max(link.parent for link in links)].name
+        if not inner or not all(level.double_buffered for level in inner):
+            return 0.0
+        busy = sum(time for name, time in before.busy_seconds.items() if name.split(".")[0] == home)
+        spare = (before.cost.latency_seconds - busy) * self.clock.value
+        return max(min(one.costs.weight_onload, spare), 0.0)
+
     def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
-        """The leakage of the memories over the makespan."""
-        return [
+        """The leakage of memories and units over the makespan."""
+        found = [
             schedule.drawn(memory.leakage, memory.name)
             for memory in self.memories
             if memory.leakage is not None
         ]
+        if self.mac_leakage is not None:
+            one, units = self.mac_leakage, self.architecture.units
+            every = evolve(one, value=one.value * units, low=one.low * units, high=one.high * units)
+            found.append(schedule.drawn(every, "array"))
+        return found
+
+
+def _earlier(schedule: Schedule, cycles: Sequence[float], clock: Parameter) -> Schedule:
+    """A schedule in which each group begins so many cycles earlier, and all behind it too."""
+    if schedule.makespan is None:
+        return schedule
+    spans, total = [], 0.0
+    for span, saved in zip(schedule.spans, cycles, strict=True):
+        total += saved
+        spans.append(
+            evolve(span, begin=_less(span.begin, total, clock), end=_less(span.end, total, clock))
+        )
+    return evolve(schedule, spans=tuple(spans), makespan=_less(schedule.makespan, total, clock))
+
+
+def _less(time: Seconds, cycles: float, clock: Parameter) -> Seconds:
+    return Seconds(
+        time.value - cycles / clock.value, time.low - cycles / clock.high,
+        time.high - cycles / clock.low,
+    )  # fmt: skip
 
 
 def _traffic(one: Mapped) -> tuple[Traffic, ...]:

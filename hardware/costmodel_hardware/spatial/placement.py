@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
@@ -12,88 +11,31 @@ from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
+from costmodel_hardware.spatial.accountings import Mapped, Plan, mapped
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
-from costmodel_hardware.spatial.counting.accounting import Costs, costs
-from costmodel_hardware.spatial.dataflow import STATIONARY, Dataflow, ways
+from costmodel_hardware.spatial.counting.accounting import costs
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
-from costmodel_hardware.spatial.search.mapper import Found, Objective, Search, best_mapping
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory
     from costmodel.scenario import Scenario
     from costmodel.workload.graph import Workload
 
-_KEPT: Final = 4096
-"""Searches whose answers are kept."""
-
-
-@frozen
-class Plan:
-    """How an accelerator maps contractions: what it is made of, and what is searched for."""
-
-    architecture: Architecture
-    dataflow: Dataflow
-    objective: Objective
-    seconds_per_cycle: float
-    limit_seconds: float | None = None
-
-    def beside(self, taken: Mapping[str, int]) -> Plan:
-        """The same with what is left of each memory beside so many bits."""
-        levels = tuple(
-            level
-            if level.size_bits is None or not taken.get(level.name)
-            else evolve(level, size_bits=max(level.size_bits - taken[level.name], 0))
-            for level in self.architecture.levels
-        )
-        return evolve(self, architecture=evolve(self.architecture, levels=levels))
-
-    def search(self, homes: Mapping[Slot, int]) -> Search:
-        """The search for operands with these homes."""
-        stationary = STATIONARY.get(self.dataflow) if isinstance(self.dataflow, str) else None
-        return Search(
-            objective=self.objective,
-            stationary=stationary,
-            limit_seconds=self.limit_seconds,
-            seconds_per_cycle=self.seconds_per_cycle,
-            homes=tuple((slot, homes[slot]) for slot in SLOTS if slot in homes),
-        )
-
-
-@frozen
-class Mapped:
-    """A contraction on an accelerator: its nest, its mapping and what that costs."""
-
-    nest: Nest
-    mapping: Nesting
-    costs: Costs
-    gap: float | None = None
-    """By which share of the objective the mapping may be above the best; None if it was given."""
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def mapped(nest: Nest, plan: Plan, homes: tuple[tuple[Slot, int], ...]) -> Mapped:
-    """The best mapping of a nest under a plan.
-
-    Raises:
-        MappingError: nothing fits.
-        ValueError: the dataflow does not fit the array.
-
-    """
-    found: Found = best_mapping(
-        nest, plan.architecture, ways(nest, plan.architecture, plan.dataflow),
-        plan.search(dict(homes)),
-    )  # fmt: skip
-    return Mapped(nest, found.mapping, found.costs, found.gap)
-
 
 def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot, int]) -> Mapped:
-    """A nest under a mapping that a user gives.
+    """A nest under a mapping that a user gives; cuts beyond the home of an operand are left out.
 
     Raises:
         MappingError: it is not one of the nest on this architecture, or does not fit.
 
     """
+    chains = {slot: plan.architecture.chain(slot) for slot in SLOTS}
+    cuts = {
+        slot: mapping.cuts_of(slot)[: chains[slot].index(homes.get(slot, chains[slot][-1]))]
+        for slot in SLOTS
+    }
+    mapping = evolve(mapping, cuts=cuts)
     found = costs(
         nest, plan.architecture, mapping, homes=homes, seconds_per_cycle=plan.seconds_per_cycle
     )
@@ -122,7 +64,7 @@ class Placer:
     scenario: Scenario
     partial_bits: int
     given: Mapping[str, Nesting]
-    """Mappings that a user gives, by the name of an operator."""
+    """Mappings that a user gives, by the name of an operator or of its layer."""
     is_resident: bool
     """Whether weights that all fit stay on the chip."""
 
@@ -157,7 +99,8 @@ class Placer:
                 tensors["output"] = boundary.writes[0]
                 number = workload.tensors[boundary.writes[0]].format or default
                 nest = evolve(nest, output=_written(nest.output, int(number.stored_bits(1))))
-            answer = self._with_room(nest, plan, group.name, place, tensors, residents)
+            given = self.given.get(group.name, self.given.get(anchor.layer))
+            answer = self._with_room(nest, plan, given, place, tensors, residents)
             if isinstance(answer, str):
                 refused[group.name] = f"no mapping of {group.name!r}: {answer}"
             else:
@@ -166,32 +109,48 @@ class Placer:
             self.memories, tuple(residents.residences), before.groups, mapped=found, refused=refused
         )
 
+    def _move_where_held(
+        self, architecture: Architecture, tensors: Mapping[Slot, str], residents: _Residents
+    ) -> None:
+        """Move an operand out of a memory that does not hold its slot.
+
+        The second factor of a product of two activations is where others keep weights.
+        """
+        for slot, tensor in tensors.items():
+            memory = residents.memory_of(tensor)
+            holding = [architecture.levels[place].name for place in architecture.chain(slot)]
+            if memory is not None and memory not in holding:
+                residents.put_out(tensor)
+
     def _with_room(  # one group and what lies beside it
         self,
         nest: Nest,
         plan: Plan,
-        name: str,
+        given: Nesting | None,
         place: int,
         tensors: Mapping[Slot, str],
         residents: _Residents,
     ) -> Mapped | str:
         """The mapping of a group, whose tensors move outwards until its tiles have room."""
         levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
+        self._move_where_held(plan.architecture, tensors, residents)
+        first_reason = ""
         while True:
             lying = {slot: residents.memory_of(tensor) for slot, tensor in tensors.items()}
             homes = {slot: levels[memory] for slot, memory in lying.items() if memory is not None}
             taken = residents.others(place, set(tensors.values()))
             own = plan.beside(taken)
             try:
-                if name in self.given:
-                    return given_mapping(nest, own, self.given[name], homes)
+                if given is not None:
+                    return given_mapping(nest, own, given, homes)
                 return mapped(
                     nest, own, tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
                 )
             except CostModelError as error:
+                first_reason = first_reason or str(error)
                 inner = residents.innermost(set(tensors.values()))
                 if inner is None:
-                    return str(error)
+                    return first_reason
                 residents.put_out(inner)
             except ValueError as error:
                 return str(error)

@@ -80,10 +80,14 @@ class Costs:
     """Multiply-accumulates over those that all units could do in the cycles of `compute`."""
     used_bits: Map[str, int]
     """Bits that the tiles take in one instance of each memory."""
+    tile_bits: Map[tuple[Slot, int], int]
+    """The same of each operand, by the place of the memory."""
     port_cycles: Map[str, float]
     """Cycles that each port is busy, by `memory.port`."""
     steady_cycles: Map[str, float]
     """The same without what `onload` and `offload` of the latency hold."""
+    weight_onload: float
+    """Cycles of `onload` that only the first weights take: they could be there before."""
 
     @property
     def memory_energy(self) -> Map[str, float]:
@@ -103,7 +107,8 @@ class Costs:
         """What the time is bound by: `compute`, or the port that is busiest."""
         if self.latency.stall <= 0:
             return "compute"
-        return max(self.port_cycles, key=lambda name: self.port_cycles[name])
+        busiest = max(self.port_cycles.items(), key=lambda item: item[1], default=("memories", 0.0))
+        return busiest[0]
 
 
 class Kept(NamedTuple):
@@ -257,7 +262,9 @@ def _costs(
         latency=latency,
         utilization=spatial.nest.macs / (architecture.units * math.prod(spatial.steps.values())),
         used_bits=by_level(spatial, used),
+        tile_bits=used,
         port_cycles={f"{name}.{port}": cycles for (name, port), cycles in busy.items()},
+        weight_onload=latency.onload - _onload(spatial, transfers, ("input",)),
         steady_cycles={f"{name}.{port}": cycles for (name, port), cycles in steady.items()},
     )
 
@@ -304,6 +311,20 @@ def _steady(spatial: Spatial, transfers: Sequence[Transfer], busy: PortCycles) -
     return {key: cycles - ends.get(key, 0.0) for key, cycles in busy.items()}
 
 
+def _onload(spatial: Spatial, transfers: Sequence[Transfer], slots: Sequence[Slot]) -> float:
+    """Cycles until the first tiles of some operands are in place.
+
+    A tile passes one link after the other; operands pass side by side where their ports differ.
+    """
+    own = [one for one in transfers if one.operand in slots and one.link.child != ARRAY]
+    chains = dict.fromkeys(slots, 0.0)
+    for link in dict.fromkeys(one.link for one in own):
+        cycles = _port_cycles(spatial, [one for one in own if one.link == link], only_first=True)
+        chains[link.operand] += max(cycles.values(), default=0.0)
+    together = _port_cycles(spatial, own, only_first=True)
+    return max(0.0, *chains.values(), *together.values())
+
+
 def _latency(
     spatial: Spatial,
     transfers: Sequence[Transfer],
@@ -317,28 +338,26 @@ def _latency(
     this one goes on, word by word in its place.
     """
     between = [one for one in transfers if one.link.child != ARRAY]
-    once = dict.fromkeys(SLOTS, 0.0)
+    offload = 0.0
     exposed, alone = 0.0, _without_room_for_two(spatial, used)
     for link in dict.fromkeys(one.link for one in between):
         own = [one for one in between if one.link == link]
         count = own[0].stays
         each = max(_port_cycles(spatial, own).values(), default=0.0) / count
-        once[link.operand] += each
+        offload += each if link.operand == "output" else 0.0
         if (link.operand, link.child) in alone:
             window = spatial.cycles / count / kept[link.operand, link.child].passes
             exposed += max(each - window, 0.0) * (count - 1)
-    onloads = [one for one in between if one.operand != "output"]
-    first = _port_cycles(spatial, onloads, only_first=True)
     compute = float(spatial.cycles)
     return Latency(
-        onload=max(once["input"], once["weight"], *first.values(), 0.0),
+        onload=_onload(spatial, transfers, ("input", "weight")),
         compute=compute,
         exposed=exposed,
         stall=max(max(steady.values(), default=0.0) - compute - exposed, 0.0),
         fill_and_drain=float(
             sum(max(spatial.used(axis) - 1, 0) for axis in spatial.architecture.systolic)
         ),
-        offload=once["output"],
+        offload=offload,
     )
 
 

@@ -178,6 +178,12 @@ class Spatial:
             complete_at_child=0.0 if summed_on_the_way else own,
         )
 
+    def words_once(self, slot: Slot) -> float:
+        """The different words of an operand that the nest accesses."""
+        whole = {dim: [one.size] for dim, one in self.spread.items()}
+        total, _ = self._words[slot].counted(whole, frozenset())
+        return float(total.item())
+
     def _once(self, axes: frozenset[str]) -> tuple[float, bool]:
         """Sums of all instances along some axes, and whether these are parts of others."""
         whole = {dim: [steps] for dim, steps in self.steps.items()}

@@ -340,15 +340,19 @@ def mapping_of(spatial: Spatial, lattice: Lattice, chain: Chain) -> Nesting:
     return Nesting(spatial.loops, temporal, cuts)
 
 
+def _smallest(space: Space, cut: Cut) -> float:
+    """Bits of the smallest tile of a cut: sums arrive complete behind a memory that has room."""
+    first = space.spatial.chains["output"][0]
+    is_partial = cut == Cut("output", first) and not space.reduced[0]
+    sizes = space.sizes[cut]
+    return float((sizes.partial if is_partial else sizes.complete)[0])
+
+
 def _why_nothing_fits(space: Space) -> str:
     """The memory whose smallest tiles do not fit, with the missing bits."""
     spatial = space.spatial
     for place, level in enumerate(spatial.architecture.levels):
-        own = {
-            cut.operand: min(space.sizes[cut].partial[0], space.sizes[cut].complete[0])
-            for cut in space.cuts
-            if cut.place == place
-        }
+        own = {cut.operand: _smallest(space, cut) for cut in space.cuts if cut.place == place}
         bits = int(sum(own.values())) + space.fixed_bits.get(place, 0)
         if level.has_room_for(bits):
             continue

@@ -1,0 +1,1 @@
+"""The best mappings by ZigZag's count: in the orders and memories that it tries, and in all."""

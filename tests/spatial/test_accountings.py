@@ -1,0 +1,94 @@
+"""Devices that count as SCALE-Sim or ZigZag do, through the same file and network."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from figures import near
+from spatial.drawn import nest
+from spatial.test_device import NPU, device
+
+import costmodel
+from costmodel import Scenario
+from costmodel_hardware.spatial.accountings import Plan, mapped
+from costmodel_hardware.spatial.architecture import Architecture
+from costmodel_hardware.spatial.counting.validity import MappingError
+from costmodel_hardware.spatial.dataflow import ways
+from costmodel_hardware.spatial.zigzag.golden_cases import accelerator_of, nest_of_layer
+from costmodel_hardware.spatial.zigzag.searching.best import best_mapping
+from costmodel_hardware.spatial.zigzag.searching.space import space_of
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SCALE_SIM = json.loads(gzip.decompress((GOLDEN / "scalesim.json.gz").read_bytes()))
+NAMES = {"ws": "weight stationary", "os": "output stationary", "is": "input stationary"}
+PRODUCTS = [
+    case for case in SCALE_SIM if case["suite"] == "ideal" and case["layer"]["kind"] == "gemm"
+]  # fmt: skip
+
+
+@pytest.fixture
+def npu(tmp_path: Path) -> Architecture:
+    text = NPU.replace("holds: [input, output]\n    size: 512 KiB", "size: unlimited")
+    return device(tmp_path, text).architecture
+
+
+@pytest.mark.parametrize("dataflow", NAMES)
+def test_products_are_counted_as_by_scale_sim(dataflow: str, npu: Architecture) -> None:
+    cases = [case for case in PRODUCTS if case["config"]["dataflow"] == dataflow]
+    assert len(cases) > 10
+    for case in cases:
+        m, n, k = (case["layer"][name] for name in "mnk")
+        axes = {"rows": case["config"]["rows"], "columns": case["config"]["columns"]}
+        shaped = Architecture(name="array", axes=axes, levels=npu.levels)
+        plan = Plan(shaped, NAMES[dataflow], "energy", 0.0, "scale-sim")
+        costs = mapped(nest(costmodel.matmul((m, k), (k, n))), plan, ()).costs
+        words: Counter[Any] = Counter()
+        for one in costs.transfers:
+            words[one.level, one.operand, one.flow] += one.words
+        expected = case["expected"]
+        assert words["buffer", "input", "read_to_below"] == expected["sram_input_reads"]
+        assert words["buffer", "weight", "read_to_below"] == expected["sram_weight_reads"]
+        assert words["buffer", "output", "write_from_below"] == expected["sram_output_writes"]
+        assert words["dram", "input", "read_to_below"] == expected["dram_input_reads"]
+        assert words["dram", "weight", "read_to_below"] == expected["dram_weight_reads"]
+        assert words["dram", "output", "write_from_below"] == expected["dram_output_writes"]
+        assert costs.latency.total == expected["total_cycles"]
+
+
+def test_scale_sim_knows_two_axes_and_three_dataflows(npu: Architecture) -> None:
+    plan = Plan(npu, "row stationary", "energy", 0.0, "scale-sim")
+    with pytest.raises(MappingError, match="expected two axes and weight, output or input"):
+        mapped(nest(costmodel.matmul((4, 4), (4, 4))), plan, ())
+
+
+def test_layers_are_counted_as_by_zigzag() -> None:
+    file = json.loads(gzip.decompress((GOLDEN / "zigzag.json.gz").read_bytes()))
+    case = next(one for one in file["cases"] if one["id"] == "tpu_like/square_gemm_128/lpf6")
+    layer = nest_of_layer(case["layer"])
+    architecture = accelerator_of(file["accelerators"]["tpu_like"]).architecture
+    dataflow = (("D1", ("K",)), ("D2", ("C",)))
+    found = mapped(layer, Plan(architecture, dataflow, "energy", 0.0, "zigzag"), ())
+    (loops,) = ways(layer, architecture, dataflow)
+    expected = best_mapping(space_of(layer, architecture, loops), "energy").count
+    assert found.costs.energy == near(expected.energy)
+    assert found.costs.energy <= case["best"]["energy"]["energy_pj"] * 1e-12 * (1 + 1e-12)
+    assert found.costs.latency.total == expected.latency_cycles
+    assert found.costs.memory_energy == {
+        name: near(energy) for name, energy in expected.memory_energy.items()
+    }
+
+
+@pytest.mark.parametrize("accounting", ["costmodel", "scale-sim", "zigzag"])
+def test_a_whole_network_has_energy_and_time_in_each(tmp_path: Path, accounting: str) -> None:
+    one = device(tmp_path, NPU.replace("    size: 4 B", "    size: 8 B"))
+    one = one.with_parameters(accounting=accounting, dataflow="weight stationary")  # type: ignore[assignment]  # as before
+    network = costmodel.read(str(Path(__file__).parents[2] / "examples" / "vgg9.json"))
+    scenario = Scenario(default_format="int8")
+    found = one.evaluate(costmodel.lower(network, scenario), scenario)
+    assert found.is_complete, found.unpriced
+    assert found.latency_seconds

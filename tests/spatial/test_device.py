@@ -1,0 +1,290 @@
+"""The device class `spatial`: files, whole networks, mappings given back, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from console import run
+
+import costmodel
+from costmodel import Scenario
+from costmodel.errors import CostModelError, DeviceFileError
+from costmodel_hardware.spatial.device import SpatialAccelerator
+from costmodel_hardware.spatial.placement import SpatialPlacement
+from costmodel_hardware.spatial.showing.mapped_layers import MappedNetwork
+
+NPU = """\
+schema: costmodel/device/2
+name: npu
+class: spatial
+sources: {me: "a sketch for tests"}
+parameters:
+  clock: {value: 1 GHz, source: me, evidence: assumed}
+  energy_per_mac: {int8: {value: 0.04 pJ, high: 0.08 pJ, source: me, evidence: assumed}}
+  vector_rate: {value: 16 GOP/s, source: me, evidence: assumed}
+  mac_area: {value: 300 um2, source: me, evidence: assumed}
+settings:
+  array: {rows: 16, columns: 16}
+  systolic: [rows, columns]
+  dataflow: {rows: input channels, columns: filters}
+memories:
+  - name: weights
+    holds: [weight]
+    size: 128 B
+    per: [rows, columns]
+    shared_port: false
+    source: me
+    evidence: assumed
+    read: {energy: 0.1 pJ, width: 8 bit}
+    write: {energy: 0.1 pJ, width: 8 bit}
+  - name: sums
+    holds: [output]
+    size: 4 B
+    per: [rows, columns]
+    shared_port: false
+    source: me
+    evidence: assumed
+    read: {energy: 0.04 pJ, width: 32 bit}
+    write: {energy: 0.04 pJ, width: 32 bit}
+  - name: buffer
+    holds: [input, output]
+    size: 512 KiB
+    leakage: 1 mW
+    area: 2 mm2
+    source: me
+    evidence: assumed
+    read: {energy: 100 pJ, width: 512 bit, smallest: 64 bit}
+    write: {energy: 110 pJ, width: 512 bit, smallest: 64 bit}
+  - name: dram
+    size: unlimited
+    bandwidth: 8 GB/s
+    source: me
+    evidence: assumed
+    read: {energy: 700 pJ, width: 64 bit}
+    write: {energy: 750 pJ, width: 64 bit}
+"""
+NETWORK = Path(__file__).parents[2] / "examples" / "vgg9.json"
+INT8 = Scenario(default_format="int8")
+
+
+def device(tmp_path: Path, text: str = NPU) -> SpatialAccelerator:
+    file = tmp_path / "npu.yaml"
+    file.write_text(text)
+    found = costmodel.device(str(file))
+    assert isinstance(found, SpatialAccelerator)
+    return found
+
+
+@pytest.fixture
+def npu(tmp_path: Path) -> SpatialAccelerator:
+    return device(tmp_path)
+
+
+@pytest.fixture
+def network() -> Any:
+    return costmodel.read(str(NETWORK))
+
+
+def placement(one: SpatialAccelerator, network: Any, scenario: Scenario = INT8) -> SpatialPlacement:
+    found = one.evaluate(costmodel.lower(network, scenario), scenario).placement
+    assert isinstance(found, SpatialPlacement)
+    return found
+
+
+def test_energy_and_traffic_are_those_of_the_mappings(npu: Any, network: Any) -> None:
+    found = npu.evaluate(costmodel.lower(network, INT8), INT8)
+    placed = placement(npu, network)
+    for group in found.groups:
+        if group.group.name not in placed.mapped:
+            continue
+        costs = placed.mapped[group.group.name].costs
+        own = sum(
+            charge.energy_joules
+            for charge in group.cost.charges
+            if charge.resource in costs.memory_energy and charge.role in {"weight", "output"}
+        )
+        expected = sum(one.energy for one in costs.transfers if one.operand != "input")
+        assert own == pytest.approx(expected, rel=1e-9, abs=0) or own > expected  # biases
+        assert group.cost.latency_seconds is not None
+        least = costs.latency.total / 1e9
+        assert group.cost.latency_seconds >= least * (1 - 1e-9)
+    assert found.latency_seconds is not None
+    assert found.area_square_metres == pytest.approx(256 * 300e-12 + 2e-6, rel=1e-12, abs=0)
+    leakage = found.energy_joules_by_resource["buffer"]
+    dynamic = sum(
+        charge.energy_joules
+        for group in found.groups
+        for charge in group.cost.charges
+        if charge.resource == "buffer"
+    )
+    static = 1e-3 * found.latency_seconds
+    assert leakage == pytest.approx(dynamic + static, rel=1e-9, abs=0)
+
+
+def test_a_mapping_can_be_given_back(tmp_path: Path, npu: Any, network: Any) -> None:
+    workload = costmodel.lower(network, INT8)
+    found = MappedNetwork.of(workload, npu, INT8).to_dict()
+    given = {name: one["mapping"] for name, one in found["mappings"].items()}
+    again = MappedNetwork.of(workload, npu.with_parameters(mapping=json.dumps(given)), INT8)
+    assert [one.mapped.gap for one in again.layers] == [None] * len(given)
+    for name, one in again.to_dict()["mappings"].items():
+        assert one | {"gap": None} == found["mappings"][name] | {"gap": None}
+
+
+def test_a_layer_is_named_for_all_its_operators(npu: Any, network: Any) -> None:
+    workload = costmodel.lower(network, INT8)
+    found = MappedNetwork.of(workload, npu, INT8)
+    first = found.layers[0]
+    layer = first.name.rpartition("/")[0]
+    assert found.layer(layer) is found.layer(first.name)
+    mapping = first.to_dict()["mapping"]
+    given = npu.with_parameters(mapping=json.dumps({layer: mapping}))
+    assert MappedNetwork.of(workload, given, INT8).layers[0].mapped.gap is None
+
+
+def test_a_mapping_that_does_not_fit_says_what_is_missing(npu: Any, network: Any) -> None:
+    workload = costmodel.lower(network, INT8)
+    first = MappedNetwork.of(workload, npu, INT8).layers[0]
+    mapping = first.to_dict()["mapping"]
+    mapping["keeps"]["output"]["sums"] = len(mapping["temporal"])
+    given = npu.with_parameters(mapping=json.dumps({first.name: mapping}))
+    reason = MappedNetwork.of(workload, given, INT8).refused[first.name]
+    assert "memory 'sums' has 32 bits; its tiles take" in reason
+    assert "too many: output" in reason
+
+
+def test_an_unmapped_contraction_is_unpriced_with_the_reason(tmp_path: Path, network: Any) -> None:
+    small = device(tmp_path, NPU.replace("size: 4 B", "size: 2 B"))
+    found = small.evaluate(costmodel.lower(network, INT8), INT8)
+    assert not found.is_complete
+    (reason, *_) = found.unpriced.values()
+    assert "memory 'sums' has 16 bits; the smallest tiles take 32, 16 too many" in reason
+
+
+def test_weights_stay_if_they_all_fit(tmp_path: Path, network: Any) -> None:
+    text = NPU.replace("holds: [input, output]\n    size: 512 KiB", "size: 16 MiB")
+    usual = device(tmp_path, text)
+    resident = usual.with_parameters(resident_weights="true")
+    one, other = (each.evaluate(costmodel.lower(network, INT8), INT8) for each in (usual, resident))
+    assert one.traffic_bytes["dram"][0] > 7_000_000
+    assert other.traffic_bytes["dram"][0] < 100_000
+    assert other.energy_joules < one.energy_joules
+
+
+def test_tensors_move_outwards_where_tiles_have_no_room(tmp_path: Path, network: Any) -> None:
+    text = NPU.replace("size: 512 KiB", "size: 20 KiB")
+    found = device(tmp_path, text).evaluate(costmodel.lower(network, INT8), INT8)
+    assert found.is_complete
+    assert found.fits
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("{rows: 16, columns: 16}", "{rows: 0}", "expected 1 to 1,048,576 units, found '0'"),
+        ("{rows: 16, columns: 16}", "[16, 16]", "expected axes with units"),
+        ("systolic: [rows, columns]", "systolic: [diagonal]", "axis 'diagonal' is not one of"),
+        ("per: [rows, columns]", "per: [row]", "axis 'row' is not one of the array"),
+        ("{rows: input channels, columns: filters}", "weight stationery", "nearest: 'weight sta"),
+        ("{rows: input channels, columns: filters}", "{row: filters}", "dataflow: expected axes"),
+        ("leakage: 1 mW", "halo: kept", "expected one of reread, retained"),
+        ("smallest: 64 bit", "smallest: 1024 bit", "expected at most the width"),
+        ("smallest: 64 bit", "smallest: 0.5 bit", "expected a whole number of bits"),
+        ("- name: dram\n", "- name: dram\n    per: [rows]\n", "exists once (without per)"),
+    ],
+)  # fmt: skip
+def test_a_file_with_a_mistake_is_refused(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    assert old in NPU
+    with pytest.raises(DeviceFileError, match=r"npu\.yaml") as error:
+        device(tmp_path, NPU.replace(old, new, 1))
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{", "expected 'search' or mappings in JSON"),
+        ("[]", "expected 'search' or a mapping for each operator"),
+        ('{"conv": {}}', "conv: expected a mapping with schema, spatial, temporal, keeps"),
+        ('{"conv": {"schema": "x", "spatial": {}, "temporal": [], "keeps": {}}}', "conv.schema"),
+    ],
+)
+def test_a_mapping_of_another_form_is_refused(npu: Any, value: str, expected: str) -> None:
+    with pytest.raises(CostModelError) as error:
+        npu.with_parameters(mapping=value)
+    assert expected in str(error.value)
+
+
+def test_the_command_shows_the_nest_and_takes_it_back(tmp_path: Path) -> None:
+    file, kept = tmp_path / "npu.yaml", tmp_path / "mappings.json"
+    file.write_text(NPU)
+    arguments = ["map", str(NETWORK), "-d", str(file), "--default-format", "int8"]
+    every = run(*arguments, "-o", str(kept))
+    assert every.exit_code == 0, every.output
+    name = next(iter(json.loads(kept.read_text())["mappings"]))
+    shown = run(*arguments, name.rpartition("/")[0])
+    assert "in parallel: rows" in shown.stdout
+    assert "mapping: found" in shown.stdout
+    given = run(*arguments, name, "--mapping", str(kept))
+    assert "mapping: given" in given.stdout
+    unknown = run(*arguments, "nothing")
+    assert unknown.exit_code == 2
+    assert "contraction" in unknown.stderr
+
+
+def test_the_command_wants_a_spatial_device() -> None:
+    found = run("map", str(NETWORK), "-d", "cpu")
+    assert found.exit_code == 2
+    assert "expected one device of class spatial, found cpu of class per-operation" in found.stderr
+
+
+def test_prefetched_weights_save_time_and_nothing_else(tmp_path: Path, network: Any) -> None:
+    text = NPU.replace("size: 128 B", "size: 128 B\n    double_buffered: true")
+    usual = device(tmp_path, text)
+    early = usual.with_parameters(prefetches_weights="true")
+    one, other = (each.evaluate(costmodel.lower(network, INT8), INT8) for each in (usual, early))
+    assert one.latency_seconds is not None
+    assert other.latency_seconds is not None
+    assert other.latency_seconds < one.latency_seconds
+    assert other.latency_seconds >= max(other.busy_seconds.values())
+    assert other.traffic_bytes == one.traffic_bytes
+    begins = [span.begin.value for span in other.schedule.spans]
+    assert begins == sorted(begins)
+
+
+def test_a_report_shows_what_the_device_is_made_of(npu: Any, network: Any) -> None:
+    page = costmodel.estimate(network, npu, scenario=INT8).to_html()
+    picture = page[page.index('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640') :]
+    picture = picture[: picture.index("</svg>") + 6]
+    tree = ET.fromstring(picture)  # noqa: S314  # our own page
+    shown = " ".join("".join(one.itertext()) for one in tree.iter() if one.tag.endswith("text"))
+    for name in ("weights", "sums", "buffer", "dram", "16 rows x 16 columns", "100 pJ"):
+        assert name in shown
+    assert tree.get("role") == "img"
+    assert "What npu is made of" in page
+
+
+def test_products_of_two_activations_have_their_second_factor_where_weights_are(
+    npu: Any,
+) -> None:
+    keras = pytest.importorskip("keras")
+    given = keras.Input((8, 16))
+    scores = keras.layers.Dot(axes=(2, 2))([keras.layers.Dense(16)(given), given])
+    scenario = Scenario(default_format="int8")
+    workload = costmodel.lower(costmodel.read(keras.Model(given, scores)), scenario)
+    found = npu.evaluate(workload, scenario)
+    assert found.is_complete, found.unpriced
+    products = [one for one in found.groups if not one.group.name.startswith("dense")]
+    reads = {
+        (one.memory, one.role)
+        for group in products
+        for one in group.traffic
+        if one.read_bits and one.role == "weight"
+    }
+    assert reads == {("dram", "weight"), ("weights", "weight")}
