@@ -1,4 +1,4 @@
-"""Eyeriss v1: times and energies of AlexNet and VGG-16, with the mapping of its paper for AlexNet."""
+"""Eyeriss v1: times and energies of AlexNet, as its paper maps it, and of VGG-16."""
 
 from __future__ import annotations
 

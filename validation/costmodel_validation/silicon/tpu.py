@@ -56,6 +56,8 @@ def workload(name: str) -> Workload:
     is_dense = row["kind"] == "dense"
     window = 1 if is_dense else WINDOW**2
     width = round(math.sqrt(row["weights"] * 1e6 / number / window))
+    data: tuple[int, ...]
+    kernel: tuple[int, ...]
     if is_dense:
         data, kernel = (batch, width), (width, width)
         operator = matmul(data, kernel)
