@@ -43,10 +43,14 @@ EVERYTHING = world(**HOUSE, qkeras=costmodel_qkeras.hooks, spiking=costmodel_spi
 RULES = REGISTRY.layer_registry
 ALL = REGISTRY.device_names
 """The names of all devices that ship."""
-SHIPPED = tuple(name for name in ALL if REGISTRY.device(name).family != "processor")
-"""Those of them that are written by hand; processors, whose energy is a power over the time of a
-whole network, have tests of their own."""
+SHIPPED = tuple(
+    name for name in ALL if REGISTRY.device(name).family not in {"processor", "spatial"}
+)
+"""Those of them whose layers each have an energy; processors, whose energy is a power over the time
+of a whole network, and arrays, which leak all that time, have tests of their own."""
+ARRAYS = ("eyeriss-v1", "systolic-array", "tpu-v1")
+"""Arrays with memories around them, which are written by hand, too."""
 PROCESSORS = ("m2-pro", "raspberry-pi-4", "rtx-4090", "stm32h743")
 """Processors whose files are of every form: measured, borrowed, with flash, and without power."""
-TRIED = (*SHIPPED, *PROCESSORS)
+TRIED = (*SHIPPED, *PROCESSORS, *ARRAYS)
 """The devices that the kit is tried on: of the processors, which one script writes, a few."""
