@@ -361,6 +361,7 @@ def test_devices_lists_every_device_with_its_plugin() -> None:
     heads = [block for block in blocks if block.startswith("class ")]
     assert heads == [
         "class event-driven", "class horowitz", "class per-operation", "class processor",
+        "class spatial",
     ]  # fmt: skip
     rows = {line.split()[0]: line for block in blocks for line in block.splitlines()[2:]}
     assert set(rows) >= set(worlds.ALL)
@@ -417,7 +418,7 @@ def test_a_device_shows_its_settings_and_what_it_does_not_model(tmp_path: Path) 
 def test_classes_of_devices_are_listed_with_what_they_take_and_price() -> None:
     blocks = good("devices", "classes").split("\n\n")
     found = {block.splitlines()[0]: block for block in blocks}
-    assert list(found) == ["event-driven", "horowitz", "per-operation", "processor"]
+    assert list(found) == ["event-driven", "horowitz", "per-operation", "processor", "spatial"]
     effective = "One effective energy per operation, of the whole chip with memory, for every"
     assert f"formula       {effective} numeric format." in found["per-operation"]
     for words in (
