@@ -361,7 +361,7 @@ def test_devices_lists_every_device_with_its_plugin() -> None:
     heads = [block for block in blocks if block.startswith("class ")]
     assert heads == [
         "class ethos-u", "class event-driven", "class horowitz", "class per-operation",
-        "class processor",
+        "class processor", "class spatial",
     ]  # fmt: skip
     rows = {line.split()[0]: line for block in blocks for line in block.splitlines()[2:]}
     assert set(rows) >= set(worlds.ALL)
@@ -419,7 +419,7 @@ def test_classes_of_devices_are_listed_with_what_they_take_and_price() -> None:
     blocks = good("devices", "classes").split("\n\n")
     found = {block.splitlines()[0]: block for block in blocks}
     assert list(found) == [
-        "ethos-u", "event-driven", "horowitz", "per-operation", "processor",
+        "ethos-u", "event-driven", "horowitz", "per-operation", "processor", "spatial",
     ]  # fmt: skip
     effective = "One effective energy per operation, of the whole chip with memory, for every"
     assert f"formula       {effective} numeric format." in found["per-operation"]

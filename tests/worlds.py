@@ -44,11 +44,16 @@ RULES = REGISTRY.layer_registry
 ALL = REGISTRY.device_names
 """The names of all devices that ship."""
 SHIPPED = tuple(
-    name for name in ALL if REGISTRY.device(name).family not in {"processor", "ethos-u"}
+    name
+    for name in ALL
+    if REGISTRY.device(name).family not in {"processor", "ethos-u", "spatial"}
 )
-"""Those of them whose operators have an energy; processors, whose energy is a power over the time
-of a whole network, and the Ethos-U, of which no energy is known, have tests of their own."""
+"""Those of them whose layers each have an energy. Others have tests of their own: processors, whose
+energy is a power over the time of a whole network; the Ethos-U, of which no energy is known; and
+arrays, which leak all that time."""
+ARRAYS = ("eyeriss-v1", "systolic-array", "tpu-v1")
+"""Arrays with memories around them, which are written by hand, too."""
 PROCESSORS = ("m2-pro", "raspberry-pi-4", "rtx-4090", "stm32h743")
 """Processors whose files are of every form: measured, borrowed, with flash, and without power."""
-TRIED = (*SHIPPED, *PROCESSORS, "ethos-u55-128", "ethos-u65-512")
+TRIED = (*SHIPPED, *PROCESSORS, *ARRAYS, "ethos-u55-128", "ethos-u65-512")
 """The devices that the kit is tried on: of the processors, which one script writes, a few."""

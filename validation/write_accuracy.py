@@ -1,5 +1,7 @@
 """Write `docs/accuracy.md` and `docs/devices.md` from the measurements and the devices that ship.
 
+Also the mappings of Eyeriss, from the parameters that its paper gives.
+
 python validation/write_accuracy.py             # with the figures of what was left out before
 python validation/write_accuracy.py --left-out  # after new measurements or another fit; minutes
 """
@@ -13,6 +15,7 @@ from costmodel import registry
 from costmodel_validation.accuracy import LEFT_OUT_TABLE, devices_page, left_out_table, page
 from costmodel_validation.fits.leaving_out import PARTS, left_out_summaries
 from costmodel_validation.measurements import shipped_measurements
+from costmodel_validation.silicon.eyeriss import MAPPINGS, mappings_text
 
 HERE = Path(__file__).parent
 
@@ -23,6 +26,8 @@ if __name__ == "__main__":
         found = [(part, one) for part in PARTS for one in left_out_summaries(rows, devices, part)]
         table = HERE / "costmodel_validation" / LEFT_OUT_TABLE
         table.write_text(left_out_table(found), encoding="utf-8")
+    mappings = HERE / "costmodel_validation" / "silicon" / MAPPINGS
+    mappings.write_text(mappings_text(devices), encoding="utf-8")
     docs = HERE.parent / "docs"
     (docs / "devices.md").write_text(devices_page(devices), encoding="utf-8")
     (docs / "accuracy.md").write_text(page(devices), encoding="utf-8")

@@ -39,7 +39,7 @@ from costmodel.workload.operators import Operator, unmapped
 from costmodel.workload.reasons import Free, Reason, Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.devices import Memory, Outcome, Parameter
+    from costmodel.devices import Access, Memory, Outcome, Parameter
     from costmodel.devices.operator_batch import OperatorBatch
     from costmodel.formats import NumericFormat
 
@@ -551,19 +551,21 @@ class _Written:
         return {**numbers, **known, "note": figure.note}
 
     def _memory(self, memory: Memory) -> dict[str, Any]:
-        figures = {key: getattr(memory, key) for key in ("size", "bandwidth", "area")}
+        figures = {key: getattr(memory, key) for key in ("size", "bandwidth", "area", "leakage")}
         accesses = {key: getattr(memory, key) for key in ("read", "write")}
         return {
             "name": memory.name, "holds": list(memory.holds), "per": list(memory.per),
             "double_buffered": memory.double_buffered, "shared_port": memory.shared_port,
-            "size": UNLIMITED,
+            "halo": memory.halo, "size": UNLIMITED,
             **{key: self._entry(figure) for key, figure in figures.items() if figure is not None},
-            **{
-                key: {"energy": self._entry(access.energy), "width": f"{access.width_bits} bit"}
-                for key, access in accesses.items()
-                if access is not None
-            },
+            **{key: self._access(one) for key, one in accesses.items() if one is not None},
         }  # fmt: skip
+
+    def _access(self, access: Access) -> dict[str, Any]:
+        found = {"energy": self._entry(access.energy), "width": f"{access.width_bits} bit"}
+        if access.smallest_bits is not None:
+            found["smallest"] = f"{access.smallest_bits} bit"
+        return found
 
 
 _BASES: Mapping[str, Mapping[str, int]] = {

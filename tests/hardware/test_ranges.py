@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 from figures import near
-from worlds import REGISTRY, SHIPPED
+from worlds import ARRAYS, REGISTRY, SHIPPED
 
 import costmodel
 from costmodel import Network
@@ -51,7 +51,8 @@ def keyword_spotter() -> Network:
 
 def figures() -> list[tuple[str, Parameter]]:
     """Of the devices that are written by hand; the times of processors have residuals."""
-    return [(name, one) for name in SHIPPED for one in REGISTRY.device(name).parameters.values()]
+    names = (*SHIPPED, *ARRAYS)
+    return [(name, one) for name in names for one in REGISTRY.device(name).parameters.values()]
 
 
 def title(value: object) -> str:

@@ -107,7 +107,7 @@ def mappings(draw: st.DrawFn, nest: Nest, architecture: Architecture) -> Mapping
             size = draw(st.integers(1, most))
             if size > 1:
                 loops.append(Loop(dim, size))
-                left[dim] //= size
+                left[dim] = -(-left[dim] // size)  # the last units may be idle: 3 over 2 x 2
         spatial.append((axis, loops))
     units = Mapping(spatial, (), dict.fromkeys(SLOTS, ())).unrolled
     factors = [

@@ -15,6 +15,7 @@ from costmodel_validation.measurements import (
     measurements_in,
     shipped_measurements,
 )
+from costmodel_validation.silicon import tables as silicon
 
 if TYPE_CHECKING:
     from costmodel.devices import Device
@@ -114,7 +115,7 @@ def page(registry: Registry) -> str:
     unseen = [f"| {' | '.join(row)} |\n" for row in left_out_rows()]
     return "".join([
         INTRODUCTION, LEFT_OUT, *_left_out(found), UNSEEN, *unseen, FITTED, *map(_row, found),
-        *_never_fitted(registry), _unmeasured(registry), LIMITS,
+        *_never_fitted(registry), _unmeasured(registry), silicon.section(registry), LIMITS,
     ])  # fmt: skip
 
 

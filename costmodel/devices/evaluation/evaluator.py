@@ -688,7 +688,8 @@ class _Evaluation:
         """Where a step finds what comes from outside.
 
         What stays the same for all steps is kept in the innermost memory, nearer than its own,
-        that holds its role and has room for it; each step reads the rest from where it lies.
+        that exists once, holds its role and has room for it; each step reads the rest from where
+        it lies.
         """
         sliced = [*loop.varying, *[(outside, inside) for inside, outside in loop.collected]]
         homes = {inside: self._home(outside) for outside, inside in sliced}
@@ -701,7 +702,7 @@ class _Evaluation:
             for memory in self.placement.memories:
                 if home is None or memory.name == home:
                     break
-                is_for_it = self._role(outside) in memory.holds
+                is_for_it = not memory.per and self._role(outside) in memory.holds
                 if is_for_it and memory.has_room_for(taken[memory.name] + bits):
                     homes[inside] = memory.name
                     taken[memory.name] += bits

@@ -55,7 +55,7 @@ def _of_dimensions(spatial: Spatial, mapping: Mapping) -> Iterator[str]:
         units = mapping.unrolled.get(dim, 1)
         if dim in spatial.nest.serial and units > 1:
             yield f"dimension {dim!r} is spread over the array, but its steps need each other"
-        if units > size:
+        if _is_wasteful(mapping, dim, size):
             yield f"dimension {dim!r} of {size} is spread over {units} units"
             continue
         needed = -(-size // units)
@@ -65,6 +65,20 @@ def _of_dimensions(spatial: Spatial, mapping: Mapping) -> Iterator[str]:
                 f"dimension {dim!r} of {size} over {units} units needs {needed} steps in time; "
                 f"the temporal loops have {steps}"
             )
+
+
+def _is_wasteful(mapping: Mapping, dim: str, size: int) -> bool:
+    """Whether a loop over the array is longer than what the ones before it leave.
+
+    27 rows over 2 x 14 units leave one idle: 14 remain for the second axis. Over 3 x 14, where 9
+    remain, whole units would never have work.
+    """
+    left = size
+    for loop in (loop for _, loops in mapping.spatial for loop in loops if loop.dim == dim):
+        if loop.size > left:
+            return True
+        left = -(-left // max(loop.size, 1))
+    return False
 
 
 def _of_cuts(spatial: Spatial, mapping: Mapping) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Chips with an array of units against what was measured on them."""
