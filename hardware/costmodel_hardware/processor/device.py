@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -26,7 +27,14 @@ from costmodel.devices.evaluation.evaluator import Fused, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import FUSIBLE, Group
 from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic
 from costmodel.devices.evaluation.schedule import Schedule
-from costmodel.formats import BlockFormat, FixedPoint, FloatingPoint, NumericFormat, format_name
+from costmodel.formats import (
+    BlockFormat,
+    FixedPoint,
+    FloatingPoint,
+    NumericFormat,
+    format_name,
+    parse_format,
+)
 from costmodel.scenario import Scenario
 from costmodel.tensor.sizes import most
 from costmodel.workload.composite import Normalization, Softmax
@@ -44,12 +52,25 @@ from costmodel.workload.reasons import Free, Unpriced
 
 OPERATIONS_PER_MAC: Final = 2
 """Data sheets count a multiply-accumulate as two operations."""
+FEW_CHANNELS: Final = 4
+"""So many channels are an image, or less than a vector: the first convolution of a network."""
 _HANDLED: Final = (
     Contraction, Activation, Softmax, Normalization, Elementwise, Reduction, Gather, Movement,
 )  # fmt: skip
 _NOT_PROMISED: Final = {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
 """A product that grows into a dense one may take less time, and its halves less than the whole."""
 _KINDS: Final = {kind.__name__.lower(): kind for kind in _HANDLED}
+USUAL_FORMATS: Final = (
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int32",
+    "int16",
+    "int8",
+    "int4",
+)
+"""Formats that a runtime may lack."""
 
 
 def names_among(known: Iterable[str]) -> Any:
@@ -77,13 +98,17 @@ class Processor(Device):
     """A processor with its runtime: CPUs, GPUs, microcontrollers and simple accelerators.
 
     The time of a group of operators is an overhead, and then the longer of its arithmetic and of
-    the traffic of each memory. Dense contractions run at `efficiency` of the peak rate and read
-    and write at `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
+    the traffic of each memory. Dense contractions run at `efficiency` of the peak rate, or at
+    `shallow_efficiency` where they are convolutions over few channels, and read and write at
+    `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
     the time of its bytes, at `bandwidth_efficiency` of the bandwidth: depthwise convolutions,
     elementwise functions, pooling, normalization, movements. Each group adds
     `overhead_per_operator`, each call `overhead_per_call`. Where the runtime is `asynchronous`,
     operators are launched while others run: a group takes its overhead or its work, whichever
-    is longer. Energy is `busy_power` over the makespan.
+    is longer. A core that does not `overlap_traffic` takes arithmetic and traffic one after the
+    other. Energy is `busy_power` over the makespan.
+
+    A runtime computes in no format among its `unsupported_formats`, whatever the peak rates.
 
     A format without a peak rate runs at the rate of the next wider format of its kind. A share or
     an overhead that the file does not give for a format is that of the next wider one of its
@@ -108,6 +133,13 @@ class Processor(Device):
     )
     """With sums no wider than the operands, where that is faster."""
     efficiency: FormatTable = parameter("", by_format=True, positive=True)
+    shallow_efficiency: FormatTable | None = parameter(
+        "", by_format=True, positive=True, optional=True
+    )
+    """That of convolutions with windows over at most 4 channels, as of an image.
+
+    `efficiency` where it is not given.
+    """
     contraction_bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
     bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
     overhead_per_operator: FormatTable = parameter("s", by_format=True)
@@ -130,8 +162,12 @@ class Processor(Device):
     fast_accumulation: bool = setting(yes_or_no, default=False)
     asynchronous: bool = setting(yes_or_no, default=False)
     """Whether the host launches operators while the device runs others."""
+    overlap_traffic: bool = setting(yes_or_no, default=True)
+    """Whether memory is accessed while arithmetic runs; not where one pipeline does both."""
     unsupported: tuple[str, ...] = setting(names_among(_KINDS), default=())
     """Kinds of operators that it cannot run."""
+    unsupported_formats: tuple[str, ...] = setting(names_among(USUAL_FORMATS), default=())
+    """Formats that the processor computes in, and the runtime has no operators for."""
 
     def __attrs_post_init__(self) -> None:
         """Check what the figures must have in common."""
@@ -154,7 +190,8 @@ class Processor(Device):
         if not is_dense(operator):
             return self._overhead(operator, number, scenario)
         rate = self._rates[number]
-        share = figure_of(self.efficiency, number)
+        apart = self.shallow_efficiency if is_shallow(operator) else None
+        share = figure_of(apart or self.efficiency, number)
         count = operator.macs * OPERATIONS_PER_MAC * scenario.batch
         work = Duration("arithmetic", count, product(rate, share))
         return self._overhead(operator, number, scenario, [work])
@@ -194,9 +231,10 @@ class Processor(Device):
             kind = type(operator).__name__.lower()
             what = f"{kind} operators in {format_name(number)}"
             known = ", ".join(map(format_name, self._rates))
+            under = f" under {self.runtime}" if self.runtime else ""
             return Unpriced(
-                f"device {self.name!r} cannot run {what}, and names no host that does; it runs "
-                f"{known} (--default-format, Scenario(default_format=...))"
+                f"device {self.name!r}{under} cannot run {what}, and names no host that does; it "
+                f"runs {known} (--default-format, Scenario(default_format=...))"
             )
         sent, returned = [
             sum(
@@ -220,7 +258,8 @@ class Processor(Device):
         if self.fast_accumulation and self.fast_accumulation_rate is not None:
             faster = self.fast_accumulation_rate
             known.update({number: faster[number] for number in faster})
-        return known
+        without = {parse_format(name) for name in self.unsupported_formats}
+        return {number: rate for number, rate in known.items() if number not in without}
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that the device has a rate for."""
@@ -255,8 +294,9 @@ class Processor(Device):
             self.contraction_bandwidth_efficiency if is_contraction else self.bandwidth_efficiency
         )
         share = None if number is None else figure_of(table, number)
+        phase = "run" if self.overlap_traffic else "finish"
         durations = [
-            Duration(name, bits / BYTE, rate if share is None else product(rate, share))
+            Duration(name, bits / BYTE, rate if share is None else product(rate, share), phase)
             for one in traffic
             for name, bits, rate in _ways(one, placement.memory(one.memory))
         ]
@@ -352,6 +392,20 @@ def is_dense(operator: Operator) -> bool:
 
 
 _TWO_READ_AND_ONE_WRITTEN: Final = 3
+
+
+def is_shallow(operator: Operator) -> bool:
+    """Whether an operator is a convolution with windows over few channels, as of an image.
+
+    Its sums are short and its channels fill no vector: it runs at another share of the peak.
+    """
+    first, *_ = (*operator.inputs, *operator.weights)
+    written = {name for one in operator.outputs for name in one.dims}
+    axes = [one.dims for one in first.index if one is not None]
+    windows = {name for dims in axes if len(dims) > 1 for name in dims} - written
+    channels = set(first.dims) - written - windows
+    sizes = [operator.dims[name] for name in channels]
+    return any(operator.dims[name] > 1 for name in windows) and math.prod(sizes) <= FEW_CHANNELS
 
 
 def _operations(operator: Operator) -> Any:

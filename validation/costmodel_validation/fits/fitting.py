@@ -8,7 +8,7 @@ full efficiency is worked out once, by the device itself; the fit changes the sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from attrs import evolve, frozen
@@ -17,7 +17,7 @@ from costmodel import CostModelError
 from costmodel.devices import Device, Evidence, FormatTable, Parameter, Residual
 from costmodel.formats import NumericFormat, format_name
 from costmodel.workload.graph import Node
-from costmodel_hardware.processor.device import Processor, is_dense
+from costmodel_hardware.processor.device import Processor, is_dense, is_shallow
 from costmodel_validation.measurements import Measurement, workload_of
 
 if TYPE_CHECKING:
@@ -41,16 +41,23 @@ FITTED: Final = {
     "bandwidth_efficiency": Fitted("", 1e-3, 0.3, 4.0),
     "overhead_per_operator": Fitted("s", 1e-8, 1e-5, 1e-2),
     "overhead_per_call": Fitted("s", 1e-7, 1e-4, 1e-1),
+    "shallow_efficiency": Fitted("", 1e-4, 0.3, 1.0),
 }
-"""The parameters that are fitted for each format.
+"""The parameters that are fitted for each format, `shallow_efficiency` as `SHALLOW` says.
 
 No more than the peak rate; more than the bandwidth, where caches hold tensors.
+"""
+SHALLOW: Final = "shallow_efficiency"
+"""Fitted by itself where traffic does not overlap with arithmetic: there it lowers errors.
+
+It is `efficiency` elsewhere, and where it is among the known figures, whatever its value.
 """
 _BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {},
     {"overhead_per_operator": 0.05},
     {"overhead_per_operator": 10.0},
     {"contraction_bandwidth_efficiency": 0.2},
+    {"bandwidth_efficiency": 0.1},
 )
 """Where fits start, in multiples of usual figures: each of these lies in a valley of its own."""
 FEW_NETWORKS: Final = (0.5, 2.0)
@@ -63,8 +70,12 @@ FOLDS: Final = 5
 """Into how many parts networks are divided to leave each out once."""
 _SCALE: Final = 0.05
 """Relative errors beyond this count less than their square: some measurements are disturbed."""
-_PULL: Final = 0.01
-"""How strongly parameters that the data do not determine are drawn to where they start."""
+PULL: Final = 0.01
+"""How strongly parameters that the data do not determine are drawn to where they start.
+
+In logarithms, beside relative errors: a figure that is off by a factor of e weighs as an error of
+this size in one measurement.
+"""
 
 
 @frozen(eq=False)
@@ -73,6 +84,8 @@ class Terms:
 
     number: NumericFormat
     arithmetic: Vector
+    is_shallow: Vector
+    """1 for convolutions over few channels, 0 for all other dense contractions."""
     traffic: Vector
     """Of the dense contractions, beside their arithmetic."""
     weights: Vector
@@ -83,6 +96,8 @@ class Terms:
     """How often each of these runs."""
     asynchronous: bool
     """Whether the overhead of a group overlaps with its work."""
+    overlap_traffic: bool = True
+    """Whether the traffic of a contraction overlaps with its arithmetic."""
     slower: float = 1.0
     """How many times as long the overhead of a group takes as the figure says."""
 
@@ -129,14 +144,14 @@ def terms_of(device: Processor, measured: Measurement) -> Terms:
         name, reason = next(one for one in estimate.unpriced.items() if one[0] != "static")
         message = f"{measured.network} on {device.name}: {name} has no price: {reason}"
         raise CostModelError(message)
-    dense: list[tuple[float, float, float]] = []
+    dense: list[tuple[float, float, float, float]] = []
     moved: list[tuple[float, float]] = []
     _collect(estimate, dense, moved, 1.0)
-    columns = np.array(dense, float).reshape(-1, 3)
+    columns = np.array(dense, float).reshape(-1, 4)
     others = np.array(moved, float).reshape(-1, 2)
     return Terms(
-        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2],
-        others[:, 0], others[:, 1], device.asynchronous,
+        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3],
+        others[:, 0], others[:, 1], device.asynchronous, device.overlap_traffic,
     )  # fmt: skip
 
 
@@ -157,7 +172,7 @@ def all_terms(device: Processor, measured: Sequence[Measurement]) -> list[Terms]
 
 def _collect(
     estimate: DeviceEstimate,
-    dense: list[tuple[float, float, float]],
+    dense: list[tuple[float, float, float, float]],
     moved: list[tuple[float, float]],
     steps: float,
 ) -> None:
@@ -174,7 +189,7 @@ def _collect(
         traffic = max(busy.values(), default=0.0)
         anchor = each.group.anchor
         if isinstance(anchor, Node) and is_dense(anchor.operator):
-            dense.append((arithmetic, traffic, steps))
+            dense.append((arithmetic, float(is_shallow(anchor.operator)), traffic, steps))
         else:
             moved.append((traffic, steps))
 
@@ -185,6 +200,7 @@ class _Stacked:
     def __init__(self, terms: Sequence[Terms]) -> None:
         """Lay the terms one after the other."""
         self.arithmetic = np.concatenate([one.arithmetic for one in terms])
+        self.is_shallow = np.concatenate([one.is_shallow for one in terms])
         self.traffic = np.concatenate([one.traffic for one in terms])
         self.weights = np.concatenate([one.weights for one in terms])
         self.network = _owners([one.weights for one in terms])
@@ -193,11 +209,14 @@ class _Stacked:
         self.moved_network = _owners([one.moved_weights for one in terms])
         self.slower = np.array([one.slower for one in terms])
         self.asynchronous = terms[0].asynchronous
+        self.overlap_traffic = terms[0].overlap_traffic
 
     def seconds(self, figures: Vector) -> Vector:
         """The time of each network: its groups one after the other, and the call."""
-        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
-        of_dense = np.maximum(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
+        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call, shallow = figures
+        at_work = np.maximum if self.overlap_traffic else np.add
+        shares = np.where(self.is_shallow, shallow, efficiency)
+        of_dense = at_work(self.arithmetic / shares, self.traffic / contraction_bandwidth)
         of_others = self.moved / bandwidth
         overhead = self.slower * per_operator
         together = np.maximum if self.asynchronous else np.add
@@ -211,6 +230,17 @@ class _Stacked:
 def _owners(parts: Sequence[Vector]) -> np.ndarray[Any, np.dtype[np.intp]]:
     """For each element of some parts, laid one after the other, of which part it is."""
     return np.repeat(np.arange(len(parts)), [len(one) for one in parts])
+
+
+class Predictor(Protocol):
+    """What predicts the time of a network from its terms, in the formats that it knows."""
+
+    @property
+    def figures(self) -> Mapping[NumericFormat, Any]:
+        """What it learned, by format."""
+
+    def seconds(self, terms: Terms) -> float:
+        """The predicted time."""
 
 
 @frozen
@@ -234,12 +264,18 @@ class Fit:
 
 
 def fitted(
-    terms: Sequence[Terms], seconds: Sequence[float], known: Mapping[str, float] | None = None
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    known: Mapping[str, float] | None = None,
+    scaled: Sequence[Any] = (),
+    pull: float = PULL,
 ) -> Fit:
     """The figures that explain measured times best, in relative terms; each format by itself.
 
     Large errors count less than their square. Figures that the times do not determine stay near
-    their usual values; those in `known`, by the names of `FITTED`, are not fitted.
+    their usual values, with the weight of `pull`; those in `known`, by the names of `FITTED`, are
+    not fitted. `scaled` names the system of each measurement, where each system takes a multiple
+    of its own of the times of the figures.
 
     Raises:
         CostModelError: there are no measurements.
@@ -252,26 +288,42 @@ def fitted(
     found = {}
     for number in formats:
         inside = [one.number == number for one in terms]
-        found[number] = _fitted_alone(chosen(terms, inside), chosen(seconds, inside), known or {})
+        own_systems = chosen(scaled, inside) if scaled else []
+        of_format = chosen(terms, inside), chosen(seconds, inside), own_systems
+        found[number] = _fitted_alone(*of_format, known or {}, pull)
     return Fit(found)
 
 
 def _fitted_alone(
-    terms: Sequence[Terms], seconds: Sequence[float], known: Mapping[str, float]
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    scaled: Sequence[Any],
+    known: Mapping[str, float],
+    pull: float,
 ) -> tuple[float, ...]:
     from scipy.optimize import least_squares  # noqa: PLC0415  # an extra
 
-    free = np.array([name not in known for name in FITTED])
+    is_one_share = SHALLOW in known or terms[0].overlap_traffic
+    fixed = {*known, SHALLOW} if is_one_share else {*known}
+    free = np.array([name not in fixed for name in FITTED])
     figures = np.array([known.get(name, one.usual) for name, one in FITTED.items()])
     start = np.log(figures[free])
     low, high = np.log([(one.least, one.most) for one in FITTED.values()])[free].T
     wanted = np.log(np.array(seconds, float))
     stacked = _Stacked(terms)
+    names, system = np.unique([str(one) for one in scaled], return_inverse=True)
+
+    def put(point: Vector) -> None:
+        figures[free] = np.exp(point)
+        if is_one_share:
+            figures[-1] = figures[0]
 
     def errors(point: Vector) -> Vector:
-        figures[free] = np.exp(point)
-        found = np.log(stacked.seconds(figures))
-        return np.concatenate([found - wanted, _PULL * (point - start)])
+        put(point)
+        found = np.log(stacked.seconds(figures)) - wanted
+        if len(names):
+            found -= (np.bincount(system, found) / np.bincount(system))[system]
+        return np.concatenate([found, pull * (point - start)])
 
     beginnings = [
         start + np.log([beginning.get(name, 1.0) for name in FITTED])[free]
@@ -281,8 +333,7 @@ def _fitted_alone(
         least_squares(errors, begin, bounds=(low, high), loss="soft_l1", f_scale=_SCALE)
         for begin in beginnings
     ]
-    best = min(answers, key=lambda one: float(one.cost))
-    figures[free] = np.exp(best.x)
+    put(min(answers, key=lambda one: float(one.cost)).x)
     return tuple(map(float, figures))
 
 
@@ -303,12 +354,20 @@ class CrossValidation:
         """The ratio that this share of rows is below."""
         return float(np.quantile(self.ratios, share))
 
+    def apart(self) -> list[CrossValidation]:
+        """The rows of each group by themselves."""
+        names = np.array(self.groups)
+        return [
+            CrossValidation(self.ratios[names == name], (name,) * int(np.sum(names == name)))
+            for name in dict.fromkeys(self.groups)
+        ]
+
 
 def left_out(
     terms: Sequence[Terms],
     seconds: Sequence[float],
     groups: Sequence[str],
-    fit: Callable[[Sequence[Terms], Sequence[float]], Fit] = fitted,
+    fit: Callable[[Sequence[Terms], Sequence[float]], Predictor] = fitted,
     folds: int | None = None,
 ) -> CrossValidation:
     """Each group predicted by a fit to all others; groups go into `folds` parts if given.
@@ -373,11 +432,13 @@ class RuntimeFit:
 
     @property
     def residual(self) -> Residual:
-        """P10 to P90 of measured over predicted: of networks or of families left out.
+        """P10 to P90 of measured over predicted: of networks left out, and of each family left out.
 
-        The lower of both low ends, and the higher of both high ends.
+        The lowest of all low ends, and the highest of all high ends. The next family is like one
+        of those that were left out, and as likely the worst as any: with few of them, a percentile
+        of their rows together holds too little of it.
         """
-        parts = [self.by_network, *([] if self.by_family is None else [self.by_family])]
+        parts = [self.by_network, *([] if self.by_family is None else self.by_family.apart())]
         least, most = FEW_NETWORKS if self.networks < MANY_NETWORKS else (1.0, 1.0)
         low = min([least, *(one.percentile(0.1) for one in parts)])
         high = max([most, *(one.percentile(0.9) for one in parts)])
