@@ -267,7 +267,7 @@ def xception() -> Any:
 
 
 GEMMA = {"head_dim": 4, **GROUPED}
-SHALLOW = {"use_sliding_window_attention": True, "sliding_window_size": 4}
+WINDOW = {"use_sliding_window_attention": True, "sliding_window_size": 4}
 PAIRS = ("matmul", "multiply", "transpose@2")
 """The scores of every image with every text of a batch: no part of them is of one example."""
 
@@ -349,10 +349,10 @@ CASES: dict[str, Case] = {
     "gemma 2": Case(
         lambda: hub.GemmaBackbone(
             use_post_ffw_norm=True, use_post_attention_norm=True, attention_logit_soft_cap=50.0,
-            **SHALLOW, **GEMMA,
+            **WINDOW, **GEMMA,
         )
     ),
-    "gemma 3": Case(lambda: hub.Gemma3Backbone(image_size=16, **SHALLOW, **GEMMA)),
+    "gemma 3": Case(lambda: hub.Gemma3Backbone(image_size=16, **WINDOW, **GEMMA)),
     "gemma 3n": Case(gemma_3n),
     "gemma 4": Case(lambda: hub.Gemma4Backbone(image_size=16, **GEMMA)),
     "gpt neox": Case(lambda: hub.GPTNeoXBackbone(rotary_percentage=0.5, **SHORT)),

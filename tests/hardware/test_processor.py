@@ -21,7 +21,7 @@ from costmodel.errors import CostModelError, DeviceFileError
 from costmodel.workload.builders import activation, conv, elementwise, matmul
 from costmodel.workload.graph import Node, Workload
 from costmodel.workload.reasons import Unpriced
-from costmodel_hardware.processor.device import Processor, is_dense, is_shallow
+from costmodel_hardware.processor.device import Processor, is_dense
 
 GIVEN = {"source": "us", "evidence": "assumed"}
 
@@ -75,8 +75,6 @@ def time_of(device: Processor, workload: Workload, **scenario: Any) -> float:
 
 SQUARE = alone(matmul((512, 512), (512, 512)), "x", "w", "y")
 VECTOR = alone(matmul((1, 4096), (4096, 4096)), "x", "w", "y")
-SHALLOW = alone(conv((1, 3, 32, 32), (2048, 3, 11, 11), padding=5), "x", "w", "y")
-DEEP = alone(conv((1, 256, 32, 32), (256, 256, 3, 3), padding=1), "x", "w", "y")
 DEPTHWISE = alone(
     conv((1, 64, 56, 56), (64, 1, 5, 5), padding=2, groups=64), "x", "w", "y"
 )  # fmt: skip
@@ -161,29 +159,6 @@ def test_a_core_that_does_not_overlap_traffic_takes_it_after_the_arithmetic() ->
     traffic = moved / (100e9 * 0.8)
     assert time_of(in_order, SQUARE) == near(time_of(overlaps, SQUARE) + traffic, rel=1e-9)
     assert time_of(in_order, DEPTHWISE) == near(time_of(overlaps, DEPTHWISE), rel=1e-9)
-
-
-def test_a_convolution_over_few_channels_has_a_share_of_the_peak_of_its_own() -> None:
-    shares = {"shallow_efficiency": by_format(float32=0.1)}
-    for workload, times in ((SQUARE, 1), (DEEP, 1), (SHALLOW, 5)):
-        plain, apart = processor(), processor(parameters=shares)
-        before, after = (time_of(one, workload) - 1e-3 - 10e-6 for one in (plain, apart))
-        assert after == near(times * before, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("operator", "expected"),
-    [
-        (conv((1, 3, 8, 8), (16, 3, 3, 3)), True),
-        (conv((1, 3, 8), (16, 3, 3)), True),
-        (conv((1, 16, 8, 8), (16, 4, 3, 3), groups=4), True),
-        (conv((1, 5, 8, 8), (16, 5, 3, 3)), False),
-        (conv((1, 3, 8, 8), (16, 3, 1, 1)), False),
-        (matmul((8, 16), (16, 4)), False),
-    ],
-)
-def test_a_window_over_at_most_four_channels_is_shallow(operator: Any, *, expected: bool) -> None:
-    assert is_shallow(operator) is expected
 
 
 def test_a_format_that_a_runtime_has_no_operators_for_has_no_price() -> None:

@@ -22,7 +22,7 @@ from costmodel_qkeras.convention import CONVENTION
 
 BITS = 8
 WORD = f"quantized_bits({BITS},0,1)"
-SIDE, CHANNELS, FILTERS, SHALLOW = 8, 4, 6, 3 * 3
+SIDE, CHANNELS, FILTERS, WINDOW = 8, 4, 6, 3 * 3
 IMAGE = (SIDE, SIDE, CHANNELS)
 POSITIONS = SIDE * SIDE
 STEPS, FEATURES, UNITS = 5, 4, 3
@@ -115,16 +115,16 @@ FOLDED: dict[str, tuple[dict[str, Any], int, int]] = {
     # name: (layer, multiply-accumulates, products in a sum)
     "QConv2DBatchnorm": (
         with_filters("QConv2DBatchnorm"),
-        POSITIONS * FILTERS * SHALLOW * CHANNELS, SHALLOW * CHANNELS,
+        POSITIONS * FILTERS * WINDOW * CHANNELS, WINDOW * CHANNELS,
     ),
     "QDepthwiseConv2DBatchnorm": (
-        depthwise("QDepthwiseConv2DBatchnorm"), POSITIONS * CHANNELS * SHALLOW, SHALLOW,
+        depthwise("QDepthwiseConv2DBatchnorm"), POSITIONS * CHANNELS * WINDOW, WINDOW,
     ),
     # Every input element goes through the whole kernel; with a stride of 2, at most 2 x 2 of
     # each channel meet in one output element.
     "QConv2DTranspose": (
         with_filters("QConv2DTranspose", strides=[2, 2]),
-        POSITIONS * CHANNELS * SHALLOW * FILTERS, 2 * 2 * CHANNELS,
+        POSITIONS * CHANNELS * WINDOW * FILTERS, 2 * 2 * CHANNELS,
     ),
 }  # fmt: skip
 
@@ -151,7 +151,7 @@ MISSED: dict[str, tuple[tuple[int, ...], dict[str, Any], int]] = {
         IMAGE,
         convolution("QSeparableConv2D", filters=FILTERS, depthwise_quantizer=WORD,
                     pointwise_quantizer=WORD),
-        POSITIONS * CHANNELS * SHALLOW + POSITIONS * CHANNELS * FILTERS,
+        POSITIONS * CHANNELS * WINDOW + POSITIONS * CHANNELS * FILTERS,
     ),
     "QSimpleRNN": (
         (STEPS, FEATURES), recurrent("QSimpleRNN"), STEPS * UNITS * (FEATURES + UNITS),
@@ -181,7 +181,7 @@ MISSED: dict[str, tuple[tuple[int, ...], dict[str, Any], int]] = {
         (SIDE, *IMAGE),
         {"kind": "Conv3D", "filters": FILTERS, "kernel_size": [3, 3, 3], "strides": [1, 1, 1],
          "padding": "same", "dilation_rate": [1, 1, 1]},
-        SIDE * POSITIONS * FILTERS * 3 * SHALLOW * CHANNELS,
+        SIDE * POSITIONS * FILTERS * 3 * WINDOW * CHANNELS,
     ),
 }  # fmt: skip
 
@@ -250,15 +250,15 @@ MISCOUNTED: dict[str, tuple[dict[str, Any], int, int]] = {
     # name: (layer, QTools' count, the true one)
     "a grouped convolution takes its own channels alone": (
         with_filters("QConv2D", groups=2),
-        POSITIONS * FILTERS * SHALLOW * CHANNELS, POSITIONS * FILTERS * SHALLOW * CHANNELS // 2,
+        POSITIONS * FILTERS * WINDOW * CHANNELS, POSITIONS * FILTERS * WINDOW * CHANNELS // 2,
     ),
     "a depthwise convolution has a depth multiplier": (
         depthwise("QDepthwiseConv2D", depth_multiplier=3),
-        POSITIONS * CHANNELS * SHALLOW, POSITIONS * CHANNELS * SHALLOW * 3,
+        POSITIONS * CHANNELS * WINDOW, POSITIONS * CHANNELS * WINDOW * 3,
     ),
     "a transposed convolution spreads its input": (
         with_filters("QConv2DTranspose", strides=[2, 2]),
-        2 * 2 * POSITIONS * CHANNELS * SHALLOW * FILTERS, POSITIONS * CHANNELS * SHALLOW * FILTERS,
+        2 * 2 * POSITIONS * CHANNELS * WINDOW * FILTERS, POSITIONS * CHANNELS * WINDOW * FILTERS,
     ),
 }  # fmt: skip
 
@@ -315,8 +315,8 @@ def test_a_depth_multiplier_is_counted() -> None:
     (reason,) = by_qtools(source).unpriced
     assert reason.startswith("QTools raises AssertionError: a scaled depthwise kernel")
     right = by_default(source, **WIRED).cost.energy_joules_by_role["compute"]
-    count = POSITIONS * CHANNELS * SHALLOW * 2
-    assert right == near(count * multiply_accumulate(SHALLOW))
+    count = POSITIONS * CHANNELS * WINDOW * 2
+    assert right == near(count * multiply_accumulate(WINDOW))
 
 
 def test_a_difference_is_counted() -> None:
@@ -368,10 +368,10 @@ def test_no_call_changes_the_next() -> None:
 def test_a_roofline_has_its_sums() -> None:
     source = network(IMAGE, with_filters("QConv2D"),
                      {"kind": "QActivation", "activation": "quantized_relu(4)"})  # fmt: skip
-    weights = SHALLOW * CHANNELS * FILTERS + FILTERS
+    weights = WINDOW * CHANNELS * FILTERS + FILTERS
     outputs = POSITIONS * FILTERS
     inputs = POSITIONS * CHANNELS
-    count = POSITIONS * FILTERS * SHALLOW * CHANNELS
+    count = POSITIONS * FILTERS * WINDOW * CHANNELS
     assert QTools(source, "horowitz").get_roofline_numbers() == {
         "ACE": count * BITS * BITS,
         "weight_in_bytes": weights * BITS // 8,

@@ -26,7 +26,6 @@ from costmodel_validation.fits.fitting import (
     left_out,
     terms_of,
 )
-from costmodel_validation.fits.known import ONE_SHARE
 from costmodel_validation.measurements import Measurement, by_system, shipped_measurements
 
 SYSTEMS = by_system(shipped_measurements())
@@ -64,7 +63,7 @@ def synthetic(figures: tuple[float, ...]) -> tuple[list[Any], list[float]]:
 @given(
     st.tuples(
         st.floats(0.1, 0.9), st.floats(0.1, 1.0), st.floats(0.05, 0.5), st.floats(1e-6, 1e-4),
-        st.floats(1e-4, 5e-3), st.floats(0.1, 0.9),
+        st.floats(1e-4, 5e-3),
     )
 )  # fmt: skip
 def test_a_fit_predicts_times_that_follow_the_law(figures: tuple[float, ...]) -> None:
@@ -75,7 +74,7 @@ def test_a_fit_predicts_times_that_follow_the_law(figures: tuple[float, ...]) ->
 
 
 def test_one_wrong_measurement_hardly_changes_a_fit() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
+    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     disturbed = [seconds[0] * 10, *seconds[1:]]
     fit = fitted(terms, disturbed)
     errors = [
@@ -85,20 +84,20 @@ def test_one_wrong_measurement_hardly_changes_a_fit() -> None:
 
 
 def test_figures_that_are_known_are_not_fitted() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
+    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     fit = fitted(terms, seconds, {"overhead_per_call": 1e-3, "efficiency": 0.4})
     assert fit.figures[FLOAT32][0] == 0.4
     assert fit.figures[FLOAT32][4] == 1e-3
 
 
 def test_what_is_left_out_is_predicted_by_the_others() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
+    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     groups = ["odd" if place == 3 else f"network {place % 4}" for place in range(len(terms))]
     seen: list[int] = []
 
     def fit(some: Any, times: Any) -> Fit:
         seen.append(len(some))
-        return Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2)})
+        return Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
 
     twice = [time * (2 if name == "odd" else 1) for time, name in zip(seconds, groups, strict=True)]
     found = left_out(terms, twice, groups, fit)
@@ -110,7 +109,7 @@ def test_what_is_left_out_is_predicted_by_the_others() -> None:
 
 
 def test_one_kind_alone_cannot_be_left_out() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
+    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     with pytest.raises(CostModelError, match="at least 2 kinds to leave one out"):
         left_out(terms, seconds, ["one"] * len(terms))
 
@@ -121,7 +120,7 @@ def test_nothing_cannot_be_fitted() -> None:
 
 
 def test_a_format_that_nobody_measured_is_not_predicted() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
+    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     fit = fitted(terms[:6], seconds[:6])
     with pytest.raises(CostModelError, match="nothing was measured in int8"):
         fit.seconds(evolve(terms[0], number=parse_format("int8")))
@@ -139,16 +138,8 @@ def test_a_network_that_has_no_price_cannot_be_fitted() -> None:
         terms_of(full_speed(processor("pixel-4", "tflite")), wrong)
 
 
-def test_a_share_for_few_channels_is_fitted_where_traffic_does_not_overlap() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
-    assert fitted(terms, seconds).figures[FLOAT32][5] == pytest.approx(0.2, rel=0.1, abs=0)
-    overlaps = [evolve(one, overlap_traffic=True) for one in terms]
-    for fit in (fitted(overlaps, seconds), fitted(terms, seconds, ONE_SHARE)):
-        assert fit.figures[FLOAT32][5] == fit.figures[FLOAT32][0]
-
-
 def test_each_system_may_take_a_multiple_of_the_times_of_one_shape() -> None:
-    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2))
+    terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     systems = [place % 3 for place in range(len(terms))]
     times = [time * 2**one for time, one in zip(seconds, systems, strict=True)]
     fit = fitted(terms, times, {"overhead_per_call": 1e-3, "overhead_per_operator": 1e-5}, systems)
@@ -160,7 +151,7 @@ def test_each_system_may_take_a_multiple_of_the_times_of_one_shape() -> None:
 
 def test_an_interval_holds_the_family_that_was_predicted_worst() -> None:
     (one,) = [x for x in SYSTEMS["pixel-4", "tflite"] if x.format_name == "float32"][:1]
-    fit = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3, 0.2)})
+    fit = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
     networks = CrossValidation(np.ones(20), ("a",) * 20)
     families = CrossValidation(np.array([1.0] * 90 + [3.0] * 5), ("usual",) * 90 + ("odd",) * 5)
     found = RuntimeFit(fit, 20, 20, networks, families, (1, 1), (one.scenario.default_format,))

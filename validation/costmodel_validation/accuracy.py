@@ -28,8 +28,7 @@ Written by `python validation/write_accuracy.py`; a test fails if it is stale.
 
 Every device of class `processor` says how well its times are known. There are three kinds:
 
-- **Measured itself.** Five figures of a runtime (a share of the peak rate, two shares of the bandwidth, two overheads; on Arm boards and phones a sixth,
-  the share of the peak rate in the first convolution) are fitted
+- **Measured itself.** Five figures of a runtime (a share of the peak rate, two shares of the bandwidth, two overheads) are fitted
   to published measurements; where few networks were measured, some of them are assumed. The error is that of networks that were left out of the fit: each fifth of the networks is predicted from the
   other four, and each family of networks from all others.
 - **Borrowed.** Nobody measured the device. It has the shares of its nearest relative, and its own peaks. The interval is at least a

@@ -35,10 +35,9 @@ multiplied by one factor, also known afterwards only; *own fit* is the error of 
 |---|---|---:|---:|---:|
 """
 FORMS: Final = """
-### Forms that were chosen
+### A form that was chosen
 
-Arm boards and phones do not overlap traffic with arithmetic, and the first convolution, over at most 4 channels, has a share of the peak of its own: two changes of
-the model after its misses were known. *Nested* is the error of each system under the form that suits all other systems best, so that its own errors
+Arm boards and phones do not overlap traffic with arithmetic: a change of the model after its misses were known. *Nested* is the error of each system under the form that suits all other systems best, so that its own errors
 took no part in the choice.
 
 | device | runtime | networks: before | nested | families: before | nested |

@@ -15,7 +15,7 @@ from costmodel.devicefile.yaml_text import parsed
 from costmodel.formats import format_name
 from costmodel.registry import device_text
 from costmodel_hardware.processor.device import Processor
-from costmodel_validation.fits.fitting import FITTED, SHALLOW, RuntimeFit
+from costmodel_validation.fits.fitting import FITTED, RuntimeFit
 from costmodel_validation.measurements import Measurement
 
 DIGITS: Final = 4
@@ -86,13 +86,12 @@ def runtime_of(found: RuntimeFit, key: str) -> dict[str, Any]:
         name: {
             format_name(one): {"value": _text(figures[place], fit.unit), **figure}
             for one, figures in found.fit.figures.items()
-            if name != SHALLOW or figures[place] != figures[0]
         }
         for place, (name, fit) in enumerate(FITTED.items())
     }
     return {
         "known": known_of(found),
-        "parameters": {name: figures for name, figures in tables.items() if figures},
+        "parameters": tables,
         "residual": residual_of(found, key),
     }
 

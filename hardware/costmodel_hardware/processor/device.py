@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -52,8 +51,6 @@ from costmodel.workload.reasons import Free, Unpriced
 
 OPERATIONS_PER_MAC: Final = 2
 """Data sheets count a multiply-accumulate as two operations."""
-FEW_CHANNELS: Final = 4
-"""So many channels are an image, or less than a vector: the first convolution of a network."""
 _HANDLED: Final = (
     Contraction, Activation, Softmax, Normalization, Elementwise, Reduction, Gather, Movement,
 )  # fmt: skip
@@ -98,9 +95,8 @@ class Processor(Device):
     """A processor with its runtime: CPUs, GPUs, microcontrollers and simple accelerators.
 
     The time of a group of operators is an overhead, and then the longer of its arithmetic and of
-    the traffic of each memory. Dense contractions run at `efficiency` of the peak rate, or at
-    `shallow_efficiency` where they are convolutions over few channels, and read and write at
-    `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
+    the traffic of each memory. Dense contractions run at `efficiency` of the peak rate and read
+    and write at `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
     the time of its bytes, at `bandwidth_efficiency` of the bandwidth: depthwise convolutions,
     elementwise functions, pooling, normalization, movements. Each group adds
     `overhead_per_operator`, each call `overhead_per_call`. Where the runtime is `asynchronous`,
@@ -133,13 +129,6 @@ class Processor(Device):
     )
     """With sums no wider than the operands, where that is faster."""
     efficiency: FormatTable = parameter("", by_format=True, positive=True)
-    shallow_efficiency: FormatTable | None = parameter(
-        "", by_format=True, positive=True, optional=True
-    )
-    """That of convolutions with windows over at most 4 channels, as of an image.
-
-    `efficiency` where it is not given.
-    """
     contraction_bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
     bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
     overhead_per_operator: FormatTable = parameter("s", by_format=True)
@@ -190,8 +179,7 @@ class Processor(Device):
         if not is_dense(operator):
             return self._overhead(operator, number, scenario)
         rate = self._rates[number]
-        apart = self.shallow_efficiency if is_shallow(operator) else None
-        share = figure_of(apart or self.efficiency, number)
+        share = figure_of(self.efficiency, number)
         count = operator.macs * OPERATIONS_PER_MAC * scenario.batch
         work = Duration("arithmetic", count, product(rate, share))
         return self._overhead(operator, number, scenario, [work])
@@ -392,20 +380,6 @@ def is_dense(operator: Operator) -> bool:
 
 
 _TWO_READ_AND_ONE_WRITTEN: Final = 3
-
-
-def is_shallow(operator: Operator) -> bool:
-    """Whether an operator is a convolution with windows over few channels, as of an image.
-
-    Its sums are short and its channels fill no vector: it runs at another share of the peak.
-    """
-    first, *_ = (*operator.inputs, *operator.weights)
-    written = {name for one in operator.outputs for name in one.dims}
-    axes = [one.dims for one in first.index if one is not None]
-    windows = {name for dims in axes if len(dims) > 1 for name in dims} - written
-    channels = set(first.dims) - written - windows
-    sizes = [operator.dims[name] for name in channels]
-    return any(operator.dims[name] > 1 for name in windows) and math.prod(sizes) <= FEW_CHANNELS
 
 
 def _operations(operator: Operator) -> Any:

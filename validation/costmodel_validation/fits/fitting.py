@@ -17,7 +17,7 @@ from costmodel import CostModelError
 from costmodel.devices import Device, Evidence, FormatTable, Parameter, Residual
 from costmodel.formats import NumericFormat, format_name
 from costmodel.workload.graph import Node
-from costmodel_hardware.processor.device import Processor, is_dense, is_shallow
+from costmodel_hardware.processor.device import Processor, is_dense
 from costmodel_validation.measurements import Measurement, workload_of
 
 if TYPE_CHECKING:
@@ -41,16 +41,10 @@ FITTED: Final = {
     "bandwidth_efficiency": Fitted("", 1e-3, 0.3, 4.0),
     "overhead_per_operator": Fitted("s", 1e-8, 1e-5, 1e-2),
     "overhead_per_call": Fitted("s", 1e-7, 1e-4, 1e-1),
-    "shallow_efficiency": Fitted("", 1e-4, 0.3, 1.0),
 }
-"""The parameters that are fitted for each format, `shallow_efficiency` as `SHALLOW` says.
+"""The parameters that are fitted for each format.
 
 No more than the peak rate; more than the bandwidth, where caches hold tensors.
-"""
-SHALLOW: Final = "shallow_efficiency"
-"""Fitted by itself where traffic does not overlap with arithmetic: there it lowers errors.
-
-It is `efficiency` elsewhere, and where it is among the known figures, whatever its value.
 """
 _BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {},
@@ -84,8 +78,6 @@ class Terms:
 
     number: NumericFormat
     arithmetic: Vector
-    is_shallow: Vector
-    """1 for convolutions over few channels, 0 for all other dense contractions."""
     traffic: Vector
     """Of the dense contractions, beside their arithmetic."""
     weights: Vector
@@ -144,13 +136,13 @@ def terms_of(device: Processor, measured: Measurement) -> Terms:
         name, reason = next(one for one in estimate.unpriced.items() if one[0] != "static")
         message = f"{measured.network} on {device.name}: {name} has no price: {reason}"
         raise CostModelError(message)
-    dense: list[tuple[float, float, float, float]] = []
+    dense: list[tuple[float, float, float]] = []
     moved: list[tuple[float, float]] = []
     _collect(estimate, dense, moved, 1.0)
-    columns = np.array(dense, float).reshape(-1, 4)
+    columns = np.array(dense, float).reshape(-1, 3)
     others = np.array(moved, float).reshape(-1, 2)
     return Terms(
-        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3],
+        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2],
         others[:, 0], others[:, 1], device.asynchronous, device.overlap_traffic,
     )  # fmt: skip
 
@@ -172,7 +164,7 @@ def all_terms(device: Processor, measured: Sequence[Measurement]) -> list[Terms]
 
 def _collect(
     estimate: DeviceEstimate,
-    dense: list[tuple[float, float, float, float]],
+    dense: list[tuple[float, float, float]],
     moved: list[tuple[float, float]],
     steps: float,
 ) -> None:
@@ -189,7 +181,7 @@ def _collect(
         traffic = max(busy.values(), default=0.0)
         anchor = each.group.anchor
         if isinstance(anchor, Node) and is_dense(anchor.operator):
-            dense.append((arithmetic, float(is_shallow(anchor.operator)), traffic, steps))
+            dense.append((arithmetic, traffic, steps))
         else:
             moved.append((traffic, steps))
 
@@ -200,7 +192,6 @@ class _Stacked:
     def __init__(self, terms: Sequence[Terms]) -> None:
         """Lay the terms one after the other."""
         self.arithmetic = np.concatenate([one.arithmetic for one in terms])
-        self.is_shallow = np.concatenate([one.is_shallow for one in terms])
         self.traffic = np.concatenate([one.traffic for one in terms])
         self.weights = np.concatenate([one.weights for one in terms])
         self.network = _owners([one.weights for one in terms])
@@ -213,10 +204,9 @@ class _Stacked:
 
     def seconds(self, figures: Vector) -> Vector:
         """The time of each network: its groups one after the other, and the call."""
-        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call, shallow = figures
+        efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
         at_work = np.maximum if self.overlap_traffic else np.add
-        shares = np.where(self.is_shallow, shallow, efficiency)
-        of_dense = at_work(self.arithmetic / shares, self.traffic / contraction_bandwidth)
+        of_dense = at_work(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
         of_others = self.moved / bandwidth
         overhead = self.slower * per_operator
         together = np.maximum if self.asynchronous else np.add
@@ -303,9 +293,7 @@ def _fitted_alone(
 ) -> tuple[float, ...]:
     from scipy.optimize import least_squares  # noqa: PLC0415  # an extra
 
-    is_one_share = SHALLOW in known or terms[0].overlap_traffic
-    fixed = {*known, SHALLOW} if is_one_share else {*known}
-    free = np.array([name not in fixed for name in FITTED])
+    free = np.array([name not in known for name in FITTED])
     figures = np.array([known.get(name, one.usual) for name, one in FITTED.items()])
     start = np.log(figures[free])
     low, high = np.log([(one.least, one.most) for one in FITTED.values()])[free].T
@@ -313,13 +301,8 @@ def _fitted_alone(
     stacked = _Stacked(terms)
     names, system = np.unique([str(one) for one in scaled], return_inverse=True)
 
-    def put(point: Vector) -> None:
-        figures[free] = np.exp(point)
-        if is_one_share:
-            figures[-1] = figures[0]
-
     def errors(point: Vector) -> Vector:
-        put(point)
+        figures[free] = np.exp(point)
         found = np.log(stacked.seconds(figures)) - wanted
         if len(names):
             found -= (np.bincount(system, found) / np.bincount(system))[system]
@@ -333,7 +316,8 @@ def _fitted_alone(
         least_squares(errors, begin, bounds=(low, high), loss="soft_l1", f_scale=_SCALE)
         for begin in beginnings
     ]
-    put(min(answers, key=lambda one: float(one.cost)).x)
+    best = min(answers, key=lambda one: float(one.cost))
+    figures[free] = np.exp(best.x)
     return tuple(map(float, figures))
 
 

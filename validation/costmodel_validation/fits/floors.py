@@ -30,7 +30,7 @@ from costmodel_validation.fits.fitting import (
     fitted,
     left_out,
 )
-from costmodel_validation.fits.known import KNOWN, ONE_SHARE
+from costmodel_validation.fits.known import KNOWN
 from costmodel_validation.fits.leaving_out import (
     FEWEST_DEVICES,
     Rows,
@@ -245,10 +245,8 @@ def _features(terms: Terms) -> Vector:
 
 # ------------------------------------------------------------------ forms of the model
 
-_FORMS: Final[Mapping[str, tuple[bool, Mapping[str, float]]]] = {
-    "overlap": (True, ONE_SHARE), "serial": (False, ONE_SHARE), "serial_shallow": (False, {}),
-}  # fmt: skip
-"""Whether traffic overlaps with arithmetic, and figures that are not fitted, by a name."""
+_FORMS: Final = {"overlap": True, "serial": False}
+"""Whether traffic overlaps with arithmetic, by a name."""
 
 
 def _of_forms(
@@ -281,13 +279,11 @@ def _best_of(systems: Iterable[Mapping[str, Mapping[str, float]]]) -> str:
 
 def _errors_of(rows: Rows, runtime: str, form: str) -> dict[str, float]:
     """The median errors on networks and, where there are several, on families left out."""
-    overlap, fixed = _FORMS[form]
-    terms = [evolve(one, overlap_traffic=overlap) for one in rows.terms]
+    terms = [evolve(one, overlap_traffic=_FORMS[form]) for one in rows.terms]
     seconds = [one.seconds for one in rows.measured]
-    known = {**KNOWN.get(runtime, {}), **fixed}
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return fitted(terms, seconds, known)
+        return fitted(terms, seconds, KNOWN.get(runtime))
 
     return {
         part: left_out(terms, seconds, groups, model, folds).median_error

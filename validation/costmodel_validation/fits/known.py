@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,15 +12,9 @@ github.com/pytorch/pytorch/issues/82793: EfficientNet-B5 at batch 1 on an A100, 
 benchmark, about 583 operators of the first level, bound by dispatch. Large batches say nothing
 about it: work hides launches.
 """
-ONE_SHARE: Final = {"shallow_efficiency": math.nan}
-"""Convolutions over few channels run at `efficiency`: too few networks tell both apart."""
-BANDWIDTHS: Final = {
-    **ONE_SHARE,
-    "contraction_bandwidth_efficiency": 0.8,
-    "bandwidth_efficiency": 0.7,
-}
+BANDWIDTHS: Final = {"contraction_bandwidth_efficiency": 0.8, "bandwidth_efficiency": 0.7}
 """Assumed where one network alone was measured: what streaming kernels usually reach."""
-CACHED: Final = {**ONE_SHARE, "contraction_bandwidth_efficiency": 1.5, "bandwidth_efficiency": 1.5}
+CACHED: Final = {"contraction_bandwidth_efficiency": 1.5, "bandwidth_efficiency": 1.5}
 """Assumed of TensorRT, which fuses more than this model and keeps tensors in the last cache."""
 KNOWN: Final[Mapping[str, Mapping[str, float]]] = {
     "tensorrt": {**CACHED, "overhead_per_call": 2e-5},
@@ -31,12 +24,10 @@ KNOWN: Final[Mapping[str, Mapping[str, float]]] = {
     "tensorflow": BANDWIDTHS,
     "openvino": {**BANDWIDTHS, "overhead_per_operator": 1e-4, "efficiency": 0.3},
     "nntool": {
-        **ONE_SHARE,
         "contraction_bandwidth_efficiency": 1.0, "bandwidth_efficiency": 1.0,
         "overhead_per_call": 1e-5,
     },
     "syntiant": {
-        **ONE_SHARE,
         "contraction_bandwidth_efficiency": 1.0, "bandwidth_efficiency": 1.0,
         "overhead_per_call": 1e-5,
     },

@@ -13,10 +13,9 @@ from attrs import evolve
 
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.fits.fitting import Fit, Terms, fitted, terms_of
-from costmodel_validation.fits.known import ONE_SHARE
 from costmodel_validation.measurements import Measurement
 
-KNOWN: Final = {**ONE_SHARE, "overhead_per_operator": 2e-6, "overhead_per_call": 1e-6}
+KNOWN: Final = {"overhead_per_operator": 2e-6, "overhead_per_call": 1e-6}
 """Bare metal: a call is a function call. Per operator some hundred cycles, at 1 GOP/s."""
 RATE: Final = 1e9
 """Operations in a second at which overheads are as `KNOWN` says: they follow the peak rate."""
