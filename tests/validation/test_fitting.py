@@ -156,6 +156,11 @@ def test_an_interval_holds_the_family_that_was_predicted_worst() -> None:
     families = CrossValidation(np.array([1.0] * 90 + [3.0] * 5), ("usual",) * 90 + ("odd",) * 5)
     found = RuntimeFit(fit, 20, 20, networks, families, (1, 1), (one.scenario.default_format,))
     assert (found.residual.low, found.residual.high) == (1.0, 3.0)
+    names = tuple([f"family {place % 10}" for place in range(95)])
+    many = RuntimeFit(
+        fit, 20, 20, networks, CrossValidation(families.ratios, names), (1, 1), found.formats
+    )
+    assert (many.residual.low, many.residual.high) == (1.0, 1.0)
 
 
 @pytest.mark.slow

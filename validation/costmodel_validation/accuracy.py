@@ -36,7 +36,7 @@ Every device of class `processor` says how well its times are known. There are t
 - **Assumed.** Nobody measured a relative either. The shares are usual ones, with a range.
 
 The interval of an estimate is the P10 to P90 of measured over predicted times, of networks that were left out or of that family of networks that was
-predicted worst when it was left out, whichever is wider at each end. A batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction. Where fewer than six networks
+predicted worst when it was left out (of all families together where there are nine or more), whichever is wider at each end. A batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction. Where fewer than six networks
 were measured, the interval is at least 0.5 to 2 times the prediction.
 
 `costmodel validate` computes the tables of this page, `costmodel validate NAME --rows` every row. The

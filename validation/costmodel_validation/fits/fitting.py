@@ -58,6 +58,8 @@ FEW_NETWORKS: Final = (0.5, 2.0)
 """Measured over predicted times, at the least, where few networks were measured: assumed."""
 MANY_NETWORKS: Final = 6
 """From so many networks on, those that were left out tell the residual."""
+MANY_FAMILIES: Final = 9
+"""Of fewer, the next is worse than all of them with a chance of more than one in ten."""
 WRONG: Final = 5.0
 """Median error above which a fit has failed: a unit or a peak is wrong."""
 FOLDS: Final = 5
@@ -416,13 +418,16 @@ class RuntimeFit:
 
     @property
     def residual(self) -> Residual:
-        """P10 to P90 of measured over predicted: of networks left out, and of each family left out.
+        """P10 to P90 of measured over predicted: of networks left out, and of families left out.
 
-        The lowest of all low ends, and the highest of all high ends. The next family is like one
-        of those that were left out, and as likely the worst as any: with few of them, a percentile
-        of their rows together holds too little of it.
+        The lowest of all low ends, and the highest of all high ends. Fewer than `MANY_FAMILIES`
+        count each by itself: the next family is as likely the worst as any of them, and a
+        percentile of their rows together holds too little of it.
         """
-        parts = [self.by_network, *([] if self.by_family is None else self.by_family.apart())]
+        families = [] if self.by_family is None else [self.by_family]
+        if self.by_family is not None and len(set(self.by_family.groups)) < MANY_FAMILIES:
+            families = self.by_family.apart()
+        parts = [self.by_network, *families]
         least, most = FEW_NETWORKS if self.networks < MANY_NETWORKS else (1.0, 1.0)
         low = min([least, *(one.percentile(0.1) for one in parts)])
         high = max([most, *(one.percentile(0.9) for one in parts)])
