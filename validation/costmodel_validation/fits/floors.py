@@ -28,6 +28,7 @@ from costmodel_validation.fits.fitting import (
     Vector,
     chosen,
     fitted,
+    full_speed,
     left_out,
 )
 from costmodel_validation.fits.known import KNOWN
@@ -89,7 +90,9 @@ def _subjects(
         {
             system: with_terms(system, rows, registry)
             for system, rows in systems.items()
-            if is_of_many(rows) and not is_microcontroller(system, registry)
+            if is_of_many(rows)
+            and not is_microcontroller(system, registry)
+            and not full_speed(registry.device(system[0])).overlap_traffic
         }
     )
     for rows_of in by_runtime(systems, registry).values():
@@ -256,7 +259,6 @@ def _of_forms(
     found = {
         system: {name: _errors_of(rows, system[1], name) for name in _FORMS}
         for system, rows in rows_of.items()
-        if not rows.terms[0].overlap_traffic
     }
     for system, forms in found.items():
         best = _best_of([one for name, one in found.items() if name != system])

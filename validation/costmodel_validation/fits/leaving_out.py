@@ -148,11 +148,15 @@ def by_runtime(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry
 ) -> Mapping[str, Mapping[System, Rows]]:
     """Of each runtime, the devices on which many networks were measured; of several devices."""
-    many: dict[str, dict[System, Rows]] = {}
+    many: dict[str, list[System]] = {}
     for system, measured in systems.items():
         if is_of_many(measured) and not is_microcontroller(system, registry):
-            many.setdefault(system[1], {})[system] = with_terms(system, measured, registry)
-    return {name: found for name, found in many.items() if len(found) >= FEWEST_DEVICES}
+            many.setdefault(system[1], []).append(system)
+    return {
+        runtime: {system: with_terms(system, systems[system], registry) for system in found}
+        for runtime, found in many.items()
+        if len(found) >= FEWEST_DEVICES
+    }
 
 
 def is_microcontroller(system: System, registry: Registry) -> bool:
