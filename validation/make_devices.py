@@ -188,8 +188,6 @@ def _raw(row: Mapping[str, str]) -> dict[str, Any]:
     }  # fmt: skip
     if row["power"]:
         raw["assumes"] = f"the power is that {row['power_of']}"
-    if row["kind"] in {"mcu", "sbc"}:
-        raw["settings"] = IN_ORDER
     return {
         **raw,
         "sources": {"part": f"{row['source']}; {_found_again(row['name'])}"},
@@ -211,11 +209,17 @@ def _memories(row: Mapping[str, str]) -> list[dict[str, Any]]:
     return memories
 
 
+def settings_of(name: str, runtime: str) -> Mapping[str, Any]:
+    """The settings of a part under a runtime."""
+    of_core = IN_ORDER if parts()[name].row["kind"] in {"mcu", "sbc"} else {}
+    return {**of_core, **SETTINGS.get(runtime, {})}
+
+
 @functools.cache
 def device(name: str, runtime: str) -> Processor:
     """A part under a runtime, with what is not measured left at full speed."""
     found = full_speed(loaded(parts()[name].raw, name))
-    settings = SETTINGS.get(runtime, {})
+    settings = settings_of(name, runtime)
     chosen: Any = {key: found.setting_names()[key](value) for key, value in settings.items()}
     return evolve(found, **chosen)
 
@@ -439,8 +443,8 @@ def file_of(name: str, part: Part) -> str:
         message = f"{name}: it has neither measurements nor a relative"
         raise ValueError(message)
     for runtime, values in found.items():
-        if runtime in SETTINGS:
-            values["settings"] = SETTINGS[runtime]
+        if settings := settings_of(name, runtime):
+            values["settings"] = settings
     sources = dict(raw["sources"])
     uses = {figure["source"] for one in found.values() for figure in _figures(one)}
     if "fit" in uses:

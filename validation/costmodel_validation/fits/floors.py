@@ -92,7 +92,7 @@ def _subjects(
             for system, rows in systems.items()
             if is_of_many(rows)
             and not is_microcontroller(system, registry)
-            and not full_speed(registry.device(system[0])).overlap_traffic
+            and not full_speed(registry.device(system[0]).with_runtime(system[1])).overlap_traffic
         }
     )
     for rows_of in by_runtime(systems, registry).values():
