@@ -44,9 +44,7 @@ RULES = REGISTRY.layer_registry
 ALL = REGISTRY.device_names
 """The names of all devices that ship."""
 SHIPPED = tuple(
-    name
-    for name in ALL
-    if REGISTRY.device(name).family not in {"processor", "ethos-u", "spatial"}
+    name for name in ALL if REGISTRY.device(name).family not in {"processor", "ethos-u", "spatial"}
 )
 """Those of them whose layers each have an energy. Others have tests of their own: processors, whose
 energy is a power over the time of a whole network; the Ethos-U, of which no energy is known; and

@@ -1,7 +1,7 @@
 """Write the device files of class `processor`: figures of data sheets, and fitted runtimes.
 
     pip install -e '.[fit]'
-    python validation/make_devices.py            # every file; four minutes
+    python validation/make_devices.py            # every file; six minutes
     python validation/make_devices.py rtx-3090   # some
 
 `parts.csv` holds what data sheets state, `costmodel_validation/measured` what was measured. A
@@ -61,10 +61,19 @@ HERE: Final = Path(__file__).parent
 FILES: Final = HERE.parent / "hardware" / "costmodel_hardware" / "processor"
 HEAD: Final = "# Written by validation/make_devices.py: change its tables, not this file.\n"
 FORMATS: Final = ("float32", "float16", "bfloat16", "int8")
-EAGER: Final = {"fuses": ["bias", "padding"], "folds_normalization": False, "asynchronous": True}
+EAGER: Final = {
+    "fuses": ["bias", "padding"], "folds_normalization": False, "asynchronous": True,
+    "unsupported_formats": ["int8"],
+}  # fmt: skip
 """PyTorch in eager mode runs every activation and normalization as a kernel of its own.
 
-It queues kernels while others run.
+It queues kernels while others run. It has no convolutions in int8 on GPUs.
+"""
+IN_ORDER: Final = {"overlap_traffic": False}
+"""Cortex-M cores issue loads, stores and multiplications in one pipeline, in order.
+
+Cortex-A cores of boards and phones behave so, too: errors on what was left out are lower
+(`costmodel_validation.fits.floors`, forms).
 """
 SETTINGS: Final = {"pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER}
 
@@ -200,11 +209,17 @@ def _memories(row: Mapping[str, str]) -> list[dict[str, Any]]:
     return memories
 
 
+def settings_of(name: str, runtime: str) -> Mapping[str, Any]:
+    """The settings of a part under a runtime."""
+    of_core = IN_ORDER if parts()[name].row["kind"] in {"mcu", "sbc"} else {}
+    return {**of_core, **SETTINGS.get(runtime, {})}
+
+
 @functools.cache
 def device(name: str, runtime: str) -> Processor:
     """A part under a runtime, with what is not measured left at full speed."""
     found = full_speed(loaded(parts()[name].raw, name))
-    settings = SETTINGS.get(runtime, {})
+    settings = settings_of(name, runtime)
     chosen: Any = {key: found.setting_names()[key](value) for key, value in settings.items()}
     return evolve(found, **chosen)
 
@@ -301,6 +316,7 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
     ((number, figures),) = fit.figures.items()
     shares = [figure / scales[key] for figure in figures[:3]]
     times = [figures[3] * scales[key] * slower, figures[4] * scales[key]]
+    window = figures[5] / scales[key]
     ratios = []
     for one in own:
         known, its_scales = without(one.measurement.network)
@@ -309,7 +325,7 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
             ratios.append(one.measurement.seconds / predicted)
     rows = [one.measurement for one in own]
     groups = tuple(one.network for one in rows)
-    whole = Fit({number: (*shares, *times)})
+    whole = Fit({number: (*shares, *times, window)})
     return _runtime_fit(whole, rows, CrossValidation(np.array(ratios), groups), "networks left out")
 
 
@@ -355,7 +371,7 @@ def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
     if parts()[name].row["kind"] == "mcu":
         slower = _peak(lender) / _peak(name)
         ((number, figures),) = fit.fit.figures.items()
-        scaled = (*figures[:3], figures[3] * slower, figures[4])
+        scaled = (*figures[:3], figures[3] * slower, *figures[4:])
         fit = evolve(fit, fit=Fit({number: scaled}))
     found = runtime_of(fit, "relative")
     low, high = transfer(runtime)
@@ -414,7 +430,7 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
 def _with_known_marked(runtime: str, values: dict[str, Any]) -> dict[str, Any]:
     """The runtime, which says of figures that are not fitted where they come from."""
     for name in KNOWN.get(runtime, {}):
-        for figure in values["parameters"][name].values():
+        for figure in values["parameters"].get(name, {}).values():
             figure.update(source="known", evidence="assumed")
     return values
 
@@ -427,8 +443,8 @@ def file_of(name: str, part: Part) -> str:
         message = f"{name}: it has neither measurements nor a relative"
         raise ValueError(message)
     for runtime, values in found.items():
-        if runtime in SETTINGS:
-            values["settings"] = SETTINGS[runtime]
+        if settings := settings_of(name, runtime):
+            values["settings"] = settings
     sources = dict(raw["sources"])
     uses = {figure["source"] for one in found.values() for figure in _figures(one)}
     if "fit" in uses:

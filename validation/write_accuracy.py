@@ -13,6 +13,7 @@ from pathlib import Path
 
 from costmodel import registry
 from costmodel_validation.accuracy import LEFT_OUT_TABLE, devices_page, left_out_table, page
+from costmodel_validation.fits.floors import TABLE, floors, floors_table
 from costmodel_validation.fits.leaving_out import PARTS, left_out_summaries
 from costmodel_validation.measurements import shipped_measurements
 from costmodel_validation.silicon.eyeriss import MAPPINGS, mappings_text
@@ -26,6 +27,8 @@ if __name__ == "__main__":
         found = [(part, one) for part in PARTS for one in left_out_summaries(rows, devices, part)]
         table = HERE / "costmodel_validation" / LEFT_OUT_TABLE
         table.write_text(left_out_table(found), encoding="utf-8")
+        yardsticks = floors_table(floors(rows, devices))
+        (table.parent / TABLE).write_text(yardsticks, encoding="utf-8")
     mappings = HERE / "costmodel_validation" / "silicon" / MAPPINGS
     mappings.write_text(mappings_text(devices), encoding="utf-8")
     docs = HERE.parent / "docs"

@@ -152,6 +152,24 @@ def test_an_asynchronous_operator_takes_its_launch_or_its_work(
     assert time_of(queues, workload) == near(max(work, overhead) + call, rel=1e-6)
 
 
+def test_a_core_that_does_not_overlap_traffic_takes_it_after_the_arithmetic() -> None:
+    overlaps = processor()
+    in_order = evolve(overlaps, overlap_traffic=False)
+    moved = 4 * 3 * 512**2
+    traffic = moved / (100e9 * 0.8)
+    assert time_of(in_order, SQUARE) == near(time_of(overlaps, SQUARE) + traffic, rel=1e-9)
+    assert time_of(in_order, DEPTHWISE) == near(time_of(overlaps, DEPTHWISE), rel=1e-9)
+
+
+def test_a_format_that_a_runtime_has_no_operators_for_has_no_price() -> None:
+    device = processor(settings={"unsupported_formats": ["int8"]})
+    answer = device.price(matmul((8, 8), (8, 8)), Scenario(default_format="int8"))
+    assert isinstance(answer, Unpriced)
+    assert "cannot run contraction operators in int8" in answer.reason
+    assert "it runs float32 (" in answer.reason
+    assert isinstance(device.price(matmul((8, 8), (8, 8))), Cost)
+
+
 def test_energy_is_the_power_over_the_time() -> None:
     found = processor().evaluate(SQUARE)
     assert math.isclose(found.energy_joules, 10 * found.latency_seconds, rel_tol=1e-12)  # type: ignore[operator]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from console import good
 from worlds import ALL, REGISTRY
 
 from costmodel import Scenario
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.checking import checked
-from costmodel_validation.measurements import by_system, shipped_measurements
+from costmodel_validation.measurements import by_system, shipped_measurements, workload_of
 
 PROCESSORS = [name for name in ALL if REGISTRY.device(name).family == "processor"]
 SYSTEMS = by_system(shipped_measurements())
@@ -72,6 +73,27 @@ def test_a_batch_sweep_follows_one_set_of_parameters(name: str) -> None:
     assert sorted(one.error for one in found)[3] <= 0.20
     energies: list[Any] = [one.energy_error for one in found]
     assert sorted(energies)[3] <= 0.30
+
+
+@pytest.mark.parametrize("name", ["rtx-3090", "rtx-4090", "m2-pro"])
+def test_eager_pytorch_has_no_int8_on_gpus(name: str) -> None:
+    device = REGISTRY.device(name).with_runtime("pytorch-eager")
+    row = SYSTEMS["rtx-3090", "pytorch-eager"][0]
+    scenario = evolve(row.scenario, default_format="int8")
+    estimate = device.evaluate(workload_of(row), scenario)
+    assert not estimate.is_priced
+    reason = next(why for name, why in estimate.unpriced.items() if name != "static")
+    assert "under pytorch-eager cannot run" in reason
+    assert "operators in int8" in reason
+    assert "float16, float32 (" in reason
+
+
+def test_the_median_interval_of_fitted_systems_is_no_wider_than_a_factor_of_two() -> None:
+    many = {key: rows for key, rows in SYSTEMS.items() if len({one.network for one in rows}) >= 6}
+    residuals = [REGISTRY.device(name).with_runtime(runtime).residual for name, runtime in many]
+    widths = sorted(one.high / one.low for one in residuals if one is not None)
+    assert len(widths) == len(many) >= 15
+    assert widths[len(widths) // 2] <= 2
 
 
 def test_another_runtime_changes_the_time_as_it_does_on_the_bench() -> None:

@@ -135,8 +135,20 @@ def test_a_network_that_does_not_ship_is_reported_with_the_nearest() -> None:
 
 def test_tables_that_ship_have_the_columns_that_are_written() -> None:
     folder = Path(__file__).parents[2] / "validation/costmodel_validation/measured"
+    place = COLUMNS.index("latency_ms") + 1
+    with_runs = [*COLUMNS[:place], "latency_ms_min", "latency_ms_p90", *COLUMNS[place:]]
     for file in folder.glob("*.csv"):
-        assert file.read_text().splitlines()[0].split(",") == [*COLUMNS], file.name
+        expected = with_runs if file.name == "mlperf_edge.csv" else [*COLUMNS]
+        assert file.read_text().splitlines()[0].split(",") == expected, file.name
+
+
+def test_a_measurement_of_a_run_knows_its_shortest_batch() -> None:
+    rows = [one for one in shipped_measurements() if one.shortest_seconds is not None]
+    assert len(rows) == 1072
+    for one in rows:
+        assert one.p90_seconds is not None
+        assert one.shortest_seconds is not None
+        assert 0 < one.shortest_seconds <= min(one.seconds, one.p90_seconds)
 
 
 def test_the_mark_that_spreadsheets_write_is_read_over(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from costmodel_validation.measurements import (
     measurements_in,
     shipped_measurements,
 )
+from costmodel_validation.misses import section
 from costmodel_validation.silicon import tables as silicon
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ Every device of class `processor` says how well its times are known. There are t
   factor of 4 from end to end.
 - **Assumed.** Nobody measured a relative either. The shares are usual ones, with a range.
 
-The interval of an estimate is the P10 to P90 of measured over predicted times, of networks or of families that were left out,
-whichever is wider. A batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction. Where fewer than six networks
+The interval of an estimate is the P10 to P90 of measured over predicted times, of networks that were left out or of that family of networks that was
+predicted worst when it was left out (of all families together where there are nine or more), whichever is wider at each end. A batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction. Where fewer than six networks
 were measured, the interval is at least 0.5 to 2 times the prediction.
 
 `costmodel validate` computes the tables of this page, `costmodel validate NAME --rows` every row. The
@@ -94,13 +95,12 @@ a batch of 2,048 on one of several accelerators (MLPerf Inference v1.0, offline;
 LIMITS: Final = """
 ## What this does not say
 
-- Some systems scatter in the measurements themselves: like networks take times that differ by a factor of two on the RK3588S
-  under TFLite. No model of the network predicts that; the interval is wide.
 - Times of microcontrollers are fitted to four networks. All boards have the same shares, and each has a scale of its own.
-  If the autoencoder or the residual network is left out, one share cannot be determined: errors on these two are above 20 %.
+  If the autoencoder or the residual network is left out, one share is not determined: errors on these two are above 20 %.
 - TensorRT was measured with one network, ResNet-50: its figures say little about networks of another kind. Its share of the bandwidth, 1.5,
   was chosen after looking at the T4, so the errors of TensorRT above are those of a fit.
-- The form of the model, and the rule that an interval is the wider of networks and families, were chosen while looking at these tables. The
+- The form of the model was chosen while looking at these tables, but where a nested choice is shown above. That an interval has to hold the worst
+  family was decided because it held too little of families before, not by its present coverage. The
   three rows of devices that were never fitted are the one check on measurements that nobody had looked at.
 - A GPU that was measured at batches of 192 and more is not known at batch 1, where overheads decide.
 - The power of a device is its mean power while networks run. It hardly depends on the network, so the error of the energy is that of
@@ -115,7 +115,8 @@ def page(registry: Registry) -> str:
     unseen = [f"| {' | '.join(row)} |\n" for row in left_out_rows()]
     return "".join([
         INTRODUCTION, LEFT_OUT, *_left_out(found), UNSEEN, *unseen, FITTED, *map(_row, found),
-        *_never_fitted(registry), _unmeasured(registry), silicon.section(registry), LIMITS,
+        *_never_fitted(registry), section(), _unmeasured(registry), silicon.section(registry),
+        LIMITS,
     ])  # fmt: skip
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 NEEDED: Final = ("network", "batch", "format", "latency_ms")
 """The columns that a table must have."""
 OPTIONAL: Final = (
-    "device", "runtime", "power_w", "power_boundary", "conditions", "source",
+    "device", "runtime", "latency_ms_min", "latency_ms_p90", "power_w", "power_boundary",
+    "conditions", "source",
 )  # fmt: skip
 """Further columns that are read; all others are kept out of the way."""
 COLUMNS: Final = ("device", "runtime", *NEEDED, "power_w", "power_boundary", "conditions", "source")
@@ -45,13 +46,17 @@ class Measurement:
     """The name of a network that ships, or a path beside the table."""
     scenario: Scenario
     seconds: float
-    """Of the whole batch."""
+    """Of the whole batch; the mean or the median of a run, as the source has it."""
     device: str = ""
     runtime: str = ""
     power_watts: float | None = None
     power_boundary: str = ""
     conditions: str = ""
     source: str = ""
+    shortest_seconds: float | None = None
+    """Of the batch that took least, where the source has it."""
+    p90_seconds: float | None = None
+    """The time that nine of ten batches of the run took at most."""
     folder: Path | None = None
     """Where paths of networks start; None for the networks that ship."""
 
@@ -270,8 +275,14 @@ def _measurement(row: Mapping[str, Any], folder: Path | None) -> Measurement:
         texts["power_boundary"],
         texts["conditions"],
         texts["source"],
-        folder,
+        folder=folder,
+        shortest_seconds=_seconds(texts, "latency_ms_min"),
+        p90_seconds=_seconds(texts, "latency_ms_p90"),
     )
+
+
+def _seconds(texts: Mapping[str, str], name: str) -> float | None:
+    return _positive(name, texts[name]) / 1e3 if texts[name] else None
 
 
 def _positive(name: str, text: str) -> float:

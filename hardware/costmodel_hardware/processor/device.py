@@ -26,7 +26,14 @@ from costmodel.devices.evaluation.evaluator import Fused, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import FUSIBLE, Group
 from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic
 from costmodel.devices.evaluation.schedule import Schedule
-from costmodel.formats import BlockFormat, FixedPoint, FloatingPoint, NumericFormat, format_name
+from costmodel.formats import (
+    BlockFormat,
+    FixedPoint,
+    FloatingPoint,
+    NumericFormat,
+    format_name,
+    parse_format,
+)
 from costmodel.scenario import Scenario
 from costmodel.tensor.sizes import most
 from costmodel.workload.composite import Normalization, Softmax
@@ -50,6 +57,17 @@ _HANDLED: Final = (
 _NOT_PROMISED: Final = {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
 """A product that grows into a dense one may take less time, and its halves less than the whole."""
 _KINDS: Final = {kind.__name__.lower(): kind for kind in _HANDLED}
+USUAL_FORMATS: Final = (
+    "float64",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int32",
+    "int16",
+    "int8",
+    "int4",
+)
+"""Formats that a runtime may lack."""
 
 
 def names_among(known: Iterable[str]) -> Any:
@@ -83,7 +101,10 @@ class Processor(Device):
     elementwise functions, pooling, normalization, movements. Each group adds
     `overhead_per_operator`, each call `overhead_per_call`. Where the runtime is `asynchronous`,
     operators are launched while others run: a group takes its overhead or its work, whichever
-    is longer. Energy is `busy_power` over the makespan.
+    is longer. A core that does not `overlap_traffic` takes arithmetic and traffic one after the
+    other. Energy is `busy_power` over the makespan.
+
+    A runtime computes in no format among its `unsupported_formats`, whatever the peak rates.
 
     A format without a peak rate runs at the rate of the next wider format of its kind. A share or
     an overhead that the file does not give for a format is that of the next wider one of its
@@ -130,8 +151,12 @@ class Processor(Device):
     fast_accumulation: bool = setting(yes_or_no, default=False)
     asynchronous: bool = setting(yes_or_no, default=False)
     """Whether the host launches operators while the device runs others."""
+    overlap_traffic: bool = setting(yes_or_no, default=True)
+    """Whether memory is accessed while arithmetic runs; not where one pipeline does both."""
     unsupported: tuple[str, ...] = setting(names_among(_KINDS), default=())
     """Kinds of operators that it cannot run."""
+    unsupported_formats: tuple[str, ...] = setting(names_among(USUAL_FORMATS), default=())
+    """Formats that the processor computes in, and the runtime has no operators for."""
 
     def __attrs_post_init__(self) -> None:
         """Check what the figures must have in common."""
@@ -194,9 +219,10 @@ class Processor(Device):
             kind = type(operator).__name__.lower()
             what = f"{kind} operators in {format_name(number)}"
             known = ", ".join(map(format_name, self._rates))
+            under = f" under {self.runtime}" if self.runtime else ""
             return Unpriced(
-                f"device {self.name!r} cannot run {what}, and names no host that does; it runs "
-                f"{known} (--default-format, Scenario(default_format=...))"
+                f"device {self.name!r}{under} cannot run {what}, and names no host that does; it "
+                f"runs {known} (--default-format, Scenario(default_format=...))"
             )
         sent, returned = [
             sum(
@@ -220,7 +246,8 @@ class Processor(Device):
         if self.fast_accumulation and self.fast_accumulation_rate is not None:
             faster = self.fast_accumulation_rate
             known.update({number: faster[number] for number in faster})
-        return known
+        without = {parse_format(name) for name in self.unsupported_formats}
+        return {number: rate for number, rate in known.items() if number not in without}
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
         """The format itself, or the next wider one of its kind that the device has a rate for."""
@@ -255,8 +282,9 @@ class Processor(Device):
             self.contraction_bandwidth_efficiency if is_contraction else self.bandwidth_efficiency
         )
         share = None if number is None else figure_of(table, number)
+        phase = "run" if self.overlap_traffic else "finish"
         durations = [
-            Duration(name, bits / BYTE, rate if share is None else product(rate, share))
+            Duration(name, bits / BYTE, rate if share is None else product(rate, share), phase)
             for one in traffic
             for name, bits, rate in _ways(one, placement.memory(one.memory))
         ]

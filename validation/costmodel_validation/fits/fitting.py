@@ -8,7 +8,7 @@ full efficiency is worked out once, by the device itself; the fit changes the sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from attrs import evolve, frozen
@@ -51,20 +51,27 @@ _BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {"overhead_per_operator": 0.05},
     {"overhead_per_operator": 10.0},
     {"contraction_bandwidth_efficiency": 0.2},
+    {"bandwidth_efficiency": 0.1},
 )
 """Where fits start, in multiples of usual figures: each of these lies in a valley of its own."""
 FEW_NETWORKS: Final = (0.5, 2.0)
 """Measured over predicted times, at the least, where few networks were measured: assumed."""
 MANY_NETWORKS: Final = 6
 """From so many networks on, those that were left out tell the residual."""
+MANY_FAMILIES: Final = 9
+"""Of fewer, the next is worse than all of them with a chance of more than one in ten."""
 WRONG: Final = 5.0
 """Median error above which a fit has failed: a unit or a peak is wrong."""
 FOLDS: Final = 5
 """Into how many parts networks are divided to leave each out once."""
 _SCALE: Final = 0.05
 """Relative errors beyond this count less than their square: some measurements are disturbed."""
-_PULL: Final = 0.01
-"""How strongly parameters that the data do not determine are drawn to where they start."""
+PULL: Final = 0.01
+"""How strongly parameters that the data do not determine are drawn to where they start.
+
+In logarithms, beside relative errors: a figure that is off by a factor of e weighs as an error of
+this size in one measurement.
+"""
 
 
 @frozen(eq=False)
@@ -83,6 +90,8 @@ class Terms:
     """How often each of these runs."""
     asynchronous: bool
     """Whether the overhead of a group overlaps with its work."""
+    overlap_traffic: bool = True
+    """Whether the traffic of a contraction overlaps with its arithmetic."""
     slower: float = 1.0
     """How many times as long the overhead of a group takes as the figure says."""
 
@@ -136,7 +145,7 @@ def terms_of(device: Processor, measured: Measurement) -> Terms:
     others = np.array(moved, float).reshape(-1, 2)
     return Terms(
         scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2],
-        others[:, 0], others[:, 1], device.asynchronous,
+        others[:, 0], others[:, 1], device.asynchronous, device.overlap_traffic,
     )  # fmt: skip
 
 
@@ -193,11 +202,13 @@ class _Stacked:
         self.moved_network = _owners([one.moved_weights for one in terms])
         self.slower = np.array([one.slower for one in terms])
         self.asynchronous = terms[0].asynchronous
+        self.overlap_traffic = terms[0].overlap_traffic
 
     def seconds(self, figures: Vector) -> Vector:
         """The time of each network: its groups one after the other, and the call."""
         efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
-        of_dense = np.maximum(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
+        at_work = np.maximum if self.overlap_traffic else np.add
+        of_dense = at_work(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
         of_others = self.moved / bandwidth
         overhead = self.slower * per_operator
         together = np.maximum if self.asynchronous else np.add
@@ -211,6 +222,17 @@ class _Stacked:
 def _owners(parts: Sequence[Vector]) -> np.ndarray[Any, np.dtype[np.intp]]:
     """For each element of some parts, laid one after the other, of which part it is."""
     return np.repeat(np.arange(len(parts)), [len(one) for one in parts])
+
+
+class Predictor(Protocol):
+    """What predicts the time of a network from its terms, in the formats that it knows."""
+
+    @property
+    def figures(self) -> Mapping[NumericFormat, Any]:
+        """What it learned, by format."""
+
+    def seconds(self, terms: Terms) -> float:
+        """The predicted time."""
 
 
 @frozen
@@ -234,12 +256,18 @@ class Fit:
 
 
 def fitted(
-    terms: Sequence[Terms], seconds: Sequence[float], known: Mapping[str, float] | None = None
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    known: Mapping[str, float] | None = None,
+    scaled: Sequence[Any] = (),
+    pull: float = PULL,
 ) -> Fit:
     """The figures that explain measured times best, in relative terms; each format by itself.
 
     Large errors count less than their square. Figures that the times do not determine stay near
-    their usual values; those in `known`, by the names of `FITTED`, are not fitted.
+    their usual values, with the weight of `pull`; those in `known`, by the names of `FITTED`, are
+    not fitted. `scaled` names the system of each measurement, where each system takes a multiple
+    of its own of the times of the figures.
 
     Raises:
         CostModelError: there are no measurements.
@@ -252,12 +280,18 @@ def fitted(
     found = {}
     for number in formats:
         inside = [one.number == number for one in terms]
-        found[number] = _fitted_alone(chosen(terms, inside), chosen(seconds, inside), known or {})
+        own_systems = chosen(scaled, inside) if scaled else []
+        of_format = chosen(terms, inside), chosen(seconds, inside), own_systems
+        found[number] = _fitted_alone(*of_format, known or {}, pull)
     return Fit(found)
 
 
 def _fitted_alone(
-    terms: Sequence[Terms], seconds: Sequence[float], known: Mapping[str, float]
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    scaled: Sequence[Any],
+    known: Mapping[str, float],
+    pull: float,
 ) -> tuple[float, ...]:
     from scipy.optimize import least_squares  # noqa: PLC0415  # an extra
 
@@ -267,11 +301,14 @@ def _fitted_alone(
     low, high = np.log([(one.least, one.most) for one in FITTED.values()])[free].T
     wanted = np.log(np.array(seconds, float))
     stacked = _Stacked(terms)
+    names, system = np.unique([str(one) for one in scaled], return_inverse=True)
 
     def errors(point: Vector) -> Vector:
         figures[free] = np.exp(point)
-        found = np.log(stacked.seconds(figures))
-        return np.concatenate([found - wanted, _PULL * (point - start)])
+        found = np.log(stacked.seconds(figures)) - wanted
+        if len(names):
+            found -= (np.bincount(system, found) / np.bincount(system))[system]
+        return np.concatenate([found, pull * (point - start)])
 
     beginnings = [
         start + np.log([beginning.get(name, 1.0) for name in FITTED])[free]
@@ -303,12 +340,20 @@ class CrossValidation:
         """The ratio that this share of rows is below."""
         return float(np.quantile(self.ratios, share))
 
+    def apart(self) -> list[CrossValidation]:
+        """The rows of each group by themselves."""
+        names = np.array(self.groups)
+        return [
+            CrossValidation(self.ratios[names == name], (name,) * int(np.sum(names == name)))
+            for name in dict.fromkeys(self.groups)
+        ]
+
 
 def left_out(
     terms: Sequence[Terms],
     seconds: Sequence[float],
     groups: Sequence[str],
-    fit: Callable[[Sequence[Terms], Sequence[float]], Fit] = fitted,
+    fit: Callable[[Sequence[Terms], Sequence[float]], Predictor] = fitted,
     folds: int | None = None,
 ) -> CrossValidation:
     """Each group predicted by a fit to all others; groups go into `folds` parts if given.
@@ -373,11 +418,16 @@ class RuntimeFit:
 
     @property
     def residual(self) -> Residual:
-        """P10 to P90 of measured over predicted: of networks or of families left out.
+        """P10 to P90 of measured over predicted: of networks left out, and of families left out.
 
-        The lower of both low ends, and the higher of both high ends.
+        The lowest of all low ends, and the highest of all high ends. Fewer than `MANY_FAMILIES`
+        count each by itself: the next family is as likely the worst as any of them, and a
+        percentile of their rows together holds too little of it.
         """
-        parts = [self.by_network, *([] if self.by_family is None else [self.by_family])]
+        families = [] if self.by_family is None else [self.by_family]
+        if self.by_family is not None and len(set(self.by_family.groups)) < MANY_FAMILIES:
+            families = self.by_family.apart()
+        parts = [self.by_network, *families]
         least, most = FEW_NETWORKS if self.networks < MANY_NETWORKS else (1.0, 1.0)
         low = min([least, *(one.percentile(0.1) for one in parts)])
         high = max([most, *(one.percentile(0.9) for one in parts)])

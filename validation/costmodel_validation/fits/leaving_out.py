@@ -29,7 +29,13 @@ from costmodel_validation.fits.fitting import (
     splits,
 )
 from costmodel_validation.fits.known import KNOWN
-from costmodel_validation.fits.microcontrollers import System, board_terms, scales_of, shared_shape
+from costmodel_validation.fits.microcontrollers import (
+    BoardTerms,
+    System,
+    board_terms,
+    scales_of,
+    shared_shape,
+)
 from costmodel_validation.measurements import Measurement
 
 if TYPE_CHECKING:
@@ -42,7 +48,7 @@ FEWEST_DEVICES: Final = 3
 
 
 @frozen(eq=False)
-class _Rows:
+class Rows:
     """The measurements of a device under a runtime, with their terms."""
 
     measured: tuple[Measurement, ...]
@@ -79,13 +85,14 @@ def left_out_summaries(
             yield summary_of(name, runtime, checked, known=f"{part} left out")
 
 
-def _with_terms(system: System, rows: Sequence[Measurement], registry: Registry) -> _Rows:
+def with_terms(system: System, rows: Sequence[Measurement], registry: Registry) -> Rows:
+    """The measurements of a device under a runtime, with their terms."""
     name, runtime = system
     at_full_speed = full_speed(registry.device(name).with_runtime(runtime))
-    return _Rows(tuple(rows), tuple(all_terms(at_full_speed, rows)))
+    return Rows(tuple(rows), tuple(all_terms(at_full_speed, rows)))
 
 
-def _is_of_many(rows: Sequence[Measurement]) -> bool:
+def is_of_many(rows: Sequence[Measurement]) -> bool:
     """Whether figures of its own can be fitted and cross-validated."""
     return len({one.network for one in rows}) >= MANY_NETWORKS
 
@@ -102,9 +109,9 @@ def _networks(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry, part: str
 ) -> Iterator[tuple[System, list[Checked]]]:
     for system, measured in systems.items():
-        if not _is_of_many(measured):
+        if not is_of_many(measured):
             continue
-        rows = _with_terms(system, measured, registry)
+        rows = with_terms(system, measured, registry)
         of_families = part == "families"
         groups = [one.family if of_families else one.network for one in measured]
         if len(set(groups)) < FEWEST_DEVICES:
@@ -130,30 +137,44 @@ def _networks(
 def _devices(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry
 ) -> Iterator[tuple[System, list[Checked]]]:
-    many: dict[str, dict[System, _Rows]] = {}
-    boards: dict[System, Sequence[Measurement]] = {}
+    for rows_of in by_runtime(systems, registry).values():
+        yield from _borrowed(rows_of)
+    yield from _boards(
+        {one: rows for one, rows in systems.items() if is_microcontroller(one, registry)}, registry
+    )
+
+
+def by_runtime(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry
+) -> Mapping[str, Mapping[System, Rows]]:
+    """Of each runtime, the devices on which many networks were measured; of several devices."""
+    many: dict[str, list[System]] = {}
     for system, measured in systems.items():
-        if _is_microcontroller(system, registry):
-            boards[system] = measured
-        elif _is_of_many(measured):
-            rows = _with_terms(system, measured, registry)
-            many.setdefault(system[1], {})[system] = rows
-    for rows_of in many.values():
-        if len(rows_of) >= FEWEST_DEVICES:
-            yield from _borrowed(rows_of)
-    yield from _boards(boards, registry)
+        if is_of_many(measured) and not is_microcontroller(system, registry):
+            many.setdefault(system[1], []).append(system)
+    return {
+        runtime: {system: with_terms(system, systems[system], registry) for system in found}
+        for runtime, found in many.items()
+        if len(found) >= FEWEST_DEVICES
+    }
 
 
-def _is_microcontroller(system: System, registry: Registry) -> bool:
+def is_microcontroller(system: System, registry: Registry) -> bool:
+    """Whether the device keeps weights in flash memory."""
     return any(memory.name == "flash" for memory in registry.device(system[0]).memories)
 
 
-def _borrowed(rows_of: Mapping[System, _Rows]) -> Iterator[tuple[System, list[Checked]]]:
-    """Each device by the figures of that which predicts the others best."""
-    fits = {
+def fits_of(rows_of: Mapping[System, Rows]) -> dict[System, Fit]:
+    """The figures of each device by itself."""
+    return {
         system: fitted(rows.terms, [one.seconds for one in rows.measured], KNOWN.get(system[1]))
         for system, rows in rows_of.items()
     }
+
+
+def _borrowed(rows_of: Mapping[System, Rows]) -> Iterator[tuple[System, list[Checked]]]:
+    """Each device by the figures of that which predicts the others best."""
+    fits = fits_of(rows_of)
     ratios = {
         (lender, borrower): rows_of[borrower].ratios(fits[lender])
         for lender in fits
@@ -196,15 +217,23 @@ def borrowed_interval(ratios: Vector) -> tuple[float, float]:
     return min(float(low), least), max(float(high), most)
 
 
+def board_rows(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry
+) -> list[BoardTerms]:
+    """The measurements of microcontrollers with their terms."""
+    return [
+        board_terms(full_speed(registry.device(system[0]).with_runtime(system[1])), one)
+        for system, measured in systems.items()
+        if is_microcontroller(system, registry)
+        for one in measured
+    ]
+
+
 def _boards(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry
 ) -> Iterator[tuple[System, list[Checked]]]:
     """Each board by the shape of all others, at the scale of its other networks."""
-    rows = [
-        board_terms(full_speed(registry.device(name).with_runtime(runtime)), one)
-        for (name, runtime), measured in systems.items()
-        for one in measured
-    ]
+    rows = board_rows(systems, registry)
     for name in dict.fromkeys(name for name, _ in systems):
         shape, _ = shared_shape([one for one in rows if one.system[0] != name])
         for system in systems:

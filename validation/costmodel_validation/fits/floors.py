@@ -1,0 +1,418 @@
+"""Which part of an error is that of the measurements: how close any model of networks could come.
+
+Three yardsticks. The shortest batch of a run, which other programs and clocks that change disturb
+least: the same fit to these times shows the error of the model without the disturbance. A learner
+without a model, which sees the same sums of each network: what it predicts no better than the
+fit, these sums do not tell. And choices made with hindsight, which no prediction can use.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from attrs import evolve, frozen
+
+from costmodel.formats import NumericFormat
+from costmodel_validation.checking import chosen_systems, rank_correlation
+from costmodel_validation.fits.fitting import (
+    FOLDS,
+    CrossValidation,
+    Predictor,
+    Terms,
+    Vector,
+    chosen,
+    fitted,
+    full_speed,
+    left_out,
+)
+from costmodel_validation.fits.known import KNOWN
+from costmodel_validation.fits.leaving_out import (
+    FEWEST_DEVICES,
+    Rows,
+    board_rows,
+    by_runtime,
+    fits_of,
+    is_microcontroller,
+    is_of_many,
+    with_terms,
+)
+from costmodel_validation.fits.microcontrollers import BoardTerms, System, shared_shape
+
+if TYPE_CHECKING:
+    from costmodel.registry import Registry
+    from costmodel_validation.measurements import Measurement
+
+TABLE: Final = "floors.csv"
+PULLS: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""How strongly shares of microcontrollers may be drawn to usual ones: one of these is chosen."""
+MANY_REPEATS: Final = 10
+"""Rows of one network, batch and format from which a scatter is stated."""
+DISTURBED: Final = 1.5
+"""P90 over the shortest time of a run, above which it is called disturbed."""
+
+
+class Floor(NamedTuple):
+    """One figure of a yardstick: what it is about, its name and its value."""
+
+    subject: str
+    device: str
+    runtime: str
+    figure: str
+    value: float
+
+
+def floors(measured: Sequence[Measurement], registry: Registry) -> Iterator[Floor]:
+    """Every yardstick of every device and runtime that it applies to.
+
+    Raises:
+        CostModelError: a network that cannot be read or priced.
+        UnknownNameError: a measured device or runtime that is not installed.
+
+    """
+    for subject, system, figures in _subjects(chosen_systems(measured), registry):
+        for figure, value in figures.items():
+            yield Floor(subject, *system, figure, value)
+
+
+def _subjects(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry
+) -> Iterator[tuple[str, System, Mapping[str, float]]]:
+    for system, rows in systems.items():
+        if is_of_many(rows) and all(one.shortest_seconds for one in rows):
+            yield "runs", system, _of_runs(with_terms(system, rows, registry), system)
+    yield from _of_forms(
+        {
+            system: with_terms(system, rows, registry)
+            for system, rows in systems.items()
+            if is_of_many(rows)
+            and not is_microcontroller(system, registry)
+            and not full_speed(registry.device(system[0]).with_runtime(system[1])).overlap_traffic
+        }
+    )
+    for rows_of in by_runtime(systems, registry).values():
+        for system, figures in _of_lenders(rows_of):
+            yield "lenders", system, figures
+    if boards := board_rows(systems, registry):
+        yield "boards", ("", ""), _of_boards(boards)
+    for system, rows in systems.items():
+        if not is_microcontroller(system, registry):
+            yield "repeats", system, _of_repeats(rows)
+
+
+# ------------------------------------------------------------------ disturbed runs, and a learner
+
+
+def _of_runs(rows: Rows, system: System) -> dict[str, float]:
+    measured, terms = rows.measured, rows.terms
+    shortest = [one.shortest_seconds or one.seconds for one in measured]
+    longer = np.array([one.seconds for one in measured]) / shortest
+    late = np.array([one.p90_seconds or one.seconds for one in measured]) / shortest
+    found = {
+        "mean_over_shortest": float(np.median(longer)),
+        "scatter": float(np.median(np.abs(longer / np.median(longer) - 1))),
+        "disturbed": float(np.mean(late > DISTURBED)),
+    }
+
+    def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
+        return fitted(terms, seconds, KNOWN.get(system[1]))
+
+    def corrected(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
+        return learned(terms, seconds, fitted(terms, seconds, KNOWN.get(system[1])))
+
+    seconds = [one.seconds for one in measured]
+    cases: Mapping[str, tuple[Sequence[float], Callable[..., Predictor]]] = {
+        "": (seconds, model), "_shortest": (shortest, model), "_learner": (seconds, learned),
+        "_corrected": (seconds, corrected),
+    }  # fmt: skip
+    for part, (groups, folds) in _parts(measured).items():
+        for name, (times, fit) in cases.items():
+            ratios = left_out(terms, times, groups, fit, folds)
+            found[f"{part}{name}"] = ratios.median_error
+            if part == "networks" and name in {"", "_shortest"}:
+                found[f"rank{name}"] = _rank(ratios, groups, times)
+    return found
+
+
+def _parts(
+    measured: Sequence[Measurement],
+) -> Mapping[str, tuple[Sequence[str], int | None]]:
+    """What is left out together, and in how many parts."""
+    return {
+        "networks": ([one.network for one in measured], FOLDS),
+        "families": ([one.family for one in measured], None),
+    }
+
+
+def _rank(ratios: CrossValidation, groups: Sequence[str], times: Sequence[float]) -> float:
+    """The rank correlation of what was left out: measured times again beside their predictions."""
+    of_group: dict[str, list[float]] = {}
+    for name, time in zip(groups, times, strict=True):
+        of_group.setdefault(name, []).append(time)
+    again = [of_group[name].pop(0) for name in ratios.groups]
+    found = rank_correlation(again, list(np.array(again) / ratios.ratios))
+    return float("nan") if found is None else found
+
+
+_WIDTHS: Final = (1.0, 2.0, 4.0, 8.0)
+_SLOPES: Final = (0.1, 1.0, 10.0)
+_NOISES: Final = (1e-3, 1e-2, 1e-1)
+
+
+@frozen(eq=False)
+class Learner:
+    """A Gaussian process of the logarithm of times over the sums of each network."""
+
+    figures: Mapping[NumericFormat, _Process]
+    base: Predictor | None
+    """What predicts first; the process corrects it."""
+
+    def seconds(self, terms: Terms) -> float:
+        """The predicted time."""
+        log = self.figures[terms.number].at(_features(terms))
+        return float(np.exp(log) * (1.0 if self.base is None else self.base.seconds(terms)))
+
+
+@frozen(eq=False)
+class _Process:
+    """Kernel regression: a straight line and a smooth part; inputs of mean 0 and deviation 1."""
+
+    inputs: Vector
+    """One row for each network."""
+    weights: Vector
+    middle: Vector
+    spread: Vector
+    mean: float
+    kernel: tuple[float, float]
+
+    def at(self, features: Vector) -> float:
+        """The value at some features."""
+        one = ((features - self.middle) / self.spread)[None]
+        return float(_kernel(one, self.inputs, *self.kernel)[0] @ self.weights + self.mean)
+
+
+def learned(
+    terms: Sequence[Terms], seconds: Sequence[float], base: Predictor | None = None
+) -> Learner:
+    """A Gaussian process that is fitted to times, each format by itself.
+
+    Its widths are those with the least squared error where each network is left out of the others.
+    """
+    found = {}
+    for number in dict.fromkeys(one.number for one in terms):
+        inside = [one.number == number for one in terms]
+        own = chosen(terms, inside)
+        before = [1.0 if base is None else base.seconds(one) for one in own]
+        found[number] = _process(
+            np.array([_features(one) for one in own]),
+            np.log(np.array(chosen(seconds, inside), float) / before),
+        )
+    return Learner(found, base)
+
+
+def _process(features: Vector, wanted: Vector) -> _Process:
+    middle, spread = features.mean(0), features.std(0)
+    spread[spread == 0] = 1.0
+    inputs, mean = (features - middle) / spread, float(wanted.mean())
+    best: tuple[float, tuple[float, float], Vector] | None = None
+    for width, slope, noise in itertools.product(_WIDTHS, _SLOPES, _NOISES):
+        inverse = np.linalg.inv(_kernel(inputs, inputs, width, slope) + noise * np.eye(len(inputs)))
+        weights = inverse @ (wanted - mean)
+        error = float(np.sum((weights / np.diag(inverse)) ** 2))  # of each, left out
+        if best is None or error < best[0]:
+            best = error, (width, slope), weights
+    if best is None:  # there are widths to try
+        raise AssertionError
+    return _Process(inputs, best[2], middle, spread, mean, best[1])
+
+
+def _kernel(first: Vector, second: Vector, width: float, slope: float) -> Vector:
+    distance = np.sum((first[:, None] - second[None]) ** 2, -1)
+    return np.asarray(np.exp(-distance / (2 * width**2)) + slope * first @ second.T, float)
+
+
+def _features(terms: Terms) -> Vector:
+    """Logarithms: arithmetic, traffic of contractions, other traffic, and groups of both kinds."""
+    sums = (
+        float(terms.arithmetic @ terms.weights), float(terms.traffic @ terms.weights),
+        float(terms.moved @ terms.moved_weights), float(terms.weights.sum()),
+        float(terms.moved_weights.sum()),
+    )  # fmt: skip
+    return np.asarray(np.log(np.maximum(sums, 1e-9)), float)
+
+
+# ------------------------------------------------------------------ forms of the model
+
+_FORMS: Final = {"overlap": True, "serial": False}
+"""Whether traffic overlaps with arithmetic, by a name."""
+
+
+def _of_forms(
+    rows_of: Mapping[System, Rows],
+) -> Iterator[tuple[str, System, Mapping[str, float]]]:
+    """Errors under each form of the model, and under the one that suits all other systems best."""
+    found = {
+        system: {name: _errors_of(rows, system[1], name) for name in _FORMS}
+        for system, rows in rows_of.items()
+    }
+    for system, forms in found.items():
+        best = _best_of([one for name, one in found.items() if name != system])
+        named = {**forms, "nested": forms[best]}
+        yield "forms", system, {
+            f"{form}_{part}": error
+            for form, errors in named.items()
+            for part, error in errors.items()
+        }  # fmt: skip
+
+
+def _best_of(systems: Iterable[Mapping[str, Mapping[str, float]]]) -> str:
+    """The form with the least geometric mean of the errors of some systems."""
+    errors: dict[str, list[float]] = {}
+    for forms in systems:
+        for name, found in forms.items():
+            errors.setdefault(name, []).extend(found.values())
+    return min(errors, key=lambda name: float(np.log(errors[name]).mean()))
+
+
+def _errors_of(rows: Rows, runtime: str, form: str) -> dict[str, float]:
+    """The median errors on networks and, where there are several, on families left out."""
+    terms = [evolve(one, overlap_traffic=_FORMS[form]) for one in rows.terms]
+    seconds = [one.seconds for one in rows.measured]
+
+    def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
+        return fitted(terms, seconds, KNOWN.get(runtime))
+
+    return {
+        part: left_out(terms, seconds, groups, model, folds).median_error
+        for part, (groups, folds) in _parts(rows.measured).items()
+        if len(set(groups)) >= FEWEST_DEVICES
+    }
+
+
+# ------------------------------------------------------------------ hindsight
+
+
+def _of_lenders(rows_of: Mapping[System, Rows]) -> Iterator[tuple[System, dict[str, float]]]:
+    """The best lender of each device with hindsight, that with the best scale, and its own fit."""
+    fits = fits_of(rows_of)
+    for system, rows in rows_of.items():
+        ratios = [rows.ratios(fit) for lender, fit in fits.items() if lender != system]
+        yield (
+            system,
+            {
+                "best_lender": min(map(_median_error, ratios)),
+                "best_lender_and_scale": min(_median_error(one / np.median(one)) for one in ratios),
+                "own_fit": _median_error(rows.ratios(fits[system])),
+            },
+        )
+
+
+def _median_error(ratios: Vector) -> float:
+    return float(np.median(np.abs(1 / ratios - 1)))
+
+
+def _of_boards(rows: Sequence[BoardTerms]) -> dict[str, float]:
+    """Errors on a network that all microcontrollers leave out."""
+    networks = sorted({one.measurement.network for one in rows})
+    forms = {
+        (overlap, pull): _without_each(
+            [one._replace(terms=evolve(one.terms, overlap_traffic=overlap)) for one in rows],
+            networks,
+            pull,
+        )
+        for overlap in (True, False)
+        for pull in PULLS
+    }
+    nested: list[float] = []
+    for runtime in dict.fromkeys(one.system[1] for one in rows):
+        best = min(forms, key=lambda form: _median_of(forms[form], runtime, inside=False))
+        nested += [error for system, error in forms[best] if system[1] == runtime]
+    before = [error for _, error in forms[True, PULLS[0]]]
+    return {
+        "networks_before": float(np.median(before)),
+        "networks_nested": float(np.median(nested)),
+        "hindsight": _shared_with_hindsight(rows, networks),
+    }
+
+
+def _without_each(
+    rows: Sequence[BoardTerms], networks: Iterable[str], pull: float
+) -> list[tuple[System, float]]:
+    """The error of each measurement by a shape that never saw its network."""
+    found = []
+    for network in networks:
+        fit, scales = shared_shape([x for x in rows if x.measurement.network != network], pull)
+        for one in rows:
+            if one.measurement.network == network and one.system in scales:
+                predicted = scales[one.system] * fit.seconds(one.terms)
+                found.append((one.system, abs(predicted / one.measurement.seconds - 1)))
+    return found
+
+
+def _median_of(errors: Iterable[tuple[System, float]], runtime: str, *, inside: bool) -> float:
+    return float(np.median([error for one, error in errors if (one[1] == runtime) == inside]))
+
+
+def _shared_with_hindsight(rows: Iterable[BoardTerms], networks: Sequence[str]) -> float:
+    """The error of the ratios of networks that suit most boards, at each board's own scale.
+
+    Whatever a model says of a network, it says the same of all boards and runtimes.
+    """
+    times: dict[System, dict[str, list[float]]] = {}
+    for one in rows:
+        of_network = times.setdefault(one.system, {})
+        of_network.setdefault(one.measurement.network, []).append(np.log(one.measurement.seconds))
+    logs = np.array([
+        [float(np.mean(found[name])) for name in networks]
+        for found in times.values()
+        if len(found) == len(networks)
+    ])  # fmt: skip
+    errors = []
+    for place in range(len(networks)):
+        beside = logs[:, place] - np.delete(logs, place, 1).mean(1)
+        errors.append(np.abs(np.exp(np.median(beside) - beside) - 1))
+    return float(np.median(errors))
+
+
+def _of_repeats(rows: Iterable[Measurement]) -> dict[str, float]:
+    """How times of one network under the same stated conditions differ."""
+    same: dict[tuple[Any, ...], list[float]] = {}
+    for one in rows:
+        key = one.network, one.scenario.batch, one.format_name
+        same.setdefault(key, []).append(one.seconds)
+    times = max((np.array(found) for found in same.values()), key=len)
+    if len(times) < MANY_REPEATS:
+        return {}
+    return {
+        "rows": float(len(times)),
+        "scatter": float(np.median(np.abs(times / np.median(times) - 1))),
+        "longest_over_shortest": float(times.max() / times.min()),
+    }
+
+
+# ------------------------------------------------------------------ the table
+
+
+def floors_table(found: Iterable[Floor]) -> str:
+    """Yardsticks as the table that `read_floors` reads."""
+    lines = StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(Floor._fields)
+    writer.writerows([*one[:4], f"{one.value:.4g}"] for one in found)
+    return lines.getvalue()
+
+
+def read_floors() -> Mapping[str, Mapping[System, Mapping[str, float]]]:
+    """The yardsticks that `write_accuracy.py` found, by subject and system."""
+    text = (files("costmodel_validation") / TABLE).read_text(encoding="utf-8")
+    found: dict[str, dict[System, dict[str, float]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        of_subject = found.setdefault(row["subject"], {})
+        system = row["device"], row["runtime"]
+        of_subject.setdefault(system, {})[row["figure"]] = float(row["value"])
+    return found
