@@ -138,7 +138,9 @@ def devices_page(registry: Registry) -> str:
 def _device_row(device: Device) -> str:
     figures = [*device.parameters.values()]
     sources = dict.fromkeys(one.source for one in figures if one.source)
-    times = f"{device.runtime}: {device.known}" if device.known else "not modelled"
+    times = "modelled, not fitted" if "timed" in device.capabilities else "not modelled"
+    if device.known:
+        times = f"{device.runtime}: {device.known}"
     if not device.known and device.runtime:
         times = device.runtime
     cells = [f"`{device.name}`", device.title, times, "; ".join(sources)]

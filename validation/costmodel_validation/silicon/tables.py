@@ -37,8 +37,8 @@ What the figures say:
 - **Energy of conv1 and conv2 together: {both}** against the chip. It rests on the energy of one multiply-accumulate, 2 pJ, to which the
   paper's ratios tie all others. Two sources have 2 pJ; scaled to the chip's 1.0 V the components have 1.6 pJ, which makes {low}; an Aladdin
   circuit has 4.7 pJ. This was chosen with the measured energies known: read the error as one of a figure within its range, not as a prediction.
-- **Zeros.** The chip reads no filter and multiplies nothing where an input is zero; the model is dense, so it is too high from conv3 on. Without the
-  multiplications and filter reads of zeros, it is too low in all layers, as it leaves out the clock network, control, and links between units.
+- **Zeros.** The chip gates its multiplier where an input is zero; the model is dense, so it is too high from conv3 on. Without the
+  multiplications and the filter reads of zeros, which are taken as gated, too, it is too low in all layers, as it leaves out the clock network, control, and links between units.
 - **Buffer**: inputs that it reads, sums that it reads and writes, as the paper counts. conv3 does not agree: with its published mapping, sums go
   to the buffer and back 64 times; the measured traffic is that of about 46 times.
 - **DRAM** traffic of the chip is run-length compressed, that of the model is not.
