@@ -343,3 +343,16 @@ def test_products_of_two_activations_have_their_second_factor_where_weights_are(
         if one.read_bits and one.role == "weight"
     }
     assert reads == {("dram", "weight"), ("weights", "weight")}
+
+
+def test_fewer_units_may_cost_less_energy(npu: Any, network: Any) -> None:
+    free = npu.with_parameters(dataflow="search")
+    found = {
+        share: placement(free.with_parameters(minimum_utilization=share), network).mapped
+        for share in (1, 0.25)
+    }
+    for name, one in found[1].items():
+        other = found[0.25][name]
+        assert other.costs.energy <= one.costs.energy * (1 + 1e-9) or other.gap
+        assert other.costs.utilization >= one.costs.utilization * 0.25 * (1 - 1e-9)
+    assert any(found[0.25][name].costs.energy < one.costs.energy for name, one in found[1].items())

@@ -5,72 +5,25 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from attrs import evolve, frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
 from costmodel_hardware.spatial.counting.validity import MappingError
-from costmodel_hardware.spatial.dataflow import (
-    STATIONARY,
-    Dataflow,
-    SpatialLoops,
-    dimensions,
-    ways,
-)
-from costmodel_hardware.spatial.mapping import Mapping as Nesting
+from costmodel_hardware.spatial.dataflow import STATIONARY, dimensions
+from costmodel_hardware.spatial.mapping import ACCOUNTING_NAMES, Homes, Mapped, Plan
 from costmodel_hardware.spatial.nest import Nest
 from costmodel_hardware.spatial.scale_sim import Product, SystolicArray
-from costmodel_hardware.spatial.search.mapper import Objective, Search, best_mapping
+from costmodel_hardware.spatial.search.mapper import Search, best_mapping
 from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping as zigzag_mapping
 from costmodel_hardware.spatial.zigzag.searching.space import space_of
 
-Homes: TypeAlias = tuple[tuple[Slot, int], ...]
 _KEPT: Final = 4096
 """Searches whose answers are kept."""
-
-
-@frozen
-class Plan:
-    """How an accelerator maps contractions: what it is made of, and what is searched for."""
-
-    architecture: Architecture
-    dataflow: Dataflow
-    objective: Objective
-    seconds_per_cycle: float
-    accounting: str = "costmodel"
-    minimum_utilization: float = 1.0
-    limit_seconds: float | None = None
-
-    def ways(self, nest: Nest) -> list[SpatialLoops]:
-        """The ways to spread a nest over the array."""
-        return ways(nest, self.architecture, self.dataflow, self.minimum_utilization)
-
-    def beside(self, taken: Mapping[str, int]) -> Plan:
-        """The same with what is left of each memory beside so many bits."""
-        levels = tuple(
-            level
-            if level.size_bits is None or not taken.get(level.name)
-            else evolve(level, size_bits=max(level.size_bits - taken[level.name], 0))
-            for level in self.architecture.levels
-        )
-        return evolve(self, architecture=evolve(self.architecture, levels=levels))
-
-
-@frozen
-class Mapped:
-    """A contraction on an accelerator: its nest, its mapping and what that costs."""
-
-    nest: Nest
-    mapping: Nesting | None
-    """None where the accounting knows of no nest of loops."""
-    costs: Costs
-    gap: float | None = None
-    """By which share of the objective the mapping may be above the best; None if not searched."""
 
 
 @functools.lru_cache(maxsize=_KEPT)
@@ -91,9 +44,7 @@ def _by_costmodel(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
         objective=plan.objective, stationary=stationary, limit_seconds=plan.limit_seconds,
         seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
     )  # fmt: skip
-    found = best_mapping(
-        nest, plan.architecture, ways(nest, plan.architecture, plan.dataflow), search
-    )
+    found = best_mapping(nest, plan.architecture, plan.ways(nest), search)
     return Mapped(nest, found.mapping, found.costs, found.gap)
 
 
@@ -227,9 +178,7 @@ def _zigzag_transfers(
             )  # fmt: skip
 
 
-ACCOUNTINGS: Final[Mapping[str, Callable[[Nest, Plan, Homes], Mapped]]] = {
-    "costmodel": _by_costmodel,
-    "scale-sim": _by_scale_sim,
-    "zigzag": _by_zigzag,
-}
+ACCOUNTINGS: Final[Mapping[str, Callable[[Nest, Plan, Homes], Mapped]]] = dict(
+    zip(ACCOUNTING_NAMES, (_by_costmodel, _by_scale_sim, _by_zigzag), strict=True)
+)
 """Who counts, by name."""

@@ -55,12 +55,11 @@ from costmodel.workload.operators import (
 )
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.processor.device import compute_format, wide_enough
-from costmodel_hardware.spatial.accountings import ACCOUNTINGS, Mapped, Plan
 from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Level, Port, Use
 from costmodel_hardware.spatial.dataflow import SEARCH, as_dataflow, dataflow_of
+from costmodel_hardware.spatial.mapping import ACCOUNTING_NAMES, OBJECTIVES, Mapped, Plan
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.placement import Placer, SpatialPlacement
-from costmodel_hardware.spatial.search.mapper import OBJECTIVES
 
 _MOST_UNITS: Final = 1 << 20
 """Units along an axis."""
@@ -271,7 +270,7 @@ class SpatialAccelerator(Device):
     """Axes along which operands hop from unit to unit, which takes cycles to fill and to drain."""
     dataflow: str = setting(as_dataflow, default=SEARCH)
     mapping: str = setting(as_mappings, default=SEARCH)
-    accounting: str = setting(among(*ACCOUNTINGS), default="costmodel")
+    accounting: str = setting(among(*ACCOUNTING_NAMES), default="costmodel")
     """Who counts words and cycles: this program, or as another one does, oddities included."""
     objective: str = setting(among(*OBJECTIVES), default="energy")
     minimum_utilization: float = setting(as_share, default=1.0)

@@ -11,9 +11,8 @@ from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
-from costmodel_hardware.spatial.accountings import Mapped, Plan, mapped
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
-from costmodel_hardware.spatial.counting.accounting import costs
+from costmodel_hardware.spatial.mapping import Mapped, Plan
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
 
@@ -30,6 +29,8 @@ def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot,
         MappingError: it is not one of the nest on this architecture, or does not fit.
 
     """
+    from costmodel_hardware.spatial.counting.accounting import costs  # noqa: PLC0415  # brings NumPy
+
     chains = {slot: plan.architecture.chain(slot) for slot in SLOTS}
     cuts = {
         slot: mapping.cuts_of(slot)[: chains[slot].index(homes.get(slot, chains[slot][-1]))]
@@ -133,6 +134,8 @@ class Placer:
     ) -> Mapped | str:
         """The mapping of a group, whose tensors move outwards until its tiles have room."""
         levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
+        from costmodel_hardware.spatial.accountings import mapped  # noqa: PLC0415  # brings NumPy
+
         self._move_where_held(plan.architecture, tensors, residents)
         first_reason = ""
         while True:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from attrs import frozen
@@ -15,15 +15,14 @@ from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Spatial, energy, ports
 from costmodel_hardware.spatial.counting.validity import MappingError
+from costmodel_hardware.spatial.dataflow import SpatialLoops
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
+from costmodel_hardware.spatial.mapping import Objective
 from costmodel_hardware.spatial.nest import Loop, Nest
 from costmodel_hardware.spatial.search.chains import Chain, Cut, Space
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 
-Objective: TypeAlias = Literal["energy", "latency", "edp"]
-OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
 Measure: TypeAlias = Callable[[Costs], float]
-SpatialLoops: TypeAlias = tuple[tuple[str, tuple[Loop, ...]], ...]
 ROUNDS: Final = 12
 """Weightings that are tried for latency."""
 STEP: Final = 2.0

@@ -11,11 +11,11 @@ from attrs import frozen
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.report.table import Column, Table
 from costmodel.units import format_quantity
-from costmodel_hardware.spatial.accountings import Mapped
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link
 from costmodel_hardware.spatial.device import SpatialAccelerator
+from costmodel_hardware.spatial.mapping import Mapped
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.placement import SpatialPlacement
 
