@@ -100,7 +100,7 @@ LIMITS: Final = """
 - TensorRT was measured with one network, ResNet-50: its figures say little about networks of another kind. Its share of the bandwidth, 1.5,
   was chosen after looking at the T4, so the errors of TensorRT above are those of a fit.
 - The form of the model was chosen while looking at these tables, but where a nested choice is shown above. That an interval has to hold the worst
-  family was decided because it held too little of families before, not by its present coverage. The
+  family, and that nine families or more count together, was decided after widths and coverage on families had been seen. The
   three rows of devices that were never fitted are the one check on measurements that nobody had looked at.
 - A GPU that was measured at batches of 192 and more is not known at batch 1, where overheads decide.
 - The power of a device is its mean power while networks run. It hardly depends on the network, so the error of the energy is that of

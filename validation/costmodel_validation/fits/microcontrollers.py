@@ -22,7 +22,7 @@ RATE: Final = 1e9
 PULL: Final = 0.3
 """How strongly shares are drawn to usual ones: three or four networks do not determine them all.
 
-Chosen among 0.01, 0.03, 0.1, 0.2, 0.3, 0.5 and 1: `leaving_out.nested_on_networks` says how.
+One of `floors.PULLS`, the choice of the boards of every other runtime: see `floors` (boards).
 """
 
 System = tuple[str, str]
