@@ -57,7 +57,7 @@ def test_every_command_with_an_output_is_tried_here() -> None:
         for name, command in commands.items()
         if command is not None and any("--output" in option.opts for option in command.params)
     }
-    elsewhere = {"fit", "measure", "report", "validate"}  # in tests/validation and tests/html
+    elsewhere = {"fit", "map", "measure", "report", "validate"}  # beside the tests of each
     assert with_output == ARGUMENTS.keys() | elsewhere
 
 

@@ -356,3 +356,19 @@ def test_fewer_units_may_cost_less_energy(npu: Any, network: Any) -> None:
         assert other.costs.energy <= one.costs.energy * (1 + 1e-9) or other.gap
         assert other.costs.utilization >= one.costs.utilization * 0.25 * (1 - 1e-9)
     assert any(found[0.25][name].costs.energy < one.costs.energy for name, one in found[1].items())
+
+
+@pytest.mark.parametrize("read", ["model.json", "npu.yaml", "mappings.json"])
+def test_the_command_overwrites_no_file_that_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.json").write_bytes(NETWORK.read_bytes())
+    Path("npu.yaml").write_text(NPU)
+    arguments = ["map", "model.json", "-d", "npu.yaml", "--default-format", "int8"]
+    assert run(*arguments, "-o", "mappings.json").exit_code == 0
+    before = Path(read).read_bytes()
+    found = run(*arguments, "--mapping", "mappings.json", "-o", read)
+    assert found.exit_code == 2
+    assert f"-o {read}: the command reads this file" in found.stderr
+    assert Path(read).read_bytes() == before
