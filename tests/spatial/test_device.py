@@ -358,7 +358,7 @@ def test_fewer_units_may_cost_less_energy(npu: Any, network: Any) -> None:
     assert any(found[0.25][name].costs.energy < one.costs.energy for name, one in found[1].items())
 
 
-@pytest.mark.parametrize("read", ["model.json", "npu.yaml", "mappings.json"])
+@pytest.mark.parametrize("read", ["model.json", "mappings.json"])
 def test_the_command_overwrites_no_file_that_it_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
