@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, 
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.nest import Loop, Nest
 from costmodel_hardware.spatial.zigzag.latency import Transfer, latency_of
-from costmodel_hardware.spatial.zigzag.spreading import Tiles
+from costmodel_hardware.spatial.zigzag.spreading import Tiles, products_by_level, spread_of
 from costmodel_hardware.spatial.zigzag.traffic import READS, OperandTraffic, port_for, traffic_of
 
 ASKED: Final[tuple[Slot, ...]] = ("output", "weight", "input")
@@ -112,12 +112,27 @@ def count(nest: Nest, architecture: Architecture, mapping: LoopMapping) -> ZigZa
     """
     check_loops(nest, architecture, mapping)
     tiles = _prefixes(nest, mapping.temporal)
-    traffic = {slot: traffic_of(nest, architecture, mapping.spatial, slot, tiles) for slot in SLOTS}
-    order = mapping.temporal
-    runs = [run_of(traffic[slot], order, mapping.cuts_of(slot)) for slot in ASKED]
+    runs = []
+    for slot in ASKED:
+        rounded = _rounded(nest, architecture, mapping, slot)
+        traffic = traffic_of(nest, architecture, mapping.spatial, slot, tiles, rounded)
+        runs.append(run_of(traffic, mapping.temporal, mapping.cuts_of(slot)))
     _check_ports(architecture, runs)
     _check_room(architecture, runs)
     return counted(nest, architecture, mapping, tiles, runs)
+
+
+def _rounded(nest: Nest, architecture: Architecture, mapping: LoopMapping, slot: Slot) -> list[int]:
+    """Whole elements of an operand in one instance of each level."""
+    spread = spread_of(nest, architecture, mapping.spatial, slot, whole=False)
+    order, dims = mapping.temporal, spread.footprint.dims
+    cuts = [0, *(_lifted(dims, order, cut) for cut in mapping.cuts_of(slot)), len(order)]
+    loops = [
+        [*order[low:high], *units.items()]
+        for (low, high), units in zip(itertools.pairwise(cuts), spread.spread, strict=False)
+    ]
+    products = products_by_level(spread.footprint, loops)
+    return [round(math.prod(products[:level])) for level in range(len(products) + 1)]
 
 
 @frozen(eq=False)
@@ -139,8 +154,8 @@ def run_of(traffic: OperandTraffic, order: Sequence[Loop], cuts: Sequence[int]) 
 
     Loops that are irrelevant to it, directly outside a tile, are moved into it.
     """
-    reached = [lifted(traffic, order, cut) for cut in cuts]
-    begin = 0 if traffic.slot == "output" else lifted(traffic, order, 0)
+    reached = [_lifted(traffic.dims, order, cut) for cut in cuts]
+    begin = 0 if traffic.slot == "output" else _lifted(traffic.dims, order, 0)
     ends = [0, *reached, len(order)]
     inside = [order[low:high] for low, high in itertools.pairwise(ends)]
     return OperandRun(
@@ -151,9 +166,9 @@ def run_of(traffic: OperandTraffic, order: Sequence[Loop], cuts: Sequence[int]) 
     )
 
 
-def lifted(traffic: OperandTraffic, order: Sequence[Loop], cut: int) -> int:
-    """A cut, moved outwards over loops that are irrelevant to an operand."""
-    while cut < len(order) and order[cut].dim not in traffic.dims:
+def _lifted(dims: Collection[str], order: Sequence[Loop], cut: int) -> int:
+    """A cut, moved outwards over loops that are irrelevant to an operand of these dimensions."""
+    while cut < len(order) and order[cut].dim not in dims:
         cut += 1
     return cut
 

@@ -24,6 +24,8 @@ DIMS: Final[Mapping[str, str]] = {
     "OX": "output_width", "FY": "filter_height", "FX": "filter_width",
 }  # fmt: skip
 """ZigZag's name of each dimension, and that of its size in a layer of the file."""
+CONVOLUTION: Final[Mapping[str, str]] = dict(zip(DIMS, "ngkcpqrs", strict=True))
+"""ZigZag's name of each dimension, and that of `costmodel.conv`."""
 
 
 @frozen
@@ -34,11 +36,18 @@ class Accelerator:
     dataflow: Mapping[str, tuple[Loop, ...]]
 
     def spatial(self, nest: Nest) -> tuple[tuple[str, tuple[Loop, ...]], ...]:
-        """The loops of each axis, none wider than its dimension."""
+        """The loops of each axis, none wider than its dimension.
+
+        Dimensions have the names of ZigZag, or those of `costmodel.conv`; a nest may lack some.
+        """
         sizes = nest.sizes
-        return tuple(
-            (axis, tuple(Loop(dim, min(size, sizes.get(dim, 1))) for dim, size in loops))
+        named = {
+            axis: [(dim if dim in sizes else CONVOLUTION[dim], size) for dim, size in loops]
             for axis, loops in self.dataflow.items()
+        }
+        return tuple(
+            (axis, tuple(Loop(dim, min(size, sizes[dim])) for dim, size in loops if dim in sizes))
+            for axis, loops in named.items()
         )
 
 

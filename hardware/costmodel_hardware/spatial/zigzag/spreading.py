@@ -6,6 +6,7 @@ counted with the fraction N / q of the units, time with its whole part.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -100,6 +101,32 @@ def _window(sizes: Mapping[str, int], index: Affine, extent: int) -> Window:
     return whole._replace(extent=int(whole.positions(sizes.get(outer, 1), sizes.get(inner, 1))))
 
 
+def products_by_level(
+    footprint: Footprint, levels: Iterable[Iterable[tuple[str, float]]]
+) -> list[float]:
+    """For each level of loops, by how many times they multiply the elements of an operand.
+
+    Numbers are multiplied loop after loop as ZigZag does: where a product of fractions ends in a
+    half, the last digit decides to which side it is rounded.
+    """
+    steps: dict[str, float] = {}
+    positions = [1.0] * len(footprint.windows)
+    found = []
+    for loops in levels:
+        product: float = 1
+        for dim, size in loops:
+            steps[dim] = steps.get(dim, 1) * size
+            product *= size if dim in footprint.plain else 1
+            for place, one in enumerate(footprint.windows):
+                if dim in {one.outer, one.inner}:
+                    reached = float(one.positions(*(int(steps.get(name, 1)) for name in
+                                                    (one.outer, one.inner))))  # fmt: skip
+                    product *= reached / positions[place]
+                    positions[place] = reached
+        found.append(product)
+    return found
+
+
 @frozen
 class OperandSpread:
     """How an operand is spread: level 0 is the array, level n its nth memory from the inside.
@@ -138,6 +165,7 @@ def _merged(several: Iterable[Factors]) -> Factors:
     return found
 
 
+@functools.lru_cache(maxsize=256)
 def spread_of(
     nest: Nest, architecture: Architecture, spatial: Spatial, slot: Slot, *, whole: bool
 ) -> OperandSpread:
@@ -150,8 +178,7 @@ def spread_of(
         served = [axis for axis in left if axis not in architecture.levels[place].per]
         spread.append(_merged(left.pop(axis) for axis in served))
     spread.append(_merged(left.values()))
-    reached = [footprint.elements(_merged(spread[: n + 1])) for n in range(len(spread))]
-    ratios = [now / before for now, before in zip(reached, [1.0, *reached], strict=False)]
+    ratios = products_by_level(footprint, [one.items() for one in spread])
     unique = [math.prod(ratios[level:]) for level in range(len(spread))]
     return OperandSpread(
         slot,

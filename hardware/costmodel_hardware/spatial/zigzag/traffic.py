@@ -7,7 +7,7 @@ below, that link carries the data of one instance once: a period. All arrays are
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -119,9 +119,16 @@ class OperandTraffic:
 
 
 def traffic_of(
-    nest: Nest, architecture: Architecture, spatial: Spatial, slot: Slot, tiles: Tiles
+    nest: Nest,
+    architecture: Architecture,
+    spatial: Spatial,
+    slot: Slot,
+    tiles: Tiles,
+    rounded: Sequence[int] = (),
 ) -> OperandTraffic:
     """The traffic of an operand, for each tile.
+
+    The elements of each level may be given `rounded`, where they depend on more than the tile.
 
     Raises:
         CostModelError: ZigZag has no rule for an index of the operand, or for MACs that take more
@@ -138,6 +145,8 @@ def traffic_of(
         _Side(nest, architecture, spread_of(nest, architecture, spatial, slot, whole=whole), tiles)
         for whole in (False, True)
     )
+    if rounded:
+        by_words.rounded = tuple(np.full(tiles.period.shape, one) for one in rounded)
     links = [
         _link(architecture, slot, tiles, number, by_words, by_time)
         for number in range(len(by_words.places))

@@ -14,7 +14,7 @@ from costmodel_hardware.spatial.architecture import SLOTS, Slot
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount, count
 from costmodel_hardware.spatial.zigzag.searching.batch import Cuts, Orders, counts_of
-from costmodel_hardware.spatial.zigzag.searching.bounds import Best, Objective, search
+from costmodel_hardware.spatial.zigzag.searching.bounds import Best, Objective, Outcome, search
 from costmodel_hardware.spatial.zigzag.searching.energy import least_energy
 from costmodel_hardware.spatial.zigzag.searching.greedy import greedy_cuts
 from costmodel_hardware.spatial.zigzag.searching.orders import distinct_orders, number_of_orders
@@ -98,11 +98,7 @@ def best_mapping(
         raise CostModelError(message)
     orders = _orders(space)
     outcome = search(orders, objective, _best_of_greedy(orders, objective), seconds)
-    if not math.isfinite(outcome.best.value):
-        raise CostModelError(too_small(space))
-    mapping = orders.mapping(outcome.best.row, outcome.best.cuts)
-    return Found(mapping, count(space.nest, space.architecture, mapping),
-                 outcome.best.value, outcome.bound)  # fmt: skip
+    return _found(orders, objective, outcome)
 
 
 def best_greedy_mapping(space: Space, goal: str | Objective = "energy") -> Found:
@@ -114,12 +110,8 @@ def best_greedy_mapping(space: Space, goal: str | Objective = "energy") -> Found
         CostModelError: no mapping fits into the memories, or there are too many orders.
 
     """
-    orders = _orders(space)
-    best = _best_of_greedy(orders, _objective(goal))
-    if not math.isfinite(best.value):
-        raise CostModelError(too_small(space))
-    mapping = orders.mapping(best.row, best.cuts)
-    return Found(mapping, count(space.nest, space.architecture, mapping), best.value, 0.0)
+    orders, objective = _orders(space), _objective(goal)
+    return _found(orders, objective, Outcome(_best_of_greedy(orders, objective), 0.0))
 
 
 def best_allocation(space: Space, order: LoopMapping, goal: str | Objective) -> Found:
@@ -131,12 +123,24 @@ def best_allocation(space: Space, order: LoopMapping, goal: str | Objective) -> 
     """
     kinds = [[space.kinds.index(loop) for loop in order.temporal]]
     orders = Orders.of(space, kinds)
-    outcome = search(orders, _objective(goal), Best(math.inf, 0, {}), SECONDS)
-    if not math.isfinite(outcome.best.value):
-        raise CostModelError(too_small(space))
-    mapping = orders.mapping(0, outcome.best.cuts)
-    return Found(mapping, count(space.nest, space.architecture, mapping),
-                 outcome.best.value, outcome.bound)  # fmt: skip
+    objective = _objective(goal)
+    return _found(orders, objective, search(orders, objective, Best(math.inf, 0, {}), SECONDS))
+
+
+def _found(orders: Orders, objective: Objective, outcome: Outcome) -> Found:
+    """What a search found; the value is that of the mapping counted alone.
+
+    Where a product of fractions ends in a half, it is rounded by its last digit, which may differ
+    from that of the search.
+    """
+    best = outcome.best
+    if not math.isfinite(best.value):
+        raise CostModelError(too_small(orders.space))
+    mapping = orders.mapping(best.row, best.cuts)
+    counted = count(orders.space.nest, orders.space.architecture, mapping)
+    value = float(objective(np.array(counted.energy), np.array(counted.latency_cycles)))
+    bound = value if outcome.bound >= best.value else outcome.bound
+    return Found(mapping, counted, value, bound)
 
 
 def _objective(goal: str | Objective) -> Objective:
