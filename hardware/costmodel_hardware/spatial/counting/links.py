@@ -141,7 +141,7 @@ class Spatial:
 
     def is_reduced(self, tiles: Mapping[str, Sequence[int]]) -> Booleans:
         """Whether all that is summed to one result lies in one tile, for tiles of any sizes."""
-        return self._is_whole(tiles, self.nest.reduction)
+        return self._is_whole(tiles, self.nest.summed)
 
     def _is_whole(self, tiles: Mapping[str, Sequence[int]], dims: Collection[str]) -> Booleans:
         whole = np.ones([1] * len(self.nest.dims), np.bool_)
@@ -182,7 +182,7 @@ class Spatial:
         """Sums of all instances along some axes, and whether these are parts of others."""
         whole = {dim: [steps] for dim, steps in self.steps.items()}
         total, _ = self._words["output"].counted(whole, axes)
-        summed = any(self.spread[dim].kept(axes) for dim in self.nest.reduction)
+        summed = any(self.spread[dim].kept(axes) for dim in self.nest.summed)
         return float(total.item()), summed
 
     def flows(self, link: Link, tiles: Mapping[str, Sequence[int]]) -> Iterator[Flowing]:
