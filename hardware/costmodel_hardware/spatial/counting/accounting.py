@@ -15,6 +15,7 @@ from costmodel_hardware.spatial.counting.links import (
     ARRAY,
     Link,
     Spatial,
+    Swept,
     accesses,
     energy,
     ports,
@@ -109,12 +110,14 @@ class Costs:
 class Kept(NamedTuple):
     """Tiles that a memory keeps of an operand: as cut, and for as long as it stays the same.
 
-    `passes` is how often the whole tile is used before the next one replaces it.
+    `passes` is how often the whole tile is used before the next one replaces it. Tiles then step
+    through the dimension that is `swept`.
     """
 
     tile: Tile
     stay: Tile
     passes: int
+    swept: Swept | None = None
 
 
 def costs(
@@ -172,6 +175,7 @@ def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
                 _product(spatial, mapping, cut),
                 _product(spatial, mapping, end),
                 math.prod(loop.size for loop in mapping.temporal[end - top : end]),
+                _swept(spatial, mapping, end),
             )
     return found
 
@@ -179,9 +183,25 @@ def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
 def _unread(spatial: Spatial, slot: Slot, loops: Sequence[Loop]) -> int:
     """How many loops, from the first, an operand does not read."""
     return next(
-        (place for place, loop in enumerate(loops) if spatial.nest.reads(slot, loop.dim)),
+        (
+            place
+            for place, loop in enumerate(loops)
+            if loop.size > 1 and spatial.nest.reads(slot, loop.dim)
+        ),
         len(loops),
     )
+
+
+def _swept(spatial: Spatial, mapping: Mapping, end: int) -> Swept | None:
+    """The dimension of the loops directly above a tile, and its steps up to the last of them."""
+    above = [
+        place for place in range(end, len(mapping.temporal)) if mapping.temporal[place].size > 1
+    ]
+    if not above:
+        return None
+    dim = mapping.temporal[above[0]].dim
+    last = next((at for at in above if mapping.temporal[at].dim != dim), len(mapping.temporal))
+    return Swept(dim, _product(spatial, mapping, last)[dim]) if dim in spatial.steps else None
 
 
 def _product(spatial: Spatial, mapping: Mapping, cut: int) -> Tile:
@@ -246,7 +266,7 @@ def _costs(
     seconds_per_cycle: float,
 ) -> Costs:
     architecture = spatial.architecture
-    transfers = tuple(_transfers(spatial, {key: one.stay for key, one in kept.items()}))
+    transfers = tuple(_transfers(spatial, kept))
     busy = _port_cycles(spatial, transfers)
     steady = _steady(spatial, transfers, busy)
     latency = _latency(spatial, transfers, kept, used, steady)
@@ -262,11 +282,11 @@ def _costs(
     )
 
 
-def _transfers(spatial: Spatial, stays: Map[tuple[Slot, int], Tile]) -> Iterator[Transfer]:
+def _transfers(spatial: Spatial, kept: Map[tuple[Slot, int], Kept]) -> Iterator[Transfer]:
     for link in spatial.links:
-        stay = stays[link.operand, link.child]
+        _, stay, _, swept = kept[link.operand, link.child]
         count = math.prod(-(-spatial.steps[dim] // steps) for dim, steps in stay.items())
-        for place, flow, words, bits in spatial.flows(link, _as_lists(stay)):
+        for place, flow, words, bits in spatial.flows(link, _as_lists(stay), swept):
             level = spatial.architecture.levels[place]
             each = bits.item() / spatial.instances(place)
             rates = [rate for _, rate in ports(level, link.operand, flow)]
