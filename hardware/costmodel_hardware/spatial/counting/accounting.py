@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 from attrs import astuple, frozen
@@ -338,15 +338,18 @@ def _latency(
     """
     between = [one for one in transfers if one.link.child != ARRAY]
     once = dict.fromkeys(SLOTS, 0.0)
-    exposed, alone = 0.0, _without_room_for_two(spatial, used)
+    waits: dict[tuple[Slot, int], float] = {}
     for link in dict.fromkeys(one.link for one in between):
         own = [one for one in between if one.link == link]
         count = own[0].stays
         each = max(_port_cycles(spatial, own).values(), default=0.0) / count
         once[link.operand] += each
-        if (link.operand, link.child) in alone:
-            window = spatial.cycles / count / kept[link.operand, link.child].passes
-            exposed += max(each - window, 0.0) * (count - 1)
+        window = spatial.cycles / count / kept[link.operand, link.child].passes
+        waits[link.operand, link.child] = max(each - window, 0.0) * (count - 1)
+    exposed = math.fsum(
+        _least_wait(spatial, place, waits, used)
+        for place in range(len(spatial.architecture.levels))
+    )
     onloads = [one for one in between if one.operand != "output"]
     first = _port_cycles(spatial, onloads, only_first=True)
     compute = float(spatial.cycles)
@@ -362,19 +365,24 @@ def _latency(
     )
 
 
-def _without_room_for_two(
-    spatial: Spatial, used: Map[tuple[Slot, int], int]
-) -> frozenset[tuple[Slot, int]]:
-    """The tiles beside which the next one has no room: results are given room first."""
-    found = set()
-    for place, level in enumerate(spatial.architecture.levels):
-        own = {slot: bits for (slot, where), bits in used.items() if where == place}
-        taken = sum(own.values())
-        for slot in ("output", "weight", "input"):
-            if slot not in own or level.double_buffered:
-                continue
-            if level.has_room_for(taken + own[slot]):
-                taken += own[slot]
-            else:
-                found.add((slot, place))
-    return frozenset(found)
+def _least_wait(
+    spatial: Spatial,
+    place: int,
+    waits: Map[tuple[Slot, int], float],
+    used: Map[tuple[Slot, int], int],
+) -> float:
+    """Cycles of waiting for tiles beside which the next one has no room in a memory.
+
+    The room that is left goes to those next tiles with which the waiting is least.
+    """
+    level = spatial.architecture.levels[place]
+    own = [slot for slot in SLOTS if (slot, place) in waits]
+    if level.double_buffered or not own:
+        return 0.0
+    taken = sum(bits for (_, where), bits in used.items() if where == place)
+    subsets = (several for many in range(len(own) + 1) for several in combinations(own, many))
+    return min(
+        math.fsum(waits[slot, place] for slot in own if slot not in twice)
+        for twice in subsets
+        if level.has_room_for(taken + sum(used[slot, place] for slot in twice))
+    )
