@@ -78,9 +78,8 @@ def architectures(draw: st.DrawFn) -> Architecture:
         per = [axis for axis in per if draw(st.booleans())]
         name, energy = f"buffer{place}", 2.0**place
         kept = tuple(slot for slot in SLOTS if slot in holds)
-        levels.append(
-            level(name, kept, per=per, read_energy=energy, write_energy=1.2 * energy, rate=8.0)
-        )
+        more = {"per": per, "rate": 8.0, "retains_halo": draw(st.booleans())}
+        levels.append(level(name, kept, read_energy=energy, write_energy=1.2 * energy, **more))
     levels.append(level("dram", SLOTS, read_energy=100.0, write_energy=110.0, rate=16.0))
     return Architecture(name="drawn", axes=axes, levels=levels, systolic=("X",), mac_energy=0.5)
 

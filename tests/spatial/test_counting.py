@@ -20,14 +20,18 @@ from costmodel_hardware.spatial.mapping import Mapping
 
 @settings(max_examples=400)
 @given(st.data())
-def test_every_word_on_every_link_is_that_of_the_oracle(data: Any) -> None:
+def test_every_word_and_bit_on_every_link_is_that_of_the_oracle(data: Any) -> None:
     architecture = data.draw(architectures())
     small = nest(data.draw(contractions()))
     mapping = data.draw(mappings(small, architecture))
-    found: Counter[tuple[str, str, str]] = Counter()
+    words: Counter[tuple[str, str, str]] = Counter()
+    bits: Counter[tuple[str, str, str]] = Counter()
     for one in costs(small, architecture, mapping).transfers:
-        found[one.operand, one.level, one.flow] += one.words
-    assert +found == +moved(small, architecture, mapping)
+        words[one.operand, one.level, one.flow] += one.words
+        bits[one.operand, one.level, one.flow] += one.bits
+    expected = moved(small, architecture, mapping)
+    assert +words == +expected.words
+    assert +bits == +expected.bits
 
 
 def test_a_dimension_may_be_spread_over_two_axes_with_some_units_idle() -> None:

@@ -90,6 +90,27 @@ class Nest:
         """The dimensions along which products are summed."""
         return frozenset(name for name, _ in self.dims) - self.output.dims
 
+    @property
+    def summed(self) -> frozenset[str]:
+        """The dimensions along which anything is added to one result.
+
+        These are the reduction and, where windows of results overlap as those of a transposed
+        convolution do, the dimensions of the windows.
+        """
+        overlapping = [one.dims for one in self.output.index if _overlaps(one, self.sizes)]
+        return self.reduction.union(*overlapping)
+
+
+def _overlaps(index: Affine, sizes: Mapping[str, int]) -> bool:
+    """Whether several steps may have one position: not if each term steps over all smaller ones."""
+    reach = 0
+    for dim, factor in sorted(index.terms, key=lambda term: abs(term[1])):
+        if sizes[dim] > 1:
+            if abs(factor) <= reach:
+                return True
+            reach += abs(factor) * (sizes[dim] - 1)
+    return False
+
 
 Formats: TypeAlias = Mapping[Slot, NumericFormat]
 

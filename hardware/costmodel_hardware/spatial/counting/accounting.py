@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 from attrs import astuple, frozen
@@ -15,6 +15,7 @@ from costmodel_hardware.spatial.counting.links import (
     ARRAY,
     Link,
     Spatial,
+    Swept,
     accesses,
     energy,
     ports,
@@ -115,12 +116,14 @@ class Costs:
 class Kept(NamedTuple):
     """Tiles that a memory keeps of an operand: as cut, and for as long as it stays the same.
 
-    `passes` is how often the whole tile is used before the next one replaces it.
+    `passes` is how often the whole tile is used before the next one replaces it. Tiles then step
+    through the dimension that is `swept`.
     """
 
     tile: Tile
     stay: Tile
     passes: int
+    swept: Swept | None = None
 
 
 def costs(
@@ -178,6 +181,7 @@ def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
                 _product(spatial, mapping, cut),
                 _product(spatial, mapping, end),
                 math.prod(loop.size for loop in mapping.temporal[end - top : end]),
+                _swept(spatial, mapping, end),
             )
     return found
 
@@ -185,9 +189,25 @@ def tiles_of(spatial: Spatial, mapping: Mapping) -> Map[tuple[Slot, int], Kept]:
 def _unread(spatial: Spatial, slot: Slot, loops: Sequence[Loop]) -> int:
     """How many loops, from the first, an operand does not read."""
     return next(
-        (place for place, loop in enumerate(loops) if spatial.nest.reads(slot, loop.dim)),
+        (
+            place
+            for place, loop in enumerate(loops)
+            if loop.size > 1 and spatial.nest.reads(slot, loop.dim)
+        ),
         len(loops),
     )
+
+
+def _swept(spatial: Spatial, mapping: Mapping, end: int) -> Swept | None:
+    """The dimension of the loops directly above a tile, and its steps up to the last of them."""
+    above = [
+        place for place in range(end, len(mapping.temporal)) if mapping.temporal[place].size > 1
+    ]
+    if not above:
+        return None
+    dim = mapping.temporal[above[0]].dim
+    last = next((at for at in above if mapping.temporal[at].dim != dim), len(mapping.temporal))
+    return Swept(dim, _product(spatial, mapping, last)[dim]) if dim in spatial.steps else None
 
 
 def _product(spatial: Spatial, mapping: Mapping, cut: int) -> Tile:
@@ -252,7 +272,7 @@ def _costs(
     seconds_per_cycle: float,
 ) -> Costs:
     architecture = spatial.architecture
-    transfers = tuple(_transfers(spatial, {key: one.stay for key, one in kept.items()}))
+    transfers = tuple(_transfers(spatial, kept))
     busy = _port_cycles(spatial, transfers)
     steady = _steady(spatial, transfers, busy)
     latency = _latency(spatial, transfers, kept, used, steady)
@@ -270,11 +290,11 @@ def _costs(
     )
 
 
-def _transfers(spatial: Spatial, stays: Map[tuple[Slot, int], Tile]) -> Iterator[Transfer]:
+def _transfers(spatial: Spatial, kept: Map[tuple[Slot, int], Kept]) -> Iterator[Transfer]:
     for link in spatial.links:
-        stay = stays[link.operand, link.child]
+        _, stay, _, swept = kept[link.operand, link.child]
         count = math.prod(-(-spatial.steps[dim] // steps) for dim, steps in stay.items())
-        for place, flow, words, bits in spatial.flows(link, _as_lists(stay)):
+        for place, flow, words, bits in spatial.flows(link, _as_lists(stay), swept):
             level = spatial.architecture.levels[place]
             each = bits.item() / spatial.instances(place)
             rates = [rate for _, rate in ports(level, link.operand, flow)]
@@ -340,15 +360,18 @@ def _latency(
     """
     between = [one for one in transfers if one.link.child != ARRAY]
     offload = 0.0
-    exposed, alone = 0.0, _without_room_for_two(spatial, used)
+    waits: dict[tuple[Slot, int], float] = {}
     for link in dict.fromkeys(one.link for one in between):
         own = [one for one in between if one.link == link]
         count = own[0].stays
         each = max(_port_cycles(spatial, own).values(), default=0.0) / count
         offload += each if link.operand == "output" else 0.0
-        if (link.operand, link.child) in alone:
-            window = spatial.cycles / count / kept[link.operand, link.child].passes
-            exposed += max(each - window, 0.0) * (count - 1)
+        window = spatial.cycles / count / kept[link.operand, link.child].passes
+        waits[link.operand, link.child] = max(each - window, 0.0) * (count - 1)
+    exposed = math.fsum(
+        _least_wait(spatial, place, waits, used)
+        for place in range(len(spatial.architecture.levels))
+    )
     compute = float(spatial.cycles)
     return Latency(
         onload=_onload(spatial, transfers, ("input", "weight")),
@@ -362,19 +385,24 @@ def _latency(
     )
 
 
-def _without_room_for_two(
-    spatial: Spatial, used: Map[tuple[Slot, int], int]
-) -> frozenset[tuple[Slot, int]]:
-    """The tiles beside which the next one has no room: results are given room first."""
-    found = set()
-    for place, level in enumerate(spatial.architecture.levels):
-        own = {slot: bits for (slot, where), bits in used.items() if where == place}
-        taken = sum(own.values())
-        for slot in ("output", "weight", "input"):
-            if slot not in own or level.double_buffered:
-                continue
-            if level.has_room_for(taken + own[slot]):
-                taken += own[slot]
-            else:
-                found.add((slot, place))
-    return frozenset(found)
+def _least_wait(
+    spatial: Spatial,
+    place: int,
+    waits: Map[tuple[Slot, int], float],
+    used: Map[tuple[Slot, int], int],
+) -> float:
+    """Cycles of waiting for tiles beside which the next one has no room in a memory.
+
+    The room that is left goes to those next tiles with which the waiting is least.
+    """
+    level = spatial.architecture.levels[place]
+    own = [slot for slot in SLOTS if (slot, place) in waits]
+    if level.double_buffered or not own:
+        return 0.0
+    taken = sum(bits for (_, where), bits in used.items() if where == place)
+    subsets = (several for many in range(len(own) + 1) for several in combinations(own, many))
+    return min(
+        math.fsum(waits[slot, place] for slot in own if slot not in twice)
+        for twice in subsets
+        if level.has_room_for(taken + sum(used[slot, place] for slot in twice))
+    )

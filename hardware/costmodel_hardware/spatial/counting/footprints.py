@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from costmodel.errors import ShapeError
 from costmodel.workload.affine import Affine
 from costmodel_hardware.spatial.nest import Nest, Tensor
 
+_Whole: TypeAlias = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.float64]
 """Numbers of words or blocks: whole numbers, exact up to 2^53."""
 MOST_POINTS: Final = 1 << 24
@@ -161,10 +162,7 @@ def _runs(
 def _enumerated(
     terms: Sequence[tuple[int, Spread, int, tuple[tuple[int, int], ...]]], offset: int, length: int
 ) -> Footprint:
-    points = math.prod(spread.size for _, spread, _, _ in terms)
-    if points > MOST_POINTS:
-        message = f"a window of {points:,} points: at most {MOST_POINTS:,} are counted one by one"
-        raise ShapeError(message)
+    _check_points(math.prod(spread.size for _, spread, _, _ in terms))
     where, cell = np.array([offset], np.int64), np.zeros(1, np.int64)
     cells = 1
     for factor, spread, tile, kept in terms:
@@ -182,6 +180,12 @@ def _enumerated(
     return Footprint(total, min(largest, length))
 
 
+def _check_points(points: int) -> None:
+    if points > MOST_POINTS:
+        message = f"a window of {points:,} points: at most {MOST_POINTS:,} are counted one by one"
+        raise ShapeError(message)
+
+
 def _distinct(where: npt.NDArray[np.int64], cell: npt.NDArray[np.int64]) -> tuple[int, int]:
     if not len(where):
         return 0, 0
@@ -190,6 +194,101 @@ def _distinct(where: npt.NDArray[np.int64], cell: npt.NDArray[np.int64]) -> tupl
     keys = np.unique(cell * span + (where - low))
     _, counts = np.unique(keys // span, return_counts=True)
     return len(keys), int(counts.max())
+
+
+class Sweep(NamedTuple):
+    """A dimension, by its place among those of an index, and the steps that tiles go through."""
+
+    place: int
+    steps: int
+
+
+class Ends(NamedTuple):
+    """A dimension that is stepped through up to so many steps, seen along some axes."""
+
+    dim: str
+    steps: int
+    axes: frozenset[str]
+
+
+Places: TypeAlias = tuple[tuple[tuple[int, int], ...], ...]
+"""For each dimension the digits that are kept."""
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def newcomers(
+    index: Affine,
+    length: int,
+    spread: tuple[tuple[str, Spread], ...],
+    tiles: tuple[int, ...],
+    kept: tuple[Places, Places],
+    sweep: Sweep,
+) -> int:
+    """Positions along one axis of a tensor that tiles do not share with the tile before them.
+
+    As `positions`, with the places of the inner memories and those of the outer one: what several
+    inner memories need anew is counted once for each outer one. The first tile of each sweep is
+    new as a whole.
+    """
+    within, outside = kept
+    swept = tuple(
+        max(sweep.steps, tile) if place == sweep.place else tile for place, tile in enumerate(tiles)
+    )
+    if not any(within):
+        factors = dict(index.terms)
+        runs = [
+            _runs(
+                [
+                    (factors[dim], one, steps, ())
+                    for (dim, one), steps in zip(spread, several, strict=True)
+                    if one.size > 1
+                ],
+                index.offset,
+                length,
+            )
+            for several in (tiles, swept)
+        ]
+        if runs[0] is not None and runs[1] is not None:
+            return runs[1].total  # runs that overlap one after the other make up one run
+    _check_points(math.prod(one.size for _, one in spread))
+    factors = dict(index.terms)
+    where = np.array([index.offset], np.int64)
+    cell, next_cell, above = (np.zeros(1, np.int64) for _ in range(3))
+    goes_on = np.ones(1, bool)
+    for place, ((dim, one), tile, digits, outer) in enumerate(
+        zip(spread, tiles, within, outside, strict=True)
+    ):
+        steps = np.arange(one.size, dtype=np.int64)
+        block = steps // (one.units * tile)
+        where = _crossed(where, 1, factors[dim] * steps)
+        follower, is_followed = block, np.ones(len(steps), bool)
+        if place == sweep.place:
+            follower = block + 1
+            is_followed = follower * tile % swept[place] != 0
+        many = int(follower.max()) + 1
+        units = math.prod(size for size, _ in digits)
+        cell = _crossed(cell, many * units, _numbered(block, steps, digits))
+        next_cell = _crossed(next_cell, many * units, _numbered(follower, steps, digits))
+        units = math.prod(size for size, _ in outer)
+        above = _crossed(above, many * units, _numbered(block, steps, outer))
+        goes_on = (goes_on[:, None] & is_followed).ravel()
+    is_inside = (where >= 0) & (where < length)
+    held = (next_cell * length + where)[is_inside & goes_on]
+    is_new = is_inside & ~np.isin(cell * length + where, held)
+    return len(np.unique((above * length + where)[is_new]))
+
+
+def _crossed(so_far: _Whole, many: int, own: _Whole) -> _Whole:
+    """One number for each pair of a number so far and one of `many` others."""
+    crossed: _Whole = (so_far[:, None] * many + own).ravel()
+    return crossed
+
+
+def _numbered(block: _Whole, steps: _Whole, digits: Sequence[tuple[int, int]]) -> _Whole:
+    """One number for a block and the place along each kept digit."""
+    for size, stride in digits:
+        block = block * size + steps // stride % size
+    return block
 
 
 @frozen
@@ -214,34 +313,68 @@ class Words:
         return tuple(dim for dim, _ in own), total, largest
 
     def counted(
-        self,
-        tiles: Mapping[str, Sequence[int]],
-        axes: frozenset[str],
-        *,
-        retained: bool = False,
+        self, tiles: Mapping[str, Sequence[int]], axes: frozenset[str]
     ) -> tuple[Counts, Counts]:
         """Words of all tiles together, over the whole nest, and of the largest tile.
 
         `tiles` has for each dimension the tiles to try, in steps in time; the answers have one
         axis for each dimension of the nest, in its order. What the operand does not read is
         counted as often as blocks of it follow each other, and for each place along `axes` that
-        has work. Where overlaps are `retained`, each position is counted once for each place.
+        has work.
         """
         dims = [dim for dim, _ in self.spread]
-        total, largest = np.ones([1] * len(dims)), np.ones([1] * len(dims))
+        total, largest = self._repeated(tiles, axes), np.ones([1] * len(dims))
         for index, length in zip(self.tensor.index, self.tensor.shape, strict=True):
             names, words, most = self._axis(index, length, tiles, axes)
-            if retained and len(names) > 1:
-                whole = {dim: [spread.steps] for dim, spread in self.spread}
-                _, once, _ = self._axis(index, length, whole, axes)
-                words = np.full_like(words, once.item())
             total = total * _placed(words, names, dims)
             largest = largest * _placed(most, names, dims)
-        read = self.tensor.dims
-        for dim, spread in self.spread:
-            if dim not in read:
-                total = total * _placed(blocks(spread, tiles[dim], axes), (dim,), dims)
         return total, largest
+
+    def fetched(
+        self, tiles: Mapping[str, Sequence[int]], inner: frozenset[str], ends: Ends
+    ) -> Counts:
+        """Words of all tiles together, less what each has in common with the one before it.
+
+        The instances along `inner` step through one dimension up to the end of each sweep. Words
+        that several of them fetch are counted once for each place along the axes of `ends`.
+        """
+        dims = [dim for dim, _ in self.spread]
+        total = self._repeated(tiles, ends.axes)
+        for index, length in zip(self.tensor.index, self.tensor.shape, strict=True):
+            if ends.dim not in index.dims:
+                names, words, _ = self._axis(index, length, tiles, ends.axes)
+            else:
+                names, words = self._swept(index, length, tiles, inner, ends)
+            total = total * _placed(words, names, dims)
+        return total
+
+    def _swept(
+        self,
+        index: Affine,
+        length: int,
+        tiles: Mapping[str, Sequence[int]],
+        inner: frozenset[str],
+        ends: Ends,
+    ) -> tuple[tuple[str, ...], Counts]:
+        own = tuple((dim, spread) for dim, spread in self.spread if dim in index.dims)
+        names = tuple(dim for dim, _ in own)
+        within = tuple(spread.kept(inner) for _, spread in own)
+        outside = tuple(spread.kept(ends.axes) for _, spread in own)
+        found = np.zeros([len(tiles[dim]) for dim in names])
+        for place in np.ndindex(*found.shape):
+            chosen = tuple(int(tiles[dim][at]) for dim, at in zip(names, place, strict=True))
+            sweep = Sweep(names.index(ends.dim), ends.steps)
+            found[place] = newcomers(index, length, own, chosen, (within, outside), sweep)
+        return names, found
+
+    def _repeated(self, tiles: Mapping[str, Sequence[int]], axes: frozenset[str]) -> Counts:
+        """How often tiles follow each other for dimensions that the operand does not read."""
+        dims = [dim for dim, _ in self.spread]
+        total: Counts = np.ones([1] * len(dims))
+        for dim, spread in self.spread:
+            if dim not in self.tensor.dims:
+                total = total * _placed(blocks(spread, tiles[dim], axes), (dim,), dims)
+        return total
 
 
 def _placed(values: Counts, names: Sequence[str], dims: Sequence[str]) -> Counts:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Level, Slot, Use
-from costmodel_hardware.spatial.counting.footprints import Counts, Spread, Words, spreads
+from costmodel_hardware.spatial.counting.footprints import Counts, Ends, Spread, Words, spreads
 from costmodel_hardware.spatial.nest import Loop, Nest
 
 ARRAY: Final = -1
@@ -31,6 +31,13 @@ class Link(NamedTuple):
 TWICE: Final = 2
 """Tiles that a double-buffered memory holds: one in use and the next."""
 Booleans: TypeAlias = npt.NDArray[np.bool_]
+
+
+class Swept(NamedTuple):
+    """The dimension that is stepped through directly above a tile, and the steps in its end."""
+
+    dim: str
+    steps: int
 
 
 class TileBits(NamedTuple):
@@ -141,7 +148,7 @@ class Spatial:
 
     def is_reduced(self, tiles: Mapping[str, Sequence[int]]) -> Booleans:
         """Whether all that is summed to one result lies in one tile, for tiles of any sizes."""
-        return self._is_whole(tiles, self.nest.reduction)
+        return self._is_whole(tiles, self.nest.summed)
 
     def _is_whole(self, tiles: Mapping[str, Sequence[int]], dims: Collection[str]) -> Booleans:
         whole = np.ones([1] * len(self.nest.dims), np.bool_)
@@ -153,19 +160,24 @@ class Spatial:
                 whole = whole & own.reshape(shape)
         return whole
 
-    def moved(self, link: Link, tiles: Mapping[str, Sequence[int]]) -> Moved:
-        """The words over a link, where the inner memory keeps tiles of these sizes in time."""
+    def moved(
+        self, link: Link, tiles: Mapping[str, Sequence[int]], swept: Swept | None = None
+    ) -> Moved:
+        """The words over a link, where the inner memory keeps tiles of these sizes in time.
+
+        A memory that retains the halo fetches of each tile of a sweep what the last one lacks.
+        """
         slot = link.operand
         words, outer, inner = (
             self._words[slot], self.axes_of(link.parent), self.axes_of(link.child)
         )  # fmt: skip
+        both = (outer, outer if link.child == ARRAY else inner)
         if slot != "output":
-            retained = link.child != ARRAY and self.architecture.levels[link.child].retains_halo
-            at_parent, _ = words.counted(tiles, outer, retained=retained)
-            if link.child == ARRAY:
-                return Moved(at_parent, at_parent)
-            at_child, _ = words.counted(tiles, inner, retained=retained)
-            return Moved(at_parent, at_child)
+            if swept is not None and self.retains(link):
+                found = [words.fetched(tiles, inner, Ends(*swept, axes)) for axes in both]
+            else:
+                found = [words.counted(tiles, axes)[0] for axes in both]
+            return Moved(at_parent=found[0], at_child=found[1])
         at_parent, _ = words.counted(tiles, outer)
         at_child = at_parent if link.child == ARRAY else words.counted(tiles, inner)[0]
         fresh, summed_further_out = self._once(outer)
@@ -188,12 +200,19 @@ class Spatial:
         """Sums of all instances along some axes, and whether these are parts of others."""
         whole = {dim: [steps] for dim, steps in self.steps.items()}
         total, _ = self._words["output"].counted(whole, axes)
-        summed = any(self.spread[dim].kept(axes) for dim in self.nest.reduction)
+        summed = any(self.spread[dim].kept(axes) for dim in self.nest.summed)
         return float(total.item()), summed
 
-    def flows(self, link: Link, tiles: Mapping[str, Sequence[int]]) -> Iterator[Flowing]:
+    def retains(self, link: Link) -> bool:
+        """Whether the inner memory fetches of an input or weight only what it does not hold."""
+        is_memory = link.child != ARRAY and link.operand != "output"
+        return is_memory and self.architecture.levels[link.child].retains_halo
+
+    def flows(
+        self, link: Link, tiles: Mapping[str, Sequence[int]], swept: Swept | None = None
+    ) -> Iterator[Flowing]:
         """The bits that a link moves at each of its two ends."""
-        tensor, moved = self.nest.tensor(link.operand), self.moved(link, tiles)
+        tensor, moved = self.nest.tensor(link.operand), self.moved(link, tiles, swept)
         has_child = link.child != ARRAY
         if link.operand != "output":
             yield Flowing(

@@ -23,15 +23,19 @@ import numpy as np
 from attrs import field, frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Slot
-from costmodel_hardware.spatial.counting.links import ARRAY, Spatial
+from costmodel_hardware.spatial.counting.links import ARRAY, Spatial, Swept
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 
 
 class Cut(NamedTuple):
-    """A cut of an operand: what the memory at `place` keeps, or the units of the array."""
+    """A cut of an operand: what the memory at `place` keeps, or the units of the array.
+
+    Where the memory retains the halo, its tiles may be `swept` along a dimension.
+    """
 
     operand: Slot
     place: int
+    swept: Swept | None = None
 
 
 class _Sizes(NamedTuple):
@@ -42,12 +46,16 @@ class _Sizes(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Cuts made so far of each operand, and whether sums are complete in the last one."""
+    """Cuts made so far of each operand, and whether sums are complete in the last one.
+
+    While a tile is `swept` along a dimension, only that one grows.
+    """
 
     input: int
     weight: int
     output: int
     is_reduced: bool
+    swept: Swept | None = None
 
 
 _START: Final = _State(0, 0, 0, is_reduced=False)
@@ -61,6 +69,10 @@ class Chain:
     bound: float
     tiles: Mapping[Cut, int]
     """The number of the tile of each cut."""
+    swept: Mapping[Cut, Swept]
+    """The dimension that is stepped through directly above some of the cuts."""
+    chosen: tuple[Cut, ...]
+    """The cuts, each with what its own tile is swept along."""
 
     @property
     def is_optimal(self) -> bool:
@@ -79,6 +91,8 @@ class Space:
     sizes: Mapping[Cut, _Sizes]
     reduced: np.ndarray[tuple[int], np.dtype[np.bool_]]
     allowed: Mapping[Cut, np.ndarray[tuple[int], np.dtype[np.bool_]]]
+    sweeps: Mapping[Cut, tuple[Swept, ...]]
+    """Of each cut whose memory retains the halo, along what its tiles may be swept."""
     fixed_bits: Mapping[int, int]
     """Bits of operands that lie in a memory as a whole, by its place."""
 
@@ -105,7 +119,18 @@ class Space:
             home = spatial.chains[slot][-1]
             fixed[home] = fixed.get(home, 0) + _whole_bits(spatial, slot, home)
         reduced = _flat(spatial.is_reduced(tiles), lattice).astype(bool)
-        return cls(spatial, lattice, cuts, sizes, reduced, allowed, fixed)
+        sweeps = {
+            Cut(link.operand, link.child): _sweeps(spatial, lattice, link.operand)
+            for link in spatial.links
+            if spatial.retains(link)
+        }
+        return cls(spatial, lattice, cuts, sizes, reduced, allowed, sweeps, fixed)
+
+    def choices(self, cut: Cut) -> Iterator[Cut]:
+        """A cut as it is, and with each sweep that its tiles may take."""
+        yield cut
+        for swept in self.sweeps.get(cut, ()):
+            yield cut._replace(swept=swept)
 
     def room(self, place: int) -> float:
         """Bits of a memory that are left for tiles."""
@@ -121,6 +146,19 @@ class Space:
         chain so far is the answer, with the bound that is proven then.
         """
         return _BranchAndBound(self, costs, constant, deadline).best()
+
+
+def _sweeps(spatial: Spatial, lattice: Lattice, slot: Slot) -> tuple[Swept, ...]:
+    """The dimensions along which windows of an operand overlap, with the steps up to any tile."""
+    tensor = spatial.nest.tensor(slot)
+    windows = [[dim for dim in one.dims if spatial.nest.sizes[dim] > 1] for one in tensor.index]
+    return tuple(
+        Swept(dim, steps)
+        for several in windows
+        for dim in several
+        for steps in lattice.tiles[dim]
+        if len(several) > 1 and steps > 1
+    )
 
 
 def _flat(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], lattice: Lattice) -> Values:
@@ -151,15 +189,28 @@ def _allowed(
     return found.reshape(-1)
 
 
+class _Walked(NamedTuple):
+    """The tile of each cut, the dimension that grows next, and the cuts as they were chosen."""
+
+    tiles: Mapping[Cut, int]
+    swept: Mapping[Cut, Swept]
+    chosen: tuple[Cut, ...]
+
+
 @frozen(order=True)
 class _Node:
     """Part of the space: the least and the most bits that tiles may take."""
 
     bound: float
     number: int
-    tiles: Mapping[Cut, int] = field(order=False)
+    walked: _Walked = field(order=False)
     least: Mapping[Cut, float] = field(order=False)
     most: Mapping[Cut, float] = field(order=False)
+
+    @property
+    def tiles(self) -> Mapping[Cut, int]:
+        """The number of the tile of each cut."""
+        return self.walked.tiles
 
 
 class _BranchAndBound:
@@ -215,14 +266,14 @@ class _BranchAndBound:
 
     def _chain(self, node: _Node, bound: float) -> Chain:
         cost = node.bound + self.constant
-        return Chain(cost, min(bound + self.constant, cost), node.tiles)
+        return Chain(cost, min(bound + self.constant, cost), *node.walked)
 
     def _node(self, least: Mapping[Cut, float], most: Mapping[Cut, float]) -> _Node | None:
         found = _Walk(self.space, self.costs, least, most).best()
         if found is None:
             return None
-        cost, tiles = found
-        return _Node(cost, next(self.numbers), tiles, least, most)
+        cost, walked = found
+        return _Node(cost, next(self.numbers), walked, least, most)
 
     def _bits(self, node: _Node, cut: Cut) -> float:
         sizes = self.space.sizes[cut]
@@ -281,37 +332,59 @@ class _Walk:
         self.cuts = {slot: [cut for cut in space.cuts if cut.operand == slot] for slot in SLOTS}
         self.steps: dict[tuple[Cut, bool], Values] = {}
         for cut in space.cuts:
-            costed = np.where(space.allowed[cut], costs[cut], np.inf)
-            if cut.place == ARRAY:
-                self.steps[cut, False] = costed
-                continue
-            for is_complete, bits in enumerate(space.sizes[cut]):
-                fits = (bits <= most[cut]) & (bits >= least[cut])
-                self.steps[cut, bool(is_complete)] = np.where(fits, costed, np.inf)
+            for choice in space.choices(cut):
+                costed = np.where(space.allowed[cut], costs[choice], np.inf)
+                if cut.place == ARRAY:
+                    self.steps[choice, False] = costed
+                    continue
+                for is_complete, bits in enumerate(space.sizes[cut]):
+                    fits = (bits <= most[cut]) & (bits >= least[cut])
+                    self.steps[choice, bool(is_complete)] = np.where(fits, costed, np.inf)
+        self.sweeps = tuple(dict.fromkeys(itertools.chain(*space.sweeps.values())))
         self.values: dict[_State, Values] = {}
 
-    def best(self) -> tuple[float, Mapping[Cut, int]] | None:
+    def best(self) -> tuple[float, _Walked] | None:
         """The least cost, and the tile of each cut."""
         size = self.space.lattice.size
         begin = _START._replace(is_reduced=bool(self.space.reduced[0]))
         self.values[begin] = np.zeros(size)
         counts = [range(len(self.cuts[slot]) + 1) for slot in SLOTS]
         states = [
-            _State(inputs, weights, outputs, is_reduced)
+            _State(inputs, weights, outputs, is_reduced, swept)
             for inputs, weights, outputs in sorted(itertools.product(*counts), key=sum)
             for is_reduced in (False, True)
+            for swept in (*self.sweeps, None)
         ]
         for state in states:
             reached = None if state == begin else self._reached(state)
             if reached is not None:
-                self.values[state] = self.space.lattice.least_within(reached)
-        ends = [state for state in states[-2:] if state in self.values]
+                self.values[state] = self._grown(state, reached)
+        done = [state for state in states if sum(state[:3]) == len(self.space.cuts)]
+        ends = [state for state in done if state.swept is None and state in self.values]
         if not ends:
             return None
         # A tile divides the last one, so that the least of all stands there.
         end = min(ends, key=lambda state: float(self.values[state][-1]))
         cost = float(self.values[end][-1])
         return None if math.isinf(cost) else (cost, self._tiles(end, begin))
+
+    def _grown(self, state: _State, values: Values) -> Values:
+        """Larger tiles without a cut; while one is swept, up to the end of the sweep."""
+        lattice = self.space.lattice
+        if state.swept is None:
+            return lattice.least_within(values)
+        dim, steps = state.swept
+        return np.where(
+            lattice.steps(dim) <= steps, lattice.least_within(values, along=dim), np.inf
+        )
+
+    def _swept(self, state: _State) -> Iterator[tuple[_State, Values]]:
+        """The states from which a sweep ends in this one, and where it does."""
+        for swept in self.sweeps if state.swept is None else ():
+            before = state._replace(swept=swept)
+            if before in self.values:
+                at_end = self.space.lattice.steps(swept.dim) == swept.steps
+                yield before, np.where(at_end, 0.0, np.inf)
 
     def _before(self, state: _State) -> Iterator[tuple[_State, Cut, Values]]:
         """The states that a cut leads from to this one, and what the cut costs at each tile."""
@@ -322,7 +395,13 @@ class _Walk:
             cut = self.cuts[slot][done - 1]
             if slot != "output":
                 before = state._replace(**{slot: done - 1})
-                yield before, cut, self.steps[cut, cut.place != ARRAY]
+                is_complete = cut.place != ARRAY
+                yield before, cut, self.steps[cut, is_complete]
+                if state.swept in self.space.sweeps.get(cut, ()):
+                    choice = cut._replace(swept=state.swept)
+                    step = self.steps[choice, is_complete]
+                    yield before, choice, step
+                    yield before._replace(swept=None), choice, step
                 continue
             here = self.space.reduced == state.is_reduced
             for was in (False, True):
@@ -330,28 +409,46 @@ class _Walk:
                 yield before, cut, np.where(here, self.steps[cut, was], np.inf)
 
     def _reached(self, state: _State) -> Values | None:
+        ways = [(before, step) for before, _, step in self._before(state) if before in self.values]
         found: Values | None = None
-        for before, _, step in self._before(state):
-            if before in self.values:
-                value = self.values[before] + step
-                found = value if found is None else np.minimum(found, value)
+        for before, step in (*ways, *self._swept(state)):
+            value = self.values[before] + step
+            found = value if found is None else np.minimum(found, value)
         return found if found is not None and np.isfinite(found).any() else None
 
-    def _tiles(self, end: _State, begin: _State) -> Mapping[Cut, int]:
+    def _tiles(self, end: _State, begin: _State) -> _Walked:
         """The way back, to smaller tiles and fewer cuts."""
-        found: dict[Cut, int] = {}
+        tiles: dict[Cut, int] = {}
+        grows: dict[Cut, Swept] = {}
+        chosen: list[Cut] = []
         state, number = end, self.space.lattice.size - 1
         while state != begin:
-            value = self.values[state][number]
-            for before, cut, step in self._before(state):
-                if before in self.values and self.values[before][number] + step[number] == value:
-                    found[cut] = number
-                    state = before
-                    break
-            else:
+            came = self._came(state, number)
+            if came is None:
+                along = None if state.swept is None else state.swept.dim
                 number = next(
                     one
-                    for one in self.space.lattice.smaller(number)
-                    if self.values[state][one] == value
+                    for one in self.space.lattice.smaller(number, along)
+                    if self.values[state][one] == self.values[state][number]
                 )
-        return found
+                continue
+            before, choice = came
+            if choice is not None:
+                cut = choice._replace(swept=None)
+                tiles[cut] = number
+                chosen.append(choice)
+                if state.swept is not None:
+                    grows[cut] = state.swept
+            state = before
+        return _Walked(tiles, grows, tuple(chosen))
+
+    def _came(self, state: _State, number: int) -> tuple[_State, Cut | None] | None:
+        """The state before this one at the same tile, and the cut between, if any."""
+        value = self.values[state][number]
+        for before, choice, step in self._before(state):
+            if before in self.values and self.values[before][number] + step[number] == value:
+                return before, choice
+        for before, step in self._swept(state):
+            if self.values[before][number] + step[number] == value:
+                return before, None
+        return None

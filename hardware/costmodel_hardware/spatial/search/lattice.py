@@ -100,24 +100,42 @@ class Lattice:
             for (dim, several), place in zip(self.tiles.items(), places, strict=True)
         }
 
-    def least_within(self, values: Values) -> Values:
-        """For each tile the least of the values of all tiles that divide it, itself included."""
+    def least_within(self, values: Values, along: str | None = None) -> Values:
+        """For each tile the least of the values of all tiles that divide it, itself included.
+
+        With `along`, only of those that differ in no other dimension.
+        """
         found = values.reshape(self.exponents)
-        for axis, length in enumerate(self.exponents):
-            if length > 1:
+        for axis, (length, dim) in enumerate(zip(self.exponents, self.owners, strict=True)):
+            if length > 1 and along in {None, dim}:
                 found = np.minimum.accumulate(found, axis=axis)
         return found.reshape(-1)
 
-    def smaller(self, number: int) -> Iterator[int]:
+    @cached_property
+    def owners(self) -> tuple[str, ...]:
+        """The dimension of each axis of `exponents`."""
+        return tuple(
+            dim for (dim, _), powers in zip(self.factors, self._powers, strict=True) for _ in powers
+        )
+
+    def steps(self, dim: str) -> npt.NDArray[np.int64]:
+        """The steps of one dimension in each tile."""
+        place = list(self.tiles).index(dim)
+        shape = [-1 if at == place else 1 for at in range(len(self.shape))]
+        own = np.array(self.tiles[dim]).reshape(shape)
+        return np.broadcast_to(own, self.shape).reshape(-1)
+
+    def smaller(self, number: int, along: str | None = None) -> Iterator[int]:
         """The numbers of the tiles that lack one factor of the tile of a number."""
         stride = 1
-        for length in reversed(self.exponents):
-            if number // stride % length:
+        for length, dim in zip(reversed(self.exponents), reversed(self.owners), strict=True):
+            if number // stride % length and along in {None, dim}:
                 yield number - stride
             stride *= length
 
-    def loops(self, inner: Mapping[str, int], outer: Mapping[str, int]) -> tuple[Loop, ...]:
+    def loops(
+        self, inner: Mapping[str, int], outer: Mapping[str, int], first: str | None = None
+    ) -> tuple[Loop, ...]:
         """Loops that lead from one tile to a larger one, one for each dimension that grows."""
-        return tuple(
-            Loop(dim, outer[dim] // inner[dim]) for dim in self.tiles if outer[dim] > inner[dim]
-        )
+        dims = sorted(self.tiles, key=lambda dim: dim != first)
+        return tuple(Loop(dim, outer[dim] // inner[dim]) for dim in dims if outer[dim] > inner[dim])

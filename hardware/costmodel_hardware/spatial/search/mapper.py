@@ -13,7 +13,7 @@ from attrs import frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
-from costmodel_hardware.spatial.counting.links import ARRAY, Spatial, energy, ports
+from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, energy, ports
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import SpatialLoops
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
@@ -235,7 +235,11 @@ class _On:
 
     def _weighted(self, weights: _Weights, per_joule: float) -> Chain | None:
         """The best chain for weighted cycles, and cycles for each joule."""
-        values: dict[Cut, Values] = {cut: np.zeros(self.lattice.size) for cut in self.space.cuts}
+        values: dict[Cut, Values] = {
+            choice: np.zeros(self.lattice.size)
+            for cut in self.space.cuts
+            for choice in self.space.choices(cut)
+        }
         tables = [(1.0, self.additive.once["output"]), (per_joule, self.additive.energy)]
         tables += [(share, self.additive.once[slot]) for slot, share in weights.first.items()]
         tables += [
@@ -274,7 +278,11 @@ def _reweigh(weights: dict[_Key, float], spent: Mapping[_Key, float]) -> None:
 
 
 def _at(table: Mapping[Cut, Values], chain: Chain) -> float:
-    return math.fsum(float(values[chain.tiles[cut]]) for cut, values in table.items())
+    return math.fsum(
+        float(table[cut][chain.tiles[cut._replace(swept=None)]])
+        for cut in chain.chosen
+        if cut in table
+    )
 
 
 def _additive(spatial: Spatial, lattice: Lattice, space: Space) -> _Additive:
@@ -287,29 +295,40 @@ def _additive(spatial: Spatial, lattice: Lattice, space: Space) -> _Additive:
     stays = _stays(spatial, lattice)
     for link in spatial.links:
         cut = Cut(link.operand, link.child)
-        tiles = lattice.tiles if cut in space.cuts else {dim: [1] for dim in spatial.steps}
-        of_ports: dict[str, Values] = {}
-        for place, flow, _, bits in spatial.flows(link, tiles):
-            level = spatial.architecture.levels[place]
-            own = np.broadcast_to(energy(level, flow, bits), lattice.shape).reshape(-1)
-            each = np.broadcast_to(bits, lattice.shape).reshape(-1) / spatial.instances(place)
-            joules[cut] = joules.get(cut, np.zeros(lattice.size)) + own
-            for port, rate in ports(level, link.operand, flow):
-                name = f"{level.name}.{port}"
-                of_ports[name] = of_ports.get(name, np.zeros(lattice.size)) + each / rate
-        if link.child != ARRAY:
-            slowest = np.maximum.reduce([*of_ports.values(), np.zeros(lattice.size)])
-            once[link.operand][cut] = slowest / stays
-        for name, cycles in of_ports.items():
-            rest = cycles if link.child == ARRAY else cycles * (1 - 1 / stays)
-            if cut in space.cuts:
-                table = steady.setdefault(name, {})
-                table[cut] = table.get(cut, np.zeros(lattice.size)) + rest
+        is_cut = cut in space.cuts
+        for choice in space.choices(cut):
+            own, of_ports = _of_link(spatial, lattice, link, choice, is_cut=is_cut)
+            if link.child != ARRAY:
+                slowest = np.maximum.reduce([*of_ports.values(), np.zeros(lattice.size)])
+                once[link.operand][choice] = slowest / stays
+            if is_cut:
+                joules[choice] = own
             else:
-                fixed[name] = fixed.get(name, 0.0) + float(rest[0])
-        if cut not in space.cuts:
-            constant += float(joules.pop(cut, np.zeros(1))[0])
+                constant += float(own[0])
+            for name, cycles in of_ports.items():
+                rest = cycles if link.child == ARRAY else cycles * (1 - 1 / stays)
+                if is_cut:
+                    steady.setdefault(name, {})[choice] = rest
+                else:
+                    fixed[name] = fixed.get(name, 0.0) + float(rest[0])
     return _Additive(joules, {**{name: {} for name in fixed}, **steady}, once, constant, fixed)
+
+
+def _of_link(
+    spatial: Spatial, lattice: Lattice, link: Link, choice: Cut, *, is_cut: bool
+) -> tuple[Values, Mapping[str, Values]]:
+    """Joules of a link, and cycles of each port, for all tiles."""
+    tiles = lattice.tiles if is_cut else {dim: [1] for dim in spatial.steps}
+    joules = np.zeros(lattice.size)
+    of_ports: dict[str, Values] = {}
+    for place, flow, _, bits in spatial.flows(link, tiles, choice.swept):
+        level = spatial.architecture.levels[place]
+        joules += np.broadcast_to(energy(level, flow, bits), lattice.shape).reshape(-1)
+        each = np.broadcast_to(bits, lattice.shape).reshape(-1) / spatial.instances(place)
+        for port, rate in ports(level, link.operand, flow):
+            name = f"{level.name}.{port}"
+            of_ports[name] = of_ports.get(name, np.zeros(lattice.size)) + each / rate
+    return joules, of_ports
 
 
 def _stays(spatial: Spatial, lattice: Lattice) -> Values:
@@ -327,10 +346,11 @@ def mapping_of(spatial: Spatial, lattice: Lattice, chain: Chain) -> Nesting:
     numbers = sorted(set(chain.tiles.values()) | {0, lattice.size - 1})
     tiles = [lattice.tile(number) for number in numbers]
     order = sorted(range(len(tiles)), key=lambda one: math.prod(tiles[one].values()))
+    grows = {chain.tiles[cut]: swept.dim for cut, swept in chain.swept.items()}
     temporal: list[Loop] = []
     ends = {numbers[order[0]]: 0}
     for inner, outer in pairwise(order):
-        temporal += lattice.loops(tiles[inner], tiles[outer])
+        temporal += lattice.loops(tiles[inner], tiles[outer], grows.get(numbers[inner]))
         ends[numbers[outer]] = len(temporal)
     cuts = {
         slot: [ends[chain.tiles[Cut(slot, place)]] for place in spatial.chains[slot][:-1]]
