@@ -65,6 +65,11 @@ def test_every_quantity_of_every_mapping_of_the_file_agrees() -> None:
     assert sum(one.cases for one in agreements if one.quantity == "word_accesses") == 44880
 
 
+def test_halves_are_rounded_to_the_side_to_which_zigzag_rounds_them() -> None:
+    agreements = check(read(GOLDEN.parent / "zigzag_halves.json"))
+    assert [str(one) for one in agreements if one.differences] == []
+
+
 def test_the_counts_of_a_small_product_are_those_worked_out_by_hand() -> None:
     found = count(PRODUCT, ARRAY, MAPPING)
     # A weight leaves its register once per MAC, and comes to each of 4 registers once: 4 of k by

@@ -26,6 +26,8 @@ Spatial: TypeAlias = tuple[tuple[str, tuple[Loop, ...]], ...]
 """The loops of each axis, as a mapping has them."""
 Array: TypeAlias = Any
 """A number, or a NumPy array of numbers."""
+_SET_ORDER: Final = {"D1": 0, "D2": 1, "D4": 2, "D3": 3}
+"""The order in which the program goes through a set of its axes: the last digit depends on it."""
 _WINDOW: Final = 2
 """Dimensions of an axis of windows: a place, and a place within the window."""
 
@@ -176,6 +178,7 @@ def spread_of(
     spread = []
     for place in architecture.chain(slot):
         served = [axis for axis in left if axis not in architecture.levels[place].per]
+        served.sort(key=lambda axis: _SET_ORDER.get(axis, 0))
         spread.append(_merged(left.pop(axis) for axis in served))
     spread.append(_merged(left.values()))
     ratios = products_by_level(footprint, [one.items() for one in spread])
