@@ -65,27 +65,38 @@ def test_a_depthwise_convolution_that_retains_the_halo_reaches_every_point() -> 
         assert least_traffic(DEPTHWISE, values, retained=True) == near(words), values
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [DEPTHWISE, CONVOLUTION])
-def test_convolutions_that_read_the_halo_again_lie_on_their_curve_or_above(name: str) -> None:
+def compared(name: str, *, retained: bool) -> tuple[list[int], list[int]]:
+    """The buffer sizes of a curve at which less moves than on it, and those at which more does."""
+    lower, higher = [], []
     for values, words in CURVES[name]["points"]:
-        assert least_traffic(name, values) >= words, values
-
-
-LOWER = (
-    37, 57, 61, 70, 100, 139, 176, 217, 265, 437, 469, 513, 865, 1114, 1513, 2593, 2785,
-)  # fmt: skip
+        found = least_traffic(name, values, retained=retained)
+        if found != near(words):
+            (lower if found < words else higher).append(values)
+    return lower, higher
 
 
 @pytest.mark.slow
-def test_a_convolution_that_retains_the_halo_reaches_its_curve_or_moves_less() -> None:
-    """AccelForge misses some sweeps over window dimensions; the oracle moves the same words."""
-    lower = {}
-    for values, words in CURVES[CONVOLUTION]["points"]:
-        found = least_traffic(CONVOLUTION, values, retained=True)
-        if found < words:
-            lower[values] = found / words
-        else:
-            assert found == near(words), values
-    assert tuple(lower) == LOWER
-    assert min(lower.values()) > 0.8
+def test_a_depthwise_convolution_that_reads_the_halo_again_lies_on_its_curve_or_above() -> None:
+    assert compared(DEPTHWISE, retained=False)[0] == []
+
+
+@pytest.mark.slow
+def test_a_convolution_may_move_less_than_its_curve_says() -> None:
+    """AccelForge's mapper leaves out mappings whose words can be counted by hand.
+
+    With 57 values: inputs of 4 x 2 outputs under the whole 3 x 3 window, (4 + 2) (2 + 2) = 24; one
+    weight; sums of 4 x 2 outputs and 4 filters, 32. All 4 x 8 tiles of outputs read each of 4,608
+    weights once, 147,456; each of 8 tiles of filters reads the 24 inputs of 16 channels and 32
+    tiles, 98,304; 8,192 results are written once: 253,952 words, and the curve has 277,248.
+    """
+    assert least_traffic(CONVOLUTION, 57) == 253_952
+    assert dict(CURVES[CONVOLUTION]["points"])[57] == 277_248
+    lower, _ = compared(CONVOLUTION, retained=False)
+    assert lower == [57, 61, 70, 139, 217, 265, 437, 469, 578, 1126]
+
+
+@pytest.mark.slow
+def test_a_convolution_that_retains_the_halo_never_moves_more_than_its_curve_says() -> None:
+    lower, higher = compared(CONVOLUTION, retained=True)
+    assert higher == []
+    assert len(lower) < len(CURVES[CONVOLUTION]["points"]) / 2

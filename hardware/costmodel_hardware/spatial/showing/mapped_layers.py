@@ -14,6 +14,7 @@ from costmodel.units import format_quantity
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link
+from costmodel_hardware.spatial.dataflow import SEARCH
 from costmodel_hardware.spatial.device import SpatialAccelerator
 from costmodel_hardware.spatial.mapping import Mapped
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from costmodel import Scenario, Workload
 
 SCHEMA: Final = "costmodel/mappings/1"
+_FEW: Final = 0.1
+"""The share of units at work below which a hint is given."""
+_MOST_NAMED: Final = 3
 _UNITS: Final = "the array"
 _INDENT: Final = "  "
 
@@ -279,8 +283,19 @@ class MappedNetwork:
                     _proven(one.mapped),
                 )
             )
-        notes = list(self.refused.values())
+        notes = [*self.refused.values(), *self._idle()]
         return Table(f"{self.network}: mappings on {self.device.name}", columns, rows, notes=notes)
+
+    def _idle(self) -> Iterator[str]:
+        """What to do where most units are idle."""
+        names = [one.name for one in self.layers if one.mapped.costs.utilization < _FEW]
+        if names and self.device.dataflow != SEARCH:
+            shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+            yield (
+                f"fewer than {_FEW:.0%} of the units have work in {len(names)} of "
+                f"{len(self.layers)} ({shown}): the dataflow {self.device.dataflow!r} spreads "
+                "little of them; name more dimensions for an axis, such as groups, or search"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """All mappings by the name of the operator; `costmodel map --mapping` takes them."""
