@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from costmodel.errors import CostModelError
 from costmodel_hardware.spatial.check import check, read
-from costmodel_hardware.spatial.scale_sim import (
+from costmodel_hardware.spatial.counting.scale_sim import (
     DATAFLOWS,
     Convolution,
     Layer,

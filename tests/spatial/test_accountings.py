@@ -19,7 +19,7 @@ from costmodel_hardware.spatial.accountings import mapped
 from costmodel_hardware.spatial.architecture import Architecture
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import ways
-from costmodel_hardware.spatial.mapping import Plan
+from costmodel_hardware.spatial.plan import Plan
 from costmodel_hardware.spatial.zigzag.golden_cases import accelerator_of, nest_of_layer
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping
 from costmodel_hardware.spatial.zigzag.searching.space import space_of

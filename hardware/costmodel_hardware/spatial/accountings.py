@@ -12,11 +12,11 @@ import numpy as np
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
+from costmodel_hardware.spatial.counting.scale_sim import Product, SystolicArray
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import STATIONARY, dimensions
-from costmodel_hardware.spatial.mapping import ACCOUNTING_NAMES, Homes, Mapped, Plan
 from costmodel_hardware.spatial.nest import Nest
-from costmodel_hardware.spatial.scale_sim import Product, SystolicArray
+from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, Homes, Mapped, Plan
 from costmodel_hardware.spatial.search.mapper import Search, best_mapping
 from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping as zigzag_mapping

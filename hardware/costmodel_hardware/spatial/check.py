@@ -23,7 +23,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from costmodel.errors import CostModelError
-from costmodel_hardware.spatial.scale_sim import Convolution, Layer, Product, SystolicArray
+from costmodel_hardware.spatial.counting.scale_sim import Convolution, Layer, Product, SystolicArray
 from costmodel_hardware.spatial.zigzag.checking import QUANTITIES, Compared, compared
 
 _LIMIT: Final = 1 << 28

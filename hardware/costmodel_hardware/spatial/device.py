@@ -57,9 +57,9 @@ from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.processor.device import compute_format, wide_enough
 from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Level, Port, Use
 from costmodel_hardware.spatial.dataflow import SEARCH, as_dataflow, dataflow_of
-from costmodel_hardware.spatial.mapping import ACCOUNTING_NAMES, OBJECTIVES, Mapped, Plan
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.placement import Placer, SpatialPlacement
+from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, OBJECTIVES, Mapped, Plan
 
 _MOST_UNITS: Final = 1 << 20
 """Units along an axis."""

@@ -12,9 +12,9 @@ from costmodel.devices.evaluation.memory import Placement, Residence, Surroundin
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
-from costmodel_hardware.spatial.mapping import Mapped, Plan
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
+from costmodel_hardware.spatial.plan import Mapped, Plan
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory

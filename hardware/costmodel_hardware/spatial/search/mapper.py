@@ -17,8 +17,8 @@ from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, ener
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import SpatialLoops
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
-from costmodel_hardware.spatial.mapping import Objective
 from costmodel_hardware.spatial.nest import Loop, Nest
+from costmodel_hardware.spatial.plan import Objective
 from costmodel_hardware.spatial.search.chains import Chain, Cut, Space
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 

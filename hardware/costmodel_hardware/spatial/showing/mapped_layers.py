@@ -16,9 +16,9 @@ from costmodel_hardware.spatial.counting.accounting import Costs, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link
 from costmodel_hardware.spatial.dataflow import SEARCH
 from costmodel_hardware.spatial.device import SpatialAccelerator
-from costmodel_hardware.spatial.mapping import Mapped
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.placement import SpatialPlacement
+from costmodel_hardware.spatial.plan import Mapped
 
 if TYPE_CHECKING:
     from costmodel import Scenario, Workload
