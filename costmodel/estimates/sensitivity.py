@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MEASURES: Final = {"energy": "J", "time": "s"}
 """The totals that figures change, and their units."""
 SCHEMA: Final = "costmodel/sensitivity/1"
-_BARS: Final = (8, 30)
+_BARS: Final = (6, 30)
 """Characters of the longest bar: at least, where the table is wide, and at most."""
 _MODEL: Final = "measured over predicted time"
 

@@ -104,10 +104,7 @@ class EthosU(Device):
     """
 
     family: ClassVar = "ethos-u"
-    not_modelled: ClassVar = (
-        "the CPU beside it, the driver, start-up, contention and refresh of memories; energy but "
-        "that of a given busy_power"
-    )
+    not_modelled: ClassVar = "the CPU beside it, start-up, energy"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("npu", "board")
     capabilities: ClassVar = (USUAL - _NOT_PROMISED) | {"timed", "placed", "always-on"}
@@ -448,7 +445,10 @@ class EthosU(Device):
     ) -> Cost:
         """The time of each memory: whole bursts, and first the copy of weights."""
         if _is_joining(group):
-            return self._copying(group, traffic, scenario)
+            try:
+                return self._copying(group, traffic, scenario)
+            except ValueError:  # no block fits into the shared buffer: the CPU copies
+                return super().price_traffic(group, traffic, placement, scenario)
         runs = self._all_runs(group, placement, scenario)
         if runs is None:
             return super().price_traffic(group, traffic, placement, scenario)

@@ -247,7 +247,7 @@ class SpatialAccelerator(Device):
     """
 
     family: ClassVar = "spatial"
-    not_modelled: ClassVar = "control, wires, sparsity, refresh of memories, contention"
+    not_modelled: ClassVar = "control, wires, sparsity, refresh"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("array", "vector unit")
     capabilities: ClassVar = (
@@ -386,7 +386,7 @@ class SpatialAccelerator(Device):
     @property
     def all_not_modelled(self) -> str:
         """What no price of this device holds; the vector unit's energy if no figure is given."""
-        missing = "" if self.energy_per_vector_operation else "the energy of the vector unit"
+        missing = "" if self.energy_per_vector_operation else "energy of vectors"
         return "; ".join(filter(None, (super().all_not_modelled, missing)))
 
     def diagram(self) -> str:
