@@ -17,7 +17,7 @@ from fuzz.bytewise import Counts, Session, read_counts
 from fuzz.judging import FindingError, judge, use_network
 from fuzz.splicing import flipped, repacked, spliced
 from fuzz.targets import TARGETS, packed, warm
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import costmodel
@@ -275,10 +275,15 @@ def test_an_archive_is_changed_within() -> None:
 WORDS = [b"%d" % number for number in range(10, 50)]
 
 
+def changed(seed: int) -> bytes:
+    return spliced(b", ".join(WORDS), Random(seed))
+
+
 def differing(seed: int) -> int:
     """How many words of a text are others after a change."""
-    after = spliced(b", ".join(WORDS), Random(seed)).split(b", ")
-    return sum(one != other for one, other in zip(WORDS, after, strict=True))
+    after = changed(seed)
+    assume(b'"' not in after)  # between quotation marks of a strange word all is one word
+    return sum(one != other for one, other in zip(WORDS, after.split(b", "), strict=True))
 
 
 @given(seed=st.integers(0, 2**32))
@@ -287,7 +292,8 @@ def test_a_change_of_words_leaves_all_but_a_few(seed: int) -> None:
 
 
 def test_a_change_of_words_is_one() -> None:
-    assert {differing(seed) for seed in range(100)} == {0, 1, 2, 3, 4}
+    found = {differing(seed) for seed in range(100) if b'"' not in changed(seed)}
+    assert found == {0, 1, 2, 3, 4}
 
 
 def test_every_part_of_a_tree_is_found() -> None:
