@@ -13,6 +13,7 @@ from typing import Final
 
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.nest import Loop, Nest
+from costmodel_hardware.spatial.search.lattice import prime_factors
 from costmodel_hardware.spatial.zigzag.spreading import Spatial
 
 LIMIT: Final = 6
@@ -31,23 +32,12 @@ def merged_loops(steps: Mapping[str, int], limit: int = LIMIT) -> tuple[Loop, ..
 
     Of dimensions with equally many factors, the one that comes first is merged.
     """
-    factors = {dim: prime_factors(number) for dim, number in steps.items()}
+    factors = {dim: list(prime_factors(number)) for dim, number in steps.items()}
     while sum(map(len, factors.values())) > max(limit, len(steps)):
         dim = max(factors, key=lambda name: len(factors[name]))
         first, second, *others = factors[dim]
         factors[dim] = sorted([first * second, *others])
     return tuple(Loop(dim, size) for dim, sizes in factors.items() for size in sizes)
-
-
-def prime_factors(number: int) -> list[int]:
-    """The prime factors of a number, from the smallest; none of 1."""
-    found, divisor = [], 2
-    while divisor * divisor <= number:
-        while number % divisor == 0:
-            found.append(divisor)
-            number //= divisor
-        divisor += 1
-    return [*found, number] if number > 1 else found
 
 
 def number_of_orders(loops: Sequence[Loop]) -> int:
