@@ -65,27 +65,43 @@ def test_a_depthwise_convolution_that_retains_the_halo_reaches_every_point() -> 
         assert least_traffic(DEPTHWISE, values, retained=True) == near(words), values
 
 
+REREAD_BELOW: Final = (57, 61, 70, 139, 217, 265, 437, 469, 578, 1126)
+RETAINED_BELOW: Final = (*REREAD_BELOW, 37, 100, 176, 310, 602, 1114, 2210)
+"""Points of the curve of the 3x3 convolution that its mapper misses."""
+
+
+def test_a_point_that_the_curve_of_the_convolution_misses_by_hand() -> None:
+    """Tiles of 4 x 2 positions: a window of 24 inputs, 1 weight and, of 4 filters, 32 sums.
+
+    Every weight is used for 8 positions, inputs are read for each of 8 groups of filters.
+    """
+    values, words = next(point for point in CURVES[CONVOLUTION]["points"] if point[0] == 57)
+    assert values == (4 + 2) * (2 + 2) + 1 + 4 * 2 * 4
+    inputs = 16 * (4 * 8) * 8 * 24
+    weights = 16 * 16 * 16 * 32 * 9 // 8
+    assert inputs + weights + 16 * 16 * 32 == 253_952 < words
+    assert least_traffic(CONVOLUTION, values) == near(253_952)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [DEPTHWISE, CONVOLUTION])
-def test_convolutions_that_read_the_halo_again_lie_on_their_curve_or_above(name: str) -> None:
-    for values, words in CURVES[name]["points"]:
-        assert least_traffic(name, values) >= words, values
-
-
-LOWER = (
-    37, 57, 61, 70, 100, 139, 176, 217, 265, 437, 469, 513, 865, 1114, 1513, 2593, 2785,
-)  # fmt: skip
+def test_a_depthwise_convolution_that_reads_the_halo_again_lies_on_its_curve_or_above() -> None:
+    for values, words in CURVES[DEPTHWISE]["points"]:
+        assert least_traffic(DEPTHWISE, values) >= words, values
 
 
 @pytest.mark.slow
-def test_a_convolution_that_retains_the_halo_reaches_its_curve_or_moves_less() -> None:
-    """AccelForge misses some sweeps over window dimensions; the oracle moves the same words."""
-    lower = {}
+@pytest.mark.parametrize(
+    ("retained", "below"), [(False, REREAD_BELOW), (True, RETAINED_BELOW)], ids=["reread", "kept"]
+)
+def test_a_convolution_lies_on_its_curve_or_above_but_at_points_that_it_misses(
+    below: tuple[int, ...], *, retained: bool
+) -> None:
+    """With the halo retained it reaches all others; below the curve it moves at most 18 % less."""
     for values, words in CURVES[CONVOLUTION]["points"]:
-        found = least_traffic(CONVOLUTION, values, retained=True)
-        if found < words:
-            lower[values] = found / words
-        else:
+        found = least_traffic(CONVOLUTION, values, retained=retained)
+        if values in below:
+            assert words > found >= 0.82 * words, values
+        elif retained:
             assert found == near(words), values
-    assert tuple(lower) == LOWER
-    assert min(lower.values()) > 0.8
+        else:
+            assert found >= words, values
