@@ -1,6 +1,7 @@
-"""Spatial accelerators: layers counted, mappings counted together, layers and networks searched.
+"""Spatial accelerators: mappings counted in a second, layers searched, and whole networks.
 
 Run with: pytest benchmarks/test_spatial.py
+ZigZag and its own accounting are timed in benchmarks/test_zigzag.py.
 """
 
 from __future__ import annotations
@@ -13,89 +14,108 @@ import pytest
 
 import costmodel
 from costmodel import Scenario
+from costmodel.formats import parse_format
 from costmodel_hardware.spatial.accountings import mapped
 from costmodel_hardware.spatial.check import read
+from costmodel_hardware.spatial.counting.accounting import costs
+from costmodel_hardware.spatial.counting.footprints import newcomers, positions
 from costmodel_hardware.spatial.counting.links import Spatial, energy
-from costmodel_hardware.spatial.counting.scale_sim import Product, SystolicArray
-from costmodel_hardware.spatial.dataflow import ways
+from costmodel_hardware.spatial.counting.scale_sim import Convolution, Product, SystolicArray
+from costmodel_hardware.spatial.plan import OBJECTIVES
 from costmodel_hardware.spatial.search.lattice import Lattice
-from costmodel_hardware.spatial.search.mapper import best_mapping
+from costmodel_hardware.spatial.search.mapper import Search, best_mapping
 from costmodel_hardware.spatial.zigzag.golden_cases import accelerator_of, nest_of_layer
 
 ROOT = Path(__file__).parents[1]
 FILE = read(ROOT / "tests" / "golden" / "zigzag.json.gz")
 ACCELERATORS = {name: accelerator_of(one) for name, one in FILE["accelerators"].items()}
-LAYERS = [case for case in FILE["cases"] if "best" in case]
-ARRAYS = ("systolic-array", "tpu-v1", "eyeriss-v1")
+SEARCHED = [case for case in FILE["cases"] if "best" in case]
+SHIPPED = ("eyeriss-v1", "systolic-array", "tpu-v1")
+LAYERS = 1_000
+"""Layers of a systolic array that are counted together."""
 
 
-def nests() -> list[Any]:
-    found = []
-    for case in LAYERS:
-        accelerator, nest = ACCELERATORS[case["accelerator"]], nest_of_layer(case["layer"])
-        found.append((nest, accelerator.architecture, accelerator.spatial(nest)))
-    return found
+def spread(case: Any) -> Spatial:
+    """A layer over the array of its accelerator, as the file says."""
+    accelerator, nest = ACCELERATORS[case["accelerator"]], nest_of_layer(case["layer"])
+    return Spatial(nest, accelerator.architecture, accelerator.spatial(nest))
 
 
-def test_a_systolic_layer_in_a_batch(benchmark: Any) -> None:
-    array = SystolicArray(32, 32, "ws")
-    products = [Product(m, n, k) for m in (1, 49, 3136) for n in (16, 512) for k in (27, 4608)]
-    batch = products * 50
-    counted = benchmark(lambda: [array.counts(one) for one in batch])
-    benchmark.extra_info["seconds per layer"] = benchmark.stats.stats.median / len(batch)
-    assert len(counted) == len(batch)
+def forget() -> None:
+    for remembered in (positions, newcomers, mapped):
+        remembered.cache_clear()
 
 
-def test_mappings_counted_in_columns(benchmark: Any) -> None:
-    """All tiles of a layer at each link: a mapping chooses one tile for each."""
-    nest, architecture, loops = max(nests(), key=lambda one: Lattice.of(
-        Spatial(*one).steps
-    ).size)  # fmt: skip
-    spatial = Spatial(nest, architecture, loops)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_golden_layers_searched(benchmark: Any, objective: Any) -> None:
+    """A round is one layer, so that the median is that of the layers; nothing is remembered."""
+    cases = iter(SEARCHED)
+    gaps = []
+
+    def setup() -> Any:
+        forget()
+        return (spread(next(cases)),), {}
+
+    def search(spatial: Spatial) -> None:
+        found = best_mapping(
+            spatial.nest, spatial.architecture, [spatial.loops], Search(objective=objective)
+        )
+        gaps.append(found.gap)
+
+    benchmark.pedantic(search, setup=setup, rounds=len(SEARCHED))
+    benchmark.extra_info["proven"] = sum(gap == 0 for gap in gaps) / len(gaps)
+    benchmark.extra_info["median_gap"] = float(np.median(gaps))
+    assert objective != "energy" or not any(gaps)
+
+
+def test_tiles_counted_together(benchmark: Any) -> None:
+    """Words, accesses and energy of every tile on every link of a layer: a mapping is one of each.
+
+    The layer is the one with most tiles; the space of the search is all chains of them.
+    """
+    spatial = max(map(spread, SEARCHED), key=lambda one: Lattice.of(one.steps).size)
     lattice = Lattice.of(spatial.steps)
 
-    def counted() -> float:
-        total = 0.0
+    def count() -> float:
+        forget()
+        total = np.zeros(lattice.shape)
         for link in spatial.links:
             for place, flow, _, bits in spatial.flows(link, lattice.tiles):
-                joules = energy(architecture.levels[place], flow, bits)
-                total += float(np.sum(np.broadcast_to(joules, lattice.shape)))
-        return total
+                total = total + energy(spatial.architecture.levels[place], flow, bits)
+        return float(total.min())
 
-    assert benchmark(counted) > 0
-    rate = lattice.size / benchmark.stats.stats.median
-    benchmark.extra_info["mappings in a second"] = rate
+    assert benchmark(count) > 0
+    benchmark.extra_info["mappings_per_second"] = lattice.size / benchmark.stats["median"]
 
 
-def test_golden_layers_searched_to_a_proven_optimum(benchmark: Any) -> None:
-    """Each round is another layer, so that the median is that of the layers."""
-    layers = iter(nests() * 2)
-
-    def searched() -> Any:
-        nest, architecture, loops = next(layers)
-        return best_mapping(nest, architecture, [loops])
-
-    found = benchmark.pedantic(searched, rounds=len(LAYERS), warmup_rounds=0)
-    assert found.gap == 0
+def test_one_mapping_counted_alone(benchmark: Any) -> None:
+    """All of it: words, energy, the parts of latency, and whether it fits."""
+    spatial = spread(SEARCHED[0])
+    found = best_mapping(spatial.nest, spatial.architecture, [spatial.loops])
+    benchmark(costs, spatial.nest, spatial.architecture, found.mapping)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
-def test_resnet50_whole(benchmark: Any, name: str) -> None:
-    keras = pytest.importorskip("keras")
-    network = costmodel.read(keras.applications.ResNet50(weights=None))
-    device = costmodel.device(name)
-    number = next(iter(device.energy_per_mac))  # type: ignore[attr-defined]  # arrays have one
-    scenario = Scenario(default_format=number)
-    workload = costmodel.lower(network, scenario)
-
-    def evaluated() -> Any:
-        mapped.cache_clear()
-        return device.evaluate(workload, scenario)
-
-    found = benchmark.pedantic(evaluated, rounds=3, warmup_rounds=0)
-    assert found.is_complete
+@pytest.mark.parametrize("kind", ["product", "convolution"])
+def test_systolic_layers_in_a_batch(benchmark: Any, kind: str) -> None:
+    """The closed forms of SCALE-Sim; nothing is remembered."""
+    sizes = np.random.default_rng(0).integers(1, 513, (LAYERS, 3)).tolist()
+    layers: list[Product | Convolution] = [
+        Product(*one) if kind == "product" else Convolution(*one[:2], 1, 1, one[2], 64, 1)
+        for one in sizes
+    ]
+    array = SystolicArray(32, 32, "ws")
+    benchmark(lambda: [array.counts(layer) for layer in layers])
+    benchmark.extra_info["microseconds_per_layer"] = benchmark.stats["median"] * 1e6 / LAYERS
 
 
-def test_all_ways_to_spread_a_layer(benchmark: Any) -> None:
-    nest, architecture, _ = nests()[0]
-    assert benchmark(lambda: ways(nest, architecture, "search"))
+@pytest.mark.parametrize("name", SHIPPED)
+def test_resnet50_whole(benchmark: Any, resnet50: Any, name: str) -> None:
+    """From the live model to the total; nothing is remembered."""
+    number = "int16" if name == "eyeriss-v1" else "int8"
+    scenario = Scenario(default_format=parse_format(number))
+
+    def total() -> float:
+        found = costmodel.estimate(resnet50, name, scenario=scenario, on_unpriced="bound")
+        return found.total(name).energy_joules
+
+    assert benchmark.pedantic(total, setup=forget, rounds=3) > 0

@@ -65,38 +65,43 @@ def test_a_depthwise_convolution_that_retains_the_halo_reaches_every_point() -> 
         assert least_traffic(DEPTHWISE, values, retained=True) == near(words), values
 
 
-def compared(name: str, *, retained: bool) -> tuple[list[int], list[int]]:
-    """The buffer sizes of a curve at which less moves than on it, and those at which more does."""
-    lower, higher = [], []
-    for values, words in CURVES[name]["points"]:
-        found = least_traffic(name, values, retained=retained)
-        if found != near(words):
-            (lower if found < words else higher).append(values)
-    return lower, higher
+REREAD_BELOW: Final = (57, 61, 70, 139, 217, 265, 437, 469, 578, 1126)
+RETAINED_BELOW: Final = (*REREAD_BELOW, 37, 100, 176, 310, 602, 1114, 2210)
+"""Points of the curve of the 3x3 convolution that its mapper misses."""
+
+
+def test_a_point_that_the_curve_of_the_convolution_misses_by_hand() -> None:
+    """Tiles of 4 x 2 positions: a window of 24 inputs, 1 weight and, of 4 filters, 32 sums.
+
+    Every weight is used for 8 positions, inputs are read for each of 8 groups of filters.
+    """
+    values, words = next(point for point in CURVES[CONVOLUTION]["points"] if point[0] == 57)
+    assert values == (4 + 2) * (2 + 2) + 1 + 4 * 2 * 4
+    inputs = 16 * (4 * 8) * 8 * 24
+    weights = 16 * 16 * 16 * 32 * 9 // 8
+    assert inputs + weights + 16 * 16 * 32 == 253_952 < words
+    assert least_traffic(CONVOLUTION, values) == near(253_952)
 
 
 @pytest.mark.slow
 def test_a_depthwise_convolution_that_reads_the_halo_again_lies_on_its_curve_or_above() -> None:
-    assert compared(DEPTHWISE, retained=False)[0] == []
+    for values, words in CURVES[DEPTHWISE]["points"]:
+        assert least_traffic(DEPTHWISE, values) >= words, values
 
 
 @pytest.mark.slow
-def test_a_convolution_may_move_less_than_its_curve_says() -> None:
-    """AccelForge's mapper leaves out mappings whose words can be counted by hand.
-
-    With 57 values: inputs of 4 x 2 outputs under the whole 3 x 3 window, (4 + 2) (2 + 2) = 24; one
-    weight; sums of 4 x 2 outputs and 4 filters, 32. All 4 x 8 tiles of outputs read each of 4,608
-    weights once, 147,456; each of 8 tiles of filters reads the 24 inputs of 16 channels and 32
-    tiles, 98,304; 8,192 results are written once: 253,952 words, and the curve has 277,248.
-    """
-    assert least_traffic(CONVOLUTION, 57) == 253_952
-    assert dict(CURVES[CONVOLUTION]["points"])[57] == 277_248
-    lower, _ = compared(CONVOLUTION, retained=False)
-    assert lower == [57, 61, 70, 139, 217, 265, 437, 469, 578, 1126]
-
-
-@pytest.mark.slow
-def test_a_convolution_that_retains_the_halo_never_moves_more_than_its_curve_says() -> None:
-    lower, higher = compared(CONVOLUTION, retained=True)
-    assert higher == []
-    assert len(lower) < len(CURVES[CONVOLUTION]["points"]) / 2
+@pytest.mark.parametrize(
+    ("retained", "below"), [(False, REREAD_BELOW), (True, RETAINED_BELOW)], ids=["reread", "kept"]
+)
+def test_a_convolution_lies_on_its_curve_or_above_but_at_points_that_it_misses(
+    below: tuple[int, ...], *, retained: bool
+) -> None:
+    """With the halo retained it reaches all others; below the curve it moves at most 18 % less."""
+    for values, words in CURVES[CONVOLUTION]["points"]:
+        found = least_traffic(CONVOLUTION, values, retained=retained)
+        if values in below:
+            assert words > found >= 0.82 * words, values
+        elif retained:
+            assert found == near(words), values
+        else:
+            assert found >= words, values

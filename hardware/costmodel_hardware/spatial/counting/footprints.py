@@ -230,7 +230,7 @@ def newcomers(
     inner memories need anew is counted once for each outer one. The first tile of each sweep is
     new as a whole.
     """
-    within, outside = kept
+    within, _ = kept
     swept = tuple(
         max(sweep.steps, tile) if place == sweep.place else tile for place, tile in enumerate(tiles)
     )
@@ -250,32 +250,49 @@ def newcomers(
         ]
         if runs[0] is not None and runs[1] is not None:
             return runs[1].total  # runs that overlap one after the other make up one run
+    first, later = _by_block(index, length, spread, tiles, kept, sweep.place)
+    begins = np.arange(len(first)) * tiles[sweep.place] % swept[sweep.place] == 0
+    return int(np.where(begins, first, later).sum())
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _by_block(
+    index: Affine,
+    length: int,
+    spread: tuple[tuple[str, Spread], ...],
+    tiles: tuple[int, ...],
+    kept: tuple[Places, Places],
+    swept: int,
+) -> tuple[_Whole, _Whole]:
+    """Positions for each block of the dimension at a place: all, and those not in the last one."""
     _check_points(math.prod(one.size for _, one in spread))
     factors = dict(index.terms)
     where = np.array([index.offset], np.int64)
-    cell, next_cell, above = (np.zeros(1, np.int64) for _ in range(3))
-    goes_on = np.ones(1, bool)
-    for place, ((dim, one), tile, digits, outer) in enumerate(
-        zip(spread, tiles, within, outside, strict=True)
+    cell, earlier, above, at = (np.zeros(1, np.int64) for _ in range(4))
+    for place, ((dim, one), tile, within, outside) in enumerate(
+        zip(spread, tiles, *kept, strict=True)
     ):
         steps = np.arange(one.size, dtype=np.int64)
         block = steps // (one.units * tile)
+        many = int(block[-1]) + 2
+        later, before = (block + 1, block) if place == swept else (block, block)
         where = _crossed(where, 1, factors[dim] * steps)
-        follower, is_followed = block, np.ones(len(steps), bool)
-        if place == sweep.place:
-            follower = block + 1
-            is_followed = follower * tile % swept[place] != 0
-        many = int(follower.max()) + 1
-        units = math.prod(size for size, _ in digits)
-        cell = _crossed(cell, many * units, _numbered(block, steps, digits))
-        next_cell = _crossed(next_cell, many * units, _numbered(follower, steps, digits))
-        units = math.prod(size for size, _ in outer)
-        above = _crossed(above, many * units, _numbered(block, steps, outer))
-        goes_on = (goes_on[:, None] & is_followed).ravel()
+        inner, outer = (math.prod(size for size, _ in digits) for digits in (within, outside))
+        cell = _crossed(cell, many * inner, _numbered(later, steps, within))
+        earlier = _crossed(earlier, many * inner, _numbered(before, steps, within))
+        above = _crossed(above, many * outer, _numbered(block, steps, outside))
+        at = _crossed(at, 1, block if place == swept else 0 * block)
     is_inside = (where >= 0) & (where < length)
-    held = (next_cell * length + where)[is_inside & goes_on]
-    is_new = is_inside & ~np.isin(cell * length + where, held)
-    return len(np.unique((above * length + where)[is_new]))
+    where, cell, earlier, above, at = (one[is_inside] for one in (where, cell, earlier, above, at))
+    is_new = ~np.isin(earlier * length + where, cell * length + where)
+    own = spread[swept][1]
+    blocks_of_it = -(-own.steps // tiles[swept])
+
+    def counted(among: npt.NDArray[np.bool_]) -> _Whole:
+        _, firsts = np.unique((above * length + where)[among], return_index=True)
+        return np.bincount(at[among][firsts], minlength=blocks_of_it)
+
+    return counted(np.ones(len(where), np.bool_)), counted(is_new)
 
 
 def _crossed(so_far: _Whole, many: int, own: _Whole) -> _Whole:

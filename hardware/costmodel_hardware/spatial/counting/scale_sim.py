@@ -113,9 +113,14 @@ def _ceiling(number: int, by: int) -> int:
 
 
 def _touched(outputs: int, taps: int, stride: int, size: int) -> int:
-    """Distinct positions of an axis that windows touch, none beyond its end."""
-    touched = {place * stride + tap for place in range(outputs) for tap in range(taps)}
-    return len([one for one in touched if one < size])
+    """Distinct positions of an axis that windows touch, none beyond its end.
+
+    Only the last window may hang over the end, or begin beyond it.
+    """
+    last = (outputs - 1) * stride
+    if stride <= taps:
+        return min(last + taps, size)
+    return (outputs - 1) * taps + max(min(taps, size - last), 0)
 
 
 @frozen

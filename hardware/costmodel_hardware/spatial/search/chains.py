@@ -17,6 +17,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -137,16 +138,6 @@ class Space:
         size = self.spatial.architecture.levels[place].size_bits
         return math.inf if size is None else size - self.fixed_bits.get(place, 0)
 
-    def best(
-        self, costs: Mapping[Cut, Values], constant: float = 0.0, deadline: float | None = None
-    ) -> Chain | None:
-        """The chain of least cost; None if none fits.
-
-        `costs` has a value for each cut and tile. At the `deadline` (of `time.monotonic`) the best
-        chain so far is the answer, with the bound that is proven then.
-        """
-        return _BranchAndBound(self, costs, constant, deadline).best()
-
 
 def _sweeps(spatial: Spatial, lattice: Lattice, slot: Slot) -> tuple[Swept, ...]:
     """The dimensions along which windows of an operand overlap, with the steps up to any tile."""
@@ -213,35 +204,53 @@ class _Node:
         return self.walked.tiles
 
 
-class _BranchAndBound:
-    def __init__(
-        self,
-        space: Space,
-        costs: Mapping[Cut, Values],
-        constant: float,
-        deadline: float | None,
-    ) -> None:
-        self.space, self.costs, self.constant = space, costs, constant
-        self.deadline = deadline
-        self.numbers = itertools.count()
-        self.shared = {
-            place: [cut for cut in space.cuts if cut.place == place]
-            for place in {cut.place for cut in space.cuts if cut.place != ARRAY}
-        }
+@frozen(slots=False, eq=False)
+class ChainSearch:
+    """The chain of least cost; `costs` has a value for each cut and tile."""
 
-    def best(self) -> Chain | None:
+    space: Space
+    costs: Mapping[Cut, Values]
+    constant: float = 0.0
+    numbers: Iterator[int] = field(factory=itertools.count, init=False)
+
+    @cached_property
+    def shared(self) -> Mapping[int, list[Cut]]:
+        """The cuts that share each memory, by its place."""
+        found: dict[int, list[Cut]] = {}
+        for cut in self.space.cuts:
+            if cut.place != ARRAY:
+                found.setdefault(cut.place, []).append(cut)
+        return found
+
+    @cached_property
+    def _root(self) -> _Node | None:
+        """The whole space, as if each operand had all of each memory."""
         most = {cut: self.space.room(cut.place) for cut in self.space.cuts if cut.place != ARRAY}
         if any(room < 0 for room in most.values()):
             return None
-        first = self._node(dict.fromkeys(most, 0.0), most)
-        queue = [] if first is None else [first]
+        return self._node(dict.fromkeys(most, 0.0), most)
+
+    @property
+    def least(self) -> float:
+        """A cost that no chain lies below, known before the search."""
+        return math.inf if self._root is None else self._root.bound + self.constant
+
+    def best(self, deadline: float | None = None, below: float = math.inf) -> Chain | None:
+        """The chain of least cost; None if none fits, or if all cost more than `below`.
+
+        At the `deadline` (of `time.monotonic`) the best chain so far is the answer, with the bound
+        that is proven then.
+        """
+        queue = [] if self._root is None else [self._root]
         incumbent: _Node | None = None
         while queue:
             node = heapq.heappop(queue)
+            if node.bound + self.constant > below:
+                return None
             over = self._overfull(node)
             if over is None:
                 return self._chain(node, node.bound)
-            if self.deadline is not None and time.monotonic() > self.deadline:
+            if deadline is not None and time.monotonic() > deadline:
                 feasible = incumbent or self._first_feasible([node, *queue])
                 return None if feasible is None else self._chain(feasible, node.bound)
             for part in self._parts(node, over):

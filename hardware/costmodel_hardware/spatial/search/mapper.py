@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import pairwise
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from attrs import frozen
@@ -19,7 +20,7 @@ from costmodel_hardware.spatial.dataflow import SpatialLoops
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Loop, Nest
 from costmodel_hardware.spatial.plan import Objective
-from costmodel_hardware.spatial.search.chains import Chain, Cut, Space
+from costmodel_hardware.spatial.search.chains import Chain, ChainSearch, Cut, Space
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 
 Measure: TypeAlias = Callable[[Costs], float]
@@ -29,6 +30,7 @@ CLOSE: Final = 1e-3
 """The share of the energy up to which leakage leaves a gap that is not searched further."""
 STEP: Final = 2.0
 """How fast weights grow: in a round by up to e to this power."""
+_NO_WAY: Final = "there is no way to spread it over the array"
 _SAME: Final = 1e-12
 """Values whose ratio differs from 1 by no more are one value."""
 
@@ -87,7 +89,8 @@ def best_mapping(
 ) -> Found:
     """The best mapping among several ways to spread a nest over the array.
 
-    Ties go to what comes first: fewer cycles, and then the order in which the ways are given.
+    Ties go to fewer cycles, then to less energy, and then to the way with the lower bound, or the
+    first. Ways whose bound lies above what another one has are not searched further.
 
     Raises:
         MappingError: nothing fits; names the memory, the smallest tile and the missing bits.
@@ -95,21 +98,49 @@ def best_mapping(
     """
     search = Search() if search is None else search
     deadline = None if search.limit_seconds is None else time.monotonic() + search.limit_seconds
+    several = [
+        _On(Spatial(nest, architecture, loops, search.homes), search, deadline)
+        for loops in _distinct(architecture, spatial_loops)
+    ]
     best: Found | None = None
-    bounds, evaluated, reasons = [], 0, []
-    for loops in spatial_loops:
-        spatial = Spatial(nest, architecture, loops, search.homes)
-        one = _On(spatial, search, deadline).best()
-        if isinstance(one, str):
-            reasons.append(one)
+    bounds, evaluated, order = [], 0, {one: place for place, one in enumerate(several)}
+    for one in sorted(several, key=lambda one: (one.least, order[one])):
+        known = math.inf if best is None else best.value * (1 + _SAME)
+        if best is not None and (one.least > known or one.is_late):
+            bounds.append(one.least)  # of all that follow
+            break
+        found = one.best(known)
+        if found is None:
+            bounds.append(one.least if one.is_late else math.inf)
             continue
-        bounds.append(one.bound)
-        evaluated += one.evaluated
-        if best is None or _key(one) < _key(best):
-            best = one
+        bounds.append(found.bound)
+        evaluated += found.evaluated
+        if best is None or _key(found) < _key(best):
+            best = found
     if best is None:
-        raise MappingError(reasons[0] if reasons else "there is no way to spread it over the array")
+        reason = _why_nothing_fits(several[0].space) if several else _NO_WAY
+        raise MappingError(reason)
     return Found(best.mapping, best.costs, best.value, min(bounds), evaluated)
+
+
+def _distinct(
+    architecture: Architecture, spatial_loops: Iterable[SpatialLoops]
+) -> Iterator[SpatialLoops]:
+    """The ways that differ in more than the names of axes that are alike in all respects."""
+    levels, systolic = architecture.levels, architecture.systolic
+    kinds: dict[str, Any] = {
+        name: (size, name in systolic, *[name in level.per for level in levels])
+        for name, size in architecture.axes
+    }
+    seen = set()
+    for loops in spatial_loops:
+        dims = [{loop.dim for loop in own} for _, own in loops]
+        # The units of a dimension over several axes are numbered in the order of these.
+        is_plain = sum(map(len, dims)) == len(set().union(*dims))
+        key = tuple(sorted((kinds[axis] if is_plain else axis, own) for axis, own in loops))
+        if key not in seen:
+            seen.add(key)
+            yield loops
 
 
 def _key(found: Found) -> tuple[float, float, float]:
@@ -145,12 +176,27 @@ class _On:
         self.lattice = Lattice.of(spatial.steps)
         self.space = Space.of(spatial, self.lattice, search.stationary)
         self.additive = _additive(spatial, self.lattice, self.space)
+        self.by_energy = ChainSearch(
+            self.space, self.additive.energy, self.additive.constant_energy
+        )
         self.counted: dict[Nesting, Costs] = {}
 
-    def best(self) -> Found | str:
-        chain = self._least(self.additive.energy, self.additive.constant_energy)
+    @cached_property
+    def least(self) -> float:
+        """A bound of the value of all mappings, found at once."""
+        joules = self.by_energy.least
+        cycles = self._least_cycles()
+        joules += self._leakage(cycles)
+        if self.search.measure is not None:
+            return -math.inf if math.isfinite(joules) else math.inf
+        return {"energy": joules, "latency": cycles, "edp": joules * cycles}[self.search.objective]
+
+    def best(self, below: float) -> Found | None:
+        """The best mapping; None if none fits, or none has less than a value that is known."""
+        is_energy = self.search.measure is None and self.search.objective == "energy"
+        chain = self.by_energy.best(self.deadline, below if is_energy else math.inf)
         if chain is None:
-            return _why_nothing_fits(self.space)
+            return None
         first = self._counted(chain)
         least_energy = chain.bound + self._leakage(self._least_cycles())
         if self.search.measure is None and self.search.objective == "energy":
@@ -184,9 +230,6 @@ class _On:
         )
         return self.spatial.cycles + hops
 
-    def _least(self, values: Mapping[Cut, Values], constant: float) -> Chain | None:
-        return self.space.best(values, constant, self.deadline)
-
     def _counted(self, chain: Chain) -> tuple[Nesting, Costs]:
         mapping = mapping_of(self.spatial, self.lattice, chain)
         if mapping not in self.counted:
@@ -210,7 +253,7 @@ class _On:
         steady = dict.fromkeys([_COMPUTE, *self.additive.steady], 1.0)
         first: dict[Slot, float] = {"input": 1.0, "weight": 1.0}
         for _ in range(ROUNDS):
-            if self._is_late():
+            if self.is_late:
                 break
             weights = _Weights(_shares(steady), _shares(first))
             chain = self._weighted(weights, 0.0)
@@ -224,7 +267,7 @@ class _On:
             _reweigh(steady, {name: self._spent(name, chain) for name in steady})
             _reweigh(first, {slot: _at(self.additive.once[slot], chain) for slot in first})
         for ratio in (0.3, 1.0, 3.0):
-            if not self._is_late() and least_energy > 0:
+            if not self.is_late and least_energy > 0:
                 chain = self._weighted(weights, ratio * bound / least_energy)
                 if chain is not None:
                     self._counted(chain)
@@ -258,9 +301,11 @@ class _On:
         for name, share in weights.steady.items():
             fixed = self.additive.constant_steady.get(name, 0.0)
             constant += share * (self.spatial.cycles if name == _COMPUTE else fixed)
-        return self._least(values, constant)
+        return ChainSearch(self.space, values, constant).best(self.deadline)
 
-    def _is_late(self) -> bool:
+    @property
+    def is_late(self) -> bool:
+        """Whether the time for the search is over."""
         return self.deadline is not None and time.monotonic() > self.deadline
 
 
