@@ -372,3 +372,26 @@ def test_the_command_overwrites_no_file_that_it_reads(
     assert found.exit_code == 2
     assert f"-o {read}: the command reads this file" in found.stderr
     assert Path(read).read_bytes() == before
+
+
+def test_a_padding_layer_before_a_convolution_costs_no_second_read(npu: Any) -> None:
+    keras = pytest.importorskip("keras")
+    layers, scenario = keras.layers, Scenario(default_format="int8")
+    given = keras.Input((32, 32, 16))
+    apart = layers.Conv2D(16, 3)(layers.ZeroPadding2D(1)(given))
+    found = npu.evaluate(
+        costmodel.lower(costmodel.read(keras.Model(given, apart)), scenario), scenario
+    )
+    (mapped,) = placement(npu, costmodel.read(keras.Model(given, apart)), scenario).mapped.values()
+    words = sum(
+        one.words
+        for one in mapped.costs.transfers
+        if (one.level, one.operand, one.flow) == ("dram", "input", "read_to_below")
+    )
+    reads = [
+        one.read_bits
+        for group in found.groups
+        for one in group.traffic
+        if (one.memory, one.role) == ("dram", "input")
+    ]
+    assert reads == [8 * words]

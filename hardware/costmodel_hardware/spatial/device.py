@@ -29,7 +29,7 @@ from costmodel.devices import (
 from costmodel.devices import one_of as among
 from costmodel.devices.cost import Seconds
 from costmodel.devices.evaluation.evaluator import GroupCost, OperatorCost, moved
-from costmodel.devices.evaluation.fusion import Group, boundaries, storages
+from costmodel.devices.evaluation.fusion import Group, boundaries
 from costmodel.devices.evaluation.memory import (
     BYTE,
     Memory,
@@ -58,7 +58,7 @@ from costmodel_hardware.processor.device import compute_format, wide_enough
 from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Level, Port, Use
 from costmodel_hardware.spatial.dataflow import SEARCH, as_dataflow, dataflow_of
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
-from costmodel_hardware.spatial.placement import Placer, SpatialPlacement
+from costmodel_hardware.spatial.placement import Placer, SpatialPlacement, operands_of
 from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, OBJECTIVES, Mapped, Plan
 
 _MOST_UNITS: Final = 1 << 20
@@ -480,7 +480,7 @@ class SpatialAccelerator(Device):
         if not isinstance(placement, SpatialPlacement):
             return super().move(workload, groups, placement, scenario)
         plain = super().move(workload, groups, placement, scenario)
-        names, crossing = storages(workload), boundaries(workload, groups)
+        crossing = boundaries(workload, groups)
         homes = {one.tensor: one.memory for one in placement.residences}
         found = []
         for group, boundary, usual in zip(groups, crossing, plain, strict=True):
@@ -488,7 +488,7 @@ class SpatialAccelerator(Device):
             if one is None or not isinstance(group.anchor, Node):
                 found.append(usual)
                 continue
-            own = {names[name] for name in group.anchor.tensors[: len(SLOTS) - 1]}
+            own = set(operands_of(group, workload).values())
             others = [
                 Traffic(
                     homes[name], "weight" if name in workload.weights else "input",

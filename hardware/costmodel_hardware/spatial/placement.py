@@ -95,7 +95,7 @@ class Placer:
             if isinstance(nest, str):
                 refused[group.name] = f"no mapping of {group.name!r}: {nest}"
                 continue
-            tensors = _operands(anchor, storages(workload))
+            tensors = operands_of(group, workload)
             if boundary.writes:
                 tensors["output"] = boundary.writes[0]
                 number = workload.tensors[boundary.writes[0]].format or default
@@ -159,18 +159,32 @@ class Placer:
                 return str(error)
 
 
-def _operands(anchor: Node, names: Mapping[str, str]) -> dict[Slot, str]:
-    """The storages of the operands of a contraction, by slot, as `nest_of` orders them."""
-    operator = anchor.operator
+def operands_of(group: Group, workload: Workload) -> dict[Slot, str]:
+    """The storages of the factors of a contraction, by slot, as `nest_of` orders them.
+
+    What a padding within the group makes is not there: its input is.
+    """
+    anchor = group.anchor
+    if not isinstance(anchor, Node):
+        return {}
+    names = storages(workload)
+    made = {written: node for node in group.nodes if node is not anchor for written in node.writes}
     read = [
-        (operand, names[name])
-        for operand, name in zip(operator.operands, anchor.tensors, strict=True)
+        (operand, names[_before(name, made)])
+        for operand, name in zip(anchor.operator.operands, anchor.tensors, strict=True)
         if operand.role != "output"
     ][:2]
     (first, one), (second, other) = read
     if first.role == "weight" and second.role != "weight":
         one, other = other, one
     return {"input": one, "weight": other}
+
+
+def _before(name: str, made: Mapping[str, Node]) -> str:
+    """The tensor that one made within a group comes from."""
+    while name in made and made[name].reads:
+        name = made[name].reads[0]
+    return name
 
 
 def _written(output: Tensor, bits: float) -> Tensor:

@@ -26,8 +26,6 @@ from costmodel_hardware.spatial.search.lattice import Lattice, Values
 Measure: TypeAlias = Callable[[Costs], float]
 ROUNDS: Final = 12
 """Weightings that are tried for latency."""
-CLOSE: Final = 1e-3
-"""The share of the energy up to which leakage leaves a gap that is not searched further."""
 STEP: Final = 2.0
 """How fast weights grow: in a round by up to e to this power."""
 _NO_WAY: Final = "there is no way to spread it over the array"
@@ -202,8 +200,7 @@ class _On:
         if self.search.measure is None and self.search.objective == "energy":
             if first[1].leakage_energy == 0:
                 return Found(*first, chain.cost, chain.bound, 1)
-            if first[1].energy > least_energy * (1 + CLOSE):
-                self._try_ports(least_energy)
+            self._try_ports(least_energy)
             return self._answer(least_energy)
         cycles = self._try_ports(least_energy)
         bound = {"energy": least_energy, "latency": cycles, "edp": least_energy * cycles}
