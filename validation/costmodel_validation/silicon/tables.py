@@ -45,8 +45,8 @@ What the figures say:
 
 ### Eyeriss v1, VGG-16, batch 3
 
-Its mapping was not at hand. The model has the best row-stationary mapping that it finds, and so shows what the array could do, not what the
-chip did: in the first seven layers it took 1.6 to 3.7 times as long.
+Its mapping was not at hand. The model has the row-stationary mapping of least energy, and so shows what the array could do, not what the
+chip did: in the first seven layers it took 1.2 to 4.3 times as long, in conv4 three fifths.
 """
 TPU: Final = """
 ### TPU v1
