@@ -10,10 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from console import run
+from figures import near
 
 import costmodel
 from costmodel import Scenario
-from costmodel.errors import CostModelError, DeviceFileError
+from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.formats import parse_format
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Level
 from costmodel_hardware.spatial.dataflow import dataflow_of, ways
@@ -107,13 +108,19 @@ def test_energy_and_traffic_are_those_of_the_mappings(npu: Any, network: Any) ->
         if group.group.name not in placed.mapped:
             continue
         costs = placed.mapped[group.group.name].costs
-        own = sum(
-            charge.energy_joules
-            for charge in group.cost.charges
-            if charge.resource in costs.memory_energy and charge.role in {"weight", "output"}
-        )
-        expected = sum(one.energy for one in costs.transfers if one.operand != "input")
-        assert own == pytest.approx(expected, rel=1e-9, abs=0) or own > expected  # biases
+        charged: dict[tuple[str, str], float] = {}
+        for charge in group.carried.charges:
+            key = charge.resource, charge.role
+            charged[key] = charged.get(key, 0.0) + charge.energy_joules
+        expected: dict[tuple[str, str], float] = {}
+        for one in costs.transfers:
+            key = one.level, one.operand
+            expected[key] = expected.get(key, 0.0) + one.energy
+        (node, *_) = group.group.nodes
+        biases = [one.size for one in node.operator.weights[1:]]
+        expected["dram", "weight"] += sum(-(-8 * size // 64) * 700e-12 for size in biases)
+        assert biases
+        assert charged == {key: near(energy) for key, energy in expected.items() if energy}
         assert group.cost.latency_seconds is not None
         least = costs.latency.total / 1e9
         assert group.cost.latency_seconds >= least * (1 - 1e-9)
@@ -149,6 +156,15 @@ def test_a_layer_is_named_for_all_its_operators(npu: Any, network: Any) -> None:
     mapping = first.to_dict()["mapping"]
     given = npu.with_parameters(mapping=json.dumps({layer: mapping}))
     assert MappedNetwork.of(workload, given, INT8).layers[0].mapped.gap is None
+
+
+def test_a_mapping_of_a_layer_that_is_not_there_is_refused(npu: Any, network: Any) -> None:
+    workload = costmodel.lower(network, INT8)
+    mapping = MappedNetwork.of(workload, npu, INT8).layers[0].to_dict()["mapping"]
+    given = npu.with_parameters(mapping=json.dumps({"conv2": mapping}))
+    with pytest.raises(UnknownNameError, match="unknown contraction 'conv2'") as error:
+        given.evaluate(workload, INT8)
+    assert "'conv2d'" in str(error.value)
 
 
 def test_a_mapping_that_does_not_fit_says_what_is_missing(npu: Any, network: Any) -> None:

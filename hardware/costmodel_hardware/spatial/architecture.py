@@ -122,6 +122,11 @@ class Architecture:
             if size < 1:
                 message = f"axis {name!r} has {size} units; expected 1 or more"
                 raise ValueError(message)
+        for level in self.levels:
+            if len(set(level.per)) < len(level.per):
+                twice = max(level.per, key=level.per.count)
+                message = f"memory {level.name!r}: per names axis {twice!r} twice; expected it once"
+                raise ValueError(message)
         used = [("systolic", self.systolic)] + [(one.name, one.per) for one in self.levels]
         for where, name in [(where, name) for where, given in used for name in given]:
             if name not in names:
@@ -163,3 +168,57 @@ class Architecture:
 
         """
         return {one.name: one for one in self.levels}[name]
+
+
+_MOST_UNITS: Final = 1 << 20
+"""Units along an axis."""
+
+
+def as_axes(given: Any) -> str:
+    """The axes of an array and their units, such as `{rows: 16, columns: 16}`, as text.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    text = given
+    if isinstance(given, Mapping) and given:
+        text = ",".join(f"{name}={units}" for name, units in given.items())
+    axes_of(text)
+    return str(text)
+
+
+def axes_of(given: Any) -> tuple[tuple[str, int], ...]:
+    """What a text such as `rows=16,columns=16` means.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    if not isinstance(given, str) or not all("=" in part for part in given.split(",")):
+        message = f"expected axes with units such as {{rows: 16, columns: 16}}, found {given!r:.80}"
+        raise ValueError(message)
+    parts = [part.partition("=") for part in given.split(",")]
+    return tuple((_axis(name), _units(name, units)) for name, _, units in parts)
+
+
+as_axes.__dict__["costmodel.takes"] = "axes with units, such as rows=16,columns=16"
+
+
+def _axis(name: Any) -> str:
+    text = str(name).strip()
+    if not text:
+        message = "expected a name for each axis, found an empty one"
+        raise ValueError(message)
+    return text
+
+
+def _units(name: Any, given: Any) -> int:
+    try:
+        units = int(given) if isinstance(given, str) else given
+    except ValueError:
+        units = None
+    if isinstance(units, bool) or not isinstance(units, int) or not 1 <= units <= _MOST_UNITS:
+        message = f"{name}: expected 1 to {_MOST_UNITS:,} units, found {given!r:.40}"
+        raise ValueError(message)
+    return units

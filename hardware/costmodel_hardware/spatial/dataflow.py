@@ -82,10 +82,21 @@ def as_dataflow(given: Any) -> str:
 
     """
     if isinstance(given, Mapping) and given:
-        parts = ((axis, [dims] if isinstance(dims, str) else dims) for axis, dims in given.items())
-        given = ",".join(f"{axis}={'+'.join(map(str, dims))}" for axis, dims in parts)
+        given = ",".join(f"{axis}={_joined(axis, dims)}" for axis, dims in given.items())
     dataflow_of(given)
     return str(given)
+
+
+def _joined(axis: Any, dims: Any) -> str:
+    """The dimensions of an axis as text."""
+    several = [dims] if isinstance(dims, str) else dims
+    if not isinstance(several, list | tuple) or not all(isinstance(one, str) for one in several):
+        message = (
+            f"{axis}: expected a dimension or a list of them, such as [window rows, filters]; "
+            f"found {dims!r:.60}"
+        )
+        raise ValueError(message)
+    return "+".join(several)
 
 
 def dataflow_of(given: Any) -> Dataflow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Final
@@ -28,7 +28,7 @@ from costmodel.devices import (
 )
 from costmodel.devices import one_of as among
 from costmodel.devices.cost import Seconds
-from costmodel.devices.evaluation.evaluator import GroupCost, OperatorCost, moved
+from costmodel.devices.evaluation.evaluator import DeviceEstimate, GroupCost, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import Group, boundaries
 from costmodel.devices.evaluation.memory import (
     BYTE,
@@ -40,6 +40,7 @@ from costmodel.devices.evaluation.memory import (
     unheld,
 )
 from costmodel.devices.evaluation.schedule import Schedule
+from costmodel.errors import UnknownNameError
 from costmodel.formats import NumericFormat, format_name
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Normalization, Softmax
@@ -55,64 +56,25 @@ from costmodel.workload.operators import (
 )
 from costmodel.workload.reasons import Free, Unpriced
 from costmodel_hardware.processor.device import compute_format, wide_enough
-from costmodel_hardware.spatial.architecture import FLOWS, SLOTS, Architecture, Level, Port, Use
+from costmodel_hardware.spatial.architecture import (
+    FLOWS,
+    SLOTS,
+    Architecture,
+    Level,
+    Port,
+    Use,
+    as_axes,
+    axes_of,
+)
 from costmodel_hardware.spatial.dataflow import SEARCH, as_dataflow, dataflow_of
-from costmodel_hardware.spatial.mapping import Mapping as Nesting
-from costmodel_hardware.spatial.placement import Placer, SpatialPlacement, operands_of
+from costmodel_hardware.spatial.mapping import as_mappings, mappings_of
+from costmodel_hardware.spatial.placement import (
+    Placer,
+    SpatialPlacement,
+    contractions_of,
+    operands_of,
+)
 from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, OBJECTIVES, Mapped, Plan
-
-_MOST_UNITS: Final = 1 << 20
-"""Units along an axis."""
-
-
-def as_axes(given: Any) -> str:
-    """The axes of an array and their units, such as `{rows: 16, columns: 16}`, as text.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    text = given
-    if isinstance(given, Mapping) and given:
-        text = ",".join(f"{name}={units}" for name, units in given.items())
-    axes_of(text)
-    return str(text)
-
-
-def axes_of(given: Any) -> tuple[tuple[str, int], ...]:
-    """What a text such as `rows=16,columns=16` means.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    if not isinstance(given, str) or not all("=" in part for part in given.split(",")):
-        message = f"expected axes with units such as {{rows: 16, columns: 16}}, found {given!r:.80}"
-        raise ValueError(message)
-    parts = [part.partition("=") for part in given.split(",")]
-    return tuple((_axis(name), _units(name, units)) for name, _, units in parts)
-
-
-as_axes.__dict__["costmodel.takes"] = "axes with units, such as rows=16,columns=16"
-
-
-def _axis(name: Any) -> str:
-    text = str(name).strip()
-    if not text:
-        message = "expected a name for each axis, found an empty one"
-        raise ValueError(message)
-    return text
-
-
-def _units(name: Any, given: Any) -> int:
-    try:
-        units = int(given) if isinstance(given, str) else given
-    except ValueError:
-        units = None
-    if isinstance(units, bool) or not isinstance(units, int) or not 1 <= units <= _MOST_UNITS:
-        message = f"{name}: expected 1 to {_MOST_UNITS:,} units, found {given!r:.40}"
-        raise ValueError(message)
-    return units
 
 
 def as_names(given: Any) -> tuple[str, ...]:
@@ -132,100 +94,27 @@ def as_names(given: Any) -> tuple[str, ...]:
 as_names.__dict__["costmodel.takes"] = "names of axes, such as rows,columns"
 
 
-def whole_number(given: Any) -> int:
-    """A whole number of at least 1.
+def number(kind: type, takes: str, is_one: Callable[[float], bool]) -> Callable[[Any], Any]:
+    """A converter for a setting that takes a number, of which `is_one` says whether it may be."""
 
-    Raises:
-        ValueError: it is something else.
+    def check(given: Any) -> Any:
+        try:
+            found = math.nan if isinstance(given, bool) else kind(given)
+        except (TypeError, ValueError):
+            found = math.nan
+        is_whole = kind is not int or isinstance(given, str) or found == given
+        if not (is_whole and is_one(found)):
+            message = f"expected {takes}, found {given!r:.40}"
+            raise ValueError(message)
+        return found
 
-    """
-    try:
-        number = int(given) if isinstance(given, str) else given
-    except ValueError:
-        number = None
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        message = f"expected a whole number of at least 1, found {given!r:.40}"
-        raise ValueError(message)
-    return number
-
-
-whole_number.__dict__["costmodel.takes"] = "a whole number of at least 1"
+    check.__dict__["costmodel.takes"] = takes
+    return check
 
 
-def as_share(given: Any) -> float:
-    """A share above 0 and up to 1.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    found = _number(given)
-    if not 0 < found <= 1:
-        message = f"expected a share above 0 and up to 1, found {given!r:.40}"
-        raise ValueError(message)
-    return found
-
-
-as_share.__dict__["costmodel.takes"] = "a share above 0 and up to 1"
-
-
-def as_seconds(given: Any) -> float:
-    """Seconds, above 0.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    found = _number(given)
-    if not 0 < found < math.inf:
-        message = f"expected seconds above 0, found {given!r:.40}"
-        raise ValueError(message)
-    return found
-
-
-as_seconds.__dict__["costmodel.takes"] = "seconds above 0"
-
-
-def _number(given: Any) -> float:
-    try:
-        return math.nan if isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def as_mappings(given: Any) -> str:
-    """Mappings by the name of an operator, in the form of `costmodel map --json`, as text.
-
-    Raises:
-        ValueError: it is neither that nor `search`.
-
-    """
-    text = json.dumps(given) if isinstance(given, Mapping) else given
-    mappings_of(text)
-    return str(text)
-
-
-def mappings_of(given: Any) -> Mapping[str, Nesting]:
-    """What a text of `as_mappings` means.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    if given == SEARCH:
-        return {}
-    try:
-        several = json.loads(given)
-    except (TypeError, ValueError) as error:
-        message = f"expected {SEARCH!r} or mappings in JSON, found {given!r:.60}: {error}"
-        raise ValueError(message) from None
-    if not isinstance(several, dict):
-        message = f"expected {SEARCH!r} or a mapping for each operator, found {given!r:.60}"
-        raise ValueError(message)  # noqa: TRY004  # what a converter of a setting raises
-    return {name: Nesting.read(one, name) for name, one in several.items()}
-
-
-as_mappings.__dict__["costmodel.takes"] = f"{SEARCH}, or mappings by the name of an operator"
+whole_number = number(int, "a whole number of at least 1", lambda one: one >= 1)
+as_share = number(float, "a share above 0 and up to 1", lambda one: 0 < one <= 1)
+as_seconds = number(float, "seconds above 0", lambda one: 0 < one < math.inf)
 
 
 @frozen(slots=False)
@@ -446,6 +335,20 @@ class SpatialAccelerator(Device):
         return Free("no arithmetic; what it moves is counted")
 
     # -------------------------------------------------------------- a whole workload
+
+    def evaluate_bound(self, workload: Workload, scenario: Scenario) -> DeviceEstimate:
+        """What a workload costs, each operator or layer that a mapping is given for among it.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+
+        """
+        given = mappings_of(self.mapping)
+        known = contractions_of(workload) if given else ()
+        for name in given:
+            if name not in known:
+                raise UnknownNameError(name, known, "contraction")
+        return super().evaluate_bound(workload, scenario)
 
     def place(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping as Map
@@ -11,6 +12,7 @@ from typing import Any, Final, TypeGuard
 from attrs import field, frozen
 
 from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.dataflow import SEARCH
 from costmodel_hardware.spatial.nest import Loop
 
 
@@ -138,3 +140,38 @@ def _numbers(where: str, given: Any) -> list[int]:
 
 def _is_count(given: Any, least: int = 1) -> TypeGuard[int]:
     return isinstance(given, int) and not isinstance(given, bool) and given >= least
+
+
+def as_mappings(given: Any) -> str:
+    """Mappings by the name of an operator, in the form of `costmodel map --json`, as text.
+
+    Raises:
+        ValueError: it is neither that nor `search`.
+
+    """
+    text = json.dumps(given) if isinstance(given, Map) else given
+    mappings_of(text)
+    return str(text)
+
+
+def mappings_of(given: Any) -> Map[str, Mapping]:
+    """What a text of `as_mappings` means.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    if given == SEARCH:
+        return {}
+    try:
+        several = json.loads(given)
+    except (TypeError, ValueError) as error:
+        message = f"expected {SEARCH!r} or mappings in JSON, found {given!r:.60}: {error}"
+        raise ValueError(message) from None
+    if not isinstance(several, dict):
+        message = f"expected {SEARCH!r} or a mapping for each operator, found {given!r:.60}"
+        raise ValueError(message)  # noqa: TRY004  # what a converter of a setting raises
+    return {name: Mapping.read(one, name) for name, one in several.items()}
+
+
+as_mappings.__dict__["costmodel.takes"] = f"{SEARCH}, or mappings by the name of an operator"

@@ -11,6 +11,7 @@ from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
+from costmodel.workload.operators import Contraction
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
@@ -157,6 +158,12 @@ class Placer:
                 residents.put_out(inner)
             except ValueError as error:
                 return str(error)
+
+
+def contractions_of(workload: Workload) -> tuple[str, ...]:
+    """The names of the contractions of a workload and of the layers that have some."""
+    nodes = [node for node, _ in workload.nodes if isinstance(node.operator, Contraction)]
+    return tuple(dict.fromkeys([*[node.layer for node in nodes], *[node.name for node in nodes]]))
 
 
 def operands_of(group: Group, workload: Workload) -> dict[Slot, str]:

@@ -66,8 +66,6 @@ def map_layers(
         network = read(model)
         scenario = asked.scenario(network)
         found = MappedNetwork.of(costmodel.lower(network, scenario), device, scenario)
-        for name in several:
-            found.check_name(name)
         if layer is None:
             write([found], form, output)
             return

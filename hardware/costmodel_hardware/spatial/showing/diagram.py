@@ -24,7 +24,7 @@ _CELL: Final = 10
 _COLUMNS: Final[dict[Slot, float]] = {"input": 0.64, "weight": 0.77, "output": 0.9}
 """Where the arrows of each operand run, as shares of the width."""
 _DASHES: Final[dict[Slot, str]] = {"input": "", "weight": "6 3", "output": "2 3"}
-"""How they are told apart without colour."""
+"""What distinguishes them without colour."""
 
 
 def diagram(name: str, inner_first: Sequence[Memory], axes: tuple[tuple[str, int], ...]) -> str:

@@ -260,7 +260,8 @@ class MappedNetwork:
         names = [*(one.name for one in self.layers), *self.refused]
         known = [*(one.rpartition("/")[0] for one in names), *names]
         if name not in known:
-            raise UnknownNameError(name, known, "contraction")
+            shown = names if "/" in name else known[: len(names)]
+            raise UnknownNameError(name, shown, "contraction")
 
     def table(self, *, exact: bool = False) -> Table:
         """A row for each contraction."""
