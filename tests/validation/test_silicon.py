@@ -91,7 +91,7 @@ def test_a_stand_in_has_the_stated_weights_and_intensity() -> None:
 
 
 def test_mappings_are_given_by_the_name_of_an_operator() -> None:
-    mappings = json.loads(eyeriss.mappings_text(REGISTRY))
+    mappings = json.loads(eyeriss.mappings_text(REGISTRY, ["conv5"]))
     chip = REGISTRY.device("eyeriss-v1", mapping=mappings)
     scenario = Scenario(default_format=parse_format("int16"))
     found = chip.evaluate(eyeriss.workload("conv5", 4), scenario)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,8 +100,11 @@ def _array() -> Mapping[str, int]:
     return {"rows": 12, "columns": 14}
 
 
-def mappings_text(registry: Registry) -> str:
-    """The published mapping of each layer of AlexNet by its name, as JSON with a line for each."""
+def mappings_text(registry: Registry, names: Iterable[str] | None = None) -> str:
+    """The published mappings of these layers of AlexNet, of all by default, as JSON by name.
+
+    Each has a line.
+    """
     chip: Any = registry.device(DEVICE)
     levels = chip.architecture.levels
     memories: Any = {
@@ -109,7 +112,7 @@ def mappings_text(registry: Registry) -> str:
     }
     lines = [
         f"{json.dumps(name)}: {json.dumps(published(name).to_dict(memories))}"
-        for name in facts()["mapping"]
+        for name in (facts()["mapping"] if names is None else names)
     ]
     return "{" + ",\n ".join(lines) + "}\n"
 
@@ -133,14 +136,15 @@ def workload(name: str, batch: int) -> Workload:
 
 def layers(network: str, registry: Registry) -> tuple[Layer, ...]:
     """The layers of `alexnet`, with their published mappings, or of `vgg16`, with those found."""
-    given = {"mapping": mappings_text(registry)} if network == "alexnet" else {}
-    chip = registry.device(DEVICE, **given)
     scenario = Scenario(default_format=parse_format("int16"))
     measured = facts()[network]
-    return tuple(
-        _layer(name, row, chip.evaluate(workload(name, measured["batch"]), scenario))
-        for name, row in measured["layers"].items()
-    )
+    rows = []
+    for name, row in measured["layers"].items():
+        given = {"mapping": mappings_text(registry, [name])} if network == "alexnet" else {}
+        chip = registry.device(DEVICE, **given)
+        estimate = chip.evaluate(workload(name, measured["batch"]), scenario)
+        rows.append(_layer(name, row, estimate))
+    return tuple(rows)
 
 
 def _layer(name: str, row: Mapping[str, float], estimate: DeviceEstimate) -> Layer:
