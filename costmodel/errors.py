@@ -8,10 +8,10 @@ import re
 import traceback
 from inspect import getfile, getsourcelines
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _ALIKE: Final = 0.75
 """The least similarity of a name that is worth suggesting."""
@@ -132,7 +132,7 @@ class UnpricedWarning(UserWarning):
     """Work that is in the network but not in the total."""
 
 
-def fault(error: BaseException, owner: type) -> str:
+def fault(error: BaseException, owner: type | Callable[..., Any]) -> str:
     """An error that nobody raised on purpose: what, and in which function, file and line.
 
     The function is the first that is not of this package; the line is the last one of its file
@@ -152,7 +152,7 @@ def fault(error: BaseException, owner: type) -> str:
     return f"{what}, in {first.co_qualname} ({first.co_filename}, line {line})"
 
 
-def _place(owner: type) -> str:
+def _place(owner: type | Callable[..., Any]) -> str:
     try:
         return f"{owner.__qualname__} ({getfile(owner)}, line {getsourcelines(owner)[1]})"
     except (OSError, TypeError):  # typed in, and nowhere to be read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from costmodel.errors import (
     ReadError,
     UnknownNameError,
 )
+from costmodel.frontend.layers import TranslatedLayer
+from costmodel.frontend.translation import Translation
 from costmodel.network.files import NetworkReader
 from costmodel.network.layer import (
     Input,
@@ -121,7 +123,16 @@ class Registry:
         """The layer class of every known kind."""
         answers, modules = self._ask("costmodel_layers"), self._ask("costmodel_layer_modules")
         conflicts = ChainMap(answers.conflicts, modules.conflicts)
-        return LayerRegistry(answers.values, conflicts, modules.values, self._load_layers)
+        return LayerRegistry(
+            answers.values, conflicts, modules.values, self._load_layers, self._translations
+        )
+
+    def _translations(self) -> Sequence[Translation]:
+        """What plugins translate, beside the frontends themselves."""
+        answers = self._ask("costmodel_translations")
+        for conflict in answers.conflicts.values():
+            raise PluginError(conflict)
+        return tuple(answers.values.values())
 
     def _load_layers(self, kind: str) -> None:
         """Import the layer classes of the module that serves `kind`, or all kinds behind it."""
@@ -303,13 +314,15 @@ class _Hook:
 
 
 _DEFAULT = Convention()
-_LAYERS = {kind: cls for cls in (Input, OperatorLayer, UnknownLayer) for kind in cls.kinds}
+_CORE_LAYERS = (Input, OperatorLayer, TranslatedLayer, UnknownLayer)
+_LAYERS = {kind: cls for cls in _CORE_LAYERS for kind in cls.kinds}
 _HOOKS: Mapping[str, _Hook] = {
     "costmodel_readers": _Hook(
         Reader, lambda reader: [reader.name], {NetworkReader.name: NetworkReader()}
     ),
     "costmodel_layers": _Hook(Layer, lambda layer: layer.kinds, _LAYERS, wants_class=True),
     "costmodel_layer_modules": _Hook(LayerModule, lambda module: module.kinds),
+    "costmodel_translations": _Hook(Translation, lambda translation: [translation.name]),
     "costmodel_devices": _Hook(Device, lambda family: [family.family], wants_class=True),
     "costmodel_device_files": _Hook(object, lambda file: [file.name.rpartition(".")[0]]),
     "costmodel_conventions": _Hook(

@@ -764,6 +764,11 @@ def _nothing_more(kind: str) -> None:
     """Know of no further kinds."""
 
 
+def _no_translations() -> Sequence[Any]:
+    """Know of none."""
+    return ()
+
+
 @frozen
 class LayerRegistry:
     """The layer class of every known kind.
@@ -776,6 +781,8 @@ class LayerRegistry:
     conflicts: Mapping[str, str] = field(factory=dict)
     modules: Mapping[str, object] = field(factory=dict)
     load: Callable[[str], None] = _nothing_more
+    translations: Callable[[], Sequence[Any]] = _no_translations
+    """The translations that plugins add to those of frontends."""
     _told: dict[str, str] = field(factory=dict, init=False, eq=False, repr=False)
 
     @property

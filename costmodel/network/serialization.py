@@ -32,9 +32,15 @@ from costmodel.tensor.shapes import Tensor
 from costmodel.tensor.sizes import Symbol
 from costmodel.workload.affine import Affine
 from costmodel.workload.composite import Attention, Normalization, Softmax
+from costmodel.workload.graph import Workload
 from costmodel.workload.operators import STANDARD, Counted, Operand
 from costmodel.workload.reasons import Free, Unpriced
-from costmodel.workload.serialization import FORMAT_WORDS, numeric_format
+from costmodel.workload.serialization import (
+    FORMAT_WORDS,
+    numeric_format,
+    workload_from,
+    workload_values,
+)
 
 if TYPE_CHECKING:
     from costmodel.network.layer import LayerRegistry
@@ -279,6 +285,8 @@ def _object(value: Any, where: str) -> dict[str, Any] | str:
         return {"type": "size", "value": str(value)}
     if isinstance(value, NumericFormat):
         return value.to_dict()
+    if isinstance(value, Workload):
+        return {"type": "Workload", **workload_values(value)}
     if isinstance(value, Layer):
         inputs = [_plain(tensor, where) for tensor in value.inputs]
         return {"layer": {**layer_values(value), "inputs": inputs}}
@@ -332,10 +340,10 @@ class _Decoder:
         match plain:
             case {"type": "mapping", "items": items, **rest} if not rest:
                 return self._mapping(items, where)
-            case {"type": "float", "value": "inf" | "-inf" as value, **rest} if not rest:
-                return float(value)
-            case {"type": "float", "value": "nan", **rest} if not rest:
-                return math.nan  # the one that equals itself
+            case {"type": "float", "value": "inf" | "-inf" | "nan" as value, **rest} if not rest:
+                return math.nan if value == "nan" else float(value)  # the one that equals itself
+            case {"type": "Workload", **rest}:
+                return workload_from(rest, where=where)
             case {"type": "ellipsis", **rest} if not rest:
                 return ...
             case {"type": "size", "value": str(text), **rest} if not rest:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from costmodel.conventions.convention import Convention
     from costmodel.devices import Device
+    from costmodel.frontend.translation import Translation
     from costmodel.network.layer import Layer, LayerModule
     from costmodel.network.reader import Reader
 
@@ -50,6 +51,15 @@ def costmodel_layer_modules() -> Iterable[LayerModule]:  # type: ignore[empty-bo
 
     For plugins with many layers, to keep the start fast. Called when the first source is read. Two
     modules must not serve the same kind or the same beginning of kinds.
+    """
+
+
+@hookspec
+def costmodel_translations() -> Iterable[Translation]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer translations of operators of ONNX, TFLite, PyTorch or StableHLO.
+
+    Called when the first source of such a frontend is read. They go before those of the frontend
+    itself; two for one operator are an error.
     """
 
 

@@ -1,0 +1,196 @@
+"""The graph that every frontend translates to: values, and nodes in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from attrs import define, field
+
+from costmodel.errors import CostModelError, ReadError, ShapeError
+from costmodel.formats import NumericFormat
+from costmodel.frontend.evaluation import computed
+from costmodel.frontend.operations import OPERATIONS
+from costmodel.frontend.operations.work import Value, Work
+from costmodel.network.graph import LAYER_LIMIT
+from costmodel.safe_io import checked_name
+from costmodel.tensor.shapes import as_shape
+
+NODE_LIMIT: Final = 4 * LAYER_LIMIT
+"""The most nodes of a graph."""
+
+
+@define(eq=False)
+class GraphNode:
+    """An operation on values; `source` and `kind` are the name and kind of what it comes from.
+
+    Several nodes of one source node are one layer of the network.
+    """
+
+    operation: str
+    settings: Mapping[str, Any]
+    work: Work
+    writes: tuple[Value, ...]
+    source: str
+    kind: str
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        """The values that it reads, in the order of the operands."""
+        return self.work.reads
+
+
+@define(eq=False)
+class Graph:
+    """A graph in the making: each operation is added after those that give what it reads.
+
+    What only depends on constants is a constant: its data are computed where they are small.
+
+    Args:
+        name: that of the network.
+        frontend: the beginning of the kinds of its layers, such as `onnx`.
+
+    """
+
+    name: str
+    frontend: str
+    inputs: list[Value] = field(factory=list)
+    outputs: list[Value] = field(factory=list)
+    nodes: list[GraphNode] = field(factory=list)
+    notes: list[str] = field(factory=list)
+    """What a reader found worth saying of the source."""
+    _names: dict[str, int] = field(factory=dict)
+    _source: tuple[str, str] = ("", "")
+
+    def input(self, name: str, shape: Sequence[int], number: NumericFormat | None = None) -> Value:
+        """A value that arrives with every inference, with all axes."""
+        value = self._value(name, shape, number)
+        self.inputs.append(value)
+        return value
+
+    def constant(
+        self,
+        name: str,
+        shape: Sequence[int | None] | None = None,
+        number: NumericFormat | None = None,
+        data: Any = None,
+        *,
+        is_parameter: bool = False,
+    ) -> Value:
+        """A value that is the same for every inference; `data` is its array, if that is small."""
+        if shape is None:
+            shape = data.shape
+        value = self._value(name, shape, number)
+        value.data, value.is_constant, value.is_parameter = data, True, is_parameter
+        return value
+
+    @contextmanager
+    def source(self, name: str, kind: str) -> Iterator[None]:
+        """Add nodes that come from this node of the source."""
+        before, self._source = self._source, (checked_name(name, self.name), kind)
+        try:
+            yield
+        finally:
+            self._source = before
+
+    def add(self, operation: str, *reads: Value | None, **settings: Any) -> Value:
+        """Add an operation; returns the value that it gives, or the first of several."""
+        return self.all_of(operation, *reads, **settings)[0]
+
+    def all_of(
+        self,
+        operation: str,
+        *reads: Value | None,
+        formats: Sequence[NumericFormat | None] = (),
+        **settings: Any,
+    ) -> tuple[Value, ...]:
+        """Add an operation; returns all values that it gives.
+
+        Args:
+            operation: one of `OPERATIONS`.
+            reads: the values that it takes; None for one that is left out.
+            formats: those of the results, where they are declared.
+            settings: as the rule of the operation takes them.
+
+        Raises:
+            ShapeError: the values and settings do not fit together.
+            ReadError: there is no such operation, or there are too many.
+
+        """
+        rule = OPERATIONS.get(operation)
+        if rule is None:
+            message = f"{self._where()}: no operation {operation!r:.80}"
+            raise ReadError(message)
+        try:
+            work = rule(*reads, **settings)
+        except CostModelError as error:
+            message = f"{self._where()}: {error}"
+            raise ShapeError(message) from error
+        given = [value for value in reads if value is not None]
+        declared = [*formats, *[None] * len(work.results)]
+        made = tuple([
+            self._value(self._source[0] or operation, tensor.shape, number)
+            for tensor, number in zip(work.results, declared, strict=False)
+        ])  # fmt: skip
+        if given and all(value.is_constant for value in given) and operation != "unsupported":
+            self._hold(operation, given, settings, made)
+            return made
+        if len(self.nodes) >= NODE_LIMIT:
+            message = f"{self.name!r:.80} has more than {NODE_LIMIT:,} operations"
+            raise ReadError(message)
+        self.nodes.append(GraphNode(operation, settings, work, made, *self._source))
+        return made
+
+    def body(self, name: str) -> Graph:
+        """A graph for the body of a loop or branch; see `workload_of`."""
+        return Graph(name, self.frontend)
+
+    def _hold(
+        self, operation: str, given: Sequence[Value], settings: Mapping[str, Any],
+        made: Sequence[Value],
+    ) -> None:  # fmt: skip
+        """What depends on constants alone is a constant, which is made once."""
+        arrays = computed(operation, given, settings, made)
+        for value, data in zip(made, arrays, strict=True):
+            value.is_constant, value.data = True, data
+            value.is_parameter = any(one.is_parameter for one in given)
+            if value.format is None:
+                value.format = given[0].format
+
+    def _value(self, name: str, shape: Sequence[int | None], number: NumericFormat | None) -> Value:
+        name = checked_name(name, self.name)
+        count = self._names.get(name, 0)
+        self._names[name] = count + 1
+        return Value(f"{name}:{count}" if count else name, as_shape(shape), number)
+
+    def _where(self) -> str:
+        name, kind = self._source
+        return f"node {name!r:.80} of {kind}" if name else f"graph {self.name!r:.80}"
+
+
+def replace(graph: Graph, old: Value, new: Value) -> None:
+    """Let every node, and the outputs, read `new` in place of `old`."""
+    for node in graph.nodes:
+        if old in node.work.reads:
+            reads = [new if value is old else value for value in node.work.reads]
+            node.work = Work(node.work.does, reads, node.work.absorbs, node.work.scales)
+    graph.outputs = [new if value is old else value for value in graph.outputs]
+
+
+def users(graph: Graph) -> Mapping[int, list[GraphNode]]:
+    """The nodes that read each value, by the `id` of the value."""
+    found: dict[int, list[GraphNode]] = {}
+    for node in graph.nodes:
+        for value in node.work.reads:
+            found.setdefault(id(value), []).append(node)
+    return found
+
+
+def makers(graph: Graph) -> Mapping[int, GraphNode]:
+    """The node that gives each value, by the `id` of the value."""
+    return {id(value): node for node in graph.nodes for value in node.writes}
+
+
+Pass = Callable[[Graph], None]
+"""A step of the normalisation, which changes a graph in place."""

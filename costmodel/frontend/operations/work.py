@@ -1,0 +1,126 @@
+"""What an operation asks for: operators on values, or the same elements in another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from attrs import define, field, frozen
+
+from costmodel.errors import ShapeError
+from costmodel.formats import NumericFormat
+from costmodel.tensor.shapes import Tensor
+from costmodel.workload.graph import Workload
+from costmodel.workload.operators import Operator, ReadRole
+
+
+def _lengths(given: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(given)
+
+
+@define(eq=False)
+class Value:
+    """A tensor of a graph: an input, a constant, or what a node gives.
+
+    `shape` has all axes; the batch, where there is one, is bound. `data` is the array of a small
+    constant. A parameter is trained; other constants of one element are part of an operation.
+    """
+
+    name: str
+    shape: tuple[int, ...] = field(converter=_lengths)
+    format: NumericFormat | None = None
+    data: Any = None
+    is_constant: bool = False
+    is_parameter: bool = False
+
+    @property
+    def tensor(self) -> Tensor:
+        """Its shape, for a builder; formats are added as nodes are joined."""
+        return Tensor(self.shape)
+
+    @property
+    def role(self) -> ReadRole:
+        """The role of an operand that reads it."""
+        return "weight" if self.is_constant else "input"
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether it is a constant number that is part of an operation, and no operand."""
+        return self.is_constant and not self.is_parameter and self.size == 1
+
+    def axis(self, axis: int) -> int:
+        """The index of an axis counted from the front.
+
+        Raises:
+            ShapeError: there is no such axis.
+
+        """
+        if not -self.rank <= axis < max(self.rank, 1):
+            message = f"axis {axis} is out of range for {self.name!r} of {self.rank} axes"
+            raise ShapeError(message)
+        return axis % max(self.rank, 1)
+
+
+def _values(given: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(given)
+
+
+@frozen(eq=False)
+class Work:
+    """What a node computes.
+
+    Args:
+        does: an operator, a workload whose inputs and weights are the values in order, or a shape
+            in which the elements of the one value are seen.
+        reads: the values that are read, in the order of the operands.
+        absorbs: the axis of the result along which its weights can absorb a scale and shift.
+        scales: the axis along which it has its constants, if it only scales and shifts.
+
+    """
+
+    does: Operator | Workload | tuple[int, ...]
+    reads: tuple[Value, ...] = field(converter=_values)
+    absorbs: int | None = None
+    scales: int | None = None
+
+    @property
+    def results(self) -> Sequence[Tensor]:
+        """The tensors that it gives."""
+        if isinstance(self.does, Operator):
+            return [operand.tensor for operand in self.does.outputs]
+        if isinstance(self.does, Workload):
+            return [self.does.tensors[name] for name in self.does.outputs]
+        return [Tensor(self.does)]
+
+
+Rule: TypeAlias = Callable[..., Work]
+"""From values and the settings of an operation to its work."""
+
+
+def seen_as(value: Value, shape: Sequence[int]) -> Work:
+    """The same elements in another shape.
+
+    Raises:
+        ShapeError: it has another number of elements.
+
+    """
+    size = 1
+    for length in shape:
+        size *= length
+    if size != value.size:
+        message = f"{value.name!r} of {value.size:,} elements cannot be seen as {tuple(shape)}"
+        raise ShapeError(message)
+    return Work(tuple(shape), (value,))
