@@ -128,19 +128,40 @@ class Graph:
             message = f"{self._where()}: {error}"
             raise ShapeError(message) from error
         given = [value for value in reads if value is not None]
-        declared = [*formats, *[None] * len(work.results)]
-        made = tuple([
-            self._value(self._source[0] or operation, tensor.shape, number)
-            for tensor, number in zip(work.results, declared, strict=False)
-        ])  # fmt: skip
         if given and all(value.is_constant for value in given) and operation != "unsupported":
+            made = self._results(operation, work, formats)
             self._hold(operation, given, settings, made)
             return made
+        return self.append(operation, work, formats, settings)
+
+    def append(
+        self,
+        operation: str,
+        work: Work,
+        formats: Sequence[NumericFormat | None] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> tuple[Value, ...]:
+        """Add a node that does this work; returns the values that it gives.
+
+        Raises:
+            ReadError: there are too many.
+
+        """
         if len(self.nodes) >= NODE_LIMIT:
             message = f"{self.name!r:.80} has more than {NODE_LIMIT:,} operations"
             raise ReadError(message)
-        self.nodes.append(GraphNode(operation, settings, work, made, *self._source))
+        made = self._results(operation, work, formats)
+        self.nodes.append(GraphNode(operation, settings or {}, work, made, *self._source))
         return made
+
+    def _results(
+        self, operation: str, work: Work, formats: Sequence[NumericFormat | None]
+    ) -> tuple[Value, ...]:
+        declared = [*formats, *[None] * len(work.results)]
+        return tuple([
+            self._value(self._source[0] or operation, tensor.shape, number)
+            for tensor, number in zip(work.results, declared, strict=False)
+        ])  # fmt: skip
 
     def body(self, name: str) -> Graph:
         """A graph for the body of a loop or branch; see `workload_of`."""

@@ -208,13 +208,50 @@ def body_of(
     return body, reads, held, given
 
 
+def assembled(
+    body: Graph,
+    results: Sequence[Value],
+    reads: Sequence[Value],
+    tensors: Mapping[int, Tensor],
+    formats: Sequence[NumericFormat | None] = (),
+) -> tuple[Workload, dict[int, str]]:
+    """The workload of the body of a loop or branch, and the names in it of what it reads.
+
+    Args:
+        body: its nodes.
+        results: what it gives, as `after0`, `after1` and so on.
+        reads: the values from outside, of which those that nothing reads are left out.
+        tensors: the tensors outside by the `id` of the value; others have no format.
+        formats: those in which the first results are given.
+
+    """
+    made = Assembly(body.name)
+    names: dict[int, str] = {}
+    for place, value in enumerate(reads):
+        number = tensors[id(value)].format if id(value) in tensors else None
+        add = made.weight if value.is_constant else made.input
+        names[id(value)] = add(f"in{place}", Tensor(value.shape, number))
+    given = dict(names)
+    for node in body.nodes:
+        _append(made, node, names)
+    for value, number in zip(results, formats, strict=False):
+        names[id(value)] = made.seen_as(names[id(value)], Tensor(value.shape, number))
+    afters = {f"after{place}": names[id(value)] for place, value in enumerate(results)}
+    return made.workload(afters), given
+
+
 def _append(made: Assembly, node: GraphNode, names: dict[int, str]) -> None:
     read = [names[id(value)] for value in node.reads]
     does = node.work.does
     if isinstance(does, Operator):
         written: Sequence[str] = made.node(_with_results(does, node.writes), *read).writes
-    elif isinstance(does, Workload):
-        written = made.inline(does, dict(zip(does.sources, read, strict=True)))
+    elif not isinstance(does, tuple):
+        body = node.work.workload([made.tensor(name) for name in read])
+        given = made.inline(body, dict(zip(body.sources, read, strict=True)))
+        written = [
+            made.seen_as(name, Tensor(value.shape, value.format))
+            for name, value in zip(given, node.writes, strict=True)
+        ]
     else:
         number = node.writes[0].format
         held = made.tensor(read[0])

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from costmodel.frontend.operations import contractions, movements, pointwise, statistics, windows
+from costmodel.frontend.operations import (
+    contractions,
+    movements,
+    pointwise,
+    recurrence,
+    statistics,
+    windows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,5 +24,6 @@ OPERATIONS: Final[Mapping[str, Rule]] = {
     **windows.RULES,
     **statistics.RULES,
     **movements.RULES,
+    **recurrence.RULES,
 }
 """The rule of every operation by its name."""

@@ -80,6 +80,16 @@ def copy(value: Value, *, purpose: str) -> Work:
     return Work(builders.copy(purpose, value.tensor), (value,))
 
 
+def quantize(value: Value) -> Work:
+    """Every element rounded to the format that is declared for the result."""
+    return copy(value, purpose="quantization")
+
+
+def dequantize(value: Value) -> Work:
+    """Every element of a quantised value as the number that it stands for."""
+    return copy(value, purpose="dequantization")
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "reshape": reshape,
     "transpose": transpose,
@@ -91,4 +101,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "tile": tile,
     "embedding": embedding,
     "copy": copy,
+    "quantize": quantize,
+    "dequantize": dequantize,
 }

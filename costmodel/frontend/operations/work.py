@@ -83,15 +83,16 @@ class Work:
     """What a node computes.
 
     Args:
-        does: an operator, a workload whose inputs and weights are the values in order, or a shape
-            in which the elements of the one value are seen.
+        does: an operator; a workload whose inputs and weights are the values in order, or what
+            makes it of their tensors, where formats matter within it; or a shape in which the
+            elements of the one value are seen.
         reads: the values that are read, in the order of the operands.
         absorbs: the axis of the result along which its weights can absorb a scale and shift.
         scales: the axis along which it has its constants, if it only scales and shifts.
 
     """
 
-    does: Operator | Workload | tuple[int, ...]
+    does: Operator | Workload | tuple[int, ...] | Callable[[Sequence[Tensor]], Workload]
     reads: tuple[Value, ...] = field(converter=_values)
     absorbs: int | None = None
     scales: int | None = None
@@ -101,9 +102,24 @@ class Work:
         """The tensors that it gives."""
         if isinstance(self.does, Operator):
             return [operand.tensor for operand in self.does.outputs]
+        if isinstance(self.does, tuple):
+            return [Tensor(self.does)]
+        body = self.workload([value.tensor for value in self.reads])
+        return [Tensor(body.tensors[name].shape) for name in body.outputs]
+
+    def workload(self, tensors: Sequence[Tensor]) -> Workload:
+        """The workload on tensors in these formats.
+
+        Raises:
+            TypeError: it is an operator, or the same elements in another shape.
+
+        """
         if isinstance(self.does, Workload):
-            return [self.does.tensors[name] for name in self.does.outputs]
-        return [Tensor(self.does)]
+            return self.does
+        if isinstance(self.does, Operator | tuple):
+            message = f"{self.does!r:.80} is not a workload"
+            raise TypeError(message)
+        return self.does(tensors)
 
 
 Rule: TypeAlias = Callable[..., Work]

@@ -1,0 +1,183 @@
+"""Loops and branches: graphs within a graph, which may read what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from costmodel.errors import ShapeError
+from costmodel.frontend.layers import assembled
+from costmodel.frontend.operations.work import Value, Work
+from costmodel.tensor.shapes import Tensor
+from costmodel.workload.assembly import Assembly, numbered
+from costmodel.workload.graph import Branch, Loop, Workload
+
+if TYPE_CHECKING:
+    from costmodel.frontend.graph import Graph
+
+
+def loop(  # noqa: PLR0913  # what goes in and out of a step, as `Loop` has it
+    graph: Graph,
+    body: Graph,
+    steps: int,
+    *,
+    fixed: Sequence[tuple[Value, Value]] = (),
+    varying: Sequence[tuple[Value, Value]] = (),
+    carried: Sequence[tuple[Value, Value, Value]] = (),
+    collected: Sequence[Value] = (),
+    axis: int = 0,
+    backwards: bool = False,
+) -> tuple[Value, ...]:
+    """Add a loop of a known number of steps, one after the other.
+
+    Args:
+        graph: the graph around it.
+        body: one step; it may read values of the graph around it.
+        steps: how often it runs.
+        fixed: a value outside, and the input of the body that is the same at every step.
+        varying: a value outside, and the input of the body that is one slice of it.
+        carried: the value outside that it starts as, the input of the body, and the value of the
+            body that it is at the next step. One that starts as a constant is not read.
+        collected: values of the body of which all steps are stacked.
+        axis: along which slices are taken and stacked.
+        backwards: whether it begins with the last slice.
+
+    Returns:
+        The last of each carried value, then the collected ones.
+
+    Raises:
+        ShapeError: a value that is carried changes its shape.
+
+    """
+    for start, inside, after in carried:
+        if not start.shape == inside.shape == after.shape:
+            message = (
+                f"loop {body.name!r:.80} carries {start.shape} as {inside.shape}, and then as "
+                f"{after.shape}; expected one shape"
+            )
+            raise ShapeError(message)
+    states = [inside for _, inside, _ in carried]
+    taken = [*[inside for _, inside in (*fixed, *varying)], *states]
+    results = [*[after for _, _, after in carried], *collected]
+    outer = _captured(body, results, taken)
+    outside = [
+        *[value for value, _ in (*fixed, *varying)],
+        *[start for start, _, _ in carried if not start.is_constant],
+        *outer,
+    ]
+    reads = sorted({id(one): one for one in outside}.values(), key=lambda one: one.is_constant)
+
+    def made_of(tensors: Sequence[Tensor]) -> Workload:
+        made = Assembly(body.name)
+        names = _given(made, reads, tensors)
+        given = {id(inside): made.tensor(names[id(value)]) for value, inside in (*fixed, *varying)}
+        given |= {id(one): made.tensor(names[id(one)]) for one in outer}
+        begun = {}
+        for start, inside, after in carried:
+            given[id(inside)] = Tensor(inside.shape, after.format)
+            if id(start) in names:
+                begun[id(inside)] = made.seen_as(names[id(start)], given[id(inside)])
+                given[id(inside)] = made.tensor(begun[id(inside)])
+        wanted = [given[id(inside)].format for inside in states]
+        own, inner = assembled(body, results, [*taken, *outer], given, wanted)
+        afters = list(own.outputs)
+        last, rest = afters[: len(carried)], afters[len(carried) :]
+        work = Loop(
+            name="loop", body=own, steps=steps, axis=axis, backwards=backwards,
+            fixed=[
+                *[(names[id(value)], inner[id(inside)]) for value, inside in fixed],
+                *[(names[id(one)], inner[id(one)]) for one in outer],
+            ],
+            varying=[(names[id(value)], inner[id(inside)]) for value, inside in varying],
+            carried=[(name, inner[key]) for key, name in begun.items()],
+            zeros=[inner[id(one)] for one in states if id(one) not in begun],
+            carries=[(after, inner[id(one)]) for after, one in zip(last, states, strict=True)],
+            last=[(after, f"last{place}") for place, after in enumerate(last)],
+            collected=[(after, f"all{place}") for place, after in enumerate(rest)],
+        )  # fmt: skip
+        written = {f"last{place}": own.tensors[name] for place, name in enumerate(last)}
+        for place, name in enumerate(rest):
+            held = own.tensors[name]
+            shape = (*held.shape[:axis], steps, *held.shape[axis:])
+            written[f"all{place}"] = Tensor(shape, held.format)
+        found = made.loop(work, written)
+        return made.workload({f"result{n}": found[name] for n, name in enumerate(written)})
+
+    return graph.append("loop", Work(made_of, reads))
+
+
+def branch(
+    graph: Graph, alternatives: Iterable[tuple[Graph, Sequence[Value]]]
+) -> tuple[Value, ...]:
+    """Add alternatives of which one runs; which one, data decides.
+
+    Args:
+        graph: the graph around it.
+        alternatives: graphs, which may read values of the graph around them, and what each gives.
+
+    Raises:
+        ShapeError: they give different shapes.
+
+    """
+    pairs = list(alternatives)
+    shapes = [[value.shape for value in results] for _, results in pairs]
+    if any(other != shapes[0] for other in shapes):
+        message = "the alternatives of a branch give different shapes"
+        raise ShapeError(message)
+    outer = {id(one): one for body, results in pairs for one in _captured(body, results, [])}
+    reads = sorted(outer.values(), key=lambda one: one.is_constant)
+    outputs = numbered("result", len(shapes[0]))
+
+    def made_of(tensors: Sequence[Tensor]) -> Workload:
+        made = Assembly("branch")
+        names = _given(made, reads, tensors)
+        held = {key: made.tensor(name) for key, name in names.items()}
+        bodies = [
+            _alternative(body, results, reads, held, names, outputs) for body, results in pairs
+        ]
+        step = Branch(name="branch", alternatives=bodies)
+        return Workload(
+            "branch",
+            {**{names[id(one)]: held[id(one)] for one in reads},
+             **{name: bodies[0].tensors[name] for name in outputs}},
+            [step],
+            [names[id(one)] for one in reads if not one.is_constant],
+            outputs,
+            [names[id(one)] for one in reads if one.is_constant],
+        )  # fmt: skip
+
+    return graph.append("branch", Work(made_of, reads))
+
+
+def _alternative(
+    body: Graph, results: Sequence[Value], reads: Sequence[Value], held: Mapping[int, Tensor],
+    names: Mapping[int, str], outputs: Sequence[str],
+) -> Workload:  # fmt: skip
+    """A workload of an alternative, on the names that stand outside."""
+    own, inner = assembled(body, results, reads, held)
+    given = {f"after{place}": name for place, name in enumerate(outputs)}
+    made = Assembly(body.name)
+    used = [one for one in reads if id(one) in inner]
+    for one in used:
+        add = made.weight if one.is_constant else made.input
+        add(names[id(one)], held[id(one)])
+    written = made.inline(own, {inner[id(one)]: names[id(one)] for one in used})
+    return made.workload({given[name]: one for name, one in zip(own.outputs, written, strict=True)})
+
+
+def _captured(body: Graph, results: Sequence[Value], own: Sequence[Value]) -> list[Value]:
+    """The values around a body that it reads; constants of its own among them."""
+    made = {id(value) for node in body.nodes for value in node.writes}
+    made |= {id(value) for value in own}
+    read = [value for node in body.nodes for value in node.reads]
+    found = {id(value): value for value in (*read, *results) if id(value) not in made}
+    return list(found.values())
+
+
+def _given(made: Assembly, reads: Sequence[Value], tensors: Sequence[Tensor]) -> dict[int, str]:
+    """The names of values from outside, inputs first."""
+    names = {}
+    for place, (value, tensor) in enumerate(zip(reads, tensors, strict=True)):
+        add = made.weight if value.is_constant else made.input
+        names[id(value)] = add(f"given{place}", tensor)
+    return names
