@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from costmodel.errors import ShapeError
 from costmodel.frontend.layers import assembled
+from costmodel.frontend.normalize.passes import normalize
 from costmodel.frontend.operations.work import Value, Work
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.assembly import Assembly, numbered
@@ -58,7 +59,7 @@ def loop(  # noqa: PLR0913  # what goes in and out of a step, as `Loop` has it
             raise ShapeError(message)
     states = [inside for _, inside, _ in carried]
     taken = [*[inside for _, inside in (*fixed, *varying)], *states]
-    results = [*[after for _, _, after in carried], *collected]
+    results = _normalized(body, [*[after for _, _, after in carried], *collected])
     outer = _captured(body, results, taken)
     outside = [
         *[value for value, _ in (*fixed, *varying)],
@@ -73,7 +74,7 @@ def loop(  # noqa: PLR0913  # what goes in and out of a step, as `Loop` has it
         given = {id(inside): made.tensor(names[id(value)]) for value, inside in (*fixed, *varying)}
         given |= {id(one): made.tensor(names[id(one)]) for one in outer}
         begun = {}
-        for start, inside, after in carried:
+        for (start, inside, _), after in zip(carried, results, strict=False):
             given[id(inside)] = Tensor(inside.shape, after.format)
             if id(start) in names:
                 begun[id(inside)] = made.seen_as(names[id(start)], given[id(inside)])
@@ -119,7 +120,7 @@ def branch(
         ShapeError: they give different shapes.
 
     """
-    pairs = list(alternatives)
+    pairs = [(body, _normalized(body, results)) for body, results in alternatives]
     shapes = [[value.shape for value in results] for _, results in pairs]
     if any(other != shapes[0] for other in shapes):
         message = "the alternatives of a branch give different shapes"
@@ -163,6 +164,13 @@ def _alternative(
         add(names[id(one)], held[id(one)])
     written = made.inline(own, {inner[id(one)]: names[id(one)] for one in used})
     return made.workload({given[name]: one for name, one in zip(own.outputs, written, strict=True)})
+
+
+def _normalized(body: Graph, results: Sequence[Value]) -> list[Value]:
+    """What a body gives, once it is written as all frontends have it."""
+    body.outputs = list(results)
+    normalize(body)
+    return body.outputs
 
 
 def _captured(body: Graph, results: Sequence[Value], own: Sequence[Value]) -> list[Value]:

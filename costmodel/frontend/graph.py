@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from costmodel.errors import CostModelError, ReadError, ShapeError
 from costmodel.formats import NumericFormat
@@ -34,11 +34,24 @@ class GraphNode:
     writes: tuple[Value, ...]
     source: str
     kind: str
+    operands: tuple[Value | None, ...] = ()
+    """The values that it was given, numbers that are part of the operation among them."""
 
     @property
     def reads(self) -> tuple[Value, ...]:
         """The values that it reads, in the order of the operands."""
         return self.work.reads
+
+    def read_in_place_of(self, others: Mapping[int, Value]) -> None:
+        """Read other values in the place of some, by the `id` of these."""
+
+        def other(value: Value) -> Value:
+            while id(value) in others:
+                value = others[id(value)]
+            return value
+
+        self.work = evolve(self.work, reads=[other(value) for value in self.work.reads])
+        self.operands = tuple([value and other(value) for value in self.operands])
 
 
 @define(eq=False)
@@ -132,7 +145,7 @@ class Graph:
             made = self._results(operation, work, formats)
             self._hold(operation, given, settings, made)
             return made
-        return self.append(operation, work, formats, settings)
+        return self.append(operation, work, formats, settings, reads)
 
     def append(
         self,
@@ -140,6 +153,7 @@ class Graph:
         work: Work,
         formats: Sequence[NumericFormat | None] = (),
         settings: Mapping[str, Any] | None = None,
+        operands: Sequence[Value | None] = (),
     ) -> tuple[Value, ...]:
         """Add a node that does this work; returns the values that it gives.
 
@@ -151,7 +165,8 @@ class Graph:
             message = f"{self.name!r:.80} has more than {NODE_LIMIT:,} operations"
             raise ReadError(message)
         made = self._results(operation, work, formats)
-        self.nodes.append(GraphNode(operation, settings or {}, work, made, *self._source))
+        given = tuple(operands or work.reads)
+        self.nodes.append(GraphNode(operation, settings or {}, work, made, *self._source, given))
         return made
 
     def _results(
@@ -188,30 +203,3 @@ class Graph:
     def _where(self) -> str:
         name, kind = self._source
         return f"node {name!r:.80} of {kind}" if name else f"graph {self.name!r:.80}"
-
-
-def replace(graph: Graph, old: Value, new: Value) -> None:
-    """Let every node, and the outputs, read `new` in place of `old`."""
-    for node in graph.nodes:
-        if old in node.work.reads:
-            reads = [new if value is old else value for value in node.work.reads]
-            node.work = Work(node.work.does, reads, node.work.absorbs, node.work.scales)
-    graph.outputs = [new if value is old else value for value in graph.outputs]
-
-
-def users(graph: Graph) -> Mapping[int, list[GraphNode]]:
-    """The nodes that read each value, by the `id` of the value."""
-    found: dict[int, list[GraphNode]] = {}
-    for node in graph.nodes:
-        for value in node.work.reads:
-            found.setdefault(id(value), []).append(node)
-    return found
-
-
-def makers(graph: Graph) -> Mapping[int, GraphNode]:
-    """The node that gives each value, by the `id` of the value."""
-    return {id(value): node for node in graph.nodes for value in node.writes}
-
-
-Pass = Callable[[Graph], None]
-"""A step of the normalisation, which changes a graph in place."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import evolve, field, frozen
 
 from costmodel.errors import ShapeError
+from costmodel.frontend.normalize.passes import normalize
 from costmodel.network.graph import Network, Port
 from costmodel.network.layer import Input, Layer, Work
 from costmodel.tensor.shapes import Shape, Tensor
@@ -97,6 +98,7 @@ class TranslatedLayer(Layer):
 
 def network_of(graph: Graph) -> Network:
     """The network of a graph: a layer for each source node, in the order in which they run."""
+    normalize(graph)
     return _Networking(graph).network()
 
 

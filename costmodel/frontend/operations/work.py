@@ -57,9 +57,25 @@ class Value:
         return count
 
     @property
+    def scalar(self) -> float | None:
+        """The number that all elements of a small constant are; None where they differ."""
+        if self.data is None or not self.is_constant or self.size == 0:
+            return None
+        flat = self.data.reshape(-1)[:1] if self.size == 1 else self.data
+        first = flat.flat[0]
+        if self.size > 1 and not (flat == first).all():
+            return None
+        try:
+            return float(first)
+        except (TypeError, ValueError):
+            return None
+
+    @property
     def is_immediate(self) -> bool:
         """Whether it is a constant number that is part of an operation, and no operand."""
-        return self.is_constant and not self.is_parameter and self.size == 1
+        if not self.is_constant or self.is_parameter:
+            return False
+        return self.size == 1 or self.scalar is not None
 
     def axis(self, axis: int) -> int:
         """The index of an axis counted from the front.

@@ -1,0 +1,1 @@
+"""Normalisation: what frontends write in many ways becomes the same operations."""

@@ -1,0 +1,127 @@
+"""Two products with a softmax between them become one attention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from costmodel.errors import ShapeError
+from costmodel.frontend.normalize.rewriting import Links, exchange, twin
+from costmodel.frontend.operations.work import Value
+
+if TYPE_CHECKING:
+    from costmodel.frontend.graph import Graph, GraphNode
+
+
+@frozen(eq=False)
+class _Scores:
+    """The scores that a softmax reads: queries, keys, masks, and the nodes between."""
+
+    query: Value
+    key: Value
+    masks: tuple[Value, ...]
+    nodes: tuple[GraphNode, ...]
+
+
+def join_attention(graph: Graph) -> None:
+    """Replace `softmax(scale(q @ k^T) + mask) @ v` by an attention, where nothing else reads it."""
+    links = Links.of(graph)
+    changed: dict[int, GraphNode | None] = {}
+    for node in graph.nodes:
+        if node.operation != "softmax":
+            continue
+        after = links.only_reader(node.writes[0])
+        if after is None or not _is_product(after) or after.reads[0] is not node.writes[0]:
+            continue
+        scores = _scores(links, node)
+        if scores is None:
+            continue
+        made = _attention(node, scores, after)
+        if made is not None:
+            changed.update({id(one): None for one in (*scores.nodes, node)})
+            changed[id(after)] = made
+    if changed:
+        exchange(graph, changed)
+
+
+def _is_product(node: GraphNode) -> bool:
+    return node.operation == "matmul" and len(node.reads) == len(("left", "right"))
+
+
+def _scores(links: Links, softmax: GraphNode) -> _Scores | None:
+    """What stands before a softmax over its last axis, back to the product."""
+    (value,) = softmax.reads
+    axes = [value.axis(axis) for axis in softmax.settings.get("axes", (-1,))]
+    nodes: list[GraphNode] = []
+    masks: list[Value] = []
+    reader, node = softmax, links.maker(value)
+    while node is not None and not _is_product(node) and links.only_reader(value) is reader:
+        nodes.append(node)
+        scored = _scaled_or_masked(links, node)
+        if scored is None:
+            return None
+        masks += [one for one in node.reads if one is not scored]
+        value, reader, node = scored, node, links.maker(scored)
+    if node is None or axes != [value.rank - 1] or links.only_reader(value) is not reader:
+        return None
+    query, key = node.reads
+    found = key if node.settings.get("transpose_right") else _turned_back(links, key)
+    if found is None or node.settings.get("transpose_left"):
+        return None
+    return _Scores(query, found, tuple(masks), (*nodes, node))
+
+
+def _scaled_or_masked(links: Links, node: GraphNode) -> Value | None:
+    """The scores that a node scales by a number or adds a mask to, if it does that."""
+    function = node.settings.get("function")
+    if node.operation != "elementwise":
+        return None
+    if len(node.reads) == 1:
+        return node.reads[0] if function in {"multiply", "divide", "add"} else None
+    scored = [one for one in node.reads if _leads_to_product(links, one)]
+    return scored[0] if function == "add" and len(scored) == 1 else None
+
+
+def _leads_to_product(links: Links, value: Value) -> bool:
+    """Whether a value is a scaled product of matrices."""
+    node = links.maker(value)
+    while node is not None and node.operation == "elementwise" and len(node.reads) == 1:
+        node = links.maker(node.reads[0])
+    return node is not None and _is_product(node)
+
+
+def _turned_back(links: Links, key: Value) -> Value | None:
+    """The keys before their last two axes changed places, made so by their own transposition."""
+    node = links.maker(key)
+    if node is None or node.operation != "transpose" or links.only_reader(key) is None:
+        return None
+    order = [node.reads[0].axis(axis) for axis in node.settings["order"]]
+    order[-1], order[-2] = order[-2], order[-1]
+    turned = Value(key.name, (*key.shape[:-2], key.shape[-1], key.shape[-2]), key.format)
+    if order == sorted(order):
+        return node.reads[0]
+    replacement = twin(node, "transpose", node.reads[0], writes=turned, order=order)
+    graph = links.graph
+    graph.nodes[graph.nodes.index(node)] = replacement
+    return turned
+
+
+def _attention(softmax: GraphNode, scores: _Scores, product: GraphNode) -> GraphNode | None:
+    """The node of the attention, or None where the operands do not have one form."""
+    value = product.reads[1]
+    if product.settings.get("transpose_right"):
+        return None
+    operands = (scores.query, scores.key, value)
+    ranks = {one.rank for one in operands}
+    layouts = {2: "md", 3: "bmd", 4: "bhmd"}
+    rank = ranks.pop()
+    if ranks or rank not in layouts or any(one.is_constant for one in operands):
+        return None
+    try:
+        return twin(
+            softmax, "attention", *operands, *scores.masks,
+            writes=product.writes[0], layout=layouts[rank],
+        )  # fmt: skip
+    except ShapeError:
+        return None
