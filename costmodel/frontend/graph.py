@@ -63,6 +63,8 @@ class Graph:
     Args:
         name: that of the network.
         frontend: the beginning of the kinds of its layers, such as `onnx`.
+        has_batch: whether the first axis of the inputs is the batch, where all have one element
+            along it; layers leave it out.
 
     """
 
@@ -73,6 +75,7 @@ class Graph:
     nodes: list[GraphNode] = field(factory=list)
     notes: list[str] = field(factory=list)
     """What a reader found worth saying of the source."""
+    has_batch: bool = True
     _names: dict[str, int] = field(factory=dict)
     _source: tuple[str, str] = ("", "")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import evolve, field, frozen
 
 from costmodel.errors import ShapeError
+from costmodel.frontend.batch import has_batch_axis, without_batch_axis
 from costmodel.frontend.normalize.passes import normalize
 from costmodel.network.graph import Network, Port
 from costmodel.network.layer import Input, Layer, Work
@@ -113,13 +114,16 @@ class _Networking:
         self._names: dict[str, int] = {}
         self._owners: dict[int, str] = {}
         self._read = {id(value): None for value in graph.outputs}
+        self._is_example = graph.has_batch and all(
+            has_batch_axis(value.shape) for value in graph.inputs
+        )
 
     def network(self) -> Network:
         """All layers and edges."""
         graph = self._graph
         for value in graph.inputs:
             name = self._own_name(value.name)
-            self._layers.append(Input(name, "input", shape=value.shape))
+            self._layers.append(Input(name, "input", shape=self._shape(value)))
             self._ports[id(value)] = Port(name, 0)
         chunks = list(_chunks(graph.nodes))
         last = {id(value): place for place, nodes in enumerate(chunks)
@@ -139,7 +143,9 @@ class _Networking:
             return
         name = self._own_name(first.source or first.operation)
         ports = tuple([self._ports[id(value)] for value in reads])
-        inputs = tuple([Tensor(value.shape) for value in reads])
+        inputs = tuple([Tensor(self._shape(value)) for value in reads])
+        if self._is_example:
+            body = without_batch_axis(body)
         shares = self._shared(name, held)
         alone = first.work.scales if len(nodes) == 1 else None
         self._layers.append(
@@ -149,14 +155,23 @@ class _Networking:
                 inputs,
                 shares=shares,
                 body=body,
-                absorbs=nodes[-1].work.absorbs,
-                scales=alone,
+                absorbs=self._axis(nodes[-1].work.absorbs, nodes[-1].writes[0]),
+                scales=self._axis(alone, nodes[-1].writes[0]),
             )
         )
         if ports:
             self._edges[name] = ports
         for index, value in enumerate(given):
             self._ports[id(value)] = Port(name, index)
+
+    def _shape(self, value: Value) -> tuple[int, ...]:
+        """The shape for one example."""
+        return value.shape[1:] if self._is_example and has_batch_axis(value.shape) else value.shape
+
+    def _axis(self, axis: int | None, value: Value) -> int | None:
+        """The same axis of what is left of a value."""
+        gone = value.rank - len(self._shape(value))
+        return None if axis is None or axis < gone else axis - gone
 
     def _shared(self, name: str, held: Sequence[Value]) -> str | None:
         """The layer whose parameters these are all, if there is one."""
