@@ -28,7 +28,7 @@ def function_of(
     is_pointwise = all(node.operation in {"elementwise", "activation"} for node in nodes)
     if not is_pointwise and (root.size > MOST_ELEMENTS or result.shape != root.shape):
         return None
-    data = np.linspace(-6, 6, _POINTS)
+    data = np.linspace(-9, 9, _POINTS)
     if not is_pointwise:
         data = np.random.default_rng(0).normal(0.5, 1.5, root.shape)
     try:

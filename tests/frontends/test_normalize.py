@@ -1,0 +1,272 @@
+"""Normalisation: what sources write in many ways comes out as the same operators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from frontends.graphs import functions, lowered, number, step
+
+from costmodel.formats import parse_format
+from costmodel.frontend.graph import Graph
+from costmodel.frontend.operations.work import Value
+
+INT8 = parse_format("int8")
+
+
+class Writer:
+    """Writes functions in small steps, each a source node."""
+
+    def __init__(self, shape: tuple[int, ...] = (1, 6, 32)) -> None:
+        self.graph = Graph("steps", "test")
+        self.count = 0
+        self.x = self.graph.input("x", shape)
+
+    def __call__(self, function: str, *reads: Any) -> Value:
+        values = [one if isinstance(one, Value) else number(self.graph, one) for one in reads]
+        kind = "elementwise" if function in ELEMENTWISE else "activation"
+        return self.step(kind, *values, function=function)
+
+    def step(self, operation: str, *reads: Any, **settings: Any) -> Value:
+        self.count += 1
+        return step(self.graph, f"n{self.count}", operation, *reads, **settings)
+
+    def found(self, result: Value) -> list[str]:
+        self.graph.outputs = [result]
+        return functions(lowered(self.graph)[1])
+
+
+ELEMENTWISE = {"add", "subtract", "multiply", "divide", "maximum", "minimum"}
+
+
+def gelu_by_erf(w: Writer) -> Value:
+    inner = w("add", w("erf", w("divide", w.x, math.sqrt(2))), 1.0)
+    return w("multiply", w("multiply", w.x, inner), 0.5)
+
+
+def gelu_half_first(w: Writer) -> Value:
+    inner = w("add", w("erf", w("multiply", w.x, 1 / math.sqrt(2))), 1.0)
+    return w("multiply", w("multiply", w.x, 0.5), inner)
+
+
+def gelu_by_tanh(w: Writer) -> Value:
+    cube = w("power", w.x, 3.0)
+    inner = w("multiply", w("add", w.x, w("multiply", cube, 0.044715)), math.sqrt(2 / math.pi))
+    return w("multiply", w("multiply", w.x, 0.5), w("add", w("tanh", inner), 1.0))
+
+
+def gelu_by_polynomial(w: Writer) -> Value:
+    """The error function as Abramowitz and Stegun 7.1.26 write it, of the absolute value."""
+    z = w("multiply", w("abs", w.x), 1 / math.sqrt(2))
+    t = w("divide", number(w.graph, 1.0), w("add", w("multiply", z, 0.3275911), 1.0))
+    terms = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+    total = w("multiply", t, terms[0])
+    for one in terms[1:]:
+        total = w("multiply", w("add", total, one), t)
+    tail = w("multiply", total, w("exp", w("negative", w("multiply", z, z))))
+    upper = w("subtract", number(w.graph, 1.0), tail)
+    positive = w("multiply", w("abs", w.x), upper)
+    return w("multiply", w("add", w.x, positive), 0.5)
+
+
+def silu(w: Writer) -> Value:
+    return w("multiply", w.x, w("sigmoid", w.x))
+
+
+def silu_by_exp(w: Writer) -> Value:
+    return w("divide", w.x, w("add", w("exp", w("negative", w.x)), 1.0))
+
+
+def hard_swish(w: Writer) -> Value:
+    return w("multiply", w.x, w("hard_sigmoid", w.x))
+
+
+def hard_swish_by_relu6(w: Writer) -> Value:
+    return w("divide", w("multiply", w.x, w("relu6", w("add", w.x, 3.0))), 6.0)
+
+
+def hard_sigmoid(w: Writer) -> Value:
+    return w("multiply", w("minimum", w("maximum", w("add", w.x, 3.0), 0.0), 6.0), 1 / 6)
+
+
+def mish(w: Writer) -> Value:
+    return w("multiply", w.x, w("tanh", w("softplus", w.x)))
+
+
+def relu6(w: Writer) -> Value:
+    return w("minimum", w("maximum", w.x, 0.0), 6.0)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (gelu_by_erf, "gelu"),
+        (gelu_half_first, "gelu"),
+        (gelu_by_tanh, "gelu_approximate"),
+        (gelu_by_polynomial, "gelu"),
+        (silu, "silu"),
+        (silu_by_exp, "silu"),
+        (hard_swish, "hard_swish"),
+        (hard_swish_by_relu6, "hard_swish"),
+        (hard_sigmoid, "hard_sigmoid"),
+        (mish, "mish"),
+        (relu6, "relu6"),
+    ],
+)
+def test_a_function_is_known_again(write: Callable[[Writer], Value], name: str) -> None:
+    writer = Writer()
+    assert writer.found(write(writer)) == [name]
+
+
+def test_a_function_of_another_function_is_known_again() -> None:
+    writer = Writer()
+    writer.x = writer("add", writer.x, writer("tanh", writer.x))
+    found = writer.found(silu(writer))
+    assert found == ["tanh", "add", "silu"]
+
+
+def test_steps_that_compute_something_else_stay() -> None:
+    writer = Writer()
+    inner = writer("add", writer("erf", writer("divide", writer.x, 1.5)), 1.0)
+    made = writer("multiply", writer("multiply", writer.x, inner), 0.5)
+    assert writer.found(made) == ["divide", "erf", "add", "multiply", "multiply"]
+
+
+def test_steps_that_others_read_stay() -> None:
+    writer = Writer()
+    gate = writer("sigmoid", writer.x)
+    made = writer("multiply", writer.x, gate)
+    writer.graph.outputs = [made, gate]
+    assert functions(lowered(writer.graph)[1]) == ["sigmoid", "multiply"]
+
+
+def centred(w: Writer, eps: float = 1e-5) -> Value:
+    mean = w.step("reduce", w.x, function="mean", axes=[-1], keep_axes=True)
+    apart = w("subtract", w.x, mean)
+    square = w("power", apart, 2.0)
+    spread = w.step("reduce", square, function="mean", axes=[-1], keep_axes=True)
+    return w("divide", apart, w("sqrt", w("add", spread, eps)))
+
+
+def test_a_layer_normalization_is_known_again_with_its_constants() -> None:
+    writer = Writer()
+    scaled = writer("multiply", centred(writer), writer.graph.constant("gamma", (32,)))
+    made = writer("add", scaled, writer.graph.constant("beta", (1, 1, 32)))
+    assert writer.found(made) == ["normalization"]
+    network, _ = lowered(writer.graph)
+    assert network.layers[-1].parameter_count == 64
+
+
+def test_statistics_by_sums_and_without_kept_axes_are_known_again() -> None:
+    w = Writer()
+    total = w.step("reduce", w.x, function="sum", axes=[-1])
+    mean = w.step("expand", w.step("reshape", w("divide", total, 32.0), shape=(1, 6, 1)),
+                  shape=(1, 6, 32))  # fmt: skip
+    apart = w("subtract", w.x, mean)
+    squares = w.step("reduce", w("multiply", apart, apart), function="sum", axes=[-1])
+    spread = w.step("reshape", w("divide", squares, 32.0), shape=(1, 6, 1))
+    root = w("rsqrt", w("add", spread, 1e-6))
+    assert w.found(w("multiply", apart, root)) == ["normalization"]
+
+
+def test_a_normalization_by_the_mean_square_is_known_again() -> None:
+    w = Writer()
+    square = w.step("reduce", w("square", w.x), function="mean", axes=[-1], keep_axes=True)
+    made = w("multiply", w.x, w("rsqrt", w("add", square, 1e-6)))
+    assert w.found(made) == ["normalization"]
+    (operator,) = lowered(w.graph)[1].operators
+    assert not operator.is_centred  # type: ignore[attr-defined]  # a normalization
+
+
+def test_a_softmax_in_steps_is_known_again() -> None:
+    w = Writer()
+    most = w.step("reduce", w.x, function="max", axes=[-1], keep_axes=True)
+    raised = w("exp", w("subtract", w.x, most))
+    total = w.step("reduce", raised, function="sum", axes=[-1], keep_axes=True)
+    assert w.found(w("divide", raised, total)) == ["softmax"]
+
+
+@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_attention_is_known_again(turned: bool, masked: bool) -> None:  # noqa: FBT001  # parameters
+    w = Writer((1, 4, 6, 8))
+    key = w.graph.input("key", (1, 4, 9, 8))
+    value = w.graph.input("value", (1, 4, 9, 8))
+    if turned:
+        scores = w.step("matmul", w.x, w.step("transpose", key, order=(0, 1, 3, 2)))
+    else:
+        scores = w.step("matmul", w.x, key, transpose_right=True)
+    scores = w("multiply", scores, 8**-0.5)
+    if masked:
+        scores = w("add", scores, w.graph.constant("mask", (6, 9)))
+    made = w.step("matmul", w.step("softmax", scores, axes=[-1]), value)
+    assert w.found(made) == ["attention"]
+    assert lowered(w.graph)[1].macs == 4 * 6 * 9 * 8 * 2
+
+
+def test_scores_that_others_read_are_no_attention() -> None:
+    w = Writer((1, 4, 6, 8))
+    scores = w.step("matmul", w.x, w.x, transpose_right=True)
+    made = w.step("matmul", w.step("softmax", scores, axes=[-1]), w.x)
+    w.graph.outputs = [made, scores]
+    assert functions(lowered(w.graph)[1]) == ["contraction", "softmax", "contraction"]
+
+
+def test_padding_joins_the_convolution_that_reads_it() -> None:
+    w = Writer((1, 9, 9, 3))
+    padded = w.step("pad", w.x, amounts=[(0, 0), (0, 1), (2, 1), (0, 0)])
+    made = w.step("conv", padded, w.graph.constant("k", (3, 3, 3, 4)), padding=1,
+                  input_layout="N*C", weight_layout="*CK")  # fmt: skip
+    shape = made.shape
+    assert w.found(made) == ["contraction"]
+    network, _ = lowered(w.graph)
+    assert network.layers[-1].outputs[0].shape == shape[1:]
+
+
+def test_padding_of_channels_and_padding_that_others_read_stay() -> None:
+    w = Writer((1, 9, 9, 3))
+    padded = w.step("pad", w.x, amounts=[(0, 0), (0, 0), (0, 0), (0, 1)])
+    made = w.step("conv", padded, w.graph.constant("k", (3, 3, 4, 4)),
+                  input_layout="N*C", weight_layout="*CK")  # fmt: skip
+    assert w.found(made) == ["movement", "contraction"]
+
+
+def quantized(w: Writer, value: Value) -> Value:
+    return w.step("quantize", value, formats=[INT8])
+
+
+def test_quantise_and_dequantise_become_formats() -> None:
+    w = Writer((1, 8))
+    arrived = w.step("dequantize", quantized(w, w.x))
+    kernel = w.step("dequantize", w.graph.constant("k", (8, 4), INT8, is_parameter=True))
+    made = w.step("matmul", arrived, kernel)
+    made = w.step("dequantize", quantized(w, w("relu", made)))
+    made = w.step("matmul", made, w.step("dequantize", w.graph.constant("l", (4, 4), INT8)))
+    assert w.found(made) == ["movement", "contraction", "relu", "contraction"]
+    _, workload = lowered(w.graph)
+    first, second = [one for one in workload.operators if one.macs]
+    assert [one.tensor.format for one in first.operands[:2]] == [INT8, INT8]
+    assert [one.tensor.format for one in second.operands[:2]] == [INT8, INT8]
+
+
+def test_a_value_that_is_also_read_before_it_is_quantised_keeps_the_node() -> None:
+    w = Writer((1, 8))
+    made = w("relu", w.x)
+    both = w("add", made, w.step("dequantize", quantized(w, made)))
+    assert w.found(both) == ["relu", "movement", "add"]
+
+
+def test_a_result_that_leaves_dequantised_is_moved_once() -> None:
+    w = Writer((1, 8))
+    made = w.step("dequantize", quantized(w, w("relu", w.x)))
+    assert w.found(made) == ["relu", "movement"]
+
+
+def test_constants_that_fill_a_tensor_are_numbers() -> None:
+    w = Writer((1, 4, 4))
+    zeros = w.graph.constant("zeros", data=np.zeros((1, 4, 4), np.float32))
+    six = w.graph.constant("six", data=np.full((1, 4, 4), 6, np.float32))
+    assert w.found(w("minimum", w("maximum", w.x, zeros), six)) == ["relu6"]
