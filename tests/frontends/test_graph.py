@@ -15,6 +15,8 @@ from costmodel.frontend.layers import network_of
 from costmodel.network import layer_formats
 from costmodel.workload.graph import Workload
 
+ROOT = Path(__file__).parent.parent.parent
+
 
 def small() -> Graph:
     graph = Graph("small", "test")
@@ -57,6 +59,8 @@ def test_a_view_is_free_and_a_network_survives_json() -> None:
     network, workload = lowered(small())
     assert len(workload.operators) == 3
     assert costmodel.read(network.to_json()) == network
+    schema = json.loads((ROOT / "costmodel/network/network.schema.json").read_text())
+    jsonschema.validate(json.loads(network.to_json()), schema)
     estimate = costmodel.estimate(network, ["cpu"], registry=REGISTRY)
     assert not estimate.coverage("cpu").unpriced
 
