@@ -167,9 +167,7 @@ def _rounded(name: str, array: Any) -> Any:
     wrong = ~((whole >= (0 if name == "k" else -np.inf)) & (whole <= most))  # NaN is neither
     wrong |= np.isinf(whole)
     if wrong.any():
-        message = (
-            f"{name} is {array[wrong].flat[0]!s:.40} for an element; expected at most {most}"
-        )
+        message = f"{name} is {array[wrong].flat[0]!s:.40} for an element; expected at most {most}"
         raise ValueError(message)
     return np.maximum(whole, NEVER).astype(np.int64)
 

@@ -83,6 +83,8 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
         return made.add(work, source, f"{item.name}_kernel", *biases)
 
 
-def _either(settings: Mapping[str, Any], holder: str, quantizer: str, conf: Any) -> Quantizer | None:
+def _either(
+    settings: Mapping[str, Any], holder: str, quantizer: str, conf: Any
+) -> Quantizer | None:
     """The quantizer of a projection, whichever release of Keras named the projection."""
     return quantizer_at(settings, f"{holder}_dense/{quantizer}", conf)

@@ -154,4 +154,3 @@ def _fits(widths: Shape, shape: Sequence[int | None]) -> bool:
     return len(widths) == len(shape) and all(
         width in {1, length} for width, length in zip(widths, shape, strict=True)
     )
-

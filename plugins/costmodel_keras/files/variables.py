@@ -45,7 +45,9 @@ def with_variables(config: Any, path: Path, rules: LayerRegistry) -> Any:
 
     """
     places = list(_places(config, "", 0))
-    asking = [(place, entry, holders) for place, entry in places if (holders := _asks(entry, rules))]
+    asking = [
+        (place, entry, holders) for place, entry in places if (holders := _asks(entry, rules))
+    ]
     if not asking:
         return config
     groups = [place for place, _, _ in asking]
