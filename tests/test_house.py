@@ -26,6 +26,7 @@ PACKAGES = {
     **{
         f"costmodel_{name}": ROOT / f"plugins/costmodel_{name}"
         for name in (
+            "hgq",
             "keras",
             "nir",
             "onnx",
@@ -47,7 +48,7 @@ DEVICE_FILES = sorted(
     set(PACKAGES["costmodel_hardware"].rglob("*.yaml")) - set(COMPONENTS.iterdir())
 )
 
-FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "qkeras", "keras_spiking"}
+FRAMEWORKS = {"keras", "tensorflow", "torch", "jax", "h5py", "hgq", "qkeras", "keras_spiking"}
 PARSERS = {"onnx", "jaxlib", "tflite", "flatbuffers"}
 """What a frontend imports to read a file."""
 HEAVY = FRAMEWORKS | PARSERS | {"numpy", "cattrs", "rich", "click", "yaml", "pint", "xdsl"}

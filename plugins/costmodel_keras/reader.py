@@ -15,6 +15,7 @@ from costmodel.network.reader import Reader
 from costmodel.tensor.shapes import Shape
 from costmodel_keras import graph
 from costmodel_keras.files import archive
+from costmodel_keras.files.variables import with_variables
 from costmodel_keras.keras2 import configurations
 from costmodel_keras.keras2.live import view_of
 from costmodel_keras.unfolding import read_view
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from costmodel_keras.graph import LayerView
 
 
-_SUFFIXES = (".keras", ".json", *archive.HDF5)
+_SUFFIXES = (archive.KERAS, ".json", *archive.HDF5)
 _LIVE = frozenset({"keras", "tf_keras"})
 
 
@@ -84,7 +85,11 @@ def _view(source: object, rules: LayerRegistry) -> LayerView:
     if isinstance(source, str) and source.lstrip()[:1] == "{":
         return _config_view(safe_io.json_values(source, "JSON text"), "JSON text", rules)
     if isinstance(source, str | Path):
-        return _config_view(archive.load_file(Path(source)), str(source), rules)
+        path = Path(source)
+        config = archive.load_file(path)
+        if path.suffix == archive.KERAS:
+            config = with_variables(config, path, rules)
+        return _config_view(config, str(source), rules)
     return view_of(source)
 
 

@@ -22,9 +22,7 @@ PAIRS = json.loads((MODELS / "pairs" / "pairs.json").read_text())
 EXPECTED = json.loads((MODELS / "expected.json").read_text())
 INVALID = "transformer.keras.onnx"
 FORMS = sorted(
-    file.name
-    for file in (MODELS / "pairs").iterdir()
-    if file.name != "pairs.json" and file.name != INVALID
+    file.name for file in (MODELS / "pairs").iterdir() if file.name not in {"pairs.json", INVALID}
 )
 
 
@@ -76,6 +74,6 @@ def _macs(found: Counter[tuple[int, ...]]) -> Counter[int]:
     return totals
 
 
-@pytest.mark.parametrize("name", [one for one in sorted(EXPECTED)])
+@pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_each_file_has_the_expected_multiply_accumulates(name: str) -> None:
     assert workload(MODELS / name).macs == EXPECTED[name]["macs"]
