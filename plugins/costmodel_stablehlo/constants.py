@@ -26,13 +26,13 @@ def constant_of(node: ModuleNode) -> Value:
     if "numbers" in held and len(held["numbers"]) == math.prod(shape):
         data = np.asarray(held["numbers"], _kind(node)).reshape(shape)
     is_parameter = math.prod(shape) > 1 and (declared.is_float or declared.is_quantized)
-    return node.graph.constant(node.name, shape, node.number(), data, is_parameter=is_parameter)
+    return node.own_graph.constant(node.name, shape, node.number(), data, is_parameter=is_parameter)
 
 
 def filled(node: ModuleNode, number: float, shape: Sequence[int]) -> Value:
     """One number in a shape."""
     data = np.full((1,) * len(shape), number, _kind(node))
-    small = node.graph.constant(node.name, data=data, number=node.number())
+    small = node.own_graph.constant(node.name, data=data, number=node.number())
     return stretched(node, small, shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import define, field
 
@@ -49,11 +49,16 @@ class ModuleGraph(Graph):
 class ModuleNode(SourceNode):
     """An operation: its types, its regions, and what runs regions and functions."""
 
-    graph: ModuleGraph
     operation: Operation = field(kw_only=True)
+    operand_types: Sequence[ElementType] = field(kw_only=True)
     run: Callable[[Region, ModuleGraph, Sequence[Value]], list[Value]] = field(kw_only=True)
     """The values that a region returns for values of its arguments, added to a graph."""
     functions: Mapping[str, Function] = field(kw_only=True)
+
+    @property
+    def own_graph(self) -> ModuleGraph:
+        """The graph, which knows more than others."""
+        return cast("ModuleGraph", self.graph)
 
     @property
     def types(self) -> Sequence[ElementType]:
@@ -85,9 +90,15 @@ class ModuleNode(SourceNode):
         return tuple(found)
 
     def number(self, place: int = 0) -> NumericFormat | None:
-        """The format of a result; None where it is float32."""
-        declared = self.types[place]
-        return None if declared.element == "f32" else declared.number
+        """The format of a result; None where it is float32 as that of the operands."""
+        return self.declared(self.types[place])
+
+    def declared(self, result: ElementType) -> NumericFormat | None:
+        """The format of a type of a result; None where it is float32 as that of the operands."""
+        if result.element != "f32":
+            return result.number
+        others = {one.element for one in self.operand_types if one.is_float or one.is_quantized}
+        return result.number if others - {"f32"} else None
 
     def list_of(self, name: str, default: Sequence[int] = ()) -> list[int]:
         """The whole numbers of an attribute."""

@@ -117,6 +117,15 @@ _STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     "divide": lambda x, y: x / y,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "select": np.where,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "erfc": lambda x: 1 - _erf(x),
+    "sign": np.sign,
 }
 """The functions that a step of a region may have."""
 _REDUCED: Final = {"sum": "sum", "mean": "mean", "max": "max", "min": "min"}
@@ -136,7 +145,7 @@ def _softmax(x: Any, axes: Sequence[int]) -> Any:
 
 
 _EVALUATED: Final[Mapping[str, Callable[..., Any]]] = {
-    "elementwise": lambda xs, settings: _STEPS[settings["function"]](*xs),
+    "elementwise": lambda xs, settings: _STEPS[settings.get("relation") or settings["function"]](*xs),
     "activation": lambda xs, settings: _STEPS[settings["function"]](*xs),
     "reduce": _reduce,
     "reshape": lambda xs, settings: np.reshape(xs[0], tuple(settings["shape"])),

@@ -67,7 +67,7 @@ def _called(node: ModuleNode, name: str) -> Sequence[Value]:
     if function is None:
         message = f"it calls {name!r:.80}, which the module does not define"
         raise DataDependentError(message)
-    return node.run(function.body, node.graph, node.present)
+    return node.run(function.body, node.own_graph, node.present)
 
 
 # ------------------------------------------------------------------ loops and branches
@@ -96,7 +96,7 @@ def if_(node: ModuleNode) -> Sequence[Value]:
 
 
 def _chosen(node: ModuleNode, place: int | None) -> Sequence[Value]:
-    graph = node.graph
+    graph = node.own_graph
     if place is not None or len(node.regions) == 1:
         return node.run(node.regions[place or 0], graph, ())
     alternatives = []
@@ -198,7 +198,7 @@ def _is_positions_first(node: ModuleNode, query: Value) -> bool:
 
 def _scratch(node: ModuleNode, place: int) -> Value:
     """What a library takes for itself: a tensor that nothing makes."""
-    return node.graph.constant(f"{node.name}.scratch", node.open_shape(place) or (1,))
+    return node.own_graph.constant(f"{node.name}.scratch", node.open_shape(place) or (1,))
 
 
 def _same(node: ModuleNode) -> Sequence[Value]:

@@ -22,7 +22,7 @@ def stretched(node: ModuleNode, value: Value, shape: Sequence[int]) -> Value:
     shape = tuple(shape)
     if value.shape == shape:
         return value
-    graph = node.graph
+    graph = node.own_graph
     if value.is_constant:
         data = None
         if value.data is not None and math.prod(shape) <= LARGEST:
@@ -30,6 +30,7 @@ def stretched(node: ModuleNode, value: Value, shape: Sequence[int]) -> Value:
         made = graph.constant(
             value.name, shape, value.format, data, is_parameter=value.is_parameter
         )
+        made.stretched = value
     else:
         made = node.add("expand", value, shape=shape)
         made.format = value.format
@@ -60,7 +61,7 @@ def broadcast(node: ModuleNode) -> Value:
 
 def _broadcast(node: ModuleNode, axes: Sequence[int], shape: Sequence[int]) -> Value:
     value = node.input()
-    graph = node.graph
+    graph = node.own_graph
     small = graph.unstretched(value)
     if len(axes) != small.rank or not all(0 <= axis < len(shape) for axis in axes):
         message = f"axes {list(axes)} of a value of {small.rank} axes among {len(shape)}"
@@ -97,7 +98,7 @@ def dynamic_reshape(node: ModuleNode) -> Value:
 
 def _reshaped(node: ModuleNode, shape: Sequence[int]) -> Value:
     value = node.input()
-    small = node.graph.unstretched(value)
+    small = node.own_graph.unstretched(value)
     if small is not value and small.size == 1:
         return stretched(node, node.add("reshape", small, shape=(1,) * len(shape)), shape)
     return node.add("reshape", value, shape=shape)
@@ -117,7 +118,7 @@ def transpose(node: ModuleNode) -> Value:
     """The axes in another order."""
     order = node.list_of("permutation")
     value = node.input()
-    small = node.graph.unstretched(value)
+    small = node.own_graph.unstretched(value)
     if small is not value:
         shape = [value.shape[axis] for axis in order]
         return stretched(node, node.add("transpose", small, order=order), shape)
@@ -221,14 +222,14 @@ def _counted(node: ModuleNode, shape: Sequence[int], axis: int) -> Value:
     length = shape[axis]
     aligned = [length if place == axis else 1 for place in range(len(shape))]
     data = np.arange(length).reshape(aligned) if length <= LARGEST else None
-    return stretched(node, node.graph.constant(node.name, aligned, data=data), shape)
+    return stretched(node, node.own_graph.constant(node.name, aligned, data=data), shape)
 
 
 @STABLEHLO.translates("get_dimension_size")
 def dimension_size(node: ModuleNode) -> Value:
     """The length of an axis: a constant."""
     length = node.input().shape[node.whole("dimension")]
-    return node.graph.constant(node.name, data=np.asarray(length))
+    return node.own_graph.constant(node.name, data=np.asarray(length))
 
 
 @STABLEHLO.translates("set_dimension_size")

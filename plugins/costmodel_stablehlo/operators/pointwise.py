@@ -61,7 +61,7 @@ def elementwise(node: ModuleNode) -> Value:
     operands = node.present
     if operator == "maximum" and len(operands) == len(("value", "zero")):
         for value, zero in (operands, operands[::-1]):
-            if not value.is_constant and node.graph.unstretched(zero).scalar == 0:
+            if not value.is_constant and node.own_graph.unstretched(zero).scalar == 0:
                 return node.add("activation", value, function="relu")
     function = _ELEMENTWISE[operator]
     relation = node.attribute("comparison_direction", operator)
@@ -72,7 +72,7 @@ def applied(
     node: ModuleNode, function: str, operands: Sequence[Value], relation: str = ""
 ) -> Value:
     """A function of operands, which are read as they were before they were stretched."""
-    graph = node.graph
+    graph = node.own_graph
     small = [graph.unstretched(value) for value in operands]
     shape = broadcast([value.shape for value in small])
     full = broadcast([value.shape for value in operands])
@@ -99,7 +99,7 @@ def _of_constants(
     with np.errstate(all="ignore"):
         data = np.asarray(evaluated(*arrays))
     is_parameter = any(value.is_parameter for value in operands)
-    return node.graph.constant(node.name, data=data, is_parameter=is_parameter)
+    return node.own_graph.constant(node.name, data=data, is_parameter=is_parameter)
 
 
 def _quotient(one: Any, other: Any) -> Any:
@@ -123,7 +123,7 @@ _EVALUATED: Final[Mapping[str, Callable[..., Any]]] = {
 def curve(node: ModuleNode) -> Value:
     """A function of one element."""
     (value,) = node.present
-    small = node.graph.unstretched(value)
+    small = node.own_graph.unstretched(value)
     if small.is_constant:
         return stretched(node, _curve_of_constant(node, small), value.shape)
     return node.add("activation", value, function=_CURVES[node.operator])
@@ -136,14 +136,14 @@ def _curve_of_constant(node: ModuleNode, value: Value) -> Value:
     if function is None or value.data is None:
         return node.add("activation", value, function=_CURVES[node.operator])
     data = function(value.data)
-    return node.graph.constant(node.name, data=data, is_parameter=value.is_parameter)
+    return node.own_graph.constant(node.name, data=data, is_parameter=value.is_parameter)
 
 
 @STABLEHLO.translates("clamp")
 def clamp(node: ModuleNode) -> Value:
     """The value, or the nearer bound: two comparisons."""
     low, value, high = node.present
-    graph = node.graph
+    graph = node.own_graph
     low, high = [
         graph.constant(one.name, (1,) * value.rank, data=one.data.reshape((1,) * value.rank))
         if one.rank == 0 and one.data is not None else one
@@ -161,7 +161,7 @@ def clamp(node: ModuleNode) -> Value:
 def power(node: ModuleNode) -> Value:
     """A power; one of a constant exponent is a function of one element."""
     base, exponent = node.present
-    number = node.graph.unstretched(exponent).scalar
+    number = node.own_graph.unstretched(exponent).scalar
     if number == len(("x", "x")):
         return applied(node, "multiply", [base, base])
     if number is not None:
@@ -194,23 +194,19 @@ def part(node: ModuleNode) -> Value:
 def convert(node: ModuleNode) -> Value:
     """The same numbers in another format; a quantised format is that of the tensor."""
     value = node.input()
-    before = value.format
+    (before,), (after,) = node.operand_types, node.types
     if value.is_constant:
-        small = node.graph.unstretched(value)
+        small = node.own_graph.unstretched(value)
         data = small.data
         if data is not None:
-            data = data.astype(np.float64 if node.types[0].is_float else np.int64)
+            data = data.astype(np.float64 if after.is_float else np.int64)
         made = node.graph.constant(
             node.name, small.shape, data=data, is_parameter=value.is_parameter
         )
         return stretched(node, made, value.shape)
-    if node.types[0].is_quantized:
-        return node.add("quantize", value)
-    if before is not None and id(value) in node.graph.origins:
-        origin = node.graph.origins[id(value)]
-        if origin.types and origin.types[0].is_quantized:
-            return node.add("dequantize", value)
-    if before == node.number():
+    if after.is_quantized or before.is_quantized:
+        return node.add("quantize" if after.is_quantized else "dequantize", value)
+    if before.element == after.element:
         return node.add("identity", value)
     return node.add("copy", value, purpose="conversion")
 
