@@ -66,11 +66,17 @@ class Registry:
     _answers: dict[str, _Answers] = field(factory=dict, init=False)
     _devices: dict[str, Device] = field(factory=dict, init=False)
 
-    def read(self, source: object, input_shapes: InputShapes = MappingProxyType({})) -> Network:
+    def read(
+        self,
+        source: object,
+        input_shapes: InputShapes = MappingProxyType({}),
+        example_inputs: object = None,
+    ) -> Network:
         """The network in `source`, by the first reader that accepts it.
 
         `input_shapes` binds open axes, by input name and without the batch axis; a single shape
-        is that of the only input.
+        is that of the only input. `example_inputs` are those of a call, where a source has a graph
+        only for a call.
 
         Raises:
             ReadError: no reader accepts it, or the one that does finds it damaged.
@@ -78,6 +84,11 @@ class Registry:
 
         """
         reader, rules = self.reader(source), self.layer_registry
+        if example_inputs is not None:
+            if isinstance(input_shapes, tuple):
+                network = reader.read_with(source, rules, example_inputs, {})
+                return network.bind(network.shapes_by_name(input_shapes))
+            return reader.read_with(source, rules, example_inputs, input_shapes)
         if isinstance(input_shapes, tuple):
             # Only a network that is read knows the name of its input.
             input_shapes = reader.read(source, rules).shapes_by_name(input_shapes)

@@ -207,6 +207,7 @@ def read(
     source: object,
     *,
     input_shapes: InputShapes | None = None,
+    example_inputs: object = None,
     registry: Registry | None = None,
 ) -> Network:
     """Read a network from a live model, a file, or the text of its JSON.
@@ -215,13 +216,16 @@ def read(
     a network with one input a single shape such as (224, 224, 3) is enough. A subclassed model,
     which has a graph only once it is called, needs them by name unless it was built.
 
+    `example_inputs` are the arguments of a call, such as `(x,)`, for a module of PyTorch: it has
+    a graph only for a call. What the call fixes, such as its batch, the network has.
+
     Raises:
         ReadError: the source is of no known kind, or damaged.
         NetworkError: its layers do not make a network.
 
     """
     bound = Scenario(input_shapes={} if input_shapes is None else input_shapes).input_shapes
-    return (registry or registrys.installed()).read(source, bound)
+    return (registry or registrys.installed()).read(source, bound, example_inputs)
 
 
 def measure_rates(

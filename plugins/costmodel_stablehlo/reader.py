@@ -11,8 +11,11 @@ from costmodel import safe_io
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
 from costmodel.frontend.layers import network_of
 from costmodel.network.reader import Reader
+from costmodel_stablehlo.live import is_of_jax, module_of, name_of
 
 if TYPE_CHECKING:
+    from costmodel.frontend.graph import Graph
+    from costmodel.frontend.operations.work import Value
     from costmodel.network.graph import Network
     from costmodel.network.layer import LayerRegistry
     from costmodel.tensor.shapes import Shape
@@ -25,13 +28,15 @@ _OF_TREE: Final = re.compile(r"[\[.]")
 
 
 class StablehloReader(Reader):
-    """Reads StableHLO modules, as text or bytecode."""
+    """Reads StableHLO modules, as text or bytecode, and jitted functions of JAX."""
 
     name: ClassVar = "stablehlo"
-    reads: ClassVar = "a StableHLO module (.mlir, .mlirbc, its text or bytecode)"
+    reads: ClassVar = "a StableHLO module (.mlir, .mlirbc) or a jitted JAX function"
 
     def accepts(self, source: object) -> bool:
-        """A path that ends in .mlir, .mlirbc or .stablehlo; the text or bytecode of a module."""
+        """A path of SUFFIXES, the text or bytecode of a module, or a function of JAX."""
+        if is_of_jax(source):
+            return True
         if isinstance(source, bytes):
             return source.startswith(_BYTECODE)
         if isinstance(source, str) and "\n" in source:
@@ -52,12 +57,28 @@ class StablehloReader(Reader):
             UnknownNameError: a shape for a name that is no argument.
 
         """
+        if is_of_jax(source):
+            return self.read_with(source, rules, None, input_shapes)
         if isinstance(source, bytes):
             return network_in(source, "module", "module", rules, input_shapes)
         if isinstance(source, str) and "\n" in source:
             return network_in(source.encode(), "module", "module", rules, input_shapes)
         path = Path(str(source))
         return network_in(safe_io.content_of(path), str(path), path.stem, rules, input_shapes)
+
+    def read_with(
+        self,
+        source: object,
+        rules: LayerRegistry,
+        example_inputs: object,
+        input_shapes: Mapping[str, Shape],
+    ) -> Network:
+        """The network of a function of JAX for a call with these arguments."""
+        if not is_of_jax(source):
+            return super().read_with(source, rules, example_inputs, input_shapes)
+        name = name_of(source)
+        content = module_of(source, example_inputs)
+        return network_in(content, name, name, rules, input_shapes)
 
 
 def network_in(
@@ -88,7 +109,7 @@ def network_in(
     more = [one for one in rules.translations() if one.frontend == "stablehlo"]
     graph = ModuleGraph(name, "stablehlo")
     try:
-        given = _arguments(graph, entry, input_shapes)
+        given = _arguments(graph, entry, program, input_shapes)
         translator = Translator(program, STABLEHLO.extended(more))
         graph.outputs = translator.run(entry.body, graph, given)
         return network_of(graph)
@@ -100,10 +121,12 @@ def network_in(
         raise ReadError(message) from error
 
 
-def _arguments(graph, entry: Function, input_shapes: Mapping[str, Shape]):
-    names = [
-        name or f"arg{place}" for place, name in enumerate(entry.names)
-    ]
+def _arguments(
+    graph: Graph, entry: Function, program: Mapping[str, Function],
+    input_shapes: Mapping[str, Shape],
+) -> list[Value]:  # fmt: skip
+    """The arguments of the function that runs: inputs, and constants for those that are trained."""
+    names = _names_of(entry, program)
     unknown = [name for name in input_shapes if name not in names]
     if unknown:
         raise UnknownNameError(unknown[0], names, "input")
@@ -118,6 +141,21 @@ def _arguments(graph, entry: Function, input_shapes: Mapping[str, Shape]):
             shape = _bound(name, declared, input_shapes.get(name))
             given.append(graph.input(name, shape, number))
     return given
+
+
+def _names_of(entry: Function, program: Mapping[str, Function]) -> list[str]:
+    """The names of arguments: their own, or those of a function that they are passed on to."""
+    names = list(entry.names)
+    places = {number: place for place, number in enumerate(entry.body.arguments)}
+    for operation in entry.body.operations:
+        called = program.get(str(operation.attributes.get("callee", "")))
+        if operation.name != "func.call" or called is None:
+            continue
+        for number, name in zip(operation.operands, called.names, strict=True):
+            place = places.get(number)
+            if place is not None and not names[place]:
+                names[place] = name
+    return [name or f"arg{place}" for place, name in enumerate(names)]
 
 
 def parameters_of(names: Sequence[str], inputs: Mapping[str, object]) -> set[str]:

@@ -201,8 +201,9 @@ def convert(node: ModuleNode) -> Value:
         if data is not None:
             data = data.astype(np.float64 if after.is_float else np.int64)
         made = node.graph.constant(
-            node.name, small.shape, data=data, is_parameter=value.is_parameter
-        )
+            node.name, small.shape, node.number() or after.number, data,
+            is_parameter=value.is_parameter,
+        )  # fmt: skip
         return stretched(node, made, value.shape)
     if after.is_quantized or before.is_quantized:
         return node.add("quantize" if after.is_quantized else "dequantize", value)
