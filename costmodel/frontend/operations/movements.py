@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from costmodel.frontend.operations.work import Value, Work, seen_as
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import product as size_of
 from costmodel.workload import builders
-from costmodel.workload.operators import Elementwise, Movement
+from costmodel.workload.builders.shapes import axis_names
+from costmodel.workload.operators import Elementwise, Movement, Operand, output_of, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +80,44 @@ def embedding(table: Value, places: Value, *, axis: int = 0) -> Work:
     """Rows of a table, or slices along an axis, at places that are data."""
     work = builders.embedding(places.tensor, table.tensor, table_role=table.role, axis=axis)
     return Work(work, (places, table))
+
+
+def flip(value: Value, *, axes: Sequence[int]) -> Work:
+    """The elements along some axes in the opposite order."""
+    return Work(builders.flip(value.tensor, [value.axis(axis) for axis in axes]), (value,))
+
+
+def fetch(value: Value, *places: Value, shape: Sequence[int]) -> Work:
+    """Elements from places of a value that no affine map states, in another shape.
+
+    Each is read at most once; `places` are the indices that say which.
+    """
+    result = Tensor(tuple(shape))
+    touched = min(value.size, size_of(shape))
+    operands = [
+        Operand(value.role, value.tensor, (None,) * value.rank, touched),
+        *[one for place in places for one in unmapped(place.role, [place.tensor])],
+        output_of(result, *axis_names(len(result.shape))),
+    ]
+    return Work(_movement(operands, result), (value, *places))
+
+
+def store(value: Value, update: Value, *places: Value) -> Work:
+    """A value with elements replaced, at places that no affine map states.
+
+    The other elements are copied; `places` are the indices that say where.
+    """
+    operands = [
+        Operand(value.role, value.tensor, (None,) * value.rank, max(value.size - update.size, 0)),
+        *[one for part in (update, *places) for one in unmapped(part.role, [part.tensor])],
+        output_of(value.tensor, *axis_names(value.rank)),
+    ]
+    return Work(_movement(operands, value.tensor), (value, update, *places))
+
+
+def _movement(operands: Sequence[Operand], result: Tensor) -> Movement:
+    dims = zip(axis_names(len(result.shape)), result.shape, strict=True)
+    return Movement(dims=dims, operands=operands, purpose="selection")
 
 
 def copy(value: Value, *, purpose: str) -> Work:
@@ -180,6 +221,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "expand": expand,
     "tile": tile,
     "embedding": embedding,
+    "flip": flip,
+    "fetch": fetch,
+    "store": store,
     "copy": copy,
     "quantize": quantize,
     "dequantize": dequantize,
