@@ -59,6 +59,7 @@ STAIR = [
     "report",
     "estimates",
     "budgets",
+    "sweep",
     "html",
     "cli",
     "__main__",
