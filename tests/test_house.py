@@ -59,7 +59,7 @@ STAIR = [
     "report",
     "estimates",
     "budgets",
-    "sweep",
+    "sweeps",
     "html",
     "cli",
     "__main__",

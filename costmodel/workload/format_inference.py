@@ -61,6 +61,18 @@ def inferred(
     return inference.tensors, done
 
 
+def followed(workload: Workload, default: NumericFormat) -> frozenset[str]:
+    """The tensors whose format is declared, or follows from a declaration, by `infer`."""
+    tensors = workload.tensors
+    if not _declares(tensors, workload.steps):
+        return frozenset()
+    inference = _Inference(tensors, workload.sources, default)
+    inference.arrive(workload.inputs)
+    for step in workload.steps:
+        inference.step(step)
+    return frozenset(inference.known)
+
+
 def _declares(tensors: Mapping[str, Tensor], steps: Iterable[Step]) -> bool:
     """Whether a tensor declares a format, those of loops and branches included."""
     if any(tensor.format is not None for tensor in tensors.values()):
@@ -82,7 +94,7 @@ class _Inference:
     ) -> None:
         self.tensors = dict(tensors)
         self._default = default
-        self._known = {name for name in sources if tensors[name].format is not None}
+        self.known = {name for name in sources if tensors[name].format is not None}
         """What is declared, or follows from it."""
 
     def arrive(self, inputs: Iterable[str]) -> None:
@@ -98,8 +110,8 @@ class _Inference:
             case View():
                 if step.kind != "convert":
                     self._set(step.target, self.tensors[step.source].format)
-                if step.source in self._known or step.kind == "convert":
-                    self._known.add(step.target)
+                if step.source in self.known or step.kind == "convert":
+                    self.known.add(step.target)
                 return step
             case Loop():
                 return self._loop(step)
@@ -115,7 +127,7 @@ class _Inference:
         operator = self._formatted(node)
         pairs = list(zip(operator.operands, node.tensors, strict=True))
         weights = [operand for operand, _ in pairs if operand.role == "weight"]
-        reads_known = any(name in self._known for one, name in pairs if one.role == "input")
+        reads_known = any(name in self.known for one, name in pairs if one.role == "input")
         follows = any(one.format for one in weights) if weights else reads_known
         for operand, name in pairs:
             if operand.role != "output":
@@ -128,7 +140,7 @@ class _Inference:
             else:
                 follows = True
         if follows:
-            self._known.update(node.writes)
+            self.known.update(node.writes)
         return evolve(node, operator=self._formatted(node))
 
     def _formatted(self, node: Node) -> Operator:
@@ -154,7 +166,7 @@ class _Inference:
         within = self._body(loop.body, body)
         for inside, outside in (*loop.collected, *loop.last):
             self._set(outside, within.tensors[inside].format)
-        self._known.update(loop.writes)
+        self.known.update(loop.writes)
         return evolve(loop, body=within)
 
     def _branch(self, branch: Branch) -> Branch:
@@ -169,7 +181,7 @@ class _Inference:
             alternatives = [self._alternative(one, kept) for one in branch.alternatives]
         for name in branch.writes:
             self._set(name, alternatives[0].tensors[name].format)
-        self._known.update(branch.writes)
+        self.known.update(branch.writes)
         return evolve(branch, alternatives=alternatives)
 
     def _alternative(self, body: Workload, kept: Mapping[str, NumericFormat]) -> Workload:

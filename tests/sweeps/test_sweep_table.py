@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from costmodel.errors import ReadError, UnknownNameError
-from costmodel.sweep import table as module
-from costmodel.sweep.table import Choices, SweepTable
+from costmodel.sweeps import table as module
+from costmodel.sweeps.table import Choices, SweepTable
 
 
 def small() -> SweepTable:
