@@ -84,7 +84,7 @@ class _Joining:
         """The whole, which gives what the network does."""
         outputs = dict.fromkeys([self._tensors[port] for port in self._network.outputs])
         default = self._scenario.default_format if infers else None
-        return self._made.workload(list(outputs), default)
+        return self._made.workload(list(outputs), default, as_declared=not infers)
 
     def _arrive(self, layer: Layer) -> None:
         declared = self._scenario.source_format

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
 from costmodel.devices.activity import resolved
 from costmodel.devices.cost import Cost, Seconds
@@ -34,9 +34,9 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 Formats: TypeAlias = "Mapping[NumericFormat | None, NumericFormat | None]"
 """The format of each marker."""
 
-ENERGY, LATENCY, WEIGHTS = range(3)
-"""Values of an entry: joules, seconds, and bits of weights."""
-_FIRST_COUNT: Final = 3
+ENERGY, LATENCY, WEIGHTS, TIMED = range(4)
+"""Values of an entry: joules, seconds, bits of weights, and how many groups have a time."""
+_FIRST_COUNT: Final = 4
 """Behind them, the counts of what parameters are the price of."""
 
 
@@ -60,7 +60,7 @@ def with_formats(
 
 def _unmarked(workload: Workload, formats: Formats) -> tuple[dict[str, Tensor], list[Step]]:
     tensors = {name: _tensor(tensor, formats) for name, tensor in workload.tensors.items()}
-    return tensors, [_step(step, formats) for step in workload.steps]
+    return tensors, list(workload.steps)  # operators take the formats of their tensors
 
 
 def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
@@ -69,34 +69,10 @@ def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
     return Tensor(tensor.shape, formats[tensor.format])
 
 
-def _step(step: Step, formats: Formats) -> Step:
-    match step:
-        case Node() if any(one.format in formats for one in step.operator.operands):
-            held = [_tensor(one.tensor, formats) for one in step.operator.operands]
-            return evolve(step, operator=step.operator.with_tensors(held))
-        case Loop():
-            return evolve(step, body=_body(step.body, formats))
-        case Branch():
-            return evolve(step, alternatives=[_body(one, formats) for one in step.alternatives])
-    return step
-
-
-def _body(body: Workload, formats: Formats) -> Workload:
-    tensors, steps = _unmarked(body, formats)
-    return evolve(body, tensors=tensors, steps=steps)
-
-
 def markers_of(workload: Workload) -> frozenset[NumericFormat]:
-    """All formats that tensors of a workload declare, those of loops and branches included."""
-    found = {tensor.format for tensor in workload.tensors.values() if tensor.format is not None}
-    for step in workload.steps:
-        match step:
-            case Loop():
-                found |= markers_of(step.body)
-            case Branch():
-                for one in step.alternatives:
-                    found |= markers_of(one)
-    return frozenset(found)
+    """All formats that tensors of a workload have."""
+    formats = {tensor.format for tensor in workload.tensors.values()}
+    return frozenset([one for one in formats if one is not None])
 
 
 @frozen
@@ -134,23 +110,26 @@ class Block:
 def can_be_tabled(block: Block) -> bool:
     """Whether the groups of a block can be priced one by one, each once for the formats it needs.
 
-    The device has to declare `separable` and, where it has memories, to have one, to price
-    operators whole, and to be given no loops or branches.
+    The device has to declare `separable` and, where it has memories, to have one and to price
+    operators whole.
     """
     device = block.device
     if "separable" not in device.capabilities:
         return False
     if not device.uses_memories:
         return True
-    return len(device.memories) == 1 and all(
-        isinstance(step, View) or (isinstance(step, Node) and _is_whole(step, block))
-        for step in block.first().steps
-    )
+    nodes = [node for node, _ in block.first().nodes]
+    return len(device.memories) == 1 and all(_is_whole(node, block) for node in nodes)
 
 
 def _is_whole(node: Node, block: Block) -> bool:
     parts = block.device.parts(node.operator, block.scenario)
     return len(parts) == 1 and parts[0] is node.operator
+
+
+def has_bodies(workload: Workload) -> bool:
+    """Whether it has loops or branches, whose workloads within no table of formats covers."""
+    return any(isinstance(step, Loop | Branch) for step in workload)
 
 
 @frozen(slots=False)
@@ -192,7 +171,6 @@ class GroupedCosts:
         self._width = _FIRST_COUNT + len(block.linear)
         self._bundles = self._bundled()
         self._constant = np.array(self._constants())
-        self._is_timed = "timed" in device.capabilities
         self._lives = self._placed() if device.memories else None
 
     # ---------------------------------------------------------- what depends on what
@@ -399,7 +377,7 @@ class GroupedCosts:
         seconds = cost.latency_seconds
         if seconds is None:
             seconds = math.nan if cost.charges else 0.0
-        return [energy, seconds, 0.0, *counts]
+        return [energy, seconds, 0.0, float(cost.latency_seconds is not None), *counts]
 
     def _weights(self) -> dict[int, int]:
         """The elements of weights whose format an axis chooses, by its column."""
@@ -469,12 +447,10 @@ class GroupedCosts:
         energy = sums[:, ENERGY].copy()
         for place, figure in enumerate(figures):
             energy += sums[:, _FIRST_COUNT + place] * figure
-        latency = np.full(count, np.nan)
-        if self._is_timed:
-            latency = sums[:, LATENCY] + self._overhead
-            known = latency if self._watts == 0 else np.where(np.isnan(latency), 0.0, latency)
-            if self._watts:
-                energy += known * self._watts
+        makespan = sums[:, LATENCY] + self._overhead
+        if self._watts:
+            energy += np.where(np.isnan(makespan), 0.0, makespan) * self._watts
+        latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
         weights = np.ceil(sums[:, WEIGHTS] / BYTE)
         memory, fits = weights, np.ones(count, dtype=bool)
         if self._lives is not None:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve
 
 from costmodel import formats as arithmetic
-from costmodel.formats import NumericFormat
+from costmodel.formats import FLOAT32, NumericFormat
 from costmodel.tensor.shapes import Tensor
 from costmodel.tensor.sizes import Symbol
 from costmodel.workload.composite import Softmax
@@ -59,6 +59,12 @@ def inferred(
     inference.arrive(inputs)
     done = [inference.step(step) for step in steps]
     return inference.tensors, done
+
+
+def with_declared(tensors: Mapping[str, Tensor], steps: Iterable[Step]) -> list[Step]:
+    """The steps of a workload without loops, their operands in the formats that tensors declare."""
+    inference = _Inference(tensors, (), FLOAT32)
+    return [inference.formatted(step) if isinstance(step, Node) else step for step in steps]
 
 
 def followed(workload: Workload, default: NumericFormat) -> frozenset[str]:
@@ -124,7 +130,7 @@ class _Inference:
             self.tensors[name] = Tensor(held.shape, found)
 
     def _node(self, node: Node) -> Node:
-        operator = self._formatted(node)
+        operator = self.formatted(node).operator
         pairs = list(zip(operator.operands, node.tensors, strict=True))
         weights = [operand for operand, _ in pairs if operand.role == "weight"]
         reads_known = any(name in self.known for one, name in pairs if one.role == "input")
@@ -141,13 +147,15 @@ class _Inference:
                 follows = True
         if follows:
             self.known.update(node.writes)
-        return evolve(node, operator=self._formatted(node))
+        return self.formatted(node)
 
-    def _formatted(self, node: Node) -> Operator:
+    def formatted(self, node: Node) -> Node:
+        """The node with its operands in the formats that are known of its tensors so far."""
         held = [self.tensors[name] for name in node.tensors]
         pairs = zip(node.operator.operands, held, strict=True)
-        same = all(operand.tensor == tensor for operand, tensor in pairs)
-        return node.operator if same else node.operator.with_tensors(held)
+        if all(operand.tensor == tensor for operand, tensor in pairs):
+            return node
+        return evolve(node, operator=node.operator.with_tensors(held))
 
     def _loop(self, loop: Loop) -> Loop:
         body = dict(loop.body.tensors)
