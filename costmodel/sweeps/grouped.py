@@ -80,14 +80,13 @@ class Block:
     """One workload on one device under one scenario, in which formats alone differ.
 
     `workload` has the formats that are declared; those of `axes` stand as markers in it. `scenario`
-    is that of its evaluation, `batch` how many examples it has. `layers` are those of the network.
+    is that of its evaluation, `layers` how many the network has.
     `linear` are the parameters of the device whose values differ, and energy is linear in.
     """
 
     device: Device
     workload: Workload
     scenario: Scenario
-    batch: int
     layers: int
     axes: Mapping[NumericFormat, tuple[str, tuple[NumericFormat, ...]]]
     """By the marker, the name of the axis and its formats."""
@@ -233,7 +232,7 @@ class GroupedCosts:
                 steps = [one.name for one in workload.steps]
                 folds = steps.index(step.folds_into) if step.folds_into in steps else None
                 found += [step.operator.with_tensors(plain), numbered(step.tensors), folds]
-                found.append(conditions if conditions is not self._scenario else None)
+                found.append(None if conditions is self._scenario else repr(conditions))
             elif isinstance(step, View):
                 found += [step.kind, step.starts, numbered((step.source, step.target))]
             else:  # what is within is not compared
@@ -411,7 +410,7 @@ class GroupedCosts:
     def costs(
         self, codes: Mapping[str, Array], figures: Sequence[Array | float], count: int
     ) -> dict[str, Array]:
-        """The costs of many designs, in columns of shape `(designs,)`.
+        """The costs of many designs: columns of shape `(designs,)`, or `(1,)` if all are equal.
 
         `codes` are the places of formats by the name of their axis, `figures` the values of the
         linear parameters. Values are summed in the order of the bundles, one design by itself, so
@@ -423,7 +422,8 @@ class GroupedCosts:
                 self._block.axes.values(), self._of_marker.values(), strict=True
             )
         }
-        sums = np.empty((count, self._width))
+        # Where nothing depends on formats, one row stands for all designs.
+        sums = np.empty((count if self._bundles else 1, self._width))
         sums[:] = self._constant
         unpriced: dict[str, Array] = {}
         for bundle in self._bundles:
@@ -443,33 +443,33 @@ class GroupedCosts:
         figures: Sequence[Array | float],
         unpriced: Mapping[str, Array],
     ) -> dict[str, Array]:
-        count, device = len(sums), self._block.device
-        energy = sums[:, ENERGY].copy()
+        device = self._block.device
+        energy = sums[:, ENERGY]
         for place, figure in enumerate(figures):
-            energy += sums[:, _FIRST_COUNT + place] * figure
+            energy = energy + sums[:, _FIRST_COUNT + place] * figure
         makespan = sums[:, LATENCY] + self._overhead
         if self._watts:
-            energy += np.where(np.isnan(makespan), 0.0, makespan) * self._watts
+            energy = energy + np.where(np.isnan(makespan), 0.0, makespan) * self._watts
         latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
         weights = np.ceil(sums[:, WEIGHTS] / BYTE)
-        memory, fits = weights, np.ones(count, dtype=bool)
+        memory, fits = weights, np.ones(1, dtype=bool)
         if self._lives is not None:
             bits = self._lives.peak_bits(at, sums[:, WEIGHTS])
             memory = np.ceil(bits / BYTE)
             size = device.memories[0].size
             if size is not None:
                 fits = bits <= size.value * BYTE
-        missing = np.full(count, float(len(self._always_unpriced)))
+        missing = np.array([float(len(self._always_unpriced))])
         for layer, entries in unpriced.items():
             if layer not in self._always_unpriced:
-                missing += entries
+                missing = missing + entries
         area = device.area_square_metres
         return {
             "energy": energy,
             "latency": latency,
             "memory": memory,
             "weights": weights,
-            "area": np.full(count, np.nan if area is None else area),
+            "area": np.array([math.nan if area is None else area]),
             "coverage": (self._block.layers - missing) / self._block.layers,
             "fits": fits,
         }
