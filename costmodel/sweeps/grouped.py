@@ -522,7 +522,16 @@ class _Lives:
         groups: int,
     ) -> None:
         tensors, default = block.workload.tensors, block.default
+        placed = list(placed)
+        resident = {one.tensor for one in placed}
         weights = set(block.workload.weights)
+        self._unread = [
+            (column_of.get(name), tensors[name].size, tensors[name].format)
+            for name in block.workload.weights
+            if name not in resident
+        ]
+        """The weights that nothing reads, as of a folded normalization, which lie nowhere: their
+        column, if they have one, their size and their format."""
         fixed = [0.0] * groups
         self._columns = columns
         self._sizes: list[tuple[int, int]] = []
@@ -560,13 +569,20 @@ class _Lives:
         for begins, fixed, done in self._moments:
             for number in begins:
                 column, size = self._sizes[number]
-                bits = [
-                    float((one or self._default).stored_bits(size))
-                    for one in self._columns[column].formats
-                ]
-                held[number] = np.array(bits).take(at[column])
+                held[number] = self._bits(column, size).take(at[column])
                 now = now + held[number]
             peak = np.maximum(peak, now + fixed)
             for number in done:
                 now = now - held.pop(number)
-        return weights + peak
+        lying = weights
+        for own, elements, declared in self._unread:
+            if own is None:
+                lying = lying - (declared or self._default).stored_bits(elements)
+            else:
+                lying = lying - self._bits(own, elements).take(at[own])
+        return lying + peak
+
+    def _bits(self, column: int, size: int) -> Array:
+        """The bits of so many elements in each format of a column."""
+        formats = self._columns[column].formats
+        return np.array([float((one or self._default).stored_bits(size)) for one in formats])

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
+from costmodel import registry as registrys
 from costmodel.errors import CostModelError
 from costmodel.safe_io import json_text, json_values, replaced, writing
 from costmodel.sweeps.designs import Designs
@@ -49,7 +50,8 @@ class Options:
         workers: processes; None is this one alone.
         scheduler: the address of a Dask scheduler, such as `tcp://127.0.0.1:8786`, or `local` for a
             cluster of this machine with `workers` processes.
-        executor: an executor of `concurrent.futures` in place of both.
+        executor: an executor of `concurrent.futures` in place of both, or `NAME` or `NAME:SETTING`
+            of one that a plugin offers (hook `costmodel_executors`).
         chunk: designs that are costed and written together.
         progress: called after each chunk with the designs done, all of them, and the seconds that
             remain.
@@ -61,7 +63,7 @@ class Options:
 
     workers: int | None = None
     scheduler: str | None = None
-    executor: Executor | None = None
+    executor: Executor | str | None = None
     chunk: int = CHUNK
     progress: Progress | None = None
 
@@ -84,7 +86,11 @@ class Options:
     @contextmanager
     def started(self) -> Iterator[Executor | None]:
         """The executor; None for this process alone."""
-        if self.executor is not None:
+        if isinstance(self.executor, str):
+            name, _, setting = self.executor.partition(":")
+            with registrys.installed().executor(name).make(setting) as executor:
+                yield executor
+        elif self.executor is not None:
             yield self.executor
         elif self.scheduler is not None:
             with _dask(self.scheduler, self.workers) as executor:

@@ -234,9 +234,9 @@ class DesignSpace:
         return found
 
     @property
-    def has_functions(self) -> bool:
-        """Whether it holds functions, which no file states."""
-        return any(getattr(self, name) is not None for name in _FUNCTIONS)
+    def leaves_out(self) -> bool:
+        """Whether designs may be left out."""
+        return self.fits or bool(self.limits) or self.where is not None
 
 
 _FUNCTIONS: Final = ("network", "where")
