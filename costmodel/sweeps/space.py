@@ -69,13 +69,13 @@ class Range:
 
 def _several(given: Any) -> tuple[Any, ...]:
     """The choices of an axis; a single value is one."""
-    if isinstance(given, Range):
-        return (given,)
-    if isinstance(given, Mapping) and given.keys() <= {"low", "high", "log"}:
-        return (Range(**given),)
-    if isinstance(given, str | Device | Path) or not isinstance(given, Iterable):
-        return (given,)
-    return tuple(given)
+    single = isinstance(given, str | Device | Path | Mapping) or not isinstance(given, Iterable)
+    return tuple(map(_choice, [given] if single else given))
+
+
+def _choice(given: Any) -> Any:
+    """A choice; a range where a file states one."""
+    return Range(**given) if isinstance(given, Mapping) else given
 
 
 def _optional(given: Any) -> tuple[Any, ...]:
@@ -119,7 +119,8 @@ def _limits(given: Any) -> Mapping[str, float]:
         if name not in LIMITS:
             message = f"limits: {name!r:.80} has no limit; expected one of {', '.join(LIMITS)}"
             raise ValueError(message)
-        found[str(name)] = parse_quantity(str(most), LIMITS[name]).value
+        is_number = isinstance(most, int | float)
+        found[str(name)] = float(most) if is_number else parse_quantity(most, LIMITS[name]).value
     return FrozenDict(found)
 
 
@@ -153,7 +154,8 @@ class DesignSpace:
         source_format: numeric formats of what arrives.
         equal: groups of layers that share their choice of formats.
         fits: whether designs that do not fit in memory are left out.
-        limits: the most of energy, latency, memory, weights or area; more is left out.
+        limits: the most of energy, latency, memory, weights or area, as a quantity or a number of
+            its SI unit; more is left out.
         where: a function that takes the `SweepTable` of some designs and says which to keep, as an
             array of truth values.
         scenario: all other conditions.
