@@ -82,11 +82,6 @@ def embedding(table: Value, places: Value, *, axis: int = 0) -> Work:
     return Work(work, (places, table))
 
 
-def flip(value: Value, *, axes: Sequence[int]) -> Work:
-    """The elements along some axes in the opposite order."""
-    return Work(builders.flip(value.tensor, [value.axis(axis) for axis in axes]), (value,))
-
-
 def fetch(value: Value, *places: Value, shape: Sequence[int]) -> Work:
     """Elements from places of a value that no affine map states, in another shape.
 
@@ -221,7 +216,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "expand": expand,
     "tile": tile,
     "embedding": embedding,
-    "flip": flip,
     "fetch": fetch,
     "store": store,
     "copy": copy,
