@@ -36,7 +36,8 @@ collect_ignore = ["example_plugin"]
 """It is a distribution of its own, and tested where it is installed (.ci/plugins)."""
 
 HOUSE = tuple(
-    f"costmodel_{name}.hooks" for name in ("hardware", "hgq", "keras", "qkeras", "spiking", "validation")
+    f"costmodel_{name}.hooks"
+    for name in ("hardware", "hgq", "keras", "qkeras", "spiking", "validation")
 )
 """The plugins of this repository, by the module that their entry points name."""
 

@@ -84,7 +84,7 @@ def of_variables(config: Any, saved: Sequence[Any]) -> Quantizer | None:
     settings = config.get("config") if isinstance(config, Mapping) else None
     if not isinstance(settings, Mapping):
         message = f"expected a QuantizerConfig with 'config', found {config!r:.80}"
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004  # the layer says whose setting it is
     q_type, overflow = settings.get("q_type"), settings.get("overflow_mode")
     if q_type == _DUMMY:
         return None
@@ -167,9 +167,7 @@ def _rounded(name: str, array: Any) -> Any:
     wrong = ~((whole >= (0 if name == "k" else -np.inf)) & (whole <= most))  # NaN is neither
     wrong |= np.isinf(whole)
     if wrong.any():
-        message = (
-            f"{name} is {array[wrong].flat[0]!s:.40} for an element; expected at most {most}"
-        )
+        message = f"{name} is {array[wrong].flat[0]!s:.40} for an element; expected at most {most}"
         raise ValueError(message)
     return np.maximum(whole, NEVER).astype(np.int64)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
 
@@ -17,8 +17,10 @@ from costmodel_keras.layers import settings
 from costmodel_keras.layers.attention import MultiHeadAttention, Projection
 
 _PROJECTIONS = ("query", "key", "value", "output")
-_FUSED = {"none": {}, "kv": {"key": "value"}, "qkv": {"key": "value", "query": "value"}}
-"""The projection whose quantizer of the input another one uses."""
+_FUSED: Final[Mapping[str, Mapping[str, str]]] = {
+    "none": {}, "kv": {"value": "key"}, "qkv": {"query": "key", "value": "key"},
+}  # fmt: skip
+"""The projection under which Keras saves a quantizer of the input that others share."""
 
 
 @frozen(slots=False)
@@ -52,7 +54,7 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
                 wanted.append((RESULT, name, "oq"))
             for tensor, holder, quantizer in wanted:
                 conf = settings.get(f"qkvo_{quantizer}_conf")
-                found = _either(settings, holder, quantizer, conf)
+                found = quantizer_at(settings, f"{holder}_dense/{quantizer}", conf)
                 if found is not None:
                     yield tensor, found
 
@@ -81,8 +83,3 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
         work = item.contracted(self, output)
         biases = [bias] if bias in self.parameters else []
         return made.add(work, source, f"{item.name}_kernel", *biases)
-
-
-def _either(settings: Mapping[str, Any], holder: str, quantizer: str, conf: Any) -> Quantizer | None:
-    """The quantizer of a projection, whichever release of Keras named the projection."""
-    return quantizer_at(settings, f"{holder}_dense/{quantizer}", conf)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from attrs import frozen
@@ -11,9 +10,8 @@ from costmodel.network.layer import Layer, Work, setting
 from costmodel.tensor.shapes import Shape, show_shape
 from costmodel.workload.builders import contract
 from costmodel.workload.reasons import Unpriced
-from costmodel_hgq.layers.quantized import INPUT, KERNEL, OUTPUT, Quantized
 from costmodel_hgq.layers.merging import SeveralInputs
-from costmodel_keras.layers import settings
+from costmodel_hgq.layers.quantized import INPUT, KERNEL, OUTPUT, Quantized
 from costmodel_keras.layers.basic import Dense
 from costmodel_keras.layers.convolution import Conv
 from costmodel_keras.layers.einsum import EinsumDense
@@ -109,5 +107,3 @@ class QEinsum(SeveralInputs, Layer):
             self.inputs, self._named, kept, roles=("input", "input"), output=self.outputs[0]
         )
         return (work,)
-
-

@@ -133,10 +133,10 @@ def quantizer_at(settings: Mapping[str, Any], path: str, conf: Any) -> Quantizer
         variables = settings.get(SETTING)
         if variables is not None:
             return None if conf is None else _recorded(variables, path, conf)
-        live = settings[first] if first in settings else None
+        live = settings.get(first)
         for name in rest:
-            live = getattr(live, name, None)
-        return None if isinstance(live, Mapping) else of_live(live)
+            live = getattr(live, f"_{name}", None)
+        return None if isinstance(live, Mapping | str) else of_live(live)
     except ValueError as error:
         message = f"its quantizer {path}: {error}"
         raise ValueError(message) from None
@@ -154,4 +154,3 @@ def _fits(widths: Shape, shape: Sequence[int | None]) -> bool:
     return len(widths) == len(shape) and all(
         width in {1, length} for width, length in zip(widths, shape, strict=True)
     )
-
