@@ -11,7 +11,7 @@ from costmodel.formats import NumericFormat
 from costmodel.network.layer import setting
 from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.assembly import Assembly
-from costmodel_hgq.layers.quantized import RESULT, Quantized, quantizer_at
+from costmodel_hgq.layers.quantized import RESULT, Quantized, quantizer_at, told
 from costmodel_hgq.quantizers import Quantizer
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.attention import MultiHeadAttention, Projection
@@ -38,10 +38,9 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, Quantizer]]:
         """Those of the projections: kernels, biases, what they take and what they give."""
-        shared = _FUSED.get(str(settings.get("_fuse", settings.get("fuse", "none"))), {})
-        has_bias = settings.get("use_bias", settings.get("_use_bias", True))
-        has_input = settings.get("enable_iq", True)
-        has_result = settings.get("enable_oq", False)
+        shared = _FUSED.get(str(told(settings, "_fuse", settings.get("fuse"))), {})
+        has_bias = told(settings, "_use_bias", settings.get("use_bias", True))
+        has_input, has_result = (told(settings, f"enable_{name}") for name in ("iq", "oq"))
         for name in _PROJECTIONS:
             wanted = [(f"{name}_kernel", name, "kq")]
             if has_bias and name != "key":
