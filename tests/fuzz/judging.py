@@ -65,6 +65,8 @@ _OWN: Final = frozenset(
     }
 )
 """What the project brings in late; Python's own modules may come as well."""
+_HDF5: Final = ("hdf5_attributes.py", "hdf5_tree.py")
+"""The programs that read HDF5 files in a process of their own."""
 
 
 class FindingError(Exception):
@@ -119,7 +121,7 @@ class _Watch:
         """Whether it is the child that reads HDF5 for us."""
         words = [str(word) for word in command]
         return words[0] == sys.executable and any(
-            word.endswith("hdf5_attributes.py") and word.startswith(_HOMES) for word in words[1:]
+            word.endswith(_HDF5) and word.startswith(_HOMES) for word in words[1:]
         )
 
 

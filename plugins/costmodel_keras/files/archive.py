@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from costmodel import safe_io
 from costmodel.errors import ReadError
-from costmodel_keras.files import hdf5
+from costmodel.frontend.hdf5 import reading as hdf5
 
 HDF5: Final = (".h5", ".hdf5")
 """The endings of HDF5 files."""
