@@ -50,7 +50,7 @@ def test_a_cell_weighs_input_and_state_at_every_step(cell: str, number: str | No
     (found,) = [one for one in workload.steps if isinstance(one, Loop)]
     assert found.steps == STEPS
     assert costmodel.read(network.to_json()) == network
-    for device in ("raspberry-pi-4", "loihi"):
+    for device in ("raspberry-pi-4", "cpu"):
         estimate = costmodel.estimate(
             network, [device], scenario=costmodel.Scenario(rates=10), registry=REGISTRY
         )

@@ -9,8 +9,11 @@ from worlds import REGISTRY
 
 import costmodel
 from costmodel.errors import ReadError, ShapeError
+from costmodel.formats import parse_format
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
+from costmodel.network import layer_formats
+from costmodel.workload.graph import Workload
 
 
 def small() -> Graph:
@@ -159,3 +162,20 @@ def test_a_layer_is_for_the_shapes_that_its_source_was_read_for() -> None:
     network, _ = lowered(small())
     with pytest.raises(ShapeError, match=r"does not fit it"):
         network.bind({"image": (3, 16, 16)})
+
+
+def test_a_scenario_may_give_a_layer_other_formats() -> None:
+    network = network_of(small())
+    int4 = parse_format("int4")
+    scenario = costmodel.Scenario(formats={"conv": int4})
+    estimates = [
+        costmodel.estimate(network, ["cpu", "horowitz-45nm"], scenario=one, registry=REGISTRY)
+        for one in (costmodel.Scenario(), scenario)
+    ]
+    plain, narrow = [one.total("horowitz-45nm").energy_joules for one in estimates]
+    assert narrow < plain
+    declared = layer_formats.declared(layer_formats.with_formats(network, {"conv": int4}))
+    body = declared.layer("conv").workload()
+    assert isinstance(body, Workload)
+    (operator,) = body.operators
+    assert [operand.tensor.format for operand in operator.operands[1:]] == [int4] * 3

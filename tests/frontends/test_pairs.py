@@ -1,0 +1,79 @@
+"""The same network from every frontend: contractions agree to the unit."""
+
+from __future__ import annotations
+
+import functools
+import json
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import costmodel
+from costmodel.network.graph import Network
+from costmodel.workload.composite import Attention
+from costmodel.workload.graph import Workload
+from costmodel.workload.operators import Contraction
+
+MODELS = Path(__file__).parent / "models"
+PAIRS = json.loads((MODELS / "pairs" / "pairs.json").read_text())
+EXPECTED = json.loads((MODELS / "expected.json").read_text())
+INVALID = "transformer.keras.onnx"
+FORMS = sorted(
+    file.name for file in (MODELS / "pairs").iterdir() if file.name not in {"pairs.json", INVALID}
+)
+
+
+@functools.cache
+def read(path: Path) -> Network:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return costmodel.read(path)
+
+
+@functools.cache
+def workload(path: Path) -> Workload:
+    return costmodel.Convention().lower(read(path), costmodel.Scenario()).bind(batch=1)
+
+
+def contractions(whole: Workload) -> Counter[tuple[int, ...]]:
+    """How often each contraction runs, by its sizes in order, those of 1 left out."""
+    found: Counter[tuple[int, ...]] = Counter()
+    for node, times in whole.nodes:
+        operator: Any = node.operator
+        parts = operator.decompose() if isinstance(operator, Attention) else [operator]
+        for part in parts:
+            if isinstance(part, Contraction):
+                sizes = tuple(sorted(size for size in part.dims.values() if size != 1))
+                found[sizes] += times
+    return found
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_has_the_expected_multiply_accumulates(name: str) -> None:
+    assert workload(MODELS / "pairs" / name).macs == PAIRS[name.partition(".")[0]]["macs"]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_has_the_contractions_of_the_keras_form(name: str) -> None:
+    own = contractions(workload(MODELS / "pairs" / name))
+    keras = contractions(workload(MODELS / "pairs" / f"{name.partition('.')[0]}.keras"))
+    assert _macs(own) == _macs(keras)
+
+
+def _macs(found: Counter[tuple[int, ...]]) -> Counter[int]:
+    """How many multiply-accumulates of each contraction; a loop's may be one whole or many."""
+    totals: Counter[int] = Counter()
+    for sizes, times in found.items():
+        product = 1
+        for size in sizes:
+            product *= size
+        totals[product] += times
+    return totals
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_each_file_has_the_expected_multiply_accumulates(name: str) -> None:
+    assert workload(MODELS / name).macs == EXPECTED[name]["macs"]
