@@ -270,3 +270,39 @@ def test_constants_that_fill_a_tensor_are_numbers() -> None:
     zeros = w.graph.constant("zeros", data=np.zeros((1, 4, 4), np.float32))
     six = w.graph.constant("six", data=np.full((1, 4, 4), 6, np.float32))
     assert w.found(w("minimum", w("maximum", w.x, zeros), six)) == ["relu6"]
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 1, 4)])
+def test_a_constant_that_is_added_to_a_product_is_its_bias(shape: tuple[int, ...]) -> None:
+    w = Writer((1, 6, 8))
+    made = w.step("matmul", w.x, w.graph.constant("k", (8, 4), is_parameter=True))
+    assert w.found(w("add", made, w.graph.constant("b", shape, is_parameter=True))) == [
+        "contraction"
+    ]
+    assert lowered(w.graph)[1].weight_count == 8 * 4 + 4
+
+
+def test_channels_of_a_convolution_have_their_bias() -> None:
+    w = Writer((1, 3, 6, 6))
+    made = w.step("conv", w.x, w.graph.constant("k", (4, 3, 3, 3)))
+    bias = w.graph.add(
+        "reshape", w.graph.constant("b", (4,), is_parameter=True), shape=(1, 4, 1, 1)
+    )
+    stretched = w.graph.add("expand", bias, shape=(1, 4, 4, 4))
+    assert stretched.shape == (1, 4, 4, 4)
+    assert w.found(w("add", made, stretched)) == ["contraction"]
+    assert lowered(w.graph)[1].weight_count == 4 * 27 + 4
+
+
+def test_a_constant_along_another_axis_is_no_bias() -> None:
+    w = Writer((1, 4, 8))
+    made = w.step("matmul", w.x, w.graph.constant("k", (8, 4)))
+    assert w.found(w("add", made, w.graph.constant("b", (4, 1)))) == ["contraction", "add"]
+
+
+def test_a_repeated_constant_is_stored_once() -> None:
+    w = Writer((1, 4, 8))
+    scale = w.graph.constant("scale", (8,), is_parameter=True)
+    repeated = w.graph.add("expand", scale, shape=(1, 4, 8))
+    assert w.found(w("multiply", w.x, repeated)) == ["multiply"]
+    assert lowered(w.graph)[1].weight_count == 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.normalize.attention import join_attention
+from costmodel.frontend.normalize.biases import join_biases
 from costmodel.frontend.normalize.padding import join_padding
 from costmodel.frontend.normalize.quantization import fold_quantization
 from costmodel.frontend.normalize.recognition import recognize
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PASSES: Final[Sequence[Pass]] = (
     remove_unused,
     fold_quantization,
+    join_biases,
     recognize,
     join_padding,
     join_attention,

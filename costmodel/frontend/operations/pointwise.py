@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def pointwise(*values: Value, function: str, steps: int = 1, in_place: bool = False) -> Work:
     """A function of ELEMENTWISE on the broadcast of values; constant numbers are part of it."""
-    kept = [value for value in values if not value.is_immediate] or list(values[:1])
+    kept = [value.stored for value in values if not value.is_immediate] or list(values[:1])
     shape = broadcast([value.shape for value in values])
     inputs = [value for value in kept if not value.is_constant]
     weights = [value for value in kept if value.is_constant]

@@ -32,6 +32,13 @@ class Value:
     data: Any = None
     is_constant: bool = False
     is_parameter: bool = False
+    stretched: Value | None = None
+    """The smaller constant that this one repeats along axes of one element, aligned at the last."""
+
+    @property
+    def stored(self) -> Value:
+        """The constant that is held and read in its place; itself, unless it repeats another."""
+        return self if self.stretched is None else self.stretched
 
     @property
     def tensor(self) -> Tensor:
