@@ -100,16 +100,17 @@ def _image(node: SourceNode, value: Value, channels: int, spatial: int) -> Value
     if stated is not None and len(stated) != spatial:
         note(node, f"'input_shape' is {show(stated)}; expected {spatial} spatial axes; left out")
         stated = None
-    if len(own) == spatial + 1 and own[0] == channels:
-        if stated is not None and own[1:] != stated:
-            note(node, f"states the input {show((channels, *stated))}, but reads {show(own)}")
-        return value
-    if stated is None and channels == 1 and len(own) == spatial:
-        stated = own
-    if stated is None:
+    if channels == 1 and len(own) == spatial:
+        value = fitted(node, value, (1, *own))
+    elif stated is not None and own != (channels, *stated) and own[:1] != (channels,):
+        value = fitted(node, value, (channels, *stated))
+    own = shape_of(value)
+    if len(own) != spatial + 1 or own[0] != channels:
         message = f"reads {show(own)}; expected {channels} channels and {spatial} spatial axes"
         raise ShapeError(message)
-    return fitted(node, value, (channels, *stated))
+    if stated is not None and own[1:] != stated:
+        note(node, f"states the input {show((channels, *stated))}, but reads {show(own)}")
+    return value
 
 
 def _padding(node: SourceNode) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import sys
 from typing import Any, Final
 
@@ -34,11 +35,9 @@ def main(path: str, limit: int) -> dict[str, Any]:
         import h5py  # noqa: PLC0415  # may be missing, which is an answer
     except ImportError:
         return {"error": "no h5py"}
-    # Behind all others, so that no name of this folder stands for one that the library wants.
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # the least imports
-    from hdf5_attributes import bound_memory  # type: ignore[import-not-found]  # noqa: PLC0415
-
-    bound_memory(_MEMORY_LEAST + _COPIES * limit)
+    # By its path, so that no name of this folder stands for one that the library wants.
+    beside = os.path.join(os.path.dirname(__file__), "hdf5_attributes.py")  # noqa: PTH118, PTH120  # the least imports
+    runpy.run_path(beside)["bound_memory"](_MEMORY_LEAST + _COPIES * limit)
     try:
         with h5py.File(path, "r") as file:
             return {"tree": _Reading(h5py, limit).group(file, 0)}
