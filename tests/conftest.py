@@ -38,10 +38,10 @@ collect_ignore = ["example_plugin"]
 HOUSE = tuple(
     f"costmodel_{name}.hooks"
     for name in (
-        "hardware", "keras", "nir", "onnx", "qkeras", "spiking", "stablehlo", "tflite", "torch",
-        "validation",
+        "hardware", "hgq", "keras", "nir", "onnx", "qkeras", "spiking", "stablehlo", "tflite",
+        "torch", "validation",
     )
-)  # fmt: skip
+)
 """The plugins of this repository, by the module that their entry points name."""
 
 

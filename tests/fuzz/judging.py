@@ -51,7 +51,9 @@ _OWN: Final = frozenset(
     {
         "costmodel",
         "costmodel_hardware",
+        "costmodel_hgq",
         "costmodel_keras",
+        "costmodel_nir",
         "costmodel_qkeras",
         "costmodel_spiking",
         "attr",
@@ -65,7 +67,7 @@ _OWN: Final = frozenset(
     }
 )
 """What the project brings in late; Python's own modules may come as well."""
-_HDF5: Final = ("hdf5_attributes.py", "hdf5_tree.py")
+_HDF5: Final = ("hdf5_attributes.py", "hdf5_tree.py", "hdf5_variables.py")
 """The programs that read HDF5 files in a process of their own."""
 
 

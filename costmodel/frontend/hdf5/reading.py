@@ -2,22 +2,23 @@
 
 The HDF5 library is written in C and trusts its files: a damaged one can make it crash or take all
 memory. So a child process with bounds on time and memory reads what is wanted, and nothing else:
-the two attributes of the root group that hold a network of Keras, or the tree of groups and data
-sets. No link is followed.
+the two attributes of the root group that hold a network of Keras, the variables of some layers, or
+the tree of groups and data sets. No link is followed.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from costmodel.errors import ReadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
@@ -27,6 +28,7 @@ TIME_LIMIT_SECONDS: Final = 20.0
 
 _CHILD: Final = "hdf5_attributes.py"
 _TREE: Final = "hdf5_tree.py"
+_VARIABLES: Final = "hdf5_variables.py"
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """NumPy, which h5py brings, else reserves memory for every core."""
 
@@ -70,6 +72,45 @@ def _check_signature(path: Path) -> None:
         if file.read(len(SIGNATURE)) != SIGNATURE:
             message = f"{path}: not an HDF5 file; its first bytes are not those of one"
             raise ReadError(message)
+
+
+class LayerVariables(NamedTuple):
+    """Variables that stand for one layer: what the file calls it, and arrays by their path."""
+
+    name: str | None
+    arrays: Mapping[str, Any]
+
+
+def variables(
+    content: bytes, layers: Sequence[str], holders: Collection[str], limit: int, where: str
+) -> Mapping[str, LayerVariables]:
+    """The variables of what layers hold under one of these names, by the groups of the layers.
+
+    The arrays of one layer are those of `<path>/<holder>/vars/<index>`, by this text. A layer
+    without a group is left out.
+
+    Raises:
+        ReadError: the file is damaged, the variables have more than `limit` bytes, or h5py is not
+            installed.
+
+    """
+    import numpy as np  # noqa: PLC0415  # only where variables are read
+
+    if not content.startswith(SIGNATURE):
+        message = f"{where}: not an HDF5 file; its first bytes are not those of one"
+        raise ReadError(message)
+    asked = json.dumps({"layers": list(layers), "holders": sorted(holders)}).encode()
+    child = path_of_child().with_name(_VARIABLES)
+    answer, data = _asked(where, child, str(limit), given=asked + b"\n" + content)
+    found, start = {}, 0
+    for layer, held in answer["layers"].items():
+        arrays = {}
+        for path, shape, kind in held["variables"]:
+            count = math.prod(shape)
+            arrays[path] = np.frombuffer(data, kind, count, start).reshape(shape)
+            start += arrays[path].nbytes
+        found[layer] = LayerVariables(held["name"], arrays)
+    return found
 
 
 def _asked(

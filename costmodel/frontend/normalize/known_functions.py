@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from costmodel.frontend.graph import GraphNode
     from costmodel.frontend.operations.work import Value
 
+POINTWISE: Final = frozenset({"elementwise", "activation", "copy"})
+"""Operations of which each element of the result is one of the operands alone."""
 MOST_ELEMENTS: Final = 2**22
 """Of a value on which a region is run."""
 _POINTS: Final = 257
@@ -25,7 +27,7 @@ def function_of(
     root: Value, nodes: Sequence[GraphNode], result: Value
 ) -> tuple[str, Mapping[str, Any]] | None:
     """The operation and settings that compute the same, if one is known."""
-    is_pointwise = all(node.operation in {"elementwise", "activation"} for node in nodes)
+    is_pointwise = all(node.operation in POINTWISE for node in nodes)
     if not is_pointwise and (root.size > MOST_ELEMENTS or result.shape != root.shape):
         return None
     data = np.linspace(-9, 9, _POINTS)
@@ -117,6 +119,15 @@ _STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     "divide": lambda x, y: x / y,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "select": np.where,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "erfc": lambda x: 1 - _erf(x),
+    "sign": np.sign,
 }
 """The functions that a step of a region may have."""
 _REDUCED: Final = {"sum": "sum", "mean": "mean", "max": "max", "min": "min"}
@@ -136,12 +147,13 @@ def _softmax(x: Any, axes: Sequence[int]) -> Any:
 
 
 _EVALUATED: Final[Mapping[str, Callable[..., Any]]] = {
-    "elementwise": lambda xs, settings: _STEPS[settings["function"]](*xs),
+    "elementwise": lambda xs, settings: _STEPS[settings.get("relation") or settings["function"]](*xs),
     "activation": lambda xs, settings: _STEPS[settings["function"]](*xs),
     "reduce": _reduce,
     "reshape": lambda xs, settings: np.reshape(xs[0], tuple(settings["shape"])),
     "expand": lambda xs, settings: np.broadcast_to(xs[0], tuple(settings["shape"])),
     "identity": lambda xs, _: xs[0],
+    "copy": lambda xs, _: xs[0],
     "softmax": lambda xs, settings: _softmax(xs[0], settings.get("axes", (-1,))),
 }
 """What runs an operation of a region."""

@@ -67,8 +67,10 @@ def recognize(graph: Graph) -> None:
 
 
 _REGION: Final = frozenset(
-    {"elementwise", "activation", "reduce", "reshape", "expand", "identity", "softmax"}
-)
+    {
+        "elementwise", "activation", "reduce", "reshape", "expand", "identity", "softmax", "copy",
+    }
+)  # fmt: skip
 """The operations that a region may hold."""
 _Nodes = tuple["GraphNode", ...]
 _Origins = dict[int, tuple[Value, _Nodes]]
@@ -157,7 +159,7 @@ def _signature(root: Value, nodes: _Nodes) -> object:
         )
         for node in nodes
     )
-    is_pointwise = all(node.operation in {"elementwise", "activation"} for node in nodes)
+    is_pointwise = all(node.operation in {"elementwise", "activation", "copy"} for node in nodes)
     return steps, () if is_pointwise else root.shape
 
 

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Rule
 
 
-def pointwise(*values: Value, function: str, steps: int = 1, in_place: bool = False) -> Work:
-    """A function of ELEMENTWISE on the broadcast of values; constant numbers are part of it."""
+def pointwise(
+    *values: Value, function: str, steps: int = 1, in_place: bool = False, relation: str = ""
+) -> Work:
+    """A function of ELEMENTWISE on the broadcast of values; constant numbers are part of it.
+
+    `relation` says which comparison or logic function it is (`LT`, `and`), where that is known:
+    the cost does not depend on it, but what a region of nodes computes does.
+    """
     kept = [value.stored for value in values if not value.is_immediate] or list(values[:1])
     shape = broadcast([value.shape for value in values])
     inputs = [value for value in kept if not value.is_constant]
