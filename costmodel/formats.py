@@ -643,9 +643,8 @@ def narrowest_float(exponent_bits: int, mantissa_bits: int) -> FloatingPoint:
     for one in _FLOATS:
         if all(map(ge, _divided(one), needed)):
             return one
-    message = (
-        f"no known floating point has {exponent_bits} exponent and {mantissa_bits} mantissa bits"
-    )
+    shown = f"{exponent_bits} bits of exponent and {mantissa_bits} of mantissa"
+    message = f"no known floating point has {shown}"
     raise FormatError(message)
 
 

@@ -73,6 +73,7 @@ STAIR = [
     "report",
     "estimates",
     "budgets",
+    "sweeps",
     "html",
     "cli",
     "__main__",

@@ -84,7 +84,7 @@ def of_variables(config: Any, saved: Sequence[Any]) -> Quantizer | None:
     settings = config.get("config") if isinstance(config, Mapping) else None
     if not isinstance(settings, Mapping):
         message = f"expected a QuantizerConfig with 'config', found {config!r:.80}"
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004  # the layer says whose setting it is
     q_type, overflow = settings.get("q_type"), settings.get("overflow_mode")
     if q_type == _DUMMY:
         return None
@@ -123,15 +123,23 @@ def of_live(live: Any) -> Quantizer | None:
     """
     if live is None:
         return None
-    inner = getattr(live, "quantizer", None)
+    return of_inner(getattr(live, "quantizer", None), getattr(live, "config", None))
+
+
+def of_inner(inner: Any, config: Any) -> Quantizer | None:
+    """The quantizer of the parts of a live one: what holds the variables, and its configuration.
+
+    Raises:
+        ValueError: it is not built, or it is none of HGQ2's.
+
+    """
     if getattr(inner, "__dummy__", False):
         return None
     variables = getattr(inner, "variables", None)
     if not variables:
-        message = f"expected a quantizer of HGQ2 that is built, found {type(live).__name__!r:.80}"
+        message = f"expected a quantizer of HGQ2 that is built, found {type(inner).__name__!r:.80}"
         raise ValueError(message)
     arrays = {one.name: np.asarray(one.numpy()) for one in variables if len(one.shape)}
-    config = getattr(live, "config", None)
     affine = getattr(config, "affine", None)
     return _made(arrays, str(getattr(inner, "overflow_mode", None)), is_affine=affine is not None)
 

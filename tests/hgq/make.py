@@ -22,6 +22,8 @@ import hgq.layers as q
 import keras
 import numpy as np
 from hgq.config import QuantizerConfig
+from hgq.layers.rnn.gru import QGRUCell
+from hgq.layers.rnn.simple_rnn import QSimpleRNNCell
 from hgq.utils import trace_minmax
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.saving.saving_lib import _walk_saveable
@@ -218,6 +220,13 @@ def main() -> None:
             "ebops": ebops,
             "quantizers": quantizers(members["model.weights.h5"], modes),
         }
+    registered = keras.saving.get_custom_objects().items()
+    classes = [name for name, one in registered if isinstance(one, type)
+               and issubclass(one, keras.Layer) and name.startswith("hgq>")]  # fmt: skip
+    cells = [one.__name__ for one in (QGRUCell, QSimpleRNNCell)]
+    public = [getattr(q, name).__name__ for name in q.__all__]
+    names = {*(name.removeprefix("hgq>") for name in classes), *cells, *public}
+    expected["classes"] = sorted(names)
     (SAMPLES / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 

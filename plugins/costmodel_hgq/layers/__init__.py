@@ -17,6 +17,7 @@ from costmodel_hgq.layers.elementwise import (
     StandaloneQuantizer,
 )
 from costmodel_hgq.layers.merging import QMerge
+from costmodel_hgq.layers.recurrent import QCell, QRecurrent
 from costmodel_hgq.layers.unsupported import UnsupportedLayer
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LAYERS: tuple[type[Layer], ...] = (
     QAffinedUnaryFunction,
     QBatchNormalization,
+    QCell,
     QConv,
     QDense,
     QDot,
@@ -34,6 +36,7 @@ LAYERS: tuple[type[Layer], ...] = (
     QMerge,
     QMultiHeadAttention,
     QPooling,
+    QRecurrent,
     QSoftmax,
     QSum,
     QUnaryFunction,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
 
@@ -11,14 +11,16 @@ from costmodel.formats import NumericFormat
 from costmodel.network.layer import setting
 from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.assembly import Assembly
-from costmodel_hgq.layers.quantized import RESULT, Quantized, quantizer_at
+from costmodel_hgq.layers.quantized import RESULT, Quantized, quantizer_at, told
 from costmodel_hgq.quantizers import Quantizer
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.attention import MultiHeadAttention, Projection
 
 _PROJECTIONS = ("query", "key", "value", "output")
-_FUSED = {"none": {}, "kv": {"key": "value"}, "qkv": {"key": "value", "query": "value"}}
-"""The projection whose quantizer of the input another one uses."""
+_FUSED: Final[Mapping[str, Mapping[str, str]]] = {
+    "none": {}, "kv": {"value": "key"}, "qkv": {"query": "key", "value": "key"},
+}  # fmt: skip
+"""The projection under which Keras saves a quantizer of the input that others share."""
 
 
 @frozen(slots=False)
@@ -36,10 +38,9 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, Quantizer]]:
         """Those of the projections: kernels, biases, what they take and what they give."""
-        shared = _FUSED.get(str(settings.get("_fuse", settings.get("fuse", "none"))), {})
-        has_bias = settings.get("use_bias", settings.get("_use_bias", True))
-        has_input = settings.get("enable_iq", True)
-        has_result = settings.get("enable_oq", False)
+        shared = _FUSED.get(str(told(settings, "_fuse", settings.get("fuse"))), {})
+        has_bias = told(settings, "_use_bias", settings.get("use_bias", True))
+        has_input, has_result = (told(settings, f"enable_{name}") for name in ("iq", "oq"))
         for name in _PROJECTIONS:
             wanted = [(f"{name}_kernel", name, "kq")]
             if has_bias and name != "key":
@@ -52,7 +53,7 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
                 wanted.append((RESULT, name, "oq"))
             for tensor, holder, quantizer in wanted:
                 conf = settings.get(f"qkvo_{quantizer}_conf")
-                found = _either(settings, holder, quantizer, conf)
+                found = quantizer_at(settings, f"{holder}_dense/{quantizer}", conf)
                 if found is not None:
                     yield tensor, found
 
@@ -81,10 +82,3 @@ class QMultiHeadAttention(Quantized, MultiHeadAttention):
         work = item.contracted(self, output)
         biases = [bias] if bias in self.parameters else []
         return made.add(work, source, f"{item.name}_kernel", *biases)
-
-
-def _either(
-    settings: Mapping[str, Any], holder: str, quantizer: str, conf: Any
-) -> Quantizer | None:
-    """The quantizer of a projection, whichever release of Keras named the projection."""
-    return quantizer_at(settings, f"{holder}_dense/{quantizer}", conf)

@@ -13,8 +13,9 @@ from costmodel.workload.affine import Affine
 from costmodel.workload.builders import reduce
 from costmodel.workload.operators import Operand
 from costmodel.workload.reasons import Free
-from costmodel_hgq.layers.quantized import INPUT, OUTPUT, RESULT, Quantized, quantizer_at
-from costmodel_hgq.quantizers import Quantizer
+from costmodel_hgq.layers.quantized import INPUT, OUTPUT, RESULT, Quantized, quantizer_at, told
+from costmodel_hgq.quantizers import Quantizer, of_inner
+from costmodel_keras.files.variables import SETTING
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.basic import NamedActivation, SoftmaxLayer
 from costmodel_keras.layers.kept import elementwise
@@ -32,7 +33,12 @@ class StandaloneQuantizer(Quantized, Layer):
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Iterator[tuple[str, Quantizer]]:
         """Its own variables: it is the quantizer."""
-        found = quantizer_at(settings, "", settings.get("config"))
+        config = told(settings, "config")
+        inner = told(settings, "quantizer")
+        if settings.get(SETTING) is None and hasattr(inner, "variables"):
+            found = of_inner(inner, config)
+        else:
+            found = quantizer_at(settings, "", config)
         if found is not None:
             yield RESULT, found
 

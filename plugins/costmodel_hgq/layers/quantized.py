@@ -118,6 +118,11 @@ class Quantized(ReadsVariables, Layer):
         return super().workload()
 
 
+def told(settings: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """A setting, also where it is a property of a live layer, which `get` does not see."""
+    return settings[name] if name in settings else default  # noqa: SIM401  # as it says
+
+
 def quantizer_at(settings: Mapping[str, Any], path: str, conf: Any) -> Quantizer | None:
     """The quantizer where a path of attributes leads; None where there is none.
 
@@ -133,10 +138,10 @@ def quantizer_at(settings: Mapping[str, Any], path: str, conf: Any) -> Quantizer
         variables = settings.get(SETTING)
         if variables is not None:
             return None if conf is None else _recorded(variables, path, conf)
-        live = settings[first] if first in settings else None
+        live = told(settings, first)
         for name in rest:
-            live = getattr(live, name, None)
-        return None if isinstance(live, Mapping) else of_live(live)
+            live = getattr(live, f"_{name}", None)
+        return None if isinstance(live, Mapping | str) else of_live(live)
     except ValueError as error:
         message = f"its quantizer {path}: {error}"
         raise ValueError(message) from None

@@ -13,19 +13,20 @@ _TABLES: Final = (
     "depends on the synthesis"
 )
 _SPIKES: Final = "its neurons have quantized states and spikes, of which no rule knows the cost"
-_CELL: Final = "a cell alone is one step; the layer around it has the rule"
+_SCORES: Final = "it convolves the scores of attention; no rule joins that to the rest"
+_PROJECTED: Final = "it projects keys and values along their positions first; no rule joins that"
 
 REASONS: Final = {
     "hgq.QConvT1D": _TABLES,
     "hgq.QConvT2D": _TABLES,
     "hgq.QDenseT": _TABLES,
     "hgq.QEinsumDenseT": _TABLES,
-    "hgq.QGRUCell": _CELL,
     "hgq.QLIF": _SPIKES,
     "hgq.QLIFCell": _SPIKES,
+    "hgq.QLinformerAttention": _PROJECTED,
     "hgq.QLinformerAttentionT": _TABLES,
     "hgq.QMultiHeadAttentionT": _TABLES,
-    "hgq.QSimpleRNNCell": _CELL,
+    "hgq.QSALTAttention": _SCORES,
     "hgq.QSimpleSNN": _SPIKES,
     "hgq.QSimpleSNNCell": _SPIKES,
 }

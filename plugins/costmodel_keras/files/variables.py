@@ -45,9 +45,8 @@ def with_variables(config: Any, path: Path, rules: LayerRegistry) -> Any:
 
     """
     places = list(_places(config, "", 0))
-    asking = [
-        (place, entry, holders) for place, entry in places if (holders := _asks(entry, rules))
-    ]
+    asked = [(place, entry, _asks(entry, rules)) for place, entry in places]
+    asking = [one for one in asked if one[2]]
     if not asking:
         return config
     groups = [place for place, _, _ in asking]
