@@ -55,7 +55,7 @@ def embedding_bag(node: SourceNode) -> Sequence[Value]:
     else:
         added = elementwise(node, "add", rows, number(node, 0))
         made = node.add("rearrange", added, purpose="selection", shapes=[(bags, width)])
-    others = [node.graph.constant("offsets", (1,)) for _ in range(1, node.results)]
+    others = [node.graph.constant("offsets", shape or (1,)) for shape in node.shapes[1:]]
     return [made, *others]
 
 
@@ -150,8 +150,9 @@ def scatter_add(node: SourceNode) -> Value:
 
 
 def _scattered(node: SourceNode, given: Sequence[Value]) -> Value:
-    value = given[0]
-    return node.add("rearrange", *given, purpose="selection", shapes=[value.shape])
+    value, *rest = given
+    kept = [one for one in rest if not one.is_immediate]  # a number is part of the operation
+    return node.add("rearrange", value, *kept, purpose="selection", shapes=[value.shape])
 
 
 @ATEN.translates("aten._unsafe_index")

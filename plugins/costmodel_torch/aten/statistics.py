@@ -139,17 +139,13 @@ def log_softmax(node: SourceNode) -> Value:
     "aten._scaled_dot_product_fused_attention_overrideable",
 )  # fmt: skip
 def attention(node: SourceNode) -> Sequence[Value]:
-    """Attention, whole; scores that a causal mask hides are counted."""
+    """Attention, whole; scores that a causal mask hides are counted, the mask itself is not."""
     query, key, value = (tensor(node, name) for name in ("query", "key", "value"))
     mask = optional(node, "attn_mask") or optional(node, "attn_bias")
     shape = (*query.shape[:-1], value.shape[-1])
     lead = _lead(query, key, value)
     operands = [_merged(node, one, lead) for one in (query, key, value)]
-    masks = []
-    if mask is not None:
-        masks = [_merged_mask(node, mask, lead, query.rank)]
-    elif setting(node, "is_causal", False):
-        masks = [number(node, 0.0)]
+    masks = [] if mask is None else [_merged_mask(node, mask, lead, query.rank)]
     made = node.add("attention", *operands, *masks, layout=_LAYOUTS[operands[0].rank])
     return unused(node, node.add("reshape", made, shape=shape))
 
