@@ -12,6 +12,7 @@ from costmodel_torch.aten.table import (
     curve,
     declared,
     elementwise,
+    is_set,
     number,
     optional,
     setting,
@@ -83,8 +84,8 @@ def group_norm(node: SourceNode) -> Sequence[Value]:
 def instance_norm(node: SourceNode) -> Sequence[Value]:
     """Normalization of each channel of each example."""
     value = tensor(node, "input")
-    if not setting(node, "use_input_stats", True):
-        return batch_norm(node)
+    if not is_set(node, "use_input_stats", default=True):
+        return _fixed(node)
     made = node.add(
         "normalize", value, *_affine(node), axes=list(range(2, value.rank)), weight_axes=[1]
     )
@@ -98,6 +99,10 @@ def instance_norm(node: SourceNode) -> Sequence[Value]:
 )  # fmt: skip
 def batch_norm(node: SourceNode) -> Sequence[Value]:
     """At inference a scale and shift of each channel; without running statistics those of data."""
+    return _fixed(node)
+
+
+def _fixed(node: SourceNode) -> Sequence[Value]:
     value, held = tensor(node, "input"), _affine(node)
     statistics = [optional(node, name) for name in ("running_mean", "running_var")]
     kept = [one for one in statistics if one is not None]
@@ -191,7 +196,7 @@ _REDUCED: Final = {
 def _reduced(node: SourceNode, function: str, value: Value) -> Value:
     return node.add(
         "reduce", value, function=function, axes=axes_of(node, value),
-        keep_axes=bool(setting(node, "keepdim", False)),
+        keep_axes=is_set(node, "keepdim"),
     )  # fmt: skip
 
 
@@ -235,7 +240,7 @@ def both_extremes(node: SourceNode) -> Sequence[Value]:
 def variance(node: SourceNode) -> Sequence[Value]:
     """The mean square of the distances from the mean, or its root."""
     value, axes = tensor(node, "self"), axes_of(node, tensor(node, "self"))
-    keep = bool(setting(node, "keepdim", False))
+    keep = is_set(node, "keepdim")
     mean = node.add("reduce", value, function="mean", axes=axes, keep_axes=True)
     apart = elementwise(node, "subtract", value, mean)
     squares = elementwise(node, "multiply", apart, apart)
