@@ -30,6 +30,7 @@ from costmodel.formats import (
     BlockFormat,
     FixedPoint,
     FloatingPoint,
+    MixedPrecision,
     NumericFormat,
     format_name,
     parse_format,
@@ -354,7 +355,8 @@ def wide_enough(
 
 
 def _is_float(number: NumericFormat) -> bool:
-    return isinstance(number.element if isinstance(number, BlockFormat) else number, FloatingPoint)
+    element = number.element if isinstance(number, BlockFormat | MixedPrecision) else number
+    return isinstance(element, FloatingPoint)
 
 
 def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
