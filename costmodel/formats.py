@@ -632,6 +632,27 @@ def as_fixed_point(number: NumericFormat) -> FixedPoint:
     return _SMALL_AS_FIXED[number]
 
 
+def narrowest_float(exponent_bits: int, mantissa_bits: int) -> FloatingPoint:
+    """The narrowest known floating point with at least these bits of exponent and mantissa.
+
+    Raises:
+        FormatError: no known format has as many.
+
+    """
+    needed = exponent_bits, mantissa_bits
+    for one in _FLOATS:
+        if all(map(ge, _divided(one), needed)):
+            return one
+    shown = f"{exponent_bits} bits of exponent and {mantissa_bits} of mantissa"
+    message = f"no known floating point has {shown}"
+    raise FormatError(message)
+
+
+def narrowest_fixed(integer_bits: int, fraction_bits: int, *, signed: bool) -> FixedPoint:
+    """The narrowest fixed point with at least these bits before and after the binary point."""
+    return _fixed(integer_bits, fraction_bits, signed=signed)
+
+
 def held_in(number: NumericFormat) -> NumericFormat:
     """The format of a word that holds any element: of mixed precision the widest, else itself."""
     return number.element if isinstance(number, MixedPrecision) else number
@@ -652,8 +673,7 @@ def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
     if len(floats) < 2:  # noqa: PLR2004  # nothing to compare
         return next(iter(floats), None)
     exponents, mantissas = zip(*map(_divided, floats), strict=True)
-    needed = max(exponents), max(mantissas)
-    return next(one for one in _FLOATS if all(map(ge, _divided(one), needed)))
+    return narrowest_float(max(exponents), max(mantissas))
 
 
 def _divided(number: FloatingPoint) -> tuple[int, int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import jsonschema
 import numpy as np
 import pytest
 from frontends.graphs import lowered, number, step
@@ -14,6 +18,8 @@ from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
 from costmodel.network import layer_formats
 from costmodel.workload.graph import Workload
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def small() -> Graph:
@@ -57,6 +63,8 @@ def test_a_view_is_free_and_a_network_survives_json() -> None:
     network, workload = lowered(small())
     assert len(workload.operators) == 3
     assert costmodel.read(network.to_json()) == network
+    schema = json.loads((ROOT / "costmodel/network/network.schema.json").read_text())
+    jsonschema.validate(json.loads(network.to_json()), schema)
     estimate = costmodel.estimate(network, ["cpu"], registry=REGISTRY)
     assert not estimate.coverage("cpu").unpriced
 
