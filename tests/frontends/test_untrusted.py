@@ -22,8 +22,6 @@ SAMPLES: Final = {
     ".keras": MODELS / "pairs" / "cnn.keras",
     ".h5": MODELS / "pretrainedResnet.h5",
     ".json": MODELS.parent.parent / "networks" / "dense.json",
-    ".onnx": MODELS / "pairs" / "cnn.torch.onnx",
-    ".tflite": MODELS / "pairs" / "cnn.tflite",
     ".pt2": MODELS / "pairs" / "cnn.pt2",
     ".mlir": MODELS / "pairs" / "cnn.mlir",
     ".nir": MODELS / "lif_rockpool.nir",
@@ -138,4 +136,4 @@ def test_an_ending_of_no_format_is_refused_with_what_is_read(tmp_path: Path) -> 
     path = tmp_path / "net.safetensors"
     path.write_bytes(b"x")
     message = refusal(path)
-    assert all(suffix in message for suffix in (".onnx", ".pt2", ".nir", ".keras"))
+    assert all(suffix in message for suffix in (".mlir", ".pt2", ".nir", ".keras"))
