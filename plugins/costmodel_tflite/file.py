@@ -133,7 +133,8 @@ class TfliteFile:
             ReadError: there is no such subgraph.
 
         """
-        return _at(self.subgraphs, index, "subgraph", self.where)
+        found: SubgraphEntry = _at(self.subgraphs, index, "subgraph", self.where)
+        return found
 
     def data(self, tensor: TensorEntry) -> Any:
         """The bytes of a tensor, as an array of `uint8`; None where the file holds none.
@@ -171,7 +172,8 @@ def parse(content: bytes, where: str) -> TfliteFile:
     """
     if content[4:8] != IDENTIFIER:
         message = (
-            f"{where}: not a TFLite file: bytes 4 to 8 are {content[4:8]!r}; expected {IDENTIFIER!r}"
+            f"{where}: not a TFLite file: bytes 4 to 8 are {content[4:8]!r}; "
+            f"expected {IDENTIFIER!r}"
         )
         raise ReadError(message)
     try:
@@ -305,9 +307,7 @@ class _Parser:
         return found
 
     def signature(self, table: Table) -> Signature:
-        inputs = {
-            one.TensorIndex(): self.text(one.Name()) for one in self.tables(table, "Inputs")
-        }
+        inputs = {one.TensorIndex(): self.text(one.Name()) for one in self.tables(table, "Inputs")}
         return Signature(self.text(table.SignatureKey()), table.SubgraphIndex(), inputs)
 
     def tables(self, table: Table, name: str) -> list[Table]:
