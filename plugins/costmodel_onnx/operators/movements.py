@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from costmodel.frontend.evaluation import LARGEST
-from costmodel.frontend.translation import DataDependentError
 from costmodel.workload import builders
 from costmodel_onnx.operators.table import translates
 from costmodel_onnx.tensors import constant_of, number_of, sparse_constant_of
@@ -169,7 +168,7 @@ def reshape(node: OnnxNode) -> Value:
     value = node.input()
     wanted = node.listed("shape", 1, "the shape")
     if wanted is None:
-        raise node.refuse("the shape is missing")
+        node.refuse("the shape is missing")
     is_literal = bool(node.attribute("allowzero", 0))
     lengths = [
         value.shape[place] if length == 0 and not is_literal else length
@@ -438,9 +437,7 @@ def gather_elements(node: OnnxNode) -> Value:
     """An element along an axis for each place that is data."""
     value, places = node.input(0), node.input(1)
     axis = value.axis(int(node.attribute("axis", 0)))
-    made = evaluated(
-        node, lambda data, at: np.take_along_axis(data, at.astype(int), axis=axis)
-    )
+    made = evaluated(node, lambda data, at: np.take_along_axis(data, at.astype(int), axis=axis))
     if made is not None:
         return made
     if any(one < two for one, two in zip(value.shape, places.shape, strict=True)):
@@ -510,14 +507,14 @@ def non_zero(node: OnnxNode) -> Value:
     """The places of elements that are not zero, which are known of constants alone."""
     made = evaluated(node, lambda data: np.stack(np.nonzero(data)))
     if made is None:
-        raise DataDependentError(f"how many elements are not zero depends on data ({_most(node)})")
+        node.give_up(f"how many elements are not zero depends on data ({_most(node)})")
     return made
 
 
 @translates("Compress", "Unique")
 def compress(node: OnnxNode) -> Any:
     """Elements that are chosen by data."""
-    raise DataDependentError(f"how many elements are left depends on data ({_most(node)})")
+    node.give_up(f"how many elements are left depends on data ({_most(node)})")
 
 
 def _most(node: OnnxNode) -> str:
@@ -529,9 +526,7 @@ def suppress(node: OnnxNode) -> Any:
     """Boxes that are kept by how they overlap."""
     boxes = node.input(0).shape
     most = boxes[0] * boxes[1]
-    raise DataDependentError(
-        f"how many boxes are kept depends on data ({_MOST.format(most)} for a class)"
-    )
+    node.give_up(f"how many boxes are kept depends on data ({_MOST.format(most)} for a class)")
 
 
 # ------------------------------------------------------------------ spectra
@@ -580,7 +575,7 @@ def short_fourier(node: OnnxNode) -> Value:
     elif shape_of_window is not None:
         length = shape_of_window.shape[0]
     else:
-        raise node.refuse("neither a window nor a length is given")
+        node.refuse("neither a window nor a length is given")
     count = (signal.shape[1] - length) // step + 1
     bins = length // 2 + 1 if node.attribute("onesided", 1) else length
     framed = (signal.shape[0], count, length)

@@ -290,8 +290,7 @@ def _in_format(
     node: OnnxNode, value: Value, number: NumericFormat | None, *, is_view: bool = False
 ) -> Value:
     if (value.format or _FLOAT32) == (number or _FLOAT32) or is_view:
-        made = node.add("identity", value)
-        return made
+        return node.add("identity", value)
     if value.is_constant:
         made = node.add("identity", value)
         made.format = number

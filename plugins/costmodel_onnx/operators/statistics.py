@@ -159,7 +159,7 @@ def heads_of(node: OnnxNode, value: Value, heads: int) -> Value:
     """(batch, positions, heads x features) as (batch, heads, positions, features)."""
     batch, positions, width = value.shape
     if heads < 1 or width % heads:
-        raise node.refuse(f"{width} features do not divide into {heads} heads")
+        node.refuse(f"{width} features do not divide into {heads} heads")
     split = node.add("reshape", value, shape=(batch, positions, heads, width // heads))
     return node.add("transpose", split, order=(0, 2, 1, 3))
 
