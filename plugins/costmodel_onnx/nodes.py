@@ -56,6 +56,16 @@ class OnnxNode(SourceNode):
     formats: Sequence[NumericFormat | None] = ()
 
     @property
+    def present(self) -> list[Value]:
+        """The tensors that are there, those of sequences each."""
+        given = [value for value in self.inputs if value is not None]
+        return [
+            one
+            for value in given
+            for one in (value.items if isinstance(value, SequenceValue) else (value,))
+        ]
+
+    @property
     def is_folded(self) -> bool:
         """Whether the data of all that it reads are known."""
         return all(value.data is not None and value.is_constant for value in self.present)

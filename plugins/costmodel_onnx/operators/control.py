@@ -426,7 +426,8 @@ def sequence_map(node: OnnxNode) -> list[Value]:
     for place in range(length):
         given = [
             value.items[place] if isinstance(value, SequenceValue) else value
-            for value in node.present
+            for value in node.inputs
+            if value is not None
         ]
         found.append(node.body(proto, node.graph, given))
     return [

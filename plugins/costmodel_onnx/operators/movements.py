@@ -10,6 +10,7 @@ import numpy as np
 
 from costmodel.frontend.evaluation import LARGEST
 from costmodel.workload import builders
+from costmodel.workload.operators import Elementwise
 from costmodel_onnx.operators.table import translates
 from costmodel_onnx.tensors import constant_of, number_of, sparse_constant_of
 
@@ -266,9 +267,13 @@ def parts_of(length: int, count: int) -> list[int]:
 
 def parts(node: OnnxNode, value: Value, axis: int, sizes: Sequence[int]) -> tuple[Value, ...]:
     """A value in parts; one that is the whole value is itself."""
-    if len(sizes) == 1:
-        return (node.add("identity", value),)
-    return node.graph.all_of("split", value, sizes=list(sizes), axis=axis)
+    kept = [size for size in sizes if size > 0]
+    if len(kept) == 1 and kept[0] == value.shape[axis]:
+        made = iter([node.add("identity", value)])
+    else:
+        made = iter(node.graph.all_of("split", value, sizes=kept, axis=axis))
+    shape = (*value.shape[:axis], 0, *value.shape[axis + 1 :])
+    return tuple([next(made) if size else node.constant(np.zeros(shape)) for size in sizes])
 
 
 @translates("Slice")
@@ -541,12 +546,14 @@ def fourier(node: OnnxNode) -> Value:
         axis = node.numbers(2, "the axis")[0]
     place = value.axis(int(axis))
     length = value.shape[place]
-    if node.optional(1) is not None:
+    is_back = bool(node.attribute("inverse", 0))
+    if node.present_input(1) is not None:
         length = node.numbers(1, "the length")[0]
+    elif is_back and node.attribute("onesided", 0):
+        length = 2 * (length - 1)
     lengths = list(value.shape)
     lengths[place], lengths[-1] = length, 2
     if node.attribute("onesided", 0):
-        is_back = bool(node.attribute("inverse", 0))
         lengths[place] = length if is_back else length // 2 + 1
         lengths[-1] = 1 if is_back else 2
     return transformed(node, value, lengths, length)
@@ -556,8 +563,6 @@ def transformed(node: OnnxNode, value: Value, lengths: Sequence[int], length: in
     """A fast Fourier transform: for each result, a multiplication and sum for each doubling."""
     steps = max(math.ceil(math.log2(length)), 1)
     work = builders.rearrange("repetition", [value.tensor], [tuple(lengths)])
-    from costmodel.workload.operators import Elementwise  # noqa: PLC0415  # a class
-
     weighing = Elementwise(
         dims=work.dims, operands=work.operands, function="affine", steps=2 * steps
     )
