@@ -34,7 +34,7 @@ def array(shape: Sequence[int], dtype: Any = np.float32) -> Any:
 
 def graph(
     nodes: Iterable[Any], inputs: Mapping[str, Sequence[Any]], outputs: Iterable[str],
-    held: Mapping[str, Any] = {},  # noqa: B006  # never changed
+    held: Mapping[str, Any] = {},  # never changed
     kind: int = FLOAT,
 ) -> Any:  # fmt: skip
     made = [
@@ -86,7 +86,6 @@ def reasons(network: Network) -> list[str]:
 def node(operator: str, reads: str, writes: str, domain: str = "", **attributes: Any) -> Any:
     """A node of values whose names stand in a row; `_` is left out."""
     inputs = ["" if name == "_" else name for name in reads.split()]
-    return helper.make_node(
-        operator, inputs, writes.split(), name=f"{operator}.{writes.split()[0]}", domain=domain,
-        **attributes,
-    )  # fmt: skip
+    outputs = writes.split()
+    name = f"{operator}.{outputs[0]}"
+    return helper.make_node(operator, inputs, outputs, name=name, domain=domain, **attributes)

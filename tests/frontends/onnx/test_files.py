@@ -142,7 +142,7 @@ def test_functions_that_do_not_end_or_grow_too_far_are_refused(tmp_path: Path) -
         return helper.make_function("own", name, ["a"], ["b"], nodes, imports)
 
     proto = graph([node("F0", "x", "y", "own")], {"x": [1, 4]}, ["y"])
-    with pytest.raises(ReadError, match="function 'F1' calls itself|function 'F0' calls itself"):
+    with pytest.raises(ReadError, match="function 'F0' calls itself"):
         read(model(proto, 21, [function("F0", ["F1"]), function("F1", ["F0"])], own=1), tmp_path)
     many = [function(f"F{n}", [f"F{n + 1}"] * 10) for n in range(9)] + [function("F9", [])]
     with pytest.raises(ReadError, match="nodes, functions inlined"):

@@ -5,14 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import onnx
 import pytest
-from frontends.onnx.models import MS, array, graph, lowered, model, node, notes, read, reasons
+from frontends.onnx.models import (
+    MS,
+    array,
+    graph,
+    lowered,
+    model,
+    node,
+    notes,
+    read,
+    reasons,
+    stored,
+)
 from onnx import TensorProto, helper
 
+from costmodel.frontend.translation import SourceNode, Translation
+from costmodel.registry import installed
 from costmodel_onnx.domains import TABLE
 from costmodel_onnx.domains.reasons import REASONS
+from costmodel_onnx.reader import OnnxReader
 
 SINCE = 17
 
@@ -48,7 +63,8 @@ PRODUCTS: list[tuple[str, Any, dict[str, Any], dict[str, Any], int]] = [
     ("conv transposed, stated", node("ConvTranspose", "x w", "y", strides=[2, 2],
                                      output_shape=[10, 10]),
      {"x": [1, 3, 5, 5]}, {"w": (3, 4, 3, 3)}, 25 * 3 * 4 * 9),
-    ("gemm", node("Gemm", "x w b", "y", transB=1), {"x": [1, 16]}, {"w": (10, 16), "b": (10,)}, 160),
+    ("gemm", node("Gemm", "x w b", "y", transB=1), {"x": [1, 16]},
+     {"w": (10, 16), "b": (10,)}, 160),
     ("gemm, number", node("Gemm", "x w b", "y", alpha=0.5), {"x": [1, 16]},
      {"w": (16, 10), "b": ()}, 160),
     ("matmul, batched", node("MatMul", "x y", "z"), {"x": [1, 4, 5, 6], "y": [1, 4, 6, 7]}, {},
@@ -208,21 +224,17 @@ def test_sequences_of_known_length_are_followed(tmp_path: Path) -> None:
     assert not reasons(network)
 
 
-def test_a_third_party_adds_an_operator_in_a_few_lines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from costmodel.frontend.translation import SourceNode, Translation  # noqa: PLC0415
-    from costmodel.registry import installed  # noqa: PLC0415
+def swish_gate(one: SourceNode) -> Any:
+    gate = one.add("activation", one.input(0), function="sigmoid")
+    return one.add("elementwise", gate, one.input(1), function="multiply")
 
-    def swish_gate(one: SourceNode) -> Any:
-        gate = one.add("activation", one.input(0), function="sigmoid")
-        return one.add("elementwise", gate, one.input(1), function="multiply")
 
-    rules = type(installed().layer_registry)
-    added = [Translation("onnx", "com.acme::SwishGate", swish_gate)]
-    monkeypatch.setattr(rules, "translations", lambda _: added)
+def test_a_third_party_adds_an_operator_in_a_few_lines(tmp_path: Path) -> None:
+    added = Translation("onnx", "com.acme::SwishGate", swish_gate)
+    rules = attrs.evolve(installed().layer_registry, translations=lambda: [added])
     made = node("SwishGate", "x y", "z", "com.acme")
-    workload = lowered(
-        model(graph([made], {"x": [1, 8], "y": [1, 8]}, ["z"]), 21, (), **{"com.acme": 1}), tmp_path
-    )
-    assert [one.function for one in workload.operators] == ["sigmoid", "multiply"]  # type: ignore[attr-defined]  # both
+    proto = graph([made], {"x": [1, 8], "y": [1, 8]}, ["z"])
+    path = stored(model(proto, 21, (), **{"com.acme": 1}), tmp_path)
+    network = OnnxReader().read(path, rules)
+    found = [one.function for one in network.layers[-1].operators()]  # type: ignore[union-attr]  # two
+    assert found == ["sigmoid", "multiply"]

@@ -48,7 +48,8 @@ def test_pairs_of_quantise_and_dequantise_are_formats(
     kind: int, name: str, domain: str, tmp_path: Path
 ) -> None:
     nodes = [
-        node("QuantizeLinear", "x s zx", "q", domain), node("DequantizeLinear", "q s zx", "d", domain),
+        node("QuantizeLinear", "x s zx", "q", domain),
+        node("DequantizeLinear", "q s zx", "d", domain),
         node("DequantizeLinear", "w sw zw", "e", domain, axis=1),
         node("MatMul", "d e", "y"), node("QuantizeLinear", "y s zx", "r", domain),
         node("DequantizeLinear", "r s zx", "z", domain),
