@@ -14,7 +14,7 @@ from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError, SourceNode, TranslationTable
 from costmodel_torch import binding, control, symbols
-from costmodel_torch.aliases import Aliases
+from costmodel_torch.aliases import Aliases, is_view
 from costmodel_torch.program import (
     Body,
     Program,
@@ -38,8 +38,7 @@ def graph_of(program: Program, table: TranslationTable, shapes: Mapping[str, Any
 
     """
     source = program.graph
-    given = [name for name in source.inputs if name not in program.held]
-    inputs = {name: source.tensors[name] for name in given if name in source.tensors}
+    inputs = inputs_of(program)
     state = _state(program)
     found = binding.bound_symbols({name: meta.sizes for name, meta in inputs.items()}, shapes)
     graph = Graph(program.name, "torch")
@@ -68,6 +67,16 @@ def graph_of(program: Program, table: TranslationTable, shapes: Mapping[str, Any
     return graph
 
 
+def inputs_of(program: Program) -> dict[str, TensorMeta]:
+    """The tensors that a caller gives, by name."""
+    graph = program.graph
+    return {
+        name: graph.tensors[name]
+        for name in graph.inputs
+        if name not in program.held and name in graph.tensors
+    }
+
+
 def _state(program: Program) -> dict[str, str]:
     """The buffers that an inference changes, with the values that they have afterwards.
 
@@ -76,12 +85,18 @@ def _state(program: Program) -> dict[str, str]:
     """
     read: dict[str, list[str]] = {}
     changed = dict(program.mutated)
+    shown: dict[str, str] = {}
     for node in program.graph.nodes:
         for ref in _refs(node.arguments.values()):
             read.setdefault(ref.name, []).append(node.target)
         first = node.arguments.get("self")
-        if in_place_of(node.target) and isinstance(first, Ref) and first.name in program.held:
-            changed[first.name] = first.name
+        if not isinstance(first, Ref):
+            continue
+        base = shown.get(first.name, first.name)
+        if in_place_of(node.target):
+            changed[base] = base
+        elif is_view(node.target):
+            shown.update(dict.fromkeys(node.results, base))
     return {
         name: after
         for name, after in changed.items()
@@ -178,11 +193,11 @@ class Translator:
         name = f"{node.module}.{node.name}" if node.module else node.name
         self.modules.setdefault(name, node.module)
         return SourceNode(
-            self.graph, self._rule_name(node.target), name, tensors, arguments, len(node.results),
+            self.graph, self.rule_name(node.target), name, tensors, arguments, len(node.results),
             [self._declared(one, source) for one in node.results],
         )  # fmt: skip
 
-    def _rule_name(self, target: str) -> str:
+    def rule_name(self, target: str) -> str:
         """The name of the rule: that of the overload, or the one that all overloads share."""
         candidates = [target, target.rpartition(".")[0]]
         functional = in_place_of(target)
@@ -311,6 +326,11 @@ def _tensors(arguments: Iterable[Any]) -> Iterable[Value]:
             yield one
         elif isinstance(one, tuple):
             yield from _tensors(one)
+
+
+def is_number(target: str) -> bool:
+    """Whether an operator gives a number, and no tensor."""
+    return target in _SYMBOLIC
 
 
 def _item(value: Any) -> Any:
