@@ -9,7 +9,7 @@ from attrs import define, evolve, field, frozen
 
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
-from costmodel_torch.program import ProgramNode, Ref
+from costmodel_torch.exported.program import ProgramNode, Ref
 
 _SAME: Final = frozenset(
     {"aten.alias.default", "aten.detach.default", "aten.detach_.default", "aten.view.default"}

@@ -12,8 +12,8 @@ from costmodel.errors import ReadError, ShapeError
 from costmodel.frontend.layers import network_of
 from costmodel.network.reader import Reader
 from costmodel.tensor.shapes import show_shape
-from costmodel_torch import archive, live, schema
-from costmodel_torch.program import Program
+from costmodel_torch.exported import archive, live, schema
+from costmodel_torch.exported.program import Program
 from costmodel_torch.translation import graph_of, inputs_of
 
 if TYPE_CHECKING:

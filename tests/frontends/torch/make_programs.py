@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.ao.quantization.fx._decomposed  # registers the operators of quantisation
 from torch import nn
 from torch.export import Dim
 
@@ -90,7 +91,7 @@ class Controlled(nn.Module):
 
     def forward(self, x: Any) -> Any:
         y = torch.cond(
-            x.sum() > 0, lambda x: self.first(x), lambda x: self.second(self.first(x)), (x,)
+            x.sum() > 0, lambda x: self.first(x) + 1, lambda x: self.second(self.first(x)), (x,)
         )
 
         def going(count: Any, _: Any) -> Any:
@@ -162,8 +163,6 @@ MADE: dict[str, Callable[[], _Made]] = {
 
 def main(folder: str) -> None:
     """Write all files."""
-    import torch.ao.quantization.fx._decomposed  # registers the operators of quantisation
-
     torch.manual_seed(0)
     for name, made in MADE.items():
         module, arguments, shapes = made()
@@ -181,9 +180,9 @@ def _strip(path: Path) -> None:
         }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            if name.endswith("models/model.json"):
-                content = json.dumps(_without_traces(json.loads(content))).encode()
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            is_program = name.endswith("models/model.json")
+            kept = json.dumps(_without_traces(json.loads(content))) if is_program else content
+            archive.writestr(zipfile.ZipInfo(name), kept, zipfile.ZIP_DEFLATED)
 
 
 def _without_traces(values: Any) -> Any:

@@ -8,6 +8,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from worlds import world
+
+import costmodel
+import costmodel_keras.hooks
+import costmodel_torch.hooks
+from costmodel.network.graph import Network
+
+REGISTRY = world(keras=costmodel_keras.hooks, torch=costmodel_torch.hooks)
 MODELS = Path(__file__).parent.parent / "models"
 OWN = MODELS / "torch"
 
@@ -55,9 +63,7 @@ def program(
     specs: list[Any] = [
         {"parameter": {"arg": {"name": name}, "parameter_name": name}} for name in held
     ]
-    specs += [
-        {"user_input": {"arg": {"as_tensor": {"name": name}}}} for name in names[len(held) :]
-    ]
+    specs += [{"user_input": {"arg": {"as_tensor": {"name": name}}}} for name in names[len(held) :]]
     return {
         "graph_module": {
             "graph": {
@@ -102,3 +108,13 @@ def linear(**changes: Any) -> dict[str, Any]:
         {"x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4)}, held=("w",),
     )  # fmt: skip
     return {**made, **changes}
+
+
+def read(source: Any, **settings: Any) -> Network:
+    """The network of a source, by the readers of PyTorch and Keras."""
+    return costmodel.read(source, registry=REGISTRY, **settings)
+
+
+def macs(network: Network) -> int:
+    """Multiply-accumulates of one inference."""
+    return sum(work.macs for work in costmodel.work_by_layer(network))

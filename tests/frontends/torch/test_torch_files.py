@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frontends.torch.programs import MODELS, OWN, linear, node, packed, program, tensor, written
+from frontends.torch.programs import (
+    MODELS,
+    OWN,
+    linear,
+    macs,
+    node,
+    packed,
+    program,
+    read,
+    tensor,
+    written,
+)  # fmt: skip
 
 import costmodel
 from costmodel.network.graph import Network
@@ -35,29 +46,25 @@ MACS = {
 """By hand: depthwise, dilated in four groups, transposed by input elements in two groups."""
 
 
-def macs(network: Network) -> int:
-    return sum(work.macs for work in costmodel.work_by_layer(network))
-
-
 def layers(network: Network) -> dict[str, str]:
     return {layer.name: layer.kind for layer in network.layers}
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_a_program_has_the_multiply_accumulates_and_parameters_of_its_module(name: str) -> None:
-    network = costmodel.read(MODELS / "pairs" / f"{name}.pt2")
+    network = read(MODELS / "pairs" / f"{name}.pt2")
     assert macs(network) == PAIRS[name]["macs"]
     assert network.parameter_count == PARAMETERS[name]
 
 
 @pytest.mark.parametrize("name", sorted(MACS))
 def test_operators_of_many_kinds_have_the_counts_by_hand(name: str) -> None:
-    assert macs(costmodel.read(OWN / f"{name}.pt2")) == MACS[name]
+    assert macs(read(OWN / f"{name}.pt2")) == MACS[name]
 
 
 @pytest.mark.parametrize("length", [5, 12])
 def test_an_open_axis_is_bound_by_the_shape_of_an_input(length: int) -> None:
-    network = costmodel.read(OWN / "encoder.pt2", input_shapes=(length,))
+    network = read(OWN / "encoder.pt2", input_shapes=(length,))
     dense = 3 * 32 * 32 + 32 * 32 + 2 * 32 * 64 + 2 * 32 * 32 + 32 * 50
     assert macs(network) == length * dense + 2 * length * length * 32
     again = network.bind({"tokens": (2 * length,)})
@@ -66,16 +73,16 @@ def test_an_open_axis_is_bound_by_the_shape_of_an_input(length: int) -> None:
 
 def test_an_open_axis_is_named_when_nothing_binds_it() -> None:
     with pytest.raises(costmodel.CostModelError, match="'tokens' has open axes: axis 1 of s27"):
-        costmodel.read(OWN / "encoder.pt2")
+        read(OWN / "encoder.pt2")
 
 
 def test_another_length_than_was_exported_is_refused() -> None:
-    with pytest.raises(costmodel.CostModelError, match="was exported for axis 0 of 1, axis 1 of 8"):
-        costmodel.read(OWN / "cells.pt2", input_shapes=(9, 8))
+    with pytest.raises(costmodel.CostModelError, match="was exported for 1 x 10 x 8; found 9 x 8"):
+        read(OWN / "cells.pt2", input_shapes=(9, 8))
 
 
 def test_layers_are_called_by_the_paths_of_their_modules() -> None:
-    network = costmodel.read(OWN / "encoder.pt2", input_shapes=(5,))
+    network = read(OWN / "encoder.pt2", input_shapes=(5,))
     names = layers(network)
     assert names["layers.0.linear1"] == "torch.aten.linear"
     assert names["layers.0.self_attn.scaled_dot_product_attention"].endswith("attention")
@@ -83,26 +90,26 @@ def test_layers_are_called_by_the_paths_of_their_modules() -> None:
 
 
 def test_a_module_called_twice_shares_its_weights() -> None:
-    network = costmodel.read(OWN / "encoder.pt2", input_shapes=(5,))
-    assert network["twice@1"].shares == "twice"
+    network = read(OWN / "encoder.pt2", input_shapes=(5,))
+    assert network.layer("twice@1").shares == "twice"
 
 
 def test_tied_weights_are_counted_once() -> None:
-    network = costmodel.read(OWN / "encoder.pt2", input_shapes=(5,))
-    assert network["head"].shares == "embedding"
+    network = read(OWN / "encoder.pt2", input_shapes=(5,))
+    assert network.layer("head").shares == "embedding"
     attention, norms = 96 * 32 + 96 + 32 * 32 + 32, 2 * 64
     dense = 64 * 32 + 64 + 32 * 64 + 32 + 32 * 32 + 32
     assert network.parameter_count == 50 * 32 + attention + norms + dense
 
 
 def test_a_buffer_that_is_written_is_an_input_and_no_parameter() -> None:
-    network = costmodel.read(OWN / "stateful.pt2")
+    network = read(OWN / "stateful.pt2")
     assert [layer.name for layer in network.inputs] == ["x", "membrane", "cache"]
     assert network.parameter_count == 8 * 8 + 8
 
 
 def test_quantised_edges_and_weights_have_their_formats() -> None:
-    network = costmodel.read(OWN / "quantized.pt2")
+    network = read(OWN / "quantized.pt2")
     workload = costmodel.lower(network).bind(batch=1)
     (product,) = [one for one in workload.operators if one.macs]
     assert [str(operand.format) for operand in product.operands] == ["fixed<8,7>"] * 3
@@ -110,7 +117,7 @@ def test_quantised_edges_and_weights_have_their_formats() -> None:
 
 
 def test_a_branch_stays_and_a_loop_runs_as_often_as_it_counts() -> None:
-    network = costmodel.read(OWN / "controlled.pt2")
+    network = read(OWN / "controlled.pt2")
     works = {work.layer.name: work.macs for work in costmodel.work_by_layer(network)}
     assert works["while_loop"] == 3 * 8 * 8
     assert works["cond"] == 3 * 8 * 8  # one alternative has one product, the other two
@@ -139,13 +146,13 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
         "net/data/weights/model_weights_config.json": config.encode(),
         "net/data/weights/weight_0.pt": bomb, "net/data/sample_inputs/model.pt": bomb,
     }  # fmt: skip
-    assert macs(costmodel.read(written(tmp_path, linear(), **more))) == 8 * 4
+    assert macs(read(written(tmp_path, linear(), **more))) == 8 * 4
 
 
 def test_the_old_place_of_a_program_is_read(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     path.write_bytes(packed(linear(), "serialized_exported_program.json"))
-    assert macs(costmodel.read(path)) == 8 * 4
+    assert macs(read(path)) == 8 * 4
 
 
 def test_an_unknown_operator_stays_named_and_unpriced(tmp_path: Path) -> None:
@@ -157,11 +164,11 @@ def test_an_unknown_operator_stays_named_and_unpriced(tmp_path: Path) -> None:
         nodes, {"x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4), "z": tensor(1, 6)},
         held=("w",),
     )  # fmt: skip
-    network = costmodel.read(written(tmp_path, made))
+    network = read(written(tmp_path, made))
     (work,) = [one for one in costmodel.work_by_layer(network) if one.layer.name == "attend"]
     assert work.layer.kind == "torch.acme.attention.default"
-    assert "no rule for the torch operator 'acme.attention.default'" in str(work.reason)
-    assert network["attend"].outputs[0].shape == (6,)
+    assert "no rule for the torch operator 'acme.attention.default'" in str(work.work)
+    assert network.layer("attend").outputs[0].shape == (6,)
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -176,7 +183,7 @@ def test_what_is_no_program_is_refused(
     change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(costmodel.CostModelError, match=message):
-        costmodel.read(written(tmp_path, linear(**change)))
+        read(written(tmp_path, linear(**change)))
 
 
 def test_a_result_of_another_shape_than_is_declared_is_refused(tmp_path: Path) -> None:
@@ -184,45 +191,45 @@ def test_a_result_of_another_shape_than_is_declared_is_refused(tmp_path: Path) -
     made["graph_module"]["graph"]["tensor_values"]["y"] = tensor(1, 5)
     message = r"node 'y' of aten.linear.default: its result has the shape \(1, 4\)"
     with pytest.raises(costmodel.CostModelError, match=message):
-        costmodel.read(written(tmp_path, made))
+        read(written(tmp_path, made))
 
 
 def test_a_node_that_reads_what_nothing_gives_is_refused(tmp_path: Path) -> None:
     made = linear()
     made["graph_module"]["graph"]["nodes"][0]["inputs"][0]["arg"]["as_tensor"]["name"] = "z"
     with pytest.raises(costmodel.CostModelError, match="'z' is read before anything gives it"):
-        costmodel.read(written(tmp_path, made))
+        read(written(tmp_path, made))
 
 
 def test_an_archive_without_a_program_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     path.write_bytes(packed({}, "net/other.json"))
     with pytest.raises(costmodel.CostModelError, match=r"torch\.export\.save"):
-        costmodel.read(path)
+        read(path)
     path.write_bytes(packed({}, "net/data/aotinductor/model/x.so"))
     with pytest.raises(costmodel.CostModelError, match="AOTInductor compiled"):
-        costmodel.read(path)
+        read(path)
 
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     path.write_bytes(b"not a zip")
     with pytest.raises(costmodel.CostModelError, match=r"not a whole \.pt2 file"):
-        costmodel.read(path)
+        read(path)
 
 
 def test_a_program_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     path.write_bytes(packed(b" " * 2**26))
     with pytest.raises(costmodel.CostModelError, match="more than 33,554,432 bytes"):
-        costmodel.read(path)
+        read(path)
 
 
 def test_json_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     path.write_bytes(packed(b"[" * 200_000))
     with pytest.raises(costmodel.CostModelError, match="nested too deeply"):
-        costmodel.read(path)
+        read(path)
 
 
 def test_an_archive_with_a_list_that_is_too_long_is_refused(tmp_path: Path) -> None:
@@ -232,22 +239,22 @@ def test_an_archive_with_a_list_that_is_too_long_is_refused(tmp_path: Path) -> N
     content[end + 12 : end + 16] = (2**30).to_bytes(4, "little")
     path.write_bytes(content)
     with pytest.raises(costmodel.CostModelError, match="list of members has more than"):
-        costmodel.read(path)
+        read(path)
 
 
 def test_a_file_with_the_program_twice_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, linear())
-    with pytest.warns(UserWarning), zipfile.ZipFile(path, "a") as archive:
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("net/models/model.json", "{}")
     with pytest.raises(costmodel.CostModelError, match="stands twice in the archive"):
-        costmodel.read(path)
+        read(path)
 
 
 def test_a_file_takes_no_example_inputs() -> None:
     with pytest.raises(costmodel.CostModelError, match="example_inputs are for a module"):
-        costmodel.read(OWN / "cells.pt2", example_inputs=(1,))
+        read(OWN / "cells.pt2", example_inputs=(1,))
 
 
 def test_another_reader_takes_no_example_inputs() -> None:
     with pytest.raises(costmodel.CostModelError, match="takes no example_inputs"):
-        costmodel.read(MODELS / "pretrainedResnet.h5", example_inputs=(1,))
+        read(MODELS / "pretrainedResnet.h5", example_inputs=(1,))

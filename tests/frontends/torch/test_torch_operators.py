@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from costmodel_torch.aten import ATEN
-from costmodel_torch.translation import Translator, is_number
 
 from costmodel.frontend.graph import Graph
+from costmodel_torch.aten import ATEN
+from costmodel_torch.translator import Translator, is_number
 
 CORE: Any = yaml.safe_load((Path(__file__).parent / "core_operators.yaml").read_text())
 

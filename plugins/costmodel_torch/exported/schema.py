@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.errors import ReadError
 from costmodel.frontend.graph import NODE_LIMIT
-from costmodel_torch.program import (
+from costmodel_torch.exported.program import (
     Body,
     Held,
     Length,
@@ -20,7 +20,7 @@ from costmodel_torch.program import (
 )
 
 if TYPE_CHECKING:
-    from costmodel_torch.archive import Archive
+    from costmodel_torch.exported.archive import Archive
 
 MAJOR: Final = 8
 """The version of the schema that is read: that of PyTorch 2.6 and later."""

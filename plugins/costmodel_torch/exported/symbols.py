@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from costmodel_torch.program import Length
+from costmodel_torch.exported.program import Length
 
 _LONGEST: Final = 2000
 """Characters of an expression."""
