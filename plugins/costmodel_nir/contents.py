@@ -8,7 +8,7 @@ from attrs import frozen
 
 from costmodel.errors import ReadError
 from costmodel.frontend.hdf5 import reading
-from costmodel.safe_io import SIZE_LIMIT, check_regular, checked_name
+from costmodel.safe_io import SIZE_LIMIT, check_regular, checked_name, opening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,19 +67,12 @@ def graph_in(path: Path) -> NirGraph:
 
     """
     where = str(path)
-    try:
+    with opening(path):
         check_regular(path)
         if path.is_dir():
             message = f"{where}: a folder; expected a .nir file"
             raise ReadError(message)
         members = reading.tree(path, SIZE_LIMIT)
-    except FileNotFoundError:
-        message = f"no such file: {path}"
-        raise ReadError(message) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{where:.200}: cannot be read: {reason}"
-        raise ReadError(message) from None
     # Until release 0.0.5 the nodes stood in the root group.
     root = _group(members["node"], f"{where}: 'node'") if "node" in members else members
     if "nodes" not in root and "type" not in root:

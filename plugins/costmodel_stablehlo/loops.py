@@ -16,7 +16,6 @@ from costmodel.frontend.control import loop as add_loop
 from costmodel.frontend.normalize.rewriting import exchange, twin
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError
-from costmodel_stablehlo.normalizing import normalize_module
 
 if TYPE_CHECKING:
     from costmodel.frontend.graph import GraphNode
@@ -225,7 +224,6 @@ class _While:
         collected = {place: one for place, one in stacked.items() if one is not None}
         carried = [place for place in moving if place not in collected]
         body.outputs = [*[self.after[place] for place in carried], *collected.values()]
-        normalize_module(body)
         read = {id(value) for each in body.nodes for value in each.reads}
         if id(self.inside[counter]) in read:
             carried.append(counter)

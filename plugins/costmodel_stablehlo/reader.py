@@ -64,7 +64,9 @@ class StablehloReader(Reader):
         if isinstance(source, str) and "\n" in source:
             return network_in(source.encode(), "module", "module", rules, input_shapes)
         path = Path(str(source))
-        return network_in(safe_io.content_of(path), str(path), path.stem, rules, input_shapes)
+        with safe_io.opening(path):
+            content = safe_io.content_of(path)
+        return network_in(content, str(path), path.stem, rules, input_shapes)
 
     def read_with(
         self,
@@ -101,7 +103,6 @@ def network_in(
     from costmodel_stablehlo.modules.guarded import functions_of  # noqa: PLC0415  # only to read
     from costmodel_stablehlo.modules.program import entry_of, program_of  # noqa: PLC0415
     from costmodel_stablehlo.nodes import ModuleGraph  # noqa: PLC0415
-    from costmodel_stablehlo.normalizing import normalize_module  # noqa: PLC0415
     from costmodel_stablehlo.operators import STABLEHLO  # noqa: PLC0415
     from costmodel_stablehlo.translating import Translator  # noqa: PLC0415
 
@@ -113,7 +114,6 @@ def network_in(
         given = _arguments(graph, entry, program, input_shapes)
         translator = Translator(program, STABLEHLO.extended(more))
         graph.outputs = translator.run(entry.body, graph, given)
-        normalize_module(graph)
         return network_of(graph)
     except (ReadError, ShapeError) as error:
         message = f"{where}: {error}"
