@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+from attrs import define, frozen
 
 from costmodel_torch.exported.program import Length
 
 _LONGEST: Final = 2000
 """Characters of an expression."""
+_DEEPEST: Final = 60
+"""Expressions within expressions."""
 _LARGEST: Final = 2**62
 """The largest number that an expression may come to on its way."""
+
+
+@frozen
+class _Symbol:
+    """A length that is bound later."""
+
+    name: str
+
+
+@frozen
+class _Call:
+    """A function of expressions."""
+
+    function: str
+    operands: tuple[_Tree, ...]
+
+
+_Tree: TypeAlias = "int | float | _Symbol | _Call"
 
 
 def length_of(length: Length, symbols: Mapping[str, int]) -> int | None:
@@ -26,7 +48,7 @@ def length_of(length: Length, symbols: Mapping[str, int]) -> int | None:
         return None
     try:
         found = _evaluated(tree, symbols)
-    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
     if isinstance(found, float) and found.is_integer():
         found = int(found)
@@ -35,45 +57,129 @@ def length_of(length: Length, symbols: Mapping[str, int]) -> int | None:
 
 def symbols_of(length: Length) -> Iterator[str]:
     """The symbols in a length."""
-    tree = None if isinstance(length, int) else _tree(length)
-    if tree is None:
-        return
-    for node in ast.walk(tree):
-        if _is_symbol(node):
-            yield node.args[0].value  # type: ignore[attr-defined]  # a call on a text
-        elif isinstance(node, ast.Name) and node.id not in _FUNCTIONS and node.id not in _WRITTEN:
-            yield node.id
+    waiting = [None if isinstance(length, int) else _tree(length)]
+    while waiting:
+        tree = waiting.pop()
+        if isinstance(tree, _Symbol):
+            yield tree.name
+        elif isinstance(tree, _Call):
+            waiting += tree.operands
 
 
 def symbol_of(length: Length) -> str | None:
     """The symbol that a length is, where it is one alone."""
     tree = None if isinstance(length, int) else _tree(length)
-    if tree is None:
-        return None
-    if _is_symbol(tree):
-        return str(tree.args[0].value)  # type: ignore[attr-defined]  # a call on a text
-    return tree.id if isinstance(tree, ast.Name) else None
+    return tree.name if isinstance(tree, _Symbol) else None
 
 
 @functools.lru_cache(maxsize=4096)
-def _tree(text: str) -> ast.expr | None:
+def _tree(text: str) -> _Tree | None:
+    """The expression that a text is, None where it is none."""
     if len(text) > _LONGEST:
         return None
     try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _Parser(_TOKEN.findall(text)).whole()
+    except (LookupError, ValueError):
         return None
 
 
-def _is_symbol(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Symbol"
-        and bool(node.args)
-        and isinstance(node.args[0], ast.Constant)
-        and isinstance(node.args[0].value, str)
-    )
+_TOKEN: Final = re.compile(
+    r"""\d+\.\d*(?:e[+-]?\d+)?|\d+|[A-Za-z_][\w.]*|'[^']*'|"[^"]*"|//|\*\*|[^\s]"""
+)
+_BINDING: Final = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "**": 4}
+_MINUS, _OPEN = "-", "("
+_SIGN: Final = 3
+"""How closely operators bind."""
+_WRITTEN: Final = {
+    "+": "Add", "*": "Mul", "/": "IntTrueDiv", "//": "FloorDiv", "%": "Mod", "**": "Pow",
+}  # fmt: skip
+
+
+@define
+class _Parser:
+    """Tokens of an expression, read from the front."""
+
+    tokens: list[str]
+    place: int = 0
+    depth: int = 0
+
+    def whole(self) -> _Tree:
+        """The expression that all tokens are.
+
+        Raises:
+            ValueError: they are none.
+
+        """
+        found = self._expression(0)
+        if self.place != len(self.tokens):
+            raise ValueError
+        return found
+
+    def _next(self) -> str:
+        self.place += 1
+        return self.tokens[self.place - 1]
+
+    def _sees(self, token: str) -> bool:
+        return self.place < len(self.tokens) and self.tokens[self.place] == token
+
+    def _expression(self, least: int) -> _Tree:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise ValueError
+        left = self._operand()
+        while self.place < len(self.tokens):
+            sign = self.tokens[self.place]
+            closeness = _BINDING.get(sign, -1)
+            if closeness < max(least, 1):
+                break
+            self.place += 1
+            right = self._expression(closeness + (sign != "**"))
+            left = (
+                _Call("Add", (left, _Call("Mul", (-1, right))))
+                if sign == "-"
+                else _Call(_WRITTEN[sign], (left, right))
+            )
+        self.depth -= 1
+        return left
+
+    def _operand(self) -> _Tree:
+        token = self._next()
+        if token == _MINUS:
+            return _Call("Mul", (-1, self._expression(_SIGN)))
+        if token == _OPEN:
+            found = self._expression(0)
+            self._close()
+            return found
+        if token[0].isdigit():
+            return float(token) if "." in token else int(token)
+        if not (token[0].isalpha() or token[0] == "_"):
+            raise ValueError
+        if not self._sees("("):
+            return _Symbol(token)
+        self.place += 1
+        return self._called(token.rpartition(".")[2])
+
+    def _called(self, name: str) -> _Tree:
+        """A call whose bracket is open; what is given by name says nothing of a number."""
+        if name == "Symbol":
+            symbol = self._next().strip("\"'")
+            while self._next() != ")":
+                pass
+            return _Symbol(symbol)
+        operands: list[_Tree] = []
+        while not self._sees(")"):
+            if operands:
+                self._expect(",")
+            operands.append(self._expression(0))
+        self._close()
+        return _Call(name, tuple(operands))
+
+    def _close(self) -> None:
+        self._expect(")")
+
+    def _expect(self, token: str) -> None:
+        if self._next() != token:
+            raise ValueError
 
 
 def _product(*numbers: float) -> float:
@@ -103,43 +209,30 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "Identity": lambda number: number,
 }  # fmt: skip
 """The functions of an expression, as SymPy and PyTorch name them."""
-_WRITTEN: Final = {"Symbol": None}
-_OPERATORS: Final[Mapping[type[ast.AST], Callable[..., Any]]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv, ast.Div: operator.truediv, ast.Mod: operator.mod,
-    ast.Pow: _power, ast.USub: operator.neg, ast.UAdd: operator.pos,
-}  # fmt: skip
 
 
-def _evaluated(node: ast.expr, symbols: Mapping[str, int]) -> Any:
+def _evaluated(tree: _Tree, symbols: Mapping[str, int]) -> Any:
     """The number that an expression is.
 
     Raises:
-        ValueError: it has something that is not arithmetic.
+        KeyError: a symbol is not bound, or a function is not known.
 
     """
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return _bounded(number)
-        case ast.Call() if _is_symbol(node):
-            return symbols[node.args[0].value]  # type: ignore[attr-defined]  # a text
-        case ast.Name(id=name):
-            return symbols[name]
-        case ast.UnaryOp(op=sign, operand=operand):
-            return _OPERATORS[type(sign)](_evaluated(operand, symbols))
-        case ast.BinOp(left=left, op=sign, right=right):
-            numbers = _evaluated(left, symbols), _evaluated(right, symbols)
-            return _bounded(_OPERATORS[type(sign)](*numbers))
-        case (
-            ast.Call(func=ast.Name(id=name), args=args)
-            | ast.Call(func=ast.Attribute(attr=name), args=args)
-        ):
-            return _bounded(_FUNCTIONS[name](*[_evaluated(one, symbols) for one in args]))
-    message = f"no arithmetic: {ast.dump(node)!r:.80}"
-    raise ValueError(message)
+    if isinstance(tree, _Symbol):
+        return symbols[tree.name]
+    if isinstance(tree, _Call):
+        operands = [_evaluated(one, symbols) for one in tree.operands]
+        return _bounded(_FUNCTIONS[tree.function](*operands))
+    return _bounded(tree)
 
 
 def _bounded(number: Any) -> Any:
+    """The number, where it is of a bearable size.
+
+    Raises:
+        OverflowError: it is larger.
+
+    """
     if abs(number) > _LARGEST:
         message = "a number of an expression is too large"
         raise OverflowError(message)
