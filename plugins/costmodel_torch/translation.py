@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
+
 from costmodel.frontend.graph import Graph
 from costmodel_torch import binding, control
 from costmodel_torch.aliases import is_view
-from costmodel_torch.exported.program import Program, Ref, TensorMeta, format_of
+from costmodel_torch.exported.program import Program, ProgramNode, Ref, TensorMeta, format_of
 from costmodel_torch.translator import Translator, in_place_of
 
 if TYPE_CHECKING:
@@ -51,10 +53,67 @@ def graph_of(program: Program, table: TranslationTable, shapes: Mapping[str, Any
                 held.path, shape, format_of(meta.dtype), held.data, is_parameter=held.is_parameter
             )
         made.values[name] = stored[key]
-    made.translate(source)
+    made.translate(evolve(source, nodes=_recomposed(program, state)))
     graph.outputs = [*made.results(source.outputs), *made.results(map(Ref, state.values()))]
     made.rename()
     return graph
+
+
+_PRODUCTS: Final = {"aten.mm.default": "mat2", "aten.matmul.default": "other"}
+"""Products, and what they call their right operand."""
+
+
+def _recomposed(program: Program, state: Mapping[str, str]) -> list[ProgramNode]:
+    """The nodes, where products with a weight that was turned are `linear` again.
+
+    What `run_decompositions` makes of it has another tensor for each turned weight, also where
+    the weight is tied to another layer.
+    """
+    turned: dict[str, str] = {}
+    tensors = program.graph.tensors
+    matrices = {
+        name
+        for name in program.held.keys() & tensors.keys() - state.keys()
+        if len(tensors[name].sizes) == _MATRIX
+    }
+    nodes = []
+    for node in program.graph.nodes:
+        weight = node.arguments.get("self")
+        if isinstance(weight, Ref) and _turns(node) and weight.name in matrices:
+            turned.update(dict.fromkeys(node.results, weight.name))
+        nodes.append(_linear(node, turned, program))
+    return nodes
+
+
+_MATRIX: Final = 2
+_TURNED: Final = ((1, 0), (-1, -2), (-1, 0), (1, -2))
+
+
+def _turns(node: ProgramNode) -> bool:
+    """Whether a node turns a matrix."""
+    if node.target == "aten.permute.default":
+        return node.arguments.get("dims") in _TURNED
+    if node.target == "aten.transpose.int":
+        axes = {node.arguments.get(name) for name in ("dim0", "dim1")}
+        return axes in ({0, 1}, {-1, -2}, {0, -1}, {-2, 1})
+    return node.target in {"aten.t.default", "aten.numpy_T.default", "aten.mT.default"}
+
+
+def _linear(node: ProgramNode, turned: Mapping[str, str], program: Program) -> ProgramNode:
+    """A product with a turned weight as `linear`; other nodes as they are."""
+    given = node.arguments
+    if node.target in _PRODUCTS:
+        weight, value, bias = given.get(_PRODUCTS[node.target]), given.get("self"), None
+    elif node.target == "aten.addmm.default" and not {"alpha", "beta"} & set(given):
+        weight, value, bias = given.get("mat2"), given.get("mat1"), given.get("self")
+        if not (isinstance(bias, Ref) and bias.name in program.held):
+            return node
+    else:
+        return node
+    if not (isinstance(weight, Ref) and weight.name in turned):
+        return node
+    arguments = {"input": value, "weight": Ref(turned[weight.name]), "bias": bias}
+    return evolve(node, target="aten.linear.default", arguments=arguments)
 
 
 def inputs_of(program: Program) -> dict[str, TensorMeta]:
