@@ -10,6 +10,7 @@ from attrs import evolve
 from costmodel.frontend.graph import Graph
 from costmodel_torch import binding, control
 from costmodel_torch.aliases import is_view
+from costmodel_torch.exported import symbols
 from costmodel_torch.exported.program import Program, ProgramNode, Ref, TensorMeta, format_of
 from costmodel_torch.translator import Translator, in_place_of
 
@@ -38,6 +39,8 @@ def graph_of(program: Program, table: TranslationTable, shapes: Mapping[str, Any
     for name, meta in inputs.items():
         shape = binding.shape_of(name, meta.sizes, found)
         made.values[name] = graph.input(name, shape, format_of(meta.dtype))
+    for name in set(source.inputs) & source.numbers.keys():
+        made.values[name] = symbols.length_of(source.numbers[name], found)
     stored: dict[object, Value] = {}
     for name, held in program.held.items():
         if name not in source.tensors:

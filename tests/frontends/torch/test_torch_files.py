@@ -23,8 +23,13 @@ from frontends.torch.programs import (
     tensor,
     written,
 )  # fmt: skip
+from worlds import plugin, world
 
 import costmodel
+import costmodel_keras.hooks
+import costmodel_torch.hooks
+from costmodel.frontend.operations.work import Value
+from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.network.graph import Network
 
 PAIRS = json.loads((MODELS / "pairs" / "pairs.json").read_text())
@@ -258,3 +263,66 @@ def test_a_file_takes_no_example_inputs() -> None:
 def test_another_reader_takes_no_example_inputs() -> None:
     with pytest.raises(costmodel.CostModelError, match="takes no example_inputs"):
         read(MODELS / "pretrainedResnet.h5", example_inputs=(1,))
+
+
+def test_a_third_party_translates_its_own_operator(tmp_path: Path) -> None:
+    def attend(made: SourceNode) -> Value:
+        query, weight = made.input(0), made.input(1)
+        return made.add("matmul", query, weight, transpose_right=bool(made.attribute("turned", 0)))
+
+    acme = plugin(translations=[Translation("torch", "acme.attend", attend)])
+    registry = world(keras=costmodel_keras.hooks, torch=costmodel_torch.hooks, acme=acme)
+    made = program(
+        [node("acme.attend.default", "y", "layer", query="x", keys="w", turned=1)],
+        {"x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4)}, held=("w",),
+    )  # fmt: skip
+    network = costmodel.read(written(tmp_path, made), registry=registry)
+    assert macs(network) == 8 * 4
+    assert network.layer("layer").kind == "torch.acme.attend"
+
+
+def test_a_product_with_a_turned_weight_shares_it(tmp_path: Path) -> None:
+    nodes = [
+        node("aten.linear.default", "y", "first", input="x", weight="w"),
+        node("aten.permute.default", "t", self="w", dims=[1, 0]),
+        node("aten.mm.default", "z", "second", self="y", mat2="t"),
+    ]
+    made = program(
+        nodes, {"x": tensor(1, 8), "w": tensor(8, 8), "y": tensor(1, 8), "t": tensor(8, 8),
+                "z": tensor(1, 8)}, held=("w",),
+    )  # fmt: skip
+    network = read(written(tmp_path, made))
+    assert network.layer("second").kind == "torch.aten.linear"
+    assert network.layer("second").shares == "first"
+    assert network.parameter_count == 64
+
+
+def test_a_view_that_is_written_changes_what_it_shows(tmp_path: Path) -> None:
+    nodes = [
+        node("aten.add.Tensor", "y", self="x", other="x"),
+        node("aten.select.int", "row", self="y", dim=1, index=2),
+        node("aten.select.int", "other", self="x", dim=1, index=0),
+        node("aten.copy_.default", "done", self="row", src="other"),
+        node("aten.relu.default", "z", self="y"),
+    ]
+    made = program(
+        nodes, {"x": tensor(1, 4, 8), "y": tensor(1, 4, 8), "row": tensor(1, 8),
+                "other": tensor(1, 8), "done": tensor(1, 8), "z": tensor(1, 4, 8)},
+    )  # fmt: skip
+    network = read(written(tmp_path, made))
+    assert "done.written" in layers(network)
+    (port,) = network.sources("z")
+    assert port.layer == "done.written"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["aten.nonzero.default", "aten.topk.default", "aten.sort.default", "aten.rand.default"],
+)
+def test_what_depends_on_data_or_chance_has_no_price(target: str, tmp_path: Path) -> None:
+    made = program(
+        [node(target, "y", self="x"), node("aten.relu.default", "z", self="y")],
+        {"x": tensor(1, 8), "y": tensor(1, 8), "z": tensor(1, 8)},
+    )
+    network = read(written(tmp_path, made))
+    assert isinstance(costmodel.work_by_layer(network)[1].work, costmodel.Unpriced)
