@@ -172,6 +172,39 @@ def _nir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
             yield content
 
 
+PROGRAM: Final = "net/models/model.json"
+"""The program of a `.pt2` file."""
+_LARGEST_PROGRAM: Final = 2**15
+_UNREAD: Final = frozenset(
+    {"strides", "device", "storage_offset", "requires_grad", "layout", "stack_trace", "torch_fn",
+     "module_call_graph"}
+)  # fmt: skip
+"""What a program says and nobody reads."""
+
+
+def packed_program(program: bytes) -> bytes:
+    """A `.pt2` file with this program."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(PROGRAM, program)
+    return held.getvalue()
+
+
+def _program_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    for path in sorted((TESTS / "frontends" / "models").rglob("*.pt2")):
+        with zipfile.ZipFile(path) as archive:
+            name = next(one for one in archive.namelist() if one.endswith("models/model.json"))
+            content = _compact(_shortened(json.loads(archive.read(name))))
+        if len(content) <= _LARGEST_PROGRAM:
+            yield packed_program(content)
+
+
+def _shortened(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _shortened(one) for key, one in values.items() if key not in _UNREAD}
+    return [_shortened(one) for one in values] if isinstance(values, list) else values
+
+
 # ------------------------------------------------------------------ devices
 
 
@@ -223,10 +256,11 @@ def _quantizer_seeds(_: Iterable[Path]) -> Iterator[bytes]:
 
 TARGETS: Final = {
     "json": Target(_text, _keras_seeds, 0.3),
-    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.2, is_archive=True),
+    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.15, is_archive=True),
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
+    "pt2": Target(functools.partial(_file, ".pt2"), _program_seeds, 0.1, is_archive=True),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
-    "network": Target(_text, _network_seeds, 0.2),
+    "network": Target(_text, _network_seeds, 0.15),
     "workload": Target(_workload, _workload_seeds, 0.1),
     "device": Target(_device, lambda _: device_files(), 0.1),
     "quantizer": Target(_quantizer, _quantizer_seeds, 0.1),
