@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from costmodel_stablehlo.nodes import ModuleGraph, ModuleNode
 
 MOST_STEPS: Final = 2**40
+MOST_UNROLLED: Final = 256
+"""Steps of a loop over the weights of layers, which are layers of the network."""
 _DEEPEST: Final = 60
 """Operations between a counter and an index."""
 
@@ -218,6 +220,8 @@ class _While:
         reading = _Reading(graph, self.inside[counter], line, steps)
         slices = _Slices(body, reading, steps, self.inside)
         slices.find()
+        if steps <= MOST_UNROLLED and any(source.is_constant for source, _ in slices.varying):
+            return self._unrolled(steps, fixed)
         moving = [place for place in range(len(starts)) if place not in fixed and place != counter]
         stacked = {
             place: slices.collected(self.inside[place], self.after[place]) for place in moving
@@ -238,6 +242,19 @@ class _While:
         last = graph.constant(f"{node.name}.counter", data=np.asarray(line.at(steps)))
         given[counter] = last
         return [given.get(place, start) for place, start in enumerate(starts)]
+
+
+    def _unrolled(self, steps: int, fixed: set[int]) -> Sequence[Value]:
+        """The steps one after the other: each has weights of its own, as layers do."""
+        node, values = self.node, self.node.present
+        _, region = node.regions
+        for _ in range(steps):
+            given = node.run(region, node.own_graph, values)
+            values = [
+                start if place in fixed else value
+                for place, (start, value) in enumerate(zip(values, given, strict=True))
+            ]
+        return values
 
 
 def _steps(direction: str, gap: Line) -> int | None:

@@ -22,12 +22,17 @@ def dynamic_slice(node: ModuleNode) -> Value:
     sizes = node.list_of("slice_sizes")
     starts = known_starts(places, value.shape, sizes)
     if starts is None:
-        return node.moved(value, shape=sizes)
+        return node.moved(value, *_unknown(places), shape=sizes)
     key = [
         slice(None) if size == length else slice(start, start + size)
         for start, size, length in zip(starts, sizes, value.shape, strict=True)
     ]
     return node.add("select", value, key=key)
+
+
+def _unknown(places: Sequence[Value]) -> list[Value]:
+    """The places that data decide."""
+    return [place for place in places if not place.is_constant]
 
 
 def known_starts(
@@ -48,10 +53,10 @@ def known_starts(
 @STABLEHLO.translates("dynamic_update_slice")
 def dynamic_update_slice(node: ModuleNode) -> Value:
     """A tensor with a block of it replaced."""
-    value, block = node.input(0), node.input(1)
+    value, block, *places = node.present
     if block.shape == value.shape:
         return node.add("identity", block)
-    return node.add("store", value, block)
+    return node.add("store", value, block, *_unknown(places))
 
 
 @STABLEHLO.translates("gather", "dynamic_gather")
