@@ -290,7 +290,7 @@ class _Slices:
 
     def find(self) -> None:
         """Read slices of tensors around the loop as such."""
-        changed: dict[int, GraphNode | None] = {}
+        changed: dict[int, Sequence[GraphNode]] = {}
         own = {id(value) for node in self.body.nodes for value in node.writes}
         own |= {id(value) for value in self.inside if value in self.body.inputs}
         known: dict[int, Value] = {}
@@ -311,9 +311,8 @@ class _Slices:
                 part.is_constant, part.is_parameter = source.is_constant, source.is_parameter
                 known[id(source)] = part
                 self.varying.append((source, part))
-            changed[id(node)] = twin(
-                node, "reshape", part, writes=result, shape=result.shape
-            )
+            made = twin(node, "reshape", part, writes=result, shape=result.shape)
+            changed[id(node)] = (made,)
         exchange(self.body, changed)
 
     def collected(self, inside: Value, after: Value) -> Value | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from costmodel import safe_io
 from costmodel.errors import ReadError
-from costmodel_keras.files import hdf5
+from costmodel.frontend.hdf5 import reading as hdf5
 
 KERAS: Final = ".keras"
 """The ending of archives of Keras 3."""
