@@ -13,10 +13,9 @@ import numpy as np
 from attrs import define, field
 
 from costmodel.frontend.control import loop as add_loop
-from costmodel.frontend.normalize.rewriting import exchange, twin
+from costmodel.frontend.normalize.rewriting import exchange, remove_unused, twin
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError
-from costmodel_stablehlo.normalizing import normalize_module
 
 if TYPE_CHECKING:
     from costmodel.frontend.graph import GraphNode
@@ -79,13 +78,13 @@ class _Reading:
                 return Line(first.step - other.step, first.start - other.start)
             case "negate", []:
                 return Line(-first.step, -first.start)
-            case ("convert" | "reshape" | "broadcast_in_dim" | "optimization_barrier"), []:
+            case (("convert" | "reshape" | "broadcast_in_dim" | "optimization_barrier"), []):
                 return first
             case "multiply", [Line(0, factor)]:
                 return Line(first.step * factor, first.start * factor)
             case "multiply", [other] if first.step == 0:
                 return Line(other.step * first.start, other.start * first.start)
-            case ("maximum" | "minimum" | "clamp"), _:
+            case (("maximum" | "minimum" | "clamp"), _):
                 return self._bounded(operator, [first, *rest])
         return None
 
@@ -229,7 +228,7 @@ class _While:
         collected = {place: one for place, one in stacked.items() if one is not None}
         carried = [place for place in moving if place not in collected]
         body.outputs = [*[self.after[place] for place in carried], *collected.values()]
-        normalize_module(body)
+        remove_unused(body)
         read = {id(value) for each in body.nodes for value in each.reads}
         if id(self.inside[counter]) in read:
             carried.append(counter)
@@ -242,7 +241,6 @@ class _While:
         last = graph.constant(f"{node.name}.counter", data=np.asarray(line.at(steps)))
         given[counter] = last
         return [given.get(place, start) for place, start in enumerate(starts)]
-
 
     def _unrolled(self, steps: int, fixed: set[int]) -> Sequence[Value]:
         """The steps one after the other: each has weights of its own, as layers do."""
@@ -333,9 +331,7 @@ class _Slices:
         shape = [*block.shape[: self.axis], *block.shape[self.axis + 1 :]]
         return self.body.add("reshape", block, shape=shape)
 
-    def _is_slice(
-        self, shape: Sequence[int], part: Sequence[int], places: Sequence[Value]
-    ) -> bool:
+    def _is_slice(self, shape: Sequence[int], part: Sequence[int], places: Sequence[Value]) -> bool:
         """Whether a block is that of the step along the axis, and whole along the others."""
         cut = [axis for axis, length in enumerate(shape) if part[axis] != length]
         if not cut and self.steps == 1 and shape:

@@ -101,7 +101,6 @@ def network_in(
     from costmodel_stablehlo.modules.guarded import functions_of  # noqa: PLC0415  # only to read
     from costmodel_stablehlo.modules.program import entry_of, program_of  # noqa: PLC0415
     from costmodel_stablehlo.nodes import ModuleGraph  # noqa: PLC0415
-    from costmodel_stablehlo.normalizing import normalize_module  # noqa: PLC0415
     from costmodel_stablehlo.operators import STABLEHLO  # noqa: PLC0415
     from costmodel_stablehlo.translating import Translator  # noqa: PLC0415
 
@@ -113,7 +112,6 @@ def network_in(
         given = _arguments(graph, entry, program, input_shapes)
         translator = Translator(program, STABLEHLO.extended(more))
         graph.outputs = translator.run(entry.body, graph, given)
-        normalize_module(graph)
         return network_of(graph)
     except (ReadError, ShapeError) as error:
         message = f"{where}: {error}"

@@ -21,6 +21,7 @@ def join_means(graph: Graph) -> None:
     for node in graph.nodes:
         number = _divisor(node)
         if number is None:
+            changed.update(_mean_of_windows(links, node))
             continue
         before = links.maker(node.reads[0])
         view = None
@@ -39,6 +40,19 @@ def join_means(graph: Graph) -> None:
         changed.update(_mean(node, before, view))
     if changed:
         exchange(graph, changed)
+
+
+def _mean_of_windows(links: Links, node: GraphNode) -> dict[int, Sequence[GraphNode]]:
+    """The mean in the place of sums that are divided by how many elements each window has."""
+    if node.settings.get("function") != "divide" or len(node.operands) != len(("sum", "count")):
+        return {}
+    sums, counts = node.operands
+    before = None if sums is None else links.maker(sums)
+    if sums is None or counts is None or before is None or before.operation != "pool":
+        return {}
+    is_count = counts.is_constant and not counts.is_parameter
+    is_sum = before.settings.get("function") == "sum" and links.only_reader(sums) is node
+    return _mean(node, before, None) if is_count and is_sum else {}
 
 
 def _divisor(node: GraphNode) -> float | None:

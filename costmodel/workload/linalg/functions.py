@@ -51,9 +51,7 @@ def from_mlir(text: str, *, function: str | None = None, weights: Iterable[int] 
 
     """
     module = _parsed(text, MOST)
-    functions = {
-        one.sym_name.data: one for one in module.walk() if one.name == "func.func"
-    }
+    functions = {one.sym_name.data: one for one in module.walk() if one.name == "func.func"}
     chosen = _chosen(functions, function)
     try:
         return _Reading(functions).workload(chosen, set(weights))

@@ -47,7 +47,13 @@ _QUANTIZED: Final = re.compile(
     r"!quant\.uniform<\s*([iu])(\d+)(?:<-?\d+:-?\d+>)?\s*:\s*f\d+[^<>]*>"
 )
 _STAND_INS: Final = (
-    "f8E4M3B11FNUZ", "f8E3M4", "f8E8M0FNU", "f4E2M1FN", "f6E2M3FN", "f6E3M2FN", "f8E5M2FNUZ",
+    "f8E4M3B11FNUZ",
+    "f8E3M4",
+    "f8E8M0FNU",
+    "f4E2M1FN",
+    "f6E2M3FN",
+    "f6E3M2FN",
+    "f8E5M2FNUZ",
 )
 """Types in the place of quantised ones, whose dialect jaxlib does not have."""
 
@@ -163,9 +169,7 @@ class _Teller:
         if "arg_attrs" in operation.attributes:
             for place, one in enumerate(ir.ArrayAttr(operation.attributes["arg_attrs"])):
                 held = ir.DictAttr(one)
-                attributes[place] = {
-                    named.name: self._attribute(named.attr) for named in held
-                }
+                attributes[place] = {named.name: self._attribute(named.attr) for named in held}
         return name, {
             "names": [self._name(one.location) for one in block.arguments],
             "attributes": attributes,
@@ -176,8 +180,9 @@ class _Teller:
         blocks = list(region.blocks)
         if len(blocks) != 1 or depth > _DEEPEST:
             message = (
-                f"a region of {len(blocks)} blocks; expected one: jumps between blocks are not "
-                "read" if len(blocks) != 1 else "regions are nested too deeply"
+                f"a region of {len(blocks)} blocks; expected one: jumps between blocks are not read"
+                if len(blocks) != 1
+                else "regions are nested too deeply"
             )
             raise DamagedError(message)
         (block,) = blocks

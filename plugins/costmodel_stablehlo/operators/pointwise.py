@@ -165,7 +165,9 @@ def power(node: ModuleNode) -> Value:
     if number == len(("x", "x")):
         return applied(node, "multiply", [base, base])
     if number is not None:
-        return node.add("activation", base, function={0.5: "sqrt", -0.5: "rsqrt"}.get(number, "pow"))
+        return node.add(
+            "activation", base, function={0.5: "sqrt", -0.5: "rsqrt"}.get(number, "pow")
+        )
     return node.add("elementwise", base, exponent, function="multiply", steps=_SERIES)
 
 

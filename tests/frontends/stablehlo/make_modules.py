@@ -130,9 +130,7 @@ def condition() -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Two ways of 16 x 32 and 16 x 8 products, which data choose between."""
 
     def f(params: Any, x: Any) -> Any:
-        return lax.cond(
-            x.sum() > 0, lambda: (x @ params[0]).sum(), lambda: (x @ params[1]).sum()
-        )
+        return lax.cond(x.sum() > 0, lambda: (x @ params[0]).sum(), lambda: (x @ params[1]).sum())
 
     return f, ([_array(16, 32), _array(16, 8)], _array(1, 16))
 

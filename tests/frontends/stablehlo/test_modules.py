@@ -200,8 +200,7 @@ def test_a_layer_norm_an_exact_gelu_and_a_softmax_are_known_again() -> None:
 
 def test_a_mean_is_one_reduction() -> None:
     functions = [
-        getattr(node.operator, "function", "")
-        for node, _ in lowered(read("pooling.mlirbc")).nodes
+        getattr(node.operator, "function", "") for node, _ in lowered(read("pooling.mlirbc")).nodes
     ]
     assert functions == ["mean", "add"]
 
