@@ -6,7 +6,7 @@ step; what it writes there is collected. Of `while` in StableHLO, JAX makes all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -64,29 +64,19 @@ class _Reading:
         return self._combined(node, depth + 1)
 
     def _combined(self, node: ModuleNode, depth: int) -> Line | None:
-        operator = node.operator
-        if operator == "select":
+        """What an operation makes of lines."""
+        if node.operator == "select":
             return self._selected(node, depth)
-        lines = [self.line_of(value, depth) for value in node.present]
-        if None in lines or not lines:
-            return None
-        first, *rest = [one for one in lines if one is not None]
-        match operator, rest:
-            case "add", [other]:
-                return Line(first.step + other.step, first.start + other.start)
-            case "subtract", [other]:
-                return Line(first.step - other.step, first.start - other.start)
-            case "negate", []:
-                return Line(-first.step, -first.start)
-            case (("convert" | "reshape" | "broadcast_in_dim" | "optimization_barrier"), []):
-                return first
-            case "multiply", [Line(0, factor)]:
-                return Line(first.step * factor, first.start * factor)
-            case "multiply", [other] if first.step == 0:
-                return Line(other.step * first.start, other.start * first.start)
-            case (("maximum" | "minimum" | "clamp"), _):
-                return self._bounded(operator, [first, *rest])
-        return None
+        lines = []
+        for value in node.present:
+            line = self.line_of(value, depth)
+            if line is None:
+                return None
+            lines.append(line)
+        if node.operator in _PLACES:
+            return self._bounded(node.operator, lines)
+        made = _ARITHMETIC.get(node.operator)
+        return None if made is None else made(*lines)
 
     def _selected(self, node: ModuleNode, depth: int) -> Line | None:
         """One of two numbers, where a comparison chooses the same at every step."""
@@ -119,6 +109,24 @@ class _Reading:
         return None
 
 
+def _product(one: Line, other: Line) -> Line | None:
+    """The product of a line and a constant."""
+    if one.step and other.step:
+        return None
+    line, factor = (one, other.start) if one.step else (other, one.start)
+    return Line(line.step * factor, line.start * factor)
+
+
+_ARITHMETIC: Final[Mapping[str, Callable[..., Line | None]]] = {
+    "add": lambda one, other: Line(one.step + other.step, one.start + other.start),
+    "subtract": lambda one, other: Line(one.step - other.step, one.start - other.start),
+    "negate": lambda one: Line(-one.step, -one.start),
+    "multiply": _product,
+    **dict.fromkeys(
+        ("convert", "reshape", "broadcast_in_dim", "optimization_barrier"), lambda one: one
+    ),
+}
+"""What makes a line of lines."""
 _PLACES: Final = {"maximum": -1, "minimum": 0, "clamp": 1}
 _COMPARED: Final = {
     "LT": lambda n: n < 0, "LE": lambda n: n <= 0, "GT": lambda n: n > 0, "GE": lambda n: n >= 0,
@@ -173,7 +181,7 @@ class _While:
 
     def _fixed(self) -> set[int]:
         """The places of values that every step gives as it took them."""
-        condition, region = self.node.regions
+        _, region = self.node.regions
         last = region.operations[-1]
         return {
             place
