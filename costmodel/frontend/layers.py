@@ -136,8 +136,11 @@ class _Networking:
         graph = self._graph
         for value in graph.inputs:
             name = self._own_name(value.name)
-            declared = DeclaredFormats(result=value.format)
-            self._layers.append(Input(name, "input", shape=self._shape(value), declared=declared))
+            own = Input(
+                name, "input", shape=self._shape(value),
+                declared=DeclaredFormats(result=value.format),
+            )  # fmt: skip
+            self._layers.append(own)
             self._ports[id(value)] = Port(name, 0)
         chunks = list(_chunks(graph.nodes))
         last = {id(value): place for place, nodes in enumerate(chunks)

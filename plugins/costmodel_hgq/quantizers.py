@@ -107,7 +107,8 @@ def _by_name(q_type: str, overflow: str, held: Sequence[Any]) -> Arrays:
     else:
         message = f"q_type is {q_type!r:.40}; expected kbi, kif, float or dummy"
         raise ValueError(message)
-    if len(held) != len(names) or (q_type in _FIXED and "k" not in names):
+    signs = sum(array.dtype.kind == "u" for array in held)
+    if len(held) != len(names) or signs != names.count("k") or signs != (q_type in _FIXED):
         expected = "m, e and e0" if q_type == "float" else f"k, {' and '.join(_FIXED[q_type])}"
         message = f"found {len(held)} arrays of bits; expected {expected} of q_type {q_type!r}"
         raise ValueError(message)

@@ -19,54 +19,36 @@ def join_means(graph: Graph) -> None:
     links = Links.of(graph)
     changed: dict[int, Sequence[GraphNode]] = {}
     for node in graph.nodes:
-        number = _divisor(node)
-        if number is None:
-            changed.update(_mean_of_windows(links, node))
+        value = node.operands[0] if node.operands else None
+        if node.operation != "elementwise" or value is None or value.is_constant:
             continue
-        before = links.maker(node.reads[0])
-        view = None
+        before, view = links.maker(value), None
         if before is not None and before.operation == "reshape":
             view, before = before, links.maker(before.reads[0])
         if before is None or before.settings.get("function") != "sum" or id(before) in changed:
             continue
-        reader = view or node
-        if links.only_reader(before.writes[0]) is not reader:
+        if links.only_reader(before.writes[0]) is not (view or node):
             continue
-        if view is not None and links.only_reader(view.writes[0]) is not node:
-            continue
-        does = before.work.does
-        if not isinstance(does, Reduction) or not math.isclose(number, does.window, rel_tol=1e-6):
+        if links.only_reader(value) is not node or not _divides(node, before):
             continue
         changed.update(_mean(node, before, view))
     if changed:
         exchange(graph, changed)
 
 
-def _mean_of_windows(links: Links, node: GraphNode) -> dict[int, Sequence[GraphNode]]:
-    """The mean in the place of sums that are divided by how many elements each window has."""
-    if node.settings.get("function") != "divide" or len(node.operands) != len(("sum", "count")):
-        return {}
-    sums, counts = node.operands
-    before = None if sums is None else links.maker(sums)
-    if sums is None or counts is None or before is None or before.operation != "pool":
-        return {}
-    is_count = counts.is_constant and not counts.is_parameter
-    is_sum = before.settings.get("function") == "sum" and links.only_reader(sums) is node
-    return _mean(node, before, None) if is_count and is_sum else {}
-
-
-def _divisor(node: GraphNode) -> float | None:
-    """The number by which a node divides, if it does that and nothing else."""
-    function = node.settings.get("function")
-    if node.operation != "elementwise" or function not in {"divide", "multiply"}:
-        return None
-    numbers = [value.scalar for value in node.operands if value is not None and value.is_number]
-    if len(numbers) != 1 or len(node.reads) != 1 or node.operands[0] is not node.reads[0]:
-        return None
-    number = numbers[0]
-    if not number:
-        return None
-    return number if function == "divide" else 1 / number
+def _divides(node: GraphNode, total: GraphNode) -> bool:
+    """Whether a node divides a sum by the number of its terms."""
+    function, does = node.settings.get("function"), total.work.does
+    others = [value for value in node.operands[1:] if value is not None]
+    if len(others) != 1 or not others[0].is_constant or not isinstance(does, Reduction):
+        return False
+    by = others[0]
+    if by.is_parameter or function not in {"divide", "multiply"}:
+        return False
+    if by.scalar is None:  # windows at the edges are of fewer terms
+        return function == "divide" and total.operation == "pool"
+    wanted = does.window if function == "divide" else 1 / does.window
+    return math.isclose(by.scalar, wanted, rel_tol=1e-5)
 
 
 def _mean(

@@ -39,9 +39,9 @@ def _pairs(value: Any) -> tuple[tuple[str, Quantizer], ...]:
 class Quantized(ReadsVariables, Layer):
     """A layer of HGQ2: what enters, its parameters and what it gives have trained widths.
 
-    A tensor whose elements differ in width is priced by their mean, elements of no bits among
-    them. Multiplications by an element of no bits, which an unrolled circuit leaves out, are
-    counted: counts follow from shapes. A device that prices by width charges nothing for them.
+    A tensor whose elements differ in width is priced by their mean, elements of no bits (pruned)
+    among them with 0. Products of those, which an unrolled circuit leaves out, are counted: counts
+    follow from shapes. A device that prices multipliers by width charges nothing for them.
     """
 
     variable_holders: ClassVar = frozenset({"quantizer"})

@@ -16,7 +16,10 @@ _SPIKES: Final = "its neurons have quantized states and spikes, of which no rule
 _SCORES: Final = "it convolves the scores of attention; no rule joins that to the rest"
 _PROJECTED: Final = "it projects keys and values along their positions first; no rule joins that"
 
+_GIVEN: Final = "its cell is one of a program; QSimpleRNN and QGRU have rules"
+
 REASONS: Final = {
+    "hgq.LIFCell": _SPIKES,
     "hgq.QConvT1D": _TABLES,
     "hgq.QConvT2D": _TABLES,
     "hgq.QDenseT": _TABLES,
@@ -26,9 +29,11 @@ REASONS: Final = {
     "hgq.QLinformerAttention": _PROJECTED,
     "hgq.QLinformerAttentionT": _TABLES,
     "hgq.QMultiHeadAttentionT": _TABLES,
+    "hgq.QRNN": _GIVEN,
     "hgq.QSALTAttention": _SCORES,
     "hgq.QSimpleSNN": _SPIKES,
     "hgq.QSimpleSNNCell": _SPIKES,
+    "hgq.SpikingNeuralCell": _SPIKES,
 }
 
 

@@ -39,15 +39,8 @@ def load_file(path: Path) -> Any:
         ReadError: the file is damaged, too large, or not what its name says.
 
     """
-    try:
+    with safe_io.opening(path):
         return _LOADERS.get(path.suffix, _load_json)(path)
-    except FileNotFoundError:
-        message = f"no such file: {path}"
-        raise ReadError(message) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{path!s:.200}: cannot be read: {reason}"
-        raise ReadError(message) from None
 
 
 def _load_json(path: Path) -> Any:

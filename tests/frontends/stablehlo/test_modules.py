@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from costmodel_stablehlo.modules import guarded
 
 import costmodel
 from costmodel.errors import ReadError, UnknownNameError
@@ -14,6 +13,7 @@ from costmodel.network.graph import Network
 from costmodel.workload.composite import Normalization, Softmax
 from costmodel.workload.graph import Branch, Loop, Workload
 from costmodel.workload.operators import Activation, Contraction, Unsupported
+from costmodel_stablehlo.modules import guarded
 
 pytest.importorskip("jaxlib")
 

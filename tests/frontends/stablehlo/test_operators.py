@@ -6,13 +6,13 @@ import importlib
 from typing import Any
 
 import pytest
-from costmodel_stablehlo.operators import STABLEHLO
-from costmodel_stablehlo.operators.reasons import STRUCTURE, UNPRICED
 
 import costmodel
 from costmodel.errors import ReadError
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Unsupported
+from costmodel_stablehlo.operators import STABLEHLO
+from costmodel_stablehlo.operators.reasons import STRUCTURE, UNPRICED
 
 pytest.importorskip("jaxlib")
 
