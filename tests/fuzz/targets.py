@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 from fuzz.judging import ROOT, judge, use_device, use_network, use_workload
+from fuzz.mlir_worker import Worker
 
 import costmodel
 from costmodel.devicefile import load_device
@@ -28,6 +29,8 @@ _HDF5_SEEDS: Final = 8
 """An HDF5 file is read in a process of its own, so that few can be read in a second."""
 _LARGEST_NIR: Final = 2**15
 """Bytes; the same for HDF5 files of NIR, of which an empty one has a thousand."""
+_LARGEST_MODULE: Final = 2**14
+"""Bytes; the same for modules of MLIR, of which text is long."""
 _LARGEST_SEED: Final = 2**13
 """Bytes; small files are changed and read the fastest."""
 
@@ -205,6 +208,29 @@ def _shortened(values: Any) -> Any:
     return [_shortened(one) for one in values] if isinstance(values, list) else values
 
 
+@functools.cache
+def _worker() -> Worker:
+    """The process that parses modules in place of the child of the reader, once for each."""
+    from costmodel_stablehlo.modules import guarded  # noqa: PLC0415  # only for this door
+
+    worker = Worker()
+    guarded._asked = worker
+    return worker
+
+
+def _mlir(data: bytes) -> bool:
+    _worker()
+    return _file(".mlir", data)
+
+
+def _mlir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    """Small modules, as text and as bytecode."""
+    for path in sorted((TESTS / "frontends").rglob("*.mlir*")):
+        content = path.read_bytes()
+        if len(content) <= _LARGEST_MODULE:
+            yield content
+
+
 # ------------------------------------------------------------------ devices
 
 
@@ -260,7 +286,8 @@ TARGETS: Final = {
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
     "pt2": Target(functools.partial(_file, ".pt2"), _program_seeds, 0.1, is_archive=True),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
-    "network": Target(_text, _network_seeds, 0.15),
+    "mlir": Target(_mlir, _mlir_seeds, 0.05),
+    "network": Target(_text, _network_seeds, 0.1),
     "workload": Target(_workload, _workload_seeds, 0.1),
     "device": Target(_device, lambda _: device_files(), 0.1),
     "quantizer": Target(_quantizer, _quantizer_seeds, 0.1),

@@ -157,7 +157,7 @@ class _Access(NamedTuple):
 
 
 class _Statement(NamedTuple):
-    """An operator, the values outside that it reads, in the order of its operands, and its result."""
+    """An operator, the values that it reads in the order of its operands, and its result."""
 
     operator: Operator
     reads: Sequence[Any]
