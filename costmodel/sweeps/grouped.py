@@ -14,7 +14,7 @@ from costmodel.devices.activity import resolved
 from costmodel.devices.cost import Cost, Seconds
 from costmodel.devices.evaluation.apart import apart
 from costmodel.devices.evaluation.evaluator import evaluated
-from costmodel.devices.evaluation.memory import BYTE
+from costmodel.devices.evaluation.memory import BYTE, is_placement_fixed
 from costmodel.devices.evaluation.schedule import Schedule
 from costmodel.errors import PluginError
 from costmodel.sweeps.lookup import Bundle, FormatColumn
@@ -26,7 +26,7 @@ from costmodel.workload.reasons import Unpriced
 if TYPE_CHECKING:
     from costmodel.devices import Device
     from costmodel.devices.evaluation.fusion import Group
-    from costmodel.devices.evaluation.memory import Residence
+    from costmodel.devices.evaluation.memory import Memory, Placement
     from costmodel.formats import NumericFormat
     from costmodel.scenario import Scenario
 
@@ -109,8 +109,8 @@ class Block:
 def can_be_tabled(block: Block) -> bool:
     """Whether the groups of a block can be priced one by one, each once for the formats it needs.
 
-    The device has to declare `separable` and, where it has memories, to have one and to price
-    operators whole.
+    The device has to declare `separable` and, where it has memories, to have one for each role and
+    to price operators whole.
     """
     device = block.device
     if "separable" not in device.capabilities:
@@ -118,7 +118,7 @@ def can_be_tabled(block: Block) -> bool:
     if not device.uses_memories:
         return True
     nodes = [node for node, _ in block.first().nodes]
-    return len(device.memories) == 1 and all(_is_whole(node, block) for node in nodes)
+    return is_placement_fixed(device.memories) and all(_is_whole(node, block) for node in nodes)
 
 
 def _is_whole(node: Node, block: Block) -> bool:
@@ -170,7 +170,7 @@ class GroupedCosts:
         self._width = _FIRST_COUNT + len(block.linear)
         self._bundles = self._bundled()
         self._constant = np.array(self._constants())
-        self._lives = self._placed() if device.memories else None
+        self._lives = self._placed() if device.memories else ()
 
     # ---------------------------------------------------------- what depends on what
 
@@ -256,7 +256,7 @@ class GroupedCosts:
                 needed |= {*one.inputs, *one.weights} & follow
         return frozenset(needed)
 
-    def _placed(self) -> _Lives:
+    def _placed(self) -> tuple[_Lives, ...]:
         block, first = self._block, self._first
         placement = block.device.place(
             first, block.device.fuse(first, block.scenario), block.scenario
@@ -265,7 +265,12 @@ class GroupedCosts:
         for name, tensor in block.workload.tensors.items():
             if tensor.format in self._of_marker:
                 columns[name] = self._of_marker[tensor.format]
-        return _Lives(block, placement.residences, self._columns, columns, placement.groups)
+        return tuple(
+            [
+                _Lives(block, memory, placement, self._columns, columns)
+                for memory in placement.memories
+            ]
+        )
 
     # ---------------------------------------------------------- entries
 
@@ -452,13 +457,12 @@ class GroupedCosts:
             energy = energy + np.where(np.isnan(makespan), 0.0, makespan) * self._watts
         latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
         weights = np.ceil(sums[:, WEIGHTS] / BYTE)
-        memory, fits = weights, np.ones(1, dtype=bool)
-        if self._lives is not None:
-            bits = self._lives.peak_bits(at, sums[:, WEIGHTS])
-            memory = np.ceil(bits / BYTE)
-            size = device.memories[0].size
-            if size is not None:
-                fits = bits <= size.value * BYTE
+        memory, fits = (np.zeros(1) if self._lives else weights), np.ones(1, dtype=bool)
+        for lives in self._lives:
+            bits = lives.peak_bits(at, sums[:, WEIGHTS])
+            memory = memory + np.ceil(bits / BYTE)
+            if lives.size is not None:
+                fits = fits & (bits <= lives.size.value * BYTE)
         missing = np.array([float(len(self._always_unpriced))])
         for layer, entries in unpriced.items():
             if layer not in self._always_unpriced:
@@ -511,18 +515,21 @@ def split(cost: Cost, linear: Sequence[str]) -> tuple[float, list[float]]:
 
 
 class _Lives:
-    """What lies in the only memory of a device while each group runs."""
+    """What lies in a memory of a device while each group runs."""
 
     def __init__(
         self,
         block: Block,
-        placed: Iterable[Residence],
+        memory: Memory,
+        placement: Placement,
         columns: Sequence[FormatColumn],
         column_of: Mapping[str, int],
-        groups: int,
     ) -> None:
         tensors, default = block.workload.tensors, block.default
-        placed = list(placed)
+        self.size = memory.size
+        self._has_weights = "weight" in memory.holds
+        groups = placement.groups
+        placed = [one for one in placement.residences if one.memory == memory.name]
         resident = {one.tensor for one in placed}
         weights = set(block.workload.weights)
         self._unread = [
@@ -574,6 +581,8 @@ class _Lives:
             peak = np.maximum(peak, now + fixed)
             for number in done:
                 now = now - held.pop(number)
+        if not self._has_weights:
+            return np.zeros(1) + peak
         lying = weights
         for own, elements, declared in self._unread:
             if own is None:

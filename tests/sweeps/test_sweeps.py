@@ -20,8 +20,8 @@ from costmodel.sweeps.grid import grid_of
 from costmodel.sweeps.rows import rows_of
 from costmodel.sweeps.space import Range
 
-SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi")
-COUPLED = ("stm32h743", "ethos-u55-128", "eyeriss-v1")
+SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi", "stm32h743")
+COUPLED = ("ethos-u55-128", "eyeriss-v1")
 """Where a tensor lies depends on others, or the device does not see groups one by one."""
 EVERY_FORMAT = [*FORMATS, "int16", "float16", "fixed<8,3>", "binary", "ternary"]
 
