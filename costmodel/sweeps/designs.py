@@ -213,8 +213,8 @@ class _Lowered:
             self.marked = self.rules.lower_as_declared(network, scenario, examples)
 
     def _declaring(self, chosen: Mapping[str, NumericFormat]) -> Network:
-        weights, results = self.grid.formats_of(self.network, self.scenario, chosen)
-        return layer_formats.declaring(self.network, weights, results)
+        formats = self.grid.formats_of(self.network, self.scenario, chosen)
+        return layer_formats.declaring(self.network, *formats)
 
     def workload(self, chosen: Mapping[str, NumericFormat]) -> Workload:
         """The workload with the formats of each axis by its name."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.devices.activity import resolved
 from costmodel.devices.cost import Cost, Seconds
@@ -17,10 +17,12 @@ from costmodel.devices.evaluation.evaluator import evaluated
 from costmodel.devices.evaluation.memory import BYTE, is_placement_fixed
 from costmodel.devices.evaluation.schedule import Schedule
 from costmodel.errors import PluginError
+from costmodel.formats import FixedPoint
 from costmodel.sweeps.lookup import Bundle, FormatColumn
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.format_inference import followed, inferred
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
+from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
@@ -60,7 +62,21 @@ def with_formats(
 
 def _unmarked(workload: Workload, formats: Formats) -> tuple[dict[str, Tensor], list[Step]]:
     tensors = {name: _tensor(tensor, formats) for name, tensor in workload.tensors.items()}
-    return tensors, list(workload.steps)  # operators take the formats of their tensors
+    # Operators take the formats of their tensors.
+    return tensors, [_unmarked_step(step, formats) for step in workload.steps]
+
+
+def _unmarked_step(step: Step, formats: Formats) -> Step:
+    match step:
+        case Node(operator=Contraction(accumulator=FixedPoint() as sums) as operator):
+            kept = evolve(operator, accumulator=formats.get(sums, sums))
+            return evolve(step, operator=kept)
+    return step
+
+
+def _accumulator(operator: Operator) -> NumericFormat | None:
+    """The format of the sums of an operator, if it declares one."""
+    return operator.accumulator if isinstance(operator, Contraction) else None
 
 
 def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
@@ -70,8 +86,9 @@ def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
 
 
 def markers_of(workload: Workload) -> frozenset[NumericFormat]:
-    """All formats that tensors of a workload have."""
+    """All formats that tensors and sums of a workload have."""
     formats = {tensor.format for tensor in workload.tensors.values()}
+    formats.update([_accumulator(node.operator) for node, _ in workload.nodes])
     return frozenset([one for one in formats if one is not None])
 
 
@@ -231,7 +248,13 @@ class GroupedCosts:
                 conditions = self._scenario.of_node(step)
                 steps = [one.name for one in workload.steps]
                 folds = steps.index(step.folds_into) if step.folds_into in steps else None
-                found += [step.operator.with_tensors(plain), numbered(step.tensors), folds]
+                operator = step.operator.with_tensors(plain)
+                if isinstance(operator, Contraction) and operator.accumulator in self._of_marker:
+                    column = self._of_marker[operator.accumulator]
+                    operator = evolve(operator, accumulator=None)
+                    if column in keys:
+                        found.append(columns.setdefault(column, len(columns)))
+                found += [operator, numbered(step.tensors), folds]
                 found.append(None if conditions is self._scenario else repr(conditions))
             elif isinstance(step, View):
                 found += [step.kind, step.starts, numbered((step.source, step.target))]

@@ -41,6 +41,8 @@ def spaces(draw: st.DrawFn, device: str) -> DesignSpace:
         given["formats"] = draw(by_layer)
     else:
         given["weights"], given["activations"] = draw(by_layer), draw(by_layer)
+    sums = st.dictionaries(st.sampled_from(["layer0", "layer7", "*"]), formats, max_size=2)
+    given["accumulators"] = draw(sums)
     if draw(st.booleans()):
         given["batch"] = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True))
     if draw(st.booleans()):
@@ -137,6 +139,22 @@ def test_no_value_depends_on_the_chunk(chunk: int) -> None:
     equal(swept(found, chunk, sample=130), swept(found, 64, sample=130))
 
 
+def test_sums_may_be_kept_in_a_format_of_their_own() -> None:
+    space = DesignSpace(
+        device="horowitz-45nm", weights={"layer7": "int8"}, activations={"*": "int8"},
+        accumulators={"layer7": ["int16", "int24", "int32"]}, default_format="int8",
+    )  # fmt: skip
+    found = grid(space)
+    table = swept(found)
+    check_against_estimates(found, table, range(3))
+    energies = table["energy"].tolist()
+    assert energies == sorted(energies)
+    assert len(set(energies)) == 3
+    estimate = found.design(table.row(1)).estimate(registry=REGISTRY)
+    text = estimate.explain("layer7", "horowitz-45nm")
+    assert "adders" in text
+
+
 def test_groups_are_tabled_where_the_device_is_separable() -> None:
     found = grid(WIDE)
     designs = Designs(found)
@@ -211,6 +229,7 @@ def convolution_of_qkeras() -> dict[str, Any]:
         ({"device": "horowitz"}, UnknownNameError, "nearest known: 'horowitz-45nm'|unknown device"),
         ({"weights": {"layer00": ["int8"]}}, UnknownNameError, "nearest known: 'layer0'"),
         ({"weights": {"layer2": ["int8"]}}, CostModelError, "'layer2' holds no parameters"),
+        ({"accumulators": {"layer2": ["int8"]}}, CostModelError, "'layer2' multiplies nothing"),
         ({"weights": ["int8", "int8"]}, CostModelError, "has int8 twice"),
         ({"weights": ["int8"], "formats": ["int4"]}, CostModelError, "have two axes"),
         ({"parameters": {"energy_per_dram": ["1 nJ"]}}, UnknownNameError, "nearest"),
