@@ -26,7 +26,7 @@ from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.devices import Device
+    from costmodel.devices import Device, GroupCost
     from costmodel.devices.evaluation.fusion import Group
     from costmodel.devices.evaluation.memory import Memory, Placement
     from costmodel.formats import NumericFormat
@@ -108,6 +108,8 @@ class Block:
     axes: Mapping[NumericFormat, tuple[str, tuple[NumericFormat, ...]]]
     """By the marker, the name of the axis and its formats."""
     linear: tuple[str, ...] = ()
+    by_layer: tuple[str, ...] = ()
+    """The layers whose costs are asked for, each by itself."""
 
     @property
     def default(self) -> NumericFormat:
@@ -184,7 +186,9 @@ class GroupedCosts:
         """The columns of formats that follow, by the tensor."""
         self._parts = self._found()
         self._known: dict[object, Any] = {}
-        self._width = _FIRST_COUNT + len(block.linear)
+        self._first_layer = _FIRST_COUNT + len(block.linear)
+        self._layers = {name: place for place, name in enumerate(block.by_layer)}
+        self._width = self._first_layer + 2 * len(self._layers)
         self._bundles = self._bundled()
         self._constant = np.array(self._constants())
         self._lives = self._placed() if device.memories else ()
@@ -367,7 +371,9 @@ class GroupedCosts:
         key = part.form, tuple(formats)
         if key not in self._known:
             self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
-        values, given, missing = self._known[key]
+        values, given, missing, energies = self._known[key]
+        if self._layers:
+            values = [*values, *self._layer_values(part.group, energies, values[LATENCY])]
         layers = frozenset([part.group.members[place].layer for place in missing])
         return values, given, layers
 
@@ -397,7 +403,17 @@ class GroupedCosts:
             if any(isinstance(one.outcome, Unpriced) for one in items)
         ]
         formats_given = [workload.tensors[name].format for name in part.gives]
-        return self._values(each.cost), formats_given, missing
+        return self._values(each.cost), formats_given, missing, member_energies(each)
+
+    def _layer_values(self, group: Group, energies: Sequence[float], seconds: float) -> list[float]:
+        """Energy and time of each layer that are due for a group."""
+        found = [0.0] * (2 * len(self._layers))
+        for step, energy in zip(group.members, energies, strict=True):
+            if step.layer in self._layers:
+                found[2 * self._layers[step.layer]] += energy
+        if group.anchor.layer in self._layers and not math.isnan(seconds):
+            found[2 * self._layers[group.anchor.layer] + 1] += seconds
+        return found
 
     def _values(self, cost: Cost) -> list[float]:
         energy, counts = split(cost, self._block.linear)
@@ -491,6 +507,11 @@ class GroupedCosts:
             if layer not in self._always_unpriced:
                 missing = missing + entries
         area = device.area_square_metres
+        by_layer = {
+            f"{what}.{name}": sums[:, self._first_layer + 2 * place + offset]
+            for name, place in self._layers.items()
+            for offset, what in enumerate(("energy", "latency"))
+        }
         return {
             "energy": energy,
             "latency": latency,
@@ -499,6 +520,7 @@ class GroupedCosts:
             "area": np.array([math.nan if area is None else area]),
             "coverage": (self._block.layers - missing) / self._block.layers,
             "fits": fits,
+            **by_layer,
         }
 
     @cached_property
@@ -516,6 +538,16 @@ class GroupedCosts:
 
 
 _Found: TypeAlias = "tuple[Sequence[float], Sequence[NumericFormat | None], frozenset[str]]"
+
+
+def member_energies(each: GroupCost) -> list[float]:
+    """The energy of each member of a group; its anchor has that of what the group moves."""
+    found = []
+    for step, items in zip(each.group.members, each.items, strict=True):
+        costs = [one.outcome for one in items if isinstance(one.outcome, Cost)]
+        carried = [each.carried] if step is each.group.anchor else []
+        found.append(Cost([*costs, *carried]).energy_joules)
+    return found
 
 
 def _together(one: Sequence[float], other: Sequence[float]) -> list[float]:

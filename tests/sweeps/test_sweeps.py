@@ -7,7 +7,16 @@ from typing import Any
 import chains
 import numpy as np
 import pytest
-from design_spaces import FORMATS, SMALL, check_against_estimates, convolution, grid, small, swept
+from design_spaces import (
+    FORMATS,
+    SMALL,
+    check_against_estimates,
+    convolution,
+    grid,
+    same,
+    small,
+    swept,
+)
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from worlds import REGISTRY
@@ -137,6 +146,20 @@ def equal(one: Any, other: Any) -> None:
 def test_no_value_depends_on_the_chunk(chunk: int) -> None:
     found = grid(WIDE)
     equal(swept(found, chunk, sample=130), swept(found, 64, sample=130))
+
+
+@pytest.mark.parametrize("device", ["horowitz-45nm", "stm32h743", "eyeriss-v1"])
+def test_layers_have_costs_of_their_own_on_request(device: str) -> None:
+    space = DesignSpace(device=device, formats={"layer0": ["int8", "int16"]}, default_format="int8",
+                        batch=[1, 2])  # fmt: skip
+    found = grid(space)
+    table = Designs(found, by_layer=True).table(rows_of(found), 0, 4)
+    for place in range(4):
+        row = table.row(place)
+        bill = found.design(row).estimate(on_unpriced="bound", registry=REGISTRY).bills[device]
+        for line in bill.lines:
+            same(row[f"energy.{line.layer.name}"], line.cost.energy_joules)
+            same(row[f"latency.{line.layer.name}"], line.cost.latency_seconds or 0.0)
 
 
 def test_sums_may_be_kept_in_a_format_of_their_own() -> None:
