@@ -7,6 +7,7 @@ from typing import Any
 import chains
 import numpy as np
 import pytest
+from attrs import evolve
 from design_spaces import (
     FORMATS,
     SMALL,
@@ -24,6 +25,7 @@ from worlds import REGISTRY
 import costmodel
 from costmodel import DesignSpace, Scenario
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.sweeps import lookup
 from costmodel.sweeps.designs import ONE_BY_ONE, TABLED, Designs
 from costmodel.sweeps.grid import grid_of
 from costmodel.sweeps.rows import rows_of
@@ -139,7 +141,10 @@ def equal(one: Any, other: Any) -> None:
     """Bit for bit."""
     assert one.names == other.names
     for name in one:
-        assert one[name].tolist() == other[name].tolist() or np.isnan(one[name]).all()
+        if one[name].dtype == float:
+            assert one[name].tobytes() == other[name].tobytes()
+        else:
+            assert one[name].tolist() == other[name].tolist()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 10_000])
@@ -176,6 +181,17 @@ def test_sums_may_be_kept_in_a_format_of_their_own() -> None:
     estimate = found.design(table.row(1)).estimate(registry=REGISTRY)
     text = estimate.explain("layer7", "horowitz-45nm")
     assert "adders" in text
+
+
+@pytest.mark.parametrize("dense", [1, 20])
+def test_tables_without_room_for_all_combinations_have_those_that_occur(
+    dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = evolve(WIDE, activations={"layer0": ["int4", "int8"]}, device=("rtx-4090",),
+                   parameters={}, weights=[*FORMATS, "float16"])  # fmt: skip
+    whole = swept(grid(space), sample=90)
+    monkeypatch.setattr(lookup, "_DENSE", dense)
+    equal(swept(grid(space), sample=90), whole)
 
 
 def test_groups_are_tabled_where_the_device_is_separable() -> None:
