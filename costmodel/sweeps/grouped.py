@@ -20,7 +20,7 @@ from costmodel.errors import PluginError
 from costmodel.formats import FixedPoint
 from costmodel.sweeps.lookup import Bundle, FormatColumn
 from costmodel.tensor.shapes import Tensor
-from costmodel.workload.format_inference import followed, inferred
+from costmodel.workload.format_inference import followed, inferred, with_declared
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Unpriced
@@ -118,11 +118,18 @@ class Block:
 
     def first(self) -> Workload:
         """The workload of the first format of each axis."""
-        return with_formats(
-            self.workload,
-            {one: formats[0] for one, (_, formats) in self.axes.items()},
-            self.default,
-        )
+        return with_formats(self.workload, self._first_formats, self.default)
+
+    def first_declared(self) -> Workload:
+        """The same with the formats that are declared alone."""
+        whole = self.workload
+        tensors, steps = _unmarked(whole, self._first_formats)
+        fitting = with_declared(tensors, steps)
+        return Workload(whole.name, tensors, fitting, whole.inputs, whole.outputs, whole.weights)
+
+    @property
+    def _first_formats(self) -> Formats:
+        return {marker: formats[0] for marker, (_, formats) in self.axes.items()}
 
 
 def can_be_tabled(block: Block) -> bool:
@@ -198,7 +205,7 @@ class GroupedCosts:
     def _found(self) -> list[_Part]:
         block = self._block
         apart_ones = apart(block.workload, self._groups)
-        follow = followed(self._first, block.default)
+        follow = followed(block.first_declared(), block.default)
         tensors = block.workload.tensors
         follow = frozenset([name for name in follow if tensors[name].format is None])
         needed = self._needed(apart_ones, follow)
@@ -223,11 +230,13 @@ class GroupedCosts:
                     self._of_tensor[name] = len(self._columns)
                     self._columns.append(FormatColumn(name, [], is_open=True))
             made = tuple([name for name in gives if name in self._of_tensor])
-            form, order = self._form(one, keys)
+            form, order = self._form(one, keys, arriving, made)
             parts.append(_Part(group, one, tuple(arriving), made, tuple(sorted(keys)), form, order))
         return parts
 
-    def _form(self, workload: Workload, keys: set[int]) -> tuple[object, tuple[int, ...]]:
+    def _form(
+        self, workload: Workload, keys: set[int], follows: Sequence[str], gives: Sequence[str]
+    ) -> tuple[object, tuple[int, ...]]:
         """What workloads of groups have in common that cost the same, and their columns in order.
 
         Operators, which of their tensors are the same, and which formats are of one column.
@@ -243,7 +252,7 @@ class GroupedCosts:
             column = self._of_marker.get(tensor.format) if tensor.format else None
             column = self._of_tensor.get(name) if column is None else column
             if column is None or column not in keys:
-                return tensor.format
+                return self._first.tensors[name].format if name in follows else tensor.format
             return columns.setdefault(column, len(columns))
 
         for step in workload.steps:
@@ -265,7 +274,7 @@ class GroupedCosts:
             else:  # what is within is not compared
                 found.append(id(step))
         found += [numbered(names) for names in (workload.inputs, workload.weights)]
-        found.append(numbered(workload.outputs))
+        found += [numbered(workload.outputs), numbered(gives), numbered(follows)]
         found.append(tuple([standing(workload.tensors[name], name) for name in numbers]))
         found.append(tuple([workload.tensors[name].shape for name in numbers]))
         order = tuple(columns)

@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 from design_spaces import (
     FORMATS,
+    RESIDUAL,
     SMALL,
     check_against_estimates,
     convolution,
@@ -42,17 +43,22 @@ NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
 formats = st.lists(st.sampled_from(EVERY_FORMAT), min_size=1, max_size=3, unique=True)
 
 
+NAMES = {"chain": ("layer0", "layer3", "layer7"), "residual": ("first", "conv0", "other2")}
+"""Some layers that multiply."""
+
+
 @st.composite
-def spaces(draw: st.DrawFn, device: str) -> DesignSpace:
+def spaces(draw: st.DrawFn, device: str, source: Any) -> DesignSpace:
     """Spaces over all families of axes."""
-    names = ["layer0", "layer3", "layer7", "*"]
+    first, middle, last = NAMES[source.name]
+    names = [first, middle, last, "*"]
     by_layer = st.dictionaries(st.sampled_from(names), formats, max_size=3)
     given: dict[str, Any] = {"device": device, "default_format": draw(formats)}
     if draw(st.booleans()):
         given["formats"] = draw(by_layer)
     else:
         given["weights"], given["activations"] = draw(by_layer), draw(by_layer)
-    sums = st.dictionaries(st.sampled_from(["layer0", "layer7", "*"]), formats, max_size=2)
+    sums = st.dictionaries(st.sampled_from([first, last, "*"]), formats, max_size=2)
     given["accumulators"] = draw(sums)
     if draw(st.booleans()):
         given["batch"] = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True))
@@ -60,9 +66,7 @@ def spaces(draw: st.DrawFn, device: str) -> DesignSpace:
         given["source_format"] = draw(formats)
     rates = st.lists(st.floats(0.5, 100.0), min_size=1, max_size=2, unique=True)
     if device == "loihi":
-        given["rates"] = draw(
-            st.one_of(rates, st.fixed_dictionaries({"*": rates, "layer0": rates}))
-        )
+        given["rates"] = draw(st.one_of(rates, st.fixed_dictionaries({"*": rates, first: rates})))
         given["timesteps"] = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
     given["parameters"] = draw(st.sampled_from(PARAMETERS[device]))
     return DesignSpace(**given)
@@ -92,7 +96,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
 @settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
 @given(data=st.data())
 def test_every_swept_value_is_that_of_an_estimate(device: str, data: st.DataObject) -> None:
-    found = grid(data.draw(spaces(device)))
+    source = data.draw(st.sampled_from([SMALL, RESIDUAL]))
+    found = grid(data.draw(spaces(device, source)), source)
     table = swept(found, sample=40)
     places = data.draw(st.lists(st.integers(0, len(table) - 1), min_size=3, max_size=4))
     check_against_estimates(found, table, places)
