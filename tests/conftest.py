@@ -37,7 +37,10 @@ collect_ignore = ["example_plugin"]
 
 HOUSE = tuple(
     f"costmodel_{name}.hooks"
-    for name in ("hardware", "hgq", "keras", "qkeras", "spiking", "validation")
+    for name in (
+        "hardware", "hgq", "keras", "nir", "onnx", "qkeras", "spiking", "stablehlo", "tflite",
+        "torch", "validation",
+    )
 )
 """The plugins of this repository, by the module that their entry points name."""
 

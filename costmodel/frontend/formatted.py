@@ -8,7 +8,7 @@ from attrs import evolve
 
 from costmodel.formats import NumericFormat
 from costmodel.tensor.shapes import Tensor
-from costmodel.workload.graph import Loop, Node, Step, View, Workload
+from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
 
 Formats = Mapping[str, NumericFormat]
 
@@ -16,7 +16,7 @@ Formats = Mapping[str, NumericFormat]
 def with_formats(body: Workload, formats: Formats) -> Workload:
     """The same work on tensors in these formats, by name, and on what is seen of them.
 
-    What a loop carries or stacks keeps its format.
+    What a loop carries or stacks, and what a branch gives, keeps its format.
     """
     wanted = {
         name: number
@@ -41,7 +41,7 @@ def _with_views(body: Workload, formats: Formats) -> dict[str, NumericFormat]:
         for step in body.steps
         if isinstance(step, Loop)
         for name in (*step.writes, *[one for one, _ in (*step.varying, *step.carried)])
-    }
+    } | {name for step in body.steps if isinstance(step, Branch) for name in step.writes}
     pairs = [
         (step.source, step.target)
         for step in body.steps
@@ -65,4 +65,10 @@ def _formatted(step: Step, wanted: Formats, tensors: Mapping[str, Tensor]) -> St
     if isinstance(step, Loop):
         inner = {inside: wanted[outside] for outside, inside in step.fixed if outside in wanted}
         return evolve(step, body=with_formats(step.body, inner)) if inner else step
+    if isinstance(step, Branch):
+        alternatives = [
+            with_formats(one, {name: wanted[name] for name in one.sources if name in wanted})
+            for one in step.alternatives
+        ]
+        return evolve(step, alternatives=alternatives)
     return step

@@ -283,9 +283,8 @@ def _append(made: Assembly, node: GraphNode, names: dict[int, str]) -> None:
             for name, value in zip(given, node.writes, strict=True)
         ]
     else:
-        number = node.writes[0].format
-        held = made.tensor(read[0])
-        written = [made.view(read[0], Tensor(does, number or held.format))]
+        held = made.tensor(read[0])  # a view has the format of what it shows
+        written = [made.view(read[0], Tensor(does, held.format))]
     for value, name in zip(node.writes, written, strict=True):
         names[id(value)] = name
 

@@ -55,9 +55,9 @@ class Reader(ABC):
     def read_with(
         self,
         source: object,
-        rules: LayerRegistry,  # noqa: ARG002  # for readers that take examples
-        example_inputs: object,  # noqa: ARG002  # likewise
-        input_shapes: Mapping[str, Shape],  # noqa: ARG002  # likewise
+        rules: LayerRegistry,  # for readers that take examples
+        example_inputs: object,  # likewise
+        input_shapes: Mapping[str, Shape],  # likewise
     ) -> Network:
         """The network in `source`, whose graph is that of a call with these inputs.
 

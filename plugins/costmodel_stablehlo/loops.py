@@ -13,7 +13,7 @@ import numpy as np
 from attrs import define, field
 
 from costmodel.frontend.control import loop as add_loop
-from costmodel.frontend.normalize.rewriting import exchange, remove_unused, twin
+from costmodel.frontend.normalize.rewriting import exchange, twin
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError
 
@@ -224,7 +224,6 @@ class _While:
         collected = {place: one for place, one in stacked.items() if one is not None}
         carried = [place for place in moving if place not in collected]
         body.outputs = [*[self.after[place] for place in carried], *collected.values()]
-        remove_unused(body)
         read = {id(value) for each in body.nodes for value in each.reads}
         if id(self.inside[counter]) in read:
             carried.append(counter)
@@ -272,7 +271,7 @@ class _Slices:
 
     def find(self) -> None:
         """Read slices of tensors around the loop as such."""
-        changed: dict[int, GraphNode | None] = {}
+        changed: dict[int, Sequence[GraphNode]] = {}
         own = {id(value) for node in self.body.nodes for value in node.writes}
         own |= {id(value) for value in self.inside if value in self.body.inputs}
         known: dict[int, Value] = {}
@@ -293,9 +292,8 @@ class _Slices:
                 part.is_constant, part.is_parameter = source.is_constant, source.is_parameter
                 known[id(source)] = part
                 self.varying.append((source, part))
-            changed[id(node)] = twin(
-                node, "reshape", part, writes=result, shape=result.shape
-            )
+            made = twin(node, "reshape", part, writes=result, shape=result.shape)
+            changed[id(node)] = (made,)
         exchange(self.body, changed)
 
     def collected(self, inside: Value, after: Value) -> Value | None:

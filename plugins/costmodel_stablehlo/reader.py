@@ -64,7 +64,9 @@ class StablehloReader(Reader):
         if isinstance(source, str) and "\n" in source:
             return network_in(source.encode(), "module", "module", rules, input_shapes)
         path = Path(str(source))
-        return network_in(safe_io.content_of(path), str(path), path.stem, rules, input_shapes)
+        with safe_io.opening(path):
+            content = safe_io.content_of(path)
+        return network_in(content, str(path), path.stem, rules, input_shapes)
 
     def read_with(
         self,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 100
 """Functions that call each other, and regions within regions."""
 _ENDS: Final = frozenset({"func.return", "stablehlo.return", "chlo.return"})
-_OF_JAX: Final = re.compile(r"^(?:jit\([^()]*(?:\([^()]*\))?[^()]*\)/)+")
+_OF_JAX: Final = re.compile(r"^(?:jit\([^()]*(?:\([^()]*\))?[^()]*\)(?:/|$))+")
 _LONGEST_NAME: Final = 200
 
 
@@ -95,6 +95,7 @@ class Translator:
                     f"declares {declared.shape}"
                 )
                 raise ReadError(message)
+            _keep_name(value, reads)
             if id(value) not in graph.origins and value not in reads:
                 graph.origins[id(value)] = node
                 graph.held.append(value)
@@ -110,6 +111,13 @@ class Translator:
             return name
         count = self._names[name] = self._names.get(name, 0) + 1
         return name if count == 1 else f"{name}:{count}"
+
+
+def _keep_name(value: Value, reads: Sequence[Value]) -> None:
+    """Let what is made of one parameter alone have its name."""
+    trained = [one for one in reads if one.is_parameter]
+    if value.is_constant and len(trained) == 1:
+        value.name = value.stored.name = trained[0].name
 
 
 def _is_view(graph: ModuleGraph, value: Value) -> bool:

@@ -76,6 +76,10 @@ class Aliases:
         if view.axes is not None and view.lengths == base.shape:
             block = written if written.shape == base.shape else None
             values[view.base] = block or graph.add("reshape", written, shape=base.shape)
+        elif written.is_immediate:  # a number, which is part of the operation
+            values[view.base] = graph.add(
+                "rearrange", base, purpose="selection", shapes=[base.shape]
+            )
         elif view.axes is not None:
             block = graph.add("reshape", written, shape=view.lengths)
             values[view.base] = graph.add("insert", base, block, start=view.starts)

@@ -60,7 +60,7 @@ def load_file(path: Path) -> Archive:
         message = f"no such file: {path}"
         raise ReadError(message) from None
     except zipfile.BadZipFile as error:
-        message = f"{path}: not a whole .pt2 file (a zip archive, as torch.export.save writes it): {error}"
+        message = f"{path}: not a whole .pt2 file (a zip archive of torch.export.save): {error}"
         raise ReadError(message) from None
     except (
         OSError, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError,

@@ -26,11 +26,7 @@ def branch(made: Translator, node: SourceNode) -> Sequence[Any]:
     if isinstance(condition, Value):
         chosen = None if condition.scalar is None else bool(condition.scalar)
     if isinstance(chosen, bool | int):
-        body = one if chosen else other
-        inner = made.inner(made.graph)
-        inner.values.update(zip(body.graph.inputs, given, strict=True))
-        inner.translate(body.graph)
-        return inner.results(body.graph.outputs)
+        return _inlined(made, one if chosen else other, given)
     alternatives = []
     for body in (one, other):
         graph = made.graph.body(body.name)
@@ -39,6 +35,56 @@ def branch(made: Translator, node: SourceNode) -> Sequence[Any]:
         inner.translate(body.graph)
         alternatives.append((graph, inner.results(body.graph.outputs)))
     return control.branch(made.graph, alternatives)
+
+
+def _inlined(made: Translator, body: Body, given: Sequence[Any]) -> Sequence[Any]:
+    """A graph in the place of a node that does nothing but call it."""
+    inner = made.inner(made.graph, made.modules)
+    inner.values.update(zip(body.graph.inputs, given, strict=False))
+    inner.translate(body.graph)
+    return inner.results(body.graph.outputs)
+
+
+def call(made: Translator, node: SourceNode) -> Sequence[Any]:
+    """A graph that is called under another setting of PyTorch, such as without gradients."""
+    arguments = list(node.attributes.values())
+    place = next(index for index, one in enumerate(arguments) if isinstance(one, Body))
+    rest = [one for one in arguments[place + 1 :] if not isinstance(one, str)]
+    given = [each for one in rest for each in (one if isinstance(one, tuple) else (one,))]
+    return _inlined(made, arguments[place], given)
+
+
+def scan(made: Translator, node: SourceNode) -> Sequence[Any]:
+    """A step for each slice along the first axis of some tensors."""
+    body, starts, slices, *rest = _arguments(node, 4)
+    return _over_slices(made, body, starts, slices, rest[0] if rest else ())
+
+
+def each(made: Translator, node: SourceNode) -> Sequence[Any]:
+    """The same graph for each slice along the first axis of some tensors."""
+    body, slices, *rest = _arguments(node, 3)
+    return _over_slices(made, body, (), slices, rest[0] if rest else ())
+
+
+def _over_slices(
+    made: Translator, body: Body, starts: Sequence[Value], slices: Sequence[Value],
+    fixed: Sequence[Any],
+) -> Sequence[Any]:  # fmt: skip
+    graph = made.graph.body(body.name)
+    inner = made.inner(graph)
+    names = iter(body.graph.inputs)
+    states = [Value(next(names), one.shape, one.format) for one in starts]
+    parts = [Value(next(names), one.shape[1:], one.format) for one in slices]
+    inner.values.update({one.name: one for one in (*states, *parts)})
+    inner.values.update(zip(names, fixed, strict=False))
+    inner.translate(body.graph)
+    afters = inner.results(body.graph.outputs)
+    return control.loop(
+        made.graph, graph, slices[0].shape[0],
+        varying=list(zip(slices, parts, strict=True)),
+        carried=list(zip(starts, states, afters[: len(starts)], strict=True)),
+        collected=afters[len(starts) :],
+    )  # fmt: skip
 
 
 def loop(made: Translator, node: SourceNode) -> Sequence[Any]:
@@ -144,6 +190,12 @@ _COUNTING: Final[Mapping[str, Callable[..., Any]]] = {
 RULES: Final[Mapping[str, Callable[[Translator, SourceNode], Sequence[Any]]]] = {
     "higher_order.cond": branch,
     "higher_order.while_loop": loop,
+    "higher_order.scan": scan,
+    "higher_order.map_impl": each,
+    "higher_order.wrap_with_set_grad_enabled": call,
+    "higher_order.wrap_with_autocast": call,
+    "higher_order.invoke_subgraph": call,
+    "higher_order.tag_activation_checkpoint": call,
 }
 
 __all__ = ["Body", "branch", "loop"]

@@ -133,8 +133,7 @@ def _graph(values: Any, where: str, depth: int) -> ProgramGraph:
     nodes = [_node(given, read) for given in values["nodes"]]
     outputs: list[Any] = []
     for given in values["outputs"]:
-        made = read(given)
-        outputs += made if isinstance(made, tuple) else [made]
+        outputs += _each(read(given))
     inputs = [_input(read(given), place) for place, given in enumerate(values["inputs"])]
     return ProgramGraph(inputs, outputs, nodes, tensors, numbers)
 
@@ -144,11 +143,11 @@ def _input(given: Any, place: int) -> str:
 
 
 def _node(values: Any, read: Callable[[Any], Any]) -> ProgramNode:
-    results: list[str] = []
-    for place, given in enumerate(values["outputs"]):
-        made = read(given)
-        for one in made if isinstance(made, tuple) else [made]:
-            results.append(one.name if isinstance(one, Ref) else f"#{place}")
+    results = [
+        one.name if isinstance(one, Ref) else f"#{place}"
+        for place, given in enumerate(values["outputs"])
+        for one in _each(read(given))
+    ]
     arguments: dict[str, Any] = {}
     for place, given in enumerate(values["inputs"]):
         arguments[given["name"] or str(place)] = read(given["arg"])
@@ -158,6 +157,10 @@ def _node(values: Any, read: Callable[[Any], Any]) -> ProgramNode:
         _text(values["target"]).removeprefix("torch.ops."), _text(name), arguments, results,
         _module(_text(stack)),
     )  # fmt: skip
+
+
+def _each(made: Any) -> tuple[Any, ...]:
+    return made if isinstance(made, tuple) else (made,)
 
 
 def _text(given: Any) -> str:

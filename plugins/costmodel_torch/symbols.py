@@ -80,7 +80,7 @@ def _product(*numbers: float) -> float:
     return math.prod(numbers)
 
 
-def _power(base: float, exponent: float) -> float:
+def _power(base: float, exponent: float) -> Any:
     if abs(exponent) > _LARGEST.bit_length():
         message = f"{base} to the power of {exponent}"
         raise OverflowError(message)

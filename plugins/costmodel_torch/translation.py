@@ -126,6 +126,7 @@ class Translator:
     values: dict[str, Any] = field(factory=dict)
     modules: dict[str, str] = field(factory=dict)
     aliases: Aliases = field(factory=Aliases)
+    computed: dict[object, tuple[Sequence[Any], Sequence[Any]]] = field(factory=dict)
 
     def translate(self, source: ProgramGraph) -> None:
         """Add all nodes."""
@@ -137,9 +138,11 @@ class Translator:
         found = [self.values.get(one.name) for one in outputs if isinstance(one, Ref)]
         return [one for one in found if isinstance(one, Value)]
 
-    def inner(self, graph: Graph) -> Translator:
-        """The translator of a graph within."""
-        return Translator(graph, self.table, self.symbols)
+    def inner(self, graph: Graph, modules: dict[str, str] | None = None) -> Translator:
+        """The translator of a graph within; one that is inlined has the same modules."""
+        return Translator(
+            graph, self.table, self.symbols, modules={} if modules is None else modules
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ one node
 
@@ -150,11 +153,24 @@ class Translator:
         if node.target in control.RULES:
             made: Sequence[Any] = self._controlled(node, source)
         else:
-            made = self.table.translate(self._source_node(node, source))
+            made = self._translated(self._source_node(node, source))
         self._keep(node, source, made)
         if in_place_of(node.target):
             self._write(node)
         self.aliases.note(node, self.values)
+
+    def _translated(self, node: SourceNode) -> Sequence[Any]:
+        """What a node gives; the same constants are computed once."""
+        if not node.inputs or not all(one is not None and one.is_constant for one in node.inputs):
+            return self.table.translate(node)
+        key = (node.operator, repr(_shown(node.attributes)))
+        if key not in self.computed:
+            before = len(self.graph.nodes)
+            made = self.table.translate(node)
+            if len(self.graph.nodes) > before:
+                return made
+            self.computed[key] = made, node.inputs  # which live as long as their identities
+        return self.computed[key][0]
 
     def _source_node(self, node: ProgramNode, source: ProgramGraph) -> SourceNode:
         arguments = {name: self.resolved(one) for name, one in node.arguments.items()}
@@ -278,6 +294,15 @@ class Translator:
         }
         for node in self.graph.nodes:
             node.source = alone.get(node.source, node.source)
+
+
+def _shown(argument: Any) -> Any:
+    """An argument with the identities of tensors in their places."""
+    if isinstance(argument, Value):
+        return id(argument)
+    if isinstance(argument, Mapping):
+        return {name: _shown(one) for name, one in argument.items()}
+    return tuple(map(_shown, argument)) if isinstance(argument, tuple) else argument
 
 
 def _tensors(arguments: Iterable[Any]) -> Iterable[Value]:

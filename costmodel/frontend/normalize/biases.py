@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.normalize.rewriting import Links, exchange, twin
@@ -18,7 +19,7 @@ _BIAS: Final = 2
 def join_biases(graph: Graph) -> None:
     """Let a product start its sums at what is added to them along the axis of its weights."""
     links = Links.of(graph)
-    changed: dict[int, GraphNode | None] = {}
+    changed: dict[int, Sequence[GraphNode]] = {}
     for node in graph.nodes:
         if node.operation != "elementwise" or node.settings.get("function") != "add":
             continue
@@ -32,27 +33,41 @@ def join_biases(graph: Graph) -> None:
         bias = _bias(product, node, held[0])
         if bias is not None:
             operands = [*product.operands[:_BIAS], bias]
-            changed[id(node)] = twin(
+            made = twin(
                 product, product.operation, *operands, writes=node.writes[0], **product.settings
             )
-            changed[id(product)] = None
+            changed[id(node)] = (made,)
+            changed[id(product)] = ()
     if changed:
         exchange(graph, changed)
 
 
 def _bias(product: GraphNode, node: GraphNode, constant: Value) -> Value | None:
-    """The constant along the axis of the weights alone, if it lies so."""
-    axis = product.work.absorbs
-    if product.operation not in _PRODUCTS or axis is None or len(product.reads) > _BIAS:
+    """The constant along the axes that the weights alone give the result, if it lies so."""
+    if product.operation not in _PRODUCTS or len(product.reads) > _BIAS:
         return None
-    shape = node.writes[0].shape
+    axes, shape = _own_axes(product), node.writes[0].shape
     own = (*[1] * (len(shape) - constant.rank), *constant.shape)
-    along = tuple(shape[axis] if place == axis else 1 for place in range(len(shape)))
-    if own != along or product.writes[0].shape != shape:
+    along = tuple(length if place in axes else 1 for place, length in enumerate(shape))
+    if not axes or own != along or product.writes[0].shape != shape:
         return None
-    if constant.rank == 1:
+    if product.operation == "contract":
+        return constant
+    wanted = tuple([shape[axis] for axis in sorted(axes)])
+    if constant.shape == wanted:
         return constant
     return Value(
-        constant.name, (shape[axis],), constant.format, None, is_constant=True,
+        constant.name, wanted, constant.format, None, is_constant=True,
         is_parameter=constant.is_parameter,
     )  # fmt: skip
+
+
+def _own_axes(product: GraphNode) -> set[int]:
+    """The axes of the result that the weights have and the values do not."""
+    if product.operation == "contract":
+        left, right = product.settings["axes"]
+        is_held = product.reads[1].is_constant
+        kept = enumerate(product.settings["kept"])
+        return {place for place, name in kept if is_held and name in right and name not in left}
+    axis = product.work.absorbs
+    return set() if axis is None else {axis}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.operations.work import Value, Work, seen_as
+from costmodel.workload.affine import axis_index
 from costmodel.workload.builders import activation, elementwise
 from costmodel.workload.builders.shapes import broadcast
-from costmodel.workload.operators import Unsupported, output_of, unmapped
+from costmodel.workload.operators import Activation, Operand, Unsupported, output_of, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,20 @@ def curve(value: Value, *weights: Value, function: str, in_place: bool = False) 
     return Work(work, [value, *held])
 
 
+def update(*currents: Value, function: str) -> Work:
+    """An update of neurons, each of which sums the currents that arrive at it.
+
+    All currents have the shape of the result. That they are summed is part of the update.
+    """
+    axes = [axis_index(f"d{place}") for place in range(currents[0].rank)]
+    dims = {f"d{place}": length for place, length in enumerate(currents[0].shape)}
+    operands = [
+        *[Operand("input", value.tensor, axes) for value in currents],
+        Operand("output", currents[0].tensor, axes),
+    ]
+    return Work(Activation(dims=dims, operands=operands, function=function), currents)
+
+
 def identity(value: Value) -> Work:
     """The same elements."""
     return seen_as(value, value.shape)
@@ -60,6 +75,7 @@ def unsupported(*values: Value, reason: str, shapes: Sequence[Sequence[int]]) ->
 RULES: Final[Mapping[str, Rule]] = {
     "elementwise": pointwise,
     "activation": curve,
+    "update": update,
     "identity": identity,
     "unsupported": unsupported,
 }

@@ -78,6 +78,11 @@ class Value:
             return None
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is a constant of which one number is known to be all elements."""
+        return not self.is_parameter and self.scalar is not None
+
+    @property
     def is_immediate(self) -> bool:
         """Whether it is a constant number that is part of an operation, and no operand."""
         if not self.is_constant or self.is_parameter:

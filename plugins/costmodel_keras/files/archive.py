@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from costmodel import safe_io
 from costmodel.errors import ReadError
-from costmodel_keras.files import hdf5
+from costmodel.frontend.hdf5 import reading as hdf5
 
 KERAS: Final = ".keras"
 """The ending of archives of Keras 3."""
@@ -39,15 +39,8 @@ def load_file(path: Path) -> Any:
         ReadError: the file is damaged, too large, or not what its name says.
 
     """
-    try:
+    with safe_io.opening(path):
         return _LOADERS.get(path.suffix, _load_json)(path)
-    except FileNotFoundError:
-        message = f"no such file: {path}"
-        raise ReadError(message) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{path!s:.200}: cannot be read: {reason}"
-        raise ReadError(message) from None
 
 
 def _load_json(path: Path) -> Any:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from costmodel.errors import ReadError
-from costmodel_keras.files import archive, hdf5
+from costmodel.frontend.hdf5 import reading as hdf5
+from costmodel_keras.files import archive
 from costmodel_keras.graph import kind_of
 
 if TYPE_CHECKING:

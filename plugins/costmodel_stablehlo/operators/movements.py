@@ -61,8 +61,9 @@ def broadcast(node: ModuleNode) -> Value:
 
 def _broadcast(node: ModuleNode, axes: Sequence[int], shape: Sequence[int]) -> Value:
     value = node.input()
-    graph = node.own_graph
-    small = graph.unstretched(value)
+    small = node.own_graph.unstretched(value)
+    if _is_trained(node, value):
+        small = node.graph.constant(value.name, value.shape, value.format, is_parameter=True)
     if len(axes) != small.rank or not all(0 <= axis < len(shape) for axis in axes):
         message = f"axes {list(axes)} of a value of {small.rank} axes among {len(shape)}"
         raise ShapeError(message)
@@ -72,16 +73,16 @@ def _broadcast(node: ModuleNode, axes: Sequence[int], shape: Sequence[int]) -> V
     order = sorted(range(small.rank), key=lambda place: axes[place])
     if order != sorted(order):
         small = node.add("transpose", small, order=order)
-    is_held = small.is_constant and small.rank > 0 and small.size > 1 and _is_float(small)
     if small.shape != tuple(aligned):
         small = node.add("reshape", small, shape=aligned)
-    if is_held:
-        small.is_parameter = True
     return stretched(node, small, shape)
 
 
-def _is_float(value: Value) -> bool:
-    return value.data is None or np.issubdtype(value.data.dtype, np.floating)
+def _is_trained(node: ModuleNode, value: Value) -> bool:
+    """Whether a constant of one number is trained: it lies along an axis, as a bias of zeros."""
+    origin = node.own_graph.origins.get(id(value))
+    is_written = origin is not None and origin.operator == "constant" and value.size > 1
+    return is_written and not value.is_parameter and node.types[0].is_float
 
 
 @STABLEHLO.translates("reshape")

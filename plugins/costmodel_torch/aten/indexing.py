@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from costmodel.errors import ReadError
-from costmodel.frontend.operations.work import Value
 from costmodel.formats import parse_format
+from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError
 from costmodel.workload.builders.shapes import broadcast
 from costmodel_torch.aten.table import (
     ATEN,
     declared,
     elementwise,
+    is_set,
     number,
     optional,
     setting,
@@ -55,7 +56,7 @@ def embedding_bag(node: SourceNode) -> Sequence[Value]:
     else:
         added = elementwise(node, "add", rows, number(node, 0))
         made = node.add("rearrange", added, purpose="selection", shapes=[(bags, width)])
-    others = [node.graph.constant("offsets", (1,)) for _ in range(1, node.results)]
+    others = [node.graph.constant("offsets", shape or (1,)) for shape in node.shapes[1:]]
     return [made, *others]
 
 
@@ -81,13 +82,13 @@ def gather(node: SourceNode) -> Value:
     return node.add("take_along", value, places, axis=axis)
 
 
-@ATEN.translates("aten.index")
+@ATEN.translates("aten.index", "aten._unsafe_index")
 def index(node: SourceNode) -> Value:
     """The elements that indices name, one index for each axis or none."""
     value = tensor(node, "self")
     given = _indices(node)
     named = [axis for axis, one in enumerate(given) if one is not None]
-    places = [given[axis] for axis in named]
+    places = [one for one in given if one is not None]
     if any(_is_mask(one) for one in places):
         raise DataDependentError(_FOUND)
     if len(named) == 1:
@@ -133,14 +134,18 @@ def _indexed(value: Value, named: Sequence[int], places: Sequence[Value]) -> tup
 )  # fmt: skip
 def scatter(node: SourceNode) -> Value:
     """A value with the elements that indices name replaced."""
-    if setting(node, "accumulate", False) or setting(node, "reduce") is not None:
-        return scatter_add(node)
+    if is_set(node, "accumulate") or setting(node, "reduce") is not None:
+        return _added(node)
     return _scattered(node, node.present)
 
 
 @ATEN.translates("aten.scatter_add", "aten.scatter_reduce", "aten.index_add", "aten.index_reduce")
 def scatter_add(node: SourceNode) -> Value:
     """A value with others added to the elements that indices name: an addition for each."""
+    return _added(node)
+
+
+def _added(node: SourceNode) -> Value:
     value, *rest = node.present
     names = ("src", "source", "values", "value")
     found = next((node.attributes[name] for name in names if name in node.attributes), None)
@@ -150,14 +155,9 @@ def scatter_add(node: SourceNode) -> Value:
 
 
 def _scattered(node: SourceNode, given: Sequence[Value]) -> Value:
-    value = given[0]
-    return node.add("rearrange", *given, purpose="selection", shapes=[value.shape])
-
-
-@ATEN.translates("aten._unsafe_index")
-def unsafe_index(node: SourceNode) -> Value:
-    """As an index, without a check."""
-    return index(node)
+    value, *rest = given
+    kept = [one for one in rest if not one.is_immediate]  # a number is part of the operation
+    return node.add("rearrange", value, *kept, purpose="selection", shapes=[value.shape])
 
 
 @ATEN.translates("aten.one_hot")

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from costmodel.frontend.translation import SourceNode
 
 _SAME: Final = (
-    "relu relu6 sigmoid tanh silu mish elu celu selu leaky_relu softplus erf erfc exp exp2 expm1 "
-    "log log2 log10 log1p sqrt rsqrt abs reciprocal ceil floor round trunc frac sign sgn sin cos "
-    "tan asin acos atan sinh cosh asinh acosh atanh erfinv lgamma digamma logit i0 sinc rrelu "
-    "softshrink hardshrink threshold nan_to_num square deg2rad rad2deg"
-).split()
+    "relu", "relu6", "sigmoid", "tanh", "silu", "mish", "elu", "celu", "selu", "leaky_relu",
+    "softplus", "erf", "erfc", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt",
+    "rsqrt", "abs", "reciprocal", "ceil", "floor", "round", "trunc", "frac", "sign", "sgn", "sin",
+    "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfinv",
+    "lgamma", "digamma", "logit", "i0", "sinc", "rrelu", "softshrink", "hardshrink", "threshold",
+    "nan_to_num", "square", "deg2rad", "rad2deg",
+)  # fmt: skip
 """Functions of one element that have the same name here."""
 _CURVES: Final[Mapping[str, str]] = {
     **{f"aten.{name}": name for name in _SAME},

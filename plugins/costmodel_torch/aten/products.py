@@ -8,6 +8,7 @@ from costmodel.workload.builders.contractions import einsum_terms
 from costmodel_torch.aten.table import (
     ATEN,
     elementwise,
+    is_set,
     number,
     optional,
     setting,
@@ -150,7 +151,7 @@ def contracted(
     shared = set(first) & set(second)
     if any(name not in kept for name in shared):
         return node.add("contract", left, right, axes=(first, second), kept=kept)
-    both = [name for name in dict.fromkeys((*first, *second))]
+    both = list(dict.fromkeys((*first, *second)))
     placed = [_placed(node, one, names, both) for one, names in ((left, first), (right, second))]
     return _reduced(node, elementwise(node, "multiply", *placed), both, kept)
 
@@ -218,8 +219,8 @@ def conv(node: SourceNode) -> Value:
 @ATEN.translates("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
 def convolution(node: SourceNode) -> Value:
     """A convolution, transposed or not."""
-    if setting(node, "transposed", False):
-        return conv_transpose(node)
+    if is_set(node, "transposed"):
+        return _scattered(node)
     return _conv(node, setting(node, "padding", 0))
 
 
@@ -238,6 +239,10 @@ def _conv(node: SourceNode, padding: Any) -> Value:
 @ATEN.translates("aten.conv_transpose1d", "aten.conv_transpose2d", "aten.conv_transpose3d")
 def conv_transpose(node: SourceNode) -> Value:
     """A transposed convolution."""
+    return _scattered(node)
+
+
+def _scattered(node: SourceNode) -> Value:
     image, kernel = tensor(node, "input"), tensor(node, "weight")
     spatial = kernel.rank - 2
     return _with_batch(

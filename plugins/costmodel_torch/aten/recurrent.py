@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from costmodel_torch.aten.table import ATEN, optional, setting, tensor, unpriced, values, whole
+from costmodel_torch.aten.table import ATEN, is_set, optional, tensor, unpriced, values, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ def recurrent(node: SourceNode) -> Sequence[Value]:
     sequence = tensor(node, "input")
     starts = [node.attributes["hx"]] if kind != "lstm" else list(values(node, "hx"))
     is_unbatched = sequence.rank == len(("steps", "features"))
-    time_axis = 1 if setting(node, "batch_first", False) and not is_unbatched else 0
+    time_axis = 1 if is_set(node, "batch_first") and not is_unbatched else 0
     if is_unbatched:
         sequence = node.add("reshape", sequence, shape=(sequence.shape[0], 1, sequence.shape[1]))
         starts = [node.add("reshape", one, shape=(one.shape[0], 1, one.shape[1])) for one in starts]
     weights = list(values(node, "params"))
-    directions = 2 if setting(node, "bidirectional", False) else 1
+    directions = 2 if is_set(node, "bidirectional") else 1
     layers = whole(node, "num_layers", 1)
     each = len(weights) // (layers * directions)
     lasts: list[list[Value]] = [[] for _ in starts]
@@ -62,12 +62,12 @@ def _row(node: SourceNode, states: Value, place: int) -> Value:
     return node.add("select", states, key=[place])
 
 
-def _directed(  # noqa: PLR0917  # the parts of one cell
+def _directed(  # noqa: PLR0913, PLR0917  # the parts of one cell
     node: SourceNode, sequence: Value, weights: Sequence[Value], starts: Sequence[Value],
     kind: str, function: str, time_axis: int, *, backwards: bool,
 ) -> Sequence[Value]:  # fmt: skip
     """The outputs of one layer in one direction, and its last states."""
-    has_biases = bool(setting(node, "has_biases", True))
+    has_biases = is_set(node, "has_biases", default=True)
     kernel, recurrent_kernel, *rest = weights
     bias, recurrent_bias = rest[:2] if has_biases else (None, None)
     projection = rest[2 * has_biases] if len(rest) > 2 * has_biases else None

@@ -12,6 +12,7 @@ from costmodel_torch.aten.table import (
     curve,
     declared,
     elementwise,
+    is_set,
     number,
     optional,
     setting,
@@ -83,8 +84,8 @@ def group_norm(node: SourceNode) -> Sequence[Value]:
 def instance_norm(node: SourceNode) -> Sequence[Value]:
     """Normalization of each channel of each example."""
     value = tensor(node, "input")
-    if not setting(node, "use_input_stats", True):
-        return batch_norm(node)
+    if not is_set(node, "use_input_stats", default=True):
+        return _fixed(node)
     made = node.add(
         "normalize", value, *_affine(node), axes=list(range(2, value.rank)), weight_axes=[1]
     )
@@ -98,6 +99,10 @@ def instance_norm(node: SourceNode) -> Sequence[Value]:
 )  # fmt: skip
 def batch_norm(node: SourceNode) -> Sequence[Value]:
     """At inference a scale and shift of each channel; without running statistics those of data."""
+    return _fixed(node)
+
+
+def _fixed(node: SourceNode) -> Sequence[Value]:
     value, held = tensor(node, "input"), _affine(node)
     statistics = [optional(node, name) for name in ("running_mean", "running_var")]
     kept = [one for one in statistics if one is not None]
@@ -139,17 +144,13 @@ def log_softmax(node: SourceNode) -> Value:
     "aten._scaled_dot_product_fused_attention_overrideable",
 )  # fmt: skip
 def attention(node: SourceNode) -> Sequence[Value]:
-    """Attention, whole; scores that a causal mask hides are counted."""
+    """Attention, whole; scores that a causal mask hides are counted, the mask itself is not."""
     query, key, value = (tensor(node, name) for name in ("query", "key", "value"))
     mask = optional(node, "attn_mask") or optional(node, "attn_bias")
     shape = (*query.shape[:-1], value.shape[-1])
     lead = _lead(query, key, value)
     operands = [_merged(node, one, lead) for one in (query, key, value)]
-    masks = []
-    if mask is not None:
-        masks = [_merged_mask(node, mask, lead, query.rank)]
-    elif setting(node, "is_causal", False):
-        masks = [number(node, 0.0)]
+    masks = [] if mask is None else [_merged_mask(node, mask, lead, query.rank)]
     made = node.add("attention", *operands, *masks, layout=_LAYOUTS[operands[0].rank])
     return unused(node, node.add("reshape", made, shape=shape))
 
@@ -195,7 +196,7 @@ _REDUCED: Final = {
 def _reduced(node: SourceNode, function: str, value: Value) -> Value:
     return node.add(
         "reduce", value, function=function, axes=axes_of(node, value),
-        keep_axes=bool(setting(node, "keepdim", False)),
+        keep_axes=is_set(node, "keepdim"),
     )  # fmt: skip
 
 
@@ -239,7 +240,7 @@ def both_extremes(node: SourceNode) -> Sequence[Value]:
 def variance(node: SourceNode) -> Sequence[Value]:
     """The mean square of the distances from the mean, or its root."""
     value, axes = tensor(node, "self"), axes_of(node, tensor(node, "self"))
-    keep = bool(setting(node, "keepdim", False))
+    keep = is_set(node, "keepdim")
     mean = node.add("reduce", value, function="mean", axes=axes, keep_axes=True)
     apart = elementwise(node, "subtract", value, mean)
     squares = elementwise(node, "multiply", apart, apart)

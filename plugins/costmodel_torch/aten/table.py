@@ -62,6 +62,11 @@ def setting(node: SourceNode, name: str, default: Any = None) -> Any:
     return default if value is None else value
 
 
+def is_set(node: SourceNode, name: str, *, default: bool = False) -> bool:
+    """Whether a setting is switched on."""
+    return bool(setting(node, name, default))
+
+
 def whole(node: SourceNode, name: str, default: int | None = None) -> int:
     """A whole number.
 

@@ -9,6 +9,7 @@ from costmodel_torch.aten.statistics import places_of
 from costmodel_torch.aten.table import (
     ATEN,
     elementwise,
+    is_set,
     number,
     setting,
     tensor,
@@ -48,7 +49,7 @@ def pool(node: SourceNode) -> Value | Sequence[Value]:
     made = node.add(
         "pool", image, function=function, window=window, stride=stride,
         padding=[(amount, amount) for amount in wholes(node, "padding", spatial, 0)],
-        dilation=wholes(node, "dilation", spatial, 1), ceil=bool(setting(node, "ceil_mode", False)),
+        dilation=wholes(node, "dilation", spatial, 1), ceil=is_set(node, "ceil_mode"),
     )  # fmt: skip
     return _given(node, made, spatial)
 

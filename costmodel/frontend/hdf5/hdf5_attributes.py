@@ -1,7 +1,7 @@
 """A program: print two attributes of an HDF5 file as JSON, within bounds.
 
-`costmodel_keras.files.hdf5` runs it as `python hdf5_attributes.py FILE LIMIT`; it imports nothing
-of the project.
+`costmodel.frontend.hdf5.reading` runs it as `python hdf5_attributes.py FILE LIMIT`; it imports
+nothing of the project.
 """
 
 from __future__ import annotations

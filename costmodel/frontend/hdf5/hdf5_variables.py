@@ -1,9 +1,9 @@
 """A program: print variables of Keras layers in an HDF5 file, within bounds.
 
-`costmodel_keras.files.hdf5` runs it as `python hdf5_variables.py LIMIT`. It reads a line of JSON
-(`layers`: groups, `holders`: names) and then the whole file from its input. It prints a line of
-JSON, and then the bytes of the data sets that the line describes, one after the other. It imports
-nothing of the project but the program beside it.
+`costmodel.frontend.hdf5.reading` runs it as `python hdf5_variables.py LIMIT`. It reads a line of
+JSON (`layers`: groups, `holders`: names) and then the whole file from its input. It prints a line
+of JSON, and then the bytes of the data sets that the line describes, one after the other. It
+imports nothing of the project but the program beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import runpy
 import sys
 from typing import Any, Final
 
@@ -34,13 +35,12 @@ def main(limit: int) -> tuple[dict[str, Any], list[bytes]]:
         import h5py  # noqa: PLC0415  # may be missing, which is an answer
     except ImportError:
         return {"error": "no h5py"}, []
-    # Behind all others, so that no name of this folder stands for one that the library wants.
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # the least imports
-    from hdf5_attributes import bound_memory  # type: ignore[import-not-found]  # noqa: PLC0415
+    # By its path, so that no name of this folder stands for one that the library wants.
+    beside = os.path.join(os.path.dirname(__file__), "hdf5_attributes.py")  # noqa: PTH118, PTH120  # the least imports
 
     asked = json.loads(sys.stdin.buffer.readline())
     content = sys.stdin.buffer.read()
-    bound_memory(_MEMORY_LEAST + len(content) + _COPIES * limit)
+    runpy.run_path(beside)["bound_memory"](_MEMORY_LEAST + len(content) + _COPIES * limit)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _Reading(h5py, limit, frozenset(asked["holders"])).layers(file, asked["layers"])

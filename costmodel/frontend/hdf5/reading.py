@@ -1,9 +1,9 @@
-"""Reading the architecture out of HDF5 files, in a process of its own.
+"""Reading HDF5 files in a process of its own.
 
 The HDF5 library is written in C and trusts its files: a damaged one can make it crash or take all
-memory. So a child process with bounds on time and memory reads the two attributes of the root
-group that are wanted, and nothing else: no link is followed and no data set is opened. Where rules
-need variables of layers, another child reads those that are asked for, no more than so many bytes.
+memory. So a child process with bounds on time and memory reads what is wanted, and nothing else:
+the two attributes of the root group that hold a network of Keras, the variables of some layers, or
+the tree of groups and data sets. No link is followed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ TIME_LIMIT_SECONDS: Final = 20.0
 """A good file takes 0.3 s, most of it to import h5py."""
 
 _CHILD: Final = "hdf5_attributes.py"
+_TREE: Final = "hdf5_tree.py"
 _VARIABLES: Final = "hdf5_variables.py"
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """NumPy, which h5py brings, else reserves memory for every core."""
@@ -42,13 +43,35 @@ def attributes(path: Path, limit: int) -> Mapping[str, str]:
             or h5py is not installed.
 
     """
+    _check_signature(path)
+    answer, _ = _asked(str(path), path_of_child(), str(path.resolve()), str(limit))
+    found: Mapping[str, str] = answer["attributes"]
+    return found
+
+
+def tree(path: Path, limit: int) -> Mapping[str, Any]:
+    """The groups and data sets of an HDF5 file; values only of texts and of small data sets.
+
+    A group is a mapping of names to members. A data set is a mapping with its `shape`, its `type`
+    (as NumPy writes it, such as `<f4`, or `text`) and, where they were read, its `values` in a row.
+
+    Raises:
+        ReadError: it is not an HDF5 file, it is damaged, the texts have more than `limit` bytes,
+            or h5py is not installed.
+
+    """
+    _check_signature(path)
+    child = path_of_child().with_name(_TREE)
+    answer, _ = _asked(str(path), child, str(path.resolve()), str(limit))
+    found: Mapping[str, Any] = answer["tree"]
+    return found
+
+
+def _check_signature(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(SIGNATURE)) != SIGNATURE:
             message = f"{path}: not an HDF5 file; its first bytes are not those of one"
             raise ReadError(message)
-    answer, _ = _asked(str(path), path_of_child(), str(path.resolve()), str(limit))
-    found: Mapping[str, str] = answer["attributes"]
-    return found
 
 
 class LayerVariables(NamedTuple):
