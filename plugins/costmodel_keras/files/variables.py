@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -45,8 +46,8 @@ def with_variables(config: Any, path: Path, rules: LayerRegistry) -> Any:
         ReadError: a layer has none in the file, or they are those of another one.
 
     """
-    places = list(_places(config, "", 0))
-    asked = [(place, entry, _asks(entry, rules)) for place, entry in places]
+    known: dict[tuple[str, str], frozenset[str]] = {}
+    asked = [(place, entry, _asks(entry, rules, known)) for place, entry in _places(config, "", 0)]
     asking = [one for one in asked if one[2]]
     if not asking:
         return config
@@ -66,12 +67,18 @@ def with_variables(config: Any, path: Path, rules: LayerRegistry) -> Any:
     return config
 
 
-def _asks(entry: Mapping[str, Any], rules: LayerRegistry) -> frozenset[str]:
+def _asks(
+    entry: Mapping[str, Any], rules: LayerRegistry, known: dict[tuple[str, str], frozenset[str]]
+) -> frozenset[str]:
+    """The holders whose variables the rule for a layer reads; each class is looked up once."""
     module, name = entry.get("module"), entry["class_name"]
-    rule: type = object
-    if isinstance(module, str):
-        rule = rules.find(kind_of(module, name)) or object
-    return rule.variable_holders if issubclass(rule, ReadsVariables) else frozenset()
+    if not isinstance(module, str):
+        return frozenset()
+    if (module, name) not in known:
+        rule: type = rules.find(kind_of(module, name)) or object
+        is_asking = issubclass(rule, ReadsVariables)
+        known[module, name] = rule.variable_holders if is_asking else frozenset()
+    return known[module, name]
 
 
 def _places(entry: Any, place: str, level: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -100,6 +107,7 @@ def _places(entry: Any, place: str, level: int) -> Iterator[tuple[str, dict[str,
             yield from _places(held, f"{before}{name}", level + 1)
 
 
+@functools.lru_cache(maxsize=1024)
 def in_snake_case(class_name: str) -> str:
     """The name that Keras gives the group of a layer: `QConv2D` in `q_conv2d`."""
     parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
