@@ -140,12 +140,15 @@ def packed(
     config: bytes,
     method: int = zipfile.ZIP_STORED,
     metadata: str = '{"keras_version": "3.5.0"}',
+    weights: bytes | None = None,
 ) -> bytes:
-    """A `.keras` file with this configuration."""
+    """A `.keras` file with this configuration, and these weights."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", method) as archive:
         archive.writestr("metadata.json", metadata)
         archive.writestr("config.json", config)
+        if weights is not None:
+            archive.writestr("model.weights.h5", weights)
     return held.getvalue()
 
 
@@ -170,6 +173,21 @@ def _nir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
         content = path.read_bytes()
         if len(content) <= _LARGEST_NIR:
             yield content
+
+
+_WIDTHS: Final = TESTS / "hgq2" / "samples" / "recurrent.keras"
+"""A network of HGQ2, whose variables state formats."""
+
+
+def _variables(data: bytes) -> bool:
+    with zipfile.ZipFile(_WIDTHS) as sample:
+        archive = packed(sample.read("config.json"), weights=data)
+    return _file(".keras", archive)
+
+
+def _variables_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    with zipfile.ZipFile(_WIDTHS) as sample:
+        yield sample.read("model.weights.h5")
 
 
 # ------------------------------------------------------------------ devices
@@ -226,6 +244,7 @@ TARGETS: Final = {
     "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.2, is_archive=True),
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
+    "variables": Target(_variables, _variables_seeds, 0.05),
     "network": Target(_text, _network_seeds, 0.2),
     "workload": Target(_workload, _workload_seeds, 0.1),
     "device": Target(_device, lambda _: device_files(), 0.1),
