@@ -117,8 +117,10 @@ class _Watch:
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> str | None:
         writes = bool(flags & _WRITES) or any(letter in str(mode or "") for letter in "wax+")
+        if isinstance(path, int):
+            return None  # it is open already, as the pipe to a child is
         name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else str(path)
-        known = name == self.file or isinstance(path, int) or name.startswith(_HOMES)
+        known = name == self.file or name.startswith(_HOMES)
         if name == os.devnull or (known and not writes) or _is_importing():
             return None
         return f"opened {name!r:.200} with mode {mode!r} and flags {flags}"

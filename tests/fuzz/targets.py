@@ -143,12 +143,15 @@ def packed(
     config: bytes,
     method: int = zipfile.ZIP_STORED,
     metadata: str = '{"keras_version": "3.5.0"}',
+    weights: bytes | None = None,
 ) -> bytes:
-    """A `.keras` file with this configuration."""
+    """A `.keras` file with this configuration, and these weights."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", method) as archive:
         archive.writestr("metadata.json", metadata)
         archive.writestr("config.json", config)
+        if weights is not None:
+            archive.writestr("model.weights.h5", weights)
     return held.getvalue()
 
 
@@ -231,6 +234,37 @@ def _mlir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
             yield content
 
 
+_WIDTHS: Final = TESTS / "hgq2" / "samples" / "recurrent.keras"
+"""A network of HGQ2, whose variables state formats."""
+
+
+def _variables(data: bytes) -> bool:
+    with zipfile.ZipFile(_WIDTHS) as sample:
+        archive = packed(sample.read("config.json"), weights=data)
+    return _file(".keras", archive)
+
+
+def _variables_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    with zipfile.ZipFile(_WIDTHS) as sample:
+        yield sample.read("model.weights.h5")
+
+
+def _models(ending: str) -> Iterator[bytes]:
+    """Small files of a frontend."""
+    for path in sorted((TESTS / "frontends").rglob(f"*{ending}")):
+        content = path.read_bytes()
+        if len(content) <= _LARGEST_MODULE:
+            yield content
+
+
+def _onnx_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    yield from _models(".onnx")
+
+
+def _tflite_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    yield from _models(".tflite")
+
+
 # ------------------------------------------------------------------ devices
 
 
@@ -281,15 +315,18 @@ def _quantizer_seeds(_: Iterable[Path]) -> Iterator[bytes]:
 
 
 TARGETS: Final = {
-    "json": Target(_text, _keras_seeds, 0.3),
+    "json": Target(_text, _keras_seeds, 0.2),
     "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.15, is_archive=True),
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
     "pt2": Target(functools.partial(_file, ".pt2"), _program_seeds, 0.1, is_archive=True),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
     "mlir": Target(_mlir, _mlir_seeds, 0.05),
+    "onnx": Target(functools.partial(_file, ".onnx"), _onnx_seeds, 0.05),
+    "tflite": Target(functools.partial(_file, ".tflite"), _tflite_seeds, 0.05),
+    "variables": Target(_variables, _variables_seeds, 0.05),
     "network": Target(_text, _network_seeds, 0.1),
-    "workload": Target(_workload, _workload_seeds, 0.1),
-    "device": Target(_device, lambda _: device_files(), 0.1),
-    "quantizer": Target(_quantizer, _quantizer_seeds, 0.1),
+    "workload": Target(_workload, _workload_seeds, 0.05),
+    "device": Target(_device, lambda _: device_files(), 0.05),
+    "quantizer": Target(_quantizer, _quantizer_seeds, 0.05),
 }
 """By the name of the sort of file."""
