@@ -72,6 +72,7 @@ STAIR = [
     "report",
     "estimates",
     "budgets",
+    "sweeps",
     "html",
     "cli",
     "__main__",

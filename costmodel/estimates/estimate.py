@@ -284,7 +284,7 @@ def work_by_layer(
     """
     scenario = scenario or Scenario()
     rules = _convention(convention)
-    bound = _bound(network, scenario, rules)
+    bound = bound_network(network, scenario, rules)
     return network.derived((scenario, rules), "works", lambda: rules.work_by_layer(bound, scenario))
 
 
@@ -294,7 +294,7 @@ def _convention(given: str | Convention) -> Convention:
     return plain if given == plain.name else registrys.installed().convention(given)
 
 
-def _bound(network: Network, scenario: Scenario, rules: Convention) -> Network:
+def bound_network(network: Network, scenario: Scenario, rules: Convention) -> Network:
     """The network with its axes bound, as the scenario says."""
     if not isinstance(network, Network):
         message = f"network is {network!r:.80}; expected a Network, as costmodel.read gives it"  # type: ignore[unreachable]  # a caller may have no types
@@ -313,13 +313,13 @@ def _read_for(network: Network, scenario: Scenario) -> Network:
     """The network with the graph that it has for the shapes of the scenario."""
     if network.read_again is None or not scenario.input_shapes:
         return network
-    return _bound(network, scenario, Convention())
+    return bound_network(network, scenario, Convention())
 
 
 def _lowered(
     network: Network, scenario: Scenario, rules: Convention, batch: int | Symbol
 ) -> Workload:
-    bound = _bound(network, scenario, rules)
+    bound = bound_network(network, scenario, rules)
     return network.derived(
         (scenario, rules), batch, lambda: rules.lower(bound, scenario, batch)
     )  # fmt: skip
