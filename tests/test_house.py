@@ -73,6 +73,7 @@ STAIR = [
     "estimates",
     "budgets",
     "sweeps",
+    "optimize",
     "html",
     "cli",
     "__main__",
