@@ -261,8 +261,15 @@ class Processor(Device):
         return wide_enough(number, self._rates)
 
     def _format_of(self, operator: Operator, scenario: Scenario) -> NumericFormat | None:
-        """The format that the device computes an operator in; None where it has none."""
-        return self.computes_in(compute_format(operator, scenario))
+        """The format that the device computes an operator in; None where it has none.
+
+        Indices and other whole numbers that no multiplier takes run on the lanes of float32.
+        """
+        number = compute_format(operator, scenario)
+        found = self.computes_in(number)
+        if found is None and not isinstance(operator, Contraction) and not _is_float(number):
+            return self.computes_in(_LANES) if number.bits <= _LONGEST_WORD else None
+        return found
 
     # -------------------------------------------------------------- a group
 
@@ -366,10 +373,17 @@ def _is_float(number: NumericFormat) -> bool:
 
 
 def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
-    """The widest format of what an operator reads: floating point before fixed point."""
-    numbers = [
-        one.format or scenario.default_format for one in (*operator.inputs, *operator.weights)
-    ] or [scenario.default_format]
+    """The widest format of what an operator computes with: floating point before fixed point.
+
+    Of a contraction these are the factors: a bias has the width of the sums. Of others it is what
+    arrives, or constants where nothing does.
+    """
+    read = [one for one in operator.operands if one.role != "output"]
+    arriving = [one for one in read if one.role == "input"]
+    is_product = isinstance(operator, Contraction)
+    factors = read[: _TWO_READ_AND_ONE_WRITTEN - 1] if is_product else arriving or read
+    numbers = [one.tensor.format or scenario.default_format for one in factors]
+    numbers = numbers or [scenario.default_format]
     return max(numbers, key=lambda one: (_is_float(one), one.bits))
 
 
@@ -388,6 +402,9 @@ def is_dense(operator: Operator) -> bool:
 
 
 _TWO_READ_AND_ONE_WRITTEN: Final = 3
+_LANES: Final = FloatingPoint(32)
+_LONGEST_WORD: Final = 128
+"""Bits of a whole number: sums of 64-bit indices may be one bit longer."""
 
 
 def _operations(operator: Operator) -> Any:
