@@ -96,6 +96,9 @@ class Walker:
         graph.outputs = [self._value(one.name, scope, "the graph") for one in proto.output]
 
     def _input(self, proto: Any, graph: Graph) -> Value:
+        if not isinstance(proto.name, str):
+            message = f"{self.where}: the name {proto.name!r:.80} of an input is no Unicode"
+            raise ReadError(message)
         kind = proto.type.WhichOneof("value")
         if kind != "tensor_type":
             value = graph.input(proto.name, ())
@@ -156,6 +159,7 @@ class Walker:
     # ------------------------------------------------------------------ nodes
 
     def _node(self, proto: Any, scope: Scope) -> None:
+        self._check_text(proto)
         domain = "" if proto.domain in STANDARD else proto.domain
         operator = f"{domain}::{proto.op_type}" if domain else proto.op_type
         outputs = list(proto.output)
@@ -197,6 +201,13 @@ class Walker:
                     self._mark(value, f"the shape of {value.name!r:.80} is not known: {reason}")
         self._check(node, made, shapes)
         self._store(made, outputs, scope)
+
+    def _check_text(self, proto: Any) -> None:
+        """Refuse names that are no text: a damaged file gives bytes in their place."""
+        for one in (proto.op_type, proto.domain, proto.name, *proto.input, *proto.output):
+            if not isinstance(one, str):
+                message = f"{self.where}: the name {one!r:.80} of a node or value is no Unicode"
+                raise ReadError(message)
 
     def _name(self, proto: Any, scope: Scope) -> str:
         """The name of a node, which no other has."""

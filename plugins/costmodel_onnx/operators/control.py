@@ -354,14 +354,9 @@ def split_to_sequence(node: OnnxNode) -> list[Value]:
     value = node.input(0)
     axis = value.axis(int(node.attribute("axis", 0)))
     given = node.optional(1)
-    if given is None:
-        sizes = [1] * value.shape[axis]
-    elif given.rank == 0:
-        step = node.numbers(1, "the lengths of the parts")[0]
-        sizes = parts_of(value.shape[axis], -(-value.shape[axis] // max(step, 1)))
-        sizes = [step] * (value.shape[axis] // step)
-        rest = value.shape[axis] - sum(sizes)
-        sizes += [rest] if rest else []
+    if given is None or given.rank == 0:
+        step = 1 if given is None else node.numbers(1, "the lengths of the parts")[0]
+        sizes = parts_of(node, value.shape[axis], step)
     else:
         sizes = node.numbers(1, "the lengths of the parts")
     found = list(parts(node, value, axis, sizes))
