@@ -93,7 +93,12 @@ class Walker:
             if one.name not in scope.values:
                 scope.values[one.name] = self._input(one, graph)
         self._run(proto.node, scope)
-        graph.outputs = [self._value(one.name, scope, "the graph") for one in proto.output]
+        given = [self._value(one.name, scope, "the graph") for one in proto.output]
+        graph.outputs = [
+            one
+            for value in given
+            for one in (value.items if isinstance(value, SequenceValue) else (value,))
+        ]
 
     def _input(self, proto: Any, graph: Graph) -> Value:
         if not isinstance(proto.name, str):
@@ -228,7 +233,7 @@ class Walker:
 
     def _reason_unreadable(self, node: OnnxNode) -> str | None:
         """Why a node reads what no rule can work with, if it does."""
-        for value in node.present:
+        for value in filter(None, node.inputs):
             if id(value) in self._unknown:
                 return self._unknown[id(value)]
             if isinstance(value, SequenceValue) and node.operator not in OF_SEQUENCES:

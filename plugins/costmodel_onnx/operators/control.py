@@ -39,7 +39,7 @@ def if_(node: OnnxNode) -> list[Value]:
     alternatives = []
     for name, proto in zip(("then", "else"), bodies, strict=True):
         body = node.graph.body(f"{node.name}.{name}")
-        alternatives.append((body, node.body(proto, body, [])))
+        alternatives.append((body, _tensors(node, node.body(proto, body, []))))
     shapes = [[value.shape for value in results] for _, results in alternatives]
     if shapes[0] == shapes[1]:
         return list(branch(node.graph, alternatives))
@@ -49,6 +49,13 @@ def if_(node: OnnxNode) -> list[Value]:
         f"work, {('then', 'else')[dearer]}, stands for both"
     )
     return node.body(bodies[dearer], node.graph, [])
+
+
+def _tensors(node: OnnxNode, results: list[Value]) -> list[Value]:
+    """Results that are tensors, as loops and alternatives have to give them."""
+    if any(isinstance(value, SequenceValue) for value in results):
+        node.give_up("a graph within it gives a sequence of tensors")
+    return results
 
 
 def _work_of(body: Graph) -> tuple[int, int]:
@@ -75,7 +82,7 @@ def loop_(node: OnnxNode) -> list[Value]:
         body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)
     ]
     try:
-        _, *results = node.body(proto, body, [number, going, *states])
+        _, *results = _tensors(node, node.body(proto, body, [number, going, *states]))
         afters, collected = results[: len(starts)], results[len(starts) :]
         carried = [
             (start, state, _plain(body, after))
@@ -294,7 +301,7 @@ def _scanned(
     taken = [
         body.input(f"slice{place}", one.shape[1:], one.format) for place, one in enumerate(turned)
     ]
-    results = node.body(proto, body, [*states, *taken])
+    results = _tensors(node, node.body(proto, body, [*states, *taken]))
     carried = [
         (start, state, _plain(body, after))
         for start, state, after in zip(starts, states, results, strict=False)
