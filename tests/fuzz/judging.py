@@ -54,6 +54,7 @@ _OWN: Final = frozenset(
         "costmodel_hgq",
         "costmodel_keras",
         "costmodel_nir",
+        "costmodel_onnx",
         "costmodel_qkeras",
         "costmodel_spiking",
         "costmodel_torch",

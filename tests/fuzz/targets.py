@@ -257,6 +257,12 @@ def _models(ending: str) -> Iterator[bytes]:
             yield content
 
 
+def _onnx(data: bytes) -> bool:
+    import onnx  # noqa: F401, PLC0415  # the parser, before anybody watches
+
+    return _file(".onnx", data)
+
+
 def _onnx_seeds(_: Iterable[Path]) -> Iterator[bytes]:
     yield from _models(".onnx")
 
@@ -321,7 +327,7 @@ TARGETS: Final = {
     "pt2": Target(functools.partial(_file, ".pt2"), _program_seeds, 0.1, is_archive=True),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
     "mlir": Target(_mlir, _mlir_seeds, 0.05),
-    "onnx": Target(functools.partial(_file, ".onnx"), _onnx_seeds, 0.05),
+    "onnx": Target(_onnx, _onnx_seeds, 0.05),
     "tflite": Target(functools.partial(_file, ".tflite"), _tflite_seeds, 0.05),
     "variables": Target(_variables, _variables_seeds, 0.05),
     "network": Target(_text, _network_seeds, 0.1),
