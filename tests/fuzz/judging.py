@@ -56,6 +56,7 @@ _OWN: Final = frozenset(
         "costmodel_nir",
         "costmodel_qkeras",
         "costmodel_spiking",
+        "costmodel_stablehlo",
         "attr",
         "attrs",
         "cattr",
