@@ -58,6 +58,7 @@ _OWN: Final = frozenset(
         "costmodel_qkeras",
         "costmodel_spiking",
         "costmodel_torch",
+        "costmodel_stablehlo",
         "attr",
         "attrs",
         "cattr",

@@ -222,7 +222,7 @@ def _worker() -> Worker:
 
 
 def _mlir(data: bytes) -> bool:
-    _worker()
+    _worker().start()
     return _file(".mlir", data)
 
 
