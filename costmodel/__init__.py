@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from costmodel.plugins.hookspecs import hookimpl
     from costmodel.report.bills import Coverage
     from costmodel.scenario import Scenario
+    from costmodel.sweeps.space import DesignSpace
+    from costmodel.sweeps.sweeping import sweep
     from costmodel.workload.builders import (
         activation,
         attention,
@@ -62,6 +64,8 @@ _HOMES = {
     "network.graph": ("Network",),
     "network.reader": ("Reader",),
     "scenario": ("Scenario",),
+    "sweeps.space": ("DesignSpace",),
+    "sweeps.sweeping": ("sweep",),
     "workload.builders": (
         "activation", "attention", "concatenate", "conv", "conv_transpose", "einsum",
         "elementwise", "embedding", "matmul", "normalize", "pad", "pool", "reduce", "softmax",
@@ -78,6 +82,7 @@ __all__ = [
     "Convention",
     "CostModelError",
     "Coverage",
+    "DesignSpace",
     "Device",
     "DeviceEstimate",
     "Estimate",
@@ -113,6 +118,7 @@ __all__ = [
     "reduce",
     "softmax",
     "split",
+    "sweep",
     "transpose",
     "work_by_layer",
 ]

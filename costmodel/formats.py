@@ -69,6 +69,11 @@ class NumericFormat:
     def signed(self) -> bool:
         """Whether it can be negative."""
 
+    @property
+    def mean_bits(self) -> Fraction | int:
+        """Bits of an element on average: those of the word, unless elements differ in width."""
+        return self.bits
+
     @abstractmethod
     def values(self) -> Iterator[Fraction]:
         """Every number that the format represents."""
@@ -379,6 +384,86 @@ class BlockFormat(NumericFormat):
         return next(names, f"block<{shown}>")
 
 
+def _fraction(given: Any) -> Any:
+    """The number of bits as an exact fraction; as it is where it is none."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str | Fraction):
+        return given
+    shown = repr(given) if isinstance(given, float) else given
+    try:
+        if isinstance(shown, str) and not _NUMBER.fullmatch(shown):
+            return given
+        return Fraction(shown)
+    except (ValueError, ZeroDivisionError):
+        return given
+
+
+_NUMBER: Final = re.compile(r"\d{1,20}(\.\d{1,20}|/\d{1,20})?")
+"""How a number of bits is written: whole, decimal or a ratio."""
+
+
+def _mean_width(instance: MixedPrecision, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, Fraction) or not 0 <= value <= instance.element.bits:
+        message = (
+            f"{attribute.name} is {value!s:.40}; expected a number from 0 to the "
+            f"{instance.element.bits} bits of {format_name(instance.element)}"
+        )
+        raise FormatError(message)
+
+
+@frozen(cache_hash=True)
+class MixedPrecision(NumericFormat):
+    """Elements of different widths, or of a width that is no whole number of bits.
+
+    `element` represents every value of every element, and results are inferred from it. An element
+    has `mean_bits` on average, those of no bits (pruned) among them: a multiplier is as large as
+    its mean operands ask, so that the mean over independent operands of the product of their
+    widths is kept. `packed` elements are stored each in its own width; others in the word of
+    `element`, as one of 2.5 bits has to be.
+    """
+
+    name: ClassVar = "mixed"
+
+    element: NumericFormat = field(validator=_element)
+    mean_bits: Fraction = field(converter=_fraction, validator=_mean_width)
+    packed: bool = field(default=True, validator=_truth)
+
+    @property
+    def bits(self) -> int:
+        """Width of the word that holds any element."""
+        return self.element.bits
+
+    @property
+    def signed(self) -> bool:
+        """Whether an element can be negative."""
+        return self.element.signed
+
+    def stored_bits(self, count: int) -> int:
+        """Bits of `count` elements: their mean times their number, rounded up, where packed."""
+        if not self.packed:
+            return self.element.stored_bits(count)
+        return -(-count * self.mean_bits.numerator // self.mean_bits.denominator)
+
+    def values(self) -> Iterator[Fraction]:
+        """Every number that the format represents."""
+        return self.element.values()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The format as plain values; the mean is text, exact."""
+        sizes = {"mean_bits": _written(self.mean_bits), "packed": self.packed}
+        return {"format": self.name, "element": self.element.to_dict(), **sizes}
+
+    def __str__(self) -> str:
+        """Write `mixed<int3,2.5>`: element, mean bits; with `,padded` where not packed."""
+        padded = "" if self.packed else ",padded"
+        return f"mixed<{format_name(self.element)},{_written(self.mean_bits)}{padded}>"
+
+
+def _written(bits: Fraction) -> str:
+    """A number of bits as a short decimal where that is exact, else as a ratio."""
+    shown = f"{float(bits):.6g}"
+    return shown if _fraction(shown) == bits else str(bits)
+
+
 BLOCKS: Final = {
     "mxfp8_e4m3": BlockFormat(FloatingPoint(8, 4)),
     "mxfp8_e5m2": BlockFormat(FloatingPoint(8, 5)),
@@ -391,14 +476,19 @@ BLOCKS: Final = {
 """Block formats by name: OCP MX 1.0, table 1, and NVIDIA's 4 bits with a scale for 16 elements."""
 
 FORMATS: Final[Mapping[Any, type[NumericFormat]]] = {
-    cls.name: cls for cls in (FixedPoint, PowerOfTwo, Ternary, Binary, FloatingPoint, BlockFormat)
-}
+    cls.name: cls for cls in (
+        FixedPoint, PowerOfTwo, Ternary, Binary, FloatingPoint, BlockFormat, MixedPrecision,
+    )
+}  # fmt: skip
 FLOAT32: Final = FloatingPoint(32)
 
 _TEXT: Final = re.compile(
     r"(?P<unsigned>u)?(?P<name>int|fixed|po2|float)<?(?P<bits>\d+)(,(?P<integer>-?\d+))?>?"
 )
 _BLOCK: Final = re.compile(r"block<(?P<element>[^<>]+(<[^<>]*>)?),(?P<length>\d+),(?P<scale>\d+)>")
+_MIXED: Final = re.compile(
+    r"mixed<(?P<element>[^<>]+(<[^<>]*>)?),(?P<mean>[\d./]+)(?P<padded>,padded)?>"
+)
 _NAMED: Final = {
     **BLOCKS,
     "mxfp4_e2m1": BLOCKS["mxfp4"],
@@ -421,6 +511,8 @@ def parse_format(text: str) -> NumericFormat:
     floating point is `bfloat16`, `float8_e4m3`, `float8_e5m2` and so on; `fp32`, `fp16` and `bf16`
     are other spellings. Elements that share a scale in blocks are `mxfp8_e4m3`, `mxfp4`, `nvfp4`
     and so on, or `block<int4,128,16>`: the element, the length of a block, the bits of its scale.
+    Elements of different widths are `mixed<fixed<8,3>,2.5>`: what holds them all, and their mean
+    width; `mixed<int3,2.5,padded>` where each is stored in that word.
 
     Raises:
         FormatError: no such format.
@@ -428,11 +520,11 @@ def parse_format(text: str) -> NumericFormat:
     """
     known = _NAMED.get(text)
     matched = _TEXT.fullmatch(text)
-    block = _BLOCK.fullmatch(text)
-    if known is not None or (matched is None and block is None):
+    parts = _BLOCK.fullmatch(text) or _MIXED.fullmatch(text)
+    if known is not None or (matched is None and parts is None):
         return known or _no_format(text)
     try:
-        made = _block(block) if matched is None else _made(matched)
+        made = _of_elements(parts) if matched is None else _made(matched)
     except FormatError as error:
         message = f"{text!r:.40}: {error}"
         raise FormatError(message) from None
@@ -462,15 +554,18 @@ def _made(matched: re.Match[str]) -> NumericFormat | None:
     return None
 
 
-def _block(matched: Any) -> BlockFormat:
+def _of_elements(matched: Any) -> NumericFormat:
     element = parse_format(matched["element"])
+    if matched.re is _MIXED:
+        return MixedPrecision(element, matched["mean"], matched["padded"] is None)
     return BlockFormat(element, int(matched["length"]), int(matched["scale"]))
 
 
 def _no_format(text: str) -> NumericFormat:
     message = (
         f"{text!r:.40} is not a numeric format; expected one such as int8, uint4, fixed<8,3>, "
-        "po2<4>, float16, bfloat16, float8_e4m3, mxfp4, ternary, binary<-1,1> or binary<0,1>"
+        "po2<4>, float16, bfloat16, float8_e4m3, mxfp4, mixed<int3,2.5>, ternary, binary<-1,1> or "
+        "binary<0,1>"
     )
     raise FormatError(message)
 
@@ -529,10 +624,43 @@ def as_fixed_point(number: NumericFormat) -> FixedPoint:
     if isinstance(number, PowerOfTwo):
         # 2**highest needs one digit more than the highest exponent.
         return _fixed(number.highest_exponent + 1, -number.lowest_exponent, signed=number.signed)
+    if isinstance(number, MixedPrecision):
+        return as_fixed_point(number.element)
     if isinstance(number, FloatingPoint | BlockFormat):
         message = f"floating point of {number.bits} bits has no fixed-point equivalent"
         raise FormatError(message)
     return _SMALL_AS_FIXED[number]
+
+
+def narrowest_float(exponent_bits: int, mantissa_bits: int) -> FloatingPoint:
+    """The narrowest known floating point with at least these bits of exponent and mantissa.
+
+    Raises:
+        FormatError: no known format has as many.
+
+    """
+    needed = exponent_bits, mantissa_bits
+    for one in _FLOATS:
+        if all(map(ge, _divided(one), needed)):
+            return one
+    shown = f"{exponent_bits} bits of exponent and {mantissa_bits} of mantissa"
+    message = f"no known floating point has {shown}"
+    raise FormatError(message)
+
+
+def narrowest_fixed(integer_bits: int, fraction_bits: int, *, signed: bool) -> FixedPoint:
+    """The narrowest fixed point with at least these bits before and after the binary point."""
+    return _fixed(integer_bits, fraction_bits, signed=signed)
+
+
+def held_in(number: NumericFormat) -> NumericFormat:
+    """The format of a word that holds any element: of mixed precision the widest, else itself."""
+    return number.element if isinstance(number, MixedPrecision) else number
+
+
+def _width(number: NumericFormat) -> float:
+    """Bits of an operand that a circuit sees, on average."""
+    return float(number.mean_bits) if isinstance(number, MixedPrecision) else number.bits
 
 
 def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
@@ -540,13 +668,12 @@ def _widest_float(*numbers: NumericFormat) -> FloatingPoint | None:
 
     A number of a block is one in `float32` by its scale.
     """
-    alone = [FLOAT32 if isinstance(number, BlockFormat) else number for number in numbers]
+    alone = [FLOAT32 if isinstance(number, BlockFormat) else held_in(number) for number in numbers]
     floats = {number for number in alone if isinstance(number, FloatingPoint)}
     if len(floats) < 2:  # noqa: PLR2004  # nothing to compare
         return next(iter(floats), None)
     exponents, mantissas = zip(*map(_divided, floats), strict=True)
-    needed = max(exponents), max(mantissas)
-    return next(one for one in _FLOATS if all(map(ge, _divided(one), needed)))
+    return narrowest_float(max(exponents), max(mantissas))
 
 
 def _divided(number: FloatingPoint) -> tuple[int, int]:
@@ -573,7 +700,7 @@ def _multiply_fixed(a: NumericFormat, b: NumericFormat) -> Operation:
         x.fraction_bits + y.fraction_bits,
         signed=x.signed or y.signed,
     )
-    return Operation(result, Circuit.MULTIPLIER, 1.0, math.sqrt(x.bits * y.bits))
+    return Operation(result, Circuit.MULTIPLIER, 1.0, math.sqrt(_width(a) * _width(b)))
 
 
 def _shift(power: PowerOfTwo, number: NumericFormat) -> Operation:
@@ -588,8 +715,8 @@ def _shift(power: PowerOfTwo, number: NumericFormat) -> Operation:
         word.fraction_bits - power.lowest_exponent,
         signed=word.signed or power.signed,
     )
-    size = math.sqrt(2**power.bits * word.bits)
-    return Operation(result, Circuit.SHIFTER, 1.0, size * math.log10(size))
+    size = math.sqrt(2**power.bits * _width(number))
+    return Operation(result, Circuit.SHIFTER, 1.0, size * math.log10(max(size, 1.0)))
 
 
 def _add_exponents(a: PowerOfTwo, b: PowerOfTwo) -> Operation:
@@ -604,7 +731,7 @@ def _add_exponents(a: PowerOfTwo, b: PowerOfTwo) -> Operation:
 
 def _multiply_float(a: NumericFormat, b: NumericFormat) -> Operation:
     """Multiply in the widest floating-point format of the operands."""
-    result = union(a, b)
+    result = union(held_in(a), held_in(b))
     return Operation(result, Circuit.MULTIPLIER, 1.0, result.bits)
 
 
@@ -616,6 +743,7 @@ def _signed_by(number: NumericFormat) -> NumericFormat:
             if number.signed
             else _power_of_two(number.lowest_exponent, number.highest_exponent, signed=True)
         )
+    number = held_in(number)
     if isinstance(number, FixedPoint):
         # The negative of the lowest two's complement value needs a digit more.
         return _fixed(number.integer_bits + number.signed, number.fraction_bits, signed=True)
@@ -630,7 +758,7 @@ def _select(gates: float, zero: bool) -> Rule:  # noqa: FBT001 - a table entry
         number = _signed_by(b)
         if zero and isinstance(number, PowerOfTwo):
             number = as_fixed_point(number)
-        return Operation(number, Circuit.MUX, gates, b.bits)
+        return Operation(number, Circuit.MUX, gates, _width(b))
 
     return rule
 
@@ -642,7 +770,7 @@ def _gate(_: NumericFormat, b: NumericFormat) -> Operation:
         number = as_fixed_point(b)
     if b == Binary(zero_one=False):
         number = Ternary()
-    return Operation(number, Circuit.AND, 1.0, b.bits)
+    return Operation(number, Circuit.AND, 1.0, _width(b))
 
 
 def _exclusive_or(_a: NumericFormat, _b: NumericFormat) -> Operation:
@@ -673,7 +801,7 @@ def _class_of(number: NumericFormat) -> _Class:
     """The class of operand a format belongs to."""
     if isinstance(number, Binary):
         return _Class.ZERO_ONE if number.zero_one else _Class.SIGN
-    return _CLASSES[type(number)]
+    return _CLASSES[type(held_in(number))]
 
 
 _BY_SIGN = _select(1.0, zero=False)
@@ -785,7 +913,7 @@ def difference(a: NumericFormat, b: NumericFormat) -> Operation:
 def _compare(*numbers: NumericFormat) -> Operation:
     """Choose among operands after comparing them: an adder, and the union holds the result."""
     result = union(*numbers)
-    return Operation(result, Circuit.ADDER, 1.0, result.bits)
+    return Operation(result, Circuit.ADDER, 1.0, _width(result))
 
 
 def _sum_all(*numbers: NumericFormat) -> Operation:

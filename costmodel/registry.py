@@ -34,6 +34,7 @@ from costmodel.network.layer import (
 )
 from costmodel.network.reader import Reader
 from costmodel.plugins import discovery as plugin_search
+from costmodel.plugins.executors import ExecutorFactory
 from costmodel.safe_io import content_of
 
 if TYPE_CHECKING:
@@ -66,11 +67,17 @@ class Registry:
     _answers: dict[str, _Answers] = field(factory=dict, init=False)
     _devices: dict[str, Device] = field(factory=dict, init=False)
 
-    def read(self, source: object, input_shapes: InputShapes = MappingProxyType({})) -> Network:
+    def read(
+        self,
+        source: object,
+        input_shapes: InputShapes = MappingProxyType({}),
+        example_inputs: object = None,
+    ) -> Network:
         """The network in `source`, by the first reader that accepts it.
 
         `input_shapes` binds open axes, by input name and without the batch axis; a single shape
-        is that of the only input.
+        is that of the only input. `example_inputs` are those of a call, where a source has a graph
+        only for a call.
 
         Raises:
             ReadError: no reader accepts it, or the one that does finds it damaged.
@@ -78,6 +85,11 @@ class Registry:
 
         """
         reader, rules = self.reader(source), self.layer_registry
+        if example_inputs is not None:
+            if isinstance(input_shapes, tuple):
+                network = reader.read_with(source, rules, example_inputs, {})
+                return network.bind(network.shapes_by_name(input_shapes))
+            return reader.read_with(source, rules, example_inputs, input_shapes)
         if isinstance(input_shapes, tuple):
             # Only a network that is read knows the name of its input.
             input_shapes = reader.read(source, rules).shapes_by_name(input_shapes)
@@ -236,6 +248,20 @@ class Registry:
         """The commands that plugins add to the command line, by name."""
         return self._ask("costmodel_commands").values
 
+    def executor(self, name: str) -> ExecutorFactory:
+        """What makes the executors of a name.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+
+        """
+        executors = self._ask("costmodel_executors").values
+        self._check_conflict("costmodel_executors", name)
+        if name not in executors:
+            raise UnknownNameError(name, executors, "executor", self._problems())
+        found: ExecutorFactory = executors[name]
+        return found
+
     def _problems(self) -> str:
         """What is wrong with plugins: why a name may be unknown."""
         return _joined(*self.plugins.problems)
@@ -329,6 +355,7 @@ _HOOKS: Mapping[str, _Hook] = {
         Convention, lambda convention: [convention.name], {_DEFAULT.name: _DEFAULT}
     ),
     "costmodel_commands": _Hook(object, lambda command: [command.name]),
+    "costmodel_executors": _Hook(ExecutorFactory, lambda factory: [factory.name]),
 }
 
 

@@ -56,6 +56,24 @@ def content_of(path: Path) -> bytes:
         return file.read(SIZE_LIMIT + 1)
 
 
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Say of an error of the system that `path` cannot be read.
+
+    Raises:
+        ReadError: instead of an OSError, or of the ValueError of a name that no system has.
+
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        message = f"no such file: {path!s:.200}"
+        raise ReadError(message) from None
+    except (OSError, ValueError) as error:
+        message = f"{path!s:.200}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise ReadError(message) from None
+
+
 def check_regular(path: Path) -> None:
     """Refuse a pipe or device before it is opened.
 

@@ -36,7 +36,11 @@ collect_ignore = ["example_plugin"]
 """It is a distribution of its own, and tested where it is installed (.ci/plugins)."""
 
 HOUSE = tuple(
-    f"costmodel_{name}.hooks" for name in ("hardware", "keras", "qkeras", "spiking", "validation")
+    f"costmodel_{name}.hooks"
+    for name in (
+        "hardware", "hgq", "keras", "nir", "onnx", "qkeras", "spiking", "stablehlo", "tflite",
+        "torch", "validation",
+    )
 )
 """The plugins of this repository, by the module that their entry points name."""
 

@@ -54,7 +54,11 @@ def test_a_law_that_assumes_an_unknown_capability_is_reported_with_the_nearest()
 
 
 def test_a_device_class_declares_the_usual_unless_it_says_otherwise() -> None:
-    assert Device.capabilities == USUAL == CAPABILITIES.keys() - {"always-on", "placed", "timed"}
+    assert (
+        Device.capabilities
+        == USUAL
+        == CAPABILITIES.keys() - {"always-on", "placed", "separable", "timed"}
+    )
 
 
 def test_every_capability_is_assumed_by_a_law() -> None:

@@ -23,11 +23,14 @@ from costmodel.formats import (
     Circuit,
     FixedPoint,
     FloatingPoint,
+    MixedPrecision,
     NumericFormat,
     PowerOfTwo,
     Ternary,
+    format_name,
     parse_format,
 )
+from costmodel.testing.strategies import mixed_precisions
 
 SMALL: list[NumericFormat] = [
     *(
@@ -151,6 +154,8 @@ any_format = st.one_of(
     st.sampled_from([FloatingPoint(*one) for one in arithmetic.OTHER_FLOATS.values()]),
     st.sampled_from(list(BLOCKS.values())),
     st.builds(BlockFormat, fixed, st.integers(1, 300), st.integers(1, 32)),
+    mixed_precisions(),
+    st.just(MixedPrecision(FloatingPoint(8, 4), 6)),
 )
 
 
@@ -243,6 +248,55 @@ def test_a_product_in_blocks_is_one_of_elements_and_its_sum_in_float32() -> None
         assert arithmetic.union(block, block) == block
 
 
+@pytest.mark.parametrize(
+    ("text", "element", "mean", "bits_of_5"),
+    [
+        ("mixed<int3,2.5>", "int3", Fraction(5, 2), 13),
+        ("mixed<int3,2.5,padded>", "int3", Fraction(5, 2), 15),
+        ("mixed<fixed<8,3>,17/5>", "fixed<8,3>", Fraction(17, 5), 17),
+        ("mixed<ufixed<1,0>,0>", "ufixed<1,0>", Fraction(0), 0),
+        ("mixed<float8_e4m3,7>", "float8_e4m3", Fraction(7), 35),
+    ],
+)
+def test_elements_of_mixed_precision_are_stored_in_their_mean_width(
+    text: str, element: str, mean: Fraction, bits_of_5: int
+) -> None:
+    found = parse_format(text)
+    assert isinstance(found, MixedPrecision)
+    assert (found.element, found.mean_bits) == (parse_format(element), mean)
+    assert found.bits == parse_format(element).bits
+    assert found.stored_bits(5) == bits_of_5
+    assert parse_format(format_name(found)) == found
+
+
+@given(st.integers(1, 10**9), st.integers(0, 64 * 10**9))
+def test_the_bits_of_a_whole_tensor_of_mixed_precision_are_exact(elements: int, total: int) -> None:
+    total = min(total, 64 * elements)
+    found = MixedPrecision(FixedPoint(64), Fraction(total, elements))
+    assert parse_format(str(found)) == found
+    assert found.stored_bits(elements) == total
+
+
+@given(mixed_precisions(), any_format)
+def test_results_of_mixed_precision_are_those_of_the_word_that_holds_any_element(
+    mixed: MixedPrecision, other: NumericFormat
+) -> None:
+    whole, found = (arithmetic.product(one, other) for one in (mixed.element, mixed))
+    assert arithmetic.held_in(found.result) == arithmetic.held_in(whole.result)
+    assert found.circuit is whole.circuit
+    assert 0 <= found.gate_bits <= whole.gate_bits
+    assert arithmetic.addition(mixed, other) == arithmetic.addition(mixed.element, other)
+
+
+def test_a_multiplier_of_mixed_precision_is_as_large_as_the_mean_of_its_operands() -> None:
+    weights, values = MixedPrecision(FixedPoint(8), 2.5), MixedPrecision(FixedPoint(6), "10/3")
+    found = arithmetic.product(weights, values)
+    assert found.gate_bits**2 == pytest.approx(2.5 * 10 / 3, rel=1e-12, abs=0)
+    for one, circuit in ((Ternary(), Circuit.MUX), (Binary(zero_one=True), Circuit.AND)):
+        chosen = arithmetic.product(one, weights)
+        assert (chosen.circuit, chosen.gate_bits) == (circuit, 2.5)
+
+
 @given(any_format)
 def test_a_format_survives_json(given: NumericFormat) -> None:
     assert NumericFormat.from_dict(json.loads(json.dumps(given.to_dict()))) == given
@@ -281,6 +335,16 @@ def test_more_terms_never_need_fewer_bits(a: FixedPoint, b: FixedPoint, count: i
         (lambda: parse_format("block<po2<4>,2,8>"), "element is po2<4>; expected fixed or float"),
         (lambda: parse_format("block<" * 9_000), "not a numeric format"),
         (lambda: parse_format(f"block<int4,{'9' * 5000},8>"), "more than 4,300 digits"),
+        (lambda: parse_format("mixed<int4,4.5>"), "mean_bits is 9/2; expected a number from 0 to"),
+        (lambda: parse_format("mixed<int4,1/0>"), "mean_bits is 1/0; expected a number"),
+        (lambda: parse_format("mixed<int4,1.2.3>"), "mean_bits is 1.2.3; expected a number"),
+        (lambda: parse_format(f"mixed<int4,{'9' * 5000}>"), "mean_bits is 999"),
+        (lambda: parse_format("mixed<ternary,1>"), "element is ternary; expected fixed or float"),
+        (lambda: parse_format("mixed<int4,1,packed>"), "not a numeric format"),
+        (lambda: MixedPrecision(FixedPoint(8), float("nan")), "mean_bits is nan; expected"),
+        (lambda: MixedPrecision(FixedPoint(8), -1), "mean_bits is -1; expected a number from 0"),
+        (lambda: MixedPrecision(FixedPoint(8), mean_bits=True), "mean_bits is True; expected"),
+        (lambda: MixedPrecision(FixedPoint(8), 1, "yes"), "packed is 'yes'; expected true"),
         (lambda: BlockFormat("int4"), "element is int4; expected fixed or floating"),  # type: ignore[arg-type]
         (lambda: parse_format("int"), "'int' is not a numeric format; expected one such as int8"),
         (lambda: parse_format("ufloat16"), "not a numeric format"),

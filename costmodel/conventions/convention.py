@@ -64,6 +64,17 @@ class Convention:
 
         A layer that is folded keeps its nodes, which say into which node they fold.
         """
+        return self._lowered(network, scenario, batch, infers=True)
+
+    def lower_as_declared(
+        self, network: Network, scenario: Scenario, batch: int | Symbol = BATCH
+    ) -> Workload:
+        """The same with the formats that are declared alone: `infer` finds the others."""
+        return self._lowered(network, scenario, batch, infers=False)
+
+    def _lowered(
+        self, network: Network, scenario: Scenario, batch: int | Symbol, *, infers: bool
+    ) -> Workload:
         declared = layer_formats.declared(network)
         works, folds = self._works_and_folds(declared, scenario)
         _check_number(declared, works)
@@ -74,7 +85,7 @@ class Convention:
             if id(work) not in known:
                 known[id(work)] = self.body(layer, work)
             bodies[layer.name] = known[id(work)]
-        return joined(declared, bodies, scenario, folds, self.shape_of, batch)
+        return joined(declared, bodies, scenario, folds, self.shape_of, batch, infers=infers)
 
     def body(self, layer: Layer, work: Work) -> Body:
         """What is counted for one layer, with the tensors that its operators share."""
@@ -109,6 +120,10 @@ class Convention:
                 known[id(work)] = _with_formats(work, scenario)
             done.append(LayerWork(layer, known[id(work)]))
         return tuple(done)
+
+    def folds_of(self, network: Network, scenario: Scenario) -> Mapping[str, str]:
+        """For every layer of a bound network that is folded at inference, what absorbs it."""
+        return self._works_and_folds(layer_formats.declared(network), scenario)[1]
 
     def _works_and_folds(
         self, network: Network, scenario: Scenario

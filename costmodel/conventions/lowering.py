@@ -32,17 +32,19 @@ def joined(
     folds: Mapping[str, str],
     shape_of: Callable[[Shape], Shape],
     batch: int | Symbol = BATCH,
+    *,
+    infers: bool = True,
 ) -> Workload:
     """The workload of a network whose layers have these bodies.
 
     `folds` names for a layer the one whose parameters absorb it; `shape_of` gives the part of a
     tensor that is counted. Layers that share their parameters read the same tensors. Formats that
-    are not declared are inferred.
+    are not declared are inferred, unless `infers` is false.
     """
     joining = _Joining(network, scenario, folds, shape_of, batch)
     for layer in network.layers:
         joining.add(layer, bodies[layer.name])
-    return joining.workload()
+    return joining.workload(infers=infers)
 
 
 class _Joining:
@@ -78,10 +80,11 @@ class _Joining:
         else:
             self._inline(layer, sources, body)
 
-    def workload(self) -> Workload:
+    def workload(self, *, infers: bool) -> Workload:
         """The whole, which gives what the network does."""
         outputs = dict.fromkeys([self._tensors[port] for port in self._network.outputs])
-        return self._made.workload(list(outputs), self._scenario.default_format)
+        default = self._scenario.default_format if infers else None
+        return self._made.workload(list(outputs), default, as_declared=not infers)
 
     def _arrive(self, layer: Layer) -> None:
         declared = self._scenario.source_format

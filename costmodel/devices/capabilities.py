@@ -19,6 +19,7 @@ CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType({
     "per-operator": "a workload of one operator costs what the operator costs alone",
     "placed": "every tensor at the boundary of a group lies whole in a memory of the device",
     "price-linear": "what is counted does not depend on the prices",
+    "separable": "a group costs the same in any workload, and groups follow each other",
     "stateless": "the same question has the same answer, whatever was asked before",
     "tiles-not-cheaper": "the parts of a contraction, each priced alone, never cost less than it",
     "timed": "whatever has a price has a time",
@@ -26,7 +27,7 @@ CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 """What a device class may declare, and what each promises."""
 
-USUAL: Final = frozenset(CAPABILITIES) - {"always-on", "placed", "timed"}
+USUAL: Final = frozenset(CAPABILITIES) - {"always-on", "placed", "separable", "timed"}
 """What a class declares unless it says otherwise: what most formulas keep."""
 
 

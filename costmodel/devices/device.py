@@ -397,6 +397,15 @@ class Device:
         """
         return traffic(workload, groups, placement, scenario.default_format)
 
+    def depends_on(self, group: Group) -> frozenset[str]:
+        """The tensors on whose formats the cost of a group depends, where it is `separable`.
+
+        By default all that its members read and write, and none of a class that ignores formats.
+        """
+        if "formats" in self.ignores:
+            return frozenset()
+        return frozenset([name for step in group.members for name in (*step.reads, *step.writes)])
+
     @property
     def prices_operators_alone(self) -> bool:
         """Whether the price of a group is that of its operators, wherever their tensors lie."""

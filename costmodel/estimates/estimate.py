@@ -207,6 +207,7 @@ def read(
     source: object,
     *,
     input_shapes: InputShapes | None = None,
+    example_inputs: object = None,
     registry: Registry | None = None,
 ) -> Network:
     """Read a network from a live model, a file, or the text of its JSON.
@@ -215,13 +216,16 @@ def read(
     a network with one input a single shape such as (224, 224, 3) is enough. A subclassed model,
     which has a graph only once it is called, needs them by name unless it was built.
 
+    `example_inputs` are the arguments of a call, such as `(x,)`, for a module of PyTorch: it has
+    a graph only for a call. What the call fixes, such as its batch, the network has.
+
     Raises:
         ReadError: the source is of no known kind, or damaged.
         NetworkError: its layers do not make a network.
 
     """
     bound = Scenario(input_shapes={} if input_shapes is None else input_shapes).input_shapes
-    return (registry or registrys.installed()).read(source, bound)
+    return (registry or registrys.installed()).read(source, bound, example_inputs)
 
 
 def measure_rates(
@@ -284,7 +288,7 @@ def work_by_layer(
     """
     scenario = scenario or Scenario()
     rules = _convention(convention)
-    bound = _bound(network, scenario, rules)
+    bound = bound_network(network, scenario, rules)
     return network.derived((scenario, rules), "works", lambda: rules.work_by_layer(bound, scenario))
 
 
@@ -294,7 +298,7 @@ def _convention(given: str | Convention) -> Convention:
     return plain if given == plain.name else registrys.installed().convention(given)
 
 
-def _bound(network: Network, scenario: Scenario, rules: Convention) -> Network:
+def bound_network(network: Network, scenario: Scenario, rules: Convention) -> Network:
     """The network with its axes bound, as the scenario says."""
     if not isinstance(network, Network):
         message = f"network is {network!r:.80}; expected a Network, as costmodel.read gives it"  # type: ignore[unreachable]  # a caller may have no types
@@ -313,13 +317,13 @@ def _read_for(network: Network, scenario: Scenario) -> Network:
     """The network with the graph that it has for the shapes of the scenario."""
     if network.read_again is None or not scenario.input_shapes:
         return network
-    return _bound(network, scenario, Convention())
+    return bound_network(network, scenario, Convention())
 
 
 def _lowered(
     network: Network, scenario: Scenario, rules: Convention, batch: int | Symbol
 ) -> Workload:
-    bound = _bound(network, scenario, rules)
+    bound = bound_network(network, scenario, rules)
     return network.derived(
         (scenario, rules), batch, lambda: rules.lower(bound, scenario, batch)
     )  # fmt: skip

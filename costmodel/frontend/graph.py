@@ -191,6 +191,8 @@ class Graph:
     ) -> None:  # fmt: skip
         """What depends on constants alone is a constant, which is made once."""
         arrays = computed(operation, given, settings, made)
+        if operation == "expand":
+            made[0].stretched = given[0].stored
         for value, data in zip(made, arrays, strict=True):
             value.is_constant, value.data = True, data
             value.is_parameter = any(one.is_parameter for one in given)

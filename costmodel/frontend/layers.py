@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen
 
 from costmodel.errors import ShapeError
 from costmodel.frontend.batch import has_batch_axis, without_batch_axis
+from costmodel.frontend.formatted import with_formats
 from costmodel.frontend.normalize.passes import normalize
 from costmodel.network.graph import Network, Port
 from costmodel.network.layer import Input, Layer, Work
@@ -74,7 +75,7 @@ class TranslatedLayer(Layer):
 
     def operators(self) -> Work:
         """Those of the workload, or the reason why there are none."""
-        found = self.body.operators
+        found = self.formatted().operators
         if not found:
             return Free(_VIEW)
         if all(isinstance(one, Unsupported) for one in found):
@@ -84,7 +85,19 @@ class TranslatedLayer(Layer):
     def workload(self) -> Workload | Reason:
         """The given one, on tensors in the formats of the layer."""
         work = self.operators()
-        return work if isinstance(work, Reason) else self.body
+        return work if isinstance(work, Reason) else self.formatted()
+
+    def formatted(self) -> Workload:
+        """The workload on what the layer reads, holds and gives, in the formats of these."""
+        body = self.body
+        read = zip(body.inputs, self.inputs, strict=True)
+        formats = {name: tensor.format for name, tensor in (*read, *self.parameters.items())}
+        own = super().declared_result()
+        if own is not None:
+            formats |= dict.fromkeys(body.outputs, own)
+        return with_formats(
+            body, {name: number for name, number in formats.items() if number is not None}
+        )
 
     @property
     def absorbs_along(self) -> int | None:
@@ -270,9 +283,8 @@ def _append(made: Assembly, node: GraphNode, names: dict[int, str]) -> None:
             for name, value in zip(given, node.writes, strict=True)
         ]
     else:
-        number = node.writes[0].format
-        held = made.tensor(read[0])
-        written = [made.view(read[0], Tensor(does, number or held.format))]
+        held = made.tensor(read[0])  # a view has the format of what it shows
+        written = [made.view(read[0], Tensor(does, held.format))]
     for value, name in zip(node.writes, written, strict=True):
         names[id(value)] = name
 

@@ -101,8 +101,11 @@ class DataDependentError(CostModelError):
     """What a node does follows from data, so that nobody can price it beforehand."""
 
 
-Rule: TypeAlias = Callable[[SourceNode], Any]
-"""Adds the operations of a node to its graph; gives the value or values that stand for its own."""
+Rule: TypeAlias = Callable[[Any], Any]
+"""Adds the operations of a node to its graph; gives the value or values that stand for its own.
+
+It takes a `SourceNode`, or the kind of it that its frontend makes.
+"""
 
 
 @frozen

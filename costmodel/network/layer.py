@@ -121,6 +121,9 @@ class DeclaredFormats:
     result: NumericFormat | None = field(default=None, converter=_number)
     """What it gives."""
 
+    replaces: bool = field(default=False, validator=instance_of(bool))
+    """Whether they hold in place of formats that the layer has of its own, such as quantizers."""
+
 
 _NOTHING_DECLARED: Final = DeclaredFormats()
 
@@ -285,13 +288,19 @@ class Layer:
         """The format that the layer rounds its result to, or None where it declares none."""
         return self.declared.result
 
+    def declared_inputs(self) -> Sequence[NumericFormat | None]:
+        """The format that the layer converts each input to, or None where it takes what comes."""
+        return (self.declared.input,) * len(self.inputs)
+
     @property
     def declares_formats(self) -> bool:
         """Whether it declares any format."""
-        own = (type(self).declared_formats, type(self).declared_result)
+        cls = type(self)
+        own = (cls.declared_formats, cls.declared_result, cls.declared_inputs)
         if self.declared == _NOTHING_DECLARED and own == _BY_DEFAULT:
             return False
-        return bool(self.declared_formats() or self.declared_result())
+        given = self.declared_formats() or self.declared_result()
+        return bool(given or any(self.declared_inputs()))
 
     def declaring(self, declared: DeclaredFormats) -> Self:
         """The same layer with formats that its source declares."""
@@ -366,8 +375,8 @@ class Layer:
         Inputs that the layer converts are of the format that it converts them to.
         """
         twin = self.renamed(self.name, self.shares)
-        if self.declared.input is not None:
-            inputs = tuple([evolve(tensor, format=self.declared.input) for tensor in inputs])
+        taken = zip(inputs, self.declared_inputs(), strict=True)
+        inputs = tuple([evolve(one, format=number) if number else one for one, number in taken])
         held = {
             name: Tensor(tensor.shape, parameters.get(name, tensor.format))
             for name, tensor in self.parameters.items()
@@ -467,7 +476,7 @@ class Layer:
         return ", ".join(show_shape(tensor.example_shape) for tensor in self.inputs) or "nothing"
 
 
-_BY_DEFAULT: Final = (Layer.declared_formats, Layer.declared_result)
+_BY_DEFAULT: Final = (Layer.declared_formats, Layer.declared_result, Layer.declared_inputs)
 _EXPECTED: Final[Mapping[Any, str]] = {int: "a whole number", float: "a number"}
 """What Python's own converters take; what they say themselves is of no help."""
 

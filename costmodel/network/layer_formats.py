@@ -106,7 +106,7 @@ def _in_format(layer: Layer, formats: Mapping[str, NumericFormat]) -> Layer:
         )
         raise ScenarioError(message)
     held = tuple([(name, number) for name in layer.parameters])
-    made = layer.declaring(evolve(layer.declared, parameters=held, result=number))
+    made = layer.declaring(evolve(layer.declared, parameters=held, result=number, replaces=True))
     if made.declared_result() != number:
         message = (
             f"layer {layer.name!r} has formats of its own, which a scenario does not change; "
@@ -114,6 +114,52 @@ def _in_format(layer: Layer, formats: Mapping[str, NumericFormat]) -> Layer:
         )
         raise ScenarioError(message)
     return made
+
+
+def declaring(
+    network: Network,
+    weights: Mapping[str, NumericFormat],
+    results: Mapping[str, NumericFormat],
+) -> Network:
+    """The same network whose layers of these names declare formats of parameters and of results.
+
+    What a layer declares of the other, or of its inputs, stays. Formats of parameters hold for
+    all of a layer, also where it shares them.
+
+    Raises:
+        UnknownNameError: a name of no layer.
+        ScenarioError: a layer that cannot declare it.
+
+    """
+    if not weights and not results:
+        return network
+    for name in (*weights, *results):
+        network.layer(name)
+    layers = []
+    for layer in network.layers:
+        held = weights.get(layer.shares or layer.name)
+        result = results.get(layer.name)
+        made = layer
+        if held is not None or result is not None:
+            declared = evolve(layer.declared, replaces=True)
+            if held is not None:
+                declared = evolve(declared, parameters=[(name, held) for name in layer.parameters])
+            if result is not None:
+                declared = evolve(declared, result=result)
+            made = layer.declaring(declared)
+            _check_declared(made, held, result)
+        layers.append(made)
+    return evolve(network, layers=layers, read_again=None)
+
+
+def _check_declared(layer: Layer, held: NumericFormat | None, result: NumericFormat | None) -> None:
+    has_others = held is not None and set(layer.declared_formats().values()) - {held}
+    if has_others or (result is not None and layer.declared_result() != result):
+        message = (
+            f"layer {layer.name!r} of kind {layer.kind!r} has formats of its own, which nothing "
+            "else replaces; make the layer with others"
+        )
+        raise ScenarioError(message)
 
 
 def _formatted(

@@ -52,6 +52,25 @@ class Reader(ABC):
         """
         return self.read(source, rules).bind(input_shapes)
 
+    def read_with(
+        self,
+        source: object,
+        rules: LayerRegistry,  # for readers that take examples
+        example_inputs: object,  # likewise
+        input_shapes: Mapping[str, Shape],  # likewise
+    ) -> Network:
+        """The network in `source`, whose graph is that of a call with these inputs.
+
+        Raises:
+            ReadError: this reader's sources have a graph without a call, or as `read`.
+
+        """
+        message = (
+            f"reader {self.name!r} takes no example_inputs: {type(source).__name__!r:.80} has a "
+            "graph without them"
+        )
+        raise ReadError(message)
+
     def measure_rates(
         self,
         source: Any,

@@ -34,6 +34,7 @@ from costmodel.formats import (
     Binary,
     FixedPoint,
     FloatingPoint,
+    MixedPrecision,
     NumericFormat,
     PowerOfTwo,
     Ternary,
@@ -99,7 +100,15 @@ def formats() -> st.SearchStrategy[NumericFormat]:
     other = st.sampled_from(sorted(OTHER_FLOATS.values())).map(lambda one: FloatingPoint(*one))
     small = st.sampled_from([Binary(), Binary(zero_one=True), Ternary()])
     blocks = st.sampled_from(list(BLOCKS.values()))
-    return st.one_of(fixed_points(), small, powers, floats, other, blocks)
+    return st.one_of(fixed_points(), small, powers, floats, other, blocks, mixed_precisions())
+
+
+@st.composite
+def mixed_precisions(draw: st.DrawFn) -> MixedPrecision:
+    """Fixed-point elements of widths that differ, down to none."""
+    element = draw(fixed_points())
+    mean = draw(st.fractions(0, element.bits, max_denominator=1000))
+    return MixedPrecision(element, mean, draw(st.booleans()))
 
 
 DECLARED: Final[st.SearchStrategy[_Format]] = st.none() | formats()

@@ -13,7 +13,7 @@ from costmodel.errors import NetworkError, nearest
 from costmodel.formats import NumericFormat
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders.shapes import own_axis
-from costmodel.workload.format_inference import inferred
+from costmodel.workload.format_inference import inferred, with_declared
 from costmodel.workload.graph import (
     Branch,
     Loop,
@@ -242,11 +242,16 @@ class Assembly:
         return tuple([names[name] for name in body.outputs])
 
     def workload(
-        self, outputs: Mapping[str, str] | Iterable[str], default: NumericFormat | None = None
+        self,
+        outputs: Mapping[str, str] | Iterable[str],
+        default: NumericFormat | None = None,
+        *,
+        as_declared: bool = False,
     ) -> Workload:
         """The workload; `outputs` are the names of what it gives, or their names by new ones.
 
-        With a `default`, formats that are not declared are inferred.
+        With a `default`, formats that are not declared are inferred; `as_declared`, operands get
+        those that are.
         """
         pairs = dict(outputs) if isinstance(outputs, Mapping) else {one: one for one in outputs}
         names: dict[str, str] = {}
@@ -268,6 +273,8 @@ class Assembly:
             steps = [renamed(step, names) for step in steps]
         if default is not None:
             tensors, steps = inferred(tensors, steps, self._inputs, self._weights, default)
+        elif as_declared:
+            steps = with_declared(tensors, steps)
         return Workload(
             self._name,
             tensors,

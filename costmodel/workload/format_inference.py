@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve
 
 from costmodel import formats as arithmetic
-from costmodel.formats import NumericFormat
+from costmodel.formats import FLOAT32, NumericFormat
 from costmodel.tensor.shapes import Tensor
 from costmodel.tensor.sizes import Symbol
 from costmodel.workload.composite import Softmax
@@ -61,6 +61,24 @@ def inferred(
     return inference.tensors, done
 
 
+def with_declared(tensors: Mapping[str, Tensor], steps: Iterable[Step]) -> list[Step]:
+    """The steps of a workload without loops, their operands in the formats that tensors declare."""
+    inference = _Inference(tensors, (), FLOAT32)
+    return [inference.formatted(step) if isinstance(step, Node) else step for step in steps]
+
+
+def followed(workload: Workload, default: NumericFormat) -> frozenset[str]:
+    """The tensors whose format is declared, or follows from a declaration, by `infer`."""
+    tensors = workload.tensors
+    if not _declares(tensors, workload.steps):
+        return frozenset()
+    inference = _Inference(tensors, workload.sources, default)
+    inference.arrive(workload.inputs)
+    for step in workload.steps:
+        inference.step(step)
+    return frozenset(inference.known)
+
+
 def _declares(tensors: Mapping[str, Tensor], steps: Iterable[Step]) -> bool:
     """Whether a tensor declares a format, those of loops and branches included."""
     if any(tensor.format is not None for tensor in tensors.values()):
@@ -82,7 +100,7 @@ class _Inference:
     ) -> None:
         self.tensors = dict(tensors)
         self._default = default
-        self._known = {name for name in sources if tensors[name].format is not None}
+        self.known = {name for name in sources if tensors[name].format is not None}
         """What is declared, or follows from it."""
 
     def arrive(self, inputs: Iterable[str]) -> None:
@@ -98,8 +116,8 @@ class _Inference:
             case View():
                 if step.kind != "convert":
                     self._set(step.target, self.tensors[step.source].format)
-                if step.source in self._known or step.kind == "convert":
-                    self._known.add(step.target)
+                if step.source in self.known or step.kind == "convert":
+                    self.known.add(step.target)
                 return step
             case Loop():
                 return self._loop(step)
@@ -112,10 +130,10 @@ class _Inference:
             self.tensors[name] = Tensor(held.shape, found)
 
     def _node(self, node: Node) -> Node:
-        operator = self._formatted(node)
+        operator = self.formatted(node).operator
         pairs = list(zip(operator.operands, node.tensors, strict=True))
         weights = [operand for operand, _ in pairs if operand.role == "weight"]
-        reads_known = any(name in self._known for one, name in pairs if one.role == "input")
+        reads_known = any(name in self.known for one, name in pairs if one.role == "input")
         follows = any(one.format for one in weights) if weights else reads_known
         for operand, name in pairs:
             if operand.role != "output":
@@ -128,14 +146,16 @@ class _Inference:
             else:
                 follows = True
         if follows:
-            self._known.update(node.writes)
-        return evolve(node, operator=self._formatted(node))
+            self.known.update(node.writes)
+        return self.formatted(node)
 
-    def _formatted(self, node: Node) -> Operator:
+    def formatted(self, node: Node) -> Node:
+        """The node with its operands in the formats that are known of its tensors so far."""
         held = [self.tensors[name] for name in node.tensors]
         pairs = zip(node.operator.operands, held, strict=True)
-        same = all(operand.tensor == tensor for operand, tensor in pairs)
-        return node.operator if same else node.operator.with_tensors(held)
+        if all(operand.tensor == tensor for operand, tensor in pairs):
+            return node
+        return evolve(node, operator=node.operator.with_tensors(held))
 
     def _loop(self, loop: Loop) -> Loop:
         body = dict(loop.body.tensors)
@@ -154,7 +174,7 @@ class _Inference:
         within = self._body(loop.body, body)
         for inside, outside in (*loop.collected, *loop.last):
             self._set(outside, within.tensors[inside].format)
-        self._known.update(loop.writes)
+        self.known.update(loop.writes)
         return evolve(loop, body=within)
 
     def _branch(self, branch: Branch) -> Branch:
@@ -169,7 +189,7 @@ class _Inference:
             alternatives = [self._alternative(one, kept) for one in branch.alternatives]
         for name in branch.writes:
             self._set(name, alternatives[0].tensors[name].format)
-        self._known.update(branch.writes)
+        self.known.update(branch.writes)
         return evolve(branch, alternatives=alternatives)
 
     def _alternative(self, body: Workload, kept: Mapping[str, NumericFormat]) -> Workload:

@@ -511,8 +511,9 @@ class Elementwise(Operator):
 
     @property
     def is_linear(self) -> bool:
-        """Whether connections of fixed weight can do it."""
-        return ELEMENTWISE[self.function][1]
+        """Whether connections of fixed weight can do it: one tensor times constants is linear."""
+        is_scaled = self.function == "multiply" and self.steps == len(self.weights) > 0
+        return ELEMENTWISE[self.function][1] or (is_scaled and len(self.inputs) == 1)
 
     @property
     def operations(self) -> Mapping[str, int]:

@@ -5,29 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from costmodel import safe_io
 from costmodel.errors import ReadError
-from costmodel.network.graph import (
-    SCHEMA,
-    Network,
-)
 from costmodel.network.reader import Reader
-from costmodel.tensor.shapes import Shape
-from costmodel_keras import graph
-from costmodel_keras.files import archive
-from costmodel_keras.keras2 import configurations
-from costmodel_keras.keras2.live import view_of
-from costmodel_keras.unfolding import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from costmodel.network.graph import Network
     from costmodel.network.layer import LayerRegistry
     from costmodel.scenario import RatesOf
-    from costmodel_keras.graph import LayerView
+    from costmodel.tensor.shapes import Shape
 
 
-_SUFFIXES = (".keras", ".json", *archive.HDF5)
+_SUFFIXES = (".keras", ".json", ".h5", ".hdf5")
 _LIVE = frozenset({"keras", "tf_keras"})
 
 
@@ -56,8 +46,12 @@ class KerasReader(Reader):
 
         A subclassed model is called with them; it is built then, if it was not before.
         """
+        # A source of another framework is asked about as well, and needs none of this.
+        from costmodel_keras.sources import view_of_source  # noqa: PLC0415
+        from costmodel_keras.unfolding import read_view  # noqa: PLC0415
+
         try:
-            return read_view(_view(source, rules), rules, input_shapes)
+            return read_view(view_of_source(source, rules), rules, input_shapes)
         except RecursionError:
             message = "the network is nested too deeply"
             raise ReadError(message) from None
@@ -78,28 +72,3 @@ class KerasReader(Reader):
             message = "example data needs a live model, not a file: load it with Keras first"
             raise ReadError(message)
         return measure(source, examples, of=of, batch_size=batch_size, progress=progress)
-
-
-def _view(source: object, rules: LayerRegistry) -> LayerView:
-    if isinstance(source, str) and source.lstrip()[:1] == "{":
-        return _config_view(safe_io.json_values(source, "JSON text"), "JSON text", rules)
-    if isinstance(source, str | Path):
-        return _config_view(archive.load_file(Path(source)), str(source), rules)
-    return view_of(source)
-
-
-def _config_view(config: Any, where: str, rules: LayerRegistry) -> LayerView:
-    if not (isinstance(config, dict) and isinstance(config.get("class_name"), str)):
-        message = (
-            f"{where}: no network: expected a Keras configuration with class_name and config, as "
-            f"model.to_json() writes it, or JSON that starts with the schema {SCHEMA!r}; "
-            f"found {config!r:.80}"
-        )
-        raise ReadError(message)
-    version = config.get("keras_version")
-    if isinstance(version, str) and version.startswith("1."):
-        message = f"{where}: written by Keras {version}; load it in Keras 2 and save it there"
-        raise ReadError(message)
-    if configurations.is_legacy(config):
-        config = configurations.modern(config, rules.by_kind, where)
-    return graph.ConfigView(config, where)

@@ -39,6 +39,7 @@ from costmodel_keras.arguments import (
     masks_among,
     values_in,
 )
+from costmodel_keras.files.variables import ReadsVariables
 from costmodel_keras.graph import is_function_of_live
 from costmodel_keras.graph import with_outputs as _with_outputs
 from costmodel_keras.keras2.functions import is_function
@@ -879,8 +880,11 @@ def _ruling_by(cls: type[Layer]) -> Ruling:
 
 
 def _may_hold(layer: Layer) -> bool:
-    """Whether weights are counted in a row: where it has parameters, or may have."""
-    return bool(layer.parameters) or isinstance(layer, UnknownLayer)
+    """Whether weights are counted in a row: where it has parameters, or may have.
+
+    Variables that a rule reads state formats, and are no parameters.
+    """
+    return bool(layer.parameters) or isinstance(layer, UnknownLayer | ReadsVariables)
 
 
 def _live_layer(view: LayerView) -> Any:

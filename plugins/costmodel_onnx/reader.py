@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from costmodel import safe_io
+from attrs import evolve
+
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
-from costmodel.frontend.translation import SourceNode
 from costmodel.network.reader import Reader
+from costmodel_onnx.file import model_of, opsets_of
+from costmodel_onnx.inputs import Bound, axes_of, bound
+from costmodel_onnx.walking import Walker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from costmodel.network.graph import Network
     from costmodel.network.layer import LayerRegistry
     from costmodel.tensor.shapes import Shape
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 class OnnxReader(Reader):
-    """Reads `.onnx` files."""
+    """Reads `.onnx` files: ONNX, the operators of ONNX Runtime, QONNX and FINN."""
 
     name: ClassVar = "onnx"
     reads: ClassVar = "an .onnx file"
@@ -31,45 +37,46 @@ class OnnxReader(Reader):
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a file."""
-        return self.read_at(source, rules, {})
+        return self.read_at(source, rules, _NONE)
 
     def read_at(
         self, source: object, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     ) -> Network:
         """The network in a file, for inputs of these shapes."""
-        import onnx  # noqa: PLC0415  # only when a file is read
+        path = Path(str(source))
+        graph = graph_of(path, rules, input_shapes)
+        network = network_of(graph)
+        return evolve(network, read_again=functools.partial(self.read_at, source, rules))
 
-        from costmodel_onnx.operators import ONNX  # noqa: PLC0415  # likewise
 
-        model = onnx.load_model_from_string(safe_io.content_of(Path(str(source))))
-        table = ONNX.extended([one for one in rules.translations() if one.frontend == "onnx"])
-        graph = Graph(Path(str(source)).stem, "onnx")
-        values: dict[str, Any] = {}
-        for one in model.graph.initializer:
-            data = onnx.numpy_helper.to_array(one) if len(one.dims) == 1 else None
-            values[one.name] = graph.constant(
-                one.name, tuple(one.dims), data=data, is_parameter=data is None
-            )
-        for one in model.graph.input:
-            if one.name not in values:
-                shape = [max(dim.dim_value, 1) for dim in one.type.tensor_type.shape.dim]
-                values[one.name] = graph.input(one.name, shape)
-        for node in model.graph.node:
-            where = node.name or (node.output[0] if node.output else node.op_type)
-            attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
-            attributes = {
-                k: v.decode() if isinstance(v, bytes) else v for k, v in attributes.items()
-            }
-            made = table.translate(
-                SourceNode(
-                    graph,
-                    node.op_type,
-                    where,
-                    [values.get(n) for n in node.input],
-                    attributes,
-                    len(node.output),
-                )
-            )
-            values.update(zip(node.output, made, strict=False))
-        graph.outputs = [values[one.name] for one in model.graph.output]
-        return network_of(graph)
+def graph_of(path: Path, rules: LayerRegistry, input_shapes: Mapping[str, Shape]) -> Graph:
+    """The graph of a file, before it is normalised.
+
+    Raises:
+        ReadError: the file is damaged, too large, or not what it says.
+        ShapeError: an axis of an input stays open, or a given shape contradicts the file.
+
+    """
+    from costmodel_onnx.domains import TABLE  # noqa: PLC0415  # only when a file is read
+
+    model = model_of(path)
+    where = str(path)
+    table = TABLE.extended([one for one in rules.translations() if one.frontend == "onnx"])
+    opsets = opsets_of(model.opset_import, where)
+    shapes = _bound_inputs(model.graph, input_shapes, where)
+    functions = {
+        (one.domain, one.name, getattr(one, "overload", "")): one for one in model.functions
+    }
+    graph = Graph(path.stem, "onnx")
+    Walker(table, shapes, functions, where).read(model.graph, graph, opsets)
+    return graph
+
+
+def _bound_inputs(proto: Any, input_shapes: Mapping[str, Shape], where: str) -> Bound:
+    held = {one.name for one in proto.initializer}
+    declared = {
+        one.name: axes_of(one.type.tensor_type)
+        for one in proto.input
+        if one.name not in held and one.type.WhichOneof("value") == "tensor_type"
+    }
+    return bound(declared, input_shapes, where)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import jsonschema
 import numpy as np
 import pytest
 from frontends.graphs import lowered, number, step
@@ -9,8 +13,13 @@ from worlds import REGISTRY
 
 import costmodel
 from costmodel.errors import ReadError, ShapeError
+from costmodel.formats import parse_format
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
+from costmodel.network import layer_formats
+from costmodel.workload.graph import Workload
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def small() -> Graph:
@@ -54,6 +63,8 @@ def test_a_view_is_free_and_a_network_survives_json() -> None:
     network, workload = lowered(small())
     assert len(workload.operators) == 3
     assert costmodel.read(network.to_json()) == network
+    schema = json.loads((ROOT / "costmodel/network/network.schema.json").read_text())
+    jsonschema.validate(json.loads(network.to_json()), schema)
     estimate = costmodel.estimate(network, ["cpu"], registry=REGISTRY)
     assert not estimate.coverage("cpu").unpriced
 
@@ -159,3 +170,20 @@ def test_a_layer_is_for_the_shapes_that_its_source_was_read_for() -> None:
     network, _ = lowered(small())
     with pytest.raises(ShapeError, match=r"does not fit it"):
         network.bind({"image": (3, 16, 16)})
+
+
+def test_a_scenario_may_give_a_layer_other_formats() -> None:
+    network = network_of(small())
+    int4 = parse_format("int4")
+    scenario = costmodel.Scenario(formats={"conv": int4})
+    estimates = [
+        costmodel.estimate(network, ["cpu", "horowitz-45nm"], scenario=one, registry=REGISTRY)
+        for one in (costmodel.Scenario(), scenario)
+    ]
+    plain, narrow = [one.total("horowitz-45nm").energy_joules for one in estimates]
+    assert narrow < plain
+    declared = layer_formats.declared(layer_formats.with_formats(network, {"conv": int4}))
+    body = declared.layer("conv").workload()
+    assert isinstance(body, Workload)
+    (operator,) = body.operators
+    assert [operand.tensor.format for operand in operator.operands[1:]] == [int4] * 3

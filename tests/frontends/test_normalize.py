@@ -270,3 +270,81 @@ def test_constants_that_fill_a_tensor_are_numbers() -> None:
     zeros = w.graph.constant("zeros", data=np.zeros((1, 4, 4), np.float32))
     six = w.graph.constant("six", data=np.full((1, 4, 4), 6, np.float32))
     assert w.found(w("minimum", w("maximum", w.x, zeros), six)) == ["relu6"]
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 1, 4)])
+def test_a_constant_that_is_added_to_a_product_is_its_bias(shape: tuple[int, ...]) -> None:
+    w = Writer((1, 6, 8))
+    made = w.step("matmul", w.x, w.graph.constant("k", (8, 4), is_parameter=True))
+    assert w.found(w("add", made, w.graph.constant("b", shape, is_parameter=True))) == [
+        "contraction"
+    ]
+    assert lowered(w.graph)[1].weight_count == 8 * 4 + 4
+
+
+def test_channels_of_a_convolution_have_their_bias() -> None:
+    w = Writer((1, 3, 6, 6))
+    made = w.step("conv", w.x, w.graph.constant("k", (4, 3, 3, 3)))
+    bias = w.graph.add(
+        "reshape", w.graph.constant("b", (4,), is_parameter=True), shape=(1, 4, 1, 1)
+    )
+    stretched = w.graph.add("expand", bias, shape=(1, 4, 4, 4))
+    assert stretched.shape == (1, 4, 4, 4)
+    assert w.found(w("add", made, stretched)) == ["contraction"]
+    assert lowered(w.graph)[1].weight_count == 4 * 27 + 4
+
+
+def test_a_constant_along_another_axis_is_no_bias() -> None:
+    w = Writer((1, 4, 8))
+    made = w.step("matmul", w.x, w.graph.constant("k", (8, 4)))
+    assert w.found(w("add", made, w.graph.constant("b", (4, 1)))) == ["contraction", "add"]
+
+
+def test_a_repeated_constant_is_stored_once() -> None:
+    w = Writer((1, 4, 8))
+    scale = w.graph.constant("scale", (8,), is_parameter=True)
+    repeated = w.graph.add("expand", scale, shape=(1, 4, 8))
+    assert w.found(w("multiply", w.x, repeated)) == ["multiply"]
+    assert lowered(w.graph)[1].weight_count == 8
+
+
+def test_a_sum_that_is_divided_by_its_length_is_a_mean() -> None:
+    w = Writer((1, 4, 8))
+    total = w.step("reduce", w.x, function="sum", axes=[1])
+    assert w.found(w("divide", total, 4.0)) == ["mean"]
+    w = Writer((1, 4, 8))
+    total = w.step("reshape", w.step("reduce", w.x, function="sum", axes=[2]), shape=(1, 4, 1))
+    assert w.found(w("multiply", total, 0.125)) == ["mean"]
+    w = Writer((1, 3, 8, 8))
+    total = w.step("pool", w.x, function="sum", window=2)
+    assert w.found(w("divide", total, 4.0)) == ["mean"]
+
+
+def test_a_sum_that_is_divided_by_another_number_is_none() -> None:
+    w = Writer((1, 4, 8))
+    total = w.step("reduce", w.x, function="sum", axes=[1])
+    assert w.found(w("divide", total, 5.0)) == ["sum", "divide"]
+
+
+def test_a_scale_and_a_shift_of_channels_are_one_and_fold() -> None:
+    w = Writer((1, 3, 8, 8))
+    made = w.step("conv", w.x, w.graph.constant("k", (4, 3, 3, 3)), w.graph.constant("b", (4,)))
+    scaled = w("multiply", made, w.graph.constant("scale", (4, 1, 1)))
+    assert w.found(w("add", scaled, w.graph.constant("shift", (1, 4, 1, 1)))) == [
+        "contraction", "affine",
+    ]  # fmt: skip
+    _, workload = lowered(w.graph)
+    assert [node.folds_into for node, _ in workload.nodes] == [None, "n1/contraction"]
+
+
+def test_a_normalization_with_its_constants_inside_is_known_again() -> None:
+    """As `x * (gamma / root) + (beta - mean * gamma / root)`."""
+    w = Writer()
+    gamma, beta = (w.graph.constant(name, (1, 1, 32)) for name in ("gamma", "beta"))
+    mean = w.step("reduce", w.x, function="mean", axes=[-1], keep_axes=True)
+    apart = w("subtract", w.x, mean)
+    spread = w.step("reduce", w("square", apart), function="mean", axes=[-1], keep_axes=True)
+    scale = w("multiply", w("rsqrt", w("add", spread, 1e-3)), gamma)
+    shift = w("add", w("multiply", w("negative", mean), scale), beta)
+    assert w.found(w("add", w("multiply", w.x, scale), shift)) == ["normalization"]
+    assert lowered(w.graph)[1].weight_count == 64

@@ -22,9 +22,7 @@ PAIRS = json.loads((MODELS / "pairs" / "pairs.json").read_text())
 EXPECTED = json.loads((MODELS / "expected.json").read_text())
 INVALID = "transformer.keras.onnx"
 FORMS = sorted(
-    file.name
-    for file in (MODELS / "pairs").iterdir()
-    if file.name not in {"pairs.json", INVALID}
+    file.name for file in (MODELS / "pairs").iterdir() if file.name not in {"pairs.json", INVALID}
 )
 
 

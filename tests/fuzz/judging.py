@@ -51,7 +51,9 @@ _OWN: Final = frozenset(
     {
         "costmodel",
         "costmodel_hardware",
+        "costmodel_hgq",
         "costmodel_keras",
+        "costmodel_nir",
         "costmodel_qkeras",
         "costmodel_spiking",
         "attr",
@@ -65,6 +67,8 @@ _OWN: Final = frozenset(
     }
 )
 """What the project brings in late; Python's own modules may come as well."""
+_HDF5: Final = ("hdf5_attributes.py", "hdf5_tree.py", "hdf5_variables.py")
+"""The programs that read HDF5 files in a process of their own."""
 
 
 class FindingError(Exception):
@@ -119,7 +123,7 @@ class _Watch:
         """Whether it is the child that reads HDF5 for us."""
         words = [str(word) for word in command]
         return words[0] == sys.executable and any(
-            word.endswith("hdf5_attributes.py") and word.startswith(_HOMES) for word in words[1:]
+            word.endswith(_HDF5) and word.startswith(_HOMES) for word in words[1:]
         )
 
 

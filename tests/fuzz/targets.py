@@ -26,6 +26,8 @@ TESTS: Final = ROOT / "tests"
 _DENSE: Final = TESTS / "networks" / "dense.json"
 _HDF5_SEEDS: Final = 8
 """An HDF5 file is read in a process of its own, so that few can be read in a second."""
+_LARGEST_NIR: Final = 2**15
+"""Bytes; the same for HDF5 files of NIR, of which an empty one has a thousand."""
 _LARGEST_SEED: Final = 2**13
 """Bytes; small files are changed and read the fastest."""
 
@@ -163,6 +165,13 @@ def _hdf5_seeds(more: Iterable[Path]) -> Iterator[bytes]:
         yield held.getvalue()
 
 
+def _nir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    for path in sorted((TESTS / "frontends" / "models").rglob("*.nir")):
+        content = path.read_bytes()
+        if len(content) <= _LARGEST_NIR:
+            yield content
+
+
 # ------------------------------------------------------------------ devices
 
 
@@ -216,6 +225,7 @@ TARGETS: Final = {
     "json": Target(_text, _keras_seeds, 0.3),
     "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.2, is_archive=True),
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
+    "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
     "network": Target(_text, _network_seeds, 0.2),
     "workload": Target(_workload, _workload_seeds, 0.1),
     "device": Target(_device, lambda _: device_files(), 0.1),

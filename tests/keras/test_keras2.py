@@ -380,7 +380,7 @@ def test_a_file_that_takes_too_long_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = with_library("import time; time.sleep(60)", tmp_path, monkeypatch)
-    monkeypatch.setattr("costmodel_keras.files.hdf5.TIME_LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr("costmodel.frontend.hdf5.reading.TIME_LIMIT_SECONDS", 0.5)
     with pytest.raises(ReadError, match="not read within"):
         network(path)
 

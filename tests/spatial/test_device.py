@@ -254,7 +254,8 @@ def test_the_command_shows_the_nest_and_takes_it_back(tmp_path: Path) -> None:
     assert "in parallel: rows" in shown.stdout
     assert "mapping: found" in shown.stdout
     given = run(*arguments, name, "--mapping", str(kept))
-    assert "mapping: given" in given.stdout
+    assert "mapping: given; 1 x the energy, 1 x the cycles of that found" in given.stdout
+    assert "in use: " in given.stdout
     unknown = run(*arguments, "nothing")
     assert unknown.exit_code == 2
     assert "contraction" in unknown.stderr

@@ -322,5 +322,7 @@ def test_connections_count_what_reaches_the_outputs() -> None:
     added = builders.elementwise("add", (2, 3), (3,))
     assert (added.connections, added.is_linear) == (12, True)
     assert not builders.elementwise("multiply", (2, 3), (3,)).is_linear
+    assert builders.elementwise("multiply", (2, 3), weights=[(3,)]).is_linear
+    assert not builders.elementwise("multiply", (2, 3), weights=[(3,)], steps=2).is_linear
     assert Activation(function="relu").decompose() == ()
     assert Elementwise(function="add").unpriced is None

@@ -19,6 +19,7 @@ from costmodel.estimates import comparison
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import Estimate
 from costmodel.estimates.matrix import matrix
+from costmodel.estimates.operator_difference import operator_table
 from costmodel.estimates.saved import SavedEstimate, is_saved, read_saved
 from costmodel.safe_io import json_text
 
@@ -113,7 +114,9 @@ def _write_matrix(  # as the command has them
         output.text(json_text(found.to_dict()))
         return new
     by_kind = [one.breakdown_table("kind", top=_LARGEST) for one in new] if form != "csv" else []
-    write_tables([*found.tables(exact=form == "csv"), *by_kind], form, output)
+    tables = found.tables(exact=form == "csv")
+    different = [operator_table(*new)] if len(new) == len(made) == _SIDES and by_kind else []
+    write_tables([*tables, *different, *by_kind], form, output)
     return new
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -27,7 +28,7 @@ class _Scores:
 def join_attention(graph: Graph) -> None:
     """Replace `softmax(scale(q @ k^T) + mask) @ v` by an attention, where nothing else reads it."""
     links = Links.of(graph)
-    changed: dict[int, GraphNode | None] = {}
+    changed: dict[int, Sequence[GraphNode]] = {}
     for node in graph.nodes:
         if node.operation != "softmax":
             continue
@@ -39,8 +40,8 @@ def join_attention(graph: Graph) -> None:
             continue
         made = _attention(node, scores, after)
         if made is not None:
-            changed.update({id(one): None for one in (*scores.nodes, node)})
-            changed[id(after)] = made
+            changed.update({id(one): () for one in (*scores.nodes, node)})
+            changed[id(after)] = (made,)
     if changed:
         exchange(graph, changed)
 

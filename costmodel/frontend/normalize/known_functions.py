@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from costmodel.frontend.graph import GraphNode
     from costmodel.frontend.operations.work import Value
 
+POINTWISE: Final = frozenset({"elementwise", "activation", "copy"})
+"""Operations of which each element of the result is one of the operands alone."""
 MOST_ELEMENTS: Final = 2**22
 """Of a value on which a region is run."""
 _POINTS: Final = 257
@@ -21,38 +23,69 @@ _WITHIN: Final = 2e-4
 """How far a result may be from that of the known function: sources write polynomials."""
 
 
-def function_of(
-    root: Value, nodes: Sequence[GraphNode], result: Value
-) -> tuple[str, Mapping[str, Any]] | None:
-    """The operation and settings that compute the same, if one is known."""
-    is_pointwise = all(node.operation in {"elementwise", "activation"} for node in nodes)
-    if not is_pointwise and (root.size > MOST_ELEMENTS or result.shape != root.shape):
+Found: TypeAlias = tuple[str, Mapping[str, Any], tuple[int, ...]]
+"""An operation, its settings, and the places of its constants among those of the region."""
+
+
+def constants_of(nodes: Sequence[GraphNode]) -> list[Value]:
+    """The constants that a region reads, but for numbers, each once."""
+    found = {
+        id(value): value
+        for node in nodes
+        for value in node.operands
+        if value is not None and value.is_constant and not value.is_number
+    }
+    return list(found.values())
+
+
+def function_of(root: Value, nodes: Sequence[GraphNode], result: Value) -> Found | None:
+    """The operation that computes the same, if one is known.
+
+    The result may have other axes of one element than the root.
+    """
+    constants = constants_of(nodes)
+    is_pointwise = all(node.operation in POINTWISE for node in nodes)
+    if not _may_be_run(root, constants, result, is_pointwise=is_pointwise):
         return None
+    chance = np.random.default_rng(0)
     data = np.linspace(-9, 9, _POINTS)
     if not is_pointwise:
-        data = np.random.default_rng(0).normal(0.5, 1.5, root.shape)
+        data = chance.normal(0.5, 1.5, root.shape)
+    held = [chance.uniform(0.5, 1.5, value.stored.shape) for value in constants]
+    arrays = {id(value): array for value, array in zip(constants, held, strict=True)}
     try:
         with np.errstate(all="ignore"):
-            given = _run(root, nodes, data)
+            given = np.reshape(_run({id(root): data, **arrays}, nodes), np.shape(data))
     except (ArithmeticError, CostModelError, LookupError, TypeError, ValueError):
         return None
-    if np.shape(given) != np.shape(data):
-        return None
-    candidates = _curves(data) if is_pointwise else _statistics(data, nodes)
-    for operation, settings, wanted in candidates:
+    candidates = _curves(data) if is_pointwise else _statistics(data, nodes, held)
+    for operation, settings, places, wanted in candidates:
         if np.allclose(given, wanted, rtol=_WITHIN, atol=_WITHIN):
-            return operation, settings
+            return operation, settings, places
     return None
 
 
-def _run(root: Value, nodes: Sequence[GraphNode], data: Any) -> Any:
+def _may_be_run(
+    root: Value, constants: Sequence[Value], result: Value, *, is_pointwise: bool
+) -> bool:
+    """Whether a region is small enough, and may be one that is known."""
+    if is_pointwise:
+        return not constants
+    kept = [[length for length in value.shape if length != 1] for value in (root, result)]
+    return root.size <= MOST_ELEMENTS and kept[0] == kept[1] and len(constants) <= _CONSTANTS
+
+
+_CONSTANTS: Final = 2
+"""A scale and a shift."""
+
+
+def _run(arrays: dict[int, Any], nodes: Sequence[GraphNode]) -> Any:
     """The result of the nodes on data.
 
     Raises:
         KeyError: a function is not known.
 
     """
-    arrays = {id(root): data}
     for node in nodes:
         operands = [
             arrays.get(id(value), value.scalar) for value in node.operands if value is not None
@@ -117,6 +150,15 @@ _STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     "divide": lambda x, y: x / y,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "select": np.where,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "erfc": lambda x: 1 - _erf(x),
+    "sign": np.sign,
 }
 """The functions that a step of a region may have."""
 _REDUCED: Final = {"sum": "sum", "mean": "mean", "max": "max", "min": "min"}
@@ -136,43 +178,57 @@ def _softmax(x: Any, axes: Sequence[int]) -> Any:
 
 
 _EVALUATED: Final[Mapping[str, Callable[..., Any]]] = {
-    "elementwise": lambda xs, settings: _STEPS[settings["function"]](*xs),
+    "elementwise": lambda xs, how: _STEPS[how.get("relation") or how["function"]](*xs),
     "activation": lambda xs, settings: _STEPS[settings["function"]](*xs),
     "reduce": _reduce,
     "reshape": lambda xs, settings: np.reshape(xs[0], tuple(settings["shape"])),
     "expand": lambda xs, settings: np.broadcast_to(xs[0], tuple(settings["shape"])),
+    "transpose": lambda xs, settings: np.transpose(xs[0], tuple(settings["order"])),
     "identity": lambda xs, _: xs[0],
+    "copy": lambda xs, _: xs[0],
     "softmax": lambda xs, settings: _softmax(xs[0], settings.get("axes", (-1,))),
 }
 """What runs an operation of a region."""
 
-_Candidate: TypeAlias = tuple[str, Mapping[str, Any], Any]
+_Candidate: TypeAlias = tuple[str, Mapping[str, Any], tuple[int, ...], Any]
 
 
 def _curves(x: Any) -> Iterable[_Candidate]:
     for name, function in _CURVES.items():
-        yield "activation", {"function": name}, function(x)
+        yield "activation", {"function": name}, (), function(x)
 
 
-def _statistics(x: Any, nodes: Sequence[GraphNode]) -> Iterable[_Candidate]:
+def _statistics(x: Any, nodes: Sequence[GraphNode], held: Sequence[Any]) -> Iterable[_Candidate]:
     """Normalisations and softmax along the axes that the region reduces."""
-    reduced = [node for node in nodes if node.operation == "reduce"]
     found = {
-        tuple(sorted(axis % x.ndim for axis in node.settings["axes"] or range(x.ndim)))
-        for node in reduced
-        if node.reads[0].shape == x.shape and node.settings.get("axes")
+        tuple(sorted(axis % x.ndim for axis in node.settings["axes"]))
+        for node in nodes
+        if node.operation == "reduce" and node.settings.get("axes")
+        if len(node.reads[0].shape) == x.ndim
     }
     for axes in sorted(found):
         kept = {"axis": axes, "keepdims": True}
         centred = x - x.mean(**kept)
-        yield "softmax", {"axes": axes}, _softmax(x, axes)
+        if not held:
+            yield "softmax", {"axes": axes}, (), _softmax(x, axes)
         for small in _numbers(nodes):
             scale = np.sqrt((centred**2).mean(**kept) + small)
-            yield "normalize", {"axes": axes}, centred / scale
+            yield from _scaled("normalize", {"axes": axes}, centred / scale, held)
             root = np.sqrt((x**2).mean(**kept) + small)
-            yield (
-                "normalize", {"axes": axes, "is_centred": False}, x / root
-            )  # fmt: skip
+            yield from _scaled("normalize", {"axes": axes, "is_centred": False}, x / root, held)
+
+
+def _scaled(
+    operation: str, settings: Mapping[str, Any], made: Any, held: Sequence[Any]
+) -> Iterable[_Candidate]:
+    """The operation with its constants: nothing, a scale, or a scale and a shift."""
+    if not held:
+        yield operation, settings, (), made
+    elif len(held) == 1:
+        yield operation, settings, (0,), made * held[0]
+    else:
+        for first, second in ((0, 1), (1, 0)):
+            yield operation, settings, (first, second), made * held[first] + held[second]
 
 
 def _numbers(nodes: Sequence[GraphNode]) -> list[float]:

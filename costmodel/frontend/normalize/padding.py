@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def join_padding(graph: Graph) -> None:
     """Let a convolution pad its image itself, as its counts have it in any case."""
     links = Links.of(graph)
-    changed: dict[int, GraphNode | None] = {}
+    changed: dict[int, Sequence[GraphNode]] = {}
     for node in graph.nodes:
         if node.operation != "conv":
             continue
@@ -28,10 +28,9 @@ def join_padding(graph: Graph) -> None:
             continue
         settings = {**node.settings, "padding": padding}
         image = before.reads[0]
-        changed[id(node)] = twin(
-            node, "conv", image, *node.operands[1:], writes=node.writes[0], **settings
-        )
-        changed[id(before)] = None
+        made = twin(node, "conv", image, *node.operands[1:], writes=node.writes[0], **settings)
+        changed[id(node)] = (made,)
+        changed[id(before)] = ()
     if changed:
         exchange(graph, changed)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.normalize.attention import join_attention
+from costmodel.frontend.normalize.biases import join_biases
+from costmodel.frontend.normalize.means import join_means, join_scales
 from costmodel.frontend.normalize.padding import join_padding
 from costmodel.frontend.normalize.quantization import fold_quantization
 from costmodel.frontend.normalize.recognition import recognize
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 PASSES: Final[Sequence[Pass]] = (
     remove_unused,
     fold_quantization,
+    join_biases,
     recognize,
+    join_means,
+    join_scales,
     join_padding,
     join_attention,
     remove_unused,

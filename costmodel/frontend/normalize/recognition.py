@@ -7,13 +7,14 @@ random data, and replaced by one operation where it computes the same as that do
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.normalize.rewriting import Links, exchange, twin
 from costmodel.frontend.operations.work import Value
 
 if TYPE_CHECKING:
     from costmodel.frontend.graph import Graph, GraphNode
+    from costmodel.frontend.normalize.known_functions import Found
 
 MOST_NODES: Final = 160
 """Of one region."""
@@ -26,49 +27,79 @@ def recognize(graph: Graph) -> None:
     links = Links.of(graph)
     origins = _origins(graph)
     gone: set[int] = set()
-    changed: dict[int, GraphNode | None] = {}
-    known: dict[object, tuple[str, Mapping[str, Any]] | None] = {}
+    changed: dict[int, Sequence[GraphNode]] = {}
+    known: dict[object, Found | None] = {}
     for node in reversed(graph.nodes):
         if id(node) in gone or not _may_end(node):
             continue
-        regions = origins.get(id(node.writes[0]), {})
-        for _, (root, nodes) in sorted(regions.items(), key=lambda item: -len(item[1][1])):
+        regions = origins.get(id(node.writes[0]), {}).values()
+        for root, nodes in sorted(regions, key=lambda region: -len(region[1])):
             if not gone.isdisjoint(map(id, nodes)) or not _may_be_known(nodes):
                 continue
             if not _is_closed(links, nodes, node):
                 continue
-            key = _signature(root, nodes)
-            if key not in known:
-                from costmodel.frontend.normalize import known_functions  # noqa: PLC0415  # brings NumPy
-
-                known[key] = known_functions.function_of(root, nodes, node.writes[0])
-            found = known[key]
-            if found is None:
-                continue
-            operation, settings = found
-            changed.update({id(one): None for one in nodes})
-            gone.update(map(id, nodes))
-            last: GraphNode = node
-            constants: list[Value] = []
-            if operation == "normalize":
-                last, constants = _scaled(links, node, settings["axes"])
-                between = _between(links, node, last)
-                changed.update({id(one): None for one in between})
-                gone.update(map(id, between))
-            named = next((one for one in nodes if one.operation == "activation"), node)
-            made = twin(named, operation, root, *constants, writes=last.writes[0], **settings)
-            changed[id(last)] = made
-            break
+            made = _known(root, nodes, known)
+            if made:
+                changed.update({id(one): () for one in nodes})
+                gone.update(map(id, nodes))
+                changed[id(node)] = made
+                break
     if changed:
         exchange(graph, changed)
+
+
+def _known(root: Value, nodes: _Nodes, known: dict[object, Found | None]) -> Sequence[GraphNode]:
+    """The nodes that stand for a region, none where nobody knows what it computes.
+
+    `known` holds what was found of regions before.
+    """
+    from costmodel.frontend.normalize import known_functions  # noqa: PLC0415  # brings NumPy
+
+    last, result = nodes[-1], nodes[-1].writes[0]
+    constants = known_functions.constants_of(nodes)
+    key = _signature(root, nodes, constants)
+    if key not in known:
+        known[key] = known_functions.function_of(root, nodes, result)
+    found = known[key]
+    if found is None:
+        return ()
+    operation, settings, places = found
+    held = [_along(constants[place].stored, root, settings["axes"]) for place in places]
+    if any(value is None for value in held):
+        return ()
+    named = next((one for one in nodes if one.operation == "activation"), last)
+    if settings.get("axes") and held:
+        settings = {**settings, "weight_axes": sorted(settings["axes"])}
+    if result.shape == root.shape:
+        return (twin(named, operation, root, *held, writes=result, **settings),)
+    whole = Value(f"{result.name}.whole", root.shape, result.format)
+    made = twin(named, operation, root, *held, writes=whole, **settings)
+    return made, twin(named, "reshape", whole, writes=result, shape=result.shape)
+
+
+def _along(value: Value, root: Value, axes: Sequence[int]) -> Value | None:
+    """A constant with the axes along which it is normalised alone, if it lies along these."""
+    own = (*[1] * (root.rank - value.rank), *value.shape)
+    wanted = tuple([root.shape[axis] for axis in sorted(axes)])
+    along = tuple(root.shape[axis] if axis in axes else 1 for axis in range(root.rank))
+    if own != along:
+        return None
+    if value.shape == wanted:
+        return value
+    return Value(
+        value.name, wanted, value.format, None, is_constant=True, is_parameter=value.is_parameter
+    )
 
 
 # ------------------------------------------------------------------ regions
 
 
 _REGION: Final = frozenset(
-    {"elementwise", "activation", "reduce", "reshape", "expand", "identity", "softmax"}
-)
+    {
+        "elementwise", "activation", "reduce", "reshape", "expand", "transpose", "identity",
+        "softmax", "copy",
+    }
+)  # fmt: skip
 """The operations that a region may hold."""
 _Nodes = tuple["GraphNode", ...]
 _Origins = dict[int, tuple[Value, _Nodes]]
@@ -81,8 +112,9 @@ def _origins(graph: Graph) -> dict[int, _Origins]:
     for node in graph.nodes:
         if node.operation not in _REGION or len(node.writes) != 1:
             continue
-        operands = [value for value in node.operands if value is not None and not _is_number(value)]
-        if not operands or any(value.is_constant for value in operands):
+        operands = [value for value in node.operands if value is not None]
+        operands = [value for value in operands if not value.is_constant]
+        if not operands:
             continue
         common: _Origins | None = None
         for value in operands:
@@ -108,10 +140,6 @@ def _origins(graph: Graph) -> dict[int, _Origins]:
 def _together(one: _Nodes, other: _Nodes, place: Mapping[int, int]) -> _Nodes:
     merged = {id(node): node for node in (*one, *other)}
     return tuple(sorted(merged.values(), key=lambda node: place[id(node)]))
-
-
-def _is_number(value: Value) -> bool:
-    return value.scalar is not None and not value.is_parameter
 
 
 def _may_end(node: GraphNode) -> bool:
@@ -141,9 +169,11 @@ def _is_closed(links: Links, nodes: _Nodes, last: GraphNode) -> bool:
     return True
 
 
-def _signature(root: Value, nodes: _Nodes) -> object:
+def _signature(root: Value, nodes: _Nodes, constants: Sequence[Value]) -> object:
     """What equal regions share."""
-    places = {id(root): -1}
+    places: dict[int, object] = {id(root): "root"}
+    for index, value in enumerate(constants):
+        places[id(value)] = ("constant", index, value.stored.shape)
     for index, node in enumerate(nodes):
         places[id(node.writes[0])] = index
     steps = tuple(
@@ -151,56 +181,12 @@ def _signature(root: Value, nodes: _Nodes) -> object:
             node.operation,
             repr(sorted(node.settings.items())),
             tuple(
-                places.get(id(value), value.scalar if value is not None else None)
+                places.get(id(value), ("number", value.scalar))
                 for value in node.operands
+                if value is not None
             ),
         )
         for node in nodes
     )
     is_pointwise = all(node.operation in {"elementwise", "activation"} for node in nodes)
     return steps, () if is_pointwise else root.shape
-
-
-# ------------------------------------------------------------------ constants after a normalisation
-
-
-def _scaled(links: Links, node: GraphNode, axes: Sequence[int]) -> tuple[GraphNode, list[Value]]:
-    """The last of a scale and shift by constants along the axes, and these constants."""
-    last, constants = node, []
-    for function in ("multiply", "add"):
-        reader = links.only_reader(last.writes[0])
-        if reader is None or reader.operation != "elementwise":
-            continue
-        held = [value for value in reader.reads if value.is_constant]
-        if reader.settings.get("function") != function or len(held) != 1:
-            continue
-        shape = _without_ones(held[0].shape)
-        rank = last.writes[0].rank
-        wanted = tuple([last.writes[0].shape[axis] for axis in sorted(axes)])
-        if shape != wanted or sorted(axes) != list(range(rank - len(axes), rank)):
-            continue
-        value = held[0]
-        if value.shape != shape:
-            value = Value(value.name, shape, value.format, None, is_constant=True,
-                          is_parameter=value.is_parameter)  # fmt: skip
-        constants.append(value)
-        last = reader
-    return last, constants
-
-
-def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
-    lengths = list(shape)
-    while lengths and lengths[0] == 1:
-        lengths.pop(0)
-    return tuple(lengths)
-
-
-def _between(links: Links, first: GraphNode, last: GraphNode) -> list[GraphNode]:
-    """The nodes from the first to the last, each of which alone reads the one before."""
-    nodes = [first]
-    while nodes[-1] is not last:
-        reader = links.only_reader(nodes[-1].writes[0])
-        if reader is None:
-            break
-        nodes.append(reader)
-    return nodes

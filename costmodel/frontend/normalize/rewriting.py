@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import define, field
@@ -49,15 +49,9 @@ class Links:
         return readers[0] if len(readers) == 1 and id(value) not in self.kept else None
 
 
-def exchange(
-    graph: Graph, old: Mapping[int, GraphNode | None], dropped: Collection[int] = ()
-) -> None:
-    """Put nodes in the place of others, by the `id` of these; those `dropped` go."""
-    graph.nodes = [
-        node
-        for node in (old.get(id(each), each) for each in graph.nodes)
-        if node is not None and id(node) not in dropped
-    ]
+def exchange(graph: Graph, old: Mapping[int, Sequence[GraphNode]]) -> None:
+    """Put nodes in the place of others, by the `id` of these; none where one goes."""
+    graph.nodes = [node for each in graph.nodes for node in old.get(id(each), (each,))]
 
 
 def twin(

@@ -39,15 +39,20 @@ def matmul(
 def contract(
     left: Value,
     right: Value,
+    bias: Value | None = None,
     *,
     axes: Sequence[Sequence[str]],
     kept: Sequence[str],
 ) -> Work:
     """Products of two values summed over the axes that the result does not have."""
-    work = builders.contract([left.tensor, right.tensor], axes, kept, roles=(left.role, right.role))
+    work = builders.contract(
+        [left.tensor, right.tensor], axes, kept, roles=(left.role, right.role),
+        bias=None if bias is None else bias.tensor,
+    )  # fmt: skip
     last = kept[-1] if kept else ""
     is_held = right.is_constant and last in axes[1] and last not in axes[0]
-    return Work(work, (left, right), absorbs=len(kept) - 1 if is_held else None)
+    reads = [left, right, *([] if bias is None else [bias])]
+    return Work(work, reads, absorbs=len(kept) - 1 if is_held else None)
 
 
 def conv(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from attrs import evolve
+
 from costmodel.frontend.operations.work import Value, Work, seen_as
+from costmodel.tensor.shapes import Tensor
+from costmodel.tensor.sizes import product as size_of
 from costmodel.workload import builders
+from costmodel.workload.builders.shapes import axis_names
+from costmodel.workload.operators import Elementwise, Movement, Operand, output_of, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +82,39 @@ def embedding(table: Value, places: Value, *, axis: int = 0) -> Work:
     return Work(work, (places, table))
 
 
+def fetch(value: Value, *places: Value, shape: Sequence[int]) -> Work:
+    """Elements from places of a value that no affine map states, in another shape.
+
+    Each is read at most once; `places` are the indices that say which.
+    """
+    result = Tensor(tuple(shape))
+    touched = min(value.size, size_of(shape))
+    operands = [
+        Operand(value.role, value.tensor, (None,) * value.rank, touched),
+        *[one for place in places for one in unmapped(place.role, [place.tensor])],
+        output_of(result, *axis_names(len(result.shape))),
+    ]
+    return Work(_movement(operands, result), (value, *places))
+
+
+def store(value: Value, update: Value, *places: Value) -> Work:
+    """A value with elements replaced, at places that no affine map states.
+
+    The other elements are copied; `places` are the indices that say where.
+    """
+    operands = [
+        Operand(value.role, value.tensor, (None,) * value.rank, max(value.size - update.size, 0)),
+        *[one for part in (update, *places) for one in unmapped(part.role, [part.tensor])],
+        output_of(value.tensor, *axis_names(value.rank)),
+    ]
+    return Work(_movement(operands, value.tensor), (value, update, *places))
+
+
+def _movement(operands: Sequence[Operand], result: Tensor) -> Movement:
+    dims = zip(axis_names(len(result.shape)), result.shape, strict=True)
+    return Movement(dims=dims, operands=operands, purpose="selection")
+
+
 def copy(value: Value, *, purpose: str) -> Work:
     """Every element carried, for a purpose such as a conversion to another format."""
     return Work(builders.copy(purpose, value.tensor), (value,))
@@ -90,6 +130,82 @@ def dequantize(value: Value) -> Work:
     return copy(value, purpose="dequantization")
 
 
+def _read(work: Movement, *values: Value) -> Work:
+    """A movement whose first operands have the roles of these values."""
+    operands = [
+        evolve(operand, role=value.role)
+        for operand, value in zip(work.operands, values, strict=False)
+    ]
+    return Work(evolve(work, operands=[*operands, *work.operands[len(values) :]]), values)
+
+
+def flip(value: Value, *, axes: Sequence[int]) -> Work:
+    """The elements along some axes, the last first."""
+    return Work(builders.flip(value.tensor, axes), (value,))
+
+
+def take_along(value: Value, places: Value, *, axis: int) -> Work:
+    """The element along an axis that each index names, at the place of the index."""
+    return _read(builders.take_along(value.tensor, places.tensor, axis), value, places)
+
+
+def insert(value: Value, block: Value, *, start: Sequence[int]) -> Work:
+    """A value with a block of it replaced by another, from a place on."""
+    return _read(builders.insert(value.tensor, block.tensor, start), value, block)
+
+
+def triangle(value: Value, *, diagonal: int = 0, upper: bool = False) -> Work:
+    """The elements below a diagonal of the last two axes, or above it, and zeros elsewhere."""
+    return Work(builders.triangle(value.tensor, diagonal, upper=upper), (value,))
+
+
+def diagonal(value: Value, *, offset: int = 0, axes: Sequence[int] = (0, 1)) -> Work:
+    """The elements on a diagonal of two axes, which the result has as its last axis."""
+    return Work(builders.diagonal(value.tensor, offset, *axes), (value,))
+
+
+def resize(value: Value, *, shape: Sequence[int]) -> Work:
+    """Each element of the result from the nearest one of the value."""
+    if tuple(shape) == value.shape:
+        return seen_as(value, shape)
+    return Work(builders.resize(value.tensor, tuple(shape)), (value,))
+
+
+def interpolate(value: Value, *, shape: Sequence[int], neighbours: int) -> Work:
+    """Each element of the result a weighted sum of its neighbours along the axes that change.
+
+    `neighbours` are those along one axis: 2 for a linear interpolation, 4 for a cubic one.
+    """
+    result = tuple(shape)
+    axes = [axis for axis, pair in enumerate(zip(value.shape, result, strict=True))
+            if pair[0] != pair[1]]  # fmt: skip
+    if not axes:
+        return seen_as(value, result)
+    read = [
+        min(before, after * neighbours) if axis in axes else before
+        for axis, (before, after) in enumerate(zip(value.shape, result, strict=True))
+    ]
+    carried = builders.rearrange_along(
+        "repetition", value.tensor, result, axes, touched=math.prod(read)
+    )
+    steps = neighbours ** len(axes)
+    work = Elementwise(
+        dims=carried.dims, operands=carried.operands, function="affine", steps=steps
+    )  # fmt: skip
+    return Work(work, (value,))
+
+
+def rearrange(*values: Value, purpose: str, shapes: Sequence[Sequence[int]]) -> Work:
+    """Elements carried to places that no affine map states, such as by a scatter."""
+    inputs = [value for value in values if not value.is_constant]
+    held = [value for value in values if value.is_constant]
+    work = builders.rearrange(
+        purpose, [value.tensor for value in inputs], [tuple(shape) for shape in shapes],
+        weights=[value.tensor for value in held],
+    )  # fmt: skip
+    return Work(work, (*inputs, *held))
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "reshape": reshape,
     "transpose": transpose,
@@ -100,7 +216,17 @@ RULES: Final[Mapping[str, Rule]] = {
     "expand": expand,
     "tile": tile,
     "embedding": embedding,
+    "fetch": fetch,
+    "store": store,
     "copy": copy,
     "quantize": quantize,
     "dequantize": dequantize,
+    "flip": flip,
+    "take_along": take_along,
+    "insert": insert,
+    "triangle": triangle,
+    "diagonal": diagonal,
+    "resize": resize,
+    "interpolate": interpolate,
+    "rearrange": rearrange,
 }

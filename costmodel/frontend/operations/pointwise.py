@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.operations.work import Value, Work, seen_as
+from costmodel.workload.affine import axis_index
 from costmodel.workload.builders import activation, elementwise
 from costmodel.workload.builders.shapes import broadcast
-from costmodel.workload.operators import Unsupported, output_of, unmapped
+from costmodel.workload.operators import Activation, Operand, Unsupported, output_of, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Rule
 
 
-def pointwise(*values: Value, function: str, steps: int = 1, in_place: bool = False) -> Work:
-    """A function of ELEMENTWISE on the broadcast of values; constant numbers are part of it."""
-    kept = [value for value in values if not value.is_immediate] or list(values[:1])
+def pointwise(
+    *values: Value, function: str, steps: int = 1, in_place: bool = False, relation: str = ""
+) -> Work:
+    """A function of ELEMENTWISE on the broadcast of values; constant numbers are part of it.
+
+    `relation` says which comparison or logic function it is (`LT`, `and`), where that is known:
+    the cost does not depend on it, but what a region of nodes computes does.
+    """
+    kept = [value.stored for value in values if not value.is_immediate] or list(values[:1])
     shape = broadcast([value.shape for value in values])
     inputs = [value for value in kept if not value.is_constant]
     weights = [value for value in kept if value.is_constant]
@@ -37,6 +44,20 @@ def curve(value: Value, *weights: Value, function: str, in_place: bool = False) 
     return Work(work, [value, *held])
 
 
+def update(*currents: Value, function: str) -> Work:
+    """An update of neurons, each of which sums the currents that arrive at it.
+
+    All currents have the shape of the result. That they are summed is part of the update.
+    """
+    axes = [axis_index(f"d{place}") for place in range(currents[0].rank)]
+    dims = {f"d{place}": length for place, length in enumerate(currents[0].shape)}
+    operands = [
+        *[Operand("input", value.tensor, axes) for value in currents],
+        Operand("output", currents[0].tensor, axes),
+    ]
+    return Work(Activation(dims=dims, operands=operands, function=function), currents)
+
+
 def identity(value: Value) -> Work:
     """The same elements."""
     return seen_as(value, value.shape)
@@ -54,6 +75,7 @@ def unsupported(*values: Value, reason: str, shapes: Sequence[Sequence[int]]) ->
 RULES: Final[Mapping[str, Rule]] = {
     "elementwise": pointwise,
     "activation": curve,
+    "update": update,
     "identity": identity,
     "unsupported": unsupported,
 }

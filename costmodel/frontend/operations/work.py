@@ -32,6 +32,13 @@ class Value:
     data: Any = None
     is_constant: bool = False
     is_parameter: bool = False
+    stretched: Value | None = None
+    """The smaller constant that this one repeats along axes of one element, aligned at the last."""
+
+    @property
+    def stored(self) -> Value:
+        """The constant that is held and read in its place; itself, unless it repeats another."""
+        return self if self.stretched is None else self.stretched
 
     @property
     def tensor(self) -> Tensor:
@@ -69,6 +76,11 @@ class Value:
             return float(first)
         except (TypeError, ValueError):
             return None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a constant of which one number is known to be all elements."""
+        return not self.is_parameter and self.scalar is not None
 
     @property
     def is_immediate(self) -> bool:

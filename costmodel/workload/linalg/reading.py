@@ -81,16 +81,31 @@ def from_linalg(text: str, *, weights: Iterable[int] = ()) -> Operator:
 
 
 def _operator(generics: Sequence[Any], weights: Iterable[int]) -> Operator:
+    nests = _nests(generics)
+    if len(nests) == 1:
+        ((nest, scaling),) = nests
+        return nest.stated(weights, scaling).operator
+    message = f"found {len(nests)} linalg.generic beside those that start sums; expected one"
+    raise LinalgError(message)
+
+
+def _nests(generics: Sequence[Any]) -> list[tuple[_Nest, Any]]:
+    """The operations that are operators, each with the one that divides its sums, if one does.
+
+    Those where sums start are part of what goes on from them.
+    """
     nests = [_Nest(one) for one in generics]
     starts = {id(one.start) for one in nests}
     nests = [one for one in nests if id(one.generic) not in starts]
-    match nests:
-        case [nest]:
-            return nest.operator(weights)
-        case [total, scaling] if scaling.divides(total.generic) == total.window:
-            return total.operator(weights, function="mean", result=scaling.generic)
-    message = f"found {len(nests)} linalg.generic beside those that start sums; expected one"
-    raise LinalgError(message)
+    by_result = {id(one.generic): one for one in nests}
+    found: dict[int, tuple[_Nest, Any]] = {}
+    for nest in nests:
+        total = by_result.get(id(nest.only_source))
+        if total is not None and nest.divides(total.generic) == total.window:
+            found[id(total.generic)] = (total, nest.generic)
+        else:
+            found[id(nest.generic)] = (nest, None)
+    return list(found.values())
 
 
 _AROUND: Final = ("generic", "yield", "index", "fill")
@@ -102,13 +117,13 @@ def _is_named(name: str) -> bool:
     return dialect == "linalg" and own not in _AROUND
 
 
-def _parsed(text: Any) -> Any:
+def _parsed(text: Any, longest: int = LONGEST) -> Any:
     """The module of a text."""
     if not isinstance(text, str):
         message = f"expected the text of MLIR, found {text!r:.80}"
         raise LinalgError(message)
-    if len(text) > LONGEST:
-        message = f"a text of {len(text):,} characters; expected at most {LONGEST:,}"
+    if len(text) > longest:
+        message = f"a text of {len(text):,} characters; expected at most {longest:,}"
         raise LinalgError(message)
     if '"' in _QUOTED.findall(text):
         message = "not valid MLIR: a string that does not end, or holds an unknown escape"
@@ -139,6 +154,14 @@ class _Access(NamedTuple):
 
     value: Any
     at: Sequence[Affine | None]
+
+
+class _Statement(NamedTuple):
+    """An operator, the values outside that it reads, in the order of its operands, and its result."""
+
+    operator: Operator
+    reads: Sequence[Any]
+    result: Any
 
 
 class _Nest:
@@ -215,16 +238,19 @@ class _Nest:
             return None
         return self._body.divisor() if self._inputs[0].owner is other else None
 
-    def operator(
-        self, weights: Iterable[int], function: str | None = None, result: Any = None
-    ) -> Operator:
-        """The operator that this states; `result` is the operation that gives its output."""
-        cls, settings = self._kind(function)
+    @property
+    def only_source(self) -> Any:
+        """The operation that gives its only operand, if it has one."""
+        return self._inputs[0].owner if len(self._inputs) == 1 else None
+
+    def stated(self, weights: Iterable[int], scaling: Any = None) -> _Statement:
+        """The operator that this states; `scaling` is the operation that makes its sums means."""
+        cls, settings = self._kind(None if scaling is None else "mean")
         used = [place for place in range(len(self._inputs)) if self._body.reads(place)]
         reads = [_traced(self._inputs[place], self._maps[place]) for place in used]
         if cls is Gather:
             reads.append(self._table())
-        written = self._written(self.generic if result is None else result)
+        written = self._written(self.generic if scaling is None else scaling)
         if self.start is not None:
             reads += self._biases(cls)
         if cls is Movement:
@@ -237,7 +263,7 @@ class _Nest:
         operands = self._operands(reads, written, weights)
         in_place = self._attribute("in_place") is not None
         made: Operator = cls(dims=self.sizes, operands=operands, in_place=in_place, **settings)
-        return made
+        return _Statement(made, [one.value for one in reads], written.value)
 
     # -------------------------------------------------------------- parts of the operator
 

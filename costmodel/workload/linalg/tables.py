@@ -14,6 +14,7 @@ from costmodel.formats import (
     BlockFormat,
     FixedPoint,
     FloatingPoint,
+    MixedPrecision,
     NumericFormat,
     parse_format,
 )
@@ -43,11 +44,12 @@ class Element:
     def of(cls, declared: NumericFormat | None) -> Element:
         """The type that holds a format; `f32` where none is declared.
 
-        Of a format in blocks it is the type of an element: MLIR has none with a scale.
+        Of a format in blocks, or of mixed precision, it is the type of an element: MLIR has none
+        with a scale, and one width for all elements.
         """
         if declared is None:
             return cls(is_float=True, bits=32)
-        if isinstance(declared, BlockFormat):
+        if isinstance(declared, BlockFormat | MixedPrecision):
             return cls.of(declared.element)
         if isinstance(declared, FloatingPoint):
             return cls(is_float=True, bits=declared.bits, exponent=declared.exponent_bits)

@@ -33,7 +33,7 @@ from costmodel.devices import (
 )
 from costmodel.devices.evaluation.fusion import storages
 from costmodel.devices.evaluation.memory import BYTE, added, outermost
-from costmodel.formats import FixedPoint, format_name
+from costmodel.formats import FixedPoint, format_name, held_in
 from costmodel.scenario import Scenario
 from costmodel.workload.composite import Softmax
 from costmodel.workload.graph import Node, View, Workload
@@ -202,7 +202,7 @@ class EthosU(Device):
         """The operations that do its work, or why the NPU has none for it."""
         reads = [*operator.inputs, *operator.weights[:1]]
         for one in reads:
-            number = one.format or scenario.default_format
+            number = held_in(one.format or scenario.default_format)
             most = _NARROW if one.role == "weight" else 2 * _NARROW
             if not isinstance(number, FixedPoint) or number.bits > most:
                 kind = "weights" if one.role == "weight" else "inputs"

@@ -50,7 +50,7 @@ class EventDriven(Device):
     ignores: ClassVar = ("formats",)
     fuses: ClassVar = ("activation",)
     resources: ClassVar = ("synapses", "neurons", "hops", "spikes")
-    capabilities: ClassVar = USUAL
+    capabilities: ClassVar = USUAL | {"separable"}
 
     energy_per_synaptic_operation: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")

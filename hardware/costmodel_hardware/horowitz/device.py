@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from costmodel import formats as arithmetic
 from costmodel.devices import (
     FUSIBLE,
+    USUAL,
     Charge,
     Cost,
     Device,
@@ -96,6 +97,7 @@ class Horowitz(Device):
     not_modelled: ClassVar = "control, clock, wires, leakage, time, data reuse"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("dram", "sram", *dict.fromkeys(CIRCUITS.values()))
+    capabilities: ClassVar = USUAL | {"separable"}
 
     energy_per_8_bit_add: Parameter = parameter("J")
     energy_per_16_bit_add: Parameter | None = parameter("J", optional=True)

@@ -44,7 +44,7 @@ class PerOperation(Device):
     not_modelled: ClassVar = "idle power, time, batching, caches, utilisation, formats"
     ignores: ClassVar = ("timesteps", "dt", "rates", "formats")
     resources: ClassVar = ("processor",)
-    capabilities: ClassVar = USUAL
+    capabilities: ClassVar = USUAL | {"separable"}
 
     energy_per_multiply_accumulate: Parameter = parameter("J")
     energy_per_neuron_update: Parameter = parameter("J")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Final
 
 from attrs import evolve, frozen
@@ -30,6 +31,7 @@ from costmodel.formats import (
     BlockFormat,
     FixedPoint,
     FloatingPoint,
+    MixedPrecision,
     NumericFormat,
     format_name,
     parse_format,
@@ -56,6 +58,7 @@ _HANDLED: Final = (
 )  # fmt: skip
 _NOT_PROMISED: Final = {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
 """A product that grows into a dense one may take less time, and its halves less than the whole."""
+_PROMISED: Final = (USUAL - _NOT_PROMISED) | {"timed", "placed", "always-on"}
 _KINDS: Final = {kind.__name__.lower(): kind for kind in _HANDLED}
 USUAL_FORMATS: Final = (
     "float64",
@@ -119,7 +122,6 @@ class Processor(Device):
     not_modelled: ClassVar = "the host beside it, cooling, clocks that change"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("arithmetic", "overhead", "host", "transfer", "board")
-    capabilities: ClassVar = (USUAL - _NOT_PROMISED) | {"timed", "placed", "always-on"}
     uses_memories: ClassVar = True
 
     peak_rate: FormatTable = parameter("OP/s", by_format=True, positive=True)
@@ -167,6 +169,11 @@ class Processor(Device):
         if idle is not None and busy is not None and idle.value > busy.value:
             message = f"idle_power: expected at most busy_power, {busy}; found {idle}"
             raise ValueError(message)
+
+    @property
+    def capabilities(self) -> AbstractSet[str]:  # type: ignore[override]  # memories decide
+        """What it promises; with one memory, that a group costs the same in any workload."""
+        return _PROMISED | ({"separable"} if len(self.memories) == 1 else set())
 
     # -------------------------------------------------------------- one operator
 
@@ -354,7 +361,8 @@ def wide_enough(
 
 
 def _is_float(number: NumericFormat) -> bool:
-    return isinstance(number.element if isinstance(number, BlockFormat) else number, FloatingPoint)
+    element = number.element if isinstance(number, BlockFormat | MixedPrecision) else number
+    return isinstance(element, FloatingPoint)
 
 
 def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:

@@ -90,7 +90,7 @@ class Architecture:
 
     Raises:
         ValueError: an axis is empty or unknown, a name is given twice, or an operand has no
-            memory, or its outermost memory is not that of the others.
+            memory.
 
     """
 

@@ -12,13 +12,18 @@ from typing import Any, Final
 
 from costmodel import safe_io
 from costmodel.errors import ReadError
-from costmodel_keras.files import hdf5
+from costmodel.frontend.hdf5 import reading as hdf5
 
+KERAS: Final = ".keras"
+"""The ending of archives of Keras 3."""
 HDF5: Final = (".h5", ".hdf5")
 """The endings of HDF5 files."""
 
 _CONFIG: Final = "config.json"
 _METADATA: Final = "metadata.json"
+_WEIGHTS: Final = "model.weights.h5"
+WEIGHTS_LIMIT: Final = 2**28
+"""Bytes of the variables of a network that are looked at; those of HGQ2 have a few million."""
 _VERSION: Final = "keras_version"
 _CHUNK: Final = 2**16
 _MOST_AT_ONCE: Final = 2**20
@@ -34,15 +39,8 @@ def load_file(path: Path) -> Any:
         ReadError: the file is damaged, too large, or not what its name says.
 
     """
-    try:
+    with safe_io.opening(path):
         return _LOADERS.get(path.suffix, _load_json)(path)
-    except FileNotFoundError:
-        message = f"no such file: {path}"
-        raise ReadError(message) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{path!s:.200}: cannot be read: {reason}"
-        raise ReadError(message) from None
 
 
 def _load_json(path: Path) -> Any:
@@ -74,7 +72,7 @@ def _with_version(config: Any, described: Any) -> Any:
     return config
 
 
-_LOADERS: Final = {".keras": _load_archive, **dict.fromkeys(HDF5, _load_hdf5)}
+_LOADERS: Final = {KERAS: _load_archive, **dict.fromkeys(HDF5, _load_hdf5)}
 
 
 class _Bounded(io.FileIO):
@@ -117,10 +115,38 @@ def _archived(path: Path) -> tuple[bytes, bytes]:
         raise ReadError(message) from None
 
 
-def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+def weights_in(path: Path) -> bytes:
+    """The HDF5 file of the variables in a `.keras` file.
+
+    Raises:
+        ReadError: there is none, or it is damaged or too large.
+
+    """
+    try:
+        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
+            if archive.namelist().count(_WEIGHTS) != 1:
+                message = (
+                    f"{path}: expected {_WEIGHTS} once in the archive: the bits of its weights are "
+                    "variables there; save the whole model: model.save('model.keras')"
+                )
+                raise ReadError(message)
+            content = _content(archive, _WEIGHTS, WEIGHTS_LIMIT)
+    except zipfile.BadZipFile as error:
+        message = f"{path}: not a whole .keras file (a zip archive): {error}"
+        raise ReadError(message) from None
+    except (zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        message = f"{path}: {_WEIGHTS} in it cannot be unpacked: {error}"
+        raise ReadError(message) from None
+    if len(content) > WEIGHTS_LIMIT:
+        message = f"{path}: {_WEIGHTS} has more than {WEIGHTS_LIMIT:,} bytes"
+        raise ReadError(message)
+    return content
+
+
+def _content(archive: zipfile.ZipFile, name: str, limit: int = safe_io.SIZE_LIMIT) -> bytes:
     # The size in the header may lie, so what is unpacked is counted.
     content = bytearray()
     with archive.open(name) as member:
-        while len(content) <= safe_io.SIZE_LIMIT and (chunk := member.read(_CHUNK)):
+        while len(content) <= limit and (chunk := member.read(_CHUNK)):
             content += chunk
     return bytes(content)

@@ -1,8 +1,25 @@
-"""The table of ONNX operators."""
+"""The operators of ai.onnx."""
 
 from __future__ import annotations
 
-from costmodel_onnx.operators import layers
-from costmodel_onnx.operators.table import ONNX
+from costmodel_onnx.operators import (
+    contractions,
+    control,
+    movements,
+    pointwise,
+    quantization,
+    recurrence,
+    statistics,
+    windows,
+)
 
-__all__ = ["ONNX", "layers"]
+__all__ = [
+    "contractions",
+    "control",
+    "movements",
+    "pointwise",
+    "quantization",
+    "recurrence",
+    "statistics",
+    "windows",
+]

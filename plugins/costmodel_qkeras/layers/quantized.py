@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from attrs import frozen
 
 from costmodel.formats import NumericFormat
-from costmodel.network.layer import setting
+from costmodel.network.layer import DeclaredFormats, setting
 from costmodel_keras.layers import settings
 from costmodel_keras.layers.activations import FUNCTIONS, Activating
 from costmodel_qkeras.formats import numeric_format
@@ -27,6 +27,9 @@ class Quantized(Activating):
     }  # fmt: skip
     """The functions that it knows by name: quantizers apply theirs, and QKeras has some more."""
 
+    declared: DeclaredFormats
+    """As of every layer."""
+
     quantizer_names: ClassVar[Mapping[str, str]] = {}
     """The quantizer setting of each tensor, by the name of the parameter or of the state."""
 
@@ -41,12 +44,15 @@ class Quantized(Activating):
         return {tensor: getattr(self, name) for tensor, name in names}
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
-        """The formats of the parameters by name, as far as the layer declares them."""
+        """The formats of the parameters by name: of quantizers, unless others replace them."""
         declared = self.declared_quantizers().items()
-        return {name: numeric_format(found) for name, found in declared if found is not None}
+        own = {name: numeric_format(found) for name, found in declared if found is not None}
+        return {**own, **dict(self.declared.parameters)} if self.declared.replaces else own
 
     def declared_result(self) -> NumericFormat | None:
         """The format that the layer rounds its result to, or None where it declares none."""
+        if self.declared.replaces and self.declared.result is not None:
+            return self.declared.result
         found: Quantizer | None = getattr(self, "output_quantizer", None)
         return None if found is None else numeric_format(found)
 

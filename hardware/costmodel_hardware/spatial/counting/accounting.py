@@ -253,7 +253,12 @@ def _check_room(
         if level.has_room_for(bits):
             continue
         size = level.size_bits or 0
-        twice = ", each twice since it is double-buffered" if level.double_buffered else ""
+        whole = [slot for slot in own if spatial.chains[slot][-1] == place]
+        doubled = [slot for slot in own if slot not in whole]
+        twice = ""
+        if level.double_buffered and doubled:
+            which = "each" if not whole else " and ".join(doubled)
+            twice = f", {which} twice since it is double-buffered"
         parts = []
         for slot, part in own.items():
             loops = [f"{dim} {steps}" for dim, steps in tiles[slot, place].items() if steps > 1]

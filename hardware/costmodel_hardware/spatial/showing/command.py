@@ -60,12 +60,13 @@ def map_layers(
     files = [*read_files([model], devices), *([str(given)] if given else [])]
     with opened(path, files) as output:
         several = {} if given is None else _mappings(given)
-        if several:
-            changed = device.with_parameters(mapping=json.dumps(several))
-            device = changed if isinstance(changed, SpatialAccelerator) else device
         network = read(model)
         scenario = asked.scenario(network)
-        found = MappedNetwork.of(costmodel.lower(network, scenario), device, scenario)
+        workload = costmodel.lower(network, scenario)
+        found = MappedNetwork.of(workload, device, scenario)
+        if several:
+            changed: Any = device.with_parameters(mapping=json.dumps(several))
+            found = MappedNetwork.of(workload, changed, scenario).beside(found)
         if layer is None:
             write([found], form, output)
             return

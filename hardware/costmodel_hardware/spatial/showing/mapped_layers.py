@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.report.table import Column, Table
@@ -39,6 +39,8 @@ class MappedLayer:
     device: SpatialAccelerator
     architecture: Architecture
     mapped: Mapped
+    searched: Mapped | None = None
+    """What the search finds, where the mapping is given."""
 
     @property
     def chains(self) -> Mapping[Slot, tuple[int, ...]]:
@@ -54,10 +56,22 @@ class MappedLayer:
         costs, mapping = self.mapped.costs, self.mapped.mapping
         yield f"{self.name} on {self.device.name}: {self.mapped.nest.macs:,} multiply-accumulates"
         yield from _totals(costs, self.device.clock.value)
-        yield from _gap(self.mapped)
+        yield from self._in_use()
+        yield from _gap(self.mapped, self.searched)
         if mapping is not None:
             yield ""
             yield from self._nest(mapping)
+
+    def _in_use(self) -> Iterator[str]:
+        """What the tiles take of each memory that has a size."""
+        used = self.mapped.costs.used_bits
+        shown = [
+            f"{level.name} {used[level.name]:,} of {level.size_bits:,} bits"
+            for level in self.architecture.levels
+            if level.size_bits is not None and level.name in used
+        ]
+        if shown:
+            yield f"in use: {', '.join(shown)}"
 
     def _nest(self, mapping: Nesting) -> Iterator[str]:
         levels = self.architecture.levels
@@ -181,18 +195,31 @@ def _totals(costs: Costs, clock: float) -> Iterator[str]:
     shown = ", ".join(f"{name} {cycles:,.0f}" for name, cycles in busy if cycles)
     more = f"; busy: {shown}" if shown else ""
     yield f"bound by {costs.limit}; {costs.utilization:.1%} of the units have work{more}"
-    yield f"energy {format_quantity(costs.energy, 'J')}"
+    each = {"array": costs.mac_energy, **costs.memory_energy, "leakage": costs.leakage_energy}
+    split = ", ".join(f"{name} {format_quantity(one, 'J')}" for name, one in each.items() if one)
+    yield f"energy {format_quantity(costs.energy, 'J')}{f': {split}' if split else ''}"
 
 
-def _gap(mapped: Mapped) -> Iterator[str]:
+def _gap(mapped: Mapped, searched: Mapped | None) -> Iterator[str]:
     if mapped.mapping is None:
         yield "mapping: none; the accounting knows of no nest of loops"
+    elif mapped.gap is None and searched is not None:
+        energy, cycles = _ratios(mapped, searched)
+        yield f"mapping: given; {energy} x the energy, {cycles} x the cycles of that found"
     elif mapped.gap is None:
         yield "mapping: given"
     elif mapped.gap == 0:
         yield "mapping: found, no other of the space is better"
     else:
         yield f"mapping: found, at most {_share(mapped.gap)} above the best of the space"
+
+
+def _ratios(mapped: Mapped, searched: Mapped) -> tuple[str, str]:
+    """Energy and cycles of a mapping over those of another."""
+    own, other = mapped.costs, searched.costs
+    pairs = ((own.energy, other.energy), (own.latency.total, other.latency.total))
+    energy, cycles = [f"{one / before:.3g}" if before else "1" for one, before in pairs]
+    return energy, cycles
 
 
 def _share(gap: float) -> str:
@@ -233,6 +260,15 @@ class MappedNetwork:
             message = f"{workload.name}: expected a contraction to map, found none{reason}"
             raise CostModelError(message)
         return cls(workload.name, device, layers, placement.refused)
+
+    def beside(self, searched: MappedNetwork) -> MappedNetwork:
+        """The same, where each given mapping stands beside the one that a search finds."""
+        found = {one.name: one.mapped for one in searched.layers}
+        layers = [
+            evolve(one, searched=found.get(one.name)) if one.mapped.gap is None else one
+            for one in self.layers
+        ]
+        return evolve(self, layers=tuple(layers))
 
     def layer(self, name: str) -> MappedLayer:
         """The mapping of an operator, or of a layer that has one.
@@ -281,7 +317,7 @@ class MappedNetwork:
                     repr(costs.utilization) if exact else f"{costs.utilization:.1%}",
                     repr(costs.energy) if exact else format_quantity(costs.energy, "J"),
                     costs.limit,
-                    _proven(one.mapped),
+                    _proven(one.mapped, one.searched),
                 )
             )
         notes = [*self.refused.values(), *self._idle()]
@@ -309,9 +345,11 @@ class MappedNetwork:
         }
 
 
-def _proven(mapped: Mapped) -> str:
+def _proven(mapped: Mapped, searched: Mapped | None) -> str:
     if mapped.mapping is None:
         return ""
+    if mapped.gap is None and searched is not None:
+        return f"given, {_ratios(mapped, searched)[0]} x energy"
     if mapped.gap is None:
         return "given"
     return "best" if mapped.gap == 0 else f"within {_share(mapped.gap)}"

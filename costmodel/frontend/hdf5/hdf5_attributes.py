@@ -1,7 +1,7 @@
 """A program: print two attributes of an HDF5 file as JSON, within bounds.
 
-`costmodel_keras.files.hdf5` runs it as `python hdf5_attributes.py FILE LIMIT`; it imports nothing
-of the project.
+`costmodel.frontend.hdf5.reading` runs it as `python hdf5_attributes.py FILE LIMIT`; it imports
+nothing of the project.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(path: str, limit: int) -> dict[str, Any]:
         import h5py  # noqa: PLC0415  # may be missing, which is an answer
     except ImportError:
         return {"error": "no h5py"}
-    _bound_memory(_MEMORY_LEAST + _COPIES * limit)
+    bound_memory(_MEMORY_LEAST + _COPIES * limit)
     try:
         with h5py.File(path, "r") as file:
             return {"attributes": {name: _text(file, name, limit) for name in _present(file)}}
@@ -50,7 +50,7 @@ def _text(file: Any, name: str, limit: int) -> str:
     return text
 
 
-def _bound_memory(more: int) -> None:
+def bound_memory(more: int) -> None:
     """Let this process take no more than `more` bytes beyond what it has now."""
     try:
         import resource  # noqa: PLC0415  # not on every platform

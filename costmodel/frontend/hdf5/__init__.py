@@ -1,0 +1,1 @@
+"""HDF5 files, which a child process reads within bounds."""

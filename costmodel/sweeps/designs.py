@@ -1,0 +1,322 @@
+"""Designs in columns: the costs of many, those of one network and device together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+from attrs import evolve
+
+from costmodel.conventions import timing
+from costmodel.conventions.convention import Convention
+from costmodel.errors import CostModelError
+from costmodel.estimates.estimate import bound_network
+from costmodel.formats import FixedPoint, NumericFormat
+from costmodel.network import layer_formats
+from costmodel.sweeps.grouped import (
+    Block,
+    Formats,
+    GroupedCosts,
+    can_be_tabled,
+    has_bodies,
+    with_formats,
+)
+from costmodel.sweeps.space import FORMATS
+from costmodel.sweeps.table import COSTS, SweepTable
+from costmodel.sweeps.table import Choices as ChoiceColumn
+from costmodel.workload.reasons import Unpriced
+
+if TYPE_CHECKING:
+    from costmodel.devices import Device, DeviceEstimate
+    from costmodel.network.graph import Network
+    from costmodel.scenario import Scenario
+    from costmodel.sweeps.grid import Axis, Grid
+    from costmodel.sweeps.rows import Rows
+    from costmodel.workload.graph import Workload
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+TABLED: Final = "groups of operators tabled by format"
+ONE_BY_ONE: Final = "designs evaluated one by one"
+_KEPT: Final = 64
+"""Networks on a device under conditions whose tables are kept."""
+_PIECE: Final = 2**14
+"""Designs whose columns stay in the cache of a processor."""
+_MARKED: Final = 4096
+"""Bits of the first marker of an axis; no format of a network is so wide."""
+
+
+class Designs:
+    """The costs of the designs of a grid.
+
+    A process keeps what it finds: networks as they are lowered, and tables of groups.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        """Divide the axes: formats, figures that energy is linear in, and all others."""
+        self._grid = grid
+        self._formats = [axis for axis in grid.axes if axis.family in FORMATS]
+        self._linear = [axis for axis in grid.axes if axis.is_linear]
+        self._others = [
+            axis for axis in grid.axes if axis.family not in FORMATS and not axis.is_linear
+        ]
+        self._blocks: dict[object, _Costing] = {}
+        self._lowered: dict[object, _Lowered] = {}
+        self.ways: dict[str, int] = {}
+        """How many designs were costed in which way."""
+
+    def table(self, rows: Rows, start: int, stop: int) -> SweepTable:
+        """The designs from one place to another, but for those that the space leaves out."""
+        space = self._grid.space
+        chosen = rows.choices(start, stop)
+        costs = self.costs(chosen, stop - start)
+        costs["design"] = np.arange(start, stop)
+        choices: dict[str, Any] = {
+            axis.name: ChoiceColumn(axis.labels, chosen[axis.name])
+            if axis.span is None
+            else chosen[axis.name]
+            for axis in self._grid.axes
+        }
+        table = SweepTable(choices, costs)
+        if space.fits:
+            table = table.take(table["fits"])
+        for name, most in space.limits.items():
+            table = table.take(~(table[name] > most))
+        if space.where is not None:
+            table = table.take(_kept(space.where(table), len(table)))
+        return table
+
+    def costs(self, chosen: Mapping[str, Array], count: int) -> dict[str, Array]:
+        """The costs of some designs, in columns of shape `(designs,)`."""
+        found = {name: np.empty(count) for name in COSTS}
+        found["fits"] = np.empty(count, dtype=bool)
+        for start in range(0, count, _PIECE):
+            piece = slice(start, min(start + _PIECE, count))
+            own = {name: one[piece] for name, one in chosen.items()}
+            self._cost(own, {name: one[piece] for name, one in found.items()})
+        return found
+
+    def _cost(self, chosen: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        """Write the costs of a few designs into columns."""
+        count = len(found["energy"])
+        for values, rows in self._by_block(chosen, count):
+            costing = self._costing(values)
+            own = {name: one[rows] for name, one in chosen.items()} if values else chosen
+            figures = [_figures(axis, own[axis.name]) for axis in costing.linear]
+            costs = costing.costs(own, figures, len(rows))
+            self.ways[costing.way] = self.ways.get(costing.way, 0) + len(rows)
+            for name, column in costs.items():
+                found[name][rows if values else slice(None)] = column
+
+    def _by_block(
+        self, chosen: Mapping[str, Array], count: int
+    ) -> list[tuple[dict[str, Any], Array]]:
+        """The choices of what is no format, and the designs that share them."""
+        every = np.arange(count)
+        if not self._others:
+            return [({}, every)] if count else []
+        place = np.zeros(count, dtype=np.int64)
+        for axis in self._others:
+            _, codes = np.unique(chosen[axis.name], return_inverse=True)
+            place = place * (int(codes.max(initial=0)) + 1) + codes
+            _, place = np.unique(place, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        edges = np.flatnonzero(np.diff(place[order])) + 1
+        groups = np.split(order, edges) if count else []
+        return [
+            (
+                {
+                    axis.name: float(chosen[axis.name][rows[0]])
+                    if axis.span is not None
+                    else axis.values[chosen[axis.name][rows[0]]]
+                    for axis in self._others
+                },
+                rows,
+            )
+            for rows in groups
+        ]
+
+    def _costing(self, chosen: dict[str, Any]) -> _Costing:
+        """What costs the designs with these choices of what is no format."""
+        grid = self._grid
+        device = chosen.get("device", grid.devices[0])
+        mine = {
+            axis.name: chosen[axis.name]
+            for axis in self._others
+            if axis.family != "parameters" or axis.device == device.name
+        }
+        key = tuple(
+            [(name, repr(one) if name != "device" else one.name) for name, one in mine.items()]
+        )
+        if key not in self._blocks:
+            if len(self._blocks) >= _KEPT:
+                del self._blocks[next(iter(self._blocks))]
+            self._blocks[key] = self._made(mine)
+        return self._blocks[key]
+
+    def _made(self, chosen: dict[str, Any]) -> _Costing:
+        grid = self._grid
+        scenario, device = grid.scenario(chosen), grid.device(chosen)
+        source = grid.network(chosen)
+        key = id(source), repr(scenario), device.examples_of(scenario)
+        if key not in self._lowered:
+            if len(self._lowered) >= _KEPT:
+                del self._lowered[next(iter(self._lowered))]
+            self._lowered[key] = _Lowered(
+                grid, source, scenario, device.examples_of(scenario), self._formats
+            )
+        own = [axis for axis in self._linear if axis.device == device.name]
+        return _Costing(self._lowered[key], device, own)
+
+
+def _kept(answer: Any, count: int) -> Array:
+    mask = np.asarray(answer)
+    if mask.shape != (count,) or mask.dtype != bool:
+        message = (
+            f"where: expected an array of {count:,} truth values, found {mask.dtype} of shape "
+            f"{mask.shape}"
+        )
+        raise CostModelError(message)
+    return mask
+
+
+def _figures(axis: Axis, chosen: Array) -> Array:
+    """The values of a linear figure."""
+    if axis.span is not None:
+        return chosen
+    return np.array(axis.labels, dtype=float).take(chosen)
+
+
+class _Lowered:
+    """A network under some conditions, lowered once for all formats of the axes."""
+
+    def __init__(
+        self, grid: Grid, source: Network, scenario: Scenario, examples: int, axes: Sequence[Axis]
+    ) -> None:
+        """Lower it with markers in place of formats, unless it has loops or branches."""
+        self.rules = Convention()
+        self.grid, self.scenario, self.examples = grid, scenario, examples
+        scenario.check_rates(layer.name for layer in source.layers)
+        self.network = bound_network(source, scenario, self.rules)
+        self.conditions = timing.of_one_pricing(scenario, self.rules)
+        self.axes = axes
+        self.layers = len(self.rules.work_by_layer(self.network, scenario))
+        self.markers: dict[NumericFormat, tuple[str, tuple[NumericFormat, ...]]] = {
+            FixedPoint(_MARKED - place): (axis.name, axis.values) for place, axis in enumerate(axes)
+        }
+        plain = self.rules.lower(self.network, scenario, examples)
+        self.marked: Workload | None = None
+        if not has_bodies(plain):
+            marked = {name: marker for marker, (name, _) in self.markers.items()}
+            network = self._declaring(marked)
+            self.marked = self.rules.lower_as_declared(network, scenario, examples)
+
+    def _declaring(self, chosen: Mapping[str, NumericFormat]) -> Network:
+        weights, results = self.grid.formats_of(self.network, self.scenario, chosen)
+        return layer_formats.declaring(self.network, weights, results)
+
+    def workload(self, chosen: Mapping[str, NumericFormat]) -> Workload:
+        """The workload with the formats of each axis by its name."""
+        if self.marked is None:
+            return self.rules.lower(self._declaring(chosen), self.scenario, self.examples)
+        formats: Formats = {marker: chosen[name] for marker, (name, _) in self.markers.items()}
+        return with_formats(self.marked, formats, self.scenario.default_format)
+
+
+class _Costing:
+    """The costs of designs that differ in formats, and in figures that energy is linear in."""
+
+    def __init__(self, lowered: _Lowered, device: Device, linear: Sequence[Axis]) -> None:
+        self._lowered, self._device, self.linear = lowered, device, linear
+        self._known: dict[tuple[float, ...], list[float]] = {}
+        self._grouped = self._tabled()
+        self.way = ONE_BY_ONE if self._grouped is None else TABLED
+
+    def _tabled(self) -> GroupedCosts | None:
+        """Tables of groups, where the device has groups that can be priced alone."""
+        lowered, device = self._lowered, self._device
+        if lowered.marked is None:
+            return None
+        conditions = lowered.conditions
+        if conditions.time_axis is not None:
+            conditions = evolve(conditions, timesteps=1, time_axis=None)
+        if device.uses_memories and conditions.batch > 1:
+            conditions = evolve(conditions, batch=1)
+        block = Block(
+            device, lowered.marked, conditions, lowered.layers, lowered.markers,
+            tuple([axis.target[0] for axis in self.linear]),
+        )  # fmt: skip
+        return GroupedCosts(block) if can_be_tabled(block) else None
+
+    def costs(
+        self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
+    ) -> dict[str, Array]:
+        """The costs of many designs: columns of shape `(designs,)`, or `(1,)` if all are equal."""
+        if self._grouped is not None:
+            return self._grouped.costs(chosen, figures, count)
+        return self._one_by_one(chosen, figures, count)
+
+    def _one_by_one(
+        self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
+    ) -> dict[str, Array]:
+        """Each combination of formats once; a figure that energy is linear in is asked for each."""
+        names = [axis.name for axis in self._lowered.axes]
+        columns = [chosen[name].astype(float) for name in names] + [*figures]
+        keys, inverse = _unique_rows(columns, count)
+        found = [self._one(tuple(key)) for key in keys.tolist()]
+        costs = np.array(found).reshape(len(found), len(COSTS) + 1)[inverse]
+        made = {name: costs[:, place].copy() for place, name in enumerate(COSTS)}
+        made["fits"] = costs[:, -1] > 0
+        return made
+
+    def _one(self, key: tuple[float, ...]) -> list[float]:
+        if key not in self._known:
+            lowered = self._lowered
+            chosen = {
+                axis.name: axis.values[int(code)]
+                for axis, code in zip(lowered.axes, key, strict=False)
+            }
+            figures = key[len(lowered.axes) :]
+            device = self._device
+            for axis, figure in zip(self.linear, figures, strict=True):
+                unit = device.parameters[axis.target[0]].unit
+                device = device.with_parameters(**{axis.target[0]: f"{figure!r} {unit}".strip()})
+            found = device.evaluate_bound(lowered.workload(chosen), lowered.conditions)
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[key] = costs_of(found, lowered.layers)
+        return self._known[key]
+
+
+_KNOWN: Final = 2**16
+"""Designs of a block that are kept, where they are evaluated one by one."""
+
+
+def _unique_rows(columns: Sequence[Array], count: int) -> tuple[Array, Array]:
+    """The different rows of several columns, and which of them each row is."""
+    if not columns:
+        return np.zeros((1, 0)), np.zeros(count, dtype=np.intp)
+    rows, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    return rows, inverse.reshape(-1)
+
+
+def costs_of(found: DeviceEstimate, layers: int) -> list[float]:
+    """The columns of `COSTS` of one estimate, and whether it fits."""
+    peaks = found.peak_bytes
+    missing = {
+        step.layer
+        for each in found.groups
+        for step, items in zip(each.group.members, each.items, strict=True)
+        if any(isinstance(one.outcome, Unpriced) for one in items)
+    }
+    latency, area = found.latency_seconds, found.area_square_metres
+    return [
+        found.energy_joules,
+        math.nan if latency is None else latency,
+        float(sum(peaks.values()) if peaks else found.weight_bytes),
+        float(found.weight_bytes),
+        math.nan if area is None else area,
+        (layers - len(missing)) / layers,
+        float(found.fits is not False),
+    ]

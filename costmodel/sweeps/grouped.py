@@ -1,0 +1,588 @@
+"""Costs by group: one workload on one device, tabled by the formats that each group depends on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+from attrs import frozen
+
+from costmodel.devices.activity import resolved
+from costmodel.devices.cost import Cost, Seconds
+from costmodel.devices.evaluation.apart import apart
+from costmodel.devices.evaluation.evaluator import evaluated
+from costmodel.devices.evaluation.memory import BYTE
+from costmodel.devices.evaluation.schedule import Schedule
+from costmodel.errors import PluginError
+from costmodel.sweeps.lookup import Bundle, FormatColumn
+from costmodel.tensor.shapes import Tensor
+from costmodel.workload.format_inference import followed, inferred
+from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
+from costmodel.workload.reasons import Unpriced
+
+if TYPE_CHECKING:
+    from costmodel.devices import Device
+    from costmodel.devices.evaluation.fusion import Group
+    from costmodel.devices.evaluation.memory import Residence
+    from costmodel.formats import NumericFormat
+    from costmodel.scenario import Scenario
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+Formats: TypeAlias = "Mapping[NumericFormat | None, NumericFormat | None]"
+"""The format of each marker."""
+
+ENERGY, LATENCY, WEIGHTS, TIMED = range(4)
+"""Values of an entry: joules, seconds, bits of weights, and how many groups have a time."""
+_FIRST_COUNT: Final = 4
+"""Behind them, the counts of what parameters are the price of."""
+
+
+def with_formats(
+    workload: Workload,
+    formats: Formats,
+    default: NumericFormat,
+    given: Mapping[str, NumericFormat | None] | None = None,
+) -> Workload:
+    """The workload with these formats in place of markers, and those that follow from them.
+
+    `given` are formats of tensors by name.
+    """
+    tensors, steps = _unmarked(workload, formats)
+    for name, number in (given or {}).items():
+        tensors[name] = Tensor(tensors[name].shape, number)
+    sources = workload.inputs, workload.weights
+    tensors, steps = inferred(tensors, steps, *sources, default)
+    return Workload(workload.name, tensors, steps, sources[0], workload.outputs, sources[1])
+
+
+def _unmarked(workload: Workload, formats: Formats) -> tuple[dict[str, Tensor], list[Step]]:
+    tensors = {name: _tensor(tensor, formats) for name, tensor in workload.tensors.items()}
+    return tensors, list(workload.steps)  # operators take the formats of their tensors
+
+
+def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
+    if tensor.format not in formats:
+        return tensor
+    return Tensor(tensor.shape, formats[tensor.format])
+
+
+def markers_of(workload: Workload) -> frozenset[NumericFormat]:
+    """All formats that tensors of a workload have."""
+    formats = {tensor.format for tensor in workload.tensors.values()}
+    return frozenset([one for one in formats if one is not None])
+
+
+@frozen
+class Block:
+    """One workload on one device under one scenario, in which formats alone differ.
+
+    `workload` has the formats that are declared; those of `axes` stand as markers in it. `scenario`
+    is that of its evaluation, `layers` how many the network has.
+    `linear` are the parameters of the device whose values differ, and energy is linear in.
+    """
+
+    device: Device
+    workload: Workload
+    scenario: Scenario
+    layers: int
+    axes: Mapping[NumericFormat, tuple[str, tuple[NumericFormat, ...]]]
+    """By the marker, the name of the axis and its formats."""
+    linear: tuple[str, ...] = ()
+
+    @property
+    def default(self) -> NumericFormat:
+        """The format of what declares none."""
+        return self.scenario.default_format
+
+    def first(self) -> Workload:
+        """The workload of the first format of each axis."""
+        return with_formats(
+            self.workload,
+            {one: formats[0] for one, (_, formats) in self.axes.items()},
+            self.default,
+        )
+
+
+def can_be_tabled(block: Block) -> bool:
+    """Whether the groups of a block can be priced one by one, each once for the formats it needs.
+
+    The device has to declare `separable` and, where it has memories, to have one and to price
+    operators whole.
+    """
+    device = block.device
+    if "separable" not in device.capabilities:
+        return False
+    if not device.uses_memories:
+        return True
+    nodes = [node for node, _ in block.first().nodes]
+    return len(device.memories) == 1 and all(_is_whole(node, block) for node in nodes)
+
+
+def _is_whole(node: Node, block: Block) -> bool:
+    parts = block.device.parts(node.operator, block.scenario)
+    return len(parts) == 1 and parts[0] is node.operator
+
+
+def has_bodies(workload: Workload) -> bool:
+    """Whether it has loops or branches, whose workloads within no table of formats covers."""
+    return any(isinstance(step, Loop | Branch) for step in workload)
+
+
+@frozen(slots=False)
+class _Part:
+    """A group of a block: its workload apart, with markers, and what its cost depends on."""
+
+    group: Group
+    workload: Workload
+    follows: tuple[str, ...]
+    """The tensors that arrive in formats that follow from others."""
+    gives: tuple[str, ...]
+    """The tensors that it gives in formats that follow, which others depend on."""
+    keys: tuple[int, ...]
+    form: object
+    """Groups of equal form have the same entries."""
+    order: tuple[int, ...]
+    """The columns that it depends on, in the order that is the same for all of its form."""
+
+
+class GroupedCosts:
+    """The costs of the designs of a block, group by group."""
+
+    def __init__(self, block: Block) -> None:
+        """Find what each group depends on."""
+        self._block = block
+        device, workload = block.device, block.workload
+        self._first = block.first()
+        self._scenario = resolved(self._first, block.scenario)
+        self._groups = device.fuse(workload, block.scenario)
+        self._columns: list[FormatColumn] = []
+        self._of_marker: dict[NumericFormat, int] = {}
+        for marker, (name, formats) in block.axes.items():
+            self._of_marker[marker] = len(self._columns)
+            self._columns.append(FormatColumn(name, list(dict.fromkeys(formats))))
+        self._of_tensor: dict[str, int] = {}
+        """The columns of formats that follow, by the tensor."""
+        self._parts = self._found()
+        self._known: dict[object, Any] = {}
+        self._width = _FIRST_COUNT + len(block.linear)
+        self._bundles = self._bundled()
+        self._constant = np.array(self._constants())
+        self._lives = self._placed() if device.memories else None
+
+    # ---------------------------------------------------------- what depends on what
+
+    def _found(self) -> list[_Part]:
+        block = self._block
+        apart_ones = apart(block.workload, self._groups)
+        follow = followed(self._first, block.default)
+        tensors = block.workload.tensors
+        follow = frozenset([name for name in follow if tensors[name].format is None])
+        needed = self._needed(apart_ones, follow)
+        there = {*block.workload.inputs, *block.workload.weights}
+        parts = []
+        for group, one in zip(self._groups, apart_ones, strict=True):
+            arriving = [name for name in (*one.inputs, *one.weights) if name in follow]
+            gives = tuple([name for name in one.outputs if name in needed])
+            marked = markers_of(one) & self._of_marker.keys()
+            keys = {self._of_marker[marker] for marker in marked}
+            for name in arriving:
+                if name in self._of_tensor:
+                    keys.add(self._of_tensor[name])
+                elif name not in there:
+                    message = f"{group.name!r} runs before what makes {name!r}"
+                    raise PluginError(message)
+            if not gives and not block.device.depends_on(group):
+                keys = set()
+            there.update(one.outputs)
+            for name in gives:
+                if keys:
+                    self._of_tensor[name] = len(self._columns)
+                    self._columns.append(FormatColumn(name, [], is_open=True))
+            made = tuple([name for name in gives if name in self._of_tensor])
+            form, order = self._form(one, keys)
+            parts.append(_Part(group, one, tuple(arriving), made, tuple(sorted(keys)), form, order))
+        return parts
+
+    def _form(self, workload: Workload, keys: set[int]) -> tuple[object, tuple[int, ...]]:
+        """What workloads of groups have in common that cost the same, and their columns in order.
+
+        Operators, which of their tensors are the same, and which formats are of one column.
+        """
+        numbers: dict[str, int] = {}
+        columns: dict[int, int] = {}
+        found: list[object] = []
+
+        def numbered(names: Iterable[str]) -> tuple[object, ...]:
+            return tuple([numbers.setdefault(name, len(numbers)) for name in names])
+
+        def standing(tensor: Tensor, name: str) -> object:
+            column = self._of_marker.get(tensor.format) if tensor.format else None
+            column = self._of_tensor.get(name) if column is None else column
+            if column is None or column not in keys:
+                return tensor.format
+            return columns.setdefault(column, len(columns))
+
+        for step in workload.steps:
+            if isinstance(step, Node):
+                plain = [Tensor(one.shape, None) for one in step.operator.operands]
+                conditions = self._scenario.of_node(step)
+                steps = [one.name for one in workload.steps]
+                folds = steps.index(step.folds_into) if step.folds_into in steps else None
+                found += [step.operator.with_tensors(plain), numbered(step.tensors), folds]
+                found.append(None if conditions is self._scenario else repr(conditions))
+            elif isinstance(step, View):
+                found += [step.kind, step.starts, numbered((step.source, step.target))]
+            else:  # what is within is not compared
+                found.append(id(step))
+        found += [numbered(names) for names in (workload.inputs, workload.weights)]
+        found.append(numbered(workload.outputs))
+        found.append(tuple([standing(workload.tensors[name], name) for name in numbers]))
+        found.append(tuple([workload.tensors[name].shape for name in numbers]))
+        order = tuple(columns)
+        rest = tuple(sorted(keys - set(order)))
+        return tuple(found), (*order, *rest)
+
+    def _needed(self, apart_ones: Sequence[Workload], follow: frozenset[str]) -> frozenset[str]:
+        """The tensors whose formats follow, and which something depends on."""
+        needed: set[str] = set()
+        if self._block.device.memories:
+            needed |= {name for one in apart_ones for name in (*one.inputs, *one.outputs)} & follow
+        for group, one in reversed(list(zip(self._groups, apart_ones, strict=True))):
+            depends = self._block.device.depends_on(group) or needed & set(one.outputs)
+            if depends:
+                needed |= {*one.inputs, *one.weights} & follow
+        return frozenset(needed)
+
+    def _placed(self) -> _Lives:
+        block, first = self._block, self._first
+        placement = block.device.place(
+            first, block.device.fuse(first, block.scenario), block.scenario
+        )
+        columns = dict(self._of_tensor)
+        for name, tensor in block.workload.tensors.items():
+            if tensor.format in self._of_marker:
+                columns[name] = self._of_marker[tensor.format]
+        return _Lives(block, placement.residences, self._columns, columns, placement.groups)
+
+    # ---------------------------------------------------------- entries
+
+    def _bundled(self) -> list[Bundle]:
+        """Bundles of groups, in an order in which each has what it depends on.
+
+        Weights are counted with a group that depends on their format, or by themselves.
+        """
+        members: dict[tuple[int, ...], list[_Part]] = {}
+        for part in self._parts:
+            if part.keys:
+                members.setdefault(part.keys, []).append(part)
+        for keys in sorted(members, key=len):
+            if all(not part.gives for part in members[keys]):
+                larger = next((one for one in members if set(keys) < set(one)), None)
+                if larger is not None:
+                    members[larger] += members.pop(keys)
+        weights = self._weights()
+        for column in weights:
+            if not any(column in keys for keys in members):
+                members[column,] = []
+        bundles = []
+        for keys, parts in members.items():
+            own = {column: weights.pop(column) for column in keys if column in weights}
+            results = tuple([self._of_tensor[name] for part in parts for name in part.gives])
+            bundles.append(
+                Bundle(keys, self._columns, self._asking(keys, parts, own), results, self._width)
+            )
+        return self._in_order(bundles)
+
+    def _in_order(self, bundles: list[Bundle]) -> list[Bundle]:
+        there = set(self._of_marker.values())
+        waiting, ordered = list(bundles), []
+        while waiting:
+            ready = next((one for one in waiting if there.issuperset(one.keys)), None)
+            if ready is None:
+                message = "groups depend on the formats of each other"
+                raise PluginError(message)
+            waiting.remove(ready)
+            ordered.append(ready)
+            there.update(ready.results)
+        return ordered
+
+    def _asking(
+        self, keys: tuple[int, ...], parts: Sequence[_Part], weights: Mapping[int, int]
+    ) -> Any:
+        def ask(at: tuple[int, ...]) -> Any:
+            formats = dict(zip(keys, at, strict=True))
+            values = [0.0] * self._width
+            codes: list[int] = []
+            unpriced: set[str] = set()
+            for column, elements in weights.items():
+                number = self._columns[column].formats[formats[column]] or self._block.default
+                values[WEIGHTS] += number.stored_bits(elements)
+            for part in parts:
+                found, given, missing = self._entry(part, formats)
+                values = _together(values, found)
+                pairs = zip(part.gives, given, strict=True)
+                codes += [self._columns[self._of_tensor[name]].code(one) for name, one in pairs]
+                unpriced |= missing
+            return values, codes, frozenset(unpriced)
+
+        return ask
+
+    def _entry(self, part: _Part, codes: Mapping[int, int]) -> _Found:
+        """What a group costs with the formats at these places of its columns.
+
+        Beside it the formats of what it gives, and which of its steps have no price.
+        """
+        formats = [self._columns[column].formats[codes[column]] for column in part.order]
+        key = part.form, tuple(formats)
+        if key not in self._known:
+            self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
+        values, given, missing = self._known[key]
+        layers = frozenset([part.group.members[place].layer for place in missing])
+        return values, given, layers
+
+    def _asked(self, part: _Part, formats: Mapping[int, NumericFormat | None]) -> Any:
+        block = self._block
+        chosen: Formats = {
+            marker: formats[column] if column in formats else self._columns[column].formats[0]
+            for marker, column in self._of_marker.items()
+        }
+        given = {name: self._first.tensors[name].format for name in part.follows}
+        for name in part.follows:
+            column = self._of_tensor.get(name)
+            if column is not None and column in formats:
+                given[name] = formats[column]
+        workload = with_formats(part.workload, chosen, block.default, given)
+        found = evaluated(block.device, workload, self._scenario, is_body=True)
+        if [each.group.name for each in found.groups] != [part.group.name]:
+            message = (
+                f"device class {type(block.device).__name__!r} declares 'separable', and makes "
+                f"other groups of {part.group} alone; take it out of its capabilities"
+            )
+            raise PluginError(message)
+        (each,) = found.groups
+        missing = [
+            place
+            for place, items in enumerate(each.items)
+            if any(isinstance(one.outcome, Unpriced) for one in items)
+        ]
+        formats_given = [workload.tensors[name].format for name in part.gives]
+        return self._values(each.cost), formats_given, missing
+
+    def _values(self, cost: Cost) -> list[float]:
+        energy, counts = split(cost, self._block.linear)
+        seconds = cost.latency_seconds
+        if seconds is None:
+            seconds = math.nan if cost.charges else 0.0
+        return [energy, seconds, 0.0, float(cost.latency_seconds is not None), *counts]
+
+    def _weights(self) -> dict[int, int]:
+        """The elements of weights whose format an axis chooses, by its column."""
+        found: dict[int, int] = {}
+        for name in self._block.workload.weights:
+            tensor = self._block.workload.tensors[name]
+            column = self._of_marker.get(tensor.format) if tensor.format else None
+            if column is not None:
+                found[column] = found.get(column, 0) + tensor.size
+        return found
+
+    def _constants(self) -> list[float]:
+        """What no format of an axis changes."""
+        block = self._block
+        values = [0.0] * self._width
+        missing: set[str] = set()
+        for part in self._parts:
+            if not part.keys:
+                found, _, unpriced = self._entry(part, {})
+                values = _together(values, found)
+                missing |= unpriced
+        for name in block.workload.weights:
+            tensor = block.workload.tensors[name]
+            if tensor.format not in self._of_marker:
+                values[WEIGHTS] += (tensor.format or block.default).stored_bits(tensor.size)
+        self._always_unpriced = frozenset(missing)
+        return values
+
+    # ---------------------------------------------------------- designs
+
+    def costs(
+        self, codes: Mapping[str, Array], figures: Sequence[Array | float], count: int
+    ) -> dict[str, Array]:
+        """The costs of many designs: columns of shape `(designs,)`, or `(1,)` if all are equal.
+
+        `codes` are the places of formats by the name of their axis, `figures` the values of the
+        linear parameters. Values are summed in the order of the bundles, one design by itself, so
+        that they are the same in any company.
+        """
+        at = {
+            column: codes[name].astype(np.intp, copy=False)
+            for (name, _), column in zip(
+                self._block.axes.values(), self._of_marker.values(), strict=True
+            )
+        }
+        # Where nothing depends on formats, one row stands for all designs.
+        sums = np.empty((count if self._bundles else 1, self._width))
+        sums[:] = self._constant
+        unpriced: dict[str, Array] = {}
+        for bundle in self._bundles:
+            place = bundle.places(at)
+            sums += bundle.values.take(place, axis=0)
+            for column, held in zip(bundle.results, bundle.codes, strict=True):
+                at[column] = held.take(place)
+            for layer, entries in bundle.unpriced.items():
+                there = entries.take(place)
+                unpriced[layer] = unpriced[layer] | there if layer in unpriced else there
+        return self._totals(sums, at, figures, unpriced)
+
+    def _totals(
+        self,
+        sums: Array,
+        at: Mapping[int, Array],
+        figures: Sequence[Array | float],
+        unpriced: Mapping[str, Array],
+    ) -> dict[str, Array]:
+        device = self._block.device
+        energy = sums[:, ENERGY]
+        for place, figure in enumerate(figures):
+            energy = energy + sums[:, _FIRST_COUNT + place] * figure
+        makespan = sums[:, LATENCY] + self._overhead
+        if self._watts:
+            energy = energy + np.where(np.isnan(makespan), 0.0, makespan) * self._watts
+        latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
+        weights = np.ceil(sums[:, WEIGHTS] / BYTE)
+        memory, fits = weights, np.ones(1, dtype=bool)
+        if self._lives is not None:
+            bits = self._lives.peak_bits(at, sums[:, WEIGHTS])
+            memory = np.ceil(bits / BYTE)
+            size = device.memories[0].size
+            if size is not None:
+                fits = bits <= size.value * BYTE
+        missing = np.array([float(len(self._always_unpriced))])
+        for layer, entries in unpriced.items():
+            if layer not in self._always_unpriced:
+                missing = missing + entries
+        area = device.area_square_metres
+        return {
+            "energy": energy,
+            "latency": latency,
+            "memory": memory,
+            "weights": weights,
+            "area": np.array([math.nan if area is None else area]),
+            "coverage": (self._block.layers - missing) / self._block.layers,
+            "fits": fits,
+        }
+
+    @cached_property
+    def _overhead(self) -> float:
+        """Seconds that each call adds."""
+        nothing = Schedule((), Seconds(0.0, 0.0, 0.0))
+        span = self._block.device.per_call(nothing, self._block.scenario).makespan
+        return 0.0 if span is None else span.value
+
+    @cached_property
+    def _watts(self) -> float:
+        """The power that the device draws over the makespan; none where it is not known."""
+        charges = self._block.device.static_charges(Schedule((), Seconds(1.0, 1.0, 1.0)))
+        return 0.0 if isinstance(charges, Unpriced) else Cost(charges).energy_joules
+
+
+_Found: TypeAlias = "tuple[Sequence[float], Sequence[NumericFormat | None], frozenset[str]]"
+
+
+def _together(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    return [first + second for first, second in zip(one, other, strict=True)]
+
+
+def split(cost: Cost, linear: Sequence[str]) -> tuple[float, list[float]]:
+    """The energy of a cost without some parameters, and the count of what each is the price of."""
+    if not linear:
+        return cost.energy_joules, []
+    counts = dict.fromkeys(linear, 0.0)
+    energies = []
+    for charge in cost.charges:
+        for parameter, weight in charge.unit_cost.parts:
+            if parameter.name in counts:
+                counts[parameter.name] += charge.count * weight
+            else:
+                energies.append(charge.count * weight * parameter.value)
+    return math.fsum(energies), list(counts.values())
+
+
+class _Lives:
+    """What lies in the only memory of a device while each group runs."""
+
+    def __init__(
+        self,
+        block: Block,
+        placed: Iterable[Residence],
+        columns: Sequence[FormatColumn],
+        column_of: Mapping[str, int],
+        groups: int,
+    ) -> None:
+        tensors, default = block.workload.tensors, block.default
+        placed = list(placed)
+        resident = {one.tensor for one in placed}
+        weights = set(block.workload.weights)
+        self._unread = [
+            (column_of.get(name), tensors[name].size, tensors[name].format)
+            for name in block.workload.weights
+            if name not in resident
+        ]
+        """The weights that nothing reads, as of a folded normalization, which lie nowhere: their
+        column, if they have one, their size and their format."""
+        fixed = [0.0] * groups
+        self._columns = columns
+        self._sizes: list[tuple[int, int]] = []
+        starts: dict[int, list[int]] = {}
+        ends: dict[int, list[int]] = {}
+        for one in placed:
+            if one.tensor in weights:
+                continue
+            column = column_of.get(one.tensor)
+            size = tensors[one.tensor].size
+            if column is None:
+                for place in range(one.first, one.last + 1):
+                    fixed[place] += one.bits
+            else:
+                number = len(self._sizes)
+                self._sizes.append((column, size))
+                starts.setdefault(one.first, []).append(number)
+                ends.setdefault(one.last, []).append(number)
+        self._default = default
+        self._moments: list[tuple[list[int], float, list[int]]] = []
+        """What begins to lie there, the most that does whatever the formats, and what ends."""
+        for place in range(groups):
+            begins, done = starts.get(place, []), ends.get(place, [])
+            if self._moments and not begins and not self._moments[-1][2]:
+                before = self._moments[-1]
+                self._moments[-1] = before[0], max(before[1], fixed[place]), done
+            else:
+                self._moments.append((begins, fixed[place], done))
+
+    def peak_bits(self, at: Mapping[int, Array], weights: Array) -> Array:
+        """The most that lies there at any time, shape `(designs,)`."""
+        held: dict[int, Array] = {}
+        now: Array | float = 0.0
+        peak: Array | float = 0.0
+        for begins, fixed, done in self._moments:
+            for number in begins:
+                column, size = self._sizes[number]
+                held[number] = self._bits(column, size).take(at[column])
+                now = now + held[number]
+            peak = np.maximum(peak, now + fixed)
+            for number in done:
+                now = now - held.pop(number)
+        lying = weights
+        for own, elements, declared in self._unread:
+            if own is None:
+                lying = lying - (declared or self._default).stored_bits(elements)
+            else:
+                lying = lying - self._bits(own, elements).take(at[own])
+        return lying + peak
+
+    def _bits(self, column: int, size: int) -> Array:
+        """The bits of so many elements in each format of a column."""
+        formats = self._columns[column].formats
+        return np.array([float((one or self._default).stored_bits(size)) for one in formats])

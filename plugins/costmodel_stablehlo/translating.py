@@ -1,0 +1,139 @@
+"""From the functions of a module to a graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from costmodel.errors import ReadError
+from costmodel.frontend.graph import NODE_LIMIT
+from costmodel_stablehlo.nodes import ModuleGraph, ModuleNode
+
+if TYPE_CHECKING:
+    from costmodel.frontend.operations.work import Value
+    from costmodel.frontend.translation import TranslationTable
+    from costmodel_stablehlo.modules.program import ElementType, Function, Operation, Region
+
+_DEEPEST: Final = 100
+"""Functions that call each other, and regions within regions."""
+_ENDS: Final = frozenset({"func.return", "stablehlo.return", "chlo.return"})
+_OF_JAX: Final = re.compile(r"^(?:jit\([^()]*(?:\([^()]*\))?[^()]*\)(?:/|$))+")
+_LONGEST_NAME: Final = 200
+
+
+@define(eq=False)
+class Translator:
+    """Adds the operations of regions to graphs; values are numbers, unique in a module.
+
+    A function that is called twice is added twice, with the values of each call.
+    """
+
+    functions: Mapping[str, Function]
+    table: TranslationTable
+    _names: dict[str, int] = field(factory=dict)
+    _count: int = 0
+    _depth: int = 0
+    _types: dict[int, ElementType] = field(factory=dict)
+    _scopes: list[dict[int, Value]] = field(factory=lambda: [{}])
+
+    def run(self, region: Region, graph: ModuleGraph, given: Sequence[Value]) -> list[Value]:
+        """The values that a region returns.
+
+        Raises:
+            ReadError: an operation is not as it must be, or there are too many.
+
+        """
+        if self._depth > _DEEPEST:
+            message = f"calls and regions are nested more than {_DEEPEST} deep"
+            raise ReadError(message)
+        scope = dict(self._scopes[-1])
+        scope.update(zip(region.arguments, given, strict=len(given) > 0))
+        self._types.update(zip(region.arguments, region.types, strict=True))
+        self._scopes.append(scope)
+        self._depth += 1
+        try:
+            for operation in region.operations:
+                reads = [scope[number] for number in operation.operands]
+                if operation.name in _ENDS:
+                    return reads
+                self._count += 1
+                if self._count > NODE_LIMIT:
+                    message = f"more than {NODE_LIMIT:,} operations, those of calls included"
+                    raise ReadError(message)
+                values = self._translated(operation, graph, reads)
+                scope.update(zip(operation.results, values, strict=True))
+        finally:
+            self._depth -= 1
+            self._scopes.pop()
+        return []
+
+    def _translated(
+        self, operation: Operation, graph: ModuleGraph, reads: Sequence[Value]
+    ) -> Sequence[Value]:
+        name = operation.name.removeprefix("stablehlo.")
+        node = ModuleNode(
+            graph, name, self._named(operation, reads), reads, operation.attributes,
+            len(operation.results),
+            [_closed(one.shape) for one in operation.types],
+            operation=operation, operand_types=[self._types[one] for one in operation.operands],
+            run=self.run, functions=self.functions,
+        )  # fmt: skip
+        self._types.update(zip(operation.results, operation.types, strict=True))
+        values = self.table.translate(node)
+        if len(values) != len(operation.results):
+            message = f"{node.name!r:.80} of {name}: {len(values)} values for {node.results}"
+            raise ReadError(message)
+        for value, declared in zip(values, operation.types, strict=True):
+            if declared.shape is None:
+                continue
+            if not _fits(value.shape, declared.shape):
+                message = (
+                    f"stablehlo node {node.name!r:.80} of {name} gives {value.shape}; the module "
+                    f"declares {declared.shape}"
+                )
+                raise ReadError(message)
+            _keep_name(value, reads)
+            if id(value) not in graph.origins and value not in reads:
+                graph.origins[id(value)] = node
+                graph.held.append(value)
+                if value.format is None and not _is_view(graph, value):
+                    value.format = node.declared(declared)
+        return values
+
+    def _named(self, operation: Operation, reads: Sequence[Value]) -> str:
+        """A name of its own: that of the source, or else of the operation; constants share one."""
+        name = _OF_JAX.sub("", operation.where).rstrip(":")[-_LONGEST_NAME:]
+        name = name or operation.name.rpartition(".")[2]
+        if all(value.is_constant for value in reads):
+            return name
+        count = self._names[name] = self._names.get(name, 0) + 1
+        return name if count == 1 else f"{name}:{count}"
+
+
+def _keep_name(value: Value, reads: Sequence[Value]) -> None:
+    """Let what is made of one parameter alone have its name."""
+    trained = [one for one in reads if one.is_parameter]
+    if value.is_constant and len(trained) == 1:
+        value.name = value.stored.name = trained[0].name
+
+
+def _is_view(graph: ModuleGraph, value: Value) -> bool:
+    """Whether the node that was added last gives the elements of another value."""
+    last = graph.nodes[-1:]
+    return any(value in node.writes and isinstance(node.work.does, tuple) for node in last)
+
+
+def _closed(shape: tuple[int | None, ...] | None) -> tuple[int, ...] | None:
+    """A shape without open axes; of what has no shape, as of a token, that of one number."""
+    known = () if shape is None else shape
+    closed = tuple([length for length in known if length is not None])
+    return closed if len(closed) == len(known) else None
+
+
+def _fits(shape: Sequence[int], declared: Sequence[int | None]) -> bool:
+    return len(shape) == len(declared) and all(
+        other is None or one == other for one, other in zip(shape, declared, strict=True)
+    )
