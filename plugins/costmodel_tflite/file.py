@@ -133,7 +133,13 @@ class TfliteFile:
             ReadError: there is no such subgraph.
 
         """
-        return _at(self.subgraphs, index, "subgraph", self.where)
+        if not 0 <= index < len(self.subgraphs):
+            message = (
+                f"{self.where}: damaged TFLite file: subgraph {index} of {len(self.subgraphs)} is "
+                "not there"
+            )
+            raise ReadError(message)
+        return self.subgraphs[index]
 
     def data(self, tensor: TensorEntry) -> Any:
         """The bytes of a tensor, as an array of `uint8`; None where the file holds none.
@@ -170,9 +176,8 @@ def parse(content: bytes, where: str) -> TfliteFile:
 
     """
     if content[4:8] != IDENTIFIER:
-        message = (
-            f"{where}: not a TFLite file: bytes 4 to 8 are {content[4:8]!r}; expected {IDENTIFIER!r}"
-        )
+        found = content[4:8]
+        message = f"{where}: not a TFLite file: bytes 4 to 8 are {found!r}; expected {IDENTIFIER!r}"
         raise ReadError(message)
     try:
         return _Parser(where, content).file()
@@ -184,13 +189,6 @@ def _damaged(where: str, error: Exception) -> ReadError:
     what = " ".join(f"{error}".split()) or type(error).__name__
     message = f"{where}: damaged TFLite file: {what:.200}; convert or copy the model again"
     return ReadError(message)
-
-
-def _at(items: Sequence[Any], index: int, what: str, where: str) -> Any:
-    if not 0 <= index < len(items):
-        message = f"{where}: damaged TFLite file: {what} {index} of {len(items)} is not there"
-        raise ReadError(message)
-    return items[index]
 
 
 # ------------------------------------------------------------------ from the flatbuffer
@@ -305,9 +303,7 @@ class _Parser:
         return found
 
     def signature(self, table: Table) -> Signature:
-        inputs = {
-            one.TensorIndex(): self.text(one.Name()) for one in self.tables(table, "Inputs")
-        }
+        inputs = {one.TensorIndex(): self.text(one.Name()) for one in self.tables(table, "Inputs")}
         return Signature(self.text(table.SignatureKey()), table.SubgraphIndex(), inputs)
 
     def tables(self, table: Table, name: str) -> list[Table]:

@@ -54,7 +54,7 @@ class TfliteReader(Reader):
             file = parse(content, str(path))
             from costmodel_tflite.operators import TFLITE  # noqa: PLC0415  # likewise
         except ImportError as error:
-            raise missing("tflite", error) from error
+            raise missing(self.name, error) from error
         own = [one for one in rules.translations() if one.frontend == "tflite"]
         network = _network(file, TFLITE.extended(own), path.stem, signature, input_shapes)
         return evolve(network, read_again=lambda shapes: self.read_at(source, rules, shapes))
@@ -92,7 +92,8 @@ def _signature(file: TfliteFile, name: str) -> Signature | None:
             return one
     if name:
         known = [one.name for one in file.signatures]
-        raise UnknownNameError(name, known, f"signature of {file.where}")
+        what = f"signature of {file.where}"
+        raise UnknownNameError(name, known, what)
     return None
 
 
@@ -116,7 +117,8 @@ def _inputs(
              for name, shape in input_shapes.items()}  # fmt: skip
     for name in given:
         if name not in known:
-            raise UnknownNameError(name, [*known, *others], f"input of {file.where}")
+            what = f"input of {file.where}"
+            raise UnknownNameError(name, [*known, *others], what)
     return [
         graph.input(
             entry.name, input_shape(entry, given.get(entry.name), file.where),

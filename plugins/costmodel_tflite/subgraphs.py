@@ -137,7 +137,7 @@ class Subgraphs:
             self._constants[key] = constant_of(self.main, self.file, held.tensors[place])
         return self._constants[key]
 
-    def _node(  # noqa: PLR0917  # a place in a file, and what is known there
+    def _node(  # a place in a file, and what is known there
         self, index: int, held: SubgraphEntry, operator: OperatorEntry, graph: Graph,
         values: Mapping[int, Value],
     ) -> TfliteNode:  # fmt: skip

@@ -25,7 +25,7 @@ def translates(*operators: str) -> Callable[[_Own], _Own]:
     """Mark a function as the rule of these operators."""
 
     def kept(rule: _Own) -> _Own:
-        TFLITE.translates(*operators)(rule)  # type: ignore[arg-type]  # its nodes are of this file
+        TFLITE.translates(*operators)(rule)
         return rule
 
     return kept
@@ -97,9 +97,7 @@ def worked(node: TfliteNode, operator: Operator, *reads: Value) -> tuple[Value, 
     return node.graph.append(type(operator).__name__.lower(), Work(operator, reads))
 
 
-def rearranged(
-    node: TfliteNode, purpose: str, shape: Sequence[int], *reads: Value
-) -> Value:
+def rearranged(node: TfliteNode, purpose: str, shape: Sequence[int], *reads: Value) -> Value:
     """Elements of some values, carried to places that data state, in a tensor of this shape."""
     order = sorted(reads, key=lambda value: value.is_constant)
     moving = [value.tensor for value in order if not value.is_constant]

@@ -80,8 +80,7 @@ def choose(node: TfliteNode) -> Sequence[Value]:
         return node.subgraphs.call(places[0 if condition.scalar else 1], node.graph, values)
     bodies = [node.graph.body(name) for name in ("then", "else")]
     results = [
-        node.subgraphs.call(place, body, values)
-        for place, body in zip(places, bodies, strict=True)
+        node.subgraphs.call(place, body, values) for place, body in zip(places, bodies, strict=True)
     ]
     try:
         return branch(node.graph, list(zip(bodies, results, strict=True)))

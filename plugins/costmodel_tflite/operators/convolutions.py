@@ -107,7 +107,10 @@ def transpose_conv_with_bias(node: TfliteNode) -> Value:
     strides = (
         list(fields[:0:-1])
         if fields and min(fields[1:]) > 0
-        else [after // max(before, 1) for before, after in zip(image.shape[1:-1], spatial, strict=True)]
+        else [
+            after // max(before, 1)
+            for before, after in zip(image.shape[1:-1], spatial, strict=True)
+        ]
     )
     return scattered(node, (0, 1, 2), strides, spatial, "K*C", "same")
 
@@ -119,7 +122,7 @@ def _wanted(node: TfliteNode, place: int) -> Sequence[int]:
     return node.numbers(place, "the shape of the result")[1:-1]
 
 
-def scattered(  # noqa: PLR0917  # what a transposed convolution needs
+def scattered(  # what a transposed convolution needs
     node: TfliteNode, places: tuple[int, int, int], strides: Sequence[int],
     spatial: Sequence[int], layout: str, rule: str,
 ) -> Value:  # fmt: skip

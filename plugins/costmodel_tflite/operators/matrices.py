@@ -79,9 +79,7 @@ def svdf(node: TfliteNode) -> Value:
     (filters, steps), rows = time.shape, value.shape[0]
     newest = node.add("matmul", value, features, transpose_right=True)
     state = rearranged(node, "state", (rows, filters, steps), newest)
-    sums = node.add(
-        "contract", state, time, axes=(("b", "f", "m"), ("f", "m")), kept=("b", "f")
-    )
+    sums = node.add("contract", state, time, axes=(("b", "f", "m"), ("f", "m")), kept=("b", "f"))
     seen = node.add("reshape", sums, shape=(rows, filters // rank, rank))
     total = node.add("reduce", seen, function="sum", axes=[2]) if rank > 1 else (
         node.add("reshape", sums, shape=(rows, filters))

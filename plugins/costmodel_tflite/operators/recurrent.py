@@ -82,7 +82,7 @@ def _time_axis(node: TfliteNode) -> int:
     return 0 if node.option("time_major", default=False) else 1
 
 
-def _lstm(  # noqa: PLR0917  # a cell, and how it goes through its sequence
+def _lstm(  # a cell, and how it goes through its sequence
     node: TfliteNode, sequence: Value, weights: LstmWeights, time_axis: int,
     auxiliary: Value | None = None, *, backwards: bool = False,
 ) -> Value:  # fmt: skip
@@ -108,7 +108,7 @@ def _joined(node: TfliteNode, parts: Mapping[str, Value]) -> Value | None:
     return node.add("concatenate", *parts.values(), axis=0) if parts else None
 
 
-def _unrolled(  # noqa: PLR0917  # as _lstm
+def _unrolled(  # as _lstm
     node: TfliteNode, sequence: Value, weights: LstmWeights, time_axis: int,
     auxiliary: Value | None, *, backwards: bool,
 ) -> Value:  # fmt: skip
@@ -301,4 +301,3 @@ def _simple(
         time_axis=time_axis, backwards=backwards, activation=FUSED.get(number, "linear"),
     )  # fmt: skip
     return outputs[0]
-

@@ -112,7 +112,7 @@ def reduce_window(node: TfliteNode) -> Value:
     )
 
 
-def windowed(  # noqa: PLR0913, PLR0917  # what a window has
+def windowed(  # noqa: PLR0917  # what a window has
     node: TfliteNode, value: Value, function: str, window: Sequence[int],
     stride: Sequence[int], dilation: Sequence[int], padding: object,
 ) -> Value:  # fmt: skip

@@ -150,14 +150,17 @@ def _short(layout: str) -> str:
     return layout.replace("".join(digits), "*") if digits else layout
 
 
-def _transposed(  # noqa: PLR0913, PLR0917  # what a convolution has
+def _transposed(  # what a convolution has
     node: TfliteNode, operands: tuple[Value, Value], layouts: tuple[str, str],
     spread: Sequence[int], padding: Sequence[tuple[int, int]], groups: int,
 ) -> Value:  # fmt: skip
     """A convolution of an image whose elements stand apart: every one is scattered."""
     plain = all(
         one in {(), (1,) * len(spread)}
-        for one in (tuple(node.option("window_strides", ())), tuple(node.option("rhs_dilation", ())))
+        for one in (
+            tuple(node.option("window_strides", ())),
+            tuple(node.option("rhs_dilation", ())),
+        )
     )
     if not plain or groups > 1:
         message = "it spreads its image, and strides, dilates or groups as well"
@@ -338,4 +341,3 @@ def iota(node: TfliteNode) -> Value:
     seen[axis] = shape[axis]
     row = known(node, np.arange(shape[axis]).reshape(seen))
     return row if list(shape) == seen else node.add("expand", row, shape=shape)
-
