@@ -77,7 +77,7 @@ class Function:
         array = np.asarray(values, kind)
         return self.tensor(array.shape, kind, data=array.tobytes())
 
-    def add(  # noqa: PLR0913, PLR0917  # what an operator has
+    def add(  # noqa: PLR0917  # what an operator has
         self, code: str, reads: Sequence[Made | None], shapes: Sequence[Sequence[int]],
         options: Mapping[str, Any] | None = None, table: str = "", kind: str = "float32",
         custom_options: bytes = b"",
@@ -105,7 +105,8 @@ class _Writer:
         named = [self.signature(*one) for one in signatures.items()]
         model = self.table(
             "Model", Version=3, OperatorCodes=self.offsets(codes), Subgraphs=self.offsets(graphs),
-            Buffers=self.offsets(buffers), **({"SignatureDefs": self.offsets(named)} if named else {}),
+            Buffers=self.offsets(buffers),
+            **({"SignatureDefs": self.offsets(named)} if named else {}),
         )  # fmt: skip
         self.builder.Finish(model, b"TFL3")
         return bytes(self.builder.Output())

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
-
 from frontends.tflite.files import Function, Made, written
 
 CONV = {"Padding": 0, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
@@ -73,13 +72,59 @@ PAIR = {
     "STABLEHLO_MAXIMUM": "", "STABLEHLO_MINIMUM": "", "STABLEHLO_AND": "", "STABLEHLO_OR": "",
     "STABLEHLO_SHIFT_LEFT": "", "STABLEHLO_COMPARE": "StablehloCompareOptions",
 }  # fmt: skip
-SINGLE = """LOGISTIC TANH RELU RELU6 RELU_N1_TO_1 RELU_0_TO_1 ELU HARD_SWISH LEAKY_RELU ABS EXP LOG
-    SQRT RSQRT SIN COS FLOOR CEIL ROUND SIGN GELU NEG SQUARE LOGICAL_NOT CAST QUANTIZE DEQUANTIZE
-    FAKE_QUANT BUCKETIZE COMPLEX_ABS REAL IMAG SOFTMAX LOG_SOFTMAX L2_NORMALIZATION
-    LOCAL_RESPONSE_NORMALIZATION CUMSUM BITCAST DENSIFY
-    STABLEHLO_LOGISTIC STABLEHLO_ABS STABLEHLO_COSINE STABLEHLO_EXPONENTIAL STABLEHLO_FLOOR
-    STABLEHLO_LOG STABLEHLO_RSQRT STABLEHLO_TANH STABLEHLO_CBRT STABLEHLO_NEGATE STABLEHLO_CONVERT
-    STABLEHLO_RESHAPE""".split()
+SINGLE = [
+    "LOGISTIC",
+    "TANH",
+    "RELU",
+    "RELU6",
+    "RELU_N1_TO_1",
+    "RELU_0_TO_1",
+    "ELU",
+    "HARD_SWISH",
+    "LEAKY_RELU",
+    "ABS",
+    "EXP",
+    "LOG",
+    "SQRT",
+    "RSQRT",
+    "SIN",
+    "COS",
+    "FLOOR",
+    "CEIL",
+    "ROUND",
+    "SIGN",
+    "GELU",
+    "NEG",
+    "SQUARE",
+    "LOGICAL_NOT",
+    "CAST",
+    "QUANTIZE",
+    "DEQUANTIZE",
+    "FAKE_QUANT",
+    "BUCKETIZE",
+    "COMPLEX_ABS",
+    "REAL",
+    "IMAG",
+    "SOFTMAX",
+    "LOG_SOFTMAX",
+    "L2_NORMALIZATION",
+    "LOCAL_RESPONSE_NORMALIZATION",
+    "CUMSUM",
+    "BITCAST",
+    "DENSIFY",
+    "STABLEHLO_LOGISTIC",
+    "STABLEHLO_ABS",
+    "STABLEHLO_COSINE",
+    "STABLEHLO_EXPONENTIAL",
+    "STABLEHLO_FLOOR",
+    "STABLEHLO_LOG",
+    "STABLEHLO_RSQRT",
+    "STABLEHLO_TANH",
+    "STABLEHLO_CBRT",
+    "STABLEHLO_NEGATE",
+    "STABLEHLO_CONVERT",
+    "STABLEHLO_RESHAPE",
+]
 UNPRICED: Mapping[str, Sequence[int]] = {
     "RFFT2D": (1, 4, 6), "MULTINOMIAL": (1, 4), "RANDOM_STANDARD_NORMAL": (1, 4),
     "RANDOM_UNIFORM": (1, 4), "STABLEHLO_RNG_BIT_GENERATOR": (1, 4), "UNIQUE": (1, 4),
@@ -90,9 +135,13 @@ UNPRICED: Mapping[str, Sequence[int]] = {
     "STABLEHLO_CUSTOM_CALL": (1, 4), "CUSTOM:SignalRfft": (1, 4), "CUSTOM:Acme": (1, 4),
     "CUSTOM:FlexErf": (1, 4), "CUSTOM:SignalPCAN": (1, 4),
 }  # fmt: skip
-REDUCED = "MEAN SUM REDUCE_MAX REDUCE_MIN REDUCE_PROD REDUCE_ANY REDUCE_ALL".split()
-SEGMENTS = """UNSORTED_SEGMENT_SUM UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_MAX
-    UNSORTED_SEGMENT_MIN""".split()
+REDUCED = ["MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"]
+SEGMENTS = [
+    "UNSORTED_SEGMENT_SUM",
+    "UNSORTED_SEGMENT_PROD",
+    "UNSORTED_SEGMENT_MAX",
+    "UNSORTED_SEGMENT_MIN",
+]
 
 
 def lstm(f: Function, *, coupled: bool = False) -> list[Made | None]:
@@ -365,7 +414,7 @@ CASES: Sequence[Case] = [
          extra=[dense(5, 6)]),
     Case("STABLEHLO_COMPOSITE", one(1, 6), [(1, 5)], 30, table="StableHLOCompositeOptions",
          options={"Name": "acme.dense", "DecompositionSubgraphIndex": 1}, extra=[dense(5, 6)]),
-    Case("IF", lambda f: [f.numbers(True, "bool"), f.input((1, 6))], [(1, 5)], 30,
+    Case("IF", lambda f: [f.numbers(values=True, kind="bool"), f.input((1, 6))], [(1, 5)], 30,
          table="IfOptions", options={"ThenSubgraphIndex": 1, "ElseSubgraphIndex": 2},
          extra=[dense(5, 6), dense(5, 6)]),
     # Audio
@@ -376,8 +425,16 @@ CASES: Sequence[Case] = [
     Case("CUSTOM:SignalDelay", one(1, 40), [(1, 40)]),
 ]  # fmt: skip
 
-CONSTANT = "SHAPE RANK FILL ZEROS_LIKE RANGE BROADCAST_ARGS STABLEHLO_IOTA".split()
+CONSTANT = ["SHAPE", "RANK", "FILL", "ZEROS_LIKE", "RANGE", "BROADCAST_ARGS", "STABLEHLO_IOTA"]
 """What only depends on shapes and constants: a constant, and no layer."""
-ELSEWHERE = """CALL_ONCE WHILE STABLEHLO_WHILE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE HASHTABLE
-    HASHTABLE_IMPORT""".split()
+ELSEWHERE = [
+    "CALL_ONCE",
+    "WHILE",
+    "STABLEHLO_WHILE",
+    "VAR_HANDLE",
+    "READ_VARIABLE",
+    "ASSIGN_VARIABLE",
+    "HASHTABLE",
+    "HASHTABLE_IMPORT",
+]
 """What only works together with others, in test_control.py."""

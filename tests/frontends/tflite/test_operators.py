@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from frontends.tflite.files import Function, written
+from frontends.tflite.operator_cases import CASES, CONSTANT, ELSEWHERE, Case
 
 import costmodel
 from costmodel.workload.graph import Workload
 from costmodel.workload.operators import Unsupported
-from frontends.tflite.files import Function, written
-from frontends.tflite.operator_cases import CASES, CONSTANT, ELSEWHERE, Case
 
 tflite = pytest.importorskip("tflite")
 
