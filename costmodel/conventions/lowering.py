@@ -87,8 +87,8 @@ class _Joining:
         return self._made.workload(list(outputs), default, as_declared=not infers)
 
     def _arrive(self, layer: Layer) -> None:
-        declared = self._scenario.source_format
         for place, tensor in enumerate(layer.outputs):
+            declared = self._scenario.source_format or tensor.format
             stacked = Tensor((self._batch, *self._shape_of(tensor.example_shape)), declared)
             self._tensors[layer.name, place] = self._made.input(_output(layer, place), stacked)
 

@@ -12,7 +12,7 @@ from costmodel.frontend.batch import has_batch_axis, without_batch_axis
 from costmodel.frontend.formatted import with_formats
 from costmodel.frontend.normalize.passes import normalize
 from costmodel.network.graph import Network, Port
-from costmodel.network.layer import Input, Layer, Work
+from costmodel.network.layer import DeclaredFormats, Input, Layer, Work
 from costmodel.tensor.shapes import Shape, Tensor
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.graph import Workload
@@ -136,7 +136,11 @@ class _Networking:
         graph = self._graph
         for value in graph.inputs:
             name = self._own_name(value.name)
-            self._layers.append(Input(name, "input", shape=self._shape(value)))
+            own = Input(
+                name, "input", shape=self._shape(value),
+                declared=DeclaredFormats(result=value.format),
+            )  # fmt: skip
+            self._layers.append(own)
             self._ports[id(value)] = Port(name, 0)
         chunks = list(_chunks(graph.nodes))
         last = {id(value): place for place, nodes in enumerate(chunks)

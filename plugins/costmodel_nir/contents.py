@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import frozen
@@ -11,14 +12,14 @@ from costmodel.frontend.hdf5 import reading
 from costmodel.safe_io import SIZE_LIMIT, check_regular, checked_name, opening
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 Members: TypeAlias = "Mapping[str, Any]"
 """The members of a group, as `costmodel.frontend.hdf5.reading.tree` gives them."""
 
-GRAPH: Final = "NIRGraph"
-"""The type of a node that is a graph."""
+MOST_VALUES: Final = 16
+"""Numbers of an array that are looked at; of others the shape and the type are enough."""
 _GROUP: Final = "members"
 _PAIR: Final = 2
 _NOT_GRAPH: Final = (
@@ -73,6 +74,34 @@ def graph_in(path: Path) -> NirGraph:
             message = f"{where}: a folder; expected a .nir file"
             raise ReadError(message)
         members = reading.tree(path, SIZE_LIMIT)
+    return _of_members(members, where)
+
+
+def graph_of_object(source: Any) -> NirGraph:
+    """The graph in a `NIRGraph` or another node of the package `nir`.
+
+    Raises:
+        ReadError: it is not as NIR demands.
+
+    """
+    import numpy as np  # noqa: PLC0415  # there where NIR is
+
+    def member(name: str, value: Any) -> dict[str, Any]:
+        if isinstance(value, Mapping):
+            held = {str(key): member(str(key), one)
+                    for key, one in value.items() if one is not None}  # fmt: skip
+            return {_GROUP: held}
+        array = np.asarray(value)
+        is_text = array.dtype.kind in "UST"
+        described = {"shape": list(array.shape), "type": "text" if is_text else array.dtype.str}
+        if is_text or array.size <= MOST_VALUES or name == "edges":
+            described["values"] = array.reshape(-1).tolist()
+        return described
+
+    return _of_members({"node": member("node", source.to_dict())}, type(source).__name__)
+
+
+def _of_members(members: Members, where: str) -> NirGraph:
     # Until release 0.0.5 the nodes stood in the root group.
     root = _group(members["node"], f"{where}: 'node'") if "node" in members else members
     if "nodes" not in root and "type" not in root:

@@ -33,31 +33,34 @@ BEFORE: Final = "previous"
 
 
 class NirReader(Reader):
-    """Reads `.nir` files: one time step of the network."""
+    """Reads `.nir` files and live graphs of the package `nir`: one time step of the network."""
 
     name: ClassVar = "nir"
-    reads: ClassVar = "a .nir file"
+    reads: ClassVar = "a .nir file, a nir.NIRGraph"
 
     def accepts(self, source: object) -> bool:
-        """A path that ends in .nir."""
-        return isinstance(source, str | Path) and Path(source).suffix == ".nir"
+        """A path that ends in .nir, or a node of the package `nir`."""
+        if isinstance(source, str | Path):
+            return Path(source).suffix == ".nir"
+        return any(cls.__module__.partition(".")[0] == "nir" for cls in type(source).__mro__)
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
-        """The network in a file."""
+        """The network in a file or graph."""
         return self.read_at(source, rules, {})
 
     def read_at(
         self, source: object, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     ) -> Network:
-        """The network in a file, for inputs of these shapes."""
+        """The network in a file or graph, for inputs of these shapes."""
         table = NIR.extended([one for one in rules.translations() if one.frontend == "nir"])
-        return network_of(graph_of(Path(str(source)), table, input_shapes))
+        given = Path(source) if isinstance(source, str) else source
+        return network_of(graph_of(given, table, input_shapes))
 
 
 def graph_of(
-    path: Path, table: TranslationTable = NIR, input_shapes: Mapping[str, Shape] | None = None
+    source: object, table: TranslationTable = NIR, input_shapes: Mapping[str, Shape] | None = None
 ) -> Graph:
-    """The graph of one time step of the network in a NIR file.
+    """The graph of one time step of the network in a NIR file, given by its path, or live graph.
 
     What an edge carries from the time step before is an input `node/previous` of the step, and what
     that node gives is an output.
@@ -67,19 +70,24 @@ def graph_of(
         UnknownNameError: a shape is given for what is not an input.
 
     """
-    found = wiring.wired(contents.graph_in(path), str(path))
+    if isinstance(source, Path):
+        held, where, name = contents.graph_in(source), str(source), source.stem
+    else:
+        held, where, name = contents.graph_of_object(source), type(source).__name__, "nir"
+    found = wiring.wired(held, where)
     given = dict(input_shapes or {})
-    return _Building(path, found, table, given).graph()
+    return _Building(name, where, found, table, given).graph()
 
 
 class _Building:
     """A graph in the making."""
 
     def __init__(
-        self, path: Path, wired: wiring.Wiring, table: TranslationTable, given: Mapping[str, Shape]
-    ) -> None:
-        self._where, self._wired, self._table, self._given = str(path), wired, table, given
-        self._graph = Graph(path.stem, "nir", notes=list(wired.notes))
+        self, name: str, where: str, wired: wiring.Wiring, table: TranslationTable,
+        given: Mapping[str, Shape],
+    ) -> None:  # fmt: skip
+        self._where, self._wired, self._table, self._given = where, wired, table, given
+        self._graph = Graph(name, "nir", notes=list(wired.notes))
         self._sources = wired.sources()
         self._order, self._delayed = wired.order()
         self._values: dict[str, Value] = {}

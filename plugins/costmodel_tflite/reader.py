@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from costmodel_tflite.file import Signature, TfliteFile
 
 
+_EXTRA = "tflite"
+
+
 class TfliteReader(Reader):
     """Reads `.tflite` files: subgraph 0, or that of a signature as `net.tflite#signature`."""
 
@@ -54,7 +57,9 @@ class TfliteReader(Reader):
             file = parse(content, str(path))
             from costmodel_tflite.operators import TFLITE  # noqa: PLC0415  # likewise
         except ImportError as error:
-            raise missing(self.name, error) from error
+            if error.name not in {"flatbuffers", "tflite"}:
+                raise
+            raise missing(_EXTRA, error) from error
         own = [one for one in rules.translations() if one.frontend == "tflite"]
         network = _network(file, TFLITE.extended(own), path.stem, signature, input_shapes)
         return evolve(network, read_again=lambda shapes: self.read_at(source, rules, shapes))

@@ -31,6 +31,7 @@ class Cell:
         activation: the function of the new state.
         gate_activation: that of the gates.
         resets_after: whether a GRU scales the weighted state, and not the state that is weighted.
+        couples_gates: whether an LSTM lets in what it forgets, by one gate for both.
 
     """
 
@@ -39,6 +40,12 @@ class Cell:
     activation: str = "tanh"
     gate_activation: str = "sigmoid"
     resets_after: bool = True
+    couples_gates: bool = False
+
+    @property
+    def gates(self) -> int:
+        """The weighted sums of each unit."""
+        return GATES[self.kind] - self.couples_gates
 
 
 def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
@@ -59,6 +66,7 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
     activation: str = "tanh",
     gate_activation: str = "sigmoid",
     resets_after: bool = True,
+    couples_gates: bool = False,
 ) -> Work:
     """A cell over the steps of a sequence; gives the outputs of all steps, then the last states.
 
@@ -79,6 +87,7 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
         activation: the function of the new state.
         gate_activation: that of the gates.
         resets_after: whether a GRU scales the weighted state, and not the state that is weighted.
+        couples_gates: whether an LSTM lets in what it forgets, by one gate for both.
 
     Raises:
         ShapeError: the shapes do not fit together.
@@ -90,7 +99,7 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
             f"{', '.join(GATES)} over steps, rows and features"
         )
         raise ShapeError(message)
-    form = Cell(cell, units, activation, gate_activation, resets_after)
+    form = Cell(cell, units, activation, gate_activation, resets_after, couples_gates)
     held = {
         "kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias,
         "recurrent_bias": recurrent_bias, "projection": projection, "peepholes": peepholes,
@@ -169,7 +178,7 @@ class _Step:
     def __init__(self, cell: Cell, taken: Tensor, weights: Mapping[str, Tensor]) -> None:
         self.cell, self.made, self.weights = cell, Assembly("step"), weights
         made, rows = self.made, tuple(taken.shape[:-1])
-        self.sums = (*rows, GATES[cell.kind] * cell.units)
+        self.sums = (*rows, cell.gates * cell.units)
         self.state = (*rows, cell.units)
         width = cell.units
         if "projection" in weights:
@@ -198,10 +207,15 @@ class _Step:
         """Forget some of the old state of the cell, add the new one, let some of it out."""
         cell = self.cell
         sums = self._add("add", self._weighed("x"), self._weighed("h"))
-        let_in, forget, new, let_out = [self._gate(sums, place) for place in range(4)]
+        gates = [self._gate(sums, place) for place in range(cell.gates)]
+        *first, forget, new, let_out = gates
         if "peepholes" in self.weights:
-            let_in, forget = self._peeped(let_in, 0, "c"), self._peeped(forget, 1, "c")
-        let_in, forget = [self._applied(cell.gate_activation, one) for one in (let_in, forget)]
+            first = [self._peeped(one, 0, "c") for one in first]
+            forget = self._peeped(forget, 1, "c")
+        forget = self._applied(cell.gate_activation, forget)
+        let_in = (
+            self._applied(cell.gate_activation, first[0]) if first else self._complement(forget)
+        )
         new = self._applied(cell.activation, new)
         kept, added = self._add("multiply", forget, "c"), self._add("multiply", let_in, new)
         state = self._add("add", kept, added, in_place=False)
@@ -216,7 +230,7 @@ class _Step:
 
     def _reset(self) -> Sequence[str]:
         """Reset the old state, then mix it with the new one by z and 1 - z."""
-        cell, made = self.cell, self.made
+        cell = self.cell
         own = self._weighed("x")
         weighed = self._weighed("h") if cell.resets_after else self._weighed("h", gates=2)
         gates = self._add("add", self._gates(own, 2), self._gates(weighed, 2))
@@ -228,7 +242,7 @@ class _Step:
         else:
             last = self._weighed(self._add("multiply", reset, "h"), source="h", first=2, gates=1)
         new = self._applied(cell.activation, self._add("add", self._gate(own, 2), last))
-        rest = made.add(elementwise("subtract", made.tensor(mix), in_place=True), mix)
+        rest = self._complement(mix)
         kept, added = self._add("multiply", mix, "h"), self._add("multiply", rest, new)
         output = self._add("add", kept, added, in_place=False)
         return output, output
@@ -240,7 +254,7 @@ class _Step:
     ) -> str:
         """The weighted sums of some gates, of the input `x` or of the state `h`."""
         kernel, bias = _HELD[source or values]
-        count = GATES[self.cell.kind] if gates is None else gates
+        count = self.cell.gates if gates is None else gates
         sums = (*self.sums[:-1], count * self.cell.units)
         return self._product(values, kernel, sums, bias, first * self.cell.units)
 
@@ -292,6 +306,10 @@ class _Step:
             state, held,
         )  # fmt: skip
         return self._add("add", gate, scaled)
+
+    def _complement(self, name: str) -> str:
+        """One minus every element."""
+        return self.made.add(elementwise("subtract", self.made.tensor(name), in_place=True), name)
 
     def _add(self, function: str, *reads: str, in_place: bool = True) -> str:
         tensors = [self.made.tensor(name) for name in reads]

@@ -9,7 +9,7 @@ from costmodel_tflite.operators import (
     matrices,
     movements,
     pointwise,
-    recurrent,
+    recurrence,
     reductions,
     stablehlo,
 )
@@ -23,7 +23,7 @@ __all__ = [
     "matrices",
     "movements",
     "pointwise",
-    "recurrent",
+    "recurrence",
     "reductions",
     "stablehlo",
 ]

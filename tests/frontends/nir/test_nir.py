@@ -6,9 +6,10 @@ import functools
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import pytest
 from figures import near
 from frontends.nir.files import floats, node, write
@@ -233,6 +234,39 @@ def test_other_inputs_are_read_at_their_shapes() -> None:
         graph_of(MADE / "every_type.nir", input_shapes={"input": (3, 16, 12)})
     with pytest.raises(UnknownNameError, match="unknown input 'image'"):
         graph_of(MADE / "every_type.nir", input_shapes={"image": (2, 16, 12)})
+
+
+# ------------------------------------------------------------------ live graphs
+
+
+class NIRGraph:
+    """As the class of `nir` gives its members."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self.members = members
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.members
+
+
+NIRGraph.__module__ = "nir.ir.graph"
+
+
+def test_a_live_graph_is_read_as_its_file() -> None:
+    neuron = node("IF", **dict.fromkeys(("r", "v_threshold", "v_reset"), floats(4, 30, 30)))
+    nodes = {
+        "in": node("Input", shape=np.array([2, 32, 32])),
+        "conv": node("Conv2d", weight=floats(4, 2, 3, 3), bias=floats(4), stride=(1, 1),
+                     padding=(0, 0), dilation=(1, 1), groups=1, input_shape=None),
+        "if": neuron, "out": node("Output", shape=np.array([4, 30, 30])),
+    }  # fmt: skip
+    edges = [("in", "conv"), ("conv", "if"), ("if", "out")]
+    source = NIRGraph({"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": {}})
+    network = costmodel.read(source)
+    assert macs_by_layer(network) == {"conv": 4 * 30 * 30 * 18}
+    assert neurons(network) == {"IF": 3600}
+    with pytest.raises(ReadError, match="NIRGraph: the edge from 'in' to 'cone' names 'cone'"):
+        costmodel.read(NIRGraph({**source.members, "edges": [("in", "cone")]}))
 
 
 # ------------------------------------------------------------------ third parties

@@ -43,14 +43,15 @@ class LstmWeights:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has all gates, and nothing that the shared cell does not know."""
-        has_all = all(
-            len(part) in sizes
-            for part, sizes in (
-                (self.kernel, {len(GATES)}), (self.bias, {0, len(GATES)}),
-                (self.peephole, {0, len(GATES) - 1}), (self.norm, {0}), (self.auxiliary, {0}),
-            )
-        )  # fmt: skip
+        """Whether the shared cell knows all of it; of peepholes it has all or none."""
+        count = len(self.kernel)
+        has_all = (
+            count in {len(GATES) - 1, len(GATES)}
+            and len(self.bias) in {0, count}
+            and (not self.peephole or len(self.peephole) == count - 1 == len(GATES) - 1)
+            and not self.norm
+            and not self.auxiliary
+        )
         held = [*self.kernel.values(), *self.recurrent.values(), *self.bias.values()]
         return has_all and self.projection_bias is None and all(one.is_constant for one in held)
 
@@ -99,6 +100,7 @@ def _lstm(  # a cell, and how it goes through its sequence
         "recurrent", sequence, joined["kernel"], joined["recurrent"], joined["bias"], None, None,
         None, weights.projection, joined["peephole"], cell="lstm", units=kernel.shape[0],
         time_axis=time_axis, backwards=backwards, activation=fused(node) or "linear",
+        couples_gates="input" not in weights.kernel,
     )  # fmt: skip
     return outputs[0]
 
