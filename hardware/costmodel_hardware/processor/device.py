@@ -366,10 +366,18 @@ def _is_float(number: NumericFormat) -> bool:
 
 
 def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
-    """The widest format of what an operator reads: floating point before fixed point."""
-    numbers = [
-        one.format or scenario.default_format for one in (*operator.inputs, *operator.weights)
-    ] or [scenario.default_format]
+    """The widest format of what an operator reads: floating point before fixed point.
+
+    Of a contraction, that of the two operands that it multiplies: a bias joins the accumulator,
+    whose width it has. Of a look-up, that of the table, and not of the indices before it.
+    """
+    reads = (*operator.inputs, *operator.weights)
+    if isinstance(operator, Contraction):
+        reads = reads[:_MULTIPLIED]
+    if isinstance(operator, Gather):
+        reads = reads[1:]
+    numbers = [one.format or scenario.default_format for one in reads]
+    numbers = numbers or [scenario.default_format]
     return max(numbers, key=lambda one: (_is_float(one), one.bits))
 
 
@@ -388,6 +396,8 @@ def is_dense(operator: Operator) -> bool:
 
 
 _TWO_READ_AND_ONE_WRITTEN: Final = 3
+_MULTIPLIED: Final = 2
+"""Operands of a contraction that are multiplied, before a bias."""
 
 
 def _operations(operator: Operator) -> Any:
