@@ -91,8 +91,7 @@ class Registry:
                 return network.bind(network.shapes_by_name(input_shapes))
             return reader.read_with(source, rules, example_inputs, input_shapes)
         if isinstance(input_shapes, tuple):
-            # Only a network that is read knows the name of its input.
-            input_shapes = reader.read(source, rules).shapes_by_name(input_shapes)
+            input_shapes = reader.shapes_by_name(source, rules, input_shapes)
         if input_shapes:
             return reader.read_at(source, rules, input_shapes)
         return reader.read(source, rules)

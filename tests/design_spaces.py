@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -41,7 +42,56 @@ def small(width: int = 4, depth: int = 2) -> Any:
     return network((6, 6, 3), *layers, *HEAD)
 
 
+def residual(width: int = 4) -> Any:
+    """Blocks whose results are added to what they read: formats follow through all of them."""
+    return keras_network(
+        (6, 6, 3),
+        ("first", convolution(width), "input"),
+        *(
+            layer
+            for number in range(3)
+            for before in ["first" if number == 0 else f"add{number - 1}"]
+            for layer in (
+                (f"conv{number}", convolution(width, use_bias=number == 1), before),
+                (f"relu{number}", {"kind": "ReLU"}, f"conv{number}"),
+                (f"norm{number}", NORMALIZATION, f"relu{number}"),
+                (f"other{number}", convolution(width), f"norm{number}"),
+                (f"add{number}", {"kind": "Add"}, before, f"other{number}"),
+            )
+        ),
+    )
+
+
+def keras_network(shape: tuple[int, ...], *layers: tuple[Any, ...]) -> Any:
+    """A network of named layers and what feeds them, as Keras would save it."""
+    entries: list[dict[str, Any]] = [{
+        "class_name": "InputLayer", "module": "keras.layers", "name": "input",
+        "config": {"name": "input", "batch_shape": [None, *shape]}, "inbound_nodes": [],
+    }]  # fmt: skip
+    shapes = [None, *shape[:2], layers[0][1]["filters"]]
+    for name, settings, *sources in layers:
+        config = {key: value for key, value in settings.items() if key != "kind"}
+        tensors = [
+            {"class_name": "__keras_tensor__", "config": {
+                "shape": [None, *shape] if source == "input" else shapes, "dtype": "float32",
+                "keras_history": [source, 0, 0]}}
+            for source in sources
+        ]  # fmt: skip
+        entries.append({
+            "class_name": settings["kind"], "module": "keras.layers", "name": name,
+            "config": {**config, "name": name},
+            "inbound_nodes": [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}],
+        })  # fmt: skip
+    config = {
+        "name": "residual", "layers": entries, "input_layers": [["input", 0, 0]],
+        "output_layers": [[layers[-1][0], 0, 0]],
+    }  # fmt: skip
+    text = {"class_name": "Functional", "module": "keras", "config": config}
+    return REGISTRY.read(json.dumps(text))
+
+
 SMALL = small()
+RESIDUAL = residual()
 
 
 def grid(space: DesignSpace, source: Any = SMALL) -> Grid:

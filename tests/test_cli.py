@@ -494,7 +494,10 @@ def test_a_wrong_device_file_answers_no_with_all_its_mistakes(tmp_path: Path) ->
 
 def test_plugins_are_listed_with_their_hooks() -> None:
     rows = {line.split()[0]: line for line in good("plugins").splitlines()[4:]}
-    assert set(rows) == {"hardware", "keras", "qkeras", "spiking", "validation"}
+    assert set(rows) == {
+        "hardware", "hgq", "keras", "nir", "onnx", "qkeras", "spiking", "stablehlo", "tflite",
+        "torch", "validation",
+    }  # fmt: skip
     assert "device_files, devices" in rows["hardware"]
 
 

@@ -74,6 +74,7 @@ STAIR = [
     "estimates",
     "budgets",
     "sweeps",
+    "optimize",
     "html",
     "cli",
     "__main__",

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from costmodel import registry
 from costmodel.conventions.convention import Convention, LayerWork
 from costmodel.estimates.estimate import work_by_layer
-from costmodel.formats import FLOAT32, NumericFormat, parse_format
+from costmodel.formats import FLOAT32, MixedPrecision, NumericFormat, parse_format
 from costmodel.network.graph import Network
 from costmodel.report.estimate_table import listed_reasons
 from costmodel.report.table import Column, Table
@@ -189,6 +189,9 @@ class Count:
             has_others = any(layer.undeclared for layer in self.layers)
             others = f", others in {self.default_format}" if has_others else ""
             yield f"weights as declared{others}: {least}{declared:,} bytes"
+        held = [one.lowered.layer.declared_formats().values() for one in self.layers]
+        if any(isinstance(number, MixedPrecision) for numbers in held for number in numbers):
+            yield "weights of mixed precision count with their mean width, those of no bits as 0"
         yield from (
             f"weights in {name}: {least}{size:,} bytes" for name, size in self.weight_bytes.items()
         )

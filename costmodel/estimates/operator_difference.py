@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 _MOST: Final = 20
 """Rows that are shown."""
 _MOST_LAYERS: Final = 3
+_FACTORS: Final = 2
 
 
 @frozen(order=True)
 class OperatorForm:
     """What operators have in common that do the same work: what they do, on how many elements.
 
-    How axes are called, ordered and split is left out: frameworks differ in it.
+    How axes are called, ordered and split is left out, and so are biases and other constants,
+    which a converter drops where they change nothing.
     """
 
     macs: int
@@ -41,7 +43,10 @@ class OperatorForm:
         """The form of an operator."""
         name = getattr(operator, "function", "") or type(operator).__name__.lower()
         sizes = tuple(sorted(size for size in operator.dims.values() if size != 1))
-        elements = tuple(sorted(operand.tensor.size for operand in operator.operands))
+        operands = [one for one in operator.operands if one.role != "weight"]
+        if isinstance(operator, Contraction):
+            operands = [*operator.operands[:_FACTORS], *operator.outputs]
+        elements = tuple(sorted(operand.tensor.size for operand in operands))
         return cls(operator.macs, operator.points, str(name), elements, sizes)
 
     def __str__(self) -> str:

@@ -52,12 +52,27 @@ class Reader(ABC):
         """
         return self.read(source, rules).bind(input_shapes)
 
+    def shapes_by_name(
+        self, source: object, rules: LayerRegistry, input_shape: Shape
+    ) -> Mapping[str, Shape]:
+        """The shape of the only input of `source`, by the name of that input.
+
+        By default, read first. A reader whose sources cannot be read while an axis is open needs
+        more.
+
+        Raises:
+            ReadError: as `read`.
+            ShapeError: not one input.
+
+        """
+        return self.read(source, rules).shapes_by_name(input_shape)
+
     def read_with(
         self,
         source: object,
-        rules: LayerRegistry,  # for readers that take examples
-        example_inputs: object,  # likewise
-        input_shapes: Mapping[str, Shape],  # likewise
+        rules: LayerRegistry,
+        example_inputs: object,
+        input_shapes: Mapping[str, Shape],
     ) -> Network:
         """The network in `source`, whose graph is that of a call with these inputs.
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA: Final = "costmodel/space/1"
-FORMATS: Final = ("weights", "activations", "formats")
-"""Families of axes of numeric formats: of parameters, of results, and of both together."""
+FORMATS: Final = ("weights", "activations", "accumulators", "formats")
+"""Families of axes of numeric formats: of parameters, of results, of sums, and of both first."""
 CONDITIONS: Final = ("batch", "timesteps", "dt", "default_format", "source_format")
 """Families of axes that are settings of a scenario."""
 RATES: Final = ("rates", "input_rates")
@@ -141,7 +141,8 @@ class DesignSpace:
             from.
         weights: numeric formats of parameters, by layer.
         activations: numeric formats of results, by layer; layers that fold into it included.
-        formats: numeric formats of both at once, by layer.
+        accumulators: numeric formats of sums of products, by layer; exact where there is none.
+        formats: numeric formats of parameters and results at once, by layer.
         network: a function of `arguments` that makes a network, or what `costmodel.read` takes.
         arguments: values of its arguments by name, such as widths and depths.
         input_shapes: shapes for open axes, by input.
@@ -173,6 +174,7 @@ class DesignSpace:
     parameters: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     weights: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     activations: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
+    accumulators: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     formats: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     network: Callable[..., object] | None = None
     arguments: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)

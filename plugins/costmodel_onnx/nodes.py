@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from attrs import define, field
 
 from costmodel.errors import ReadError
 from costmodel.frontend.operations.work import Value
-from costmodel.frontend.translation import SourceNode
+from costmodel.frontend.translation import DataDependentError, SourceNode
 from costmodel.workload.operators import Operator
 
 if TYPE_CHECKING:
@@ -22,11 +22,15 @@ Proto: TypeAlias = Any
 Body: TypeAlias = "Callable[[Proto, Graph, Sequence[Value]], list[Value]]"
 
 
+def _values(given: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(given)
+
+
 @define(eq=False)
 class SequenceValue(Value):
     """A sequence of tensors whose number is known."""
 
-    items: tuple[Value, ...] = ()
+    items: tuple[Value, ...] = field(default=(), converter=_values)
 
 
 @define(eq=False)
@@ -50,6 +54,16 @@ class OnnxNode(SourceNode):
     inline: Callable[[Proto], list[Value]] = field(default=None)
     constants: dict[object, Value] = field(factory=dict)
     formats: Sequence[NumericFormat | None] = ()
+
+    @property
+    def present(self) -> list[Value]:
+        """The tensors that are there, those of sequences each."""
+        given = [value for value in self.inputs if value is not None]
+        return [
+            one
+            for value in given
+            for one in (value.items if isinstance(value, SequenceValue) else (value,))
+        ]
 
     @property
     def is_folded(self) -> bool:
@@ -103,9 +117,24 @@ class OnnxNode(SourceNode):
             ])  # fmt: skip
         return self.graph.append(operation, work, formats)
 
-    def refuse(self, message: str) -> ReadError:
-        """An error that names the node."""
-        return ReadError(f"node {self.name!r:.80} of {self.operator}: {message}")
+    def refuse(self, message: str) -> NoReturn:
+        """Refuse the node.
+
+        Raises:
+            ReadError: always.
+
+        """
+        message = f"node {self.name!r:.80} of {self.operator}: {message}"
+        raise ReadError(message)
+
+    def give_up(self, message: str) -> NoReturn:
+        """Leave the node unpriced.
+
+        Raises:
+            DataDependentError: always.
+
+        """
+        raise DataDependentError(message)
 
 
 def format_of(dtype: Any) -> NumericFormat | None:

@@ -64,7 +64,7 @@ def graph_of(path: Path, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     table = TABLE.extended([one for one in rules.translations() if one.frontend == "onnx"])
     opsets = opsets_of(model.opset_import, where)
     shapes = _bound_inputs(model.graph, input_shapes, where)
-    functions = {
+    functions: dict[object, Any] = {
         (one.domain, one.name, getattr(one, "overload", "")): one for one in model.functions
     }
     graph = Graph(path.stem, "onnx")

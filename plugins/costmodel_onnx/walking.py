@@ -99,7 +99,9 @@ class Walker:
         kind = proto.type.WhichOneof("value")
         if kind != "tensor_type":
             value = graph.input(proto.name, ())
-            return self._mark(value, f"input {proto.name!r:.80} is a {kind or 'value'} and no tensor")
+            return self._mark(
+                value, f"input {proto.name!r:.80} is a {kind or 'value'} and no tensor"
+            )
         number = tensors.number_of(proto.type.tensor_type.elem_type)
         return graph.input(proto.name, self.bound.shapes[proto.name], number)
 
@@ -122,7 +124,9 @@ class Walker:
                 raise ReadError(message)
             self._node(node, scope)
 
-    def _body(self, outer: Scope, name: str, proto: Any, graph: Graph, given: Sequence[Value]) -> list[Value]:
+    def _body(
+        self, outer: Scope, name: str, proto: Any, graph: Graph, given: Sequence[Value]
+    ) -> list[Value]:
         """Add the nodes of a graph within a node; gives its results."""
         own: dict[str, Value] = {}
         values = ChainMap(own, *([outer.values.maps if isinstance(outer.values, ChainMap)
@@ -135,7 +139,9 @@ class Walker:
         free = [one.name for one in proto.input if one.name not in own]
         own.update(zip(free, given, strict=False))
         self._run(proto.node, scope)
-        return [self._value(one.name, scope, f"the graph within {name!r:.80}") for one in proto.output]
+        return [
+            self._value(one.name, scope, f"the graph within {name!r:.80}") for one in proto.output
+        ]
 
     def _value(self, name: str, scope: Scope, reader: str) -> Value:
         value = scope.values.get(name)
@@ -179,7 +185,11 @@ class Walker:
             before = len(scope.graph.nodes)
             made = self.table.translate(node)
             nodes = scope.graph.nodes
-            if len(nodes) > before and nodes[-1].operation == "unsupported" and made == nodes[-1].writes:
+            if (
+                len(nodes) > before
+                and nodes[-1].operation == "unsupported"
+                and made == nodes[-1].writes
+            ):
                 reason = str(nodes[-1].settings["reason"])
         if reason is not None:
             for value, shape in zip(made, shapes, strict=False):
@@ -289,7 +299,9 @@ class Walker:
         )  # fmt: skip
         nodes = [_without(one, absent) for one in function.node] if absent else function.node
         self._run(nodes, inner)
-        return [self._value(one, inner, f"function {function.name!r:.80}") for one in function.output]
+        return [
+            self._value(one, inner, f"function {function.name!r:.80}") for one in function.output
+        ]
 
     def _resolved(self, attribute: Any, scope: Scope) -> Any:
         if not attribute.ref_attr_name:

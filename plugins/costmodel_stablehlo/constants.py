@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def constant_of(node: ModuleNode) -> Value:
     held = told if isinstance(told, dict) else {}
     if "splat" in held:
         return filled(node, held["splat"], shape)
-    data = None
+    data: Any = None
     if "numbers" in held and len(held["numbers"]) == math.prod(shape):
         data = np.asarray(held["numbers"], _kind(node)).reshape(shape)
     is_parameter = math.prod(shape) > 1 and (declared.is_float or declared.is_quantized)
@@ -31,7 +31,7 @@ def constant_of(node: ModuleNode) -> Value:
 
 def filled(node: ModuleNode, number: float, shape: Sequence[int]) -> Value:
     """One number in a shape."""
-    data = np.full((1,) * len(shape), number, _kind(node))
+    data: Any = np.full((1,) * len(shape), number, _kind(node))
     small = node.own_graph.constant(node.name, data=data, number=node.number())
     return stretched(node, small, shape)
 

@@ -6,14 +6,14 @@ step; what it writes there is collected. Of `while` in StableHLO, JAX makes all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from attrs import define, field
 
 from costmodel.frontend.control import loop as add_loop
-from costmodel.frontend.normalize.rewriting import exchange, twin
+from costmodel.frontend.normalize.rewriting import exchange, remove_unused, twin
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from costmodel_stablehlo.nodes import ModuleGraph, ModuleNode
 
 MOST_STEPS: Final = 2**40
+MOST_UNROLLED: Final = 256
+"""Steps of a loop over the weights of layers, which are layers of the network."""
 _DEEPEST: Final = 60
 """Operations between a counter and an index."""
 
@@ -62,29 +64,19 @@ class _Reading:
         return self._combined(node, depth + 1)
 
     def _combined(self, node: ModuleNode, depth: int) -> Line | None:
-        operator = node.operator
-        if operator == "select":
+        """What an operation makes of lines."""
+        if node.operator == "select":
             return self._selected(node, depth)
-        lines = [self.line_of(value, depth) for value in node.present]
-        if None in lines or not lines:
-            return None
-        first, *rest = [one for one in lines if one is not None]
-        match operator, rest:
-            case "add", [other]:
-                return Line(first.step + other.step, first.start + other.start)
-            case "subtract", [other]:
-                return Line(first.step - other.step, first.start - other.start)
-            case "negate", []:
-                return Line(-first.step, -first.start)
-            case ("convert" | "reshape" | "broadcast_in_dim" | "optimization_barrier"), []:
-                return first
-            case "multiply", [Line(0, factor)]:
-                return Line(first.step * factor, first.start * factor)
-            case "multiply", [other] if first.step == 0:
-                return Line(other.step * first.start, other.start * first.start)
-            case ("maximum" | "minimum" | "clamp"), _:
-                return self._bounded(operator, [first, *rest])
-        return None
+        lines = []
+        for value in node.present:
+            line = self.line_of(value, depth)
+            if line is None:
+                return None
+            lines.append(line)
+        if node.operator in _PLACES:
+            return self._bounded(node.operator, lines)
+        made = _ARITHMETIC.get(node.operator)
+        return None if made is None else made(*lines)
 
     def _selected(self, node: ModuleNode, depth: int) -> Line | None:
         """One of two numbers, where a comparison chooses the same at every step."""
@@ -117,6 +109,24 @@ class _Reading:
         return None
 
 
+def _product(one: Line, other: Line) -> Line | None:
+    """The product of a line and a constant."""
+    if one.step and other.step:
+        return None
+    line, factor = (one, other.start) if one.step else (other, one.start)
+    return Line(line.step * factor, line.start * factor)
+
+
+_ARITHMETIC: Final[Mapping[str, Callable[..., Line | None]]] = {
+    "add": lambda one, other: Line(one.step + other.step, one.start + other.start),
+    "subtract": lambda one, other: Line(one.step - other.step, one.start - other.start),
+    "negate": lambda one: Line(-one.step, -one.start),
+    "multiply": _product,
+    **dict.fromkeys(
+        ("convert", "reshape", "broadcast_in_dim", "optimization_barrier"), lambda one: one
+    ),
+}
+"""What makes a line of lines."""
 _PLACES: Final = {"maximum": -1, "minimum": 0, "clamp": 1}
 _COMPARED: Final = {
     "LT": lambda n: n < 0, "LE": lambda n: n <= 0, "GT": lambda n: n > 0, "GE": lambda n: n >= 0,
@@ -171,7 +181,7 @@ class _While:
 
     def _fixed(self) -> set[int]:
         """The places of values that every step gives as it took them."""
-        condition, region = self.node.regions
+        _, region = self.node.regions
         last = region.operations[-1]
         return {
             place
@@ -217,6 +227,8 @@ class _While:
         reading = _Reading(graph, self.inside[counter], line, steps)
         slices = _Slices(body, reading, steps, self.inside)
         slices.find()
+        if steps <= MOST_UNROLLED and any(source.is_constant for source, _ in slices.varying):
+            return self._unrolled(steps, fixed)
         moving = [place for place in range(len(starts)) if place not in fixed and place != counter]
         stacked = {
             place: slices.collected(self.inside[place], self.after[place]) for place in moving
@@ -224,6 +236,7 @@ class _While:
         collected = {place: one for place, one in stacked.items() if one is not None}
         carried = [place for place in moving if place not in collected]
         body.outputs = [*[self.after[place] for place in carried], *collected.values()]
+        remove_unused(body)
         read = {id(value) for each in body.nodes for value in each.reads}
         if id(self.inside[counter]) in read:
             carried.append(counter)
@@ -236,6 +249,18 @@ class _While:
         last = graph.constant(f"{node.name}.counter", data=np.asarray(line.at(steps)))
         given[counter] = last
         return [given.get(place, start) for place, start in enumerate(starts)]
+
+    def _unrolled(self, steps: int, fixed: set[int]) -> Sequence[Value]:
+        """The steps one after the other: each has weights of its own, as layers do."""
+        node, values = self.node, self.node.present
+        _, region = node.regions
+        for _ in range(steps):
+            given = node.run(region, node.own_graph, values)
+            values = [
+                start if place in fixed else value
+                for place, (start, value) in enumerate(zip(values, given, strict=True))
+            ]
+        return values
 
 
 def _steps(direction: str, gap: Line) -> int | None:
@@ -314,9 +339,7 @@ class _Slices:
         shape = [*block.shape[: self.axis], *block.shape[self.axis + 1 :]]
         return self.body.add("reshape", block, shape=shape)
 
-    def _is_slice(
-        self, shape: Sequence[int], part: Sequence[int], places: Sequence[Value]
-    ) -> bool:
+    def _is_slice(self, shape: Sequence[int], part: Sequence[int], places: Sequence[Value]) -> bool:
         """Whether a block is that of the step along the axis, and whole along the others."""
         cut = [axis for axis, length in enumerate(shape) if part[axis] != length]
         if not cut and self.steps == 1 and shape:

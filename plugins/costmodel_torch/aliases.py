@@ -9,7 +9,7 @@ from attrs import define, evolve, field, frozen
 
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
-from costmodel_torch.program import ProgramNode, Ref
+from costmodel_torch.exported.program import ProgramNode, Ref
 
 _SAME: Final = frozenset(
     {"aten.alias.default", "aten.detach.default", "aten.detach_.default", "aten.view.default"}
@@ -24,6 +24,14 @@ _OTHER: Final = frozenset(
     }
 )  # fmt: skip
 """Views of which the place of each element is not followed."""
+
+
+_PARTS: Final = frozenset({"aten.select.int", "aten.slice.Tensor"})
+
+
+def is_view(target: str) -> bool:
+    """Whether what an operator gives shares its elements with what it takes."""
+    return target in _SAME or target in _OTHER or target in _PARTS
 
 
 @frozen
@@ -58,7 +66,7 @@ class Aliases:
         shape = values[source.name].shape
         whole = _View(source.name, (0,) * len(shape), shape, tuple(range(len(shape))))
         before = self.views.get(source.name, whole)
-        if node.target in {"aten.select.int", "aten.slice.Tensor"} and node.results:
+        if node.target in _PARTS and node.results:
             self.views[node.results[0]] = _part(before, node, values)
         elif node.target in _SAME or node.target in _OTHER:
             same = [one for one in node.results if isinstance(values.get(one), Value)]

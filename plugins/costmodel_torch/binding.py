@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
 from costmodel.tensor.shapes import show_shape
-from costmodel_torch import symbols
-from costmodel_torch.program import Length
+from costmodel_torch.exported import symbols
+from costmodel_torch.exported.program import Length
 
 if TYPE_CHECKING:
     from costmodel.tensor.shapes import Shape
@@ -83,7 +83,7 @@ def _check(
         pairs = zip(given, lengths, strict=True)
         if any(one is not None and one != length for one, length in pairs):
             message = (
-                f"input {name!r:.80} was exported for {_shown(sizes, range(len(sizes)))}; found "
+                f"input {name!r:.80} was exported for {' x '.join(map(str, lengths))}; found "
                 f"{show_shape(shapes[name])}; export the model for these lengths, or with "
                 "dynamic_shapes"
             )

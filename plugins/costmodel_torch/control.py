@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.frontend import control
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError
-from costmodel_torch.program import Body, ProgramGraph, Ref
+from costmodel_torch.exported.program import Body, ProgramGraph, Ref
 
 if TYPE_CHECKING:
     from costmodel.frontend.translation import SourceNode
-    from costmodel_torch.translation import Translator
+    from costmodel_torch.translator import Controlling, Translator
 
 MOST_STEPS: Final = 10_000
 """Of a loop whose condition is followed to find out how often it runs."""
@@ -187,7 +187,7 @@ _COUNTING: Final[Mapping[str, Callable[..., Any]]] = {
 }
 """What a loop counts with."""
 
-RULES: Final[Mapping[str, Callable[[Translator, SourceNode], Sequence[Any]]]] = {
+RULES: Final[Mapping[str, Controlling]] = {
     "higher_order.cond": branch,
     "higher_order.while_loop": loop,
     "higher_order.scan": scan,
@@ -197,5 +197,3 @@ RULES: Final[Mapping[str, Callable[[Translator, SourceNode], Sequence[Any]]]] = 
     "higher_order.invoke_subgraph": call,
     "higher_order.tag_activation_checkpoint": call,
 }
-
-__all__ = ["Body", "branch", "loop"]

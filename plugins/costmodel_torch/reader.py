@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve
 
-from costmodel.errors import ReadError
+from costmodel.errors import ReadError, ShapeError
 from costmodel.frontend.layers import network_of
 from costmodel.network.reader import Reader
-from costmodel_torch import archive, live, schema
-from costmodel_torch.program import Program
-from costmodel_torch.translation import graph_of
+from costmodel.tensor.shapes import show_shape
+from costmodel_torch.exported import archive, live, schema
+from costmodel_torch.exported.program import Program
+from costmodel_torch.translation import graph_of, inputs_of
 
 if TYPE_CHECKING:
     from costmodel.frontend.translation import TranslationTable
@@ -47,6 +48,19 @@ class TorchReader(Reader):
     ) -> Network:
         """The network in a file or program, for inputs of these shapes."""
         return self._network(_program(source, None), rules, input_shapes)
+
+    def shapes_by_name(
+        self, source: object, rules: LayerRegistry, input_shape: Shape
+    ) -> Mapping[str, Shape]:
+        """The shape of the only input, which a program names before its axes are bound."""
+        names = list(inputs_of(_program(source, None)))
+        if len(names) != 1:
+            message = (
+                f"input_shapes is {show_shape(input_shape)}, one shape for the {len(names)} inputs "
+                f"{', '.join(map(repr, names))!s:.200}; expected a shape for each by its name"
+            )
+            raise ShapeError(message)
+        return {names[0]: input_shape}
 
     def read_with(
         self,
@@ -83,6 +97,9 @@ def _translated(program: Program, table: TranslationTable, shapes: Mapping[str, 
 def _program(source: object, example_inputs: object) -> Program:
     if isinstance(source, str | Path):
         path = Path(source)
+        if example_inputs is not None:
+            message = f"{path}: example_inputs are for a module; a file has its graph"
+            raise ReadError(message)
         try:
             return schema.program_of(archive.load_file(path), path.stem, str(path))
         except RecursionError:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import costmodel
+from costmodel.estimates.operator_difference import operator_table
 from costmodel.network.graph import Network
 from costmodel.workload.composite import Attention
 from costmodel.workload.graph import Workload
@@ -72,6 +73,39 @@ def _macs(found: Counter[tuple[int, ...]]) -> Counter[int]:
             product *= size
         totals[product] += times
     return totals
+
+
+DIFFERENT = {
+    "cnn.dynamic.onnx": "the file quantises each activation by its range while it runs",
+    "transformer.dynamic.onnx": "the file quantises each activation by its range while it runs",
+    "cnn.qdq.onnx": "quantisation to unsigned numbers took the place of the rectifiers",
+    "cnn.qdq4.onnx": "quantisation to unsigned numbers took the place of the rectifiers",
+    "cnn.qoperator.onnx": "quantisation to unsigned numbers took the place of the rectifiers",
+    "transformer.qdq.onnx": "each step of the GELU is rounded, so that it is another function",
+    "transformer.qdq4.onnx": "each step of the GELU is rounded, so that it is another function",
+    "transformer.qoperator.onnx": "queries and keys are scaled, each by the root of the scale",
+    "transformer.torch.onnx": "queries and keys are scaled, each by the root of the scale",
+    "transformer.torchscript.onnx": "queries and keys are scaled, each by the root of the scale",
+    "transformer.mlir": "the scores are scaled, not the queries",
+    "lstm.tflite": "the loop counts its steps, and fetches each slice",
+    "lstm.mlir": "the loop counts its steps",
+    "embedding.mlir": "the lookup checks its indices",
+    "embedding.tflite": "the lookup wraps negative indices",
+    "embedding.int8.tflite": "the lookup wraps negative indices",
+    "embedding.keras.onnx": "the lookup wraps negative indices",
+}
+"""The files that hold other elementwise work than the Keras form, and which."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_form_has_the_operators_of_the_keras_form(name: str) -> None:
+    keras = f"{name.partition('.')[0]}.keras"
+    sides = [
+        costmodel.estimate(read(MODELS / "pairs" / one), ["cpu"], on_unpriced="bound")
+        for one in (keras, name)
+    ]
+    title = operator_table(*sides).title
+    assert title.startswith("operators: the same in both") == (name not in DIFFERENT), title
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

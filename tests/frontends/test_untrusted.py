@@ -25,6 +25,8 @@ SAMPLES: Final = {
     ".pt2": MODELS / "pairs" / "cnn.pt2",
     ".mlir": MODELS / "pairs" / "cnn.mlir",
     ".nir": MODELS / "lif_rockpool.nir",
+    ".onnx": MODELS / "pairs" / "cnn.torch.onnx",
+    ".tflite": MODELS / "pairs" / "cnn.tflite",
 }
 """A sound file of every format, by the ending of its name."""
 

@@ -26,7 +26,13 @@ try:
 except ImportError:  # no wheel for this platform
     atheris = None
 
-INSTRUMENTED: Final = ["costmodel", "costmodel_keras", "costmodel_qkeras", "costmodel_hardware"]
+INSTRUMENTED: Final = [
+    "costmodel",
+    "costmodel_keras",
+    "costmodel_qkeras",
+    "costmodel_hardware",
+    "costmodel_torch",
+]
 COUNTS: Final = "counts"
 """The file in the folder that holds the numbers of changes, results and microseconds."""
 FOUND: Final = "found-"

@@ -56,6 +56,7 @@ _OWN: Final = frozenset(
         "costmodel_nir",
         "costmodel_qkeras",
         "costmodel_spiking",
+        "costmodel_torch",
         "attr",
         "attrs",
         "cattr",
@@ -67,8 +68,11 @@ _OWN: Final = frozenset(
     }
 )
 """What the project brings in late; Python's own modules may come as well."""
-_HDF5: Final = ("hdf5_attributes.py", "hdf5_tree.py", "hdf5_variables.py")
-"""The programs that read HDF5 files in a process of their own."""
+_CHILDREN: Final = (
+    "hdf5_attributes.py", "hdf5_tree.py", "hdf5_variables.py", "mlir_worker.py",
+    "module_reading.py",
+)  # fmt: skip
+"""The programs that parse HDF5 and MLIR in a process of their own."""
 
 
 class FindingError(Exception):
@@ -107,23 +111,25 @@ class _Watch:
             return None
         if event == "compile" and arguments[1] == "<unknown>":
             return None  # ast.parse, which makes a tree and no code
-        if event in {"subprocess.Popen", "os.posix_spawn"} and self._is_hdf5(arguments[1]):
+        if event in {"subprocess.Popen", "os.posix_spawn"} and self._is_child(arguments[1]):
             return None
         return f"{event}{arguments!r:.200}"
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> str | None:
         writes = bool(flags & _WRITES) or any(letter in str(mode or "") for letter in "wax+")
+        if isinstance(path, int):
+            return None  # it is open already, as the pipe to a child is
         name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else str(path)
-        known = name == self.file or isinstance(path, int) or name.startswith(_HOMES)
+        known = name == self.file or name.startswith(_HOMES)
         if name == os.devnull or (known and not writes) or _is_importing():
             return None
         return f"opened {name!r:.200} with mode {mode!r} and flags {flags}"
 
-    def _is_hdf5(self, command: Any) -> bool:
-        """Whether it is the child that reads HDF5 for us."""
+    def _is_child(self, command: Any) -> bool:
+        """Whether it is a child that parses for us."""
         words = [str(word) for word in command]
         return words[0] == sys.executable and any(
-            word.endswith(_HDF5) and word.startswith(_HOMES) for word in words[1:]
+            word.endswith(_CHILDREN) and word.startswith(_HOMES) for word in words[1:]
         )
 
 

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from fuzz.targets import packed
+from fuzz.targets import PROGRAM, packed, packed_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,9 @@ def repacked(data: bytes, change: Callable[[bytes], bytes]) -> bytes | None:
     """The archive with its configuration changed, or None where it cannot be unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.namelist()
+            if PROGRAM in members:
+                return packed_program(change(archive.read(PROGRAM)))
             return packed(change(archive.read("config.json")))
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError):
         return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 from fuzz.judging import ROOT, judge, use_device, use_network, use_workload
+from fuzz.mlir_worker import Worker
 
 import costmodel
 from costmodel.devicefile import load_device
@@ -28,6 +29,8 @@ _HDF5_SEEDS: Final = 8
 """An HDF5 file is read in a process of its own, so that few can be read in a second."""
 _LARGEST_NIR: Final = 2**15
 """Bytes; the same for HDF5 files of NIR, of which an empty one has a thousand."""
+_LARGEST_MODULE: Final = 2**14
+"""Bytes; the same for modules of MLIR, of which text is long."""
 _LARGEST_SEED: Final = 2**13
 """Bytes; small files are changed and read the fastest."""
 
@@ -140,12 +143,15 @@ def packed(
     config: bytes,
     method: int = zipfile.ZIP_STORED,
     metadata: str = '{"keras_version": "3.5.0"}',
+    weights: bytes | None = None,
 ) -> bytes:
-    """A `.keras` file with this configuration."""
+    """A `.keras` file with this configuration, and these weights."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", method) as archive:
         archive.writestr("metadata.json", metadata)
         archive.writestr("config.json", config)
+        if weights is not None:
+            archive.writestr("model.weights.h5", weights)
     return held.getvalue()
 
 
@@ -170,6 +176,93 @@ def _nir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
         content = path.read_bytes()
         if len(content) <= _LARGEST_NIR:
             yield content
+
+
+PROGRAM: Final = "net/models/model.json"
+"""The program of a `.pt2` file."""
+_LARGEST_PROGRAM: Final = 2**15
+_UNREAD: Final = frozenset(
+    {"strides", "device", "storage_offset", "requires_grad", "layout", "stack_trace", "torch_fn",
+     "module_call_graph"}
+)  # fmt: skip
+"""What a program says and nobody reads."""
+
+
+def packed_program(program: bytes) -> bytes:
+    """A `.pt2` file with this program."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(PROGRAM, program)
+    return held.getvalue()
+
+
+def _program_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    for path in sorted((TESTS / "frontends" / "models").rglob("*.pt2")):
+        with zipfile.ZipFile(path) as archive:
+            name = next(one for one in archive.namelist() if one.endswith("models/model.json"))
+            content = _compact(_shortened(json.loads(archive.read(name))))
+        if len(content) <= _LARGEST_PROGRAM:
+            yield packed_program(content)
+
+
+def _shortened(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _shortened(one) for key, one in values.items() if key not in _UNREAD}
+    return [_shortened(one) for one in values] if isinstance(values, list) else values
+
+
+@functools.cache
+def _worker() -> Worker:
+    """The process that parses modules in place of the child of the reader, once for each."""
+    from costmodel_stablehlo.modules import guarded  # noqa: PLC0415  # only for this door
+
+    worker = Worker()
+    guarded._asked = worker
+    return worker
+
+
+def _mlir(data: bytes) -> bool:
+    _worker()
+    return _file(".mlir", data)
+
+
+def _mlir_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    """Small modules, as text and as bytecode."""
+    for path in sorted((TESTS / "frontends").rglob("*.mlir*")):
+        content = path.read_bytes()
+        if len(content) <= _LARGEST_MODULE:
+            yield content
+
+
+_WIDTHS: Final = TESTS / "hgq2" / "samples" / "recurrent.keras"
+"""A network of HGQ2, whose variables state formats."""
+
+
+def _variables(data: bytes) -> bool:
+    with zipfile.ZipFile(_WIDTHS) as sample:
+        archive = packed(sample.read("config.json"), weights=data)
+    return _file(".keras", archive)
+
+
+def _variables_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    with zipfile.ZipFile(_WIDTHS) as sample:
+        yield sample.read("model.weights.h5")
+
+
+def _models(ending: str) -> Iterator[bytes]:
+    """Small files of a frontend."""
+    for path in sorted((TESTS / "frontends").rglob(f"*{ending}")):
+        content = path.read_bytes()
+        if len(content) <= _LARGEST_MODULE:
+            yield content
+
+
+def _onnx_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    yield from _models(".onnx")
+
+
+def _tflite_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    yield from _models(".tflite")
 
 
 # ------------------------------------------------------------------ devices
@@ -222,13 +315,18 @@ def _quantizer_seeds(_: Iterable[Path]) -> Iterator[bytes]:
 
 
 TARGETS: Final = {
-    "json": Target(_text, _keras_seeds, 0.3),
-    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.2, is_archive=True),
+    "json": Target(_text, _keras_seeds, 0.2),
+    "keras": Target(functools.partial(_file, ".keras"), _archive_seeds, 0.15, is_archive=True),
     "hdf5": Target(functools.partial(_file, ".h5"), _hdf5_seeds, 0.05),
+    "pt2": Target(functools.partial(_file, ".pt2"), _program_seeds, 0.1, is_archive=True),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
-    "network": Target(_text, _network_seeds, 0.2),
-    "workload": Target(_workload, _workload_seeds, 0.1),
-    "device": Target(_device, lambda _: device_files(), 0.1),
-    "quantizer": Target(_quantizer, _quantizer_seeds, 0.1),
+    "mlir": Target(_mlir, _mlir_seeds, 0.05),
+    "onnx": Target(functools.partial(_file, ".onnx"), _onnx_seeds, 0.05),
+    "tflite": Target(functools.partial(_file, ".tflite"), _tflite_seeds, 0.05),
+    "variables": Target(_variables, _variables_seeds, 0.05),
+    "network": Target(_text, _network_seeds, 0.1),
+    "workload": Target(_workload, _workload_seeds, 0.05),
+    "device": Target(_device, lambda _: device_files(), 0.05),
+    "quantizer": Target(_quantizer, _quantizer_seeds, 0.05),
 }
 """By the name of the sort of file."""

@@ -227,6 +227,8 @@ def main() -> None:
     public = [getattr(q, name).__name__ for name in q.__all__]
     names = {*(name.removeprefix("hgq>") for name in classes), *cells, *public}
     expected["classes"] = sorted(names)
+    example = SAMPLES.parents[2] / "examples" / "jet_hgq2.keras"
+    example.write_bytes((SAMPLES / "dense.keras").read_bytes())
     (SAMPLES / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 

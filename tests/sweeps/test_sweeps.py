@@ -7,7 +7,18 @@ from typing import Any
 import chains
 import numpy as np
 import pytest
-from design_spaces import FORMATS, SMALL, check_against_estimates, convolution, grid, small, swept
+from attrs import evolve
+from design_spaces import (
+    FORMATS,
+    RESIDUAL,
+    SMALL,
+    check_against_estimates,
+    convolution,
+    grid,
+    same,
+    small,
+    swept,
+)
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from worlds import REGISTRY
@@ -15,13 +26,14 @@ from worlds import REGISTRY
 import costmodel
 from costmodel import DesignSpace, Scenario
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.sweeps import lookup
 from costmodel.sweeps.designs import ONE_BY_ONE, TABLED, Designs
 from costmodel.sweeps.grid import grid_of
 from costmodel.sweeps.rows import rows_of
 from costmodel.sweeps.space import Range
 
-SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi")
-COUPLED = ("stm32h743", "ethos-u55-128", "eyeriss-v1")
+SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi", "stm32h743")
+COUPLED = ("ethos-u55-128", "eyeriss-v1")
 """Where a tensor lies depends on others, or the device does not see groups one by one."""
 EVERY_FORMAT = [*FORMATS, "int16", "float16", "fixed<8,3>", "binary", "ternary"]
 
@@ -31,25 +43,30 @@ NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
 formats = st.lists(st.sampled_from(EVERY_FORMAT), min_size=1, max_size=3, unique=True)
 
 
+NAMES = {"chain": ("layer0", "layer3", "layer7"), "residual": ("first", "conv0", "other2")}
+"""Some layers that multiply."""
+
+
 @st.composite
-def spaces(draw: st.DrawFn, device: str) -> DesignSpace:
+def spaces(draw: st.DrawFn, device: str, source: Any) -> DesignSpace:
     """Spaces over all families of axes."""
-    names = ["layer0", "layer3", "layer7", "*"]
+    first, middle, last = NAMES[source.name]
+    names = [first, middle, last, "*"]
     by_layer = st.dictionaries(st.sampled_from(names), formats, max_size=3)
     given: dict[str, Any] = {"device": device, "default_format": draw(formats)}
     if draw(st.booleans()):
         given["formats"] = draw(by_layer)
     else:
         given["weights"], given["activations"] = draw(by_layer), draw(by_layer)
+    sums = st.dictionaries(st.sampled_from([first, last, "*"]), formats, max_size=2)
+    given["accumulators"] = draw(sums)
     if draw(st.booleans()):
         given["batch"] = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True))
     if draw(st.booleans()):
         given["source_format"] = draw(formats)
     rates = st.lists(st.floats(0.5, 100.0), min_size=1, max_size=2, unique=True)
     if device == "loihi":
-        given["rates"] = draw(
-            st.one_of(rates, st.fixed_dictionaries({"*": rates, "layer0": rates}))
-        )
+        given["rates"] = draw(st.one_of(rates, st.fixed_dictionaries({"*": rates, first: rates})))
         given["timesteps"] = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
     given["parameters"] = draw(st.sampled_from(PARAMETERS[device]))
     return DesignSpace(**given)
@@ -79,7 +96,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
 @settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
 @given(data=st.data())
 def test_every_swept_value_is_that_of_an_estimate(device: str, data: st.DataObject) -> None:
-    found = grid(data.draw(spaces(device)))
+    source = data.draw(st.sampled_from([SMALL, RESIDUAL]))
+    found = grid(data.draw(spaces(device, source)), source)
     table = swept(found, sample=40)
     places = data.draw(st.lists(st.integers(0, len(table) - 1), min_size=3, max_size=4))
     check_against_estimates(found, table, places)
@@ -128,13 +146,57 @@ def equal(one: Any, other: Any) -> None:
     """Bit for bit."""
     assert one.names == other.names
     for name in one:
-        assert one[name].tolist() == other[name].tolist() or np.isnan(one[name]).all()
+        if one[name].dtype == float:
+            assert one[name].tobytes() == other[name].tobytes()
+        else:
+            assert one[name].tolist() == other[name].tolist()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 10_000])
 def test_no_value_depends_on_the_chunk(chunk: int) -> None:
     found = grid(WIDE)
     equal(swept(found, chunk, sample=130), swept(found, 64, sample=130))
+
+
+@pytest.mark.parametrize("device", ["horowitz-45nm", "stm32h743", "eyeriss-v1"])
+def test_layers_have_costs_of_their_own_on_request(device: str) -> None:
+    space = DesignSpace(device=device, formats={"layer0": ["int8", "int16"]}, default_format="int8",
+                        batch=[1, 2])  # fmt: skip
+    found = grid(space)
+    table = Designs(found, by_layer=True).table(rows_of(found), 0, 4)
+    for place in range(4):
+        row = table.row(place)
+        bill = found.design(row).estimate(on_unpriced="bound", registry=REGISTRY).bills[device]
+        for line in bill.lines:
+            same(row[f"energy.{line.layer.name}"], line.cost.energy_joules)
+            same(row[f"latency.{line.layer.name}"], line.cost.latency_seconds or 0.0)
+
+
+def test_sums_may_be_kept_in_a_format_of_their_own() -> None:
+    space = DesignSpace(
+        device="horowitz-45nm", weights={"layer7": "int8"}, activations={"*": "int8"},
+        accumulators={"layer7": ["int16", "int24", "int32"]}, default_format="int8",
+    )  # fmt: skip
+    found = grid(space)
+    table = swept(found)
+    check_against_estimates(found, table, range(3))
+    energies = table["energy"].tolist()
+    assert energies == sorted(energies)
+    assert len(set(energies)) == 3
+    estimate = found.design(table.row(1)).estimate(registry=REGISTRY)
+    text = estimate.explain("layer7", "horowitz-45nm")
+    assert "adders" in text
+
+
+@pytest.mark.parametrize("dense", [1, 20])
+def test_tables_without_room_for_all_combinations_have_those_that_occur(
+    dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = evolve(WIDE, activations={"layer0": ["int4", "int8"]}, device=("rtx-4090",),
+                   parameters={}, weights=[*FORMATS, "float16"])  # fmt: skip
+    whole = swept(grid(space), sample=90)
+    monkeypatch.setattr(lookup, "_DENSE", dense)
+    equal(swept(grid(space), sample=90), whole)
 
 
 def test_groups_are_tabled_where_the_device_is_separable() -> None:
@@ -211,6 +273,7 @@ def convolution_of_qkeras() -> dict[str, Any]:
         ({"device": "horowitz"}, UnknownNameError, "nearest known: 'horowitz-45nm'|unknown device"),
         ({"weights": {"layer00": ["int8"]}}, UnknownNameError, "nearest known: 'layer0'"),
         ({"weights": {"layer2": ["int8"]}}, CostModelError, "'layer2' holds no parameters"),
+        ({"accumulators": {"layer2": ["int8"]}}, CostModelError, "'layer2' multiplies nothing"),
         ({"weights": ["int8", "int8"]}, CostModelError, "has int8 twice"),
         ({"weights": ["int8"], "formats": ["int4"]}, CostModelError, "have two axes"),
         ({"parameters": {"energy_per_dram": ["1 nJ"]}}, UnknownNameError, "nearest"),

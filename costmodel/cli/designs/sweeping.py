@@ -55,6 +55,10 @@ _HOUR: Final = 3600
     help="Designs that are costed and written together.",
 )  # fmt: skip
 @click.option(
+    "--layers", "by_layer", is_flag=True,
+    help="Write energy and time of each layer, too: energy.LAYER and latency.LAYER.",
+)  # fmt: skip
+@click.option(
     "--resume", is_flag=True, help="Go on with a sweep that was interrupted.",
 )  # fmt: skip
 @click.option(
@@ -72,6 +76,7 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     scheduler: str | None,
     executor: str | None,
     chunk: int,
+    by_layer: bool,
     resume: bool,
     dry_run: bool,
 ) -> None:
@@ -98,7 +103,8 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
         return
     rows = rows_of(found, sample=sample, seed=seed)
     options = running.Options(
-        workers=workers, scheduler=scheduler, executor=executor, chunk=chunk, progress=_progress
+        workers=workers, scheduler=scheduler, executor=executor, chunk=chunk, progress=_progress,
+        by_layer=by_layer,
     )  # fmt: skip
     results = running.write(found, rows, path, options, resume=resume)
     if sys.stderr.isatty():

@@ -111,7 +111,8 @@ def store(value: Value, update: Value, *places: Value) -> Work:
 
 
 def _movement(operands: Sequence[Operand], result: Tensor) -> Movement:
-    dims = zip(axis_names(len(result.shape)), result.shape, strict=True)
+    lengths = [length or 0 for length in result.shape]
+    dims = dict(zip(axis_names(len(lengths)), lengths, strict=True))
     return Movement(dims=dims, operands=operands, purpose="selection")
 
 

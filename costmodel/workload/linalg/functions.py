@@ -51,9 +51,7 @@ def from_mlir(text: str, *, function: str | None = None, weights: Iterable[int] 
 
     """
     module = _parsed(text, MOST)
-    functions = {
-        one.sym_name.data: one for one in module.walk() if one.name == "func.func"
-    }
+    functions = {one.sym_name.data: one for one in module.walk() if one.name == "func.func"}
     chosen = _chosen(functions, function)
     try:
         return _Reading(functions).workload(chosen, set(weights))
@@ -128,7 +126,7 @@ class _Reading:
             return found
         steps = [renamed(step, wanted, step.name) for step in found.steps]
         steps = [
-            evolve(step, folds_into=self.folded[step.name]) if step.name in self.folded else step
+            evolve(step, folds_into=self.folded.get(step.name)) if isinstance(step, Node) else step
             for step in steps
         ]
         return Workload(
@@ -164,7 +162,10 @@ class _Reading:
                 tensors = [_tensor_of(value) for value in reads]
                 operator = NAMED[operation.name](operation, tensors)
                 self._add(operation, operator, reads, list(operation.results))
-            elif operation.name not in _LAZY and operation.name != "linalg.generic":
+            elif operation.name in _LAZY:
+                if _attributes(operation).text("name") is not None:
+                    self._named(operation.results[0])
+            elif operation.name != "linalg.generic":
                 message = (
                     f"found {operation.name}; expected linalg.generic, "
                     f"{', '.join(sorted(NAMED))}, calls, or operations of tensor"
@@ -273,10 +274,12 @@ class _Reading:
 
     # -------------------------------------------------------------- operations of tensor
 
-    def _reshape(self, operation: Any) -> None:
+    def reshape(self, operation: Any) -> None:
+        """A view."""
         self._view(operation, "reshape", operation.operands[0])
 
-    def _slice(self, operation: Any) -> None:
+    def slice(self, operation: Any) -> None:
+        """A view, or a selection where it leaves out elements between."""
         steps = set(_numbers(operation.static_strides))
         source, (value,) = operation.operands[0], operation.results
         if len(operation.operands) > 1:
@@ -286,7 +289,8 @@ class _Reading:
             self._view(operation, "slice", source)
             return
         starts, sizes, strides = [
-            _numbers(getattr(operation, f"static_{name}")) for name in ("offsets", "sizes", "strides")
+            _numbers(getattr(operation, f"static_{name}"))
+            for name in ("offsets", "sizes", "strides")
         ]  # fmt: skip
         key = [
             slice(start, start + size * step, step)
@@ -294,41 +298,45 @@ class _Reading:
         ]
         self._add(operation, builders.select(_tensor_of(source), key), [source], [value])
 
-    def _pad(self, operation: Any) -> None:
+    def pad(self, operation: Any) -> None:
+        """A movement."""
         lows, highs = _numbers(operation.static_low), _numbers(operation.static_high)
         amounts = list(zip(lows, highs, strict=True))
         source = operation.operands[0]
         operator = builders.pad(_tensor_of(source), amounts)
         self._add(operation, operator, [source], list(operation.results))
 
-    def _join(self, operation: Any) -> None:
+    def join(self, operation: Any) -> None:
+        """A movement of several tensors to one."""
         reads = list(operation.operands)
         axis = operation.dim.value.data
         operator = builders.concatenate([_tensor_of(one) for one in reads], axis)
         self._add(operation, operator, reads, list(operation.results))
 
-    def _constant(self, operation: Any) -> None:
+    def constant(self, operation: Any) -> None:
+        """A tensor that stays on the device."""
         (value,) = operation.results
         self.names[value] = self.made.weight("constant", _tensor_of(value))
         self.held.add(self.names[value])
 
-    def _empty(self, operation: Any) -> None:
+    def empty(self, operation: Any) -> None:
+        """A tensor that something fills."""
         (value,) = operation.results
         self._add(operation, builders.fill(_tensor_of(value)), [], [value])
 
 
 _LAZY: Final[Mapping[str, Callable[[_Reading, Any], None]]] = {
-    "tensor.collapse_shape": _Reading._reshape,
-    "tensor.expand_shape": _Reading._reshape,
-    "tensor.reshape": _Reading._reshape,
-    "tensor.cast": _Reading._reshape,
-    "tensor.extract_slice": _Reading._slice,
-    "tensor.pad": _Reading._pad,
-    "tensor.concat": _Reading._join,
-    "tensor.empty": _Reading._empty,
-    "tensor.splat": _Reading._empty,
-    "linalg.fill": _Reading._empty,
-    "arith.constant": _Reading._constant,
+    "tensor.collapse_shape": _Reading.reshape,
+    "tensor.expand_shape": _Reading.reshape,
+    "tensor.reshape": _Reading.reshape,
+    "tensor.cast": _Reading.reshape,
+    "tensor.extract_slice": _Reading.slice,
+    "tensor.pad": _Reading.pad,
+    "tensor.concat": _Reading.join,
+    "tensor.empty": _Reading.empty,
+    "tensor.splat": _Reading.empty,
+    "linalg.fill": _Reading.empty,
+    "arith.constant": _Reading.constant,
 }
 """Operations that are part of those which read them, or steps where something else reads them."""
 

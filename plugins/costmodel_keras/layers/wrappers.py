@@ -164,6 +164,11 @@ class TimeDistributed(Wrapper):
         """The first axis: time."""
         return 0
 
+    def declared_inputs(self) -> Sequence[NumericFormat | None]:
+        """What the inner layer converts its inputs to, unless the wrapper does."""
+        pairs = zip(super().declared_inputs(), self.inner.declared_inputs(), strict=True)
+        return [own or held for own, held in pairs]
+
     def output_shapes(self) -> Sequence[Shape]:
         """The output of one step, with the steps in front."""
         return [tensor.shape for tensor in self.output_tensors()]

@@ -197,11 +197,9 @@ def matmul_of_few_bits(node: OnnxNode) -> Value:
     bits, length = int(node.attribute("bits", 4)), int(node.attribute("block_size", 32))
     packed = node.input(1)
     if packed_elements(packed.shape, bits) < deep * wide:
-        raise node.refuse(f"{packed.shape!r:.80} bytes do not hold {deep} x {wide} of {bits} bits")
-    weight = node.graph.constant(
-        packed.name, (wide, deep), blocked(packed, bits, length, node.input(2), node.present_input(3)),
-        is_parameter=True,
-    )  # fmt: skip
+        node.refuse(f"{packed.shape!r:.80} bytes do not hold {deep} x {wide} of {bits} bits")
+    number = blocked(packed, bits, length, node.input(2), node.present_input(3))
+    weight = node.graph.constant(packed.name, (wide, deep), number, is_parameter=True)
     weight.is_constant = packed.is_constant
     trained(node.present_input(5))
     return node.add("matmul", value, weight, node.present_input(5), transpose_right=True)

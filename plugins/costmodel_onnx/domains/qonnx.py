@@ -63,7 +63,7 @@ def quant(node: OnnxNode) -> Value:
     signed, narrow = bool(node.attribute("signed", 1)), bool(node.attribute("narrow", 0))
     widths = sorted({float(one) for one in bits})
     if not widths or not all(0 < one <= _MOST_BITS for one in widths):
-        raise node.refuse(f"bits are {widths!r:.80}; expected numbers above 0, at most {_MOST_BITS}")
+        node.refuse(f"bits are {widths!r:.80}; expected numbers above 0, at most {_MOST_BITS}")
     if len(widths) == 1:
         return _kept(node, number_of_bits(node, widths[0], signed=signed, narrow=narrow))
     width = math.ceil(widths[-1])
@@ -96,7 +96,7 @@ def trunc(node: OnnxNode) -> Value:
     bits = float(node.data(4, "the number of bits").reshape(-1)[0])
     signed = bool(node.attribute("signed", 1))
     if not 0 < bits <= _MOST_BITS:
-        raise node.refuse(f"bits are {bits:g}; expected a number above 0, at most {_MOST_BITS}")
+        node.refuse(f"bits are {bits:g}; expected a number above 0, at most {_MOST_BITS}")
     return _kept(node, number_of_bits(node, bits, signed=signed, narrow=False))
 
 
@@ -106,16 +106,14 @@ def float_quant(node: OnnxNode) -> Value:
     exponent = math.ceil(float(node.data(2, "the bits of the exponent").reshape(-1)[0]))
     mantissa = math.ceil(float(node.data(3, "the bits of the mantissa").reshape(-1)[0]))
     if not (0 <= exponent <= _MOST_BITS and 0 <= mantissa <= _MOST_BITS):
-        raise node.refuse(f"an exponent of {exponent} and a mantissa of {mantissa} bits")
+        node.refuse(f"an exponent of {exponent} and a mantissa of {mantissa} bits")
     return _kept(node, _floating(node, exponent, mantissa))
 
 
 def _floating(node: OnnxNode, exponent: int, mantissa: int) -> NumericFormat:
     """The narrowest known format that has these parts."""
     known = [*OTHER_FLOATS.values(), (16, 5), (32, 8), (64, 11)]
-    fits = [
-        (bits, own) for bits, own in known if own >= exponent and bits - 1 - own >= mantissa
-    ]
+    fits = [(bits, own) for bits, own in known if own >= exponent and bits - 1 - own >= mantissa]
     bits, own = min(fits, default=(64, 11))
     number = FloatingPoint(bits, own)
     if bits != 1 + exponent + mantissa:

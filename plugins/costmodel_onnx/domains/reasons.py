@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+from costmodel_onnx.operators.table import translates
+
+if TYPE_CHECKING:
+    from costmodel_onnx.nodes import OnnxNode
 
 _TEXT: Final = "it works on texts, whose length no shape states"
-_TRAINING: Final = "it belongs to training, and costs here are those of inference"
-_IN_PARTS: Final = "it is written as a function of other operators; export it so, or add a rule"
 
 REASONS: Final[Mapping[str, str]] = {
     "ImageDecoder": "the size of the image is in its bytes, which are data",
@@ -17,6 +20,11 @@ REASONS: Final[Mapping[str, str]] = {
     "StringSplit": _TEXT,
     "TfIdfVectorizer": _TEXT,
     "Det": "the order of elimination depends on data",
-    "AffineGrid": _IN_PARTS,
 }
 """Why an operator of ai.onnx has no rule, by its name."""
+
+
+@translates(*REASONS)
+def unpriced(node: OnnxNode) -> Any:
+    """A node that stays, for the reason of its operator."""
+    node.give_up(REASONS[node.operator])

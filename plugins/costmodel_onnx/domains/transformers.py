@@ -150,7 +150,9 @@ def _separate(node: OnnxNode) -> tuple[Value, Value, Value]:
     if value is None:
         batch, positions, heads, _, width = key.shape
         parts = node.graph.all_of("split", key, sizes=[1, 1], axis=3)
-        made = [node.add("reshape", part, shape=(batch, positions, heads * width)) for part in parts]
+        made = [
+            node.add("reshape", part, shape=(batch, positions, heads * width)) for part in parts
+        ]
         return query, made[0], made[1]
     return query, key, value
 

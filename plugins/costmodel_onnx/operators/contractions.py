@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.errors import ShapeError
 from costmodel.workload import builders
 from costmodel.workload.builders.contractions import einsum_terms
 from costmodel.workload.operators import Elementwise
@@ -25,7 +24,7 @@ def padding_of(node: OnnxNode, spatial: int) -> Any:
     rule = node.attribute("auto_pad", "NOTSET")
     if rule != "NOTSET":
         if rule not in _AUTO:
-            raise node.refuse(f"auto_pad is {rule!r:.40}; expected one of {', '.join(_AUTO)}")
+            node.refuse(f"auto_pad is {rule!r:.40}; expected one of {', '.join(_AUTO)}")
         return _AUTO[rule]
     return pairs_of(node, spatial)
 
@@ -34,7 +33,7 @@ def pairs_of(node: OnnxNode, spatial: int) -> list[tuple[int, int]]:
     """The pairs that `pads` state: the starts of all axes stand before the ends."""
     pads = node.attribute("pads") or [0] * (2 * spatial)
     if len(pads) != 2 * spatial:
-        raise node.refuse(f"pads has {len(pads)} numbers; expected {2 * spatial}")
+        node.refuse(f"pads has {len(pads)} numbers; expected {2 * spatial}")
     return list(zip(pads[:spatial], pads[spatial:], strict=True))
 
 
@@ -46,7 +45,7 @@ def spatial_axes(node: OnnxNode, image: Value) -> int:
 
     """
     if image.rank <= len(("batch", "channels")):
-        raise node.refuse(f"an image of {image.rank} axes; expected batch, channels and sides")
+        node.refuse(f"an image of {image.rank} axes; expected batch, channels and sides")
     return image.rank - 2
 
 
@@ -215,7 +214,7 @@ def _outer(
     """Products of which none are summed: those of every element, in the order of the result."""
     values = []
     for value, names in (one, other):
-        order = sorted(range(len(names)), key=lambda place, names=names: kept.index(names[place]))
+        order = [names.index(name) for name in kept if name in names]
         turned = node.add("transpose", value, order=order)
         lengths = dict(zip([names[place] for place in order], turned.shape, strict=True))
         shape = [lengths.get(name, 1) for name in kept]
@@ -240,8 +239,5 @@ def _reduced_term(node: OnnxNode, value: Value, names: list[str], kept: Sequence
             value = node.add("reduce", value, function="sum", axes=gone)
         order = [left.index(name) for name in kept]
         return node.add("transpose", value, order=order) if order != sorted(order) else value
-    try:
-        work = builders.contract([value.tensor], [names], kept, roles=["input"])
-    except ShapeError as error:
-        raise node.refuse(str(error)) from error
+    work = builders.contract([value.tensor], [names], kept, roles=["input"])
     return node.append("einsum", work, value)[0]

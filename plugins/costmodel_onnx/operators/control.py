@@ -22,6 +22,7 @@ MOST_UNROLLED: Final = 64
 """Steps of a loop that are written one after the other, where its state changes its shape."""
 MOST_COUNTED: Final = 2000
 """Steps that are followed to find the end of a loop whose counters are known."""
+_TRUE: Final = np.ones((), np.bool_)
 
 
 # ------------------------------------------------------------------ branches
@@ -69,8 +70,10 @@ def loop_(node: OnnxNode) -> list[Value]:
         return _unrolled(node, proto, steps, starts)
     body = node.graph.body(f"{node.name}.body")
     number = body.input("iteration", ())
-    going = body.constant("going", data=np.array(True))
-    states = [body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)]
+    going = body.constant("going", data=_TRUE)
+    states = [
+        body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)
+    ]
     try:
         _, *results = node.body(proto, body, [number, going, *states])
         afters, collected = results[: len(starts)], results[len(starts) :]
@@ -124,10 +127,9 @@ def _filled(operator: Any) -> Any:
 def _unrolled(node: OnnxNode, proto: Any, steps: int, starts: Sequence[Value]) -> list[Value]:
     """The steps one after the other."""
     if steps > MOST_UNROLLED:
-        message = f"a loop of {steps:,} steps whose state changes its shape is not priced"
-        raise DataDependentError(message)
+        node.give_up(f"a loop of {steps:,} steps whose state changes its shape is not priced")
     states, stacks = list(starts), [[] for _ in range(len(proto.output) - 1 - len(starts))]  # type: ignore[var-annotated]
-    going = node.graph.constant("going", data=np.array(True))
+    going = node.graph.constant("going", data=_TRUE)
     for step in range(steps):
         number = node.graph.constant("iteration", data=np.array(step, np.int64))
         _, *results = node.body(proto, node.graph, [number, going, *states])
@@ -146,28 +148,23 @@ def _trip_count(node: OnnxNode, proto: Any, starts: Sequence[Value]) -> int:
     """
     most, condition = node.present_input(0), node.present_input(1)
     if most is not None and most.data is None:
-        message = f"the number of steps depends on data (input 0, {most.name!r:.80})"
-        raise DataDependentError(message)
+        node.give_up(f"the number of steps depends on data (input 0, {most.name!r:.80})")
     if condition is not None and condition.data is None:
-        message = f"whether the loop begins depends on data (input 1, {condition.name!r:.80})"
-        raise DataDependentError(message)
+        node.give_up(f"whether the loop begins depends on data (input 1, {condition.name!r:.80})")
     if condition is not None and not bool(condition.data.reshape(-1)[0]):
-        message = "the loop never runs"
-        raise DataDependentError(message)
+        node.give_up("the loop never runs")
     limit = None if most is None else int(most.data.reshape(-1)[0])
     name = proto.output[0].name
     if _is_always_true(node, proto, name, starts):
         if limit is None:
-            message = "the loop has no end that the file states"
-            raise DataDependentError(message)
-        return _at_least_one(limit)
-    return _at_least_one(_followed(node, proto, starts, limit))
+            node.give_up("the loop has no end that the file states")
+        return _at_least_one(node, limit)
+    return _at_least_one(node, _followed(node, proto, starts, limit))
 
 
-def _at_least_one(steps: int) -> int:
+def _at_least_one(node: OnnxNode, steps: int) -> int:
     if steps < 1:
-        message = "the loop never runs"
-        raise DataDependentError(message)
+        node.give_up("the loop never runs")
     return steps
 
 
@@ -194,8 +191,7 @@ def _followed(node: OnnxNode, proto: Any, starts: Sequence[Value], limit: int | 
         place for place, one in enumerate(proto.input[2:]) if one.name in needed
     ]  # the states that the condition depends on
     if any(starts[place].data is None for place in places):
-        message = "when the loop ends depends on data"
-        raise DataDependentError(message)
+        node.give_up("when the loop ends depends on data")
     part = type(proto)()
     part.node.extend(nodes)
     part.initializer.extend(one for one in proto.initializer if one.name in needed)
@@ -209,15 +205,13 @@ def _followed(node: OnnxNode, proto: Any, starts: Sequence[Value], limit: int | 
             return step
         aside = Graph("counters", node.graph.frontend)
         number = aside.constant("iteration", data=np.array(step, np.int64))
-        going = aside.constant("going", data=np.array(True))
+        going = aside.constant("going", data=_TRUE)
         condition, *states = node.body(part, aside, [number, going, *states])
         if condition.data is None or any(state.data is None for state in states):
-            message = "when the loop ends depends on data"
-            raise DataDependentError(message)
+            node.give_up("when the loop ends depends on data")
         if not bool(condition.data.reshape(-1)[0]):
             return step + 1
-    message = f"the end of the loop was not found within {MOST_COUNTED:,} steps"
-    raise DataDependentError(message)
+    return node.give_up(f"the end of the loop was not found within {MOST_COUNTED:,} steps")
 
 
 def _slice_of(proto: Any) -> tuple[set[str], list[Any]]:
@@ -277,8 +271,7 @@ def _scan_of_batch(
 ) -> list[Value]:
     """The oldest form, whose first axis is the batch, for one example."""
     if any(value.shape[0] != 1 for value in (*starts, *scanned)):
-        message = "a scan over a batch of several examples is not priced"
-        raise DataDependentError(message)
+        node.give_up("a scan over a batch of several examples is not priced")
     bare = [node.add("reshape", value, shape=value.shape[1:]) for value in (*starts, *scanned)]
     made = _scanned(node, proto, bare[: len(starts)], bare[len(starts) :])
     return [node.add("reshape", value, shape=(1, *value.shape)) for value in made]
@@ -295,7 +288,9 @@ def _scanned(
     ]
     steps = turned[0].shape[0]
     body = node.graph.body(f"{node.name}.body")
-    states = [body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)]
+    states = [
+        body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)
+    ]
     taken = [
         body.input(f"slice{place}", one.shape[1:], one.format) for place, one in enumerate(turned)
     ]
@@ -343,7 +338,7 @@ def _sequence(node: OnnxNode, items: Sequence[Value]) -> list[Value]:
 def _items(node: OnnxNode, place: int = 0) -> list[Value]:
     value = node.input(place)
     if not isinstance(value, SequenceValue):
-        raise node.refuse(f"{value.name!r:.80} is not a sequence")
+        node.refuse(f"{value.name!r:.80} is not a sequence")
     return list(value.items)
 
 
@@ -384,7 +379,7 @@ def sequence_at(node: OnnxNode) -> Value:
     items = _items(node)
     place = node.numbers(1, "which tensor is taken")[0]
     if not -len(items) <= place < len(items):
-        raise node.refuse(f"there is no tensor {place} in a sequence of {len(items)}")
+        node.refuse(f"there is no tensor {place} in a sequence of {len(items)}")
     return items[place]
 
 
@@ -431,12 +426,11 @@ def sequence_map(node: OnnxNode) -> list[Value]:
     for place in range(length):
         given = [
             value.items[place] if isinstance(value, SequenceValue) else value
-            for value in node.present
+            for value in node.inputs
+            if value is not None
         ]
         found.append(node.body(proto, node.graph, given))
     return [
         SequenceValue(node.name, (), items=[results[place] for results in found])
         for place in range(len(proto.output))
     ]
-
-

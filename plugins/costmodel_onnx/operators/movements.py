@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from costmodel.frontend.evaluation import LARGEST
-from costmodel.frontend.translation import DataDependentError
 from costmodel.workload import builders
+from costmodel.workload.operators import Elementwise
 from costmodel_onnx.operators.table import translates
 from costmodel_onnx.tensors import constant_of, number_of, sparse_constant_of
 
@@ -169,7 +169,7 @@ def reshape(node: OnnxNode) -> Value:
     value = node.input()
     wanted = node.listed("shape", 1, "the shape")
     if wanted is None:
-        raise node.refuse("the shape is missing")
+        node.refuse("the shape is missing")
     is_literal = bool(node.attribute("allowzero", 0))
     lengths = [
         value.shape[place] if length == 0 and not is_literal else length
@@ -267,9 +267,13 @@ def parts_of(length: int, count: int) -> list[int]:
 
 def parts(node: OnnxNode, value: Value, axis: int, sizes: Sequence[int]) -> tuple[Value, ...]:
     """A value in parts; one that is the whole value is itself."""
-    if len(sizes) == 1:
-        return (node.add("identity", value),)
-    return node.graph.all_of("split", value, sizes=list(sizes), axis=axis)
+    kept = [size for size in sizes if size > 0]
+    if len(kept) == 1 and kept[0] == value.shape[axis]:
+        made = iter([node.add("identity", value)])
+    else:
+        made = iter(node.graph.all_of("split", value, sizes=kept, axis=axis))
+    shape = (*value.shape[:axis], 0, *value.shape[axis + 1 :])
+    return tuple([next(made) if size else node.constant(np.zeros(shape)) for size in sizes])
 
 
 @translates("Slice")
@@ -438,9 +442,7 @@ def gather_elements(node: OnnxNode) -> Value:
     """An element along an axis for each place that is data."""
     value, places = node.input(0), node.input(1)
     axis = value.axis(int(node.attribute("axis", 0)))
-    made = evaluated(
-        node, lambda data, at: np.take_along_axis(data, at.astype(int), axis=axis)
-    )
+    made = evaluated(node, lambda data, at: np.take_along_axis(data, at.astype(int), axis=axis))
     if made is not None:
         return made
     if any(one < two for one, two in zip(value.shape, places.shape, strict=True)):
@@ -510,14 +512,14 @@ def non_zero(node: OnnxNode) -> Value:
     """The places of elements that are not zero, which are known of constants alone."""
     made = evaluated(node, lambda data: np.stack(np.nonzero(data)))
     if made is None:
-        raise DataDependentError(f"how many elements are not zero depends on data ({_most(node)})")
+        node.give_up(f"how many elements are not zero depends on data ({_most(node)})")
     return made
 
 
 @translates("Compress", "Unique")
 def compress(node: OnnxNode) -> Any:
     """Elements that are chosen by data."""
-    raise DataDependentError(f"how many elements are left depends on data ({_most(node)})")
+    node.give_up(f"how many elements are left depends on data ({_most(node)})")
 
 
 def _most(node: OnnxNode) -> str:
@@ -529,9 +531,7 @@ def suppress(node: OnnxNode) -> Any:
     """Boxes that are kept by how they overlap."""
     boxes = node.input(0).shape
     most = boxes[0] * boxes[1]
-    raise DataDependentError(
-        f"how many boxes are kept depends on data ({_MOST.format(most)} for a class)"
-    )
+    node.give_up(f"how many boxes are kept depends on data ({_MOST.format(most)} for a class)")
 
 
 # ------------------------------------------------------------------ spectra
@@ -546,12 +546,14 @@ def fourier(node: OnnxNode) -> Value:
         axis = node.numbers(2, "the axis")[0]
     place = value.axis(int(axis))
     length = value.shape[place]
-    if node.optional(1) is not None:
+    is_back = bool(node.attribute("inverse", 0))
+    if node.present_input(1) is not None:
         length = node.numbers(1, "the length")[0]
+    elif is_back and node.attribute("onesided", 0):
+        length = 2 * (length - 1)
     lengths = list(value.shape)
     lengths[place], lengths[-1] = length, 2
     if node.attribute("onesided", 0):
-        is_back = bool(node.attribute("inverse", 0))
         lengths[place] = length if is_back else length // 2 + 1
         lengths[-1] = 1 if is_back else 2
     return transformed(node, value, lengths, length)
@@ -561,8 +563,6 @@ def transformed(node: OnnxNode, value: Value, lengths: Sequence[int], length: in
     """A fast Fourier transform: for each result, a multiplication and sum for each doubling."""
     steps = max(math.ceil(math.log2(length)), 1)
     work = builders.rearrange("repetition", [value.tensor], [tuple(lengths)])
-    from costmodel.workload.operators import Elementwise  # noqa: PLC0415  # a class
-
     weighing = Elementwise(
         dims=work.dims, operands=work.operands, function="affine", steps=2 * steps
     )
@@ -580,7 +580,7 @@ def short_fourier(node: OnnxNode) -> Value:
     elif shape_of_window is not None:
         length = shape_of_window.shape[0]
     else:
-        raise node.refuse("neither a window nor a length is given")
+        node.refuse("neither a window nor a length is given")
     count = (signal.shape[1] - length) // step + 1
     bins = length // 2 + 1 if node.attribute("onesided", 1) else length
     framed = (signal.shape[0], count, length)

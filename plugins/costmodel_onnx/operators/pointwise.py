@@ -289,9 +289,10 @@ _FLOAT32: Final = parse_format("float32")
 def _in_format(
     node: OnnxNode, value: Value, number: NumericFormat | None, *, is_view: bool = False
 ) -> Value:
+    if value.size == 0:
+        return node.constant(value.data, number)
     if (value.format or _FLOAT32) == (number or _FLOAT32) or is_view:
-        made = node.add("identity", value)
-        return made
+        return node.add("identity", value)
     if value.is_constant:
         made = node.add("identity", value)
         made.format = number

@@ -20,13 +20,13 @@ from costmodel.formats import (
     parse_format,
 )
 from costmodel.frontend.evaluation import LARGEST
+from costmodel.frontend.operations.work import Value
 from costmodel_onnx.nodes import trained
 from costmodel_onnx.operators.contractions import convolved, product
 from costmodel_onnx.operators.table import translates
 from costmodel_onnx.tensors import number_of
 
 if TYPE_CHECKING:
-    from costmodel.frontend.operations.work import Value
     from costmodel_onnx.nodes import OnnxNode
 
 UINT8: Final = parse_format("uint8")
@@ -79,9 +79,10 @@ def dequantize(node: OnnxNode) -> Value:
         number = value.format
         if number is not None:
             number = _in_blocks(node, number, node.input(1))
-        made = node.graph.constant(
-            value.name, value.shape, number, _real(node), is_parameter=value.size > 1
-        )
+        made = Value(
+            value.name, value.shape, number, _real(node), is_constant=True,
+            is_parameter=value.size > 1,
+        )  # fmt: skip
         node.constants[key] = made
     return made
 

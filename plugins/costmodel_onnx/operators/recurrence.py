@@ -31,12 +31,12 @@ def recurrent(node: OnnxNode) -> list[Value]:
     operands = [node.present_input(place) for place in range(8)]
     sequence, kernel, weighed, bias, _, start, start_of_cell, peepholes = operands
     if sequence is None or kernel is None or weighed is None:
-        raise node.refuse("the sequence or its weights are missing")
+        node.refuse("the sequence or its weights are missing")
     return cells(node, node.operator.lower(), sequence, kernel, weighed, bias,
                  start=start, start_of_cell=start_of_cell, peepholes=peepholes)  # fmt: skip
 
 
-def cells(
+def cells(  # noqa: PLR0913  # the operands of a cell
     node: OnnxNode, cell: str, sequence: Value, kernel: Value, weighed: Value, bias: Value | None,
     *, start: Value | None, start_of_cell: Value | None, peepholes: Value | None,
 ) -> list[Value]:  # fmt: skip
@@ -67,9 +67,9 @@ def cells(
         )  # fmt: skip
     axis = 2 if is_batch_first else 1
     results = [_stacked(node, [own[0] for own in found], axis)]
-    for place in range(1, len(found[0])):
-        results.append(_stacked(node, [own[place] for own in found], 1 if is_batch_first else 0))
-    return results
+    axis = 1 if is_batch_first else 0
+    last = [_stacked(node, states, axis) for states in list(zip(*found, strict=True))[1:]]
+    return [*results, *last]
 
 
 def _functions(cell: str, given: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from costmodel.formats import format_name
+from costmodel.workload import builders
 from costmodel_onnx.nodes import trained
 from costmodel_onnx.operators.table import translates
 
@@ -159,7 +161,7 @@ def heads_of(node: OnnxNode, value: Value, heads: int) -> Value:
     """(batch, positions, heads x features) as (batch, heads, positions, features)."""
     batch, positions, width = value.shape
     if heads < 1 or width % heads:
-        raise node.refuse(f"{width} features do not divide into {heads} heads")
+        node.refuse(f"{width} features do not divide into {heads} heads")
     split = node.add("reshape", value, shape=(batch, positions, heads, width // heads))
     return node.add("transpose", split, order=(0, 2, 1, 3))
 
@@ -178,8 +180,16 @@ def attended(
 
     A mask that differs from example to example is added to scores that are held.
     """
-    masks = [] if mask is None else [mask]
+    masks = [] if mask is None else [_widened(node, mask, key.shape[2])]
     return node.add("attention", query, key, value, *masks, layout="bhmd")
+
+
+def _widened(node: OnnxNode, mask: Value, positions: int) -> Value:
+    """A mask of fewer positions than there are keys, with the rest behind."""
+    missing = positions - mask.shape[-1]
+    if mask.shape[-1] == 1 or missing <= 0:
+        return mask
+    return node.add("pad", mask, amounts=[*[(0, 0)] * (mask.rank - 1), (0, missing)])
 
 
 @translates("Attention")
@@ -217,3 +227,77 @@ def rotary_embedding(node: OnnxNode) -> Value:
 def rotated(node: OnnxNode, value: Value) -> Value:
     """Every element times a cosine, plus its partner times a sine: two multiply-adds."""
     return node.add("elementwise", value, function="affine", steps=2)
+
+
+# ------------------------------------------------------------------ losses and written functions
+
+
+@translates("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")
+def loss(node: OnnxNode) -> list[Value]:
+    """The logarithm of the probability of each label, weighed and reduced."""
+    value, labels = node.input(0), node.input(1)
+    scores = value
+    if node.operator == "SoftmaxCrossEntropyLoss":
+        scores = node.add("softmax", value, axes=[1])
+        scores = node.add("activation", scores, function="log", in_place=True)
+    work = builders.rearrange("selection", [scores.tensor, labels.tensor], [labels.shape])
+    (made,) = node.append("take", work, scores, labels)
+    made = node.add("elementwise", made, function="multiply")
+    function = {"sum": "sum", "mean": "mean"}.get(str(node.attribute("reduction", "mean")))
+    if function is not None:
+        made = node.add("reduce", made, function=function)
+    return [made, scores]
+
+
+@translates("SwiGLU")
+def gated(node: OnnxNode) -> Value:
+    """A value times a sigmoid of it, times another."""
+    gate = node.add("activation", node.input(0), function="silu")
+    return node.add("elementwise", gate, node.input(1), function="multiply")
+
+
+@translates("CausalConvWithState")
+def causal_conv(node: OnnxNode) -> list[Value]:
+    """A convolution of each channel along time, with earlier elements before the new ones."""
+    value, kernel, bias = node.input(0), node.input(1), node.present_input(2)
+    trained(kernel, bias)
+    past = node.present_input(3)
+    reach = kernel.shape[-1] - 1
+    padding: Any = [(reach, 0)] if past is None else 0
+    whole = extended(node, past, value) if reach else value
+    made = node.add("conv", whole, kernel, bias, padding=padding, groups=value.shape[1])
+    function = {"silu": "silu", "swish": "silu"}.get(str(node.attribute("activation", "none")))
+    if function is not None:
+        made = node.add("activation", made, function=function, in_place=True)
+    if not reach:
+        return [made]
+    padded = whole if past is not None else node.add(
+        "pad", value, amounts=[(0, 0), (0, 0), (reach, 0)]
+    )  # fmt: skip
+    return [made, node.add("select", padded, key=[slice(None), slice(None), slice(-reach, None)])]
+
+
+@translates("AffineGrid", "LinearAttention", "ai.onnx.preview::FlexAttention")
+def written_out(node: OnnxNode) -> list[Value]:
+    """An operator that the standard writes as a function of others."""
+    import onnx  # noqa: PLC0415  # only when a file is read
+
+    domain, _, name = node.operator.rpartition("::")
+    try:
+        schema: Any = onnx.defs.get_schema(name, node.opset, domain)
+        if schema.has_function:
+            return node.inline(schema.function_body)
+        types = [_type_of(onnx, value).SerializeToString() for value in node.present]
+        text = schema.get_context_dependent_function(node.proto.SerializeToString(), types)
+        function = onnx.FunctionProto.FromString(text)
+    except (RuntimeError, ValueError, TypeError, onnx.defs.SchemaError) as error:
+        node.give_up(f"the standard writes it as no function of others here: {error!s:.100}")
+    return node.inline(function)
+
+
+def _type_of(onnx: Any, value: Value) -> Any:
+    """The type of a value, for the function of an operator that depends on it."""
+    name = {"float16": "FLOAT16", "bfloat16": "BFLOAT16", "int64": "INT64", "int32": "INT32"}.get(
+        "" if value.format is None else format_name(value.format), "FLOAT"
+    )
+    return onnx.helper.make_tensor_type_proto(getattr(onnx.TensorProto, name), value.shape)

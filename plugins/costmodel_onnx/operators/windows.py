@@ -29,7 +29,7 @@ def pooled(node: OnnxNode, image: Value, function: str, **more: Any) -> Value:
     spatial = spatial_axes(node, image)
     window = node.attribute("kernel_shape")
     if window is None:
-        raise node.refuse("kernel_shape is missing")
+        node.refuse("kernel_shape is missing")
     auto = {"SAME_UPPER": "same", "SAME_LOWER": "same_lower", "VALID": "valid"}
     rule = node.attribute("auto_pad", "NOTSET")
     return node.add(
@@ -294,9 +294,9 @@ def _resized(node: OnnxNode, value: Value) -> list[int]:
     if given is None:
         given = node.data(scales_at, "the size").reshape(-1).tolist()
     if len(given) != len(axes):
-        raise node.refuse(f"{len(given)} scales; expected {len(axes)}")
+        node.refuse(f"{len(given)} scales; expected {len(axes)}")
     for axis, scale in zip(axes, given, strict=True):
-        shape[axis] = int(math.floor(shape[axis] * float(scale)))
+        shape[axis] = math.floor(shape[axis] * float(scale))
     return shape
 
 
@@ -307,7 +307,7 @@ def _by_sizes(
     node: OnnxNode, shape: list[int], axes: Sequence[int], sizes: Sequence[int]
 ) -> list[int]:
     if len(sizes) != len(axes):
-        raise node.refuse(f"{len(sizes)} sizes; expected {len(axes)}")
+        node.refuse(f"{len(sizes)} sizes; expected {len(axes)}")
     policy = str(node.attribute("keep_aspect_ratio_policy", "stretch"))
     ratios = [size / shape[axis] for axis, size in zip(axes, sizes, strict=True)]
     if policy in {"not_larger", "not_smaller"}:

@@ -43,11 +43,23 @@ _STRUCTURES: Final = {
     ),
 }  # fmt: skip
 """How attributes of several numbers begin, their classes, and these numbers."""
+_PLAIN: Final = frozenset(
+    {"IntegerAttr", "BoolAttr", "StringAttr", "FlatSymbolRefAttr", "FloatAttr"}
+)
+_LISTS: Final = frozenset(
+    {"DenseI64ArrayAttr", "DenseI32ArrayAttr", "DenseBoolArrayAttr", "ArrayAttr"}
+)
 _QUANTIZED: Final = re.compile(
     r"!quant\.uniform<\s*([iu])(\d+)(?:<-?\d+:-?\d+>)?\s*:\s*f\d+[^<>]*>"
 )
 _STAND_INS: Final = (
-    "f8E4M3B11FNUZ", "f8E3M4", "f8E8M0FNU", "f4E2M1FN", "f6E2M3FN", "f6E3M2FN", "f8E5M2FNUZ",
+    "f8E4M3B11FNUZ",
+    "f8E3M4",
+    "f8E8M0FNU",
+    "f4E2M1FN",
+    "f6E2M3FN",
+    "f6E3M2FN",
+    "f8E5M2FNUZ",
 )
 """Types in the place of quantised ones, whose dialect jaxlib does not have."""
 
@@ -76,16 +88,21 @@ def main(content: bytes, memory: int) -> dict[str, Any]:
         return {"missing": f"jaxlib.mlir: {error}"}
     context.allow_unregistered_dialects = False
     _bound_memory(memory)
+    return _answered(_Teller(ir, stablehlo, context), content)
+
+
+def _answered(teller: _Teller, content: bytes) -> dict[str, Any]:
     try:
-        return _Teller(ir, stablehlo, context).told(content)
+        return teller.told(content)
     except DamagedError as error:
-        return {"error": str(error)}
+        said = str(error)
     except RecursionError:
-        return {"error": "nested too deeply"}
+        said = "nested too deeply"
     except MemoryError:
-        return {"error": "takes too much memory"}
+        said = "takes too much memory"
     except Exception as error:  # noqa: BLE001  # of a parser written in C++
-        return {"error": " ".join(str(error).split())[:_LONGEST] or type(error).__name__}
+        said = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+    return {"error": said}
 
 
 class _Teller:
@@ -163,9 +180,7 @@ class _Teller:
         if "arg_attrs" in operation.attributes:
             for place, one in enumerate(ir.ArrayAttr(operation.attributes["arg_attrs"])):
                 held = ir.DictAttr(one)
-                attributes[place] = {
-                    named.name: self._attribute(named.attr) for named in held
-                }
+                attributes[place] = {named.name: self._attribute(named.attr) for named in held}
         return name, {
             "names": [self._name(one.location) for one in block.arguments],
             "attributes": attributes,
@@ -176,8 +191,9 @@ class _Teller:
         blocks = list(region.blocks)
         if len(blocks) != 1 or depth > _DEEPEST:
             message = (
-                f"a region of {len(blocks)} blocks; expected one: jumps between blocks are not "
-                "read" if len(blocks) != 1 else "regions are nested too deeply"
+                f"a region of {len(blocks)} blocks; expected one: jumps between blocks are not read"
+                if len(blocks) != 1
+                else "regions are nested too deeply"
             )
             raise DamagedError(message)
         (block,) = blocks
@@ -243,26 +259,29 @@ class _Teller:
         return ""
 
     def _attribute(self, held: Any) -> Any:
-        ir, kind = self._ir, type(held).__name__
-        if kind in {"IntegerAttr", "BoolAttr", "StringAttr", "FlatSymbolRefAttr"}:
+        """The plain value of an attribute; a text where its form is another one."""
+        kind = type(held).__name__
+        if kind in _PLAIN:
             return held.value
-        if kind == "FloatAttr":
-            return held.value
-        if kind in {"DenseI64ArrayAttr", "DenseI32ArrayAttr", "DenseBoolArrayAttr", "ArrayAttr"}:
-            return [self._attribute(one) if isinstance(one, ir.Attribute) else one for one in held]
+        if kind in _LISTS:
+            is_attribute = (isinstance(one, self._ir.Attribute) for one in held)
+            pairs = zip(held, is_attribute, strict=True)
+            return [self._attribute(one) if is_held else one for one, is_held in pairs]
         if kind == "DictAttr":
             return {one.name: self._attribute(one.attr) for one in held}
         if kind == "UnitAttr":
             return True
-        if isinstance(held, ir.DenseElementsAttr):
-            return self._elements(held)
-        if kind.startswith("DenseResource"):
-            return {"tensor": self._type(held.type)}
-        text = str(held)
+        return self._structure(held)
+
+    def _structure(self, held: Any) -> Any:
+        """The numbers of a constant or of an attribute of StableHLO."""
+        text = "" if isinstance(held, self._ir.DenseElementsAttr) else str(held)
         structure = _STRUCTURES.get(text.partition("<")[0] + "<")
         if structure is not None:
             numbers = getattr(self._stablehlo, structure[0])(held)
             return {name: getattr(numbers, name) for name in structure[1:]}
+        if not text:
+            return self._elements(held)
         if text.startswith("dense_resource<"):
             return {"tensor": self._type(held.type)}
         if text.startswith("#stablehlo<"):  # such as #stablehlo<comparison_direction LT>
@@ -278,7 +297,7 @@ class _Teller:
         if math.prod(told["tensor"]["shape"]) > MOST_ELEMENTS:
             return told
         try:
-            numbers = [_number(one) for one in held]  # type: ignore[attr-defined]  # of numbers
+            numbers = [_number(one) for one in held]
         except TypeError:  # such as bfloat16
             return told
         return told if None in numbers else {**told, "numbers": numbers}

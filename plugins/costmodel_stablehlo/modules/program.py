@@ -166,9 +166,7 @@ def entry_of(program: Mapping[str, Function], where: str) -> Function:
 def _called(region: Region) -> set[str]:
     names: set[str] = set()
     for operation in region.operations:
-        names.update(
-            one for one in operation.attributes.values() if isinstance(one, str)
-        )
+        names.update(one for one in operation.attributes.values() if isinstance(one, str))
         for inner in operation.regions:
             names |= _called(inner)
     return names

@@ -10,14 +10,14 @@ from costmodel.errors import ReadError
 from costmodel.frontend.translation import DataDependentError
 from costmodel_stablehlo.loops import loop
 from costmodel_stablehlo.operators.products import product
-from costmodel_stablehlo.operators.table import STABLEHLO
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Value
     from costmodel_stablehlo.nodes import ModuleNode
 
 
-@STABLEHLO.translates("constant", "chlo.constant")
+@translates("constant", "chlo.constant")
 def constant(node: ModuleNode) -> Value:
     """A tensor of the module; one of several numbers that are not all the same is trained."""
     from costmodel_stablehlo.constants import constant_of  # noqa: PLC0415  # brings NumPy
@@ -25,7 +25,7 @@ def constant(node: ModuleNode) -> Value:
     return constant_of(node)
 
 
-@STABLEHLO.translates("chlo.constant_like")
+@translates("chlo.constant_like")
 def constant_like(node: ModuleNode) -> Value:
     """A number in the shape of a tensor."""
     from costmodel_stablehlo.constants import filled  # noqa: PLC0415  # brings NumPy
@@ -36,13 +36,13 @@ def constant_like(node: ModuleNode) -> Value:
 # ------------------------------------------------------------------ calls
 
 
-@STABLEHLO.translates("func.call")
+@translates("func.call")
 def call(node: ModuleNode) -> Sequence[Value]:
     """The operations of a function."""
     return _called(node, str(node.attribute("callee")))
 
 
-@STABLEHLO.translates("composite")
+@translates("composite")
 def composite(node: ModuleNode) -> Sequence[Value]:
     """An operation of another set; one whose name is not known is what it is composed of."""
     name = str(node.attribute("name", "")).rpartition(".")[2]
@@ -73,13 +73,13 @@ def _called(node: ModuleNode, name: str) -> Sequence[Value]:
 # ------------------------------------------------------------------ loops and branches
 
 
-@STABLEHLO.translates("while")
+@translates("while")
 def while_(node: ModuleNode) -> Sequence[Value]:
     """A loop of a known number of steps."""
     return loop(node)
 
 
-@STABLEHLO.translates("case")
+@translates("case")
 def case(node: ModuleNode) -> Sequence[Value]:
     """One of several regions."""
     number = node.input(0).scalar
@@ -88,7 +88,7 @@ def case(node: ModuleNode) -> Sequence[Value]:
     return _chosen(node, place)
 
 
-@STABLEHLO.translates("if")
+@translates("if")
 def if_(node: ModuleNode) -> Sequence[Value]:
     """One of two regions."""
     number = node.input(0).scalar
@@ -127,7 +127,7 @@ def _copied(value: Value) -> tuple[Any, Sequence[Any]]:
 # ------------------------------------------------------------------ custom calls
 
 
-@STABLEHLO.translates("custom_call")
+@translates("custom_call")
 def custom_call(node: ModuleNode) -> Any:
     """A call of a library, by its name.
 

@@ -5,29 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from costmodel_stablehlo.operators.reductions import function_of
-from costmodel_stablehlo.operators.table import STABLEHLO
-
 from costmodel.frontend.translation import DataDependentError
+from costmodel_stablehlo.operators.reductions import function_of
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Value
     from costmodel_stablehlo.nodes import ModuleNode
 
 
-@STABLEHLO.translates("dynamic_slice")
+@translates("dynamic_slice")
 def dynamic_slice(node: ModuleNode) -> Value:
     """A block of a tensor from a place on; the place is kept inside."""
     value, *places = node.present
     sizes = node.list_of("slice_sizes")
     starts = known_starts(places, value.shape, sizes)
     if starts is None:
-        return node.moved(value, shape=sizes)
+        return node.moved(value, *_unknown(places), shape=sizes)
     key = [
         slice(None) if size == length else slice(start, start + size)
         for start, size, length in zip(starts, sizes, value.shape, strict=True)
     ]
     return node.add("select", value, key=key)
+
+
+def _unknown(places: Sequence[Value]) -> list[Value]:
+    """The places that data decide."""
+    return [place for place in places if not place.is_constant]
 
 
 def known_starts(
@@ -45,16 +49,16 @@ def known_starts(
     return found
 
 
-@STABLEHLO.translates("dynamic_update_slice")
+@translates("dynamic_update_slice")
 def dynamic_update_slice(node: ModuleNode) -> Value:
     """A tensor with a block of it replaced."""
-    value, block = node.input(0), node.input(1)
+    value, block, *places = node.present
     if block.shape == value.shape:
         return node.add("identity", block)
-    return node.add("store", value, block)
+    return node.add("store", value, block, *_unknown(places))
 
 
-@STABLEHLO.translates("gather", "dynamic_gather")
+@translates("gather", "dynamic_gather")
 def gather(node: ModuleNode) -> Value:
     """Slices of a tensor; those along one axis that indices name are rows of a table."""
     value, places = node.input(0), node.input(1)
@@ -95,11 +99,8 @@ def _order(axis: int, batch: int, rank: int, offsets: Sequence[int]) -> list[int
     """Where the axes of the result stand among those of rows of a table."""
     rows = list(range(axis, axis + batch))
     others = [place for place in range(rank) if place not in rows]
-    order, taken = [], iter(others)
-    left = iter(rows)
-    for place in range(rank):
-        order.append(next(taken) if place in offsets else next(left))
-    return order
+    taken, left = iter(others), iter(rows)
+    return [next(taken) if place in offsets else next(left) for place in range(rank)]
 
 
 def _gathered_shape(places: Value, form: Mapping[str, Any], sizes: Sequence[int]) -> list[int]:
@@ -111,7 +112,7 @@ def _gathered_shape(places: Value, form: Mapping[str, Any], sizes: Sequence[int]
     return [next(kept) if place in form["offset_dims"] else next(left) for place in range(rank)]
 
 
-@STABLEHLO.translates("torch_index_select")
+@translates("torch_index_select")
 def index_select(node: ModuleNode) -> Value:
     """Slices along an axis that indices name.
 
@@ -125,7 +126,7 @@ def index_select(node: ModuleNode) -> Value:
     return node.add("embedding", node.input(0), node.input(1), axis=node.whole("dim"))
 
 
-@STABLEHLO.translates("scatter")
+@translates("scatter")
 def scatter(node: ModuleNode) -> Sequence[Value]:
     """Values put at places of a tensor, or combined with what is there."""
     values, updates = node.present[: node.results], node.present[-node.results :]

@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.errors import ShapeError
 from costmodel.frontend.evaluation import LARGEST
-from costmodel_stablehlo.operators.table import STABLEHLO
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Value
@@ -39,19 +39,19 @@ def stretched(node: ModuleNode, value: Value, shape: Sequence[int]) -> Value:
     return made
 
 
-@STABLEHLO.translates("broadcast_in_dim")
+@translates("broadcast_in_dim")
 def broadcast_in_dim(node: ModuleNode) -> Value:
     """Axes put at their places, and stretched."""
     return _broadcast(node, node.list_of("broadcast_dimensions"), node.shape())
 
 
-@STABLEHLO.translates("dynamic_broadcast_in_dim")
+@translates("dynamic_broadcast_in_dim")
 def dynamic_broadcast_in_dim(node: ModuleNode) -> Value:
     """The same to a shape that is computed."""
     return _broadcast(node, node.list_of("broadcast_dimensions"), node.numbers(1, "the shape"))
 
 
-@STABLEHLO.translates("broadcast")
+@translates("broadcast")
 def broadcast(node: ModuleNode) -> Value:
     """New axes in front."""
     sizes, value = node.list_of("broadcast_sizes"), node.input()
@@ -85,13 +85,13 @@ def _is_trained(node: ModuleNode, value: Value) -> bool:
     return is_written and not value.is_parameter and node.types[0].is_float
 
 
-@STABLEHLO.translates("reshape")
+@translates("reshape")
 def reshape(node: ModuleNode) -> Value:
     """The same elements in another shape."""
     return _reshaped(node, node.shape())
 
 
-@STABLEHLO.translates("dynamic_reshape")
+@translates("dynamic_reshape")
 def dynamic_reshape(node: ModuleNode) -> Value:
     """The same elements in a shape that is computed."""
     return _reshaped(node, node.numbers(1, "the shape"))
@@ -105,7 +105,7 @@ def _reshaped(node: ModuleNode, shape: Sequence[int]) -> Value:
     return node.add("reshape", value, shape=shape)
 
 
-@STABLEHLO.translates("bitcast_convert")
+@translates("bitcast_convert")
 def bitcast(node: ModuleNode) -> Value:
     """The same bits, read as another format: a view."""
     value = node.input()
@@ -114,7 +114,7 @@ def bitcast(node: ModuleNode) -> Value:
     return node.add("fetch", value, shape=node.shape())
 
 
-@STABLEHLO.translates("transpose")
+@translates("transpose")
 def transpose(node: ModuleNode) -> Value:
     """The axes in another order."""
     order = node.list_of("permutation")
@@ -126,7 +126,7 @@ def transpose(node: ModuleNode) -> Value:
     return node.add("transpose", value, order=order)
 
 
-@STABLEHLO.translates("concatenate")
+@translates("concatenate")
 def concatenate(node: ModuleNode) -> Value:
     """Values one after the other along an axis."""
     if len(node.present) == 1:
@@ -134,14 +134,14 @@ def concatenate(node: ModuleNode) -> Value:
     return node.add("concatenate", *node.present, axis=node.whole("dimension"))
 
 
-@STABLEHLO.translates("slice")
+@translates("slice")
 def cut(node: ModuleNode) -> Value:
     """Every n-th element of a range of each axis."""
     bounds = [node.list_of(name) for name in ("start_indices", "limit_indices", "strides")]
     return _cut(node, *bounds)
 
 
-@STABLEHLO.translates("real_dynamic_slice")
+@translates("real_dynamic_slice")
 def computed_cut(node: ModuleNode) -> Value:
     """The same with bounds that are computed."""
     return _cut(node, *[node.numbers(place, "the bounds") for place in (1, 2, 3)])
@@ -159,7 +159,7 @@ def _cut(
     return node.add("select", value, key=key)
 
 
-@STABLEHLO.translates("reverse")
+@translates("reverse")
 def reverse(node: ModuleNode) -> Value:
     """The elements along some axes in the opposite order."""
     value, axes = node.input(), node.list_of("dimensions")
@@ -169,14 +169,14 @@ def reverse(node: ModuleNode) -> Value:
     return node.add("flip", value, axes=kept)
 
 
-@STABLEHLO.translates("pad")
+@translates("pad")
 def pad(node: ModuleNode) -> Value:
     """Elements of one number around, and between, those of a value."""
     names = ("edge_padding_low", "edge_padding_high", "interior_padding")
     return _padded(node, *[node.list_of(name) for name in names])
 
 
-@STABLEHLO.translates("dynamic_pad")
+@translates("dynamic_pad")
 def computed_pad(node: ModuleNode) -> Value:
     """The same with amounts that are computed."""
     return _padded(node, *[node.numbers(place, "the padding") for place in (2, 3, 4)])
@@ -207,13 +207,13 @@ def edged(node: ModuleNode, value: Value, amounts: Sequence[tuple[int, int]]) ->
     return node.add("pad", value, amounts=kept)
 
 
-@STABLEHLO.translates("iota")
+@translates("iota")
 def iota(node: ModuleNode) -> Value:
     """The index along an axis: a constant."""
     return _counted(node, node.shape(), node.whole("iota_dimension"))
 
 
-@STABLEHLO.translates("dynamic_iota")
+@translates("dynamic_iota")
 def computed_iota(node: ModuleNode) -> Value:
     """The same in a shape that is computed."""
     return _counted(node, node.numbers(0, "the shape"), node.whole("iota_dimension"))
@@ -226,26 +226,26 @@ def _counted(node: ModuleNode, shape: Sequence[int], axis: int) -> Value:
     return stretched(node, node.own_graph.constant(node.name, aligned, data=data), shape)
 
 
-@STABLEHLO.translates("get_dimension_size")
+@translates("get_dimension_size")
 def dimension_size(node: ModuleNode) -> Value:
     """The length of an axis: a constant."""
     length = node.input().shape[node.whole("dimension")]
     return node.own_graph.constant(node.name, data=np.asarray(length))
 
 
-@STABLEHLO.translates("set_dimension_size")
+@translates("set_dimension_size")
 def declared_size(node: ModuleNode) -> Value:
     """A value of which fewer elements count: it is priced whole."""
     return node.add("identity", node.input())
 
 
-@STABLEHLO.translates("optimization_barrier")
+@translates("optimization_barrier")
 def barrier(node: ModuleNode) -> Sequence[Value]:
     """The same values; nothing is moved past it."""
     return [node.add("identity", value) for value in node.present]
 
 
-@STABLEHLO.translates("sdy.sharding_constraint", "sdy.reshard")
+@translates("sdy.sharding_constraint", "sdy.reshard")
 def seen(node: ModuleNode) -> Value:
     """The same value, of which is said on which devices it lies."""
     return node.add("identity", node.input())

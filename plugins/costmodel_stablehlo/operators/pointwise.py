@@ -11,7 +11,7 @@ import numpy as np
 from costmodel.frontend.evaluation import LARGEST
 from costmodel.workload.builders.shapes import broadcast
 from costmodel_stablehlo.operators.movements import stretched
-from costmodel_stablehlo.operators.table import STABLEHLO
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Value
@@ -54,7 +54,7 @@ _CURVES: Final[Mapping[str, str]] = {
 # ------------------------------------------------------------------ the rules
 
 
-@STABLEHLO.translates(*_ELEMENTWISE, *[f"chlo.broadcast_{name}" for name in _STRETCHING])
+@translates(*_ELEMENTWISE, *[f"chlo.broadcast_{name}" for name in _STRETCHING])
 def elementwise(node: ModuleNode) -> Value:
     """One operation for each element; a maximum with zero is a rectifier."""
     operator = node.operator.removeprefix("chlo.broadcast_")
@@ -119,7 +119,7 @@ _EVALUATED: Final[Mapping[str, Callable[..., Any]]] = {
 """What computes constants."""
 
 
-@STABLEHLO.translates(*_CURVES)
+@translates(*_CURVES)
 def curve(node: ModuleNode) -> Value:
     """A function of one element."""
     (value,) = node.present
@@ -139,7 +139,7 @@ def _curve_of_constant(node: ModuleNode, value: Value) -> Value:
     return node.own_graph.constant(node.name, data=data, is_parameter=value.is_parameter)
 
 
-@STABLEHLO.translates("clamp")
+@translates("clamp")
 def clamp(node: ModuleNode) -> Value:
     """The value, or the nearer bound: two comparisons."""
     low, value, high = node.present
@@ -157,7 +157,7 @@ def clamp(node: ModuleNode) -> Value:
     return node.add("elementwise", bounded, high, function="minimum")
 
 
-@STABLEHLO.translates("power", "chlo.broadcast_power")
+@translates("power", "chlo.broadcast_power")
 def power(node: ModuleNode) -> Value:
     """A power; one of a constant exponent is a function of one element."""
     base, exponent = node.present
@@ -165,11 +165,13 @@ def power(node: ModuleNode) -> Value:
     if number == len(("x", "x")):
         return applied(node, "multiply", [base, base])
     if number is not None:
-        return node.add("activation", base, function={0.5: "sqrt", -0.5: "rsqrt"}.get(number, "pow"))
+        return node.add(
+            "activation", base, function={0.5: "sqrt", -0.5: "rsqrt"}.get(number, "pow")
+        )
     return node.add("elementwise", base, exponent, function="multiply", steps=_SERIES)
 
 
-@STABLEHLO.translates("atan2", "chlo.broadcast_atan2")
+@translates("atan2", "chlo.broadcast_atan2")
 def arc_tangent(node: ModuleNode) -> Value:
     """A quotient, and a function of it."""
     return node.add("activation", applied(node, "divide", node.present), function="atan")
@@ -178,19 +180,19 @@ def arc_tangent(node: ModuleNode) -> Value:
 _SERIES: Final = len(("logarithm", "product", "exponential"))
 
 
-@STABLEHLO.translates("complex", "chlo.broadcast_complex")
+@translates("complex", "chlo.broadcast_complex")
 def complex_number(node: ModuleNode) -> Value:
     """Two parts next to each other."""
     return node.add("elementwise", *node.present, function="select")
 
 
-@STABLEHLO.translates("real", "imag", "chlo.conj")
+@translates("real", "imag", "chlo.conj")
 def part(node: ModuleNode) -> Value:
     """A part of each number."""
     return node.add("copy", node.input(), purpose="selection")
 
 
-@STABLEHLO.translates("convert")
+@translates("convert")
 def convert(node: ModuleNode) -> Value:
     """The same numbers in another format; a quantised format is that of the tensor."""
     value = node.input()
@@ -212,25 +214,25 @@ def convert(node: ModuleNode) -> Value:
     return node.add("copy", value, purpose="conversion")
 
 
-@STABLEHLO.translates("uniform_quantize")
+@translates("uniform_quantize")
 def quantize(node: ModuleNode) -> Value:
     """Every element rounded to the format of the result."""
     return node.add("quantize", node.input())
 
 
-@STABLEHLO.translates("uniform_dequantize")
+@translates("uniform_dequantize")
 def dequantize(node: ModuleNode) -> Value:
     """Every element of a quantised value as the number that it stands for."""
     return node.add("dequantize", node.input())
 
 
-@STABLEHLO.translates("batch_norm_inference")
+@translates("batch_norm_inference")
 def batch_normalization(node: ModuleNode) -> Value:
     """At inference a fixed scale and shift."""
     return node.add("scale_and_shift", *node.present, axis=node.whole("feature_index"))
 
 
-@STABLEHLO.translates("map")
+@translates("map")
 def mapped(node: ModuleNode) -> Value:
     """The operations of a region at every element."""
     (region,) = node.regions

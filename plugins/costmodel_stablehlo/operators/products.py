@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from costmodel.errors import ShapeError
 from costmodel.frontend.translation import DataDependentError
 from costmodel_stablehlo.operators.movements import edged
-from costmodel_stablehlo.operators.table import STABLEHLO
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Value
     from costmodel_stablehlo.nodes import ModuleNode
 
 
-@STABLEHLO.translates("dot_general")
+@translates("dot_general")
 def dot_general(node: ModuleNode) -> Value:
     """Products of two values, summed over the contracted axes."""
     numbers = node.attribute("dot_dimension_numbers")
@@ -26,14 +26,14 @@ def dot_general(node: ModuleNode) -> Value:
     return product(node, node.input(0), node.input(1), *sides[0], *sides[1])
 
 
-@STABLEHLO.translates("dot")
+@translates("dot")
 def dot(node: ModuleNode) -> Value:
     """A product of vectors or matrices."""
     left, right = node.input(0), node.input(1)
     return product(node, left, right, [], [left.rank - 1], [], [0])
 
 
-def product(  # noqa: PLR0913, PLR0917  # the axes, as the operation names them
+def product(  # noqa: PLR0917  # the axes, as the operation names them
     node: ModuleNode, left: Value, right: Value, batch: Sequence[int], summed: Sequence[int],
     right_batch: Sequence[int], right_summed: Sequence[int],
 ) -> Value:  # fmt: skip
@@ -86,7 +86,7 @@ def _as_matrices(
     )  # fmt: skip
 
 
-@STABLEHLO.translates("einsum")
+@translates("einsum")
 def einsum(node: ModuleNode) -> Value:
     """A product that an equation of letters states."""
     terms, _, kept = str(node.attribute("einsum_config")).replace(" ", "").partition("->")
@@ -96,7 +96,7 @@ def einsum(node: ModuleNode) -> Value:
     )
 
 
-@STABLEHLO.translates("chlo.ragged_dot")
+@translates("chlo.ragged_dot")
 def ragged_dot(node: ModuleNode) -> Value:
     """Each row times the matrix of its group: as many products as with one matrix for all.
 
@@ -115,13 +115,13 @@ def ragged_dot(node: ModuleNode) -> Value:
 # ------------------------------------------------------------------ convolutions
 
 
-@STABLEHLO.translates("convolution")
+@translates("convolution")
 def convolution(node: ModuleNode) -> Value:
     """A convolution; one of an image with zeros between its elements is a transposed one."""
     return _convolution(node, node.attributes.get("padding"))
 
 
-@STABLEHLO.translates("dynamic_conv")
+@translates("dynamic_conv")
 def computed_convolution(node: ModuleNode) -> Value:
     """A convolution whose padding is computed."""
     numbers = node.numbers(2, "the padding")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.translation import DataDependentError
-from costmodel_stablehlo.operators.table import STABLEHLO
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from costmodel.frontend.operations.work import Value
@@ -44,7 +44,7 @@ STRUCTURE: Final[Mapping[str, str]] = {
 """Operations that are no node of a network."""
 
 
-@STABLEHLO.translates(*UNPRICED)
+@translates(*UNPRICED)
 def unpriced(node: ModuleNode) -> Sequence[Value]:
     """Nothing that is known.
 

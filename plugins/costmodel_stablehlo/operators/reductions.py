@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from costmodel.errors import ShapeError
 from costmodel.frontend.translation import DataDependentError
 from costmodel_stablehlo.operators.movements import edged
-from costmodel_stablehlo.operators.table import STABLEHLO
+from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ def _first_comparison(steps: Sequence[Operation]) -> str:
     return ""
 
 
-@STABLEHLO.translates("reduce")
+@translates("reduce")
 def reduce(node: ModuleNode) -> Sequence[Value]:
     """The elements along some axes, reduced to one; several tensors alike."""
     values = node.present[: node.results]
@@ -72,7 +72,7 @@ def reduce(node: ModuleNode) -> Sequence[Value]:
     return [node.add("reduce", one, function=function, axes=axes) for one in sources]
 
 
-@STABLEHLO.translates("reduce_window")
+@translates("reduce_window")
 def reduce_window(node: ModuleNode) -> Sequence[Value]:
     """Windows of tensors, each reduced to one element."""
     values = node.present[: node.results]
@@ -94,7 +94,7 @@ def reduce_window(node: ModuleNode) -> Sequence[Value]:
     return [_pooled(node, one, function, window, stride, pads, dilation) for one in sources]
 
 
-def _pooled(  # noqa: PLR0913, PLR0917  # the settings of a window
+def _pooled(  # noqa: PLR0917  # the settings of a window
     node: ModuleNode, value: Value, function: str, window: Sequence[int], stride: Sequence[int],
     pads: Sequence[tuple[int, int]], dilation: Sequence[int],
 ) -> Value:  # fmt: skip
@@ -141,7 +141,7 @@ def _is_running(
     return window[axis] == length and stride[axis] == 1 and sorted(pads[axis]) == [0, length - 1]
 
 
-@STABLEHLO.translates("select_and_scatter")
+@translates("select_and_scatter")
 def select_and_scatter(node: ModuleNode) -> Value:
     """The gradient of a pooling: each window is searched for its greatest element.
 
@@ -158,7 +158,7 @@ def select_and_scatter(node: ModuleNode) -> Value:
     return node.add("store", value, compared)
 
 
-@STABLEHLO.translates("chlo.scan")
+@translates("chlo.scan")
 def scan(node: ModuleNode) -> Sequence[Value]:
     """A step for each element along an axis.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from costmodel.errors import ReadError
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import DataDependentError, TranslationTable
-from costmodel_torch.program import format_of
+from costmodel_torch.exported.program import format_of
 
 if TYPE_CHECKING:
     from costmodel.frontend.translation import SourceNode

@@ -27,7 +27,7 @@ def gru() -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """A GRU of 16 units over 12 steps of 6 features: 12 x 3 x (6 + 16) x 16 products."""
     model = nn.RNN(nn.GRUCell(16))
     params = jax.eval_shape(model.init, jax.random.key(0), _array(1, 12, 6))
-    return lambda params, x: model.apply(params, x), (params, _array(1, 12, 6))
+    return model.apply, (params, _array(1, 12, 6))
 
 
 def reversed_scan() -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -69,7 +69,7 @@ def attention() -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Four heads of 8 over 10 positions: 4 x 32 x 32 x 10 and 2 x 4 x 10 x 10 x 8 products."""
     model = nn.MultiHeadDotProductAttention(num_heads=4, qkv_features=32)
     params = jax.eval_shape(model.init, jax.random.key(0), _array(1, 10, 32))
-    return lambda params, x: model.apply(params, x), (params, _array(1, 10, 32))
+    return model.apply, (params, _array(1, 10, 32))
 
 
 def _conv(
@@ -130,9 +130,7 @@ def condition() -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Two ways of 16 x 32 and 16 x 8 products, which data choose between."""
 
     def f(params: Any, x: Any) -> Any:
-        return lax.cond(
-            x.sum() > 0, lambda: (x @ params[0]).sum(), lambda: (x @ params[1]).sum()
-        )
+        return lax.cond(x.sum() > 0, (x @ params[0]).sum, (x @ params[1]).sum)
 
     return f, ([_array(16, 32), _array(16, 8)], _array(1, 16))
 

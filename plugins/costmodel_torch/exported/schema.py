@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.errors import ReadError
 from costmodel.frontend.graph import NODE_LIMIT
-from costmodel_torch.program import (
+from costmodel_torch.exported.program import (
     Body,
     Held,
     Length,
@@ -20,7 +20,7 @@ from costmodel_torch.program import (
 )
 
 if TYPE_CHECKING:
-    from costmodel_torch.archive import Archive
+    from costmodel_torch.exported.archive import Archive
 
 MAJOR: Final = 8
 """The version of the schema that is read: that of PyTorch 2.6 and later."""
@@ -47,7 +47,7 @@ def program_of(archive: Archive, name: str, where: str) -> Program:
     """
     try:
         return _program(archive, name, where)
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         message = (
             f"{where}: not an exported program as its schema describes it: "
             f"{type(error).__name__}: {error!s:.200}"
@@ -75,14 +75,14 @@ def _program(archive: Archive, name: str, where: str) -> Program:
     for spec in module["signature"]["input_specs"]:
         ((kind, given),) = spec.items()
         if kind in _HELD:
-            own = given["arg"]["name"]
-            held[own] = _held(archive, given[_HELD[kind]], kind, graph.tensors.get(own))
+            own, path = _name(given["arg"]["name"]), _name(given[_HELD[kind]])
+            held[own] = _held(archive, path, kind, graph.tensors.get(own))
     mutated: dict[str, str] = {}
     by_path = {one.path: own for own, one in held.items()}
     for spec in module["signature"]["output_specs"]:
         ((kind, given),) = spec.items()
         if kind == "buffer_mutation" and given["buffer_name"] in by_path:
-            mutated[by_path[given["buffer_name"]]] = given["arg"]["name"]
+            mutated[by_path[given["buffer_name"]]] = _name(given["arg"]["name"])
     return Program(name, graph, held, mutated)
 
 
@@ -176,6 +176,19 @@ def _text(given: Any) -> str:
     return given
 
 
+def _name(given: Any) -> str:
+    """A text that is not empty.
+
+    Raises:
+        TypeError: it is something else.
+
+    """
+    if not _text(given):
+        message = "expected a name, found an empty text"
+        raise TypeError(message)
+    return str(given)
+
+
 def _module(stack: str) -> str:
     """The path of the innermost module: `key,path,class` for each, with `;` between them."""
     innermost = stack.rpartition(";")[2]
@@ -212,14 +225,14 @@ def _argument(values: Any, *, where: str, depth: int) -> Any:
     """The plain value of an argument."""
     ((kind, given),) = values.items()
     if kind == "as_graph":
-        return Body(_text(given["name"]), _graph(given["graph"], where, depth + 1))
+        return Body(_name(given["name"]), _graph(given["graph"], where, depth + 1))
     if kind == "as_string_to_argument":
         return {key: _argument(one, where=where, depth=depth) for key, one in given.items()}
     return _PLAIN[kind](given) if kind in _PLAIN else None
 
 
 def _ref(given: Any) -> Ref:
-    return Ref(_text(given["name"]))
+    return Ref(_name(given["name"]))
 
 
 def _optional(given: Any) -> Ref | None:
@@ -228,7 +241,7 @@ def _optional(given: Any) -> Ref | None:
 
 def _symbolic(given: Any) -> Any:
     ((kind, value),) = given.items()
-    return Ref(_text(value)) if kind == "as_name" else _plain(value)
+    return Ref(_name(value)) if kind == "as_name" else _plain(value)
 
 
 def _plain(given: Any) -> Any:

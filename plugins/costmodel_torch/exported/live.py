@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from costmodel.errors import ReadError
-from costmodel_torch.program import (
+from costmodel_torch.exported.program import (
     Body,
     Held,
     Length,
@@ -17,7 +17,7 @@ from costmodel_torch.program import (
     Ref,
     TensorMeta,
 )
-from costmodel_torch.schema import called
+from costmodel_torch.exported.schema import called
 
 _SMALL: Final = 2**10
 """Elements of a constant whose data are kept."""

@@ -1,0 +1,1 @@
+"""The best of many designs: Pareto fronts, integer programmes and search."""

@@ -1,0 +1,1 @@
+"""Exported programs as plain values, out of files and live objects."""

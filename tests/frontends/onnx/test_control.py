@@ -1,0 +1,132 @@
+"""Branches, loops and scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from frontends.onnx.models import array, graph, info, lowered, model, node, read, reasons
+from onnx import TensorProto, helper, numpy_helper
+
+from costmodel.workload.graph import Branch, Loop
+
+BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
+
+
+def branches(condition: Any) -> Any:
+    held = {"few": array((8, 4)), "many": array((8, 8)), "back": array((8, 4))}
+    then = helper.make_graph([node("MatMul", "x few", "a")], "then", [], [info("a", None)])
+    other = helper.make_graph(
+        [node("MatMul", "x many", "b"), node("MatMul", "b back", "c")], "else", [],
+        [info("c", None)],
+    )  # fmt: skip
+    made = node("If", "go", "y", then_branch=then, else_branch=other)
+    if condition is not None:
+        return model(graph([made], {"x": [1, 8]}, ["y"], held | {"go": np.array(condition)}))
+    proto = graph([made], {"x": [1, 8]}, ["y"], held)
+    proto.input.append(info("go", [], BOOL))
+    return model(proto)
+
+
+def test_a_constant_condition_chooses(tmp_path: Path) -> None:
+    assert lowered(branches(condition=True), tmp_path).macs == 32
+    assert lowered(branches(condition=False), tmp_path).macs == 64 + 32
+
+
+def test_data_choose_between_alternatives(tmp_path: Path) -> None:
+    workload = lowered(branches(None), tmp_path)
+    (found,) = [step for step in workload.steps if isinstance(step, Branch)]
+    assert [one.macs for one in found.alternatives] == [32, 96]
+
+
+def body_of_loop(condition: list[Any], *more: str) -> Any:
+    nodes = [
+        node("Gather", "x i", "row"), node("MatMul", "row w", "a"), node("MatMul", "h r", "b"),
+        node("Add", "a b", "s"), node("Tanh", "s", "new"), node("Identity", "new", "seen"),
+        *condition,
+    ]  # fmt: skip
+    states = [info(name, None, INT64) for name in more]
+    return helper.make_graph(
+        nodes, "body", [info("i", [], INT64), info("c", [], BOOL), info("h", [1, 5]), *states],
+        [info("d", [], BOOL), info("new", None), *[info(f"{name}.next", None) for name in more],
+         info("seen", None)],
+    )  # fmt: skip
+
+
+WEIGHTS = {"w": array((6, 5)), "r": array((5, 5)), "h0": np.zeros((1, 5), np.float32)}
+
+
+def test_a_loop_of_a_constant_number_of_steps(tmp_path: Path) -> None:
+    body = body_of_loop([node("Identity", "c", "d")])
+    made = node("Loop", "n go h0", "last all", body=body)
+    held = WEIGHTS | {"n": np.int64(7), "go": np.array(True)}  # noqa: FBT003  # an array
+    proto = model(graph([made], {"x": [7, 1, 6]}, ["last", "all"], held))
+    workload = lowered(proto, tmp_path)
+    (found,) = [step for step in workload.steps if isinstance(step, Loop)]
+    assert found.steps == 7
+    assert workload.macs == 7 * (30 + 25)
+    outputs = read(proto, tmp_path).layers[-1].outputs
+    assert [one.shape for one in outputs] == [(1, 5), (7, 1, 5)]
+
+
+def test_a_loop_that_counts_until_its_condition_is_false(tmp_path: Path) -> None:
+    """As tf2onnx writes the loops of Keras: a counter is carried and compared."""
+    condition = [node("Add", "t one", "t.next"), node("Less", "t.next end", "d")]
+    body = body_of_loop(condition, "t")
+    made = node("Loop", "_ go h0 zero", "last time all", body=body)
+    held = WEIGHTS | {
+        "go": np.array(True),  # noqa: FBT003  # an array
+        "one": np.int64(1), "end": np.int64(7), "zero": np.int64(0),
+    }  # fmt: skip
+    proto = model(graph([made], {"x": [7, 1, 6]}, ["last", "all"], held))
+    assert lowered(proto, tmp_path).macs == 7 * (30 + 25)
+
+
+def test_a_loop_whose_end_is_data_is_unpriced(tmp_path: Path) -> None:
+    body = body_of_loop([node("Identity", "c", "d")])
+    made = node("Loop", "n go h0", "last all", body=body)
+    proto = graph([made], {"x": [7, 1, 6]}, ["last", "all"],
+                  WEIGHTS | {"go": np.array(True)})  # noqa: FBT003  # an array  # fmt: skip
+    proto.input.append(info("n", [], INT64))
+    (reason,) = reasons(read(model(proto), tmp_path))
+    assert "the number of steps depends on data (input 0, 'n')" in reason
+
+
+def test_a_loop_whose_state_grows_is_written_out(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("Concat", "h row", "new", axis=0), node("Identity", "c", "d")], "body",
+        [info("i", [], INT64), info("c", [], BOOL), info("h", None)],
+        [info("d", [], BOOL), info("new", None)],
+    )  # fmt: skip
+    made = node("Loop", "n _ x", "y", body=body)
+    held = {"n": np.int64(3), "row": array((1, 4))}
+    network = read(model(graph([made], {"x": [2, 4]}, ["y"], held)), tmp_path)
+    assert network.layers[-1].outputs[0].shape == (5, 4)
+
+
+def test_a_scan_runs_for_each_slice(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("MatMul", "row w", "a"), node("MatMul", "h r", "b"), node("Add", "a b", "new"),
+         node("Identity", "new", "seen")],
+        "body", [info("h", [1, 5]), info("row", [1, 6])], [info("new", None), info("seen", None)],
+    )  # fmt: skip
+    for axis, shape in ((0, [7, 1, 6]), (1, [1, 7, 6])):
+        made = node(
+            "Scan", "h0 x", "last all", body=body, num_scan_inputs=1, scan_input_axes=[axis],
+            scan_input_directions=[1], scan_output_axes=[axis],
+        )  # fmt: skip
+        network = read(model(graph([made], {"x": shape}, ["all"], WEIGHTS)), tmp_path)
+        whole = network.layers[-1].outputs[-1].shape
+        assert network.macs == 7 * (30 + 25)
+        assert whole == (7, 1, 5) if axis == 0 else (7, 5)
+
+
+def test_a_body_may_hold_constants_of_its_own(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("MatMul", "row own", "a")], "body", [info("row", [1, 6])], [info("a", None)],
+        [numpy_helper.from_array(array((6, 3)), "own")],
+    )  # fmt: skip
+    made = node("Scan", "x", "y", body=body, num_scan_inputs=1)
+    workload = lowered(model(graph([made], {"x": [7, 1, 6]}, ["y"])), tmp_path)
+    assert (workload.macs, workload.weight_count) == (7 * 18, 18)
