@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field, frozen
 
 from costmodel.errors import ReadError
+from costmodel.safe_io import check_regular, opening
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IDENTIFIER: Final = b"TFL3"
 """Bytes 4 to 8 of a file of version 3 of the schema, the only one in use since 2017."""
+SIZE_LIMIT: Final = 2**31
+"""Bytes of a file: beyond, a flatbuffer has no offsets."""
 MOST_TABLES: Final = 200_000
 """Tensors, operators, buffers and the like of a file; real networks have some thousands."""
 MOST_NUMBERS: Final = 4_000_000
@@ -166,6 +173,23 @@ class TfliteFile:
         if start > 1:  # behind the flatbuffer, as files beyond 2 GB have it
             return np.frombuffer(self._content, np.uint8, size, start)
         return None if buffer.DataLength() == 0 else buffer.DataAsNumpy()
+
+
+def content_of(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        ReadError: it cannot be read, or is larger than a flatbuffer can be.
+
+    """
+    with opening(path):
+        check_regular(path)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < SIZE_LIMIT:
+                return file.read(size)
+    message = f"{path}: {size:,} bytes; expected less than {SIZE_LIMIT:,}"
+    raise ReadError(message)
 
 
 def parse(content: bytes, where: str) -> TfliteFile:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve
 
-from costmodel import safe_io
-from costmodel.errors import ReadError, UnknownNameError
+from costmodel.errors import UnknownNameError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
 from costmodel.frontend.parsers import missing
@@ -47,14 +46,10 @@ class TfliteReader(Reader):
     ) -> Network:
         """The network in a file, for inputs of these shapes."""
         path, signature = _parts(str(source))
-        content = safe_io.content_of(path)
-        if len(content) > safe_io.SIZE_LIMIT:
-            message = f"{path}: the file has more than {safe_io.SIZE_LIMIT:,} bytes"
-            raise ReadError(message)
         try:
-            from costmodel_tflite.file import parse  # noqa: PLC0415  # only when a file is read
+            from costmodel_tflite.file import content_of, parse  # noqa: PLC0415  # when it is read
 
-            file = parse(content, str(path))
+            file = parse(content_of(path), str(path))
             from costmodel_tflite.operators import TFLITE  # noqa: PLC0415  # likewise
         except ImportError as error:
             if error.name not in {"flatbuffers", "tflite"}:

@@ -56,15 +56,18 @@ _OWN: Final = frozenset(
         "costmodel_nir",
         "costmodel_qkeras",
         "costmodel_spiking",
+        "costmodel_tflite",
         "costmodel_torch",
         "attr",
         "attrs",
         "cattr",
         "cattrs",
+        "flatbuffers",
         "numpy",
         "yaml",
         "rich",
         "h5py",
+        "tflite",
     }
 )
 """What the project brings in late; Python's own modules may come as well."""
