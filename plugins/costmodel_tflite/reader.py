@@ -112,7 +112,7 @@ def _inputs(
         for place, name in one.inputs.items()
         if 0 <= place < len(held.tensors)
     }
-    known = [entry.name for entry in entries]
+    known = [entry.name or f"input{place}" for place, entry in enumerate(entries)]
     given = {name if name in known else others.get(name, name): shape
              for name, shape in input_shapes.items()}  # fmt: skip
     for name in given:
@@ -121,8 +121,7 @@ def _inputs(
             raise UnknownNameError(name, [*known, *others], what)
     return [
         graph.input(
-            entry.name, input_shape(entry, given.get(entry.name), file.where),
-            format_of(entry, file.where),
+            name, input_shape(entry, given.get(name), file.where), format_of(entry, file.where)
         )
-        for entry in entries
+        for name, entry in zip(known, entries, strict=True)
     ]  # fmt: skip
