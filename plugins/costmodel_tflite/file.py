@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field, frozen
 
 from costmodel.errors import ReadError
+from costmodel.safe_io import check_regular, opening
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IDENTIFIER: Final = b"TFL3"
 """Bytes 4 to 8 of a file of version 3 of the schema, the only one in use since 2017."""
+SIZE_LIMIT: Final = 2**31
+"""Bytes of a file: beyond, a flatbuffer has no offsets."""
 MOST_TABLES: Final = 200_000
 """Tensors, operators, buffers and the like of a file; real networks have some thousands."""
 MOST_NUMBERS: Final = 4_000_000
@@ -133,8 +140,13 @@ class TfliteFile:
             ReadError: there is no such subgraph.
 
         """
-        found: SubgraphEntry = _at(self.subgraphs, index, "subgraph", self.where)
-        return found
+        if not 0 <= index < len(self.subgraphs):
+            message = (
+                f"{self.where}: damaged TFLite file: subgraph {index} of {len(self.subgraphs)} is "
+                "not there"
+            )
+            raise ReadError(message)
+        return self.subgraphs[index]
 
     def data(self, tensor: TensorEntry) -> Any:
         """The bytes of a tensor, as an array of `uint8`; None where the file holds none.
@@ -163,6 +175,23 @@ class TfliteFile:
         return None if buffer.DataLength() == 0 else buffer.DataAsNumpy()
 
 
+def content_of(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        ReadError: it cannot be read, or is larger than a flatbuffer can be.
+
+    """
+    with opening(path):
+        check_regular(path)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < SIZE_LIMIT:
+                return file.read(size)
+    message = f"{path}: {size:,} bytes; expected less than {SIZE_LIMIT:,}"
+    raise ReadError(message)
+
+
 def parse(content: bytes, where: str) -> TfliteFile:
     """What a file holds.
 
@@ -171,10 +200,8 @@ def parse(content: bytes, where: str) -> TfliteFile:
 
     """
     if content[4:8] != IDENTIFIER:
-        message = (
-            f"{where}: not a TFLite file: bytes 4 to 8 are {content[4:8]!r}; "
-            f"expected {IDENTIFIER!r}"
-        )
+        found = content[4:8]
+        message = f"{where}: not a TFLite file: bytes 4 to 8 are {found!r}; expected {IDENTIFIER!r}"
         raise ReadError(message)
     try:
         return _Parser(where, content).file()
@@ -186,13 +213,6 @@ def _damaged(where: str, error: Exception) -> ReadError:
     what = " ".join(f"{error}".split()) or type(error).__name__
     message = f"{where}: damaged TFLite file: {what:.200}; convert or copy the model again"
     return ReadError(message)
-
-
-def _at(items: Sequence[Any], index: int, what: str, where: str) -> Any:
-    if not 0 <= index < len(items):
-        message = f"{where}: damaged TFLite file: {what} {index} of {len(items)} is not there"
-        raise ReadError(message)
-    return items[index]
 
 
 # ------------------------------------------------------------------ from the flatbuffer

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve
 
-from costmodel import safe_io
-from costmodel.errors import ReadError, UnknownNameError
+from costmodel.errors import UnknownNameError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
 from costmodel.frontend.parsers import missing
@@ -47,14 +46,10 @@ class TfliteReader(Reader):
     ) -> Network:
         """The network in a file, for inputs of these shapes."""
         path, signature = _parts(str(source))
-        content = safe_io.content_of(path)
-        if len(content) > safe_io.SIZE_LIMIT:
-            message = f"{path}: the file has more than {safe_io.SIZE_LIMIT:,} bytes"
-            raise ReadError(message)
         try:
-            from costmodel_tflite.file import parse  # noqa: PLC0415  # only when a file is read
+            from costmodel_tflite.file import content_of, parse  # noqa: PLC0415  # when it is read
 
-            file = parse(content, str(path))
+            file = parse(content_of(path), str(path))
             from costmodel_tflite.operators import TFLITE  # noqa: PLC0415  # likewise
         except ImportError as error:
             if error.name not in {"flatbuffers", "tflite"}:
@@ -97,7 +92,8 @@ def _signature(file: TfliteFile, name: str) -> Signature | None:
             return one
     if name:
         known = [one.name for one in file.signatures]
-        raise UnknownNameError(name, known, f"signature of {file.where}")
+        what = f"signature of {file.where}"
+        raise UnknownNameError(name, known, what)
     return None
 
 
@@ -116,16 +112,16 @@ def _inputs(
         for place, name in one.inputs.items()
         if 0 <= place < len(held.tensors)
     }
-    known = [entry.name for entry in entries]
+    known = [entry.name or f"input{place}" for place, entry in enumerate(entries)]
     given = {name if name in known else others.get(name, name): shape
              for name, shape in input_shapes.items()}  # fmt: skip
     for name in given:
         if name not in known:
-            raise UnknownNameError(name, [*known, *others], f"input of {file.where}")
+            what = f"input of {file.where}"
+            raise UnknownNameError(name, [*known, *others], what)
     return [
         graph.input(
-            entry.name, input_shape(entry, given.get(entry.name), file.where),
-            format_of(entry, file.where),
+            name, input_shape(entry, given.get(name), file.where), format_of(entry, file.where)
         )
-        for entry in entries
+        for name, entry in zip(known, entries, strict=True)
     ]  # fmt: skip

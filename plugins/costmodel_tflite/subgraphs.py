@@ -294,4 +294,5 @@ def _assignments(graph: SubgraphEntry) -> list[tuple[str, int]]:
 
 def _operator(operator: OperatorEntry) -> str:
     """The name by which the table has a rule: that of the schema, or `CUSTOM:` and its own."""
-    return f"CUSTOM:{operator.custom}" if operator.code == "CUSTOM" else operator.code
+    is_named = operator.code == "CUSTOM" and operator.custom
+    return f"CUSTOM:{operator.custom}" if is_named else operator.code

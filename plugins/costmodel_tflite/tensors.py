@@ -215,5 +215,5 @@ def _array(entry: TensorEntry, kind: ElementType, content: Any, size: int) -> An
 
 
 def _shown(name: str) -> str:
-    """The first of the names that a converter joined."""
-    return name.partition(";")[0]
+    """The first of the names that a converter joined, which may be none."""
+    return name.partition(";")[0] or "constant"

@@ -41,8 +41,8 @@ _FUNCTIONS: Final[Mapping[str, Function]] = {
     "SQUEEZE": lambda value: value, "EXPAND_DIMS": lambda value, _: value,
     "STABLEHLO_ADD": np.add, "STABLEHLO_SUBTRACT": np.subtract, "STABLEHLO_MULTIPLY": np.multiply,
     "STABLEHLO_MINIMUM": np.minimum, "STABLEHLO_MAXIMUM": np.maximum,
-    "STABLEHLO_AND": np.logical_and,
-    "STABLEHLO_OR": np.logical_or, "STABLEHLO_CONVERT": lambda value: value,
+    "STABLEHLO_AND": np.logical_and, "STABLEHLO_OR": np.logical_or,
+    "STABLEHLO_CONVERT": lambda value: value,
     "STABLEHLO_RESHAPE": lambda value: value,
 }  # fmt: skip
 """What is run; the result is cast to the declared type and shape."""

@@ -57,16 +57,19 @@ _OWN: Final = frozenset(
         "costmodel_onnx",
         "costmodel_qkeras",
         "costmodel_spiking",
+        "costmodel_tflite",
         "costmodel_torch",
         "costmodel_stablehlo",
         "attr",
         "attrs",
         "cattr",
         "cattrs",
+        "flatbuffers",
         "numpy",
         "yaml",
         "rich",
         "h5py",
+        "tflite",
     }
 )
 """What the project brings in late; Python's own modules may come as well."""

@@ -268,7 +268,11 @@ def _onnx_seeds(_: Iterable[Path]) -> Iterator[bytes]:
 
 
 def _tflite_seeds(_: Iterable[Path]) -> Iterator[bytes]:
+    from frontends.tflite.operator_cases import CASES  # noqa: PLC0415  # the parser may be left out
+
     yield from _models(".tflite")
+    for case in CASES:
+        yield case.content()
 
 
 # ------------------------------------------------------------------ devices

@@ -375,10 +375,11 @@ def _is_float(number: NumericFormat) -> bool:
 def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
     """The widest format of what an operator computes with: floating point before fixed point.
 
-    Of a contraction these are the factors: a bias has the width of the sums. Of others it is what
-    arrives, or constants where nothing does.
+    Of a contraction these are the factors: a bias has the width of the sums. Of a look-up it is
+    the table, and of others what arrives, or constants where nothing does.
     """
     read = [one for one in operator.operands if one.role != "output"]
+    read = read[1:] if isinstance(operator, Gather) else read
     arriving = [one for one in read if one.role == "input"]
     is_product = isinstance(operator, Contraction)
     factors = read[: _TWO_READ_AND_ONE_WRITTEN - 1] if is_product else arriving or read

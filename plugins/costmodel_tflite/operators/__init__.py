@@ -1,8 +1,11 @@
-"""The rules of TFLite operators, by subject; each module fills the table."""
+"""The rules of all TFLite operators, by subject."""
+
+from __future__ import annotations
 
 from costmodel_tflite.operators import (
     control,
     convolutions,
+    custom,
     matrices,
     movements,
     pointwise,
@@ -13,6 +16,14 @@ from costmodel_tflite.operators import (
 from costmodel_tflite.table import TFLITE
 
 __all__ = [
-    "TFLITE", "control", "convolutions", "matrices", "movements", "pointwise", "recurrence",
-    "reductions", "stablehlo",
-]  # fmt: skip
+    "TFLITE",
+    "control",
+    "convolutions",
+    "custom",
+    "matrices",
+    "movements",
+    "pointwise",
+    "recurrence",
+    "reductions",
+    "stablehlo",
+]

@@ -142,4 +142,5 @@ leave_unpriced({
         "PLACEHOLDER_FOR_GREATER_OP_CODES"
     ),
     "it calls a function outside of the file": "STABLEHLO_CUSTOM_CALL",
+    "it has no name of its own": "CUSTOM",
 })  # fmt: skip
