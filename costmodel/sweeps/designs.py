@@ -97,6 +97,10 @@ class Designs:
             self._cost(own, {name: one[piece] for name, one in found.items()})
         return found
 
+    def grouped(self) -> GroupedCosts | None:
+        """The tables of groups, where formats alone are chosen and each group has a price alone."""
+        return None if self._others or self._linear else self._costing({}).grouped
+
     def _cost(self, chosen: Mapping[str, Array], found: Mapping[str, Array]) -> None:
         """Write the costs of a few designs into columns."""
         count = len(found["energy"])
@@ -230,8 +234,8 @@ class _Costing:
     def __init__(self, lowered: _Lowered, device: Device, linear: Sequence[Axis]) -> None:
         self._lowered, self._device, self.linear = lowered, device, linear
         self._known: dict[tuple[float, ...], list[float]] = {}
-        self._grouped = self._tabled()
-        self.way = ONE_BY_ONE if self._grouped is None else TABLED
+        self.grouped = self._tabled()
+        self.way = ONE_BY_ONE if self.grouped is None else TABLED
 
     def _tabled(self) -> GroupedCosts | None:
         """Tables of groups, where the device has groups that can be priced alone."""
@@ -253,8 +257,8 @@ class _Costing:
         self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
     ) -> dict[str, Array]:
         """The costs of many designs: columns of shape `(designs,)`, or `(1,)` if all are equal."""
-        if self._grouped is not None:
-            return self._grouped.costs(chosen, figures, count)
+        if self.grouped is not None:
+            return self.grouped.costs(chosen, figures, count)
         return self._one_by_one(chosen, figures, count)
 
     def _one_by_one(

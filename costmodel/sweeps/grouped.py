@@ -474,6 +474,31 @@ class GroupedCosts:
             "fits": fits,
         }
 
+    def scopes(self) -> list[frozenset[str]]:
+        """Sets of axes such that each cost is a sum of terms, each of the choices of one set alone.
+
+        Formats that follow from others count as those that they follow from. All entries are asked
+        for, so that an axis counts where it makes a difference.
+        """
+        of: dict[int, frozenset[str]] = {}
+        met: dict[int, Array] = {}
+        """The formats that each column can have."""
+        for marker, (name, formats) in self._block.axes.items():
+            of[self._of_marker[marker]] = frozenset([name])
+            met[self._of_marker[marker]] = np.arange(len(dict.fromkeys(formats)))
+        found = []
+        for bundle in self._bundles:
+            lattice = np.meshgrid(*[met[key] for key in bundle.keys], indexing="ij")
+            codes = {key: one.ravel() for key, one in zip(bundle.keys, lattice, strict=True)}
+            place = bundle.places(codes).reshape(lattice[0].shape)
+            entries = [*bundle.values.T, *bundle.unpriced.values()]
+            found.append(_scope(bundle.keys, of, [one.take(place) for one in entries]))
+            for column, held in zip(bundle.results, bundle.codes, strict=True):
+                results = held.take(place)
+                of[column] = _scope(bundle.keys, of, [results])
+                met[column] = np.unique(results)
+        return found
+
     @cached_property
     def _overhead(self) -> float:
         """Seconds that each call adds."""
@@ -486,6 +511,19 @@ class GroupedCosts:
         """The power that the device draws over the makespan; none where it is not known."""
         charges = self._block.device.static_charges(Schedule((), Seconds(1.0, 1.0, 1.0)))
         return 0.0 if isinstance(charges, Unpriced) else Cost(charges).energy_joules
+
+
+def _scope(
+    keys: Sequence[int], of: Mapping[int, frozenset[str]], entries: Iterable[Array]
+) -> frozenset[str]:
+    """What entries with an axis for each key depend on, given what each key does."""
+    found: frozenset[str] = frozenset()
+    for one in entries:
+        for place, key in enumerate(keys):
+            first = np.broadcast_to(one.take([0], axis=place), one.shape)
+            if not np.array_equal(one, first, equal_nan=True):
+                found |= of[key]
+    return found
 
 
 _Found: TypeAlias = "tuple[Sequence[float], Sequence[NumericFormat | None], frozenset[str]]"
