@@ -34,6 +34,7 @@ from costmodel.network.layer import (
 )
 from costmodel.network.reader import Reader
 from costmodel.plugins import discovery as plugin_search
+from costmodel.plugins.executors import ExecutorFactory
 from costmodel.safe_io import content_of
 
 if TYPE_CHECKING:
@@ -236,6 +237,20 @@ class Registry:
         """The commands that plugins add to the command line, by name."""
         return self._ask("costmodel_commands").values
 
+    def executor(self, name: str) -> ExecutorFactory:
+        """What makes the executors of a name.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+
+        """
+        executors = self._ask("costmodel_executors").values
+        self._check_conflict("costmodel_executors", name)
+        if name not in executors:
+            raise UnknownNameError(name, executors, "executor", self._problems())
+        found: ExecutorFactory = executors[name]
+        return found
+
     def _problems(self) -> str:
         """What is wrong with plugins: why a name may be unknown."""
         return _joined(*self.plugins.problems)
@@ -329,6 +344,7 @@ _HOOKS: Mapping[str, _Hook] = {
         Convention, lambda convention: [convention.name], {_DEFAULT.name: _DEFAULT}
     ),
     "costmodel_commands": _Hook(object, lambda command: [command.name]),
+    "costmodel_executors": _Hook(ExecutorFactory, lambda factory: [factory.name]),
 }
 
 

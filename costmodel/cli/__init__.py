@@ -17,6 +17,7 @@ _COMMANDS = {
     "explain": "costmodel.cli.commands.estimating",
     "compare": "costmodel.cli.commands.comparing",
     "sensitivity": "costmodel.cli.commands.moving",
+    "sweep": "costmodel.cli.designs.sweeping",
     "count": "costmodel.cli.commands.counting",
     "check": "costmodel.cli.commands.checking",
     "devices": "costmodel.cli.commands.devices",

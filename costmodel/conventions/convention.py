@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.conventions.folding import folded
 from costmodel.conventions.lowering import BATCH, joined
@@ -15,17 +15,19 @@ from costmodel.network.layer import work_of
 from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.workload.assembly import chained
 from costmodel.workload.format_inference import between
-from costmodel.workload.operators import Operator
+from costmodel.workload.graph import Loop, Node
+from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Free, Reason
 
 if TYPE_CHECKING:
     from costmodel.conventions.lowering import Body
     from costmodel.devices import Device
+    from costmodel.formats import NumericFormat
     from costmodel.network.graph import Network
     from costmodel.network.layer import Layer, Work
     from costmodel.scenario import Scenario
     from costmodel.tensor.sizes import Symbol
-    from costmodel.workload.graph import Workload
+    from costmodel.workload.graph import Step, Workload
 
 
 @frozen
@@ -83,7 +85,11 @@ class Convention:
         for layer in declared.layers:
             work = works[layer.name]
             if id(work) not in known:
-                known[id(work)] = self.body(layer, work)
+                body = self.body(layer, work)
+                sums = layer.declared.accumulator
+                if sums is not None and not isinstance(body, Reason):
+                    body = _accumulating(body, sums)
+                known[id(work)] = body
             bodies[layer.name] = known[id(work)]
         return joined(declared, bodies, scenario, folds, self.shape_of, batch, infers=infers)
 
@@ -177,6 +183,21 @@ class Convention:
     def adapt(self, device: Device) -> Device:
         """The device as this convention charges on it: as it is by default."""
         return device
+
+
+def _accumulating(body: Workload, accumulator: NumericFormat) -> Workload:
+    """The work of a layer with its sums of products in a format."""
+    steps: list[Step] = []
+    for step in body.steps:
+        match step:
+            case Node(operator=Contraction() as operator):
+                kept = evolve(operator, accumulator=accumulator)
+                steps.append(evolve(step, operator=kept))
+            case Loop():
+                steps.append(evolve(step, body=_accumulating(step.body, accumulator)))
+            case _:
+                steps.append(step)
+    return evolve(body, steps=steps)
 
 
 OPERATOR_LIMIT: Final = 2**17

@@ -121,6 +121,9 @@ class DeclaredFormats:
     result: NumericFormat | None = field(default=None, converter=_number)
     """What it gives."""
 
+    accumulator: NumericFormat | None = field(default=None, converter=_number)
+    """What it keeps its sums of products in."""
+
     replaces: bool = field(default=False, validator=instance_of(bool))
     """Whether they hold in place of formats that the layer has of its own, such as quantizers."""
 

@@ -120,8 +120,9 @@ def declaring(
     network: Network,
     weights: Mapping[str, NumericFormat],
     results: Mapping[str, NumericFormat],
+    accumulators: Mapping[str, NumericFormat] | None = None,
 ) -> Network:
-    """The same network whose layers of these names declare formats of parameters and of results.
+    """The same network whose layers of these names declare formats: of parameters, results, sums.
 
     What a layer declares of the other, or of its inputs, stays. Formats of parameters hold for
     all of a layer, also where it shares them.
@@ -131,15 +132,19 @@ def declaring(
         ScenarioError: a layer that cannot declare it.
 
     """
-    if not weights and not results:
+    sums = accumulators or {}
+    if not weights and not results and not sums:
         return network
-    for name in (*weights, *results):
+    for name in (*weights, *results, *sums):
         network.layer(name)
     layers = []
     for layer in network.layers:
         held = weights.get(layer.shares or layer.name)
         result = results.get(layer.name)
         made = layer
+        if layer.name in sums:
+            declared = evolve(layer.declared, accumulator=sums[layer.name])
+            made = layer = layer.declaring(declared)  # noqa: PLW2901  # the rest is added to it
         if held is not None or result is not None:
             declared = evolve(layer.declared, replaces=True)
             if held is not None:

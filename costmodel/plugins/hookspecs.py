@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from costmodel.frontend.translation import Translation
     from costmodel.network.layer import Layer, LayerModule
     from costmodel.network.reader import Reader
+    from costmodel.plugins.executors import ExecutorFactory
 
 PROJECT = "costmodel"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -92,4 +93,12 @@ def costmodel_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
     """Offer commands of the command line.
 
     Called when the command line starts. Two commands of one name are an error.
+    """
+
+
+@hookspec
+def costmodel_executors() -> Iterable[ExecutorFactory]:  # type: ignore[empty-body]  # pluggy calls implementations
+    """Offer executors, on which sweeps cost their designs: `costmodel sweep --executor NAME`.
+
+    Called when an executor is asked for by name. Two of one name are an error.
     """

@@ -21,6 +21,7 @@ from costmodel.sweeps.grouped import (
     GroupedCosts,
     can_be_tabled,
     has_bodies,
+    member_energies,
     with_formats,
 )
 from costmodel.sweeps.space import FORMATS
@@ -53,13 +54,26 @@ class Designs:
     A process keeps what it finds: networks as they are lowered, and tables of groups.
     """
 
-    def __init__(self, grid: Grid) -> None:
-        """Divide the axes: formats, figures that energy is linear in, and all others."""
+    def __init__(self, grid: Grid, *, by_layer: bool = False) -> None:
+        """Divide the axes: formats, figures that energy is linear in, and all others.
+
+        Costs `by_layer` are those of each layer, too; nothing then is linear in a figure.
+
+        Raises:
+            CostModelError: costs by layer, of networks that a function makes.
+
+        """
         self._grid = grid
+        self._layers: tuple[str, ...] = ()
+        if by_layer:
+            if grid.source is None:
+                message = "costs by layer need one network; the space has a function of many"
+                raise CostModelError(message)
+            self._layers = tuple([layer.name for layer in grid.source.layers])
         self._formats = [axis for axis in grid.axes if axis.family in FORMATS]
-        self._linear = [axis for axis in grid.axes if axis.is_linear]
+        self._linear = [axis for axis in grid.axes if axis.is_linear and not by_layer]
         self._others = [
-            axis for axis in grid.axes if axis.family not in FORMATS and not axis.is_linear
+            axis for axis in grid.axes if axis.family not in FORMATS and axis not in self._linear
         ]
         self._blocks: dict[object, _Costing] = {}
         self._lowered: dict[object, _Lowered] = {}
@@ -91,6 +105,8 @@ class Designs:
         """The costs of some designs, in columns of shape `(designs,)`."""
         found = {name: np.empty(count) for name in COSTS}
         found["fits"] = np.empty(count, dtype=bool)
+        for name in self._layers:
+            found |= {f"{what}.{name}": np.empty(count) for what in ("energy", "latency")}
         for start in range(0, count, _PIECE):
             piece = slice(start, min(start + _PIECE, count))
             own = {name: one[piece] for name, one in chosen.items()}
@@ -171,7 +187,7 @@ class Designs:
                 grid, source, scenario, device.examples_of(scenario), self._formats
             )
         own = [axis for axis in self._linear if axis.device == device.name]
-        return _Costing(self._lowered[key], device, own)
+        return _Costing(self._lowered[key], device, own, self._layers)
 
 
 def _kept(answer: Any, count: int) -> Array:
@@ -217,8 +233,8 @@ class _Lowered:
             self.marked = self.rules.lower_as_declared(network, scenario, examples)
 
     def _declaring(self, chosen: Mapping[str, NumericFormat]) -> Network:
-        weights, results = self.grid.formats_of(self.network, self.scenario, chosen)
-        return layer_formats.declaring(self.network, weights, results)
+        formats = self.grid.formats_of(self.network, self.scenario, chosen)
+        return layer_formats.declaring(self.network, *formats)
 
     def workload(self, chosen: Mapping[str, NumericFormat]) -> Workload:
         """The workload with the formats of each axis by its name."""
@@ -231,8 +247,11 @@ class _Lowered:
 class _Costing:
     """The costs of designs that differ in formats, and in figures that energy is linear in."""
 
-    def __init__(self, lowered: _Lowered, device: Device, linear: Sequence[Axis]) -> None:
+    def __init__(
+        self, lowered: _Lowered, device: Device, linear: Sequence[Axis], layers: tuple[str, ...]
+    ) -> None:
         self._lowered, self._device, self.linear = lowered, device, linear
+        self._layers = layers
         self._known: dict[tuple[float, ...], list[float]] = {}
         self.grouped = self._tabled()
         self.way = ONE_BY_ONE if self.grouped is None else TABLED
@@ -249,7 +268,7 @@ class _Costing:
             conditions = evolve(conditions, batch=1)
         block = Block(
             device, lowered.marked, conditions, lowered.layers, lowered.markers,
-            tuple([axis.target[0] for axis in self.linear]),
+            tuple([axis.target[0] for axis in self.linear]), self._layers,
         )  # fmt: skip
         return GroupedCosts(block) if can_be_tabled(block) else None
 
@@ -269,9 +288,12 @@ class _Costing:
         columns = [chosen[name].astype(float) for name in names] + [*figures]
         keys, inverse = _unique_rows(columns, count)
         found = [self._one(tuple(key)) for key in keys.tolist()]
-        costs = np.array(found).reshape(len(found), len(COSTS) + 1)[inverse]
-        made = {name: costs[:, place].copy() for place, name in enumerate(COSTS)}
-        made["fits"] = costs[:, -1] > 0
+        costs = np.array(found)[inverse]
+        made = {name: costs[:, place] for place, name in enumerate(COSTS)}
+        made["fits"] = costs[:, len(COSTS)] > 0
+        for place, name in enumerate(self._layers):
+            first = len(COSTS) + 1 + 2 * place
+            made |= {f"energy.{name}": costs[:, first], f"latency.{name}": costs[:, first + 1]}
         return made
 
     def _one(self, key: tuple[float, ...]) -> list[float]:
@@ -289,7 +311,9 @@ class _Costing:
             found = device.evaluate_bound(lowered.workload(chosen), lowered.conditions)
             if len(self._known) >= _KNOWN:
                 self._known.clear()
-            self._known[key] = costs_of(found, lowered.layers)
+            self._known[key] = [
+                *costs_of(found, lowered.layers), *_costs_by_layer(found, self._layers)
+            ]  # fmt: skip
         return self._known[key]
 
 
@@ -303,6 +327,18 @@ def _unique_rows(columns: Sequence[Array], count: int) -> tuple[Array, Array]:
         return np.zeros((1, 0)), np.zeros(count, dtype=np.intp)
     rows, inverse = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
     return rows, inverse.reshape(-1)
+
+
+def _costs_by_layer(found: DeviceEstimate, layers: Sequence[str]) -> list[float]:
+    """Energy and time of each layer, one after the other."""
+    energies, seconds = dict.fromkeys(layers, 0.0), dict.fromkeys(layers, 0.0)
+    for each in found.groups:
+        for step, energy in zip(each.group.members, member_energies(each), strict=True):
+            if step.layer in energies:
+                energies[step.layer] += energy
+        if each.group.anchor.layer in seconds:
+            seconds[each.group.anchor.layer] += each.cost.latency_seconds or 0.0
+    return [one for name in layers for one in (energies[name], seconds[name])]
 
 
 def costs_of(found: DeviceEstimate, layers: int) -> list[float]:

@@ -138,11 +138,11 @@ class Grid:
         chosen = {axis.name: self._chosen(axis, choices) for axis in self.axes}
         scenario, device = self.scenario(chosen), self.device(chosen)
         network = bound_network(self.network(chosen), scenario, Convention())
-        weights, results = self.formats_of(
+        formats = self.formats_of(
             network, scenario,
             {axis.name: chosen[axis.name] for axis in self.axes if axis.family in FORMATS},
         )  # fmt: skip
-        made = layer_formats.declaring(network, weights, results)
+        made = layer_formats.declaring(network, *formats)
         return Design(made, device, evolve(scenario, formats={}, input_shapes={}))
 
     @staticmethod
@@ -196,10 +196,11 @@ class Grid:
 
     def formats_of(
         self, network: Network, scenario: Scenario, chosen: Mapping[str, NumericFormat]
-    ) -> tuple[dict[str, NumericFormat], dict[str, NumericFormat]]:
-        """The formats of parameters and of results, by layer, given those of axes."""
+    ) -> tuple[dict[str, NumericFormat], ...]:
+        """The formats of parameters, of results and of sums, by layer, given those of axes."""
         weights: dict[str, NumericFormat] = {}
         results: dict[str, NumericFormat] = {}
+        sums: dict[str, NumericFormat] = {}
         names = {layer.name for layer in network.layers}
         axes = [axis for axis in self.axes if axis.name in chosen]
         folded: dict[str, list[str]] = {}
@@ -213,9 +214,11 @@ class Grid:
                     weights[name] = number
                 if axis.family == "formats":
                     results[name] = number
+                if axis.family == "accumulators":
+                    sums[name] = number
                 if axis.family == "activations":
                     results |= dict.fromkeys([name, *folded.get(name, ())], number)
-        return weights, results
+        return weights, results, sums
 
     def __str__(self) -> str:
         """Write the size and the axes."""
@@ -461,10 +464,11 @@ def _of_family(
             raise UnknownNameError(name, known, "layer")
         if family == "weights":
             within = [one for one in within if one in layers.hold]
-        elif name not in layers.names:
+        elif family == "accumulators" or name not in layers.names:
             within = [one for one in within if one in layers.multiply]
         if not within:
-            message = f"{family}: {name!r} holds no parameters"
+            what = "multiplies nothing" if family == "accumulators" else "holds no parameters"
+            message = f"{family}: {name!r} {what}"
             raise CostModelError(message)
         within = [one for one in within if one not in taken]
         taken.update(within)

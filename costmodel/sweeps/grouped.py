@@ -8,25 +8,27 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.devices.activity import resolved
 from costmodel.devices.cost import Cost, Seconds
 from costmodel.devices.evaluation.apart import apart
 from costmodel.devices.evaluation.evaluator import evaluated
-from costmodel.devices.evaluation.memory import BYTE
+from costmodel.devices.evaluation.memory import BYTE, is_placement_fixed
 from costmodel.devices.evaluation.schedule import Schedule
 from costmodel.errors import PluginError
+from costmodel.formats import FixedPoint
 from costmodel.sweeps.lookup import Bundle, FormatColumn
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.format_inference import followed, inferred
 from costmodel.workload.graph import Branch, Loop, Node, Step, View, Workload
+from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.devices import Device
+    from costmodel.devices import Device, GroupCost
     from costmodel.devices.evaluation.fusion import Group
-    from costmodel.devices.evaluation.memory import Residence
+    from costmodel.devices.evaluation.memory import Memory, Placement
     from costmodel.formats import NumericFormat
     from costmodel.scenario import Scenario
 
@@ -60,7 +62,21 @@ def with_formats(
 
 def _unmarked(workload: Workload, formats: Formats) -> tuple[dict[str, Tensor], list[Step]]:
     tensors = {name: _tensor(tensor, formats) for name, tensor in workload.tensors.items()}
-    return tensors, list(workload.steps)  # operators take the formats of their tensors
+    # Operators take the formats of their tensors.
+    return tensors, [_unmarked_step(step, formats) for step in workload.steps]
+
+
+def _unmarked_step(step: Step, formats: Formats) -> Step:
+    match step:
+        case Node(operator=Contraction(accumulator=FixedPoint() as sums) as operator):
+            kept = evolve(operator, accumulator=formats.get(sums, sums))
+            return evolve(step, operator=kept)
+    return step
+
+
+def _accumulator(operator: Operator) -> NumericFormat | None:
+    """The format of the sums of an operator, if it declares one."""
+    return operator.accumulator if isinstance(operator, Contraction) else None
 
 
 def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
@@ -70,8 +86,9 @@ def _tensor(tensor: Tensor, formats: Formats) -> Tensor:
 
 
 def markers_of(workload: Workload) -> frozenset[NumericFormat]:
-    """All formats that tensors of a workload have."""
+    """All formats that tensors and sums of a workload have."""
     formats = {tensor.format for tensor in workload.tensors.values()}
+    formats.update([_accumulator(node.operator) for node, _ in workload.nodes])
     return frozenset([one for one in formats if one is not None])
 
 
@@ -91,6 +108,8 @@ class Block:
     axes: Mapping[NumericFormat, tuple[str, tuple[NumericFormat, ...]]]
     """By the marker, the name of the axis and its formats."""
     linear: tuple[str, ...] = ()
+    by_layer: tuple[str, ...] = ()
+    """The layers whose costs are asked for, each by itself."""
 
     @property
     def default(self) -> NumericFormat:
@@ -109,8 +128,8 @@ class Block:
 def can_be_tabled(block: Block) -> bool:
     """Whether the groups of a block can be priced one by one, each once for the formats it needs.
 
-    The device has to declare `separable` and, where it has memories, to have one and to price
-    operators whole.
+    The device has to declare `separable` and, where it has memories, to have one for each role and
+    to price operators whole.
     """
     device = block.device
     if "separable" not in device.capabilities:
@@ -118,7 +137,7 @@ def can_be_tabled(block: Block) -> bool:
     if not device.uses_memories:
         return True
     nodes = [node for node, _ in block.first().nodes]
-    return len(device.memories) == 1 and all(_is_whole(node, block) for node in nodes)
+    return is_placement_fixed(device.memories) and all(_is_whole(node, block) for node in nodes)
 
 
 def _is_whole(node: Node, block: Block) -> bool:
@@ -167,10 +186,12 @@ class GroupedCosts:
         """The columns of formats that follow, by the tensor."""
         self._parts = self._found()
         self._known: dict[object, Any] = {}
-        self._width = _FIRST_COUNT + len(block.linear)
+        self._first_layer = _FIRST_COUNT + len(block.linear)
+        self._layers = {name: place for place, name in enumerate(block.by_layer)}
+        self._width = self._first_layer + 2 * len(self._layers)
         self._bundles = self._bundled()
         self._constant = np.array(self._constants())
-        self._lives = self._placed() if device.memories else None
+        self._lives = self._placed() if device.memories else ()
 
     # ---------------------------------------------------------- what depends on what
 
@@ -231,7 +252,13 @@ class GroupedCosts:
                 conditions = self._scenario.of_node(step)
                 steps = [one.name for one in workload.steps]
                 folds = steps.index(step.folds_into) if step.folds_into in steps else None
-                found += [step.operator.with_tensors(plain), numbered(step.tensors), folds]
+                operator = step.operator.with_tensors(plain)
+                if isinstance(operator, Contraction) and operator.accumulator in self._of_marker:
+                    column = self._of_marker[operator.accumulator]
+                    operator = evolve(operator, accumulator=None)
+                    if column in keys:
+                        found.append(columns.setdefault(column, len(columns)))
+                found += [operator, numbered(step.tensors), folds]
                 found.append(None if conditions is self._scenario else repr(conditions))
             elif isinstance(step, View):
                 found += [step.kind, step.starts, numbered((step.source, step.target))]
@@ -256,7 +283,7 @@ class GroupedCosts:
                 needed |= {*one.inputs, *one.weights} & follow
         return frozenset(needed)
 
-    def _placed(self) -> _Lives:
+    def _placed(self) -> tuple[_Lives, ...]:
         block, first = self._block, self._first
         placement = block.device.place(
             first, block.device.fuse(first, block.scenario), block.scenario
@@ -265,7 +292,12 @@ class GroupedCosts:
         for name, tensor in block.workload.tensors.items():
             if tensor.format in self._of_marker:
                 columns[name] = self._of_marker[tensor.format]
-        return _Lives(block, placement.residences, self._columns, columns, placement.groups)
+        return tuple(
+            [
+                _Lives(block, memory, placement, self._columns, columns)
+                for memory in placement.memories
+            ]
+        )
 
     # ---------------------------------------------------------- entries
 
@@ -339,7 +371,9 @@ class GroupedCosts:
         key = part.form, tuple(formats)
         if key not in self._known:
             self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
-        values, given, missing = self._known[key]
+        values, given, missing, energies = self._known[key]
+        if self._layers:
+            values = [*values, *self._layer_values(part.group, energies, values[LATENCY])]
         layers = frozenset([part.group.members[place].layer for place in missing])
         return values, given, layers
 
@@ -369,7 +403,17 @@ class GroupedCosts:
             if any(isinstance(one.outcome, Unpriced) for one in items)
         ]
         formats_given = [workload.tensors[name].format for name in part.gives]
-        return self._values(each.cost), formats_given, missing
+        return self._values(each.cost), formats_given, missing, member_energies(each)
+
+    def _layer_values(self, group: Group, energies: Sequence[float], seconds: float) -> list[float]:
+        """Energy and time of each layer that are due for a group."""
+        found = [0.0] * (2 * len(self._layers))
+        for step, energy in zip(group.members, energies, strict=True):
+            if step.layer in self._layers:
+                found[2 * self._layers[step.layer]] += energy
+        if group.anchor.layer in self._layers and not math.isnan(seconds):
+            found[2 * self._layers[group.anchor.layer] + 1] += seconds
+        return found
 
     def _values(self, cost: Cost) -> list[float]:
         energy, counts = split(cost, self._block.linear)
@@ -452,18 +496,22 @@ class GroupedCosts:
             energy = energy + np.where(np.isnan(makespan), 0.0, makespan) * self._watts
         latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
         weights = np.ceil(sums[:, WEIGHTS] / BYTE)
-        memory, fits = weights, np.ones(1, dtype=bool)
-        if self._lives is not None:
-            bits = self._lives.peak_bits(at, sums[:, WEIGHTS])
-            memory = np.ceil(bits / BYTE)
-            size = device.memories[0].size
-            if size is not None:
-                fits = bits <= size.value * BYTE
+        memory, fits = (np.zeros(1) if self._lives else weights), np.ones(1, dtype=bool)
+        for lives in self._lives:
+            bits = lives.peak_bits(at, sums[:, WEIGHTS])
+            memory = memory + np.ceil(bits / BYTE)
+            if lives.size is not None:
+                fits = fits & (bits <= lives.size.value * BYTE)
         missing = np.array([float(len(self._always_unpriced))])
         for layer, entries in unpriced.items():
             if layer not in self._always_unpriced:
                 missing = missing + entries
         area = device.area_square_metres
+        by_layer = {
+            f"{what}.{name}": sums[:, self._first_layer + 2 * place + offset]
+            for name, place in self._layers.items()
+            for offset, what in enumerate(("energy", "latency"))
+        }
         return {
             "energy": energy,
             "latency": latency,
@@ -472,6 +520,7 @@ class GroupedCosts:
             "area": np.array([math.nan if area is None else area]),
             "coverage": (self._block.layers - missing) / self._block.layers,
             "fits": fits,
+            **by_layer,
         }
 
     def scopes(self) -> list[frozenset[str]]:
@@ -529,6 +578,16 @@ def _scope(
 _Found: TypeAlias = "tuple[Sequence[float], Sequence[NumericFormat | None], frozenset[str]]"
 
 
+def member_energies(each: GroupCost) -> list[float]:
+    """The energy of each member of a group; its anchor has that of what the group moves."""
+    found = []
+    for step, items in zip(each.group.members, each.items, strict=True):
+        costs = [one.outcome for one in items if isinstance(one.outcome, Cost)]
+        carried = [each.carried] if step is each.group.anchor else []
+        found.append(Cost([*costs, *carried]).energy_joules)
+    return found
+
+
 def _together(one: Sequence[float], other: Sequence[float]) -> list[float]:
     return [first + second for first, second in zip(one, other, strict=True)]
 
@@ -549,18 +608,30 @@ def split(cost: Cost, linear: Sequence[str]) -> tuple[float, list[float]]:
 
 
 class _Lives:
-    """What lies in the only memory of a device while each group runs."""
+    """What lies in a memory of a device while each group runs."""
 
     def __init__(
         self,
         block: Block,
-        placed: Iterable[Residence],
+        memory: Memory,
+        placement: Placement,
         columns: Sequence[FormatColumn],
         column_of: Mapping[str, int],
-        groups: int,
     ) -> None:
         tensors, default = block.workload.tensors, block.default
+        self.size = memory.size
+        self._has_weights = "weight" in memory.holds
+        groups = placement.groups
+        placed = [one for one in placement.residences if one.memory == memory.name]
+        resident = {one.tensor for one in placed}
         weights = set(block.workload.weights)
+        self._unread = [
+            (column_of.get(name), tensors[name].size, tensors[name].format)
+            for name in block.workload.weights
+            if name not in resident
+        ]
+        """The weights that nothing reads, as of a folded normalization, which lie nowhere: their
+        column, if they have one, their size and their format."""
         fixed = [0.0] * groups
         self._columns = columns
         self._sizes: list[tuple[int, int]] = []
@@ -598,13 +669,22 @@ class _Lives:
         for begins, fixed, done in self._moments:
             for number in begins:
                 column, size = self._sizes[number]
-                bits = [
-                    float((one or self._default).stored_bits(size))
-                    for one in self._columns[column].formats
-                ]
-                held[number] = np.array(bits).take(at[column])
+                held[number] = self._bits(column, size).take(at[column])
                 now = now + held[number]
             peak = np.maximum(peak, now + fixed)
             for number in done:
                 now = now - held.pop(number)
-        return weights + peak
+        if not self._has_weights:
+            return np.zeros(1) + peak
+        lying = weights
+        for own, elements, declared in self._unread:
+            if own is None:
+                lying = lying - (declared or self._default).stored_bits(elements)
+            else:
+                lying = lying - self._bits(own, elements).take(at[own])
+        return lying + peak
+
+    def _bits(self, column: int, size: int) -> Array:
+        """The bits of so many elements in each format of a column."""
+        formats = self._columns[column].formats
+        return np.array([float((one or self._default).stored_bits(size)) for one in formats])

@@ -58,12 +58,17 @@ class AllRows(Rows):
         return {"kind": "all", "count": self.count}
 
 
+def _kind(base: int) -> Any:
+    """The narrowest type of places among so many choices that is kept."""
+    return np.uint8 if base <= np.iinfo(np.uint8).max else np.int64
+
+
 def _digits(start: int, stop: int, inner: int, base: int) -> Array:
     """The digit of each number, in which `inner` numbers have the same one after the other."""
     first, last = start // inner, (stop - 1) // inner
-    digits = np.arange(first, last + 1) % base if stop > start else np.zeros(0, dtype=np.intp)
-    if inner == 1:
-        return digits
+    digits = (np.arange(first, last + 1) % base).astype(_kind(base))
+    if inner == 1 or stop <= start:
+        return digits[: max(stop - start, 0)]
     if len(digits) == 1:
         return np.full(stop - start, digits[0])
     repeats = np.full(len(digits), inner)
@@ -102,8 +107,8 @@ class DrawnRows(Rows):
 
 def _random(axis: Axis, generator: np.random.Generator) -> Array:
     if axis.span is None:
-        kind = np.uint8 if len(axis.values) <= np.iinfo(np.uint8).max else np.int64
-        return generator.integers(0, len(axis.values), DRAWN_TOGETHER, dtype=kind)
+        count = len(axis.values)
+        return generator.integers(0, count, DRAWN_TOGETHER, dtype=_kind(count))
     low, high = axis.span
     shares = generator.random(DRAWN_TOGETHER)
     if axis.is_log:

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
+from costmodel import registry as registrys
 from costmodel.errors import CostModelError
 from costmodel.safe_io import json_text, json_values, replaced, writing
 from costmodel.sweeps.designs import Designs
@@ -49,7 +50,11 @@ class Options:
         workers: processes; None is this one alone.
         scheduler: the address of a Dask scheduler, such as `tcp://127.0.0.1:8786`, or `local` for a
             cluster of this machine with `workers` processes.
-        executor: an executor of `concurrent.futures` in place of both.
+        executor: an executor of `concurrent.futures` in place of both, or `NAME` or `NAME:SETTING`
+            of one that a plugin offers (hook `costmodel_executors`).
+        by_layer: whether there are columns for each layer of the network, such as `energy.conv1`
+            and `latency.conv1`: what the device charges for its operators and what they move, and
+            the time of the groups of operators that begin with one of its own.
         chunk: designs that are costed and written together.
         progress: called after each chunk with the designs done, all of them, and the seconds that
             remain.
@@ -61,7 +66,8 @@ class Options:
 
     workers: int | None = None
     scheduler: str | None = None
-    executor: Executor | None = None
+    executor: Executor | str | None = None
+    by_layer: bool = False
     chunk: int = CHUNK
     progress: Progress | None = None
 
@@ -84,7 +90,11 @@ class Options:
     @contextmanager
     def started(self) -> Iterator[Executor | None]:
         """The executor; None for this process alone."""
-        if self.executor is not None:
+        if isinstance(self.executor, str):
+            name, _, setting = self.executor.partition(":")
+            with registrys.installed().executor(name).make(setting) as executor:
+                yield executor
+        elif self.executor is not None:
             yield self.executor
         elif self.scheduler is not None:
             with _dask(self.scheduler, self.workers) as executor:
@@ -159,17 +169,18 @@ class Job:
     rows: Rows
     start: int
     stop: int
+    by_layer: bool = False
 
 
 def costed(job: Job) -> tuple[SweepTable, Ways]:
     """The table of the designs of a job, and how many were costed in which way."""
-    return _table(_designs(job.grid), job.rows, job.start, job.stop)
+    return _table(_designs(job.grid, job.by_layer), job.rows, job.start, job.stop)
 
 
 @lru_cache(maxsize=1)
-def _designs(grid: bytes) -> Designs:
+def _designs(grid: bytes, by_layer: bool) -> Designs:  # noqa: FBT001  # part of the key
     """The designs of a grid, with the tables that this process has filled so far."""
-    return Designs(pickle.loads(grid))  # noqa: S301  # as above
+    return Designs(pickle.loads(grid), by_layer=by_layer)  # noqa: S301  # as above
 
 
 @frozen
@@ -202,11 +213,11 @@ def run(
     """
     with options.started() as executor:
         if executor is None:
-            designs = Designs(grid)
+            designs = Designs(grid, by_layer=options.by_layer)
             for chunk in chunks:
                 yield (chunk, *_table(designs, rows, chunk.start, chunk.stop))
         else:
-            yield from _elsewhere(executor, grid, rows, chunks, options.at_once)
+            yield from _elsewhere(executor, grid, rows, chunks, options)
 
 
 def _table(designs: Designs, rows: Rows, start: int, stop: int) -> tuple[SweepTable, Ways]:
@@ -216,16 +227,17 @@ def _table(designs: Designs, rows: Rows, start: int, stop: int) -> tuple[SweepTa
 
 
 def _elsewhere(
-    executor: Executor, grid: Grid, rows: Rows, chunks: list[Chunk], at_once: int
+    executor: Executor, grid: Grid, rows: Rows, chunks: list[Chunk], options: Options
 ) -> Iterator[tuple[Chunk, SweepTable, Ways]]:
     pickled = _pickled(grid)
     waiting = list(reversed(chunks))
     under_way: dict[Future[tuple[SweepTable, Ways]], Chunk] = {}
-    failures = 0
+    failures, at_once = 0, options.at_once
     while waiting or under_way:
         while waiting and len(under_way) < at_once:
             chunk = waiting.pop()
-            job = Job(pickled, rows.part(chunk.start, chunk.stop), chunk.start, chunk.stop)
+            part = rows.part(chunk.start, chunk.stop)
+            job = Job(pickled, part, chunk.start, chunk.stop, options.by_layer)
             under_way[_submitted(executor, job)] = chunk
         done, _ = wait(under_way, return_when=FIRST_COMPLETED)
         for future in done:
@@ -279,7 +291,7 @@ def _pickled(grid: Grid) -> bytes:
 # ------------------------------------------------------------------ files
 
 
-def manifest_of(grid: Grid, rows: Rows, chunk: int) -> dict[str, Any]:
+def manifest_of(grid: Grid, rows: Rows, options: Options) -> dict[str, Any]:
     """What a sweep is of, as plain values: versions, and hashes of what goes in."""
     numpy = import_module("numpy")
     sources = [grid.source] if grid.source is not None else []
@@ -299,7 +311,8 @@ def manifest_of(grid: Grid, rows: Rows, chunk: int) -> dict[str, Any]:
         },
         "axes": [str(axis) for axis in grid.axes],
         "designs": rows.identity(),
-        "chunk": chunk,
+        "chunk": options.chunk,
+        "by_layer": options.by_layer,
     }
 
 
@@ -354,7 +367,7 @@ def write(
         CostModelError: it cannot be written or resumed, or a design cannot be costed.
 
     """
-    parts = _Parts(Path(path), manifest_of(grid, rows, options.chunk))
+    parts = _Parts(Path(path), manifest_of(grid, rows, options))
     chunks = chunks_of(rows.count, options.chunk)
     missing = parts.begin(chunks, resume=resume)
     begin, done = time.monotonic(), rows.count - sum(one.stop - one.start for one in missing)

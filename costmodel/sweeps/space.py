@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA: Final = "costmodel/space/1"
-FORMATS: Final = ("weights", "activations", "formats")
-"""Families of axes of numeric formats: of parameters, of results, and of both together."""
+FORMATS: Final = ("weights", "activations", "accumulators", "formats")
+"""Families of axes of numeric formats: of parameters, of results, of sums, and of both first."""
 CONDITIONS: Final = ("batch", "timesteps", "dt", "default_format", "source_format")
 """Families of axes that are settings of a scenario."""
 RATES: Final = ("rates", "input_rates")
@@ -69,13 +69,13 @@ class Range:
 
 def _several(given: Any) -> tuple[Any, ...]:
     """The choices of an axis; a single value is one."""
-    if isinstance(given, Range):
-        return (given,)
-    if isinstance(given, Mapping) and given.keys() <= {"low", "high", "log"}:
-        return (Range(**given),)
-    if isinstance(given, str | Device | Path) or not isinstance(given, Iterable):
-        return (given,)
-    return tuple(given)
+    single = isinstance(given, str | Device | Path | Mapping) or not isinstance(given, Iterable)
+    return tuple(map(_choice, [given] if single else given))
+
+
+def _choice(given: Any) -> Any:
+    """A choice; a range where a file states one."""
+    return Range(**given) if isinstance(given, Mapping) else given
 
 
 def _optional(given: Any) -> tuple[Any, ...]:
@@ -119,7 +119,8 @@ def _limits(given: Any) -> Mapping[str, float]:
         if name not in LIMITS:
             message = f"limits: {name!r:.80} has no limit; expected one of {', '.join(LIMITS)}"
             raise ValueError(message)
-        found[str(name)] = parse_quantity(str(most), LIMITS[name]).value
+        is_number = isinstance(most, int | float)
+        found[str(name)] = float(most) if is_number else parse_quantity(most, LIMITS[name]).value
     return FrozenDict(found)
 
 
@@ -140,7 +141,8 @@ class DesignSpace:
             from.
         weights: numeric formats of parameters, by layer.
         activations: numeric formats of results, by layer; layers that fold into it included.
-        formats: numeric formats of both at once, by layer.
+        accumulators: numeric formats of sums of products, by layer; exact where there is none.
+        formats: numeric formats of parameters and results at once, by layer.
         network: a function of `arguments` that makes a network, or what `costmodel.read` takes.
         arguments: values of its arguments by name, such as widths and depths.
         input_shapes: shapes for open axes, by input.
@@ -153,7 +155,8 @@ class DesignSpace:
         source_format: numeric formats of what arrives.
         equal: groups of layers that share their choice of formats.
         fits: whether designs that do not fit in memory are left out.
-        limits: the most of energy, latency, memory, weights or area; more is left out.
+        limits: the most of energy, latency, memory, weights or area, as a quantity or a number of
+            its SI unit; more is left out.
         where: a function that takes the `SweepTable` of some designs and says which to keep, as an
             array of truth values.
         scenario: all other conditions.
@@ -171,6 +174,7 @@ class DesignSpace:
     parameters: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     weights: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     activations: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
+    accumulators: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     formats: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
     network: Callable[..., object] | None = None
     arguments: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
@@ -234,9 +238,9 @@ class DesignSpace:
         return found
 
     @property
-    def has_functions(self) -> bool:
-        """Whether it holds functions, which no file states."""
-        return any(getattr(self, name) is not None for name in _FUNCTIONS)
+    def leaves_out(self) -> bool:
+        """Whether designs may be left out."""
+        return self.fits or bool(self.limits) or self.where is not None
 
 
 _FUNCTIONS: Final = ("network", "where")

@@ -150,6 +150,8 @@ class SweepTable:
         """The rows of several tables of one space, one after the other."""
         np = import_module("numpy")
         first = tables[0]
+        if len(tables) == 1:
+            return first
         choices: dict[str, Choices | Array] = {}
         for name, one in first.choices.items():
             parts: list[Any] = [table.choices[name] for table in tables]

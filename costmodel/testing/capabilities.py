@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 from hypothesis import reject
 from hypothesis import strategies as st
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 
 from costmodel.devices import CAPABILITIES
 from costmodel.errors import UnknownNameError
@@ -25,7 +26,7 @@ def assumes(*names: str) -> Callable[[_Law], _Law]:
     """Tag a law of devices with the capabilities that it assumes.
 
     The law is skipped, with the reason, for a device that does not declare all of them. Of drawn
-    devices whose settings decide, it is tried on those that do.
+    devices whose settings decide, it is tried on those that do, and skipped if none does.
 
     Raises:
         UnknownNameError: there is no such capability.
@@ -38,7 +39,14 @@ def assumes(*names: str) -> Callable[[_Law], _Law]:
     def tag(law: _Law) -> _Law:
         @functools.wraps(law)
         def tagged(contract: Any, device: Any) -> None:
-            law(contract, _declaring(device, names))
+            others: list[Device] = []
+            tried: list[Device] = []
+            try:
+                law(contract, _declaring(device, names, tried, others))
+            except (Unsatisfiable, FailedHealthCheck):
+                if tried or not others:
+                    raise
+                _skip_without(names, others[0])
 
         setattr(tagged, _TAG, names)
         return tagged
@@ -52,21 +60,28 @@ def assumed_by(law: Callable[..., None]) -> tuple[str, ...]:
     return names
 
 
-def _declaring(device: Any, names: tuple[str, ...]) -> Any:
-    """The device, or drawn devices, if all capabilities are declared."""
-    if isinstance(device, st.SearchStrategy):
-        return device.map(functools.partial(_drawn_declaring, names))
-    _skip_without(names, device)
-    return device
+def _declaring(
+    device: Any, names: tuple[str, ...], tried: list[Device], others: list[Device]
+) -> Any:
+    """The device, or drawn devices, if all capabilities are declared.
 
-
-def _drawn_declaring(names: tuple[str, ...], device: Device) -> Device:
-    if isinstance(inspect.getattr_static(device, "capabilities"), property):
-        if not device.capabilities >= set(names):
-            reject()
-    else:
+    Of drawn ones, those that do are noted among those that are `tried`, the first that does not
+    among the `others`.
+    """
+    if not isinstance(device, st.SearchStrategy):
         _skip_without(names, device)
-    return device
+        return device
+
+    def declaring(drawn: Device) -> Device:
+        if not isinstance(inspect.getattr_static(drawn, "capabilities"), property):
+            _skip_without(names, drawn)
+        elif not drawn.capabilities >= set(names):
+            others[:] = others or [drawn]
+            reject()
+        tried[:] = [drawn]
+        return drawn
+
+    return device.map(declaring)
 
 
 def _skip_without(names: tuple[str, ...], device: Device) -> None:

@@ -10,13 +10,15 @@ from attrs import evolve
 from hypothesis import strategies as st
 
 from costmodel.devices import Cost, Device, Schedule, Seconds, Span
+from costmodel.devices.evaluation.apart import apart
+from costmodel.devices.evaluation.evaluator import evaluated
 from costmodel.devices.evaluation.fusion import boundaries, storages
 from costmodel.devices.evaluation.memory import BYTE
 from costmodel.scenario import Scenario
 from costmodel.testing import strategies
 from costmodel.testing.capabilities import assumes
 from costmodel.testing.contract import TOLERANCE, Contract, drawn, expect, for_all
-from costmodel.workload.graph import Node, View, Workload
+from costmodel.workload.graph import Branch, Loop, Node, View, Workload
 from costmodel.workload.operators import Contraction, Operator
 from costmodel.workload.reasons import Unpriced
 
@@ -127,6 +129,40 @@ class EvaluationLaws(Contract):
             if len(costs) == len(answers):  # a chip may refuse what is too large for it
                 energy, *parts = costs
                 _at_least(math.fsum(parts), energy, "the energy of the tiles together")
+
+    @assumes("separable")
+    def test_a_group_costs_the_same_alone(self, device: Any) -> None:
+        """In a workload of its own a group is one group, with the same energy and time.
+
+        And what a call adds to the times of all groups is the same for every workload.
+        """
+
+        @for_all(drawn(device), self.workloads(), strategies.scenarios())
+        def law(device: Device, workload: Workload, scenario: Scenario) -> None:
+            if isinstance(scenario.rates, Mapping):  # those of what is before a group
+                return
+            whole = device.evaluate(workload, scenario)
+            once = evolve(scenario, batch=1) if device.uses_memories else scenario
+            groups = [each.group for each in whole.groups]
+            for each, one in zip(whole.groups, apart(whole.workload, groups), strict=True):
+                if any(isinstance(step, Loop | Branch) for step in each.group.members):
+                    continue
+                alone = evaluated(device, one, once, is_body=True)
+                what = f"the groups of {each.group} alone"
+                names = [other.group.name for other in alone.groups]
+                expect(names == [each.group.name], what, each.group.name, names)
+                other = alone.groups[0].cost
+                for name in _ENERGIES:
+                    _same(getattr(other, name), getattr(each.cost, name), f"{name} of {what}")
+                for name in _TIMES:
+                    found, expected = (getattr(one, name) or 0.0 for one in (other, each.cost))
+                    _same(found, expected, f"{name} of {what}")
+            span = whole.schedule.makespan
+            if span is not None:
+                added = math.fsum([each.cost.latency_seconds or 0.0 for each in whole.groups])
+                nothing = Schedule((), Seconds(0.0, 0.0, 0.0))
+                overhead = device.per_call(nothing, once).makespan or Seconds(0.0, 0.0, 0.0)
+                _same(span.value, added + overhead.value, "the makespan")
 
     # -------------------------------------------------------------- time
 

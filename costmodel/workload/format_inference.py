@@ -282,6 +282,8 @@ _Formats: TypeAlias = Sequence[NumericFormat]
 def _contraction(
     operator: Operator, inputs: _Formats, parameters: _Formats, default: NumericFormat
 ) -> NumericFormat:
+    if isinstance(operator, Contraction) and operator.accumulator is not None:
+        return operator.accumulator
     left, right, *bias = (*inputs, *parameters, default)
     terms = operator.reduction_size if isinstance(operator, Contraction) else 1
     has_bias = len(inputs) + len(parameters) > 2  # noqa: PLR2004  # two factors and the bias

@@ -16,6 +16,7 @@ from attrs import evolve, field, fields, frozen
 from attrs.validators import optional
 
 from costmodel.errors import ShapeError
+from costmodel.formats import NumericFormat, parse_format
 from costmodel.tensor.shapes import Shape, Tensor, show_shape
 from costmodel.tensor.sizes import Symbol, as_size, larger, least, product, smaller
 from costmodel.workload.affine import Accesses, Affine, Index, accesses, check_name
@@ -24,7 +25,6 @@ from costmodel.workload.reasons import Unpriced
 if TYPE_CHECKING:
     from typing import Self
 
-    from costmodel.formats import NumericFormat
 
 Role: TypeAlias = Literal["input", "weight", "output"]
 ReadRole: TypeAlias = Literal["input", "weight"]
@@ -455,13 +455,24 @@ def _numbered(name: str) -> Iterable[str]:
         number += 1
 
 
+def _number(given: Any) -> NumericFormat | None:
+    number = parse_format(given) if isinstance(given, str) else given
+    if number is None or isinstance(number, NumericFormat):
+        return number
+    message = f"accumulator: expected a numeric format or its text, found {given!r:.80}"
+    raise TypeError(message)
+
+
 @frozen(kw_only=True, cache_hash=True)
 class Contraction(Operator):
     """Multiply-accumulates: dense, convolution, attention scores, einsum, recurrent gates.
 
     Every point of the iteration space is one product of the first two operands that are read,
-    added to an output element. Further operands are biases, added where a sum starts.
+    added to an output element. Further operands are biases, added where a sum starts. Sums are kept
+    in the format of the `accumulator`, exactly where it is None.
     """
+
+    accumulator: NumericFormat | None = field(default=None, converter=_number)
 
     @property
     def macs(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from attrs import NOTHING, Attribute, fields
 
 from costmodel.errors import CostModelError, ReadError, nearest
-from costmodel.formats import NumericFormat, parse_format
+from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.safe_io import checked_mapping, checked_name, json_values
 from costmodel.tensor.shapes import Tensor
 from costmodel.tensor.sizes import Symbol
@@ -199,6 +199,8 @@ def _plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, Symbol):
         return str(value)
+    if isinstance(value, NumericFormat):
+        return format_name(value)
     if isinstance(value, tuple):
         return [_plain(one, where) for one in value]
     message = f"{where}: {type(value).__name__!r} is not a value that a file can hold"

@@ -337,6 +337,13 @@ class DropsTensorsThatAreStillRead(HonestChip):
         return evolve(honest, residences=tuple(kept))
 
 
+@frozen
+class SaysThatItIsSeparable(HonestChip):
+    """Its buffer takes what has room beside the rest: a group alone has it to itself."""
+
+    capabilities: ClassVar = HonestChip.capabilities | {"separable"}
+
+
 @frozen(slots=False)
 class _Still(DeviceEstimate):
     @property
@@ -379,6 +386,7 @@ NONCONFORMING = {
     ForgetsItsPeak.made: "test_the_peak_of_a_memory_is_at_least_all_that_lies_in_it_at_once",
     ForgetsWhereOutputsLie.made: _PLACE,
     DropsTensorsThatAreStillRead.made: _PLACE,
+    SaysThatItIsSeparable.made: "test_a_group_costs_the_same_alone",
     ReadsNothing.made: "test_traffic_covers_what_arrives_and_leaves_once",
 }  # fmt: skip
 """How to make each class, and the law that it breaks."""

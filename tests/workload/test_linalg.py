@@ -107,6 +107,7 @@ OPERATORS: dict[str, Operator] = {
         name: b.activation(name, (2, 3))
         for name in ("relu", "exp", "tanh", "gelu", "hard sigmoid", 'a "quoted" \\ näme\n', "")
     },
+    "narrow sums": evolve(b.matmul(int8(2, 3), int8(3, 4)), accumulator="int16"),
     "relu in place": b.activation("relu", int8(4), in_place=True, output=int8(4)),
     "exp of an integer": b.activation("exp", int8(4), output=Tensor((4,), "float32")),
     "activation with a weight": b.activation("prelu", (2, 3), weights=[(3,)]),

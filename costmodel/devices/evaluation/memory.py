@@ -191,6 +191,11 @@ def unheld(memories: Sequence[Memory]) -> list[str]:
     return [" and ".join(roles) for roles in needed if outermost(memories, roles) is None]
 
 
+def is_placement_fixed(memories: Sequence[Memory]) -> bool:
+    """Whether each role has one memory, so that nothing else decides where a tensor lies."""
+    return all(sum(role in memory.holds for memory in memories) == 1 for role in ROLES)
+
+
 @frozen
 class Residence:
     """Where a tensor lies, from the first to the last group that needs it there."""

@@ -234,6 +234,8 @@ class _Nest:
             )
         if cls is Elementwise and (steps := self._attribute("steps")) is not None:
             settings["steps"] = _number(steps)
+        if cls is Contraction and (sums := self._attribute("accumulator")) is not None:
+            settings["accumulator"] = _text(sums)
         operands = self._operands(reads, written, weights)
         in_place = self._attribute("in_place") is not None
         made: Operator = cls(dims=self.sizes, operands=operands, in_place=in_place, **settings)

@@ -439,6 +439,8 @@ class _Writer:
             operator.function, len(reads)
         ):
             found["steps"] = str(operator.steps)
+        if isinstance(operator, Contraction) and operator.accumulator is not None:
+            found["accumulator"] = _quoted(format_text(operator.accumulator))
         if operator.in_place:
             found["in_place"] = ""
         return {f"{PREFIX}{key}": value for key, value in found.items()}

@@ -171,7 +171,8 @@ class Horowitz(Device):
         if len(formats) < 2:  # noqa: PLR2004  # two factors
             formats = (*formats, default, default)[:2]
         digits = (operator.reduction_size - 1).bit_length()
-        circuits = self._circuits(_contracted, formats, digits)
+        accumulator = getattr(operator, "accumulator", None)
+        circuits = self._circuits(_contracted, formats, digits, accumulator)
         work = zip(repeat("multiply-accumulates"), repeat(operator.macs), circuits)
         return self._cost(operator, scenario, work)
 
@@ -428,9 +429,14 @@ def _formats(tensors: Iterable[Operand], default: NumericFormat) -> _Formats:
     return tuple([tensor.format or default for tensor in tensors])
 
 
-def _contracted(formats: _Formats, digits: int) -> tuple[Operation, ...]:
+def _contracted(
+    formats: _Formats, digits: int, accumulator: NumericFormat | None
+) -> tuple[Operation, ...]:
     left, right, *bias = formats
-    return arithmetic.multiply_accumulate(right, left, 2**digits, *bias[:1])
+    product, total = arithmetic.multiply_accumulate(right, left, 2**digits, *bias[:1])
+    if accumulator is not None:
+        total = Operation(accumulator, Circuit.ADDER, 1.0, accumulator.bits)
+    return product, total
 
 
 def _reduced(

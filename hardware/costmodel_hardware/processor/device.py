@@ -25,7 +25,7 @@ from costmodel.devices import (
 )
 from costmodel.devices.evaluation.evaluator import Fused, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import FUSIBLE, Group
-from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic
+from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic, is_placement_fixed
 from costmodel.devices.evaluation.schedule import Schedule
 from costmodel.formats import (
     BlockFormat,
@@ -171,8 +171,8 @@ class Processor(Device):
 
     @property
     def capabilities(self) -> AbstractSet[str]:  # type: ignore[override]  # memories decide
-        """What it promises; with one memory, that a group costs the same in any workload."""
-        return _PROMISED | ({"separable"} if len(self.memories) == 1 else set())
+        """What it promises; with one memory for each role, that a group costs the same anywhere."""
+        return _PROMISED | ({"separable"} if is_placement_fixed(self.memories) else set())
 
     # -------------------------------------------------------------- one operator
 

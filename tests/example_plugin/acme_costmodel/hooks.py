@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import click
 
     from costmodel import Convention, Device, Layer, Reader
+    from costmodel.plugins.executors import ExecutorFactory
 
 
 @hookimpl
@@ -69,3 +70,11 @@ def costmodel_commands() -> Iterable[click.Command]:
     from acme_costmodel.commands import widest  # noqa: PLC0415  # on demand
 
     return [widest]
+
+
+@hookimpl
+def costmodel_executors() -> Iterable[ExecutorFactory]:
+    """Threads: `--executor acme-threads:4`."""
+    from acme_costmodel.executors import THREADS  # noqa: PLC0415  # on demand
+
+    return [THREADS]

@@ -1,0 +1,133 @@
+"""`costmodel sweep`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+from attrs import evolve
+
+from costmodel.cli.commands.estimating import SOURCE, read
+from costmodel.cli.output import note
+from costmodel.sweeps import running
+from costmodel.sweeps.rows import rows_of
+from costmodel.sweeps.space import DesignSpace
+from costmodel.sweeps.sweeping import described, grid
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+
+
+@click.command(epilog=SOURCE)
+@click.argument("space", type=Path)
+@click.argument("model", required=False)
+@click.option(
+    "-o", "--output", "path", type=Path, required=True, metavar="FILE",
+    help="The Parquet file of results: a row for each design.",
+)  # fmt: skip
+@click.option(
+    "-d", "--device", "devices", multiple=True, metavar="DEVICE",
+    help="In place of the devices of the space. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(1), metavar="N",
+    help="Draw N designs, each axis by itself, instead of all designs in order.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
+    help="The same designs are drawn for the same seed.",
+)  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N",
+    help="Processes, on this machine or of --scheduler local. By default this one alone.",
+)  # fmt: skip
+@click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="A Dask scheduler, such as tcp://127.0.0.1:8786, or `local` for one of this machine.",
+)  # fmt: skip
+@click.option(
+    "--executor", metavar="NAME[:SETTING]", help="An executor that a plugin offers.",
+)  # fmt: skip
+@click.option(
+    "--chunk", type=click.IntRange(1), default=running.CHUNK, show_default=True, metavar="N",
+    help="Designs that are costed and written together.",
+)  # fmt: skip
+@click.option(
+    "--layers", "by_layer", is_flag=True,
+    help="Write energy and time of each layer, too: energy.LAYER and latency.LAYER.",
+)  # fmt: skip
+@click.option(
+    "--resume", is_flag=True, help="Go on with a sweep that was interrupted.",
+)  # fmt: skip
+@click.option(
+    "--dry-run", is_flag=True, help="Show the axes and the number of designs, and cost none.",
+)  # fmt: skip
+def sweep(  # noqa: PLR0913  # click gives every option by keyword
+    *,
+    space: Path,
+    model: str | None,
+    path: Path,
+    devices: tuple[str, ...],
+    sample: int | None,
+    seed: int,
+    workers: int | None,
+    scheduler: str | None,
+    executor: str | None,
+    chunk: int,
+    by_layer: bool,
+    resume: bool,
+    dry_run: bool,
+) -> None:
+    """Cost all designs of a space, or drawn ones, into a Parquet file.
+
+    SPACE is a YAML or JSON file: which formats, figures of a device and conditions may be chosen.
+    MODEL takes the place of the network that it names.
+
+    \b
+    costmodel sweep space.yaml -o results.parquet
+    costmodel sweep space.yaml model.keras -o results.parquet --sample 1000000 --workers 8
+    costmodel sweep space.yaml -o results.parquet --scheduler tcp://127.0.0.1:8786 --resume
+    """  # noqa: D301  # \b keeps click from rewrapping the lines
+    asked, network = DesignSpace.from_file(space)
+    if devices:
+        asked = evolve(asked, device=devices)
+    source = model or network
+    if source is None:
+        message = f"{space} names no network; give MODEL, or `network:` in the file"
+        raise click.UsageError(message)
+    found = grid(read(source), asked)
+    note(str(found))
+    if dry_run:
+        return
+    rows = rows_of(found, sample=sample, seed=seed)
+    options = running.Options(
+        workers=workers, scheduler=scheduler, executor=executor, chunk=chunk, progress=_progress,
+        by_layer=by_layer,
+    )  # fmt: skip
+    results = running.write(found, rows, path, options, resume=resume)
+    if sys.stderr.isatty():
+        click.echo("", err=True)
+    left_out = f", {results.designs - results.rows:,} left out" if asked.leaves_out else ""
+    click.echo(f"{results.rows:,} designs in {results.path}{left_out}")
+    click.echo(
+        f"{results.costed:,} costed in {results.seconds:.3g} s: {results.rate:,.0f} a second"
+    )
+    for line in described(results.ways):
+        click.echo(f"  {line}")
+
+
+def _progress(done: int, total: int, remaining: float) -> None:
+    """Show how far it is, on a terminal in one line."""
+    text = f"{done:,} of {total:,} designs, {_duration(remaining)} remain"
+    if sys.stderr.isatty():
+        click.echo(f"\r{text}   ", nl=False, err=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.1f} h"

@@ -1,0 +1,305 @@
+"""Sweeps: every value is that of `estimate`, and the same in any company."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chains
+import numpy as np
+import pytest
+from attrs import evolve
+from design_spaces import (
+    FORMATS,
+    SMALL,
+    check_against_estimates,
+    convolution,
+    grid,
+    same,
+    small,
+    swept,
+)
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from worlds import REGISTRY
+
+import costmodel
+from costmodel import DesignSpace, Scenario
+from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.sweeps import lookup
+from costmodel.sweeps.designs import ONE_BY_ONE, TABLED, Designs
+from costmodel.sweeps.grid import grid_of
+from costmodel.sweeps.rows import rows_of
+from costmodel.sweeps.space import Range
+
+SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi", "stm32h743")
+COUPLED = ("ethos-u55-128", "eyeriss-v1")
+"""Where a tensor lies depends on others, or the device does not see groups one by one."""
+EVERY_FORMAT = [*FORMATS, "int16", "float16", "fixed<8,3>", "binary", "ternary"]
+
+NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
+"""A failing design is small already, and each costs an estimate."""
+
+formats = st.lists(st.sampled_from(EVERY_FORMAT), min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def spaces(draw: st.DrawFn, device: str) -> DesignSpace:
+    """Spaces over all families of axes."""
+    names = ["layer0", "layer3", "layer7", "*"]
+    by_layer = st.dictionaries(st.sampled_from(names), formats, max_size=3)
+    given: dict[str, Any] = {"device": device, "default_format": draw(formats)}
+    if draw(st.booleans()):
+        given["formats"] = draw(by_layer)
+    else:
+        given["weights"], given["activations"] = draw(by_layer), draw(by_layer)
+    sums = st.dictionaries(st.sampled_from(["layer0", "layer7", "*"]), formats, max_size=2)
+    given["accumulators"] = draw(sums)
+    if draw(st.booleans()):
+        given["batch"] = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True))
+    if draw(st.booleans()):
+        given["source_format"] = draw(formats)
+    rates = st.lists(st.floats(0.5, 100.0), min_size=1, max_size=2, unique=True)
+    if device == "loihi":
+        given["rates"] = draw(
+            st.one_of(rates, st.fixed_dictionaries({"*": rates, "layer0": rates}))
+        )
+        given["timesteps"] = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
+    given["parameters"] = draw(st.sampled_from(PARAMETERS[device]))
+    return DesignSpace(**given)
+
+
+PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    "horowitz-45nm": [
+        {},
+        {"energy_per_dram_access": ["1 nJ", "2 nJ"], "weights_on_memory": ["dram", "sram"]},
+        {"adder_growth": [1, 1.5], "energy_per_8_bit_multiply": Range("0.1 pJ", "9 pJ", log=True),
+         "energy_per_8_kb_sram_access": Range("1 pJ", "90 pJ")},
+        {"fusion": [True, False], "min_sram_size": [0, 65536]},
+    ],
+    "raspberry-pi-4": [
+        {}, {"idle_power": ["1 W", "2 W"], "peak_rate.int8": ["10 GOP/s", "20 GOP/s"]},
+        {"runtime": list(costmodel.device("raspberry-pi-4").runtimes)},
+        {"dram.bandwidth": Range("1 GB/s", "9 GB/s")},
+    ],
+    "rtx-4090": [{}, {"dram.size": ["1 kB", "1 GB"]}],
+    "cpu": [{}, {"energy_per_multiply_accumulate": Range("1 pJ", "9 nJ")}],
+    "loihi": [{}, {"energy_per_neuron_update": ["1 pJ", "80 pJ"]}],
+    "stm32h743": [{}], "ethos-u55-128": [{}], "eyeriss-v1": [{}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("device", SEPARABLE)
+@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+@given(data=st.data())
+def test_every_swept_value_is_that_of_an_estimate(device: str, data: st.DataObject) -> None:
+    found = grid(data.draw(spaces(device)))
+    table = swept(found, sample=40)
+    places = data.draw(st.lists(st.integers(0, len(table) - 1), min_size=3, max_size=4))
+    check_against_estimates(found, table, places)
+
+
+@pytest.mark.parametrize("device", COUPLED)
+def test_devices_that_are_not_separable_are_evaluated_one_by_one(device: str) -> None:
+    found = grid(DesignSpace(device=device, formats={"layer0": ["int8", "int16"]},
+                             default_format="int8", batch=[1, 2]))  # fmt: skip
+    designs = Designs(found)
+    table = designs.table(rows_of(found), 0, 4)
+    assert designs.ways == {ONE_BY_ONE: 4}
+    check_against_estimates(found, table, range(4))
+
+
+def test_devices_and_networks_are_axes() -> None:
+    space = DesignSpace(
+        device=["horowitz-45nm", "cpu", "raspberry-pi-4"], network=small,
+        arguments={"width": [2, 3], "depth": [1, 2]}, weights=["int4", "int8"],
+        parameters={"cpu.energy_per_multiply_accumulate": ["1 nJ", "2 nJ"]},
+    )  # fmt: skip
+    found = grid(space, None)
+    assert found.size == 3 * 2 * 2 * 2 * 2**4  # the last layer is called otherwise in both
+    table = swept(found)
+    check_against_estimates(found, table, range(0, len(table), 17))
+
+
+def test_recurrent_networks_are_evaluated_one_by_one() -> None:
+    recurrent = chains.network((4, 3), {"kind": "SimpleRNN", "units": 3, "activation": "tanh",
+                                 "use_bias": True, "return_sequences": False,
+                                 "go_backwards": False})  # fmt: skip
+    found = grid(DesignSpace(device="horowitz-45nm", weights={"layer0": FORMATS}), recurrent)
+    designs = Designs(found)
+    table = designs.table(rows_of(found), 0, 3)
+    assert designs.ways == {ONE_BY_ONE: 3}
+    check_against_estimates(found, table, range(3))
+
+
+WIDE = DesignSpace(
+    device="horowitz-45nm", weights=FORMATS, activations=["int4", "int8"],
+    parameters={"energy_per_dram_access": Range("1 nJ", "2 nJ")}, default_format="int8",
+)  # fmt: skip
+
+
+def equal(one: Any, other: Any) -> None:
+    """Bit for bit."""
+    assert one.names == other.names
+    for name in one:
+        if one[name].dtype == float:
+            assert one[name].tobytes() == other[name].tobytes()
+        else:
+            assert one[name].tolist() == other[name].tolist()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 10_000])
+def test_no_value_depends_on_the_chunk(chunk: int) -> None:
+    found = grid(WIDE)
+    equal(swept(found, chunk, sample=130), swept(found, 64, sample=130))
+
+
+@pytest.mark.parametrize("device", ["horowitz-45nm", "stm32h743", "eyeriss-v1"])
+def test_layers_have_costs_of_their_own_on_request(device: str) -> None:
+    space = DesignSpace(device=device, formats={"layer0": ["int8", "int16"]}, default_format="int8",
+                        batch=[1, 2])  # fmt: skip
+    found = grid(space)
+    table = Designs(found, by_layer=True).table(rows_of(found), 0, 4)
+    for place in range(4):
+        row = table.row(place)
+        bill = found.design(row).estimate(on_unpriced="bound", registry=REGISTRY).bills[device]
+        for line in bill.lines:
+            same(row[f"energy.{line.layer.name}"], line.cost.energy_joules)
+            same(row[f"latency.{line.layer.name}"], line.cost.latency_seconds or 0.0)
+
+
+def test_sums_may_be_kept_in_a_format_of_their_own() -> None:
+    space = DesignSpace(
+        device="horowitz-45nm", weights={"layer7": "int8"}, activations={"*": "int8"},
+        accumulators={"layer7": ["int16", "int24", "int32"]}, default_format="int8",
+    )  # fmt: skip
+    found = grid(space)
+    table = swept(found)
+    check_against_estimates(found, table, range(3))
+    energies = table["energy"].tolist()
+    assert energies == sorted(energies)
+    assert len(set(energies)) == 3
+    estimate = found.design(table.row(1)).estimate(registry=REGISTRY)
+    text = estimate.explain("layer7", "horowitz-45nm")
+    assert "adders" in text
+
+
+@pytest.mark.parametrize("dense", [1, 20])
+def test_tables_without_room_for_all_combinations_have_those_that_occur(
+    dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = evolve(WIDE, activations={"layer0": ["int4", "int8"]}, device=("rtx-4090",),
+                   parameters={}, weights=[*FORMATS, "float16"])  # fmt: skip
+    whole = swept(grid(space), sample=90)
+    monkeypatch.setattr(lookup, "_DENSE", dense)
+    equal(swept(grid(space), sample=90), whole)
+
+
+def test_groups_are_tabled_where_the_device_is_separable() -> None:
+    found = grid(WIDE)
+    designs = Designs(found)
+    designs.table(rows_of(found, sample=10), 0, 10)
+    assert designs.ways == {TABLED: 10}
+
+
+def test_a_table_says_in_which_way_it_was_made() -> None:
+    table = costmodel.sweep(SMALL, WIDE, sample=5, registry=REGISTRY)
+    assert table.notes == (f"5 designs: {TABLED}",)
+    assert len(table) == 5
+
+
+def test_the_size_is_known_before_the_run() -> None:
+    found = grid(DesignSpace(device="cpu", batch=[1, 2, 4], weights=FORMATS))
+    assert found.size == 3 * 3**3
+    assert "81 designs, 4 axes" in str(found)
+    assert grid(WIDE).size is None
+
+
+def test_designs_are_enumerated_with_the_last_axis_first() -> None:
+    found = grid(DesignSpace(device="cpu", batch=[1, 2], weights={"layer0": FORMATS}))
+    table = swept(found)
+    assert table["batch"].tolist() == [1, 1, 1, 2, 2, 2]
+    assert table["weights.layer0"].tolist() == FORMATS * 2
+    assert table["design"].tolist() == list(range(6))
+
+
+def test_designs_may_be_listed() -> None:
+    found = grid(DesignSpace(device="cpu", batch=[1, 2], weights={"layer0": FORMATS}))
+    by_place = swept(found, designs=np.array([[1, 2], [0, 0]]))
+    by_name = swept(found, designs={"batch": [2, 1], "weights.layer0": ["int8", "int2"]})
+    equal(by_place, by_name)
+    assert by_place["batch"].tolist() == [2, 1]
+
+
+def test_constraints_leave_designs_out() -> None:
+    space = DesignSpace(
+        device="horowitz-45nm", weights=FORMATS, limits={"weights": "700 B"},
+        where=lambda table: table["energy"] > 0,
+    )  # fmt: skip
+    table = swept(grid(space))
+    assert 0 < len(table) < 27
+    assert table["weights"].max() <= 700
+
+
+def test_layers_of_one_group_share_their_choice() -> None:
+    space = DesignSpace(device="cpu", weights=FORMATS, equal=[["layer0", "layer3"]])
+    assert [str(axis.name) for axis in grid(space).axes] == ["weights.layer0", "weights.layer7"]
+    assert grid(space).size == 9
+
+
+def test_a_format_of_an_axis_replaces_that_of_a_quantizer() -> None:
+    quantised = chains.network((6, 6, 3), convolution_of_qkeras())
+    space = DesignSpace(device="horowitz-45nm", formats={"layer0": FORMATS})
+    found = grid_of(quantised, space, chains.REGISTRY)
+    table = swept(found)
+    check_against_estimates(found, table, range(3))
+    assert len(set(table["energy"].tolist())) == 3
+
+
+def convolution_of_qkeras() -> dict[str, Any]:
+    return {
+        **convolution(4), "kind": "QConv2D", "kernel_quantizer": "quantized_bits(4,0,1)",
+        "bias_quantizer": "quantized_bits(8,3)", "activation": "quantized_relu(6,2)",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"device": "horowitz"}, UnknownNameError, "nearest known: 'horowitz-45nm'|unknown device"),
+        ({"weights": {"layer00": ["int8"]}}, UnknownNameError, "nearest known: 'layer0'"),
+        ({"weights": {"layer2": ["int8"]}}, CostModelError, "'layer2' holds no parameters"),
+        ({"accumulators": {"layer2": ["int8"]}}, CostModelError, "'layer2' multiplies nothing"),
+        ({"weights": ["int8", "int8"]}, CostModelError, "has int8 twice"),
+        ({"weights": ["int8"], "formats": ["int4"]}, CostModelError, "have two axes"),
+        ({"parameters": {"energy_per_dram": ["1 nJ"]}}, UnknownNameError, "nearest"),
+        ({"parameters": {"energy_per_dram_access": Range("1 W", "2 W")}}, CostModelError, "'1 W'"),
+        ({"arguments": {"width": [1]}}, CostModelError, "that of a function"),
+        ({"weights": {"layer0": [8, 4]}}, ScenarioError, "is not a numeric format"),
+        ({"equal": [["layer0", "layer9"]], "weights": ["int8"]}, UnknownNameError, "layer9"),
+    ],
+)  # fmt: skip
+def test_a_space_with_a_mistake_is_refused(given: Any, error: Any, said: str) -> None:
+    with pytest.raises(error, match=said):
+        grid(DesignSpace(**{"device": "horowitz-45nm", **given}))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({}, "any value of a range; say how many designs to draw"),
+        ({"sample": 0}, "sample is 0"),
+        ({"sample": 1, "designs": [[0]]}, "expected designs or sample, found both"),
+        ({"designs": np.zeros((1, 2), int)}, "expected whole numbers of shape"),
+    ],
+)
+def test_designs_that_are_none_of_a_space_are_refused(chosen: Any, said: str) -> None:
+    with pytest.raises(CostModelError, match=said):
+        rows_of(grid(WIDE), **chosen)
+
+
+def test_a_scenario_holds_for_all_designs() -> None:
+    space = DesignSpace(
+        device="horowitz-45nm", scenario=Scenario(batch=3, default_format="int8"), weights=FORMATS
+    )
+    found = grid(space)
+    check_against_estimates(found, swept(found), [0, 13])
