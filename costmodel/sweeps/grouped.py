@@ -523,6 +523,11 @@ class GroupedCosts:
             **by_layer,
         }
 
+    @property
+    def most_coverage(self) -> float:
+        """The coverage of a design in which no format leaves work without a price."""
+        return (self._block.layers - len(self._always_unpriced)) / self._block.layers
+
     def scopes(self) -> list[frozenset[str]]:
         """Sets of axes such that each cost is a sum of terms, each of the choices of one set alone.
 
