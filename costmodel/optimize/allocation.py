@@ -182,7 +182,7 @@ class _Problem:
     ) -> Allocation:
         """The best assignment that keeps to the limits."""
         name, begin = self._name(minimize), time.monotonic()
-        programme = _Programme(self.axes, self.terms, name, limits)
+        programme = _Programme(self.axes, self.terms, self._formats.forbidden, name, limits)
         for _ in range(_ATTEMPTS):
             found = programme.solved(seconds)
             if found is None:
@@ -237,7 +237,9 @@ class _Problem:
         """Which limits cannot be kept even alone."""
         alone = []
         for name, most in limits.items():
-            found = _Programme(self.axes, self.terms, name, {}).solved(None)
+            found = _Programme(self.axes, self.terms, self._formats.forbidden, name, {}).solved(
+                None
+            )
             least = math.nan if found is None else self._costs(found[0])[name]
             if not least <= most:
                 unit = _UNITS[name]
@@ -295,12 +297,13 @@ class _Programme:
         self,
         axes: Mapping[str, Axis],
         terms: Mapping[str, Terms],
+        forbidden: Mapping[tuple[str, ...], Array],
         minimize: str,
         limits: Mapping[str, float],
     ) -> None:
         self._axes, self._minimize, self._terms = axes, minimize, terms
-        used = [terms[name] for name in (minimize, *limits, "missing")]
-        scopes = dict.fromkeys(scope for one in used for scope in one.tables if len(scope) > 1)
+        used = [*forbidden, *[one for name in (minimize, *limits) for one in terms[name].tables]]
+        scopes = dict.fromkeys(scope for scope in used if len(scope) > 1)
         self._scopes = [(name,) for name in axes] + [
             one for one in scopes if not any(set(one) < set(other) for other in scopes)
         ]
@@ -309,7 +312,7 @@ class _Programme:
             self._starts[scope] = self.count
             self.count += math.prod(self._shape(scope))
         self._most = np.ones(self.count)
-        self._forbid(terms["missing"])
+        self._forbid(forbidden)
         self._rows: list[tuple[Array, Array, float, float]] = [*self._choices(), *self._shared()]
         """Places and coefficients of variables, and the least and the most of their sum."""
         for name, most in limits.items():
@@ -354,12 +357,12 @@ class _Programme:
     def _home(self, scope: tuple[str, ...]) -> tuple[str, ...]:
         return next(one for one in self._scopes if set(scope) < set(one))
 
-    def _forbid(self, missing: Terms) -> None:
+    def _forbid(self, forbidden: Mapping[tuple[str, ...], Array]) -> None:
         """Leave out choices that leave work without a price."""
-        for scope, table in missing.tables.items():
+        for scope, is_out in forbidden.items():
             home = scope if scope in self._starts else self._home(scope)
             spread = [slice(None) if name in scope else np.newaxis for name in home]
-            is_worse = np.broadcast_to(table[tuple(spread)] > 0, self._shape(home))
+            is_worse = np.broadcast_to(is_out[tuple(spread)], self._shape(home))
             self._most[self._places(home)[is_worse]] = 0.0
 
     def _limit(self, name: str, most: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -65,7 +66,8 @@ class FormatCosts:
         self.axes = {axis.name: axis for axis in grid.axes}
         self._grouped = _grouped(grid)
         places = {name: place for place, name in enumerate(self.axes)}
-        scopes = {tuple(sorted(one, key=places.__getitem__)) for one in self._grouped.scopes()}
+        found, self._most_coverage = self._grouped.scopes()
+        scopes = {tuple(sorted(one, key=places.__getitem__)) for one in found}
         scopes |= {(name,) for name in self.axes}
         self.scopes = [
             one for one in sorted(scopes, key=lambda scope: [places[name] for name in scope])
@@ -93,7 +95,7 @@ class FormatCosts:
             best = int(coverage.argmax())
             if coverage[best] > self.costs(found)["coverage"][0]:
                 found |= {name: int(one[best]) for name, one in codes.items()}
-        if self.costs(found)["coverage"][0] < self._grouped.most_coverage:
+        if self.costs(found)["coverage"][0] < self._most_coverage:
             message = (
                 "no assignment of formats was found in which all work has a price; leave out the "
                 "formats that the device does not compute in"
@@ -117,39 +119,76 @@ class FormatCosts:
         return {name: np.broadcast_to(column, (count,)) for name, column in found.items()}
 
     def terms(self) -> dict[str, Terms]:
-        """The terms of each of `ADDITIVE` that the device models, and of `missing`.
+        """The terms of each of `ADDITIVE` that the device models; `forbidden` has what to avoid.
 
-        The last is above 0 where some choices leave work without a price that others have.
         Whatever two scopes share is counted once: a term for a set of axes is what remains of the
         cost of their choices after those of all smaller sets (an anchored decomposition, Kuo et
         al., On decompositions of multivariate functions, 2010).
         """
         base = self._columns({})
         known = [name for name in ADDITIVE if np.isfinite(base[name]).all()]
-        tables: dict[str, dict[Scope, Array]] = {name: {} for name in (*known, "missing")}
+        tables: dict[str, dict[Scope, Array]] = {name: {} for name in known}
         seen: set[Scope] = set()
         for scope in self.scopes:
             shape = self._shape(scope)
             columns = self._columns(dict(zip(scope, np.indices(shape), strict=True)))
             for name, own in tables.items():
-                table = (columns[name] - base[name]).reshape(shape)
+                table = self._numbers(scope, (columns[name] - base[name]).reshape(shape))
+                noise = _NOISE * abs(float(base[name][0]))
                 for part, values in _parts(scope, table, seen, self._base):
-                    noise = 0.0 if name == "missing" else _NOISE * abs(float(base[name][0]))
                     if (np.abs(values) > noise).any():
                         own[part] = values
             seen.update(_subsets(scope))
-        return {
-            name: Terms(float(base[name][0]) if name in known else 0.0, own)
-            for name, own in tables.items()
+        return {name: Terms(float(base[name][0]), own) for name, own in tables.items()}
+
+    @cached_property
+    def forbidden(self) -> dict[Scope, Array]:
+        """Which choices leave work without a price that others have: those of axes, and of scopes.
+
+        Choices that an axis forbids by itself are not repeated.
+        """
+        alone = {name: np.zeros(self._shape((name,)), dtype=bool) for name in self.axes}
+        found: dict[Scope, Array] = {}
+        for scope in self.scopes:
+            shape = self._shape(scope)
+            codes = dict(zip(scope, np.indices(shape), strict=True))
+            is_less = self._columns(codes)["coverage"].reshape(shape) < self._most_coverage
+            found[scope] = is_less
+            for place, name in enumerate(scope):
+                others = tuple([one for one in range(len(scope)) if one != place])
+                alone[name] |= is_less.all(axis=others)
+        together = {
+            scope: is_less & ~_covered(scope, alone)
+            for scope, is_less in found.items()
+            if len(scope) > 1
         }
+        single: dict[Scope, Array] = {(name,): one for name, one in alone.items()}
+        return single | {scope: one for scope, one in together.items() if one.any()}
+
+    def _numbers(self, scope: Scope, table: Array) -> Array:
+        """The table with 0 for what is not a number, which has to be forbidden anyway."""
+        is_missing = np.isnan(table)
+        alone = {name: self.forbidden[name,] for name in scope}
+        if (is_missing & ~_covered(scope, alone)).any():
+            message = (
+                f"some formats of {', '.join(scope)} have a price beside some of the others alone; "
+                "leave out the formats that the device does not compute in"
+            )
+            raise CostModelError(message)
+        return np.where(is_missing, 0.0, table)
 
     def _columns(self, codes: Mapping[str, Array]) -> dict[str, Array]:
         flat = {name: np.ravel(one) for name, one in codes.items()}
-        found = self.costs(flat)
-        return {**found, "missing": -found["coverage"]}
+        return self.costs(flat)
 
     def _shape(self, scope: Scope) -> tuple[int, ...]:
         return tuple([len(self.axes[name].values) for name in scope])
+
+
+def _covered(scope: Scope, alone: Mapping[str, Array]) -> Array:
+    """Which combinations of a scope have a choice that is forbidden by itself."""
+    columns = np.meshgrid(*[alone[name] for name in scope], indexing="ij")
+    return np.asarray(np.any(columns, axis=0))
 
 
 def _subsets(scope: Scope) -> Iterator[Scope]:
