@@ -68,8 +68,10 @@ class Subgraphs:
     trips: TripCounter = field(init=False)
     handles: dict[int, str] = field(factory=dict)
     """The names of variables, by the `id` of the values that are their handles."""
+    parts: dict[int, Value] = field(factory=dict)
+    """What slices of a length that is data are parts of, by the `id` of the slice."""
     kept: list[Value] = field(factory=list)
-    """These values."""
+    """The values whose `id` is a key."""
     states: dict[str, Value] = field(factory=dict)
     """What variables hold after what ran so far, by name."""
     assigned: dict[str, Value] = field(factory=dict)
@@ -163,6 +165,7 @@ class Subgraphs:
     def _results(self, node: TfliteNode, held: SubgraphEntry) -> Sequence[Value]:
         """What a node gives, in the formats that the file declares."""
         before = len(node.graph.nodes)
+        self._check_lengths(node)
         results = self.table.translate(node)
         if len(results) < node.results:
             message = (
@@ -181,6 +184,18 @@ class Subgraphs:
                 for value in made.writes:
                     value.format = value.format or node.formats[0]
         return results
+
+    def _check_lengths(self, node: TfliteNode) -> None:
+        """Refuse a slice of a length that is data, unless it is put together again."""
+        if node.entry.code == "CONCATENATION":
+            return
+        for value in node.present:
+            if id(value) in self.parts:
+                message = (
+                    f"{self.file.where}: node {node.name!r:.80} of {node.operator} reads "
+                    f"{value.name!r:.80}, whose length depends on data"
+                )
+                raise ReadError(message) from DataDependentError(message)
 
     def _check(self, node: TfliteNode, entry: TensorEntry, value: Value) -> None:
         try:

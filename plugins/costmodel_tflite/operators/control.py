@@ -14,6 +14,7 @@ from costmodel_tflite.table import leave_unpriced, translates
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from costmodel.frontend.graph import Graph
     from costmodel.frontend.operations.work import Value
     from costmodel_tflite.subgraphs import TfliteNode
 
@@ -58,7 +59,7 @@ def repeat(node: TfliteNode) -> Sequence[Value]:
             continue
         given.append(body.input(f"carried{index}", value.shape, value.format))
         changing.append(index)
-    results = node.subgraphs.call(place, body, given)
+    results = _called(node, place, body, given)
     for index in changing:
         if results[index].shape != values[index].shape:
             message = (
@@ -71,6 +72,25 @@ def repeat(node: TfliteNode) -> Sequence[Value]:
     return [last.get(index, value) for index, value in enumerate(values)]
 
 
+def _called(node: TfliteNode, place: int, body: Graph, given: Sequence[Value]) -> Sequence[Value]:
+    """The results of the subgraph of a loop or branch.
+
+    Raises:
+        DataDependentError: something within depends on data, so that the whole has no price.
+
+    """
+    try:
+        return node.subgraphs.call(place, body, given)
+    except ReadError as error:
+        reason: BaseException | None = error
+        while reason is not None and not isinstance(reason, DataDependentError):
+            reason = reason.__cause__ or reason.__context__
+        if reason is None:
+            raise
+        message = f"within it, {reason}"
+        raise DataDependentError(message) from error
+
+
 @translates("IF")
 def choose(node: TfliteNode) -> Sequence[Value]:
     """One of two subgraphs: the one that a constant chooses, else whichever data choose."""
@@ -80,7 +100,7 @@ def choose(node: TfliteNode) -> Sequence[Value]:
         return node.subgraphs.call(places[0 if condition.scalar else 1], node.graph, values)
     bodies = [node.graph.body(name) for name in ("then", "else")]
     results = [
-        node.subgraphs.call(place, body, values) for place, body in zip(places, bodies, strict=True)
+        _called(node, place, body, values) for place, body in zip(places, bodies, strict=True)
     ]
     try:
         return branch(node.graph, list(zip(bodies, results, strict=True)))

@@ -108,8 +108,36 @@ def reverse_sequence(node: TfliteNode) -> Value:
 @translates("CONCATENATION")
 def concatenate(node: TfliteNode) -> Value:
     """Values one after the other along an axis."""
-    value = node.add("concatenate", *node.present, axis=node.option("axis"))
-    return activated(node, value)
+    values, axis = node.present, node.option("axis")
+    if any(id(value) in node.subgraphs.parts for value in values):
+        values = _joined_again(node, values, axis)
+    return activated(node, node.add("concatenate", *values, axis=axis))
+
+
+def _joined_again(node: TfliteNode, values: Sequence[Value], axis: int) -> list[Value]:
+    """What stands between two slices of one tensor, and all that is left of this in one.
+
+    So converters write one item of a list: what is before it, the new item, what is behind it.
+
+    Raises:
+        DataDependentError: the lengths of the slices do not follow from that of the result.
+
+    """
+    parts = node.subgraphs.parts
+    sources = {id(parts[id(value)]): parts[id(value)] for value in values if id(value) in parts}
+    items = [value for value in values if id(value) not in parts]
+    (source, *others) = sources.values()
+    whole, place = stated_shape(node, "data"), source.axis(axis)
+    rest = whole[place] - sum(one.shape[place] for one in items)
+    if others or whole != source.shape or not items or rest < 0:
+        message = "the lengths of the slices that it puts together depend on data"
+        raise DataDependentError(message)
+    if rest == 0:
+        return items
+    left = rearranged(
+        node, "selection", (*whole[:place], rest, *whole[place + 1 :]), source
+    )  # fmt: skip
+    return [left, *items]
 
 
 @translates("PACK")
@@ -165,7 +193,11 @@ def split_by_lengths(node: TfliteNode) -> Sequence[Value]:
 def slice_(node: TfliteNode) -> Value:
     """A block, from a place that may be data on; -1 stands for all that is left."""
     value = node.input(0)
+    if node.input(2).data is None and node.shapes[:1] == [None]:
+        return _part(node, value)
     sizes = node.numbers(2, "the lengths of the block")
+    if node.input(1).data is None and min(sizes, default=0) < 0 and node.shapes[:1] == [None]:
+        return _part(node, value)
     if node.input(1).data is None:
         if min(sizes, default=0) < 0:
             sizes = list(stated_shape(node, "data"))
@@ -176,6 +208,14 @@ def slice_(node: TfliteNode) -> Value:
         for begin, size, length in zip(begins, sizes, value.shape, strict=True)
     ]
     return node.add("select", value, key=key)
+
+
+def _part(node: TfliteNode, value: Value) -> Value:
+    """A slice of a length that is data; only with the rest of the value it has a price."""
+    part = rearranged(node, "selection", value.shape, value)
+    node.subgraphs.parts[id(part)] = value
+    node.subgraphs.kept.append(part)
+    return part
 
 
 @translates("STRIDED_SLICE")

@@ -91,6 +91,45 @@ def test_a_loop_whose_steps_nobody_knows_stays_unpriced(
     assert reason in work.reason
 
 
+def listing(*, rest: int = 1) -> tuple[Function, ...]:
+    """A loop that writes its state to one place of a list, as converters write it."""
+    f = Function()
+    reads = [f.numbers(0), f.input((1, 6)), f.tensor((5, 6), data=bytes(120))]
+    results = f.add("WHILE", reads, [(), (1, 6), (5, 6)], LOOP, "WhileOptions")
+    f.outputs = results[1:]
+    asks = condition(5)
+    asks.input((5, 6))
+    step = Function()
+    count, state, held = step.input((), "int32"), step.input((1, 6)), step.input((5, 6))
+    (after,) = step.add("ADD", [count, step.numbers(1)], [()], kind="int32")
+    (new,) = step.add("FULLY_CONNECTED", [state, step.weights(6, 6)], [(1, 6)])
+    slices = []
+    for place in (count, after):
+        (row,) = step.add("RESHAPE", [place, step.numbers([1])], [(1,)], kind="int32")
+        (edge,) = step.add("CONCATENATION", [row, step.numbers([0])], [(2,)], kind="int32")
+        first = [held, step.numbers([0, 0]), edge] if place is count else [held, edge, edge]
+        (part,) = step.add("SLICE", first, [(1, 6)])
+        part.signature = (-1, -1)
+        slices.append(part)
+    shape = (4 + rest, 6)
+    whole = step.add("CONCATENATION", [slices[0], new, slices[1]], [shape])
+    step.outputs = [after, new, *whole]
+    return f, asks, step
+
+
+def test_an_item_of_a_list_is_written_in_a_loop(tmp_path: Path) -> None:
+    whole = lowered(read(tmp_path, *listing()))
+    assert whole.macs == 5 * 36
+
+
+def test_a_loop_with_lengths_that_are_data_stays_unpriced(tmp_path: Path) -> None:
+    network = read(tmp_path, *listing(rest=2))
+    (layer,) = [one for one in network.layers if one.kind == "tflite.WHILE"]
+    work = layer.workload()
+    assert isinstance(work, costmodel.Unpriced)
+    assert "within it" in work.reason or "goes on as" in work.reason
+
+
 def test_a_subgraph_that_calls_itself_is_refused(tmp_path: Path) -> None:
     own = subgraph([(1, 6)], ("CALL", [0], (1, 6)))
     own.steps[0].options, own.steps[0].table = {"Subgraph": 1}, "CallOptions"
