@@ -182,7 +182,7 @@ class _Problem:
     ) -> Allocation:
         """The best assignment that keeps to the limits."""
         name, begin = self._name(minimize), time.monotonic()
-        programme = _Programme(self.axes, self.terms, self._formats.forbidden, name, limits)
+        programme = _Programme(self.axes, self.terms, name, limits)
         for _ in range(_ATTEMPTS):
             found = programme.solved(seconds)
             if found is None:
@@ -237,9 +237,7 @@ class _Problem:
         """Which limits cannot be kept even alone."""
         alone = []
         for name, most in limits.items():
-            found = _Programme(self.axes, self.terms, self._formats.forbidden, name, {}).solved(
-                None
-            )
+            found = _Programme(self.axes, self.terms, name, {}).solved(None)
             least = math.nan if found is None else self._costs(found[0])[name]
             if not least <= most:
                 unit = _UNITS[name]
@@ -297,12 +295,11 @@ class _Programme:
         self,
         axes: Mapping[str, Axis],
         terms: Mapping[str, Terms],
-        forbidden: Mapping[tuple[str, ...], Array],
         minimize: str,
         limits: Mapping[str, float],
     ) -> None:
         self._axes, self._minimize, self._terms = axes, minimize, terms
-        used = [*forbidden, *[one for name in (minimize, *limits) for one in terms[name].tables]]
+        used = [one for name in (minimize, *limits) for one in terms[name].tables]
         scopes = dict.fromkeys(scope for scope in used if len(scope) > 1)
         self._scopes = [(name,) for name in axes] + [
             one for one in scopes if not any(set(one) < set(other) for other in scopes)
@@ -311,8 +308,6 @@ class _Programme:
         for scope in self._scopes:
             self._starts[scope] = self.count
             self.count += math.prod(self._shape(scope))
-        self._most = np.ones(self.count)
-        self._forbid(forbidden)
         self._rows: list[tuple[Array, Array, float, float]] = [*self._choices(), *self._shared()]
         """Places and coefficients of variables, and the least and the most of their sum."""
         for name, most in limits.items():
@@ -357,14 +352,6 @@ class _Programme:
     def _home(self, scope: tuple[str, ...]) -> tuple[str, ...]:
         return next(one for one in self._scopes if set(scope) < set(one))
 
-    def _forbid(self, forbidden: Mapping[tuple[str, ...], Array]) -> None:
-        """Leave out choices that leave work without a price."""
-        for scope, is_out in forbidden.items():
-            home = scope if scope in self._starts else self._home(scope)
-            spread = [slice(None) if name in scope else np.newaxis for name in home]
-            is_worse = np.broadcast_to(is_out[tuple(spread)], self._shape(home))
-            self._most[self._places(home)[is_worse]] = 0.0
-
     def _limit(self, name: str, most: float) -> None:
         coefficients = self._coefficients(self._terms[name])
         places = np.flatnonzero(coefficients)
@@ -397,7 +384,7 @@ class _Programme:
         is_whole[: sum(len(axis.values) for axis in self._axes.values())] = 1
         options = {"mip_rel_gap": 0.0} | ({} if seconds is None else {"time_limit": seconds})
         found = optimize.milp(
-            coefficients * scale, integrality=is_whole, bounds=optimize.Bounds(0.0, self._most),
+            coefficients * scale, integrality=is_whole, bounds=optimize.Bounds(0.0, 1.0),
             constraints=self._constraints(optimize), options=options,
         )  # fmt: skip
         if found.x is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -60,7 +59,7 @@ class FormatCosts:
 
         Raises:
             CostModelError: something other than formats is chosen, the groups of the device have
-                no price alone, or too many axes interact.
+                no price alone, too many axes interact, or a format has no price.
 
         """
         self.axes = {axis.name: axis for axis in grid.axes}
@@ -81,32 +80,29 @@ class FormatCosts:
                 )
                 raise CostModelError(message)
         self._base: Codes = dict.fromkeys(self.axes, 0)
-        self._base = self._priced()
+        self._check_priced()
 
-    def _priced(self) -> dict[str, int]:
-        """An assignment in which all work has a price that any can have, from which others differ.
+    def _check_priced(self) -> None:
+        """Refuse formats that leave work without a price: it would count as nothing.
 
-        Scope by scope, the choices that leave the least without a price.
+        Each scope has a price with all of its choices, or some design lacks one.
         """
-        found = dict(self._base)
         for scope in self.scopes:
             codes = dict(zip(scope, map(np.ravel, np.indices(self._shape(scope))), strict=True))
-            coverage = self.costs({**found, **codes})["coverage"]
-            best = int(coverage.argmax())
-            if coverage[best] > self.costs(found)["coverage"][0]:
-                found |= {name: int(one[best]) for name, one in codes.items()}
-        if self.costs(found)["coverage"][0] < self._most_coverage:
-            message = (
-                "no assignment of formats was found in which all work has a price; leave out the "
-                "formats that the device does not compute in"
-            )
-            raise CostModelError(message)
-        return found
+            coverage = self.costs(codes)["coverage"]
+            worst = int(coverage.argmin())
+            if coverage[worst] < self._most_coverage:
+                named = [f"{name}={self.axes[name].labels[codes[name][worst]]}" for name in scope]
+                message = (
+                    f"{', '.join(named)} leaves work without a price; leave out the formats in "
+                    "which the device does not compute"
+                )
+                raise CostModelError(message)
 
     def costs(self, codes: Mapping[str, Any]) -> dict[str, Array]:
         """The columns of a sweep for designs with these places of choices.
 
-        An axis that is left out has one for which all work has a price.
+        An axis that is left out has its first.
         """
         count = max([1, *[np.size(one) for one in codes.values()]])
         given = {
@@ -119,7 +115,7 @@ class FormatCosts:
         return {name: np.broadcast_to(column, (count,)) for name, column in found.items()}
 
     def terms(self) -> dict[str, Terms]:
-        """The terms of each of `ADDITIVE` that the device models; `forbidden` has what to avoid.
+        """The terms of each of `ADDITIVE` that the device models.
 
         Whatever two scopes share is counted once: a term for a set of axes is what remains of the
         cost of their choices after those of all smaller sets (an anchored decomposition, Kuo et
@@ -133,7 +129,7 @@ class FormatCosts:
             shape = self._shape(scope)
             columns = self._columns(dict(zip(scope, np.indices(shape), strict=True)))
             for name, own in tables.items():
-                table = self._numbers(scope, (columns[name] - base[name]).reshape(shape))
+                table = (columns[name] - base[name]).reshape(shape)
                 noise = _NOISE * abs(float(base[name][0]))
                 for part, values in _parts(scope, table, seen, self._base):
                     if (np.abs(values) > noise).any():
@@ -141,54 +137,12 @@ class FormatCosts:
             seen.update(_subsets(scope))
         return {name: Terms(float(base[name][0]), own) for name, own in tables.items()}
 
-    @cached_property
-    def forbidden(self) -> dict[Scope, Array]:
-        """Which choices leave work without a price that others have: those of axes, and of scopes.
-
-        Choices that an axis forbids by itself are not repeated.
-        """
-        alone = {name: np.zeros(self._shape((name,)), dtype=bool) for name in self.axes}
-        found: dict[Scope, Array] = {}
-        for scope in self.scopes:
-            shape = self._shape(scope)
-            codes = dict(zip(scope, np.indices(shape), strict=True))
-            is_less = self._columns(codes)["coverage"].reshape(shape) < self._most_coverage
-            found[scope] = is_less
-            for place, name in enumerate(scope):
-                others = tuple([one for one in range(len(scope)) if one != place])
-                alone[name] |= is_less.all(axis=others)
-        together = {
-            scope: is_less & ~_covered(scope, alone)
-            for scope, is_less in found.items()
-            if len(scope) > 1
-        }
-        single: dict[Scope, Array] = {(name,): one for name, one in alone.items()}
-        return single | {scope: one for scope, one in together.items() if one.any()}
-
-    def _numbers(self, scope: Scope, table: Array) -> Array:
-        """The table with 0 for what is not a number, which has to be forbidden anyway."""
-        is_missing = np.isnan(table)
-        alone = {name: self.forbidden[name,] for name in scope}
-        if (is_missing & ~_covered(scope, alone)).any():
-            message = (
-                f"some formats of {', '.join(scope)} have a price beside some of the others alone; "
-                "leave out the formats that the device does not compute in"
-            )
-            raise CostModelError(message)
-        return np.where(is_missing, 0.0, table)
-
     def _columns(self, codes: Mapping[str, Array]) -> dict[str, Array]:
         flat = {name: np.ravel(one) for name, one in codes.items()}
         return self.costs(flat)
 
     def _shape(self, scope: Scope) -> tuple[int, ...]:
         return tuple([len(self.axes[name].values) for name in scope])
-
-
-def _covered(scope: Scope, alone: Mapping[str, Array]) -> Array:
-    """Which combinations of a scope have a choice that is forbidden by itself."""
-    columns = np.meshgrid(*[alone[name] for name in scope], indexing="ij")
-    return np.asarray(np.any(columns, axis=0))
 
 
 def _subsets(scope: Scope) -> Iterator[Scope]:
