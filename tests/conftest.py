@@ -38,8 +38,17 @@ collect_ignore = ["example_plugin"]
 HOUSE = tuple(
     f"costmodel_{name}.hooks"
     for name in (
-        "hardware", "hgq", "keras", "nir", "onnx", "qkeras", "spiking", "stablehlo", "tflite",
-        "torch", "validation",
+        "hardware",
+        "hgq",
+        "keras",
+        "nir",
+        "onnx",
+        "qkeras",
+        "spiking",
+        "stablehlo",
+        "tflite",
+        "torch",
+        "validation",
     )
 )
 """The plugins of this repository, by the module that their entry points name."""

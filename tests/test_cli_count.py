@@ -215,3 +215,20 @@ def test_a_kind_without_a_count_says_why_in_the_list() -> None:
 def test_every_kind_says_what_it_counts() -> None:
     for kind, rule in REGISTRY.layer_registry.by_kind.items():
         assert len(rule.describe_work(kind)) > 5, kind
+
+
+def test_a_file_with_open_axes_is_read_for_the_shapes_that_are_given(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    axes = ["N", 3, "H", "W"]
+    values = [onnx.helper.make_tensor_value_info(name, 1, axes) for name in ("x", "y")]
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "open", values[:1], values[1:])
+    path = tmp_path / "open.onnx"
+    onnx.save(onnx.helper.make_model(graph), path)
+    refused = run("count", str(path))
+    assert refused.exit_code != 0
+    assert "input_shapes" in refused.output
+    for shape in ("3x8x8", "x=3x8x8"):
+        found = run("count", str(path), "--input-shape", shape)
+        assert found.exit_code == 0, found.output
+        assert "192 activation" in found.output

@@ -6,9 +6,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import costmodel_hardware.hooks
+import costmodel_hgq.hooks
 import costmodel_keras.hooks
+import costmodel_nir.hooks
+import costmodel_onnx.hooks
 import costmodel_qkeras.hooks
 import costmodel_spiking.hooks
+import costmodel_stablehlo.hooks
+import costmodel_tflite.hooks
+import costmodel_torch.hooks
 from costmodel import hookimpl
 from costmodel.plugins.discovery import Plugins
 from costmodel.registry import Registry
@@ -37,7 +43,11 @@ def _hook(value: Callable[[], Iterable[Any]] | Iterable[Any]) -> Callable[[], It
 REGISTRY = world(**HOUSE)
 """The house, for tests that need no other."""
 
-EVERYTHING = world(**HOUSE, qkeras=costmodel_qkeras.hooks, spiking=costmodel_spiking.hooks)
+EVERYTHING = world(
+    **HOUSE, hgq=costmodel_hgq.hooks, nir=costmodel_nir.hooks, onnx=costmodel_onnx.hooks,
+    qkeras=costmodel_qkeras.hooks, spiking=costmodel_spiking.hooks,
+    stablehlo=costmodel_stablehlo.hooks, tflite=costmodel_tflite.hooks, torch=costmodel_torch.hooks,
+)  # fmt: skip
 """All that ships."""
 
 RULES = REGISTRY.layer_registry

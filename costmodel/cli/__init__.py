@@ -18,6 +18,8 @@ _COMMANDS = {
     "compare": "costmodel.cli.commands.comparing",
     "sensitivity": "costmodel.cli.commands.moving",
     "sweep": "costmodel.cli.designs.sweeping",
+    "pareto": "costmodel.cli.designs.choosing",
+    "search": "costmodel.cli.designs.searching",
     "count": "costmodel.cli.commands.counting",
     "check": "costmodel.cli.commands.checking",
     "devices": "costmodel.cli.commands.devices",

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from costmodel.errors import CostModelError, FormatError, PluginError, UnknownNameError
 from costmodel.formats import format_name, parse_format
-from costmodel.optimize.terms import ADDITIVE, FormatCosts, Terms
+from costmodel.optimize.terms import ADDITIVE, Codes, FormatCosts, Terms
 from costmodel.report.table import Column, Table
 from costmodel.sweeps.space import LIMITS, DesignSpace
 from costmodel.sweeps.sweeping import grid as grid_of
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from costmodel.sweeps.grid import Axis, Grid
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-Codes: TypeAlias = Mapping[str, int]
-"""For each axis the place of its choice."""
-
 SENSITIVITY: Final = "sensitivity"
 """The cost that a caller gives for each axis and format; of an assignment, it is their sum."""
 COSTS: Final = (*ADDITIVE, SENSITIVITY)
@@ -115,9 +112,10 @@ def allocate(
     `DesignSpace`, its arguments by name. Its limits hold too.
 
     `minimize` is energy, latency, weights or sensitivity; `limits` are the most of any of these,
-    such as `{"weights": "64 kB", "sensitivity": 0.1}`. `sensitivity` says how much each format of
-    each axis harms, by the name of the axis, or of the layer where it has one axis: a number of any
-    unit, such as the loss of accuracy with this format alone; numbers are added up.
+    such as `{"weights": "64 kB", "sensitivity": 0.1}`; a number is in SI units. `sensitivity` says
+    how much each format of each axis harms, by the name of the axis, or of the layer where it has
+    one axis: a number of any unit, such as the loss of accuracy with this format alone; numbers are
+    added up.
 
     The costs of groups that depend on the formats of several layers are terms of their own, so that
     the programme is exact: no assignment has less than `bound`. `seconds` stops the solver early;
@@ -154,7 +152,8 @@ class _Problem:
         found: dict[str, float] = {}
         for name, most in given.items():
             own = self._name(name)
-            number = parse_quantity(str(most), _UNITS[own]).value
+            is_number = isinstance(most, int | float)
+            number = float(most) if is_number else parse_quantity(str(most), _UNITS[own]).value
             found[own] = min(found.get(own, math.inf), number)
         return found
 
@@ -260,7 +259,7 @@ def _sensitivity(axes: Mapping[str, Axis], given: Mapping[str, Mapping[str, floa
         if axis is None:
             raise UnknownNameError(name, axes, "axis of a sensitivity")
         own[axis] = values
-    tables = {
+    tables: dict[tuple[str, ...], Array] = {
         (name,): np.array(list(_harms(axis, own.get(name, {})))) for name, axis in axes.items()
     }
     return Terms(0.0, tables)
@@ -300,8 +299,8 @@ class _Programme:
         limits: Mapping[str, float],
     ) -> None:
         self._axes, self._minimize, self._terms = axes, minimize, terms
-        used = [terms[name] for name in (minimize, *limits, "missing")]
-        scopes = dict.fromkeys(scope for one in used for scope in one.tables if len(scope) > 1)
+        used = [one for name in (minimize, *limits) for one in terms[name].tables]
+        scopes = dict.fromkeys(scope for scope in used if len(scope) > 1)
         self._scopes = [(name,) for name in axes] + [
             one for one in scopes if not any(set(one) < set(other) for other in scopes)
         ]
@@ -309,8 +308,6 @@ class _Programme:
         for scope in self._scopes:
             self._starts[scope] = self.count
             self.count += math.prod(self._shape(scope))
-        self._most = np.ones(self.count)
-        self._forbid(terms["missing"])
         self._rows: list[tuple[Array, Array, float, float]] = [*self._choices(), *self._shared()]
         """Places and coefficients of variables, and the least and the most of their sum."""
         for name, most in limits.items():
@@ -355,14 +352,6 @@ class _Programme:
     def _home(self, scope: tuple[str, ...]) -> tuple[str, ...]:
         return next(one for one in self._scopes if set(scope) < set(one))
 
-    def _forbid(self, missing: Terms) -> None:
-        """Leave out choices by which more work lacks a price than with the first ones."""
-        for scope, table in missing.tables.items():
-            home = scope if scope in self._starts else self._home(scope)
-            spread = [slice(None) if name in scope else np.newaxis for name in home]
-            is_worse = np.broadcast_to(table[tuple(spread)] > 0, self._shape(home))
-            self._most[self._places(home)[is_worse]] = 0.0
-
     def _limit(self, name: str, most: float) -> None:
         coefficients = self._coefficients(self._terms[name])
         places = np.flatnonzero(coefficients)
@@ -395,7 +384,7 @@ class _Programme:
         is_whole[: sum(len(axis.values) for axis in self._axes.values())] = 1
         options = {"mip_rel_gap": 0.0} | ({} if seconds is None else {"time_limit": seconds})
         found = optimize.milp(
-            coefficients * scale, integrality=is_whole, bounds=optimize.Bounds(0.0, self._most),
+            coefficients * scale, integrality=is_whole, bounds=optimize.Bounds(0.0, 1.0),
             constraints=self._constraints(optimize), options=options,
         )  # fmt: skip
         if found.x is None:

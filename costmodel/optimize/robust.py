@@ -202,7 +202,8 @@ def _wins_somewhere(constants: Array, coefficients: Array, low: Array, high: Arr
             "figures that move several objectives need SciPy: pip install 'costmodel-nn[search]'"
         )
         raise CostModelError(message)
-    scale = np.abs(np.concatenate([constants[:, np.newaxis], coefficients * high], axis=1)).max()
+    terms = [constants[:, np.newaxis], coefficients * low, coefficients * high]
+    scale = np.abs(np.concatenate(terms, axis=1)).max() or 1.0
     sums = coefficients.sum(axis=0)
     found = import_module("scipy.optimize").linprog(
         sums / scale, A_ub=coefficients / scale, b_ub=-constants / scale,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -12,12 +12,15 @@ from attrs import field, frozen
 
 from costmodel.errors import CostModelError
 from costmodel.sweeps.designs import Designs
+from costmodel.sweeps.space import FORMATS
 
 if TYPE_CHECKING:
     from costmodel.sweeps.grid import Grid
     from costmodel.sweeps.grouped import GroupedCosts
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+Codes: TypeAlias = Mapping[str, int]
+"""For each axis the place of its choice."""
 Scope: TypeAlias = tuple[str, ...]
 """The names of axes that a term depends on, in the order of the grid."""
 
@@ -56,13 +59,14 @@ class FormatCosts:
 
         Raises:
             CostModelError: something other than formats is chosen, the groups of the device have
-                no price alone, or too many axes interact.
+                no price alone, too many axes interact, or a format has no price.
 
         """
         self.axes = {axis.name: axis for axis in grid.axes}
         self._grouped = _grouped(grid)
         places = {name: place for place, name in enumerate(self.axes)}
-        scopes = {tuple(sorted(one, key=places.__getitem__)) for one in self._grouped.scopes()}
+        found, self._most_coverage = self._grouped.scopes()
+        scopes = {tuple(sorted(one, key=places.__getitem__)) for one in found}
         scopes |= {(name,) for name in self.axes}
         self.scopes = [
             one for one in sorted(scopes, key=lambda scope: [places[name] for name in scope])
@@ -75,48 +79,67 @@ class FormatCosts:
                     f"{', '.join(scope)}; give the formats of activations in between"
                 )
                 raise CostModelError(message)
+        self._base: Codes = dict.fromkeys(self.axes, 0)
+        self._check_priced()
+
+    def _check_priced(self) -> None:
+        """Refuse formats that leave work without a price: it would count as nothing.
+
+        Each scope has a price with all of its choices, or some design lacks one.
+        """
+        for scope in self.scopes:
+            codes = dict(zip(scope, map(np.ravel, np.indices(self._shape(scope))), strict=True))
+            coverage = self.costs(codes)["coverage"]
+            worst = int(coverage.argmin())
+            if coverage[worst] < self._most_coverage:
+                named = [f"{name}={self.axes[name].labels[codes[name][worst]]}" for name in scope]
+                message = (
+                    f"{', '.join(named)} leaves work without a price; leave out the formats in "
+                    "which the device does not compute"
+                )
+                raise CostModelError(message)
 
     def costs(self, codes: Mapping[str, Any]) -> dict[str, Array]:
-        """The columns of a sweep for designs with these places; an axis that is left out has 0."""
+        """The columns of a sweep for designs with these places of choices.
+
+        An axis that is left out has its first.
+        """
         count = max([1, *[np.size(one) for one in codes.values()]])
         given = {
-            name: np.broadcast_to(np.asarray(codes.get(name, 0), dtype=np.intp), (count,))
+            name: np.broadcast_to(
+                np.asarray(codes.get(name, self._base[name]), dtype=np.intp), (count,)
+            )
             for name in self.axes
         }
         found = self._grouped.costs(given, (), count)
         return {name: np.broadcast_to(column, (count,)) for name, column in found.items()}
 
     def terms(self) -> dict[str, Terms]:
-        """The terms of each of `ADDITIVE` that the device models, and of `missing`.
+        """The terms of each of `ADDITIVE` that the device models.
 
-        The last is how many layers more have no price than with the first choice of each axis.
         Whatever two scopes share is counted once: a term for a set of axes is what remains of the
         cost of their choices after those of all smaller sets (an anchored decomposition, Kuo et
         al., On decompositions of multivariate functions, 2010).
         """
         base = self._columns({})
         known = [name for name in ADDITIVE if np.isfinite(base[name]).all()]
-        tables: dict[str, dict[Scope, Array]] = {name: {} for name in (*known, "missing")}
+        tables: dict[str, dict[Scope, Array]] = {name: {} for name in known}
         seen: set[Scope] = set()
         for scope in self.scopes:
             shape = self._shape(scope)
             columns = self._columns(dict(zip(scope, np.indices(shape), strict=True)))
             for name, own in tables.items():
                 table = (columns[name] - base[name]).reshape(shape)
-                for part, values in _parts(scope, table, seen):
-                    noise = 0.0 if name == "missing" else _NOISE * abs(float(base[name][0]))
+                noise = _NOISE * abs(float(base[name][0]))
+                for part, values in _parts(scope, table, seen, self._base):
                     if (np.abs(values) > noise).any():
                         own[part] = values
             seen.update(_subsets(scope))
-        return {
-            name: Terms(float(base[name][0]) if name in known else 0.0, own)
-            for name, own in tables.items()
-        }
+        return {name: Terms(float(base[name][0]), own) for name, own in tables.items()}
 
     def _columns(self, codes: Mapping[str, Array]) -> dict[str, Array]:
         flat = {name: np.ravel(one) for name, one in codes.items()}
-        found = self.costs(flat)
-        return {**found, "missing": -found["coverage"]}
+        return self.costs(flat)
 
     def _shape(self, scope: Scope) -> tuple[int, ...]:
         return tuple([len(self.axes[name].values) for name in scope])
@@ -127,21 +150,23 @@ def _subsets(scope: Scope) -> Iterator[Scope]:
     return itertools.chain.from_iterable(itertools.combinations(scope, size) for size in sizes)
 
 
-def _parts(scope: Scope, table: Array, without: Iterable[Scope]) -> Iterator[tuple[Scope, Array]]:
-    """What each set of axes adds to a table that is 0 at the first choices, but for some sets."""
+def _parts(
+    scope: Scope, table: Array, without: Iterable[Scope], base: Codes
+) -> Iterator[tuple[Scope, Array]]:
+    """What each set of axes adds to a table that is 0 at a base, but for some sets."""
     left_out = set(without)
     for part in _subsets(scope):
         if part in left_out:
             continue
-        chosen = tuple([slice(None) if name in part else 0 for name in scope])
+        chosen = tuple([slice(None) if name in part else base[name] for name in scope])
         values = table[chosen]
-        for place in range(values.ndim):
-            values = values - values.take([0], axis=place)
+        for place, name in enumerate(part):
+            values = values - values.take([base[name]], axis=place)
         yield part, values
 
 
 def _grouped(grid: Grid) -> GroupedCosts:
-    from_others = [axis.name for axis in grid.axes if axis.family not in _FORMATS]
+    from_others = [axis.name for axis in grid.axes if axis.family not in FORMATS]
     if from_others or not grid.axes:
         found = ", ".join(from_others) or "none"
         message = f"expected axes of numeric formats alone, found {found}; choose one value of each"
@@ -154,6 +179,3 @@ def _grouped(grid: Grid) -> GroupedCosts:
         )
         raise CostModelError(message)
     return grouped
-
-
-_FORMATS: Final[Sequence[str]] = ("weights", "activations", "formats")

@@ -82,7 +82,10 @@ class Designs:
 
     def table(self, rows: Rows, start: int, stop: int) -> SweepTable:
         """The designs from one place to another, but for those that the space leaves out."""
-        space = self._grid.space
+        return self.kept(self.every(rows, start, stop))
+
+    def every(self, rows: Rows, start: int, stop: int) -> SweepTable:
+        """All designs from one place to another."""
         chosen = rows.choices(start, stop)
         costs = self.costs(chosen, stop - start)
         costs["design"] = np.arange(start, stop)
@@ -92,7 +95,11 @@ class Designs:
             else chosen[axis.name]
             for axis in self._grid.axes
         }
-        table = SweepTable(choices, costs)
+        return SweepTable(choices, costs)
+
+    def kept(self, table: SweepTable) -> SweepTable:
+        """The designs of a table that the space does not leave out."""
+        space = self._grid.space
         if space.fits:
             table = table.take(table["fits"])
         for name, most in space.limits.items():

@@ -532,11 +532,12 @@ class GroupedCosts:
             **by_layer,
         }
 
-    def scopes(self) -> list[frozenset[str]]:
+    def scopes(self) -> tuple[list[frozenset[str]], float]:
         """Sets of axes such that each cost is a sum of terms, each of the choices of one set alone.
 
-        Formats that follow from others count as those that they follow from. All entries are asked
-        for, so that an axis counts where it makes a difference.
+        Beside them the coverage of a design that leaves no work without a price but for that which
+        has none in any design. Formats that follow from others count as those that they follow
+        from. All entries are asked for, so that an axis counts where it makes a difference.
         """
         of: dict[int, frozenset[str]] = {}
         met: dict[int, Array] = {}
@@ -545,17 +546,19 @@ class GroupedCosts:
             of[self._of_marker[marker]] = frozenset([name])
             met[self._of_marker[marker]] = np.arange(len(dict.fromkeys(formats)))
         found = []
+        never = set(self._always_unpriced)
         for bundle in self._bundles:
             lattice = np.meshgrid(*[met[key] for key in bundle.keys], indexing="ij")
             codes = {key: one.ravel() for key, one in zip(bundle.keys, lattice, strict=True)}
             place = bundle.places(codes).reshape(lattice[0].shape)
             entries = [*bundle.values.T, *bundle.unpriced.values()]
             found.append(_scope(bundle.keys, of, [one.take(place) for one in entries]))
+            never |= {name for name, one in bundle.unpriced.items() if one.take(place).all()}
             for column, held in zip(bundle.results, bundle.codes, strict=True):
                 results = held.take(place)
                 of[column] = _scope(bundle.keys, of, [results])
                 met[column] = np.unique(results)
-        return found
+        return found, (self._block.layers - len(never)) / self._block.layers
 
     @cached_property
     def _overhead(self) -> float:

@@ -57,7 +57,8 @@ def axes_of(tensor_type: Any) -> list[Axis] | None:
 def _axis(dim: Any) -> Axis:
     if dim.HasField("dim_value") and dim.dim_value > 0:
         return Axis(int(dim.dim_value))
-    return Axis(None, checked_name(str(dim.dim_param), "a shape"))
+    name = dim.dim_param if isinstance(dim.dim_param, str) else ""
+    return Axis(None, checked_name(name, "a shape"))
 
 
 def bound(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve
 
+from costmodel.errors import ShapeError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
 from costmodel.network.reader import Reader
 from costmodel_onnx.file import model_of, opsets_of
-from costmodel_onnx.inputs import Bound, axes_of, bound
+from costmodel_onnx.inputs import Axis, axes_of, bound
 from costmodel_onnx.walking import Walker
 
 if TYPE_CHECKING:
@@ -38,6 +39,22 @@ class OnnxReader(Reader):
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a file."""
         return self.read_at(source, rules, _NONE)
+
+    def shapes_by_name(
+        self, source: object, rules: LayerRegistry, input_shape: Shape
+    ) -> Mapping[str, Shape]:
+        """The shape of the only input, by its name, while axes of it may be open."""
+        del rules
+        path = Path(str(source))
+        names = list(_declared(model_of(path).graph))
+        if len(names) != 1:
+            shown = ", ".join(map(repr, names))
+            message = (
+                f"{path}: one shape for the {len(names)} inputs {shown:.200}; expected a shape for "
+                "each by its name"
+            )
+            raise ShapeError(message)
+        return {names[0]: input_shape}
 
     def read_at(
         self, source: object, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
@@ -63,7 +80,7 @@ def graph_of(path: Path, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     where = str(path)
     table = TABLE.extended([one for one in rules.translations() if one.frontend == "onnx"])
     opsets = opsets_of(model.opset_import, where)
-    shapes = _bound_inputs(model.graph, input_shapes, where)
+    shapes = bound(_declared(model.graph), input_shapes, where)
     functions: dict[object, Any] = {
         (one.domain, one.name, getattr(one, "overload", "")): one for one in model.functions
     }
@@ -72,11 +89,11 @@ def graph_of(path: Path, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     return graph
 
 
-def _bound_inputs(proto: Any, input_shapes: Mapping[str, Shape], where: str) -> Bound:
+def _declared(proto: Any) -> dict[str, list[Axis] | None]:
+    """The axes of the inputs that are tensors and no constants, by name."""
     held = {one.name for one in proto.initializer}
-    declared = {
+    return {
         one.name: axes_of(one.type.tensor_type)
         for one in proto.input
         if one.name not in held and one.type.WhichOneof("value") == "tensor_type"
     }
-    return bound(declared, input_shapes, where)

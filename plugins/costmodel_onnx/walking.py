@@ -93,9 +93,17 @@ class Walker:
             if one.name not in scope.values:
                 scope.values[one.name] = self._input(one, graph)
         self._run(proto.node, scope)
-        graph.outputs = [self._value(one.name, scope, "the graph") for one in proto.output]
+        given = [self._value(one.name, scope, "the graph") for one in proto.output]
+        graph.outputs = [
+            one
+            for value in given
+            for one in (value.items if isinstance(value, SequenceValue) else (value,))
+        ]
 
     def _input(self, proto: Any, graph: Graph) -> Value:
+        if not isinstance(proto.name, str):
+            message = f"{self.where}: the name {proto.name!r:.80} of an input is no Unicode"
+            raise ReadError(message)
         kind = proto.type.WhichOneof("value")
         if kind != "tensor_type":
             value = graph.input(proto.name, ())
@@ -156,6 +164,7 @@ class Walker:
     # ------------------------------------------------------------------ nodes
 
     def _node(self, proto: Any, scope: Scope) -> None:
+        self._check_text(proto)
         domain = "" if proto.domain in STANDARD else proto.domain
         operator = f"{domain}::{proto.op_type}" if domain else proto.op_type
         outputs = list(proto.output)
@@ -198,6 +207,13 @@ class Walker:
         self._check(node, made, shapes)
         self._store(made, outputs, scope)
 
+    def _check_text(self, proto: Any) -> None:
+        """Refuse names that are no text: a damaged file gives bytes in their place."""
+        for one in (proto.op_type, proto.domain, proto.name, *proto.input, *proto.output):
+            if not isinstance(one, str):
+                message = f"{self.where}: the name {one!r:.80} of a node or value is no Unicode"
+                raise ReadError(message)
+
     def _name(self, proto: Any, scope: Scope) -> str:
         """The name of a node, which no other has."""
         own = proto.name or next((one for one in proto.output if one), proto.op_type)
@@ -217,7 +233,7 @@ class Walker:
 
     def _reason_unreadable(self, node: OnnxNode) -> str | None:
         """Why a node reads what no rule can work with, if it does."""
-        for value in node.present:
+        for value in filter(None, node.inputs):
             if id(value) in self._unknown:
                 return self._unknown[id(value)]
             if isinstance(value, SequenceValue) and node.operator not in OF_SEQUENCES:

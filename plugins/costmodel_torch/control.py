@@ -48,7 +48,7 @@ def _inlined(made: Translator, body: Body, given: Sequence[Any]) -> Sequence[Any
 def call(made: Translator, node: SourceNode) -> Sequence[Any]:
     """A graph that is called under another setting of PyTorch, such as without gradients."""
     arguments = list(node.attributes.values())
-    place = next(index for index, one in enumerate(arguments) if isinstance(one, Body))
+    place = [isinstance(one, Body) for one in arguments].index(True)
     rest = [one for one in arguments[place + 1 :] if not isinstance(one, str)]
     given = [each for one in rest for each in (one if isinstance(one, tuple) else (one,))]
     return _inlined(made, arguments[place], given)

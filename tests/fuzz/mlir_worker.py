@@ -24,11 +24,13 @@ class Worker:
     def __init__(self) -> None:
         self.breakdowns = self.timeouts = self.asked = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._late: subprocess.Popen[bytes] | None = None
 
     def __call__(self, content: bytes) -> dict[str, Any]:
         """What the child of the reader answers to these bytes."""
         self.asked += 1
-        process = self._process or self._started()
+        process = self._process
+        assert process is not None
         assert process.stdin is not None
         try:
             process.stdin.write(len(content).to_bytes(_WIDTH) + content)
@@ -38,8 +40,7 @@ class Worker:
         ready, _, _ = select.select([process.stdout], [], [], SECONDS)
         if not ready:
             self.timeouts += 1
-            process.kill()
-            self._process = None
+            self._late, self._process = process, None
             return {"error": f"not parsed within {SECONDS:.0f} s"}
         size = int.from_bytes(self._read(process, _WIDTH))
         answer = self._read(process, size)
@@ -48,16 +49,22 @@ class Worker:
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
+        """Start the process, unless it runs; nobody watches meanwhile."""
+        if self._late is not None:
+            self._late.kill()
+            self._late = None
+        if self._process is not None:
+            return
         command = [sys.executable, "-P", str(Path(__file__).resolve()), str(_program())]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        return self._process
 
     def _broken(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         self.breakdowns += 1
-        process.kill()
+        process.poll()
+        print(f"breakdowns {self.breakdowns}, timeouts {self.timeouts}, asked {self.asked}")
         self._process = None
         return {"error": "damaged: the parser broke down on it"}
 

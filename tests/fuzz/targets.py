@@ -222,7 +222,7 @@ def _worker() -> Worker:
 
 
 def _mlir(data: bytes) -> bool:
-    _worker()
+    _worker().start()
     return _file(".mlir", data)
 
 
@@ -255,6 +255,12 @@ def _models(ending: str) -> Iterator[bytes]:
         content = path.read_bytes()
         if len(content) <= _LARGEST_MODULE:
             yield content
+
+
+def _onnx(data: bytes) -> bool:
+    import onnx  # noqa: F401, PLC0415  # the parser, before anybody watches
+
+    return _file(".onnx", data)
 
 
 def _onnx_seeds(_: Iterable[Path]) -> Iterator[bytes]:
@@ -325,7 +331,7 @@ TARGETS: Final = {
     "pt2": Target(functools.partial(_file, ".pt2"), _program_seeds, 0.1, is_archive=True),
     "nir": Target(functools.partial(_file, ".nir"), _nir_seeds, 0.05),
     "mlir": Target(_mlir, _mlir_seeds, 0.05),
-    "onnx": Target(functools.partial(_file, ".onnx"), _onnx_seeds, 0.05),
+    "onnx": Target(_onnx, _onnx_seeds, 0.05),
     "tflite": Target(functools.partial(_file, ".tflite"), _tflite_seeds, 0.05),
     "variables": Target(_variables, _variables_seeds, 0.05),
     "network": Target(_text, _network_seeds, 0.1),

@@ -104,6 +104,16 @@ def recurrent() -> Any:
     return keras.Model(x, y, name="recurrent")
 
 
+def held() -> Any:
+    """Layers within others: a model, a wrapper, both directions; and one that is called twice."""
+    x = keras.Input((5, 4), name="steps")
+    y = keras.layers.TimeDistributed(q.QDense(6, name="each"), name="wrapped")(x)
+    y = keras.layers.Bidirectional(q.QGRU(3, name="gated"), name="both")(y)
+    inner = keras.Sequential([keras.Input((6,)), q.QDense(6, name="inside")], name="model")
+    shared = q.QDense(6, name="twice")
+    return keras.Model(x, shared(shared(inner(y))), name="held")
+
+
 def tables() -> Any:
     """Layers without a rule: tables and spikes."""
     x = keras.Input((4, 6), name="input")
@@ -199,7 +209,7 @@ def main() -> None:
     """Write all samples."""
     SAMPLES.mkdir(exist_ok=True)
     expected = {}
-    for make in (dense, image, merged, attention, recurrent, tables):
+    for make in (dense, image, merged, attention, recurrent, held, tables):
         keras.utils.set_random_seed(19)
         model = make()
         draw_bits(model)

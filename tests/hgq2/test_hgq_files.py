@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SAMPLES = Path(__file__).parent / "samples"
 EXPECTED = json.loads((SAMPLES / "expected.json").read_text())
-NETWORKS = sorted(EXPECTED.keys() - {"classes"})
+NETWORKS = sorted(EXPECTED.keys() - {"classes", "held"})
 
 ABSTRACT = {
     "QBaseConv", "QBasePooling", "QConvTBase", "QLayerBase", "QLayerBaseMultiInputs",
@@ -81,6 +81,29 @@ def test_the_bits_of_every_quantizer_are_those_of_its_variables(name: str) -> No
     assert left <= {"apart:_softmax/iq", "apart:_softmax/oq", "fused:_softmax/iq",
                     "fused:_softmax/oq"} | {key for key in left if key.startswith(
                         ("linear:", "spikes:", "table:", "table_conv:"))}  # fmt: skip
+
+
+HELD = {
+    ("wrapped", "kernel"): "wrapped:layer/kq",
+    ("wrapped", "bias"): "wrapped:layer/bq",
+    ("both", "forward_kernel"): "both:forward_layer/cell/kq",
+    ("both", "forward_recurrent_kernel"): "both:forward_layer/cell/rkq",
+    ("both", "backward_kernel"): "both:backward_layer/cell/kq",
+    ("both", "backward_bias"): "both:backward_layer/cell/bq",
+    ("model/inside", "kernel"): "model:layers/q_dense/kq",
+    ("twice", "kernel"): "twice:kq",
+    ("twice@2", "kernel"): "twice:kq",
+}
+
+
+@pytest.mark.parametrize(("place", "key"), HELD.items())
+def test_layers_within_others_have_the_widths_of_their_own_variables(
+    place: tuple[str, str], key: str
+) -> None:
+    layer, tensor = read("held").layer(place[0]), place[1]
+    found = EXPECTED["held"]["quantizers"][key]
+    assert list(layer.parameters[tensor].shape) == found["shape"]
+    assert layer.declared_formats()[tensor].stored_bits(found["elements"]) == found["bits"]
 
 
 MACS = {

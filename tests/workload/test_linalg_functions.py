@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -55,7 +56,7 @@ def test_the_operations_of_a_function_are_the_nodes_of_a_workload() -> None:
     ]  # fmt: skip
     assert (workload.inputs, workload.weights) == (("arg0",), ("arg1", "arg2", "arg3"))
     chain = [step for step in workload if isinstance(step, Node)]
-    assert all(one.writes[0] in other.reads for one, other in zip(chain, chain[1:], strict=False))
+    assert all(one.writes[0] in other.reads for one, other in itertools.pairwise(chain))
 
 
 def test_arguments_are_inputs_unless_a_caller_says_otherwise() -> None:
@@ -166,15 +167,19 @@ def test_loops_and_open_sizes_are_refused() -> None:
 REFUSED = {
     "two functions": (MLP + MLP.replace("@mlp", "@other").replace("#", "#o"), "2 functions"),
     "another operation": (
-        "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
-        "  %0 = math.exp %x : tensor<4xf32>\n  return %0 : tensor<4xf32>\n}",
+        (
+            "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
+            "  %0 = math.exp %x : tensor<4xf32>\n  return %0 : tensor<4xf32>\n}"
+        ),
         "found math.exp; expected linalg.generic",
     ),
     "a call of what is not there": (
-        "func.func private @g(tensor<4xf32>) -> tensor<4xf32>\n"
-        "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
-        "  %0 = func.call @g(%x) : (tensor<4xf32>) -> tensor<4xf32>\n"
-        "  return %0 : tensor<4xf32>\n}",
+        (
+            "func.func private @g(tensor<4xf32>) -> tensor<4xf32>\n"
+            "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
+            "  %0 = func.call @g(%x) : (tensor<4xf32>) -> tensor<4xf32>\n"
+            "  return %0 : tensor<4xf32>\n}"
+        ),
         "of which the module has no body",
     ),
     "open lengths": (
@@ -182,11 +187,13 @@ REFUSED = {
         "expected lengths of 1 or more",
     ),
     "JSON that is no operator": (
-        "func.func private @g(tensor<4xf32>) -> (tensor<4xf32>) "
-        'attributes {costmodel.operator = "[1]"}\n'
-        "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
-        "  %0 = func.call @g(%x) : (tensor<4xf32>) -> tensor<4xf32>\n"
-        "  return %0 : tensor<4xf32>\n}",
+        (
+            "func.func private @g(tensor<4xf32>) -> (tensor<4xf32>) "
+            'attributes {costmodel.operator = "[1]"}\n'
+            "func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
+            "  %0 = func.call @g(%x) : (tensor<4xf32>) -> tensor<4xf32>\n"
+            "  return %0 : tensor<4xf32>\n}"
+        ),
         "costmodel.operator: workload: expected a workload",
     ),
 }
@@ -207,5 +214,3 @@ def test_a_text_with_a_piece_cut_out_is_a_workload_or_an_error_of_ours(place: in
     except CostModelError:
         return
     assert json.dumps(found.macs)
-
-

@@ -73,7 +73,9 @@ def compare(
     else:
         _check_sides(given)
     with opened(path, read_files(models, devices)) as output:
-        if is_matrix or (len(models) == _SIDES and not with_layers and not _are_versions(models)):
+        if is_matrix or (
+            len(models) == _SIDES and not with_layers and not _are_versions(models, asked)
+        ):
             if with_layers:
                 message = "--layers compares two models on one device"
                 raise click.UsageError(message)
@@ -91,11 +93,11 @@ def _is_pair(given: dict[str, Sequence[object]]) -> bool:
     return sorted(map(len, given.values())) == [1, 1, _SIDES]
 
 
-def _are_versions(models: Sequence[str]) -> bool:
+def _are_versions(models: Sequence[str], asked: Conditions) -> bool:
     """Whether layers of two models can be held side by side."""
     if any(map(is_saved, models)):
         return False
-    return comparison.are_related(*map(read, models))
+    return comparison.are_related(*[read(model, asked.input_shapes) for model in models])
 
 
 def _write_matrix(  # as the command has them
@@ -153,7 +155,7 @@ _LARGEST: Final = 3
 def _estimates(
     model: str, devices: Sequence[Device], convention: str, asked: Conditions
 ) -> Estimate:
-    network = read(model)
+    network = read(model, asked.input_shapes)
     return library.estimate(
         network, devices, scenario=asked.scenario(network), convention=convention,
         on_unpriced="bound",

@@ -62,7 +62,7 @@ def count(  # noqa: PLR0913  # click passes each option as an argument
     form = chosen_format(form, path)
 
     def counts(model: str) -> Count:
-        network = read(model)
+        network = read(model, input_shapes)
         scenario = Scenario(
             input_shapes=named_shapes(network, input_shapes), default_format=default_format
         )

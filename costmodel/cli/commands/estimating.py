@@ -15,7 +15,7 @@ from costmodel.cli.output import chosen_format, note, opened
 from costmodel.cli.results import write, write_tables
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
-from costmodel.errors import UnpricedError
+from costmodel.errors import CostModelError, UnpricedError
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import ON_UNPRICED, Estimate
 from costmodel.estimates.saved import is_saved
@@ -24,6 +24,7 @@ from costmodel.report import ignored
 from costmodel.report.breakdown import GROUPINGS, MEASURES
 from costmodel.report.estimate_table import listed_reasons
 from costmodel.report.explanation import explanation, line_of
+from costmodel.tensor.shapes import InputShapes, Shape
 
 if TYPE_CHECKING:
     from costmodel.estimates.comparison import Comparison
@@ -132,13 +133,15 @@ def explain(model: str, layer: str, convention: str, **options: Any) -> None:
     asked = Conditions(**options)
     devices = asked.chosen_devices()
     library.check_devices_once(devices)
-    described = "\n\n".join(_explanations(read(model), layer, devices, asked, convention))
+    described = "\n\n".join(
+        _explanations(read(model, asked.input_shapes), layer, devices, asked, convention)
+    )
     with opened() as output:
         output.prose(described)
 
 
-def read(model: str) -> Network:
-    """The network in a file.
+def read(model: str, shapes: Sequence[tuple[str | None, Shape]] = ()) -> Network:
+    """The network in a file; `shapes` bind inputs without which it cannot be read.
 
     Raises:
         CostModelError: there is none, or it cannot be read.
@@ -150,10 +153,24 @@ def read(model: str) -> Network:
     if registry.is_missing_file(model) and model in registry.installed().device_names:
         message = f"MODEL is {model!r}, which is a device: give it as -d {model}"
         raise click.UsageError(message)
-    network = library.read(model)
+    try:
+        network = library.read(model)
+    except CostModelError:
+        if not shapes:
+            raise
+        network = library.read(model, input_shapes=_given(shapes))
     if is_saved(model):
         note(f"note: {model}: the network of a saved estimate, under the conditions given here")
     return network
+
+
+def _given(shapes: Sequence[tuple[str | None, Shape]]) -> InputShapes:
+    """Shapes by the names of inputs, or that of the only input."""
+    first, *others = shapes
+    if first[0] is None and not others:
+        return first[1]
+    check_once([name or "" for name, _ in shapes], "--input-shape")
+    return {name or "": shape for name, shape in shapes}
 
 
 def read_files(models: Sequence[str], devices: Iterable[Device] = ()) -> list[str]:
@@ -181,7 +198,7 @@ def _estimates(
     on_unpriced: library.OnUnpriced,
 ) -> list[Estimate]:
     """The estimate of one model by each convention."""
-    network = read(model)
+    network = read(model, asked.input_shapes)
     scenario = asked.scenario(network)
     made = []
     for name in conventions:
@@ -219,7 +236,7 @@ def _write_by_format(  # as the command has them
     plain = evolve(asked, default_format=formats[0])
     devices = plain.chosen_devices()
     with opened(path, read_files([model], devices)) as output:
-        network = read(model)
+        network = read(model, asked.input_shapes)
         found = by_format(network, devices, formats, scenario=plain.scenario(network))
         made = [evolve(one, on_unpriced=on_unpriced) for one in found.estimates.values()]
         if on_unpriced == "error":

@@ -78,7 +78,7 @@ def sensitivity(  # click gives every option by keyword
     _check_picture(picture, len(devices))
     files = read_files([model], devices)
     with opened(path, files) as output:
-        network = read(model)
+        network = read(model, asked.input_shapes)
         scenario = asked.scenario(network)
         found: list[Sensitivity] = [
             moving.sensitivity(network, device, scenario, measure=measure, around=around)

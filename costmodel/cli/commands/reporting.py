@@ -62,7 +62,7 @@ def report(
     files = read_files(models, devices)
     estimates = []
     for model in models:
-        network = read(model)
+        network = read(model, asked.input_shapes)
         estimates.append(library.estimate(
             network, devices, scenario=asked.scenario(network), convention=convention,
             on_unpriced="bound",

@@ -261,8 +261,15 @@ class Processor(Device):
         return wide_enough(number, self._rates)
 
     def _format_of(self, operator: Operator, scenario: Scenario) -> NumericFormat | None:
-        """The format that the device computes an operator in; None where it has none."""
-        return self.computes_in(compute_format(operator, scenario))
+        """The format that the device computes an operator in; None where it has none.
+
+        Indices and other whole numbers that no multiplier takes run on the lanes of float32.
+        """
+        number = compute_format(operator, scenario)
+        found = self.computes_in(number)
+        if found is None and not isinstance(operator, Contraction) and not _is_float(number):
+            return self.computes_in(_LANES) if number.bits <= _LONGEST_WORD else None
+        return found
 
     # -------------------------------------------------------------- a group
 
@@ -366,17 +373,17 @@ def _is_float(number: NumericFormat) -> bool:
 
 
 def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
-    """The widest format of what an operator reads: floating point before fixed point.
+    """The widest format of what an operator computes with: floating point before fixed point.
 
-    Of a contraction, that of the two operands that it multiplies: a bias joins the accumulator,
-    whose width it has. Of a look-up, that of the table, and not of the indices before it.
+    Of a contraction these are the factors: a bias has the width of the sums. Of a look-up it is
+    the table, and of others what arrives, or constants where nothing does.
     """
-    reads = (*operator.inputs, *operator.weights)
-    if isinstance(operator, Contraction):
-        reads = reads[:_MULTIPLIED]
-    if isinstance(operator, Gather):
-        reads = reads[1:]
-    numbers = [one.format or scenario.default_format for one in reads]
+    read = [one for one in operator.operands if one.role != "output"]
+    read = read[1:] if isinstance(operator, Gather) else read
+    arriving = [one for one in read if one.role == "input"]
+    is_product = isinstance(operator, Contraction)
+    factors = read[: _TWO_READ_AND_ONE_WRITTEN - 1] if is_product else arriving or read
+    numbers = [one.tensor.format or scenario.default_format for one in factors]
     numbers = numbers or [scenario.default_format]
     return max(numbers, key=lambda one: (_is_float(one), one.bits))
 
@@ -396,8 +403,9 @@ def is_dense(operator: Operator) -> bool:
 
 
 _TWO_READ_AND_ONE_WRITTEN: Final = 3
-_MULTIPLIED: Final = 2
-"""Operands of a contraction that are multiplied, before a bias."""
+_LANES: Final = FloatingPoint(32)
+_LONGEST_WORD: Final = 128
+"""Bits of a whole number: sums of 64-bit indices may be one bit longer."""
 
 
 def _operations(operator: Operator) -> Any:

@@ -39,7 +39,7 @@ def if_(node: OnnxNode) -> list[Value]:
     alternatives = []
     for name, proto in zip(("then", "else"), bodies, strict=True):
         body = node.graph.body(f"{node.name}.{name}")
-        alternatives.append((body, node.body(proto, body, [])))
+        alternatives.append((body, _tensors(node, node.body(proto, body, []))))
     shapes = [[value.shape for value in results] for _, results in alternatives]
     if shapes[0] == shapes[1]:
         return list(branch(node.graph, alternatives))
@@ -49,6 +49,13 @@ def if_(node: OnnxNode) -> list[Value]:
         f"work, {('then', 'else')[dearer]}, stands for both"
     )
     return node.body(bodies[dearer], node.graph, [])
+
+
+def _tensors(node: OnnxNode, results: list[Value]) -> list[Value]:
+    """Results that are tensors, as loops and alternatives have to give them."""
+    if any(isinstance(value, SequenceValue) for value in results):
+        node.give_up("a graph within it gives a sequence of tensors")
+    return results
 
 
 def _work_of(body: Graph) -> tuple[int, int]:
@@ -75,7 +82,7 @@ def loop_(node: OnnxNode) -> list[Value]:
         body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)
     ]
     try:
-        _, *results = node.body(proto, body, [number, going, *states])
+        _, *results = _tensors(node, node.body(proto, body, [number, going, *states]))
         afters, collected = results[: len(starts)], results[len(starts) :]
         carried = [
             (start, state, _plain(body, after))
@@ -294,7 +301,7 @@ def _scanned(
     taken = [
         body.input(f"slice{place}", one.shape[1:], one.format) for place, one in enumerate(turned)
     ]
-    results = node.body(proto, body, [*states, *taken])
+    results = _tensors(node, node.body(proto, body, [*states, *taken]))
     carried = [
         (start, state, _plain(body, after))
         for start, state, after in zip(starts, states, results, strict=False)
@@ -354,14 +361,9 @@ def split_to_sequence(node: OnnxNode) -> list[Value]:
     value = node.input(0)
     axis = value.axis(int(node.attribute("axis", 0)))
     given = node.optional(1)
-    if given is None:
-        sizes = [1] * value.shape[axis]
-    elif given.rank == 0:
-        step = node.numbers(1, "the lengths of the parts")[0]
-        sizes = parts_of(value.shape[axis], -(-value.shape[axis] // max(step, 1)))
-        sizes = [step] * (value.shape[axis] // step)
-        rest = value.shape[axis] - sum(sizes)
-        sizes += [rest] if rest else []
+    if given is None or given.rank == 0:
+        step = 1 if given is None else node.numbers(1, "the lengths of the parts")[0]
+        sizes = parts_of(node, value.shape[axis], step)
     else:
         sizes = node.numbers(1, "the lengths of the parts")
     found = list(parts(node, value, axis, sizes))

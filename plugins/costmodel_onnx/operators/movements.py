@@ -213,10 +213,11 @@ def unsqueeze(node: OnnxNode) -> Value:
     axes = node.listed("axes", 1, "the axes") or []
     rank = value.rank + len(axes)
     new = {axis % rank for axis in axes}
+    if len(new) < len(axes):
+        node.refuse(f"axes {axes!r:.80} name one twice")
     lengths = iter(value.shape)
-    return node.add(
-        "reshape", value, shape=[1 if place in new else next(lengths) for place in range(rank)]
-    )
+    shape = [1 if place in new else next(lengths) for place in range(rank)]
+    return node.add("reshape", value, shape=shape)
 
 
 # ------------------------------------------------------------------ elements moved
@@ -254,15 +255,22 @@ def split(node: OnnxNode) -> tuple[Value, ...]:
     axis = value.axis(int(node.attribute("axis", 0)))
     sizes = node.listed("split", 1, "the lengths of the parts")
     if sizes is None:
-        sizes = parts_of(value.shape[axis], int(node.attribute("num_outputs", node.results)))
+        count = int(node.attribute("num_outputs", node.results))
+        sizes = parts_of(node, value.shape[axis], -(-value.shape[axis] // max(count, 1)))
     return parts(node, value, axis, sizes)
 
 
-def parts_of(length: int, count: int) -> list[int]:
-    """The lengths of so many parts, of which the last may be shorter."""
-    step = -(-length // max(count, 1))
+MOST_PARTS: Final = 10_000
+"""Into which one tensor is split."""
+
+
+def parts_of(node: OnnxNode, length: int, step: int) -> list[int]:
+    """The lengths of parts of one length, of which the last may be shorter."""
+    if step < 1 or -(-length // step) > MOST_PARTS:
+        node.refuse(f"parts of {step} of an axis of {length:,}; expected at most {MOST_PARTS:,}")
     sizes = [step] * (length // step)
-    return [*sizes, length - sum(sizes)] if sum(sizes) < length else sizes
+    rest = length - sum(sizes)
+    return [*sizes, rest] if rest else sizes
 
 
 def parts(node: OnnxNode, value: Value, axis: int, sizes: Sequence[int]) -> tuple[Value, ...]:
@@ -401,6 +409,8 @@ def triangle(node: OnnxNode) -> Value:
     if made is not None:
         return made
     work = builders.triangle(value.tensor, offset, upper=is_upper)
+    if any(operand.touched == 0 for operand in work.operands):
+        return node.append("fill", builders.fill(value.shape))[0]
     return node.append("triangle", work, value)[0]
 
 

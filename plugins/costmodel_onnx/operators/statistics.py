@@ -207,9 +207,17 @@ def attention(node: OnnxNode) -> list[Value]:
     made = attended(node, query, key, value, node.present_input(3))
     results = [joined(node, made) if is_flat else made, key, value]
     if node.results > len(results):
-        scores = node.add("matmul", query, node.add("transpose", key, order=(0, 1, 3, 2)))
-        results.append(scores)
+        results.append(_scores(node, query, key))
     return results
+
+
+def _scores(node: OnnxNode, query: Value, key: Value) -> Value:
+    """The products of queries and keys, where several heads of queries may share one of keys."""
+    batch, heads, positions, width = query.shape
+    shared = key.shape[1]
+    rows = node.add("reshape", query, shape=(batch, shared, heads // shared * positions, width))
+    made = node.add("matmul", rows, key, transpose_right=True)
+    return node.add("reshape", made, shape=(batch, heads, positions, key.shape[2]))
 
 
 def extended(node: OnnxNode, past: Value | None, new: Value) -> Value:

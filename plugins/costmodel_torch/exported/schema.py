@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.errors import ReadError
 from costmodel.frontend.graph import NODE_LIMIT
+from costmodel.safe_io import checked_name
 from costmodel_torch.exported.program import (
     Body,
     Held,
@@ -154,7 +155,7 @@ def _node(values: Any, read: Callable[[Any], Any]) -> ProgramNode:
     name = values.get("name") or (results[0] if results else values["target"])
     stack = (values.get("metadata") or {}).get("nn_module_stack") or ""
     return ProgramNode(
-        _text(values["target"]).removeprefix("torch.ops."), _text(name), arguments, results,
+        _name(values["target"]).removeprefix("torch.ops."), _text(name), arguments, results,
         _module(_text(stack)),
     )  # fmt: skip
 
@@ -177,7 +178,7 @@ def _text(given: Any) -> str:
 
 
 def _name(given: Any) -> str:
-    """A text that is not empty.
+    """A text that is not empty, and of a bearable length.
 
     Raises:
         TypeError: it is something else.
@@ -186,6 +187,7 @@ def _name(given: Any) -> str:
     if not _text(given):
         message = "expected a name, found an empty text"
         raise TypeError(message)
+    checked_name(f"torch.{given}", "a name of the program")
     return str(given)
 
 

@@ -39,6 +39,8 @@ def test_other_open_axes_are_named_and_bound_by_the_input(tmp_path: Path) -> Non
         network = read(proto, tmp_path, {"x": shape})
         assert network.macs == 6 * 8 * 4 * 27
     assert network.bind({"x": (3, 10, 10)}).macs == 64 * 4 * 27
+    path = stored(proto, tmp_path)
+    assert costmodel.read(path, input_shapes=(3, 8, 10)).macs == 6 * 8 * 4 * 27
 
 
 def test_an_axis_of_another_name_is_not_the_batch(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def test_a_clamp_is_two_comparisons_and_one_to_six_a_rectifier() -> None:
     body = """
   %low = stablehlo.constant dense<{low}> : tensor<f32>
   %high = stablehlo.constant dense<6.0> : tensor<f32>
-  %r = stablehlo.clamp %low, %x, %high : (tensor<f32>, tensor<12xf32>, tensor<f32>) -> tensor<12xf32>"""
+  %r = stablehlo.clamp %low, %x, %high : (tensor<f32>, tensor<12xf32>, tensor<f32>)
+    -> tensor<12xf32>"""
     held = "tensor<12xf32>"
     assert operations(body.format(low="1.0"), held, result=held) == {"compare": 24}
     (operator,) = lowered(body.format(low="0.0"), held, result=held).operators
@@ -115,10 +116,18 @@ PRODUCTS = {
     "the right one transposed": ("3x4", "5x4", "contracting_dims = [1] x [1]", "3x5", 60),
     "the left one transposed": ("4x3", "4x5", "contracting_dims = [0] x [0]", "3x5", 60),
     "a batch": (
-        "2x3x4", "2x4x5", "batching_dims = [0] x [0], contracting_dims = [2] x [1]", "2x3x5", 120,
+        "2x3x4",
+        "2x4x5",
+        "batching_dims = [0] x [0], contracting_dims = [2] x [1]",
+        "2x3x5",
+        120,
     ),
     "a batch behind": (
-        "3x4x2", "4x5x2", "batching_dims = [2] x [2], contracting_dims = [1] x [0]", "2x3x5", 120,
+        "3x4x2",
+        "4x5x2",
+        "batching_dims = [2] x [2], contracting_dims = [1] x [0]",
+        "2x3x5",
+        120,
     ),
     "two contracted axes": ("3x4x5", "4x5x6", "contracting_dims = [1, 2] x [0, 1]", "3x6", 360),
     "none contracted": ("3", "5", "contracting_dims = [] x []", "3x5", 15),
@@ -220,8 +229,8 @@ def windows(function: str, shape: str, result: str, dims: str, more: str = "") -
          {"compare": 4 * 4 * 3 * (4 - 1)}),
         ("add", "1, 3, 3, 1", "", "1x6x6x3", {"add": 6 * 6 * 3 * (9 - 1)}),
         ("add", "1, 1, 1, 3", "", "1x8x8x1", {"add": 8 * 8 * (3 - 1)}),
-        ("add", "1, 8, 1, 1", ", padding = dense<[[0, 0], [7, 0], [0, 0], [0, 0]]> : "
-         "tensor<4x2xi64>", "1x8x8x3", {"add": 8 * 8 * 3}),
+        ("add", "1, 8, 1, 1", (", padding = dense<[[0, 0], [7, 0], [0, 0], [0, 0]]> : "
+         "tensor<4x2xi64>"), "1x8x8x3", {"add": 8 * 8 * 3}),
     ],
 )  # fmt: skip
 def test_windows_count_their_elements_and_running_sums_each_element(
@@ -302,9 +311,9 @@ CALLS = {
 def test_a_call_of_a_known_name_is_priced_and_another_stays(target: str) -> None:
     _, is_known = CALLS[target]
     held = "tensor<3x4xf32>"
-    body = f"  %0 = stablehlo.abs %x : {held}\n" + (
-        f"  %r = stablehlo.custom_call @{target}(%0) : ({held}) -> {held}"
-    )
+    body = f"""
+  %0 = stablehlo.abs %x : {held}
+  %r = stablehlo.custom_call @{target}(%0) : ({held}) -> {held}"""
     found = [type(one) for one in lowered(body, held, result=held).operators]
     assert (Unsupported not in found) == is_known
 
@@ -347,11 +356,11 @@ def test_a_composite_is_known_by_its_name_or_is_what_it_is_made_of() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ('  %r = "stablehlo.sort"(%x) <{dimension = 0 : i64, is_stable = true}> ({\n'
+        (('  %r = "stablehlo.sort"(%x) <{dimension = 0 : i64, is_stable = true}> ({\n'
          "    ^bb0(%a: tensor<f32>, %b: tensor<f32>):\n"
          "      %c = stablehlo.compare LT, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>\n"
          "      stablehlo.return %c : tensor<i1>\n"
-         "  }) : (tensor<12xf32>) -> tensor<12xf32>", "how many comparisons a sort takes"),
+         "  }) : (tensor<12xf32>) -> tensor<12xf32>"), "how many comparisons a sort takes"),
         ("  %r = stablehlo.cholesky %x : tensor<4x4xf32>", "how many steps a factorisation takes"),
     ],
 )  # fmt: skip

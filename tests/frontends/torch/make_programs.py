@@ -15,6 +15,8 @@ from typing import Any
 import torch
 import torch.ao.quantization.fx._decomposed  # registers the operators of quantisation
 from torch import nn
+from torch._higher_order_ops.map import map as each
+from torch._higher_order_ops.scan import scan
 from torch.export import Dim
 
 _Made = tuple[nn.Module, tuple[Any, ...], Any]
@@ -105,6 +107,22 @@ class Controlled(nn.Module):
             return self.first(y)
 
 
+class Scanned(nn.Module):
+    """A recurrent step over slices, and the same layer for each slice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(8, 8), nn.Linear(8, 6)
+
+    def forward(self, x: Any, start: Any) -> Any:
+        def step(state: Any, part: Any) -> Any:
+            new = torch.tanh(self.inner(part) + state)
+            return new, new * 2
+
+        _, outputs = scan(step, start, x, dim=0)
+        return each(lambda part: torch.relu(self.outer(part)), outputs)
+
+
 class Stateful(nn.Module):
     """A leaky neuron whose membrane is kept, and a cache that is written at a place."""
 
@@ -156,6 +174,7 @@ MADE: dict[str, Callable[[], _Made]] = {
     "encoder": _encoder,
     "experts": lambda: (Experts(), (torch.randn(3, 16),), ({0: Dim("batch")},)),
     "controlled": lambda: (Controlled(), (torch.randn(2, 8),), ({0: Dim("batch")},)),
+    "scanned": lambda: (Scanned(), (torch.randn(5, 1, 8), torch.randn(1, 8)), None),
     "stateful": lambda: (Stateful(), (torch.randn(1, 8),), None),
     "quantized": lambda: (Quantized(), (torch.randn(1, 8),), None),
 }

@@ -45,6 +45,7 @@ MACS = {
     "cells": LSTM + 10 * 3 * 12 * (8 + 12) + 10 * 6 * (12 + 6),
     "convolutions": 16 * 100 * 9 + 12 * 100 * 4 * 9 + 12 * 100 * 3 * 9,
     "experts": 16 * 4 + 16 * 24,
+    "scanned": 5 * 8 * 8 + 5 * 8 * 6,
     "stateful": 8 * 8,
     "quantized": 8 * 16,
 }

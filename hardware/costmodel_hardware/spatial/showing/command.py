@@ -60,7 +60,7 @@ def map_layers(
     files = [*read_files([model], devices), *([str(given)] if given else [])]
     with opened(path, files) as output:
         several = {} if given is None else _mappings(given)
-        network = read(model)
+        network = read(model, asked.input_shapes)
         scenario = asked.scenario(network)
         workload = costmodel.lower(network, scenario)
         found = MappedNetwork.of(workload, device, scenario)
