@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,25 @@ def builtins() -> list[str]:
     from tflite.BuiltinOperator import BuiltinOperator  # noqa: PLC0415  # only where it is there
 
     return [name for name in vars(BuiltinOperator) if not name.startswith("_")]
+
+
+def test_every_option_that_a_rule_reads_is_one_of_the_schema() -> None:
+    from costmodel_tflite import file, operators  # noqa: PLC0415  # brings the parser
+
+    folder = Path(operators.__file__).parent
+    text = "".join(path.read_text() for path in (*folder.glob("*.py"), folder.parent / "table.py"))
+    read = set(re.findall(r"""option\(\s*"(\w+)\"""", text)) | {
+        pattern.format(axis)
+        for pattern in re.findall(r"""per_axis\(node, "(\S+?)\"""", text)
+        for axis in "dhw"
+    }
+    modules = [path.stem for path in Path(tflite.__file__).parent.glob("*Options.py")]
+    known = {
+        name for one in modules if one != "BuiltinOptions" for part in file._fields(one)
+        for name in part.values()
+    }  # fmt: skip
+    assert len(read) > 40
+    assert sorted(read - known) == []
 
 
 def test_every_builtin_operator_has_a_case() -> None:
