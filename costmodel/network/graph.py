@@ -96,7 +96,7 @@ class Network:
     It is given the shape of every input. A network that is written or pickled loses it.
     """
     notes: tuple[str, ...] = field(default=(), converter=_notes, kw_only=True, eq=False, repr=False)
-    """What its reader found worth saying of its source, such as shapes that contradict each other."""
+    """What its reader found worth saying of its source, such as shapes that contradict."""
 
     _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
     _derived: dict[str, tuple[object, dict[object, Any]]] = field(
