@@ -203,7 +203,7 @@ DAMAGE: dict[str, tuple[Callable[[], Function], str]] = {
     "no source": (no_source, "nothing gives tensor 't0'"),
     "kernel": (strange_type, "a kernel of 3 channels does not fit an image of 4"),
     "too many parts": (too_many_parts, "1,000,000 parts for 2 results"),
-    "no elements": (without_elements, "0 in shape"),
+    "no elements": (without_elements, "input 1 is missing"),
     "missing input": (missing_input, "input 1 is missing"),
 }
 
