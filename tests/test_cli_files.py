@@ -58,6 +58,7 @@ def test_every_command_with_an_output_is_tried_here() -> None:
         if command is not None and any("--output" in option.opts for option in command.params)
     }
     elsewhere = {"fit", "map", "measure", "report", "validate"}  # beside the tests of each
+    elsewhere |= {"pareto", "search", "sweep"}  # below
     assert with_output == ARGUMENTS.keys() | elsewhere
 
 
@@ -95,6 +96,40 @@ READ = [
     for file in ("model.json", "chip.yaml")
     if any(file in argument for argument in arguments)
 ] + [("check", file) for file in ("chip.yaml", "budget.toml", "baseline.json")]
+
+
+SPACE = """\
+schema: costmodel/space/1
+network: model.json
+device: ./chip.yaml
+weights: [int4, int8]
+"""
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("file", ["space.yaml", "model.json", "chip.yaml"])
+@pytest.mark.parametrize("name", ["sweep", "search"])
+def test_what_describes_designs_is_never_overwritten(
+    name: str, file: str, spelling: str, folder: Path
+) -> None:
+    (folder / "space.yaml").write_text(SPACE)
+    target = SPELLINGS[spelling](folder / file)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    result = run(name, "space.yaml", "-o", target)
+    assert result.exit_code == 2
+    assert f"-o {Path(target)}: the command reads this file" in result.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_the_designs_of_a_front_are_never_overwritten(folder: Path) -> None:
+    (folder / "space.yaml").write_text(SPACE)
+    good("sweep", "space.yaml", "-o", "designs.parquet")
+    before = (folder / "designs.parquet").read_bytes()
+    result = run("pareto", "designs.parquet", "--x", "energy", "--y", "memory",
+                 "-o", "designs.parquet")  # fmt: skip
+    assert result.exit_code == 2
+    assert "the command reads this file" in result.stderr
+    assert (folder / "designs.parquet").read_bytes() == before
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -73,7 +73,7 @@ def opened(
     if path is None or str(path) == "-":
         yield Output()
         return
-    _check_no_input(path, inputs, option)
+    check_no_input(path, inputs, option)
     if _is_special(path):
         yield Output(path)
     else:
@@ -88,7 +88,7 @@ def check_appendable(path: Path, inputs: Iterable[str | Path], option: str) -> N
         CostModelError: the path cannot be written, or is that of an input.
 
     """
-    _check_no_input(path, inputs, option)
+    check_no_input(path, inputs, option)
     with writing(path):
         is_new = not path.exists()
         path.open("a", encoding="utf-8").close()
@@ -103,13 +103,19 @@ def append(path: Path, text: str, inputs: Iterable[str | Path], option: str) -> 
         CostModelError: the path cannot be written, or is that of an input.
 
     """
-    _check_no_input(path, inputs, option)
+    check_no_input(path, inputs, option)
     with writing(path), path.open("a", encoding="utf-8") as file:
         is_behind = file.seekable() and file.tell()  # a pipe has no place
         file.write(f"{chr(10) if is_behind else ''}{text}\n")
 
 
-def _check_no_input(path: Path, inputs: Iterable[str | Path], option: str) -> None:
+def check_no_input(path: Path, inputs: Iterable[str | Path], option: str = "-o") -> None:
+    """Check that an output is none of the files that a command reads.
+
+    Raises:
+        CostModelError: it is one of them.
+
+    """
     for given in inputs:
         if _is_same_file(path, given):
             same = "" if str(path) == str(given) else f", the same file as {given}"

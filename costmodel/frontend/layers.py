@@ -148,7 +148,13 @@ class _Networking:
         for place, nodes in enumerate(chunks):
             self._add(nodes, last, place)
         outputs = [self._ports[id(value)] for value in graph.outputs if id(value) in self._ports]
-        return Network(graph.name, tuple(self._layers), self._edges, tuple(dict.fromkeys(outputs)))
+        return Network(
+            graph.name,
+            tuple(self._layers),
+            self._edges,
+            tuple(dict.fromkeys(outputs)),
+            notes=graph.notes,
+        )
 
     def _add(self, nodes: Sequence[GraphNode], last: Mapping[int, int], place: int) -> None:
         first = nodes[0]

@@ -68,6 +68,10 @@ def _outputs(ports: Iterable[Port | tuple[str, int] | str]) -> tuple[Port, ...]:
     return tuple(map(_port, ports))
 
 
+def _notes(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
 @frozen
 class Network:
     """Layers in topological order, and for each the ports that feed its inputs.
@@ -91,6 +95,8 @@ class Network:
 
     It is given the shape of every input. A network that is written or pickled loses it.
     """
+    notes: tuple[str, ...] = field(default=(), converter=_notes, kw_only=True, eq=False, repr=False)
+    """What its reader found worth saying of its source, such as shapes that contradict."""
 
     _by_name: Mapping[str, Layer] = field(init=False, eq=False, repr=False)
     _derived: dict[str, tuple[object, dict[object, Any]]] = field(
@@ -235,6 +241,7 @@ class Network:
                 {**serialization.layer_values(layer), **self._fed(layer)} for layer in self.layers
             ],
             "outputs": [list(port) for port in self.outputs],
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
     def to_json(self) -> str:
@@ -386,7 +393,7 @@ def _from_dict(values: Any, rules: LayerRegistry) -> Network:
         found = values.get("schema") if isinstance(values, dict) else values
         message = f"expected a network of the schema {SCHEMA!r}, found {found!r:.80}"
         raise ReadError(message)
-    checked_mapping(values, {"schema", "name", "layers", "outputs"}, "network")
+    checked_mapping(values, {"schema", "name", "layers", "outputs", "notes"}, "network")
     name, entries = values.get("name"), values.get("layers")
     if not isinstance(name, str) or not isinstance(entries, list):
         message = f"network {name!r:.80}: expected a text as name and a list of layers"
@@ -411,7 +418,11 @@ def _from_dict(values: Any, rules: LayerRegistry) -> Network:
         edges[layer.name] = ports
     left = _listed(values.get("outputs", []), "outputs")
     outputs = [_read_port(item, "outputs") for item in left]
-    return Network(name, tuple(layers.values()), edges, tuple(outputs))
+    notes = values.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(one, str) for one in notes):
+        message = f"network {name!r:.80}: expected a list of texts as notes, found {notes!r:.80}"
+        raise ReadError(message)
+    return Network(name, tuple(layers.values()), edges, tuple(outputs), notes=notes)
 
 
 def _listed(value: Any, where: str) -> list[list[Any]]:

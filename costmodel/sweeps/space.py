@@ -238,6 +238,13 @@ class DesignSpace:
         return found
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of device files that it names."""
+        return tuple([str(one) for one in self.device if isinstance(one, Path) or (
+            isinstance(one, str) and is_path(one)
+        )])  # fmt: skip
+
+    @property
     def leaves_out(self) -> bool:
         """Whether designs may be left out."""
         return self.fits or bool(self.limits) or self.where is not None

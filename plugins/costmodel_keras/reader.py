@@ -66,7 +66,7 @@ class KerasReader(Reader):
         progress: Callable[[int, int], None],
     ) -> Mapping[str, float]:
         """Mean absolute output or input of every layer of a live model over `examples`."""
-        from costmodel_keras.rates import measure  # noqa: PLC0415  # brings NumPy
+        from costmodel_keras.running.rates import measure  # noqa: PLC0415  # brings NumPy
 
         if isinstance(source, str | Path):
             message = "example data needs a live model, not a file: load it with Keras first"

@@ -13,8 +13,8 @@ from attrs import asdict, evolve
 from costmodel.errors import UnpricedWarning
 from costmodel.scenario import Scenario
 from costmodel.workload.reasons import Unpriced
-from costmodel_keras import rates
 from costmodel_keras.nodes import Node, layers_of, node_of, nodes
+from costmodel_keras.running import rates
 from costmodel_spiking import summary
 from costmodel_spiking.convention import Stats
 from costmodel_spiking.counting import Call, Counter, StatsFunction, only_node

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from attrs import evolve
 from frontends.graphs import lowered, number, step
 from worlds import REGISTRY
 
@@ -187,3 +188,14 @@ def test_a_scenario_may_give_a_layer_other_formats() -> None:
     assert isinstance(body, Workload)
     (operator,) = body.operators
     assert [operand.tensor.format for operand in operator.operands[1:]] == [int4] * 3
+
+
+def test_notes_of_a_reader_stay_with_the_network() -> None:
+    graph = small()
+    graph.notes.append("the source says so")
+    network = network_of(graph)
+    assert network.notes == ("the source says so",)
+    assert costmodel.read(network.to_json()).notes == network.notes
+    schema = json.loads((ROOT / "costmodel/network/network.schema.json").read_text())
+    jsonschema.validate(json.loads(network.to_json()), schema)
+    assert evolve(network, name="other").notes == network.notes

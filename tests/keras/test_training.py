@@ -10,7 +10,7 @@ from figures import near
 
 import costmodel
 from costmodel import Scenario
-from costmodel_keras.training import cost_logger
+from costmodel_keras.running.training import cost_logger
 
 
 def model() -> keras.Model:

@@ -16,7 +16,7 @@ from keras import layers
 import costmodel
 from costmodel import Scenario
 from costmodel.errors import ReadError, ScenarioError
-from costmodel_keras import rates
+from costmodel_keras.running import rates
 
 
 def ones(units: int, name: str) -> Any:

@@ -159,6 +159,8 @@ def read(model: str, shapes: Sequence[tuple[str | None, Shape]] = ()) -> Network
         if not shapes:
             raise
         network = library.read(model, input_shapes=_given(shapes))
+    for line in network.notes:
+        note(f"note: {model}: {line}")
     if is_saved(model):
         note(f"note: {model}: the network of a saved estimate, under the conditions given here")
     return network
