@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve
 
-from costmodel.errors import UnknownNameError
+from costmodel.errors import ReadError, ShapeError, UnknownNameError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
 from costmodel.frontend.parsers import missing
@@ -56,7 +56,14 @@ class TfliteReader(Reader):
                 raise
             raise missing(_EXTRA, error) from error
         own = [one for one in rules.translations() if one.frontend == "tflite"]
-        network = _network(file, TFLITE.extended(own), path.stem, signature, input_shapes)
+        table = TFLITE.extended(own)
+        try:
+            network = _network(file, table, path.stem, signature, input_shapes)
+        except ShapeError as error:
+            if str(path) in str(error):
+                raise
+            message = f"{path}: {error}"
+            raise ReadError(message) from error
         return evolve(network, read_again=lambda shapes: self.read_at(source, rules, shapes))
 
 

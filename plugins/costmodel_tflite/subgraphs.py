@@ -144,7 +144,7 @@ class Subgraphs:
         values: Mapping[int, Value],
     ) -> TfliteNode:  # fmt: skip
         inputs = [
-            None if place < 0 or (held.tensors[place].is_variable and place not in values)
+            None if place < 0 or (place not in values and _is_left_out(held.tensors[place]))
             else self._value(index, held, place, values)
             for place in operator.inputs
         ]  # fmt: skip
@@ -284,6 +284,11 @@ class Subgraphs:
                 for operator in self.file.subgraph(index).operators:
                     waiting += [operator.options[key] for key in _CALLED if key in operator.options]
         return list(found)
+
+
+def _is_left_out(entry: TensorEntry) -> bool:
+    """Whether a tensor that nothing gives is a state, or has no element, as a scalar's shape."""
+    return entry.is_variable or 0 in entry.shape
 
 
 def variable_name(options: Mapping[str, Any]) -> str:

@@ -203,7 +203,7 @@ def constant_of(graph: Graph, file: TfliteFile, entry: TensorEntry) -> Value | N
 
 def _array(entry: TensorEntry, kind: ElementType, content: Any, size: int) -> Any:
     """The numbers of a small constant; None where they are many, packed or weights with a scale."""
-    if entry.is_sparse or kind.array is None or size > LARGEST:
+    if entry.is_sparse or kind.array is None or not 0 < size <= LARGEST:
         return None
     import numpy as np  # noqa: PLC0415  # only when a file is read
 

@@ -159,9 +159,22 @@ def unpack(node: TfliteNode) -> Sequence[Value]:
     """The slices along an axis, each without it."""
     value = node.input()
     axis = value.axis(node.option("axis"))
+    _check_parts(node, value.shape[axis])
     parts = node.graph.all_of("split", value, sizes=[1] * value.shape[axis], axis=axis)
     shape = [*value.shape[:axis], *value.shape[axis + 1 :]]
     return [node.add("reshape", one, shape=shape) for one in parts]
+
+
+def _check_parts(node: TfliteNode, count: int) -> None:
+    """Hold the number of parts against that of the results.
+
+    Raises:
+        ShapeError: they differ.
+
+    """
+    if count != node.results:
+        message = f"{count:,} parts for {node.results:,} results"
+        raise ShapeError(message)
 
 
 @translates("SPLIT")
@@ -170,6 +183,7 @@ def split(node: TfliteNode) -> Sequence[Value]:
     value = node.input(1)
     (place,) = node.numbers(0, "the axis")
     axis, count = value.axis(place), node.option("num_splits", 1)
+    _check_parts(node, count)
     if count < 1 or value.shape[axis] % count:
         message = f"an axis of {value.shape[axis]} in {count} parts"
         raise ShapeError(message)
@@ -183,6 +197,7 @@ def split_by_lengths(node: TfliteNode) -> Sequence[Value]:
     value = node.input(0)
     (place,) = node.numbers(2, "the axis")
     sizes = node.numbers(1, "the lengths of the parts")
+    _check_parts(node, len(sizes))
     axis = value.axis(place)
     rest = value.shape[axis] - sum(size for size in sizes if size >= 0)
     lengths = [rest if size < 0 else size for size in sizes]

@@ -333,6 +333,8 @@ CASES: Sequence[Case] = [
     Case("RESHAPE", with_numbers((1, 4, 6), [-1, 12]), [(2, 12)]),
     Case("RESHAPE", one(1, 4, 6), [(24,)], table="ReshapeOptions", options={"NewShape": [24]},
          variant=" by an option"),
+    Case("RESHAPE", lambda f: [f.input((1, 1)), f.tensor((0,), "int32")], [()],
+         variant=" to a scalar"),
     Case("SQUEEZE", one(1, 4, 1, 6), [(4, 1, 6)], table="SqueezeOptions",
          options={"SqueezeDims": [0]}),
     Case("EXPAND_DIMS", with_numbers((1, 4, 6), [-1]), [(1, 4, 6, 1)]),

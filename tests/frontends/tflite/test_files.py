@@ -184,10 +184,26 @@ def missing_input() -> Function:
     return f
 
 
+def too_many_parts() -> Function:
+    f = Function()
+    options = {"Axis": 1, "Num": 2}
+    f.outputs = f.add("UNPACK", [f.input((1, 10**6))], [(1,), (1,)], options, "UnpackOptions")
+    return f
+
+
+def without_elements() -> Function:
+    f = Function()
+    held = f.tensor((0, 2**31 - 1, 2**31 - 1, 2**31 - 1), data=bytes(4))
+    f.outputs = f.add("ADD", [f.input((1, 16)), held], [(1, 16)])
+    return f
+
+
 DAMAGE: dict[str, tuple[Callable[[], Function], str]] = {
     "short weights": (short_weights, "512 bytes|40 bytes; the file is cut off"),
     "no source": (no_source, "nothing gives tensor 't0'"),
     "kernel": (strange_type, "a kernel of 3 channels does not fit an image of 4"),
+    "too many parts": (too_many_parts, "1,000,000 parts for 2 results"),
+    "no elements": (without_elements, "input 1 is missing"),
     "missing input": (missing_input, "input 1 is missing"),
 }
 
