@@ -43,7 +43,7 @@ def model_of(path: Path) -> Any:
 
 
 def _content(path: Path) -> bytes:
-    try:
+    with safe_io.opening(path):
         safe_io.check_regular(path)
         size = path.stat().st_size
         if size >= SIZE_LIMIT:
@@ -51,9 +51,6 @@ def _content(path: Path) -> bytes:
             raise ReadError(message)
         with path.open("rb") as file:
             return file.read(size)
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror or error}"
-        raise ReadError(message) from None
 
 
 def opsets_of(imports: Any, where: str) -> Mapping[str, int]:

@@ -153,7 +153,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "a folder": ("a.keras", folder, "cannot be read: Is a directory"),
     "a folder of JSON": ("a.json", folder, "cannot be read: Is a directory"),
     "missing": ("a.keras", lambda p: p, "no such file"),
-    "another ending": ("a.onnx", lambda p: written(p, b"x"), "new-plugin NAME --reader"),
+    "another ending": ("a.weights", lambda p: written(p, b"x"), "new-plugin NAME --reader"),
     "a folder of another sort": ("saved_model", folder, "no reader accepts the folder '"),
     "empty JSON": ("a.json", lambda p: written(p, b""), "not JSON: it is empty"),
     "half a JSON": ("a.json", lambda p: written(p, b'{"class_name": "Fun'), "not JSON"),

@@ -13,7 +13,16 @@ from costmodel.testing.readers import Reading
 
 HERE = Path(__file__).parents[1] / "networks"
 KERAS = [HERE / "dense.json", HERE / "two_inputs.json", (HERE / "dense.json").read_text()]
-SOURCES = {"keras": KERAS, "costmodel": [EVERYTHING.read(KERAS[0]).to_json()]}
+MODELS = Path(__file__).parents[1] / "frontends" / "models"
+SOURCES = {
+    "keras": KERAS,
+    "costmodel": [EVERYTHING.read(KERAS[0]).to_json()],
+    "nir": [MODELS / "cnn_sinabs.nir"],
+    "onnx": [MODELS / "pairs" / "cnn.qdq.onnx", MODELS / "TFC_2W2A.onnx"],
+    "stablehlo": [MODELS / "pairs" / "cnn.mlir"],
+    "tflite": [MODELS / "pairs" / "cnn.int8.tflite"],
+    "torch": [MODELS / "pairs" / "cnn.pt2"],
+}
 """What each reader is tried on, by its name."""
 
 

@@ -6,6 +6,7 @@ that many changes can be tried; where it breaks down, whoever asks starts anothe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import subprocess
@@ -53,6 +54,7 @@ class Worker:
         """Start the process, unless it runs; nobody watches meanwhile."""
         if self._late is not None:
             self._late.kill()
+            _ended(self._late)
             self._late = None
         if self._process is not None:
             return
@@ -63,7 +65,7 @@ class Worker:
 
     def _broken(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         self.breakdowns += 1
-        process.poll()
+        _ended(process)
         print(f"breakdowns {self.breakdowns}, timeouts {self.timeouts}, asked {self.asked}")
         self._process = None
         return {"error": "damaged: the parser broke down on it"}
@@ -72,6 +74,16 @@ class Worker:
     def _read(process: subprocess.Popen[bytes], size: int) -> bytes:
         assert process.stdout is not None
         return process.stdout.read(size)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that ends, and close what it was asked and answered through."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def _program() -> Path:

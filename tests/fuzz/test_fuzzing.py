@@ -103,7 +103,7 @@ def test_no_output_overwrites_an_input_or_leaves_anything(case: outputs.Case) ->
 OVERWRITTEN = outputs.Case("count", "model.json", "device.yaml", "./link.json", "csv")
 FOUND_OUTPUTS: dict[str, tuple[str, Any, outputs.Case, str]] = {
     "an input that is overwritten": (
-        "costmodel.cli.output._check_no_input", lambda *_: None, OVERWRITTEN,
+        "costmodel.cli.output.check_no_input", lambda *_: None, OVERWRITTEN,
         "an input is accepted as an output",
     ),
     "a temporary file that stays": (

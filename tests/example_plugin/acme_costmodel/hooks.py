@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import click
 
     from costmodel import Convention, Device, Layer, Reader
+    from costmodel.frontend.translation import Translation
     from costmodel.plugins.executors import ExecutorFactory
 
 
@@ -38,6 +39,14 @@ def costmodel_layers() -> Iterable[type[Layer]]:
 def costmodel_layer_modules() -> Iterable[LayerModule]:
     """The layers that few networks have."""
     return [LayerModule("acme.rare.", "acme_costmodel.rare")]
+
+
+@hookimpl
+def costmodel_translations() -> Iterable[Translation]:
+    """The swish gate of ONNX files."""
+    from acme_costmodel.translations import SWISH_GATE  # noqa: PLC0415  # on demand
+
+    return [SWISH_GATE]
 
 
 @hookimpl
