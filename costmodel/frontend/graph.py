@@ -182,8 +182,8 @@ class Graph:
         ])  # fmt: skip
 
     def body(self, name: str) -> Graph:
-        """A graph for the body of a loop or branch; see `workload_of`."""
-        return Graph(name, self.frontend)
+        """A graph for the body of a loop or branch, whose notes are those of the whole."""
+        return Graph(name, self.frontend, notes=self.notes)
 
     def _hold(
         self, operation: str, given: Sequence[Value], settings: Mapping[str, Any],
