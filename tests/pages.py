@@ -118,6 +118,7 @@ if __name__ == "__main__":
     if Path("pyproject.toml").exists():  # a page writes files, one of them of this name
         sys.exit("a page writes files: run it in a new folder, as tests/test_docs.py does")
     sys.path.insert(0, "")
+    sys.dont_write_bytecode = True  # a page may write a module twice within a second
     said = list(run(Path(sys.argv[1])))
     sys.stdout.write("\n".join(said))
     sys.exit(bool(said))

@@ -315,15 +315,22 @@ def tiled_contractions(
     whole[axis] = first + rest[axis]
     made: Any = [sized.make(each) for each in (whole, part, rest)]
     if made[0].outputs[0].shape == made[1].outputs[0].shape:  # a sum that is divided
-        made = [_with_undeclared_results(one) for one in made]
+        made = [_in_one_accumulator(one) for one in made]
     return made[0], (made[1], made[2])
 
 
-def _with_undeclared_results(operator: Contraction) -> Contraction:
-    """The same work, its result in no format: no part of a sum is held in that of the whole."""
-    return operator.with_tensors(
+def _in_one_accumulator(operator: Contraction) -> Contraction:
+    """The same work, its result in no format, summed in an accumulator wide enough for the whole.
+
+    The adders of a short sum may be narrower than those of a long one, and cheaper.
+    """
+    summed = operator.with_tensors(
         [Tensor(one.shape) if one.role == "output" else one.tensor for one in operator.operands]
     )
+    return evolve(summed, accumulator=_ACCUMULATOR)
+
+
+_ACCUMULATOR: Final = FixedPoint(64, 63)
 
 
 @st.composite
