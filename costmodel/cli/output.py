@@ -126,6 +126,19 @@ def check_no_input(path: Path, inputs: Iterable[str | Path], option: str = "-o")
             raise CostModelError(message)
 
 
+def check_new_file(path: Path, inputs: Iterable[str | Path]) -> None:
+    """Check that an output is a file that can be put in place whole, and none that is read.
+
+    Raises:
+        CostModelError: it is one of the files that are read, a folder, a device or a pipe.
+
+    """
+    check_no_input(path, inputs)
+    if path.exists() and not path.is_file():
+        message = f"-o {path}: expected the name of a file; this is a folder, a device or a pipe"
+        raise CostModelError(message)
+
+
 def _is_same_file(path: Path, given: str | Path) -> bool:
     """Whether both lead to one file, through links or in another spelling too."""
     try:

@@ -103,6 +103,11 @@ class Designs:
         if space.fits:
             table = table.take(table["fits"])
         for name, most in space.limits.items():
+            if len(table) and np.isnan(table[name]).all():
+                message = (
+                    f"limits: {name} is not known of these designs: the device has no model of it"
+                )
+                raise CostModelError(message)
             table = table.take(~(table[name] > most))
         if space.where is not None:
             table = table.take(_kept(space.where(table), len(table)))

@@ -157,8 +157,8 @@ def rows_of(grid: Grid, designs: Any = None, *, sample: int | None = None, seed:
             raise CostModelError(message)
         return _listed(grid, designs)
     if sample is not None:
-        if sample.__class__ is not int or sample < 1:
-            message = f"sample is {sample!r:.40}; expected a number of designs, at least 1"
+        if sample.__class__ is not int or not 1 <= sample <= _MOST:
+            message = f"sample is {sample!r:.40}; expected a number of designs from 1 to {_MOST:,}"
             raise CostModelError(message)
         return DrawnRows(grid.axes, sample, seed)
     size = grid.size
@@ -175,8 +175,8 @@ def rows_of(grid: Grid, designs: Any = None, *, sample: int | None = None, seed:
     return AllRows(grid.axes, size)
 
 
-_MOST: Final = 10**12
-"""The most designs that are enumerated: at a million a second, they take eleven days."""
+_MOST: Final = 10**10
+"""The most designs of a sweep: at a million a second, they take three hours."""
 
 
 def _listed(grid: Grid, designs: Any) -> Rows:

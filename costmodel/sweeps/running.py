@@ -409,6 +409,12 @@ class _Parts:
         else:
             with writing(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
+            if any(self._folder.iterdir()):
+                message = (
+                    f"{self._folder} holds files, but not the {_MANIFEST} that says of which "
+                    "sweep; remove the folder, or give another output"
+                )
+                raise CostModelError(message)
             with replaced(held) as temporary:
                 temporary.write_text(json_text(self._manifest), encoding="utf-8")
         return [chunk for chunk in chunks if not self._file(chunk).exists()]

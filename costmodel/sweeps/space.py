@@ -119,8 +119,12 @@ def _limits(given: Any) -> Mapping[str, float]:
         if name not in LIMITS:
             message = f"limits: {name!r:.80} has no limit; expected one of {', '.join(LIMITS)}"
             raise ValueError(message)
-        is_number = isinstance(most, int | float)
-        found[str(name)] = float(most) if is_number else parse_quantity(most, LIMITS[name]).value
+        is_number = isinstance(most, int | float) and not isinstance(most, bool)
+        limit = float(most) if is_number else parse_quantity(str(most), LIMITS[name]).value
+        if not 0 <= limit < math.inf:
+            message = f"limits: {name} is {most!r:.40}; expected a quantity of 0 or more"
+            raise ValueError(message)
+        found[str(name)] = limit
     return FrozenDict(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,3 +136,21 @@ def test_the_command_refuses_a_column_that_is_not_there(results: Any) -> None:
     done = run("pareto", str(results), "--x", "enrgy")
     assert done.exit_code == 2
     assert "nearest known: 'energy'" in done.output
+
+
+def test_a_front_of_a_search_leaves_out_what_broke_a_limit(tmp_path: Path) -> None:
+    held = table()
+    held = held.with_columns(kept=np.arange(len(held)) > 0)
+    held.to_parquet(tmp_path / "found.parquet")
+    found = run("pareto", str(tmp_path / "found.parquet"), "--x", "energy", "--y", "memory")
+    assert found.exit_code == 0, found.output
+    assert f"of {len(held) - 1} designs" in found.output
+
+
+def test_objectives_without_any_number_are_refused(tmp_path: Path) -> None:
+    held = table()
+    held = held.with_columns(speed=np.full(len(held), np.nan))
+    held.to_parquet(tmp_path / "found.parquet")
+    found = run("pareto", str(tmp_path / "found.parquet"), "--y", "speed")
+    assert found.exit_code != 0
+    assert "no design has a number for each of energy, speed" in found.stderr

@@ -8,6 +8,7 @@ import click
 
 from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write_tables
+from costmodel.errors import CostModelError
 from costmodel.optimize.fronts import pareto as front_of
 from costmodel.sweeps.table import SweepTable
 
@@ -59,7 +60,16 @@ def pareto(
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     objectives = dict.fromkeys([first, second, *also, *maximize])
     least = [name for name in objectives if name not in maximize]
-    found = front_of(SweepTable.from_parquet(results), least, maximize)
+    designs = SweepTable.from_parquet(results)
+    if "kept" in designs.names:  # a search has those that broke a limit as well
+        designs = designs.take(designs["kept"])
+    found = front_of(designs, least, maximize)
+    if len(designs) and found.left_out == len(designs):
+        message = (
+            f"no design has a number for each of {', '.join(objectives)}; give objectives that the "
+            "device models, such as --x energy --y memory"
+        )
+        raise CostModelError(message)
     suffix = "" if path is None else path.suffix.lower()
     if path is not None and suffix in {".html", ".parquet"}:
         with opened(path, [str(results)]) as output:

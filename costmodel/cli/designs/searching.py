@@ -12,7 +12,7 @@ import click
 from attrs import evolve
 
 from costmodel.cli.commands.estimating import SOURCE, read
-from costmodel.cli.output import Output, check_no_input, note
+from costmodel.cli.output import Output, check_new_file, note
 from costmodel.cli.results import write_tables
 from costmodel.errors import fault
 from costmodel.optimize import search as searching
@@ -86,7 +86,7 @@ def search(  # noqa: PLR0913  # click gives every option by keyword
         message = f"{space} names no network; give MODEL, or `network:` in the file"
         raise click.UsageError(message)
     if path is not None:
-        check_no_input(path, [space, source, *asked.files])
+        check_new_file(path, [space, source, *asked.files])
     if find_spec("optuna") is not None:
         optuna = import_module("optuna")
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each trial

@@ -10,7 +10,7 @@ import click
 from attrs import evolve
 
 from costmodel.cli.commands.estimating import SOURCE, read
-from costmodel.cli.output import check_no_input, note
+from costmodel.cli.output import check_new_file, note
 from costmodel.sweeps import running
 from costmodel.sweeps.rows import rows_of
 from costmodel.sweeps.space import DesignSpace
@@ -97,7 +97,7 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     if source is None:
         message = f"{space} names no network; give MODEL, or `network:` in the file"
         raise click.UsageError(message)
-    check_no_input(path, [space, source, *asked.files])
+    check_new_file(path, [space, source, *asked.files])
     found = grid(read(source), asked)
     for line in str(found).splitlines():
         note(line)
