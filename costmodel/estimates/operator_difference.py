@@ -78,12 +78,12 @@ def operator_table(before: Estimate, after: Estimate) -> Table:
         names = [f"{name}, {which}" for name, which in zip(names, ("1st", "2nd"), strict=True)]
     forms = sorted({*sides[0], *sides[1]}, reverse=True)
     different = [form for form in forms if len(_at(sides[0], form)) != len(_at(sides[1], form))]
+    if not different:
+        return Table(f"operators: the same in both: {_counted(sides[0])}", [], [])
     columns = [
         Column("Operator"), *(Column(name, numeric=True) for name in names), Column("Layers"),
     ]  # fmt: skip
     rows = [_row(form, sides) for form in different[:_MOST]]
-    if not different:
-        return Table(f"operators: the same in both: {_counted(sides[0])}", columns, [])
     notes = [f"alike in both: {_counted(_common(sides))}"]
     if len(different) > _MOST:
         notes.append(f"{len(different) - _MOST} more operators differ")

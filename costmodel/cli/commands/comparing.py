@@ -116,9 +116,14 @@ def _write_matrix(  # as the command has them
         output.text(json_text(found.to_dict()))
         return new
     by_kind = [one.breakdown_table("kind", top=_LARGEST) for one in new] if form != "csv" else []
-    tables = found.tables(exact=form == "csv")
-    different = [operator_table(*new)] if len(new) == len(made) == _SIDES and by_kind else []
-    write_tables([*tables, *different, *by_kind], form, output)
+    tables = list(found.tables(exact=form == "csv"))
+    if len(new) == len(made) == _SIDES and by_kind:
+        operators = operator_table(*new)
+        if operators.rows:
+            tables = [*tables, operators]
+        else:
+            tables = [*tables[:-1], evolve(tables[-1], notes=[*tables[-1].notes, operators.title])]
+    write_tables([*tables, *by_kind], form, output)
     return new
 
 
