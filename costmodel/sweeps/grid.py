@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from costmodel import registry as registrys
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
-from costmodel.errors import CostModelError, ScenarioError, UnitError, UnknownNameError
+from costmodel.errors import CostModelError, ScenarioError, UnitError, UnknownNameError, listed
 from costmodel.estimates.estimate import bound_network, estimate
 from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.network import layer_formats
@@ -21,6 +21,7 @@ from costmodel.network.graph import Network
 from costmodel.network.layer import Source, work_of
 from costmodel.scenario import Scenario, wholes
 from costmodel.sweeps.space import CONDITIONS, FORMATS, RATES, DesignSpace, Range
+from costmodel.sweeps.table import COSTS
 from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from costmodel.registry import Registry
 
 _WILD: Final = "*?["
+_COLUMNS: Final = frozenset({*COSTS, "fits", "design", "kept", "device"})
 _ENERGIES: Final = ("J", "J/OP", "J/B", "J/bit")
 _MOST_NETWORKS: Final = 1000
 """So many networks of a function are made to find their layers."""
@@ -274,6 +276,9 @@ def _checked_scenario(space: DesignSpace) -> Scenario:
 
 def _check_choices(axes: Iterable[Axis]) -> None:
     for axis in axes:
+        if not axis.labels and axis.span is None:
+            message = f"axis {axis.name!r:.80} has no choice; give it one or more"
+            raise CostModelError(message)
         for label in axis.labels:
             if axis.labels.count(label) > 1:
                 message = f"axis {axis.name!r} has {label!s:.80} twice"
@@ -284,6 +289,12 @@ def _arguments(space: DesignSpace) -> Iterator[Axis]:
     for name, values in space.arguments.items():
         if space.network is None:
             message = f"arguments: {name!r} is that of a function; the space has none"
+            raise CostModelError(message)
+        if name in _COLUMNS or not values:
+            message = (
+                f"arguments: {name!r:.80} needs one value or more, and a name that is not one of "
+                f"the columns {', '.join(sorted(_COLUMNS))}"
+            )
             raise CostModelError(message)
         if len(values) > 1:
             labels = tuple([one if isinstance(one, int | float) else str(one) for one in values])
@@ -453,7 +464,7 @@ def _of_family(
         formats = tuple(map(_format, values))
         labels = tuple(map(format_name, formats))
         if any(char in name for char in _WILD):
-            for one in fnmatch.filter(layers.multiply, name):
+            for one in _matched(name, family, layers):
                 if one not in taken:
                     found[one] = Axis(f"{family}.{one}", family, formats, labels, (one,))
                     taken.add(one)
@@ -475,6 +486,18 @@ def _of_family(
         found[name] = Axis(f"{family}.{name}", family, formats, labels, tuple(within))
     order = {name: place for place, name in enumerate(layers.names)}
     yield from sorted(found.values(), key=lambda axis: min(order[one] for one in axis.target))
+
+
+def _matched(pattern: str, family: str, layers: _Layers) -> list[str]:
+    """The layers that multiply and have such a name."""
+    found = fnmatch.filter(layers.multiply, pattern)
+    if not found:
+        message = (
+            f"{family}: {pattern!r:.80} matches no layer that multiplies; there are "
+            f"{listed(layers.multiply)}"
+        )
+        raise CostModelError(message)
+    return found
 
 
 def _check_one_axis_each(axes: Sequence[Axis]) -> None:

@@ -279,6 +279,8 @@ def convolution_of_qkeras() -> dict[str, Any]:
         ({"parameters": {"energy_per_dram": ["1 nJ"]}}, UnknownNameError, "nearest"),
         ({"parameters": {"energy_per_dram_access": Range("1 W", "2 W")}}, CostModelError, "'1 W'"),
         ({"arguments": {"width": [1]}}, CostModelError, "that of a function"),
+        ({"weights": {"conv*": ["int8"]}}, CostModelError, "there are layer0, "),
+        ({"weights": {"layer0": []}}, CostModelError, "'weights.layer0' has no choice"),
         ({"weights": {"layer0": [8, 4]}}, ScenarioError, "is not a numeric format"),
         ({"equal": [["layer0", "layer9"]], "weights": ["int8"]}, UnknownNameError, "layer9"),
     ],
@@ -286,6 +288,13 @@ def convolution_of_qkeras() -> dict[str, Any]:
 def test_a_space_with_a_mistake_is_refused(given: Any, error: Any, said: str) -> None:
     with pytest.raises(error, match=said):
         grid(DesignSpace(**{"device": "horowitz-45nm", **given}))
+
+
+@pytest.mark.parametrize("name", ["energy", "fits", "design"])
+def test_an_argument_with_the_name_of_a_column_is_refused(name: str) -> None:
+    space = DesignSpace(device="horowitz-45nm", network=small, arguments={name: [1, 2]})
+    with pytest.raises(CostModelError, match=f"arguments: '{name}' needs one value or more"):
+        grid_of(None, space, REGISTRY)
 
 
 @pytest.mark.parametrize(
