@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from attrs import field, frozen
 
-from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.errors import CostModelError, UnknownNameError, fault
 from costmodel.optimize.fronts import ParetoFront, pareto
 from costmodel.sweeps.designs import Designs
 from costmodel.sweeps.rows import ListedRows
@@ -54,6 +54,13 @@ class SearchResult:
         return f"{len(self.designs):,} designs, {self.pruned:,} of them pruned\n\n{self.front}"
 
 
+class SearchStoppedError(CostModelError):
+    """A search whose accuracy function failed; nothing that was found before is lost."""
+
+    result: SearchResult | None = None
+    """The designs before the failure; None if it came with the first."""
+
+
 def search(  # noqa: PLR0913  # all but the first two by keyword
     source: object | None,
     space: DesignSpace,
@@ -78,8 +85,9 @@ def search(  # noqa: PLR0913  # all but the first two by keyword
     trials done and all of them.
 
     Raises:
-        CostModelError: the source or the space is not usable; Optuna is not installed; or
-            `accuracy` gives no finite number.
+        CostModelError: the source or the space is not usable, or Optuna is not installed.
+        SearchStoppedError: `accuracy` raises an exception or gives no finite number; the error
+            holds the designs before as `result`.
 
     """
     least = (minimize,) if isinstance(minimize, str) else tuple(minimize)
@@ -102,7 +110,12 @@ def search(  # noqa: PLR0913  # all but the first two by keyword
     trial = _Trials(grid, least, accuracy)
     for number in range(trials):
         asked = study.ask()
-        values = trial.values({axis.name: _suggested(asked, axis) for axis in grid.axes})
+        try:
+            values = trial.values({axis.name: _suggested(asked, axis) for axis in grid.axes})
+        except SearchStoppedError as error:
+            study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            error.result = trial.result(study) if number else None
+            raise
         if values is None:
             study.tell(asked, state=optuna.trial.TrialState.PRUNED)
         else:
@@ -134,6 +147,23 @@ def _suggested(trial: Any, axis: Axis) -> Any:
     return trial.suggest_categorical(axis.name, list(range(len(axis.values))))
 
 
+def _accuracy_of(accuracy: Accuracy, choices: Mapping[str, Any]) -> float:
+    shown = ", ".join(f"{name}={choice}" for name, choice in choices.items())
+    try:
+        value: Any = accuracy(choices)
+    except Exception as error:
+        message = f"accuracy of {shown}: {fault(error, accuracy)}"
+        raise SearchStoppedError(message) from error
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        message = f"accuracy of {shown}: expected a finite number, found {value!r:.80}"
+        raise SearchStoppedError(message)
+    return number
+
+
 class _Trials:
     """The designs of a study so far."""
 
@@ -150,12 +180,13 @@ class _Trials:
         table = self._table([chosen])
         found = [float(table[name][0]) for name in self._least]
         is_kept = len(self._designs.kept(table)) == 1 and all(map(math.isfinite, found))
+        accuracy = self._asked(chosen, table) if is_kept else math.nan
         self._chosen.append(chosen)
         self._kept.append(is_kept)
-        self._accuracies.append(self._asked(chosen, table) if is_kept else math.nan)
+        self._accuracies.append(accuracy)
         if not is_kept:
             return None
-        return found if self._accuracy is None else [*found, self._accuracies[-1]]
+        return found if self._accuracy is None else [*found, accuracy]
 
     def _table(self, chosen: Sequence[Mapping[str, Any]]) -> SweepTable:
         listed = {axis.name: np.array([one[axis.name] for one in chosen]) for axis in self._axes}
@@ -169,15 +200,7 @@ class _Trials:
         key = tuple(chosen.values())
         if key not in self._known:
             shown = {name: table[name][0] for name in table.axes}
-            value: Any = self._accuracy(shown)
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                number = math.nan
-            if not math.isfinite(number):
-                message = f"accuracy: expected a finite number, found {value!r:.80} for {shown}"
-                raise CostModelError(message)
-            self._known[key] = number
+            self._known[key] = _accuracy_of(self._accuracy, shown)
         return self._known[key]
 
     def result(self, study: Any) -> SearchResult:

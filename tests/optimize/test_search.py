@@ -12,7 +12,7 @@ from figures import near
 from worlds import REGISTRY
 
 from costmodel.errors import CostModelError, UnknownNameError
-from costmodel.optimize.search import search
+from costmodel.optimize.search import SearchStoppedError, search
 from costmodel.sweeps.space import DesignSpace, Range
 from costmodel.sweeps.sweeping import grid, sweep
 from costmodel.sweeps.table import SweepTable
@@ -119,6 +119,30 @@ def test_what_cannot_be_searched_is_refused(options: Any, message: str) -> None:
         search(NETWORK, SPACE, **options)
 
 
+def test_what_was_found_before_the_accuracy_failed_is_kept() -> None:
+    asked: list[Mapping[str, Any]] = []
+
+    def accuracy(choices: Mapping[str, Any]) -> float:
+        if len(asked) == 3:
+            raise MemoryError
+        asked.append(choices)
+        return float(len(asked))
+
+    with pytest.raises(SearchStoppedError, match="MemoryError") as stopped:
+        search(NETWORK, SPACE, minimize="energy", accuracy=accuracy, trials=40)
+    result = stopped.value.result
+    assert result is not None
+    found = result.designs["accuracy"]
+    assert {1.0, 2.0, 3.0} == set(found[np.isfinite(found)])
+    assert result.front.is_on.any()
+
+
+def test_an_accuracy_that_fails_at_once_has_no_result() -> None:
+    with pytest.raises(SearchStoppedError, match="ZeroDivisionError") as stopped:
+        search(NETWORK, SPACE, accuracy=lambda _: 1 / 0)
+    assert stopped.value.result is None
+
+
 def test_a_space_without_a_choice_is_refused() -> None:
     with pytest.raises(CostModelError, match="leaves nothing to choose"):
         search(NETWORK, DesignSpace(device="cpu"))
@@ -141,6 +165,7 @@ def test_the_command_takes_a_function_by_its_name(
     (tmp_path / "my_training.py").write_text(
         "def accuracy(choices):\n    return sum(int(c[3:]) for c in choices.values())\n"
         "def wrong(choices):\n    return 1 / 0\n"
+        "def late(choices, asked=[]):\n    asked.append(0)\n    return 2 / (len(asked) - 4)\n"
     )
     monkeypatch.chdir(tmp_path)
     shown = good(
@@ -160,3 +185,10 @@ def test_the_command_takes_a_function_by_its_name(
         done = run("search", str(space), "--accuracy", named)
         assert done.exit_code != 0
         assert message in done.output
+    late = tmp_path / "late.parquet"
+    done = run("search", str(space), "--accuracy", "my_training:late", "-o", str(late))
+    assert done.exit_code == 2
+    assert "ZeroDivisionError" in done.output
+    kept = SweepTable.from_parquet(late)
+    assert np.isfinite(kept["accuracy"]).sum() >= 3
+    assert f"holds the {len(kept)} designs before the error" in " ".join(done.output.split())

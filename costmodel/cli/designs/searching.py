@@ -14,14 +14,10 @@ from attrs import evolve
 from costmodel.cli.commands.estimating import SOURCE, read
 from costmodel.cli.output import Output, check_new_file, note
 from costmodel.cli.results import write_tables
-from costmodel.errors import fault
 from costmodel.optimize import search as searching
 from costmodel.sweeps.space import DesignSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from costmodel.optimize.search import Accuracy
 
 
@@ -90,10 +86,16 @@ def search(  # noqa: PLR0913  # click gives every option by keyword
     if find_spec("optuna") is not None:
         optuna = import_module("optuna")
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each trial
-    found = searching.search(
-        read(source), asked, minimize=minimize, trials=trials, sampler=sampler, seed=seed,
-        accuracy=None if accuracy is None else _function(accuracy),
-    )  # fmt: skip
+    try:
+        found = searching.search(
+            read(source), asked, minimize=minimize, trials=trials, sampler=sampler, seed=seed,
+            accuracy=None if accuracy is None else _function(accuracy),
+        )  # fmt: skip
+    except searching.SearchStoppedError as error:
+        if path is not None and error.result is not None:
+            error.result.designs.to_parquet(path)
+            note(f"{path} holds the {len(error.result.designs):,} designs before the error")
+        raise
     note(f"{len(found.designs):,} designs, {found.pruned:,} of them pruned")
     if path is not None:
         found.designs.to_parquet(path)
@@ -108,18 +110,10 @@ def _function(named: str) -> Accuracy:
         raise click.UsageError(message)
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
     try:
-        function = getattr(import_module(module), name)
+        function: Accuracy = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         message = f"--accuracy {named}: {error}"
         raise click.UsageError(message) from None
     finally:
         sys.path.pop(0)
-
-    def accuracy(choices: Mapping[str, Any]) -> float:
-        try:
-            return function(choices)  # type: ignore[no-any-return]  # checked by the search
-        except Exception as error:
-            message = f"--accuracy {named}: {fault(error, function)}"
-            raise click.ClickException(message) from error
-
-    return accuracy
+    return function
