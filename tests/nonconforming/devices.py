@@ -113,6 +113,12 @@ class HasNoReason(_HonestInWorkloads):
         object.__setattr__(blank, "reason", " ")
         return blank if isinstance(operator, Movement) else super().answer(operator, scenario)
 
+    def _price_parts(self, operator: Operator, scenario: Scenario) -> Outcome:
+        try:
+            return super()._price_parts(operator, scenario)
+        except ValueError:  # blank reasons alone make no other
+            return Free("none of its parts costs anything")
+
 
 @frozen
 class ChargesNothingInSilence(_HonestInWorkloads):
