@@ -26,6 +26,7 @@ UNPRICED: Final[Mapping[str, str]] = {
             chlo.next_after chlo.broadcast_next_after chlo.mulhi chlo._asin_acos_kernel""",
         "it communicates between devices, which no operator counts": """
             all_gather all_reduce all_to_all collective_broadcast collective_permute
+            collective_reduce
             reduce_scatter cross-replica-sum async_start async_done send recv infeed outfeed
             replica_id partition_id""",
         "it belongs to training": "batch_norm_training batch_norm_grad",
