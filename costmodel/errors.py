@@ -96,6 +96,20 @@ class OneSizeNeededError(CostModelError, TypeError):
     """One size is needed where a batch of operators has many."""
 
 
+class MissingPackageError(CostModelError):
+    """A package that is needed and cannot be imported; the message says what to install."""
+
+    def __init__(
+        self, what: str, modules: Sequence[str], extra: str = "", fault: ImportError | None = None
+    ) -> None:
+        """Say that `what` needs one of some `modules`, which an `extra` of this package brings."""
+        names = list(dict.fromkeys(module.partition(".")[0] for module in modules))
+        absent = fault is None or fault.name is None or fault.name in {*names, *modules}
+        why = "which is not installed" if absent else f"which cannot be imported ({fault})"
+        wanted = f"'costmodel-nn[{extra}]'" if extra else names[0]
+        super().__init__(f"{what} needs {' or '.join(names)}, {why}: pip install {wanted}")
+
+
 class PluginError(CostModelError):
     """A plugin that cannot be used."""
 

@@ -24,18 +24,7 @@ CORE = ROOT / "costmodel"
 PACKAGES = {
     "costmodel": CORE,
     **{
-        f"costmodel_{name}": ROOT / f"plugins/costmodel_{name}"
-        for name in (
-            "hgq",
-            "keras",
-            "nir",
-            "onnx",
-            "qkeras",
-            "spiking",
-            "stablehlo",
-            "tflite",
-            "torch",
-        )
+        hooks.parent.name: hooks.parent for hooks in (ROOT / "plugins").glob("costmodel_*/hooks.py")
     },
     "costmodel_hardware": ROOT / "hardware/costmodel_hardware",
     "costmodel_validation": ROOT / "validation/costmodel_validation",
@@ -57,6 +46,7 @@ STAIR = [
     "errors",
     "version",
     "frozen_dict",
+    "packages",
     "safe_io",
     "units",
     "formats",

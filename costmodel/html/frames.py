@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.errors import UnknownNameError
 from costmodel.html.data import layer_rows
+from costmodel.packages import needed
 
 if TYPE_CHECKING:
     from costmodel.report.estimate_table import Reported
@@ -54,10 +53,4 @@ def dataframe(estimate: Reported, library: str | None = None) -> Any:
     if library is not None and library not in LIBRARIES:
         raise UnknownNameError(library, LIBRARIES, "library of data frames")
     wanted = LIBRARIES if library is None else (library,)
-    for name in wanted:
-        if find_spec(name) is not None:
-            return import_module(name).DataFrame(columns(estimate))
-    message = (
-        f"a data frame needs {' or '.join(wanted)}, which is not installed: pip install {wanted[0]}"
-    )
-    raise CostModelError(message)
+    return needed("a data frame", *wanted).DataFrame(columns(estimate))

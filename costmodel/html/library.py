@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel.errors import CostModelError
+from costmodel.packages import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-EXTRA: Final = "pip install 'costmodel-nn[report]'"
+EXTRA: Final = "report"
 PICTURES: Final = (".svg", ".png", ".pdf")
 """How the names of pictures end."""
 _OF_CHROME: Final = re.compile("chrom|browser", re.IGNORECASE)
@@ -28,8 +28,8 @@ def figure(made: Mapping[str, Any]) -> Any:
         CostModelError: plotly is not installed.
 
     """
-    _check("plotly", "a figure")
-    return import_module("plotly.graph_objects").Figure(dict(made))
+    plotly = needed("a figure", "plotly.graph_objects", extra=EXTRA)
+    return plotly.Figure(dict(made))
 
 
 def picture(made: Mapping[str, Any], form: str) -> bytes:
@@ -39,7 +39,7 @@ def picture(made: Mapping[str, Any], form: str) -> bytes:
         CostModelError: plotly, kaleido or Chrome is not installed.
 
     """
-    _check("kaleido", "a picture")
+    needed("a picture", "kaleido", extra=EXTRA)
     drawn, height = figure(_for_paper(made)), made["layout"]["height"]
     with _chrome():
         found: bytes = drawn.to_image(form, width=_WIDTH, height=height, scale=_SCALE)
@@ -53,7 +53,7 @@ def write_pictures(figures: Mapping[Path, Mapping[str, Any]]) -> None:
         CostModelError: plotly, kaleido or Chrome is not installed.
 
     """
-    _check("kaleido", "a picture")
+    needed("a picture", "kaleido", extra=EXTRA)
     made = [figure(_for_paper(one)) for one in figures.values()]
     heights = [one["layout"]["height"] for one in figures.values()]
     with _chrome():
@@ -82,9 +82,3 @@ def _for_paper(made: Mapping[str, Any]) -> dict[str, Any]:
         **made["layout"],
     }
     return {"data": made["data"], "layout": layout}
-
-
-def _check(package: str, what: str) -> None:
-    if find_spec(package) is None:
-        message = f"{what} needs {package}, which is not installed: {EXTRA}"
-        raise CostModelError(message)

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from attrs import field, frozen
 from costmodel.errors import CostModelError, FormatError, PluginError, UnknownNameError
 from costmodel.formats import format_name, parse_format
 from costmodel.optimize.terms import ADDITIVE, Codes, FormatCosts, Terms
+from costmodel.packages import needed
 from costmodel.report.table import Column, Table
 from costmodel.sweeps.space import LIMITS, DesignSpace
 from costmodel.sweeps.sweeping import grid as grid_of
@@ -374,10 +374,7 @@ class _Programme:
             CostModelError: SciPy is not installed, or the time was too short for any assignment.
 
         """
-        if find_spec("scipy") is None:
-            message = "allocation needs SciPy: pip install 'costmodel-nn[search]'"
-            raise CostModelError(message)
-        optimize = import_module("scipy.optimize")
+        optimize = needed("an allocation", "scipy.optimize", extra="search")
         coefficients = self._coefficients(self._terms[self._minimize])
         scale = _SCALE / (float(np.abs(coefficients).max()) or 1.0)
         is_whole = np.zeros(self.count)

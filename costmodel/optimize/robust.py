@@ -13,8 +13,6 @@ at a time, wherever in its range that lies: figures that designs share move toge
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -22,6 +20,7 @@ from attrs import field, frozen
 
 from costmodel.errors import CostModelError
 from costmodel.optimize import pareto
+from costmodel.packages import needed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -197,15 +196,11 @@ def _parts(rows: Array, costs: LinearCosts, beside: int = 1) -> Iterator[Array]:
 
 def _wins_somewhere(constants: Array, coefficients: Array, low: Array, high: Array) -> bool:
     """Whether differences are all at most 0 and one is below, at some values within the ranges."""
-    if find_spec("scipy") is None:
-        message = (
-            "figures that move several objectives need SciPy: pip install 'costmodel-nn[search]'"
-        )
-        raise CostModelError(message)
+    optimize = needed("a front under ranges", "scipy.optimize", extra="search")
     terms = [constants[:, np.newaxis], coefficients * low, coefficients * high]
     scale = np.abs(np.concatenate(terms, axis=1)).max() or 1.0
     sums = coefficients.sum(axis=0)
-    found = import_module("scipy.optimize").linprog(
+    found = optimize.linprog(
         sums / scale, A_ub=coefficients / scale, b_ub=-constants / scale,
         bounds=np.stack([low, high], axis=1), method="highs",
     )  # fmt: skip

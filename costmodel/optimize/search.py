@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -13,6 +11,7 @@ from attrs import field, frozen
 
 from costmodel.errors import CostModelError, UnknownNameError, fault
 from costmodel.optimize.fronts import ParetoFront, pareto
+from costmodel.packages import needed
 from costmodel.sweeps.designs import Designs
 from costmodel.sweeps.rows import ListedRows
 from costmodel.sweeps.sweeping import grid as grid_of
@@ -85,7 +84,8 @@ def search(  # noqa: PLR0913  # all but the first two by keyword
     trials done and all of them.
 
     Raises:
-        CostModelError: the source or the space is not usable, or Optuna is not installed.
+        CostModelError: the source or the space is not usable.
+        MissingPackageError: Optuna is not installed.
         SearchStoppedError: `accuracy` raises an exception or gives no finite number; the error
             holds the designs before as `result`.
 
@@ -100,7 +100,7 @@ def search(  # noqa: PLR0913  # all but the first two by keyword
     if trials.__class__ is not int or trials < 1:
         message = f"trials is {trials!r:.40}; expected a whole number of at least 1"
         raise CostModelError(message)
-    optuna = _optuna()
+    optuna = needed("a search", "optuna", extra="search")
     grid = grid_of(source, space, registry=registry)
     if not grid.axes:
         message = "the space leaves nothing to choose: give several values of something"
@@ -123,13 +123,6 @@ def search(  # noqa: PLR0913  # all but the first two by keyword
         if progress is not None:
             progress(number + 1, trials)
     return trial.result(study)
-
-
-def _optuna() -> Any:
-    if find_spec("optuna") is None:
-        message = "a search needs Optuna: pip install 'costmodel-nn[search]'"
-        raise CostModelError(message)
-    return import_module("optuna")
 
 
 def _sampler(optuna: Any, given: str | Any, seed: int) -> Any:

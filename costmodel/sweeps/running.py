@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
-from importlib.util import find_spec
 from inspect import getsource
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,11 +22,12 @@ from attrs import field, frozen
 
 from costmodel import registry as registrys
 from costmodel.errors import CostModelError
+from costmodel.packages import needed
 from costmodel.safe_io import json_text, json_values, replaced, writing
 from costmodel.sweeps.designs import Designs
 from costmodel.sweeps.grid import Grid
 from costmodel.sweeps.rows import DRAWN_TOGETHER, Rows
-from costmodel.sweeps.table import SweepTable
+from costmodel.sweeps.table import EXTRA, SweepTable
 from costmodel.version import own_version
 
 SCHEMA: Final = "costmodel/sweep/1"
@@ -135,10 +135,7 @@ class _Pool(Executor):
 
 @contextmanager
 def _dask(address: str, workers: int | None) -> Iterator[Executor]:
-    if find_spec("distributed") is None:
-        message = "a Dask scheduler needs distributed: pip install 'costmodel-nn[dask]'"
-        raise CostModelError(message)
-    distributed = import_module("distributed")
+    distributed = needed("a Dask scheduler", "distributed", extra="dask")
     try:
         cluster: AbstractContextManager[Any] = (
             distributed.LocalCluster(
@@ -391,9 +388,7 @@ class _Parts:
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self._path, self._manifest = path, manifest
         self._folder = path.with_name(f"{path.name}.parts")
-        if find_spec("pyarrow") is None:
-            message = "a file of results needs pyarrow: pip install 'costmodel-nn[sweep]'"
-            raise CostModelError(message)
+        needed("a file of results", "pyarrow", extra=EXTRA)
 
     def begin(self, chunks: list[Chunk], *, resume: bool) -> list[Chunk]:
         """The chunks that are not done yet."""

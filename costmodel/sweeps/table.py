@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from costmodel.errors import CostModelError, ReadError, UnknownNameError
+from costmodel.errors import ReadError, UnknownNameError
+from costmodel.packages import needed
 from costmodel.safe_io import replaced, writing
 from costmodel.units import format_quantity
 
@@ -177,7 +177,7 @@ class SweepTable:
         if library is not None and library not in LIBRARIES:
             raise UnknownNameError(library, LIBRARIES, "library of data frames")
         wanted = LIBRARIES if library is None else (library,)
-        frames = _first_installed(wanted, "a data frame")
+        frames = needed("a data frame", *wanted, extra=EXTRA)
         return frames.DataFrame({name: self[name] for name in self.names})
 
     def to_parquet(self, path: str | Path) -> None:
@@ -188,7 +188,7 @@ class SweepTable:
 
         """
         file = Path(path)
-        library = _first_installed(_PARQUET, "Parquet")
+        library = needed("Parquet", *_PARQUET, extra=EXTRA)
         with writing(file), replaced(file) as temporary:
             if library.__name__ == "pyarrow":
                 import_module("pyarrow.parquet").write_table(self.to_arrow(), temporary)
@@ -205,7 +205,7 @@ class SweepTable:
             ReadError: the file cannot be read, or holds something else.
 
         """
-        library = _first_installed(_PARQUET, "Parquet")
+        library = needed("Parquet", *_PARQUET, extra=EXTRA)
         is_arrow = library.__name__ == "pyarrow"
         own: type[Exception] = (
             library.ArrowException if is_arrow else library.exceptions.PolarsError
@@ -231,7 +231,7 @@ class SweepTable:
             CostModelError: pyarrow is not installed.
 
         """
-        arrow = _first_installed(("pyarrow",), "an Arrow table")
+        arrow = needed("an Arrow table", "pyarrow", extra=EXTRA)
         columns = {}
         for name in self.names:
             one = self.choices.get(name, self.costs.get(name))
@@ -273,19 +273,10 @@ class SweepTable:
         return "\n  ".join([*lines, *self.notes])
 
 
+EXTRA: Final = "sweep"
+"""The extra that brings what reads and writes tables."""
 _AXES: Final = "costmodel.axes"
 _NOTES: Final = "costmodel.notes"
-
-
-def _first_installed(names: Sequence[str], what: str) -> Any:
-    for name in names:
-        if find_spec(name) is not None:
-            return import_module(name)
-    message = (
-        f"{what} needs {' or '.join(names)}, which is not installed: "
-        "pip install 'costmodel-nn[sweep]'"
-    )
-    raise CostModelError(message)
 
 
 def _read_by_arrow(arrow: Any, path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from costmodel import safe_io
 from costmodel.errors import ReadError
+from costmodel.packages import needed
 
 SIZE_LIMIT: Final = 2**31
 """Bytes: protobuf reads no message of more."""
@@ -24,12 +25,8 @@ def model_of(path: Path) -> Any:
         ReadError: it cannot be read, is too large, or is no ONNX model.
 
     """
-    try:
-        import onnx  # noqa: PLC0415  # only when a file is read
-    except ImportError as error:
-        message = f"reading ONNX needs onnx ({error}): pip install 'costmodel-nn[onnx]'"
-        raise ReadError(message) from None
     content = _content(path)
+    onnx = needed("an ONNX file", "onnx", extra="onnx")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)

@@ -10,8 +10,8 @@ from attrs import evolve
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
-from costmodel.frontend.parsers import missing
 from costmodel.network.reader import Reader
+from costmodel.packages import needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from costmodel.network.layer import LayerRegistry
     from costmodel.tensor.shapes import Shape
     from costmodel_tflite.file import Signature, TfliteFile
-
-
-_EXTRA = "tflite"
 
 
 class TfliteReader(Reader):
@@ -46,15 +43,13 @@ class TfliteReader(Reader):
     ) -> Network:
         """The network in a file, for inputs of these shapes."""
         path, signature = _parts(str(source))
-        try:
-            from costmodel_tflite.file import content_of, parse  # noqa: PLC0415  # when it is read
+        from costmodel_tflite.file import content_of, parse  # noqa: PLC0415  # when it is read
 
-            file = parse(content_of(path), str(path))
-            from costmodel_tflite.operators import TFLITE  # noqa: PLC0415  # likewise
-        except ImportError as error:
-            if error.name not in {"flatbuffers", "tflite"}:
-                raise
-            raise missing(_EXTRA, error) from error
+        content = content_of(path)
+        needed("a .tflite file", "tflite", extra="tflite")
+        file = parse(content, str(path))
+        from costmodel_tflite.operators import TFLITE  # noqa: PLC0415  # likewise
+
         own = [one for one in rules.translations() if one.frontend == "tflite"]
         table = TFLITE.extended(own)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from figures import near
 from reports import EXAMPLES, chain, of, vgg9
 
 from costmodel import CostModelError
+from costmodel.errors import MissingPackageError
 from costmodel.html import charts, frames, library, pictures
 from costmodel.html.data import (
     Roofline,
@@ -203,9 +205,9 @@ def test_an_unknown_library_of_data_frames_is_named() -> None:
 def test_what_is_not_installed_is_named(
     ask: object, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (library, frames):
-        monkeypatch.setattr(module, "find_spec", lambda _: None)
-    with pytest.raises(CostModelError, match=message):
+    for module in ("pandas", "polars", "plotly.graph_objects"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingPackageError, match=message):
         ask()  # type: ignore[operator]
 
 

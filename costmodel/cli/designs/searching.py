@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from costmodel.cli.commands.estimating import SOURCE, read
 from costmodel.cli.output import Output, check_new_file, note
 from costmodel.cli.results import write_tables
 from costmodel.optimize import search as searching
+from costmodel.packages import needed
 from costmodel.sweeps.space import DesignSpace
 
 if TYPE_CHECKING:
@@ -83,9 +83,8 @@ def search(  # noqa: PLR0913  # click gives every option by keyword
         raise click.UsageError(message)
     if path is not None:
         check_new_file(path, [space, source, *asked.files])
-    if find_spec("optuna") is not None:
-        optuna = import_module("optuna")
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each trial
+    optuna = needed("a search", "optuna", extra="search")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each trial
     try:
         found = searching.search(
             read(source), asked, minimize=minimize, trials=trials, sampler=sampler, seed=seed,

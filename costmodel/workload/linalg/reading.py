@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from costmodel.errors import CostModelError, LinalgError
 from costmodel.formats import NumericFormat, parse_format
+from costmodel.packages import needed
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.affine import Affine, axis_index
 from costmodel.workload.linalg.tables import (
@@ -128,13 +129,11 @@ def _parsed(text: Any, longest: int = LONGEST) -> Any:
     if '"' in _QUOTED.findall(text):
         message = "not valid MLIR: a string that does not end, or holds an unknown escape"
         raise LinalgError(message)
-    try:
-        from xdsl.context import Context  # noqa: PLC0415  # an extra, needed for reading alone
-        from xdsl.dialects import arith, builtin, func, linalg, math, tensor  # noqa: PLC0415
-        from xdsl.parser import Parser  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        message = f"reading MLIR needs xDSL ({error}): pip install 'costmodel-nn[mlir]'"
-        raise LinalgError(message) from error
+    needed("the text of MLIR", "xdsl", extra="mlir")
+    from xdsl.context import Context  # noqa: PLC0415  # an extra, needed for reading alone
+    from xdsl.dialects import arith, builtin, func, linalg, math, tensor  # noqa: PLC0415
+    from xdsl.parser import Parser  # noqa: PLC0415
+
     context = Context()
     for dialect in (
         builtin.Builtin, func.Func, arith.Arith, math.Math, tensor.Tensor, linalg.Linalg,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from costmodel import safe_io
-from costmodel.errors import ReadError
+from costmodel.errors import MissingPackageError, ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,6 @@ MEMORY_LIMIT: Final = 2**31
 _CHILD: Final = Path(__file__).with_name("module_reading.py")
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """NumPy, which jaxlib brings, else reserves memory for every core."""
-_INSTALL: Final = "pip install 'costmodel-nn[stablehlo]'"
 
 
 def functions_of(content: bytes, where: str) -> Mapping[str, Any]:
@@ -37,8 +36,9 @@ def functions_of(content: bytes, where: str) -> Mapping[str, Any]:
         where: what messages call it.
 
     Raises:
-        ReadError: it is too large, not a valid module, has operations of dialects that jaxlib does
-            not know, or jaxlib is not installed.
+        ReadError: it is too large, not a valid module, or has operations of dialects that jaxlib
+            does not know.
+        MissingPackageError: jaxlib is not installed.
 
     """
     if len(content) > safe_io.SIZE_LIMIT:
@@ -46,11 +46,10 @@ def functions_of(content: bytes, where: str) -> Mapping[str, Any]:
         raise ReadError(message)
     answer = _asked(content)
     if "missing" in answer:
-        message = (
-            f"{where}: StableHLO is parsed by 'jaxlib', which is not installed or lacks "
-            f"{answer['missing']:.80}: {_INSTALL}"
+        fault = ImportError(f"{answer['missing']:.80}", name=answer["missing"])
+        raise MissingPackageError(
+            what="StableHLO", modules=["jaxlib"], extra="stablehlo", fault=fault
         )
-        raise ReadError(message)
     if "error" in answer:
         message = f"{where}: not a StableHLO module that can be read: {answer['error']}"
         if "unregistered dialect" in message or "not found for custom op" in message:

@@ -13,7 +13,7 @@ from frontends.onnx.models import array, graph, info, lowered, model, node, read
 from onnx import TensorProto, helper
 
 import costmodel
-from costmodel.errors import ReadError, ShapeError, UnknownNameError
+from costmodel.errors import MissingPackageError, ReadError, ShapeError, UnknownNameError
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -154,7 +154,7 @@ def test_functions_that_do_not_end_or_grow_too_far_are_refused(tmp_path: Path) -
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = stored(conv([1, 3, 8, 8]), tmp_path)
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
-    with pytest.raises(ReadError, match=re.escape("pip install 'costmodel-nn[onnx]'")):
+    with pytest.raises(MissingPackageError, match=re.escape("pip install 'costmodel-nn[onnx]'")):
         costmodel.read(path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import costmodel
-from costmodel.errors import ReadError, UnknownNameError
+from costmodel.errors import MissingPackageError, ReadError, UnknownNameError
 from costmodel.network.graph import Network
 from costmodel.workload.composite import Normalization, Softmax
 from costmodel.workload.graph import Branch, Loop, Workload
@@ -381,7 +381,10 @@ def test_without_jaxlib_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(guarded, "_asked", lambda _: {"missing": "jaxlib"})
-    with pytest.raises(ReadError, match=r"pip install 'costmodel-nn\[stablehlo\]'"):
+    with pytest.raises(
+        MissingPackageError,
+        match=r"which is not installed: pip install 'costmodel-nn\[stablehlo\]'",
+    ):
         read("mlp.mlirbc")
 
 
