@@ -144,7 +144,7 @@ class Designs:
     def _by_block(
         self, chosen: Mapping[str, Array], count: int
     ) -> list[tuple[dict[str, Any], Array]]:
-        """The choices of what is no format, and the designs that share them."""
+        """The designs by their choices on all axes but those of formats."""
         every = np.arange(count)
         if not self._others:
             return [({}, every)] if count else []
@@ -170,7 +170,7 @@ class Designs:
         ]
 
     def _costing(self, chosen: dict[str, Any]) -> _Costing:
-        """What costs the designs with these choices of what is no format."""
+        """How to cost the designs with these choices on all axes but those of formats."""
         grid = self._grid
         device = chosen.get("device", grid.devices[0])
         mine = {

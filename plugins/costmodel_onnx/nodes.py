@@ -138,7 +138,7 @@ class OnnxNode(SourceNode):
 
 
 def format_of(dtype: Any) -> NumericFormat | None:
-    """The numeric format of an array; None for float32 and what is no number."""
+    """The numeric format of an array; None for float32, and for texts."""
     from costmodel.formats import parse_format  # noqa: PLC0415  # a function
 
     name = str(dtype)

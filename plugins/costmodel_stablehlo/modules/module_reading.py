@@ -13,7 +13,7 @@ import sys
 from typing import Any, Final
 
 MOST_ELEMENTS: Final = 2**16
-"""Of a constant whose numbers are told."""
+"""A longer constant is passed on without its values."""
 MOST_OPERATIONS: Final = 200_000
 _LONGEST: Final = 400
 """Characters of a text that stands for an attribute of another form."""
@@ -65,7 +65,7 @@ _STAND_INS: Final = (
 
 
 class DamagedError(Exception):
-    """Why a module is not told."""
+    """Why a module cannot be passed on."""
 
 
 def main(content: bytes, memory: int) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def custom_call(node: ModuleNode) -> Any:
 
 
 def _settings(node: ModuleNode) -> Mapping[str, Any]:
-    """What a call to a library of Nvidia is told, in JSON."""
+    """The settings of a call to an Nvidia library, which are JSON."""
     held = node.attribute("backend_config", node.attribute("mhlo.backend_config", "{}"))
     if isinstance(held, dict):
         return held
@@ -189,7 +189,7 @@ def _attention(node: ModuleNode) -> Sequence[Value]:
 
 
 def _is_positions_first(node: ModuleNode, query: Value) -> bool:
-    """Whether the axes are (batch, position, head, feature), which the library is told."""
+    """Whether the axes are (batch, position, head, feature), by the settings of the call."""
     settings = _settings(node).get("cudnn_fmha_backend_config", {})
     form = settings.get("bmm1_dot_dimension_numbers", {}) if isinstance(settings, dict) else {}
     batch = [int(axis) for axis in form.get("lhs_batch_dimensions", (0, 2))]
