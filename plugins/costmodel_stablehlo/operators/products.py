@@ -231,20 +231,25 @@ def _transposed(  # noqa: PLR0913, PLR0917  # the settings of a window
     return edged(node, made, amounts)
 
 
+def _moved(node: ModuleNode, placed: _Placed, parts: int, start: str, end: str) -> _Placed:
+    """A value whose axis `start` is divided into parts, which join the axis `end` in front."""
+    value, letters = placed.value, placed.spelled
+    divided, joined = letters.index(start), letters.index(end)
+    shape = list(value.shape)
+    apart = [*shape[:divided], parts, shape[divided] // parts, *shape[divided + 1 :]]
+    split = node.add("reshape", value, shape=apart)
+    place = joined + (joined > divided)
+    order = [axis for axis in range(len(apart)) if axis != divided]
+    order.insert(order.index(place), divided)
+    shape[divided] //= parts
+    shape[joined] *= parts
+    ordered = node.add("transpose", split, order=order)
+    return _Placed(node.add("reshape", ordered, shape=shape), placed.letters)
+
+
 def _with_all_channels(node: ModuleNode, kernel: _Placed, groups: int) -> _Placed:
     """A kernel with the channels of all groups on one axis, as transposed convolutions have it."""
-    value, letters = kernel.value, kernel.spelled
-    filters, channels = letters.index("K"), letters.index("C")
-    shape = list(value.shape)
-    apart = [*shape[:filters], groups, shape[filters] // groups, *shape[filters + 1 :]]
-    split = node.add("reshape", value, shape=apart)
-    place = channels + (channels > filters)
-    order = [axis for axis in range(len(apart)) if axis != filters]
-    order.insert(order.index(place), filters)
-    moved = node.add("transpose", split, order=order)
-    shape[filters] //= groups
-    shape[channels] *= groups
-    return _Placed(node.add("reshape", moved, shape=shape), kernel.letters)
+    return _moved(node, kernel, groups, "K", "C")
 
 
 def _batches_as_groups(
@@ -259,18 +264,7 @@ def _batches_as_groups(
     if groups > 1:
         message = "groups of the batch and of the channels; expected one of them"
         raise ShapeError(message)
-    value, letters = image.value, image.spelled
-    rows, channels = letters.index("N"), letters.index("C")
-    shape = list(value.shape)
-    apart = [*shape[:rows], batches, shape[rows] // batches, *shape[rows + 1 :]]
-    split = node.add("reshape", value, shape=apart)
-    place = channels + (channels > rows)
-    order = [axis for axis in range(len(apart)) if axis != rows]
-    order.insert(order.index(place), rows)
-    moved = node.add("transpose", split, order=order)
-    shape[rows] //= batches
-    shape[channels] *= batches
-    return _Placed(node.add("reshape", moved, shape=shape), image.letters), batches
+    return _moved(node, image, batches, "N", "C"), batches
 
 
 def _as_declared(node: ModuleNode, made: Value, letters: str, form: Mapping[str, Any]) -> Value:
