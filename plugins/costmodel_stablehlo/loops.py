@@ -235,11 +235,14 @@ class _While:
         }
         collected = {place: one for place, one in stacked.items() if one is not None}
         carried = [place for place in moving if place not in collected]
+        every = body.nodes
         body.outputs = [*[self.after[place] for place in carried], *collected.values()]
         remove_unused(body)
         read = {id(value) for each in body.nodes for value in each.reads}
         if id(self.inside[counter]) in read:
             carried.append(counter)
+            body.nodes, body.outputs = every, [*body.outputs, self.after[counter]]
+            remove_unused(body)
         made = add_loop(
             graph, body, steps, varying=slices.varying, axis=slices.axis,
             carried=[(starts[place], self.inside[place], self.after[place]) for place in carried],

@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-SECONDS: Final = 30.0
+SECONDS: Final = 20.0
+"""As the reader waits for its child."""
 MEMORY: Final = 2**31
 _WIDTH: Final = 8
 
@@ -65,9 +66,7 @@ class Worker:
 
     def _broken(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         self.breakdowns += 1
-        _ended(process)
-        print(f"breakdowns {self.breakdowns}, timeouts {self.timeouts}, asked {self.asked}")
-        self._process = None
+        self._late, self._process = process, None
         return {"error": "damaged: the parser broke down on it"}
 
     @staticmethod

@@ -19,7 +19,7 @@ from costmodel.errors import MissingPackageError, ReadError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TIME_LIMIT_SECONDS: Final = 30.0
+TIME_LIMIT_SECONDS: Final = 20.0
 """A module of a thousand operations takes 0.4 s, most of it to import jaxlib."""
 MEMORY_LIMIT: Final = 2**31
 """Bytes that the parser may take."""

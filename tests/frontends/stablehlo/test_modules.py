@@ -195,6 +195,32 @@ def test_a_counter_that_never_ends_the_loop_is_no_loop(direction: str, step: int
     assert Unsupported in kinds(costmodel.read(text))
 
 
+def test_a_loop_over_some_of_several_weights_counts_its_steps() -> None:
+    body = """
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %end = stablehlo.constant dense<3> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %state = %x) : tensor<i32>, tensor<1x8xf32>
+  cond {
+    %1 = stablehlo.compare LT, %i, %end : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %1 = stablehlo.dynamic_slice %w, %i, %zero, %zero, sizes = [1, 8, 8]
+      : (tensor<5x8x8xf32>, tensor<i32>, tensor<i32>, tensor<i32>) -> tensor<1x8x8xf32>
+    %2 = stablehlo.reshape %1 : (tensor<1x8x8xf32>) -> tensor<8x8xf32>
+    %3 = stablehlo.dot_general %state, %2, contracting_dims = [1] x [0]
+      : (tensor<1x8xf32>, tensor<8x8xf32>) -> tensor<1x8xf32>
+    %4 = stablehlo.add %i, %one : tensor<i32>
+    stablehlo.return %4, %3 : tensor<i32>, tensor<1x8xf32>
+  }
+  return %0#1 : tensor<1x8xf32>
+"""
+    text = module(
+        body, arguments="%x: tensor<1x8xf32>, %w: tensor<5x8x8xf32>", result="tensor<1x8xf32>"
+    )
+    assert lowered(costmodel.read(text)).macs == 3 * 8 * 8
+
+
 # ------------------------------------------------------------------ functions in many steps
 
 
