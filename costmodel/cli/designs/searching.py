@@ -8,26 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import evolve
 
-from costmodel.cli.commands.estimating import SOURCE, read
-from costmodel.cli.output import Output, check_new_file, note
+from costmodel.cli.commands.estimating import SOURCE
+from costmodel.cli.designs.space_options import opened, space_options
+from costmodel.cli.output import Output, note
 from costmodel.cli.results import write_tables
 from costmodel.optimize import search as searching
 from costmodel.packages import needed
-from costmodel.sweeps.space import DesignSpace
 
 if TYPE_CHECKING:
     from costmodel.optimize.search import Accuracy
 
 
 @click.command(epilog=SOURCE)
-@click.argument("space", type=Path)
-@click.argument("model", required=False)
-@click.option(
-    "-d", "--device", "devices", multiple=True, metavar="DEVICE",
-    help="In place of the devices of the space. Repeatable.",
-)  # fmt: skip
+@space_options("proposed")
 @click.option(
     "--minimize", multiple=True, default=("energy", "memory"), show_default=True, metavar="COST",
     help="energy, latency, memory, weights or area. Repeatable.",
@@ -44,10 +38,6 @@ if TYPE_CHECKING:
 @click.option(
     "--sampler", type=click.Choice(list(searching.SAMPLERS)), default="nsga2", show_default=True,
     help="How designs are proposed.",
-)  # fmt: skip
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
-    help="The same designs are proposed for the same seed.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", "path", type=Path, metavar="FILE",
@@ -74,20 +64,12 @@ def search(  # noqa: PLR0913  # click gives every option by keyword
     costmodel search space.yaml --minimize energy --minimize memory
     costmodel search space.yaml --accuracy training:accuracy --trials 200 -o designs.parquet
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    asked, network = DesignSpace.from_file(space)
-    if devices:
-        asked = evolve(asked, device=devices)
-    source = model or network
-    if source is None:
-        message = f"{space} names no network; give MODEL, or `network:` in the file"
-        raise click.UsageError(message)
-    if path is not None:
-        check_new_file(path, [space, source, *asked.files])
+    asked, network = opened(space, model, devices, path)
     optuna = needed("a search", "optuna", extra="search")
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each trial
     try:
         found = searching.search(
-            read(source), asked, minimize=minimize, trials=trials, sampler=sampler, seed=seed,
+            network, asked, minimize=minimize, trials=trials, sampler=sampler, seed=seed,
             accuracy=None if accuracy is None else _function(accuracy),
         )  # fmt: skip
     except searching.SearchStoppedError as error:

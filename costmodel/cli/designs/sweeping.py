@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import click
-from attrs import evolve
 
-from costmodel.cli.commands.estimating import SOURCE, read
-from costmodel.cli.output import check_new_file, note
+from costmodel.cli.commands.estimating import SOURCE
+from costmodel.cli.designs.space_options import opened, space_options
+from costmodel.cli.output import note
 from costmodel.sweeps import running
 from costmodel.sweeps.rows import rows_of
-from costmodel.sweeps.space import DesignSpace
 from costmodel.sweeps.sweeping import described, grid
 
 _MINUTE: Final = 60
@@ -21,23 +20,14 @@ _HOUR: Final = 3600
 
 
 @click.command(epilog=SOURCE)
-@click.argument("space", type=Path)
-@click.argument("model", required=False)
+@space_options("drawn")
 @click.option(
-    "-o", "--output", "path", type=Path, required=True, metavar="FILE",
-    help="The Parquet file of results: a row for each design.",
-)  # fmt: skip
-@click.option(
-    "-d", "--device", "devices", multiple=True, metavar="DEVICE",
-    help="In place of the devices of the space. Repeatable.",
+    "-o", "--output", "path", type=Path, metavar="FILE",
+    help="The Parquet file of results: a row for each design. Required, except with --dry-run.",
 )  # fmt: skip
 @click.option(
     "--sample", type=click.IntRange(1), metavar="N",
     help="Draw N designs, each axis by itself, instead of all designs in order.",
-)  # fmt: skip
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
-    help="The same designs are drawn for the same seed.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N",
@@ -68,7 +58,7 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     *,
     space: Path,
     model: str | None,
-    path: Path,
+    path: Path | None,
     devices: tuple[str, ...],
     sample: int | None,
     seed: int,
@@ -90,18 +80,14 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     costmodel sweep space.yaml model.keras -o results.parquet --sample 1000000 --workers 8
     costmodel sweep space.yaml -o results.parquet --scheduler tcp://127.0.0.1:8786 --resume
     """  # noqa: D301  # \b keeps click from rewrapping the lines
-    asked, network = DesignSpace.from_file(space)
-    if devices:
-        asked = evolve(asked, device=devices)
-    source = model or network
-    if source is None:
-        message = f"{space} names no network; give MODEL, or `network:` in the file"
+    if path is None and not dry_run:
+        message = "give the file of results: -o results.parquet; --dry-run shows the axes alone"
         raise click.UsageError(message)
-    check_new_file(path, [space, source, *asked.files])
-    found = grid(read(source), asked)
+    asked, network = opened(space, model, devices, path)
+    found = grid(network, asked)
     for line in str(found).splitlines():
         note(line)
-    if dry_run:
+    if dry_run or path is None:
         return
     rows = rows_of(found, sample=sample, seed=seed)
     options = running.Options(
