@@ -52,6 +52,20 @@ def test_two_devices_may_be_one_option() -> None:
     assert good(DENSE, "-d", "cpu,gpu") == good(DENSE, "-d", "cpu", "-d", "gpu")
 
 
+def test_networks_with_the_same_name_are_called_like_their_files(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.json", "b.json", "old/b.json")]
+    files[2].parent.mkdir()
+    for file in files:
+        file.write_text(Path(DENSE).read_text())
+    found = values(*files, VISION, "-d", "cpu")
+    assert [one["name"] for one in found["networks"]] == [
+        "a.json", str(files[1]), str(files[2]), "vision",
+    ]  # fmt: skip
+    report = tmp_path / "report.html"
+    console.good("report", files[0], files[1], "-d", "cpu", "-o", report)
+    assert "a.json, b.json" in report.read_text()
+
+
 def test_two_models_differ_in_counts(wider: Path) -> None:
     found = values(DENSE, wider, "-d", "cpu")
     assert {tuple(item["reasons"]) for item in found["differences"]} == {("count",)}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from attrs import evolve
 
-from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems
+from costmodel.cli.commands.estimating import SOURCE, read, read_files, tell_problems, told_apart
 from costmodel.cli.options import Conditions, check_once, conditions, written
 from costmodel.cli.output import Output, chosen_format, note, opened
 from costmodel.cli.results import write, write_tables
@@ -109,7 +109,7 @@ def _write_matrix(  # as the command has them
     output: Output,
 ) -> Sequence[Estimate]:
     """Write the comparison; the estimates that were made for it."""
-    made = [_operand(model, devices, convention, asked) for model in models]
+    made = told_apart(models, [_operand(model, devices, convention, asked) for model in models])
     found = matrix(_on(devices, made))
     new = [one for one in made if isinstance(one, Estimate)]
     if form == "json":

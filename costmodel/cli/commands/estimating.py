@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from attrs import evolve
@@ -18,7 +18,7 @@ from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnpricedError
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import ON_UNPRICED, Estimate
-from costmodel.estimates.saved import is_saved
+from costmodel.estimates.saved import SavedEstimate, is_saved
 from costmodel.network.graph import Network
 from costmodel.report import ignored
 from costmodel.report.breakdown import GROUPINGS, MEASURES
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 _DEFAULT: Final = Convention().name
 _TELL_PROBLEMS: Final = ("table", "markdown")
 """The formats in which an estimate itself says what is wrong with plugins."""
+_Made = TypeVar("_Made", bound=Estimate | SavedEstimate)
+
 SOURCE = (
-    "MODEL is a .keras or .h5 file, the JSON of model.to_json() or of a network, or a saved "
-    "estimate."
+    "MODEL is a file of Keras (.keras, .h5, JSON), ONNX, TensorFlow Lite, PyTorch (.pt2), "
+    "StableHLO (.mlir) or NIR, the JSON of a network, or a saved estimate."
 )
 
 
@@ -178,6 +180,21 @@ def _given(shapes: Sequence[tuple[str | None, Shape]]) -> InputShapes:
 def read_files(models: Sequence[str], devices: Iterable[Device] = ()) -> list[str]:
     """The files that a command reads: its models, and the files of its devices."""
     return [*models, *(device.file for device in devices if device.file)]
+
+
+def told_apart(models: Sequence[str], made: Sequence[_Made]) -> list[_Made]:
+    """The estimates of some models; networks with the same name are called like their files."""
+    names = [one.network if isinstance(one, SavedEstimate) else one.network.name for one in made]
+    files = [Path(model).name for model in models]
+    found = list(made)
+    for place, (model, one) in enumerate(zip(models, made, strict=True)):
+        if names.count(names[place]) > 1:
+            name = model if files.count(files[place]) > 1 else files[place]
+            if isinstance(one, SavedEstimate):
+                found[place] = evolve(one, network=name)
+            else:
+                found[place] = evolve(one, network=evolve(one.network, name=name))
+    return found
 
 
 def _explanations(

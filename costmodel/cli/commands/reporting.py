@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from costmodel.cli.commands.estimating import SOURCE, read, read_files
+from costmodel.cli.commands.estimating import SOURCE, read, read_files, told_apart
 from costmodel.cli.options import Conditions, conditions
 from costmodel.cli.output import note, opened
 from costmodel.conventions.convention import Convention
@@ -67,6 +67,7 @@ def report(
             network, devices, scenario=asked.scenario(network), convention=convention,
             on_unpriced="bound",
         ))  # fmt: skip
+    estimates = told_apart(models, estimates)
     if path is not None:
         _write(estimates, path, files)
     if folder is not None:
