@@ -103,7 +103,7 @@ class ParetoFront:
         rows = [
             (
                 *[_cell(name, shown[name][i], exact=exact) for name in self.objectives],
-                *choices_of(shown, i, together=not single),
+                *choices_of(shown, i, together=not single, exact=exact),
             )
             for i in range(len(shown))
         ]
@@ -213,9 +213,15 @@ def _cell(name: str, value: Any, *, exact: bool = False) -> str:
     return format_quantity(float(value), unit) if unit else f"{float(value):.4g}"
 
 
-def choices_of(designs: SweepTable, place: int, *, together: bool) -> list[str]:
+def choices_of(
+    designs: SweepTable, place: int, *, together: bool, exact: bool = False
+) -> list[str]:
     """What a design chooses: a text for each axis, or one for all, equal choices together."""
-    found = {name: str(designs[name][place]) for name in designs.axes}
+    chosen = {name: designs[name][place] for name in designs.axes}
+    found = {
+        name: f"{one:.6g}" if isinstance(one, float) and not exact else str(one)
+        for name, one in chosen.items()
+    }
     if not together:
         return list(found.values())
     by_choice: dict[str, list[str]] = {}

@@ -22,6 +22,7 @@ from costmodel.network.layer import Source, work_of
 from costmodel.scenario import Scenario, wholes
 from costmodel.sweeps.space import CONDITIONS, FORMATS, RATES, DesignSpace, Range
 from costmodel.sweeps.table import COSTS
+from costmodel.units import format_quantity
 from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Axis:
     target: tuple[str, ...] = ()
     device: str = ""
     """The name of the device that it changes, where it changes one."""
+    unit: str = ""
+    """The SI unit of its numbers."""
     is_linear: bool = False
     """Whether energy is linear in it, and nothing else depends on it."""
     span: tuple[float, float] | None = None
@@ -70,8 +73,13 @@ class Axis:
 
     def __str__(self) -> str:
         if self.span is not None:
-            return f"{self.name}: any from {self.span[0]:g} to {self.span[1]:g}"
-        return f"{self.name}: {', '.join(map(str, self.labels))}"
+            low, high = [format_quantity(end, self.unit) for end in self.span]
+            return f"{self.name}: any from {low} to {high}"
+        shown = [
+            format_quantity(one, self.unit) if isinstance(one, float) else str(one)
+            for one in self.labels
+        ]
+        return f"{self.name}: {', '.join(shown)}"
 
 
 @frozen
@@ -382,7 +390,8 @@ def _parameter_axis(path: str, name: str, values: tuple[Any, ...], device: Devic
         device.capabilities
     )
     plain = Axis(
-        path, "parameters", (), (), (name,), device=device.name, is_linear=is_linear
+        path, "parameters", (), (), (name,), device=device.name, is_linear=is_linear,
+        unit=units.get(name, ""),
     )  # fmt: skip
     if any(isinstance(one, Range) for one in values):
         (span, *others) = values

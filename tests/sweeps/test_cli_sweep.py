@@ -38,6 +38,14 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, ["sweep", *arguments])
 
 
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_needs_no_file_of_results() -> None:
+    assert "32 designs, 5 axes" in run("space.yaml", "--dry-run").stderr
+    done = run("space.yaml")
+    assert done.exit_code == 2
+    assert "give the file of results: -o results.parquet" in done.output
+
+
 def test_a_sweep_writes_a_row_for_each_design(here: Path) -> None:
     done = run("space.yaml", "-o", "results.parquet")
     assert done.exit_code == 0, done.output

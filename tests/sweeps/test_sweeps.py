@@ -219,6 +219,19 @@ def test_the_size_is_known_before_the_run() -> None:
     assert grid(WIDE).size is None
 
 
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (["1 nJ", "2 nJ"], "energy_per_dram_access: 1 nJ, 2 nJ"),
+        (Range("500 pJ", "2 nJ"), "energy_per_dram_access: any from 500 pJ to 2 nJ"),
+    ],
+)
+def test_figures_are_shown_with_their_unit(values: Any, shown: str) -> None:
+    space = DesignSpace(device="horowitz-45nm", parameters={"energy_per_dram_access": values})
+    (axis,) = grid(space).axes
+    assert str(axis) == shown
+
+
 def test_designs_are_enumerated_with_the_last_axis_first() -> None:
     found = grid(DesignSpace(device="cpu", batch=[1, 2], weights={"layer0": FORMATS}))
     table = swept(found)
