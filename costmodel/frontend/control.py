@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from costmodel.errors import ShapeError
 from costmodel.frontend.layers import assembled
 from costmodel.frontend.normalize.passes import normalize
@@ -50,13 +52,7 @@ def loop(  # noqa: PLR0913  # what goes in and out of a step, as `Loop` has it
         ShapeError: a value that is carried changes its shape.
 
     """
-    for start, inside, after in carried:
-        if not start.shape == inside.shape == after.shape:
-            message = (
-                f"loop {body.name!r:.80} carries {start.shape} as {inside.shape}, and then as "
-                f"{after.shape}; expected one shape"
-            )
-            raise ShapeError(message)
+    _check_carried(body.name, carried)
     states = [inside for _, inside, _ in carried]
     taken = [*[inside for _, inside in (*fixed, *varying)], *states]
     results = _normalized(body, [*[after for _, _, after in carried], *collected])
@@ -67,44 +63,90 @@ def loop(  # noqa: PLR0913  # what goes in and out of a step, as `Loop` has it
         *outer,
     ]
     reads = sorted({id(one): one for one in outside}.values(), key=lambda one: one.is_constant)
+    makes = _LoopWorkload(
+        body, steps, fixed, varying, carried, outer, results, reads, axis, backwards
+    )
+    return graph.append("loop", Work(makes, reads))
 
-    def made_of(tensors: Sequence[Tensor]) -> Workload:
-        made = Assembly(body.name)
-        names = _given(made, reads, tensors)
-        given = {id(inside): made.tensor(names[id(value)]) for value, inside in (*fixed, *varying)}
-        given |= {id(one): made.tensor(names[id(one)]) for one in outer}
-        begun = {}
-        for (start, inside, _), after in zip(carried, results, strict=False):
-            given[id(inside)] = Tensor(inside.shape, after.format)
-            if id(start) in names:
-                begun[id(inside)] = made.seen_as(names[id(start)], given[id(inside)])
-                given[id(inside)] = made.tensor(begun[id(inside)])
-        wanted = [given[id(inside)].format for inside in states]
-        own, inner = assembled(body, results, [*taken, *outer], given, wanted)
-        afters = list(own.outputs)
-        last, rest = afters[: len(carried)], afters[len(carried) :]
+
+def _check_carried(name: str, carried: Iterable[tuple[Value, Value, Value]]) -> None:
+    for start, inside, after in carried:
+        if not start.shape == inside.shape == after.shape:
+            message = (
+                f"loop {name!r:.80} carries {start.shape} as {inside.shape}, and then as "
+                f"{after.shape}; expected one shape"
+            )
+            raise ShapeError(message)
+
+
+@frozen(eq=False)
+class _LoopWorkload:
+    """Makes the workload of a loop for what it reads; the fields are the arguments of `loop`."""
+
+    body: Graph
+    steps: int
+    fixed: Sequence[tuple[Value, Value]]
+    varying: Sequence[tuple[Value, Value]]
+    carried: Sequence[tuple[Value, Value, Value]]
+    outer: Sequence[Value]
+    """What a step reads of the graph around it, beside what it is given."""
+    results: Sequence[Value]
+    """What a step gives: the carried values, then the collected ones."""
+    reads: Sequence[Value]
+    axis: int
+    backwards: bool
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Workload:
+        """The workload on tensors in the place of `reads`."""
+        made = Assembly(self.body.name)
+        names = _given(made, self.reads, tensors)
+        given, begun = self._inputs(made, names)
+        states = [inside for _, inside, _ in self.carried]
+        taken = [*[inside for _, inside in (*self.fixed, *self.varying)], *states]
+        step, inner = assembled(
+            self.body, self.results, [*taken, *self.outer], given,
+            [given[id(inside)].format for inside in states],
+        )  # fmt: skip
+        last, collected = step.outputs[: len(states)], step.outputs[len(states) :]
         work = Loop(
-            name="loop", body=own, steps=steps, axis=axis, backwards=backwards,
+            name="loop", body=step, steps=self.steps, axis=self.axis, backwards=self.backwards,
             fixed=[
-                *[(names[id(value)], inner[id(inside)]) for value, inside in fixed],
-                *[(names[id(one)], inner[id(one)]) for one in outer],
+                *[(names[id(value)], inner[id(inside)]) for value, inside in self.fixed],
+                *[(names[id(one)], inner[id(one)]) for one in self.outer],
             ],
-            varying=[(names[id(value)], inner[id(inside)]) for value, inside in varying],
+            varying=[(names[id(value)], inner[id(inside)]) for value, inside in self.varying],
             carried=[(name, inner[key]) for key, name in begun.items()],
             zeros=[inner[id(one)] for one in states if id(one) not in begun],
             carries=[(after, inner[id(one)]) for after, one in zip(last, states, strict=True)],
             last=[(after, f"last{place}") for place, after in enumerate(last)],
-            collected=[(after, f"all{place}") for place, after in enumerate(rest)],
+            collected=[(after, f"all{place}") for place, after in enumerate(collected)],
         )  # fmt: skip
-        written = {f"last{place}": own.tensors[name] for place, name in enumerate(last)}
-        for place, name in enumerate(rest):
-            held = own.tensors[name]
-            shape = (*held.shape[:axis], steps, *held.shape[axis:])
-            written[f"all{place}"] = Tensor(shape, held.format)
+        written = {f"last{place}": step.tensors[name] for place, name in enumerate(last)}
+        for place, name in enumerate(collected):
+            written[f"all{place}"] = self._stacked(step.tensors[name])
         found = made.loop(work, written)
         return made.workload({f"result{n}": found[name] for n, name in enumerate(written)})
 
-    return graph.append("loop", Work(made_of, reads))
+    def _inputs(
+        self, made: Assembly, names: Mapping[int, str]
+    ) -> tuple[dict[int, Tensor], dict[int, str]]:
+        """What the inputs of a step are, and the names of the carried values that are read."""
+        given = {
+            id(inside): made.tensor(names[id(value)])
+            for value, inside in (*self.fixed, *self.varying)
+        }
+        given |= {id(one): made.tensor(names[id(one)]) for one in self.outer}
+        begun = {}
+        for (start, inside, _), after in zip(self.carried, self.results, strict=False):
+            given[id(inside)] = Tensor(inside.shape, after.format)
+            if id(start) in names:
+                begun[id(inside)] = made.seen_as(names[id(start)], given[id(inside)])
+                given[id(inside)] = made.tensor(begun[id(inside)])
+        return given, begun
+
+    def _stacked(self, one: Tensor) -> Tensor:
+        """All steps of a tensor."""
+        return Tensor((*one.shape[: self.axis], self.steps, *one.shape[self.axis :]), one.format)
 
 
 def branch(
