@@ -619,6 +619,25 @@ def split(cost: Cost, linear: Sequence[str]) -> tuple[float, list[float]]:
     return math.fsum(energies), list(counts.values())
 
 
+_Moment: TypeAlias = tuple[list[int], float, list[int]]
+"""What begins to lie in a memory, the most that does whatever the formats, and what ends."""
+
+
+def _moments(
+    starts: Mapping[int, list[int]], fixed: Sequence[float], ends: Mapping[int, list[int]]
+) -> list[_Moment]:
+    """What begins and ends with each group; groups in which nothing does are taken together."""
+    found: list[_Moment] = []
+    for place, most in enumerate(fixed):
+        begins, done = starts.get(place, []), ends.get(place, [])
+        if found and not begins and not found[-1][2]:
+            before = found[-1]
+            found[-1] = before[0], max(before[1], most), done
+        else:
+            found.append((begins, most, done))
+    return found
+
+
 class _Lives:
     """What lies in a memory of a device while each group runs."""
 
@@ -663,15 +682,7 @@ class _Lives:
                 starts.setdefault(one.first, []).append(number)
                 ends.setdefault(one.last, []).append(number)
         self._default = default
-        self._moments: list[tuple[list[int], float, list[int]]] = []
-        """What begins to lie there, the most that does whatever the formats, and what ends."""
-        for place in range(groups):
-            begins, done = starts.get(place, []), ends.get(place, [])
-            if self._moments and not begins and not self._moments[-1][2]:
-                before = self._moments[-1]
-                self._moments[-1] = before[0], max(before[1], fixed[place]), done
-            else:
-                self._moments.append((begins, fixed[place], done))
+        self._moments = _moments(starts, fixed, ends)
 
     def peak_bits(self, at: Mapping[int, Array], weights: Array) -> Array:
         """The most that lies there at any time, shape `(designs,)`."""

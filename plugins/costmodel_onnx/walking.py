@@ -187,25 +187,25 @@ class Walker:
             inline=functools.partial(self._inline, scope, name, proto, inputs),
             constants=self._constants, formats=[_format(one) for one in types],
         )  # fmt: skip
-        reason = self._reason_unreadable(node)
-        if reason is not None:
-            made = self._left(node, reason)
-        else:
-            before = len(scope.graph.nodes)
-            made = self.table.translate(node)
-            nodes = scope.graph.nodes
-            if (
-                len(nodes) > before
-                and nodes[-1].operation == "unsupported"
-                and made == nodes[-1].writes
-            ):
-                reason = str(nodes[-1].settings["reason"])
+        made, reason = self._translated(node, scope)
         if reason is not None:
             for value, shape in zip(made, shapes, strict=False):
                 if shape is None:
                     self._mark(value, f"the shape of {value.name!r:.80} is not known: {reason}")
         self._check(node, made, shapes)
         self._store(made, outputs, scope)
+
+    def _translated(self, node: OnnxNode, scope: Scope) -> tuple[Sequence[Value], str | None]:
+        """What a node gives, and the reason where it has no price."""
+        reason = self._reason_unreadable(node)
+        if reason is not None:
+            return self._left(node, reason), reason
+        before = len(scope.graph.nodes)
+        made = self.table.translate(node)
+        last = scope.graph.nodes[-1] if len(scope.graph.nodes) > before else None
+        if last is not None and last.operation == "unsupported" and made == last.writes:
+            reason = str(last.settings["reason"])
+        return made, reason
 
     def _check_text(self, proto: Any) -> None:
         """Refuse names that are no text: a damaged file gives bytes in their place."""
