@@ -62,8 +62,8 @@ FILES: Final = HERE.parent / "hardware" / "costmodel_hardware" / "processor"
 HEAD: Final = "# Written by validation/make_devices.py: change its tables, not this file.\n"
 FORMATS: Final = ("float32", "float16", "bfloat16", "int8")
 EAGER: Final = {
-    "fuses": ["bias", "padding"], "folds_normalization": False, "asynchronous": True,
-    "unsupported_formats": ["int8"],
+    "fuses": ["bias", "padding"], "folds_normalization": False, "activations_apart": True,
+    "asynchronous": True, "unsupported_formats": ["int8"],
 }  # fmt: skip
 """PyTorch in eager mode runs every activation and normalization as a kernel of its own.
 
@@ -316,7 +316,6 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
     ((number, figures),) = fit.figures.items()
     shares = [figure / scales[key] for figure in figures[:3]]
     times = [figures[3] * scales[key] * slower, figures[4] * scales[key]]
-    window = figures[5] / scales[key]
     ratios = []
     for one in own:
         known, its_scales = without(one.measurement.network)
@@ -325,7 +324,7 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
             ratios.append(one.measurement.seconds / predicted)
     rows = [one.measurement for one in own]
     groups = tuple(one.network for one in rows)
-    whole = Fit({number: (*shares, *times, window)})
+    whole = Fit({number: (*shares, *times)})
     return _runtime_fit(whole, rows, CrossValidation(np.array(ratios), groups), "networks left out")
 
 

@@ -139,6 +139,8 @@ class Device:
     """Whether its prices leave out what is moved, which the core then charges by `memories`."""
     folds_normalization: ClassVar[bool] = True
     """Whether a normalization that follows a linear operator is folded into its weights."""
+    activations_apart: ClassVar[bool] = False
+    """Whether the activation at the end of a layer is an operator like any other, not in place."""
     _rules: ClassVar[Mapping[type[Operator], str]] = {}
 
     name: str
@@ -318,7 +320,10 @@ class Device:
 
     def fuse(self, workload: Workload, scenario: Scenario) -> tuple[Group, ...]:
         """The groups that are executed together: by default what `fuses` names."""
-        return fused(workload, self.fuses, folds_normalization=self.folds_normalization)
+        return fused(
+            workload, self.fuses, folds_normalization=self.folds_normalization,
+            activations_apart=self.activations_apart,
+        )  # fmt: skip
 
     @property
     def fuses_as_usual(self) -> bool:
@@ -441,8 +446,9 @@ class Device:
     def per_call(self, schedule: Schedule, scenario: Scenario) -> Schedule:
         """The schedule of a whole workload, given that of its groups: by default the same.
 
-        A class adds what comes once in each call, such as `schedule.delayed(overhead)`. Bodies of
-        loops are not asked for.
+        A class adds what comes once in each call, such as `schedule.delayed(overhead)`. It may
+        depend on `scenario.default_format`, which here is the format that the call is made in: that
+        of the first product of the workload. Bodies of loops are not asked for.
         """
         return schedule
 

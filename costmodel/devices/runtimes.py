@@ -69,7 +69,7 @@ class Residual:
             raise ValueError(message)
 
     def under(self, batch: int, number: NumericFormat) -> Residual | None:
-        """The residual for a batch and a default format, if there is one."""
+        """The residual for a batch, and the format that a network is called in, if there is one."""
         if self.batches is not None:
             least, most = self.batches
             if not least <= batch <= most:

@@ -246,8 +246,7 @@ def _swing(figure: Parameter, low: float, high: float, at_low: float, at_high: f
 
 def _of_the_model(bill: Bill, measure: str) -> Swing | None:
     """The spread of measured times around predicted ones, as one more figure."""
-    residual, scenario = bill.device.residual, bill.evaluation.scenario
-    here = None if residual is None else residual.under(scenario.batch, scenario.default_format)
+    here = bill.evaluation.residual
     total = _total(bill, measure)
     if here is None or total is None:
         return None

@@ -287,8 +287,7 @@ def _of_time(bill: Bill) -> Iterator[str]:
         return
     if device.known:
         yield device.known
-    residual, scenario = device.residual, bill.evaluation.scenario
-    here = None if residual is None else residual.under(scenario.batch, scenario.default_format)
+    residual, here = device.residual, bill.evaluation.residual
     if here is not None:
         if here.evidence is Evidence.ASSUMED and here is residual and device.is_changed:
             yield f"a figure was changed; the true time is assumed to be {here} times the predicted"

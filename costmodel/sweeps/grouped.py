@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from costmodel.devices.activity import resolved
 from costmodel.devices.cost import Cost, Seconds
 from costmodel.devices.evaluation.apart import apart
+from costmodel.devices.evaluation.computing import call_format
 from costmodel.devices.evaluation.evaluator import evaluated
 from costmodel.devices.evaluation.memory import BYTE, is_placement_fixed
 from costmodel.devices.evaluation.schedule import Schedule
@@ -380,9 +381,12 @@ class GroupedCosts:
         key = part.form, tuple(formats)
         if key not in self._known:
             self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
-        values, given, missing, energies = self._known[key]
+        values, given, missing, energies, number = self._known[key]
         if self._layers:
             values = [*values, *self._layer_values(part.group, energies, values[LATENCY])]
+        if part.group is self._opening:
+            values = [*values]
+            values[LATENCY] += self._overhead(number)
         layers = frozenset([part.group.members[place].layer for place in missing])
         return values, given, layers
 
@@ -412,7 +416,8 @@ class GroupedCosts:
             if any(isinstance(one.outcome, Unpriced) for one in items)
         ]
         formats_given = [workload.tensors[name].format for name in part.gives]
-        return self._values(each.cost), formats_given, missing, member_energies(each)
+        number = call_format(workload, block.scenario)
+        return self._values(each.cost), formats_given, missing, member_energies(each), number
 
     def _layer_values(self, group: Group, energies: Sequence[float], seconds: float) -> list[float]:
         """Energy and time of each layer that are due for a group."""
@@ -456,6 +461,8 @@ class GroupedCosts:
             if tensor.format not in self._of_marker:
                 values[WEIGHTS] += (tensor.format or block.default).stored_bits(tensor.size)
         self._always_unpriced = frozenset(missing)
+        if self._opening is None:
+            values[LATENCY] += self._overhead(block.default)
         return values
 
     # ---------------------------------------------------------- designs
@@ -500,7 +507,7 @@ class GroupedCosts:
         energy = sums[:, ENERGY]
         for place, figure in enumerate(figures):
             energy = energy + sums[:, _FIRST_COUNT + place] * figure
-        makespan = sums[:, LATENCY] + self._overhead
+        makespan = sums[:, LATENCY]
         if self._watts:
             energy = energy + np.where(np.isnan(makespan), 0.0, makespan) * self._watts
         latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
@@ -561,10 +568,18 @@ class GroupedCosts:
         return found, (self._block.layers - len(never)) / self._block.layers
 
     @cached_property
-    def _overhead(self) -> float:
-        """Seconds that each call adds."""
+    def _opening(self) -> Group | None:
+        """The group of the first product, whose format is that of the call."""
+        for node, _ in self._block.workload.nodes:
+            if node.operator.macs:
+                return next(one for one in self._groups if node in one.members)
+        return None
+
+    def _overhead(self, number: NumericFormat) -> float:
+        """Seconds that each call in a format adds."""
         nothing = Schedule((), Seconds(0.0, 0.0, 0.0))
-        span = self._block.device.per_call(nothing, self._block.scenario).makespan
+        call = evolve(self._block.scenario, default_format=number)
+        span = self._block.device.per_call(nothing, call).makespan
         return 0.0 if span is None else span.value
 
     @cached_property

@@ -111,3 +111,25 @@ def test_each_form_has_the_operators_of_the_keras_form(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_each_file_has_the_expected_multiply_accumulates(name: str) -> None:
     assert workload(MODELS / name).macs == EXPECTED[name]["macs"]
+
+
+def _latency(name: str, device: str, default: str = "float32") -> float:
+    scenario = costmodel.Scenario(default_format=default)
+    network = read(MODELS / "pairs" / name)
+    found = costmodel.estimate(network, device, scenario=scenario, on_unpriced="bound")
+    seconds = found.total(device).latency_seconds
+    assert seconds is not None
+    return seconds
+
+
+@pytest.mark.parametrize("device", ["rtx-4090", "raspberry-pi-4", "core-i9-10940x"])
+@pytest.mark.parametrize("form", ["cnn.tflite", "cnn.mlir", "cnn.pt2", "cnn.torch.onnx"])
+def test_each_form_takes_as_long_as_the_keras_form(form: str, device: str) -> None:
+    """Whether or not a form has activations within its layers."""
+    assert _latency(form, device) == pytest.approx(_latency("cnn.keras", device), rel=1e-3)
+
+
+@pytest.mark.parametrize("device", ["raspberry-pi-4", "rtx-3090", "ethos-u55-128"])
+def test_an_int8_file_is_called_in_int8_whatever_the_default_format(device: str) -> None:
+    given = _latency("cnn.int8.tflite", device, "int8")
+    assert _latency("cnn.int8.tflite", device) == pytest.approx(given, rel=1e-3)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from costmodel.devices.cost import (
     UNNAMED,
@@ -20,6 +20,7 @@ from costmodel.devices.cost import (
     busy,
     checked,
 )
+from costmodel.devices.evaluation.computing import call_format
 from costmodel.devices.evaluation.memory import (
     BYTE,
     Memory,
@@ -47,6 +48,7 @@ from costmodel.workload.reasons import Free, Reason, Unpriced
 if TYPE_CHECKING:
     from costmodel.devices.device import Device
     from costmodel.devices.evaluation.fusion import Group
+    from costmodel.devices.runtimes import Residual
     from costmodel.workload.graph import Workload
     from costmodel.workload.operators import Operator
 
@@ -200,6 +202,13 @@ class DeviceEstimate:
                 return each
         message = f"step {name!r} of workload {self.workload.name!r} is a view, and in no group"
         raise NetworkError(message)
+
+    @property
+    def residual(self) -> Residual | None:
+        """How measured times spread around predicted ones, in this format and at this batch."""
+        known = self.device.residual
+        number = call_format(self.workload, self.scenario)
+        return None if known is None else known.under(self.batch, number)
 
     # -------------------------------------------------------------- energy
 
@@ -490,7 +499,7 @@ def evaluated(
         schedule = device.schedule(tuple(costs), placement, scenario)
         _check_answer(schedule, Schedule, device, "schedule")
         if not is_body:
-            schedule = _of_one_call(device, schedule, scenario, batch)
+            schedule = _of_one_call(device, workload, schedule, scenario, batch)
         if is_body:  # static power is drawn over the whole, once
             static, unknown = Cost(), ""
         elif schedule.makespan is None:
@@ -508,12 +517,15 @@ def evaluated(
     )
 
 
-def _of_one_call(device: Device, schedule: Schedule, scenario: Scenario, batch: int) -> Schedule:
+def _of_one_call(
+    device: Device, workload: Workload, schedule: Schedule, scenario: Scenario, batch: int
+) -> Schedule:
     """The schedule of a whole workload: what each call adds, and the spread of measured times."""
-    schedule = device.per_call(schedule, scenario)
+    number = call_format(workload, scenario)
+    schedule = device.per_call(schedule, evolve(scenario, default_format=number))
     _check_answer(schedule, Schedule, device, "per_call")
     measured = device.residual
-    here = None if measured is None else measured.under(batch, scenario.default_format)
+    here = None if measured is None else measured.under(batch, number)
     return schedule if here is None else schedule.spread(here)
 
 

@@ -73,13 +73,18 @@ class Boundary:
 
 
 def fused(
-    workload: Workload, fuses: Iterable[str] = (), *, folds_normalization: bool = True
+    workload: Workload,
+    fuses: Iterable[str] = (),
+    *,
+    folds_normalization: bool = True,
+    activations_apart: bool = False,
 ) -> tuple[Group, ...]:
     """The groups of a workload: every step by itself, but for those that join another.
 
     An operator in place joins the one that makes its input, and a normalization the operator
     that it is folded into. What else joins is named by `fuses`, a selection of `FUSIBLE`: it
-    joins where nobody else reads the tensor between the two.
+    joins where nobody else reads the tensor between the two. With `activations_apart`, the
+    activation at the end of a layer is not in place: it joins only as `fuses` says.
 
     Raises:
         UnknownNameError: `fuses` names something else.
@@ -88,8 +93,9 @@ def fused(
     names = frozenset(fuses)
     for name in sorted(names - FUSIBLE.keys()):
         raise UnknownNameError(name, FUSIBLE, "kind of fusion")
-    how = "groups", names, folds_normalization
-    return workload.derived(how, lambda: _Fusion(workload, names, folds_normalization).groups())
+    how = {"folds": folds_normalization, "apart": activations_apart}
+    key = "groups", names, *how.values()
+    return workload.derived(key, lambda: _Fusion(workload, names, **how).groups())
 
 
 @frozen
@@ -141,15 +147,18 @@ class _Flow:
 class _Fusion:
     """Groups that grow, step by step."""
 
-    def __init__(self, workload: Workload, fuses: frozenset[str], folds: bool) -> None:  # noqa: FBT001  # private
+    def __init__(
+        self, workload: Workload, fuses: frozenset[str], *, folds: bool, apart: bool
+    ) -> None:
         flow: _Flow = workload.derived("flow", lambda: _Flow.of(workload))
         self._flow, self._folds = flow, folds
         self._steps, self._storage, self._rank = flow.steps, flow.storage, flow.rank
         self._readers, self._outside = flow.readers, flow.outside
+        self._apart = apart
         self._may_join = [
             (node, kind if kind in fuses else "")
             for node, kind in flow.may_join
-            if kind in fuses or node.operator.in_place or (folds and node.folds_into is not None)
+            if kind in fuses or self._is_in_place(node) or (folds and node.folds_into is not None)
         ]
 
     def groups(self) -> tuple[Group, ...]:
@@ -223,10 +232,19 @@ class _Fusion:
             target = max(makers, key=lambda maker: self._rank[maker.name])
         if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
-        if step.operator.in_place or self._folds_into(step, target, anchors):
+        if self._is_in_place(step) or self._folds_into(step, target, anchors):
             return target
         is_done_with_it = kind in {"activation", "bias"}
         return target if is_done_with_it and self._is_sole_reader(step) else None
+
+    def _is_in_place(self, node: Node) -> bool:
+        """Whether it joins the operator before it on any device."""
+        if not (node.operator.in_place and self._apart and isinstance(node.operator, Activation)):
+            return node.operator.in_place
+        readers = [
+            one for name in node.writes for one in self._readers.get(self._storage[name], ())
+        ]
+        return any(isinstance(one, Node) and one.layer == node.layer for one in readers)
 
     def _folds_into(self, node: Node, target: Step, anchors: Mapping[str, Step]) -> bool:
         """Whether a normalization is folded into the weights of the group of `target`."""

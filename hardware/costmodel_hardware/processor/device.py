@@ -23,15 +23,14 @@ from costmodel.devices import (
     setting,
     yes_or_no,
 )
+from costmodel.devices.evaluation.computing import compute_format, is_floating
 from costmodel.devices.evaluation.evaluator import Fused, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import FUSIBLE, Group
 from costmodel.devices.evaluation.memory import BYTE, Memory, Placement, Traffic, is_placement_fixed
 from costmodel.devices.evaluation.schedule import Schedule
 from costmodel.formats import (
-    BlockFormat,
     FixedPoint,
     FloatingPoint,
-    MixedPrecision,
     NumericFormat,
     format_name,
     parse_format,
@@ -150,6 +149,7 @@ class Processor(Device):
         names_among(FUSIBLE), default=("activation", "bias", "padding")
     )
     folds_normalization: bool = setting(yes_or_no, default=True)  # type: ignore[misc]  # as fuses
+    activations_apart: bool = setting(yes_or_no, default=False)  # type: ignore[misc]  # as fuses
     fast_accumulation: bool = setting(yes_or_no, default=False)
     asynchronous: bool = setting(yes_or_no, default=False)
     """Whether the host launches operators while the device runs others."""
@@ -267,7 +267,7 @@ class Processor(Device):
         """
         number = compute_format(operator, scenario)
         found = self.computes_in(number)
-        if found is None and not isinstance(operator, Contraction) and not _is_float(number):
+        if found is None and not isinstance(operator, Contraction) and not is_floating(number):
             return self.computes_in(_LANES) if number.bits <= _LONGEST_WORD else None
         return found
 
@@ -307,7 +307,7 @@ class Processor(Device):
     # -------------------------------------------------------------- a whole workload
 
     def per_call(self, schedule: Schedule, scenario: Scenario) -> Schedule:
-        """Each call begins with its overhead."""
+        """Each call begins with its overhead, by the format that it is made in."""
         return schedule.delayed(figure_of(self.overhead_per_call, scenario.default_format))
 
     def static_charges(self, schedule: Schedule) -> Sequence[Charge] | Unpriced:
@@ -360,32 +360,11 @@ def wide_enough(
     """The format itself if it is known, else the narrowest known of its kind that is as wide."""
     if number in known:
         return number
-    if _is_float(number):  # bfloat16 is not float16
-        wider = [one for one in known if _is_float(one) and one.bits > number.bits]
+    if is_floating(number):  # bfloat16 is not float16
+        wider = [one for one in known if is_floating(one) and one.bits > number.bits]
     else:  # a circuit for powers of two or for two or three values multiplies nothing else
         wider = [one for one in known if isinstance(one, FixedPoint) and one.bits >= number.bits]
     return min(wider, key=lambda one: one.bits, default=None)
-
-
-def _is_float(number: NumericFormat) -> bool:
-    element = number.element if isinstance(number, BlockFormat | MixedPrecision) else number
-    return isinstance(element, FloatingPoint)
-
-
-def compute_format(operator: Operator, scenario: Scenario) -> NumericFormat:
-    """The widest format of what an operator computes with: floating point before fixed point.
-
-    Of a contraction these are the factors: a bias has the width of the sums. Of a look-up it is
-    the table, and of others what arrives, or constants where nothing does.
-    """
-    read = [one for one in operator.operands if one.role != "output"]
-    read = read[1:] if isinstance(operator, Gather) else read
-    arriving = [one for one in read if one.role == "input"]
-    is_product = isinstance(operator, Contraction)
-    factors = read[: _TWO_READ_AND_ONE_WRITTEN - 1] if is_product else arriving or read
-    numbers = [one.tensor.format or scenario.default_format for one in factors]
-    numbers = numbers or [scenario.default_format]
-    return max(numbers, key=lambda one: (_is_float(one), one.bits))
 
 
 def is_dense(operator: Operator) -> bool:

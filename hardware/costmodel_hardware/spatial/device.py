@@ -28,6 +28,7 @@ from costmodel.devices import (
 )
 from costmodel.devices import one_of as among
 from costmodel.devices.cost import Seconds
+from costmodel.devices.evaluation.computing import compute_format
 from costmodel.devices.evaluation.evaluator import DeviceEstimate, GroupCost, OperatorCost, moved
 from costmodel.devices.evaluation.fusion import Group, boundaries
 from costmodel.devices.evaluation.memory import (
@@ -55,7 +56,7 @@ from costmodel.workload.operators import (
     Reduction,
 )
 from costmodel.workload.reasons import Free, Unpriced
-from costmodel_hardware.processor.device import compute_format, wide_enough
+from costmodel_hardware.processor.device import wide_enough
 from costmodel_hardware.spatial.architecture import (
     FLOWS,
     SLOTS,
