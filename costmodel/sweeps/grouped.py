@@ -37,9 +37,9 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 Formats: TypeAlias = "Mapping[NumericFormat | None, NumericFormat | None]"
 """The format of each marker."""
 
-ENERGY, LATENCY, WEIGHTS, TIMED = range(4)
-"""Values of an entry: joules, seconds, bits of weights, and how many groups have a time."""
-_FIRST_COUNT: Final = 4
+ENERGY, LATENCY, CALL, WEIGHTS, TIMED = range(5)
+"""Values of an entry: joules, seconds, those of each call, bits of weights, groups with a time."""
+_FIRST_COUNT: Final = 5
 """Behind them, the counts of what parameters are the price of."""
 
 
@@ -386,7 +386,7 @@ class GroupedCosts:
             values = [*values, *self._layer_values(part.group, energies, values[LATENCY])]
         if part.group is self._opening:
             values = [*values]
-            values[LATENCY] += self._overhead(number)
+            values[CALL] = self._overhead(number)
         layers = frozenset([part.group.members[place].layer for place in missing])
         return values, given, layers
 
@@ -434,7 +434,7 @@ class GroupedCosts:
         seconds = cost.latency_seconds
         if seconds is None:
             seconds = math.nan if cost.charges else 0.0
-        return [energy, seconds, 0.0, float(cost.latency_seconds is not None), *counts]
+        return [energy, seconds, 0.0, 0.0, float(cost.latency_seconds is not None), *counts]
 
     def _weights(self) -> dict[int, int]:
         """The elements of weights whose format an axis chooses, by its column."""
@@ -462,7 +462,7 @@ class GroupedCosts:
                 values[WEIGHTS] += (tensor.format or block.default).stored_bits(tensor.size)
         self._always_unpriced = frozenset(missing)
         if self._opening is None:
-            values[LATENCY] += self._overhead(block.default)
+            values[CALL] = self._overhead(block.default)
         return values
 
     # ---------------------------------------------------------- designs
@@ -507,7 +507,7 @@ class GroupedCosts:
         energy = sums[:, ENERGY]
         for place, figure in enumerate(figures):
             energy = energy + sums[:, _FIRST_COUNT + place] * figure
-        makespan = sums[:, LATENCY]
+        makespan = sums[:, LATENCY] + sums[:, CALL]
         if self._watts:
             energy = energy + np.where(np.isnan(makespan), 0.0, makespan) * self._watts
         latency = np.where(sums[:, TIMED] > 0, makespan, np.nan)
