@@ -31,9 +31,6 @@ MOST_BITS: Final = 1024
 NEVER: Final = -4 * MOST_BITS
 """Integer bits of an element that no input has set yet; HGQ2 begins its trace at -1e9."""
 
-NO_BITS: Final = MixedPrecision(narrowest_fixed(1, 0, signed=False), Fraction(0))
-"""The format of elements that are always zero."""
-
 Arrays: TypeAlias = Mapping[str, Any]
 """Variables of a quantizer by their names: k, b, i, f, m, e."""
 
@@ -198,7 +195,7 @@ def _fixed(bits: Arrays, overflow: str) -> NumericFormat:
         widths = np.where(before + behind > 0, widths, 0)
     used = widths > 0
     if not used.any():
-        return NO_BITS
+        return MixedPrecision(narrowest_fixed(1, 0, signed=False), Fraction(0))
     element = narrowest_fixed(
         int(before[used].max()), int(behind[used].max()), signed=bool(signs[used].any())
     )
@@ -214,7 +211,7 @@ def _floating(bits: Arrays) -> NumericFormat:
     mantissa, exponent = bits["m"], np.maximum(bits["e"], 0)
     used = mantissa >= 0
     if not used.any():
-        return NO_BITS
+        return MixedPrecision(narrowest_fixed(1, 0, signed=False), Fraction(0))
     element = narrowest_float(int(exponent[used].max()), int(mantissa[used].max()))
     return _of_mean(element, np.where(used, 1 + mantissa + exponent, 0))
 

@@ -1,151 +1,162 @@
-"""Training towards less energy: HGQ2's own term in the loss at the prices of a device."""
+"""Training towards less energy: what a device charges for the widths, as a term in the loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve
+from attrs import frozen
 
 from costmodel.errors import CostModelError
-from costmodel.estimates.estimate import estimate, read
-from costmodel.network.graph import Network
-from costmodel.network.layer import Layer
-from costmodel.report.bills import Bill
-from costmodel.scenario import Scenario, wholes
-from costmodel_hgq.layers.quantized import Quantized
-from costmodel_hgq.quantizers import NO_BITS
-from costmodel_keras.layers.wrappers import Wrapper
+from costmodel.estimates.estimate import estimate
+from costmodel_hgq.quantizers import NEVER, of_inner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from costmodel.devices import Device
+    from costmodel.report.bills import Bill
+    from costmodel.scenario import Scenario
+
+_TRAINED: Final = ("b", "f", "m")
+"""Widths that are trained whatever the quantizer: all bits, those of a fraction or a mantissa."""
+
+_AT_NOTHING: Final = {"i": NEVER, "m": -1}
+"""Values of variables at which a quantizer gives zeros alone, of no bits."""
 
 
 def energy_loss(
-    device: str | Path | Device, loss_per_joule: float, *, scenario: Scenario | None = None
+    device: str | Path | Device,
+    loss_per_joule: float,
+    *,
+    scenario: Scenario | None = None,
+    every: int = 10,
 ) -> Any:
-    """A callback of Keras that makes HGQ2's term in the loss the energy of its widths on a device.
+    """A callback of Keras that adds the energy of HGQ2's trained widths on a device to the loss.
 
-    HGQ2 adds `beta` times EBOPs to the loss for each layer. At the start of each epoch this
-    callback prices the network as it is, and once without the widths of each layer; the difference
-    is the energy that they take (`energy_of_widths`). `beta` becomes `loss_per_joule` times that
-    energy over the layer's EBOPs, so that its term is `loss_per_joule` times the energy. Within the
-    epoch the price of a bit operation stands, and how widths of one layer share it is HGQ2's rule.
+    It prices the model as it is, and once for each quantizer as if that gave no bits. The
+    difference over the bits of the quantizer is the price of one of them in joules, and the loss
+    gets `loss_per_joule` times that price for each bit: the gradient of the energy, as long as the
+    widths of other tensors stay. Prices are renewed every `every` epochs, for which Keras compiles
+    the step of training again. The end of training takes the term out of the model.
 
-    EBOPs are those of the last step of training: until a fresh model has made one, in its first
-    epoch, `beta` stays as the model has it. So does that of a layer without a price, or without
-    widths in the network, such as a softmax. Energies are for the batch of `scenario`.
+    Energies are those of `costmodel.estimate` for the batch of `scenario`. Widths of a layer that
+    has no price, or within a softmax, cost nothing here. HGQ2's own term, `beta` times EBOPs,
+    stays as it is: layers made with `beta0=0` have none.
 
     Raises:
         ImportError: Keras is not installed.
-        ValueError: `loss_per_joule` is not a number above 0.
+        ValueError: `loss_per_joule` is not a number above 0, `every` not a whole one.
+
+    In training:
+        CostModelError: the model has no trained widths, or none that costs energy on the device.
 
     """
     if isinstance(loss_per_joule, bool) or not 0 < loss_per_joule < math.inf:
         message = f"loss_per_joule is {loss_per_joule!r:.40}; expected a number above 0"
         raise ValueError(message)
+    if every.__class__ is not int or every < 1:
+        message = f"every is {every!r:.40}; expected a whole number of at least 1"
+        raise ValueError(message)
 
     class EnergyLoss(import_module("keras").callbacks.Callback):  # type: ignore[misc]  # of no type
-        """Sets the factor of the bit operations of each layer at the start of an epoch."""
+        """Prices the widths of the model while it is trained."""
+
+        is_priced = False
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            """Set it by the prices of the network as it is."""
-            _set_betas(self.model, device, loss_per_joule, scenario)
+            """Renew the prices."""
+            if not self.is_priced or epoch % every == 0:
+                for inner, price in bit_prices(self.model, device, scenario):
+                    _charge(inner, loss_per_joule * price)
+                self.is_priced = True
+                self.model.make_train_function(force=True)
+
+        def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+            """Take the term out of the model."""
+            for inner, _ in _quantizers(self.model):
+                _charge(inner, 0.0)
+            self.is_priced = False
+            self.model.make_train_function(force=True)
 
     return EnergyLoss()
 
 
-def energy_of_widths(
-    network: Network,
-    layer: str,
-    device: str | Path | Device,
-    *,
-    scenario: Scenario | None = None,
-) -> float | None:
-    """The energy in joules that the widths of a layer take, in whatever layers they do so.
+def bit_prices(
+    model: Any, device: str | Path | Device, scenario: Scenario | None = None
+) -> list[tuple[Any, float]]:
+    """What a bit of each quantizer of a live model costs on a device, in joules, 0 or more.
 
-    It is that of the network less that of the same network in which all quantizers of the layer
-    give no bits. `layer` may be a block around layers; calls of a shared layer are all meant.
-    None where it has no widths, or work without a price.
+    That is the energy of the model, less that of the model whose quantizer gives no bits, over
+    the sum of its widths. The variables of the model are not touched.
 
     Raises:
-        UnknownNameError: `layer` is not in the network.
+        CostModelError: the model has no trained widths, or none that costs energy.
 
     """
-    meant = _meant(network, layer)
-    if not meant:
-        network.layer(layer)
-    without = {one.name: _without_widths(one) for one in meant}
-    bill = _bill(network, device, scenario)
-    if any(line.unpriced for line in bill.lines if line.layer.name in without):
-        return None
-    if all(without[one.name] is one for one in meant):
-        return None
-    layers = [without.get(one.name, one) for one in network.layers]
-    bare = _bill(evolve(network, layers=layers, read_again=None), device, scenario)
-    return bill.total.energy_joules - bare.total.energy_joules
-
-
-def _set_betas(
-    model: Any, device: str | Path | Device, loss_per_joule: float, scenario: Scenario | None
-) -> None:
-    shapes = None if scenario is None else scenario.input_shapes
-    network = read(model, input_shapes=shapes)
-    found = {path: held for path, held in _paths(model) if held}
+    found = list(_quantizers(model))
     if not found:
-        message = f"model {network.name!r} has no layer of HGQ2 with EBOPs; expected at least one"
-        raise CostModelError(message)
-    prices = {
-        path: energy_of_widths(network, path, device, scenario=scenario)
-        for path in found
-    }  # fmt: skip
-    if not any(prices.values()):
         message = (
-            f"no width of model {network.name!r} takes energy on {device!s}; expected a device "
-            "whose prices follow the width of numbers, such as horowitz-45nm"
+            f"model {model.name!r} has no widths that are trained; expected layers of HGQ2, built"
         )
         raise CostModelError(message)
-    for path, joules in prices.items():
-        ebops = sum(int(one._ebops.numpy()) for one in found[path])  # noqa: SLF001  # as HGQ2's own callbacks
-        if joules is not None and ebops:
-            meant = _meant(network, path)
-            calls = len(meant) / len({one.shares or one.name for one in meant})
-            for one in found[path]:
-                one._beta.assign(max(loss_per_joule * joules / (calls * ebops), 0.0))  # noqa: SLF001  # as above
+    bill = _bill(model, device, scenario)
+    prices = []
+    for inner, bits in found:
+        nothing = [
+            (one, one.value * 0 + _AT_NOTHING[one.name])
+            for one in inner.variables
+            if one.name in _AT_NOTHING
+        ]
+        with import_module("keras").StatelessScope(state_mapping=nothing):
+            bare = _bill(model, device, scenario)
+        saved = bill.total.energy_joules - bare.total.energy_joules
+        prices.append((inner, max(saved / bits, 0.0) if bits else 0.0))
+    if not any(price for _, price in prices):
+        message = (
+            f"no width of model {model.name!r} costs energy on {bill.device.name!r}; expected a "
+            "device whose prices follow the widths of numbers, such as 'horowitz-45nm'"
+        )
+        raise CostModelError(message)
+    return prices
 
 
-def _paths(model: Any, start: str = "") -> Iterator[tuple[str, Sequence[Any]]]:
-    """The layers of a model by their names in the network, with what each adds to the loss."""
-    for layer in model.layers:
-        path = f"{start}{layer.name}"
-        if isinstance(layer, import_module("keras").Model):
-            yield from _paths(layer, f"{path}/")
-        else:
-            parts = layer._flatten_layers()  # noqa: SLF001  # as HGQ2's own callbacks
-            yield path, [one for one in parts if getattr(one, "_ebops", None) is not None]
+@frozen
+class _Charge:
+    """What a variable adds to the loss: the bits of its quantizer, and what it added before."""
+
+    inner: Any
+    loss_per_bit: float
+    before: Any
+
+    def __call__(self, variable: Any) -> Any:
+        """The term; Keras calls it as the regularizer of the variable."""
+        loss = self.loss_per_bit * import_module("keras").ops.sum(self.inner.bits)
+        return loss if self.before is None else loss + self.before(variable)
 
 
-def _meant(network: Network, path: str) -> Sequence[Layer]:
-    """The layers of a network at a path, within it, and those that share their parameters."""
-    return [one for one in network.layers if path in wholes(one.shares or one.name)]
+def _charge(inner: Any, loss_per_bit: float) -> None:
+    """Let the bits of a quantizer add to the loss, in place of what they added before."""
+    variable = next(one for one in inner.variables if one.name in _TRAINED)
+    before = variable.regularizer
+    if isinstance(before, _Charge):
+        before = before.before
+    variable.regularizer = _Charge(inner, loss_per_bit, before) if loss_per_bit else before
 
 
-def _without_widths(layer: Layer) -> Layer:
-    """The layer whose quantizers give no bits; itself, where it has none."""
-    if isinstance(layer, Quantized) and layer.quantizers:
-        bare = [(name, evolve(one, number=NO_BITS)) for name, one in layer.quantizers]
-        return evolve(layer, quantizers=bare)
-    if isinstance(layer, Wrapper):
-        held = tuple(map(_without_widths, layer.held))
-        return layer if held == layer.held else evolve(layer, held=held)
-    return layer
+def _quantizers(model: Any) -> Iterator[tuple[Any, int]]:
+    """What holds the widths of each quantizer of a live model, and their sum in bits."""
+    for layer in model._flatten_layers():  # noqa: SLF001  # as HGQ2's own callbacks find its layers
+        inner = getattr(layer, "quantizer", None)
+        if type(inner).__module__.startswith("hgq.") and inner.built:
+            made = of_inner(inner, layer.config)
+            if made is not None:
+                yield inner, made.number.stored_bits(math.prod(made.shape))
 
 
-def _bill(network: Network, device: str | Path | Device, scenario: Scenario | None) -> Bill:
-    found = estimate(network, device, scenario=scenario, on_unpriced="bound")
+def _bill(model: Any, device: str | Path | Device, scenario: Scenario | None) -> Bill:
+    found = estimate(model, device, scenario=scenario, on_unpriced="bound")
     (bill,) = found.bills.values()
     return bill
