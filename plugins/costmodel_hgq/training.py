@@ -139,7 +139,7 @@ class _Charge:
 
 def _charge(inner: Any, loss_per_bit: float) -> None:
     """Let the bits of a quantizer add to the loss, in place of what they added before."""
-    variable = next(one for one in inner.variables if one.name in _TRAINED)
+    variable = _width_of(inner)
     before = variable.regularizer
     if isinstance(before, _Charge):
         before = before.before
@@ -150,10 +150,16 @@ def _quantizers(model: Any) -> Iterator[tuple[Any, int]]:
     """What holds the widths of each quantizer of a live model, and their sum in bits."""
     for layer in model._flatten_layers():  # noqa: SLF001  # as HGQ2's own callbacks find its layers
         inner = getattr(layer, "quantizer", None)
-        if type(inner).__module__.startswith("hgq.") and inner.built:
+        if type(inner).__module__.startswith("hgq.") and _width_of(inner) is not None:
             made = of_inner(inner, layer.config)
             if made is not None:
                 yield inner, made.number.stored_bits(math.prod(made.shape))
+
+
+def _width_of(inner: Any) -> Any:
+    """The trained widths of a quantizer, one for each group of elements; None where it has none."""
+    named = [one for one in inner.variables if one.name in _TRAINED and one.shape]
+    return next(iter(named), None)
 
 
 def _bill(model: Any, device: str | Path | Device, scenario: Scenario | None) -> Bill:

@@ -51,11 +51,15 @@ def cost_logger(
     class CostLogger(import_module("keras").callbacks.Callback):  # type: ignore[misc]  # of no type
         """Logs what the model costs at the end of an epoch."""
 
-        last: dict[str, float]
+        last: dict[str, float] | None = None
+
+        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+            """Forget the costs of a training before."""
+            self.last = None
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             """Add the costs to the logs."""
-            if epoch % every == 0:
+            if self.last is None or epoch % every == 0:
                 self.last = costs(self.model)
             if logs is not None:
                 logs.update(self.last)
