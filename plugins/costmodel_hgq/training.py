@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from costmodel.devices import Device
+    from costmodel.estimates.estimate import OnUnpriced
     from costmodel.report.bills import Bill
     from costmodel.scenario import Scenario
 
@@ -46,12 +47,12 @@ def energy_loss(
     has no price, or within a softmax, cost nothing here. HGQ2's own term, `beta` times EBOPs,
     stays as it is: layers made with `beta0=0` have none.
 
+    What it raises in training is what `bit_prices` does, and layers that have no price are named by
+    an `UnpricedWarning`.
+
     Raises:
         ImportError: Keras is not installed.
         ValueError: `loss_per_joule` is not a number above 0, `every` not a whole one.
-
-    In training:
-        CostModelError: the model has no trained widths, or none that costs energy on the device.
 
     """
     if isinstance(loss_per_joule, bool) or not 0 < loss_per_joule < math.inf:
@@ -93,7 +94,8 @@ def bit_prices(
     the sum of its widths. The variables of the model are not touched.
 
     Raises:
-        CostModelError: the model has no trained widths, or none that costs energy.
+        CostModelError: the model has no trained widths, or none that costs energy on the device, or
+            the device has no price for a tensor of no bits.
 
     """
     found = list(_quantizers(model))
@@ -102,7 +104,7 @@ def bit_prices(
             f"model {model.name!r} has no widths that are trained; expected layers of HGQ2, built"
         )
         raise CostModelError(message)
-    bill = _bill(model, device, scenario)
+    bill = _bill(model, device, scenario, "warn")
     prices = []
     for inner, bits in found:
         nothing = [
@@ -111,7 +113,10 @@ def bit_prices(
             if one.name in _AT_NOTHING
         ]
         with import_module("keras").StatelessScope(state_mapping=nothing):
-            bare = _bill(model, device, scenario)
+            bare = _bill(model, device, scenario, "bound")
+        if bare.unpriced.keys() - bill.unpriced.keys():
+            message = f"{bill.device.name!r} has no price for a tensor of no bits, to compare with"
+            raise CostModelError(message)
         saved = bill.total.energy_joules - bare.total.energy_joules
         prices.append((inner, max(saved / bits, 0.0) if bits else 0.0))
     if not any(price for _, price in prices):
@@ -162,7 +167,9 @@ def _width_of(inner: Any) -> Any:
     return next(iter(named), None)
 
 
-def _bill(model: Any, device: str | Path | Device, scenario: Scenario | None) -> Bill:
-    found = estimate(model, device, scenario=scenario, on_unpriced="bound")
+def _bill(
+    model: Any, device: str | Path | Device, scenario: Scenario | None, on_unpriced: OnUnpriced
+) -> Bill:
+    found = estimate(model, device, scenario=scenario, on_unpriced=on_unpriced)
     (bill,) = found.bills.values()
     return bill

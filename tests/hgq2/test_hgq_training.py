@@ -9,7 +9,7 @@ from costmodel_hgq.training import energy_loss
 
 @pytest.mark.parametrize("loss_per_joule", [0, -1.0, float("nan"), float("inf"), True])
 def test_a_loss_per_joule_is_a_number_above_zero(loss_per_joule: float) -> None:
-    with pytest.raises(ValueError, match="loss_per_joule is .*; expected a number above 0"):
+    with pytest.raises(ValueError, match="expected a number above 0"):
         energy_loss("horowitz-45nm", loss_per_joule)
 
 

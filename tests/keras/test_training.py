@@ -64,9 +64,7 @@ def test_between_the_epochs_that_are_asked_for_the_last_value_stands() -> None:
 def test_a_training_that_goes_on_between_them_logs_a_value_of_its_own() -> None:
     history = (
         model()
-        .fit(
-            *DATA, epochs=3, initial_epoch=1, verbose=0, callbacks=[cost_logger("cpu", every=5)]
-        )
+        .fit(*DATA, epochs=3, initial_epoch=1, verbose=0, callbacks=[cost_logger("cpu", every=5)])
         .history
     )
     assert len(history["cpu_energy"]) == 2
