@@ -39,9 +39,10 @@ def energy_loss(
 
     It prices the model as it is, and once for each quantizer as if that gave no bits. The
     difference over the bits of the quantizer is the price of one of them in joules, and the loss
-    gets `loss_per_joule` times that price for each bit: the gradient of the energy, as long as the
-    widths of other tensors stay. Prices are renewed every `every` epochs, for which Keras compiles
-    the step of training again. The end of training takes the term out of the model.
+    gets `loss_per_joule` times that price for each bit. That is the gradient of the energy at the
+    present widths of other tensors, where energy is proportional to bits, and its mean elsewhere.
+    Prices are renewed every `every` epochs, for which Keras compiles the step of training again.
+    The end of training takes the term out of the model; training that is interrupted leaves it in.
 
     Energies are those of `costmodel.estimate` for the batch of `scenario`. Widths of a layer that
     has no price, or within a softmax, cost nothing here. HGQ2's own term, `beta` times EBOPs,
