@@ -61,6 +61,15 @@ def test_between_the_epochs_that_are_asked_for_the_last_value_stands() -> None:
     assert len(history["cpu_energy"]) == 3
 
 
+def test_a_training_that_goes_on_between_them_logs_a_value_of_its_own() -> None:
+    history = (
+        model()
+        .fit(*DATA, epochs=3, initial_epoch=1, verbose=0, callbacks=[cost_logger("cpu", every=5)])
+        .history
+    )
+    assert len(history["cpu_energy"]) == 2
+
+
 @pytest.mark.parametrize("every", [0, 1.5, True])
 def test_a_number_of_epochs_is_whole(every: object) -> None:
     with pytest.raises(ValueError, match="expected a whole number"):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from costmodel.devices import Device
+    from costmodel.estimates.estimate import OnUnpriced
     from costmodel.scenario import Scenario
 
 
@@ -27,7 +28,8 @@ def cost_logger(
     that it has at the end of an epoch, as `costmodel.estimate` does, and logs `DEVICE_energy` in
     joules and `DEVICE_latency` in seconds where the device models it, for the batch of `scenario`:
     in `History`, and for callbacks behind it, such as `EarlyStopping` or `CSVLogger`. Between, with
-    `every` above 1, the last values stand.
+    `every` above 1, the last values stand. Layers that a device cannot price are left out, of which
+    an `UnpricedWarning` tells once in a training.
 
     Raises:
         ImportError: Keras is not installed.
@@ -38,8 +40,8 @@ def cost_logger(
         message = f"every is {every!r:.40}; expected a whole number of at least 1"
         raise ValueError(message)
 
-    def costs(model: object) -> dict[str, float]:
-        found = estimate(model, devices, scenario=scenario, on_unpriced="bound")
+    def costs(model: object, on_unpriced: OnUnpriced) -> dict[str, float]:
+        found = estimate(model, devices, scenario=scenario, on_unpriced=on_unpriced)
         logs: dict[str, float] = {}
         for name in found.bills:
             total = found.total(name)
@@ -51,12 +53,16 @@ def cost_logger(
     class CostLogger(import_module("keras").callbacks.Callback):  # type: ignore[misc]  # of no type
         """Logs what the model costs at the end of an epoch."""
 
-        last: dict[str, float]
+        last: dict[str, float] | None = None
+
+        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+            """Forget the costs of a training before."""
+            self.last = None
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             """Add the costs to the logs."""
-            if epoch % every == 0:
-                self.last = costs(self.model)
+            if self.last is None or epoch % every == 0:
+                self.last = costs(self.model, "warn" if self.last is None else "bound")
             if logs is not None:
                 logs.update(self.last)
 
