@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         transpose,
     )
     from costmodel.workload.graph import Workload
+    from costmodel.workload.linalg import from_linalg, from_mlir, to_linalg, to_mlir
     from costmodel.workload.operators import Operator
     from costmodel.workload.reasons import Free, Unpriced
 
@@ -72,6 +73,7 @@ _HOMES = {
         "split", "transpose",
     ),
     "workload.graph": ("Workload",),
+    "workload.linalg": ("from_linalg", "from_mlir", "to_linalg", "to_mlir"),
     "workload.operators": ("Operator",),
     "workload.reasons": ("Free", "Unpriced"),
 }  # fmt: skip
@@ -107,6 +109,8 @@ __all__ = [
     "elementwise",
     "embedding",
     "estimate",
+    "from_linalg",
+    "from_mlir",
     "hookimpl",
     "lower",
     "matmul",
@@ -119,6 +123,8 @@ __all__ = [
     "softmax",
     "split",
     "sweep",
+    "to_linalg",
+    "to_mlir",
     "transpose",
     "work_by_layer",
 ]
