@@ -17,6 +17,7 @@ from worlds import REGISTRY
 import costmodel
 from costmodel import Estimate, Network, Scenario
 from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.network.blocks import path_of
 from costmodel.network.layer import Input
 from costmodel.report.breakdown import (
     GROUPINGS,
@@ -24,7 +25,6 @@ from costmodel.report.breakdown import (
     PER_CALL,
     blocks_of,
     breakdown_table,
-    path_of,
     ranked,
     whole,
 )

@@ -171,7 +171,7 @@ _OPTIONS: Final = (
     click.option(
         "--format-of", "formats", multiple=True, metavar="LAYER=FORMAT", type=layer_format,
         help="Another format for the parameters and the result of a layer, or of a block of "
-        "layers: dense=int4. Repeatable.",
+        "layers: dense=int4, block_1=int4. Repeatable.",
     ),
     click.option(
         "--source-format", metavar="FORMAT",
