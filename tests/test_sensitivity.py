@@ -114,6 +114,15 @@ def test_a_table_says_in_which_format_a_device_computes() -> None:
     assert rows == {"float16": "float32", "int4": "int8", "fixed<8,3>": "int8"}
 
 
+def test_what_a_format_leaves_out_is_said_with_the_reason() -> None:
+    result = run("estimate", DENSE, "-d", "rtx-4090", "--default-format", "float32,int8,int4")
+    found = [line for line in result.stdout.splitlines() if "unpriced on" in line]
+    for number, line in zip(("int8", "int4"), found, strict=True):
+        assert line.startswith(f"{number}: unpriced on rtx-4090: first, second")
+        assert f"cannot run contraction operators in {number}" in line
+        assert f"not in the total of dense in {number}:" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
