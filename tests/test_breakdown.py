@@ -108,6 +108,12 @@ def test_layers_without_a_price_do_not_vanish_below_the_top() -> None:
     assert [row[0] for row in rows][1:] == ["19 more layers", PER_CALL]
 
 
+def test_a_measure_that_a_device_does_not_model_is_named() -> None:
+    table = breakdown_table(estimate(VISION, *DEVICES), sort="time")
+    assert "no time is known on horowitz-45nm, cpu" in table.notes
+    assert not [note for note in breakdown_table(estimate(VISION, "cpu")).notes if "known" in note]
+
+
 def test_a_device_without_memories_has_an_unknown_memory_and_not_0() -> None:
     rows = estimate(VISION, "cpu").breakdown_table(sort="memory").rows
     assert {row[-2] for row in rows} == {"?"}

@@ -340,7 +340,7 @@ def breakdown_table(
         _title(estimate, by, measures),
         [column for column, _ in columns],
         [tuple([cell(part) for _, cell in columns]) for part in rows],
-        notes=() if exact else tuple(_notes(estimate, measures)),
+        notes=() if exact else (*_unknown(parts, measures), *_notes(estimate, measures)),
     )
     for title in () if exact else ("Parameters", "Layers", "MACs"):
         made = made.without(title) if made.width > WIDE else made
@@ -456,6 +456,16 @@ def _cell(measure: str, device: str, *, exact: bool) -> _Cell:
 def _title(estimate: Reported, by: str, measures: Measures) -> str:
     shown = " or ".join(dict.fromkeys(measures.values()))
     return f"{estimate.network.name}: {shown} by {by}, {conditions(estimate.scenario)}"
+
+
+def _unknown(parts: Sequence[Part], measures: Measures) -> Iterator[str]:
+    """A line for the devices that do not model what is shown of them."""
+    missing: dict[str, list[str]] = {}
+    for device, measure in measures.items():
+        if parts and all(part.value(measure, device) is None for part in parts):
+            missing.setdefault(measure, []).append(device)
+    for measure, devices in missing.items():
+        yield f"no {measure} is known on {', '.join(devices)}"
 
 
 def _notes(estimate: Reported, measures: Measures) -> Iterator[str]:
