@@ -295,3 +295,19 @@ def test_paper_shows_all_layers_and_no_controls(browser: Any, file: Path) -> Non
     assert ground == "rgb(255, 255, 255)"
     assert len(opened.page.pdf()) > 10_000
     opened.check_silent()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_several_networks_at_a_glance_are_shown_whole(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    names = ("raspberry-pi-4", "rtx-4090", "xeon-platinum-8480plus")
+    made = [of(chain(["a", "b"], network=name), *names) for name in ("one", "two", "three")]
+    path = tmp_path / "report.html"
+    path.write_text(report(made), encoding="utf-8")
+    opened = Opened(browser, path, width)
+    boxes = opened.page.query_selector_all(".card .scroll")
+    assert len(boxes) == 3
+    for box in boxes:
+        assert box.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
+    opened.check_silent()
