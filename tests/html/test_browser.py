@@ -293,6 +293,8 @@ def test_paper_shows_all_layers_and_no_controls(browser: Any, file: Path) -> Non
     assert not opened.page.is_visible("#m0-filter")
     ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
+    opened.page.set_viewport_size({"width": 718, "height": 1016})  # A4 without its margins
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 718
     assert len(opened.page.pdf()) > 10_000
     opened.check_silent()
 
