@@ -451,7 +451,7 @@ def _device_hint(name: str, files: Mapping[str, Any]) -> str:
     if here := next((file for file in map(name.__add__, _FILE_SUFFIXES) if _is_there(file)), None):
         return f"the file {here} is here: give it with its ending, {here}"
     if is_missing_file(name):
-        return "or give the path of a YAML file"
+        return "or give the path of a YAML file; find one: `costmodel devices --search TEXT`"
     return f"the name of a device file {_ENDS_IN}"
 
 

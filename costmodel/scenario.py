@@ -159,7 +159,8 @@ class Scenario:
     inputs or, for the only input, as a single shape. What the network does not declare is in
     `default_format`, its inputs in `source_format` if given; both take a format or its text, such
     as `int8`, `fixed<8,3>` or `float16`. `formats` gives the parameters and the result of a layer
-    another format than the network declares, by the name of the layer or of a block around it.
+    another format than the network declares, by the name of the layer or of a block around it
+    (`block_1` of `block_1_add`).
 
     Raises:
         ScenarioError: a value that no experiment can have.

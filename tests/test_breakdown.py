@@ -17,6 +17,7 @@ from worlds import REGISTRY
 import costmodel
 from costmodel import Estimate, Network, Scenario
 from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.network.blocks import path_of
 from costmodel.network.layer import Input
 from costmodel.report.breakdown import (
     GROUPINGS,
@@ -24,7 +25,6 @@ from costmodel.report.breakdown import (
     PER_CALL,
     blocks_of,
     breakdown_table,
-    path_of,
     ranked,
     whole,
 )
@@ -106,6 +106,12 @@ def test_layers_without_a_price_do_not_vanish_below_the_top() -> None:
     made = estimate("examples/alexnet.json", "b200")
     rows = made.breakdown_table("layer", top=1).rows
     assert [row[0] for row in rows][1:] == ["19 more layers", PER_CALL]
+
+
+def test_a_measure_that_a_device_does_not_model_is_named() -> None:
+    table = breakdown_table(estimate(VISION, *DEVICES), sort="time")
+    assert "no time is known on horowitz-45nm, cpu" in table.notes
+    assert not [note for note in breakdown_table(estimate(VISION, "cpu")).notes if "known" in note]
 
 
 def test_a_device_without_memories_has_an_unknown_memory_and_not_0() -> None:

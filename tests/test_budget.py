@@ -149,6 +149,18 @@ def test_the_high_end_of_a_latency_is_that_of_the_total() -> None:
     assert high > (total.latency_seconds or 0)
 
 
+def test_layers_have_the_same_share_of_both_ends_of_a_latency() -> None:
+    """The range is that of the whole: of how well the device is known, not of a layer."""
+    made = costmodel.estimate(dense(10, 30, 5), PI, registry=REGISTRY)
+    found = saved(made.to_dict(), "this").device(PI)
+    plain, high = found.latency("value"), found.latency("high")
+    assert high.value is not None
+    assert plain.value is not None
+    assert high.value > plain.value
+    for layer, seconds in plain.by_layer.items():
+        assert high.by_layer[layer] / high.value == near(seconds / plain.value)
+
+
 @pytest.mark.parametrize("name", ["energy on cpu (high end)", "energy on raspberry-pi-4"])
 def test_the_layers_have_all_of_an_energy_at_its_end(name: str) -> None:
     (verdict,) = held(SMALL, KINDS[name]).verdicts

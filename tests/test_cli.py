@@ -783,3 +783,26 @@ def test_an_unknown_hook_is_answered_with_the_nearest() -> None:
     result = run("hooks", "layer")
     assert result.exit_code == 2
     assert "nearest known: 'layers'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("costmodel estimate m.keras -d rasp", ["plain,raspberry-pi-4", "plain,raspberry-pi-5"]),
+        ("costmodel report m.keras -d cpu,rtx-409", ["plain,cpu,rtx-4090"]),
+        ("costmodel devices show loi", ["plain,loihi"]),
+        ("costmodel estimate m.keras -d ./my", ["file,./my"]),
+        ("costmodel estimate m.keras --group-by o", ["plain,operator"]),
+    ],
+)
+def test_a_shell_offers_the_names_of_devices(words: str, offered: list[str]) -> None:
+    words_before = str(len(words.split()) - 1)
+    done = subprocess.run(
+        [sys.executable, "-c", "from costmodel.cli import main; main(prog_name='costmodel')"],
+        env={**os.environ, "COMP_WORDS": words, "COMP_CWORD": words_before,
+             "_COSTMODEL_COMPLETE": "bash_complete"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert set(offered) <= set(lines)
+    assert all(line.startswith(offered[0][:9]) for line in lines)

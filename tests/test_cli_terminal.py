@@ -68,7 +68,7 @@ def test_columns_give_way_in_order_and_it_is_said(deep: Table) -> None:
         assert not set(gone) & set(titles(fitted))
     (fitted,) = terminal.fit(deep, 80)
     assert titles(fitted) == ["Layer", *SIX]
-    assert "hidden to fit 80 columns: Output, MACs" in fitted.notes[-1]
+    assert "hidden to fit 80 columns: Kind, Output, Parameters, MACs" in fitted.notes[-1]
 
 
 def test_a_wide_terminal_shows_everything(deep: Table) -> None:

@@ -119,6 +119,14 @@ def test_six_devices_stand_in_tables_of_a_hundred_characters() -> None:
     assert all(name in body for name in names.split(","))
 
 
+def test_a_device_has_no_columns_of_what_it_does_not_model() -> None:
+    devices = ("raspberry-pi-4", "horowitz-45nm", "cpu")
+    found = matrix([estimate(model, *devices) for model in (DENSE, VISION)])
+    _, *measures = found.tables()
+    shown = [[one.title for one in each.columns if one.title in devices] for each in measures]
+    assert shown == [["raspberry-pi-4"], list(devices), ["raspberry-pi-4"]]
+
+
 def test_a_saved_estimate_takes_part_with_its_own_figures(tmp_path: Path) -> None:
     file = tmp_path / "before.json"
     good("estimate", DENSE, "-d", "cpu,raspberry-pi-4", "-o", file)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
 from console import DENSE, VISION, good, run
 from figures import near
+from reports import chain
 from worlds import REGISTRY
 
 import costmodel
@@ -18,6 +20,7 @@ from costmodel import Scenario
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
 from costmodel.estimates.by_format import by_format
 from costmodel.estimates.sensitivity import sensitivity
+from costmodel.network.blocks import meant
 
 NETWORK = REGISTRY.read(DENSE)
 CPU = REGISTRY.device("cpu")
@@ -111,6 +114,15 @@ def test_a_table_says_in_which_format_a_device_computes() -> None:
     assert rows == {"float16": "float32", "int4": "int8", "fixed<8,3>": "int8"}
 
 
+def test_what_a_format_leaves_out_is_said_with_the_reason() -> None:
+    result = run("estimate", DENSE, "-d", "rtx-4090", "--default-format", "float32,int8,int4")
+    found = [line for line in result.stdout.splitlines() if "unpriced on" in line]
+    for number, line in zip(("int8", "int4"), found, strict=True):
+        assert line.startswith(f"{number}: unpriced on rtx-4090: first, second")
+        assert f"cannot run contraction operators in {number}" in line
+        assert f"not in the total of dense in {number}:" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -138,6 +150,30 @@ def test_one_layer_can_have_another_format() -> None:
     assert weights[0] - weights[1] == first * 4 - (first + 1) // 2
     assert changed.to_dict()["scenario"]["formats"] == {"first": "fixed<4,3>"}
     assert "first in int4" in str(changed)
+
+
+def test_a_block_by_its_name_can_have_another_format_and_its_parts_again_others(
+    tmp_path: Path,
+) -> None:
+    model = tmp_path / "model.json"
+    model.write_text(chain(["stem", "block_1_a", "block_1_b", "block_2_a"]))
+    formats = {"block_1": "int8", "block_1_b": "int4", "stem": "float16"}
+    scenario = Scenario(formats=formats)
+    made = costmodel.estimate(model, BOARD, scenario=scenario, registry=REGISTRY)
+    held = {
+        lowered.layer.name: {str(tensor.format) for tensor in lowered.layer.parameters.values()}
+        for lowered in made.lowered
+        if lowered.layer.parameters
+    }
+    assert held["block_1_a"] == {"fixed<8,7>"}
+    assert held["block_1_b"] == {"fixed<4,3>"}
+    assert held["block_2_a"].isdisjoint({"fixed<8,7>", "fixed<4,3>"})
+
+
+def test_a_name_of_a_layer_means_no_other_layer_that_begins_alike() -> None:
+    assert meant("dense", ["dense", "dense_relu", "dense/part"]) == ("dense", "dense/part")
+    assert meant("dense", ["dense_relu", "dense_1"]) == ("dense_relu",)
+    assert meant("other", ["dense"]) == ()
 
 
 def test_a_format_of_no_layer_is_reported_with_the_nearest() -> None:

@@ -57,6 +57,39 @@ def test_every_number_of_six_devices_stands_in_some_block(command: str) -> None:
         assert not latency[0] or any(latency[0] in line and latency[1] in line for line in shown)
 
 
+@pytest.mark.parametrize("devices", ["raspberry-pi-4,rtx-4090", "systolic-array,horowitz-45nm"])
+def test_the_layers_of_two_devices_take_100_columns(devices: str) -> None:
+    text = good("estimate", VGG9, "-d", devices, "--layers")
+    rows = [line for line in text.splitlines() if ROW.match(line)]
+    assert max(map(cell_len, rows)) <= WIDE
+    heads = [line.split() for line in rows if line.startswith("Layer  ")]
+    assert heads[0] == ["Layer", "Kind", "Output", "Parameters", "MACs"]
+    for name in devices.split(","):
+        assert any(name in head for head in heads[1:])
+
+
+def test_the_layers_of_one_device_stand_in_one_block_and_its_column_has_what_it_models() -> None:
+    board = good("estimate", VGG9, "-d", "raspberry-pi-4", "--layers").splitlines()
+    assert board[0].startswith("vgg9: latency of one batch")
+    assert board[2].split() == [
+        "Layer", "Kind", "Output", "Parameters", "MACs", "raspberry-pi-4", "Limit", "dram",
+    ]  # fmt: skip
+    (total,) = [line.split() for line in board if line.startswith("Total")]
+    assert total == ["Total", "7,895,140", "520,528,128"]
+    array = good("estimate", VGG9, "-d", "systolic-array", "--layers").splitlines()
+    assert array[0].startswith("vgg9: energy of one batch")
+    assert {"systolic-array", "Latency", "Limit", "Utilisation"} <= set(array[2].split())
+
+
+def test_columns_of_layers_give_way_where_that_keeps_one_block_and_it_is_said() -> None:
+    text = good("estimate", VGG9, "-d", "cpu,loihi", "--rate", "10", "--layers")
+    heads = [line.split() for line in text.splitlines() if line.startswith("Layer  ")]
+    assert heads == [["Layer", "Output", "Parameters", "MACs", "cpu", "loihi"]]
+    assert text.splitlines()[-1] == "left out: Kind (--format csv has all)"
+    markdown = good("estimate", VGG9, "-d", "cpu,arm", "--layers", "--format", "markdown")
+    assert "| Layer | Kind | Output |" in markdown
+
+
 def test_a_budget_of_six_devices_takes_100_columns(tmp_path: Path) -> None:
     budget = tmp_path / "budget.toml"
     budget.write_text(LIMITS)

@@ -298,8 +298,13 @@ def _causes(
     if now.layers_have == "peaks":
         return tuple(cause for cause in causes if cause.amount == now.value)
     if before is not None:
-        causes = [one for one in causes if one.growth > tolerance * (one.before or 0.0)]
+        noise = max(tolerance, _ROUNDING)
+        causes = [one for one in causes if one.growth > noise * (one.before or 0.0)]
     return tuple(sorted(causes, key=lambda one: -one.growth))
+
+
+_ROUNDING: Final = 1e-9
+"""The share by which an amount may change without a cause."""
 
 
 def differences(found: SavedEstimate, baseline: SavedEstimate) -> Iterator[str]:

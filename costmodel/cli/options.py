@@ -20,6 +20,8 @@ from costmodel.tensor.shapes import as_shape
 from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from costmodel.network.graph import Network
     from costmodel.registry import Registry
     from costmodel.scenario import Rates
@@ -119,6 +121,18 @@ def _named(text: str) -> tuple[str | None, str]:
     return (name if is_named else None), value
 
 
+def device_names(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What a shell offers for a device: names that begin so, the last of a list, or else files."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  # only where a shell asks
+
+    before, comma, begun = incomplete.rpartition(",")
+    names = [one for one in registry.installed().device_names if one.startswith(begun)]
+    offered = [CompletionItem(f"{before}{comma}{name}") for name in names]
+    return offered or [CompletionItem(incomplete, type="file")]
+
+
 input_shapes = click.option(
     "--input-shape", "input_shapes", multiple=True, metavar="[NAME=]SHAPE",
     type=shape,
@@ -129,7 +143,7 @@ input_shapes = click.option(
 
 _OPTIONS: Final = (
     click.option(
-        "-d", "--device", "devices", multiple=True, metavar="DEVICE",
+        "-d", "--device", "devices", multiple=True, metavar="DEVICE", shell_complete=device_names,
         help="A name (see: costmodel devices) or the path of a YAML file. Repeat it, or "
         "separate names by commas.",
     ),
@@ -171,7 +185,7 @@ _OPTIONS: Final = (
     click.option(
         "--format-of", "formats", multiple=True, metavar="LAYER=FORMAT", type=layer_format,
         help="Another format for the parameters and the result of a layer, or of a block of "
-        "layers: dense=int4. Repeatable.",
+        "layers: dense=int4, block_1=int4. Repeatable.",
     ),
     click.option(
         "--source-format", metavar="FORMAT",

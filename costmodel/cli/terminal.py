@@ -48,7 +48,7 @@ def fit(table: Table, width: int) -> tuple[Table, ...]:
                 fitted, dropped = fitted.without(title), [*dropped, title]
     if dropped:
         hidden = f"hidden to fit {width} columns: {', '.join(dropped)}"
-        fitted = evolve(fitted, notes=(*fitted.notes, f"{hidden} (-o FILE and a pipe have all)"))
+        fitted = evolve(fitted, notes=(*fitted.notes, f"{hidden} (--format csv has all)"))
     return fitted.blocks(width, _least(fitted))
 
 

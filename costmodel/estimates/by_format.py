@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,14 @@ from costmodel.estimates.estimate import Estimate, estimate, read
 from costmodel.formats import format_name, parse_format
 from costmodel.network.graph import Network
 from costmodel.report.columns import UNKNOWN, is_timed, joules, least
-from costmodel.report.estimate_table import assumed, changed, conditions, not_modelled, unfit
+from costmodel.report.estimate_table import (
+    assumed,
+    changed,
+    conditions,
+    listed_reasons,
+    not_modelled,
+    unfit,
+)
 from costmodel.report.table import Column, Table
 from costmodel.scenario import Scenario
 from costmodel.units import format_quantity
@@ -81,29 +88,37 @@ class ByFormat:
             yield "" if _ignores_formats(bill.device) or used is None else format_name(used)
 
     def _notes(self) -> Iterator[str]:
-        for number, made in self.estimates.items():
-            for name, bill in made.bills.items():
-                missing = len(bill.coverage.unpriced)
-                if missing:
-                    yield f"{format_name(number)} on {name}: {missing} layers without a price"
-                yield from (f"{format_name(number)}: {line}" for line in unfit(bill))
+        yield from self._by_format(_missing)
+        yield from self._by_format(_without_room)
         first = next(iter(self.estimates.values()))
         one_price = [name for name, bill in first.bills.items() if _ignores_formats(bill.device)]
         if one_price:
             yield f"one price for all formats on {', '.join(one_price)}"
         yield from changed(bill.device for bill in first.bills.values())
-        described = [
-            (number, line)
-            for number, made in self.estimates.items()
-            for line in assumed(made.bills.values())
-        ]
+        yield from self._by_format(lambda made: assumed(made.bills.values()))
+        yield from not_modelled(bill.device for bill in first.bills.values())
+
+    def _by_format(self, lines_of: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
+        """Each line once, with the formats that it holds for."""
         by_line: dict[str, list[str]] = {}
-        for number, line in described:
-            by_line.setdefault(line, []).append(format_name(number))
+        for number, made in self.estimates.items():
+            for line in lines_of(made):
+                by_line.setdefault(line, []).append(format_name(number))
         for line, numbers in by_line.items():
             everywhere = len(numbers) == len(self.estimates)
             yield line if everywhere else f"{', '.join(numbers)}: {line}"
-        yield from not_modelled(bill.device for bill in first.bills.values())
+
+
+def _without_room(made: Estimate) -> Iterator[str]:
+    for bill in made.bills.values():
+        yield from unfit(bill)
+
+
+def _missing(made: Estimate) -> Iterator[str]:
+    """What has no price on each device, and why."""
+    for name, bill in made.bills.items():
+        for line in listed_reasons(bill.coverage.unpriced):
+            yield f"unpriced on {name}: {line}"
 
 
 def by_format(

@@ -93,7 +93,7 @@ class Matrix:
         made = [self._work_table()]
         for title, is_known, cell in _MEASURES:
             if any(map(is_known, self.entries.values())):
-                made.append(self._table(title, cell))
+                made.append(self._table(title, is_known, cell))
         last = made[-1]
         made[-1] = Table(last.title, last.columns, last.rows, notes=tuple(self._notes()))
         return tuple(made)
@@ -133,9 +133,11 @@ class Matrix:
         bills = [entry.bill for entry in self.entries.values() if entry.bill is not None]
         return conditions(bills[0].evaluation.scenario) if bills else "saved estimates"
 
-    def _table(self, title: str, cell: _Cells) -> Table:
-        devices = self.devices
-        has_ranges = len(devices) <= _WITH_RANGES
+    def _table(self, title: str, is_known: _Known, cell: _Cells) -> Table:
+        """The table of one measure; a device that does not model it has no columns."""
+        known = {device for (_, device), entry in self.entries.items() if is_known(entry)}
+        devices = [device for device in self.devices if device in known]
+        has_ranges = len(self.devices) <= _WITH_RANGES
         columns, rows = [Column("Network")], []
         for device in devices:
             titles = (device, "Ratio")
@@ -278,6 +280,7 @@ def _ratio(
 
 # ------------------------------------------------------------------ cells
 
+_Known = Callable[["Entry"], object]
 _Cells = Callable[..., "list[str]"]
 
 
@@ -304,7 +307,7 @@ def _memory_cells(entry: Entry, *, is_base: bool, has_range: bool) -> list[str]:
     return [f"{shown}, does not fit" if entry.figures.fits is False else shown, ""]
 
 
-_MEASURES: Final[tuple[tuple[str, Callable[[Entry], object], _Cells], ...]] = (
+_MEASURES: Final[tuple[tuple[str, _Known, _Cells], ...]] = (
     ("latency", lambda entry: entry.latency_seconds is not None, _latency_cells),
     ("energy", lambda entry: entry.energy_joules is not None, _energy_cells),
     ("peak memory", lambda entry: entry.figures.total.peaks, _memory_cells),

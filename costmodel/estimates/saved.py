@@ -105,16 +105,23 @@ class SavedDevice:
         return {name: value + static * times.get(name, 0.0) / whole for name, value in own.items()}
 
     def latency(self, end: End) -> Amount:
-        """The time of the whole batch in seconds."""
-        times = {
+        """The time of the whole batch in seconds; layers share the range that the whole has."""
+        value = self.total.latency.get(end, self.total.latency.get("value"))
+        if value is None:
+            return Amount(None, self._times("value"), self._unpriced() or (_NO_TIME,))
+        plain, there = self._times("value"), self._times(end)
+        grown = value * math.fsum(plain.values())
+        own = self.total.latency["value"] * math.fsum(there.values())
+        times = {name: one * grown / own for name, one in there.items()} if own else there
+        return Amount(value, times, () if self.has_whole_latency else self._unpriced())
+
+    def _times(self, end: End) -> dict[str, float]:
+        """How long each layer takes at an end of its own range, in seconds."""
+        return {
             name: cost.latency.get(end, cost.latency["value"])
             for name, cost in self.layers.items()
             if cost.latency
         }
-        value = self.total.latency.get(end, self.total.latency.get("value"))
-        if value is None:
-            return Amount(None, times, self._unpriced() or (_NO_TIME,))
-        return Amount(value, times, () if self.has_whole_latency else self._unpriced())
 
     def _unpriced(self) -> tuple[str, ...]:
         return tuple(listed_reasons(self.unpriced))

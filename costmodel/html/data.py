@@ -11,7 +11,8 @@ from attrs import frozen
 from costmodel.devices.cost import busy
 from costmodel.devices.evaluation.evaluator import passes
 from costmodel.devices.evaluation.memory import as_bytes
-from costmodel.report.breakdown import breakdown, path_of
+from costmodel.network.blocks import path_of
+from costmodel.report.breakdown import breakdown
 from costmodel.report.columns import is_timed, standing
 from costmodel.tensor.shapes import show_shape
 from costmodel.workload.graph import Node

@@ -119,9 +119,9 @@ def _compared(bill: Bill) -> Sequence[Child]:
     time = shown["Latency"](bill) if "Latency" in shown else "not modelled"
     span = shown["Latency, low to high"](bill) if "Latency, low to high" in shown else ""
     fits = shown["Fits"](bill) if "Fits" in shown else ""
-    with_span = f"{time} ({span})" if span else time
-    no_room = " - does not fit" if fits == "no" else ""
-    return (bill.device.name, f"{with_span}{no_room}", shown["Total"](bill))
+    below = filter(None, [span, "does not fit" if fits == "no" else ""])
+    in_time = [time, *(tag("div", text, class_="span") for text in below)]
+    return (bill.device.name, in_time, shown["Total"](bill))
 
 
 # ------------------------------------------------------------------ head

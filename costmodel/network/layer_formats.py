@@ -9,8 +9,8 @@ from attrs import evolve
 from costmodel import formats as arithmetic
 from costmodel.errors import ScenarioError, nearest
 from costmodel.formats import NumericFormat
+from costmodel.network.blocks import meant, path_of
 from costmodel.network.layer import Layer, Source, work_of
-from costmodel.scenario import wholes
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.format_inference import result_of
 from costmodel.workload.reasons import Reason, Unpriced
@@ -76,7 +76,8 @@ def declared(network: Network) -> Network:
 def with_formats(network: Network, formats: Mapping[str, NumericFormat]) -> Network:
     """The same network whose layers of these names hold and give numbers of other formats.
 
-    A name may be that of a block around layers, such as `encoder` of `encoder/dense`.
+    A name that no layer has may be that of a block around layers: `encoder` of `encoder/dense`,
+    `block_1` of `block_1_add`. The innermost block counts.
 
     Raises:
         ScenarioError: a name of no layer, or a layer whose operators have formats of their own.
@@ -85,19 +86,25 @@ def with_formats(network: Network, formats: Mapping[str, NumericFormat]) -> Netw
     if not formats:
         return network
     names = [layer.name for layer in network.layers]
-    known = dict.fromkeys(whole for name in names for whole in wholes(name))
-    for name in formats:
-        if name not in known:
-            near = nearest(name, known)
-            message = f"a format is given for {name!r:.80}, which is not a layer"
+    chosen: dict[str, NumericFormat] = {}
+    for name in sorted(formats, key=len):  # of the names around a layer, the innermost is longest
+        inside = meant(name, names)
+        if not inside:
+            near = nearest(name, dict.fromkeys(one for layer in names for one in path_of(layer)))
+            message = f"a format is given for {name!r:.80}, which is not a layer or a block"
             raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
-    layers = [_in_format(layer, formats) for layer in network.layers]
+        chosen.update(dict.fromkeys(inside, formats[name]))
+    layers = [
+        _in_format(layer, chosen[layer.name], is_named=layer.name in formats)
+        if layer.name in chosen
+        else layer
+        for layer in network.layers
+    ]
     return evolve(network, layers=layers, read_again=None)
 
 
-def _in_format(layer: Layer, formats: Mapping[str, NumericFormat]) -> Layer:
-    number = next((formats[name] for name in wholes(layer.name) if name in formats), None)
-    if number is None or (isinstance(layer, Source) and layer.name not in formats):
+def _in_format(layer: Layer, number: NumericFormat, *, is_named: bool) -> Layer:
+    if isinstance(layer, Source) and not is_named:
         return layer
     if isinstance(layer, Source):
         message = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
+from costmodel.network.blocks import path_of
 from costmodel.report.columns import UNKNOWN, is_timed, least
 from costmodel.report.estimate_table import conditions
 from costmodel.report.table import WIDE, Column, Table
@@ -68,42 +69,6 @@ class Part:
 
 
 # ------------------------------------------------------------------ blocks
-
-
-def path_of(layer: str) -> tuple[str, ...]:
-    """The nested blocks of a layer by its name, outermost first, the layer itself last.
-
-    Nested models separate them by slashes, flat ones by underscores: `conv2_block1_out` lies in
-    `conv2` and there in `conv2_block1`. A number at the end counts layers of one kind, such as
-    that of `conv2d_17`, and one after a word counts blocks, such as that of `block_3_add`.
-    """
-    *outer, last = layer.split("/")
-    if outer:
-        return (*_joined(outer, "/"), layer)
-    return (*_joined(_words(last)[:-1], "_"), layer)
-
-
-def _joined(words: Sequence[str], separator: str) -> Iterator[str]:
-    for end in range(1, len(words) + 1):
-        yield separator.join(words[:end])
-
-
-def _words(name: str) -> list[str]:
-    """The words of a name; a number belongs to the word before it, if that has none of its own."""
-    found: list[str] = []
-    pieces = name.split("_")
-    for place, piece in enumerate(pieces):
-        is_last = place == len(pieces) - 1
-        joins = piece.isdigit() and found and (is_last or not _has_digit(found[-1]))
-        if joins:
-            found[-1] = f"{found[-1]}_{piece}"
-        else:
-            found.append(piece)
-    return found
-
-
-def _has_digit(word: str) -> bool:
-    return any(char.isdigit() for char in word)
 
 
 def blocks_of(layers: Sequence[str]) -> Mapping[str, str]:
@@ -375,7 +340,7 @@ def breakdown_table(
         _title(estimate, by, measures),
         [column for column, _ in columns],
         [tuple([cell(part) for _, cell in columns]) for part in rows],
-        notes=() if exact else tuple(_notes(estimate, measures)),
+        notes=() if exact else (*_unknown(parts, measures), *_notes(estimate, measures)),
     )
     for title in () if exact else ("Parameters", "Layers", "MACs"):
         made = made.without(title) if made.width > WIDE else made
@@ -491,6 +456,16 @@ def _cell(measure: str, device: str, *, exact: bool) -> _Cell:
 def _title(estimate: Reported, by: str, measures: Measures) -> str:
     shown = " or ".join(dict.fromkeys(measures.values()))
     return f"{estimate.network.name}: {shown} by {by}, {conditions(estimate.scenario)}"
+
+
+def _unknown(parts: Sequence[Part], measures: Measures) -> Iterator[str]:
+    """A line for the devices that do not model what is shown of them."""
+    missing: dict[str, list[str]] = {}
+    for device, measure in measures.items():
+        if parts and all(part.value(measure, device) is None for part in parts):
+            missing.setdefault(measure, []).append(device)
+    for measure, devices in missing.items():
+        yield f"no {measure} is known on {', '.join(devices)}"
 
 
 def _notes(estimate: Reported, measures: Measures) -> Iterator[str]:

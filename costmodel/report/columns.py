@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from costmodel.report.bills import Bill, LayerCost, Share
 
 UNKNOWN = "?"
+MANY: Final = 3
+"""Of so many devices each has one column."""
+TOTAL: Final = "Total"
+"""The row of the energy of the whole."""
 
 CellText: TypeAlias = Callable[["LayerCost"], str]
 
@@ -66,26 +70,31 @@ def joules(value: float) -> str:
 # ------------------------------------------------------------------ the cells of a layer
 
 
-def figures(bill: Bill, *, exact: bool, is_roomy: bool) -> list[Figure]:
+def figures(bill: Bill, beside: int, *, exact: bool) -> list[Figure]:
     """The columns of a device, by what it models; `exact` ones have bare numbers in SI units.
 
-    For people, each of many devices has one column: its energy, or else its latency.
+    For people, the column with the name of the device has its energy, or its latency where all
+    energy is a power over it. Each of many devices has this column alone; `beside` is how many
+    others there are.
     """
     if exact:
         return list(_exact(bill))
-    return list(_for_people(bill)) if is_roomy else [_main(bill)]
+    shown = _for_people(bill) if beside + 1 < MANY else [_main(bill)]
+    group = bill.device.name if beside else ""
+    return [Figure(Column(title, numeric=True, group=group), text) for title, text in shown]
 
 
-def _main(bill: Bill) -> Figure:
-    name = bill.device.name
-    column = Column(name, numeric=True, group=name)
+_Titled: TypeAlias = tuple[str, CellText]
+
+
+def _main(bill: Bill) -> _Titled:
     if has_energy_by_layer(bill):
-        return Figure(column, shown_energy)
+        return bill.device.name, shown_energy
 
     def cell(line: LayerCost) -> str:
         return shown_latency(line) or standing(line)
 
-    return Figure(column, cell)
+    return bill.device.name, cell
 
 
 def has_energy_by_layer(bill: Bill) -> bool:
@@ -93,18 +102,17 @@ def has_energy_by_layer(bill: Bill) -> bool:
     return not is_timed(bill) or any(line.cost.charges for line in bill.lines)
 
 
-def _for_people(bill: Bill) -> Iterator[Figure]:
-    name = bill.device.name
-    yield Figure(Column(name, numeric=True), shown_energy)
+def _for_people(bill: Bill) -> Iterator[_Titled]:
+    yield _main(bill)
     if is_timed(bill):
-        yield Figure(Column(f"{name} latency", numeric=True), shown_latency)
+        if has_energy_by_layer(bill):
+            yield "Latency", shown_latency
         if bill.evaluation.busy_seconds:
-            yield Figure(Column(f"{name} limit", numeric=True), _limit)
+            yield "Limit", _limit
     if bill.device.macs_per_second:
-        yield Figure(Column(f"{name} utilisation", numeric=True), _utilisation(bill, _percent))
+        yield "Utilisation", _utilisation(bill, _percent)
     for memory in bill.memories[-1:]:
-        title = f"{name} {memory.name}"
-        yield Figure(Column(title, numeric=True), _moved(memory.name))
+        yield memory.name, _moved(memory.name)
 
 
 def _exact(bill: Bill) -> Iterator[Figure]:
@@ -187,10 +195,6 @@ def _percent(share: float) -> str:
 Total: TypeAlias = Callable[["Bill"], str]
 
 
-MANY: Final = 3
-"""Of so many devices each has one column."""
-
-
 def totals(bills: list[Bill]) -> Mapping[str, Total]:
     """What each row of totals says of a device, by its title: as much as any device models."""
     return dict(_totals(bills))
@@ -198,11 +202,10 @@ def totals(bills: list[Bill]) -> Mapping[str, Total]:
 
 def _totals(bills: list[Bill]) -> Iterator[tuple[str, Total]]:
     by_layer = any(map(has_energy_by_layer, bills))
-    total = "Total" if by_layer or len(bills) < MANY else "Energy"
-    yield total, _energy
+    yield TOTAL, _energy
     if any(map(_has_range, bills)):
-        yield f"{total}, low", _energy_low
-        yield f"{total}, high", _energy_high
+        yield f"{TOTAL}, low", _energy_low
+        yield f"{TOTAL}, high", _energy_high
     if by_layer and any(bill.evaluation.static.charges for bill in bills):
         yield "Static, in the total", _static
     if any(bill.evaluation.batch > 1 for bill in bills):

@@ -9,14 +9,14 @@ from costmodel.devices import GIVEN, Evidence, Parameter
 from costmodel.formats import FLOAT32, format_name
 from costmodel.report import ignored
 from costmodel.report.columns import (
-    MANY,
+    TOTAL,
     UNKNOWN,
     figures,
     has_energy_by_layer,
     least,
     totals,
 )
-from costmodel.report.table import WIDE, Column, Table
+from costmodel.report.table import Column, Table
 from costmodel.tensor.shapes import show_shape
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Unpriced
@@ -97,7 +97,7 @@ def table(estimate: Reported, *, exact: bool = False) -> Table:
     `exact` has bare numbers, energies in joules, and a column for whether each is the whole one.
     """
     bills = list(estimate.bills.values())
-    of_devices = [figures(bill, exact=exact, is_roomy=len(bills) < MANY) for bill in bills]
+    of_devices = [figures(bill, len(bills) - 1, exact=exact) for bill in bills]
     columns = [
         Column("Layer"), Column("Kind"), Column("Output"),
         Column("Parameters", numeric=True), Column(_macs_title(estimate), numeric=True),
@@ -115,10 +115,7 @@ def table(estimate: Reported, *, exact: bool = False) -> Table:
         for index, lowered in enumerate(estimate.lowered)
     ]
     widths = [len(shown) for shown in of_devices]
-    made = Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
-    for title in ("Kind", "Parameters") if len(bills) >= MANY and not exact else ():
-        made = made.without(title) if made.width > WIDE else made
-    return made
+    return Table(_title(estimate), columns, rows, _footer(estimate, widths), _notes(estimate))
 
 
 def _macs_title(estimate: Reported) -> str:
@@ -142,7 +139,7 @@ def has_count(lowered: LayerWork) -> bool:
 def _title(estimate: Reported) -> str:
     bills = list(estimate.bills.values())
     shown = {"energy" if has_energy_by_layer(bill) else "latency" for bill in bills}
-    what = " or ".join(sorted(shown)) if len(bills) >= MANY else "energy"
+    what = " or ".join(sorted(shown))
     return (
         f"{estimate.network.name}: {what} of {conditions(estimate.scenario)}, "
         f"convention {estimate.convention.name}"
@@ -174,14 +171,18 @@ def _footer(estimate: Reported, widths: Sequence[int]) -> Iterator[tuple[str, ..
     bills = list(estimate.bills.values())
     parameters = f"{least(parameters_known(estimate))}{estimate.network.parameter_count:,}"
     macs = f"{least(macs_known(estimate))}{estimate.macs:,}"
-    for place, (title, text_of) in enumerate(totals(bills).items()):
-        counts = ("", "") if place else (parameters, macs)
+    by_layer = any(map(has_energy_by_layer, bills))
+    if not by_layer:  # the energy is no sum of what stands above it
+        yield (TOTAL, "", "", parameters, macs, *[""] * sum(widths))
+    for title, text_of in totals(bills).items():
+        counts = (parameters, macs) if by_layer and title == TOTAL else ("", "")
         cells = [
             cell
             for bill, width in zip(bills, widths, strict=True)
             for cell in (text_of(bill), *[""] * (width - 1))
         ]
-        yield (title, "", "", *counts, *cells)
+        shown = title if by_layer else title.replace(TOTAL, "Energy")
+        yield (shown, "", "", *counts, *cells)
 
 
 def parameters_known(estimate: Reported) -> bool:

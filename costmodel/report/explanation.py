@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from costmodel.devices import Charge, Cost, Parameter
 from costmodel.errors import UnknownNameError
+from costmodel.network.blocks import path_of
 from costmodel.report import ignored
-from costmodel.report.breakdown import path_of
 from costmodel.report.columns import is_in_static, joules
 from costmodel.report.estimate_table import shapes_of
 from costmodel.report.table import escaped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from costmodel.report import ignored
 from costmodel.report.breakdown import blocks_of, breakdown_table
-from costmodel.report.columns import MANY, least, totals
+from costmodel.report.columns import MANY, TOTAL, least, totals
 from costmodel.report.estimate_table import (
     assumed,
     changed,
@@ -62,7 +62,7 @@ def _totals(estimate: Reported) -> Table:
     names = [bill.device.name for bill in bills]
     columns = [Column(""), *(Column(name, numeric=True, group=name) for name in names)]
     rows = [
-        (title.replace("Total", "Energy"), *map(text_of, bills))
+        (title.replace(TOTAL, "Energy"), *map(text_of, bills))
         for title, text_of in totals(bills).items()
         if not title.endswith(_LEFT_OUT)
     ]

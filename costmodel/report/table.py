@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WIDE: Final = 100
 """Characters; a wider table of several devices gives columns up, and then stands in blocks."""
+_SPARE: Final = ("Kind", "Parameters")
+"""Columns that such a table leaves out first, where that keeps it in one block."""
 _GAP: Final = "  "
 _FORMULA: Final = ("=", "+", "-", "@")
 """How a text begins that a spreadsheet would calculate."""
@@ -121,10 +123,12 @@ class Table:
     def text(self) -> str:
         """Plain text, columns as wide as their widest cell.
 
-        A table with groups of columns stands in blocks where it is wider than 100 characters.
+        A table with groups of columns is at most 100 characters wide: it leaves out the kind and
+        the parameters of layers where that is enough, and else stands in blocks.
         """
         is_grouped = any(column.group for column in self.columns)
-        return "\n\n".join(one.plain() for one in (self.blocks(WIDE) if is_grouped else (self,)))
+        shown = self._narrowed().blocks(WIDE) if is_grouped else (self,)
+        return "\n\n".join(one.plain() for one in shown)
 
     def plain(self) -> str:
         """Plain text in one block, however wide."""
@@ -160,6 +164,15 @@ class Table:
         writer.writerow([_as_text(column.title) for column in self.columns])
         writer.writerows([map(_as_text, row) for row in self.rows])
         return out.getvalue().rstrip("\n")
+
+    def _narrowed(self) -> Table:
+        """The table without a few columns, where that spares it to stand in blocks."""
+        narrower = self
+        for place, title in enumerate(_SPARE, start=1):
+            if self.width > WIDE >= (narrower := narrower.without(title)).width:
+                left_out = f"left out: {', '.join(_SPARE[:place])} (--format csv has all)"
+                return evolve(narrower, notes=(*narrower.notes, left_out))
+        return self
 
     def _picked(self, places: Sequence[int]) -> Table:
         """The table of the columns at these places."""

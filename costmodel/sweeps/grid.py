@@ -17,9 +17,10 @@ from costmodel.errors import CostModelError, ScenarioError, UnitError, UnknownNa
 from costmodel.estimates.estimate import bound_network, estimate
 from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.network import layer_formats
+from costmodel.network.blocks import meant, path_of
 from costmodel.network.graph import Network
 from costmodel.network.layer import Source, work_of
-from costmodel.scenario import Scenario, wholes
+from costmodel.scenario import Scenario
 from costmodel.sweeps.space import CONDITIONS, FORMATS, RATES, DesignSpace, Range
 from costmodel.sweeps.table import COSTS
 from costmodel.units import format_quantity
@@ -478,9 +479,9 @@ def _of_family(
                     found[one] = Axis(f"{family}.{one}", family, formats, labels, (one,))
                     taken.add(one)
             continue
-        within = [one for one in layers.names if name in wholes(one)]
+        within = list(meant(name, layers.names))
         if not within:
-            known = dict.fromkeys(whole for one in layers.names for whole in wholes(one))
+            known = dict.fromkeys(block for one in layers.names for block in path_of(one))
             raise UnknownNameError(name, known, "layer")
         if family == "weights":
             within = [one for one in within if one in layers.hold]

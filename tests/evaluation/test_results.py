@@ -137,9 +137,9 @@ def test_what_a_device_does_not_model_is_none_in_json_and_absent_in_tables() -> 
                  "utilisation", "limiting_resource", "area_square_metres"):  # fmt: skip
         assert cpu[name] is None, name
     assert cpu["memories"] == {}
-    titles = [column.title for column in estimate.table().columns]
-    assert "sheet latency" in titles
-    assert not any(title.startswith("cpu ") for title in titles)
+    columns = {name: [column.title for column in estimate.table().columns if column.group == name]
+               for name in ("cpu", "sheet")}  # fmt: skip
+    assert columns == {"cpu": ["cpu"], "sheet": ["sheet", "Latency", "Limit", "dram"]}
 
 
 def test_a_network_without_work_takes_no_time_only_where_time_is_modelled() -> None:
@@ -159,7 +159,7 @@ def test_a_table_shows_time_traffic_and_memory_of_the_device_that_models_them() 
     estimate = of(batch=2)
     table = estimate.table()
     titles = [column.title for column in table.columns]
-    assert {"sheet", "sheet latency", "sheet limit", "sheet dram"} <= set(titles)
+    assert {"sheet", "Latency", "Limit", "dram"} <= set(titles)
     footer = {row[0]: row[titles.index("sheet")] for row in table.footer}
     assert footer["Fits"] == "yes"
     assert footer["Limited by"] == estimate.bill("sheet").evaluation.limiting_resource

@@ -293,5 +293,23 @@ def test_paper_shows_all_layers_and_no_controls(browser: Any, file: Path) -> Non
     assert not opened.page.is_visible("#m0-filter")
     ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
+    opened.page.set_viewport_size({"width": 718, "height": 1016})  # A4 without its margins
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 718
     assert len(opened.page.pdf()) > 10_000
+    opened.check_silent()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_several_networks_at_a_glance_are_shown_whole(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    names = ("raspberry-pi-4", "rtx-4090", "xeon-platinum-8480plus")
+    made = [of(chain(["a", "b"], network=name), *names) for name in ("one", "two", "three")]
+    path = tmp_path / "report.html"
+    path.write_text(report(made), encoding="utf-8")
+    opened = Opened(browser, path, width)
+    boxes = opened.page.query_selector_all(".card .scroll")
+    assert len(boxes) == 3
+    for box in boxes:
+        assert box.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
     opened.check_silent()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from costmodel import registry
-from costmodel.cli.options import device_of
+from costmodel.cli.options import device_names, device_of
 from costmodel.cli.output import note, opened
 from costmodel.errors import DeviceFileError, UnknownNameError
 from costmodel.formats import format_name
@@ -64,7 +64,7 @@ def devices(context: click.Context, family: str | None, words: str | None) -> No
 
 
 @devices.command()
-@click.argument("name")
+@click.argument("name", shell_complete=device_names)
 def show(name: str) -> None:
     """Show a device: settings, parameters with unit, evidence and source, memories, runtimes.
 

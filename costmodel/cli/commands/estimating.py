@@ -19,6 +19,7 @@ from costmodel.errors import CostModelError, UnpricedError
 from costmodel.estimates import estimate as library
 from costmodel.estimates.estimate import ON_UNPRICED, Estimate
 from costmodel.estimates.saved import SavedEstimate, is_saved
+from costmodel.formats import format_name
 from costmodel.network.graph import Network
 from costmodel.report import ignored
 from costmodel.report.breakdown import GROUPINGS, MEASURES
@@ -262,7 +263,7 @@ def _write_by_format(  # as the command has them
             for one in made:
                 _check_complete(one)
         write([found], form, output)
-    _tell(made, form)
+    _tell(made, form, [f" in {format_name(number)}" for number in found.estimates])
 
 
 def _check_shown(
@@ -317,14 +318,18 @@ def _comparisons(made: Sequence[Estimate]) -> Iterator[Comparison]:
         yield from (compare(first, device, other, device) for other in others)
 
 
-def _tell(made: Sequence[Estimate], form: str | None) -> None:
-    """Say on standard error what the result itself does not: what totals leave out or ignore."""
-    for estimate in made:
+def _tell(made: Sequence[Estimate], form: str | None, differing: Sequence[str] = ()) -> None:
+    """Say on standard error what the result itself does not: what totals leave out or ignore.
+
+    `differing` is in what several estimates differ, by default their conventions.
+    """
+    if not differing:
+        differing = [f" by {one.convention.name}" if len(made) > 1 else "" for one in made]
+    for estimate, which in zip(made, differing, strict=True):
         missing = "; ".join(_missing(estimate)) if estimate.on_unpriced == "warn" else ""
         if missing:
-            by = f" by {estimate.convention.name}" if len(made) > 1 else ""
             note(
-                f"note: not in the total of {estimate.network.name}{by}: {missing}; "
+                f"note: not in the total of {estimate.network.name}{which}: {missing}; "
                 "the result says why; --on-unpriced error makes this an error (exit status 1)"
             )
         if form == "csv":  # rows alone, without the notes of a table

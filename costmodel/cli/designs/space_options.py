@@ -9,6 +9,7 @@ import click
 from attrs import evolve
 
 from costmodel.cli.commands.estimating import read
+from costmodel.cli.options import device_names
 from costmodel.cli.output import check_new_file
 from costmodel.sweeps.space import DesignSpace
 
@@ -27,6 +28,7 @@ def space_options(seeded: str) -> Callable[[Callable[..., Any]], Callable[..., A
             ),
             click.option(
                 "-d", "--device", "devices", multiple=True, metavar="DEVICE",
+                shell_complete=device_names,
                 help="In place of the devices of the space. Repeatable.",
             ),
             click.argument("model", required=False),
