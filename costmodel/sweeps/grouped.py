@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -376,15 +376,19 @@ class GroupedCosts:
 
         Beside it the formats of what it gives, and which of its steps have no price.
         """
-        formats = [self._columns[column].formats[codes[column]] for column in part.order]
-        key = part.form, tuple(formats)
-        if key not in self._known:
-            self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
-        values, given, missing, energies = self._known[key]
+        values, given, missing, energies, _ = self._answer(part, codes)
         if self._layers:
             values = [*values, *self._layer_values(part.group, energies, values[LATENCY])]
         layers = frozenset([part.group.members[place].layer for place in missing])
         return values, given, layers
+
+    def _answer(self, part: _Part, codes: Mapping[int, int]) -> Any:
+        """What the device says of a group, which is asked for once."""
+        formats = [self._columns[column].formats[codes[column]] for column in part.order]
+        key = part.form, tuple(formats)
+        if key not in self._known:
+            self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
+        return self._known[key]
 
     def _asked(self, part: _Part, formats: Mapping[int, NumericFormat | None]) -> Any:
         block = self._block
@@ -412,7 +416,8 @@ class GroupedCosts:
             if any(isinstance(one.outcome, Unpriced) for one in items)
         ]
         formats_given = [workload.tensors[name].format for name in part.gives]
-        return self._values(each.cost), formats_given, missing, member_energies(each)
+        values = self._values(each.cost)
+        return values, formats_given, missing, member_energies(each), each.cost
 
     def _layer_values(self, group: Group, energies: Sequence[float], seconds: float) -> list[float]:
         """Energy and time of each layer that are due for a group."""
@@ -469,6 +474,34 @@ class GroupedCosts:
         linear parameters. Values are summed in the order of the bundles, one design by itself, so
         that they are the same in any company.
         """
+        return self._totals(*self._gathered(codes, count), figures)
+
+    def group_costs(
+        self, codes: Mapping[str, Array], count: int
+    ) -> Iterator[tuple[Array, list[list[Cost]]]]:
+        """The costs of groups that depend on the same formats, for each combination that occurs.
+
+        Beside them, which of these each design has, shape `(designs,)`. A linear parameter has the
+        value of the device.
+        """
+        _, at, _ = self._gathered(codes, count)
+        members: dict[tuple[int, ...], list[_Part]] = {}
+        for part in self._parts:
+            members.setdefault(part.keys, []).append(part)
+        for keys, parts in members.items():
+            place = np.zeros(count, dtype=np.intp)
+            for key in keys:
+                _, place = np.unique(
+                    place * len(self._columns[key].formats) + at[key], return_inverse=True
+                )
+            _, first = np.unique(place, return_index=True)
+            found = [{key: int(at[key][design]) for key in keys} for design in first]
+            yield place, [[self._answer(part, one)[-1] for part in parts] for one in found]
+
+    def _gathered(
+        self, codes: Mapping[str, Array], count: int
+    ) -> tuple[Array, dict[int, Array], dict[str, Array]]:
+        """The sums of all entries, the formats in all columns, and which layers lack a price."""
         at = {
             column: codes[name].astype(np.intp, copy=False)
             for (name, _), column in zip(
@@ -487,14 +520,14 @@ class GroupedCosts:
             for layer, entries in bundle.unpriced.items():
                 there = entries.take(place)
                 unpriced[layer] = unpriced[layer] | there if layer in unpriced else there
-        return self._totals(sums, at, figures, unpriced)
+        return sums, at, unpriced
 
     def _totals(
         self,
         sums: Array,
         at: Mapping[int, Array],
-        figures: Sequence[Array | float],
         unpriced: Mapping[str, Array],
+        figures: Sequence[Array | float],
     ) -> dict[str, Array]:
         device = self._block.device
         energy = sums[:, ENERGY]
