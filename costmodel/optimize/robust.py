@@ -182,7 +182,11 @@ def _at_corners(costs: LinearCosts, moving: Array) -> Array:
             values = costs.low.copy()
             ends = matters[corner >> np.arange(len(matters)) & 1 == 1]
             values[ends] = costs.high[ends]
-            columns.append(costs.constants[:, place] + own @ values)
+            # One figure after the other: equal designs have equal costs, wherever they stand.
+            column = costs.constants[:, place]
+            for figure in np.flatnonzero((own != 0).any(axis=0)):
+                column = column + own[:, figure] * values[figure]
+            columns.append(column)
     return np.stack(columns, axis=1)
 
 

@@ -283,13 +283,13 @@ class Costing:
         if lowered.marked is None:
             return None
         block = Block(
-            device, lowered.marked, self._conditions, lowered.layers, lowered.markers,
+            device, lowered.marked, self.conditions, lowered.layers, lowered.markers,
             tuple([axis.target[0] for axis in self.linear]), self._layers,
         )  # fmt: skip
         return GroupedCosts(block) if can_be_tabled(block) else None
 
     @property
-    def _conditions(self) -> Scenario:
+    def conditions(self) -> Scenario:
         """The scenario that operators are priced under: what the workload holds is 1 in it."""
         conditions = self._lowered.conditions
         if conditions.time_axis is not None:
@@ -306,7 +306,7 @@ class Costing:
     def overhead(self) -> Seconds:
         """What each call adds to the time of all groups."""
         nothing = Schedule((), Seconds(0.0, 0.0, 0.0))
-        return self.device.per_call(nothing, self._conditions).makespan or Seconds(0.0, 0.0, 0.0)
+        return self.device.per_call(nothing, self.conditions).makespan or Seconds(0.0, 0.0, 0.0)
 
     def group_costs(
         self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int

@@ -140,8 +140,9 @@ class SpatialAccelerator(Device):
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("array", "vector unit")
     capabilities: ClassVar = (
-        USUAL - {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
+        USUAL - {"per-operator", "price-linear", "tiles-not-cheaper", "larger-not-faster"}
     ) | {"timed", "placed"}
+    # A mapping that is found follows the energies of the memories.
     uses_memories: ClassVar = True
     fuses: ClassVar = ("activation", "bias", "padding")
 
