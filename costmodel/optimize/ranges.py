@@ -354,10 +354,13 @@ class _Block:
         self.usual = part.costing.costs(part.chosen, part.figures, self.count)
         self.columns: dict[str, _Columns] = {}
         watts = self._watts() if "energy" in names else {}
-        time = self._time() if watts or "latency" in names else _Columns(self.count)
+        time, is_timed = _Columns(self.count), np.zeros(self.count, dtype=bool)
+        if watts or "latency" in names:
+            is_timed = self._time(time)
         if "energy" in names:
             self.columns["energy"] = self._energy(time, watts)
         if "latency" in names:
+            time.terms[None][~is_timed] = math.nan
             self.columns["latency"] = time
         if "area" in names:
             self.columns["area"] = _Columns(self.count)
@@ -396,10 +399,13 @@ class _Block:
                 found.add(_product(power, term), drawn)
         return found
 
-    def _time(self) -> _Columns:
-        """The times of groups one after the other, and the overhead of the call."""
-        part, found = self.part, _Columns(self.count)
-        groups, is_timed = _Groups(self.device), np.zeros(self.count, dtype=bool)
+    def _time(self, found: _Columns) -> Array:
+        """Add the times of groups one after the other, and the overhead of the call.
+
+        Returns which designs have a group whose time is known.
+        """
+        part, groups = self.part, _Groups(self.device)
+        is_timed = np.zeros(self.count, dtype=bool)
         for places, entries in part.costing.group_costs(part.chosen, part.figures, self.count):
             found.gather([_added(map(groups.time, costs)) for costs in entries], places)
             known = [any(one.latency_seconds is not None for one in costs) for costs in entries]
@@ -410,8 +416,7 @@ class _Block:
         else:
             owner = f"{self.device.name}:{self.device.runtime}"
             found.add(Overhead(owner, repr(part.costing.conditions), seconds), 1.0)
-        found.terms[None][~is_timed] = math.nan
-        return found
+        return is_timed
 
     # -------------------------------------------------------------- checks
 
