@@ -134,6 +134,27 @@ class Longest(Term):
 
 
 @frozen(cache_hash=True)
+class Increase(Term):
+    """By how much the longest of several times is longer than that of others."""
+
+    times: frozenset[Sum]
+    others: frozenset[Sum]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those that one of the times depends on."""
+        return Longest(self.times | self.others).names
+
+    def at(self, values: Values) -> tuple[float, float]:
+        """The least and the largest difference, as the differences of two times bound it."""
+        low, high = (
+            _most_above(self.others, self.times, values),
+            _most_above(self.times, self.others, values),
+        )
+        return 0.0 - low, high
+
+
+@frozen(cache_hash=True)
 class Product(Term):
     """A power times a time."""
 
@@ -184,6 +205,19 @@ def _ends(terms: Iterable[tuple[Term | None, float]], values: Values) -> tuple[f
         low, high = sorted(amount * end for end in ends)
         least, most = least + low, most + high
     return least, most
+
+
+def _most_above(times: Iterable[Sum], others: Iterable[Sum], values: Values) -> float:
+    """At most by how much the longest of times is above that of others.
+
+    Whichever is the longest, it is above each of the others by no more than both differ.
+    """
+    return max(min(_ends(_minus(time, other), values)[1] for other in others) for time in times)
+
+
+def _minus(time: Sum, other: Sum) -> Sum:
+    negative = {term: -amount for term, amount in other}
+    return frozenset(_added([dict(time), negative]).items())
 
 
 def _added(expressions: Iterable[Expression]) -> Expression:
@@ -264,9 +298,8 @@ class _Groups:
 
 
 def _is_never_longer(time: Expression, other: Expression) -> bool:
-    negative = {term: -amount for term, amount in other.items()}
-    _, most = _ends(_added([time, negative]).items(), {})
-    return most <= 0.0
+    difference = _minus(frozenset(time.items()), frozenset(other.items()))
+    return _ends(difference, {})[1] <= 0.0
 
 
 # ------------------------------------------------------------------ what belongs to a device
@@ -489,6 +522,54 @@ def _product(power: Term | None, time: Term | None) -> Term | None:
     return time if power is None else power
 
 
+def _in_steps(totals: Iterable[_Columns]) -> None:
+    """Write the longest of some times as one of these, and what is added to it.
+
+    Times of groups that grow alike, as with the bits that they move, are longer one than the other
+    for all values. As sums of increases, none of which is negative, they show that.
+    """
+    totals = list(totals)
+    found = [_parts_of(term)[1] for one in totals for term in one.terms]
+    for chain in _chains(dict.fromkeys(term for term in found if isinstance(term, Longest))):
+        first = max(chain[0].times, key=lambda time: sum(_ends(time, {})))
+        steps = [Increase(after.times, before) for after, before in zip(
+            chain, [frozenset([first]), *[one.times for one in chain]], strict=False)]  # fmt: skip
+        for columns in totals:
+            _replace(columns, chain, steps, first)
+
+
+def _parts_of(term: Term | None) -> tuple[Figure | None, Term | None]:
+    """The power and the time of a term, if it has a power."""
+    return (term.power, term.time) if isinstance(term, Product) else (None, term)
+
+
+def _chains(terms: Iterable[Longest]) -> list[list[Longest]]:
+    """Terms in rows in which none is longer than the next, whatever the values."""
+    chains: list[list[Longest]] = []
+    for term in sorted(terms, key=lambda term: (term.ends[1], term.ends[0])):
+        for chain in chains:
+            if _most_above(chain[-1].times, term.times, {}) <= 0.0:
+                chain.append(term)
+                break
+        else:
+            chains.append([term])
+    return chains
+
+
+def _replace(
+    columns: _Columns, chain: Sequence[Longest], steps: Sequence[Increase], first: Sum
+) -> None:
+    """Put steps in place of the terms of a chain, alone and times a power."""
+    parts = [_parts_of(term) for term in columns.terms]
+    for power in dict.fromkeys([power for power, time in parts if time in chain]):
+        amounts: Any = 0.0
+        for term, step in zip(reversed(chain), reversed(steps), strict=True):
+            amounts = amounts + columns.terms.pop(_product(power, term), 0.0)
+            columns.add(_product(power, step), amounts)
+        for time, share in first:
+            columns.add(_product(power, time), amounts * share)
+
+
 def linear_costs(
     designs: SweepTable, grid: Grid, objectives: Sequence[str], maximize: Sequence[int] = ()
 ) -> tuple[LinearCosts, tuple[Term, ...]]:
@@ -512,6 +593,7 @@ def linear_costs(
         for name, columns in block.columns.items():
             for term, amounts in columns.terms.items():
                 totals[name].add(term, amounts, part.rows)
+    _in_steps(totals.values())
     terms = [
         term for one in totals.values() for term, amounts in one.terms.items()
         if term is not None and amounts.any()
