@@ -2,9 +2,10 @@
 
 An energy is a sum of counts, each times a figure of the device, so that it is linear in these. A
 time is a count over a rate, and linear in the reciprocal of the rate, as long as one resource of a
-group takes longest for all values. Where that is not so, the time of the group is a term of its own
-between the ends that its resources give; so is a power times such a time. These terms then move
-alone, which leaves more values open than there are: what is worse for all of them is worse.
+group takes longest for all values. Where that is not so, by how much the time of the group is above
+that of one resource, or of another group, is a term of its own between ends that are known; so is a
+power times a time. These terms then move alone, which leaves more values open than there are: what
+is worse for all of them is worse.
 
 No term is believed: costs are compared with those that the device gives at some values.
 """

@@ -21,7 +21,7 @@ from costmodel import DesignSpace
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.optimize import robust
 from costmodel.optimize.fronts import RobustFront, pareto, robust_front
-from costmodel.optimize.ranges import Longest, Product, linear_costs
+from costmodel.optimize.ranges import Increase, Product, linear_costs
 from costmodel.sweeps.sweeping import sweep
 
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -245,6 +245,18 @@ def test_where_times_are_bounded_what_is_dropped_is_beaten_everywhere(name: str)
         assert (rows <= most * (1 + 1e-12)).all()
 
 
+@pytest.mark.parametrize("objectives", [["latency"], ["latency", "weights"]])
+def test_what_moves_fewer_bits_is_faster_whichever_resource_takes_longest(
+    objectives: list[str],
+) -> None:
+    space = DesignSpace(device="tpu-v4i", default_format="int8",
+                        weights={"*": ["int2", "int4", "int8"]})  # fmt: skip
+    table = sweep(SMALL, space, registry=REGISTRY)
+    front = robust_front(table, SMALL, space, objectives, registry=REGISTRY)
+    assert any(isinstance(term, Increase) for term in front.terms)
+    assert front.places.tolist() == [int(table["weights"].argmin())]
+
+
 def test_a_time_that_one_resource_decides_is_linear_in_the_reciprocal_of_its_rate() -> None:
     """All groups are limited by memory for all values: the front is that of brute force."""
     device = with_bandwidth("raspberry-pi-4", 0.5, 0.2)
@@ -254,7 +266,7 @@ def test_a_time_that_one_resource_decides_is_linear_in_the_reciprocal_of_its_rat
     space = DesignSpace(device=device, default_format="int8", weights={"*": ["int4", "int8"]})
     table = sweep(SMALL, space, registry=REGISTRY)
     front = robust_front(table, SMALL, space, ["latency"], registry=REGISTRY)
-    assert not [term for term in front.terms if isinstance(term, Longest)]
+    assert not [term for term in front.terms if isinstance(term, Increase)]
     values = [estimated(grid(space), table, ["latency"], one) for one in corners([device])]
     for one in range(len(table)):
         assert front.is_on[one] == (not any(beats(it, one, values) for it in range(len(table))))
