@@ -61,6 +61,11 @@ class ParetoFront:
         return places[order]
 
     @property
+    def joined(self) -> Array:
+        """The places of the designs that the line of a plot joins."""
+        return self.places
+
+    @property
     def best(self) -> SweepTable:
         """The designs of the front, in the order of the first objective."""
         return self.designs.take(self.places)
@@ -191,6 +196,12 @@ class RobustFront(ParetoFront):
         Where a figure moves two objectives, that takes SciPy.
         """
         return robust.safe(self.costs)
+
+    @property
+    def joined(self) -> Array:
+        """The places of the designs that are on the front at the usual values."""
+        places = self.places
+        return places[fronts.front(self.values[places], self._maximize)]
 
     @property
     def title(self) -> str:

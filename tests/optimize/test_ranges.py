@@ -315,6 +315,9 @@ def test_columns_of_a_caller_are_objectives_and_move_with_nothing() -> None:
     assert front.is_on[3]
     assert "least energy, most accuracy" in front.title
     assert (front.is_safe <= front.is_on).all()
+    usual = pareto(table, "energy", "accuracy")
+    assert front.joined.tolist() == usual.places.tolist()
+    assert front.to_html().count("<circle") == len(table)
 
 
 def test_recurrent_networks_are_evaluated_one_by_one_and_have_energies_within_ranges() -> None:
