@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -148,11 +148,30 @@ class Increase(Term):
 
     def at(self, values: Values) -> tuple[float, float]:
         """The least and the largest difference, as the differences of two times bound it."""
-        low, high = (
-            _most_above(self.others, self.times, values),
-            _most_above(self.times, self.others, values),
-        )
-        return 0.0 - low, high
+        low = 0.0 - _most_above(self.others, self.times, values)
+        return low, _most_above(self.times, self.others, values)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest that it can be.
+
+        One that is not seen above the least might never be above it, and then makes no design worse
+        than another: the least is put a little lower, so that nothing is dropped for it.
+        """
+        low, high = self.at({})
+        seen = max(self.at(values)[0] for values in self._some_values())
+        room = _SAME * (high - low)
+        return (low, high) if seen > low + room else (low - room, high)
+
+    def _some_values(self) -> Iterator[Values]:
+        """The usual values, and each figure at one end with all others at the other."""
+        terms = [term for time in self.times | self.others for term, _ in time]
+        rates = [term.rate if isinstance(term, Reciprocal) else term for term in terms]
+        figures = [one.parameter for one in rates if isinstance(one, Figure)]
+        yield {figure: figure.value for figure in figures}
+        for one in figures:
+            yield {figure: figure.high if figure == one else figure.low for figure in figures}
+            yield {figure: figure.low if figure == one else figure.high for figure in figures}
 
 
 @frozen(cache_hash=True)
@@ -200,12 +219,11 @@ Sum: TypeAlias = "frozenset[tuple[Term | None, float]]"
 
 def _ends(terms: Iterable[tuple[Term | None, float]], values: Values) -> tuple[float, float]:
     """The least and the largest of a sum of amounts of terms, which may be negative."""
-    least = most = 0.0
-    for term, amount in terms:
-        ends = (1.0, 1.0) if term is None else term.at(values)
-        low, high = sorted(amount * end for end in ends)
-        least, most = least + low, most + high
-    return least, most
+    ends = [
+        sorted(amount * end for end in ((1.0, 1.0) if term is None else term.at(values)))
+        for term, amount in terms
+    ]
+    return math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
 
 
 def _most_above(times: Iterable[Sum], others: Iterable[Sum], values: Values) -> float:

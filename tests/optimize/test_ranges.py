@@ -21,7 +21,7 @@ from costmodel import DesignSpace
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.optimize import robust
 from costmodel.optimize.fronts import RobustFront, pareto, robust_front
-from costmodel.optimize.ranges import Increase, Product, linear_costs
+from costmodel.optimize.ranges import Figure, Increase, Product, Reciprocal, linear_costs
 from costmodel.sweeps.sweeping import sweep
 
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -251,10 +251,25 @@ def test_what_moves_fewer_bits_is_faster_whichever_resource_takes_longest(
 ) -> None:
     space = DesignSpace(device="tpu-v4i", default_format="int8",
                         weights={"*": ["int2", "int4", "int8"]})  # fmt: skip
-    table = sweep(SMALL, space, registry=REGISTRY)
-    front = robust_front(table, SMALL, space, objectives, registry=REGISTRY)
+    wide = small(64)
+    table = sweep(wide, space, registry=REGISTRY)
+    front = robust_front(table, wide, space, objectives, registry=REGISTRY)
     assert any(isinstance(term, Increase) for term in front.terms)
     assert front.places.tolist() == [int(table["weights"].argmin())]
+
+
+def test_what_may_never_be_longer_makes_no_design_worse() -> None:
+    """A third time between both is never the longest, which the ends of all three do not tell."""
+    device = REGISTRY.device("tpu-v4i")
+    one, other = [
+        Reciprocal(Figure("tpu", device.parameters[f"efficiency.{name}"]))
+        for name in ("int8", "float32")
+    ]
+    both = frozenset([frozenset([(one, 2.0)]), frozenset([(other, 2.0)])])
+    between = frozenset([(one, 1.0), (other, 1.0)])
+    longer = frozenset([(one, 3.0)])
+    assert Increase(both | {between}, both).ends[0] < 0.0
+    assert Increase(both | {longer}, both).ends[0] >= 0.0
 
 
 def test_a_time_that_one_resource_decides_is_linear_in_the_reciprocal_of_its_rate() -> None:
