@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
 
 from costmodel.errors import CostModelError
 from costmodel.optimize import pareto as fronts
+from costmodel.optimize import robust
+from costmodel.optimize.ranges import linear_costs
 from costmodel.report.table import Column, Table
 from costmodel.safe_io import replaced, writing
+from costmodel.sweeps.sweeping import grid
 from costmodel.sweeps.table import COSTS, SweepTable
 from costmodel.units import format_quantity
+
+if TYPE_CHECKING:
+    from costmodel.optimize.ranges import Term
+    from costmodel.optimize.robust import LinearCosts
+    from costmodel.registry import Registry
+    from costmodel.sweeps.space import DesignSpace
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -49,6 +59,11 @@ class ParetoFront:
         columns = self.values[places].T[::-1]
         order: Array = np.lexsort(columns)
         return places[order]
+
+    @property
+    def joined(self) -> Array:
+        """The places of the designs that the line of a plot joins."""
+        return self.places
 
     @property
     def best(self) -> SweepTable:
@@ -114,10 +129,13 @@ class ParetoFront:
     @property
     def title(self) -> str:
         """How many designs of how many are on the front."""
-        ends = [
+        return f"{self.is_on.sum():,} of {len(self.designs):,} designs: {self._ends}"
+
+    @property
+    def _ends(self) -> str:
+        return ", ".join([
             f"{'most' if name in self.maximized else 'least'} {name}" for name in self.objectives
-        ]
-        return f"{self.is_on.sum():,} of {len(self.designs):,} designs: {', '.join(ends)}"
+        ])  # fmt: skip
 
     def _notes(self, shown: int) -> Iterable[str]:
         if shown < self.is_on.sum():
@@ -157,6 +175,54 @@ class ParetoFront:
         return f"<ParetoFront: {self.title}>"
 
 
+@frozen(eq=False, repr=False, slots=False)
+class RobustFront(ParetoFront):
+    """The designs that no other beats, whatever the figures of devices are within their ranges.
+
+    One design beats another where it is as good in every objective for all values of the figures,
+    and better for some. A figure has one value for all designs at a time. The columns, the knee and
+    the order of the designs are those of the usual values.
+    """
+
+    costs: LinearCosts = field(repr=False)
+    """The objectives as linear functions of `terms`."""
+    terms: tuple[Term, ...] = field(repr=False)
+    """Figures, one over them, and times and energies that are not linear in any."""
+
+    @cached_property
+    def is_safe(self) -> Array:
+        """Which designs are on the Pareto front for all values, shape `(designs,)`.
+
+        Where a figure moves two objectives, that takes SciPy.
+        """
+        return robust.safe(self.costs)
+
+    @property
+    def joined(self) -> Array:
+        """The places of the designs that are on the front at the usual values."""
+        places = self.places
+        return places[fronts.front(self.values[places], self._maximize)]
+
+    @property
+    def title(self) -> str:
+        """How many designs of how many are on the front."""
+        whole = f"{self.is_on.sum():,} of {len(self.designs):,} designs"
+        return f"{whole} that no other beats for all values in their ranges: {self._ends}"
+
+    def _notes(self, shown: int) -> Iterable[str]:
+        yield from super()._notes(shown)
+        names = sorted(frozenset().union(*[term.names for term in self.terms]))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        if names:
+            yield f"ranges: {', '.join(names[:_NAMED])}{more}"
+        else:
+            yield "no figure that the objectives depend on has a range"
+
+
+_NAMED: Final = 4
+"""Figures that the notes of a table name."""
+
+
 def pareto(
     designs: SweepTable,
     minimize: str | Sequence[str] = ("energy", "latency"),
@@ -182,6 +248,42 @@ def pareto(
     is_on = fronts.front(values, places)
     left_out = int(np.isnan(values).any(axis=1).sum())
     return ParetoFront(designs, objectives, frozenset(most), is_on, left_out)
+
+
+def robust_front(  # all but the first three by keyword where it reads better
+    designs: SweepTable,
+    source: object | None,
+    space: DesignSpace,
+    minimize: str | Sequence[str] = ("energy", "latency"),
+    maximize: str | Sequence[str] = (),
+    *,
+    registry: Registry | None = None,
+) -> RobustFront:
+    """The designs of a sweep that no other beats for all values of figures within their ranges.
+
+    `designs` are those that `costmodel.sweep(source, space)` gives, or some of them; objectives are
+    those of `pareto`. Figures are those of the devices of the space whose files give a low and a
+    high end, unless the space chooses their value. They move energy, latency and area; how far
+    measured times are from predicted ones is no figure, and left aside.
+
+    A design is left out only where one other beats it for all values. Where a time or an energy is
+    not linear in the figures, it is bounded, and a design may be kept that is beaten.
+
+    Raises:
+        CostModelError: as of `pareto`; the designs are not those of the space; or an objective
+            depends on a figure in a way that is not known, which it then names.
+
+    """
+    usual = pareto(designs, minimize, maximize)
+    places = [i for i, name in enumerate(usual.objectives) if name in usual.maximized]
+    costs, terms = linear_costs(
+        designs, grid(source, space, registry=registry), usual.objectives, places
+    )
+    costs.constants[np.isnan(usual.values).any(axis=1)] = np.nan
+    return RobustFront(
+        designs, usual.objectives, usual.maximized, robust.unbeaten(costs), usual.left_out,
+        costs, terms,
+    )  # fmt: skip
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -123,8 +123,8 @@ def unbeaten(costs: LinearCosts) -> Array:
     objective at each corner is an objective of a Pareto front; with many, pairs are compared by
     the ends of their differences, in time that grows with the square of the designs.
     """
-    moving = costs.low < costs.high
-    if moving.sum() <= _FEW:
+    moving = _moving(costs)
+    if max(map(len, moving), default=0) <= _FEW:
         return pareto.front(_at_corners(costs, moving))
     known = np.flatnonzero(costs.is_comparable)
     middle = costs.at((costs.low + costs.high) / 2)[known]
@@ -172,17 +172,27 @@ def safe(costs: LinearCosts) -> Array:
     return found
 
 
-def _at_corners(costs: LinearCosts, moving: Array) -> Array:
+def _moving(costs: LinearCosts) -> list[Array]:
+    """For each objective the figures that move its designs apart: none that moves all alike."""
+    has_range = costs.low < costs.high
+    differ = (costs.coefficients != costs.coefficients[:1]).any(axis=0)
+    return [np.flatnonzero(own & has_range) for own in differ]
+
+
+def _at_corners(costs: LinearCosts, moving: Sequence[Array]) -> Array:
     """The objectives at all corners of the ranges that matter to them, side by side."""
     columns = []
-    for place in range(costs.constants.shape[1]):
+    for place, matters in enumerate(moving):
         own = costs.coefficients[:, place]
-        matters = np.flatnonzero((own != 0).any(axis=0) & moving)
         for corner in range(1 << len(matters)):
             values = costs.low.copy()
             ends = matters[corner >> np.arange(len(matters)) & 1 == 1]
             values[ends] = costs.high[ends]
-            columns.append(costs.constants[:, place] + own @ values)
+            # One figure after the other: equal designs have equal costs, wherever they stand.
+            column = costs.constants[:, place]
+            for figure in np.flatnonzero((own != 0).any(axis=0)):
+                column = column + own[:, figure] * values[figure]
+            columns.append(column)
     return np.stack(columns, axis=1)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from attrs import evolve
 
 from costmodel.conventions import timing
 from costmodel.conventions.convention import Convention
+from costmodel.devices.cost import Seconds
+from costmodel.devices.evaluation.computing import call_format
 from costmodel.errors import CostModelError
 from costmodel.estimates.estimate import bound_network
 from costmodel.formats import FixedPoint, NumericFormat
@@ -22,6 +24,7 @@ from costmodel.sweeps.grouped import (
     can_be_tabled,
     has_bodies,
     member_energies,
+    overhead,
     with_formats,
 )
 from costmodel.sweeps.space import FORMATS
@@ -30,7 +33,7 @@ from costmodel.sweeps.table import Choices as ChoiceColumn
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
-    from costmodel.devices import Device, DeviceEstimate
+    from costmodel.devices import Cost, Device, DeviceEstimate
     from costmodel.network.graph import Network
     from costmodel.scenario import Scenario
     from costmodel.sweeps.grid import Axis, Grid
@@ -75,7 +78,7 @@ class Designs:
         self._others = [
             axis for axis in grid.axes if axis.family not in FORMATS and axis not in self._linear
         ]
-        self._blocks: dict[object, _Costing] = {}
+        self._blocks: dict[object, Costing] = {}
         self._lowered: dict[object, _Lowered] = {}
         self.ways: dict[str, int] = {}
         """How many designs were costed in which way."""
@@ -132,14 +135,20 @@ class Designs:
     def _cost(self, chosen: Mapping[str, Array], found: Mapping[str, Array]) -> None:
         """Write the costs of a few designs into columns."""
         count = len(found["energy"])
+        for part in self.parts(chosen, count):
+            size = len(part.rows)
+            costs = part.costing.costs(part.chosen, part.figures, size)
+            self.ways[part.costing.way] = self.ways.get(part.costing.way, 0) + size
+            for name, column in costs.items():
+                found[name][slice(None) if size == count else part.rows] = column
+
+    def parts(self, chosen: Mapping[str, Array], count: int) -> Iterator[DesignsOfOneBlock]:
+        """The designs of each network on one device under the same conditions."""
         for values, rows in self._by_block(chosen, count):
             costing = self._costing(values)
             own = {name: one[rows] for name, one in chosen.items()} if values else chosen
             figures = [_figures(axis, own[axis.name]) for axis in costing.linear]
-            costs = costing.costs(own, figures, len(rows))
-            self.ways[costing.way] = self.ways.get(costing.way, 0) + len(rows)
-            for name, column in costs.items():
-                found[name][rows if values else slice(None)] = column
+            yield DesignsOfOneBlock(rows, costing, own, figures)
 
     def _by_block(
         self, chosen: Mapping[str, Array], count: int
@@ -169,7 +178,7 @@ class Designs:
             for rows in groups
         ]
 
-    def _costing(self, chosen: dict[str, Any]) -> _Costing:
+    def _costing(self, chosen: dict[str, Any]) -> Costing:
         """How to cost the designs with these choices on all axes but those of formats."""
         grid = self._grid
         device = chosen.get("device", grid.devices[0])
@@ -187,7 +196,7 @@ class Designs:
             self._blocks[key] = self._made(mine)
         return self._blocks[key]
 
-    def _made(self, chosen: dict[str, Any]) -> _Costing:
+    def _made(self, chosen: dict[str, Any]) -> Costing:
         grid = self._grid
         scenario, device = grid.scenario(chosen), grid.device(chosen)
         source = grid.network(chosen)
@@ -199,7 +208,7 @@ class Designs:
                 grid, source, scenario, device.examples_of(scenario), self._formats
             )
         own = [axis for axis in self._linear if axis.device == device.name]
-        return _Costing(self._lowered[key], device, own, self._layers)
+        return Costing(self._lowered[key], device, own, self._layers)
 
 
 def _kept(answer: Any, count: int) -> Array:
@@ -256,13 +265,14 @@ class _Lowered:
         return with_formats(self.marked, formats, self.scenario.default_format)
 
 
-class _Costing:
+class Costing:
     """The costs of designs that differ in formats, and in figures that energy is linear in."""
 
     def __init__(
         self, lowered: _Lowered, device: Device, linear: Sequence[Axis], layers: tuple[str, ...]
     ) -> None:
-        self._lowered, self._device, self.linear = lowered, device, linear
+        """Take the device with all other figures; `linear` are the axes of those."""
+        self._lowered, self.device, self.linear = lowered, device, linear
         self._layers = layers
         self._known: dict[tuple[float, ...], list[float]] = {}
         self.grouped = self._tabled()
@@ -270,19 +280,55 @@ class _Costing:
 
     def _tabled(self) -> GroupedCosts | None:
         """Tables of groups, where the device has groups that can be priced alone."""
-        lowered, device = self._lowered, self._device
+        lowered, device = self._lowered, self.device
         if lowered.marked is None:
             return None
-        conditions = lowered.conditions
-        if conditions.time_axis is not None:
-            conditions = evolve(conditions, timesteps=1, time_axis=None)
-        if device.uses_memories and conditions.batch > 1:
-            conditions = evolve(conditions, batch=1)
         block = Block(
-            device, lowered.marked, conditions, lowered.layers, lowered.markers,
+            device, lowered.marked, self.conditions, lowered.layers, lowered.markers,
             tuple([axis.target[0] for axis in self.linear]), self._layers,
         )  # fmt: skip
         return GroupedCosts(block) if can_be_tabled(block) else None
+
+    @property
+    def conditions(self) -> Scenario:
+        """The scenario that operators are priced under: what the workload holds is 1 in it."""
+        conditions = self._lowered.conditions
+        if conditions.time_axis is not None:
+            conditions = evolve(conditions, timesteps=1, time_axis=None)
+        if self.device.uses_memories and conditions.batch > 1:
+            conditions = evolve(conditions, batch=1)
+        return conditions
+
+    def on(self, device: Device) -> Costing:
+        """The same on a device that has other figures."""
+        return Costing(self._lowered, device, self.linear, self._layers)
+
+    def calls(
+        self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
+    ) -> tuple[Array, list[Seconds]]:
+        """What a call adds to the time of all groups, and which of these times each design has."""
+        if self.grouped is not None:
+            place, numbers = self.grouped.call_formats(chosen, count)
+        else:
+            keys, place = self._keys(chosen, figures, count)
+            found = [self._evaluated(tuple(key)) for key in keys.tolist()]
+            numbers = [call_format(one.workload, one.scenario) for one in found]
+        return place, [overhead(self.device, self.conditions, number) for number in numbers]
+
+    def group_costs(
+        self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
+    ) -> Iterator[tuple[Array, list[list[Cost]]]]:
+        """Costs of groups that add up to those of designs, and which each design has.
+
+        Each pair is for some of the groups: the lists of their costs that occur, and the place of
+        that of each design among these, shape `(designs,)`.
+        """
+        if self.grouped is not None:
+            yield from self.grouped.group_costs(chosen, count)
+            return
+        keys, inverse = self._keys(chosen, figures, count)
+        found = [self._evaluated(tuple(key)) for key in keys.tolist()]
+        yield inverse, [[each.cost for each in one.groups] for one in found]
 
     def costs(
         self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
@@ -296,9 +342,7 @@ class _Costing:
         self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
     ) -> dict[str, Array]:
         """Each combination of formats once; a figure that energy is linear in is asked for each."""
-        names = [axis.name for axis in self._lowered.axes]
-        columns = [chosen[name].astype(float) for name in names] + [*figures]
-        keys, inverse = _unique_rows(columns, count)
+        keys, inverse = self._keys(chosen, figures, count)
         found = [self._one(tuple(key)) for key in keys.tolist()]
         costs = np.array(found)[inverse]
         made = {name: costs[:, place] for place, name in enumerate(COSTS)}
@@ -308,25 +352,45 @@ class _Costing:
             made |= {f"energy.{name}": costs[:, first], f"latency.{name}": costs[:, first + 1]}
         return made
 
+    def _keys(
+        self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
+    ) -> tuple[Array, Array]:
+        """The combinations of formats and figures that occur, and which of them each design has."""
+        names = [axis.name for axis in self._lowered.axes]
+        return _unique_rows([chosen[name].astype(float) for name in names] + [*figures], count)
+
     def _one(self, key: tuple[float, ...]) -> list[float]:
         if key not in self._known:
-            lowered = self._lowered
-            chosen = {
-                axis.name: axis.values[int(code)]
-                for axis, code in zip(lowered.axes, key, strict=False)
-            }
-            figures = key[len(lowered.axes) :]
-            device = self._device
-            for axis, figure in zip(self.linear, figures, strict=True):
-                unit = device.parameters[axis.target[0]].unit
-                device = device.with_parameters(**{axis.target[0]: f"{figure!r} {unit}".strip()})
-            found = device.evaluate_bound(lowered.workload(chosen), lowered.conditions)
+            found = self._evaluated(key)
             if len(self._known) >= _KNOWN:
                 self._known.clear()
             self._known[key] = [
-                *costs_of(found, lowered.layers), *_costs_by_layer(found, self._layers)
+                *costs_of(found, self._lowered.layers), *_costs_by_layer(found, self._layers)
             ]  # fmt: skip
         return self._known[key]
+
+    def _evaluated(self, key: tuple[float, ...]) -> DeviceEstimate:
+        """The estimate of a combination of formats and figures."""
+        lowered, device = self._lowered, self.device
+        chosen = {
+            axis.name: axis.values[int(code)] for axis, code in zip(lowered.axes, key, strict=False)
+        }
+        for axis, figure in zip(self.linear, key[len(lowered.axes) :], strict=True):
+            unit = device.parameters[axis.target[0]].unit
+            device = device.with_parameters(**{axis.target[0]: f"{figure!r} {unit}".strip()})
+        return device.evaluate_bound(lowered.workload(chosen), lowered.conditions)
+
+
+class DesignsOfOneBlock(NamedTuple):
+    """Some designs that differ in formats, and in figures that energy is linear in, alone."""
+
+    rows: Array
+    """Their places among all, shape `(designs,)`."""
+    costing: Costing
+    chosen: Mapping[str, Array]
+    """The choice of each by axis."""
+    figures: Sequence[Array]
+    """The value of each figure that energy is linear in, by the axes `costing.linear`."""
 
 
 _KNOWN: Final = 2**16

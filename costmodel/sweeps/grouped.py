@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -377,11 +377,7 @@ class GroupedCosts:
 
         Beside it the formats of what it gives, and which of its steps have no price.
         """
-        formats = [self._columns[column].formats[codes[column]] for column in part.order]
-        key = part.form, tuple(formats)
-        if key not in self._known:
-            self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
-        values, given, missing, energies, number = self._known[key]
+        values, given, missing, energies, number, _ = self._answer(part, codes)
         if self._layers:
             values = [*values, *self._layer_values(part.group, energies, values[LATENCY])]
         if part.group is self._opening:
@@ -389,6 +385,14 @@ class GroupedCosts:
             values[CALL] = self._overhead(number)
         layers = frozenset([part.group.members[place].layer for place in missing])
         return values, given, layers
+
+    def _answer(self, part: _Part, codes: Mapping[int, int]) -> Any:
+        """What the device says of a group, which is asked for once."""
+        formats = [self._columns[column].formats[codes[column]] for column in part.order]
+        key = part.form, tuple(formats)
+        if key not in self._known:
+            self._known[key] = self._asked(part, dict(zip(part.order, formats, strict=True)))
+        return self._known[key]
 
     def _asked(self, part: _Part, formats: Mapping[int, NumericFormat | None]) -> Any:
         block = self._block
@@ -417,7 +421,8 @@ class GroupedCosts:
         ]
         formats_given = [workload.tensors[name].format for name in part.gives]
         number = call_format(workload, block.scenario)
-        return self._values(each.cost), formats_given, missing, member_energies(each), number
+        values, energies = self._values(each.cost), member_energies(each)
+        return values, formats_given, missing, energies, number, each.cost
 
     def _layer_values(self, group: Group, energies: Sequence[float], seconds: float) -> list[float]:
         """Energy and time of each layer that are due for a group."""
@@ -476,6 +481,50 @@ class GroupedCosts:
         linear parameters. Values are summed in the order of the bundles, one design by itself, so
         that they are the same in any company.
         """
+        return self._totals(*self._gathered(codes, count), figures)
+
+    def group_costs(
+        self, codes: Mapping[str, Array], count: int
+    ) -> Iterator[tuple[Array, list[list[Cost]]]]:
+        """The costs of groups that depend on the same formats, for each combination that occurs.
+
+        Beside them, which of these each design has, shape `(designs,)`. A linear parameter has the
+        value of the device.
+        """
+        _, at, _ = self._gathered(codes, count)
+        members: dict[tuple[int, ...], list[_Part]] = {}
+        for part in self._parts:
+            members.setdefault(part.keys, []).append(part)
+        for keys, parts in members.items():
+            place, found = self._occurring(keys, at, count)
+            yield place, [[self._answer(part, one)[-1] for part in parts] for one in found]
+
+    def call_formats(
+        self, codes: Mapping[str, Array], count: int
+    ) -> tuple[Array, list[NumericFormat]]:
+        """The formats that networks are called in, and which of these each design has."""
+        opening = next((part for part in self._parts if part.group is self._opening), None)
+        if opening is None:
+            return np.zeros(count, dtype=np.intp), [self._block.default]
+        _, at, _ = self._gathered(codes, count)
+        place, found = self._occurring(opening.keys, at, count)
+        return place, [self._answer(opening, one)[-2] for one in found]
+
+    def _occurring(
+        self, keys: Sequence[int], at: Mapping[int, Array], count: int
+    ) -> tuple[Array, list[dict[int, int]]]:
+        """The combinations of formats that occur in some columns, and which each design has."""
+        place = np.zeros(count, dtype=np.intp)
+        for key in keys:
+            place = place * len(self._columns[key].formats) + at[key]
+            _, place = np.unique(place, return_inverse=True)
+        _, first = np.unique(place, return_index=True)
+        return place, [{key: int(at[key][design]) for key in keys} for design in first]
+
+    def _gathered(
+        self, codes: Mapping[str, Array], count: int
+    ) -> tuple[Array, dict[int, Array], dict[str, Array]]:
+        """The sums of all entries, the formats in all columns, and which layers lack a price."""
         at = {
             column: codes[name].astype(np.intp, copy=False)
             for (name, _), column in zip(
@@ -494,14 +543,14 @@ class GroupedCosts:
             for layer, entries in bundle.unpriced.items():
                 there = entries.take(place)
                 unpriced[layer] = unpriced[layer] | there if layer in unpriced else there
-        return self._totals(sums, at, figures, unpriced)
+        return sums, at, unpriced
 
     def _totals(
         self,
         sums: Array,
         at: Mapping[int, Array],
-        figures: Sequence[Array | float],
         unpriced: Mapping[str, Array],
+        figures: Sequence[Array | float],
     ) -> dict[str, Array]:
         device = self._block.device
         energy = sums[:, ENERGY]
@@ -576,17 +625,20 @@ class GroupedCosts:
         return None
 
     def _overhead(self, number: NumericFormat) -> float:
-        """Seconds that each call in a format adds."""
-        nothing = Schedule((), Seconds(0.0, 0.0, 0.0))
-        call = evolve(self._block.scenario, default_format=number)
-        span = self._block.device.per_call(nothing, call).makespan
-        return 0.0 if span is None else span.value
+        return overhead(self._block.device, self._block.scenario, number).value
 
     @cached_property
     def _watts(self) -> float:
         """The power that the device draws over the makespan; none where it is not known."""
         charges = self._block.device.static_charges(Schedule((), Seconds(1.0, 1.0, 1.0)))
         return 0.0 if isinstance(charges, Unpriced) else Cost(charges).energy_joules
+
+
+def overhead(device: Device, scenario: Scenario, number: NumericFormat) -> Seconds:
+    """What each call in a format adds to the time of all groups."""
+    nothing = Schedule((), Seconds(0.0, 0.0, 0.0))
+    found = device.per_call(nothing, evolve(scenario, default_format=number)).makespan
+    return found or Seconds(0.0, 0.0, 0.0)
 
 
 def _scope(

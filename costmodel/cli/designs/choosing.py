@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from costmodel.cli.designs.space_options import opened as read_space
 from costmodel.cli.output import chosen_format, opened
 from costmodel.cli.results import write_tables
 from costmodel.errors import CostModelError
 from costmodel.optimize.fronts import pareto as front_of
+from costmodel.optimize.fronts import robust_front
 from costmodel.sweeps.table import SweepTable
 
 
@@ -31,6 +33,18 @@ from costmodel.sweeps.table import SweepTable
     help="An objective whose most is best, such as accuracy. Repeatable.",
 )  # fmt: skip
 @click.option(
+    "--within-ranges", "space", type=Path, metavar="SPACE",
+    help="Show the designs that no other beats for all values of figures within the ranges that "
+    "device files give. SPACE is the file of the sweep.",
+)  # fmt: skip
+@click.option(
+    "--model", metavar="MODEL", help="With --within-ranges: the model that the sweep was given.",
+)  # fmt: skip
+@click.option(
+    "-d", "--device", "devices", multiple=True, metavar="DEVICE",
+    help="With --within-ranges: the devices that the sweep was given. Repeatable.",
+)  # fmt: skip
+@click.option(
     "--top", type=click.IntRange(1), default=20, show_default=True, metavar="N",
     help="Show so many designs of the front, evenly chosen.",
 )  # fmt: skip
@@ -39,13 +53,16 @@ from costmodel.sweeps.table import SweepTable
     help="FILE.html: a plot and a table. FILE.parquet: the designs of the front. FILE.csv, "
     "FILE.md: the table.",
 )  # fmt: skip
-def pareto(
+def pareto(  # noqa: PLR0913  # click gives every option by keyword
     *,
     results: Path,
     first: str,
     second: str,
     also: tuple[str, ...],
     maximize: tuple[str, ...],
+    space: Path | None,
+    model: str | None,
+    devices: tuple[str, ...],
     top: int,
     path: Path | None,
 ) -> None:
@@ -57,13 +74,21 @@ def pareto(
     \b
     costmodel pareto results.parquet --x energy --y memory
     costmodel pareto results.parquet --x energy --y latency -o front.html
+    costmodel pareto results.parquet --x energy --y memory --within-ranges space.yaml
     """  # noqa: D301  # \b keeps click from rewrapping the lines
     objectives = dict.fromkeys([first, second, *also, *maximize])
     least = [name for name in objectives if name not in maximize]
     designs = SweepTable.from_parquet(results)
     if "kept" in designs.names:  # a search has those that broke a limit as well
         designs = designs.take(designs["kept"])
-    found = front_of(designs, least, maximize)
+    if space is None:
+        if model or devices:
+            message = "--model and --device are those of --within-ranges SPACE"
+            raise click.UsageError(message)
+        found = front_of(designs, least, maximize)
+    else:
+        asked, network = read_space(space, model, devices, path)
+        found = robust_front(designs, network, asked, least, maximize)
     if len(designs) and found.left_out == len(designs):
         message = (
             f"no design has a number for each of {', '.join(objectives)}; give objectives that the "

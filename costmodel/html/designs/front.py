@@ -112,14 +112,14 @@ def _plot(front: ParetoFront) -> Markup:
     values = front.values
     known = np.asarray(np.isfinite(values).all(axis=1))
     x, y = (_Axis.of(name, values[known, place]) for place, name in enumerate(front.objectives))
-    places = front.places[known[front.places]]
+    places, joined = [each[known[each]] for each in (front.places, front.joined)]
     others = np.flatnonzero(known & ~front.is_on)
     return tag(
         "svg",
         list(_grid(x, y)),
         tag("g", list(_dots(x, y, values[_evenly(others, _OTHERS)])),
             fill=_OTHER, fill_opacity="0.45"),
-        _line(x, y, values[places]),
+        _line(x, y, values[joined]),
         tag("g", list(_named(front, x, y, _evenly(places, _ON_FRONT))), fill=_FRONT),
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", width="100%", font_size="13",
         aria_label=f"{title(y.name)} against {x.name}: {front.title}",

@@ -140,8 +140,9 @@ class SpatialAccelerator(Device):
     not_modelled: ClassVar = "control, wires, sparsity, refresh"
     ignores: ClassVar = ("timesteps", "dt", "rates")
     resources: ClassVar = ("array", "vector unit")
+    # It is not linear in prices: a mapping that is found follows the energies of the memories.
     capabilities: ClassVar = (
-        USUAL - {"per-operator", "tiles-not-cheaper", "larger-not-faster"}
+        USUAL - {"per-operator", "price-linear", "tiles-not-cheaper", "larger-not-faster"}
     ) | {"timed", "placed"}
     uses_memories: ClassVar = True
     fuses: ClassVar = ("activation", "bias", "padding")
