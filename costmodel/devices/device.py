@@ -140,7 +140,7 @@ class Device:
     folds_normalization: ClassVar[bool] = True
     """Whether a normalization that follows a linear operator is folded into its weights."""
     activations_apart: ClassVar[bool] = False
-    """Whether the activation at the end of a layer is an operator like any other, not in place."""
+    """Whether an activation that alone reads a result is never in place, as within a layer."""
     _rules: ClassVar[Mapping[type[Operator], str]] = {}
 
     name: str

@@ -103,30 +103,16 @@ def test_an_operator_in_place_joins_what_makes_its_input_on_every_device() -> No
 
 
 def test_the_activation_of_a_layer_may_run_apart() -> None:
-    steps = [
-        evolve(step, layer="conv") if isinstance(step, Node) and step.name != "pad" else step
-        for step in chain(in_place=True)
-    ]
-    held = chain()
-    layers = Workload("layer", held.tensors, steps, held.inputs, held.outputs, held.weights)
-    assert [str(group) for group in fused(layers)] == ["pad", "conv", "bias + relu"]
-    apart = fused(layers, ["bias"], activations_apart=True)
+    layer = chain(in_place=True)
+    apart = fused(layer, ["bias"], activations_apart=True)
     assert [str(group) for group in apart] == ["pad", "conv + bias", "relu"]
-    joined = fused(layers, ["activation", "bias"], activations_apart=True)
+    joined = fused(layer, ["activation", "bias"], activations_apart=True)
     assert [str(group) for group in joined] == ["pad", "conv + bias + relu"]
 
 
-def test_an_activation_within_a_layer_does_not_run_apart() -> None:
-    chained = chain(in_place=True)
-    steps = [evolve(step, layer="gate") if step.name == "relu" else step for step in chained]
-    after = Node("twice", elementwise("add", (1, 3, 4, 4), (1, 3, 4, 4)),
-                 ("features", "features", "out"), layer="gate")  # fmt: skip
-    whole = Workload(
-        "gate", {**chained.tensors, "out": (1, 3, 4, 4)}, [*steps, after], chained.inputs,
-        ["out"], chained.weights,
-    )  # fmt: skip
-    groups = fused(whole, activations_apart=True)
-    assert [str(group) for group in groups] == ["pad", "conv", "bias + relu", "twice"]
+def test_an_activation_of_what_others_read_too_stays_in_place() -> None:
+    groups = fused(chain(in_place=True, is_read_twice=True), activations_apart=True)
+    assert [str(group) for group in groups] == ["pad", "conv", "bias + relu"]
 
 
 def test_a_folded_normalization_joins_what_it_folds_into_without_its_weights() -> None:

@@ -83,8 +83,8 @@ def fused(
 
     An operator in place joins the one that makes its input, and a normalization the operator
     that it is folded into. What else joins is named by `fuses`, a selection of `FUSIBLE`: it
-    joins where nobody else reads the tensor between the two. With `activations_apart`, the
-    activation at the end of a layer is not in place: it joins only as `fuses` says.
+    joins where nobody else reads the tensor between the two. With `activations_apart`, an
+    activation that alone reads a result is not in place: it joins only as `fuses` says.
 
     Raises:
         UnknownNameError: `fuses` names something else.
@@ -239,12 +239,10 @@ class _Fusion:
 
     def _is_in_place(self, node: Node) -> bool:
         """Whether it joins the operator before it on any device."""
-        if not (node.operator.in_place and self._apart and isinstance(node.operator, Activation)):
-            return node.operator.in_place
-        readers = [
-            one for name in node.writes for one in self._readers.get(self._storage[name], ())
-        ]
-        return any(isinstance(one, Node) and one.layer == node.layer for one in readers)
+        operator = node.operator
+        if not (operator.in_place and self._apart and isinstance(operator, Activation)):
+            return operator.in_place
+        return not self._is_sole_reader(node)
 
     def _folds_into(self, node: Node, target: Step, anchors: Mapping[str, Step]) -> bool:
         """Whether a normalization is folded into the weights of the group of `target`."""
