@@ -165,7 +165,9 @@ def declaring(
 
 
 def _check_declared(layer: Layer, held: NumericFormat | None, result: NumericFormat | None) -> None:
-    has_others = held is not None and set(layer.declared_formats().values()) - {held}
+    has_others = held is not None and layer.parameters.keys() - {
+        name for name, found in layer.declared_formats().items() if found == held
+    }
     if has_others or (result is not None and layer.declared_result() != result):
         message = (
             f"layer {layer.name!r} of kind {layer.kind!r} has formats of its own, which nothing "

@@ -12,8 +12,8 @@ from keras import layers
 from tensorflow_counts import multiply_accumulates
 from worlds import HOUSE, REGISTRY, plugin, world
 
-from costmodel import Scenario, estimate, measure_rates, read
-from costmodel.formats import FixedPoint
+from costmodel import Scenario, estimate, lower, measure_rates, read
+from costmodel.formats import FixedPoint, parse_format
 from costmodel.network.layer import UnknownLayer
 from costmodel.network.layer_formats import infer
 from costmodel_keras.graph import kind_of
@@ -166,3 +166,22 @@ def test_measured_rates_reach_the_layers_of_a_model_over_time() -> None:
     (convolution,) = [line for line in found.bill("loihi").lines if "conv2d" in line.layer.name]
     assert convolution.layer.name.startswith("frames/")
     assert convolution.cost.energy_joules > 0
+
+
+HOLDING = {
+    "recurrent": lambda: layers.SimpleRNN(3, name="held"),
+    "gated": lambda: layers.LSTM(3, return_sequences=True, name="held"),
+    "stacked": lambda: layers.RNN([layers.GRUCell(3), layers.LSTMCell(2)], name="held"),
+    "both ways": lambda: layers.Bidirectional(layers.GRU(3), name="held"),
+    "each step": lambda: layers.TimeDistributed(layers.Dense(3), name="held"),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_a_format_of_a_layer_reaches_the_layers_that_it_holds(name: str) -> None:
+    entry = keras.Input((5, 4))
+    network = read(keras.Model(entry, HOLDING[name]()(entry)))
+    number = parse_format("int4")
+    work = lower(network, Scenario(formats={"held": number}))
+    parameters = [f"held/{one}" for one in network.layer("held").parameters]
+    assert {work.tensors[one].format for one in (*parameters, *work.outputs)} == {number}

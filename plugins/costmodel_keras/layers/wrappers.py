@@ -106,17 +106,19 @@ class Wrapper(Layer):
         return arrived | {name: prefix + name for name in held}
 
     def declared_formats(self) -> Mapping[str, NumericFormat]:
-        """Those of the held layers."""
-        return {
+        """Its own, or else those of the held layers."""
+        held = {
             prefix + name: declared
             for prefix, layer in zip(self.prefixes, self.held, strict=True)
             for name, declared in layer.declared_formats().items()
         }
+        return {**held, **super().declared_formats()}
 
     def declared_result(self) -> NumericFormat | None:
-        """That of the held layers, where they declare the same."""
+        """Its own, or else that of the held layers, where they declare the same."""
         first, *others = (layer.declared_result() for layer in self.held)
-        return first if all(other == first for other in others) else None
+        held = first if all(other == first for other in others) else None
+        return super().declared_result() or held
 
     def with_formats(
         self,
