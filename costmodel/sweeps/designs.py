@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from costmodel.conventions import timing
 from costmodel.conventions.convention import Convention
 from costmodel.devices.cost import Seconds
 from costmodel.devices.evaluation.computing import call_format
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, PluginError
 from costmodel.estimates.estimate import bound_network
 from costmodel.formats import FixedPoint, NumericFormat
 from costmodel.network import layer_formats
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from costmodel.workload.graph import Workload
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
+_Key: TypeAlias = "tuple[float, ...]"
 TABLED: Final = "groups of operators tabled by format"
 ONE_BY_ONE: Final = "designs evaluated one by one"
 _KEPT: Final = 64
@@ -274,7 +276,7 @@ class Costing:
         """Take the device with all other figures; `linear` are the axes of those."""
         self._lowered, self.device, self.linear = lowered, device, linear
         self._layers = layers
-        self._known: dict[tuple[float, ...], list[float]] = {}
+        self._known: dict[_Key, list[float]] = {}
         self.grouped = self._tabled()
         self.way = ONE_BY_ONE if self.grouped is None else TABLED
 
@@ -311,8 +313,7 @@ class Costing:
             place, numbers = self.grouped.call_formats(chosen, count)
         else:
             keys, place = self._keys(chosen, figures, count)
-            found = [self._evaluated(tuple(key)) for key in keys.tolist()]
-            numbers = [call_format(one.workload, one.scenario) for one in found]
+            numbers = [call_format(one.workload, one.scenario) for one in self._evaluated(keys)]
         return place, [overhead(self.device, self.conditions, number) for number in numbers]
 
     def group_costs(
@@ -327,8 +328,7 @@ class Costing:
             yield from self.grouped.group_costs(chosen, count)
             return
         keys, inverse = self._keys(chosen, figures, count)
-        found = [self._evaluated(tuple(key)) for key in keys.tolist()]
-        yield inverse, [[each.cost for each in one.groups] for one in found]
+        yield inverse, [[each.cost for each in one.groups] for one in self._evaluated(keys)]
 
     def costs(
         self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
@@ -343,8 +343,7 @@ class Costing:
     ) -> dict[str, Array]:
         """Each combination of formats once; a figure that energy is linear in is asked for each."""
         keys, inverse = self._keys(chosen, figures, count)
-        found = [self._one(tuple(key)) for key in keys.tolist()]
-        costs = np.array(found)[inverse]
+        costs = np.array(self._several(keys))[inverse]
         made = {name: costs[:, place] for place, name in enumerate(COSTS)}
         made["fits"] = costs[:, len(COSTS)] > 0
         for place, name in enumerate(self._layers):
@@ -354,31 +353,60 @@ class Costing:
 
     def _keys(
         self, chosen: Mapping[str, Array], figures: Sequence[Array], count: int
-    ) -> tuple[Array, Array]:
-        """The combinations of formats and figures that occur, and which of them each design has."""
+    ) -> tuple[list[_Key], Array]:
+        """The combinations of figures and formats that occur, and which of them each design has."""
         names = [axis.name for axis in self._lowered.axes]
-        return _unique_rows([chosen[name].astype(float) for name in names] + [*figures], count)
+        columns = [*figures, *[chosen[name].astype(float) for name in names]]
+        keys, inverse = _unique_rows(columns, count)
+        return list(map(tuple, keys.tolist())), inverse
 
-    def _one(self, key: tuple[float, ...]) -> list[float]:
-        if key not in self._known:
-            found = self._evaluated(key)
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            self._known[key] = [
-                *costs_of(found, self._lowered.layers), *_costs_by_layer(found, self._layers)
-            ]  # fmt: skip
-        return self._known[key]
+    def _several(self, keys: Sequence[_Key]) -> list[list[float]]:
+        """What `costs_of` says of each combination, and its costs by layer."""
+        new = [key for key in keys if key not in self._known]
+        found = dict(zip(new, map(self._columns, self._evaluated(new)), strict=True))
+        costs = [found.get(key) or self._known[key] for key in keys]
+        if len(self._known) + len(found) > _KNOWN:
+            self._known.clear()
+        self._known |= found
+        return costs
 
-    def _evaluated(self, key: tuple[float, ...]) -> DeviceEstimate:
-        """The estimate of a combination of formats and figures."""
-        lowered, device = self._lowered, self.device
-        chosen = {
-            axis.name: axis.values[int(code)] for axis, code in zip(lowered.axes, key, strict=False)
-        }
-        for axis, figure in zip(self.linear, key[len(lowered.axes) :], strict=True):
+    def _columns(self, found: DeviceEstimate) -> list[float]:
+        return [*costs_of(found, self._lowered.layers), *_costs_by_layer(found, self._layers)]
+
+    def _evaluated(self, keys: Iterable[_Key]) -> Iterator[DeviceEstimate]:
+        """The estimate of each combination; the device is asked for those of equal figures at once.
+
+        Raises:
+            PluginError: it gives fewer or more.
+
+        """
+        lowered, count = self._lowered, len(self.linear)
+        for figures, group in groupby(keys, key=lambda key: key[:count]):
+            own = [key[count:] for key in group]
+            device = self._with(figures)
+            found = device.evaluate_batch(map(self._workload, own), lowered.conditions)
+            number = 0
+            for number, one in enumerate(found, 1):  # noqa: B007  # the last is their number
+                yield one
+            if number != len(own):
+                message = (
+                    f"device class {type(device).__name__!r}, evaluate_batch: expected an estimate "
+                    f"for each of {len(own)} workloads, found {number}"
+                )
+                raise PluginError(message)
+
+    def _with(self, figures: Sequence[float]) -> Device:
+        """The device with values of the figures that energy is linear in."""
+        device = self.device
+        for axis, figure in zip(self.linear, figures, strict=True):
             unit = device.parameters[axis.target[0]].unit
             device = device.with_parameters(**{axis.target[0]: f"{figure!r} {unit}".strip()})
-        return device.evaluate_bound(lowered.workload(chosen), lowered.conditions)
+        return device
+
+    def _workload(self, codes: Sequence[float]) -> Workload:
+        """The workload with the formats at these places of the axes."""
+        pairs = zip(self._lowered.axes, codes, strict=True)
+        return self._lowered.workload({axis.name: axis.values[int(at)] for axis, at in pairs})
 
 
 class DesignsOfOneBlock(NamedTuple):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import chains
 import numpy as np
 import pytest
-from attrs import evolve
+from attrs import evolve, fields, frozen
 from design_spaces import (
     FORMATS,
     RESIDUAL,
@@ -25,7 +25,8 @@ from worlds import REGISTRY
 
 import costmodel
 from costmodel import DesignSpace, Scenario
-from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
+from costmodel.devices import USUAL, Device, DeviceEstimate
+from costmodel.errors import CostModelError, PluginError, ScenarioError, UnknownNameError
 from costmodel.sweeps import lookup
 from costmodel.sweeps.designs import ONE_BY_ONE, TABLED, Designs
 from costmodel.sweeps.grid import grid_of
@@ -111,6 +112,48 @@ def test_devices_that_are_not_separable_are_evaluated_one_by_one(device: str) ->
     table = designs.table(rows_of(found), 0, 4)
     assert designs.ways == {ONE_BY_ONE: 4}
     check_against_estimates(found, table, range(4))
+
+
+CPU = costmodel.device("cpu")
+
+
+@frozen(slots=False)
+class Together(type(CPU)):  # type: ignore[misc]  # the class of a file
+    """A device whose groups have no price alone, and which evaluates many designs at once."""
+
+    capabilities: ClassVar = USUAL
+    asked: ClassVar[list[int]] = []
+    forgets: ClassVar[int] = 0
+
+    def evaluate_batch(self, workloads: Any, scenario: Scenario) -> list[DeviceEstimate]:
+        several = list(workloads)
+        self.asked.append(len(several))
+        return [self.evaluate_bound(one, scenario) for one in several[self.forgets :]]
+
+
+def _together(kind: type[Device]) -> Device:
+    return kind(**{one.alias: getattr(CPU, one.name) for one in fields(type(CPU)) if one.init})
+
+
+def test_a_class_evaluates_designs_together() -> None:
+    space = DesignSpace(
+        device=_together(Together), formats={"layer0": ["int8", "int16"], "layer3": FORMATS},
+        default_format="int8", batch=[1, 2],
+    )  # fmt: skip
+    Together.asked.clear()
+    found = grid(space)
+    table = swept(found)
+    assert Together.asked == [2 * len(FORMATS)] * 2
+    check_against_estimates(found, table, range(len(table)))
+
+
+def test_a_class_that_forgets_a_design_is_refused() -> None:
+    class Forgetful(Together):
+        forgets = 1
+
+    space = DesignSpace(device=_together(Forgetful), formats={"layer0": ["int8", "int16"]})
+    with pytest.raises(PluginError, match="an estimate for each of 2 workloads, found 1"):
+        swept(grid(space))
 
 
 def test_devices_and_networks_are_axes() -> None:
