@@ -23,27 +23,6 @@ if TYPE_CHECKING:
     from costmodel.workload.graph import Workload
 
 
-def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot, int]) -> Mapped:
-    """A nest under a mapping that a user gives; cuts beyond the home of an operand are left out.
-
-    Raises:
-        MappingError: it is not one of the nest on this architecture, or does not fit.
-
-    """
-    from costmodel_hardware.spatial.counting.accounting import costs  # noqa: PLC0415  # brings NumPy
-
-    chains = {slot: plan.architecture.chain(slot) for slot in SLOTS}
-    cuts = {
-        slot: mapping.cuts_of(slot)[: chains[slot].index(homes.get(slot, chains[slot][-1]))]
-        for slot in SLOTS
-    }
-    mapping = evolve(mapping, cuts=cuts)
-    found = costs(
-        nest, plan.architecture, mapping, homes=homes, seconds_per_cycle=plan.seconds_per_cycle
-    )
-    return Mapped(nest, mapping, found)
-
-
 @frozen(kw_only=True)
 class SpatialPlacement(Placement):
     """Where tensors lie, and what was found for each contraction, by the name of its group.
@@ -197,19 +176,18 @@ class Placer:
         """The mapping of a group, whose tensors move outwards until its tiles have room."""
         plan, tensors = job.plan, job.tensors
         levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
-        from costmodel_hardware.spatial.accountings import mapped  # noqa: PLC0415  # brings NumPy
+        from costmodel_hardware.spatial.accountings import given, mapped  # noqa: PLC0415  # brings NumPy
 
         self._move_where_held(plan.architecture, tensors, residents)
         first_reason = ""
         while True:
-            homes = {slot: levels[memory] for slot, memory in residents.homes(job).items()}
+            places = {slot: levels[memory] for slot, memory in residents.homes(job).items()}
+            homes = tuple((slot, places[slot]) for slot in SLOTS if slot in places)
             own = plan.beside(residents.others(job.place, set(tensors.values())))
             try:
                 if job.given is not None:
-                    return given_mapping(job.nest, own, job.given, homes)
-                return mapped(
-                    job.nest, own, tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
-                )
+                    return given(job.nest, own, job.given, homes)
+                return mapped(job.nest, own, homes)
             except CostModelError as error:
                 first_reason = first_reason or str(error)
                 inner = residents.innermost(set(tensors.values()))
