@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from attrs import evolve
 
+from costmodel.errors import CostModelError
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
@@ -165,15 +166,18 @@ def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     Operands come from the outermost memory that holds them, wherever they lie.
     """
     del homes
-    architecture = plan.architecture
     found = None
+    reasons = []
     for loops in plan.ways(nest):
-        one = zigzag_mapping(space_of(nest, architecture, loops), plan.objective)
+        try:
+            one = zigzag_mapping(space_of(nest, plan.architecture, loops), plan.objective)
+        except CostModelError as error:  # another way may have smaller tiles
+            reasons.append(str(error))
+            continue
         if found is None or one.value < found.value:
             found = one
-    if found is None:  # pragma: no cover  # a dataflow has at least one way
-        message = "there is no way to spread it over the array"
-        raise MappingError(message)
+    if found is None:
+        raise MappingError(reasons[0])
     return Mapped(nest, found.mapping, _zigzag_costs(nest, plan, found.count), found.gap)
 
 
