@@ -14,7 +14,7 @@ from costmodel import registry
 from costmodel.cli.output import FORMATS, note
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError, listed
-from costmodel.safe_io import DIGIT_LIMIT, TOO_MANY_DIGITS
+from costmodel.safe_io import DIGIT_LIMIT, SIZE_LIMIT, TOO_MANY_DIGITS, check_regular, opening
 from costmodel.scenario import ALL_OTHERS, Scenario
 from costmodel.tensor.shapes import as_shape
 from costmodel.units import parse_quantity
@@ -195,7 +195,7 @@ _OPTIONS: Final = (
         "--set", "settings", multiple=True, metavar="DEVICE.PARAMETER=VALUE", type=setting,
         help=f"Another value for a parameter: {_SET_EXAMPLE}; or for a setting, for one format of "
         "a table (DEVICE.peak_rate.int8='4 TOP/s'), or the runtime (DEVICE.runtime=NAME). "
-        "Repeatable.",
+        "@FILE stands for the text of a file. Repeatable.",
     ),
 )  # fmt: skip
 
@@ -314,8 +314,21 @@ class Conditions:
             if device not in changes:
                 hint = "--set changes devices that are given with -d"
                 raise UnknownNameError(device, changes, "device in --set", hint)
-            changes[device][path.removeprefix(f"{device}.")] = value
+            changes[device][path.removeprefix(f"{device}.")] = _text(value)
         return changes
+
+
+def _text(value: str) -> str:
+    """A value of a setting, or the text of the file that `@FILE` names."""
+    if not value.startswith("@"):
+        return value
+    path = Path(value[1:])
+    with opening(path):
+        check_regular(path)
+        if path.stat().st_size > SIZE_LIMIT:
+            message = f"--set: {path} has more than {SIZE_LIMIT:,} bytes"
+            raise CostModelError(message)
+        return path.read_text(encoding="utf-8")
 
 
 def _rates(given: Sequence[tuple[str | None, float]], option: str) -> Rates | None:

@@ -559,7 +559,7 @@ class Device:
 
         `runtime` chooses a runtime, before anything else is changed. A figure of a table by
         format is called after both, such as `{"peak_rate.int8": "4 TOP/s"}`; one of a memory too:
-        `{"dram.bandwidth": "25 GB/s"}`.
+        `{"dram.bandwidth": "25 GB/s"}`, whether or not the memory has had one.
 
         Raises:
             UnknownNameError: the device has no such parameter, setting or runtime.
@@ -586,13 +586,11 @@ class Device:
         units, tables = self.parameter_units(), self.parameter_tables()
         name, is_entry, text = path.partition(".")
         where = f"{self.name}.{path}"
-        if path in self.memory_parameters:
+        if path in self.memory_units:
             self._change_memory(path, value, changed)
             return
         if name not in units:
-            known = [*units, *self.setting_names(), *self.memory_parameters]
-            hint = f"these are all of device {self.name!r}"
-            raise UnknownNameError(path, known, "parameter or setting", hint)
+            raise self._unknown(path)
         if (name in tables) is not bool(is_entry):
             wanted = f"{self.name}.{name}" if is_entry else f"{where}.int8"
             what = "one value, not a table by format" if is_entry else "a table by format"
@@ -608,16 +606,26 @@ class Device:
         else:
             changed[name] = figure
 
+    def _unknown(self, path: str) -> UnknownNameError:
+        """That there is nothing of the name `path`, which may be that of a memory and a key."""
+        for memory in self.memories:
+            if path.startswith(f"{memory.name}."):
+                hint = (
+                    "all else of a memory is stated in the file of the device, such as "
+                    "read: {energy: 2 pJ, width: 64 bit}, leakage: 1 mW, double_buffered: true"
+                )
+                what = f"figure of memory {memory.name!r}"
+                return UnknownNameError(path, memory.figure_units, what, hint)
+        known = [*self.parameter_units(), *self.setting_names(), *self.memory_units]
+        hint = f"these are all of device {self.name!r}"
+        return UnknownNameError(path, known, "parameter or setting", hint)
+
     def _change_memory(self, path: str, value: Any, changed: dict[str, Any]) -> None:
         """Put the memories with another figure into `changed`."""
         where = f"{self.name}.{path}"
-        figure = _given(where, path, value, self.memory_parameters[path].unit)
+        figure = _given(where, path, value, self.memory_units[path])
         memories = {memory.name: memory for memory in changed.get("memories", self.memories)}
-        name = next(
-            name
-            for name, memory in memories.items()
-            if path in [known.name for known in memory.parameters]
-        )
+        name = next(name for name, memory in memories.items() if path in memory.figure_units)
         try:
             memories[name] = memories[name].with_figure(figure)
         except ValueError as error:
@@ -677,6 +685,11 @@ class Device:
     def memory_parameters(self) -> Mapping[str, Parameter]:
         """The figures of its memories, by name."""
         return {figure.name: figure for each in self.memories for figure in each.parameters}
+
+    @property
+    def memory_units(self) -> Mapping[str, str]:
+        """The figures that its memories have or may be given, by name, and their units."""
+        return {name: unit for each in self.memories for name, unit in each.figure_units.items()}
 
     @classmethod
     def parameter_units(cls) -> Mapping[str, str]:

@@ -386,7 +386,8 @@ def _owner(path: str, devices: Mapping[str, Device]) -> tuple[str, str]:
 
 
 def _parameter_axis(path: str, name: str, values: tuple[Any, ...], device: Device) -> Axis:
-    units = {one: figure.unit for one, figure in device.parameters.items()}
+    own = {one: figure.unit for one, figure in device.parameters.items()}
+    units = {**device.memory_units, **own}
     is_linear = units.get(name) in _ENERGIES and {"price-linear", "separable"} <= set(
         device.capabilities
     )
@@ -422,7 +423,7 @@ def _with_unit(value: Any, axis: Axis, device: Device) -> Any:
     """A value as a device takes it: a number of a range with its unit."""
     if axis.span is None:
         return value
-    return f"{value!r} {device.parameters[axis.target[0]].unit}".strip()
+    return f"{value!r} {axis.unit}".strip()
 
 
 # ------------------------------------------------------------------ formats

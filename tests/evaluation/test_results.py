@@ -277,13 +277,32 @@ def test_figures_of_memories_are_parameters_that_can_be_changed() -> None:
     assert [name for name in shown if "." in name] == names
 
 
+def test_a_memory_may_be_given_a_figure_that_its_file_does_not_state() -> None:
+    device = sheet(4000.0)
+    assert "dram.size" not in device.parameters
+    other = device.with_parameters(**{"dram.size": "64 B", "dram.area": "2 mm2"})
+    _, dram = other.memories
+    assert dram.size is not None
+    assert (dram.size.value, dram.size.source) == (64.0, "given by the caller")
+    assert other.area_square_metres == near(2e-6)
+    fits = [one.evaluate(costmodel.lower(NETWORK)).fits for one in (device, other)]
+    assert fits == [True, False]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("buffer.size", "8 J", "sheet.buffer.size: expected a quantity in B"),
         ("dram.bandwidth", "0 B/s", "sheet.dram.bandwidth = '0 B/s': .*above 0"),
         ("dram.bandwith", "1 B/s", "nearest known: 'dram.bandwidth'"),
-        ("dram.size", "1 B", "dram.size"),
+        ("dram.size", "1 J", "sheet.dram.size: expected a quantity in B"),
+        ("dram.leakage", "1 W", "unknown figure of memory 'dram' 'dram.leakage'"),
+        ("dram.bandwith", "1 B/s", "known: dram.area, dram.bandwidth, .*, dram.size"),
+        (
+            "buffer.read.width",
+            "8 bit",
+            "stated in the file of the device, such as read: .*, double_buffered: true",
+        ),
     ],
 )
 def test_a_figure_of_a_memory_that_cannot_be_is_refused(

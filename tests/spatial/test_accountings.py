@@ -10,19 +10,25 @@ from typing import Any
 
 import pytest
 from figures import near
-from spatial.drawn import nest
+from spatial.drawn import INT8, nest
 from spatial.test_device import NPU, device
 
 import costmodel
 from costmodel import Scenario
+from costmodel.workload.graph import Node, Workload
+from costmodel.workload.operators import Contraction
 from costmodel_hardware.spatial.accountings import mapped
 from costmodel_hardware.spatial.architecture import Architecture
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import ways
 from costmodel_hardware.spatial.plan import Plan
+from costmodel_hardware.spatial.showing.mapped_layers import MappedNetwork
+from costmodel_hardware.spatial.zigzag.accounting import count
+from costmodel_hardware.spatial.zigzag.device_text import device_text
 from costmodel_hardware.spatial.zigzag.golden_cases import accelerator_of, nest_of_layer
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping
 from costmodel_hardware.spatial.zigzag.searching.space import space_of
+from costmodel_hardware.spatial.zigzag.yaml_import import read_accelerator
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCALE_SIM = json.loads(gzip.decompress((GOLDEN / "scalesim.json.gz").read_bytes()))
@@ -93,3 +99,55 @@ def test_a_whole_network_has_energy_and_time_in_each(tmp_path: Path, accounting:
     found = one.evaluate(costmodel.lower(network, scenario), scenario)
     assert found.is_complete, found.unpriced
     assert found.latency_seconds
+
+
+@pytest.mark.parametrize("accounting", ["costmodel", "zigzag"])
+@pytest.mark.parametrize("name", ["ascend_like", "edge_tpu_like", "meta_prototype"])
+def test_a_way_whose_tiles_have_no_room_leaves_the_others(
+    tmp_path: Path, name: str, accounting: str
+) -> None:
+    """The ways of fewest cycles would need several weights or sums in a register of one."""
+    file = GOLDEN / "zigzag_hardware" / f"{name}.yaml"
+    text = device_text(read_accelerator(file).accelerator)
+    one = device(tmp_path, text).with_parameters(accounting=accounting)
+    work = one_layer(costmodel.conv((1, 64, 26, 26), (128, 64, 5, 5), padding=2))
+    found = one.evaluate(work, Scenario(default_format="int8"))
+    assert found.is_complete, found.unpriced
+    units = found.placement.mapped["layer"].costs.utilization  # type: ignore[attr-defined]  # the class has it
+    assert 0.8 < units <= 1
+
+
+def one_layer(operator: Contraction) -> Workload:
+    tensors = {name: one.tensor for name, one in zip("xwy", operator.operands, strict=True)}
+    node = Node("layer", operator, ("x", "w", "y"))
+    return Workload("one", tensors, [node], inputs=["x"], outputs=["y"], weights=["w"])
+
+
+def test_a_mapping_that_is_given_is_counted_by_the_accounting_of_the_device(tmp_path: Path) -> None:
+    """Another than the one that it was made for: a difference of two tools can be explained."""
+    network = costmodel.read(str(Path(__file__).parents[2] / "examples" / "vgg9.json"))
+    scenario = Scenario(default_format="int8")
+    workload = costmodel.lower(network, scenario)
+    npu = device(tmp_path, NPU.replace("    size: 4 B", "    size: 8 B"))
+    own = MappedNetwork.of(workload, npu, scenario).layer("conv2d_1").to_dict()["mapping"]
+    given = npu.with_parameters(mapping={"conv2d_1": own}, accounting="zigzag")
+    layer = MappedNetwork.of(workload, given, scenario).layer("conv2d_1").mapped  # type: ignore[arg-type]  # as before
+    assert layer.mapping is not None
+    expected = count(layer.nest, given.plan(INT8).architecture, layer.mapping)  # type: ignore[attr-defined]  # as before
+    assert layer.costs.energy == near(expected.energy + layer.costs.leakage_energy)
+    assert layer.costs.latency.total == expected.latency_cycles
+    other = npu.with_parameters(mapping={"conv2d_1": own}).evaluate(workload, scenario)
+    assert other.placement.mapped["conv2d_1/contraction"].costs.energy < layer.costs.energy  # type: ignore[attr-defined]  # the class has it
+
+
+def test_scale_sim_takes_no_mapping(tmp_path: Path) -> None:
+    own = {
+        "schema": "costmodel/mapping/1", "spatial": {}, "temporal": [["m", 4], ["n", 4], ["k", 4]],
+        "keeps": {"input": {}, "weight": {}, "output": {}},
+    }  # fmt: skip
+    one = device(tmp_path).with_parameters(
+        mapping={"layer": own}, accounting="scale-sim", dataflow="weight stationary"
+    )
+    work = one_layer(costmodel.matmul((4, 4), (4, 4)))
+    found = one.evaluate(work, Scenario(default_format="int8"))
+    assert "scale-sim knows no mapping but its dataflow" in found.unpriced["layer"]

@@ -261,6 +261,30 @@ def test_the_command_shows_the_nest_and_takes_it_back(tmp_path: Path) -> None:
     assert "contraction" in unknown.stderr
 
 
+def test_every_command_takes_the_file_of_mappings_as_a_setting(tmp_path: Path) -> None:
+    """A mapping that is worse than the one that is found shows in the total."""
+    file, kept = tmp_path / "npu.yaml", tmp_path / "mappings.json"
+    file.write_text(NPU)
+    arguments = [str(NETWORK), "-d", str(file), "--default-format", "int8"]
+    assert run("map", *arguments, "-o", str(kept)).exit_code == 0
+    setting = ["--set", f"npu.mapping=@{kept}"]
+    searched = run("estimate", *arguments, "--format", "json")
+    same = run("estimate", *arguments, *setting, "--format", "json")
+    energies = [json.loads(one.stdout)["devices"]["npu"]["energy_joules"]
+                for one in (searched, same)]  # fmt: skip
+    assert energies[0] == near(energies[1])
+    several = json.loads(kept.read_text())
+    own = several["mappings"]["conv2d_1/contraction"]["mapping"]
+    several["mappings"] = {"conv2d_1": {**own, "temporal": own["temporal"][::-1]}}
+    kept.write_text(json.dumps(several))
+    explained = run("explain", str(NETWORK), "conv2d_1", *arguments[1:], *setting)
+    assert explained.exit_code == 0, explained.output
+    assert explained.stdout != run("explain", str(NETWORK), "conv2d_1", *arguments[1:]).stdout
+    missing = run("estimate", *arguments, "--set", f"npu.mapping=@{tmp_path / 'nothing.json'}")
+    assert missing.exit_code == 2
+    assert "no such file" in missing.stderr
+
+
 def test_the_command_wants_a_spatial_device() -> None:
     found = run("map", str(NETWORK), "-d", "cpu")
     assert found.exit_code == 2

@@ -51,7 +51,10 @@ def _in_unit(unit: str, *, is_positive: bool = False) -> Any:
     return check
 
 
-_FIGURES: Final = ("size", "bandwidth", "leakage", "area")
+_FIGURES: Final = {"size": "B", "bandwidth": "B/s", "leakage": "W", "area": "m2"}
+"""Figures that a memory may have, and their units."""
+_OF_CORE: Final = ("size", "bandwidth", "area")
+"""Of them, those that the core counts with, whatever the class of the device."""
 HALOS: Final = ("reread", "retained")
 """What happens to the overlap of neighbouring windows: it is read again, or kept."""
 _WAYS: Final = ("read", "write")
@@ -146,8 +149,18 @@ class Memory:
         figures = (self.size, self.bandwidth, *energies, self.leakage, self.area)
         return tuple([one for one in figures if one is not None])
 
+    @property
+    def figure_units(self) -> Mapping[str, str]:
+        """The figures that may be given by the caller, by name, and their units.
+
+        Those that it has, and those that the core counts with: its size, bandwidth and area. The
+        energy of an access needs a width, which stands in a file.
+        """
+        own = {one.name: one.unit for one in self.parameters}
+        return {**{f"{self.name}.{key}": _FIGURES[key] for key in _OF_CORE}, **own}
+
     def with_figure(self, figure: Parameter) -> Memory:
-        """The same memory with another figure, which has the name of the one that it replaces."""
+        """The same memory with a figure of one of the names of `figure_units`."""
         key, _, energy = figure.name.removeprefix(f"{self.name}.").partition(".")
         changed: Any = {key: evolve(getattr(self, key), energy=figure) if energy else figure}
         return evolve(self, **changed)

@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="results of Vela, such as vela.json")
     parser.add_argument("--network", action="append", default=[], metavar="TFLITE=MODEL")
-    parser.add_argument("--all", action="store_true", help="list every case of a network")
+    parser.add_argument("--all", action="store_true", help="list every operation and network")
     given = parser.parse_args(arguments)
     data = read_file(given.file)
     pairs = [one.partition("=") for one in given.network]
@@ -239,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for title, several in groups.items():
         _show(title, several)
     if given.all:
-        for one in compared:
+        for one in (*groups["operations, blocks chosen here"], *compared):
             _write(
                 f"{one.name:28} {one.accelerator:14} {one.runtime:36} {one.core:7}"
                 f"{one.expected:12,.0f}{one.predicted:12,.0f}{one.predicted / one.expected:8.2f}"

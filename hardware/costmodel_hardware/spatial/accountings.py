@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
+from attrs import evolve
 
+from costmodel.errors import CostModelError
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, Slot
-from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer
+from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
 from costmodel_hardware.spatial.counting.scale_sim import Product, SystolicArray
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import STATIONARY, dimensions
+from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest
-from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, Homes, Mapped, Plan
+from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, SCALE_SIM, ZIGZAG, Homes, Mapped, Plan
 from costmodel_hardware.spatial.search.mapper import Search, best_mapping
 from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount
+from costmodel_hardware.spatial.zigzag.accounting import count as zigzag_count
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping as zigzag_mapping
 from costmodel_hardware.spatial.zigzag.searching.space import space_of
 
@@ -36,6 +40,40 @@ def mapped(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
 
     """
     return ACCOUNTINGS[plan.accounting](nest, plan, homes)
+
+
+def given(nest: Nest, plan: Plan, mapping: Nesting, homes: Homes) -> Mapped:
+    """A contraction in a mapping of the user's, under the accounting of a plan.
+
+    Cuts beyond the home of an operand are left out. ZigZag has all homes outside: a home within,
+    which a mapping does not cut at, keeps the whole operand.
+
+    Raises:
+        CostModelError: it is not one of the nest on this architecture, or does not fit; or the
+            accounting does not know mappings.
+
+    """
+    if plan.accounting == SCALE_SIM:
+        message = "accounting scale-sim knows no mapping but its dataflow; expected mapping search"
+        raise MappingError(message)
+    chains, places = {slot: plan.architecture.chain(slot) for slot in SLOTS}, dict(homes)
+    if plan.accounting == ZIGZAG:
+        all_of_it = (len(mapping.temporal),) * len(plan.architecture.levels)
+        full = {
+            slot: (*mapping.cuts_of(slot), *all_of_it)[: len(chains[slot]) - 1] for slot in SLOTS
+        }
+        mapping = evolve(mapping, cuts=full)
+        counted = zigzag_count(nest, plan.architecture, mapping)
+        return Mapped(nest, mapping, _zigzag_costs(nest, plan, counted))
+    cuts = {
+        slot: mapping.cuts_of(slot)[: chains[slot].index(places.get(slot, chains[slot][-1]))]
+        for slot in SLOTS
+    }
+    mapping = evolve(mapping, cuts=cuts)
+    found = costs(
+        nest, plan.architecture, mapping, homes=places, seconds_per_cycle=plan.seconds_per_cycle
+    )
+    return Mapped(nest, mapping, found)
 
 
 def _by_costmodel(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
@@ -85,7 +123,7 @@ def _by_scale_sim(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
         one for slot in SLOTS for one in _scale_sim_transfers(spatial, slot, *words[slot])
     )
     cycles = counts["total_cycles"] * groups + (groups - 1)
-    costs = Costs(
+    found = Costs(
         transfers=transfers,
         mac_energy=nest.macs * plan.architecture.mac_energy,
         leakage_energy=plan.architecture.leakage * cycles * plan.seconds_per_cycle,
@@ -95,7 +133,7 @@ def _by_scale_sim(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
         utilization=counts["compute_utilization_percent"] / 100,
         used_bits={}, tile_bits={}, port_cycles={}, steady_cycles={}, weight_onload=0.0,
     )  # fmt: skip
-    return Mapped(nest, None, costs)
+    return Mapped(nest, None, found)
 
 
 def _scale_sim_transfers(
@@ -128,18 +166,26 @@ def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     Operands come from the outermost memory that holds them, wherever they lie.
     """
     del homes
-    architecture = plan.architecture
     found = None
+    reasons = []
     for loops in plan.ways(nest):
-        one = zigzag_mapping(space_of(nest, architecture, loops), plan.objective)
+        try:
+            one = zigzag_mapping(space_of(nest, plan.architecture, loops), plan.objective)
+        except CostModelError as error:  # another way may have smaller tiles
+            reasons.append(str(error))
+            continue
         if found is None or one.value < found.value:
             found = one
-    if found is None:  # pragma: no cover  # a dataflow has at least one way
-        message = "there is no way to spread it over the array"
-        raise MappingError(message)
-    counted = found.count
-    costs = Costs(
-        transfers=tuple(_zigzag_transfers(nest, plan.architecture, counted)),
+    if found is None:
+        raise MappingError(reasons[0])
+    return Mapped(nest, found.mapping, _zigzag_costs(nest, plan, found.count), found.gap)
+
+
+def _zigzag_costs(nest: Nest, plan: Plan, counted: ZigZagCount) -> Costs:
+    """What it counts, as other accountings say it."""
+    architecture = plan.architecture
+    return Costs(
+        transfers=tuple(_zigzag_transfers(nest, architecture, counted)),
         mac_energy=counted.mac_energy,
         leakage_energy=architecture.leakage * counted.latency_cycles * plan.seconds_per_cycle,
         latency=Latency(
@@ -150,7 +196,6 @@ def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
         utilization=counted.spatial_utilization,
         used_bits={}, tile_bits={}, port_cycles={}, steady_cycles={}, weight_onload=0.0,
     )  # fmt: skip
-    return Mapped(nest, found.mapping, costs, found.gap)
 
 
 def _zigzag_transfers(

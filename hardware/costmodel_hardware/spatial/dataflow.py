@@ -147,8 +147,9 @@ def ways(
 
     Where it names dimensions for each axis, there is one: each takes as many units as it can in
     the order in which they are named, in equal shares. Else all pairs of allowed dimensions are
-    tried on every axis, and those are kept that use at least `minimum_utilization` of the units
-    that the best of them uses: by default no more cycles than it needs.
+    tried on every axis. Of those that the memories of the units have room for, some are kept:
+    that use at least `minimum_utilization` of the units that the best of them uses, by default no
+    more cycles than it needs.
 
     Raises:
         ValueError: an axis is not one of the array.
@@ -165,11 +166,34 @@ def ways(
     for choice in _choices(architecture, allowed):
         loops = _spread(nest, architecture, choice)
         found.setdefault(loops, _cycles(nest, loops))
-    fewest = min(found.values())
-    kept = [loops for loops, cycles in found.items() if cycles * minimum_utilization <= fewest]
-    return sorted(kept, key=lambda loops: (found[loops], sum(len(one) for _, one in loops)))[
-        :MOST_WAYS
-    ]
+    ordered = sorted(found, key=lambda loops: (found[loops], sum(len(one) for _, one in loops)))
+    kept: list[SpatialLoops] = []
+    for loops in ordered:
+        is_slow = kept and found[loops] * minimum_utilization > found[kept[0]]
+        if is_slow or len(kept) == MOST_WAYS:
+            break
+        if _has_room(nest, architecture, loops):
+            kept.append(loops)
+    return kept or ordered[:1]
+
+
+def _has_room(nest: Nest, architecture: Architecture, loops: SpatialLoops) -> bool:
+    """Whether memories that exist several times have room for what one step needs of them."""
+    from costmodel_hardware.spatial.counting.links import Spatial  # noqa: PLC0415  # brings NumPy
+
+    spatial, one_step = Spatial(nest, architecture, loops), {dim: [1] for dim in nest.sizes}
+    is_complete = spatial.is_reduced(one_step).item()
+    for place, level in enumerate(architecture.levels):
+        if level.size_bits is None or not level.per:
+            continue
+        bits = 0.0
+        for slot in level.holds:
+            tile = spatial.tile_bits(slot, place, one_step)
+            is_sum = slot == "output" and place == architecture.chain(slot)[0] and not is_complete
+            bits += float((tile.partial if is_sum else tile.complete).item())
+        if bits > level.size_bits:
+            return False
+    return True
 
 
 def _choices(

@@ -113,6 +113,8 @@ class Mapping:
 
 
 SCHEMA: Final = "costmodel/mapping/1"
+SCHEMA_OF_SEVERAL: Final = "costmodel/mappings/1"
+"""That of a file of `costmodel map`, with what each mapping costs beside it."""
 _KEYS: Final = ("schema", "spatial", "temporal", "keeps")
 _PAIR: Final = 2
 
@@ -143,15 +145,18 @@ def _is_count(given: Any, least: int = 1) -> TypeGuard[int]:
 
 
 def as_mappings(given: Any) -> str:
-    """Mappings by the name of an operator, in the form of `costmodel map --json`, as text.
+    """Mappings by the name of an operator, or what `costmodel map` writes, as text.
 
     Raises:
         ValueError: it is neither that nor `search`.
 
     """
-    text = json.dumps(given) if isinstance(given, Map) else given
-    mappings_of(text)
-    return str(text)
+    if given == SEARCH:
+        return SEARCH
+    several = _several(given)
+    for name, one in several.items():
+        Mapping.read(one, name)
+    return json.dumps(several)
 
 
 def mappings_of(given: Any) -> Map[str, Mapping]:
@@ -163,15 +168,28 @@ def mappings_of(given: Any) -> Map[str, Mapping]:
     """
     if given == SEARCH:
         return {}
+    return {name: Mapping.read(one, name) for name, one in _several(given).items()}
+
+
+def _several(given: Any) -> dict[str, Any]:
+    """Mappings by name, in the form of `Mapping.to_dict`, without what they cost."""
     try:
-        several = json.loads(given)
+        found = given if isinstance(given, Map) else json.loads(given)
     except (TypeError, ValueError) as error:
         message = f"expected {SEARCH!r} or mappings in JSON, found {given!r:.60}: {error}"
         raise ValueError(message) from None
-    if not isinstance(several, dict):
+    if isinstance(found, Map) and found.get("schema") == SCHEMA_OF_SEVERAL:
+        found = found.get("mappings")
+    if not isinstance(found, Map):
         message = f"expected {SEARCH!r} or a mapping for each operator, found {given!r:.60}"
         raise ValueError(message)  # noqa: TRY004  # what a converter of a setting raises
-    return {name: Mapping.read(one, name) for name, one in several.items()}
+    plain = {
+        str(name): one["mapping"] if isinstance(one, Map) and "mapping" in one else one
+        for name, one in found.items()
+    }
+    return {name: one for name, one in plain.items() if one is not None}
 
 
-as_mappings.__dict__["costmodel.takes"] = f"{SEARCH}, or mappings by the name of an operator"
+as_mappings.__dict__["costmodel.takes"] = (
+    f"{SEARCH}, or mappings as `costmodel map -o FILE.json` writes"
+)

@@ -23,34 +23,25 @@ if TYPE_CHECKING:
     from costmodel.workload.graph import Workload
 
 
-def given_mapping(nest: Nest, plan: Plan, mapping: Nesting, homes: Mapping[Slot, int]) -> Mapped:
-    """A nest under a mapping that a user gives; cuts beyond the home of an operand are left out.
-
-    Raises:
-        MappingError: it is not one of the nest on this architecture, or does not fit.
-
-    """
-    from costmodel_hardware.spatial.counting.accounting import costs  # noqa: PLC0415  # brings NumPy
-
-    chains = {slot: plan.architecture.chain(slot) for slot in SLOTS}
-    cuts = {
-        slot: mapping.cuts_of(slot)[: chains[slot].index(homes.get(slot, chains[slot][-1]))]
-        for slot in SLOTS
-    }
-    mapping = evolve(mapping, cuts=cuts)
-    found = costs(
-        nest, plan.architecture, mapping, homes=homes, seconds_per_cycle=plan.seconds_per_cycle
-    )
-    return Mapped(nest, mapping, found)
-
-
 @frozen(kw_only=True)
 class SpatialPlacement(Placement):
-    """Where tensors lie, and what was found for each contraction, by the name of its group."""
+    """Where tensors lie, and what was found for each contraction, by the name of its group.
+
+    What lies in a memory are its tensors and the tiles of mappings beside them: of one instance,
+    as its size is.
+    """
 
     mapped: Mapping[str, Mapped] = field(factory=dict, eq=False)
     refused: Mapping[str, str] = field(factory=dict, eq=False)
     """Why a contraction has no mapping."""
+    tile_bits: Mapping[str, tuple[int, ...]] = field(factory=dict, eq=False)
+    """What tiles take in each memory beside its tensors, while each group runs."""
+
+    def used_bits(self, memory: str) -> list[int]:
+        """Bits that lie in one instance of a memory while each group runs, tiles included."""
+        lying = super().used_bits(memory)
+        beside = self.tile_bits.get(memory, (0,) * len(lying))
+        return [sum(both) for both in zip(lying, beside, strict=True)]
 
 
 @frozen(kw_only=True)
@@ -78,13 +69,38 @@ class Placer:
         around: Surroundings | None,
     ) -> SpatialPlacement:
         """The place of each tensor, and a mapping for each group that has a plan."""
-        default = self.scenario.default_format
         shared = [memory for memory in self.memories if not memory.per]
-        before = placed(workload, groups, shared, default, around)
-        residents = _Residents(before)
+        before = placed(workload, groups, shared, self.scenario.default_format, around)
+        residents = _Residents(before, self._outside(workload, around))
         if self.is_resident and around is None:
             residents.keep({storages(workload)[name] for name in workload.weights})
-        found: dict[str, Mapped] = {}
+        jobs, refused = self._jobs(plans, workload, groups)
+        answers: dict[str, Mapped | str] = {}
+        homes: dict[str, Mapping[Slot, str]] = {}
+        waiting = list(jobs)
+        while waiting:
+            for name in waiting:
+                answers[name] = self._with_room(jobs[name], residents)
+                homes[name] = residents.homes(jobs[name])
+            # What a later contraction moves outwards is written there by the one that makes it.
+            waiting = [name for name in jobs if residents.homes(jobs[name]) != homes[name]]
+        found = {name: one for name, one in answers.items() if isinstance(one, Mapped)}
+        refused |= {
+            name: f"no mapping of {name!r}: {one}"
+            for name, one in answers.items()
+            if isinstance(one, str)
+        }
+        return SpatialPlacement(
+            self.memories, tuple(residents.residences), before.groups, mapped=found,
+            refused=refused, tile_bits=self._tiles(workload, before.groups, jobs, found, homes),
+        )  # fmt: skip
+
+    def _jobs(
+        self, plans: Mapping[str, Plan], workload: Workload, groups: tuple[Group, ...]
+    ) -> tuple[dict[str, _Job], dict[str, str]]:
+        """The contractions to map, by the names of their groups; and why others have no nest."""
+        default = self.scenario.default_format
+        jobs: dict[str, _Job] = {}
         refused: dict[str, str] = {}
         for place, (group, boundary) in enumerate(
             zip(groups, boundaries(workload, groups), strict=True)
@@ -102,14 +118,46 @@ class Placer:
                 number = workload.tensors[boundary.writes[0]].format or default
                 nest = evolve(nest, output=_written(nest.output, int(number.stored_bits(1))))
             given = self.given.get(group.name, self.given.get(anchor.layer))
-            answer = self._with_room(nest, plan, given, place, tensors, residents)
-            if isinstance(answer, str):
-                refused[group.name] = f"no mapping of {group.name!r}: {answer}"
-            else:
-                found[group.name] = answer
-        return SpatialPlacement(
-            self.memories, tuple(residents.residences), before.groups, mapped=found, refused=refused
+            jobs[group.name] = _Job(place, nest, plan, given, tensors)
+        return jobs, refused
+
+    def _bits(self, workload: Workload, tensor: str) -> int:
+        one = workload.tensors[tensor]
+        return (one.format or self.scenario.default_format).stored_bits(one.size)
+
+    def _outside(self, workload: Workload, around: Surroundings | None) -> _Outside:
+        """What lies in memories around a body, and of it the tensors that the body uses."""
+        if around is None:
+            return _Outside({}, {})
+        names = {name: home for name, home in around.homes.items() if name not in around.kept}
+        storage = storages(workload)
+        return _Outside(
+            around.used_bits,
+            {
+                storage[name]: (home, self._bits(workload, storage[name]))
+                for name, home in names.items()
+                if home is not None
+            },
         )
+
+    def _tiles(
+        self,
+        workload: Workload,
+        groups: int,
+        jobs: Mapping[str, _Job],
+        found: Mapping[str, Mapped],
+        homes: Mapping[str, Mapping[Slot, str]],
+    ) -> Mapping[str, tuple[int, ...]]:
+        """Bits that tiles take in each memory beyond the tensors that lie there."""
+        taken = {memory.name: [0] * groups for memory in self.memories}
+        for name, one in found.items():
+            job = jobs[name]
+            for (slot, at), bits in one.costs.tile_bits.items():
+                memory = job.plan.architecture.levels[at].name
+                is_home = homes[name].get(slot) == memory
+                lying = self._bits(workload, job.tensors[slot]) if is_home else 0
+                taken[memory][job.place] += max(bits - lying, 0)
+        return {memory: tuple(bits) for memory, bits in taken.items() if any(bits)}
 
     def _move_where_held(
         self, architecture: Architecture, tensors: Mapping[Slot, str], residents: _Residents
@@ -124,32 +172,22 @@ class Placer:
             if memory is not None and memory not in holding:
                 residents.put_out(tensor)
 
-    def _with_room(  # one group and what lies beside it
-        self,
-        nest: Nest,
-        plan: Plan,
-        given: Nesting | None,
-        place: int,
-        tensors: Mapping[Slot, str],
-        residents: _Residents,
-    ) -> Mapped | str:
+    def _with_room(self, job: _Job, residents: _Residents) -> Mapped | str:
         """The mapping of a group, whose tensors move outwards until its tiles have room."""
+        plan, tensors = job.plan, job.tensors
         levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
-        from costmodel_hardware.spatial.accountings import mapped  # noqa: PLC0415  # brings NumPy
+        from costmodel_hardware.spatial.accountings import given, mapped  # noqa: PLC0415  # brings NumPy
 
         self._move_where_held(plan.architecture, tensors, residents)
         first_reason = ""
         while True:
-            lying = {slot: residents.memory_of(tensor) for slot, tensor in tensors.items()}
-            homes = {slot: levels[memory] for slot, memory in lying.items() if memory is not None}
-            taken = residents.others(place, set(tensors.values()))
-            own = plan.beside(taken)
+            places = {slot: levels[memory] for slot, memory in residents.homes(job).items()}
+            homes = tuple((slot, places[slot]) for slot in SLOTS if slot in places)
+            own = plan.beside(residents.others(job.place, set(tensors.values())))
             try:
-                if given is not None:
-                    return given_mapping(nest, own, given, homes)
-                return mapped(
-                    nest, own, tuple((slot, homes[slot]) for slot in SLOTS if slot in homes)
-                )
+                if job.given is not None:
+                    return given(job.nest, own, job.given, homes)
+                return mapped(job.nest, own, homes)
             except CostModelError as error:
                 first_reason = first_reason or str(error)
                 inner = residents.innermost(set(tensors.values()))
@@ -158,6 +196,34 @@ class Placer:
                 residents.put_out(inner)
             except ValueError as error:
                 return str(error)
+
+
+@frozen
+class _Job:
+    """A contraction to map: the place of its group, and its tensors by slot."""
+
+    place: int
+    nest: Nest
+    plan: Plan
+    given: Nesting | None
+    tensors: Mapping[Slot, str]
+
+
+@frozen
+class _Outside:
+    """What lies in memories around the body of a loop or a branch."""
+
+    used_bits: Mapping[str, int]
+    tensors: Mapping[str, tuple[str, int]]
+    """Those among it that the body uses: memory and bits."""
+
+    def beside(self, tensors: Collection[str]) -> dict[str, int]:
+        """Bits in each memory of all but some tensors."""
+        found = dict(self.used_bits)
+        for name in tensors:
+            memory, bits = self.tensors.get(name, ("", 0))
+            found[memory] = max(found.get(memory, 0) - bits, 0)
+        return found
 
 
 def contractions_of(workload: Workload) -> tuple[str, ...]:
@@ -202,13 +268,19 @@ def _written(output: Tensor, bits: float) -> Tensor:
 class _Residents:
     """Where tensors lie so far; some are moved to make room for tiles."""
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, placement: Placement, outside: _Outside) -> None:
+        self.outside = outside
         self.residences: list[Residence] = list(placement.residences)
         self.memories = placement.memories
         self.groups = placement.groups
 
     def memory_of(self, tensor: str) -> str | None:
         return next((one.memory for one in self.residences if one.tensor == tensor), None)
+
+    def homes(self, job: _Job) -> Mapping[Slot, str]:
+        """The memories that the operands of a contraction lie in, as far as they have one."""
+        found = {slot: self.memory_of(tensor) for slot, tensor in job.tensors.items()}
+        return {slot: memory for slot, memory in found.items() if memory is not None}
 
     def _outermost(self) -> str:
         both = {"input", "output"}
@@ -245,7 +317,7 @@ class _Residents:
 
     def others(self, place: int, tensors: Collection[str]) -> Mapping[str, int]:
         """Bits of the tensors of other groups in each memory while a group runs."""
-        found: dict[str, int] = {}
+        found = self.outside.beside(tensors)
         for one in self.residences:
             if one.first <= place <= one.last and one.tensor not in tensors:
                 found[one.memory] = found.get(one.memory, 0) + one.bits

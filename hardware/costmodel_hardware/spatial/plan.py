@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Objective: TypeAlias = Literal["energy", "latency", "edp"]
 """What a search makes least; `edp` is energy times latency."""
 OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
-ACCOUNTING_NAMES: Final = ("costmodel", "scale-sim", "zigzag")
+SCALE_SIM: Final = "scale-sim"
+ZIGZAG: Final = "zigzag"
+ACCOUNTING_NAMES: Final = ("costmodel", SCALE_SIM, ZIGZAG)
 """Who counts words, energy and cycles: see `accountings`."""
 Homes: TypeAlias = tuple[tuple[Slot, int], ...]
 """The place of the outermost memory that each operand lies in."""

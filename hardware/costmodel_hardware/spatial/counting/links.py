@@ -196,12 +196,20 @@ class Spatial:
         total, _ = self._words[slot].counted(whole, frozenset())
         return float(total.item())
 
+    @cached_property
+    def _results(self) -> float:
+        """The different results of the nest."""
+        return self.words_once("output")
+
     def _once(self, axes: frozenset[str]) -> tuple[float, bool]:
-        """Sums of all instances along some axes, and whether these are parts of others."""
+        """Sums of all instances along some axes, and whether some of these are parts of others.
+
+        A dimension that is summed may be spread so that each result stays with one instance: in a
+        transposed convolution of stride 2, even and odd taps reach different results.
+        """
         whole = {dim: [steps] for dim, steps in self.steps.items()}
         total, _ = self._words["output"].counted(whole, axes)
-        summed = any(self.spread[dim].kept(axes) for dim in self.nest.summed)
-        return float(total.item()), summed
+        return float(total.item()), total.item() > self._results
 
     def retains(self, link: Link) -> bool:
         """Whether the inner memory fetches of an input or weight only what it does not hold."""

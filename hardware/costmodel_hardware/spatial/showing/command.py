@@ -16,7 +16,8 @@ from costmodel.cli.results import write
 from costmodel.errors import CostModelError
 from costmodel.safe_io import json_values
 from costmodel_hardware.spatial.device import SpatialAccelerator
-from costmodel_hardware.spatial.showing.mapped_layers import SCHEMA, MappedLayer, MappedNetwork
+from costmodel_hardware.spatial.mapping import SCHEMA_OF_SEVERAL
+from costmodel_hardware.spatial.showing.mapped_layers import MappedLayer, MappedNetwork
 
 _LIMIT: Final = 1 << 26
 """Bytes of a file of mappings."""
@@ -94,7 +95,7 @@ class _Alone:
 
 
 def _mappings(path: Path) -> dict[str, Any]:
-    """The mappings of a file by the name of the operator.
+    """What a file of mappings has.
 
     Raises:
         CostModelError: it cannot be read, is larger than 64 MiB, or has another form.
@@ -108,15 +109,11 @@ def _mappings(path: Path) -> dict[str, Any]:
     except OSError as error:
         message = f"--mapping {path}: cannot be read: {error.strerror or error}"
         raise CostModelError(message) from None
-    several = values.get("mappings") if isinstance(values, dict) else None
-    if not isinstance(several, dict) or values.get("schema") != SCHEMA:
+    is_known = isinstance(values, dict) and values.get("schema") == SCHEMA_OF_SEVERAL
+    if not is_known or not isinstance(values.get("mappings"), dict):
         message = (
             f"--mapping {path}: expected what `costmodel map -o FILE.json` writes, a mapping with "
-            f"schema {SCHEMA!r} and mappings"
+            f"schema {SCHEMA_OF_SEVERAL!r} and mappings"
         )
         raise CostModelError(message)
-    given = {
-        str(name): one["mapping"] if isinstance(one, dict) and "mapping" in one else one
-        for name, one in several.items()
-    }
-    return {name: one for name, one in given.items() if one is not None}
+    return dict(values)

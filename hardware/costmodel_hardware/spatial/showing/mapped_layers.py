@@ -16,6 +16,7 @@ from costmodel_hardware.spatial.counting.accounting import Costs, Transfer
 from costmodel_hardware.spatial.counting.links import ARRAY, Link
 from costmodel_hardware.spatial.dataflow import SEARCH
 from costmodel_hardware.spatial.device import SpatialAccelerator
+from costmodel_hardware.spatial.mapping import SCHEMA_OF_SEVERAL
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.placement import SpatialPlacement
 from costmodel_hardware.spatial.plan import Mapped
@@ -23,7 +24,6 @@ from costmodel_hardware.spatial.plan import Mapped
 if TYPE_CHECKING:
     from costmodel import Scenario, Workload
 
-SCHEMA: Final = "costmodel/mappings/1"
 _FEW: Final = 0.1
 """The share of units at work below which a hint is given."""
 _MOST_NAMED: Final = 3
@@ -337,7 +337,7 @@ class MappedNetwork:
     def to_dict(self) -> dict[str, Any]:
         """All mappings by the name of the operator; `costmodel map --mapping` takes them."""
         return {
-            "schema": SCHEMA,
+            "schema": SCHEMA_OF_SEVERAL,
             "network": self.network,
             "device": self.device.name,
             "mappings": {one.name: one.to_dict() for one in self.layers},

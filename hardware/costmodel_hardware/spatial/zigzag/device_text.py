@@ -18,7 +18,8 @@ DIMENSIONS: Final = {
 """ZigZag's name of each dimension, and that of a device file."""
 _SOURCE: Final = "source: zigzag, evidence: assumed"
 _HEAD: Final = (
-    "# Draft from a hardware file of ZigZag, which states no clock, area or leakage.",
+    "# Draft from a hardware file of ZigZag, which states no clock, area or leakage, and no vector",
+    "# unit: a layer with an activation has no price until `vector_rate` stands under parameters.",
     "# Each memory has one port for both ways, or one for each, as wide as the widest of the file.",
 )
 _BYTE: Final = 8
