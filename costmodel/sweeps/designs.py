@@ -65,7 +65,8 @@ class Designs:
         Costs `by_layer` are those of each layer, too; nothing then is linear in a figure.
 
         Raises:
-            CostModelError: costs by layer, of networks that a function makes.
+            CostModelError: costs by layer, of networks that a function makes, or a limit on what no
+                device models.
 
         """
         self._grid = grid
@@ -75,6 +76,7 @@ class Designs:
                 message = "costs by layer need one network; the space has a function of many"
                 raise CostModelError(message)
             self._layers = tuple([layer.name for layer in grid.source.layers])
+        _check_limits(grid)
         self._formats = [axis for axis in grid.axes if axis.family in FORMATS]
         self._linear = [axis for axis in grid.axes if axis.is_linear and not by_layer]
         self._others = [
@@ -108,12 +110,7 @@ class Designs:
         if space.fits:
             table = table.take(table["fits"])
         for name, most in space.limits.items():
-            if len(table) and np.isnan(table[name]).all():
-                message = (
-                    f"limits: {name} is not known of these designs: the device has no model of it"
-                )
-                raise CostModelError(message)
-            table = table.take(~(table[name] > most))
+            table = table.take(table[name] <= most)
         if space.where is not None:
             table = table.take(_kept(space.where(table), len(table)))
         return table
@@ -211,6 +208,23 @@ class Designs:
             )
         own = [axis for axis in self._linear if axis.device == device.name]
         return Costing(self._lowered[key], device, own, self._layers)
+
+
+def _check_limits(grid: Grid) -> None:
+    """Check that some device models what is limited; designs of others are left out.
+
+    Raises:
+        CostModelError: none does.
+
+    """
+    models = {
+        "latency": lambda device: "timed" in device.capabilities,
+        "area": lambda device: device.area_square_metres is not None,
+    }
+    for name in grid.space.limits.keys() & models.keys():
+        if not any(map(models[name], grid.devices)):
+            message = f"limits: {name} is not known of these designs: no device has a model of it"
+            raise CostModelError(message)
 
 
 def _kept(answer: Any, count: int) -> Array:

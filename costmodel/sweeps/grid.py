@@ -471,7 +471,7 @@ def _of_family(
 ) -> Iterator[Axis]:
     taken: set[str] = set()
     found: dict[str, Axis] = {}
-    for name, values in sorted(given.items(), key=lambda pair: any(c in pair[0] for c in _WILD)):
+    for name, values in sorted(given.items(), key=lambda pair: _breadth(pair[0], layers)):
         formats = tuple(map(_format, values))
         labels = tuple(map(format_name, formats))
         if any(char in name for char in _WILD):
@@ -493,10 +493,20 @@ def _of_family(
             message = f"{family}: {name!r} {what}"
             raise CostModelError(message)
         within = [one for one in within if one not in taken]
+        if not within:
+            message = f"{family}: all layers of {name!r} have formats by their own names"
+            raise CostModelError(message)
         taken.update(within)
         found[name] = Axis(f"{family}.{name}", family, formats, labels, tuple(within))
     order = {name: place for place, name in enumerate(layers.names)}
     yield from sorted(found.values(), key=lambda axis: min(order[one] for one in axis.target))
+
+
+def _breadth(name: str, layers: _Layers) -> tuple[int, int]:
+    """What orders names from that of one layer over blocks and patterns to `*`."""
+    if any(char in name for char in _WILD):
+        return 3 if name == "*" else 2, -len(name)
+    return 0 if name in layers.names else 1, -len(name)
 
 
 def _matched(pattern: str, family: str, layers: _Layers) -> list[str]:

@@ -61,6 +61,17 @@ def with_formats(
     return Workload(workload.name, tensors, steps, sources[0], workload.outputs, sources[1])
 
 
+def _stated(workload: Workload, default: NumericFormat) -> Workload:
+    """The workload with the default format stated, as it is where anything declares a format."""
+    tensors = {
+        name: Tensor(tensor.shape, tensor.format or default)
+        for name, tensor in workload.tensors.items()
+    }
+    tensors, steps = with_declared(tensors, workload.steps)
+    sources = workload.inputs, workload.weights
+    return Workload(workload.name, tensors, steps, sources[0], workload.outputs, sources[1])
+
+
 def _unmarked(workload: Workload, formats: Formats) -> tuple[dict[str, Tensor], list[Step]]:
     tensors = {name: _tensor(tensor, formats) for name, tensor in workload.tensors.items()}
     # Operators take the formats of their tensors.
@@ -124,9 +135,8 @@ class Block:
     def first_declared(self) -> Workload:
         """The same with the formats that are declared alone."""
         whole = self.workload
-        tensors, steps = _unmarked(whole, self._first_formats)
-        fitting = with_declared(tensors, steps)
-        return Workload(whole.name, tensors, fitting, whole.inputs, whole.outputs, whole.weights)
+        tensors, steps = with_declared(*_unmarked(whole, self._first_formats))
+        return Workload(whole.name, tensors, steps, whole.inputs, whole.outputs, whole.weights)
 
     @property
     def _first_formats(self) -> Formats:
@@ -352,16 +362,16 @@ class GroupedCosts:
         return ordered
 
     def _asking(
-        self, keys: tuple[int, ...], parts: Sequence[_Part], weights: Mapping[int, int]
+        self, keys: tuple[int, ...], parts: Sequence[_Part], weights: Mapping[int, Sequence[int]]
     ) -> Any:
         def ask(at: tuple[int, ...]) -> Any:
             formats = dict(zip(keys, at, strict=True))
             values = [0.0] * self._width
             codes: list[int] = []
             unpriced: set[str] = set()
-            for column, elements in weights.items():
+            for column, sizes in weights.items():
                 number = self._columns[column].formats[formats[column]] or self._block.default
-                values[WEIGHTS] += number.stored_bits(elements)
+                values[WEIGHTS] += sum(map(number.stored_bits, sizes))
             for part in parts:
                 found, given, missing = self._entry(part, formats)
                 values = _together(values, found)
@@ -406,6 +416,8 @@ class GroupedCosts:
             if column is not None and column in formats:
                 given[name] = formats[column]
         workload = with_formats(part.workload, chosen, block.default, given)
+        if any(tensor.format is not None for tensor in self._first.tensors.values()):
+            workload = _stated(workload, block.default)
         found = evaluated(block.device, workload, self._scenario, is_body=True)
         if [each.group.name for each in found.groups] != [part.group.name]:
             message = (
@@ -441,14 +453,14 @@ class GroupedCosts:
             seconds = math.nan if cost.charges else 0.0
         return [energy, seconds, 0.0, 0.0, float(cost.latency_seconds is not None), *counts]
 
-    def _weights(self) -> dict[int, int]:
-        """The elements of weights whose format an axis chooses, by its column."""
-        found: dict[int, int] = {}
+    def _weights(self) -> dict[int, list[int]]:
+        """The sizes of the weights whose format an axis chooses, by its column."""
+        found: dict[int, list[int]] = {}
         for name in self._block.workload.weights:
             tensor = self._block.workload.tensors[name]
             column = self._of_marker.get(tensor.format) if tensor.format else None
             if column is not None:
-                found[column] = found.get(column, 0) + tensor.size
+                found.setdefault(column, []).append(tensor.size)
         return found
 
     def _constants(self) -> list[float]:

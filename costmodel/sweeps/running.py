@@ -393,6 +393,8 @@ class _Parts:
     def begin(self, chunks: list[Chunk], *, resume: bool) -> list[Chunk]:
         """The chunks that are not done yet."""
         held = self._folder / _MANIFEST
+        if held.exists() and not resume and list(self._folder.iterdir()) == [held]:
+            held.unlink()  # nothing was costed
         if held.exists():
             if not resume:
                 message = (

@@ -274,7 +274,7 @@ class Assembly:
         if default is not None:
             tensors, steps = inferred(tensors, steps, self._inputs, self._weights, default)
         elif as_declared:
-            steps = with_declared(tensors, steps)
+            tensors, steps = with_declared(tensors, steps)
         return Workload(
             self._name,
             tensors,

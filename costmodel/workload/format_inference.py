@@ -61,10 +61,20 @@ def inferred(
     return inference.tensors, done
 
 
-def with_declared(tensors: Mapping[str, Tensor], steps: Iterable[Step]) -> list[Step]:
-    """The steps of a workload without loops, their operands in the formats that tensors declare."""
+def with_declared(
+    tensors: Mapping[str, Tensor], steps: Iterable[Step]
+) -> tuple[dict[str, Tensor], list[Step]]:
+    """The tensors and steps of a workload without loops, in the formats that tensors declare.
+
+    Operands have those of their tensors, and views those of what they see.
+    """
     inference = _Inference(tensors, (), FLOAT32)
-    return [inference.formatted(step) if isinstance(step, Node) else step for step in steps]
+    done = []
+    for step in steps:
+        if isinstance(step, View):
+            inference.step(step)
+        done.append(inference.formatted(step) if isinstance(step, Node) else step)
+    return inference.tensors, done
 
 
 def followed(workload: Workload, default: NumericFormat) -> frozenset[str]:

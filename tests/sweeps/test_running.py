@@ -123,6 +123,14 @@ def test_an_interrupted_sweep_goes_on_with_what_is_missing(expected: Path, tmp_p
     check_same(path, expected)
 
 
+def test_a_sweep_that_costed_nothing_is_begun_anew(expected: Path, tmp_path: Path) -> None:
+    path = tmp_path / "designs.parquet"
+    with pytest.raises(CostModelError, match="nope"):
+        write(grid(SPACE), drawn(), path, Options(chunk=CHUNK, executor="nope"))
+    write(grid(SPACE), drawn(), path, Options(chunk=CHUNK))
+    check_same(path, expected)
+
+
 def test_an_interrupted_sweep_is_not_begun_anew_by_mistake(tmp_path: Path) -> None:
     path = tmp_path / "designs.parquet"
     interrupted(path, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import chains
@@ -373,3 +374,63 @@ def test_a_scenario_holds_for_all_designs() -> None:
     )
     found = grid(space)
     check_against_estimates(found, swept(found), [0, 13])
+
+
+# ------------------------------------------------------------------ files of frameworks
+
+ROOT = Path(__file__).parents[2]
+FILES = [
+    "examples/kws.tflite", "examples/cnn.onnx", "examples/cnn.pt2",
+    *[f"tests/frontends/models/pairs/{name}" for name in (
+        "cnn.int8.tflite", "transformer.tflite", "transformer.int8.tflite", "embedding.mlir",
+        "cnn.qdq.onnx",
+    )],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("device", ["horowitz-45nm", "raspberry-pi-4"])
+def test_files_that_declare_formats_or_hold_views_are_swept(file: str, device: str) -> None:
+    network = costmodel.read(ROOT / file)
+    given: dict[str, Any] = {"device": device, "default_format": "int8", "batch": [1, 2]}
+    holding = [layer for layer in network.layers if layer.parameters]
+    if not any(layer.declared_formats() for layer in holding):
+        # Scales of blocks and packed elements are rounded up for each tensor.
+        chosen = ["int8", "mxfp4", "mixed<int3,2.5>"]
+        given["weights"] = {layer.name: chosen for layer in holding[:2]}
+    found = grid(DesignSpace(**given), network)
+    table = swept(found)
+    check_against_estimates(found, table, range(0, len(table), 5))
+
+
+def test_a_limit_leaves_out_what_no_device_models_in_any_chunk() -> None:
+    space = DesignSpace(
+        device=["raspberry-pi-4", "horowitz-45nm"], default_format="int8",
+        formats={"layer0": ["int4", "int8"]}, limits={"latency": "1 s"},
+    )  # fmt: skip
+    for chunk in (1, 2, 4):
+        table = swept(grid(space), chunk=chunk)
+        assert set(table["device"]) == {"raspberry-pi-4"}
+        assert len(table) == 2
+    alone = evolve(space, device="horowitz-45nm")
+    with pytest.raises(CostModelError, match="no device has a model of it"):
+        swept(grid(alone))
+
+
+def test_the_narrowest_name_of_a_layer_counts() -> None:
+    both = DesignSpace(
+        device="cpu",
+        weights={"*": ["int8"], "layer0": ["int2", "int4"], "layer*": ["int8", "int4"]},
+    )
+    found = {axis.name: axis.labels for axis in grid(both).axes}
+    assert found["weights.layer0"] == ("int2", "int4")
+    assert set(found.values()) - {("int2", "int4")} == {("int8", "int4")}
+
+
+def test_a_block_whose_layers_all_have_names_of_their_own_is_refused() -> None:
+    network = costmodel.read(ROOT / "examples/kws.tflite")
+    names = [layer.name for layer in network.layers if layer.name.startswith("functional_1/dense/")]
+    own = {name: FORMATS for name in names if network.layer(name).parameters}
+    space = DesignSpace(device="cpu", weights={"functional_1/dense": FORMATS, **own})
+    with pytest.raises(CostModelError, match="all layers of 'functional_1/dense' have formats by"):
+        grid(space, network)
