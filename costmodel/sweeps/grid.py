@@ -178,6 +178,20 @@ class Grid:
             self._networks[key] = read
         return self._networks[key]
 
+    def networks(self) -> Iterator[Network]:
+        """The networks of all arguments, or the one of the source.
+
+        Raises:
+            CostModelError: there are more than can be made.
+
+        """
+        axes = [axis for axis in self.axes if axis.family == "arguments"]
+        if math.prod(len(axis.values) for axis in axes) > _MOST_NETWORKS:
+            message = f"the arguments make more than {_MOST_NETWORKS:,} networks; give fewer values"
+            raise CostModelError(message)
+        for values in product(*[axis.values for axis in axes]):
+            yield self.network(dict(zip([axis.name for axis in axes], values, strict=True)))
+
     def scenario(self, chosen: Mapping[str, Any]) -> Scenario:
         """The conditions."""
         space = self.space
@@ -265,7 +279,7 @@ def grid_of(source: object | None, space: DesignSpace, registry: Registry) -> Gr
     devices, parameters = _parameters(space, devices)
     scenario = _checked_scenario(space)
     bare = Grid(space, devices, tuple(_arguments(space)), network, registry)
-    layers = _Layers.of([bound_network(one, scenario, Convention()) for one in _networks(bare)])
+    layers = _Layers.of([bound_network(one, scenario, Convention()) for one in bare.networks()])
     axes = [
         *bare.axes,
         *_plain_axes(space),
@@ -308,16 +322,6 @@ def _arguments(space: DesignSpace) -> Iterator[Axis]:
         if len(values) > 1:
             labels = tuple([one if isinstance(one, int | float) else str(one) for one in values])
             yield Axis(name, "arguments", values, labels, (name,))
-
-
-def _networks(grid: Grid) -> Iterator[Network]:
-    """All networks that the arguments make."""
-    axes = grid.axes
-    if math.prod(len(axis.values) for axis in axes) > _MOST_NETWORKS:
-        message = f"the arguments make more than {_MOST_NETWORKS:,} networks; give fewer values"
-        raise CostModelError(message)
-    for values in product(*[axis.values for axis in axes]):
-        yield grid.network(dict(zip([axis.name for axis in axes], values, strict=True)))
 
 
 def _plain_axes(space: DesignSpace) -> Iterator[Axis]:

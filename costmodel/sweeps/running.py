@@ -291,11 +291,10 @@ def _pickled(grid: Grid) -> bytes:
 def manifest_of(grid: Grid, rows: Rows, options: Options) -> dict[str, Any]:
     """What a sweep is of, as plain values: versions, and hashes of what goes in."""
     numpy = import_module("numpy")
-    sources = [grid.source] if grid.source is not None else []
     return {
         "schema": SCHEMA,
         "versions": {"costmodel": own_version(), "numpy": numpy.__version__},
-        "network": [_hash(one.to_json()) for one in sources],
+        "network": [_hash(one.to_json()) for one in grid.networks()],
         "space": _hash(json.dumps(_space_values(grid), sort_keys=True, default=str)),
         "functions": {
             name: _function_hash(function)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import design_spaces
 import numpy as np
 import pytest
 from attrs import evolve
@@ -158,6 +159,34 @@ def test_a_sweep_of_something_else_is_not_gone_on_with(
         write(found, rows, path, Options(chunk=changed.get("chunk", CHUNK)), resume=True)
 
 
+def test_a_sweep_of_networks_that_are_made_otherwise_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function is the same; what it calls is not."""
+    path = tmp_path / "designs.parquet"
+    space = DesignSpace(device="horowitz-45nm", network=_scaled, arguments={"width": [1, 2, 3, 4]})
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def run(**chosen: Any) -> None:
+        found = grid(space, None)
+        write(found, rows_of(found), path, Options(chunk=2, **chosen), resume=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(progress=stop)
+    monkeypatch.setitem(_SCALE, "width", 3)
+    with pytest.raises(CostModelError, match="holds a sweep of other network"):
+        run()
+
+
+_SCALE = {"width": 1}
+
+
+def _scaled(width: int) -> Any:
+    return design_spaces.small(width * _SCALE["width"])
+
+
 def test_the_file_says_what_it_is_of(expected: Path) -> None:
     from pyarrow import parquet  # noqa: PLC0415  # skipped above where it is missing
 
@@ -282,6 +311,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 CLIENT = """
 import sys, time
+import design_spaces
 from design_spaces import grid
 from test_running import SLOW, SMALL_CHUNK, drawn
 from costmodel.sweeps.running import Options, write
