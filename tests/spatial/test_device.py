@@ -16,6 +16,8 @@ import costmodel
 from costmodel import Scenario
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.formats import parse_format
+from costmodel.workload.builders import activation, matmul
+from costmodel.workload.graph import Node, Workload
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Level
 from costmodel_hardware.spatial.dataflow import dataflow_of, ways
 from costmodel_hardware.spatial.device import SpatialAccelerator
@@ -436,3 +438,16 @@ def test_a_padding_layer_before_a_convolution_costs_no_second_read(npu: Any) -> 
         if (one.memory, one.role) == ("dram", "input")
     ]
     assert reads == [8 * words]
+
+
+def test_both_results_of_a_group_are_written(npu: Any) -> None:
+    """That of a product leaves the group beside that of the activation behind it."""
+    left, right, result = (6, 4), (4, 8), (6, 8)
+    work = Workload(
+        "both", {"a": left, "b": right, "sums": result, "out": result},
+        [Node("dense", matmul(left, right), ("a", "b", "sums")),
+         Node("relu", activation("relu", result, in_place=True), ("sums", "out"))],
+        ["a"], ["sums", "out"], ["b"],
+    )  # fmt: skip
+    written = npu.evaluate(work, Scenario(default_format="int8")).traffic_bytes["dram"][1]
+    assert written == 2 * 6 * 8

@@ -394,16 +394,25 @@ class SpatialAccelerator(Device):
                 found.append(usual)
                 continue
             own = set(operands_of(group, workload).values())
+            sizes = {
+                name: (tensor.format or scenario.default_format).stored_bits(tensor.size)
+                for name in (*boundary.reads, *boundary.writes)
+                if name in homes and name not in own
+                for tensor in [workload.tensors[name]]
+            }
             others = [
                 Traffic(
                     homes[name], "weight" if name in workload.weights else "input",
-                    read_bits=(
-                        workload.tensors[name].format or scenario.default_format
-                    ).stored_bits(workload.tensors[name].size),
+                    read_bits=sizes[name],
                 )
                 for name in boundary.reads
-                if name in homes and name not in own
+                if name in sizes
             ]  # fmt: skip
+            others += [  # a result before an activation may leave beside the one behind it
+                Traffic(homes[name], "output", written_bits=sizes[name])
+                for name in boundary.writes[1:]
+                if name in sizes
+            ]
             found.append(added([*_traffic(one), *others]))
         return tuple(found)
 
