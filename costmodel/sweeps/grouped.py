@@ -68,8 +68,7 @@ def _stated(workload: Workload, default: NumericFormat) -> Workload:
         for name, tensor in workload.tensors.items()
     }
     tensors, steps = with_declared(tensors, workload.steps)
-    sources = workload.inputs, workload.weights
-    return Workload(workload.name, tensors, steps, sources[0], workload.outputs, sources[1])
+    return evolve(workload, tensors=tensors, steps=steps)
 
 
 def _unmarked(workload: Workload, formats: Formats) -> tuple[dict[str, Tensor], list[Step]]:
@@ -136,7 +135,7 @@ class Block:
         """The same with the formats that are declared alone."""
         whole = self.workload
         tensors, steps = with_declared(*_unmarked(whole, self._first_formats))
-        return Workload(whole.name, tensors, steps, whole.inputs, whole.outputs, whole.weights)
+        return evolve(whole, tensors=tensors, steps=steps)
 
     @property
     def _first_formats(self) -> Formats:
