@@ -68,8 +68,10 @@ def spaces(draw: st.DrawFn, device: str, source: Any) -> DesignSpace:
         given["source_format"] = draw(formats)
     rates = st.lists(st.floats(0.5, 100.0), min_size=1, max_size=2, unique=True)
     if device == "loihi":
-        given["rates"] = draw(st.one_of(rates, st.fixed_dictionaries({"*": rates, first: rates})))
+        kind = draw(st.sampled_from(["rates", "input_rates"]))
+        given[kind] = draw(st.one_of(rates, st.fixed_dictionaries({"*": rates, first: rates})))
         given["timesteps"] = draw(st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
+        given["dt"] = draw(st.lists(st.floats(1e-4, 1e-2), min_size=1, max_size=2, unique=True))
     given["parameters"] = draw(st.sampled_from(PARAMETERS[device]))
     return DesignSpace(**given)
 
@@ -167,6 +169,19 @@ def test_devices_and_networks_are_axes() -> None:
     assert found.size == 3 * 2 * 2 * 2 * 2**4  # the last layer is called otherwise in both
     table = swept(found)
     check_against_estimates(found, table, range(0, len(table), 17))
+
+
+@pytest.mark.parametrize("device", ["horowitz-45nm", "raspberry-pi-4"])
+def test_shapes_of_inputs_are_axes(device: str) -> None:
+    source = chains.network((None, None, 3), convolution(4), convolution(2))
+    space = DesignSpace(
+        device=device, input_shapes=[(8, 8, 3), (5, 6, 3)], default_format="int8",
+        weights={"layer0": FORMATS},
+    )  # fmt: skip
+    found = grid(space, source)
+    table = swept(found)
+    assert len(set(table["energy"])) == len(table) == 2 * len(FORMATS)
+    check_against_estimates(found, table, range(len(table)))
 
 
 def test_recurrent_networks_are_evaluated_one_by_one() -> None:
