@@ -179,10 +179,10 @@ class Subgraphs:
             self._check(node, entry, value)
             if value.format is None and id(value) not in read:
                 value.format = number
-        if node.formats:
-            for made in node.graph.nodes[before:]:
-                for value in made.writes:
-                    value.format = value.format or node.formats[0]
+        given = {id(value) for value in results}
+        for value in [one for made in node.graph.nodes[before:] for one in made.writes]:
+            if value.format is None and node.formats and id(value) not in given:
+                value.format = node.formats[0]
         return results
 
     def _check_lengths(self, node: TfliteNode) -> None:
