@@ -285,7 +285,7 @@ def causal_conv(node: OnnxNode) -> list[Value]:
     return [made, node.add("select", padded, key=[slice(None), slice(None), slice(-reach, None)])]
 
 
-@translates("AffineGrid", "LinearAttention", "ai.onnx.preview::FlexAttention")
+@translates("LinearAttention", "ai.onnx.preview::FlexAttention")
 def written_out(node: OnnxNode) -> list[Value]:
     """An operator that the standard writes as a function of others."""
     import onnx  # noqa: PLC0415  # only when a file is read

@@ -151,6 +151,20 @@ def grid_sample(node: OnnxNode) -> Value:
     return sampled(node, (image, grid), shape, neighbours ** (image.rank - 2))
 
 
+@translates("AffineGrid")
+def affine_grid(node: OnnxNode) -> Value:
+    """The places that a matrix gives the points of a regular grid: a multiply-add for each axis."""
+    matrix = node.input(0)
+    size = node.numbers(1, "the size of the image")
+    axes = len(size) - 2
+    if matrix.shape != (size[0], axes, axes + 1):
+        node.refuse(
+            f"a matrix of {matrix.shape!r:.80} for an image of {tuple(size)!r:.80}; expected "
+            f"{(size[0], axes, axes + 1)}"
+        )
+    return sampled(node, (matrix,), (size[0], *size[2:], axes), axes)
+
+
 # ------------------------------------------------------------------ reductions
 
 _REDUCTIONS: Final = {

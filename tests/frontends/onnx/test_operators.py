@@ -138,6 +138,19 @@ def test_an_operator_becomes_these_functions(
     assert found == wanted
 
 
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("sides", [(5, 6), (4, 5, 6)])
+def test_a_grid_is_a_multiply_add_for_each_axis_of_its_points(
+    sides: tuple[int, ...], examples: int, tmp_path: Path
+) -> None:
+    axes = len(sides)
+    proto = graph([node("AffineGrid", "m s", "y")], {"m": [examples, axes, axes + 1]}, ["y"],
+                  {"s": np.array([examples, 3, *sides])})  # fmt: skip
+    (operator,) = lowered(model(proto), tmp_path).operators
+    assert operator.outputs[0].shape[-axes - 1 :] == (*sides, axes)
+    assert operator.operations == {"multiply-add": examples * np.prod(sides) * axes * axes}
+
+
 @pytest.mark.parametrize(("low", "high", "function"), [(0, 6, "relu6"), (0, None, "relu"),
                                                        (-1, 1, "clip")])  # fmt: skip
 def test_a_clip_may_be_a_rectifier(
