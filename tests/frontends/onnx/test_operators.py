@@ -23,6 +23,7 @@ from frontends.onnx.models import (
 )
 from onnx import TensorProto, helper
 
+import costmodel
 from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.registry import installed
 from costmodel_onnx.domains import TABLE
@@ -116,6 +117,41 @@ def test_an_operator_has_the_multiply_accumulates_of_its_shapes(case: Any, tmp_p
     workload = lowered(proto, tmp_path)
     assert workload.macs == macs
     assert not reasons(read(proto, tmp_path))
+
+
+@pytest.mark.parametrize("case", PRODUCTS, ids=lambda case: case[0])
+def test_weights_that_are_data_are_multiplied_as_often(case: Any, tmp_path: Path) -> None:
+    _, made, inputs, held, macs = case
+    proto = graph([made], {**inputs, **{name: list(held[name]) for name in held}}, made.output[:1])
+    network = read(model(proto, 24), tmp_path)
+    assert network.parameter_count == 0
+    assert not reasons(network)
+    assert costmodel.lower(network).bind(batch=1).macs == macs
+    assert not costmodel.estimate(network, "horowitz-45nm").coverage("horowitz-45nm").unpriced
+
+
+CHANNELS: list[tuple[Any, dict[str, Any], list[str]]] = [
+    (node("InstanceNormalization", "x s b", "y"), {"s": [4], "b": [4]}, ["multiply", "add"]),
+    (node("GroupNormalization", "x s b", "y", num_groups=2), {"s": [4], "b": [4]},
+     ["multiply", "add"]),
+    (node("GroupNorm", "x s b", "y", MS, groups=2, activation=1, channels_last=0),
+     {"s": [4], "b": [4]}, ["multiply", "add", "silu"]),
+    (node("BatchNormalization", "x s b m v", "y"), {"s": [4], "b": [4], "m": [4], "v": [4]},
+     ["multiply", "add"]),
+    (node("LayerNormalization", "x s b", "y"), {"s": [6], "b": [6]}, ["multiply", "add"]),
+    (node("ConvTranspose", "x w b", "y"), {"w": [4, 3, 3, 3], "b": [3]}, ["add"]),
+    (node("MatMulNBits", "x w s", "y", MS, K=6, N=8, bits=4, block_size=16),
+     {"w": [8, 1, 3], "s": [8]}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHANNELS, ids=lambda case: case[0].op_type)
+def test_scales_and_shifts_that_are_data_are_operators(case: Any, tmp_path: Path) -> None:
+    made, more, wanted = case
+    network = read(model(graph([made], {"x": [1, 4, 6, 6], **more}, ["y"])), tmp_path)
+    found = [getattr(one, "function", None) for one in costmodel.lower(network).operators]
+    assert [one for one in found if one is not None] == wanted
+    assert not costmodel.estimate(network, "raspberry-pi-4").coverage("raspberry-pi-4").unpriced
 
 
 FUNCTIONS = [
