@@ -11,7 +11,7 @@ from costmodel.errors import ShapeError
 from costmodel.frontend.control import branch, loop
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.translation import DataDependentError
-from costmodel_onnx.nodes import OnnxNode, SequenceValue
+from costmodel_onnx.nodes import OnnxNode, SequenceValue, reason_unknown
 from costmodel_onnx.operators.movements import concatenated, parts, parts_of
 from costmodel_onnx.operators.table import translates
 
@@ -52,9 +52,12 @@ def if_(node: OnnxNode) -> list[Value]:
 
 
 def _tensors(node: OnnxNode, results: list[Value]) -> list[Value]:
-    """Results that are tensors, as loops and alternatives have to give them."""
+    """Results that are tensors of known shapes, as loops and alternatives have to give them."""
     if any(isinstance(value, SequenceValue) for value in results):
         node.give_up("a graph within it gives a sequence of tensors")
+    for value in results:
+        if value.unknown:
+            node.give_up(reason_unknown(value))
     return results
 
 
@@ -389,10 +392,10 @@ def split_to_sequence(node: OnnxNode) -> list[Value]:
     axis = value.axis(int(node.attribute("axis", 0)))
     given = node.optional(1)
     if given is None or given.rank == 0:
-        step = 1 if given is None else node.numbers(1, "the lengths of the parts")[0]
+        step = 1 if given is None else node.numbers(1, "the length of each part")[0]
         sizes = parts_of(node, value.shape[axis], step)
     else:
-        sizes = node.numbers(1, "the lengths of the parts")
+        sizes = node.numbers(1, "the length of each part")
     found = list(parts(node, value, axis, sizes))
     if given is None and not node.attribute("keepdims", 1):
         found = [

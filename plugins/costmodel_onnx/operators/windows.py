@@ -187,7 +187,7 @@ def reduce(node: OnnxNode) -> Value:
     """All elements along some axes reduced to one."""
     before, function, after = _REDUCTIONS[node.operator]
     value = node.input()
-    axes = node.listed("axes", 1, "the axes")
+    axes = node.listed("axes", 1, "which axes are reduced")
     if not axes:
         if node.attribute("noop_with_empty_axes", 0):
             return node.add("identity", value)
@@ -219,7 +219,7 @@ def top_k(node: OnnxNode) -> tuple[Value, ...]:
     """
     value = node.input()
     given = node.attribute("k")
-    count = int(given) if given is not None else node.numbers(1, "how many elements")[0]
+    count = int(given) if given is not None else node.numbers(1, "the number of elements that it gives")[0]
     axis = value.axis(int(node.attribute("axis", -1)))
     count = min(count, value.shape[axis])
     shape = (*value.shape[:axis], count, *value.shape[axis + 1 :])

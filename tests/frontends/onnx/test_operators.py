@@ -24,6 +24,7 @@ from frontends.onnx.models import (
 from onnx import TensorProto, helper
 
 import costmodel
+from costmodel.estimates.counts import count
 from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.registry import installed
 from costmodel_onnx.domains import TABLE
@@ -210,7 +211,7 @@ def test_an_unknown_operator_is_named_and_what_follows_it_as_well(tmp_path: Path
     network = read(model(graph(nodes, {"x": [1, 8]}, ["z", "r"], {"w": array((8, 8))})), tmp_path)
     first, second = reasons(network)
     assert "no rule for the onnx operator 'Erfc' (nearest known: 'Erf'" in first
-    assert "is not known: no rule for the onnx operator 'Erfc'" in second
+    assert "is not known: node 'Erfc.y': no rule for the onnx operator 'Erfc'" in second
     assert network.layer("Relu.r").outputs[0].shape == (8,)
 
 
@@ -234,7 +235,47 @@ def test_what_depends_on_data_stays_and_the_rest_is_read(tmp_path: Path) -> None
     network = read(model(graph(nodes, {"x": [1, 8]}, ["y", "r"])), tmp_path)
     first, second = reasons(network)
     assert "how many elements are not zero depends on data (at most 8)" in first
-    assert "is not known: how many elements" in second
+    assert "is not known: node 'NonZero.p': how many elements" in second
+
+
+def test_what_follows_from_an_unknown_shape_names_the_first_cause(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "v0")]
+    nodes += [node("Relu", f"v{place}", f"v{place + 1}") for place in range(9)]
+    network = read(model(graph(nodes, {"x": [1, 8]}, ["v9"])), tmp_path)
+    assert reasons(network)[-1] == (
+        "the shape of 'Relu.v8' is not known: node 'NonZero.v0': how many elements are not zero "
+        "depends on data (at most 8)"
+    )
+
+
+def test_an_unknown_shape_is_a_question_mark_and_a_scalar_is_not(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "p"), node("ReduceMax", "x", "m", keepdims=0)]
+    network = read(model(graph(nodes, {"x": ["sequence"]}, ["p", "m"])), tmp_path, {"x": (8,)})
+    counted = count(network)
+    rows = {row[0]: row for row in counted.table().rows}
+    assert rows["NonZero.p"][2:5] == ("?", "0", "?")
+    assert rows["ReduceMax.m"][2:5] == ("scalar", "0", "1")
+    shapes = {layer["name"]: layer["outputs"] for layer in counted.to_dict()["layers"]}
+    assert (shapes["NonZero.p"], shapes["ReduceMax.m"]) == ([None], [[]])
+    table = costmodel.estimate(network, "raspberry-pi-4", on_unpriced="bound").table()
+    assert next(row for row in table.rows if row[0] == "NonZero.p")[2] == "?"
+
+
+def test_what_a_branch_or_a_loop_gives_is_unknown_where_a_graph_within_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    then, other = [
+        helper.make_graph([node("NonZero", "x", name)], name, [],
+                          [helper.make_tensor_value_info(name, TensorProto.INT64, None)])
+        for name in ("a", "b")
+    ]  # fmt: skip
+    proto = graph([node("If", "go", "y", then_branch=then, else_branch=other)], {"x": [1, 8]},
+                  ["y"])  # fmt: skip
+    proto.input.append(helper.make_tensor_value_info("go", TensorProto.BOOL, []))
+    network = read(model(proto), tmp_path)
+    (reason,) = reasons(network)
+    assert "how many elements are not zero depends on data" in reason
+    assert network.layers[-1].shown_outputs == ["?"]
 
 
 def test_shape_arithmetic_is_free(tmp_path: Path) -> None:
