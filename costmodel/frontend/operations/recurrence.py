@@ -144,8 +144,10 @@ def _over_steps(
     if any(tensors[name].format is not None for name in starts):
         starts = []
     source = _turned(made, "sequence", (sequence.shape[place], *step.shape))
+    body = _Step(cell, step, weights, roles).workload()
+    data = {name: name for name in weights if roles[name] == "input"}
     outputs, *states = made.recurrent(
-        _Step(cell, step, weights).workload(), source, weights={name: name for name in weights},
+        body, source, weights={name: name for name in weights if name not in data}, fixed=data,
         starts=starts, collects=True, backwards=backwards,
     )  # fmt: skip
     shape = list(made.tensor(outputs).shape)
@@ -173,10 +175,16 @@ def _turned(made: Assembly, name: str, shape: Sequence[int | None]) -> str:
 
 
 class _Step:
-    """The workload of one step: it reads `x` and states; it gives the output and new states."""
+    """The workload of one step: it reads `x` and states; it gives the output and new states.
 
-    def __init__(self, cell: Cell, taken: Tensor, weights: Mapping[str, Tensor]) -> None:
+    Weights whose role is that of an input are data, and the same at every step.
+    """
+
+    def __init__(
+        self, cell: Cell, taken: Tensor, weights: Mapping[str, Tensor], roles: Mapping[str, str]
+    ) -> None:
         self.cell, self.made, self.weights = cell, Assembly("step"), weights
+        self.data = {name for name in weights if roles[name] == "input"}
         made, rows = self.made, tuple(taken.shape[:-1])
         self.sums = (*rows, cell.gates * cell.units)
         self.state = (*rows, cell.units)
@@ -188,7 +196,8 @@ class _Step:
         if cell.kind == "lstm":
             made.input("c", self.state)
         for name, tensor in weights.items():
-            made.weight(name, tensor)
+            add = made.input if name in self.data else made.weight
+            add(name, tensor)
 
     def workload(self) -> Workload:
         """The whole step."""
@@ -269,11 +278,14 @@ class _Step:
         held = self._rows(kernel, (whole, features) if is_turned else (features, whole), whole,
                           first, width)  # fmt: skip
         added = self._rows(bias, (whole,), whole, first, width) if bias in self.weights else None
+        starts_at = [] if added is None or bias in self.data else [added]
         work = matmul(
             made.tensor(values), made.tensor(held), transpose_right=is_turned,
-            bias=None if added is None else made.tensor(added),
+            right_role="input" if kernel in self.data else "weight",
+            bias=made.tensor(starts_at[0]) if starts_at else None,
         )  # fmt: skip
-        return made.add(work, values, held, *([] if added is None else [added]))
+        product = made.add(work, values, held, *starts_at)
+        return product if added is None or starts_at else self._add("add", product, added)
 
     def _rows(self, name: str, shape: tuple[int, ...], whole: int, first: int, width: int) -> str:
         """The part of a weight that some gates read."""
@@ -299,6 +311,8 @@ class _Step:
         held_format = self.made.tensor("peepholes").format
         flat = self.made.seen_as("peepholes", Tensor((3 * units,), held_format))
         held = self.made.part(flat, 0, place * units, units)
+        if "peepholes" in self.data:
+            return self._add("add", gate, self._add("multiply", state, held))
         scaled = self.made.add(
             elementwise(
                 "multiply", self.made.tensor(state), weights=[self.made.tensor(held)], in_place=True

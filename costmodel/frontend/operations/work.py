@@ -34,6 +34,8 @@ class Value:
     is_parameter: bool = False
     stretched: Value | None = None
     """The smaller constant that this one repeats along axes of one element, aligned at the last."""
+    unknown: str = ""
+    """Why its shape is not known, where it is not; `shape` is that of a scalar then."""
 
     @property
     def stored(self) -> Value:

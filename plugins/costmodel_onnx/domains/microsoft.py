@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from costmodel_onnx.nodes import OnnxNode, trained
 from costmodel_onnx.operators import quantization, windows
-from costmodel_onnx.operators.contractions import convolved, product
+from costmodel_onnx.operators.contractions import convolved, product, with_bias
 from costmodel_onnx.operators.movements import concatenated, padded
 from costmodel_onnx.operators.quantization import (
     UINT8,
@@ -19,6 +19,7 @@ from costmodel_onnx.operators.quantization import (
 from costmodel_onnx.operators.table import translates
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.operations.work import Value
 
 DOMAIN: Final = "com.microsoft"
@@ -199,10 +200,15 @@ def matmul_of_few_bits(node: OnnxNode) -> Value:
     if packed_elements(packed.shape, bits) < deep * wide:
         node.refuse(f"{packed.shape!r:.80} bytes do not hold {deep} x {wide} of {bits} bits")
     number = blocked(packed, bits, length, node.input(2), node.present_input(3))
-    weight = node.graph.constant(packed.name, (wide, deep), number, is_parameter=True)
-    weight.is_constant = packed.is_constant
-    trained(node.present_input(5))
-    return node.add("matmul", value, weight, node.present_input(5), transpose_right=True)
+    weight = unpacked(node, packed, (wide, deep), number)
+    return product(node, value, weight, node.present_input(5), transpose_right=True)
+
+
+def unpacked(node: OnnxNode, packed: Value, shape: tuple[int, ...], number: NumericFormat) -> Value:
+    """The elements that bytes hold; those of a constant stay packed."""
+    if packed.is_constant:
+        return node.graph.constant(packed.name, shape, number, is_parameter=True)
+    return node.add("rearrange", packed, purpose="conversion", shapes=[shape], formats=[number])
 
 
 @translates(*named("MatMulBnb4", "MatMulFpQ4"))
@@ -214,8 +220,8 @@ def matmul_in_blocks(node: OnnxNode) -> Value:
     length = int(node.attribute("block_size", 32))
     packed = node.input(1)
     number = blocked(packed, 4, length, node.input(0), None)
-    weight = node.graph.constant(packed.name, (int(wide), int(deep)), number, is_parameter=True)
-    return node.add("matmul", node.input(0), weight, transpose_right=True)
+    weight = unpacked(node, packed, (int(wide), int(deep)), number)
+    return product(node, node.input(0), weight, transpose_right=True)
 
 
 # ------------------------------------------------------------------ fused ones
@@ -318,9 +324,8 @@ def conv_transpose(node: OnnxNode) -> Value:
     image, kernel = node.input(0), node.input(1)
     pads = node.numbers(2, "the padding") if node.present_input(2) else [0] * 2 * (image.rank - 2)
     half = len(pads) // 2
-    trained(kernel, node.present_input(3))
-    return node.add(
-        "conv_transpose", image, kernel, node.present_input(3),
+    return with_bias(
+        node, "conv_transpose", image, kernel, node.present_input(3),
         stride=node.attribute("strides") or 1, dilation=node.attribute("dilations") or 1,
         output_padding=node.attribute("output_padding") or 0,
         padding=list(zip(pads[:half], pads[half:], strict=True)),
@@ -336,5 +341,5 @@ def gather_quantized(node: OnnxNode) -> Value:
     is_packed = table.format == UINT8
     width = packed_elements((table.shape[-1],), bits) if is_packed else table.shape[-1]
     number = blocked(table, bits, int(node.attribute("block_size", 128)), node.input(2), None)
-    held = node.graph.constant(table.name, (*table.shape[:-1], width), number, is_parameter=True)
+    held = unpacked(node, table, (*table.shape[:-1], width), number)
     return node.add("embedding", held, node.input(1), axis=int(node.attribute("gather_axis", 0)))

@@ -104,7 +104,10 @@ def window(node: OnnxNode) -> Value:
 @translates("MelWeightMatrix")
 def mel_weights(node: OnnxNode) -> Value:
     """Weights of bands of frequencies, which are made once."""
-    bins, length = node.numbers(0, "the bands")[0], node.numbers(1, "the frequencies")[0]
+    bins, length = (
+        node.numbers(0, "the number of bands")[0],
+        node.numbers(1, "the number of samples")[0],
+    )
     return node.graph.constant(node.name, (length // 2 + 1, bins), is_parameter=True)
 
 
@@ -197,7 +200,7 @@ def flatten(node: OnnxNode) -> Value:
 def squeeze(node: OnnxNode) -> Value:
     """The same elements without some axes of one."""
     value = node.input()
-    axes = node.listed("axes", 1, "the axes")
+    axes = node.listed("axes", 1, "which axes go")
     if axes is None:
         gone = {place for place, length in enumerate(value.shape) if length == 1}
     else:
@@ -210,7 +213,7 @@ def squeeze(node: OnnxNode) -> Value:
 def unsqueeze(node: OnnxNode) -> Value:
     """The same elements with new axes of one."""
     value = node.input()
-    axes = node.listed("axes", 1, "the axes") or []
+    axes = node.listed("axes", 1, "which axes are new") or []
     rank = value.rank + len(axes)
     new = {axis % rank for axis in axes}
     if len(new) < len(axes):
@@ -253,7 +256,7 @@ def split(node: OnnxNode) -> tuple[Value, ...]:
     """Parts of a value along an axis."""
     value = node.input()
     axis = value.axis(int(node.attribute("axis", 0)))
-    sizes = node.listed("split", 1, "the lengths of the parts")
+    sizes = node.listed("split", 1, "the length of each part")
     if sizes is None:
         count = int(node.attribute("num_outputs", node.results))
         sizes = parts_of(node, value.shape[axis], -(-value.shape[axis] // max(count, 1)))
@@ -290,8 +293,8 @@ def slice_(node: OnnxNode) -> Value:
     value = node.input()
     starts = node.listed("starts", 1, "where the slice begins") or []
     ends = node.listed("ends", 2, "where the slice ends") or []
-    axes = node.listed("axes", 3, "the axes of the slice")
-    steps = node.listed("steps", 4, "the steps of the slice") or [1] * len(starts)
+    axes = node.listed("axes", 3, "along which axes the slice lies")
+    steps = node.listed("steps", 4, "the step of the slice") or [1] * len(starts)
     axes = list(range(len(starts))) if axes is None else axes
     key = [slice(None)] * value.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -316,7 +319,11 @@ def pad(node: OnnxNode) -> Value:
     """Elements before and after those along each axis; negative numbers cut."""
     value = node.input()
     pads = node.listed("pads", 1, "the padding") or []
-    axes = node.numbers(3, "the axes") if node.optional(3) is not None else range(value.rank)
+    axes = (
+        node.numbers(3, "which axes are padded")
+        if node.optional(3) is not None
+        else range(value.rank)
+    )
     amounts = [(0, 0)] * value.rank
     half = len(pads) // 2
     for axis, before, after in zip(axes, pads[:half], pads[half:], strict=True):
@@ -357,7 +364,7 @@ def expand(node: OnnxNode) -> Value:
 @translates("Tile")
 def tile(node: OnnxNode) -> Value:
     """A value repeated along each axis."""
-    return node.add("tile", node.input(), times=node.numbers(1, "the repeats"))
+    return node.add("tile", node.input(), times=node.numbers(1, "how often it is repeated"))
 
 
 @translates("DepthToSpace", "SpaceToDepth")

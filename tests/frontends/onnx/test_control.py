@@ -122,6 +122,19 @@ def test_a_scan_runs_for_each_slice(tmp_path: Path) -> None:
         assert whole == (7, 1, 5) if axis == 0 else (7, 5)
 
 
+def test_a_scan_over_constants_multiplies_each_slice(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("MatMul", "h row", "new"), node("Identity", "new", "seen")], "body",
+        [info("h", [1, 5]), info("row", [5, 5])], [info("new", None), info("seen", None)],
+    )  # fmt: skip
+    made = node("Scan", "x rows", "last all", body=body, num_scan_inputs=1)
+    held = {"rows": array((7, 5, 5))}
+    proto = model(graph([made], {"x": [1, 5]}, ["last", "all"], held))
+    workload = lowered(proto, tmp_path)
+    assert (workload.macs, workload.weight_count) == (7 * 25, 7 * 25)
+    assert workload.tensors[workload.outputs[1]].shape[-3:] == (7, 1, 5)
+
+
 def test_a_body_may_hold_constants_of_its_own(tmp_path: Path) -> None:
     body = helper.make_graph(
         [node("MatMul", "row own", "a")], "body", [info("row", [1, 6])], [info("a", None)],

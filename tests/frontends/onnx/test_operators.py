@@ -23,6 +23,8 @@ from frontends.onnx.models import (
 )
 from onnx import TensorProto, helper
 
+import costmodel
+from costmodel.estimates.counts import count
 from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.registry import installed
 from costmodel_onnx.domains import TABLE
@@ -118,6 +120,41 @@ def test_an_operator_has_the_multiply_accumulates_of_its_shapes(case: Any, tmp_p
     assert not reasons(read(proto, tmp_path))
 
 
+@pytest.mark.parametrize("case", PRODUCTS, ids=lambda case: case[0])
+def test_weights_that_are_data_are_multiplied_as_often(case: Any, tmp_path: Path) -> None:
+    _, made, inputs, held, macs = case
+    proto = graph([made], {**inputs, **{name: list(held[name]) for name in held}}, made.output[:1])
+    network = read(model(proto, 24), tmp_path)
+    assert network.parameter_count == 0
+    assert not reasons(network)
+    assert costmodel.lower(network).bind(batch=1).macs == macs
+    assert not costmodel.estimate(network, "horowitz-45nm").coverage("horowitz-45nm").unpriced
+
+
+CHANNELS: list[tuple[Any, dict[str, Any], list[str]]] = [
+    (node("InstanceNormalization", "x s b", "y"), {"s": [4], "b": [4]}, ["multiply", "add"]),
+    (node("GroupNormalization", "x s b", "y", num_groups=2), {"s": [4], "b": [4]},
+     ["multiply", "add"]),
+    (node("GroupNorm", "x s b", "y", MS, groups=2, activation=1, channels_last=0),
+     {"s": [4], "b": [4]}, ["multiply", "add", "silu"]),
+    (node("BatchNormalization", "x s b m v", "y"), {"s": [4], "b": [4], "m": [4], "v": [4]},
+     ["multiply", "add"]),
+    (node("LayerNormalization", "x s b", "y"), {"s": [6], "b": [6]}, ["multiply", "add"]),
+    (node("ConvTranspose", "x w b", "y"), {"w": [4, 3, 3, 3], "b": [3]}, ["add"]),
+    (node("MatMulNBits", "x w s", "y", MS, K=6, N=8, bits=4, block_size=16),
+     {"w": [8, 1, 3], "s": [8]}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHANNELS, ids=lambda case: case[0].op_type)
+def test_scales_and_shifts_that_are_data_are_operators(case: Any, tmp_path: Path) -> None:
+    made, more, wanted = case
+    network = read(model(graph([made], {"x": [1, 4, 6, 6], **more}, ["y"])), tmp_path)
+    found = [getattr(one, "function", None) for one in costmodel.lower(network).operators]
+    assert [one for one in found if one is not None] == wanted
+    assert not costmodel.estimate(network, "raspberry-pi-4").coverage("raspberry-pi-4").unpriced
+
+
 FUNCTIONS = [
     ("Gelu", {}, ["gelu"]),
     ("Swish", {"alpha": 1.702}, ["quick_gelu"]),
@@ -136,6 +173,19 @@ def test_an_operator_becomes_these_functions(
     workload = lowered(model(graph([made], {"x": [1, 8]}, ["y"]), 24), tmp_path)
     found = [getattr(one, "function", type(one).__name__) for one in workload.operators]
     assert found == wanted
+
+
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("sides", [(5, 6), (4, 5, 6)])
+def test_a_grid_is_a_multiply_add_for_each_axis_of_its_points(
+    sides: tuple[int, ...], examples: int, tmp_path: Path
+) -> None:
+    axes = len(sides)
+    proto = graph([node("AffineGrid", "m s", "y")], {"m": [examples, axes, axes + 1]}, ["y"],
+                  {"s": np.array([examples, 3, *sides])})  # fmt: skip
+    (operator,) = lowered(model(proto), tmp_path).operators
+    assert operator.outputs[0].shape[-axes - 1 :] == (*sides, axes)
+    assert operator.operations == {"multiply-add": examples * np.prod(sides) * axes * axes}
 
 
 @pytest.mark.parametrize(("low", "high", "function"), [(0, 6, "relu6"), (0, None, "relu"),
@@ -161,7 +211,7 @@ def test_an_unknown_operator_is_named_and_what_follows_it_as_well(tmp_path: Path
     network = read(model(graph(nodes, {"x": [1, 8]}, ["z", "r"], {"w": array((8, 8))})), tmp_path)
     first, second = reasons(network)
     assert "no rule for the onnx operator 'Erfc' (nearest known: 'Erf'" in first
-    assert "is not known: no rule for the onnx operator 'Erfc'" in second
+    assert "is not known: node 'Erfc.y': no rule for the onnx operator 'Erfc'" in second
     assert network.layer("Relu.r").outputs[0].shape == (8,)
 
 
@@ -185,7 +235,47 @@ def test_what_depends_on_data_stays_and_the_rest_is_read(tmp_path: Path) -> None
     network = read(model(graph(nodes, {"x": [1, 8]}, ["y", "r"])), tmp_path)
     first, second = reasons(network)
     assert "how many elements are not zero depends on data (at most 8)" in first
-    assert "is not known: how many elements" in second
+    assert "is not known: node 'NonZero.p': how many elements" in second
+
+
+def test_what_follows_from_an_unknown_shape_names_the_first_cause(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "v0")]
+    nodes += [node("Relu", f"v{place}", f"v{place + 1}") for place in range(9)]
+    network = read(model(graph(nodes, {"x": [1, 8]}, ["v9"])), tmp_path)
+    assert reasons(network)[-1] == (
+        "the shape of 'Relu.v8' is not known: node 'NonZero.v0': how many elements are not zero "
+        "depends on data (at most 8)"
+    )
+
+
+def test_an_unknown_shape_is_a_question_mark_and_a_scalar_is_not(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "p"), node("ReduceMax", "x", "m", keepdims=0)]
+    network = read(model(graph(nodes, {"x": ["sequence"]}, ["p", "m"])), tmp_path, {"x": (8,)})
+    counted = count(network)
+    rows = {row[0]: row for row in counted.table().rows}
+    assert rows["NonZero.p"][2:5] == ("?", "0", "?")
+    assert rows["ReduceMax.m"][2:5] == ("scalar", "0", "1")
+    shapes = {layer["name"]: layer["outputs"] for layer in counted.to_dict()["layers"]}
+    assert (shapes["NonZero.p"], shapes["ReduceMax.m"]) == ([None], [[]])
+    table = costmodel.estimate(network, "raspberry-pi-4", on_unpriced="bound").table()
+    assert next(row for row in table.rows if row[0] == "NonZero.p")[2] == "?"
+
+
+def test_what_a_branch_or_a_loop_gives_is_unknown_where_a_graph_within_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    then, other = [
+        helper.make_graph([node("NonZero", "x", name)], name, [],
+                          [helper.make_tensor_value_info(name, TensorProto.INT64, None)])
+        for name in ("a", "b")
+    ]  # fmt: skip
+    proto = graph([node("If", "go", "y", then_branch=then, else_branch=other)], {"x": [1, 8]},
+                  ["y"])  # fmt: skip
+    proto.input.append(helper.make_tensor_value_info("go", TensorProto.BOOL, []))
+    network = read(model(proto), tmp_path)
+    (reason,) = reasons(network)
+    assert "how many elements are not zero depends on data" in reason
+    assert network.layers[-1].shown_outputs == ["?"]
 
 
 def test_shape_arithmetic_is_free(tmp_path: Path) -> None:
