@@ -152,10 +152,10 @@ class Assembly:
         self._steps[step] = renamed(evolve(loop, name=step), names)
         return names
 
-    def recurrent(
+    def recurrent(  # noqa: PLR0913  # what a loop may have
         self, body: Workload, sequence: str, *, weights: Mapping[str, str] | None = None,
         fixed: Mapping[str, str] | None = None, starts: Sequence[str] = (),
-        collects: bool = False, backwards: bool = False,
+        collects: bool = False, backwards: bool = False, fused: bool = False,
     ) -> tuple[str, ...]:  # fmt: skip
         """Add a loop over the first axis of a sequence, one step after the other.
 
@@ -167,6 +167,7 @@ class Assembly:
             starts: the tensors of the first states; unless there is one for each, zeros.
             collects: whether the outputs of all steps are stacked; otherwise the last is given.
             backwards: whether it begins with the last slice.
+            fused: whether libraries have one operator for all steps.
 
         Returns:
             The name of the output, then those of the last states.
@@ -189,7 +190,7 @@ class Assembly:
         else:
             written["output"], last[output] = one, "output"
         loop = Loop(
-            name="loop", body=body, steps=steps, axis=0, backwards=backwards,
+            name="loop", body=body, steps=steps, axis=0, backwards=backwards, fused=fused,
             varying=[(sequence, taken)],
             fixed=[
                 *[(outside, name) for name, outside in same.items()],

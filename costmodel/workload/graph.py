@@ -205,7 +205,8 @@ class Loop:
     - `last`: output of the body -> outside, after the last step.
 
     One that runs `backwards` begins with the last slice; what is collected stays in the place of
-    the slice that it comes from.
+    the slice that it comes from. One that is `fused` is a recurrent layer for all steps of which
+    libraries have one operator: an LSTM, a GRU, or a simple cell.
 
     Raises:
         TypeError: the body, the steps, the axis or a pair are something else.
@@ -225,6 +226,7 @@ class Loop:
     last: Pairs = field(default=(), converter=_pairs)
     axis: int = field(default=1, converter=as_size, validator=at_least(0))
     backwards: bool = False
+    fused: bool = False
     layer: str = ""
 
     @body.validator

@@ -160,7 +160,7 @@ def _over_steps(
     data = {name: name for name in weights if roles[name] == "input"}
     outputs, *states = made.recurrent(
         body, source, weights={name: name for name in weights if name not in data}, fixed=data,
-        starts=starts, collects=True, backwards=backwards,
+        starts=starts, collects=True, backwards=backwards, fused=True,
     )  # fmt: skip
     shape = list(made.tensor(outputs).shape)
     length = shape.pop(0)
