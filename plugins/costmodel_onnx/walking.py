@@ -233,7 +233,7 @@ class Walker:
         """A node that stays, unpriced."""
         with node.graph.source(node.name, f"{self.table.frontend}.{node.operator}"):
             return node.graph.all_of(
-                "unsupported", *node.present, reason=reason, shapes=node.shapes
+                "unsupported", *node.operands, reason=reason, shapes=node.shapes
             )
 
     def _shape(self, declared: Any) -> tuple[int, ...] | None:

@@ -219,7 +219,11 @@ def top_k(node: OnnxNode) -> tuple[Value, ...]:
     """
     value = node.input()
     given = node.attribute("k")
-    count = int(given) if given is not None else node.numbers(1, "the number of elements that it gives")[0]
+    count = (
+        int(given)
+        if given is not None
+        else node.numbers(1, "the number of elements that it gives")[0]
+    )
     axis = value.axis(int(node.attribute("axis", -1)))
     count = min(count, value.shape[axis])
     shape = (*value.shape[:axis], count, *value.shape[axis + 1 :])

@@ -163,6 +163,18 @@ def test_the_invalid_file_of_keras_names_its_operator() -> None:
     assert any("operator 'Erfc'" in reason for reason in reasons(network))
 
 
+def test_shapes_and_axes_of_unpriced_nodes_are_no_parameters(tmp_path: Path) -> None:
+    path = MODELS / "pairs" / "transformer.keras.onnx"
+    products, normalizations = 4 * 32 * 32 + 2 * 32 * 64, 2 * 2 * 32
+    assert costmodel.read(path).parameter_count == products + normalizations
+    nodes = [node("NonZero", "x", "p"), node("Reshape", "p s", "q"), node("Slice", "x b e a", "r"),
+             node("MatMul", "r w", "y")]  # fmt: skip
+    held = {"s": np.array([-1, 2]), "e": np.array([4]), "a": np.array([1]), "w": array((4, 3))}
+    proto = graph(nodes, {"x": [1, 8]}, ["q", "y"], held)
+    proto.input.append(info("b", [1], TensorProto.INT64))
+    assert read(model(proto), tmp_path).parameter_count == 12
+
+
 def test_the_weights_of_tfc_take_two_bits() -> None:
     network = costmodel.read(MODELS / "TFC_2W2A.onnx")
     bits = [
