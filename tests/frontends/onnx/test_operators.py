@@ -278,6 +278,36 @@ def test_what_a_branch_or_a_loop_gives_is_unknown_where_a_graph_within_it_does_n
     assert network.layers[-1].shown_outputs == ["?"]
 
 
+PADDED: list[tuple[Any, dict[str, Any], bool]] = [
+    (node("Pad", "x n", "p"), {}, True),
+    (node("Pad", "x n v", "p"), {"v": np.float32(0)}, True),
+    (node("Pad", "x n v", "p"), {"v": np.float32(1)}, False),
+    (node("Pad", "x n", "p", mode="reflect"), {}, False),
+    (node("Pad", "x n", "p", mode="edge"), {}, False),
+    (node("Pad", "x n", "p", mode="wrap"), {}, False),
+    (node("Pad", "x n", "p", MS, mode="reflect"), {}, False),
+]
+
+
+@pytest.mark.parametrize("case", PADDED)
+def test_only_zeros_around_an_image_are_part_of_its_convolution(case: Any, tmp_path: Path) -> None:
+    made, held, is_zeros = case
+    held = {"n": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "w": array((4, 3, 3, 3)), **held}
+    nodes = [made, node("Conv", "p w", "y")]
+    proto = model(graph(nodes, {"x": [1, 3, 8, 8]}, ["y"], held))
+    workload = lowered(proto, tmp_path)
+    purposes = [one.purpose for one in workload.operators if hasattr(one, "purpose")]
+    assert purposes == ([] if is_zeros else ["padding"])
+    assert workload.macs == 64 * 4 * 27
+    bill = costmodel.estimate(read(proto, tmp_path), "raspberry-pi-4").bill("raspberry-pi-4")
+    fused = [line.layer.name for line in bill.lines if line.fused_into]
+    assert "Pad.p" not in fused
+    moved = {line.layer.name: sum(line.traffic_bytes["dram"]) for line in bill.lines
+             if line.traffic_bytes}  # fmt: skip
+    if not is_zeros:
+        assert moved["Pad.p"] == 4 * 3 * (8 * 8 + 10 * 10)
+
+
 def test_shape_arithmetic_is_free(tmp_path: Path) -> None:
     nodes = [
         node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n axis", "m"),
