@@ -149,6 +149,8 @@ def multinomial(node: OnnxNode) -> Value:
 @translates("Identity", "Optional", "OptionalGetElement")
 def identity(node: OnnxNode) -> Value:
     """The same value."""
+    if not node.inputs:
+        node.give_up("it holds no value")
     return node.input()
 
 
