@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from costmodel.formats import FLOAT32
 from costmodel_onnx.nodes import OnnxNode, trained
 from costmodel_onnx.operators import movements, quantization, windows
 from costmodel_onnx.operators.contractions import CHANNELS_LAST, convolved, product, with_bias
@@ -173,16 +174,10 @@ def matmul_integer_to_float(node: OnnxNode) -> Value:
 @translates(*named("DynamicQuantizeMatMul"))
 def dynamic_quantize_matmul(node: OnnxNode) -> Value:
     """A product with a matrix that is quantised beforehand, of one that is quantised now."""
-    value = _quantized_now(node, node.input(0))
-    made = dequantized_by_scale(node, product(node, value, node.input(1)))
+    value, scale, _ = quantization.dynamic_quantize(node)
+    sums = product(node, value, node.input(1))
+    made = node.add("elementwise", sums, scale, function="multiply", formats=[FLOAT32])
     return _with_bias(node, made, node.present_input(4))
-
-
-def _quantized_now(node: OnnxNode, value: Value) -> Value:
-    """A value in uint8, by a scale from its range."""
-    for function in ("min", "max"):
-        node.add("reduce", value, function=function)
-    return node.add("quantize", value, formats=[UINT8])
 
 
 def _with_bias(node: OnnxNode, value: Value, bias: Value | None) -> Value:
