@@ -163,6 +163,39 @@ def test_the_invalid_file_of_keras_names_its_operator() -> None:
     assert any("operator 'Erfc'" in reason for reason in reasons(network))
 
 
+@pytest.mark.parametrize("name", ["MODEL.ONNX", "Model.Onnx"])
+def test_the_ending_of_a_name_may_be_in_capitals(name: str, tmp_path: Path) -> None:
+    path = stored(conv([1, 3, 8, 8]), tmp_path)
+    assert costmodel.read(path.rename(tmp_path / name)).macs == 36 * 4 * 27
+
+
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [("kws_ref_model.tflite", "KWS.TFLITE"), ("pretrainedResnet.h5", "Resnet.H5"),
+     ("pairs/cnn.keras", "CNN.Keras"), ("lif_rockpool.nir", "LIF.NIR")],
+)  # fmt: skip
+def test_so_may_those_of_other_files(name: str, to: str, tmp_path: Path) -> None:
+    path = tmp_path / to
+    path.write_bytes((MODELS / name).read_bytes())
+    assert costmodel.read(path).macs == costmodel.read(MODELS / name).macs
+
+
+def test_a_pickle_is_not_opened_and_what_to_export_is_said(tmp_path: Path) -> None:
+    for name in ("net.pt", "net.pth", "NET.PT"):
+        path = tmp_path / name
+        path.write_bytes(b"")
+        with pytest.raises(ReadError, match=r"never opened; in PyTorch, torch\.export\.save"):
+            costmodel.read(path)
+
+
+def test_operators_of_a_newer_version_than_is_known_are_noted(tmp_path: Path) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    proto = conv([1, 3, 8, 8]).graph
+    (note,) = read(model(proto, 99), tmp_path).notes
+    assert f"opset 99 of ai.onnx is newer than {newest}" in note
+    assert not read(model(proto, newest), tmp_path).notes
+
+
 def test_shapes_and_axes_of_unpriced_nodes_are_no_parameters(tmp_path: Path) -> None:
     path = MODELS / "pairs" / "transformer.keras.onnx"
     products, normalizations = 4 * 32 * 32 + 2 * 32 * 64, 2 * 2 * 32
