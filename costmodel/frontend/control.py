@@ -150,12 +150,17 @@ class _LoopWorkload:
 
 
 def branch(
-    graph: Graph, alternatives: Iterable[tuple[Graph, Sequence[Value]]]
+    graph: Graph,
+    condition: Value | None,
+    alternatives: Iterable[tuple[Graph, Sequence[Value]]],
 ) -> tuple[Value, ...]:
     """Add alternatives of which one runs; which one, data decides.
 
+    A note of the graph says so.
+
     Args:
         graph: the graph around it.
+        condition: the value that decides, which is computed, too; None where none is known.
         alternatives: graphs, which may read values of the graph around them, and what each gives.
 
     Raises:
@@ -168,6 +173,8 @@ def branch(
         message = "the alternatives of a branch give different shapes"
         raise ShapeError(message)
     outer = {id(one): one for body, results in pairs for one in _captured(body, results, [])}
+    if condition is not None and not condition.is_constant:
+        outer.setdefault(id(condition), condition)
     reads = sorted(outer.values(), key=lambda one: one.is_constant)
     outputs = numbered("result", len(shapes[0]))
 
@@ -189,6 +196,10 @@ def branch(
             [names[id(one)] for one in reads if one.is_constant],
         )  # fmt: skip
 
+    graph.notes.append(
+        f"{graph.where()}: data choose one of {len(pairs)} alternatives; counts and prices are "
+        "those of the dearest, parameters those of all"
+    )
     return graph.append("branch", Work(made_of, reads))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from costmodel.errors import ShapeError
+from costmodel.formats import FixedPoint
 from costmodel.frontend.normalize.rewriting import Links, exchange, twin
 from costmodel.frontend.operations.work import Value
 
@@ -26,11 +27,15 @@ class _Scores:
 
 
 def join_attention(graph: Graph) -> None:
-    """Replace `softmax(scale(q @ k^T) + mask) @ v` by an attention, where nothing else reads it."""
+    """Replace `softmax(scale(q @ k^T) + mask) @ v` by an attention, where nothing else reads it.
+
+    Where the softmax gives a fixed-point format, as in quantised files, all stay: an attention does
+    not say in which format its scores are.
+    """
     links = Links.of(graph)
     changed: dict[int, Sequence[GraphNode]] = {}
     for node in graph.nodes:
-        if node.operation != "softmax":
+        if node.operation != "softmax" or isinstance(node.writes[0].format, FixedPoint):
             continue
         after = links.only_reader(node.writes[0])
         if after is None or not _is_product(after) or after.reads[0] is not node.writes[0]:

@@ -14,6 +14,7 @@ from costmodel.workload.assembly import Assembly
 from costmodel.workload.builders import activation, copy, elementwise, matmul
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.operations.work import Rule
     from costmodel.workload.graph import Workload
 
@@ -32,6 +33,8 @@ class Cell:
         gate_activation: that of the gates.
         resets_after: whether a GRU scales the weighted state, and not the state that is weighted.
         couples_gates: whether an LSTM lets in what it forgets, by one gate for both.
+        state_format: that of the gates and of the cell of an LSTM, where it is declared.
+        result_format: that of what the cell gives, which it reads at the next step, likewise.
 
     """
 
@@ -41,6 +44,8 @@ class Cell:
     gate_activation: str = "sigmoid"
     resets_after: bool = True
     couples_gates: bool = False
+    state_format: NumericFormat | None = None
+    result_format: NumericFormat | None = None
 
     @property
     def gates(self) -> int:
@@ -67,6 +72,8 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
     gate_activation: str = "sigmoid",
     resets_after: bool = True,
     couples_gates: bool = False,
+    state_format: NumericFormat | None = None,
+    result_format: NumericFormat | None = None,
 ) -> Work:
     """A cell over the steps of a sequence; gives the outputs of all steps, then the last states.
 
@@ -88,6 +95,8 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
         gate_activation: that of the gates.
         resets_after: whether a GRU scales the weighted state, and not the state that is weighted.
         couples_gates: whether an LSTM lets in what it forgets, by one gate for both.
+        state_format: that of the gates and of the cell of an LSTM, where it is declared.
+        result_format: that of what the cell gives, which it reads at the next step, likewise.
 
     Raises:
         ShapeError: the shapes do not fit together.
@@ -99,7 +108,10 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
             f"{', '.join(GATES)} over steps, rows and features"
         )
         raise ShapeError(message)
-    form = Cell(cell, units, activation, gate_activation, resets_after, couples_gates)
+    form = Cell(
+        cell, units, activation, gate_activation, resets_after, couples_gates, state_format,
+        result_format,
+    )  # fmt: skip
     held = {
         "kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias,
         "recurrent_bias": recurrent_bias, "projection": projection, "peepholes": peepholes,
@@ -188,13 +200,14 @@ class _Step:
         made, rows = self.made, tuple(taken.shape[:-1])
         self.sums = (*rows, cell.gates * cell.units)
         self.state = (*rows, cell.units)
+        self.output = Tensor(self.state, cell.result_format)
         width = cell.units
         if "projection" in weights:
             width = weights["projection"].size // cell.units
         made.input("x", taken)
-        made.input("h", (*rows, width))
+        made.input("h", Tensor((*rows, width), cell.result_format))
         if cell.kind == "lstm":
-            made.input("c", self.state)
+            made.input("c", Tensor(self.state, cell.state_format))
         for name, tensor in weights.items():
             add = made.input if name in self.data else made.weight
             add(name, tensor)
@@ -209,7 +222,7 @@ class _Step:
 
     def _simple(self) -> Sequence[str]:
         sums = self._add("add", self._weighed("x"), self._weighed("h"))
-        new = self._applied(self.cell.activation, sums, in_place=False)
+        new = self._applied(self.cell.activation, sums, self.output)
         return new, new
 
     def _long_short_term(self) -> Sequence[str]:
@@ -227,14 +240,14 @@ class _Step:
         )
         new = self._applied(cell.activation, new)
         kept, added = self._add("multiply", forget, "c"), self._add("multiply", let_in, new)
-        state = self._add("add", kept, added, in_place=False)
+        state = self._add("add", kept, added, output=Tensor(self.state, cell.state_format))
         if "peepholes" in self.weights:
             let_out = self._peeped(let_out, 2, state)
         let_out = self._applied(cell.gate_activation, let_out)
         shown = self._applied(cell.activation, state)
-        output = self._add("multiply", let_out, shown, in_place=False)
+        output = self._add("multiply", let_out, shown, output=self.output)
         if "projection" in self.weights:
-            output = self._product(output, "projection", self.made.tensor("h").shape)
+            output = self._product(output, "projection", self.made.tensor("h"))
         return output, output, state
 
     def _reset(self) -> Sequence[str]:
@@ -253,7 +266,7 @@ class _Step:
         new = self._applied(cell.activation, self._add("add", self._gate(own, 2), last))
         rest = self._complement(mix)
         kept, added = self._add("multiply", mix, "h"), self._add("multiply", rest, new)
-        output = self._add("add", kept, added, in_place=False)
+        output = self._add("add", kept, added, output=self.output)
         return output, output
 
     # ------------------------------------------------------------------ parts of a step
@@ -264,13 +277,13 @@ class _Step:
         """The weighted sums of some gates, of the input `x` or of the state `h`."""
         kernel, bias = _HELD[source or values]
         count = self.cell.gates if gates is None else gates
-        sums = (*self.sums[:-1], count * self.cell.units)
+        sums = Tensor((*self.sums[:-1], count * self.cell.units), self.cell.state_format)
         return self._product(values, kernel, sums, bias, first * self.cell.units)
 
     def _product(
-        self, values: str, kernel: str, shape: Sequence[int | None], bias: str = "", first: int = 0
+        self, values: str, kernel: str, output: Tensor, bias: str = "", first: int = 0
     ) -> str:
-        made, width = self.made, shape[-1] or 1
+        made, width = self.made, output.shape[-1] or 1
         features = made.tensor(values).shape[-1] or 1
         whole = self.weights[kernel].size // features
         matrix = self.weights[kernel].shape[-2:]
@@ -283,6 +296,7 @@ class _Step:
             made.tensor(values), made.tensor(held), transpose_right=is_turned,
             right_role="input" if kernel in self.data else "weight",
             bias=made.tensor(starts_at[0]) if starts_at else None,
+            output=output,
         )  # fmt: skip
         product = made.add(work, values, held, *starts_at)
         return product if added is None or starts_at else self._add("add", product, added)
@@ -325,15 +339,19 @@ class _Step:
         """One minus every element."""
         return self.made.add(elementwise("subtract", self.made.tensor(name), in_place=True), name)
 
-    def _add(self, function: str, *reads: str, in_place: bool = True) -> str:
+    def _add(self, function: str, *reads: str, output: Tensor | None = None) -> str:
+        """A function of tensors, in place unless its result is another state or the output."""
         tensors = [self.made.tensor(name) for name in reads]
-        return self.made.add(elementwise(function, *tensors, in_place=in_place), *reads)
+        work = elementwise(function, *tensors, in_place=output is None, output=output)
+        return self.made.add(work, *reads)
 
-    def _applied(self, function: str, name: str, *, in_place: bool = True) -> str:
+    def _applied(self, function: str, name: str, output: Tensor | None = None) -> str:
+        """A function of a tensor, in place likewise."""
         tensor = self.made.tensor(name)
         if function == "linear":
-            return name if in_place else self.made.add(copy("state", tensor), name)
-        return self.made.add(activation(function, tensor, in_place=in_place), name)
+            return name if output is None else self.made.add(copy("state", tensor), name)
+        work = activation(function, tensor, in_place=output is None, output=output)
+        return self.made.add(work, name)
 
 
 _HELD: Final[Mapping[str, tuple[str, str]]] = {

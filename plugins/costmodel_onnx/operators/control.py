@@ -42,7 +42,7 @@ def if_(node: OnnxNode) -> list[Value]:
         alternatives.append((body, _tensors(node, node.body(proto, body, []))))
     shapes = [[value.shape for value in results] for _, results in alternatives]
     if shapes[0] == shapes[1]:
-        return list(branch(node.graph, alternatives))
+        return list(branch(node.graph, condition, alternatives))
     dearer = max((0, 1), key=lambda place: _work_of(alternatives[place][0]))
     node.graph.notes.append(
         f"node {node.name!r:.80} of If: its alternatives give different shapes; the one with more "

@@ -107,7 +107,7 @@ def _chosen(node: ModuleNode, place: int | None) -> Sequence[Value]:
         alternatives.append((body, results))
     from costmodel.frontend.control import branch  # noqa: PLC0415  # the graph knows it by now
 
-    return branch(graph, alternatives)
+    return branch(graph, node.input(0), alternatives)
 
 
 def _own(body: Any, value: Value) -> Value:
