@@ -28,7 +28,7 @@ MOST_NOTES: Final = 50
 """What is said of one file."""
 OF_SEQUENCES: Final = frozenset({
     "SequenceAt", "SequenceLength", "SequenceInsert", "SequenceErase", "ConcatFromSequence",
-    "SequenceMap", "Identity", "Optional", "OptionalGetElement", "OptionalHasElement",
+    "SequenceMap", "Loop", "Identity", "Optional", "OptionalGetElement", "OptionalHasElement",
 })  # fmt: skip
 """The operators that read a sequence."""
 
