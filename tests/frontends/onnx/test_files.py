@@ -43,6 +43,11 @@ def test_other_open_axes_are_named_and_bound_by_the_input(tmp_path: Path) -> Non
     assert costmodel.read(path, input_shapes=(3, 8, 10)).macs == 6 * 8 * 4 * 27
 
 
+def test_an_axis_of_no_elements_is_open_and_named_so(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match=r"open axes: input 'x': axis 2 \(0 in the file\); bind"):
+        read(conv([1, 3, 0, 8]), tmp_path)
+
+
 def test_an_axis_of_another_name_is_not_the_batch(tmp_path: Path) -> None:
     made = node("MatMul", "x w", "y")
     proto = model(graph([made], {"x": ["sequence", 4]}, ["y"], {"w": array((4, 5))}))

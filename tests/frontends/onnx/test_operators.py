@@ -357,6 +357,21 @@ def test_only_zeros_around_an_image_are_part_of_its_convolution(case: Any, tmp_p
         assert moved["Pad.p"] == 4 * 3 * (8 * 8 + 10 * 10)
 
 
+def test_the_statistics_of_a_normalization_are_results(tmp_path: Path) -> None:
+    nodes = [node("LayerNormalization", "x s b", "y m i"), node("Add", "y m", "z")]
+    held = {"s": array((8,)), "b": array((8,))}
+    workload = lowered(model(graph(nodes, {"x": [1, 5, 8]}, ["z"], held)), tmp_path)
+    names = [type(one).__name__ for one in workload.operators]
+    assert names == ["Normalization", "Movement", "Elementwise"]
+    assert workload.operators[1].outputs[0].size == 5
+
+
+def test_texts_have_no_price(tmp_path: Path) -> None:
+    made = node("Cast", "x", "y", to=TensorProto.STRING)
+    (reason,) = reasons(read(model(graph([made], {"x": [1, 8]}, ["y"])), tmp_path))
+    assert reason == "it works on texts, whose length no shape states"
+
+
 def test_shape_arithmetic_is_free(tmp_path: Path) -> None:
     nodes = [
         node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n axis", "m"),

@@ -34,7 +34,8 @@ FORMS: Final[dict[str, Callable[[int, Any], bool]]] = {
 REFUSED: Final = {
     "has no layers": "all that it computes is constant",
     "expected 7 or newer": "the operator is older than the operators that broadcast",
-    r"open axes: input '\w+': axis \d": "an axis of no elements, or of a name",
+    r"open axes: input '\w+': axis \d \(0 in the file\)": "an axis of no elements",
+    r"open axes: input 'x1': axis 0 \('M'\)": "an axis that is not the batch",
     "0 in shape .* is not an axis length of 1 or more": "a constant of no elements",
     "do not add up to an axis of 1|cannot be seen as": "an axis of no elements is read as a batch",
 }
