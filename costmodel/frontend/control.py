@@ -13,9 +13,11 @@ from costmodel.frontend.normalize.passes import normalize
 from costmodel.frontend.operations.work import Value, Work
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.assembly import Assembly, numbered
+from costmodel.workload.builders import fill
 from costmodel.workload.graph import Branch, Loop, Workload
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.graph import Graph
 
 
@@ -167,7 +169,7 @@ def branch(
         ShapeError: they give different shapes.
 
     """
-    pairs = [(body, _normalized(body, results)) for body, results in alternatives]
+    pairs = [(body, _written(body, _normalized(body, results))) for body, results in alternatives]
     shapes = [[value.shape for value in results] for _, results in pairs]
     if any(other != shapes[0] for other in shapes):
         message = "the alternatives of a branch give different shapes"
@@ -176,7 +178,11 @@ def branch(
     if condition is not None and not condition.is_constant:
         outer.setdefault(id(condition), condition)
     reads = sorted(outer.values(), key=lambda one: one.is_constant)
-    outputs = numbered("result", len(shapes[0]))
+    declared = [
+        next((value.format for value in values if value.format is not None), None)
+        for values in zip(*[results for _, results in pairs], strict=True)
+    ]
+    outputs = dict(zip(numbered("result", len(declared)), declared, strict=True))
 
     def made_of(tensors: Sequence[Tensor]) -> Workload:
         made = Assembly("branch")
@@ -192,7 +198,7 @@ def branch(
              **{name: bodies[0].tensors[name] for name in outputs}},
             [step],
             [names[id(one)] for one in reads if not one.is_constant],
-            outputs,
+            list(outputs),
             [names[id(one)] for one in reads if one.is_constant],
         )  # fmt: skip
 
@@ -205,10 +211,10 @@ def branch(
 
 def _alternative(
     body: Graph, results: Sequence[Value], reads: Sequence[Value], held: Mapping[int, Tensor],
-    names: Mapping[int, str], outputs: Sequence[str],
+    names: Mapping[int, str], outputs: Mapping[str, NumericFormat | None],
 ) -> Workload:  # fmt: skip
     """A workload of an alternative, on the names that stand outside."""
-    own, inner = assembled(body, results, reads, held)
+    own, inner = assembled(body, results, reads, held, list(outputs.values()))
     given = {f"after{place}": name for place, name in enumerate(outputs)}
     made = Assembly(body.name)
     used = [one for one in reads if id(one) in inner]
@@ -217,6 +223,25 @@ def _alternative(
         add(names[id(one)], held[id(one)])
     written = made.inline(own, {inner[id(one)]: names[id(one)] for one in used})
     return made.workload({given[name]: one for name, one in zip(own.outputs, written, strict=True)})
+
+
+def _written(body: Graph, results: Sequence[Value]) -> list[Value]:
+    """The results, of which those that are what the body reads, or views of it, are copied."""
+    makers = {id(value): node for node in body.nodes for value in node.writes}
+
+    def is_written(value: Value) -> bool:
+        maker = makers.get(id(value))
+        if maker is not None and isinstance(maker.work.does, tuple):
+            return is_written(maker.reads[0])
+        return maker is not None
+
+    return [value if is_written(value) else _copied(body, value) for value in results]
+
+
+def _copied(body: Graph, value: Value) -> Value:
+    if value.is_constant:
+        return body.append("fill", Work(fill(value.shape), ()), [value.format])[0]
+    return body.add("copy", value, purpose="state", formats=[value.format])
 
 
 def _normalized(body: Graph, results: Sequence[Value]) -> list[Value]:

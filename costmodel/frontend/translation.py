@@ -66,6 +66,11 @@ class SourceNode:
         """The inputs that are there."""
         return [value for value in self.inputs if value is not None]
 
+    @property
+    def operands(self) -> list[Value]:
+        """The inputs that it may compute with: shapes, axes and numbers are no parameters."""
+        return [value for value in self.present if not value.is_setting]
+
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or the default."""
         return self.attributes.get(name, default)
@@ -219,4 +224,4 @@ def _unsupported(node: SourceNode, reason: str) -> tuple[Value, ...]:
             "shape of its result either, so that what follows cannot be read"
         )
         raise ReadError(message)
-    return node.graph.all_of("unsupported", *node.present, reason=reason, shapes=known)
+    return node.graph.all_of("unsupported", *node.operands, reason=reason, shapes=known)

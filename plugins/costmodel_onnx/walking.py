@@ -28,7 +28,7 @@ MOST_NOTES: Final = 50
 """What is said of one file."""
 OF_SEQUENCES: Final = frozenset({
     "SequenceAt", "SequenceLength", "SequenceInsert", "SequenceErase", "ConcatFromSequence",
-    "SequenceMap", "Identity", "Optional", "OptionalGetElement", "OptionalHasElement",
+    "SequenceMap", "Loop", "Identity", "Optional", "OptionalGetElement", "OptionalHasElement",
 })  # fmt: skip
 """The operators that read a sequence."""
 
@@ -233,7 +233,7 @@ class Walker:
         """A node that stays, unpriced."""
         with node.graph.source(node.name, f"{self.table.frontend}.{node.operator}"):
             return node.graph.all_of(
-                "unsupported", *node.present, reason=reason, shapes=node.shapes
+                "unsupported", *node.operands, reason=reason, shapes=node.shapes
             )
 
     def _shape(self, declared: Any) -> tuple[int, ...] | None:

@@ -91,6 +91,13 @@ class Value:
             return False
         return self.size == 1 or self.scalar is not None
 
+    @property
+    def is_setting(self) -> bool:
+        """Whether it is a constant that says what an operation does: a shape, axes or a number."""
+        if not self.is_constant or self.is_parameter:
+            return False
+        return self.is_immediate or (self.data is not None and self.data.dtype.kind in "iub")
+
     def axis(self, axis: int) -> int:
         """The index of an axis counted from the front.
 

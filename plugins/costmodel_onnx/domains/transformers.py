@@ -67,7 +67,7 @@ def group_norm(node: OnnxNode) -> list[Value]:
     return [made, value]
 
 
-@translates(*named("EmbedLayerNormalization"))
+@translates(*named("EmbedLayerNormalization", "QEmbedLayerNormalization"))
 def embed_layer_normalization(node: OnnxNode) -> list[Value]:
     """Sums of the rows of words, positions and segments, normalised."""
     words, segments = node.input(0), node.present_input(1)
@@ -96,7 +96,7 @@ def _biased(node: OnnxNode, value: Value, bias: Value | None) -> Value:
 # ------------------------------------------------------------------ attention
 
 
-@translates(*named("Attention", "QAttention"))
+@translates(*named("Attention", "DecoderMaskedSelfAttention", "QAttention"))
 def packed_attention(node: OnnxNode) -> list[Value]:
     """Projections to queries, keys and values in one product, then attention."""
     value, weight = node.input(0), node.input(1)

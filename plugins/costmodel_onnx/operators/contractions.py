@@ -70,8 +70,13 @@ def with_bias(
     if bias is None or bias.is_constant:
         return node.add(operation, image, kernel, bias, **settings)
     made = node.add(operation, image, kernel, **settings)
-    sides = node.add("reshape", bias, shape=(bias.size, *[1] * (image.rank - 2)))
+    behind = 0 if settings.get("input_layout") == CHANNELS_LAST else image.rank - 2
+    sides = node.add("reshape", bias, shape=(bias.size, *[1] * behind))
     return node.add("elementwise", made, sides, function="add")
+
+
+CHANNELS_LAST: Final = "N*C"
+"""The layout of an image whose channels are the last axis."""
 
 
 @translates("Conv")

@@ -76,6 +76,8 @@ def loop_(node: OnnxNode) -> list[Value]:
     proto = node.attribute("body")
     starts = [value for value in node.inputs[2:] if value is not None]
     steps = _trip_count(node, proto, starts)
+    if steps < 1:
+        return _skipped(node, proto, starts)
     if any(isinstance(value, SequenceValue) for value in starts):
         return _unrolled(node, proto, steps, starts)
     body = node.graph.body(f"{node.name}.body")
@@ -96,6 +98,13 @@ def loop_(node: OnnxNode) -> list[Value]:
         if steps > MOST_UNROLLED:
             raise
         return _unrolled(node, proto, steps, starts)
+
+
+def _skipped(node: OnnxNode, proto: Any, starts: Sequence[Value]) -> list[Value]:
+    """A loop that never runs: what it carries stays as it is."""
+    if len(proto.output) - 1 > len(starts):
+        node.give_up("the loop never runs, and stacks what no step gives")
+    return list(starts)
 
 
 def _looped(
@@ -161,20 +170,14 @@ def _trip_count(node: OnnxNode, proto: Any, starts: Sequence[Value]) -> int:
     if condition is not None and condition.data is None:
         node.give_up(f"whether the loop begins depends on data (input 1, {condition.name!r:.80})")
     if condition is not None and not bool(condition.data.reshape(-1)[0]):
-        node.give_up("the loop never runs")
+        return 0
     limit = None if most is None else int(most.data.reshape(-1)[0])
     name = proto.output[0].name
     if _is_always_true(node, proto, name, starts):
         if limit is None:
             node.give_up("the loop has no end that the file states")
-        return _at_least_one(node, limit)
-    return _at_least_one(node, _followed(node, proto, starts, limit))
-
-
-def _at_least_one(node: OnnxNode, steps: int) -> int:
-    if steps < 1:
-        node.give_up("the loop never runs")
-    return steps
+        return limit
+    return _followed(node, proto, starts, limit)
 
 
 def _is_always_true(node: OnnxNode, proto: Any, name: str, starts: Sequence[Value]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from costmodel.formats import FixedPoint
 from costmodel.frontend.evaluation import LARGEST
 from costmodel.workload import builders
 from costmodel.workload.operators import Elementwise
@@ -148,6 +149,8 @@ def multinomial(node: OnnxNode) -> Value:
 @translates("Identity", "Optional", "OptionalGetElement")
 def identity(node: OnnxNode) -> Value:
     """The same value."""
+    if not node.inputs:
+        node.give_up("it holds no value")
     return node.input()
 
 
@@ -318,6 +321,7 @@ def _bounded(start: int, end: int, step: int, length: int) -> slice:
 def pad(node: OnnxNode) -> Value:
     """Elements before and after those along each axis; negative numbers cut."""
     value = node.input()
+    filler = node.attribute("value", 0.0) if node.opset < _PAD_BY_INPUTS else None
     pads = node.listed("pads", 1, "the padding") or []
     axes = (
         node.numbers(3, "which axes are padded")
@@ -328,12 +332,38 @@ def pad(node: OnnxNode) -> Value:
     half = len(pads) // 2
     for axis, before, after in zip(axes, pads[:half], pads[half:], strict=True):
         amounts[value.axis(axis)] = (before, after)
-    return padded(node, value, amounts)
+    return padded(node, value, amounts, filler)
 
 
-def padded(node: OnnxNode, value: Value, amounts: Sequence[tuple[int, int]]) -> Value:
-    """A value with constants around it."""
-    return node.add("pad", value, amounts=list(amounts))
+_PAD_BY_INPUTS: Final = 11
+"""The opset from which the amounts and the number around a value are inputs."""
+
+
+def padded(
+    node: OnnxNode, value: Value, amounts: Sequence[tuple[int, int]], filler: float | None = None
+) -> Value:
+    """A value with zeros around it, or with elements that an operator after it does not imply.
+
+    These are numbers that stand for no zero, and elements of the value that are mirrored or
+    repeated.
+    """
+    is_wider = any(max(pair) > 0 for pair in amounts)
+    if not is_wider or _are_zeros(node, value, filler):
+        return node.add("pad", value, amounts=list(amounts))
+    shape = [length + sum(pair) for length, pair in zip(value.shape, amounts, strict=True)]
+    return node.add("rearrange", value, purpose="padding", shapes=[shape])
+
+
+def _are_zeros(node: OnnxNode, value: Value, filler: float | None) -> bool:
+    """Whether padding adds what stands for zero, or for nothing before a maximum."""
+    if node.attribute("mode", "constant") != "constant":
+        return False
+    if isinstance(value.format, FixedPoint):  # the zero point
+        return True
+    given = node.optional(2)
+    if filler is None and given is not None:
+        filler = given.scalar
+    return not filler or math.isinf(filler)
 
 
 @translates("CenterCropPad")
@@ -350,7 +380,7 @@ def centre_crop_pad(node: OnnxNode) -> Value:
         if more < 0:
             cut = -more
             amounts[place] = (-(cut // 2), -(cut - cut // 2))
-    return padded(node, value, amounts)
+    return node.add("pad", value, amounts=amounts)
 
 
 @translates("Expand")

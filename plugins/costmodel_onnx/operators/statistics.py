@@ -91,13 +91,21 @@ def _cut(shape: Sequence[int], rank: int) -> tuple[int, ...]:
 
 
 @translates("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-def layer_normalization(node: OnnxNode) -> Value:
-    """Each element by the statistics of the last axes, then scaled and shifted."""
+def layer_normalization(node: OnnxNode) -> list[Value]:
+    """Each element by the statistics of the last axes, scaled and shifted; then these statistics.
+
+    That they are written is counted where something reads them.
+    """
     value = node.input(0)
     axes = list(range(value.axis(int(node.attribute("axis", -1))), value.rank))
     is_centred = node.operator == "LayerNormalization"
     constants = [node.present_input(1), node.present_input(2) if is_centred else None]
-    return normalized(node, value, constants, axes, is_centred=is_centred)
+    made = normalized(node, value, constants, axes, is_centred=is_centred)
+    lengths = [1 if axis in axes else length for axis, length in enumerate(value.shape)]
+    return [made, *[
+        node.append("fill", builders.fill(tuple(lengths), purpose="statistics"))[0]
+        for _ in range(1, node.results)
+    ]]  # fmt: skip
 
 
 @translates("InstanceNormalization")

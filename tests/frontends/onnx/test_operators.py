@@ -48,6 +48,37 @@ def test_every_operator_of_the_standard_has_a_rule_or_a_reason(operator: str) ->
     assert operator in TABLE
 
 
+WRITTEN_BY_ONNX_RUNTIME = [
+    "Attention", "BeamSearch", "BiasAdd", "BiasDropout", "BiasGelu", "BiasSoftmax",
+    "BiasSplitGelu", "BitmaskDropout", "DecoderMaskedMultiHeadAttention",
+    "DecoderMaskedSelfAttention", "DequantizeLinear", "DynamicQuantizeLSTM",
+    "DynamicQuantizeMatMul", "EmbedLayerNormalization", "FastGelu", "FusedConv", "FusedGemm",
+    "FusedMatMul", "GatherBlockQuantized", "Gelu", "GemmFastGelu", "GreedySearch", "GroupNorm",
+    "GroupQueryAttention", "LongformerAttention", "MatMulBnb4", "MatMulIntegerToFloat",
+    "MatMulNBits", "MatMulNBitsMlp", "MatMulNBitsQkv", "MoE", "MultiHeadAttention", "NhwcConv",
+    "NhwcFusedConv", "NhwcMaxPool", "PackedAttention", "PackedMultiHeadAttention", "QAttention",
+    "QEmbedLayerNormalization", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat",
+    "QLinearConv", "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul",
+    "QLinearReduceMean", "QLinearSigmoid", "QLinearSoftmax", "QLinearWhere", "QMoE",
+    "QuantizeLinear", "QuickGelu", "RemovePadding", "RestorePadding", "RotaryEmbedding",
+    "Sampling", "SkipGroupNorm", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
+    "SparseAttention", "Trilu",
+]  # fmt: skip
+"""What its quantizer and its optimizers for inference write: docs/ContribOperators.md of it."""
+
+
+@pytest.mark.parametrize("operator", WRITTEN_BY_ONNX_RUNTIME)
+def test_every_operator_that_onnx_runtime_writes_has_a_rule_or_a_reason(operator: str) -> None:
+    assert f"{MS}::{operator}" in TABLE
+
+
+def test_convolutions_with_channels_last_move_nothing(tmp_path: Path) -> None:
+    made = node("NhwcConv", "x w", "y", MS)
+    proto = graph([made], {"x": [1, 8, 8, 3]}, ["y"], {"w": array((4, 3, 3, 3))})
+    (operator,) = lowered(model(proto), tmp_path).operators
+    assert operator.outputs[0].shape[-3:] == (6, 6, 4)
+
+
 def test_reasons_are_for_operators_that_there_are() -> None:
     assert set(REASONS) <= set(operators_of_the_standard())
     assert len(REASONS) < 10
@@ -96,6 +127,24 @@ PRODUCTS: list[tuple[str, Any, dict[str, Any], dict[str, Any], int]] = [
                              kv_num_heads=2, do_rotary=1),
      {"q": [1, 1, 32], "k": [1, 1, 16], "v": [1, 1, 16], "pk": [1, 2, 9, 8], "pv": [1, 2, 9, 8]},
      {"s": (1,), "t": ()}, 2 * 4 * 10 * 8),
+    ("channels last", node("NhwcConv", "x w b", "y", MS, pads=[1, 1, 1, 1], group=2),
+     {"x": [1, 8, 8, 4]}, {"w": (6, 2, 3, 3), "b": (6,)}, 64 * 6 * 2 * 9),
+    ("fused, channels last", node("NhwcFusedConv", "x w b z", "y", MS, activation="Relu"),
+     {"x": [1, 8, 8, 3], "z": [1, 6, 6, 4]}, {"w": (4, 3, 3, 3), "b": (4,)}, 36 * 4 * 27),
+    ("gemm and gelu", node("GemmFastGelu", "x w b", "y", MS), {"x": [1, 7, 8]},
+     {"w": (8, 4), "b": (4,)}, 7 * 32),
+    ("gated, few bits", node("MatMulNBitsMlp", "x s n w v b w v b", "y r", MS, K=64, N=48, bits=4,
+                             block_size=32, activation="silu"),
+     {"x": [1, 5, 64], "s": [1, 5, 64]},
+     {"n": (64,), "w": (48, 2, 16), "v": (48, 2), "b": (48,)}, 2 * 5 * 64 * 48),
+    ("the first of three projections of few bits",
+     node("MatMulNBitsQkv", "x _ n w v _ w v _ w v _", "q k v2", MS, K=64, Nq=48, Nkv=48, bits=4,
+          block_size=32),
+     {"x": [1, 5, 64]}, {"n": (64,), "w": (48, 2, 16), "v": (48, 2)}, 5 * 64 * 48),
+    ("lstm, quantised", node("DynamicQuantizeLSTM", "x w r b _ _ _ _ s z s z", "y h c", MS,
+                             hidden_size=5, direction="bidirectional"),
+     {"x": [7, 1, 6]}, {"w": (2, 6, 20), "r": (2, 5, 20), "b": (2, 40), "s": (2,), "z": (2,)},
+     2 * 7 * 20 * 11),
     ("lstm", node("LSTM", "x w r b", "y h c", hidden_size=5, direction="bidirectional"),
      {"x": [7, 1, 6]}, {"w": (2, 20, 6), "r": (2, 20, 5), "b": (2, 40)}, 2 * 7 * 20 * 11),
     ("lstm, batch first", node("LSTM", "x w r b _ h0 c0 p", "y h c", hidden_size=5, layout=1),
@@ -276,6 +325,51 @@ def test_what_a_branch_or_a_loop_gives_is_unknown_where_a_graph_within_it_does_n
     (reason,) = reasons(network)
     assert "how many elements are not zero depends on data" in reason
     assert network.layers[-1].shown_outputs == ["?"]
+
+
+PADDED: list[tuple[Any, dict[str, Any], bool]] = [
+    (node("Pad", "x n", "p"), {}, True),
+    (node("Pad", "x n v", "p"), {"v": np.float32(0)}, True),
+    (node("Pad", "x n v", "p"), {"v": np.float32(1)}, False),
+    (node("Pad", "x n", "p", mode="reflect"), {}, False),
+    (node("Pad", "x n", "p", mode="edge"), {}, False),
+    (node("Pad", "x n", "p", mode="wrap"), {}, False),
+    (node("Pad", "x n", "p", MS, mode="reflect"), {}, False),
+]
+
+
+@pytest.mark.parametrize("case", PADDED)
+def test_only_zeros_around_an_image_are_part_of_its_convolution(case: Any, tmp_path: Path) -> None:
+    made, held, is_zeros = case
+    held = {"n": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "w": array((4, 3, 3, 3)), **held}
+    nodes = [made, node("Conv", "p w", "y")]
+    proto = model(graph(nodes, {"x": [1, 3, 8, 8]}, ["y"], held))
+    workload = lowered(proto, tmp_path)
+    purposes = [one.purpose for one in workload.operators if hasattr(one, "purpose")]
+    assert purposes == ([] if is_zeros else ["padding"])
+    assert workload.macs == 64 * 4 * 27
+    bill = costmodel.estimate(read(proto, tmp_path), "raspberry-pi-4").bill("raspberry-pi-4")
+    fused = [line.layer.name for line in bill.lines if line.fused_into]
+    assert "Pad.p" not in fused
+    moved = {line.layer.name: sum(line.traffic_bytes["dram"]) for line in bill.lines
+             if line.traffic_bytes}  # fmt: skip
+    if not is_zeros:
+        assert moved["Pad.p"] == 4 * 3 * (8 * 8 + 10 * 10)
+
+
+def test_the_statistics_of_a_normalization_are_results(tmp_path: Path) -> None:
+    nodes = [node("LayerNormalization", "x s b", "y m i"), node("Add", "y m", "z")]
+    held = {"s": array((8,)), "b": array((8,))}
+    workload = lowered(model(graph(nodes, {"x": [1, 5, 8]}, ["z"], held)), tmp_path)
+    names = [type(one).__name__ for one in workload.operators]
+    assert names == ["Normalization", "Movement", "Elementwise"]
+    assert workload.operators[1].outputs[0].size == 5
+
+
+def test_texts_have_no_price(tmp_path: Path) -> None:
+    made = node("Cast", "x", "y", to=TensorProto.STRING)
+    (reason,) = reasons(read(model(graph([made], {"x": [1, 8]}, ["y"])), tmp_path))
+    assert reason == "it works on texts, whose length no shape states"
 
 
 def test_shape_arithmetic_is_free(tmp_path: Path) -> None:
