@@ -101,6 +101,13 @@ class DataDependentError(CostModelError):
     """What a node does follows from data, so that nobody can price it beforehand."""
 
 
+def innermost(error: CostModelError) -> str:
+    """What was wrong at the very place, without the places around it."""
+    while isinstance(error.__cause__, CostModelError):
+        error = error.__cause__
+    return str(error)
+
+
 Rule: TypeAlias = Callable[[Any], Any]
 """Adds the operations of a node to its graph; gives the value or values that stand for its own.
 

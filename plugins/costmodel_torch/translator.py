@@ -12,7 +12,12 @@ from attrs import define, field
 from costmodel.errors import CostModelError, ReadError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
-from costmodel.frontend.translation import DataDependentError, SourceNode, TranslationTable
+from costmodel.frontend.translation import (
+    DataDependentError,
+    SourceNode,
+    TranslationTable,
+    innermost,
+)
 from costmodel_torch.aliases import Aliases
 from costmodel_torch.exported import symbols
 from costmodel_torch.exported.program import (
@@ -191,18 +196,29 @@ class Translator:
             try:
                 return self.controls[node.target](self, own)
             except DataDependentError as error:
-                shapes = [shape for shape in own.shapes if shape is not None]
-                if len(shapes) < len(own.shapes):
-                    message = (
-                        f"torch node {node.name!r:.80} of {node.target}: {error}; the program "
-                        "does not state the shape of its result either"
-                    )
-                    raise ReadError(message) from None
-                reads = [one for one in own.inputs if isinstance(one, Value)]
-                return self.graph.all_of("unsupported", *reads, reason=str(error), shapes=shapes)
-            except (LookupError, TypeError, ValueError, AttributeError, CostModelError) as error:
+                return self._unpriced(own, str(error))
+            except CostModelError as error:
+                return self._unpriced(own, f"what it holds cannot be read: {innermost(error)}")
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
                 message = f"torch node {node.name!r:.80} of {node.target}: {error}"
                 raise ReadError(message) from error
+
+    def _unpriced(self, node: SourceNode, reason: str) -> Sequence[Any]:
+        """An operation of which only the reason is known why it has no price.
+
+        Raises:
+            ReadError: the shapes of its results are not known either.
+
+        """
+        shapes = [shape for shape in node.shapes if shape is not None]
+        if len(shapes) < len(node.shapes):
+            message = (
+                f"torch node {node.name!r:.80} of {node.operator}: {reason}; the program does "
+                "not state the shape of its result either"
+            )
+            raise ReadError(message)
+        reads = [one for one in node.inputs if isinstance(one, Value)]
+        return self.graph.all_of("unsupported", *reads, reason=reason, shapes=shapes)
 
     # ------------------------------------------------------------------ names
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.errors import ReadError
-from costmodel.frontend.translation import DataDependentError
+from costmodel.errors import CostModelError, ReadError
+from costmodel.frontend.translation import DataDependentError, innermost
 from costmodel_stablehlo.loops import loop
 from costmodel_stablehlo.operators.products import product
 from costmodel_stablehlo.operators.table import translates
@@ -73,13 +73,30 @@ def _called(node: ModuleNode, name: str) -> Sequence[Value]:
 # ------------------------------------------------------------------ loops and branches
 
 
+def _or_unpriced(rule: Callable[[ModuleNode], Sequence[Value]]) -> Any:
+    """The rule of regions of which nothing is known where one of them cannot be read."""
+
+    def build(node: ModuleNode) -> Sequence[Value]:
+        try:
+            return rule(node)
+        except DataDependentError:
+            raise
+        except CostModelError as error:
+            message = f"what it holds cannot be read: {innermost(error)}"
+            raise DataDependentError(message) from error
+
+    return build
+
+
 @translates("while")
+@_or_unpriced
 def while_(node: ModuleNode) -> Sequence[Value]:
     """A loop of a known number of steps."""
     return loop(node)
 
 
 @translates("case")
+@_or_unpriced
 def case(node: ModuleNode) -> Sequence[Value]:
     """One of several regions."""
     number = node.input(0).scalar
@@ -89,6 +106,7 @@ def case(node: ModuleNode) -> Sequence[Value]:
 
 
 @translates("if")
+@_or_unpriced
 def if_(node: ModuleNode) -> Sequence[Value]:
     """One of two regions."""
     number = node.input(0).scalar

@@ -9,6 +9,7 @@ import pytest
 
 import costmodel
 from costmodel.errors import ReadError
+from costmodel.workload.operators import Unsupported
 
 pytest.importorskip("jaxlib")
 
@@ -114,3 +115,19 @@ def test_functions_of_jax_itself_are_read() -> None:
         workload = costmodel.lower(network).bind(batch=1)
         assert workload.macs == 4 * 8
         assert len(workload.weights) == len(params)
+
+
+def test_random_numbers_of_jax_are_counted() -> None:
+    jax = pytest.importorskip("jax")
+    shape = jax.ShapeDtypeStruct
+
+    def dropped(key: Any, x: Any, w: Any) -> Any:
+        kept = jax.random.bernoulli(key, 0.5, (4, 8))
+        return jax.numpy.where(kept, x @ w, 0.0)
+
+    given = (shape((2,), "uint32"), shape((4, 8), "float32"), shape((8, 8), "float32"))
+    workload = costmodel.lower(costmodel.read(jax.jit(dropped), example_inputs=given)).bind(batch=1)
+    assert workload.macs == 4 * 8 * 8
+    assert not [one for one in workload.operators if isinstance(one, Unsupported)]
+    rounds = 5 * 4 * (4 * 8 // 2)  # of threefry2x32, which gives two numbers at once
+    assert workload.operations["logic"] >= 4 * rounds

@@ -404,6 +404,39 @@ def test_branches_may_give_what_stands_around_them() -> None:
     assert workload.operations["add"] == 12
 
 
+def test_a_loop_or_branch_that_cannot_be_read_is_named() -> None:
+    inside = """
+    %0 = stablehlo.custom_call @acme(%{held}) : (tensor<12xf32>) -> tensor<?xf32>
+    %1 = stablehlo.custom_call @acme(%0) : (tensor<?xf32>) -> tensor<12xf32>"""
+    loop = f"""
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %h = %x) : tensor<i32>, tensor<12xf32>
+   cond {{
+    %five = stablehlo.constant dense<5> : tensor<i32>
+    %1 = stablehlo.compare LT, %i, %five : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  }} do {{{inside.format(held="h")}
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %j = stablehlo.add %i, %one : tensor<i32>
+    stablehlo.return %j, %1 : tensor<i32>, tensor<12xf32>
+  }}
+  %r = stablehlo.tanh %0#1 : tensor<12xf32>"""
+    branch = f"""
+  %i = stablehlo.constant dense<1> : tensor<i32>
+  %0 = "stablehlo.case"(%i) ({{
+    stablehlo.return %x : tensor<12xf32>
+  }}, {{{inside.format(held="x")}
+    stablehlo.return %1 : tensor<12xf32>
+  }}) : (tensor<i32>) -> tensor<12xf32>
+  %r = stablehlo.tanh %0 : tensor<12xf32>"""
+    for body in (loop, branch):
+        operator, tanh = lowered(body, "tensor<12xf32>", result="tensor<12xf32>").operators
+        assert isinstance(operator, Unsupported)
+        assert operator.reason.startswith("what it holds cannot be read: node 'custom_call' of ")
+        assert operator.reason.count("node") == 1
+        assert tanh.function == "tanh"  # type: ignore[attr-defined]  # it has one
+
+
 def test_a_module_of_other_rules_is_read_by_a_plugin() -> None:
     with pytest.raises(ReadError):
         costmodel.read("func.func @f(%x: tensor<!acme.type>) -> () { return }\n")
