@@ -10,6 +10,7 @@ from costmodel.errors import CostModelError, ReadError
 from costmodel.frontend.translation import DataDependentError, innermost
 from costmodel_stablehlo.loops import loop
 from costmodel_stablehlo.operators.products import product
+from costmodel_stablehlo.operators.reasons import UNPRICED
 from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ def _copied(value: Value) -> tuple[Any, Sequence[Any]]:
 
 # ------------------------------------------------------------------ custom calls
 
+_FACTORISING: Final = ("lapack_", "cusolver_", "hipsolver_")
+"""How libraries that factorise and solve begin, as JAX names their functions."""
+
 
 @translates("custom_call")
 def custom_call(node: ModuleNode) -> Any:
@@ -159,7 +163,10 @@ def custom_call(node: ModuleNode) -> Any:
         name = target.removeprefix("mhlo.")
         if name in _FUNCTIONS and len(node.present) == 1:
             return node.add("activation", node.input(), function=_FUNCTIONS[name])
-        message = f"nobody knows what the custom call {target!r:.80} does"
+        if target.startswith(_FACTORISING):
+            message = UNPRICED["cholesky"]
+        else:
+            message = f"nobody knows what the custom call {target!r:.80} does"
         raise DataDependentError(message)
     return rule(node)
 

@@ -131,3 +131,13 @@ def test_random_numbers_of_jax_are_counted() -> None:
     assert not [one for one in workload.operators if isinstance(one, Unsupported)]
     rounds = 5 * 4 * (4 * 8 // 2)  # of threefry2x32, which gives two numbers at once
     assert workload.operations["logic"] >= 4 * rounds
+
+
+def test_what_jax_leaves_to_a_library_is_named() -> None:
+    jax = pytest.importorskip("jax")
+    matrix = jax.ShapeDtypeStruct((8, 8), "float32")
+    for function in (jax.numpy.linalg.qr, jax.numpy.linalg.eigvals):
+        network = costmodel.read(jax.jit(function), example_inputs=matrix)
+        operators = costmodel.lower(network).bind(batch=1).operators
+        reasons = {one.reason for one in operators if isinstance(one, Unsupported)}
+        assert reasons == {"how many steps a factorisation takes is the library's choice"}
