@@ -16,6 +16,7 @@ from costmodel.frontend.translation import (
     DataDependentError,
     SourceNode,
     TranslationTable,
+    UnknownShapeError,
     innermost,
 )
 from costmodel_torch.aliases import Aliases
@@ -49,7 +50,9 @@ class Translator:
         table: the rules of operators.
         symbols: the numbers of symbols.
         controls: the rules of operators that have graphs within.
-        values: the tensors and numbers by the names of the program.
+        values: the tensors and numbers by the names of the program. In the place of a number that
+            is data stands the tensor that it is, or follows from.
+        unknown: why the shape of a value is not known, by the `id` of the value.
 
     """
 
@@ -61,6 +64,9 @@ class Translator:
     modules: dict[str, str] = field(factory=dict)
     aliases: Aliases = field(factory=Aliases)
     computed: dict[object, tuple[Sequence[Any], Sequence[Any]]] = field(factory=dict)
+    unknown: dict[int, str] = field(factory=dict)
+    _kept: list[Value] = field(factory=list)
+    """The values of `unknown`: an `id` is that of a living object."""
 
     def translate(self, source: ProgramGraph) -> None:
         """Add all nodes."""
@@ -75,7 +81,10 @@ class Translator:
     def inner(self, graph: Graph, modules: dict[str, str] | None = None) -> Translator:
         """The translator of a graph within; one that is inlined has the same modules."""
         own = {} if modules is None else modules
-        return Translator(graph, self.table, self.symbols, self.controls, modules=own)
+        return Translator(
+            graph, self.table, self.symbols, self.controls, modules=own, unknown=self.unknown,
+            kept=self._kept,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ one node
 
@@ -83,19 +92,27 @@ class Translator:
         if node.target in _SYMBOLIC:
             self._number(node, source)
             return
-        if node.target in self.controls:
-            made: Sequence[Any] = self._controlled(node, source)
+        own = self._source_node(node, source)
+        reason = self._reason_unreadable(own)
+        if reason and any(name in source.tensors for name in node.results):
+            made: Sequence[Any] = self._unpriced(own, reason, reason)
+        elif node.target in self.controls:
+            made = self._controlled(node, own)
         else:
-            made = self._translated(self._source_node(node, source))
+            made = self._translated(own)
         self._keep(node, source, made)
         if in_place_of(node.target):
             self._write(node)
-        self.aliases.note(node, self.values)
+        if not any(id(self.values.get(name)) in self.unknown for name in node.results):
+            self.aliases.note(node, self.values)
 
     def _translated(self, node: SourceNode) -> Sequence[Any]:
         """What a node gives; the same constants are computed once."""
         if not node.inputs or not all(one is not None and one.is_constant for one in node.inputs):
-            return self.table.translate(node)
+            try:
+                return self.table.translate(node)
+            except UnknownShapeError as error:
+                return self._unpriced(node, error.reason)
         key = (node.operator, repr(_shown(node.attributes)))
         if key not in self.computed:
             before = len(self.graph.nodes)
@@ -171,7 +188,9 @@ class Translator:
         target = node.arguments.get("self")
         if isinstance(target, Ref) and node.results:
             written = self.values.get(node.results[0])
-            if isinstance(written, Value):
+            if isinstance(written, Value) and id(written) in self.unknown:
+                self.values[target.name] = written
+            elif isinstance(written, Value):
                 with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
                     self.aliases.write(target.name, written, self.values, self.graph)
 
@@ -180,18 +199,29 @@ class Translator:
     def _number(self, node: ProgramNode, source: ProgramGraph) -> None:
         """A number that follows from shapes, or from the data of a constant."""
         given = [self.resolved(one) for one in node.arguments.values()]
-        try:
-            found = _SYMBOLIC[node.target](*given)
-        except (ArithmeticError, DataDependentError, LookupError, TypeError, ValueError):
-            found = None
+        data = next((one for one in given if isinstance(one, Value)), None)
+        found = None
+        if data is None or (id(data) not in self.unknown and node.target in _OF_TENSORS):
+            try:
+                found = _SYMBOLIC[node.target](*given)
+            except (ArithmeticError, DataDependentError, LookupError, TypeError, ValueError):
+                found = None
         for name in node.results:
             declared = source.numbers.get(name)
             if found is None and declared is not None:
                 found = symbols.length_of(declared, self.symbols)
+            if found is None and data is not None:
+                found = self._number_of(node, data)
             self.values[name] = found
 
-    def _controlled(self, node: ProgramNode, source: ProgramGraph) -> Sequence[Any]:
-        own = self._source_node(node, source)
+    def _number_of(self, node: ProgramNode, value: Value) -> Value:
+        """What stands for a number that follows from a tensor."""
+        if id(value) in self.unknown or value.size != 1 or value.rank == 0:
+            return value
+        with self.graph.source(node.name, f"torch.{node.target}"):
+            return self.graph.add("reshape", value, shape=())
+
+    def _controlled(self, node: ProgramNode, own: SourceNode) -> Sequence[Any]:
         with self.graph.source(own.name, f"torch.{node.target}"):
             try:
                 return self.controls[node.target](self, own)
@@ -203,22 +233,24 @@ class Translator:
                 message = f"torch node {node.name!r:.80} of {node.target}: {error}"
                 raise ReadError(message) from error
 
-    def _unpriced(self, node: SourceNode, reason: str) -> Sequence[Any]:
+    def _reason_unreadable(self, node: SourceNode) -> str:
+        """Why a node reads what no rule can work with, if it does."""
+        return next((self.unknown[id(one)] for one in node.present if id(one) in self.unknown), "")
+
+    def _unpriced(self, node: SourceNode, reason: str, cause: str = "") -> Sequence[Value]:
         """An operation of which only the reason is known why it has no price.
 
-        Raises:
-            ReadError: the shapes of its results are not known either.
-
+        What reads a result whose shape is not known either has no price, for the same `cause`.
         """
-        shapes = [shape for shape in node.shapes if shape is not None]
-        if len(shapes) < len(node.shapes):
-            message = (
-                f"torch node {node.name!r:.80} of {node.operator}: {reason}; the program does "
-                "not state the shape of its result either"
-            )
-            raise ReadError(message)
-        reads = [one for one in node.inputs if isinstance(one, Value)]
-        return self.graph.all_of("unsupported", *reads, reason=reason, shapes=shapes)
+        with self.graph.source(node.name, f"torch.{node.operator}"):
+            shapes = [shape or () for shape in node.shapes]
+            made = self.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
+        cause = cause or f"the shape of what {node.name!r:.80} gives is not known: {reason}"
+        for value, shape in zip(made, node.shapes, strict=True):
+            if shape is None:
+                self.unknown[id(value)] = cause
+                self._kept.append(value)
+        return made
 
     # ------------------------------------------------------------------ names
 
@@ -306,3 +338,5 @@ _SYMBOLIC: Final[Mapping[str, Callable[..., Any]]] = {
     "math.trunc": math.trunc, "math.sqrt": math.sqrt,
 }  # fmt: skip
 """What computes numbers, and no tensors."""
+_OF_TENSORS: Final = frozenset(name for name in _SYMBOLIC if name.startswith("aten."))
+"""What takes them from tensors."""

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.operations.work import Value
+from costmodel.frontend.translation import DataDependentError
 from costmodel_torch.aten.table import (
     ATEN,
     axes_of,
@@ -17,7 +18,6 @@ from costmodel_torch.aten.table import (
     optional,
     setting,
     tensor,
-    unpriced,
     whole,
     wholes,
 )
@@ -292,7 +292,8 @@ def cumulative(node: SourceNode) -> Value | Sequence[Value]:
     functions = {"cumsum": "add", "cumprod": "multiply", "cummax": "maximum", "cummin": "minimum"}
     function = functions.get(node.operator.removeprefix("aten."))
     if function is None:
-        return unpriced(node, "how it is computed step by step is not known")
+        message = "how it is computed step by step is not known"
+        raise DataDependentError(message)
     made = elementwise(node, function, tensor(node, "self"), number(node, 0))
     return made if node.results == 1 else [made, places_of(node, made)]
 
@@ -329,4 +330,5 @@ def pdist(node: SourceNode) -> Value:
 @ATEN.translates("aten.mse_loss", "aten.l1_loss", "aten.cross_entropy_loss", "aten.nll_loss")
 def loss(node: SourceNode) -> Sequence[Value]:
     """A loss, which is a matter of training."""
-    return unpriced(node, "a loss is a matter of training")
+    message = "a loss is a matter of training"
+    raise DataDependentError(message)

@@ -155,12 +155,6 @@ def declared(node: SourceNode, place: int = 0) -> tuple[int, ...]:
     return shape
 
 
-def unpriced(node: SourceNode, reason: str) -> Sequence[Value]:
-    """Work that nobody knows, with the shapes that the program declares."""
-    shapes = [declared(node, place) for place in range(node.results)]
-    return node.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
-
-
 def elementwise(node: SourceNode, function: str, *operands: Value, steps: int = 1) -> Value:
     """A function of ELEMENTWISE."""
     return node.add("elementwise", *operands, function=function, steps=steps)

@@ -31,6 +31,7 @@ import costmodel_torch.hooks
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.network.graph import Network
+from costmodel.workload.reasons import Unpriced
 
 PAIRS = json.loads((MODELS / "pairs" / "pairs.json").read_text())
 PARAMETERS = {
@@ -327,3 +328,32 @@ def test_what_depends_on_data_or_chance_has_no_price(target: str, tmp_path: Path
     )
     network = read(written(tmp_path, made))
     assert isinstance(costmodel.work_by_layer(network)[1].work, costmodel.Unpriced)
+
+
+def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has(tmp_path: Path) -> None:
+    """As `x[x > 0]`: its first cause is what every operator that reads it is unpriced for."""
+    nodes = [
+        node("aten.linear.default", "y", input="x", weight="w"),
+        node("aten.gt.Scalar", "mask", self="y", other=0),
+        node("aten.index.Tensor", "found", self="y", indices={"as_tensors": [{"name": "mask"}]}),
+        node("aten.tanh.default", "bent", self="found"),
+        node("aten.sum.default", "total", self="bent"),
+        node("aten.add.Tensor", "z", self="y", other="total"),
+    ]
+    declared = {
+        "x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4), "mask": tensor(1, 4, dtype=12),
+        "found": tensor("Symbol('u0', integer=True)"),
+        "bent": tensor("Symbol('u0', integer=True)"), "total": tensor(), "z": tensor(1, 4),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared, held=("w",))))
+    first = "how many elements it finds depends on the data"
+    reasons = {
+        layer.name: layer.operators().reason
+        for layer in network.layers
+        if isinstance(layer.operators(), Unpriced) and layer.name != "x"
+    }
+    after = f"the shape of what 'found' gives is not known: {first}"
+    assert reasons == {"found": first, "bent": after, "total": after}
+    counted = costmodel.lower(network).bind(batch=1)
+    assert counted.macs == 4 * 8
+    assert counted.operations["compare"] == counted.operations["add"] == 4
