@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import pytest
 from attrs import evolve
@@ -11,8 +12,12 @@ from hypothesis import given
 
 import costmodel
 from costmodel.errors import CostModelError, LinalgError
+from costmodel.formats import parse_format
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import strategies
 from costmodel.testing.strategies import workloads
+from costmodel.workload import builders
+from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Node, View, Workload
 from costmodel.workload.linalg import from_mlir, to_mlir
 from costmodel.workload.operators import Movement
@@ -148,6 +153,29 @@ def test_a_drawn_workload_comes_back_from_its_text(workload: Workload) -> None:
         assert "no text that states" in str(error) or "no elements" in str(error)  # noqa: PT017
         return
     assert from_mlir(text) == read_first(workload)
+
+
+def test_a_function_of_numbers_of_several_types_comes_back() -> None:
+    """MLIR has one function of a name: those without an operation get a name for each type."""
+    made = Assembly("net")
+    for number in ("int8", "int4", "float16", "int4"):
+        value = made.input("x", Tensor((2, 3), parse_format(number)))
+        for function in ("acme", "acme.2", "acme"):
+            work = builders.activation("silu", made.tensor(value))
+            value = made.add(evolve(work, function=function), value)
+    workload = made.workload([value])
+    text = to_mlir(workload)
+    names = re.findall(r'private @"costmodel\.(.*)"', text)
+    assert names == ["acme", *[f"acme.{number}" for number in (2, 3, 4, 5)]]
+    assert from_mlir(text) == workload
+
+
+def test_indices_that_declare_no_format_come_back() -> None:
+    made = Assembly("net")
+    indices, table = made.input("x", (5,)), made.weight("table", (10, 4))
+    work = builders.embedding(made.tensor(indices), made.tensor(table))
+    workload = made.workload([made.add(work, indices, table)])
+    assert from_mlir(to_mlir(workload)) == workload
 
 
 @pytest.mark.parametrize("name", ["vgg9", "alexnet"])
