@@ -19,7 +19,7 @@ from costmodel.testing.strategies import workloads
 from costmodel.workload import builders
 from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Node, View, Workload
-from costmodel.workload.linalg import from_mlir, to_mlir
+from costmodel.workload.linalg import from_mlir, to_linalg, to_mlir
 from costmodel.workload.operators import Movement
 
 pytest.importorskip("xdsl")
@@ -192,7 +192,23 @@ def test_loops_and_open_sizes_are_refused() -> None:
         to_mlir(workload)
 
 
+def test_each_writer_says_what_it_writes() -> None:
+    workload = costmodel.lower(costmodel.read("examples/vgg9.json")).bind(batch=1)
+    with pytest.raises(TypeError, match="expected an operator, found a Workload; to_mlir writes"):
+        to_linalg(workload)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(TypeError, match="expected a workload, found a Contraction; to_linalg"):
+        to_mlir(workload.operators[0])  # type: ignore[arg-type]  # what is tested
+
+
 REFUSED = {
+    "memory": (
+        (
+            "func.func @f(%x: memref<4x4xf32>, %o: memref<4x4xf32>) {\n"
+            "  linalg.matmul ins(%x, %x : memref<4x4xf32>, memref<4x4xf32>) "
+            "outs(%o : memref<4x4xf32>)\n  return\n}"
+        ),
+        "linalg.matmul on memref<4x4xf32>; expected tensors",
+    ),
     "two functions": (MLP + MLP.replace("@mlp", "@other").replace("#", "#o"), "2 functions"),
     "another operation": (
         (

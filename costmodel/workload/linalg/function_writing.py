@@ -32,8 +32,15 @@ def to_mlir(workload: Workload) -> str:
     Raises:
         LinalgError: the workload has a loop, a branch or sizes that are open, or a format that no
             text states.
+        TypeError: it is no workload.
 
     """
+    if not isinstance(workload, Workload):
+        message = (
+            f"expected a workload, found a {type(workload).__name__}; to_linalg writes an "
+            "operator, and costmodel.lower(network).bind(batch=1) is the workload of a network"
+        )
+        raise TypeError(message)
     return _Writer(workload).text()
 
 

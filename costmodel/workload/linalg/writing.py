@@ -53,8 +53,15 @@ def to_linalg(operator: Operator) -> str:
 
     Raises:
         LinalgError: `linalg.generic` cannot state it; the message says what can be done.
+        TypeError: it is no operator.
 
     """
+    if not isinstance(operator, Operator):
+        message = (
+            f"expected an operator, found a {type(operator).__name__}; to_mlir writes a workload, "
+            "whose operators are workload.operators"
+        )
+        raise TypeError(message)
     return text_of(operator, _INDEX)
 
 
