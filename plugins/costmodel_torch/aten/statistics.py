@@ -152,7 +152,12 @@ def attention(node: SourceNode) -> Sequence[Value]:
     operands = [_merged(node, one, lead) for one in (query, key, value)]
     masks = [] if mask is None else [_merged_mask(node, mask, lead, query.rank)]
     made = node.add("attention", *operands, *masks, layout=_LAYOUTS[operands[0].rank])
-    return unused(node, node.add("reshape", made, shape=shape))
+    return unused(node, _seen(node, made, shape))
+
+
+def _seen(node: SourceNode, value: Value, shape: Sequence[int]) -> Value:
+    """A value in another shape; itself where it has that."""
+    return value if value.shape == tuple(shape) else node.add("reshape", value, shape=shape)
 
 
 def _lead(query: Value, key: Value, value: Value) -> tuple[int, ...]:
@@ -171,7 +176,7 @@ def _merged(node: SourceNode, value: Value, lead: Sequence[int]) -> Value:
         return value
     if value.shape[:-3] != tuple(lead):
         value = node.add("expand", value, shape=(*lead, *value.shape[-3:]))
-    return node.add("reshape", value, shape=(math.prod(lead), *value.shape[-3:]))
+    return _seen(node, value, (math.prod(lead), *value.shape[-3:]))
 
 
 def _merged_mask(node: SourceNode, mask: Value, lead: Sequence[int], rank: int) -> Value:
