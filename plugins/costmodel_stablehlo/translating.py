@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 100
 """Functions that call each other, and regions within regions."""
 _ENDS: Final = frozenset({"func.return", "stablehlo.return", "chlo.return"})
+_CALLS: Final = frozenset({"func.call", "composite"})
 _OF_JAX: Final = re.compile(r"^(?:jit\([^()]*(?:\([^()]*\))?[^()]*\)(?:/|$))+")
 _LONGEST_NAME: Final = 200
 
@@ -82,7 +83,12 @@ class Translator:
             run=self.run, functions=self.functions,
         )  # fmt: skip
         self._types.update(zip(operation.results, operation.types, strict=True))
-        values = self.table.translate(node)
+        try:
+            values = self.table.translate(node)
+        except ReadError as error:
+            if name in _CALLS and isinstance(error.__cause__, ReadError):
+                raise error.__cause__ from None  # who calls whom says little of what is wrong
+            raise
         if len(values) != len(operation.results):
             message = f"{node.name!r:.80} of {name}: {len(values)} values for {node.results}"
             raise ReadError(message)

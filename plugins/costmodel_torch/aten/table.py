@@ -29,7 +29,7 @@ def tensor(node: SourceNode, name: str) -> Value:
         return value
     if isinstance(value, bool | int | float):
         return number(node, value)
-    message = f"node {node.name!r:.80} of {node.operator}: no tensor {name!r:.40}"
+    message = f"{name} is {value!r:.40}; expected a tensor"
     raise ReadError(message)
 
 

@@ -437,6 +437,28 @@ def test_a_loop_or_branch_that_cannot_be_read_is_named() -> None:
         assert tanh.function == "tanh"  # type: ignore[attr-defined]  # it has one
 
 
+def test_what_is_wrong_within_calls_is_said_once() -> None:
+    text = """
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = call @outer(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @outer(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = call @inner(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @inner(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.custom_call @acme(%x) : (tensor<4xf32>) -> tensor<?xf32>
+      %1 = stablehlo.custom_call @acme(%0) : (tensor<?xf32>) -> tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    """
+    with pytest.raises(
+        ReadError, match=r"^module: node 'custom_call' of custom_call: nobody knows"
+    ):
+        costmodel.read(text)
+
+
 def test_a_module_of_other_rules_is_read_by_a_plugin() -> None:
     with pytest.raises(ReadError):
         costmodel.read("func.func @f(%x: tensor<!acme.type>) -> () { return }\n")
