@@ -36,7 +36,7 @@ def to_mlir(workload: Workload) -> str:
 
     """
     if not isinstance(workload, Workload):
-        message = (
+        message = (  # type: ignore[unreachable]  # a caller may have no types
             f"expected a workload, found a {type(workload).__name__}; to_linalg writes an "
             "operator, and costmodel.lower(network).bind(batch=1) is the workload of a network"
         )

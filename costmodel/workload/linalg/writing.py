@@ -57,7 +57,7 @@ def to_linalg(operator: Operator) -> str:
 
     """
     if not isinstance(operator, Operator):
-        message = (
+        message = (  # type: ignore[unreachable]  # a caller may have no types
             f"expected an operator, found a {type(operator).__name__}; to_mlir writes a workload, "
             "whose operators are workload.operators"
         )
