@@ -37,6 +37,14 @@ def in_place_of(target: str) -> str:
     return f"{space}.{packet[:-1]}.{overload}" if is_in_place else ""
 
 
+_EMPTY: Final = "it reads a tensor without elements"
+_MAPPED: Final = (
+    "torch.vmap hides the axis over which it maps: save program.run_decompositions({}) instead"
+)
+_MAPS: Final = "torch._functorch.predispatch._add_batch_dim"
+_UNMAPS: Final = "torch._functorch.predispatch._remove_batch_dim"
+_JOINING: Final = frozenset({"aten.cat.default", "aten.concat.default", "aten.concatenate.default"})
+
 Controlling: TypeAlias = "Callable[[Translator, SourceNode], Sequence[Any]]"
 """Adds the operations of a node that has graphs within."""
 
@@ -92,9 +100,20 @@ class Translator:
         if node.target in _SYMBOLIC:
             self._number(node, source)
             return
+        if node.results and all(self._is_empty(name, source) for name in node.results):
+            self.values.update({name: self._without_elements(name) for name in node.results})
+            return
         own = self._source_node(node, source)
         reason = self._reason_unreadable(own)
-        if reason and any(name in source.tensors for name in node.results):
+        is_known = own.operator in self.table or node.target in self.controls
+        if not any(name in source.tensors for name in node.results):
+            if not is_known:
+                self._change(own, node)
+                return
+            reason = ""
+        if node.target == _MAPS:
+            reason = _MAPPED
+        if reason:
             made: Sequence[Any] = self._unpriced(own, reason, reason)
         elif node.target in self.controls:
             made = self._controlled(node, own)
@@ -124,6 +143,8 @@ class Translator:
 
     def _source_node(self, node: ProgramNode, source: ProgramGraph) -> SourceNode:
         arguments = {name: self.resolved(one) for name, one in node.arguments.items()}
+        if node.target in _JOINING:
+            arguments = {name: self._with_elements(one) for name, one in arguments.items()}
         tensors = [*_tensors(arguments.values())]
         name = f"{node.module}.{node.name}" if node.module else node.name
         self.modules.setdefault(name, node.module)
@@ -131,6 +152,12 @@ class Translator:
             self.graph, self.rule_name(node.target), name, tensors, arguments, len(node.results),
             [self._declared(one, source) for one in node.results],
         )  # fmt: skip
+
+    def _with_elements(self, argument: Any) -> Any:
+        """The tensors of an argument that have elements."""
+        if not isinstance(argument, tuple):
+            return argument
+        return tuple([one for one in argument if self.unknown.get(id(one)) != _EMPTY])
 
     def rule_name(self, target: str) -> str:
         """The name of the rule: that of the overload, or the one that all overloads share."""
@@ -247,10 +274,45 @@ class Translator:
             made = self.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
         cause = cause or f"the shape of what {node.name!r:.80} gives is not known: {reason}"
         for value, shape in zip(made, node.shapes, strict=True):
-            if shape is None:
-                self.unknown[id(value)] = cause
-                self._kept.append(value)
+            if shape is None or (cause == _MAPPED and node.operator != _UNMAPS):
+                self._mark(value, cause)
         return made
+
+    def _mark(self, value: Value, cause: str) -> Value:
+        self.unknown[id(value)] = cause
+        self._kept.append(value)
+        return value
+
+    def _change(self, own: SourceNode, node: ProgramNode) -> None:
+        """A node that gives nothing: it may write into each tensor that it takes."""
+        taken = [
+            (one.name, self.values[one.name])
+            for one in node.arguments.values()
+            if isinstance(one, Ref) and isinstance(self.values[one.name], Value)
+        ]
+        changed = [(name, value) for name, value in taken if not value.is_parameter]
+        if not changed:
+            return
+        own.shapes = [value.shape for _, value in changed]
+        made = self._unpriced(own, self.table.reason_unknown(own.operator))
+        with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
+            for (name, value), written in zip(changed, made, strict=True):
+                written.format = value.format
+                if id(value) in self.unknown:
+                    self.values[name] = self._mark(written, self.unknown[id(value)])
+                else:
+                    self.aliases.write(name, written, self.values, self.graph)
+
+    def _is_empty(self, name: str, source: ProgramGraph) -> bool:
+        """Whether a tensor is declared to have no elements."""
+        meta = source.tensors.get(name)
+        return meta is not None and 0 in [
+            symbols.length_of(size, self.symbols) for size in meta.sizes
+        ]
+
+    def _without_elements(self, name: str) -> Value:
+        """What stands for a tensor without elements, which nobody computes."""
+        return self._mark(self.graph.constant(name, ()), _EMPTY)
 
     # ------------------------------------------------------------------ names
 

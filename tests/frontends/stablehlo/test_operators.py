@@ -453,7 +453,7 @@ def test_what_is_wrong_within_calls_is_said_once() -> None:
       return %1 : tensor<4xf32>
     }
     """
-    with pytest.raises(ReadError, match="^module: node 'custom_call' of custom_call: "):
+    with pytest.raises(ReadError, match=r"^module: node 'custom_call' of custom_call: "):
         costmodel.read(text)
 
 

@@ -357,3 +357,69 @@ def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has(tmp_path: Pa
     counted = costmodel.lower(network).bind(batch=1)
     assert counted.macs == 4 * 8
     assert counted.operations["compare"] == counted.operations["add"] == 4
+
+
+def test_an_unknown_operator_that_gives_nothing_changes_what_it_takes(tmp_path: Path) -> None:
+    """As a custom kernel that writes into a tensor: what reads that tensor follows it."""
+    changes = node("acme.update.default", "none", "update", source="y", into="seen")
+    nodes = [
+        node("aten.linear.default", "y", input="x", weight="w"),
+        node("aten.view.default", "seen", self="y", size=[4, 1]),
+        {**changes, "outputs": []},
+        node("aten.tanh.default", "z", self="y"),
+    ]
+    declared = {
+        "x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4), "seen": tensor(4, 1),
+        "z": tensor(1, 4),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared, held=("w",))))
+    (unpriced,) = [
+        work.layer for work in costmodel.work_by_layer(network)
+        if "no rule for the torch operator 'acme.update.default'" in str(work.work)
+    ]  # fmt: skip
+    assert unpriced.kind == "torch.acme.update.default"
+    assert network.layers[-1].kind == "torch.aten.tanh"
+    assert macs(network) == 4 * 8
+
+
+def test_a_tensor_without_elements_is_no_part_of_what_is_joined(tmp_path: Path) -> None:
+    """As the cache before the first token."""
+    nodes = [
+        node("aten.slice.Tensor", "none", self="x", dim=1, start=0, end=0),
+        node("aten.cat.default", "y", dim=1,
+             tensors={"as_tensors": [{"name": "none"}, {"name": "x"}]}),
+        node("aten.tanh.default", "z", self="y"),
+        node("aten.sum.default", "nothing", self="none"),
+        node("aten.add.Tensor", "end", self="z", other="nothing"),
+    ]  # fmt: skip
+    declared = {
+        "x": tensor(1, 8), "none": tensor(1, 0), "y": tensor(1, 8), "z": tensor(1, 8),
+        "nothing": tensor(), "end": tensor(1, 8),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared)))
+    reasons = [
+        layer.operators().reason
+        for layer in network.layers
+        if isinstance(layer.operators(), Unpriced) and layer.name != "x"
+    ]
+    assert reasons == ["it reads a tensor without elements"]
+    assert costmodel.lower(network).bind(batch=1).operations == {"activation": 8, "add": 8}
+
+
+def test_what_a_map_hides_has_no_price(tmp_path: Path) -> None:
+    nodes = [
+        node("torch._functorch.predispatch._add_batch_dim", "one", self="x"),
+        node("aten.linear.default", "y", input="one", weight="w"),
+        node("aten.tanh.default", "z", self="y"),
+        node("torch._functorch.predispatch._remove_batch_dim", "all", self="z"),
+        node("aten.relu.default", "end", self="all"),
+    ]
+    for one in (nodes[0], nodes[3]):
+        one["target"] = one["target"].removeprefix("torch.ops.")
+    declared = {
+        "x": tensor(1, 5, 8), "w": tensor(4, 8), "one": tensor(1, 8), "y": tensor(1, 4),
+        "z": tensor(1, 4), "all": tensor(1, 5, 4), "end": tensor(1, 5, 4),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared, held=("w",))))
+    priced = [layer.name for layer in network.layers if not isinstance(layer.operators(), Unpriced)]
+    assert priced == ["x", "end"]

@@ -216,3 +216,35 @@ def test_what_data_decide_is_named_and_the_rest_is_counted(
         }
         assert found == unpriced
         assert macs(network) == 4 * 8 * 8
+
+
+def test_what_is_mapped_is_counted_for_each_slice(tmp_path: Any) -> None:
+    class Mapped(nn.Module):  # type: ignore[misc, name-defined]  # likewise
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(8, 4)
+
+        def forward(self, x: Any) -> Any:
+            return torch.vmap(self.linear, in_dims=1)(x)
+
+    given = torch.zeros(1, 5, 8)
+    assert macs(read(Mapped(), example_inputs=given)) == 5 * 8 * 4
+    torch.export.save(torch.export.export(Mapped(), (given,)), tmp_path / "net.pt2")
+    hidden = costmodel.work_by_layer(read(tmp_path / "net.pt2"))
+    assert "save program.run_decompositions({})" in str(hidden[-1].work)
+
+
+def test_a_custom_operator_that_only_writes_stays() -> None:
+    @torch.library.custom_op("costmodel_tests::accumulate", mutates_args=("target",))  # type: ignore[untyped-decorator]  # likewise
+    def accumulate(source: torch.Tensor, target: torch.Tensor) -> None:
+        target.add_(source)
+
+    class Custom(nn.Module):  # type: ignore[misc, name-defined]  # likewise
+        def forward(self, x: Any) -> Any:
+            y = x.tanh()
+            accumulate(x, y)
+            return y
+
+    network = read(Custom(), example_inputs=torch.zeros(1, 8))
+    kinds = [layer.kind for layer in network.layers]
+    assert "torch.costmodel_tests.accumulate.default" in kinds
