@@ -86,9 +86,20 @@ def main(content: bytes, memory: int) -> dict[str, Any]:
         chlo.register_dialect(context)
     except (AttributeError, TypeError) as error:
         return {"missing": f"jaxlib.mlir: {error}"}
+    _register_more(context)
     context.allow_unregistered_dialects = True  # such as sdy, whose attributes JAX writes
     _bound_memory(memory)
     return _answered(_Teller(ir, stablehlo, context), content)
+
+
+def _register_more(context: Any) -> None:
+    """Let a module have operations that say where it runs, which JAX writes in their own form."""
+    try:
+        from jaxlib.mlir.dialects import sdy  # noqa: PLC0415  # not in every jaxlib
+
+        sdy.register_dialect(context)
+    except (AttributeError, ImportError, TypeError):
+        return
 
 
 def _answered(teller: _Teller, content: bytes) -> dict[str, Any]:

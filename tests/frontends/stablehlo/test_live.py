@@ -133,6 +133,21 @@ def test_random_numbers_of_jax_are_counted() -> None:
     assert workload.operations["logic"] >= 4 * rounds
 
 
+def test_a_function_may_call_python_and_say_where_it_runs() -> None:
+    jax = pytest.importorskip("jax")
+    x = jax.ShapeDtypeStruct((2, 8), "float32")
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+
+    def called(x: Any) -> Any:
+        y = jax.lax.with_sharding_constraint(x * 2, device)
+        return jax.pure_callback(lambda one: one, x, y) + y
+
+    workload = costmodel.lower(costmodel.read(jax.jit(called), example_inputs=(x,))).bind(batch=1)
+    assert workload.operations == {"multiply": 16, "add": 16}
+    (reason,) = [one.reason for one in workload.operators if isinstance(one, Unsupported)]
+    assert "callback" in reason
+
+
 def test_what_jax_leaves_to_a_library_is_named() -> None:
     jax = pytest.importorskip("jax")
     matrix = jax.ShapeDtypeStruct((8, 8), "float32")

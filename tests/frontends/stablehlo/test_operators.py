@@ -437,6 +437,22 @@ def test_a_loop_or_branch_that_cannot_be_read_is_named() -> None:
         assert tanh.function == "tanh"  # type: ignore[attr-defined]  # it has one
 
 
+def test_tensors_without_elements_are_no_work() -> None:
+    body = """
+  %0 = stablehlo.slice %x [0:0, 0:4] : (tensor<2x4xf32>) -> tensor<0x4xf32>
+  %1 = stablehlo.tanh %0 : tensor<0x4xf32>
+  %2 = stablehlo.concatenate %1, %x, dim = 0 : (tensor<0x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %3 = stablehlo.reduce(%1 init: %zero) applies stablehlo.add across dimensions = [0, 1]
+    : (tensor<0x4xf32>, tensor<f32>) -> tensor<f32>
+  %4 = stablehlo.broadcast_in_dim %3, dims = [] : (tensor<f32>) -> tensor<2x4xf32>
+  %r = stablehlo.add %2, %4 : tensor<2x4xf32>"""
+    workload = lowered(body, "tensor<2x4xf32>", result="tensor<2x4xf32>")
+    reasons = [one.reason for one in workload.operators if isinstance(one, Unsupported)]
+    assert reasons == ["it reads a tensor without elements"]
+    assert workload.operations == {"add": 8}
+
+
 def test_what_is_wrong_within_calls_is_said_once() -> None:
     text = """
     func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
