@@ -100,15 +100,17 @@ class _LoopWorkload:
 
     def __call__(self, tensors: Sequence[Tensor]) -> Workload:
         """The workload on tensors in the place of `reads`."""
-        made = Assembly(self.body.name)
-        names = _given(made, self.reads, tensors)
-        given, begun = self._inputs(made, names)
         states = [inside for _, inside, _ in self.carried]
-        taken = [*[inside for _, inside in (*self.fixed, *self.varying)], *states]
-        step, inner = assembled(
-            self.body, self.results, [*taken, *self.outer], given,
-            [given[id(inside)].format for inside in states],
-        )  # fmt: skip
+        formats = [after.format for after in self.results[: len(states)]]
+        while True:
+            made = Assembly(self.body.name)
+            names = _given(made, self.reads, tensors)
+            given, begun = self._inputs(made, names, formats)
+            step, inner = self._step(states, given)
+            formats = [step.tensors[name].format for name in step.outputs[: len(states)]]
+            if formats == [given[id(inside)].format for inside in states]:
+                break
+            # A step gives one that it carries as another one: both have the format of either.
         last, collected = step.outputs[: len(states)], step.outputs[len(states) :]
         work = Loop(
             name="loop", body=step, steps=self.steps, axis=self.axis, backwards=self.backwards,
@@ -129,8 +131,18 @@ class _LoopWorkload:
         found = made.loop(work, written)
         return made.workload({f"result{n}": found[name] for n, name in enumerate(written)})
 
+    def _step(
+        self, states: Sequence[Value], given: Mapping[int, Tensor]
+    ) -> tuple[Workload, dict[int, str]]:
+        """The workload of a step, and the names in it of what it reads."""
+        taken = [*[inside for _, inside in (*self.fixed, *self.varying)], *states]
+        return assembled(
+            self.body, self.results, [*taken, *self.outer], given,
+            [given[id(inside)].format for inside in states],
+        )  # fmt: skip
+
     def _inputs(
-        self, made: Assembly, names: Mapping[int, str]
+        self, made: Assembly, names: Mapping[int, str], formats: Sequence[NumericFormat | None]
     ) -> tuple[dict[int, Tensor], dict[int, str]]:
         """What the inputs of a step are, and the names of the carried values that are read."""
         given = {
@@ -139,8 +151,8 @@ class _LoopWorkload:
         }
         given |= {id(one): made.tensor(names[id(one)]) for one in self.outer}
         begun = {}
-        for (start, inside, _), after in zip(self.carried, self.results, strict=False):
-            given[id(inside)] = Tensor(inside.shape, after.format)
+        for (start, inside, _), number in zip(self.carried, formats, strict=True):
+            given[id(inside)] = Tensor(inside.shape, number)
             if id(start) in names:
                 begun[id(inside)] = made.seen_as(names[id(start)], given[id(inside)])
                 given[id(inside)] = made.tensor(begun[id(inside)])

@@ -136,6 +136,40 @@ def test_a_loop_carries_what_it_is_given() -> None:
     assert workload.macs == 3 * 64
 
 
+def test_a_loop_may_carry_what_it_is_given_on_as_another_state() -> None:
+    """As the key of a generator of random numbers, whose words take turns."""
+    number = parse_format("uint32")
+    graph = Graph("loop", "test")
+    with graph.source("views", "test.reshape"):  # their format is that of what they show
+        seen, other = [
+            graph.add("reshape", graph.input(name, (1, 8), number), shape=(8, 1)) for name in "xy"
+        ]
+    with graph.source("mix", "test.add"):
+        mixed = graph.add("elementwise", seen, other, function="add")
+        mixed.format = number
+    with graph.source("loop", "test.loop"):
+        body = graph.body("body")
+        states = [
+            body.input(f"state{place}", one.shape, one.format)
+            for place, one in enumerate((seen, other, mixed))
+        ]
+        new = body.add("elementwise", states[0], states[1], function="add")
+        made = loop(
+            graph, body, 5, collected=[new],
+            carried=[
+                (start, state, states[place - 1])
+                for place, (start, state) in enumerate(
+                    zip((seen, other, mixed), states, strict=True)
+                )
+            ],
+        )  # fmt: skip
+    graph.outputs = list(made)
+    _, workload = lowered(graph)
+    (found,) = [one for one in workload.steps if isinstance(one, Loop)]
+    assert {found.body.tensors[name].format for _, name in found.carried} == {number}
+    assert workload.operations["add"] == (5 + 1) * 8
+
+
 def test_a_loop_whose_state_changes_its_shape_is_refused() -> None:
     graph = Graph("loop", "test")
     value = graph.input("x", (1, 8))

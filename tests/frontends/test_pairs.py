@@ -206,10 +206,21 @@ def _latency(name: str, device: str, default: str = "float32") -> float:
 
 
 @pytest.mark.parametrize("device", ["rtx-4090", "raspberry-pi-4", "core-i9-10940x"])
-@pytest.mark.parametrize("form", ["cnn.tflite", "cnn.mlir", "cnn.pt2", "cnn.torch.onnx"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "cnn.tflite",
+        "cnn.mlir",
+        "cnn.pt2",
+        "cnn.torch.onnx",
+        "transformer.pt2",
+        "transformer.tflite",
+    ],
+)  # fmt: skip
 def test_each_form_takes_as_long_as_the_keras_form(form: str, device: str) -> None:
-    """Whether or not a form has activations within its layers."""
-    assert _latency(form, device) == pytest.approx(_latency("cnn.keras", device), rel=1e-3, abs=0)
+    """Whether or not a form has activations within its layers, or heads before positions."""
+    keras = f"{form.partition('.')[0]}.keras"
+    assert _latency(form, device) == pytest.approx(_latency(keras, device), rel=1e-3, abs=0)
 
 
 @pytest.mark.parametrize("device", ["raspberry-pi-4", "rtx-3090", "ethos-u55-128"])
