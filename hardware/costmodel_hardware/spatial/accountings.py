@@ -79,8 +79,8 @@ def given(nest: Nest, plan: Plan, mapping: Nesting, homes: Homes) -> Mapped:
 def _by_costmodel(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     stationary = STATIONARY.get(plan.dataflow) if isinstance(plan.dataflow, str) else None
     search = Search(
-        objective=plan.objective, stationary=stationary, limit_seconds=plan.limit_seconds,
-        seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
+        objective=plan.objective, stationary=stationary, is_ragged=plan.is_ragged,
+        limit_seconds=plan.limit_seconds, seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
     )  # fmt: skip
     found = best_mapping(nest, plan.architecture, plan.ways(nest), search)
     return Mapped(nest, found.mapping, found.costs, found.gap)

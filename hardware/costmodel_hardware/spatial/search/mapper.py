@@ -57,12 +57,14 @@ class Search:
     """What is searched for: an objective, or a measure of the costs without a bound.
 
     `limit_seconds` ends a search early, with the bound that is proven then. A `stationary` operand
-    stays in the array until all that it is used for is done.
+    stays in the array until all that it is used for is done. With `is_ragged`, tiles need not
+    divide the steps of a dimension.
     """
 
     objective: Objective = "energy"
     measure: Measure | None = None
     stationary: Slot | None = None
+    is_ragged: bool = False
     limit_seconds: float | None = None
     seconds_per_cycle: float = 0.0
     homes: tuple[tuple[Slot, int], ...] = ()
@@ -171,7 +173,7 @@ class _On:
 
     def __init__(self, spatial: Spatial, search: Search, deadline: float | None) -> None:
         self.spatial, self.search, self.deadline = spatial, search, deadline
-        self.lattice = Lattice.of(spatial.steps)
+        self.lattice = Lattice.of(spatial.steps, is_ragged=search.is_ragged)
         self.space = Space.of(spatial, self.lattice, search.stationary)
         self.additive = _additive(spatial, self.lattice, self.space)
         self.by_energy = ChainSearch(
