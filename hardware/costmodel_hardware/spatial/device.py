@@ -41,6 +41,7 @@ from costmodel.devices.evaluation.memory import (
     unheld,
 )
 from costmodel.devices.evaluation.schedule import Schedule
+from costmodel.devices.progress import step
 from costmodel.errors import UnknownNameError
 from costmodel.formats import NumericFormat, format_name
 from costmodel.scenario import Scenario
@@ -381,7 +382,8 @@ class SpatialAccelerator(Device):
             memories=self._rated, scenario=scenario, partial_bits=self.accumulator_bits,
             given=mappings_of(self.mapping), is_resident=self.resident_weights,
         )  # fmt: skip
-        return placer.placed(plans, workload, groups, around)
+        with step(f"{self.name}, {workload.name}"):
+            return placer.placed(plans, workload, groups, around)
 
     def move(
         self,
