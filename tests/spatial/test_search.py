@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from spatial.drawn import architectures, contractions, mappings, nest
-from spatial.enumerated import every_cost
+from spatial.enumerated import costs_of, every_mapping
 
 from costmodel_hardware.spatial.architecture import SLOTS
 from costmodel_hardware.spatial.counting.validity import MappingError
@@ -34,7 +34,7 @@ def test_the_energy_found_is_the_least_of_all_mappings(data: Any) -> None:
     loops = len(drawn.temporal)
     many = math.prod(math.comb(loops + cuts, cuts) for cuts in chains) * math.factorial(loops)
     assume(many <= 3000)
-    every = list(every_cost(small, architecture, drawn.spatial))
+    every = list(costs_of(small, architecture, every_mapping(small, architecture, drawn.spatial)))
     if not every:
         with pytest.raises(MappingError):
             best_mapping(small, architecture, [drawn.spatial])
