@@ -47,7 +47,7 @@ class ProgressLine:
         """Nothing is shown yet."""
         self._width = 0
         self._last = 0.0
-        self.is_shown = sys.stderr is not None and sys.stderr.isatty()
+        self.is_shown = _reads_a_person()
 
     def show(self, text: str) -> None:
         """Show a text, unless another one has just been shown."""
@@ -62,6 +62,11 @@ class ProgressLine:
         if self._width:
             click.echo(f"\r{' ' * self._width}\r", nl=False, err=True)
             self._width = 0
+
+
+def _reads_a_person() -> bool:
+    """Whether standard error is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _columns() -> int:
