@@ -18,6 +18,7 @@ from costmodel.cli.output import (
     unwritable_output,
     writing_standard_output,
 )
+from costmodel.cli.progress import shown_progress
 from costmodel.errors import CostModelError, UnknownNameError, UnpricedError
 from costmodel.plugins.discovery import around_plugins
 from costmodel.report.table import escaped
@@ -65,7 +66,7 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what goes wrong becomes a message and an exit status."""
-        with _described(), around_plugins(_prints_elsewhere):
+        with _described(), around_plugins(_prints_elsewhere), shown_progress():
             result = super().invoke(ctx)
             with writing_standard_output():
                 sys.stdout.flush()

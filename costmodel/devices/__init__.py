@@ -30,6 +30,7 @@ from costmodel.devices.parameters import (
     setting,
     yes_or_no,
 )
+from costmodel.devices.progress import Step, progress_to
 from costmodel.devices.runtimes import Residual, Runtime
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "Schedule",
     "Seconds",
     "Span",
+    "Step",
     "Traffic",
     "UnitCost",
     "checked",
@@ -73,6 +75,7 @@ __all__ = [
     "is_folded",
     "one_of",
     "parameter",
+    "progress_to",
     "setting",
     "yes_or_no",
 ]

@@ -14,10 +14,13 @@ from figures import near
 
 import costmodel
 from costmodel import Scenario
+from costmodel.devices import Cost, Step, progress_to
 from costmodel.errors import CostModelError, DeviceFileError, UnknownNameError
 from costmodel.formats import parse_format
 from costmodel.workload.builders import activation, matmul
 from costmodel.workload.graph import Node, Workload
+from costmodel.workload.reasons import Unpriced
+from costmodel_hardware.spatial.accountings import mapped
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Level
 from costmodel_hardware.spatial.dataflow import dataflow_of, ways
 from costmodel_hardware.spatial.device import SpatialAccelerator
@@ -451,3 +454,87 @@ def test_both_results_of_a_group_are_written(npu: Any) -> None:
     )  # fmt: skip
     written = npu.evaluate(work, Scenario(default_format="int8")).traffic_bytes["dram"][1]
     assert written == 2 * 6 * 8
+
+
+def fused_activation() -> Workload:
+    """A product with an activation behind it, which is one group."""
+    left, right, result = (6, 40), (40, 8), (6, 8)
+    return Workload(
+        "fused", {"a": left, "b": right, "sums": result, "out": result},
+        [Node("dense", matmul(left, right), ("a", "b", "sums")),
+         Node("relu", activation("relu", result), ("sums", "out"))],
+        ["a"], ["out"], ["b"],
+    )  # fmt: skip
+
+
+def test_a_group_pays_for_what_it_moves_where_only_its_activation_has_no_price(
+    tmp_path: Path, npu: Any
+) -> None:
+    rate = "  vector_rate: {value: 16 GOP/s, source: me, evidence: assumed}\n"
+    whole = npu.evaluate(fused_activation(), INT8)
+    lacking = device(tmp_path, NPU.replace(rate, "")).evaluate(fused_activation(), INT8)
+    assert whole.is_complete
+    assert set(lacking.unpriced) == {"relu"}
+    own, other = whole.group("dense"), lacking.group("dense")
+    assert own.carried.charges == other.carried.charges != ()
+    assert other.cost.energy_joules == near(own.cost.energy_joules)
+    assert other.cost.latency_seconds == near(own.cost.latency_seconds)
+    assert not other.is_priced
+    assert isinstance(lacking.outcomes["relu"], Unpriced)
+    said = lacking.outcomes["dense"]
+    assert isinstance(said, Cost)
+    assert said.energy_joules == near(own.cost.energy_joules)
+
+
+def test_a_group_whose_contraction_has_no_price_pays_for_nothing(tmp_path: Path) -> None:
+    """What it would move depends on the mapping that it does not have."""
+    small = device(tmp_path, NPU.replace("size: 4 B", "size: 2 B"))
+    found = small.evaluate(fused_activation(), INT8).group("dense")
+    assert found.traffic
+    assert not found.carried.charges
+    assert not found.cost.charges
+
+
+def test_ragged_tiles_are_a_setting_of_a_file(tmp_path: Path) -> None:
+    """A prime number of rows; the buffer has room for some of them only."""
+    text = NPU.replace("size: 512 KiB", "size: 64 KiB").replace("    leakage: 1 mW\n", "")
+    work = Workload(
+        "rows", {"a": (197, 512), "b": (512, 256), "out": (197, 256)},
+        [Node("dense", matmul((197, 512), (512, 256)), ("a", "b", "out"))], ["a"], ["out"], ["b"],
+    )  # fmt: skip
+    usual = device(tmp_path, text)
+    ragged = device(tmp_path, text.replace("settings:\n", "settings:\n  ragged: true\n"))
+    assert not usual.ragged
+    one, other = (each.evaluate(work, INT8).energy_joules for each in (usual, ragged))
+    assert other < 0.8 * one
+    with pytest.raises(CostModelError, match="ragged: accounting zigzag knows no ragged tiles"):
+        ragged.with_parameters(accounting="zigzag")
+
+
+def test_the_search_of_a_network_reports_each_contraction(npu: Any, network: Any) -> None:
+    mapped.cache_clear()
+    found: list[tuple[Step, ...]] = []
+    with progress_to(found.append):
+        npu.evaluate(costmodel.lower(network, INT8), INT8)
+    steps = {one[:2] for one in found if len(one) > 1}
+    assert (Step("npu, vgg9"), Step("mapping conv2d_1/contraction", 2, 9)) in steps
+    assert found[-1] == ()
+
+
+@pytest.mark.parametrize("accounting", ["costmodel", "zigzag"])
+def test_a_search_ends_at_its_time_limit(npu: Any, network: Any, accounting: str) -> None:
+    """With the best mapping so far, and how far it may be from the least."""
+    settings = {"accounting": accounting, "objective": "edp"}
+    work = Workload(
+        "one", {"a": (24, 64), "b": (64, 36), "out": (24, 36)},
+        [Node("dense", matmul((24, 64), (64, 36)), ("a", "b", "out"))], ["a"], ["out"], ["b"],
+    )  # fmt: skip
+    values, gaps = [], []
+    for seconds in ("60", "1e-9"):
+        mapped.cache_clear()
+        limited = npu.with_parameters(search_seconds=seconds, **settings)
+        one = limited.evaluate(work, INT8).placement.mapped["dense"]
+        values.append(one.costs.energy * one.costs.latency.total)
+        gaps.append(one.gap)
+    assert gaps[1] > gaps[0]
+    assert values[0] <= values[1] <= values[0] * (1 + gaps[1]) * (1 + 1e-12)

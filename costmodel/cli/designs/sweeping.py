@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,8 @@ import click
 from costmodel.cli.commands.estimating import SOURCE
 from costmodel.cli.designs.space_options import opened, space_options
 from costmodel.cli.output import note
+from costmodel.cli.progress import ProgressLine
+from costmodel.devices import progress_to
 from costmodel.sweeps import running
 from costmodel.sweeps.rows import rows_of
 from costmodel.sweeps.sweeping import described, grid
@@ -90,13 +91,18 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     if dry_run or path is None:
         return
     rows = rows_of(found, sample=sample, seed=seed)
+    line = ProgressLine()
+
+    def progress(done: int, total: int, remaining: float) -> None:
+        line.show(f"{done:,} of {total:,} designs, {_duration(remaining)} remain")
+
     options = running.Options(
-        workers=workers, scheduler=scheduler, executor=executor, chunk=chunk, progress=_progress,
+        workers=workers, scheduler=scheduler, executor=executor, chunk=chunk, progress=progress,
         by_layer=by_layer,
     )  # fmt: skip
-    results = running.write(found, rows, path, options, resume=resume)
-    if sys.stderr.isatty():
-        click.echo("", err=True)
+    with progress_to(None):  # designs are counted, not what each of them takes
+        results = running.write(found, rows, path, options, resume=resume)
+    line.clear()
     left_out = f", {results.designs - results.rows:,} left out" if asked.leaves_out else ""
     click.echo(f"{results.rows:,} designs in {results.path}{left_out}")
     click.echo(
@@ -104,13 +110,6 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     )
     for line in described(results.ways):
         click.echo(f"  {line}")
-
-
-def _progress(done: int, total: int, remaining: float) -> None:
-    """Show how far it is, on a terminal in one line."""
-    text = f"{done:,} of {total:,} designs, {_duration(remaining)} remain"
-    if sys.stderr.isatty():
-        click.echo(f"\r{text}   ", nl=False, err=True)
 
 
 def _duration(seconds: float) -> str:

@@ -77,7 +77,7 @@ class GroupCost:
 
     `items` has an entry for each member: what is said of its operator, or of each of its parts.
     `cost` is that of the whole group, what it moves included; operators without a price are not
-    in it.
+    in it, nor is what it moves where its anchor has none.
 
     For a loop, `body` is the estimate of a step, which runs `steps` times, and `loaded` the cost
     of what is moved once for all of them. For a branch, `body` is the estimate of the alternative
@@ -625,16 +625,16 @@ class _Evaluation:
         if isinstance(group.anchor, Branch):
             return self._branched(place, group, group.anchor)
         items, cost, is_priced = self._asked(group)
-        if not moving or not is_priced:  # what moves is known, its cost left out
+        if not moving or not (is_priced or _has_priced_anchor(group, items)):
             return GroupCost(group, items, cost, is_priced, traffic=moving)
         with _named(self.device, _where(group)):
             carried = self.device.price_traffic(group, moving, self.placement, self.scenario)
             _check_answer(carried, Cost, self.device, "price_traffic")
         if not (carried.charges or carried.durations):
-            return GroupCost(group, items, cost, traffic=moving)
+            return GroupCost(group, items, cost, is_priced, traffic=moving)
         is_free = not _costs_anything(cost)
         whole = carried if is_free else Cost.of_group([cost, carried])
-        return GroupCost(group, items, whole, carried=carried, traffic=moving)
+        return GroupCost(group, items, whole, is_priced, carried, moving)
 
     def _asked(self, group: Group) -> _Answer:
         """What the device says to the members of a group, the cost, and whether all have one."""
@@ -781,6 +781,12 @@ class _Evaluation:
             memory.name: self.placement.used_bits(memory.name)[place] + beside.get(memory.name, 0)
             for memory in self.placement.memories
         }
+
+
+def _has_priced_anchor(group: Group, items: tuple[Items, ...]) -> bool:
+    """Whether the operator that has the cost of what its group moves has a price."""
+    of_anchor = items[group.members.index(group.anchor)]
+    return not any(isinstance(one.outcome, Unpriced) for one in of_anchor)
 
 
 def _where(group: Group) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -23,6 +24,7 @@ from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, SCALE_SIM, ZIGZAG,
 from costmodel_hardware.spatial.search.mapper import Search, best_mapping
 from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount
 from costmodel_hardware.spatial.zigzag.accounting import count as zigzag_count
+from costmodel_hardware.spatial.zigzag.searching.best import SECONDS
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping as zigzag_mapping
 from costmodel_hardware.spatial.zigzag.searching.space import space_of
 
@@ -79,8 +81,8 @@ def given(nest: Nest, plan: Plan, mapping: Nesting, homes: Homes) -> Mapped:
 def _by_costmodel(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     stationary = STATIONARY.get(plan.dataflow) if isinstance(plan.dataflow, str) else None
     search = Search(
-        objective=plan.objective, stationary=stationary, limit_seconds=plan.limit_seconds,
-        seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
+        objective=plan.objective, stationary=stationary, is_ragged=plan.is_ragged,
+        limit_seconds=plan.limit_seconds, seconds_per_cycle=plan.seconds_per_cycle, homes=homes,
     )  # fmt: skip
     found = best_mapping(nest, plan.architecture, plan.ways(nest), search)
     return Mapped(nest, found.mapping, found.costs, found.gap)
@@ -166,19 +168,20 @@ def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     Operands come from the outermost memory that holds them, wherever they lie.
     """
     del homes
-    found = None
-    reasons = []
+    seconds = SECONDS if plan.limit_seconds is None else plan.limit_seconds
+    deadline = time.monotonic() + seconds
+    found, reasons = [], []
     for loops in plan.ways(nest):
+        space, left = space_of(nest, plan.architecture, loops), deadline - time.monotonic()
         try:
-            one = zigzag_mapping(space_of(nest, plan.architecture, loops), plan.objective)
+            found.append(zigzag_mapping(space, plan.objective, seconds=max(left, 0.0)))
         except CostModelError as error:  # another way may have smaller tiles
             reasons.append(str(error))
-            continue
-        if found is None or one.value < found.value:
-            found = one
-    if found is None:
+    if not found:
         raise MappingError(reasons[0])
-    return Mapped(nest, found.mapping, _zigzag_costs(nest, plan, found.count), found.gap)
+    best, bound = min(found, key=lambda one: one.value), min(one.bound for one in found)
+    gap = best.value / bound - 1 if bound > 0 else 0.0 if best.value <= bound else math.inf
+    return Mapped(nest, best.mapping, _zigzag_costs(nest, plan, best.count), gap)
 
 
 def _zigzag_costs(nest: Nest, plan: Plan, counted: ZigZagCount) -> Costs:

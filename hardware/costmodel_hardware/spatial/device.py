@@ -41,6 +41,7 @@ from costmodel.devices.evaluation.memory import (
     unheld,
 )
 from costmodel.devices.evaluation.schedule import Schedule
+from costmodel.devices.progress import step
 from costmodel.errors import UnknownNameError
 from costmodel.formats import NumericFormat, format_name
 from costmodel.scenario import Scenario
@@ -75,7 +76,7 @@ from costmodel_hardware.spatial.placement import (
     contractions_of,
     operands_of,
 )
-from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, OBJECTIVES, Mapped, Plan
+from costmodel_hardware.spatial.plan import ACCOUNTING_NAMES, COSTMODEL, OBJECTIVES, Mapped, Plan
 
 
 def as_names(given: Any) -> tuple[str, ...]:
@@ -161,11 +162,13 @@ class SpatialAccelerator(Device):
     """Axes along which operands hop from unit to unit, which takes cycles to fill and to drain."""
     dataflow: str = setting(as_dataflow, default=SEARCH)
     mapping: str = setting(as_mappings, default=SEARCH)
-    accounting: str = setting(among(*ACCOUNTING_NAMES), default="costmodel")
+    accounting: str = setting(among(*ACCOUNTING_NAMES), default=COSTMODEL)
     """Who counts words and cycles: this program, or as another one does, oddities included."""
     objective: str = setting(among(*OBJECTIVES), default="energy")
     minimum_utilization: float = setting(as_share, default=1.0)
     """Of the units that the best way to spread a contraction uses, where several are searched."""
+    ragged: bool = setting(yes_or_no, default=False)
+    """Whether tiles in time are searched that do not divide the steps of a dimension."""
     search_seconds: float = setting(as_seconds, default=60.0)
     """How long a contraction is searched; then the best so far counts, with the gap left."""
     cycles_per_mac: int = setting(whole_number, default=1)
@@ -198,6 +201,12 @@ class SpatialAccelerator(Device):
                 expected = f"axes of the array, {', '.join(known)}"
                 message = f"dataflow: expected {expected}; found {axis!r:.60}"
                 raise ValueError(message)
+        if self.ragged and self.accounting != COSTMODEL:
+            message = (
+                f"ragged: accounting {self.accounting} knows no ragged tiles; expected accounting "
+                f"{COSTMODEL}, or ragged: false"
+            )
+            raise ValueError(message)
         self._check_mappings()
 
     def _check_mappings(self) -> None:
@@ -259,6 +268,7 @@ class SpatialAccelerator(Device):
             self.accounting,
             self.minimum_utilization,
             self.search_seconds,
+            self.ragged,
         )
 
     @property
@@ -372,7 +382,8 @@ class SpatialAccelerator(Device):
             memories=self._rated, scenario=scenario, partial_bits=self.accumulator_bits,
             given=mappings_of(self.mapping), is_resident=self.resident_weights,
         )  # fmt: skip
-        return placer.placed(plans, workload, groups, around)
+        with step(f"{self.name}, {workload.name}"):
+            return placer.placed(plans, workload, groups, around)
 
     def move(
         self,

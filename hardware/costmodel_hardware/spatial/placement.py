@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen
 
 from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
+from costmodel.devices.progress import step
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
 from costmodel.workload.operators import Contraction
@@ -79,8 +80,9 @@ class Placer:
         homes: dict[str, Mapping[Slot, str]] = {}
         waiting = list(jobs)
         while waiting:
-            for name in waiting:
-                answers[name] = self._with_room(jobs[name], residents)
+            for number, name in enumerate(waiting, start=1):
+                with step(f"mapping {name}", number, len(waiting)):
+                    answers[name] = self._with_room(jobs[name], residents)
                 homes[name] = residents.homes(jobs[name])
             # What a later contraction moves outwards is written there by the one that makes it.
             waiting = [name for name in jobs if residents.homes(jobs[name]) != homes[name]]

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 Objective: TypeAlias = Literal["energy", "latency", "edp"]
 """What a search makes least; `edp` is energy times latency."""
 OBJECTIVES: Final[tuple[Objective, ...]] = get_args(Objective)
+COSTMODEL: Final = "costmodel"
 SCALE_SIM: Final = "scale-sim"
 ZIGZAG: Final = "zigzag"
-ACCOUNTING_NAMES: Final = ("costmodel", SCALE_SIM, ZIGZAG)
+ACCOUNTING_NAMES: Final = (COSTMODEL, SCALE_SIM, ZIGZAG)
 """Who counts words, energy and cycles: see `accountings`."""
 Homes: TypeAlias = tuple[tuple[Slot, int], ...]
 """The place of the outermost memory that each operand lies in."""
@@ -34,9 +35,10 @@ class Plan:
     dataflow: Dataflow
     objective: Objective
     seconds_per_cycle: float
-    accounting: str = "costmodel"
+    accounting: str = COSTMODEL
     minimum_utilization: float = 1.0
     limit_seconds: float | None = None
+    is_ragged: bool = False
 
     def ways(self, nest: Nest) -> list[SpatialLoops]:
         """The ways to spread a nest over the array."""

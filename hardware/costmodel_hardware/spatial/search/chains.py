@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from attrs import field, frozen
 
+from costmodel.devices.progress import report
 from costmodel_hardware.spatial.architecture import SLOTS, Slot
 from costmodel_hardware.spatial.counting.links import ARRAY, Spatial, Swept
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
@@ -300,6 +301,7 @@ class ChainSearch:
         incumbent: _Node | None = None
         while queue:
             node = heapq.heappop(queue)
+            report(self._so_far(node, len(queue) + 1, incumbent))
             if node.bound + self.constant > below:
                 return None
             over = self._overfull(node)
@@ -313,6 +315,14 @@ class ChainSearch:
                     incumbent = part
                 heapq.heappush(queue, part)
         return None
+
+    def _so_far(self, node: _Node, parts: int, incumbent: _Node | None) -> str:
+        """How far a search is whose best part is a node."""
+        bound = node.bound + self.constant
+        left = f"parts of the space left: {parts:,}"
+        if incumbent is None or bound <= 0:
+            return left
+        return f"{left}, the best so far within {(incumbent.bound - node.bound) / bound:.1%}"
 
     def _first_feasible(self, nodes: Sequence[_Node]) -> _Node | None:
         """Some chain that fits: the shares of the best node, cut down until they do."""

@@ -1,10 +1,10 @@
-"""The mapping of least energy, latency, or product of both, with the gap to a proven bound."""
+"""The mapping of least energy, latency, or a function of both, with the gap to a proven bound."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from attrs import frozen
 
+from costmodel.devices.progress import report, step
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, energy, ports
@@ -24,11 +25,16 @@ from costmodel_hardware.spatial.search.chains import Chain, ChainSearch, Cut, Sp
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 
 Measure: TypeAlias = Callable[[Costs], float]
+Function: TypeAlias = Callable[[float, float], float]
+"""A value of joules and cycles that never falls when one of them rises."""
 ROUNDS: Final = 12
 """Weightings that are tried for latency."""
+RATIOS: Final = (0.3, 1.0, 3.0)
+"""What all energy weighs beside all cycles, where both are made less together."""
+RATIOS_OF_FUNCTIONS: Final = (0.01, 0.1, *RATIOS, 10.0, 100.0)
+"""The same for functions of both, which may weigh one of them more."""
 STEP: Final = 2.0
 """How fast weights grow: in a round by up to e to this power."""
-_NO_WAY: Final = "there is no way to spread it over the array"
 _SAME: Final = 1e-12
 """Values whose ratio differs from 1 by no more are one value."""
 
@@ -56,27 +62,45 @@ class Found:
 class Search:
     """What is searched for: an objective, or a measure of the costs without a bound.
 
+    The objective is a name, or a function of joules and cycles that never falls when one of them
+    rises; its bound is the value at the bounds of both.
+
     `limit_seconds` ends a search early, with the bound that is proven then. A `stationary` operand
-    stays in the array until all that it is used for is done.
+    stays in the array until all that it is used for is done. With `is_ragged`, tiles need not
+    divide the steps of a dimension.
     """
 
-    objective: Objective = "energy"
+    objective: Objective | Function = "energy"
     measure: Measure | None = None
     stationary: Slot | None = None
+    is_ragged: bool = False
     limit_seconds: float | None = None
     seconds_per_cycle: float = 0.0
     homes: tuple[tuple[Slot, int], ...] = ()
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether the least energy is searched for, which is exact but for leakage."""
+        return self.measure is None and self.objective == "energy"
+
+    def value(self, joules: float, cycles: float) -> float:
+        """The objective for some energy and latency."""
+        if not isinstance(self.objective, str):
+            return float(self.objective(joules, cycles))
+        return {"energy": joules, "latency": cycles, "edp": joules * cycles}[self.objective]
+
+    def bound(self, joules: float, cycles: float) -> float:
+        """What no mapping is below that takes at least so many joules and cycles."""
+        if not math.isfinite(joules):
+            return math.inf  # nothing fits
+        return self.value(joules, cycles) if self.measure is None else -math.inf
 
 
 def value_of(found: Costs, search: Search) -> float:
     """What is to be least."""
     if search.measure is not None:
         return search.measure(found)
-    if search.objective == "energy":
-        return found.energy
-    if search.objective == "latency":
-        return found.latency.total
-    return found.energy * found.latency.total
+    return search.value(found.energy, found.latency.total)
 
 
 def best_mapping(
@@ -92,6 +116,7 @@ def best_mapping(
 
     Raises:
         MappingError: nothing fits; names the memory, the smallest tile and the missing bits.
+        ValueError: a function falls when energy or latency rises.
 
     """
     search = Search() if search is None else search
@@ -101,13 +126,15 @@ def best_mapping(
         for loops in _distinct(architecture, spatial_loops)
     ]
     best: Found | None = None
-    bounds, evaluated, order = [], 0, {one: place for place, one in enumerate(several)}
-    for one in sorted(several, key=lambda one: (one.least, order[one])):
+    ranked = _ranked(several)
+    bounds, evaluated = [one.floor for one in several if one not in ranked], 0
+    for number, one in enumerate(ranked, start=1):
         known = math.inf if best is None else best.value * (1 + _SAME)
         if best is not None and (one.least > known or one.is_late):
             bounds.append(one.least)  # of all that follow
             break
-        found = one.best(known)
+        with step("way to spread it", number, len(several)):
+            found = one.best(known)
         if found is None:
             bounds.append(one.least if one.is_late else math.inf)
             continue
@@ -116,9 +143,20 @@ def best_mapping(
         if best is None or _key(found) < _key(best):
             best = found
     if best is None:
-        reason = _why_nothing_fits(several[0].space) if several else _NO_WAY
-        raise MappingError(reason)
+        raise MappingError(_why_nothing_fits(several))
     return Found(best.mapping, best.costs, best.value, min(bounds), evaluated)
+
+
+def _ranked(several: Iterable[_On]) -> list[_On]:
+    """The ways to spread a nest by their bounds, as far as there is time to find these."""
+    found: list[_On] = []
+    for one in several:
+        if found and one.is_late:
+            break
+        report(f"bounds of ways to spread it ({len(found) + 1} so far)")
+        found.append(one)
+        one.least  # noqa: B018  # kept, and known when they are sorted
+    return sorted(found, key=lambda one: one.least)
 
 
 def _distinct(
@@ -171,51 +209,81 @@ class _On:
 
     def __init__(self, spatial: Spatial, search: Search, deadline: float | None) -> None:
         self.spatial, self.search, self.deadline = spatial, search, deadline
-        self.lattice = Lattice.of(spatial.steps)
-        self.space = Space.of(spatial, self.lattice, search.stationary)
-        self.additive = _additive(spatial, self.lattice, self.space)
-        self.by_energy = ChainSearch(
-            self.space, self.additive.energy, self.additive.constant_energy
-        )
         self.counted: dict[Nesting, Costs] = {}
 
     @cached_property
+    def lattice(self) -> Lattice:
+        """The tiles in time."""
+        return Lattice.of(self.spatial.steps, is_ragged=self.search.is_ragged)
+
+    @cached_property
+    def space(self) -> Space:
+        """The chains of tiles."""
+        return Space.of(self.spatial, self.lattice, self.search.stationary)
+
+    @cached_property
+    def additive(self) -> _Additive:
+        """What each tile adds to energy and cycles."""
+        return _additive(self.spatial, self.lattice, self.space)
+
+    @cached_property
+    def by_energy(self) -> ChainSearch:
+        """The search for the chain of least energy, without leakage."""
+        return ChainSearch(self.space, self.additive.energy, self.additive.constant_energy)
+
+    @property
+    def floor(self) -> float:
+        """A bound of the value of all mappings, without a look at any tile."""
+        cycles = self._least_cycles()
+        return self.search.bound(_compute_energy(self.spatial) + self._leakage(cycles), cycles)
+
+    @cached_property
     def least(self) -> float:
-        """A bound of the value of all mappings, found at once."""
+        """A bound of the value of all mappings, from the least energy in the whole memories."""
         joules = self.by_energy.least
         cycles = self._least_cycles()
-        joules += self._leakage(cycles)
-        if self.search.measure is not None:
-            return -math.inf if math.isfinite(joules) else math.inf
-        return {"energy": joules, "latency": cycles, "edp": joules * cycles}[self.search.objective]
+        return self.search.bound(joules + self._leakage(cycles), cycles)
 
     def best(self, below: float) -> Found | None:
         """The best mapping; None if none fits, or none has less than a value that is known."""
-        is_energy = self.search.measure is None and self.search.objective == "energy"
+        is_energy = self.search.is_energy
         chain = self.by_energy.best(self.deadline, below if is_energy else math.inf)
         if chain is None:
             return None
         first = self._counted(chain)
         least_energy = chain.bound + self._leakage(self._least_cycles())
-        if self.search.measure is None and self.search.objective == "energy":
-            if first[1].leakage_energy == 0:
-                return Found(*first, chain.cost, chain.bound, 1)
-            self._try_ports(least_energy)
-            return self._answer(least_energy)
+        if is_energy and first[1].leakage_energy == 0:
+            return Found(*first, chain.cost, chain.bound, 1)
         cycles = self._try_ports(least_energy)
-        bound = {"energy": least_energy, "latency": cycles, "edp": least_energy * cycles}
-        return self._answer(
-            bound[self.search.objective] if self.search.measure is None else -math.inf
-        )
+        return self._answer(least_energy, cycles)
 
-    def _answer(self, bound: float) -> Found:
+    def _answer(self, joules: float, cycles: float) -> Found:
+        """The best of those that were counted, beside bounds of their energy and cycles."""
         ranked = sorted(
             self.counted.items(),
             key=lambda item: (value_of(item[1], self.search), item[1].latency.total),
         )
         mapping, found = ranked[0]
-        value = value_of(found, self.search)
+        value, bound = value_of(found, self.search), self.search.bound(joules, cycles)
+        if bound > value and not isinstance(self.search.objective, str):
+            self._check_rises(found, joules, cycles)
         return Found(mapping, found, value, min(bound, value), len(self.counted))
+
+    def _check_rises(self, found: Costs, joules: float, cycles: float) -> None:
+        """Check a function at bounds of energy and latency, and at a mapping with more of both.
+
+        Raises:
+            ValueError: it has the lower value with more.
+
+        """
+        least, own = self.search.bound(joules, cycles), value_of(found, self.search)
+        if least > own + abs(own) * _SAME:
+            message = (
+                "objective: expected a function of joules and cycles that never falls when one of "
+                f"them rises; found {least:.6g} at {joules:.6g} J and {cycles:,.0f} cycles, but "
+                f"{own:.6g} at {found.energy:.6g} J and {found.latency.total:,.0f} cycles"
+            )
+            raise ValueError(message)
 
     def _leakage(self, cycles: float) -> float:
         return self.spatial.architecture.leakage * cycles * self.search.seconds_per_cycle
@@ -249,9 +317,10 @@ class _On:
         bound = self._least_cycles()
         steady = dict.fromkeys([_COMPUTE, *self.additive.steady], 1.0)
         first: dict[Slot, float] = {"input": 1.0, "weight": 1.0}
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             if self.is_late:
                 break
+            report(f"weights of ports ({number + 1} of {ROUNDS})")
             weights = _Weights(_shares(steady), _shares(first))
             chain = self._weighted(weights, 0.0)
             if chain is None:
@@ -263,7 +332,7 @@ class _On:
                 break
             _reweigh(steady, {name: self._spent(name, chain) for name in steady})
             _reweigh(first, {slot: _at(self.additive.once[slot], chain) for slot in first})
-        for ratio in (0.3, 1.0, 3.0):
+        for ratio in RATIOS if isinstance(self.search.objective, str) else RATIOS_OF_FUNCTIONS:
             if not self.is_late and least_energy > 0:
                 chain = self._weighted(weights, ratio * bound / least_energy)
                 if chain is not None:
@@ -330,12 +399,16 @@ def _at(table: Mapping[Cut, Values], chain: Chain) -> float:
     )
 
 
+def _compute_energy(spatial: Spatial) -> float:
+    return spatial.nest.macs * spatial.architecture.mac_energy
+
+
 def _additive(spatial: Spatial, lattice: Lattice, space: Space) -> _Additive:
     """Energy and cycles of every cut and tile."""
     joules: dict[Cut, Values] = {}
     steady: dict[str, dict[Cut, Values]] = {}
     once: dict[Slot, dict[Cut, Values]] = {slot: {} for slot in SLOTS}
-    constant = spatial.nest.macs * spatial.architecture.mac_energy
+    constant = _compute_energy(spatial)
     fixed: dict[str, float] = {}
     stays = _stays(spatial, lattice)
     for link in spatial.links:
@@ -412,9 +485,11 @@ def _smallest(space: Space, cut: Cut) -> float:
     return float((sizes.partial if is_partial else sizes.complete)[0])
 
 
-def _why_nothing_fits(space: Space) -> str:
+def _why_nothing_fits(several: Sequence[_On]) -> str:
     """The memory whose smallest tiles do not fit, with the missing bits."""
-    spatial = space.spatial
+    if not several:
+        return "there is no way to spread it over the array"
+    space, spatial = several[0].space, several[0].spatial
     for place, level in enumerate(spatial.architecture.levels):
         own = {cut.operand: _smallest(space, cut) for cut in space.cuts if cut.place == place}
         bits = int(sum(own.values())) + space.fixed_bits.get(place, 0)
@@ -428,6 +503,9 @@ def _why_nothing_fits(space: Space) -> str:
             f"memory {level.name!r} has {size:,} bits; the smallest tiles take {bits:,}, "
             f"{bits - size:,} too many: {shown}{homes}"
         )
+    if several[0].is_late:
+        seconds = several[0].search.limit_seconds
+        return f"no mapping that fits was found in {seconds:g} s; expected a longer time limit"
     return (
         "no chain of tiles fits: each memory has room for the smallest tiles, but not under the "
         "constraints of the dataflow"

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from costmodel.devices.progress import report
 from costmodel_hardware.spatial.architecture import SLOTS, Slot
 from costmodel_hardware.spatial.zigzag.latency import FACTORS, REFILLS, serves_both
 from costmodel_hardware.spatial.zigzag.searching.batch import Orders, counts_of, drain
@@ -174,7 +175,8 @@ def search(orders: Orders, objective: Objective, best: Best, seconds: float) -> 
     choices = {slot: choices_of(orders, slot) for slot in SLOTS}
     bounds = _order_bounds(choices, objective, fixed, always)
     end = time.monotonic() + seconds
-    for row in np.argsort(bounds, kind="stable"):
+    for number, row in enumerate(np.argsort(bounds, kind="stable"), start=1):
+        report(f"order {number:,} of {len(bounds):,}")
         if not bounds[row] < best.value * (1 - _ROUNDING):
             return Outcome(best, best.value)
         if time.monotonic() > end:
