@@ -16,9 +16,9 @@ from costmodel.formats import format_name, parse_format
 from costmodel.optimize.terms import ADDITIVE, Codes, FormatCosts, Terms
 from costmodel.packages import needed
 from costmodel.report.table import Column, Table
-from costmodel.sweeps.space import LIMITS, DesignSpace
+from costmodel.sweeps.space import LIMITS, DesignSpace, limit
 from costmodel.sweeps.sweeping import grid as grid_of
-from costmodel.units import format_quantity, parse_quantity
+from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from costmodel.estimates.estimate import Estimate
@@ -152,9 +152,7 @@ class _Problem:
         found: dict[str, float] = {}
         for name, most in given.items():
             own = self._name(name)
-            is_number = isinstance(most, int | float)
-            number = float(most) if is_number else parse_quantity(str(most), _UNITS[own]).value
-            found[own] = min(found.get(own, math.inf), number)
+            found[own] = min(found.get(own, math.inf), limit(name, most, _UNITS[own]))
         return found
 
     def _name(self, name: str) -> str:

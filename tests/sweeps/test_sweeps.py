@@ -27,12 +27,12 @@ from worlds import REGISTRY
 import costmodel
 from costmodel import DesignSpace, Scenario
 from costmodel.devices import USUAL, Device, DeviceEstimate
-from costmodel.errors import CostModelError, PluginError, ScenarioError, UnknownNameError
+from costmodel.errors import CostModelError, PluginError, UnknownNameError
 from costmodel.sweeps import lookup
 from costmodel.sweeps.designs import ONE_BY_ONE, TABLED, Designs
 from costmodel.sweeps.grid import grid_of
 from costmodel.sweeps.rows import rows_of
-from costmodel.sweeps.space import Range
+from costmodel.sweeps.space import ChoiceError, Range
 
 SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi", "stm32h743")
 COUPLED = ("ethos-u55-128", "eyeriss-v1")
@@ -353,7 +353,7 @@ def convolution_of_qkeras() -> dict[str, Any]:
         ({"arguments": {"width": [1]}}, CostModelError, "that of a function"),
         ({"weights": {"conv*": ["int8"]}}, CostModelError, "there are layer0, "),
         ({"weights": {"layer0": []}}, CostModelError, "'weights.layer0' has no choice"),
-        ({"weights": {"layer0": [8, 4]}}, ScenarioError, "is not a numeric format"),
+        ({"weights": {"layer0": [8, 4]}}, ChoiceError, "weights.layer0: 8 is not a numeric format"),
         ({"equal": [["layer0", "layer9"]], "weights": ["int8"]}, UnknownNameError, "layer9"),
     ],
 )  # fmt: skip
