@@ -54,7 +54,8 @@ class Options:
             of one that a plugin offers (hook `costmodel_executors`).
         by_layer: whether there are columns for each layer of the network, such as `energy.conv1`
             and `latency.conv1`: what the device charges for its operators and what they move, and
-            the time of the groups of operators that begin with one of its own.
+            the time of the groups of operators that begin with one of its own. The energy is not a
+            number where all of it is a power over the time.
         chunk: designs that are costed and written together.
         progress: called after each chunk with the designs done, all of them, and the seconds that
             remain.
@@ -343,7 +344,7 @@ class Results:
     costed: int
     """Designs that this run costed."""
     ways: Mapping[str, int]
-    """How many it costed in which way."""
+    """How many it costed in which way, and of how many there is more to say."""
 
     @property
     def rate(self) -> float:

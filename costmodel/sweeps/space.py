@@ -43,6 +43,8 @@ CONDITIONS: Final = ("batch", "timesteps", "dt", "default_format", "source_forma
 RATES: Final = ("rates", "input_rates")
 LIMITS: Final = {"energy": "J", "latency": "s", "memory": "B", "weights": "B", "area": "m2"}
 """The columns that may have a limit, and their units."""
+ON_UNPRICED: Final = ("error", "bound")
+"""What a limit makes of a cost from which work without a price is missing, as in a budget."""
 _WHOLE: Final = ""
 """The name under which rates or shapes stand that are given without one."""
 
@@ -361,6 +363,13 @@ def _check_flag(_: Any, attribute: Item, value: object) -> None:
         raise ChoiceError(message)
 
 
+def _check_on_unpriced(_: Any, attribute: Item, value: object) -> None:
+    """Check that it says what a cost without some of its work counts as."""
+    if value not in ON_UNPRICED:
+        message = f"{attribute.name} is {value!r:.80}; expected one of {', '.join(ON_UNPRICED)}"
+        raise ChoiceError(message)
+
+
 def _check_function(_: Any, attribute: Item, value: object) -> None:
     """Check that it can be called, if there is one."""
     if value is not None and not isinstance(value, Callable):  # type: ignore[arg-type]  # as of collections
@@ -440,6 +449,8 @@ class DesignSpace:
         fits: whether designs that do not fit in memory are left out.
         limits: the most of energy, latency, memory, weights or area, as a quantity or a number of
             its SI unit; more is left out.
+        on_unpriced: `error` leaves out designs whose energy or latency has a limit, and lacks work
+            without a price, so that it is not known to be met; `bound` takes the rest alone.
         where: a function that takes the `SweepTable` of some designs and says which to keep, as an
             array of truth values.
         scenario: all other conditions.
@@ -503,6 +514,7 @@ class DesignSpace:
     )
     fits: bool = field(default=False, validator=_check_flag)
     limits: Mapping[str, float] = field(default=None, converter=_limits)
+    on_unpriced: str = field(default="error", validator=_check_on_unpriced)
     where: Callable[[SweepTable], np.ndarray[Any, Any]] | None = field(
         default=None, validator=_check_function
     )
@@ -544,7 +556,7 @@ class DesignSpace:
         found: dict[str, Any] = {"schema": SCHEMA}
         for item in fields(DesignSpace):
             value = getattr(self, item.name)
-            if item.name in _FUNCTIONS or not value:
+            if item.name in _FUNCTIONS or not value or value == item.default:
                 continue
             if item.name == "scenario":
                 value = {name: _plain(one) for name, one in value.given.items()}
