@@ -30,10 +30,13 @@ def counted(*arguments: str | Path) -> Any:
 def test_a_count_tells_every_layer_and_the_total() -> None:
     shown = good("count", VISION)
     network = read(VISION, registry=REGISTRY)
-    rows = {line.split()[0]: line for line in shown.splitlines() if line}
-    assert all(layer.name in rows for layer in network.layers)
-    assert f"{network.macs:,}" in rows["Total"]
-    assert f"{network.parameter_count:,}" in rows["Total"]
+    blocks = shown.split("\n\n")[1:-1]
+    rows = [{line.split()[0]: line for line in block.splitlines()} for block in blocks]
+    for layer in network.layers:
+        assert all(layer.name in block for block in rows)
+    totals = " ".join(block["Total"] for block in rows)
+    assert f"{network.macs:,}" in totals
+    assert f"{network.parameter_count:,}" in totals
 
 
 def test_a_count_names_its_convention() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 
 import pytest
 from console import DENSE, NETWORKS, VISION, good
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from costmodel import registry
-from costmodel.report.table import WIDE, Column, Table
+from costmodel.report.table import WIDE, Column, Table, folded
 
 VGG9 = str(NETWORKS.parents[1] / "examples" / "vgg9.json")
+KWS = NETWORKS.parents[1] / "examples" / "kws.tflite"
 LONGEST = sorted(registry.installed().device_names, key=len, reverse=True)[:6]
 LIMITS = "".join(f'[devices.{name}]\nenergy = "9 J"\nlatency = "9 s"\n' for name in LONGEST)
 COMMANDS = {
@@ -31,6 +36,8 @@ COMMANDS = {
 """Every command that shows several devices in a table."""
 ROW = re.compile(r"^(?:\S+(?: \S+)*)?(?: {2,}\S+(?: \S+)*)+$|^[- ]+$")
 """A line of a table, not a sentence."""
+RULE = re.compile(r"^-+(  -+)+$", re.MULTILINE)
+"""The line below the titles of a table."""
 
 
 def lines_of(command: list[str]) -> list[str]:
@@ -150,6 +157,86 @@ def test_a_table_without_groups_is_never_parted_as_text() -> None:
     assert table(("", 60), ("", 60)).text().count("title") == 1
     assert max(map(len, table(("", 60), ("", 60)).text().splitlines())) == 5 + 62 + 62
     assert max(map(len, table(("p", 60), ("q", 60)).text().splitlines())) == 5 + 62
+
+
+FOLDED = {
+    "count": ["count", VGG9, "--flops"],
+    "count of long names": ["count", str(KWS)],
+    "layers": ["layers"],
+    "devices by layer": ["compare", VGG9, "-d", "cpu,loihi", "--rate", "10"],
+    "conventions by layer": [
+        "compare", VGG9, "-d", "cpu", "--convention", "costmodel", "--convention", "keras-spiking",
+    ],
+    "operators that differ": ["compare", VGG9, str(KWS), "-d", "raspberry-pi-4"],
+}  # fmt: skip
+"""Commands whose tables fold."""
+
+
+@pytest.mark.parametrize("command", FOLDED.values(), ids=FOLDED)
+def test_a_table_in_a_pipe_takes_100_columns(command: list[str]) -> None:
+    tables = [block for block in good(*command).split("\n\n") if RULE.search(block)]
+    assert len(tables) > 1
+    assert max(cell_len(line) for block in tables for line in block.splitlines()) <= WIDE
+
+
+@pytest.mark.parametrize("command", ["count", "count of long names", "devices by layer"])
+def test_every_cell_of_a_table_in_a_pipe_is_shown(command: str) -> None:
+    rows = list(csv.reader(io.StringIO(good(*FOLDED[command], "--format", "csv"))))
+    shown = _without_spaces(good(*FOLDED[command]))
+    markdown = good(*FOLDED[command], "--format", "markdown")
+    for row in rows[1:]:
+        assert _without_spaces(row[0]) in shown
+        assert any(row[0] in line.replace("\\", "") for line in markdown.splitlines())
+    wide = [line for line in markdown.splitlines() if line.startswith("| ")]
+    assert {line.count(" |") for line in wide} == {wide[0].count(" |")}
+
+
+def _without_spaces(text: str) -> str:
+    return "".join(text.split())
+
+
+words = st.text(alphabet="ab_/.- 層", min_size=1, max_size=150)
+
+
+@given(
+    names=st.lists(words, min_size=1, max_size=4),
+    others=st.lists(st.sampled_from(["one two three " * 9, "x" * 70, "12", ""]), min_size=1,
+                    max_size=6),
+)  # fmt: skip
+def test_a_table_that_folds_is_never_wider_and_loses_nothing(
+    names: list[str], others: list[str]
+) -> None:
+    columns = [Column("Name"), *[Column(f"c{place}") for place in range(len(others))]]
+    made = Table("", columns, [[name, *others] for name in names], folds=True)
+    text = made.text()
+    assert max(map(cell_len, text.splitlines())) <= WIDE
+    if made.width <= WIDE:
+        assert text == made.plain()
+    for cell in (*names, *others):
+        lines = folded(cell, 32)
+        assert max(map(cell_len, lines)) <= 32
+        assert _without_spaces("".join(lines)) == _without_spaces(cell)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("one two three", ["one two", " three"]),
+        ("block_1/conv", ["block_1/", " conv"]),
+        ("abcdefghijkl", ["abcdefgh", " ijkl"]),
+        ("x 0.01 and 3", ["x 0.01", " and 3"]),
+        ("層層層層層", ["層層層層", " 層"]),
+        ("short", ["short"]),
+    ],
+)
+def test_a_text_is_folded_at_spaces_before_joints(text: str, lines: list[str]) -> None:
+    assert folded(text, 8) == lines
+
+
+def test_a_column_of_numbers_is_never_folded() -> None:
+    numbers = [Column(f"n{place}", numeric=True) for place in range(4)]
+    made = Table("", [Column("Name"), *numbers], [["layer", *["1" * 40] * 4]], folds=True)
+    assert made.text().count("1" * 40) == 4
 
 
 def test_letters_of_two_columns_keep_numbers_below_each_other() -> None:

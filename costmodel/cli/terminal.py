@@ -9,12 +9,11 @@ from typing import Final
 
 from attrs import evolve
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from costmodel.report.table import Table, total_width
+from costmodel.report.table import Table, folded, total_width
 
 DISPENSABLE: Final = ("Kind", "Output", "Layers", "Parameters")
 """Columns that give way first, before the names of layers are folded."""
@@ -23,7 +22,6 @@ LAST: Final = ("MACs", "MACs/example", "Because")
 
 _FOLDED: Final = 16
 """The narrowest that a column of words becomes."""
-_JOINTS: Final = frozenset("_-/.@ ")
 _STYLES: Final = {"free": "dim", "unpriced": "yellow", "absent": "dim"}
 
 
@@ -95,17 +93,7 @@ def _folding(table: Table, width: int) -> Callable[[Sequence[str]], Sequence[str
 
 
 def _fold_row(row: Sequence[str], index: int, room: int) -> list[str]:
-    return [_fold(cell, room) if i == index else cell for i, cell in enumerate(row)]
-
-
-def _fold(name: str, room: int) -> str:
-    lines = []
-    while cell_len(name) > room:
-        joints = [i + 1 for i in range(room // 2, room) if name[i] in _JOINTS]
-        cut = joints[-1] if joints else room
-        lines.append(name[:cut])
-        name = f" {name[cut:]}"
-    return "\n".join([*lines, name])
+    return ["\n".join(folded(cell, room)) if i == index else cell for i, cell in enumerate(row)]
 
 
 def _grid(table: Table, fold: Callable[[Sequence[str]], Sequence[str]]) -> Grid:

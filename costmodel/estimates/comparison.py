@@ -173,7 +173,8 @@ class Comparison:
             _exact_row(item, of_time=of_time) if exact else _row(item, numbers, of_time=of_time)
             for item in self.differences
         ]
-        return Table(_title(self), columns, rows, _footer(self), _notes(self, shared))
+        notes = _notes(self, shared)
+        return Table(_title(self), columns, rows, _footer(self), notes, folds=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain values, in SI units; the schema is named in it."""

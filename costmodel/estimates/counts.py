@@ -170,6 +170,7 @@ class Count:
             [self._row(layer, style) for layer in self.layers],
             [("Total", "", "", *total, _listed(self.operations, style))],
             self._notes(),
+            folds=True,
         )
 
     def _row(self, counted: LayerCount, style: str) -> Iterator[str]:

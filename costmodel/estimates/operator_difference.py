@@ -87,7 +87,7 @@ def operator_table(before: Estimate, after: Estimate) -> Table:
     notes = [f"alike in both: {_counted(_common(sides))}"]
     if len(different) > _MOST:
         notes.append(f"{len(different) - _MOST} more operators differ")
-    return Table("operators that differ", columns, rows, notes=notes)
+    return Table("operators that differ", columns, rows, notes=notes, folds=True)
 
 
 def _at(side: Mapping[OperatorForm, list[str]], form: OperatorForm) -> list[str]:

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 import textwrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 WIDE: Final = 100
 """Characters; a wider table of several devices gives columns up, and then stands in blocks."""
+_WORDS: Final = 32
+"""Characters; where a table that folds is too wide, a column of words has so many at least."""
+_JOINTS: Final = "_-/.@:"
+"""Characters behind which a long name is cut."""
 _SPARE: Final = ("Kind", "Parameters")
 """Columns that such a table leaves out first, where that keeps it in one block."""
 _GAP: Final = "  "
@@ -76,13 +81,17 @@ def _columns(columns: Iterable[Column]) -> tuple[Column, ...]:
 
 @frozen
 class Table:
-    """Rows under columns, totals in `footer`, and sentences below it, each on one line."""
+    """Rows under columns, totals in `footer`, and sentences below it, each on one line.
+
+    One that `folds` stands as text in blocks, where it is too wide, and folds long words in them.
+    """
 
     title: str = field(converter=escaped)
     columns: tuple[Column, ...] = field(converter=_columns)
     rows: tuple[tuple[str, ...], ...] = field(converter=_rows)
     footer: tuple[tuple[str, ...], ...] = field(default=(), converter=_rows)
     notes: tuple[str, ...] = field(default=(), converter=_row)
+    folds: bool = False
 
     @property
     def widths(self) -> list[int]:
@@ -124,20 +133,24 @@ class Table:
         """Plain text, columns as wide as their widest cell.
 
         A table with groups of columns is at most 100 characters wide: it leaves out the kind and
-        the parameters of layers where that is enough, and else stands in blocks.
+        the parameters of layers where that is enough, and else stands in blocks. So is one that
+        folds; it leaves nothing out.
         """
+        if self.folds:
+            return "\n\n".join(one.plain(WIDE) for one in self.blocks(WIDE, self._least()))
         is_grouped = any(column.group for column in self.columns)
         shown = self._narrowed().blocks(WIDE) if is_grouped else (self,)
         return "\n\n".join(one.plain() for one in shown)
 
-    def plain(self) -> str:
-        """Plain text in one block, however wide."""
-        widths = self.widths
-        rule = _GAP.join("-" * width for width in widths)
-        body = [self._line(row, widths) for row in self.rows]
-        foot = [rule, *(self._line(row, widths) for row in self.footer)] if self.footer else []
+    def plain(self, width: int | None = None) -> str:
+        """Plain text in one block: however wide, or with words folded to have a width."""
+        widths = self.widths if width is None else self._within(width)
+        rule = _GAP.join("-" * one for one in widths)
+        body = [line for row in self.rows for line in self._lines(row, widths)]
+        below = [line for row in self.footer for line in self._lines(row, widths)]
+        foot = [rule, *below] if below else []
         title = [*textwrap.wrap(self.title, WIDE, break_long_words=False), ""]
-        head = [self._line([column.title for column in self.columns], widths), rule]
+        head = [*self._lines([column.title for column in self.columns], widths), rule]
         notes = ["", *self.notes] if self.notes else []
         return "\n".join([*(title if self.title else []), *head, *body, *foot, *notes])
 
@@ -194,6 +207,29 @@ class Table:
         if unit:
             yield unit
 
+    def _least(self) -> list[int]:
+        """The widths of columns in which words are folded, unless all has room."""
+        if self.width <= WIDE:
+            return self.widths
+        pairs = zip(self.columns, self.widths, strict=True)
+        return [width if column.numeric else min(width, _WORDS) for column, width in pairs]
+
+    def _within(self, width: int) -> list[int]:
+        """The widths of columns within that of the table; the narrowest have theirs first."""
+        natural, found = self.widths, self._least()
+        room = max(width - total_width(found), 0)
+        for place in sorted(range(len(found)), key=natural.__getitem__):
+            more = min(natural[place] - found[place], room)
+            found[place] += more
+            room -= more
+        return found
+
+    def _lines(self, row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+        """A row with its words folded to the widths of their columns."""
+        cells = [folded(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for line in zip_longest(*cells, fillvalue=""):
+            yield self._line(line, widths)
+
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = zip(row, self.columns, widths, strict=True)
         return _GAP.join(
@@ -208,6 +244,35 @@ def text_width(text: str) -> int:
     from rich.cells import cell_len  # noqa: PLC0415  # most texts do without
 
     return cell_len(text)
+
+
+def folded(text: str, width: int) -> list[str]:
+    """The lines of a text of which none takes more than so many columns of characters.
+
+    It is cut behind a space, else at a joint of a name, else anywhere. Further lines are indented.
+    """
+    lines = []
+    while text_width(text) > width:
+        end = _fitting(text, width)
+        cut = _last(text, end + 1, " ") or _last(text, end, _JOINTS) or end
+        lines.append(text[:cut].rstrip())
+        text = f" {text[cut:].lstrip()}"
+    return [*lines, text]
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters of a text take so many columns; two at least, so that it grows less."""
+    if text.isascii():
+        return max(width, 2)
+    end = 2
+    while end < len(text) and text_width(text[: end + 1]) <= width:
+        end += 1
+    return end
+
+
+def _last(text: str, end: int, joints: str) -> int:
+    """The place behind the last joint in the second half of what fits; 0 if there is none."""
+    return next((at + 1 for at in range(end - 1, end // 2, -1) if text[at] in joints), 0)
 
 
 def total_width(widths: Sequence[int]) -> int:

@@ -41,7 +41,7 @@ def plugins(context: click.Context) -> None:
         output.tables([Table("plugins", _COLUMNS, rows, notes=notes)])
 
 
-_LAYERS = tuple(map(Column, ("Kind", "Rule", "Counts", "Plugin")))
+_LAYERS = tuple(map(Column, ("Kind", "Plugin", "Counts", "Rule")))
 
 
 @click.command()
@@ -64,15 +64,18 @@ def layers(text: str, *, as_json: bool) -> None:
             output.text(json.dumps(facts, indent=2))
             return
         notes = [_counted(text, len(facts))] if list(found.plugins) else [registry.NOT_INSTALLED]
-        output.tables(
-            [Table("layers", _LAYERS, [tuple(fact.values()) for fact in facts], notes=notes)]
-        )
+        rows = [_cells(fact) for fact in facts]
+        output.tables([Table("layers", _LAYERS, rows, notes=notes, folds=True)])
 
 
 def _counted(text: str, count: int) -> str:
     if count:
         return f"{count} kind{'s' if count > 1 else ''}"
     return f"no rule is for a kind with {text!r}; `costmodel new-plugin NAME --layer` writes one"
+
+
+def _cells(fact: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple([fact[column.title.lower()] for column in _LAYERS])
 
 
 def _facts(found: Registry, kind: str) -> dict[str, str]:
