@@ -107,6 +107,10 @@ class Registry:
         if isinstance(source, str | Path) and is_missing_file(str(source)):
             message = f"no such file: {str(source) or repr(source):.200}"
             raise ReadError(message)
+        hints = [hint for reader in readers.values() if (hint := self._hint(reader, source))]
+        if hints:
+            message = f"no reader accepts {_described(source):.200}: {'; '.join(hints)}"
+            raise ReadError(message)
         known = "; ".join(f"{name} reads {reader.reads}" for name, reader in readers.items())
         offered = self._ask("costmodel_readers").owners
         broken = "; ".join(self.plugins.problems)
@@ -115,14 +119,21 @@ class Registry:
         raise ReadError(message)
 
     def _accepts(self, reader: Reader, source: object) -> bool:
+        return bool(self._told(reader, "accepts", source))
+
+    def _hint(self, reader: Reader, source: object) -> str:
+        return str(self._told(reader, "hint", source) or "")
+
+    def _told(self, reader: Reader, what: str, source: object) -> object:
+        """The answer of a reader, or None where it fails."""
         try:
-            return bool(reader.accepts(source))
+            return getattr(reader, what)(source)
         except Exception as error:  # noqa: BLE001  # a third party's reader may fail in any way
             owner = self.owner("costmodel_readers", reader.name)
             self.plugins.blame(
-                owner, f"reader {reader.name!r}: accepts: {type(error).__name__}: {error}"
+                owner, f"reader {reader.name!r}: {what}: {type(error).__name__}: {error}"
             )
-            return False
+            return None
 
     @property
     def readers(self) -> Mapping[str, Reader]:
@@ -462,7 +473,7 @@ def _described(source: object) -> str:
         is_folder = Path(source).is_dir()
     except (OSError, ValueError):  # a text too long for a path
         is_folder = False
-    return f"the folder {str(source)!r}" if is_folder else repr(source)
+    return f"the folder {str(source)!r}" if is_folder else repr(str(source))
 
 
 def _joined(*hints: str) -> str:

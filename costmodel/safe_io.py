@@ -43,6 +43,11 @@ _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """What may be one: an escape, or the thing itself."""
 
 
+def ending(path: str | Path) -> str:
+    """The ending of the name of a file, such as `.onnx`, whatever letters are capitals."""
+    return Path(path).suffix.lower()
+
+
 def content_of(path: Path) -> bytes:
     """The content of a regular file, one byte beyond the limit at most.
 

@@ -611,6 +611,29 @@ def test_a_source_that_no_reader_takes_is_reported_with_what_they_do_take() -> N
         world(**HOUSE).read(7)
 
 
+def test_a_reader_says_what_to_do_with_a_source_that_it_knows_and_does_not_read(
+    tmp_path: Path,
+) -> None:
+    old = tmp_path / "old.xls"
+    old.write_bytes(b"")
+
+    class Hinting(Sheet):
+        def hint(self, source: Any) -> str:
+            return "save it as a sheet" if source == old else ""
+
+    class Failing(Sheet):
+        name = "failing"
+
+        def hint(self, source: Any) -> str:
+            raise ValueError(source)
+
+    made = world(mine=plugin(readers=[Failing(), Hinting()]))
+    with pytest.raises(ReadError, match=r"^no reader accepts '.*old.xls': save it as a sheet$"):
+        made.read(old)
+    with pytest.raises(ReadError, match=r"no reader accepts a 'int'; .*sheet reads a sheet"):
+        made.read(7)
+
+
 def test_a_source_is_not_read_where_the_reader_s_plugin_is_broken_and_that_is_reported() -> None:
     def fail() -> Any:
         message = "no luck"

@@ -36,7 +36,7 @@ from costmodel_validation.fits.fitting import (
     left_out,
     terms_of,
 )
-from costmodel_validation.fits.known import KNOWN
+from costmodel_validation.fits.known import KNOWN, OVERHEAD_PER_STEP
 from costmodel_validation.fits.leaving_out import borrowed_interval
 from costmodel_validation.fits.microcontrollers import (
     RATE,
@@ -442,6 +442,9 @@ def file_of(name: str, part: Part) -> str:
         message = f"{name}: it has neither measurements nor a relative"
         raise ValueError(message)
     for runtime, values in found.items():
+        if runtime in OVERHEAD_PER_STEP:
+            figure = {**OVERHEAD_PER_STEP[runtime], "source": "known", "evidence": "assumed"}
+            values["parameters"]["overhead_per_step"] = figure
         if settings := settings_of(name, runtime):
             values["settings"] = settings
     sources = dict(raw["sources"])

@@ -436,6 +436,16 @@ class Device:
         """The cost of what a group moves: by default what the memories state of it."""
         return moved(traffic, placement)
 
+    def within(self, loop: Loop) -> Device:
+        """The device as it runs a step of a loop: by default itself."""
+        del loop
+        return self
+
+    def begin(self, loop: Loop, scenario: Scenario) -> Cost:
+        """What a loop costs beside its steps and what is moved for all of them: nothing."""
+        del loop, scenario
+        return Cost()
+
     def repeat(self, body: DeviceEstimate, loop: Loop) -> Cost:
         """The cost of a loop, given that of a step: by default one step after the other."""
         return body.cost.times(loop.steps, "steps")

@@ -18,7 +18,6 @@ from costmodel.network.graph import Network
 from costmodel.report.estimate_table import listed_reasons
 from costmodel.report.table import Column, Table
 from costmodel.scenario import Scenario
-from costmodel.tensor.shapes import show_shape
 from costmodel.version import own_version
 from costmodel.workload.reasons import Free, Unpriced
 
@@ -57,8 +56,10 @@ class LayerCount:
     @property
     def activations(self) -> int | None:
         """Elements of all outputs, or None where the shape is not known."""
-        outputs = self.lowered.layer.outputs
-        return sum(tensor.size for tensor in outputs) if outputs else None
+        layer = self.lowered.layer
+        if not layer.outputs or layer.unknown_outputs:
+            return None
+        return sum(tensor.size for tensor in layer.outputs)
 
     @property
     def parameters(self) -> int:
@@ -174,7 +175,7 @@ class Count:
     def _row(self, counted: LayerCount, style: str) -> Iterator[str]:
         layer, unknown = counted.lowered.layer, "?" if style else ""
         yield from (layer.name, layer.kind)
-        yield "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
+        yield "; ".join(layer.shown_outputs)
         yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
         yield unknown if counted.activations is None else f"{counted.activations:{style}}"
         yield f"{counted.lowered.macs:{style}}" if counted.is_known else unknown
@@ -228,7 +229,7 @@ class Count:
         return {
             "name": layer.name,
             "kind": layer.kind,
-            "outputs": [list(tensor.example_shape) for tensor in layer.outputs],
+            "outputs": [None if one is None else list(one) for one in layer.known_outputs],
             "parameters": layer.parameter_count if layer.is_counted else None,
             "shares": layer.shares,
             "activations": counted.activations,

@@ -13,9 +13,11 @@ from costmodel.frontend.normalize.passes import normalize
 from costmodel.frontend.operations.work import Value, Work
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.assembly import Assembly, numbered
+from costmodel.workload.builders import fill
 from costmodel.workload.graph import Branch, Loop, Workload
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.graph import Graph
 
 
@@ -98,15 +100,17 @@ class _LoopWorkload:
 
     def __call__(self, tensors: Sequence[Tensor]) -> Workload:
         """The workload on tensors in the place of `reads`."""
-        made = Assembly(self.body.name)
-        names = _given(made, self.reads, tensors)
-        given, begun = self._inputs(made, names)
         states = [inside for _, inside, _ in self.carried]
-        taken = [*[inside for _, inside in (*self.fixed, *self.varying)], *states]
-        step, inner = assembled(
-            self.body, self.results, [*taken, *self.outer], given,
-            [given[id(inside)].format for inside in states],
-        )  # fmt: skip
+        formats = [after.format for after in self.results[: len(states)]]
+        while True:
+            made = Assembly(self.body.name)
+            names = _given(made, self.reads, tensors)
+            given, begun = self._inputs(made, names, formats)
+            step, inner = self._step(states, given)
+            formats = [step.tensors[name].format for name in step.outputs[: len(states)]]
+            if formats == [given[id(inside)].format for inside in states]:
+                break
+            # A step gives one that it carries as another one: both have the format of either.
         last, collected = step.outputs[: len(states)], step.outputs[len(states) :]
         work = Loop(
             name="loop", body=step, steps=self.steps, axis=self.axis, backwards=self.backwards,
@@ -127,8 +131,18 @@ class _LoopWorkload:
         found = made.loop(work, written)
         return made.workload({f"result{n}": found[name] for n, name in enumerate(written)})
 
+    def _step(
+        self, states: Sequence[Value], given: Mapping[int, Tensor]
+    ) -> tuple[Workload, dict[int, str]]:
+        """The workload of a step, and the names in it of what it reads."""
+        taken = [*[inside for _, inside in (*self.fixed, *self.varying)], *states]
+        return assembled(
+            self.body, self.results, [*taken, *self.outer], given,
+            [given[id(inside)].format for inside in states],
+        )  # fmt: skip
+
     def _inputs(
-        self, made: Assembly, names: Mapping[int, str]
+        self, made: Assembly, names: Mapping[int, str], formats: Sequence[NumericFormat | None]
     ) -> tuple[dict[int, Tensor], dict[int, str]]:
         """What the inputs of a step are, and the names of the carried values that are read."""
         given = {
@@ -137,8 +151,8 @@ class _LoopWorkload:
         }
         given |= {id(one): made.tensor(names[id(one)]) for one in self.outer}
         begun = {}
-        for (start, inside, _), after in zip(self.carried, self.results, strict=False):
-            given[id(inside)] = Tensor(inside.shape, after.format)
+        for (start, inside, _), number in zip(self.carried, formats, strict=True):
+            given[id(inside)] = Tensor(inside.shape, number)
             if id(start) in names:
                 begun[id(inside)] = made.seen_as(names[id(start)], given[id(inside)])
                 given[id(inside)] = made.tensor(begun[id(inside)])
@@ -150,26 +164,37 @@ class _LoopWorkload:
 
 
 def branch(
-    graph: Graph, alternatives: Iterable[tuple[Graph, Sequence[Value]]]
+    graph: Graph,
+    condition: Value | None,
+    alternatives: Iterable[tuple[Graph, Sequence[Value]]],
 ) -> tuple[Value, ...]:
     """Add alternatives of which one runs; which one, data decides.
 
+    A note of the graph says so.
+
     Args:
         graph: the graph around it.
+        condition: the value that decides, which is computed, too; None where none is known.
         alternatives: graphs, which may read values of the graph around them, and what each gives.
 
     Raises:
         ShapeError: they give different shapes.
 
     """
-    pairs = [(body, _normalized(body, results)) for body, results in alternatives]
+    pairs = [(body, _written(body, _normalized(body, results))) for body, results in alternatives]
     shapes = [[value.shape for value in results] for _, results in pairs]
     if any(other != shapes[0] for other in shapes):
         message = "the alternatives of a branch give different shapes"
         raise ShapeError(message)
     outer = {id(one): one for body, results in pairs for one in _captured(body, results, [])}
+    if condition is not None and not condition.is_constant:
+        outer.setdefault(id(condition), condition)
     reads = sorted(outer.values(), key=lambda one: one.is_constant)
-    outputs = numbered("result", len(shapes[0]))
+    declared = [
+        next((value.format for value in values if value.format is not None), None)
+        for values in zip(*[results for _, results in pairs], strict=True)
+    ]
+    outputs = dict(zip(numbered("result", len(declared)), declared, strict=True))
 
     def made_of(tensors: Sequence[Tensor]) -> Workload:
         made = Assembly("branch")
@@ -185,19 +210,23 @@ def branch(
              **{name: bodies[0].tensors[name] for name in outputs}},
             [step],
             [names[id(one)] for one in reads if not one.is_constant],
-            outputs,
+            list(outputs),
             [names[id(one)] for one in reads if one.is_constant],
         )  # fmt: skip
 
+    graph.notes.append(
+        f"{graph.where()}: data choose one of {len(pairs)} alternatives; counts and prices are "
+        "those of the dearest, parameters those of all"
+    )
     return graph.append("branch", Work(made_of, reads))
 
 
 def _alternative(
     body: Graph, results: Sequence[Value], reads: Sequence[Value], held: Mapping[int, Tensor],
-    names: Mapping[int, str], outputs: Sequence[str],
+    names: Mapping[int, str], outputs: Mapping[str, NumericFormat | None],
 ) -> Workload:  # fmt: skip
     """A workload of an alternative, on the names that stand outside."""
-    own, inner = assembled(body, results, reads, held)
+    own, inner = assembled(body, results, reads, held, list(outputs.values()))
     given = {f"after{place}": name for place, name in enumerate(outputs)}
     made = Assembly(body.name)
     used = [one for one in reads if id(one) in inner]
@@ -206,6 +235,25 @@ def _alternative(
         add(names[id(one)], held[id(one)])
     written = made.inline(own, {inner[id(one)]: names[id(one)] for one in used})
     return made.workload({given[name]: one for name, one in zip(own.outputs, written, strict=True)})
+
+
+def _written(body: Graph, results: Sequence[Value]) -> list[Value]:
+    """The results, of which those that are what the body reads, or views of it, are copied."""
+    makers = {id(value): node for node in body.nodes for value in node.writes}
+
+    def is_written(value: Value) -> bool:
+        maker = makers.get(id(value))
+        if maker is not None and isinstance(maker.work.does, tuple):
+            return is_written(maker.reads[0])
+        return maker is not None
+
+    return [value if is_written(value) else _copied(body, value) for value in results]
+
+
+def _copied(body: Graph, value: Value) -> Value:
+    if value.is_constant:
+        return body.append("fill", Work(fill(value.shape), ()), [value.format])[0]
+    return body.add("copy", value, purpose="state", formats=[value.format])
 
 
 def _normalized(body: Graph, results: Sequence[Value]) -> list[Value]:

@@ -136,12 +136,12 @@ class Graph:
         """
         rule = OPERATIONS.get(operation)
         if rule is None:
-            message = f"{self._where()}: no operation {operation!r:.80}"
+            message = f"{self.where()}: no operation {operation!r:.80}"
             raise ReadError(message)
         try:
             work = rule(*reads, **settings)
         except CostModelError as error:
-            message = f"{self._where()}: {error}"
+            message = f"{self.where()}: {error}"
             raise ShapeError(message) from error
         given = [value for value in reads if value is not None]
         if given and all(value.is_constant for value in given) and operation != "unsupported":
@@ -205,6 +205,7 @@ class Graph:
         self._names[name] = count + 1
         return Value(f"{name}:{count}" if count else name, as_shape(shape), number)
 
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The node of the source of which nodes are added, in words."""
         name, kind = self._source
         return f"node {name!r:.80} of {kind}" if name else f"graph {self.name!r:.80}"

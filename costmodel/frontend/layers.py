@@ -36,6 +36,8 @@ class TranslatedLayer(Layer):
     body: Workload = field(kw_only=True)
     absorbs: int | None = field(default=None, kw_only=True)
     scales: int | None = field(default=None, kw_only=True)
+    unknown: tuple[int, ...] = field(default=(), kw_only=True)
+    """The places of outputs whose shape is not known."""
 
     def with_inputs(self, inputs: tuple[Tensor, ...]) -> Layer:
         """The same layer for inputs of the same shapes.
@@ -98,6 +100,11 @@ class TranslatedLayer(Layer):
         return with_formats(
             body, {name: number for name, number in formats.items() if number is not None}
         )
+
+    @property
+    def unknown_outputs(self) -> Sequence[int]:
+        """Those that its source does not state, and that follow from nothing."""
+        return self.unknown
 
     @property
     def absorbs_along(self) -> int | None:
@@ -180,6 +187,7 @@ class _Networking:
                 body=body,
                 absorbs=self._axis(nodes[-1].work.absorbs, nodes[-1].writes[0]),
                 scales=self._axis(alone, nodes[-1].writes[0]),
+                unknown=tuple([place for place, value in enumerate(given) if value.unknown]),
             )
         )
         if ports:

@@ -66,6 +66,11 @@ class SourceNode:
         """The inputs that are there."""
         return [value for value in self.inputs if value is not None]
 
+    @property
+    def operands(self) -> list[Value]:
+        """The inputs that it may compute with: shapes, axes and numbers are no parameters."""
+        return [value for value in self.present if not value.is_setting]
+
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or the default."""
         return self.attributes.get(name, default)
@@ -99,6 +104,25 @@ class SourceNode:
 
 class DataDependentError(CostModelError):
     """What a node does follows from data, so that nobody can price it beforehand."""
+
+
+class UnknownShapeError(ReadError):
+    """A node stays unpriced, and nobody knows the shape of what it gives: see `reason`."""
+
+    def __init__(self, node: SourceNode, reason: str) -> None:
+        """Say which node, and why it has no price."""
+        self.reason = reason
+        super().__init__(
+            f"node {node.name!r:.80} of {node.operator}: {reason}; the source does not state the "
+            "shape of its result either, so that what follows cannot be read"
+        )
+
+
+def innermost(error: CostModelError) -> str:
+    """What was wrong at the very place, without the places around it."""
+    while isinstance(error.__cause__, CostModelError):
+        error = error.__cause__
+    return str(error)
 
 
 Rule: TypeAlias = Callable[[Any], Any]
@@ -181,6 +205,7 @@ class TranslationTable:
         """The values that a node gives; it stays, unpriced, where nobody knows what it does.
 
         Raises:
+            UnknownShapeError: nobody knows what it does, nor the shapes of what it gives.
             ReadError: the node is not as its operator demands.
 
         """
@@ -208,15 +233,11 @@ def _unsupported(node: SourceNode, reason: str) -> tuple[Value, ...]:
     """An operation of which only the reason is known why it has no price.
 
     Raises:
-        ReadError: the shapes of its results are not known either.
+        UnknownShapeError: the shapes of its results are not known either.
 
     """
     shapes = [*node.shapes, *[None] * node.results][: node.results]
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes):
-        message = (
-            f"node {node.name!r:.80} of {node.operator}: {reason}; the source does not state the "
-            "shape of its result either, so that what follows cannot be read"
-        )
-        raise ReadError(message)
-    return node.graph.all_of("unsupported", *node.present, reason=reason, shapes=known)
+        raise UnknownShapeError(node, reason)
+    return node.graph.all_of("unsupported", *node.operands, reason=reason, shapes=known)

@@ -14,7 +14,6 @@ from costmodel.devices.evaluation.memory import as_bytes
 from costmodel.network.blocks import path_of
 from costmodel.report.breakdown import breakdown
 from costmodel.report.columns import is_timed, standing
-from costmodel.tensor.shapes import show_shape
 from costmodel.workload.graph import Node
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def _row(estimate: Reported, place: int, part: Part, weight_bytes: int) -> Layer
     layer = estimate.lowered[place].layer
     return LayerRow(
         layer.name, layer.kind,
-        "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs),
+        "; ".join(layer.shown_outputs),
         layer.parameter_count, weight_bytes, part.macs,
         {name: _on_device(bill, place, part) for name, bill in estimate.bills.items()},
     )  # fmt: skip

@@ -33,7 +33,7 @@ class NetworkReader(Reader):
         """A text or a JSON file that names the schema at its start."""
         if isinstance(source, str) and source.lstrip()[:1] == "{":
             return any(mark in source[:_HEAD] for mark in (_MARK, _ESTIMATE))
-        if not isinstance(source, str | Path) or Path(source).suffix != ".json":
+        if not isinstance(source, str | Path) or safe_io.ending(source) != ".json":
             return False
         path = Path(source)
         try:

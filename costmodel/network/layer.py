@@ -348,6 +348,27 @@ class Layer:
         return all(tensor.is_bound for tensor in self.inputs + self.outputs)
 
     @property
+    def unknown_outputs(self) -> Sequence[int]:
+        """The places of outputs whose shape is not known: they stand there as scalars."""
+        return ()
+
+    @property
+    def shown_outputs(self) -> Sequence[str]:
+        """The shapes of the outputs for one example as text, `?` for one that is not known."""
+        return [
+            "?" if place in self.unknown_outputs else show_shape(tensor.example_shape)
+            for place, tensor in enumerate(self.outputs)
+        ]
+
+    @property
+    def known_outputs(self) -> Sequence[Shape | None]:
+        """The shapes of the outputs for one example, None for one that is not known."""
+        return [
+            None if place in self.unknown_outputs else tensor.example_shape
+            for place, tensor in enumerate(self.outputs)
+        ]
+
+    @property
     def scales_along(self) -> int | None:
         """The axis along which a layer that only scales and shifts has its constants."""
         return None

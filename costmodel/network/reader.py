@@ -27,6 +27,14 @@ class Reader(ABC):
     def accepts(self, source: object) -> bool:
         """Whether `source` is of this reader's family; decided without reading it."""
 
+    def hint(self, source: object) -> str:
+        """What to do with a source that no reader accepts, where this one knows it; else nothing.
+
+        By default, nothing.
+        """
+        del source
+        return ""
+
     @abstractmethod
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in `source`, each layer by its rule.

@@ -16,9 +16,10 @@ from costmodel.formats import format_name, parse_format
 from costmodel.optimize.terms import ADDITIVE, Codes, FormatCosts, Terms
 from costmodel.packages import needed
 from costmodel.report.table import Column, Table
-from costmodel.sweeps.space import LIMITS, DesignSpace
+from costmodel.sweeps.designs import BOUNDED
+from costmodel.sweeps.space import LIMITS, DesignSpace, limit
 from costmodel.sweeps.sweeping import grid as grid_of
-from costmodel.units import format_quantity, parse_quantity
+from costmodel.units import format_quantity
 
 if TYPE_CHECKING:
     from costmodel.estimates.estimate import Estimate
@@ -152,17 +153,29 @@ class _Problem:
         found: dict[str, float] = {}
         for name, most in given.items():
             own = self._name(name)
-            is_number = isinstance(most, int | float)
-            number = float(most) if is_number else parse_quantity(str(most), _UNITS[own]).value
-            found[own] = min(found.get(own, math.inf), number)
+            if own in BOUNDED and self.grid.space.on_unpriced == "error":
+                self._check_whole(own)
+            found[own] = min(found.get(own, math.inf), limit(name, most, _UNITS[own]))
         return found
+
+    def _check_whole(self, name: str) -> None:
+        """Refuse a limit of a cost from which work is missing: nobody knows whether it is met."""
+        coverage = float(self._formats.costs({})["coverage"][0])
+        if coverage < 1.0:
+            message = (
+                f"limits: {name} has a limit, and {1 - coverage:.0%} of the layers have no price "
+                f"on device {self.grid.devices[0].name!r}; on_unpriced='bound' of the space takes "
+                "the rest alone"
+            )
+            raise CostModelError(message)
 
     def _name(self, name: str) -> str:
         if name == "memory":
             if self.grid.devices[0].memories:
                 message = (
-                    "the peak of memory is no sum over layers; give a limit of `weights`, and "
-                    "look at the memory of the result"
+                    "limits: the peak of memory is no sum over layers, which an allocation needs; "
+                    "give a limit of `weights` and look at the memory of the result, or take "
+                    "`costmodel search`, which keeps to any limit"
                 )
                 raise CostModelError(message)
             return "weights"

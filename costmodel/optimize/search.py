@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from costmodel.errors import CostModelError, UnknownNameError, fault
 from costmodel.optimize.fronts import ParetoFront, pareto
 from costmodel.packages import needed
-from costmodel.sweeps.designs import Designs
+from costmodel.sweeps.designs import UNKNOWN_LIMIT, Designs
 from costmodel.sweeps.rows import ListedRows
 from costmodel.sweeps.sweeping import grid as grid_of
 from costmodel.sweeps.table import COSTS, SweepTable
@@ -49,8 +49,9 @@ class SearchResult:
         return int((~self.designs["kept"]).sum())
 
     def __str__(self) -> str:
-        """Write how many designs there were, and the front."""
-        return f"{len(self.designs):,} designs, {self.pruned:,} of them pruned\n\n{self.front}"
+        """Write how many designs there were, why some were pruned, and the front."""
+        head = f"{len(self.designs):,} designs, {self.pruned:,} of them pruned"
+        return "\n".join([head, *self.designs.notes, "", str(self.front)])
 
 
 class SearchStoppedError(CostModelError):
@@ -204,5 +205,8 @@ class _Trials:
         if self._accuracy is not None:
             best = [ACCURACY]
             designs = designs.with_columns(**{ACCURACY: self._accuracies})
+        unknown = self._designs.ways.get(UNKNOWN_LIMIT)
+        if unknown:
+            designs = evolve(designs, notes=(f"{unknown:,} designs: {UNKNOWN_LIMIT}",))
         front = pareto(designs.take(np.flatnonzero(kept)), self._least, best)
         return SearchResult(designs, front, study)

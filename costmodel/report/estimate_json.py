@@ -261,7 +261,7 @@ def _line_dict(bill: Bill, lowered: LayerWork, line: LayerCost) -> dict[str, Any
     return {
         "name": layer.name,
         "kind": layer.kind,
-        "outputs": [list(tensor.example_shape) for tensor in layer.outputs],
+        "outputs": [None if one is None else list(one) for one in layer.known_outputs],
         "parameters": layer.parameter_count if layer.is_counted else None,
         "macs": lowered.macs if has_count(lowered) else None,
         "status": standing(line),

@@ -17,7 +17,6 @@ from costmodel.report.columns import (
     totals,
 )
 from costmodel.report.table import Column, Table
-from costmodel.tensor.shapes import show_shape
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Unpriced
 
@@ -126,7 +125,7 @@ def _layer_cells(lowered: LayerWork, *, exact: bool) -> Iterator[str]:
     layer, style = lowered.layer, "" if exact else ","
     unknown = "" if exact else UNKNOWN
     yield from (layer.name, layer.kind)
-    yield "; ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
+    yield "; ".join(layer.shown_outputs)
     yield f"{layer.parameter_count:{style}}" if layer.is_counted else unknown
     yield f"{lowered.macs:{style}}" if has_count(lowered) else unknown
 
@@ -323,5 +322,4 @@ def shaped(bill: Bill, reasons: Mapping[str, tuple[str, ...]]) -> Mapping[str, S
 
 def shapes_of(layer: Layer) -> str:
     """The shapes of the outputs of a layer, as text."""
-    shown = " and ".join(show_shape(tensor.example_shape) for tensor in layer.outputs)
-    return shown or "an unknown shape"
+    return " and ".join(layer.shown_outputs) or "an unknown shape"

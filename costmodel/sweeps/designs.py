@@ -45,6 +45,15 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 _Key: TypeAlias = "tuple[float, ...]"
 TABLED: Final = "groups of operators tabled by format"
 ONE_BY_ONE: Final = "designs evaluated one by one"
+BY_POWER: Final = (
+    "no energy by layer: the device has none, or it is a power over the time, which is by layer"
+)
+UNKNOWN_LIMIT: Final = (
+    "left out: work without a price is missing from a cost that has a limit (on_unpriced: bound "
+    "takes the rest alone)"
+)
+BOUNDED: Final = ("energy", "latency")
+"""The costs that are lower bounds where some work has no price."""
 _KEPT: Final = 64
 """Networks on a device under conditions whose tables are kept."""
 _PIECE: Final = 2**14
@@ -85,11 +94,14 @@ class Designs:
         self._blocks: dict[object, Costing] = {}
         self._lowered: dict[object, _Lowered] = {}
         self.ways: dict[str, int] = {}
-        """How many designs were costed in which way."""
+        """How many designs were costed in which way, and of how many there is more to say."""
 
     def table(self, rows: Rows, start: int, stop: int) -> SweepTable:
         """The designs from one place to another, but for those that the space leaves out."""
-        return self.kept(self.every(rows, start, stop))
+        table = self.kept(self.every(rows, start, stop))
+        if self._layers:
+            self._count(BY_POWER, np.isnan(table[f"energy.{self._layers[0]}"]))
+        return table
 
     def every(self, rows: Rows, start: int, stop: int) -> SweepTable:
         """All designs from one place to another."""
@@ -110,10 +122,21 @@ class Designs:
         if space.fits:
             table = table.take(table["fits"])
         for name, most in space.limits.items():
-            table = table.take(table[name] <= most)
+            within = table[name] <= most
+            if name in BOUNDED and space.on_unpriced == "error":
+                is_whole = table["coverage"] == 1.0
+                self._count(UNKNOWN_LIMIT, within & ~is_whole)
+                within &= is_whole
+            table = table.take(within)
         if space.where is not None:
             table = table.take(_kept(space.where(table), len(table)))
         return table
+
+    def _count(self, said: str, designs: Array) -> None:
+        """Count the designs of which something is to be said."""
+        count = int(designs.sum())
+        if count:
+            self.ways[said] = self.ways.get(said, 0) + count
 
     def costs(self, chosen: Mapping[str, Array], count: int) -> dict[str, Array]:
         """The costs of some designs, in columns of shape `(designs,)`."""
@@ -448,8 +471,10 @@ def _unique_rows(columns: Sequence[Array], count: int) -> tuple[Array, Array]:
 
 
 def _costs_by_layer(found: DeviceEstimate, layers: Sequence[str]) -> list[float]:
-    """Energy and time of each layer, one after the other."""
-    energies, seconds = dict.fromkeys(layers, 0.0), dict.fromkeys(layers, 0.0)
+    """Energy and time of each layer, one after the other; no energy where all is a power."""
+    is_power = found.is_timed and not any(each.cost.charges for each in found.groups)
+    energies = dict.fromkeys(layers, math.nan if is_power else 0.0)
+    seconds = dict.fromkeys(layers, 0.0)
     for each in found.groups:
         for step, energy in zip(each.group.members, member_energies(each), strict=True):
             if step.layer in energies:

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from costmodel import registry as registrys
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
-from costmodel.errors import CostModelError, ScenarioError, UnitError, UnknownNameError, listed
+from costmodel.errors import CostModelError, UnitError, UnknownNameError, listed
 from costmodel.estimates.estimate import bound_network, estimate
 from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.network import layer_formats
@@ -197,7 +197,7 @@ class Grid:
         space = self.space
         changes: dict[str, Any] = {}
         for family in CONDITIONS:
-            given: tuple[Any, ...] = getattr(space, family)
+            given: tuple[Any, ...] | None = getattr(space, family)
             if given:
                 changes[family] = chosen.get(family, given[0])
         for family in (*RATES, "input_shapes"):
@@ -289,12 +289,51 @@ def grid_of(source: object | None, space: DesignSpace, registry: Registry) -> Gr
         *_format_axes(space, layers),
     ]  # fmt: skip
     _check_choices(axes)
-    return evolve(bare, axes=tuple(axes))
+    made = evolve(bare, axes=tuple(axes))
+    for one in bare.networks():
+        _check_conditions(made, one)
+    return made
 
 
 def _checked_scenario(space: DesignSpace) -> Scenario:
     """The conditions of the first choice of each."""
     return Grid(space, (), (), None).scenario({})
+
+
+def _check_conditions(grid: Grid, network: Network) -> None:
+    """Check that a network can run under each choice of timesteps and shapes, and has all rates.
+
+    A choice has to go with some choices of the others: not all of them need to go together.
+
+    Raises:
+        CostModelError: one goes with none.
+
+    """
+    grid.scenario({}).check_rates(layer.name for layer in network.layers)
+    axes = [axis for axis in grid.axes if axis.family in {"timesteps", "input_shapes"}]
+    for axis in axes:
+        others = [one for one in axes if one is not axis]
+        for value, label in zip(axis.values, axis.labels, strict=True):
+            fault = _fault(grid, network, {axis.name: value}, others)
+            if fault is not None:
+                message = f"axis {axis.name!r}, choice {label}: {fault}"
+                raise CostModelError(message)
+
+
+def _fault(
+    grid: Grid, network: Network, chosen: Mapping[str, Any], others: Sequence[Axis]
+) -> CostModelError | None:
+    """Why a network cannot run under some choices, whatever those of other axes are."""
+    first: CostModelError | None = None
+    for values in product(*[axis.values for axis in others]):
+        beside = dict(zip([axis.name for axis in others], values, strict=True))
+        try:
+            bound_network(network, grid.scenario({**beside, **chosen}), Convention())
+        except CostModelError as error:
+            first = first or error
+        else:
+            return None
+    return first
 
 
 def _check_choices(axes: Iterable[Axis]) -> None:
@@ -326,7 +365,7 @@ def _arguments(space: DesignSpace) -> Iterator[Axis]:
 
 def _plain_axes(space: DesignSpace) -> Iterator[Axis]:
     for family in CONDITIONS:
-        values: tuple[Any, ...] = getattr(space, family)
+        values: tuple[Any, ...] = getattr(space, family) or ()
         if len(values) > 1:
             made: tuple[Any, ...] = values
             if family.endswith("format"):
@@ -345,12 +384,7 @@ def _plain_axes(space: DesignSpace) -> Iterator[Axis]:
 
 
 def _format(given: Any) -> NumericFormat:
-    if isinstance(given, NumericFormat):
-        return given
-    if not isinstance(given, str):
-        message = f"{given!r:.80} is not a numeric format; expected its text, such as 'int8'"
-        raise ScenarioError(message)
-    return parse_format(given)
+    return given if isinstance(given, NumericFormat) else parse_format(given)
 
 
 # ------------------------------------------------------------------ devices

@@ -37,9 +37,10 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 Formats: TypeAlias = "Mapping[NumericFormat | None, NumericFormat | None]"
 """The format of each marker."""
 
-ENERGY, LATENCY, CALL, WEIGHTS, TIMED = range(5)
-"""Values of an entry: joules, seconds, those of each call, bits of weights, groups with a time."""
-_FIRST_COUNT: Final = 5
+ENERGY, LATENCY, CALL, WEIGHTS, TIMED, CHARGED = range(6)
+"""Values of an entry: joules, seconds, those of each call, bits of weights, groups with a time,
+groups with charges of their own."""
+_FIRST_COUNT: Final = 6
 """Behind them, the counts of what parameters are the price of."""
 
 
@@ -450,7 +451,8 @@ class GroupedCosts:
         seconds = cost.latency_seconds
         if seconds is None:
             seconds = math.nan if cost.charges else 0.0
-        return [energy, seconds, 0.0, 0.0, float(cost.latency_seconds is not None), *counts]
+        is_timed, is_charged = cost.latency_seconds is not None, bool(cost.charges)
+        return [energy, seconds, 0.0, 0.0, float(is_timed), float(is_charged), *counts]
 
     def _weights(self) -> dict[int, list[int]]:
         """The sizes of the weights whose format an axis chooses, by its column."""
@@ -588,6 +590,9 @@ class GroupedCosts:
             for name, place in self._layers.items()
             for offset, what in enumerate(("energy", "latency"))
         }
+        is_power = (sums[:, TIMED] > 0) & (sums[:, CHARGED] == 0)
+        for name in self._layers:
+            by_layer[f"energy.{name}"] = np.where(is_power, np.nan, by_layer[f"energy.{name}"])
         return {
             "energy": energy,
             "latency": latency,

@@ -21,9 +21,9 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 
 from costmodel import registry as registrys
-from costmodel.errors import CostModelError
+from costmodel.errors import CostModelError, ReadError
 from costmodel.packages import needed
-from costmodel.safe_io import json_text, json_values, replaced, writing
+from costmodel.safe_io import json_text, json_values, opening, replaced, writing
 from costmodel.sweeps.designs import Designs
 from costmodel.sweeps.grid import Grid
 from costmodel.sweeps.rows import DRAWN_TOGETHER, Rows
@@ -54,7 +54,8 @@ class Options:
             of one that a plugin offers (hook `costmodel_executors`).
         by_layer: whether there are columns for each layer of the network, such as `energy.conv1`
             and `latency.conv1`: what the device charges for its operators and what they move, and
-            the time of the groups of operators that begin with one of its own.
+            the time of the groups of operators that begin with one of its own. The energy is not a
+            number where all of it is a power over the time.
         chunk: designs that are costed and written together.
         progress: called after each chunk with the designs done, all of them, and the seconds that
             remain.
@@ -343,7 +344,7 @@ class Results:
     costed: int
     """Designs that this run costed."""
     ways: Mapping[str, int]
-    """How many it costed in which way."""
+    """How many it costed in which way, and of how many there is more to say."""
 
     @property
     def rate(self) -> float:
@@ -401,7 +402,7 @@ class _Parts:
                     "(--resume), or remove it"
                 )
                 raise CostModelError(message)
-            self._check_same(json_values(held.read_bytes(), str(held)))
+            self._check_same(self._manifest_in(held))
         else:
             with writing(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -413,7 +414,37 @@ class _Parts:
                 raise CostModelError(message)
             with replaced(held) as temporary:
                 temporary.write_text(json_text(self._manifest), encoding="utf-8")
-        return [chunk for chunk in chunks if not self._file(chunk).exists()]
+        missing = [chunk for chunk in chunks if not self._file(chunk).exists()]
+        for chunk in chunks:
+            if chunk not in missing:
+                self._read(chunk, import_module("pyarrow.parquet").read_metadata)
+        return missing
+
+    def _manifest_in(self, held: Path) -> Any:
+        try:
+            with opening(held):
+                return json_values(held.read_bytes(), str(held))
+        except ReadError as error:
+            message = f"{error}; remove {self._folder} to begin anew, or give another output"
+            raise CostModelError(message) from None
+
+    def _read(self, chunk: Chunk, reader: Callable[[Path], Any]) -> Any:
+        """What a reader makes of the file of a chunk.
+
+        Raises:
+            CostModelError: the file is damaged.
+
+        """
+        file = self._file(chunk)
+        try:
+            return reader(file)
+        except (OSError, import_module("pyarrow").ArrowException) as error:
+            reason = " ".join(str(error).split())
+            message = (
+                f"{file}: cannot be read as Parquet: {reason:.200}; remove this file, and "
+                "resume=True (--resume) costs its designs again"
+            )
+            raise CostModelError(message) from None
 
     def _check_same(self, held: Any) -> None:
         own = json.loads(json.dumps(self._manifest))
@@ -439,14 +470,14 @@ class _Parts:
         parquet = import_module("pyarrow.parquet")
         count = 0
         with writing(self._path), replaced(self._path) as temporary:
-            schema = parquet.read_schema(self._file(chunks[0]))
+            schema = self._read(chunks[0], parquet.read_schema)
             metadata = {
                 **schema.metadata,
                 b"costmodel.manifest": json_text(self._manifest).encode(),
             }
             with parquet.ParquetWriter(temporary, schema.with_metadata(metadata)) as writer:
                 for chunk in chunks:
-                    table = parquet.read_table(self._file(chunk))
+                    table = self._read(chunk, parquet.read_table)
                     count += len(table)
                     writer.write_table(table.replace_schema_metadata(metadata))
         for chunk in chunks:

@@ -6,23 +6,34 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import field, fields, frozen
 
 from costmodel.devicefile import yaml_text
 from costmodel.devicefile.schema import not_known
 from costmodel.devices import Device
-from costmodel.errors import CostModelError, DeviceFileError, MistakesError, ReadError
+from costmodel.errors import (
+    CostModelError,
+    DeviceFileError,
+    MistakesError,
+    ReadError,
+    UnknownNameError,
+)
+from costmodel.formats import NumericFormat, parse_format
 from costmodel.frozen_dict import FrozenDict
 from costmodel.registry import is_path
 from costmodel.safe_io import content_of, json_values
-from costmodel.scenario import Scenario
+from costmodel.scenario import ALL_OTHERS, Scenario
 from costmodel.sweeps.table import SweepTable
+from costmodel.tensor.shapes import as_shape
 from costmodel.units import parse_quantity
 
 if TYPE_CHECKING:
     import numpy as np
+    from attrs import Attribute
+
+    Item: TypeAlias = Attribute[Any]
 
 SCHEMA: Final = "costmodel/space/1"
 FORMATS: Final = ("weights", "activations", "accumulators", "formats")
@@ -32,10 +43,39 @@ CONDITIONS: Final = ("batch", "timesteps", "dt", "default_format", "source_forma
 RATES: Final = ("rates", "input_rates")
 LIMITS: Final = {"energy": "J", "latency": "s", "memory": "B", "weights": "B", "area": "m2"}
 """The columns that may have a limit, and their units."""
+ON_UNPRICED: Final = ("error", "bound")
+"""What a limit makes of a cost from which work without a price is missing, as in a budget."""
+_WHOLE: Final = ""
+"""The name under which rates or shapes stand that are given without one."""
 
 
 class SpaceError(MistakesError):
     """A design space with mistakes."""
+
+
+class ChoiceError(CostModelError, ValueError):
+    """A value that no design space can have; the message names the argument and the value."""
+
+
+# ------------------------------------------------------------------ ranges
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_end(_: Any, attribute: Item, value: object) -> None:
+    if not isinstance(value, str) and not _is_number(value):
+        message = (
+            f"{attribute.name} of a range is {value!r:.80}; expected a quantity, such as '640 pJ'"
+        )
+        raise ChoiceError(message)
+
+
+def _check_log(_: Any, attribute: Item, value: object) -> None:
+    if not isinstance(value, bool):
+        message = f"{attribute.name} of a range is {value!r:.80}; expected true or false"
+        raise ChoiceError(message)
 
 
 @frozen
@@ -43,11 +83,15 @@ class Range:
     """Any value from `low` to `high`, each a quantity with its unit; for drawn designs alone.
 
     Values are drawn evenly; `log` draws their logarithm evenly.
+
+    Raises:
+        ChoiceError: an end is neither text nor a number, or `log` no truth value.
+
     """
 
-    low: str | float
-    high: str | float
-    log: bool = False
+    low: str | float = field(validator=_check_end)
+    high: str | float = field(validator=_check_end)
+    log: bool = field(default=False, validator=_check_log)
 
     def ends(self, unit: str) -> tuple[float, float]:
         """Both ends in a unit.
@@ -67,19 +111,33 @@ class Range:
         return f"{self.low} to {self.high}{' (log)' if self.log else ''}"
 
 
+_ENDS: Final = frozenset({"low", "high"})
+_RANGE: Final = _ENDS | {"log"}
+
+# ------------------------------------------------------------------ one form
+
+
+def _is_single(given: Any) -> bool:
+    return isinstance(given, _SINGLE) or not isinstance(given, Iterable)
+
+
+_SINGLE: Final = (str, bytes, Device, Path, Mapping)
+
+
 def _several(given: Any) -> tuple[Any, ...]:
     """The choices of an axis; a single value is one."""
-    single = isinstance(given, str | Device | Path | Mapping) or not isinstance(given, Iterable)
-    return tuple(map(_choice, [given] if single else given))
+    return tuple(map(_choice, [given] if _is_single(given) else given))
 
 
 def _choice(given: Any) -> Any:
     """A choice; a range where a file states one."""
-    return Range(**given) if isinstance(given, Mapping) else given
+    is_range = isinstance(given, Mapping) and _ENDS <= given.keys() <= _RANGE
+    return Range(**given) if is_range else given
 
 
-def _optional(given: Any) -> tuple[Any, ...]:
-    return () if given is None else _several(given)
+def _optional(given: Any) -> tuple[Any, ...] | None:
+    """The choices of an axis, or none."""
+    return None if given is None else _several(given)
 
 
 def _by_name(given: Any) -> Mapping[str, tuple[Any, ...]]:
@@ -87,51 +145,281 @@ def _by_name(given: Any) -> Mapping[str, tuple[Any, ...]]:
     if given is None:
         return FrozenDict({})
     if not isinstance(given, Mapping):
-        given = {"*": given}
+        given = {ALL_OTHERS: given}
     return FrozenDict({str(name): _several(one) for name, one in given.items()})
 
 
-def _rates(given: Any) -> Mapping[str, tuple[Any, ...]]:
+def _by_layer_or_whole(given: Any) -> Mapping[str, tuple[Any, ...]]:
     """Rates by layer; those without a layer stand under an empty name."""
-    return _by_name(given if given is None or isinstance(given, Mapping) else {"": given})
+    return _by_name(given if given is None or isinstance(given, Mapping) else {_WHOLE: given})
 
 
 def _shapes(given: Any) -> Mapping[str, tuple[Any, ...]]:
     """Shapes by input; those of the only input stand under an empty name."""
     if given is None:
         return FrozenDict({})
-    named = given if isinstance(given, Mapping) else {"": given}
-    return FrozenDict({
-        str(name): tuple([tuple(one) for one in shapes])
-        if shapes and not isinstance(shapes[0], int)
-        else (tuple(shapes),)
-        for name, shapes in named.items()
-    })  # fmt: skip
+    named = given if isinstance(given, Mapping) else {_WHOLE: given}
+    return FrozenDict({str(name): _of_one_input(one) for name, one in named.items()})
 
 
-def _equal(given: Any) -> tuple[tuple[str, ...], ...]:
-    return tuple([tuple(map(str, group)) for group in given or ()])
+def _of_one_input(given: Any) -> tuple[Any, ...]:
+    """Several shapes, or the one that is given; what is none stays, and is refused later."""
+    if not isinstance(given, list | tuple):
+        return (given,)
+    is_one = bool(given) and all(one is None or isinstance(one, int) for one in given)
+    return tuple(map(_as_tuple, [given] if is_one else given))
+
+
+def _as_tuple(given: Any) -> Any:
+    return tuple(given) if isinstance(given, list) else given
+
+
+def _groups(given: Any) -> Any:
+    """Groups of names as tuples; what is none stays, and is refused later."""
+    if given is None:
+        return ()
+    if not isinstance(given, list | tuple):
+        return given
+    return tuple(map(_as_tuple, given))
 
 
 def _limits(given: Any) -> Mapping[str, float]:
+    """Limits in SI units by the name of the cost.
+
+    Raises:
+        ChoiceError: something without a limit, or no quantity of 0 or more.
+
+    """
+    if given is None:
+        return FrozenDict({})
+    if not isinstance(given, Mapping):
+        message = f"limits is {given!r:.80}; expected limits by cost, such as {{'energy': '1 mJ'}}"
+        raise ChoiceError(message)
     found = {}
-    for name, most in dict(given or {}).items():
+    for name, most in given.items():
         if name not in LIMITS:
-            message = f"limits: {name!r:.80} has no limit; expected one of {', '.join(LIMITS)}"
-            raise ValueError(message)
-        is_number = isinstance(most, int | float) and not isinstance(most, bool)
-        limit = float(most) if is_number else parse_quantity(str(most), LIMITS[name]).value
-        if not 0 <= limit < math.inf:
-            message = f"limits: {name} is {most!r:.40}; expected a quantity of 0 or more"
-            raise ValueError(message)
-        found[str(name)] = limit
+            also = "; `fits: true` is a key beside `limits`" if name == "fits" else ""
+            message = (
+                f"limits: {name!r:.80} has no limit; expected one of {', '.join(LIMITS)}{also}"
+            )
+            raise ChoiceError(message)
+        found[str(name)] = limit(name, most, LIMITS[name])
     return FrozenDict(found)
 
 
+def limit(name: str, most: Any, unit: str) -> float:
+    """A limit in an SI unit, given as a quantity or as a number.
+
+    Raises:
+        ChoiceError: it is not one of 0 or more.
+
+    """
+    try:
+        found = float(most) if _is_number(most) else parse_quantity(str(most), unit).value
+    except (OverflowError, ValueError) as error:
+        message = f"limits: {name} is {most!r:.40}; {error}"
+        raise ChoiceError(message) from None
+    if not 0 <= found < math.inf:
+        message = f"limits: {name} is {most!r:.40}; expected a quantity of 0 or more"
+        raise ChoiceError(message)
+    return found
+
+
 def _scenario(given: Any) -> Scenario:
+    """The conditions, from a scenario or its settings by name.
+
+    Raises:
+        ChoiceError: it is neither.
+        UnknownNameError: a setting that no scenario has.
+        ScenarioError: a value that no experiment can have.
+
+    """
     if given is None:
         return Scenario()
-    return given if isinstance(given, Scenario) else Scenario(**given)
+    if isinstance(given, Scenario):
+        return given
+    if not isinstance(given, Mapping):
+        message = f"scenario is {given!r:.80}; expected conditions by name, such as {{'batch': 4}}"
+        raise ChoiceError(message)
+    known = [item.name for item in fields(Scenario)]
+    for name in given:
+        if name not in known:
+            raise UnknownNameError(str(name), known, "condition of a scenario")
+    return Scenario(**given)
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _check_devices(_: Any, attribute: Item, value: tuple[Any, ...]) -> None:
+    """Check that choices are names, paths or devices."""
+    for one in value:
+        if not isinstance(one, str | Path | Device) or one == "":
+            message = (
+                f"{attribute.name} is {one!r:.80}; expected the name of a device, the path of its "
+                "file, or a device"
+            )
+            raise ChoiceError(message)
+
+
+def _check_parameters(_: Any, attribute: Item, value: Mapping[str, tuple[Any, ...]]) -> None:
+    """Check that each parameter has a name and a choice; a device checks their values."""
+    if ALL_OTHERS in value:
+        message = (
+            f"{attribute.name} is {list(value[ALL_OTHERS])!r:.80}; expected values by the name of "
+            "a parameter, such as {'peak_rate.int8': ['4 TOP/s', '8 TOP/s']}"
+        )
+        raise ChoiceError(message)
+    _check_names(attribute.name, value)
+
+
+def _check_arguments(_: Any, attribute: Item, value: Mapping[str, tuple[Any, ...]]) -> None:
+    """Check that each argument has a name and a choice, and that none is a range."""
+    if ALL_OTHERS in value:
+        message = (
+            f"{attribute.name} is {list(value[ALL_OTHERS])!r:.80}; expected values by the name of "
+            "an argument, such as {'width': [16, 32]}"
+        )
+        raise ChoiceError(message)
+    _check_names(attribute.name, value)
+    for name, choices in value.items():
+        for one in choices:
+            if isinstance(one, Range):
+                message = (
+                    f"{attribute.name}.{name} is the range {one}; ranges are for `parameters`, "
+                    "an argument needs a list of values"
+                )
+                raise ChoiceError(message)
+
+
+def _check_formats(_: Any, attribute: Item, value: Mapping[str, tuple[Any, ...]]) -> None:
+    """Check that choices by layer are numeric formats."""
+    _check_names(attribute.name, value)
+    for name, choices in value.items():
+        for one in choices:
+            _check_format(f"{attribute.name}.{name}", one)
+
+
+def _check_plain_formats(_: Any, attribute: Item, value: tuple[Any, ...] | None) -> None:
+    """Check that choices are numeric formats."""
+    for one in _filled(attribute.name, value):
+        _check_format(attribute.name, one)
+
+
+def _check_condition(_: Any, attribute: Item, value: tuple[Any, ...] | None) -> None:
+    """Check that choices are values of the setting of a scenario that is called so."""
+    for one in _filled(attribute.name, value):
+        _in_scenario(attribute.name, attribute.name, one)
+
+
+def _check_rates(_: Any, attribute: Item, value: Mapping[str, tuple[Any, ...]]) -> None:
+    """Check that choices are rates, of all layers or by layer."""
+    _check_names(attribute.name, value, has_whole=True)
+    for name, choices in value.items():
+        where = f"{attribute.name}.{name}" if name else attribute.name
+        for one in choices:
+            if not isinstance(one, str) and not _is_number(one):
+                message = f"{where} is {one!r:.80}; expected hertz, finite and not negative"
+                raise ChoiceError(message)
+            _in_scenario(where, attribute.name, {name: one} if name else one)
+
+
+def _check_shapes(_: Any, attribute: Item, value: Mapping[str, tuple[Any, ...]]) -> None:
+    """Check that choices are shapes, of the only input or by input."""
+    _check_names(attribute.name, value, has_whole=True)
+    for name, choices in value.items():
+        where = f"{attribute.name}.{name}" if name else attribute.name
+        for one in choices:
+            try:
+                if not isinstance(one, tuple):
+                    message = "expected the lengths of its axes, such as (224, 224, 3)"
+                    raise ChoiceError(message)
+                as_shape(one)
+            except (CostModelError, TypeError) as error:
+                message = f"{where} is {one!r:.80}; {error}"
+                raise ChoiceError(message) from None
+
+
+def _check_groups(_: Any, attribute: Item, value: Any) -> None:
+    """Check that groups are several names each."""
+    is_one = isinstance(value, tuple) and all(
+        isinstance(group, tuple) and group and all(isinstance(name, str) for name in group)
+        for group in value
+    )
+    if not is_one:
+        message = (
+            f"{attribute.name} is {value!r:.80}; expected groups of layers, such as "
+            "[['conv1', 'conv2']]"
+        )
+        raise ChoiceError(message)
+
+
+def _check_flag(_: Any, attribute: Item, value: object) -> None:
+    """Check that it is a truth value: a text such as 'no' would count as true."""
+    if not isinstance(value, bool):
+        message = (
+            f"{attribute.name} is {value!r:.80}; expected true or false, without quotation marks"
+        )
+        raise ChoiceError(message)
+
+
+def _check_on_unpriced(_: Any, attribute: Item, value: object) -> None:
+    """Check that it says what a cost without some of its work counts as."""
+    if value not in ON_UNPRICED:
+        message = f"{attribute.name} is {value!r:.80}; expected one of {', '.join(ON_UNPRICED)}"
+        raise ChoiceError(message)
+
+
+def _check_function(_: Any, attribute: Item, value: object) -> None:
+    """Check that it can be called, if there is one."""
+    if value is not None and not isinstance(value, Callable):  # type: ignore[arg-type]  # as of collections
+        message = f"{attribute.name} is {value!r:.80}; expected a function"
+        raise ChoiceError(message)
+
+
+def _check_names(
+    family: str, value: Mapping[str, tuple[Any, ...]], *, has_whole: bool = False
+) -> None:
+    """Check that each name has a choice; an empty one stands alone, where it may."""
+    for name, choices in value.items():
+        if not name and (len(value) > 1 or not has_whole):
+            message = f"{family}: expected names, found an empty one among {list(value)!r:.80}"
+            raise ChoiceError(message)
+        _filled(f"{family}.{name}" if name else family, choices)
+
+
+def _filled(where: str, choices: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    if choices is None:
+        return ()
+    if not choices:
+        message = f"axis {where!r:.80} has no choice; give it one or more, or leave it out"
+        raise ChoiceError(message)
+    return choices
+
+
+def _check_format(where: str, given: Any) -> None:
+    if isinstance(given, NumericFormat):
+        return
+    if not isinstance(given, str):
+        message = f"{where}: {given!r:.80} is not a numeric format; expected one, such as 'int8'"
+        raise ChoiceError(message)
+    try:
+        parse_format(given)
+    except CostModelError as error:
+        message = f"{where}: {error}"
+        raise ChoiceError(message) from None
+
+
+def _in_scenario(where: str, name: str, value: Any) -> None:
+    """Check that a setting of a scenario may have a value."""
+    try:
+        Scenario(**{name: value})
+    except CostModelError as error:
+        said = str(error)
+        raise ChoiceError(said if said.startswith(where) else f"{where}: {said}") from None
+
+
+# ------------------------------------------------------------------ the space
 
 
 @frozen(kw_only=True)
@@ -161,6 +449,8 @@ class DesignSpace:
         fits: whether designs that do not fit in memory are left out.
         limits: the most of energy, latency, memory, weights or area, as a quantity or a number of
             its SI unit; more is left out.
+        on_unpriced: `error` leaves out designs whose energy or latency has a limit, and lacks work
+            without a price, so that it is not known to be met; `bound` takes the rest alone.
         where: a function that takes the `SweepTable` of some designs and says which to keep, as an
             array of truth values.
         scenario: all other conditions.
@@ -170,30 +460,64 @@ class DesignSpace:
     other name covers; a list in place of names is that of `*`.
 
     Raises:
-        ValueError: a value that no space can have.
+        ChoiceError: a value that no space can have.
+        ScenarioError: other conditions that no experiment can have.
 
     """
 
-    device: tuple[Any, ...] = field(default=(), converter=_several)
-    parameters: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
-    weights: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
-    activations: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
-    accumulators: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
-    formats: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
-    network: Callable[..., object] | None = None
-    arguments: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_by_name)
-    input_shapes: Mapping[str, tuple[Any, ...]] = field(default=None, converter=_shapes)
-    batch: tuple[int, ...] = field(default=None, converter=_optional)
-    timesteps: tuple[int, ...] = field(default=None, converter=_optional)
-    dt: tuple[float, ...] = field(default=None, converter=_optional)
-    rates: Mapping[str, tuple[float, ...]] = field(default=None, converter=_rates)
-    input_rates: Mapping[str, tuple[float, ...]] = field(default=None, converter=_rates)
-    default_format: tuple[str, ...] = field(default=None, converter=_optional)
-    source_format: tuple[str, ...] = field(default=None, converter=_optional)
-    equal: tuple[tuple[str, ...], ...] = field(default=None, converter=_equal)
-    fits: bool = False
+    device: tuple[Any, ...] = field(default=(), converter=_several, validator=_check_devices)
+    parameters: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_by_name, validator=_check_parameters
+    )
+    weights: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_by_name, validator=_check_formats
+    )
+    activations: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_by_name, validator=_check_formats
+    )
+    accumulators: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_by_name, validator=_check_formats
+    )
+    formats: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_by_name, validator=_check_formats
+    )
+    network: Callable[..., object] | None = field(default=None, validator=_check_function)
+    arguments: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_by_name, validator=_check_arguments
+    )
+    input_shapes: Mapping[str, tuple[Any, ...]] = field(
+        default=None, converter=_shapes, validator=_check_shapes
+    )
+    batch: tuple[int, ...] | None = field(
+        default=None, converter=_optional, validator=_check_condition
+    )
+    timesteps: tuple[int, ...] | None = field(
+        default=None, converter=_optional, validator=_check_condition
+    )
+    dt: tuple[float, ...] | None = field(
+        default=None, converter=_optional, validator=_check_condition
+    )
+    rates: Mapping[str, tuple[float, ...]] = field(
+        default=None, converter=_by_layer_or_whole, validator=_check_rates
+    )
+    input_rates: Mapping[str, tuple[float, ...]] = field(
+        default=None, converter=_by_layer_or_whole, validator=_check_rates
+    )
+    default_format: tuple[str, ...] | None = field(
+        default=None, converter=_optional, validator=_check_plain_formats
+    )
+    source_format: tuple[str, ...] | None = field(
+        default=None, converter=_optional, validator=_check_plain_formats
+    )
+    equal: tuple[tuple[str, ...], ...] = field(
+        default=None, converter=_groups, validator=_check_groups
+    )
+    fits: bool = field(default=False, validator=_check_flag)
     limits: Mapping[str, float] = field(default=None, converter=_limits)
-    where: Callable[[SweepTable], np.ndarray[Any, Any]] | None = None
+    on_unpriced: str = field(default="error", validator=_check_on_unpriced)
+    where: Callable[[SweepTable], np.ndarray[Any, Any]] | None = field(
+        default=None, validator=_check_function
+    )
     scenario: Scenario = field(default=None, converter=_scenario)
 
     @classmethod
@@ -232,7 +556,7 @@ class DesignSpace:
         found: dict[str, Any] = {"schema": SCHEMA}
         for item in fields(DesignSpace):
             value = getattr(self, item.name)
-            if item.name in _FUNCTIONS or not value:
+            if item.name in _FUNCTIONS or not value or value == item.default:
                 continue
             if item.name == "scenario":
                 value = {name: _plain(one) for name, one in value.given.items()}
@@ -290,7 +614,7 @@ def _structured(raw: Any, source: str, folder: Path) -> tuple[DesignSpace, str |
         mistakes.append("arguments: they are those of a function, which a file cannot hold")
     values = {key: one for key, one in raw.items() if key in _IN_FILE}
     network = values.pop("network", None)
-    if network is not None and not isinstance(network, str):
+    if network is not None and (not isinstance(network, str) or not network):
         mistakes.append(f"network: expected the path of a file, found {network!r:.80}")
     values.pop("schema", None)
     values.pop("arguments", None)
@@ -299,8 +623,9 @@ def _structured(raw: Any, source: str, folder: Path) -> tuple[DesignSpace, str |
         try:
             DesignSpace(**{key: value})
             made[key] = value
-        except (CostModelError, ValueError, TypeError, AttributeError, LookupError) as error:
-            mistakes.append(f"{key}: {error}")
+        except CostModelError as error:
+            said = str(error)
+            mistakes.append(said if key in said else f"{key}: {said}")
     if mistakes:
         raise SpaceError(source, mistakes)
     devices = [_within(folder, one) for one in _several(made.get("device", ()))]

@@ -587,7 +587,7 @@ def _add_loop(draft: _Draft) -> None:
         Loop(
             name=name, body=body, steps=steps, fixed={weight: "w"}, varying={sequence: "x"},
             carried={state: "h"}, carries={"next": "h"}, collected={"next": states},
-            last={"next": last},
+            last={"next": last}, fused=draft.draw(st.booleans()),
         )
     )  # fmt: skip
 

@@ -152,9 +152,10 @@ class Assembly:
         self._steps[step] = renamed(evolve(loop, name=step), names)
         return names
 
-    def recurrent(
+    def recurrent(  # noqa: PLR0913  # what a loop may have
         self, body: Workload, sequence: str, *, weights: Mapping[str, str] | None = None,
-        starts: Sequence[str] = (), collects: bool = False, backwards: bool = False,
+        fixed: Mapping[str, str] | None = None, starts: Sequence[str] = (),
+        collects: bool = False, backwards: bool = False, fused: bool = False,
     ) -> tuple[str, ...]:  # fmt: skip
         """Add a loop over the first axis of a sequence, one step after the other.
 
@@ -162,16 +163,19 @@ class Assembly:
             body: one step: it reads a slice, then states; it gives an output, then new states.
             sequence: the tensor that is sliced.
             weights: the tensors of weights of the body; others are added as they are.
+            fixed: the tensors of inputs of the body that are the same at every step.
             starts: the tensors of the first states; unless there is one for each, zeros.
             collects: whether the outputs of all steps are stacked; otherwise the last is given.
             backwards: whether it begins with the last slice.
+            fused: whether libraries have one operator for all steps.
 
         Returns:
             The name of the output, then those of the last states.
 
         """
-        held = weights or {}
-        taken, *states = body.inputs
+        held, same = weights or {}, fixed or {}
+        taken, *rest = body.inputs
+        states = [name for name in rest if name not in same]
         output, *after = body.outputs
         steps = self.tensor(sequence).shape[0] or 1
         carried = []
@@ -186,11 +190,14 @@ class Assembly:
         else:
             written["output"], last[output] = one, "output"
         loop = Loop(
-            name="loop", body=body, steps=steps, axis=0, backwards=backwards,
+            name="loop", body=body, steps=steps, axis=0, backwards=backwards, fused=fused,
             varying=[(sequence, taken)],
             fixed=[
-                (held.get(name) or self.weight(name, body.tensors[name]), name)
-                for name in body.weights
+                *[(outside, name) for name, outside in same.items()],
+                *[
+                    (held.get(name) or self.weight(name, body.tensors[name]), name)
+                    for name in body.weights
+                ],
             ],
             carried=carried, zeros=() if carried else states,
             carries=list(zip(after, states, strict=False)),

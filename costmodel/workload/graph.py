@@ -205,7 +205,8 @@ class Loop:
     - `last`: output of the body -> outside, after the last step.
 
     One that runs `backwards` begins with the last slice; what is collected stays in the place of
-    the slice that it comes from.
+    the slice that it comes from. One that is `fused` is a recurrent layer for all steps of which
+    libraries have one operator: an LSTM, a GRU, or a simple cell.
 
     Raises:
         TypeError: the body, the steps, the axis or a pair are something else.
@@ -225,6 +226,7 @@ class Loop:
     last: Pairs = field(default=(), converter=_pairs)
     axis: int = field(default=1, converter=as_size, validator=at_least(0))
     backwards: bool = False
+    fused: bool = False
     layer: str = ""
 
     @body.validator
@@ -274,10 +276,34 @@ class Branch:
         """The tensors that each of them writes."""
         return self.alternatives[0].outputs if self.alternatives else ()
 
+    @property
+    def counted(self) -> Workload:
+        """The alternative whose work is counted, since at most as much is done.
+
+        One that has work which nobody knows, or else the one with the most multiply-accumulates,
+        then operations, then elements that are written. A device takes the one that costs it most.
+
+        Raises:
+            NetworkError: a symbol is not bound.
+
+        """
+        return max(self.alternatives, key=_amount_of_work)
+
     def __str__(self) -> str:
         """Write which workloads may run."""
         shown = " | ".join(f"{{{one.name}}}" for one in self.alternatives)
         return f"{self.name}: {', '.join(self.writes)} = one of {shown}"
+
+
+def _amount_of_work(alternative: Workload) -> tuple[bool, int, int, int]:
+    alternative.check_bound("which alternative counts: the operations")
+    operators = alternative.operators
+    return (
+        any(one.unpriced is not None for one in operators),
+        sum([one.macs for one in operators]),
+        sum([sum(one.operations.values()) for one in operators]),
+        sum([one.elements for one in operators]),
+    )
 
 
 Step: TypeAlias = Node | View | Loop | Branch
@@ -413,7 +439,14 @@ class Workload:
 
     @property
     def operators(self) -> tuple[Operator, ...]:
-        """The operators of all nodes in order; within a loop, `repeated` as often as it runs."""
+        """The operators in order; within a loop, `repeated` as often as it runs.
+
+        Of a branch, those of the alternative that is counted (`Branch.counted`).
+
+        Raises:
+            NetworkError: a symbol is not bound, on which it depends which alternative is counted.
+
+        """
         found: list[Operator] = []
         for step in self.steps:
             match step:
@@ -422,24 +455,23 @@ class Workload:
                 case Loop():
                     found += [one.repeated(step.steps) for one in step.body.operators]
                 case Branch():
-                    for alternative in step.alternatives:
-                        found += alternative.operators
+                    found += step.counted.operators
         return tuple(found)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates, each loop as often as it runs.
+        """Multiply-accumulates, each loop as often as it runs, of a branch the most.
 
         Raises:
             NetworkError: a symbol is not bound.
 
         """
         self.check_bound("the multiply-accumulates")
-        return sum([times * node.operator.macs for node, times in self.nodes])
+        return sum([one.macs for one in self.operators])
 
     @property
     def operations(self) -> Mapping[str, int]:
-        """Arithmetic operations by type, each loop as often as it runs.
+        """Arithmetic operations by type, each loop as often as it runs, of a branch the most.
 
         Raises:
             NetworkError: a symbol is not bound.
@@ -447,9 +479,9 @@ class Workload:
         """
         self.check_bound("the operations")
         counts: dict[str, int] = {}
-        for node, times in self.nodes:
-            for name, count in node.operator.operations.items():
-                counts[name] = counts.get(name, 0) + times * count
+        for one in self.operators:
+            for name, count in one.operations.items():
+                counts[name] = counts.get(name, 0) + count
         return counts
 
     @property

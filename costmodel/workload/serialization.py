@@ -38,6 +38,8 @@ FORMAT_WORDS: Final = 'a format such as "int8" or {"format": "float", "bits": 16
 
 _SHARED: Final = frozenset({"dims", "operands", "in_place"})
 _PAIRS: Final = ("fixed", "varying", "carried", "carries", "collected", "last")
+_FLAGS: Final = ("backwards", "fused")
+"""Of a loop."""
 _DEEPEST: Final = 16
 """Workloads within workloads."""
 
@@ -163,7 +165,7 @@ def _step(step: Step) -> dict[str, Any]:
             filled = {name: value for name, value in pairs.items() if value}
             body = {"loop": step.name, "body": _body(step.body), "steps": _size(step.steps)}
             zeros = {"zeros": list(step.zeros)} if step.zeros else {}
-            way = {"backwards": True} if step.backwards else {}
+            way = {name: True for name in _FLAGS if getattr(step, name)}
             return {**body, **filled, **zeros, "axis": step.axis, **way, **_layer(step)}
     alternatives = [_body(one) for one in step.alternatives]
     return {"branch": step.name, "alternatives": alternatives, **_layer(step)}
@@ -341,7 +343,7 @@ class _Reader:
         pairs = {key: _read_pairs(held.get(key, []), f"{where}: {key}") for key in _PAIRS}
         steps = _read_size(_required(held, "steps", where), f"{where}: steps")
         zeros = _texts(held.get("zeros", []), f"{where}: zeros")
-        backwards = _flag(held.get("backwards", False), f"{where}: backwards")
+        backwards, fused = (_flag(held.get(one, False), f"{where}: {one}") for one in _FLAGS)
         axis = held.get("axis", 1)
         if isinstance(axis, bool) or not isinstance(axis, int) or axis < 0:
             message = f"{where}: axis: expected a whole number of 0 or more, found {axis!r:.80}"
@@ -349,7 +351,7 @@ class _Reader:
         try:
             return Loop(
                 name=name, body=body, steps=steps, axis=axis, layer=layer, zeros=zeros,
-                backwards=backwards, **pairs,
+                backwards=backwards, fused=fused, **pairs,
             )  # fmt: skip
         except ValueError as error:
             message = f"{where}: {error}"
@@ -359,7 +361,7 @@ class _Reader:
 _STEPS: Final = {
     "node": ("operator", "tensors", "folds_into"),
     "view": ("source", "target", "kind", "starts"),
-    "loop": ("body", "steps", "axis", "zeros", "backwards", *_PAIRS),
+    "loop": ("body", "steps", "axis", "zeros", *_FLAGS, *_PAIRS),
     "branch": ("alternatives",),
 }
 """The kinds of step, each with its keys beside its own and `layer`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from costmodel import safe_io
 from costmodel.errors import ReadError
 from costmodel.network.reader import Reader
 
@@ -32,7 +33,7 @@ class KerasReader(Reader):
         if isinstance(source, str) and source.lstrip()[:1] == "{":
             return True
         if isinstance(source, str | Path):
-            return Path(source).suffix in _SUFFIXES
+            return safe_io.ending(source) in _SUFFIXES
         return any(cls.__module__.partition(".")[0] in _LIVE for cls in type(source).__mro__)
 
     def read(self, source: object, rules: LayerRegistry) -> Network:

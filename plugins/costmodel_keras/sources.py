@@ -31,7 +31,7 @@ def view_of_source(source: object, rules: LayerRegistry) -> LayerView:
     if isinstance(source, str | Path):
         path = Path(source)
         config = archive.load_file(path)
-        if path.suffix == archive.KERAS:
+        if safe_io.ending(path) == archive.KERAS:
             config = with_variables(config, path, rules)
         return _config_view(config, str(source), rules)
     return view_of(source)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from costmodel import safe_io
 from costmodel.errors import CostModelError, ReadError, UnknownNameError
 from costmodel.formats import parse_format
 from costmodel.frontend.graph import Graph
@@ -41,7 +42,7 @@ class NirReader(Reader):
     def accepts(self, source: object) -> bool:
         """A path that ends in .nir, or a node of the package `nir`."""
         if isinstance(source, str | Path):
-            return Path(source).suffix == ".nir"
+            return safe_io.ending(source) == ".nir"
         return any(cls.__module__.partition(".")[0] == "nir" for cls in type(source).__mro__)
 
     def read(self, source: object, rules: LayerRegistry) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,3 +66,17 @@ def opsets_of(imports: Any, where: str) -> Mapping[str, int]:
             )
             raise ReadError(message)
     return {"" if name in STANDARD else name: version for name, version in found.items()}
+
+
+def newer_opsets(opsets: Mapping[str, int]) -> Iterator[str]:
+    """A note where the file has operators of a version that the package `onnx` does not know."""
+    import onnx  # noqa: PLC0415  # only when a file is read
+
+    known = onnx.defs.onnx_opset_version()
+    given = opsets.get("", known)
+    if given > known:
+        yield (
+            f"opset {given} of ai.onnx is newer than {known}, the newest that onnx "
+            f"{onnx.__version__} knows: its operators are read as those of opset {known}; a newer "
+            "onnx may know it"
+        )

@@ -25,10 +25,14 @@ _BATCH_ANYWHERE: Final = re.compile(r".*batch.*", re.IGNORECASE)
 
 @frozen
 class Axis:
-    """An axis of a declared shape: its length, or the name that stands for it, which may be ""."""
+    """An axis of a declared shape: its length, or the name that stands for it, which may be "".
+
+    Exporters write a length of 0 for an open axis as well.
+    """
 
     length: int | None
     name: str = ""
+    is_empty: bool = False
 
 
 @frozen
@@ -58,7 +62,7 @@ def _axis(dim: Any) -> Axis:
     if dim.HasField("dim_value") and dim.dim_value > 0:
         return Axis(int(dim.dim_value))
     name = dim.dim_param if isinstance(dim.dim_param, str) else ""
-    return Axis(None, checked_name(name, "a shape"))
+    return Axis(None, checked_name(name, "a shape"), is_empty=dim.HasField("dim_value"))
 
 
 def bound(
@@ -160,8 +164,9 @@ def _length(place: int, axis: Axis, lengths: dict[str, int]) -> int | None:
 
 
 def _named(place: int, axes: Sequence[Axis] | None) -> str:
-    name = axes[place].name if axes is not None else ""
-    return f"axis {place} ({name!r:.80})" if name else f"axis {place}"
+    axis = Axis(None) if axes is None else axes[place]
+    said = "0 in the file" if axis.is_empty else f"{axis.name!r:.80}" if axis.name else ""
+    return f"axis {place} ({said})" if said else f"axis {place}"
 
 
 def _open_axes(

@@ -137,6 +137,11 @@ class OnnxNode(SourceNode):
         raise DataDependentError(message)
 
 
+def reason_unknown(value: Value) -> str:
+    """Why what reads a value has no price, where the shape of the value is not known."""
+    return f"the shape of {value.name!r:.80} is not known: {value.unknown}"
+
+
 def format_of(dtype: Any) -> NumericFormat | None:
     """The numeric format of an array; None for float32, and for texts."""
     from costmodel.formats import parse_format  # noqa: PLC0415  # a function

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve
 
+from costmodel import safe_io
 from costmodel.errors import ShapeError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
 from costmodel.network.reader import Reader
-from costmodel_onnx.file import model_of, opsets_of
+from costmodel_onnx.file import model_of, newer_opsets, opsets_of
 from costmodel_onnx.inputs import Axis, axes_of, bound
 from costmodel_onnx.walking import Walker
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from costmodel.network.layer import LayerRegistry
     from costmodel.tensor.shapes import Shape
 
+_PICKLES: Final = frozenset({".pt", ".pth", ".ckpt"})
+"""The endings of what `torch.save` writes."""
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -34,7 +37,17 @@ class OnnxReader(Reader):
 
     def accepts(self, source: object) -> bool:
         """A path that ends in .onnx."""
-        return isinstance(source, str | Path) and Path(source).suffix == ".onnx"
+        return isinstance(source, str | Path) and safe_io.ending(source) == ".onnx"
+
+    def hint(self, source: object) -> str:
+        """That pickles of PyTorch are not opened, and what to export in their place."""
+        if not isinstance(source, str | Path) or safe_io.ending(source) not in _PICKLES:
+            return ""
+        return (
+            "it may hold a pickle, which can run code and is never opened; in PyTorch, "
+            "torch.export.save(torch.export.export(model, args), 'model.pt2') writes a file that "
+            "is read"
+        )
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a file."""
@@ -84,7 +97,7 @@ def graph_of(path: Path, rules: LayerRegistry, input_shapes: Mapping[str, Shape]
     functions: dict[object, Any] = {
         (one.domain, one.name, getattr(one, "overload", "")): one for one in model.functions
     }
-    graph = Graph(path.stem, "onnx")
+    graph = Graph(path.stem, "onnx", notes=list(newer_opsets(opsets)))
     Walker(table, shapes, functions, where).read(model.graph, graph, opsets)
     return graph
 

@@ -15,7 +15,7 @@ from costmodel.safe_io import checked_name
 from costmodel_onnx import tensors
 from costmodel_onnx.file import STANDARD, opsets_of
 from costmodel_onnx.inputs import Bound, axes_of
-from costmodel_onnx.nodes import OnnxNode, SequenceValue
+from costmodel_onnx.nodes import OnnxNode, SequenceValue, reason_unknown
 
 if TYPE_CHECKING:
     from costmodel.formats import NumericFormat
@@ -28,7 +28,7 @@ MOST_NOTES: Final = 50
 """What is said of one file."""
 OF_SEQUENCES: Final = frozenset({
     "SequenceAt", "SequenceLength", "SequenceInsert", "SequenceErase", "ConcatFromSequence",
-    "SequenceMap", "Identity", "Optional", "OptionalGetElement", "OptionalHasElement",
+    "SequenceMap", "Loop", "Identity", "Optional", "OptionalGetElement", "OptionalHasElement",
 })  # fmt: skip
 """The operators that read a sequence."""
 
@@ -78,10 +78,6 @@ class Walker:
     _count: int = 0
     _names: Counter[str] = field(factory=Counter)
     _constants: dict[object, Value] = field(factory=dict)
-    _unknown: dict[int, str] = field(factory=dict)
-    """Why the shape of a value is not known, by its `id`."""
-    _kept: list[Value] = field(factory=list)
-    """The values of which that is so: an `id` is that of a living object."""
 
     # ------------------------------------------------------------------ graphs
 
@@ -107,9 +103,8 @@ class Walker:
         kind = proto.type.WhichOneof("value")
         if kind != "tensor_type":
             value = graph.input(proto.name, ())
-            return self._mark(
-                value, f"input {proto.name!r:.80} is a {kind or 'value'} and no tensor"
-            )
+            what = _KINDS.get(kind or "", "a value of no type")
+            return _marked(value, f"input {proto.name!r:.80} is {what}, and no tensor")
         number = tensors.number_of(proto.type.tensor_type.elem_type)
         return graph.input(proto.name, self.bound.shapes[proto.name], number)
 
@@ -187,25 +182,28 @@ class Walker:
             inline=functools.partial(self._inline, scope, name, proto, inputs),
             constants=self._constants, formats=[_format(one) for one in types],
         )  # fmt: skip
-        made, reason = self._translated(node, scope)
-        if reason is not None:
+        made, cause = self._translated(node, scope)
+        if cause:
             for value, shape in zip(made, shapes, strict=False):
                 if shape is None:
-                    self._mark(value, f"the shape of {value.name!r:.80} is not known: {reason}")
+                    _marked(value, cause)
         self._check(node, made, shapes)
         self._store(made, outputs, scope)
 
-    def _translated(self, node: OnnxNode, scope: Scope) -> tuple[Sequence[Value], str | None]:
-        """What a node gives, and the reason where it has no price."""
-        reason = self._reason_unreadable(node)
-        if reason is not None:
-            return self._left(node, reason), reason
+    def _translated(self, node: OnnxNode, scope: Scope) -> tuple[Sequence[Value], str]:
+        """What a node gives, and the first cause where it has no price."""
+        unknown = next((value for value in node.inputs if value and value.unknown), None)
+        if unknown is not None:
+            return self._left(node, reason_unknown(unknown)), unknown.unknown
+        reason = _reason_unreadable(node)
+        if reason:
+            return self._left(node, reason), _cause(node, reason)
         before = len(scope.graph.nodes)
         made = self.table.translate(node)
         last = scope.graph.nodes[-1] if len(scope.graph.nodes) > before else None
-        if last is not None and last.operation == "unsupported" and made == last.writes:
-            reason = str(last.settings["reason"])
-        return made, reason
+        if last is None or last.operation != "unsupported" or made != last.writes:
+            return made, ""
+        return made, _cause(node, str(last.settings["reason"]))
 
     def _check_text(self, proto: Any) -> None:
         """Refuse names that are no text: a damaged file gives bytes in their place."""
@@ -231,26 +229,12 @@ class Walker:
                     continue
             yield one.name, _plain(held, self.where)
 
-    def _reason_unreadable(self, node: OnnxNode) -> str | None:
-        """Why a node reads what no rule can work with, if it does."""
-        for value in filter(None, node.inputs):
-            if id(value) in self._unknown:
-                return self._unknown[id(value)]
-            if isinstance(value, SequenceValue) and node.operator not in OF_SEQUENCES:
-                return f"it reads {value.name!r:.80}, a sequence of tensors"
-        return None
-
     def _left(self, node: OnnxNode, reason: str) -> tuple[Value, ...]:
         """A node that stays, unpriced."""
         with node.graph.source(node.name, f"{self.table.frontend}.{node.operator}"):
             return node.graph.all_of(
-                "unsupported", *node.present, reason=reason, shapes=node.shapes
+                "unsupported", *node.operands, reason=reason, shapes=node.shapes
             )
-
-    def _mark(self, value: Value, reason: str) -> Value:
-        self._unknown[id(value)] = reason[:_LONGEST]
-        self._kept.append(value)
-        return value
 
     def _shape(self, declared: Any) -> tuple[int, ...] | None:
         if declared is None or declared.WhichOneof("value") != "tensor_type":
@@ -263,7 +247,8 @@ class Walker:
         Runtimes take the one that follows as well, and say so.
         """
         for value, shape in zip(made, shapes, strict=False):
-            if shape is not None and shape != value.shape and len(node.graph.notes) < MOST_NOTES:
+            is_other = shape is not None and not value.unknown and shape != value.shape
+            if is_other and len(node.graph.notes) < MOST_NOTES:
                 node.graph.notes.append(
                     f"node {node.name!r:.80} of {node.operator:.80} gives {value.shape!r:.80}; the "
                     f"file declares {shape!r:.80}"
@@ -277,7 +262,7 @@ class Walker:
                 scope.values[name] = made[place]
             else:
                 value = scope.graph.constant(name, ())
-                scope.values[name] = self._mark(value, f"no rule says what {name!r:.80} is")
+                scope.values[name] = _marked(value, f"no rule says what {name!r:.80} is")
 
     # ------------------------------------------------------------------ functions
 
@@ -325,8 +310,31 @@ class Walker:
         return scope.attributes.get(attribute.ref_attr_name)
 
 
+_KINDS: Final = {
+    "sequence_type": "a sequence", "optional_type": "an optional value", "map_type": "a map",
+    "sparse_tensor_type": "a sparse tensor",
+}  # fmt: skip
+"""What an input is called that is no tensor, by the field of its type."""
 _LONGEST: Final = 300
-"""Characters of a reason, which one gives to the next."""
+"""Characters of a first cause."""
+
+
+def _marked(value: Value, cause: str) -> Value:
+    value.unknown = cause[:_LONGEST]
+    return value
+
+
+def _cause(node: OnnxNode, reason: str) -> str:
+    """The first cause, for what reads the results of the node or follows from these."""
+    return f"node {node.name!r:.80}: {reason}"
+
+
+def _reason_unreadable(node: OnnxNode) -> str:
+    """Why a node reads what its rule cannot work with, if it does."""
+    for value in node.inputs:
+        if isinstance(value, SequenceValue) and node.operator not in OF_SEQUENCES:
+            return f"it reads {value.name!r:.80}, a sequence of tensors"
+    return ""
 
 
 def _declared(proto: Any) -> Mapping[str, Any]:

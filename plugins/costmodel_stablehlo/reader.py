@@ -100,12 +100,15 @@ def network_in(
         ReadError: it is not a module that can be read.
 
     """
-    from costmodel_stablehlo.modules.guarded import functions_of  # noqa: PLC0415  # only to read
+    from costmodel_stablehlo.linalg import is_linalg, linalg_network  # noqa: PLC0415  # only to read
+    from costmodel_stablehlo.modules.guarded import functions_of  # noqa: PLC0415  # likewise
     from costmodel_stablehlo.modules.program import entry_of, program_of  # noqa: PLC0415
     from costmodel_stablehlo.nodes import ModuleGraph  # noqa: PLC0415
     from costmodel_stablehlo.operators import STABLEHLO  # noqa: PLC0415
     from costmodel_stablehlo.translating import Translator  # noqa: PLC0415
 
+    if is_linalg(content):
+        return linalg_network(content, where, name, input_shapes)
     program = program_of(functions_of(content, where), where)
     entry = entry_of(program, where)
     more = [one for one in rules.translations() if one.frontend == "stablehlo"]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _DEEPEST: Final = 100
 """Functions that call each other, and regions within regions."""
 _ENDS: Final = frozenset({"func.return", "stablehlo.return", "chlo.return"})
+_CALLS: Final = frozenset({"func.call", "composite"})
+_REGIONS: Final = frozenset({"while", "case", "if"})
+"""Operations whose regions are run with what they read."""
 _OF_JAX: Final = re.compile(r"^(?:jit\([^()]*(?:\([^()]*\))?[^()]*\)(?:/|$))+")
 _LONGEST_NAME: Final = 200
 
@@ -37,6 +40,8 @@ class Translator:
     _count: int = 0
     _depth: int = 0
     _types: dict[int, ElementType] = field(factory=dict)
+    _empty: dict[int, Value] = field(factory=dict)
+    """What stands for tensors without elements, which nobody computes, by `id`."""
     _scopes: list[dict[int, Value]] = field(factory=lambda: [{}])
 
     def run(self, region: Region, graph: ModuleGraph, given: Sequence[Value]) -> list[Value]:
@@ -73,21 +78,17 @@ class Translator:
     def _translated(
         self, operation: Operation, graph: ModuleGraph, reads: Sequence[Value]
     ) -> Sequence[Value]:
-        name = operation.name.removeprefix("stablehlo.")
-        node = ModuleNode(
-            graph, name, self._named(operation, reads), reads, operation.attributes,
-            len(operation.results),
-            [_closed(one.shape) for one in operation.types],
-            operation=operation, operand_types=[self._types[one] for one in operation.operands],
-            run=self.run, functions=self.functions,
-        )  # fmt: skip
+        types = [self._types[one] for one in operation.operands]
         self._types.update(zip(operation.results, operation.types, strict=True))
-        values = self.table.translate(node)
+        if operation.types and all(0 in (one.shape or ()) for one in operation.types):
+            return [self._without_elements(graph) for _ in operation.types]
+        node = self._node(operation, graph, reads, types)
+        values, name = self._values(node), node.operator
         if len(values) != len(operation.results):
             message = f"{node.name!r:.80} of {name}: {len(values)} values for {node.results}"
             raise ReadError(message)
         for value, declared in zip(values, operation.types, strict=True):
-            if declared.shape is None:
+            if declared.shape is None or id(value) in self._empty:
                 continue
             if not _fits(value.shape, declared.shape):
                 message = (
@@ -102,6 +103,46 @@ class Translator:
                 if value.format is None and not _is_view(graph, value):
                     value.format = node.declared(declared)
         return values
+
+    def _node(
+        self, operation: Operation, graph: ModuleGraph, reads: Sequence[Value],
+        types: Sequence[ElementType],
+    ) -> ModuleNode:  # fmt: skip
+        """An operation as rules see it; what has no elements is no part of what is joined."""
+        name = operation.name.removeprefix("stablehlo.")
+        if name == "concatenate":
+            pairs = zip(reads, types, strict=True)
+            kept = [pair for pair in pairs if id(pair[0]) not in self._empty]
+            reads, types = [one for one, _ in kept], [one for _, one in kept]
+        return ModuleNode(
+            graph, name, self._named(operation, reads), reads, operation.attributes,
+            len(operation.results),
+            [_closed(one.shape) for one in operation.types],
+            operation=operation, operand_types=types, run=self.run, functions=self.functions,
+        )  # fmt: skip
+
+    def _values(self, node: ModuleNode) -> Sequence[Value]:
+        """What an operation gives."""
+        shapes = [shape for shape in node.shapes if shape is not None]
+        if (
+            node.operator not in _CALLS | _REGIONS
+            and len(shapes) == node.results
+            and not self._empty.keys().isdisjoint(map(id, node.present))
+        ):
+            reason = "it reads a tensor without elements"
+            with node.graph.source(node.name, f"stablehlo.{node.operator}"):
+                return node.graph.all_of("unsupported", reason=reason, shapes=shapes)
+        try:
+            return self.table.translate(node)
+        except ReadError as error:
+            if node.operator in _CALLS and isinstance(error.__cause__, ReadError):
+                raise error.__cause__ from None  # who calls whom says little of what is wrong
+            raise
+
+    def _without_elements(self, graph: ModuleGraph) -> Value:
+        made = graph.constant("empty", ())
+        self._empty[id(made)] = made
+        return made
 
     def _named(self, operation: Operation, reads: Sequence[Value]) -> str:
         """A name of its own: that of the source, or else of the operation; constants share one."""

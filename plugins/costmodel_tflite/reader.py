@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import evolve
 
+from costmodel import safe_io
 from costmodel.errors import ReadError, ShapeError, UnknownNameError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.layers import network_of
@@ -32,7 +33,7 @@ class TfliteReader(Reader):
 
     def accepts(self, source: object) -> bool:
         """A path that ends in .tflite, with or without the name of a signature behind it."""
-        return isinstance(source, str | Path) and _parts(source)[0].suffix == ".tflite"
+        return isinstance(source, str | Path) and safe_io.ending(_parts(source)[0]) == ".tflite"
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a file."""
@@ -64,8 +65,10 @@ class TfliteReader(Reader):
 
 def _parts(source: str | Path) -> tuple[Path, str]:
     """The path, and the name of the signature behind it."""
-    path, _, signature = str(source).partition(".tflite#")
-    return (Path(f"{path}.tflite"), signature) if signature else (Path(source), "")
+    path, _, signature = str(source).rpartition("#")
+    if signature and safe_io.ending(path) == ".tflite":
+        return Path(path), signature
+    return Path(source), ""
 
 
 def _network(

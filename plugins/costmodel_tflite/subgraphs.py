@@ -37,16 +37,26 @@ _CALLED: Final = (
 class TfliteNode(SourceNode):
     """An operator of a TFLite file: `subgraphs` calls others, `entry` is what the file has of it.
 
+    `held` is the subgraph that it stands in.
+
     `formats` are those of its results, None for float32.
     """
 
     subgraphs: Subgraphs = field(kw_only=True)
+    held: SubgraphEntry = field(kw_only=True)
     entry: OperatorEntry = field(kw_only=True)
     formats: Sequence[NumericFormat | None] = ()
 
     def option(self, name: str, default: Any = 0) -> Any:
         """An option; the schema leaves out those that have their default, nearly always 0."""
         return self.attributes.get(name, default)
+
+    def input_format(self, index: int) -> NumericFormat | None:
+        """The format of an input, also of a state that begins as zeros; None where it has none."""
+        places = self.entry.inputs
+        if index >= len(places) or places[index] < 0:
+            return None
+        return format_of(self.held.tensors[places[index]], self.subgraphs.file.where)
 
 
 @define(eq=False)
@@ -152,7 +162,7 @@ class Subgraphs:
         return TfliteNode(
             graph, _operator(operator), self._name(operator, held, results), inputs,
             operator.options, len(results), [result_shape(one) for one in results],
-            subgraphs=self, entry=operator,
+            subgraphs=self, held=held, entry=operator,
             formats=[format_of(one, self.file.where) for one in results],
         )  # fmt: skip
 
@@ -179,8 +189,9 @@ class Subgraphs:
             self._check(node, entry, value)
             if value.format is None and id(value) not in read:
                 value.format = number
-        if node.formats:
-            for made in node.graph.nodes[before:]:
+        given = {id(value) for value in results}
+        for made in node.graph.nodes[before:]:
+            if node.formats and given.isdisjoint(map(id, made.writes)):
                 for value in made.writes:
                     value.format = value.format or node.formats[0]
         return results

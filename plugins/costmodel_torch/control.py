@@ -34,7 +34,8 @@ def branch(made: Translator, node: SourceNode) -> Sequence[Any]:
         inner.values.update(zip(body.graph.inputs, given, strict=True))
         inner.translate(body.graph)
         alternatives.append((graph, inner.results(body.graph.outputs)))
-    return control.branch(made.graph, alternatives)
+    decides = condition if isinstance(condition, Value) else None
+    return control.branch(made.graph, decides, alternatives)
 
 
 def _inlined(made: Translator, body: Body, given: Sequence[Any]) -> Sequence[Any]:

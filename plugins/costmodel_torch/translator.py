@@ -12,7 +12,13 @@ from attrs import define, field
 from costmodel.errors import CostModelError, ReadError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
-from costmodel.frontend.translation import DataDependentError, SourceNode, TranslationTable
+from costmodel.frontend.translation import (
+    DataDependentError,
+    SourceNode,
+    TranslationTable,
+    UnknownShapeError,
+    innermost,
+)
 from costmodel_torch.aliases import Aliases
 from costmodel_torch.exported import symbols
 from costmodel_torch.exported.program import (
@@ -31,6 +37,14 @@ def in_place_of(target: str) -> str:
     return f"{space}.{packet[:-1]}.{overload}" if is_in_place else ""
 
 
+_EMPTY: Final = "it reads a tensor without elements"
+_MAPPED: Final = (
+    "torch.vmap hides the axis over which it maps: save program.run_decompositions({}) instead"
+)
+_MAPS: Final = "torch._functorch.predispatch._add_batch_dim"
+_UNMAPS: Final = "torch._functorch.predispatch._remove_batch_dim"
+_JOINING: Final = frozenset({"aten.cat.default", "aten.concat.default", "aten.concatenate.default"})
+
 Controlling: TypeAlias = "Callable[[Translator, SourceNode], Sequence[Any]]"
 """Adds the operations of a node that has graphs within."""
 
@@ -44,7 +58,9 @@ class Translator:
         table: the rules of operators.
         symbols: the numbers of symbols.
         controls: the rules of operators that have graphs within.
-        values: the tensors and numbers by the names of the program.
+        values: the tensors and numbers by the names of the program. In the place of a number that
+            is data stands the tensor that it is, or follows from.
+        unknown: why the shape of a value is not known, by the `id` of the value.
 
     """
 
@@ -56,6 +72,9 @@ class Translator:
     modules: dict[str, str] = field(factory=dict)
     aliases: Aliases = field(factory=Aliases)
     computed: dict[object, tuple[Sequence[Any], Sequence[Any]]] = field(factory=dict)
+    unknown: dict[int, str] = field(factory=dict)
+    _kept: list[Value] = field(factory=list)
+    """The values of `unknown`: an `id` is that of a living object."""
 
     def translate(self, source: ProgramGraph) -> None:
         """Add all nodes."""
@@ -70,7 +89,10 @@ class Translator:
     def inner(self, graph: Graph, modules: dict[str, str] | None = None) -> Translator:
         """The translator of a graph within; one that is inlined has the same modules."""
         own = {} if modules is None else modules
-        return Translator(graph, self.table, self.symbols, self.controls, modules=own)
+        return Translator(
+            graph, self.table, self.symbols, self.controls, modules=own, unknown=self.unknown,
+            kept=self._kept,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ one node
 
@@ -78,19 +100,38 @@ class Translator:
         if node.target in _SYMBOLIC:
             self._number(node, source)
             return
-        if node.target in self.controls:
-            made: Sequence[Any] = self._controlled(node, source)
+        if node.results and all(self._is_empty(name, source) for name in node.results):
+            self.values.update({name: self._without_elements(name) for name in node.results})
+            return
+        own = self._source_node(node, source)
+        reason = self._reason_unreadable(own)
+        is_known = own.operator in self.table or node.target in self.controls
+        if not any(name in source.tensors for name in node.results):
+            if not is_known:
+                self._change(own, node)
+                return
+            reason = ""
+        if node.target == _MAPS:
+            reason = _MAPPED
+        if reason:
+            made: Sequence[Any] = self._unpriced(own, reason, reason)
+        elif node.target in self.controls:
+            made = self._controlled(node, own)
         else:
-            made = self._translated(self._source_node(node, source))
+            made = self._translated(own)
         self._keep(node, source, made)
         if in_place_of(node.target):
             self._write(node)
-        self.aliases.note(node, self.values)
+        if not any(id(self.values.get(name)) in self.unknown for name in node.results):
+            self.aliases.note(node, self.values)
 
     def _translated(self, node: SourceNode) -> Sequence[Any]:
         """What a node gives; the same constants are computed once."""
         if not node.inputs or not all(one is not None and one.is_constant for one in node.inputs):
-            return self.table.translate(node)
+            try:
+                return self.table.translate(node)
+            except UnknownShapeError as error:
+                return self._unpriced(node, error.reason)
         key = (node.operator, repr(_shown(node.attributes)))
         if key not in self.computed:
             before = len(self.graph.nodes)
@@ -102,6 +143,8 @@ class Translator:
 
     def _source_node(self, node: ProgramNode, source: ProgramGraph) -> SourceNode:
         arguments = {name: self.resolved(one) for name, one in node.arguments.items()}
+        if node.target in _JOINING:
+            arguments = {name: self._with_elements(one) for name, one in arguments.items()}
         tensors = [*_tensors(arguments.values())]
         name = f"{node.module}.{node.name}" if node.module else node.name
         self.modules.setdefault(name, node.module)
@@ -109,6 +152,12 @@ class Translator:
             self.graph, self.rule_name(node.target), name, tensors, arguments, len(node.results),
             [self._declared(one, source) for one in node.results],
         )  # fmt: skip
+
+    def _with_elements(self, argument: Any) -> Any:
+        """The tensors of an argument that have elements."""
+        if not isinstance(argument, tuple):
+            return argument
+        return tuple([one for one in argument if self.unknown.get(id(one)) != _EMPTY])
 
     def rule_name(self, target: str) -> str:
         """The name of the rule: that of the overload, or the one that all overloads share."""
@@ -166,7 +215,9 @@ class Translator:
         target = node.arguments.get("self")
         if isinstance(target, Ref) and node.results:
             written = self.values.get(node.results[0])
-            if isinstance(written, Value):
+            if isinstance(written, Value) and id(written) in self.unknown:
+                self.values[target.name] = written
+            elif isinstance(written, Value):
                 with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
                     self.aliases.write(target.name, written, self.values, self.graph)
 
@@ -175,34 +226,93 @@ class Translator:
     def _number(self, node: ProgramNode, source: ProgramGraph) -> None:
         """A number that follows from shapes, or from the data of a constant."""
         given = [self.resolved(one) for one in node.arguments.values()]
-        try:
-            found = _SYMBOLIC[node.target](*given)
-        except (ArithmeticError, DataDependentError, LookupError, TypeError, ValueError):
-            found = None
+        data = next((one for one in given if isinstance(one, Value)), None)
+        found = None
+        if data is None or (id(data) not in self.unknown and node.target in _OF_TENSORS):
+            try:
+                found = _SYMBOLIC[node.target](*given)
+            except (ArithmeticError, DataDependentError, LookupError, TypeError, ValueError):
+                found = None
         for name in node.results:
             declared = source.numbers.get(name)
             if found is None and declared is not None:
                 found = symbols.length_of(declared, self.symbols)
+            if found is None and data is not None:
+                found = self._number_of(node, data)
             self.values[name] = found
 
-    def _controlled(self, node: ProgramNode, source: ProgramGraph) -> Sequence[Any]:
-        own = self._source_node(node, source)
+    def _number_of(self, node: ProgramNode, value: Value) -> Value:
+        """What stands for a number that follows from a tensor."""
+        if id(value) in self.unknown or value.size != 1 or value.rank == 0:
+            return value
+        with self.graph.source(node.name, f"torch.{node.target}"):
+            return self.graph.add("reshape", value, shape=())
+
+    def _controlled(self, node: ProgramNode, own: SourceNode) -> Sequence[Any]:
         with self.graph.source(own.name, f"torch.{node.target}"):
             try:
                 return self.controls[node.target](self, own)
             except DataDependentError as error:
-                shapes = [shape for shape in own.shapes if shape is not None]
-                if len(shapes) < len(own.shapes):
-                    message = (
-                        f"torch node {node.name!r:.80} of {node.target}: {error}; the program "
-                        "does not state the shape of its result either"
-                    )
-                    raise ReadError(message) from None
-                reads = [one for one in own.inputs if isinstance(one, Value)]
-                return self.graph.all_of("unsupported", *reads, reason=str(error), shapes=shapes)
-            except (LookupError, TypeError, ValueError, AttributeError, CostModelError) as error:
+                return self._unpriced(own, str(error))
+            except CostModelError as error:
+                return self._unpriced(own, f"what it holds cannot be read: {innermost(error)}")
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
                 message = f"torch node {node.name!r:.80} of {node.target}: {error}"
                 raise ReadError(message) from error
+
+    def _reason_unreadable(self, node: SourceNode) -> str:
+        """Why a node reads what no rule can work with, if it does."""
+        return next((self.unknown[id(one)] for one in node.present if id(one) in self.unknown), "")
+
+    def _unpriced(self, node: SourceNode, reason: str, cause: str = "") -> Sequence[Value]:
+        """An operation of which only the reason is known why it has no price.
+
+        What reads a result whose shape is not known either has no price, for the same `cause`.
+        """
+        with self.graph.source(node.name, f"torch.{node.operator}"):
+            shapes = [shape or () for shape in node.shapes]
+            made = self.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
+        cause = cause or f"the shape of what {node.name!r:.80} gives is not known: {reason}"
+        for value, shape in zip(made, node.shapes, strict=True):
+            if shape is None or (cause == _MAPPED and node.operator != _UNMAPS):
+                self._mark(value, cause)
+        return made
+
+    def _mark(self, value: Value, cause: str) -> Value:
+        self.unknown[id(value)] = cause
+        self._kept.append(value)
+        return value
+
+    def _change(self, own: SourceNode, node: ProgramNode) -> None:
+        """A node that gives nothing: it may write into each tensor that it takes."""
+        taken = [
+            (one.name, self.values[one.name])
+            for one in node.arguments.values()
+            if isinstance(one, Ref) and isinstance(self.values[one.name], Value)
+        ]
+        changed = [(name, value) for name, value in taken if not value.is_parameter]
+        if not changed:
+            return
+        own.shapes = [value.shape for _, value in changed]
+        made = self._unpriced(own, self.table.reason_unknown(own.operator))
+        with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
+            for (name, value), written in zip(changed, made, strict=True):
+                written.format = value.format
+                if id(value) in self.unknown:
+                    self.values[name] = self._mark(written, self.unknown[id(value)])
+                else:
+                    self.aliases.write(name, written, self.values, self.graph)
+
+    def _is_empty(self, name: str, source: ProgramGraph) -> bool:
+        """Whether a tensor is declared to have no elements."""
+        meta = source.tensors.get(name)
+        return meta is not None and 0 in [
+            symbols.length_of(size, self.symbols) for size in meta.sizes
+        ]
+
+    def _without_elements(self, name: str) -> Value:
+        """What stands for a tensor without elements, which nobody computes."""
+        return self._mark(self.graph.constant(name, ()), _EMPTY)
 
     # ------------------------------------------------------------------ names
 
@@ -290,3 +400,5 @@ _SYMBOLIC: Final[Mapping[str, Callable[..., Any]]] = {
     "math.trunc": math.trunc, "math.sqrt": math.sqrt,
 }  # fmt: skip
 """What computes numbers, and no tensors."""
+_OF_TENSORS: Final = frozenset(name for name in _SYMBOLIC if name.startswith("aten."))
+"""What takes them from tensors."""

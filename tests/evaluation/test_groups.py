@@ -11,7 +11,7 @@ from workloads import classifier, either, recurrent
 
 from costmodel.devices.evaluation.fusion import FUSIBLE, boundaries, fused, storages
 from costmodel.errors import UnknownNameError
-from costmodel.workload.builders import activation, conv, elementwise, pad
+from costmodel.workload.builders import activation, conv, elementwise, pad, rearrange
 from costmodel.workload.graph import Node, View, Workload
 
 fusions = st.sets(st.sampled_from(sorted(FUSIBLE)))
@@ -82,6 +82,14 @@ def chain(*, is_read_twice: bool = False, in_place: bool = False) -> Workload:
 )
 def test_a_device_fuses_what_it_names(fuses: tuple[str, ...], expected: list[str]) -> None:
     assert [str(group) for group in fused(chain(), fuses)] == expected
+
+
+def test_padding_that_mirrors_is_no_part_of_the_operator_that_reads_it() -> None:
+    steps = {step.name: step for step in chain().steps}
+    mirrored = rearrange("padding", [(1, 2, 4, 4)], [(1, 2, 6, 6)])
+    steps["pad"] = evolve(steps["pad"], operator=mirrored)
+    groups = fused(evolve(chain(), steps=list(steps.values())), FUSIBLE)
+    assert [str(group) for group in groups] == ["pad", "conv + bias + relu"]
 
 
 def test_a_whole_chain_is_one_group_of_its_convolution() -> None:

@@ -12,6 +12,7 @@ from worlds import REGISTRY
 
 import costmodel
 from costmodel.errors import ShapeError
+from costmodel.estimates.counts import count
 from costmodel.formats import parse_format
 from costmodel.frontend.control import branch, loop
 from costmodel.frontend.graph import Graph
@@ -135,6 +136,40 @@ def test_a_loop_carries_what_it_is_given() -> None:
     assert workload.macs == 3 * 64
 
 
+def test_a_loop_may_carry_what_it_is_given_on_as_another_state() -> None:
+    """As the key of a generator of random numbers, whose words take turns."""
+    number = parse_format("uint32")
+    graph = Graph("loop", "test")
+    with graph.source("views", "test.reshape"):  # their format is that of what they show
+        seen, other = [
+            graph.add("reshape", graph.input(name, (1, 8), number), shape=(8, 1)) for name in "xy"
+        ]
+    with graph.source("mix", "test.add"):
+        mixed = graph.add("elementwise", seen, other, function="add")
+        mixed.format = number
+    with graph.source("loop", "test.loop"):
+        body = graph.body("body")
+        states = [
+            body.input(f"state{place}", one.shape, one.format)
+            for place, one in enumerate((seen, other, mixed))
+        ]
+        new = body.add("elementwise", states[0], states[1], function="add")
+        made = loop(
+            graph, body, 5, collected=[new],
+            carried=[
+                (start, state, states[place - 1])
+                for place, (start, state) in enumerate(
+                    zip((seen, other, mixed), states, strict=True)
+                )
+            ],
+        )  # fmt: skip
+    graph.outputs = list(made)
+    _, workload = lowered(graph)
+    (found,) = [one for one in workload.steps if isinstance(one, Loop)]
+    assert {found.body.tensors[name].format for _, name in found.carried} == {number}
+    assert workload.operations["add"] == (5 + 1) * 8
+
+
 def test_a_loop_whose_state_changes_its_shape_is_refused() -> None:
     graph = Graph("loop", "test")
     value = graph.input("x", (1, 8))
@@ -148,24 +183,31 @@ def test_a_loop_whose_state_changes_its_shape_is_refused() -> None:
 def test_a_branch_is_as_dear_as_its_dearer_alternative() -> None:
     graph = Graph("branch", "test")
     value = graph.input("x", (1, 16))
+    go = step(graph, "go", "reduce", value, function="max", axes=(1,))
     with graph.source("if", "test.if"):
         short = graph.body("then")
         few = short.add("matmul", value, short.constant("w1", (16, 8)))
         long = graph.body("else")
         wide = long.add("matmul", value, long.constant("w2", (16, 16)))
         many = long.add("matmul", wide, long.constant("w3", (16, 8)))
-        (made,) = branch(graph, [(short, [few]), (long, [many])])
+        (made,) = branch(graph, go, [(short, [few]), (long, [many])])
     graph.outputs = [step(graph, "relu", "activation", made, function="relu")]
     network, workload = lowered(graph)
     (found,) = [one for one in workload.steps if isinstance(one, Branch)]
     assert [one.macs for one in found.alternatives] == [128, 384]
+    assert workload.macs == count(network).macs == 384
+    assert workload.operations == {"compare": 15, "multiply-accumulate": 384, "activation": 8}
+    assert network.layer("go").operators()  # what decides is computed
+    (note,) = network.notes
+    assert note.startswith("node 'if' of test.if: data choose one of 2 alternatives; counts and")
     device = REGISTRY.device("cpu")
     estimate = device.evaluate(workload, costmodel.Scenario())
     long_only = Graph("long", "test")
     x = long_only.input("x", (1, 16))
     y = step(long_only, "a", "matmul", x, long_only.constant("w2", (16, 16)))
     y = step(long_only, "b", "matmul", y, long_only.constant("w3", (16, 8)))
-    long_only.outputs = [step(long_only, "relu", "activation", y, function="relu")]
+    y = step(long_only, "relu", "activation", y, function="relu")
+    long_only.outputs = [y, step(long_only, "go", "reduce", x, function="max", axes=(1,))]
     alone = device.evaluate(lowered(long_only)[1], costmodel.Scenario())
     assert estimate.energy_joules == pytest.approx(alone.energy_joules, rel=1e-12, abs=0)
     assert costmodel.read(network.to_json()) == network
@@ -178,4 +220,4 @@ def test_alternatives_of_different_shapes_are_refused() -> None:
     few = one.add("matmul", value, one.constant("w1", (16, 8)))
     many = other.add("matmul", value, other.constant("w2", (16, 4)))
     with pytest.raises(ShapeError, match="different shapes"):
-        branch(graph, [(one, [few]), (other, [many])])
+        branch(graph, None, [(one, [few]), (other, [many])])

@@ -115,6 +115,17 @@ def test_a_name_that_comes_twice_gets_a_number() -> None:
     assert [layer.name for layer in network.layers] == ["x", "f", "g", "f:2"]
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 8)])
+def test_a_number_may_stretch_what_it_meets(shape: tuple[int, ...]) -> None:
+    graph = Graph("net", "test")
+    value = graph.input("x", (8,))
+    other = graph.constant("c", data=np.ones(shape))
+    made = step(graph, "add", "elementwise", value, other, function="add")
+    assert made.shape == np.broadcast_shapes((8,), shape)
+    graph.outputs = [made]
+    assert lowered(graph)[1].operations["add"] == made.size
+
+
 def test_a_number_is_part_of_an_operation_unless_it_is_trained() -> None:
     graph = Graph("numbers", "test")
     value = graph.input("x", (1, 4))

@@ -207,6 +207,52 @@ def test_attention_is_known_again(turned: bool, masked: bool) -> None:  # noqa: 
     assert lowered(w.graph)[1].macs == 4 * 6 * 9 * 8 * 2
 
 
+HEADS_LAST = (0, 2, 1, 3)
+
+
+def attended(*, is_turned: bool) -> Graph:
+    """Attention to 9 positions of 4 heads, which lie behind the positions."""
+    graph = Graph("net", "test")
+    lengths = {"query": 6, "key": 9, "value": 9}
+    given = [graph.input(name, (1, length, 4, 8)) for name, length in lengths.items()]
+    if is_turned:
+        given = [step(graph, one.name, "transpose", one, order=HEADS_LAST) for one in given]
+    made = step(graph, "made", "attention", *given, layout="bhmd" if is_turned else "bmhd")
+    graph.outputs = [
+        step(graph, "back", "transpose", made, order=HEADS_LAST) if is_turned else made
+    ]
+    return graph
+
+
+def test_attention_reads_heads_in_the_order_in_which_they_lie() -> None:
+    _, turned = lowered(attended(is_turned=True))
+    _, direct = lowered(attended(is_turned=False))
+    (own,), (other,) = turned.operators, direct.operators
+    assert own.operands == other.operands
+    assert own.macs == other.macs == 4 * 6 * 9 * 8 * 2
+
+
+def test_of_two_attentions_in_a_row_one_takes_the_order_between() -> None:
+    graph = attended(is_turned=True)
+    (value,) = graph.outputs
+    graph.outputs = [step(graph, "again", "attention", value, *graph.inputs[1:], layout="bmhd")]
+    _, workload = lowered(graph)
+    assert functions(workload) == ["attention", "attention"]
+    assert workload.macs == 2 * 4 * 6 * 9 * 8 * 2
+
+
+def test_an_order_that_others_read_or_that_parts_features_is_made() -> None:
+    graph = attended(is_turned=True)
+    (first, *_) = graph.nodes
+    graph.outputs.append(first.writes[0])
+    assert functions(lowered(graph)[1]) == ["movement", "attention"]
+    w = Writer((1, 4, 8, 6))
+    query = w.step("transpose", w.x, order=(0, 1, 3, 2))
+    made = w.step("attention", query, w.graph.input("key", (1, 4, 9, 8)),
+                  w.graph.input("value", (1, 4, 9, 8)))  # fmt: skip
+    assert w.found(made) == ["movement", "attention"]
+
+
 def test_scores_that_others_read_are_no_attention() -> None:
     w = Writer((1, 4, 6, 8))
     scores = w.step("matmul", w.x, w.x, transpose_right=True)

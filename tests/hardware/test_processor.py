@@ -139,6 +139,38 @@ def test_the_steps_of_a_loop_each_have_overheads_and_the_call_has_one() -> None:
         assert math.isclose(slow - fast, 1e-3 + 3 * steps * 10e-6, rel_tol=1e-9)
 
 
+def fused(steps: int) -> Workload:
+    whole = recurrent(steps)
+    (loop,) = whole.steps
+    return evolve(whole, steps=[evolve(loop, fused=True)])
+
+
+@pytest.mark.parametrize("is_asynchronous", [False, True])
+def test_a_recurrent_layer_that_is_one_operator_has_one_overhead(*, is_asynchronous: bool) -> None:
+    step = {"overhead_per_step": {"value": "2 us", **GIVEN}}
+    bare = by_format(float32="0 s")
+    silent = {"overhead_per_operator": bare, "overhead_per_call": bare}
+    for steps in (1, 100):
+        one = evolve(processor(parameters=step), asynchronous=is_asynchronous)
+        found = one.evaluate(fused(steps), Scenario())
+        assert found.latency_seconds is not None
+        work = time_of(processor(parameters=silent), recurrent(steps))
+        overhead = 10e-6 + steps * 2e-6
+        assert math.isclose(found.latency_seconds, 1e-3 + overhead + work, rel_tol=1e-9)
+        assert math.isclose(found.groups[0].busy_seconds["overhead"], overhead, rel_tol=1e-9)
+        # Any other loop, and a runtime without such an operator, run each operator by itself.
+        apart = time_of(processor(parameters=step), recurrent(steps))
+        assert apart == time_of(processor(), fused(steps))
+        assert apart == time_of(processor(), recurrent(steps))
+
+
+def test_weights_are_read_at_the_bandwidth_at_most() -> None:
+    cached = {"contraction_bandwidth_efficiency": by_format(float32=4.0)}
+    weights, rest = 4 * 4096 * 4096, 4 * 2 * 4096
+    expected = 1e-3 + 10e-6 + weights / 100e9 + rest / (100e9 * 4.0)
+    assert math.isclose(time_of(processor(parameters=cached), VECTOR), expected, rel_tol=1e-12)
+
+
 @pytest.mark.parametrize("workload", [SQUARE, VECTOR, DEPTHWISE], ids=["square", "vector", "depth"])
 @pytest.mark.parametrize("overhead", [1e-6, 1e-4, 1e-2])
 def test_an_asynchronous_operator_takes_its_launch_or_its_work(

@@ -10,6 +10,9 @@ from console import good
 from worlds import ALL, REGISTRY
 
 from costmodel import Scenario
+from costmodel.tensor.shapes import Tensor
+from costmodel.workload.builders import matmul
+from costmodel.workload.graph import Node, Workload
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.checking import checked
 from costmodel_validation.measurements import by_system, shipped_measurements, workload_of
@@ -46,6 +49,22 @@ def test_a_runtime_without_measurements_has_a_wide_range(name: str) -> None:
         chosen = device.with_runtime(runtime)
         if (name, runtime) not in SYSTEMS and chosen.residual is not None:
             assert chosen.residual.high / chosen.residual.low >= 4, runtime
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_a_large_layer_takes_as_long_as_its_weights_take_to_be_read(name: str) -> None:
+    """At batch 1 no cache holds them, whatever was fitted: the answer for language models."""
+    device = REGISTRY.device(name)
+    assert isinstance(device, Processor)
+    number = max(device.peak_rate, key=lambda one: one.bits)
+    product = matmul(Tensor((1, 8192), number), Tensor((8192, 8192), number))
+    tensors = dict(zip("xwy", [one.tensor for one in product.operands], strict=True))
+    node = Node("layer", product, ("x", "w", "y"))
+    workload = Workload("layer", tensors, [node], ["x"], ["y"], ["w"])
+    found = device.evaluate(workload, Scenario(default_format=number))
+    fastest = max(one.bandwidth.value for one in device.memories if one.bandwidth is not None)
+    assert found.latency_seconds is not None
+    assert found.latency_seconds >= 8192**2 * number.bits / 8 / fastest
 
 
 def test_a_batch_that_nobody_measured_has_the_range_of_no_measurement() -> None:

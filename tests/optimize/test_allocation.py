@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 from figures import near
 from small_networks import plain, residual
 
@@ -77,7 +78,7 @@ def test_the_sum_of_terms_is_the_cost_of_every_design(name: Any, device: Any, ne
 def test_an_allocation_is_the_best_of_an_enumeration(
     minimize: Any, name: Any, device: Any, network: Any
 ) -> None:
-    space = space_of(name, device, network)
+    space = evolve(space_of(name, device, network), on_unpriced="bound")
     table = sweep(MODELS[network], space)
     if is_refused(table, lambda: allocate(MODELS[network], space, minimize=minimize)):
         return
@@ -169,8 +170,24 @@ def test_what_cannot_be_allocated_is_refused(changes: Any, options: Any, message
 
 
 def test_the_peak_of_a_memory_is_no_sum() -> None:
-    with pytest.raises(CostModelError, match="no sum over layers"):
+    with pytest.raises(CostModelError, match=r"no sum over layers.*limit of `weights`.*search"):
         allocate(MODELS["plain"], {**PLAIN, "device": "raspberry-pi-4"}, limits={"memory": "1 MB"})
+
+
+UNPRICED = {
+    "device": "raspberry-pi-4", "weights": {"conv1": ["int8", "int4"]}, "default_format": "int16",
+}  # fmt: skip
+"""The device computes nothing in int16, whatever the weights of the first layer are."""
+
+
+def test_a_limit_of_a_cost_without_some_of_its_work_is_refused() -> None:
+    for name, most in (("latency", "1 s"), ("energy", "1 J")):
+        with pytest.raises(CostModelError, match=f"limits: {name} has a limit, and .* no price"):
+            allocate(MODELS["plain"], UNPRICED, minimize="weights", limits={name: most})
+    bound = {**UNPRICED, "on_unpriced": "bound"}
+    found = allocate(MODELS["plain"], bound, minimize="weights", limits={"latency": "1 s"})
+    assert found.formats == {"weights.conv1": "int4"}
+    assert allocate(MODELS["plain"], UNPRICED, minimize="weights", limits={"weights": "1 MB"})
 
 
 def test_limits_that_contradict_each_other_are_refused() -> None:

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 from console import DENSE, VISION, good, run
+from design_spaces import SMALL
 from figures import near
 from worlds import REGISTRY
 
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel.optimize.search import SearchStoppedError, search
+from costmodel.sweeps.designs import UNKNOWN_LIMIT
 from costmodel.sweeps.space import DesignSpace, Range
 from costmodel.sweeps.sweeping import grid, sweep
 from costmodel.sweeps.table import SweepTable
@@ -192,3 +195,17 @@ def test_the_command_takes_a_function_by_its_name(
     kept = SweepTable.from_parquet(late)
     assert np.isfinite(kept["accuracy"]).sum() >= 3
     assert f"holds the {len(kept)} designs before the error" in " ".join(done.output.split())
+
+
+def test_designs_whose_limit_is_not_known_are_pruned_with_a_reason() -> None:
+    space = DesignSpace(
+        device="raspberry-pi-4", formats={"layer0": ["int8", "int16"]}, default_format="int8",
+        limits={"energy": "1 J"},
+    )  # fmt: skip
+    found = search(SMALL, space, trials=8, sampler="random", seed=1, registry=REGISTRY)
+    lacking = int((found.designs["coverage"] < 1).sum())
+    assert 0 < lacking == found.pruned < 8
+    assert found.designs.notes == (f"{lacking:,} designs: {UNKNOWN_LIMIT}",)
+    assert UNKNOWN_LIMIT in str(found)
+    allowed = evolve(space, on_unpriced="bound")
+    assert search(SMALL, allowed, trials=8, seed=1, registry=REGISTRY).pruned == 0

@@ -132,6 +132,51 @@ def test_a_sweep_that_costed_nothing_is_begun_anew(expected: Path, tmp_path: Pat
     check_same(path, expected)
 
 
+def _cut(content: bytes) -> bytes:
+    """The file as a full disk or a killed process leaves it."""
+    return content[: len(content) // 2]
+
+
+def _changed(content: bytes) -> bytes:
+    """The file with other bytes in its columns, and the end by which it is recognised."""
+    return b"PAR1" + bytes(100) + content[104:]
+
+
+@pytest.mark.parametrize("damage", [_cut, _changed, lambda _: b""])
+def test_a_damaged_chunk_is_named_and_costed_again_without_its_file(
+    damage: Any, expected: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "designs.parquet"
+    interrupted(path, 3)
+    chunk = path.with_name("designs.parquet.parts") / "00000001.parquet"
+    chunk.write_bytes(damage(chunk.read_bytes()))
+    said = r"parquet\.parts/00000001\.parquet: cannot be read as Parquet: .*; remove this file"
+    with pytest.raises(CostModelError, match=said):
+        write(grid(SPACE), drawn(), path, Options(chunk=CHUNK), resume=True)
+    chunk.unlink()
+    write(grid(SPACE), drawn(), path, Options(chunk=CHUNK), resume=True)
+    check_same(path, expected)
+
+
+def test_a_chunk_that_is_cut_off_is_named_before_others_are_costed(tmp_path: Path) -> None:
+    path = tmp_path / "designs.parquet"
+    interrupted(path, 1)
+    folder = path.with_name("designs.parquet.parts")
+    chunk = folder / "00000000.parquet"
+    chunk.write_bytes(_cut(chunk.read_bytes()))
+    with pytest.raises(CostModelError, match="00000000"):
+        write(grid(SPACE), drawn(), path, Options(chunk=CHUNK), resume=True)
+    assert [file.name for file in folder.glob("*.parquet")] == [chunk.name]
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "designs.parquet"
+    interrupted(path, 1)
+    (path.with_name("designs.parquet.parts") / "manifest.json").write_text('{"schema": ')
+    with pytest.raises(CostModelError, match=r"manifest\.json: .*; remove .*parts to begin anew"):
+        write(grid(SPACE), drawn(), path, Options(chunk=CHUNK), resume=True)
+
+
 def test_an_interrupted_sweep_is_not_begun_anew_by_mistake(tmp_path: Path) -> None:
     path = tmp_path / "designs.parquet"
     interrupted(path, 1)

@@ -27,12 +27,13 @@ from worlds import REGISTRY
 import costmodel
 from costmodel import DesignSpace, Scenario
 from costmodel.devices import USUAL, Device, DeviceEstimate
-from costmodel.errors import CostModelError, PluginError, ScenarioError, UnknownNameError
+from costmodel.errors import CostModelError, PluginError, UnknownNameError
+from costmodel.report.columns import has_energy_by_layer
 from costmodel.sweeps import lookup
-from costmodel.sweeps.designs import ONE_BY_ONE, TABLED, Designs
+from costmodel.sweeps.designs import BY_POWER, ONE_BY_ONE, TABLED, UNKNOWN_LIMIT, Designs
 from costmodel.sweeps.grid import grid_of
 from costmodel.sweeps.rows import rows_of
-from costmodel.sweeps.space import Range
+from costmodel.sweeps.space import ChoiceError, Range
 
 SEPARABLE = ("horowitz-45nm", "raspberry-pi-4", "rtx-4090", "cpu", "loihi", "stm32h743")
 COUPLED = ("ethos-u55-128", "eyeriss-v1")
@@ -217,18 +218,35 @@ def test_no_value_depends_on_the_chunk(chunk: int) -> None:
     equal(swept(found, chunk, sample=130), swept(found, 64, sample=130))
 
 
-@pytest.mark.parametrize("device", ["horowitz-45nm", "stm32h743", "eyeriss-v1"])
+@pytest.mark.parametrize(
+    "device", ["horowitz-45nm", "stm32h743", "raspberry-pi-4", "eyeriss-v1", "ethos-u55-128"]
+)
 def test_layers_have_costs_of_their_own_on_request(device: str) -> None:
     space = DesignSpace(device=device, formats={"layer0": ["int8", "int16"]}, default_format="int8",
                         batch=[1, 2])  # fmt: skip
     found = grid(space)
-    table = Designs(found, by_layer=True).table(rows_of(found), 0, 4)
+    designs = Designs(found, by_layer=True)
+    table = designs.table(rows_of(found), 0, 4)
+    without_energy = 0
     for place in range(4):
         row = table.row(place)
         bill = found.design(row).estimate(on_unpriced="bound", registry=REGISTRY).bills[device]
+        has_energy = has_energy_by_layer(bill)
+        without_energy += not has_energy
         for line in bill.lines:
-            same(row[f"energy.{line.layer.name}"], line.cost.energy_joules)
+            energy = line.cost.energy_joules if has_energy else None
+            same(row[f"energy.{line.layer.name}"], energy)
             same(row[f"latency.{line.layer.name}"], line.cost.latency_seconds or 0.0)
+    assert designs.ways.get(BY_POWER, 0) == without_energy
+
+
+def test_a_sweep_says_why_layers_have_no_energy() -> None:
+    table = costmodel.sweep(
+        SMALL, DesignSpace(device="raspberry-pi-4", batch=[1, 2]), by_layer=True, registry=REGISTRY
+    )
+    assert np.isnan(table["energy.layer0"]).all()
+    assert table["latency.layer0"].min() > 0
+    assert f"2 designs: {BY_POWER}" in table.notes
 
 
 def test_sums_may_be_kept_in_a_format_of_their_own() -> None:
@@ -353,7 +371,7 @@ def convolution_of_qkeras() -> dict[str, Any]:
         ({"arguments": {"width": [1]}}, CostModelError, "that of a function"),
         ({"weights": {"conv*": ["int8"]}}, CostModelError, "there are layer0, "),
         ({"weights": {"layer0": []}}, CostModelError, "'weights.layer0' has no choice"),
-        ({"weights": {"layer0": [8, 4]}}, ScenarioError, "is not a numeric format"),
+        ({"weights": {"layer0": [8, 4]}}, ChoiceError, "weights.layer0: 8 is not a numeric format"),
         ({"equal": [["layer0", "layer9"]], "weights": ["int8"]}, UnknownNameError, "layer9"),
     ],
 )  # fmt: skip
@@ -430,6 +448,37 @@ def test_a_limit_leaves_out_what_no_device_models_in_any_chunk() -> None:
     alone = evolve(space, device="horowitz-45nm")
     with pytest.raises(CostModelError, match="no device has a model of it"):
         swept(grid(alone))
+
+
+PARTLY = DesignSpace(
+    device="raspberry-pi-4", formats={"layer0": ["int8", "int16", "float16"]},
+    default_format="int8", limits={"energy": "14.585 mJ"},
+)  # fmt: skip
+"""In int16 the device has no price: what remains is within the limit, as is the whole in int8."""
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_a_limit_leaves_out_a_design_of_which_only_a_part_has_a_price(chunk: int) -> None:
+    whole = swept(grid(evolve(PARTLY, limits={})))
+    assert whole["coverage"].tolist() == [1.0, pytest.approx(8 / 9), 1.0]
+    assert (whole["energy"] <= 14.585e-3).tolist() == [True, True, False]
+    table = swept(grid(PARTLY), chunk=chunk)
+    assert table["formats.layer0"].tolist() == ["int8"]
+
+
+def test_a_limit_may_take_the_part_that_has_a_price() -> None:
+    table = swept(grid(evolve(PARTLY, on_unpriced="bound")))
+    assert table["formats.layer0"].tolist() == ["int8", "int16"]
+
+
+def test_a_limit_of_what_needs_no_price_keeps_a_design_of_which_a_part_has_one() -> None:
+    table = swept(grid(evolve(PARTLY, limits={"weights": "1 MB", "memory": "1 GB"})))
+    assert len(table) == 3
+
+
+def test_designs_whose_limit_is_not_known_are_counted() -> None:
+    table = costmodel.sweep(SMALL, PARTLY, registry=REGISTRY)
+    assert table.notes == (f"3 designs: {TABLED}", f"1 designs: {UNKNOWN_LIMIT}")
 
 
 def test_the_narrowest_name_of_a_layer_counts() -> None:

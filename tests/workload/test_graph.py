@@ -16,8 +16,9 @@ from costmodel.errors import NetworkError
 from costmodel.formats import FLOAT32
 from costmodel.tensor.shapes import Tensor
 from costmodel.tensor.sizes import Symbol
-from costmodel.workload.builders import matmul
+from costmodel.workload.builders import activation, matmul
 from costmodel.workload.graph import Branch, Loop, Node, View, Workload
+from costmodel.workload.operators import Unsupported, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +85,29 @@ def test_a_branch_writes_what_each_of_its_alternatives_writes() -> None:
     (branch,) = workload
     assert (branch.reads, branch.writes) == (("x",), ("y",))
     assert [node.name for node, _ in workload.nodes] == ["relu", "tanh"]
+
+
+def test_of_a_branch_the_alternative_with_the_most_work_is_counted() -> None:
+    square = matmul((1, 4), (4, 4))
+    unknown = Unsupported(
+        reason="nobody knows it", operands=unmapped("input", [Tensor((1, 4))])
+        + unmapped("output", [Tensor((1, 4))]),
+    )  # fmt: skip
+    tensors = {"x": (1, 4), "w": (4, 4), "y": (1, 4)}
+    product = Workload("p", tensors, [Node("p", square, ("x", "w", "y"))], ["x"], ["y"], ["w"])
+    data = {"x": (1, 4), "y": (1, 4)}
+    relu = Workload("r", data, [Node("r", activation("relu", (1, 4)), ("x", "y"))], ["x"], ["y"])
+    strange = Workload("s", data, [Node("s", unknown, ("x", "y"))], ["x"], ["y"])
+
+    def chosen(*alternatives: Workload) -> Workload:
+        steps = [Branch(name="b", alternatives=alternatives)]
+        return Workload("b", tensors, steps, ["x"], ["y"], ["w"])
+
+    assert chosen(relu, product).operators == (square,)
+    assert chosen(product, relu).macs == 16
+    assert chosen(relu, product, product).operations == {"multiply-accumulate": 16}
+    assert chosen(product, strange).operators == (unknown,)  # or else nobody would see it
+    assert chosen(product, relu).repeated(3).macs == 48
 
 
 def test_its_text_has_a_line_for_each_step_with_its_indices() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import pytest
 from attrs import evolve
@@ -11,10 +12,14 @@ from hypothesis import given
 
 import costmodel
 from costmodel.errors import CostModelError, LinalgError
+from costmodel.formats import parse_format
+from costmodel.tensor.shapes import Tensor
 from costmodel.testing import strategies
 from costmodel.testing.strategies import workloads
+from costmodel.workload import builders
+from costmodel.workload.assembly import Assembly
 from costmodel.workload.graph import Node, View, Workload
-from costmodel.workload.linalg import from_mlir, to_mlir
+from costmodel.workload.linalg import from_mlir, to_linalg, to_mlir
 from costmodel.workload.operators import Movement
 
 pytest.importorskip("xdsl")
@@ -150,6 +155,29 @@ def test_a_drawn_workload_comes_back_from_its_text(workload: Workload) -> None:
     assert from_mlir(text) == read_first(workload)
 
 
+def test_a_function_of_numbers_of_several_types_comes_back() -> None:
+    """MLIR has one function of a name: those without an operation get a name for each type."""
+    made = Assembly("net")
+    for number in ("int8", "int4", "float16", "int4"):
+        value = made.input("x", Tensor((2, 3), parse_format(number)))
+        for function in ("acme", "acme.2", "acme"):
+            work = builders.activation("silu", made.tensor(value))
+            value = made.add(evolve(work, function=function), value)
+    workload = made.workload([value])
+    text = to_mlir(workload)
+    names = re.findall(r'private @"costmodel\.(.*)"', text)
+    assert names == ["acme", *[f"acme.{number}" for number in (2, 3, 4, 5)]]
+    assert from_mlir(text) == workload
+
+
+def test_indices_that_declare_no_format_come_back() -> None:
+    made = Assembly("net")
+    indices, table = made.input("x", (5,)), made.weight("table", (10, 4))
+    work = builders.embedding(made.tensor(indices), made.tensor(table))
+    workload = made.workload([made.add(work, indices, table)])
+    assert from_mlir(to_mlir(workload)) == workload
+
+
 @pytest.mark.parametrize("name", ["vgg9", "alexnet"])
 def test_the_workload_of_a_network_comes_back(name: str) -> None:
     workload = costmodel.lower(costmodel.read(f"examples/{name}.json")).bind(batch=2)
@@ -164,7 +192,23 @@ def test_loops_and_open_sizes_are_refused() -> None:
         to_mlir(workload)
 
 
+def test_each_writer_says_what_it_writes() -> None:
+    workload = costmodel.lower(costmodel.read("examples/vgg9.json")).bind(batch=1)
+    with pytest.raises(TypeError, match="expected an operator, found a Workload; to_mlir writes"):
+        to_linalg(workload)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(TypeError, match="expected a workload, found a Contraction; to_linalg"):
+        to_mlir(workload.operators[0])  # type: ignore[arg-type]  # what is tested
+
+
 REFUSED = {
+    "memory": (
+        (
+            "func.func @f(%x: memref<4x4xf32>, %o: memref<4x4xf32>) {\n"
+            "  linalg.matmul ins(%x, %x : memref<4x4xf32>, memref<4x4xf32>) "
+            "outs(%o : memref<4x4xf32>)\n  return\n}"
+        ),
+        "linalg.matmul on memref<4x4xf32>; expected tensors",
+    ),
     "two functions": (MLP + MLP.replace("@mlp", "@other").replace("#", "#o"), "2 functions"),
     "another operation": (
         (

@@ -78,6 +78,8 @@ def search(  # noqa: PLR0913  # click gives every option by keyword
             note(f"{path} holds the {len(error.result.designs):,} designs before the error")
         raise
     note(f"{len(found.designs):,} designs, {found.pruned:,} of them pruned")
+    for line in found.designs.notes:
+        note(line)
     if path is not None:
         found.designs.to_parquet(path)
     write_tables([found.front.table()], "table", Output())

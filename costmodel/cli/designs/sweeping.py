@@ -86,8 +86,8 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
         raise click.UsageError(message)
     asked, network = opened(space, model, devices, path)
     found = grid(network, asked)
-    for line in str(found).splitlines():
-        note(line)
+    for text in str(found).splitlines():
+        note(text)
     if dry_run or path is None:
         return
     rows = rows_of(found, sample=sample, seed=seed)

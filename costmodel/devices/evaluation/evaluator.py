@@ -674,15 +674,18 @@ class _Evaluation:
         (within,) = self.scenario.within(loop)
         if not device.memories:
             repeated = loop.body.repeated(loop.steps, "step")
-            steps = evaluated(device, repeated, within, is_body=True)
+            steps = evaluated(device.within(loop), repeated, within, is_body=True)
             items = tuple([one for each in steps.groups for part in each.items for one in part])
             return GroupCost(group, (items,), steps.cost, steps.is_complete, body=steps)
         around = self._around_a_step(loop, place)
-        body = evaluated(device, loop.body, within, around, is_body=True)
+        body = evaluated(device.within(loop), loop.body, within, around, is_body=True)
         once = self._loaded(loop, around)
         with _named(device, _where(group)):
-            loaded = device.price_traffic(group, once, self.placement, self.scenario)
-            _check_answer(loaded, Cost, device, "price_traffic")
+            moved = device.price_traffic(group, once, self.placement, self.scenario)
+            _check_answer(moved, Cost, device, "price_traffic")
+            begun = device.begin(loop, self.scenario)
+            _check_answer(begun, Cost, device, "begin")
+            loaded = Cost.of_group([moved, begun]) if begun.durations else moved
             outcome = _summary(body)
             if isinstance(outcome, Cost):
                 outcome = checked(device.repeat(body, loop), _who(device))

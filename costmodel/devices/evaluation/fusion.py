@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from costmodel.errors import UnknownNameError
 from costmodel.workload.graph import Node, Step, View, Workload
-from costmodel.workload.operators import Activation, Elementwise, Movement
+from costmodel.workload.operators import Activation, Elementwise, Movement, Operator
 
 FUSIBLE: Final = {
     "activation": "an activation joins the operator that makes its input",
@@ -288,11 +288,20 @@ def _fusible(node: Node) -> str:
     match node.operator:
         case Activation() if node.operator.unpriced is None:
             return "activation"
-        case Movement(purpose="padding") if len(node.writes) == 1:
+        case Movement(purpose="padding") if len(node.writes) == 1 and _adds_zeros(node.operator):
             return "padding"
         case Elementwise(function="add", inputs=[_], weights=[_]):
             return "bias"
     return ""
+
+
+def _adds_zeros(operator: Operator) -> bool:
+    """Whether padding has no elements but those of its input and zeros.
+
+    What it mirrors or repeats comes from places that no affine map states, and is not implied by
+    the operator that reads it.
+    """
+    return all(index is not None for operand in operator.operands for index in operand.index)
 
 
 def storages(workload: Workload) -> Mapping[str, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.errors import ShapeError
+from costmodel.formats import FixedPoint
 from costmodel.frontend.normalize.rewriting import Links, exchange, twin
 from costmodel.frontend.operations.work import Value
+from costmodel.workload.composite import Attention
+from costmodel.workload.operators import Movement, Operand
 
 if TYPE_CHECKING:
     from costmodel.frontend.graph import Graph, GraphNode
@@ -26,11 +29,15 @@ class _Scores:
 
 
 def join_attention(graph: Graph) -> None:
-    """Replace `softmax(scale(q @ k^T) + mask) @ v` by an attention, where nothing else reads it."""
+    """Replace `softmax(scale(q @ k^T) + mask) @ v` by an attention, where nothing else reads it.
+
+    Where the softmax gives a fixed-point format, as in quantised files, all stay: an attention does
+    not say in which format its scores are.
+    """
     links = Links.of(graph)
     changed: dict[int, Sequence[GraphNode]] = {}
     for node in graph.nodes:
-        if node.operation != "softmax":
+        if node.operation != "softmax" or isinstance(node.writes[0].format, FixedPoint):
             continue
         after = links.only_reader(node.writes[0])
         if after is None or not _is_product(after) or after.reads[0] is not node.writes[0]:
@@ -126,3 +133,71 @@ def _attention(softmax: GraphNode, scores: _Scores, product: GraphNode) -> Graph
         )  # fmt: skip
     except ShapeError:
         return None
+
+
+# ------------------------------------------------------------------ the order of heads
+
+
+def join_head_orders(graph: Graph) -> None:
+    """Let an attention read and write heads and positions in the order in which they lie.
+
+    Some frameworks write `(batch, position, head, feature)` as it is, others change the places of
+    heads and positions before and after. That is no work: a step from one position to the next is
+    as long as the order says, and the features of each lie together in either.
+    """
+    links = Links.of(graph)
+    changed: dict[int, Sequence[GraphNode]] = {}
+    for node in graph.nodes:
+        if node.operation == "attention" and isinstance(node.work.does, Attention):
+            changed.update(_in_given_order(links, node, changed))
+    if changed:
+        exchange(graph, changed)
+
+
+def _in_given_order(
+    links: Links, node: GraphNode, gone: Mapping[int, object]
+) -> dict[int, Sequence[GraphNode]]:
+    """Let an attention take the place of the transpositions around it that are not `gone`."""
+    operator = node.work.does
+    if not isinstance(operator, Attention):
+        return {}
+    operands, reads = list(operator.operands), list(node.work.reads)
+    found: dict[int, Sequence[GraphNode]] = {}
+    for place, value in enumerate(reads):
+        before = links.maker(value)
+        order = _order_of_heads(before)
+        if before is None or order is None or id(before) in gone:
+            continue
+        if links.only_reader(value) is not node:
+            continue
+        operand = operands[place]
+        index = [operand.index[order.index(axis)] for axis in range(len(order))]
+        reads[place] = before.reads[0]
+        operands[place] = _moved(operand, reads[place], index)
+        found[id(before)] = ()
+    (written,) = node.writes
+    after = links.only_reader(written)
+    order = _order_of_heads(after)
+    if after is not None and order is not None:
+        (result,) = operator.outputs
+        node.writes = after.writes
+        operands[operands.index(result)] = _moved(
+            result, after.writes[0], [result.index[axis] for axis in order]
+        )
+        found[id(after)] = ()
+    if found:
+        node.work = evolve(node.work, does=evolve(operator, operands=operands), reads=reads)
+        node.operands = tuple(reads)
+    return found
+
+
+def _order_of_heads(node: GraphNode | None) -> list[int] | None:
+    """The order of the axes that a node gives them, where the last of them stays the last."""
+    if node is None or node.operation != "transpose" or not isinstance(node.work.does, Movement):
+        return None
+    order = [node.reads[0].axis(axis) for axis in node.settings["order"]]
+    return order if order[-1] == len(order) - 1 else None
+
+
+def _moved(operand: Operand, value: Value, index: Sequence[Any]) -> Operand:
+    return evolve(operand, tensor=evolve(operand.tensor, shape=value.shape), index=index)

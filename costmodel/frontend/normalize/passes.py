@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from costmodel.frontend.normalize.attention import join_attention
+from costmodel.frontend.normalize.attention import join_attention, join_head_orders
 from costmodel.frontend.normalize.biases import join_biases
 from costmodel.frontend.normalize.means import join_means, join_scales
 from costmodel.frontend.normalize.padding import join_padding
@@ -27,6 +27,7 @@ PASSES: Final[Sequence[Pass]] = (
     join_scales,
     join_padding,
     join_attention,
+    join_head_orders,
     remove_unused,
 )
 """Each changes a graph in place; the work that it describes stays the same."""

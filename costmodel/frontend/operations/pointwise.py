@@ -26,6 +26,8 @@ def pointwise(
     """
     kept = [value.stored for value in values if not value.is_immediate] or list(values[:1])
     shape = broadcast([value.shape for value in values])
+    if broadcast([value.shape for value in kept]) != shape:  # a number stretches the others
+        kept = list(values)
     inputs = [value for value in kept if not value.is_constant]
     weights = [value for value in kept if value.is_constant]
     work = elementwise(

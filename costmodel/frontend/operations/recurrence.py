@@ -14,6 +14,7 @@ from costmodel.workload.assembly import Assembly
 from costmodel.workload.builders import activation, copy, elementwise, matmul
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.operations.work import Rule
     from costmodel.workload.graph import Workload
 
@@ -32,6 +33,8 @@ class Cell:
         gate_activation: that of the gates.
         resets_after: whether a GRU scales the weighted state, and not the state that is weighted.
         couples_gates: whether an LSTM lets in what it forgets, by one gate for both.
+        state_format: that of the gates and of the cell of an LSTM, where it is declared.
+        result_format: that of what the cell gives, which it reads at the next step, likewise.
 
     """
 
@@ -41,6 +44,8 @@ class Cell:
     gate_activation: str = "sigmoid"
     resets_after: bool = True
     couples_gates: bool = False
+    state_format: NumericFormat | None = None
+    result_format: NumericFormat | None = None
 
     @property
     def gates(self) -> int:
@@ -67,6 +72,8 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
     gate_activation: str = "sigmoid",
     resets_after: bool = True,
     couples_gates: bool = False,
+    state_format: NumericFormat | None = None,
+    result_format: NumericFormat | None = None,
 ) -> Work:
     """A cell over the steps of a sequence; gives the outputs of all steps, then the last states.
 
@@ -88,6 +95,8 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
         gate_activation: that of the gates.
         resets_after: whether a GRU scales the weighted state, and not the state that is weighted.
         couples_gates: whether an LSTM lets in what it forgets, by one gate for both.
+        state_format: that of the gates and of the cell of an LSTM, where it is declared.
+        result_format: that of what the cell gives, which it reads at the next step, likewise.
 
     Raises:
         ShapeError: the shapes do not fit together.
@@ -99,7 +108,10 @@ def recurrent(  # noqa: PLR0917  # the operands, as frontends have them
             f"{', '.join(GATES)} over steps, rows and features"
         )
         raise ShapeError(message)
-    form = Cell(cell, units, activation, gate_activation, resets_after, couples_gates)
+    form = Cell(
+        cell, units, activation, gate_activation, resets_after, couples_gates, state_format,
+        result_format,
+    )  # fmt: skip
     held = {
         "kernel": kernel, "recurrent_kernel": recurrent_kernel, "bias": bias,
         "recurrent_bias": recurrent_bias, "projection": projection, "peepholes": peepholes,
@@ -144,9 +156,11 @@ def _over_steps(
     if any(tensors[name].format is not None for name in starts):
         starts = []
     source = _turned(made, "sequence", (sequence.shape[place], *step.shape))
+    body = _Step(cell, step, weights, roles).workload()
+    data = {name: name for name in weights if roles[name] == "input"}
     outputs, *states = made.recurrent(
-        _Step(cell, step, weights).workload(), source, weights={name: name for name in weights},
-        starts=starts, collects=True, backwards=backwards,
+        body, source, weights={name: name for name in weights if name not in data}, fixed=data,
+        starts=starts, collects=True, backwards=backwards, fused=True,
     )  # fmt: skip
     shape = list(made.tensor(outputs).shape)
     length = shape.pop(0)
@@ -173,22 +187,30 @@ def _turned(made: Assembly, name: str, shape: Sequence[int | None]) -> str:
 
 
 class _Step:
-    """The workload of one step: it reads `x` and states; it gives the output and new states."""
+    """The workload of one step: it reads `x` and states; it gives the output and new states.
 
-    def __init__(self, cell: Cell, taken: Tensor, weights: Mapping[str, Tensor]) -> None:
+    Weights whose role is that of an input are data, and the same at every step.
+    """
+
+    def __init__(
+        self, cell: Cell, taken: Tensor, weights: Mapping[str, Tensor], roles: Mapping[str, str]
+    ) -> None:
         self.cell, self.made, self.weights = cell, Assembly("step"), weights
+        self.data = {name for name in weights if roles[name] == "input"}
         made, rows = self.made, tuple(taken.shape[:-1])
         self.sums = (*rows, cell.gates * cell.units)
         self.state = (*rows, cell.units)
+        self.output = Tensor(self.state, cell.result_format)
         width = cell.units
         if "projection" in weights:
             width = weights["projection"].size // cell.units
         made.input("x", taken)
-        made.input("h", (*rows, width))
+        made.input("h", Tensor((*rows, width), cell.result_format))
         if cell.kind == "lstm":
-            made.input("c", self.state)
+            made.input("c", Tensor(self.state, cell.state_format))
         for name, tensor in weights.items():
-            made.weight(name, tensor)
+            add = made.input if name in self.data else made.weight
+            add(name, tensor)
 
     def workload(self) -> Workload:
         """The whole step."""
@@ -200,7 +222,7 @@ class _Step:
 
     def _simple(self) -> Sequence[str]:
         sums = self._add("add", self._weighed("x"), self._weighed("h"))
-        new = self._applied(self.cell.activation, sums, in_place=False)
+        new = self._applied(self.cell.activation, sums, self.output)
         return new, new
 
     def _long_short_term(self) -> Sequence[str]:
@@ -218,14 +240,14 @@ class _Step:
         )
         new = self._applied(cell.activation, new)
         kept, added = self._add("multiply", forget, "c"), self._add("multiply", let_in, new)
-        state = self._add("add", kept, added, in_place=False)
+        state = self._add("add", kept, added, output=Tensor(self.state, cell.state_format))
         if "peepholes" in self.weights:
             let_out = self._peeped(let_out, 2, state)
         let_out = self._applied(cell.gate_activation, let_out)
         shown = self._applied(cell.activation, state)
-        output = self._add("multiply", let_out, shown, in_place=False)
+        output = self._add("multiply", let_out, shown, output=self.output)
         if "projection" in self.weights:
-            output = self._product(output, "projection", self.made.tensor("h").shape)
+            output = self._product(output, "projection", self.made.tensor("h"))
         return output, output, state
 
     def _reset(self) -> Sequence[str]:
@@ -244,7 +266,7 @@ class _Step:
         new = self._applied(cell.activation, self._add("add", self._gate(own, 2), last))
         rest = self._complement(mix)
         kept, added = self._add("multiply", mix, "h"), self._add("multiply", rest, new)
-        output = self._add("add", kept, added, in_place=False)
+        output = self._add("add", kept, added, output=self.output)
         return output, output
 
     # ------------------------------------------------------------------ parts of a step
@@ -255,13 +277,13 @@ class _Step:
         """The weighted sums of some gates, of the input `x` or of the state `h`."""
         kernel, bias = _HELD[source or values]
         count = self.cell.gates if gates is None else gates
-        sums = (*self.sums[:-1], count * self.cell.units)
+        sums = Tensor((*self.sums[:-1], count * self.cell.units), self.cell.state_format)
         return self._product(values, kernel, sums, bias, first * self.cell.units)
 
     def _product(
-        self, values: str, kernel: str, shape: Sequence[int | None], bias: str = "", first: int = 0
+        self, values: str, kernel: str, output: Tensor, bias: str = "", first: int = 0
     ) -> str:
-        made, width = self.made, shape[-1] or 1
+        made, width = self.made, output.shape[-1] or 1
         features = made.tensor(values).shape[-1] or 1
         whole = self.weights[kernel].size // features
         matrix = self.weights[kernel].shape[-2:]
@@ -269,11 +291,15 @@ class _Step:
         held = self._rows(kernel, (whole, features) if is_turned else (features, whole), whole,
                           first, width)  # fmt: skip
         added = self._rows(bias, (whole,), whole, first, width) if bias in self.weights else None
+        starts_at = [] if added is None or bias in self.data else [added]
         work = matmul(
             made.tensor(values), made.tensor(held), transpose_right=is_turned,
-            bias=None if added is None else made.tensor(added),
+            right_role="input" if kernel in self.data else "weight",
+            bias=made.tensor(starts_at[0]) if starts_at else None,
+            output=output,
         )  # fmt: skip
-        return made.add(work, values, held, *([] if added is None else [added]))
+        product = made.add(work, values, held, *starts_at)
+        return product if added is None or starts_at else self._add("add", product, added)
 
     def _rows(self, name: str, shape: tuple[int, ...], whole: int, first: int, width: int) -> str:
         """The part of a weight that some gates read."""
@@ -299,6 +325,8 @@ class _Step:
         held_format = self.made.tensor("peepholes").format
         flat = self.made.seen_as("peepholes", Tensor((3 * units,), held_format))
         held = self.made.part(flat, 0, place * units, units)
+        if "peepholes" in self.data:
+            return self._add("add", gate, self._add("multiply", state, held))
         scaled = self.made.add(
             elementwise(
                 "multiply", self.made.tensor(state), weights=[self.made.tensor(held)], in_place=True
@@ -311,15 +339,19 @@ class _Step:
         """One minus every element."""
         return self.made.add(elementwise("subtract", self.made.tensor(name), in_place=True), name)
 
-    def _add(self, function: str, *reads: str, in_place: bool = True) -> str:
+    def _add(self, function: str, *reads: str, output: Tensor | None = None) -> str:
+        """A function of tensors, in place unless its result is another state or the output."""
         tensors = [self.made.tensor(name) for name in reads]
-        return self.made.add(elementwise(function, *tensors, in_place=in_place), *reads)
+        work = elementwise(function, *tensors, in_place=output is None, output=output)
+        return self.made.add(work, *reads)
 
-    def _applied(self, function: str, name: str, *, in_place: bool = True) -> str:
+    def _applied(self, function: str, name: str, output: Tensor | None = None) -> str:
+        """A function of a tensor, in place likewise."""
         tensor = self.made.tensor(name)
         if function == "linear":
-            return name if in_place else self.made.add(copy("state", tensor), name)
-        return self.made.add(activation(function, tensor, in_place=in_place), name)
+            return name if output is None else self.made.add(copy("state", tensor), name)
+        work = activation(function, tensor, in_place=output is None, output=output)
+        return self.made.add(work, name)
 
 
 _HELD: Final[Mapping[str, tuple[str, str]]] = {

@@ -34,6 +34,8 @@ class Value:
     is_parameter: bool = False
     stretched: Value | None = None
     """The smaller constant that this one repeats along axes of one element, aligned at the last."""
+    unknown: str = ""
+    """Why its shape is not known, where it is not; `shape` is that of a scalar then."""
 
     @property
     def stored(self) -> Value:
@@ -88,6 +90,13 @@ class Value:
         if not self.is_constant or self.is_parameter:
             return False
         return self.size == 1 or self.scalar is not None
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether it is a constant that says what an operation does: a shape, axes or a number."""
+        if not self.is_constant or self.is_parameter:
+            return False
+        return self.is_immediate or (self.data is not None and self.data.dtype.kind in "iub")
 
     def axis(self, axis: int) -> int:
         """The index of an axis counted from the front.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from costmodel.errors import LinalgError
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.graph import Node, View, Workload
 from costmodel.workload.linalg.tables import PREFIX, Element, format_text
-from costmodel.workload.linalg.writing import to_linalg
+from costmodel.workload.linalg.writing import text_of
 from costmodel.workload.operators import Operator
 
-_DECLARATION: Final = re.compile(r"^func\.func private @[^{]*$", re.MULTILINE)
+_DECLARATION: Final = re.compile(r'^func\.func private @"(.*)"(\([^{"]*)$', re.MULTILINE)
+"""The declaration of a function without an operation in `arith` or `math`: its name and types."""
 
 
 def to_mlir(workload: Workload) -> str:
@@ -30,8 +32,15 @@ def to_mlir(workload: Workload) -> str:
     Raises:
         LinalgError: the workload has a loop, a branch or sizes that are open, or a format that no
             text states.
+        TypeError: it is no workload.
 
     """
+    if not isinstance(workload, Workload):
+        message = (  # type: ignore[unreachable]  # a caller may have no types
+            f"expected a workload, found a {type(workload).__name__}; to_linalg writes an "
+            "operator, and costmodel.lower(network).bind(batch=1) is the workload of a network"
+        )
+        raise TypeError(message)
     return _Writer(workload).text()
 
 
@@ -43,6 +52,8 @@ class _Writer:
     lines: list[str] = field(factory=list)
     values: dict[str, str] = field(factory=dict)
     known: dict[Operator, str] = field(factory=dict)
+    called: dict[tuple[str, str], str] = field(factory=dict)
+    """The names of functions without an operation in `arith` or `math`, by name and types."""
 
     def text(self) -> str:
         """The module."""
@@ -103,7 +114,7 @@ class _Writer:
         """Add the function of an operator; returns its name."""
         name = f"op{len(self.known)}"
         try:
-            text = to_linalg(operator)
+            text = text_of(operator, Element.of(None))
         except LinalgError:
             self._declare(
                 name,
@@ -112,11 +123,26 @@ class _Writer:
                 operator=_json(operator),
             )
             return name
-        for declaration in _DECLARATION.findall(text):
-            self.declared[declaration] = None
+        for function, types in _DECLARATION.findall(text):
+            text = self._with_own_name(text, function, types)
         body = _DECLARATION.sub("", text).strip()
         self.functions.append(body.replace("func.func @operator(", f"func.func private @{name}("))
         return name
+
+    def _with_own_name(self, text: str, function: str, types: str) -> str:
+        """The text of an operator whose function is declared, under a name for its types alone."""
+        own = self.called.get((function, types))
+        if own is None:
+            taken = set(self.called.values())
+            numbered = (f"{function}.{number}" for number in itertools.count(2))
+            own = next(one for one in itertools.chain([function], numbered) if one not in taken)
+            self.called[function, types] = own
+            self.declared[f'func.func private @"{own}"{types}'] = None
+        if own == function:
+            return text
+        stated = f'{{{PREFIX}function = "{function.removeprefix(PREFIX)}"}}'
+        call = re.compile(rf'func\.call @"{re.escape(function)}"(\([^)]*\))')
+        return call.sub(lambda found: f'func.call @"{own}"{found[1]} {stated}', text)
 
     def _view(self, view: View) -> None:
         workload = self.workload

@@ -144,6 +144,7 @@ class _Reading:
             message = f"functions call each other more than {_DEEPEST} deep"
             raise LinalgError(message)
         operations = list(function.body.block.ops)
+        _check_tensors(operations)
         nests = {
             id(one.generic if scaling is None else scaling): (one, scaling)
             for one, scaling in _nests([one for one in operations if one.name == "linalg.generic"])
@@ -218,10 +219,12 @@ class _Reading:
         """Add a node; names and formats are those that `to_mlir` wrote, if it did."""
         made, own = self.made, _attributes(operation)
         sources = [self._named(value) for value in reads]
-        operands, arriving = [], iter(sources)
+        operands, arriving, given = [], iter(sources), iter(results)
+        is_stated = operation.name == "linalg.generic" or own.text("name") is not None
         for operand in operator.operands:
             if operand.role == "output":
-                operands.append(operand)
+                tensor = operand.tensor if is_stated else _tensor_of(next(given))
+                operands.append(evolve(operand, tensor=tensor))
                 continue
             name = next(arriving)
             held = made.tensor(name)
@@ -410,6 +413,23 @@ NAMED: Final[Mapping[str, _Made]] = {
 
 
 # ------------------------------------------------------------------ values and attributes
+
+
+def _check_tensors(operations: Iterable[Any]) -> None:
+    """Refuse memory: who reads what was written there does not follow from the values.
+
+    Raises:
+        LinalgError: an operation has operands or results in memory.
+
+    """
+    pairs = [(one, value) for one in operations for value in (*one.operands, *one.results)]
+    for operation, value in pairs:
+        if value.type.name == "memref":
+            message = (
+                f"{operation.name} on {value.type!s:.80}; expected tensors: give the function as "
+                "it was before it was bufferised, or an operation alone to from_linalg"
+            )
+            raise LinalgError(message)
 
 
 def _tensor_of(value: Any, formats: Sequence[NumericFormat | None] = (), place: int = 0) -> Tensor:

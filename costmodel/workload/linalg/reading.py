@@ -491,7 +491,9 @@ class _Body:
             return Gather, {}
         function = ACTIVATION_OF.get(operation.name)
         if operation.name == "func.call":
-            function = operation.callee.string_value().removeprefix(PREFIX)
+            stated = operation.attributes.get(f"{PREFIX}function")
+            function = getattr(stated, "data", None) or operation.callee.string_value()
+            function = function.removeprefix(PREFIX)
         if function is None:
             return None
         return (Elementwise if function in ELEMENTWISE else Activation), {"function": function}

@@ -53,10 +53,27 @@ def to_linalg(operator: Operator) -> str:
 
     Raises:
         LinalgError: `linalg.generic` cannot state it; the message says what can be done.
+        TypeError: it is no operator.
+
+    """
+    if not isinstance(operator, Operator):
+        message = (  # type: ignore[unreachable]  # a caller may have no types
+            f"expected an operator, found a {type(operator).__name__}; to_mlir writes a workload, "
+            "whose operators are workload.operators"
+        )
+        raise TypeError(message)
+    return text_of(operator, _INDEX)
+
+
+def text_of(operator: Operator, indices: Element) -> str:
+    """As `to_linalg`; `indices` is the type of those of a table that declare no format.
+
+    Raises:
+        LinalgError: as `to_linalg`.
 
     """
     _check(operator)
-    return _Writer(operator).text()
+    return _Writer(operator, indices).text()
 
 
 # ------------------------------------------------------------------ what cannot be written
@@ -194,8 +211,8 @@ class _Access(NamedTuple):
 class _Writer:
     """Writes one operator."""
 
-    def __init__(self, operator: Operator) -> None:
-        self._operator = operator
+    def __init__(self, operator: Operator, indices: Element) -> None:
+        self._operator, self._indices = operator, indices
         self._sizes = operator.dims
         self._lines: list[str] = []
         self._declared: str = ""
@@ -446,9 +463,9 @@ class _Writer:
         return {f"{PREFIX}{key}": value for key, value in found.items()}
 
     def _element_of(self, operand: Operand, place: int) -> Element:
-        """The element type of what is read; indices of a table are whole numbers."""
+        """The element type of what is read."""
         if isinstance(self._operator, Gather) and place == 0 and operand.format is None:
-            return _INDEX
+            return self._indices
         return Element.of(operand.format)
 
     def _constant(self, text: str, element: Element) -> str:
@@ -467,6 +484,7 @@ class _Writer:
 
 
 _INDEX: Final = Element(is_float=False, bits=64)
+"""The type of indices: whole numbers."""
 
 
 def _neutral(function: str, element: Element) -> str:

@@ -38,7 +38,7 @@ from costmodel.formats import (
 from costmodel.scenario import Scenario
 from costmodel.tensor.sizes import most
 from costmodel.workload.composite import Normalization, Softmax
-from costmodel.workload.graph import Node
+from costmodel.workload.graph import Loop, Node
 from costmodel.workload.operators import (
     Activation,
     Contraction,
@@ -100,11 +100,13 @@ class Processor(Device):
     the traffic of each memory. Dense contractions run at `efficiency` of the peak rate and read
     and write at `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
     the time of its bytes, at `bandwidth_efficiency` of the bandwidth: depthwise convolutions,
-    elementwise functions, pooling, normalization, movements. Each group adds
-    `overhead_per_operator`, each call `overhead_per_call`. Where the runtime is `asynchronous`,
-    operators are launched while others run: a group takes its overhead or its work, whichever
-    is longer. A core that does not `overlap_traffic` takes arithmetic and traffic one after the
-    other. Energy is `busy_power` over the makespan.
+    elementwise functions, pooling, normalization, movements. These shares may be above 1 where
+    caches hold what operators hand on; weights are read at the bandwidth at most. Each group adds
+    `overhead_per_operator`, each call `overhead_per_call`; a recurrent layer for which the runtime
+    has one operator adds one of these, and `overhead_per_step` for each step. Where the runtime
+    is `asynchronous`, operators are launched while others run: a group takes its overhead or its
+    work, whichever is longer. A core that does not `overlap_traffic` takes arithmetic and traffic
+    one after the other. Energy is `busy_power` over the makespan.
 
     A runtime computes in no format among its `unsupported_formats`, whatever the peak rates.
 
@@ -134,6 +136,9 @@ class Processor(Device):
     bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
     overhead_per_operator: FormatTable = parameter("s", by_format=True)
     overhead_per_call: FormatTable = parameter("s", by_format=True)
+    overhead_per_step: Parameter | None = parameter("s", optional=True)
+    """Of a recurrent layer, which the runtime has one operator for; without it each operator of a
+    step has an overhead of its own."""
     busy_power: Parameter | None = parameter("W", optional=True)
     """Of what `assumes` names, while the network runs."""
     idle_power: Parameter | None = parameter("W", optional=True)
@@ -297,12 +302,37 @@ class Processor(Device):
         )
         share = None if number is None else figure_of(table, number)
         phase = "run" if self.overlap_traffic else "finish"
-        durations = [
-            Duration(name, bits / BYTE, rate if share is None else product(rate, share), phase)
-            for one in traffic
-            for name, bits, rate in _ways(one, placement.memory(one.memory))
-        ]
+        durations = []
+        for one in traffic:
+            used = share if share is None or one.role != "weight" else _at_most_all(share)
+            durations += [
+                Duration(name, bits / BYTE, rate if used is None else product(rate, used), phase)
+                for name, bits, rate in ways(one, placement.memory(one.memory))
+            ]
         return Cost(moved(traffic, placement).charges, durations=durations)
+
+    # -------------------------------------------------------------- a recurrent layer
+
+    def within(self, loop: Loop) -> Device:
+        """Within a recurrent layer that is one operator no operator has an overhead."""
+        if not self._is_one_operator(loop):
+            return self
+        plain = self.overhead_per_operator
+        none = {one: evolve(plain[one], value=0.0, low=0.0, high=0.0) for one in plain}
+        return evolve(self, overhead_per_operator=FormatTable(plain.name, none))
+
+    def begin(self, loop: Loop, scenario: Scenario) -> Cost:
+        """The overhead of an operator, and that of each step."""
+        if self.overhead_per_step is None or not self._is_one_operator(loop):
+            return Cost()
+        products = [node.operator for node, _ in loop.body.nodes if is_dense(node.operator)]
+        number = self._format_of(products[0], scenario) if products else None
+        once = figure_of(self.overhead_per_operator, number or scenario.default_format)
+        steps = Duration("overhead", loop.steps, self.overhead_per_step, phase="start")
+        return Cost(durations=[Duration("overhead", 1, once, phase="start"), steps])
+
+    def _is_one_operator(self, loop: Loop) -> bool:
+        return loop.fused and self.overhead_per_step is not None
 
     # -------------------------------------------------------------- a whole workload
 
@@ -326,7 +356,7 @@ class Processor(Device):
         return [schedule.drawn(idle, "board"), schedule.drawn(added, "board")]
 
 
-def _ways(one: Traffic, memory: Memory) -> Iterable[tuple[str, int, Parameter]]:
+def ways(one: Traffic, memory: Memory) -> Iterable[tuple[str, int, Parameter]]:
     """The ports that are busy with some traffic, the bits of each, and its bandwidth."""
     apart = (one.read_bits, one.written_bits)
     bits = (sum(apart),) if memory.shared_port else apart
@@ -337,6 +367,14 @@ def _ways(one: Traffic, memory: Memory) -> Iterable[tuple[str, int, Parameter]]:
         for port, each in zip(memory.ports, bits, strict=True)
         if each
     ]
+
+
+def _at_most_all(share: Parameter) -> Parameter:
+    """A share of the bandwidth, of what no cache holds from one call to the next."""
+    if share.high <= 1:
+        return share
+    value, low = min(share.value, 1.0), min(share.low, 1.0)
+    return evolve(share, value=value, low=low, high=1.0)
 
 
 def product(rate: Parameter, share: Parameter) -> Parameter:

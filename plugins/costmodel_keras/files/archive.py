@@ -40,7 +40,7 @@ def load_file(path: Path) -> Any:
 
     """
     with safe_io.opening(path):
-        return _LOADERS.get(path.suffix, _load_json)(path)
+        return _LOADERS.get(safe_io.ending(path), _load_json)(path)
 
 
 def _load_json(path: Path) -> Any:

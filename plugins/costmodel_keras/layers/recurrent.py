@@ -601,6 +601,7 @@ class Recurrent(Wrapper):
         output, *states = made.recurrent(
             body, "input", weights=self.given(body), starts=starts,
             collects=self.return_sequences, backwards=backwards,
+            fused=isinstance(cell, DenseCell),
         )  # fmt: skip
         if backwards and self.return_sequences and not in_place:
             output = made.view(output, made.tensor(output), "other")

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from costmodel.formats import FLOAT32
 from costmodel_onnx.nodes import OnnxNode, trained
-from costmodel_onnx.operators import quantization, windows
-from costmodel_onnx.operators.contractions import convolved, product
+from costmodel_onnx.operators import movements, quantization, windows
+from costmodel_onnx.operators.contractions import CHANNELS_LAST, convolved, product, with_bias
 from costmodel_onnx.operators.movements import concatenated, padded
 from costmodel_onnx.operators.quantization import (
+    INT32,
     UINT8,
     blocked,
     dequantized_by_scale,
     in_format,
     packed_elements,
 )
+from costmodel_onnx.operators.recurrence import cells
+from costmodel_onnx.operators.statistics import causal_conv, normalized
 from costmodel_onnx.operators.table import translates
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.operations.work import Value
 
 DOMAIN: Final = "com.microsoft"
@@ -70,11 +75,8 @@ def linear_conv(node: OnnxNode) -> Value:
     image, kernel = node.input(0), node.input(3)
     if not node.attribute("channels_last", 0):
         return quantization.linear_conv(node)
-    order = [0, image.rank - 1, *range(1, image.rank - 1)]
-    turned = node.add("transpose", image, order=order)
-    made = convolved(node, turned, kernel, node.present_input(8))
-    back = node.add("transpose", made, order=[0, *range(2, image.rank), 1])
-    return in_format(node, back, _zero(node, 7))
+    made = convolved(node, image, kernel, node.present_input(8), input_layout=CHANNELS_LAST)
+    return in_format(node, made, _zero(node, 7))
 
 
 _TWO: Final[Mapping[str, str]] = {"QLinearAdd": "add", "QLinearMul": "multiply"}
@@ -132,14 +134,14 @@ def linear_global_pool(node: OnnxNode) -> Value:
 def linear_average_pool(node: OnnxNode) -> Value:
     """The mean of each window of quantised numbers."""
     last = bool(node.attribute("channels_last", 0))
-    more = {"input_layout": "N*C"} if last else {}
+    more = {"input_layout": CHANNELS_LAST} if last else {}
     return in_format(node, windows.pooled(node, node.input(0), "mean", **more), _zero(node, 4))
 
 
 @translates(*named("NhwcMaxPool"))
 def max_pool_channels_last(node: OnnxNode) -> Value:
     """The largest element of each window, with channels last."""
-    return windows.pooled(node, node.input(0), "max", input_layout="N*C")
+    return windows.pooled(node, node.input(0), "max", input_layout=CHANNELS_LAST)
 
 
 @translates(*named("QLinearReduceMean"))
@@ -172,16 +174,10 @@ def matmul_integer_to_float(node: OnnxNode) -> Value:
 @translates(*named("DynamicQuantizeMatMul"))
 def dynamic_quantize_matmul(node: OnnxNode) -> Value:
     """A product with a matrix that is quantised beforehand, of one that is quantised now."""
-    value = _quantized_now(node, node.input(0))
-    made = dequantized_by_scale(node, product(node, value, node.input(1)))
+    value, scale, _ = quantization.dynamic_quantize(node)
+    sums = product(node, value, node.input(1))
+    made = node.add("elementwise", sums, scale, function="multiply", formats=[FLOAT32])
     return _with_bias(node, made, node.present_input(4))
-
-
-def _quantized_now(node: OnnxNode, value: Value) -> Value:
-    """A value in uint8, by a scale from its range."""
-    for function in ("min", "max"):
-        node.add("reduce", value, function=function)
-    return node.add("quantize", value, formats=[UINT8])
 
 
 def _with_bias(node: OnnxNode, value: Value, bias: Value | None) -> Value:
@@ -189,20 +185,110 @@ def _with_bias(node: OnnxNode, value: Value, bias: Value | None) -> Value:
     return value if bias is None else node.add("elementwise", value, bias, function="add")
 
 
+@translates(*named("DynamicQuantizeLSTM"))
+def dynamic_quantize_lstm(node: OnnxNode) -> list[Value]:
+    """An LSTM whose weights are quantised, and stand the other way round."""
+    operands = [node.present_input(place) for place in range(8)]
+    _, _, _, bias, _, start, start_of_cell, peepholes = operands
+    node.graph.notes.append(
+        f"node {node.name!r:.80} of {node.operator}: what it multiplies its weights by is "
+        "quantised while it runs, and priced as float32"
+    )
+    return cells(node, "lstm", node.input(0), node.input(1), node.input(2), bias,
+                 start=start, start_of_cell=start_of_cell, peepholes=peepholes)  # fmt: skip
+
+
+@translates(*named("MatMulInteger16"))
+def matmul_integer(node: OnnxNode) -> Value:
+    """A product of quantised matrices, to sums."""
+    return product(node, node.input(0), node.input(1), formats=[INT32])
+
+
+@translates(*named("MulInteger"))
+def multiply_integer(node: OnnxNode) -> Value:
+    """Products of quantised numbers, whose zero points stand behind them."""
+    return node.add(
+        "elementwise", node.input(0), node.input(2), function="multiply", formats=[INT32]
+    )
+
+
+@translates(*named("ReduceSumInteger"))
+def reduce_integer(node: OnnxNode) -> Value:
+    """Sums of quantised numbers."""
+    keeps = bool(node.attribute("keepdims", 1))
+    return node.add(
+        "reduce", node.input(0), function="sum", axes=node.attribute("axes"), keep_axes=keeps,
+        formats=[INT32],
+    )  # fmt: skip
+
+
 @translates(*named("MatMulNBits"))
 def matmul_of_few_bits(node: OnnxNode) -> Value:
     """A product with weights of few bits in blocks, each of which has a scale."""
-    value = node.input(0)
-    deep, wide = int(node.attribute("K", 0)), int(node.attribute("N", 0))
+    return _of_few_bits(
+        node, node.input(0), (1, 2, 3, 5), (int(node.attribute("K", 0)), _width(node, "N"))
+    )
+
+
+@translates(*named("MatMulNBitsMlp"))
+def gated_of_few_bits(node: OnnxNode) -> list[Value]:
+    """Two products with weights of few bits, of which one gates the other."""
+    value, summed = _skipped_and_normalized(node)
+    shape = (value.shape[-1], _width(node, "N"))
+    gate = _of_few_bits(node, value, (3, 4, None, 5), shape)
+    gate = activated(node, gate, str(node.attribute("activation", "silu")))
+    other = _of_few_bits(node, value, (6, 7, None, 8), shape)
+    return [node.add("elementwise", gate, other, function="multiply"), summed]
+
+
+@translates(*named("MatMulNBitsQkv"))
+def projected_of_few_bits(node: OnnxNode) -> list[Value]:
+    """Projections to queries, keys and values with weights of few bits."""
+    value, summed = _skipped_and_normalized(node)
+    made = [
+        _of_few_bits(node, value, (place, place + 1, None, place + 2),
+                     (value.shape[-1], _width(node, name)))
+        for place, name in ((3, "Nq"), (6, "Nkv"), (9, "Nkv"))
+    ]  # fmt: skip
+    return [*made, summed]
+
+
+def _width(node: OnnxNode, name: str) -> int:
+    return int(node.attribute(name, 0))
+
+
+def _skipped_and_normalized(node: OnnxNode) -> tuple[Value, Value]:
+    """The sum of a value and another, if there is one, normalised; and that sum."""
+    value, skip, scale = node.input(0), node.present_input(1), node.present_input(2)
+    if skip is not None:
+        value = node.add("elementwise", value, skip, function="add")
+    if scale is None:
+        return value, value
+    return normalized(node, value, [scale], [value.rank - 1], is_centred=False), value
+
+
+def _of_few_bits(
+    node: OnnxNode, value: Value, places: Sequence[int | None], shape: tuple[int, int]
+) -> Value:
+    """A product; `places` are those of the weights, their scales, their zeros and the bias."""
+    at, scales, zeros, bias = places
+    deep, wide = shape
     bits, length = int(node.attribute("bits", 4)), int(node.attribute("block_size", 32))
-    packed = node.input(1)
+    packed, scale = node.input(at or 0), node.input(scales or 0)
     if packed_elements(packed.shape, bits) < deep * wide:
         node.refuse(f"{packed.shape!r:.80} bytes do not hold {deep} x {wide} of {bits} bits")
-    number = blocked(packed, bits, length, node.input(2), node.present_input(3))
-    weight = node.graph.constant(packed.name, (wide, deep), number, is_parameter=True)
-    weight.is_constant = packed.is_constant
-    trained(node.present_input(5))
-    return node.add("matmul", value, weight, node.present_input(5), transpose_right=True)
+    zero = None if zeros is None else node.present_input(zeros)
+    number = blocked(packed, bits, length, scale, zero)
+    weight = unpacked(node, packed, (wide, deep), number)
+    addend = None if bias is None else node.present_input(bias)
+    return product(node, value, weight, addend, transpose_right=True)
+
+
+def unpacked(node: OnnxNode, packed: Value, shape: tuple[int, ...], number: NumericFormat) -> Value:
+    """The elements that bytes hold; those of a constant stay packed."""
+    if packed.is_constant:
+        return node.graph.constant(packed.name, shape, number, is_parameter=True)
+    return node.add("rearrange", packed, purpose="conversion", shapes=[shape], formats=[number])
 
 
 @translates(*named("MatMulBnb4", "MatMulFpQ4"))
@@ -214,8 +300,8 @@ def matmul_in_blocks(node: OnnxNode) -> Value:
     length = int(node.attribute("block_size", 32))
     packed = node.input(1)
     number = blocked(packed, 4, length, node.input(0), None)
-    weight = node.graph.constant(packed.name, (int(wide), int(deep)), number, is_parameter=True)
-    return node.add("matmul", node.input(0), weight, transpose_right=True)
+    weight = unpacked(node, packed, (int(wide), int(deep)), number)
+    return product(node, node.input(0), weight, transpose_right=True)
 
 
 # ------------------------------------------------------------------ fused ones
@@ -228,16 +314,11 @@ def activated(node: OnnxNode, value: Value, function: str) -> Value:
     return node.add("activation", value, function=own, in_place=True) if own else value
 
 
-@translates(*named("FusedConv", "NhwcFusedConv"))
+@translates(*named("FusedConv", "NhwcConv", "NhwcFusedConv"))
 def fused_conv(node: OnnxNode) -> Value:
     """A convolution, the addition of another value, and a function."""
-    image, kernel = node.input(0), node.input(1)
-    is_last = bare(node) == "NhwcFusedConv"
-    if is_last:
-        image = node.add("transpose", image, order=[0, image.rank - 1, *range(1, image.rank - 1)])
-    made = convolved(node, image, kernel, node.present_input(2))
-    if is_last:
-        made = node.add("transpose", made, order=[0, *range(2, image.rank), 1])
+    more = {} if bare(node) == "FusedConv" else {"input_layout": CHANNELS_LAST}
+    made = convolved(node, node.input(0), node.input(1), node.present_input(2), **more)
     if node.present_input(3) is not None:
         made = node.add("elementwise", made, node.input(3), function="add", in_place=True)
     return activated(node, made, str(node.attribute("activation", "")))
@@ -251,6 +332,35 @@ def fused_gemm(node: OnnxNode) -> Value:
         alpha=float(node.attribute("alpha", 1.0)), beta=float(node.attribute("beta", 1.0)),
     )  # fmt: skip
     return activated(node, made, str(node.attribute("activation", "")))
+
+
+@translates(*named("GemmFastGelu"))
+def gemm_gelu(node: OnnxNode) -> Value:
+    """A product with a bias, and GELU by a hyperbolic tangent."""
+    made = product(node, node.input(0), node.input(1), node.present_input(2))
+    return node.add("activation", made, function="gelu_approximate")
+
+
+@translates(*named("BiasSoftmax"))
+def biased_softmax(node: OnnxNode) -> Value:
+    """A softmax of a value and a bias, which may differ from example to example."""
+    made = node.add("elementwise", node.input(0), node.input(1), function="add")
+    axis = made.axis(int(node.attribute("axis", 1)))
+    return node.add("softmax", made, axes=list(range(axis, made.rank)))
+
+
+@translates(*named("BiasDropout"))
+def biased_dropout(node: OnnxNode) -> Value:
+    """A bias and another value; at inference nothing is dropped."""
+    made = _with_bias(node, node.input(0), node.input(1))
+    other = node.present_input(2)
+    return made if other is None else node.add("elementwise", made, other, function="add")
+
+
+@translates(*named("CausalConvWithState"))
+def causal_convolution(node: OnnxNode) -> list[Value]:
+    """That of ONNX."""
+    return causal_conv(node)
 
 
 @translates(*named("FusedMatMul", "TransposeMatMul", "FusedMatMulActivation", "GemmFloat8"))
@@ -312,15 +422,45 @@ def grid_sample(node: OnnxNode) -> Value:
     return windows.grid_sample(node)
 
 
+@translates(*named("GatherND", "Range", "Trilu", "Unique"))
+def as_in_onnx(node: OnnxNode) -> Any:
+    """An operator that ONNX has taken over, by its rule there."""
+    rules = {
+        "GatherND": movements.gather_nd, "Range": movements.numbers, "Trilu": movements.triangle,
+        "Unique": movements.compress,
+    }  # fmt: skip
+    return rules[bare(node)](node)
+
+
+@translates(*named("ExpandDims"))
+def expand_dims(node: OnnxNode) -> Value:
+    """The same elements with a new axis of one."""
+    value = node.input(0)
+    axis = node.numbers(1, "the axis")[0] % (value.rank + 1)
+    return node.add("reshape", value, shape=(*value.shape[:axis], 1, *value.shape[axis:]))
+
+
+@translates(*named("TorchEmbedding"))
+def embedding(node: OnnxNode) -> Value:
+    """Rows of a table."""
+    trained(node.input(0))
+    return node.add("embedding", node.input(0), node.input(1))
+
+
+@translates(*named("ComplexMul", "ComplexMulConj"))
+def complex_multiply(node: OnnxNode) -> Value:
+    """Products of pairs of real and imaginary parts: two multiply-adds for each part."""
+    return node.add("elementwise", node.input(0), node.input(1), function="affine", steps=2)
+
+
 @translates(*named("ConvTransposeWithDynamicPads"))
 def conv_transpose(node: OnnxNode) -> Value:
     """A transposed convolution whose padding is an input."""
     image, kernel = node.input(0), node.input(1)
     pads = node.numbers(2, "the padding") if node.present_input(2) else [0] * 2 * (image.rank - 2)
     half = len(pads) // 2
-    trained(kernel, node.present_input(3))
-    return node.add(
-        "conv_transpose", image, kernel, node.present_input(3),
+    return with_bias(
+        node, "conv_transpose", image, kernel, node.present_input(3),
         stride=node.attribute("strides") or 1, dilation=node.attribute("dilations") or 1,
         output_padding=node.attribute("output_padding") or 0,
         padding=list(zip(pads[:half], pads[half:], strict=True)),
@@ -336,5 +476,5 @@ def gather_quantized(node: OnnxNode) -> Value:
     is_packed = table.format == UINT8
     width = packed_elements((table.shape[-1],), bits) if is_packed else table.shape[-1]
     number = blocked(table, bits, int(node.attribute("block_size", 128)), node.input(2), None)
-    held = node.graph.constant(table.name, (*table.shape[:-1], width), number, is_parameter=True)
+    held = unpacked(node, table, (*table.shape[:-1], width), number)
     return node.add("embedding", held, node.input(1), axis=int(node.attribute("gather_axis", 0)))

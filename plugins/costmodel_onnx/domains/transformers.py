@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from costmodel_onnx.domains.microsoft import bare, named
 from costmodel_onnx.nodes import OnnxNode, trained
+from costmodel_onnx.operators.contractions import product
 from costmodel_onnx.operators.statistics import (
     attended,
     extended,
     heads_of,
     joined,
     normalized,
+    normalized_channels,
     rotated,
 )
 from costmodel_onnx.operators.table import translates
@@ -54,19 +56,18 @@ def group_norm(node: OnnxNode) -> list[Value]:
         value = node.add("elementwise", value, node.input(3), function="add")
         value = _biased(node, value, node.present_input(4))
     constants = [one for one in (node.present_input(1), node.present_input(2)) if one is not None]
-    trained(*constants)
     channels = value.rank - 1 if node.attribute("channels_last", 1) else 1
     sides = [axis for axis in range(1, value.rank) if axis != channels]
-    made = node.add(
-        "normalize", value, *constants, axes=[*sides, channels],
-        groups=int(node.attribute("groups", 1)), weight_axes=[channels],
+    made = normalized_channels(
+        node, value, constants, [*sides, channels], channels,
+        groups=int(node.attribute("groups", 1)),
     )  # fmt: skip
     if node.attribute("activation", 0):
         made = node.add("activation", made, function="silu", in_place=True)
     return [made, value]
 
 
-@translates(*named("EmbedLayerNormalization"))
+@translates(*named("EmbedLayerNormalization", "QEmbedLayerNormalization"))
 def embed_layer_normalization(node: OnnxNode) -> list[Value]:
     """Sums of the rows of words, positions and segments, normalised."""
     words, segments = node.input(0), node.present_input(1)
@@ -95,14 +96,13 @@ def _biased(node: OnnxNode, value: Value, bias: Value | None) -> Value:
 # ------------------------------------------------------------------ attention
 
 
-@translates(*named("Attention", "QAttention"))
+@translates(*named("Attention", "DecoderMaskedSelfAttention", "QAttention"))
 def packed_attention(node: OnnxNode) -> list[Value]:
     """Projections to queries, keys and values in one product, then attention."""
     value, weight = node.input(0), node.input(1)
     is_quantized = bare(node) == "QAttention"
-    trained(weight, node.present_input(2))
     heads = int(node.attribute("num_heads", 1))
-    made = node.add("matmul", value, weight, node.present_input(2))
+    made = product(node, value, weight, node.present_input(2))
     sizes = node.attribute("qkv_hidden_sizes") or [made.shape[-1] // 3] * 3
     parts = node.graph.all_of("split", made, sizes=list(sizes), axis=made.rank - 1)
     query, key, held = [heads_of(node, part, heads) for part in parts]

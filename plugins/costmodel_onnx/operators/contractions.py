@@ -54,17 +54,29 @@ def convolved(
 ) -> Value:
     """A convolution with the settings that all its variants share."""
     spatial = spatial_axes(node, image)
-    trained(kernel, bias)
-    if bias is not None and not bias.is_constant:
-        made = convolved(node, image, kernel, None, **more)
-        sides = node.add("reshape", bias, shape=(bias.size, *[1] * spatial))
-        return node.add("elementwise", made, sides, function="add")
-    return node.add(
-        "conv", image, kernel, bias,
+    return with_bias(
+        node, "conv", image, kernel, bias,
         stride=node.attribute("strides") or [1] * spatial, padding=padding_of(node, spatial),
         dilation=node.attribute("dilations") or [1] * spatial, groups=node.attribute("group", 1),
         **more,
     )  # fmt: skip
+
+
+def with_bias(
+    node: OnnxNode, operation: str, image: Value, kernel: Value, bias: Value | None, **settings: Any
+) -> Value:
+    """A convolution whose bias is part of it, or is added to its channels where it is data."""
+    trained(kernel, bias)
+    if bias is None or bias.is_constant:
+        return node.add(operation, image, kernel, bias, **settings)
+    made = node.add(operation, image, kernel, **settings)
+    behind = 0 if settings.get("input_layout") == CHANNELS_LAST else image.rank - 2
+    sides = node.add("reshape", bias, shape=(bias.size, *[1] * behind))
+    return node.add("elementwise", made, sides, function="add")
+
+
+CHANNELS_LAST: Final = "N*C"
+"""The layout of an image whose channels are the last axis."""
 
 
 @translates("Conv")
@@ -77,7 +89,6 @@ def conv(node: OnnxNode) -> Value:
 def conv_transpose(node: OnnxNode) -> Value:
     """A transposed convolution; its result may be stated, or padded so that it has a size."""
     image, kernel, bias = node.input(0), node.input(1), node.present_input(2)
-    trained(kernel, bias)
     spatial = spatial_axes(node, image)
     strides = node.attribute("strides") or [1] * spatial
     dilation = node.attribute("dilations") or [1] * spatial
@@ -88,8 +99,8 @@ def conv_transpose(node: OnnxNode) -> Value:
     if stated is None and rule in {"SAME_UPPER", "SAME_LOWER"}:
         stated = [length * step for length, step in zip(image.shape[2:], strides, strict=True)]
     if stated is None:
-        return node.add(
-            "conv_transpose", image, kernel, bias, output_padding=extra,
+        return with_bias(
+            node, "conv_transpose", image, kernel, bias, output_padding=extra,
             padding=pairs_of(node, spatial), **settings,
         )  # fmt: skip
     stated = [int(length) for length in stated][-spatial:]
@@ -100,8 +111,8 @@ def conv_transpose(node: OnnxNode) -> Value:
         total = max(whole - stated[place], 0)
         less = total // 2
         padding.append((less, total - less) if rule == "SAME_UPPER" else (total - less, less))
-    return node.add(
-        "conv_transpose", image, kernel, bias, padding=padding, spatial=stated, **settings
+    return with_bias(
+        node, "conv_transpose", image, kernel, bias, padding=padding, spatial=stated, **settings
     )
 
 
@@ -120,10 +131,10 @@ def deform_conv(node: OnnxNode) -> Value:
     (patches,) = node.append("sample", weighing, image, offset)
     if node.present_input(4) is not None:
         patches = node.add("elementwise", patches, function="multiply")
-    trained(kernel, node.present_input(3))
+    trained(kernel)
     shape = (kernel.shape[0], kernel.shape[1] * taps, *[1] * spatial)
-    return node.add(
-        "conv", patches, node.add("reshape", kernel, shape=shape), node.present_input(3),
+    return with_bias(
+        node, "conv", patches, node.add("reshape", kernel, shape=shape), node.present_input(3),
         groups=node.attribute("group", 1),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from costmodel.errors import ShapeError
 from costmodel.frontend.control import branch, loop
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.translation import DataDependentError
-from costmodel_onnx.nodes import OnnxNode, SequenceValue
+from costmodel_onnx.nodes import OnnxNode, SequenceValue, reason_unknown
 from costmodel_onnx.operators.movements import concatenated, parts, parts_of
 from costmodel_onnx.operators.table import translates
 
@@ -42,7 +42,7 @@ def if_(node: OnnxNode) -> list[Value]:
         alternatives.append((body, _tensors(node, node.body(proto, body, []))))
     shapes = [[value.shape for value in results] for _, results in alternatives]
     if shapes[0] == shapes[1]:
-        return list(branch(node.graph, alternatives))
+        return list(branch(node.graph, condition, alternatives))
     dearer = max((0, 1), key=lambda place: _work_of(alternatives[place][0]))
     node.graph.notes.append(
         f"node {node.name!r:.80} of If: its alternatives give different shapes; the one with more "
@@ -52,9 +52,12 @@ def if_(node: OnnxNode) -> list[Value]:
 
 
 def _tensors(node: OnnxNode, results: list[Value]) -> list[Value]:
-    """Results that are tensors, as loops and alternatives have to give them."""
+    """Results that are tensors of known shapes, as loops and alternatives have to give them."""
     if any(isinstance(value, SequenceValue) for value in results):
         node.give_up("a graph within it gives a sequence of tensors")
+    for value in results:
+        if value.unknown:
+            node.give_up(reason_unknown(value))
     return results
 
 
@@ -73,6 +76,8 @@ def loop_(node: OnnxNode) -> list[Value]:
     proto = node.attribute("body")
     starts = [value for value in node.inputs[2:] if value is not None]
     steps = _trip_count(node, proto, starts)
+    if steps < 1:
+        return _skipped(node, proto, starts)
     if any(isinstance(value, SequenceValue) for value in starts):
         return _unrolled(node, proto, steps, starts)
     body = node.graph.body(f"{node.name}.body")
@@ -93,6 +98,13 @@ def loop_(node: OnnxNode) -> list[Value]:
         if steps > MOST_UNROLLED:
             raise
         return _unrolled(node, proto, steps, starts)
+
+
+def _skipped(node: OnnxNode, proto: Any, starts: Sequence[Value]) -> list[Value]:
+    """A loop that never runs: what it carries stays as it is."""
+    if len(proto.output) - 1 > len(starts):
+        node.give_up("the loop never runs, and stacks what no step gives")
+    return list(starts)
 
 
 def _looped(
@@ -141,8 +153,7 @@ def _unrolled(node: OnnxNode, proto: Any, steps: int, starts: Sequence[Value]) -
         number = node.graph.constant("iteration", data=np.array(step, np.int64))
         _, *results = node.body(proto, node.graph, [number, going, *states])
         states = results[: len(starts)]
-        for stack, value in zip(stacks, results[len(starts) :], strict=True):
-            stack.append(node.add("reshape", value, shape=(1, *value.shape)))
+        _stack(node, stacks, results[len(starts) :])
     return [*states, *[concatenated(node, stack, 0) for stack in stacks]]
 
 
@@ -159,20 +170,14 @@ def _trip_count(node: OnnxNode, proto: Any, starts: Sequence[Value]) -> int:
     if condition is not None and condition.data is None:
         node.give_up(f"whether the loop begins depends on data (input 1, {condition.name!r:.80})")
     if condition is not None and not bool(condition.data.reshape(-1)[0]):
-        node.give_up("the loop never runs")
+        return 0
     limit = None if most is None else int(most.data.reshape(-1)[0])
     name = proto.output[0].name
     if _is_always_true(node, proto, name, starts):
         if limit is None:
             node.give_up("the loop has no end that the file states")
-        return _at_least_one(node, limit)
-    return _at_least_one(node, _followed(node, proto, starts, limit))
-
-
-def _at_least_one(node: OnnxNode, steps: int) -> int:
-    if steps < 1:
-        node.give_up("the loop never runs")
-    return steps
+        return limit
+    return _followed(node, proto, starts, limit)
 
 
 def _is_always_true(node: OnnxNode, proto: Any, name: str, starts: Sequence[Value]) -> bool:
@@ -294,12 +299,46 @@ def _scanned(
         for value, axis, way in zip(scanned, axes, ways, strict=True)
     ]
     steps = turned[0].shape[0]
+    if any(value.is_constant for value in turned):
+        made = _scanned_in_turn(node, proto, steps, starts, turned)
+    else:
+        made = _scanned_in_loop(node, proto, steps, starts, turned)
+    axes = node.attribute("scan_output_axes") or [0] * (len(made) - len(starts))
+    for place, axis in enumerate(axes):
+        value = made[len(starts) + place]
+        made[len(starts) + place] = _from_front(node, value, value.axis(int(axis)))
+    return made
+
+
+def _scanned_in_turn(
+    node: OnnxNode, proto: Any, steps: int, starts: Sequence[Value], scanned: Sequence[Value]
+) -> list[Value]:
+    """The steps one after the other: each has its own slice of constants."""
+    if steps > MOST_UNROLLED:
+        node.give_up(f"a scan over {steps:,} slices of constants is not priced")
+    states, stacks = list(starts), [[] for _ in range(len(proto.output) - len(starts))]  # type: ignore[var-annotated]
+    for step in range(steps):
+        slices = [node.add("select", value, key=[step]) for value in scanned]
+        results = node.body(proto, node.graph, [*states, *slices])
+        states = results[: len(starts)]
+        _stack(node, stacks, results[len(starts) :])
+    return [*states, *[concatenated(node, stack, 0) for stack in stacks]]
+
+
+def _stack(node: OnnxNode, stacks: Sequence[list[Value]], values: Sequence[Value]) -> None:
+    for stack, value in zip(stacks, values, strict=True):
+        stack.append(node.add("reshape", value, shape=(1, *value.shape)))
+
+
+def _scanned_in_loop(
+    node: OnnxNode, proto: Any, steps: int, starts: Sequence[Value], scanned: Sequence[Value]
+) -> list[Value]:
     body = node.graph.body(f"{node.name}.body")
     states = [
         body.input(f"state{place}", one.shape, one.format) for place, one in enumerate(starts)
     ]
     taken = [
-        body.input(f"slice{place}", one.shape[1:], one.format) for place, one in enumerate(turned)
+        body.input(f"slice{place}", one.shape[1:], one.format) for place, one in enumerate(scanned)
     ]
     results = _tensors(node, node.body(proto, body, [*states, *taken]))
     carried = [
@@ -307,17 +346,11 @@ def _scanned(
         for start, state, after in zip(starts, states, results, strict=False)
     ]
     collected = [_plain(body, value) for value in results[len(starts) :]]
-    made = list(
-        loop(
-            node.graph, body, steps, varying=list(zip(turned, taken, strict=True)),
-            carried=carried, collected=collected,
-        )
+    made = loop(
+        node.graph, body, steps, varying=list(zip(scanned, taken, strict=True)),
+        carried=carried, collected=collected,
     )  # fmt: skip
-    axes = node.attribute("scan_output_axes") or [0] * len(collected)
-    for place, axis in enumerate(axes):
-        value = made[len(starts) + place]
-        made[len(starts) + place] = _from_front(node, value, value.axis(int(axis)))
-    return made
+    return list(made)
 
 
 def _to_front(node: OnnxNode, value: Value, axis: int, *, is_reversed: bool) -> Value:
@@ -362,10 +395,10 @@ def split_to_sequence(node: OnnxNode) -> list[Value]:
     axis = value.axis(int(node.attribute("axis", 0)))
     given = node.optional(1)
     if given is None or given.rank == 0:
-        step = 1 if given is None else node.numbers(1, "the lengths of the parts")[0]
+        step = 1 if given is None else node.numbers(1, "the length of each part")[0]
         sizes = parts_of(node, value.shape[axis], step)
     else:
-        sizes = node.numbers(1, "the lengths of the parts")
+        sizes = node.numbers(1, "the length of each part")
     found = list(parts(node, value, axis, sizes))
     if given is None and not node.attribute("keepdims", 1):
         found = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from costmodel.formats import FixedPoint
 from costmodel.frontend.evaluation import LARGEST
 from costmodel.workload import builders
 from costmodel.workload.operators import Elementwise
@@ -104,7 +105,10 @@ def window(node: OnnxNode) -> Value:
 @translates("MelWeightMatrix")
 def mel_weights(node: OnnxNode) -> Value:
     """Weights of bands of frequencies, which are made once."""
-    bins, length = node.numbers(0, "the bands")[0], node.numbers(1, "the frequencies")[0]
+    bins, length = (
+        node.numbers(0, "the number of bands")[0],
+        node.numbers(1, "the number of samples")[0],
+    )
     return node.graph.constant(node.name, (length // 2 + 1, bins), is_parameter=True)
 
 
@@ -145,6 +149,8 @@ def multinomial(node: OnnxNode) -> Value:
 @translates("Identity", "Optional", "OptionalGetElement")
 def identity(node: OnnxNode) -> Value:
     """The same value."""
+    if not node.inputs:
+        node.give_up("it holds no value")
     return node.input()
 
 
@@ -197,7 +203,7 @@ def flatten(node: OnnxNode) -> Value:
 def squeeze(node: OnnxNode) -> Value:
     """The same elements without some axes of one."""
     value = node.input()
-    axes = node.listed("axes", 1, "the axes")
+    axes = node.listed("axes", 1, "which axes go")
     if axes is None:
         gone = {place for place, length in enumerate(value.shape) if length == 1}
     else:
@@ -210,7 +216,7 @@ def squeeze(node: OnnxNode) -> Value:
 def unsqueeze(node: OnnxNode) -> Value:
     """The same elements with new axes of one."""
     value = node.input()
-    axes = node.listed("axes", 1, "the axes") or []
+    axes = node.listed("axes", 1, "which axes are new") or []
     rank = value.rank + len(axes)
     new = {axis % rank for axis in axes}
     if len(new) < len(axes):
@@ -253,7 +259,7 @@ def split(node: OnnxNode) -> tuple[Value, ...]:
     """Parts of a value along an axis."""
     value = node.input()
     axis = value.axis(int(node.attribute("axis", 0)))
-    sizes = node.listed("split", 1, "the lengths of the parts")
+    sizes = node.listed("split", 1, "the length of each part")
     if sizes is None:
         count = int(node.attribute("num_outputs", node.results))
         sizes = parts_of(node, value.shape[axis], -(-value.shape[axis] // max(count, 1)))
@@ -290,8 +296,8 @@ def slice_(node: OnnxNode) -> Value:
     value = node.input()
     starts = node.listed("starts", 1, "where the slice begins") or []
     ends = node.listed("ends", 2, "where the slice ends") or []
-    axes = node.listed("axes", 3, "the axes of the slice")
-    steps = node.listed("steps", 4, "the steps of the slice") or [1] * len(starts)
+    axes = node.listed("axes", 3, "along which axes the slice lies")
+    steps = node.listed("steps", 4, "the step of the slice") or [1] * len(starts)
     axes = list(range(len(starts))) if axes is None else axes
     key = [slice(None)] * value.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
@@ -315,18 +321,49 @@ def _bounded(start: int, end: int, step: int, length: int) -> slice:
 def pad(node: OnnxNode) -> Value:
     """Elements before and after those along each axis; negative numbers cut."""
     value = node.input()
+    filler = node.attribute("value", 0.0) if node.opset < _PAD_BY_INPUTS else None
     pads = node.listed("pads", 1, "the padding") or []
-    axes = node.numbers(3, "the axes") if node.optional(3) is not None else range(value.rank)
+    axes = (
+        node.numbers(3, "which axes are padded")
+        if node.optional(3) is not None
+        else range(value.rank)
+    )
     amounts = [(0, 0)] * value.rank
     half = len(pads) // 2
     for axis, before, after in zip(axes, pads[:half], pads[half:], strict=True):
         amounts[value.axis(axis)] = (before, after)
-    return padded(node, value, amounts)
+    return padded(node, value, amounts, filler)
 
 
-def padded(node: OnnxNode, value: Value, amounts: Sequence[tuple[int, int]]) -> Value:
-    """A value with constants around it."""
-    return node.add("pad", value, amounts=list(amounts))
+_PAD_BY_INPUTS: Final = 11
+"""The opset from which the amounts and the number around a value are inputs."""
+
+
+def padded(
+    node: OnnxNode, value: Value, amounts: Sequence[tuple[int, int]], filler: float | None = None
+) -> Value:
+    """A value with zeros around it, or with elements that an operator after it does not imply.
+
+    These are numbers that stand for no zero, and elements of the value that are mirrored or
+    repeated.
+    """
+    is_wider = any(max(pair) > 0 for pair in amounts)
+    if not is_wider or _are_zeros(node, value, filler):
+        return node.add("pad", value, amounts=list(amounts))
+    shape = [length + sum(pair) for length, pair in zip(value.shape, amounts, strict=True)]
+    return node.add("rearrange", value, purpose="padding", shapes=[shape])
+
+
+def _are_zeros(node: OnnxNode, value: Value, filler: float | None) -> bool:
+    """Whether padding adds what stands for zero, or for nothing before a maximum."""
+    if node.attribute("mode", "constant") != "constant":
+        return False
+    if isinstance(value.format, FixedPoint):  # the zero point
+        return True
+    given = node.optional(2)
+    if filler is None and given is not None:
+        filler = given.scalar
+    return not filler or math.isinf(filler)
 
 
 @translates("CenterCropPad")
@@ -343,7 +380,7 @@ def centre_crop_pad(node: OnnxNode) -> Value:
         if more < 0:
             cut = -more
             amounts[place] = (-(cut // 2), -(cut - cut // 2))
-    return padded(node, value, amounts)
+    return node.add("pad", value, amounts=amounts)
 
 
 @translates("Expand")
@@ -357,7 +394,7 @@ def expand(node: OnnxNode) -> Value:
 @translates("Tile")
 def tile(node: OnnxNode) -> Value:
     """A value repeated along each axis."""
-    return node.add("tile", node.input(), times=node.numbers(1, "the repeats"))
+    return node.add("tile", node.input(), times=node.numbers(1, "how often it is repeated"))
 
 
 @translates("DepthToSpace", "SpaceToDepth")

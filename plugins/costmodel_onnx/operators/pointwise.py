@@ -11,7 +11,7 @@ import numpy as np
 from costmodel.formats import parse_format
 from costmodel.frontend.evaluation import LARGEST
 from costmodel_onnx.operators.table import translates
-from costmodel_onnx.tensors import number_of
+from costmodel_onnx.tensors import number_of, type_name
 
 if TYPE_CHECKING:
     from costmodel.formats import NumericFormat
@@ -256,6 +256,8 @@ def _limit(node: OnnxNode, name: str, place: int) -> Value | None:
 @translates("Cast")
 def cast(node: OnnxNode) -> Value:
     """Elements in another format."""
+    if type_name(int(node.attribute("to", 1))) == "STRING":
+        node.give_up("it works on texts, whose length no shape states")
     return converted(node, node.input(), int(node.attribute("to", 1)))
 
 

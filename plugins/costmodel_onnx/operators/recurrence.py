@@ -44,7 +44,7 @@ def cells(  # noqa: PLR0913  # the operands of a cell
     trained(kernel, weighed, bias, peepholes)
     direction = str(node.attribute("direction", "forward"))
     directions = 2 if direction == "bidirectional" else 1
-    units = int(node.attribute("hidden_size", weighed.shape[-1]))
+    units = int(node.attribute("hidden_size", min(weighed.shape[-2:])))
     is_batch_first = bool(node.attribute("layout", 0))
     functions = node.attribute("activations") or []
     found: list[tuple[Value, ...]] = []

@@ -10,6 +10,7 @@ import numpy as np
 from costmodel.formats import format_name
 from costmodel.workload import builders
 from costmodel_onnx.nodes import trained
+from costmodel_onnx.operators.contractions import with_bias
 from costmodel_onnx.operators.table import translates
 
 if TYPE_CHECKING:
@@ -40,12 +41,27 @@ def batch_normalization(node: OnnxNode) -> Value:
     value, *constants = node.present
     trained(*constants)
     if any(not one.is_constant for one in constants):
-        made = value
-        for one, function in zip(constants[:2], ("multiply", "add"), strict=False):
-            sides = node.add("reshape", one, shape=(one.size, *[1] * (value.rank - 2)))
-            made = node.add("elementwise", made, sides, function=function)
-        return made
+        return _scaled(node, value, constants[:2], 1)
     return node.add("scale_and_shift", value, *constants, axis=1)
+
+
+def _scaled(node: OnnxNode, value: Value, constants: Sequence[Value], axis: int) -> Value:
+    """A value times one vector along an axis, plus another."""
+    for one, function in zip(constants, ("multiply", "add"), strict=False):
+        sides = node.add("reshape", one, shape=(one.size, *[1] * (value.rank - 1 - axis)))
+        value = node.add("elementwise", value, sides, function=function)
+    return value
+
+
+def normalized_channels(
+    node: OnnxNode, value: Value, constants: Sequence[Value], axes: Sequence[int], channels: int,
+    **more: Any,
+) -> Value:  # fmt: skip
+    """A normalisation, scaled and shifted along the axis of the channels."""
+    trained(*constants)
+    if all(one.is_constant for one in constants):
+        return node.add("normalize", value, *constants, axes=axes, weight_axes=[channels], **more)
+    return _scaled(node, node.add("normalize", value, axes=axes, **more), constants, channels)
 
 
 def normalized(
@@ -75,23 +91,28 @@ def _cut(shape: Sequence[int], rank: int) -> tuple[int, ...]:
 
 
 @translates("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-def layer_normalization(node: OnnxNode) -> Value:
-    """Each element by the statistics of the last axes, then scaled and shifted."""
+def layer_normalization(node: OnnxNode) -> list[Value]:
+    """Each element by the statistics of the last axes, scaled and shifted; then these statistics.
+
+    That they are written is counted where something reads them.
+    """
     value = node.input(0)
     axes = list(range(value.axis(int(node.attribute("axis", -1))), value.rank))
     is_centred = node.operator == "LayerNormalization"
     constants = [node.present_input(1), node.present_input(2) if is_centred else None]
-    return normalized(node, value, constants, axes, is_centred=is_centred)
+    made = normalized(node, value, constants, axes, is_centred=is_centred)
+    lengths = [1 if axis in axes else length for axis, length in enumerate(value.shape)]
+    return [made, *[
+        node.append("fill", builders.fill(tuple(lengths), purpose="statistics"))[0]
+        for _ in range(1, node.results)
+    ]]  # fmt: skip
 
 
 @translates("InstanceNormalization")
 def instance_normalization(node: OnnxNode) -> Value:
     """Each channel of an example by its own statistics."""
     value, *constants = node.present
-    trained(*constants)
-    return node.add(
-        "normalize", value, *constants, axes=list(range(2, value.rank)), weight_axes=[1]
-    )
+    return normalized_channels(node, value, constants, list(range(2, value.rank)), 1)
 
 
 @translates("GroupNormalization")
@@ -111,7 +132,7 @@ def group_normalization(node: OnnxNode) -> Value:
         )
         for one in constants
     ]  # fmt: skip
-    return node.add("normalize", value, *constants, axes=axes, groups=groups, weight_axes=[1])
+    return normalized_channels(node, value, constants, axes, 1, groups=groups)
 
 
 @translates("MeanVarianceNormalization")
@@ -268,12 +289,11 @@ def gated(node: OnnxNode) -> Value:
 def causal_conv(node: OnnxNode) -> list[Value]:
     """A convolution of each channel along time, with earlier elements before the new ones."""
     value, kernel, bias = node.input(0), node.input(1), node.present_input(2)
-    trained(kernel, bias)
     past = node.present_input(3)
     reach = kernel.shape[-1] - 1
     padding: Any = [(reach, 0)] if past is None else 0
     whole = extended(node, past, value) if reach else value
-    made = node.add("conv", whole, kernel, bias, padding=padding, groups=value.shape[1])
+    made = with_bias(node, "conv", whole, kernel, bias, padding=padding, groups=value.shape[1])
     function = {"silu": "silu", "swish": "silu"}.get(str(node.attribute("activation", "none")))
     if function is not None:
         made = node.add("activation", made, function=function, in_place=True)
@@ -285,7 +305,7 @@ def causal_conv(node: OnnxNode) -> list[Value]:
     return [made, node.add("select", padded, key=[slice(None), slice(None), slice(-reach, None)])]
 
 
-@translates("AffineGrid", "LinearAttention", "ai.onnx.preview::FlexAttention")
+@translates("LinearAttention", "ai.onnx.preview::FlexAttention")
 def written_out(node: OnnxNode) -> list[Value]:
     """An operator that the standard writes as a function of others."""
     import onnx  # noqa: PLC0415  # only when a file is read

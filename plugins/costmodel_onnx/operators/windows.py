@@ -151,6 +151,20 @@ def grid_sample(node: OnnxNode) -> Value:
     return sampled(node, (image, grid), shape, neighbours ** (image.rank - 2))
 
 
+@translates("AffineGrid")
+def affine_grid(node: OnnxNode) -> Value:
+    """The places that a matrix gives the points of a regular grid: a multiply-add for each axis."""
+    matrix = node.input(0)
+    size = node.numbers(1, "the size of the image")
+    axes = len(size) - 2
+    if matrix.shape != (size[0], axes, axes + 1):
+        node.refuse(
+            f"a matrix of {matrix.shape!r:.80} for an image of {tuple(size)!r:.80}; expected "
+            f"{(size[0], axes, axes + 1)}"
+        )
+    return sampled(node, (matrix,), (size[0], *size[2:], axes), axes)
+
+
 # ------------------------------------------------------------------ reductions
 
 _REDUCTIONS: Final = {
@@ -173,7 +187,7 @@ def reduce(node: OnnxNode) -> Value:
     """All elements along some axes reduced to one."""
     before, function, after = _REDUCTIONS[node.operator]
     value = node.input()
-    axes = node.listed("axes", 1, "the axes")
+    axes = node.listed("axes", 1, "which axes are reduced")
     if not axes:
         if node.attribute("noop_with_empty_axes", 0):
             return node.add("identity", value)
@@ -205,7 +219,11 @@ def top_k(node: OnnxNode) -> tuple[Value, ...]:
     """
     value = node.input()
     given = node.attribute("k")
-    count = int(given) if given is not None else node.numbers(1, "how many elements")[0]
+    count = (
+        int(given)
+        if given is not None
+        else node.numbers(1, "the number of elements that it gives")[0]
+    )
     axis = value.axis(int(node.attribute("axis", -1)))
     count = min(count, value.shape[axis])
     shape = (*value.shape[:axis], count, *value.shape[axis + 1 :])

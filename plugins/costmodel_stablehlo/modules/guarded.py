@@ -36,8 +36,8 @@ def functions_of(content: bytes, where: str) -> Mapping[str, Any]:
         where: what messages call it.
 
     Raises:
-        ReadError: it is too large, not a valid module, or has operations of dialects that jaxlib
-            does not know.
+        ReadError: it is too large, not a valid module, or writes operations of dialects that
+            jaxlib does not know in a form of their own.
         MissingPackageError: jaxlib is not installed.
 
     """
@@ -52,8 +52,11 @@ def functions_of(content: bytes, where: str) -> Mapping[str, Any]:
         )
     if "error" in answer:
         message = f"{where}: not a StableHLO module that can be read: {answer['error']}"
-        if "unregistered dialect" in message or "not found for custom op" in message:
-            message += "; operations of other dialects must be lowered to StableHLO first"
+        if "not found for custom op" in message:
+            message += (
+                "; operations of other dialects must be lowered to StableHLO first, or written "
+                "in the generic form, which stay without a price"
+            )
         raise ReadError(message)
     functions: Mapping[str, Any] = answer["functions"]
     return functions

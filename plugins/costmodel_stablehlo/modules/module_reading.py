@@ -86,9 +86,20 @@ def main(content: bytes, memory: int) -> dict[str, Any]:
         chlo.register_dialect(context)
     except (AttributeError, TypeError) as error:
         return {"missing": f"jaxlib.mlir: {error}"}
-    context.allow_unregistered_dialects = False
+    _register_more(context)
+    context.allow_unregistered_dialects = True  # such as sdy, whose attributes JAX writes
     _bound_memory(memory)
     return _answered(_Teller(ir, stablehlo, context), content)
+
+
+def _register_more(context: Any) -> None:
+    """Let a module have operations that say where it runs, which JAX writes in their own form."""
+    try:
+        from jaxlib.mlir.dialects import sdy  # noqa: PLC0415  # not in every jaxlib
+
+        sdy.register_dialect(context)
+    except (AttributeError, ImportError, TypeError):
+        return
 
 
 def _answered(teller: _Teller, content: bytes) -> dict[str, Any]:
@@ -214,7 +225,7 @@ class _Teller:
             "results": [self._new(one) for one in operation.results],
             "types": [self._type(one.type) for one in operation.results],
             "attributes": {
-                name: self._attribute(operation.attributes[name]) for name in operation.attributes
+                name: self._held(operation.attributes, name) for name in operation.attributes
             },
         }
         if len(operation.regions):
@@ -257,6 +268,14 @@ class _Teller:
                 names = (self._name(one, depth + 1) for one in location.locations)
                 return next((name for name in names if name), "")
         return ""
+
+    def _held(self, attributes: Any, name: str) -> Any:
+        """The plain value of an attribute; None where Python cannot hold it: complex numbers."""
+        try:
+            held = attributes[name]
+        except TypeError:
+            return None
+        return self._attribute(held)
 
     def _attribute(self, held: Any) -> Any:
         """The plain value of an attribute; a text where its form is another one."""

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel.errors import ReadError
-from costmodel.frontend.translation import DataDependentError
+from costmodel.errors import CostModelError, ReadError
+from costmodel.frontend.translation import DataDependentError, innermost
 from costmodel_stablehlo.loops import loop
 from costmodel_stablehlo.operators.products import product
+from costmodel_stablehlo.operators.reasons import UNPRICED
 from costmodel_stablehlo.operators.table import translates
 
 if TYPE_CHECKING:
@@ -73,13 +74,30 @@ def _called(node: ModuleNode, name: str) -> Sequence[Value]:
 # ------------------------------------------------------------------ loops and branches
 
 
+def _or_unpriced(rule: Callable[[ModuleNode], Sequence[Value]]) -> Any:
+    """The rule of regions of which nothing is known where one of them cannot be read."""
+
+    def build(node: ModuleNode) -> Sequence[Value]:
+        try:
+            return rule(node)
+        except DataDependentError:
+            raise
+        except CostModelError as error:
+            message = f"what it holds cannot be read: {innermost(error)}"
+            raise DataDependentError(message) from error
+
+    return build
+
+
 @translates("while")
+@_or_unpriced
 def while_(node: ModuleNode) -> Sequence[Value]:
     """A loop of a known number of steps."""
     return loop(node)
 
 
 @translates("case")
+@_or_unpriced
 def case(node: ModuleNode) -> Sequence[Value]:
     """One of several regions."""
     number = node.input(0).scalar
@@ -89,6 +107,7 @@ def case(node: ModuleNode) -> Sequence[Value]:
 
 
 @translates("if")
+@_or_unpriced
 def if_(node: ModuleNode) -> Sequence[Value]:
     """One of two regions."""
     number = node.input(0).scalar
@@ -107,7 +126,7 @@ def _chosen(node: ModuleNode, place: int | None) -> Sequence[Value]:
         alternatives.append((body, results))
     from costmodel.frontend.control import branch  # noqa: PLC0415  # the graph knows it by now
 
-    return branch(graph, alternatives)
+    return branch(graph, node.input(0), alternatives)
 
 
 def _own(body: Any, value: Value) -> Value:
@@ -126,6 +145,9 @@ def _copied(value: Value) -> tuple[Any, Sequence[Any]]:
 
 # ------------------------------------------------------------------ custom calls
 
+_FACTORISING: Final = ("lapack_", "cusolver_", "hipsolver_")
+"""How libraries that factorise and solve begin, as JAX names their functions."""
+
 
 @translates("custom_call")
 def custom_call(node: ModuleNode) -> Any:
@@ -141,7 +163,10 @@ def custom_call(node: ModuleNode) -> Any:
         name = target.removeprefix("mhlo.")
         if name in _FUNCTIONS and len(node.present) == 1:
             return node.add("activation", node.input(), function=_FUNCTIONS[name])
-        message = f"nobody knows what the custom call {target!r:.80} does"
+        if target.startswith(_FACTORISING):
+            message = UNPRICED["cholesky"]
+        else:
+            message = f"nobody knows what the custom call {target!r:.80} does"
         raise DataDependentError(message)
     return rule(node)
 

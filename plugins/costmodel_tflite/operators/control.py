@@ -103,7 +103,7 @@ def choose(node: TfliteNode) -> Sequence[Value]:
         _called(node, place, body, values) for place, body in zip(places, bodies, strict=True)
     ]
     try:
-        return branch(node.graph, list(zip(bodies, results, strict=True)))
+        return branch(node.graph, condition, list(zip(bodies, results, strict=True)))
     except ShapeError as error:
         raise DataDependentError(str(error)) from error
 

@@ -14,6 +14,7 @@ from costmodel.frontend.control import loop
 from costmodel_tflite.table import FUSED, fused, translates
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.frontend.graph import Graph
     from costmodel.frontend.operations.work import Value
     from costmodel_tflite.subgraphs import TfliteNode
@@ -66,7 +67,7 @@ def _gates(node: TfliteNode, first: int, names: Sequence[str] = GATES) -> dict[s
 def sequence_lstm(node: TfliteNode) -> Value:
     """An LSTM over a sequence, (rows, steps, features) or with the steps first."""
     weights = _weights(node, 0, norm=20)
-    return _lstm(node, node.input(0), weights, _time_axis(node))
+    return _lstm(node, node.input(0), weights, _time_axis(node), node.input_format(19))
 
 
 def _weights(node: TfliteNode, first: int, *, norm: int = 1000) -> LstmWeights:
@@ -85,9 +86,13 @@ def _time_axis(node: TfliteNode) -> int:
 
 def _lstm(  # a cell, and how it goes through its sequence
     node: TfliteNode, sequence: Value, weights: LstmWeights, time_axis: int,
-    auxiliary: Value | None = None, *, backwards: bool = False,
+    state_format: NumericFormat | None = None, auxiliary: Value | None = None, *,
+    backwards: bool = False,
 ) -> Value:  # fmt: skip
-    """The outputs of all steps, along the axis of the sequence."""
+    """The outputs of all steps, along the axis of the sequence.
+
+    Its gates have the format of its cell, as in the kernels of TFLite for integers.
+    """
     if not weights.is_plain:
         return _unrolled(node, sequence, weights, time_axis, auxiliary, backwards=backwards)
     joined = {
@@ -101,6 +106,7 @@ def _lstm(  # a cell, and how it goes through its sequence
         None, weights.projection, joined["peephole"], cell="lstm", units=kernel.shape[0],
         time_axis=time_axis, backwards=backwards, activation=fused(node) or "linear",
         couples_gates="input" not in weights.kernel,
+        state_format=state_format, result_format=node.formats[0],
     )  # fmt: skip
     return outputs[0]
 
@@ -210,7 +216,7 @@ def both_ways_lstm(node: TfliteNode) -> Sequence[Value]:
         is_back = way == "backward"
         is_linked = auxiliary is not None and not extra and is_back
         read = auxiliary if is_linked and auxiliary is not None else sequence
-        own.append(_lstm(node, read, weights, time_axis, auxiliary, backwards=is_back))
+        own.append(_lstm(node, read, weights, time_axis, None, auxiliary, backwards=is_back))
     return _merged(node, own)
 
 
@@ -227,7 +233,7 @@ def single_lstm(node: TfliteNode) -> Sequence[Value]:
         return _basic_lstm(node)
     value = node.input(0)
     seen = node.add("reshape", value, shape=(value.shape[0], 1, *value.shape[1:]))
-    outputs = _lstm(node, seen, _weights(node, 0, norm=20), 1)
+    outputs = _lstm(node, seen, _weights(node, 0, norm=20), 1, node.input_format(19))
     last = node.add("reshape", outputs, shape=(value.shape[0], outputs.shape[-1]))
     return [last] * max(node.results, 1)
 

@@ -19,7 +19,6 @@ from costmodel_torch.aten.table import (
     optional,
     setting,
     tensor,
-    unpriced,
     whole,
 )
 
@@ -173,7 +172,7 @@ def one_hot(node: SourceNode) -> Value:
 )  # fmt: skip
 def sort(node: SourceNode) -> Sequence[Value]:
     """Elements in order."""
-    return unpriced(node, _SORTED)
+    raise DataDependentError(_SORTED)
 
 
 @ATEN.translates(
@@ -182,7 +181,7 @@ def sort(node: SourceNode) -> Sequence[Value]:
 )  # fmt: skip
 def found(node: SourceNode) -> Sequence[Value]:
     """The elements that are something."""
-    return unpriced(node, _FOUND)
+    raise DataDependentError(_FOUND)
 
 
 @ATEN.translates("aten.searchsorted", "aten.bucketize")

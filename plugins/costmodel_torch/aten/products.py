@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from costmodel.frontend.translation import DataDependentError
 from costmodel.workload.builders.contractions import einsum_terms
 from costmodel_torch.aten.table import (
     ATEN,
@@ -13,7 +14,6 @@ from costmodel_torch.aten.table import (
     optional,
     setting,
     tensor,
-    unpriced,
     values,
     whole,
     wholes,
@@ -130,7 +130,8 @@ def einsum(node: SourceNode) -> Value | Sequence[Value]:
     equation, operands = setting(node, "equation"), values(node, "tensors")
     terms, kept = einsum_terms(equation, [value.rank for value in operands])
     if any(len(set(names)) < len(names) for names in terms):
-        return unpriced(node, "an equation that takes a diagonal has no translation")
+        message = "an equation that takes a diagonal has no translation"
+        raise DataDependentError(message)
     value, names = operands[0], terms[0]
     for place in range(1, len(operands)):
         later = {name for term in terms[place + 1 :] for name in term} | set(kept)
@@ -194,7 +195,8 @@ def tensordot(node: SourceNode) -> Value:
 def bilinear(node: SourceNode) -> Value | Sequence[Value]:
     """Two inputs weighed by a tensor of three axes."""
     if node.operator.endswith("_trilinear"):
-        return unpriced(node, "a product of three tensors can be summed in several orders")
+        message = "a product of three tensors can be summed in several orders"
+        raise DataDependentError(message)
     first, second, weight = (tensor(node, name) for name in ("input1", "input2", "weight"))
     batch = [f"n{place}" for place in range(first.rank - 1)]
     made = node.add(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from costmodel_torch.aten.table import ATEN, is_set, optional, tensor, unpriced, values, whole
+from costmodel.frontend.translation import DataDependentError
+from costmodel_torch.aten.table import ATEN, is_set, optional, tensor, values, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,4 +111,5 @@ def cell(node: SourceNode) -> Sequence[Value]:
 @ATEN.translates("aten.lstm.data", "aten.gru.data", "aten.rnn_tanh.data", "aten.rnn_relu.data")
 def packed(node: SourceNode) -> Sequence[Value]:
     """A cell over packed sequences, whose lengths are data."""
-    return unpriced(node, "the lengths of packed sequences are data")
+    message = "the lengths of packed sequences are data"
+    raise DataDependentError(message)

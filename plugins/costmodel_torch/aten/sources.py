@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from costmodel_torch.aten.table import ATEN, setting, tensor, unpriced, whole, wholes
+from costmodel.frontend.translation import DataDependentError
+from costmodel_torch.aten.table import ATEN, setting, tensor, whole, wholes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,4 +111,4 @@ def indices(node: SourceNode) -> Value:
 )  # fmt: skip
 def chance(node: SourceNode) -> Sequence[Value]:
     """Numbers that are drawn at every inference."""
-    return unpriced(node, _CHANCE)
+    raise DataDependentError(_CHANCE)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from costmodel.frontend.operations.work import Value
+from costmodel.frontend.translation import DataDependentError
 from costmodel_torch.aten.table import (
     ATEN,
     axes_of,
@@ -17,7 +18,6 @@ from costmodel_torch.aten.table import (
     optional,
     setting,
     tensor,
-    unpriced,
     whole,
     wholes,
 )
@@ -152,7 +152,12 @@ def attention(node: SourceNode) -> Sequence[Value]:
     operands = [_merged(node, one, lead) for one in (query, key, value)]
     masks = [] if mask is None else [_merged_mask(node, mask, lead, query.rank)]
     made = node.add("attention", *operands, *masks, layout=_LAYOUTS[operands[0].rank])
-    return unused(node, node.add("reshape", made, shape=shape))
+    return unused(node, _seen(node, made, shape))
+
+
+def _seen(node: SourceNode, value: Value, shape: Sequence[int]) -> Value:
+    """A value in another shape; itself where it has that."""
+    return value if value.shape == tuple(shape) else node.add("reshape", value, shape=shape)
 
 
 def _lead(query: Value, key: Value, value: Value) -> tuple[int, ...]:
@@ -171,7 +176,7 @@ def _merged(node: SourceNode, value: Value, lead: Sequence[int]) -> Value:
         return value
     if value.shape[:-3] != tuple(lead):
         value = node.add("expand", value, shape=(*lead, *value.shape[-3:]))
-    return node.add("reshape", value, shape=(math.prod(lead), *value.shape[-3:]))
+    return _seen(node, value, (math.prod(lead), *value.shape[-3:]))
 
 
 def _merged_mask(node: SourceNode, mask: Value, lead: Sequence[int], rank: int) -> Value:
@@ -292,7 +297,8 @@ def cumulative(node: SourceNode) -> Value | Sequence[Value]:
     functions = {"cumsum": "add", "cumprod": "multiply", "cummax": "maximum", "cummin": "minimum"}
     function = functions.get(node.operator.removeprefix("aten."))
     if function is None:
-        return unpriced(node, "how it is computed step by step is not known")
+        message = "how it is computed step by step is not known"
+        raise DataDependentError(message)
     made = elementwise(node, function, tensor(node, "self"), number(node, 0))
     return made if node.results == 1 else [made, places_of(node, made)]
 
@@ -329,4 +335,5 @@ def pdist(node: SourceNode) -> Value:
 @ATEN.translates("aten.mse_loss", "aten.l1_loss", "aten.cross_entropy_loss", "aten.nll_loss")
 def loss(node: SourceNode) -> Sequence[Value]:
     """A loss, which is a matter of training."""
-    return unpriced(node, "a loss is a matter of training")
+    message = "a loss is a matter of training"
+    raise DataDependentError(message)

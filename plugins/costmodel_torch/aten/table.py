@@ -29,7 +29,7 @@ def tensor(node: SourceNode, name: str) -> Value:
         return value
     if isinstance(value, bool | int | float):
         return number(node, value)
-    message = f"node {node.name!r:.80} of {node.operator}: no tensor {name!r:.40}"
+    message = f"{name} is {value!r:.40}; expected a tensor"
     raise ReadError(message)
 
 
@@ -153,12 +153,6 @@ def declared(node: SourceNode, place: int = 0) -> tuple[int, ...]:
         message = "the shape of the result depends on data"
         raise DataDependentError(message)
     return shape
-
-
-def unpriced(node: SourceNode, reason: str) -> Sequence[Value]:
-    """Work that nobody knows, with the shapes that the program declares."""
-    shapes = [declared(node, place) for place in range(node.results)]
-    return node.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
 
 
 def elementwise(node: SourceNode, function: str, *operands: Value, steps: int = 1) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from costmodel.frontend.translation import DataDependentError
 from costmodel_torch.aten.statistics import places_of
 from costmodel_torch.aten.table import (
     ATEN,
@@ -13,7 +14,6 @@ from costmodel_torch.aten.table import (
     number,
     setting,
     tensor,
-    unpriced,
     whole,
     wholes,
 )
@@ -145,7 +145,8 @@ def upsample(node: SourceNode) -> Value:
 )  # fmt: skip
 def grid_sampler(node: SourceNode) -> Sequence[Value]:
     """An image sampled at places that are data."""
-    return unpriced(node, "it interpolates at places that it computes from data")
+    message = "it interpolates at places that it computes from data"
+    raise DataDependentError(message)
 
 
 @ATEN.translates("aten.pixel_shuffle", "aten.pixel_unshuffle")
@@ -220,4 +221,5 @@ def _windows(node: SourceNode, lengths: Sequence[int]) -> int:
 )  # fmt: skip
 def fourier(node: SourceNode) -> Sequence[Value]:
     """A Fourier transform."""
-    return unpriced(node, "how many operations a Fourier transform takes depends on the library")
+    message = "how many operations a Fourier transform takes depends on the library"
+    raise DataDependentError(message)

@@ -56,14 +56,21 @@ def _exported(module: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]]) ->
     """What the PyTorch of a module exports, undecomposed."""
     export = importlib.import_module("torch.export").export  # the caller has imported torch
     try:
-        return export(module, *arguments)
+        return _unmapped(export(module, *arguments))
     except Exception as error:  # a module of a user may fail in any way
-        said = str(error).strip().partition("\n")[0]
+        said = " ".join(str(error).split())
         message = (
             f"torch.export cannot export {type(module).__name__!r:.80}: {type(error).__name__}: "
             f"{said:.300}; a module that it cannot export must be changed, or be read as ONNX"
         )
         raise ReadError(message) from error
+
+
+def _unmapped(program: Any) -> Any:
+    """A program that shows the axes over which `torch.vmap` maps."""
+    nodes = program.graph_module.graph.nodes
+    is_mapped = any(str(getattr(one.target, "__name__", "")) == "_add_batch_dim" for one in nodes)
+    return program.run_decompositions({}) if is_mapped else program
 
 
 def _converted(program: Any, name: str) -> Program:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from frontends.onnx.models import array, graph, info, lowered, model, node, read, reasons
 from onnx import TensorProto, helper, numpy_helper
 
+import costmodel
 from costmodel.workload.graph import Branch, Loop
 
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
@@ -38,6 +40,69 @@ def test_data_choose_between_alternatives(tmp_path: Path) -> None:
     workload = lowered(branches(None), tmp_path)
     (found,) = [step for step in workload.steps if isinstance(step, Branch)]
     assert [one.macs for one in found.alternatives] == [32, 96]
+
+
+def either(then: Any, other: Any, **held: Any) -> Any:
+    """A model of two graphs that give `a` and `b`, and a rectifier after them."""
+    bodies = [
+        helper.make_graph(nodes, name, [], [info(name, None)])
+        for name, nodes in (("a", then), ("b", other))
+    ]
+    nodes = [node("If", "go", "c", then_branch=bodies[0], else_branch=bodies[1]),
+             node("Relu", "c", "y")]  # fmt: skip
+    proto = graph(nodes, {"x": [1, 8]}, ["y"], held)
+    proto.input.append(info("go", [], BOOL))
+    return model(proto)
+
+
+PASSING: list[tuple[list[Any], list[Any]]] = [
+    ([node("Neg", "x", "a")], [node("Identity", "x", "b")]),
+    ([node("Reshape", "x s", "a")], [node("Reshape", "x s", "b")]),
+    ([node("Neg", "x", "a")], [node("Identity", "k", "b")]),
+    ([node("Cast", "x", "a", to=TensorProto.FLOAT16)],
+     [node("Cast", "x", "h", to=TensorProto.FLOAT16), node("Neg", "h", "b")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("then", "other"), PASSING)
+def test_an_alternative_may_give_what_it_reads(then: Any, other: Any, tmp_path: Path) -> None:
+    proto = either(then, other, s=np.array([2, 4]), k=array((1, 8)))
+    workload = lowered(proto, tmp_path)
+    assert [type(step).__name__ for step in workload.steps if isinstance(step, Branch)]
+    network = read(proto, tmp_path)
+    assert costmodel.estimate(network, "horowitz-45nm", on_unpriced="bound").total("horowitz-45nm")
+
+
+def test_a_loop_that_never_runs_is_free(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("MatMul", "h w", "new"), node("Identity", "c", "d")], "body",
+        [info("i", [], INT64), info("c", [], BOOL), info("h", [1, 8])],
+        [info("d", [], BOOL), info("new", None)],
+    )  # fmt: skip
+    nodes = [node("Loop", "n _ x", "l", body=body), node("Relu", "l", "y")]
+    held = {"n": np.int64(0), "w": array((8, 8))}
+    workload = lowered(model(graph(nodes, {"x": [1, 8]}, ["y"], held)), tmp_path)
+    assert (workload.macs, len(workload.operators)) == (0, 1)
+
+
+def test_a_loop_may_carry_a_sequence(tmp_path: Path) -> None:
+    kind = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    body = helper.make_graph(
+        [node("SequenceAt", "parts i", "one"), node("MatMul", "one w", "new"),
+         node("SequenceInsert", "all new", "more"), node("Identity", "c", "d")],
+        "body",
+        [info("i", [], INT64), info("c", [], BOOL), helper.make_value_info("all", kind)],
+        [info("d", [], BOOL), helper.make_value_info("more", kind)],
+    )  # fmt: skip
+    nodes = [
+        node("SplitToSequence", "x size", "parts", axis=1),
+        helper.make_node("SequenceEmpty", [], ["none"], name="none"),
+        node("SequenceLength", "parts", "n"), node("Loop", "n _ none", "made", body=body),
+        node("ConcatFromSequence", "made", "y", axis=1),
+    ]  # fmt: skip
+    held = {"size": np.int64(4), "w": array((4, 3))}
+    network = read(model(graph(nodes, {"x": [1, 12]}, ["y"], held)), tmp_path)
+    assert (network.macs, network.layers[-1].outputs[0].shape) == (3 * 12, (9,))
 
 
 def body_of_loop(condition: list[Any], *more: str) -> Any:
@@ -120,6 +185,19 @@ def test_a_scan_runs_for_each_slice(tmp_path: Path) -> None:
         whole = network.layers[-1].outputs[-1].shape
         assert network.macs == 7 * (30 + 25)
         assert whole == (7, 1, 5) if axis == 0 else (7, 5)
+
+
+def test_a_scan_over_constants_multiplies_each_slice(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("MatMul", "h row", "new"), node("Identity", "new", "seen")], "body",
+        [info("h", [1, 5]), info("row", [5, 5])], [info("new", None), info("seen", None)],
+    )  # fmt: skip
+    made = node("Scan", "x rows", "last all", body=body, num_scan_inputs=1)
+    held = {"rows": array((7, 5, 5))}
+    proto = model(graph([made], {"x": [1, 5]}, ["last", "all"], held))
+    workload = lowered(proto, tmp_path)
+    assert (workload.macs, workload.weight_count) == (7 * 25, 7 * 25)
+    assert workload.tensors[workload.outputs[1]].shape[-3:] == (7, 1, 5)
 
 
 def test_a_body_may_hold_constants_of_its_own(tmp_path: Path) -> None:

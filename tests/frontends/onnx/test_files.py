@@ -43,6 +43,11 @@ def test_other_open_axes_are_named_and_bound_by_the_input(tmp_path: Path) -> Non
     assert costmodel.read(path, input_shapes=(3, 8, 10)).macs == 6 * 8 * 4 * 27
 
 
+def test_an_axis_of_no_elements_is_open_and_named_so(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match=r"open axes: input 'x': axis 2 \(0 in the file\); bind"):
+        read(conv([1, 3, 0, 8]), tmp_path)
+
+
 def test_an_axis_of_another_name_is_not_the_batch(tmp_path: Path) -> None:
     made = node("MatMul", "x w", "y")
     proto = model(graph([made], {"x": ["sequence", 4]}, ["y"], {"w": array((4, 5))}))
@@ -161,6 +166,51 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_the_invalid_file_of_keras_names_its_operator() -> None:
     network = costmodel.read(MODELS / "pairs" / "transformer.keras.onnx")
     assert any("operator 'Erfc'" in reason for reason in reasons(network))
+
+
+@pytest.mark.parametrize("name", ["MODEL.ONNX", "Model.Onnx"])
+def test_the_ending_of_a_name_may_be_in_capitals(name: str, tmp_path: Path) -> None:
+    path = stored(conv([1, 3, 8, 8]), tmp_path)
+    assert costmodel.read(path.rename(tmp_path / name)).macs == 36 * 4 * 27
+
+
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [("kws_ref_model.tflite", "KWS.TFLITE"), ("pretrainedResnet.h5", "Resnet.H5"),
+     ("pairs/cnn.keras", "CNN.Keras"), ("lif_rockpool.nir", "LIF.NIR")],
+)  # fmt: skip
+def test_so_may_those_of_other_files(name: str, to: str, tmp_path: Path) -> None:
+    path = tmp_path / to
+    path.write_bytes((MODELS / name).read_bytes())
+    assert costmodel.read(path).macs == costmodel.read(MODELS / name).macs
+
+
+def test_a_pickle_is_not_opened_and_what_to_export_is_said(tmp_path: Path) -> None:
+    for name in ("net.pt", "net.pth", "NET.PT"):
+        path = tmp_path / name
+        path.write_bytes(b"")
+        with pytest.raises(ReadError, match=r"never opened; in PyTorch, torch\.export\.save"):
+            costmodel.read(path)
+
+
+def test_operators_of_a_newer_version_than_is_known_are_noted(tmp_path: Path) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    proto = conv([1, 3, 8, 8]).graph
+    (note,) = read(model(proto, 99), tmp_path).notes
+    assert f"opset 99 of ai.onnx is newer than {newest}" in note
+    assert not read(model(proto, newest), tmp_path).notes
+
+
+def test_shapes_and_axes_of_unpriced_nodes_are_no_parameters(tmp_path: Path) -> None:
+    path = MODELS / "pairs" / "transformer.keras.onnx"
+    products, normalizations = 4 * 32 * 32 + 2 * 32 * 64, 2 * 2 * 32
+    assert costmodel.read(path).parameter_count == products + normalizations
+    nodes = [node("NonZero", "x", "p"), node("Reshape", "p s", "q"), node("Slice", "x b e a", "r"),
+             node("MatMul", "r w", "y")]  # fmt: skip
+    held = {"s": np.array([-1, 2]), "e": np.array([4]), "a": np.array([1]), "w": array((4, 3))}
+    proto = graph(nodes, {"x": [1, 8]}, ["q", "y"], held)
+    proto.input.append(info("b", [1], TensorProto.INT64))
+    assert read(model(proto), tmp_path).parameter_count == 12
 
 
 def test_the_weights_of_tfc_take_two_bits() -> None:

@@ -23,6 +23,8 @@ from frontends.onnx.models import (
 )
 from onnx import TensorProto, helper
 
+import costmodel
+from costmodel.estimates.counts import count
 from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.registry import installed
 from costmodel_onnx.domains import TABLE
@@ -44,6 +46,37 @@ def operators_of_the_standard() -> list[str]:
 @pytest.mark.parametrize("operator", operators_of_the_standard())
 def test_every_operator_of_the_standard_has_a_rule_or_a_reason(operator: str) -> None:
     assert operator in TABLE
+
+
+WRITTEN_BY_ONNX_RUNTIME = [
+    "Attention", "BeamSearch", "BiasAdd", "BiasDropout", "BiasGelu", "BiasSoftmax",
+    "BiasSplitGelu", "BitmaskDropout", "DecoderMaskedMultiHeadAttention",
+    "DecoderMaskedSelfAttention", "DequantizeLinear", "DynamicQuantizeLSTM",
+    "DynamicQuantizeMatMul", "EmbedLayerNormalization", "FastGelu", "FusedConv", "FusedGemm",
+    "FusedMatMul", "GatherBlockQuantized", "Gelu", "GemmFastGelu", "GreedySearch", "GroupNorm",
+    "GroupQueryAttention", "LongformerAttention", "MatMulBnb4", "MatMulIntegerToFloat",
+    "MatMulNBits", "MatMulNBitsMlp", "MatMulNBitsQkv", "MoE", "MultiHeadAttention", "NhwcConv",
+    "NhwcFusedConv", "NhwcMaxPool", "PackedAttention", "PackedMultiHeadAttention", "QAttention",
+    "QEmbedLayerNormalization", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat",
+    "QLinearConv", "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul",
+    "QLinearReduceMean", "QLinearSigmoid", "QLinearSoftmax", "QLinearWhere", "QMoE",
+    "QuantizeLinear", "QuickGelu", "RemovePadding", "RestorePadding", "RotaryEmbedding",
+    "Sampling", "SkipGroupNorm", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization",
+    "SparseAttention", "Trilu",
+]  # fmt: skip
+"""What its quantizer and its optimizers for inference write: docs/ContribOperators.md of it."""
+
+
+@pytest.mark.parametrize("operator", WRITTEN_BY_ONNX_RUNTIME)
+def test_every_operator_that_onnx_runtime_writes_has_a_rule_or_a_reason(operator: str) -> None:
+    assert f"{MS}::{operator}" in TABLE
+
+
+def test_convolutions_with_channels_last_move_nothing(tmp_path: Path) -> None:
+    made = node("NhwcConv", "x w", "y", MS)
+    proto = graph([made], {"x": [1, 8, 8, 3]}, ["y"], {"w": array((4, 3, 3, 3))})
+    (operator,) = lowered(model(proto), tmp_path).operators
+    assert operator.outputs[0].shape[-3:] == (6, 6, 4)
 
 
 def test_reasons_are_for_operators_that_there_are() -> None:
@@ -94,6 +127,24 @@ PRODUCTS: list[tuple[str, Any, dict[str, Any], dict[str, Any], int]] = [
                              kv_num_heads=2, do_rotary=1),
      {"q": [1, 1, 32], "k": [1, 1, 16], "v": [1, 1, 16], "pk": [1, 2, 9, 8], "pv": [1, 2, 9, 8]},
      {"s": (1,), "t": ()}, 2 * 4 * 10 * 8),
+    ("channels last", node("NhwcConv", "x w b", "y", MS, pads=[1, 1, 1, 1], group=2),
+     {"x": [1, 8, 8, 4]}, {"w": (6, 2, 3, 3), "b": (6,)}, 64 * 6 * 2 * 9),
+    ("fused, channels last", node("NhwcFusedConv", "x w b z", "y", MS, activation="Relu"),
+     {"x": [1, 8, 8, 3], "z": [1, 6, 6, 4]}, {"w": (4, 3, 3, 3), "b": (4,)}, 36 * 4 * 27),
+    ("gemm and gelu", node("GemmFastGelu", "x w b", "y", MS), {"x": [1, 7, 8]},
+     {"w": (8, 4), "b": (4,)}, 7 * 32),
+    ("gated, few bits", node("MatMulNBitsMlp", "x s n w v b w v b", "y r", MS, K=64, N=48, bits=4,
+                             block_size=32, activation="silu"),
+     {"x": [1, 5, 64], "s": [1, 5, 64]},
+     {"n": (64,), "w": (48, 2, 16), "v": (48, 2), "b": (48,)}, 2 * 5 * 64 * 48),
+    ("the first of three projections of few bits",
+     node("MatMulNBitsQkv", "x _ n w v _ w v _ w v _", "q k v2", MS, K=64, Nq=48, Nkv=48, bits=4,
+          block_size=32),
+     {"x": [1, 5, 64]}, {"n": (64,), "w": (48, 2, 16), "v": (48, 2)}, 5 * 64 * 48),
+    ("lstm, quantised", node("DynamicQuantizeLSTM", "x w r b _ _ _ _ s z s z", "y h c", MS,
+                             hidden_size=5, direction="bidirectional"),
+     {"x": [7, 1, 6]}, {"w": (2, 6, 20), "r": (2, 5, 20), "b": (2, 40), "s": (2,), "z": (2,)},
+     2 * 7 * 20 * 11),
     ("lstm", node("LSTM", "x w r b", "y h c", hidden_size=5, direction="bidirectional"),
      {"x": [7, 1, 6]}, {"w": (2, 20, 6), "r": (2, 20, 5), "b": (2, 40)}, 2 * 7 * 20 * 11),
     ("lstm, batch first", node("LSTM", "x w r b _ h0 c0 p", "y h c", hidden_size=5, layout=1),
@@ -118,6 +169,41 @@ def test_an_operator_has_the_multiply_accumulates_of_its_shapes(case: Any, tmp_p
     assert not reasons(read(proto, tmp_path))
 
 
+@pytest.mark.parametrize("case", PRODUCTS, ids=lambda case: case[0])
+def test_weights_that_are_data_are_multiplied_as_often(case: Any, tmp_path: Path) -> None:
+    _, made, inputs, held, macs = case
+    proto = graph([made], {**inputs, **{name: list(held[name]) for name in held}}, made.output[:1])
+    network = read(model(proto, 24), tmp_path)
+    assert network.parameter_count == 0
+    assert not reasons(network)
+    assert costmodel.lower(network).bind(batch=1).macs == macs
+    assert not costmodel.estimate(network, "horowitz-45nm").coverage("horowitz-45nm").unpriced
+
+
+CHANNELS: list[tuple[Any, dict[str, Any], list[str]]] = [
+    (node("InstanceNormalization", "x s b", "y"), {"s": [4], "b": [4]}, ["multiply", "add"]),
+    (node("GroupNormalization", "x s b", "y", num_groups=2), {"s": [4], "b": [4]},
+     ["multiply", "add"]),
+    (node("GroupNorm", "x s b", "y", MS, groups=2, activation=1, channels_last=0),
+     {"s": [4], "b": [4]}, ["multiply", "add", "silu"]),
+    (node("BatchNormalization", "x s b m v", "y"), {"s": [4], "b": [4], "m": [4], "v": [4]},
+     ["multiply", "add"]),
+    (node("LayerNormalization", "x s b", "y"), {"s": [6], "b": [6]}, ["multiply", "add"]),
+    (node("ConvTranspose", "x w b", "y"), {"w": [4, 3, 3, 3], "b": [3]}, ["add"]),
+    (node("MatMulNBits", "x w s", "y", MS, K=6, N=8, bits=4, block_size=16),
+     {"w": [8, 1, 3], "s": [8]}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHANNELS, ids=lambda case: case[0].op_type)
+def test_scales_and_shifts_that_are_data_are_operators(case: Any, tmp_path: Path) -> None:
+    made, more, wanted = case
+    network = read(model(graph([made], {"x": [1, 4, 6, 6], **more}, ["y"])), tmp_path)
+    found = [getattr(one, "function", None) for one in costmodel.lower(network).operators]
+    assert [one for one in found if one is not None] == wanted
+    assert not costmodel.estimate(network, "raspberry-pi-4").coverage("raspberry-pi-4").unpriced
+
+
 FUNCTIONS = [
     ("Gelu", {}, ["gelu"]),
     ("Swish", {"alpha": 1.702}, ["quick_gelu"]),
@@ -136,6 +222,19 @@ def test_an_operator_becomes_these_functions(
     workload = lowered(model(graph([made], {"x": [1, 8]}, ["y"]), 24), tmp_path)
     found = [getattr(one, "function", type(one).__name__) for one in workload.operators]
     assert found == wanted
+
+
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("sides", [(5, 6), (4, 5, 6)])
+def test_a_grid_is_a_multiply_add_for_each_axis_of_its_points(
+    sides: tuple[int, ...], examples: int, tmp_path: Path
+) -> None:
+    axes = len(sides)
+    proto = graph([node("AffineGrid", "m s", "y")], {"m": [examples, axes, axes + 1]}, ["y"],
+                  {"s": np.array([examples, 3, *sides])})  # fmt: skip
+    (operator,) = lowered(model(proto), tmp_path).operators
+    assert operator.outputs[0].shape[-axes - 1 :] == (*sides, axes)
+    assert operator.operations == {"multiply-add": examples * np.prod(sides) * axes * axes}
 
 
 @pytest.mark.parametrize(("low", "high", "function"), [(0, 6, "relu6"), (0, None, "relu"),
@@ -161,7 +260,7 @@ def test_an_unknown_operator_is_named_and_what_follows_it_as_well(tmp_path: Path
     network = read(model(graph(nodes, {"x": [1, 8]}, ["z", "r"], {"w": array((8, 8))})), tmp_path)
     first, second = reasons(network)
     assert "no rule for the onnx operator 'Erfc' (nearest known: 'Erf'" in first
-    assert "is not known: no rule for the onnx operator 'Erfc'" in second
+    assert "is not known: node 'Erfc.y': no rule for the onnx operator 'Erfc'" in second
     assert network.layer("Relu.r").outputs[0].shape == (8,)
 
 
@@ -185,7 +284,92 @@ def test_what_depends_on_data_stays_and_the_rest_is_read(tmp_path: Path) -> None
     network = read(model(graph(nodes, {"x": [1, 8]}, ["y", "r"])), tmp_path)
     first, second = reasons(network)
     assert "how many elements are not zero depends on data (at most 8)" in first
-    assert "is not known: how many elements" in second
+    assert "is not known: node 'NonZero.p': how many elements" in second
+
+
+def test_what_follows_from_an_unknown_shape_names_the_first_cause(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "v0")]
+    nodes += [node("Relu", f"v{place}", f"v{place + 1}") for place in range(9)]
+    network = read(model(graph(nodes, {"x": [1, 8]}, ["v9"])), tmp_path)
+    assert reasons(network)[-1] == (
+        "the shape of 'Relu.v8' is not known: node 'NonZero.v0': how many elements are not zero "
+        "depends on data (at most 8)"
+    )
+
+
+def test_an_unknown_shape_is_a_question_mark_and_a_scalar_is_not(tmp_path: Path) -> None:
+    nodes = [node("NonZero", "x", "p"), node("ReduceMax", "x", "m", keepdims=0)]
+    network = read(model(graph(nodes, {"x": ["sequence"]}, ["p", "m"])), tmp_path, {"x": (8,)})
+    counted = count(network)
+    rows = {row[0]: row for row in counted.table().rows}
+    assert rows["NonZero.p"][2:5] == ("?", "0", "?")
+    assert rows["ReduceMax.m"][2:5] == ("scalar", "0", "1")
+    shapes = {layer["name"]: layer["outputs"] for layer in counted.to_dict()["layers"]}
+    assert (shapes["NonZero.p"], shapes["ReduceMax.m"]) == ([None], [[]])
+    table = costmodel.estimate(network, "raspberry-pi-4", on_unpriced="bound").table()
+    assert next(row for row in table.rows if row[0] == "NonZero.p")[2] == "?"
+
+
+def test_what_a_branch_or_a_loop_gives_is_unknown_where_a_graph_within_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    then, other = [
+        helper.make_graph([node("NonZero", "x", name)], name, [],
+                          [helper.make_tensor_value_info(name, TensorProto.INT64, None)])
+        for name in ("a", "b")
+    ]  # fmt: skip
+    proto = graph([node("If", "go", "y", then_branch=then, else_branch=other)], {"x": [1, 8]},
+                  ["y"])  # fmt: skip
+    proto.input.append(helper.make_tensor_value_info("go", TensorProto.BOOL, []))
+    network = read(model(proto), tmp_path)
+    (reason,) = reasons(network)
+    assert "how many elements are not zero depends on data" in reason
+    assert network.layers[-1].shown_outputs == ["?"]
+
+
+PADDED: list[tuple[Any, dict[str, Any], bool]] = [
+    (node("Pad", "x n", "p"), {}, True),
+    (node("Pad", "x n v", "p"), {"v": np.float32(0)}, True),
+    (node("Pad", "x n v", "p"), {"v": np.float32(1)}, False),
+    (node("Pad", "x n", "p", mode="reflect"), {}, False),
+    (node("Pad", "x n", "p", mode="edge"), {}, False),
+    (node("Pad", "x n", "p", mode="wrap"), {}, False),
+    (node("Pad", "x n", "p", MS, mode="reflect"), {}, False),
+]
+
+
+@pytest.mark.parametrize("case", PADDED)
+def test_only_zeros_around_an_image_are_part_of_its_convolution(case: Any, tmp_path: Path) -> None:
+    made, held, is_zeros = case
+    held = {"n": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "w": array((4, 3, 3, 3)), **held}
+    nodes = [made, node("Conv", "p w", "y")]
+    proto = model(graph(nodes, {"x": [1, 3, 8, 8]}, ["y"], held))
+    workload = lowered(proto, tmp_path)
+    purposes = [one.purpose for one in workload.operators if hasattr(one, "purpose")]
+    assert purposes == ([] if is_zeros else ["padding"])
+    assert workload.macs == 64 * 4 * 27
+    bill = costmodel.estimate(read(proto, tmp_path), "raspberry-pi-4").bill("raspberry-pi-4")
+    fused = [line.layer.name for line in bill.lines if line.fused_into]
+    assert "Pad.p" not in fused
+    moved = {line.layer.name: sum(line.traffic_bytes["dram"]) for line in bill.lines
+             if line.traffic_bytes}  # fmt: skip
+    if not is_zeros:
+        assert moved["Pad.p"] == 4 * 3 * (8 * 8 + 10 * 10)
+
+
+def test_the_statistics_of_a_normalization_are_results(tmp_path: Path) -> None:
+    nodes = [node("LayerNormalization", "x s b", "y m i"), node("Add", "y m", "z")]
+    held = {"s": array((8,)), "b": array((8,))}
+    workload = lowered(model(graph(nodes, {"x": [1, 5, 8]}, ["z"], held)), tmp_path)
+    names = [type(one).__name__ for one in workload.operators]
+    assert names == ["Normalization", "Movement", "Elementwise"]
+    assert workload.operators[1].outputs[0].size == 5
+
+
+def test_texts_have_no_price(tmp_path: Path) -> None:
+    made = node("Cast", "x", "y", to=TensorProto.STRING)
+    (reason,) = reasons(read(model(graph([made], {"x": [1, 8]}, ["y"])), tmp_path))
+    assert reason == "it works on texts, whose length no shape states"
 
 
 def test_shape_arithmetic_is_free(tmp_path: Path) -> None:

@@ -111,6 +111,15 @@ def test_operators_on_whole_numbers_keep_their_formats(case: Any, tmp_path: Path
         assert found == wanted
 
 
+def test_a_product_that_quantises_while_it_runs_looks_for_the_range(tmp_path: Path) -> None:
+    made = node("DynamicQuantizeMatMul", "x w s", "y", MS)
+    held = {"w": array((8, 6), np.int8), "s": SCALE}
+    workload = lowered(model(graph([made], {"x": [1, 8]}, ["y"], held)), tmp_path)
+    names = [getattr(one, "function", getattr(one, "purpose", "")) for one in workload.operators]
+    assert names == ["min", "max", "subtract", "quantization", "", "multiply"]
+    assert formats(workload)[0][:2] == ("uint8", "int8")
+
+
 CHAIN = [
     (node("QLinearAdd", "x s z x s z so zo", "y", MS), "add"),
     (node("QLinearMul", "x s z x s z so zo", "y", MS), "multiply"),

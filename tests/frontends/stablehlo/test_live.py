@@ -9,6 +9,7 @@ import pytest
 
 import costmodel
 from costmodel.errors import ReadError
+from costmodel.workload.operators import Unsupported
 
 pytest.importorskip("jaxlib")
 
@@ -114,3 +115,44 @@ def test_functions_of_jax_itself_are_read() -> None:
         workload = costmodel.lower(network).bind(batch=1)
         assert workload.macs == 4 * 8
         assert len(workload.weights) == len(params)
+
+
+def test_random_numbers_of_jax_are_counted() -> None:
+    jax = pytest.importorskip("jax")
+    shape = jax.ShapeDtypeStruct
+
+    def dropped(key: Any, x: Any, w: Any) -> Any:
+        kept = jax.random.bernoulli(key, 0.5, (4, 8))
+        return jax.numpy.where(kept, x @ w, 0.0)
+
+    given = (shape((2,), "uint32"), shape((4, 8), "float32"), shape((8, 8), "float32"))
+    workload = costmodel.lower(costmodel.read(jax.jit(dropped), example_inputs=given)).bind(batch=1)
+    assert workload.macs == 4 * 8 * 8
+    assert not [one for one in workload.operators if isinstance(one, Unsupported)]
+    rounds = 5 * 4 * (4 * 8 // 2)  # of threefry2x32, which gives two numbers at once
+    assert workload.operations["logic"] >= 4 * rounds
+
+
+def test_a_function_may_call_python_and_say_where_it_runs() -> None:
+    jax = pytest.importorskip("jax")
+    x = jax.ShapeDtypeStruct((2, 8), "float32")
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+
+    def called(x: Any) -> Any:
+        y = jax.lax.with_sharding_constraint(x * 2, device)
+        return jax.pure_callback(lambda one: one, x, y) + y
+
+    workload = costmodel.lower(costmodel.read(jax.jit(called), example_inputs=(x,))).bind(batch=1)
+    assert workload.operations == {"multiply": 16, "add": 16}
+    (reason,) = [one.reason for one in workload.operators if isinstance(one, Unsupported)]
+    assert "callback" in reason
+
+
+def test_what_jax_leaves_to_a_library_is_named() -> None:
+    jax = pytest.importorskip("jax")
+    matrix = jax.ShapeDtypeStruct((8, 8), "float32")
+    for function in (jax.numpy.linalg.qr, jax.numpy.linalg.eigvals):
+        network = costmodel.read(jax.jit(function), example_inputs=matrix)
+        operators = costmodel.lower(network).bind(batch=1).operators
+        reasons = {one.reason for one in operators if isinstance(one, Unsupported)}
+        assert reasons == {"how many steps a factorisation takes is the library's choice"}

@@ -324,14 +324,33 @@ def test_text_and_bytecode_may_be_given_themselves() -> None:
     assert lowered(costmodel.read(text)).macs == COUNTS["mlp.mlir"]
 
 
+def test_operations_of_other_dialects_are_named() -> None:
+    """Also those that JAX marks with a rule for sharding, and constants of complex numbers."""
+    rule = "#sdy.op_sharding_rule<([i, j])->([i, j]) {i=4, j=4}, custom>"
+    text = f"""
+    func.func @f(%x: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<2xcomplex<f32>>) {{
+      %0 = "acme.op"(%x) {{beta = 2 : i64}} : (tensor<4x4xf32>) -> tensor<4x4xf32>
+      %1 = stablehlo.custom_call @lapack_sgeqrf_ffi(%0) {{sdy.sharding_rule = {rule}}}
+        : (tensor<4x4xf32>) -> tensor<4x4xf32>
+      %2 = stablehlo.tanh %1 : tensor<4x4xf32>
+      %c = stablehlo.constant dense<[(1.0, 2.0), (3.0, 4.0)]> : tensor<2xcomplex<f32>>
+      return %2, %c : tensor<4x4xf32>, tensor<2xcomplex<f32>>
+    }}
+    """
+    acme, factors, tanh = lowered(costmodel.read(text)).operators
+    assert acme.reason.startswith("no rule for the stablehlo operator 'acme.op'")  # type: ignore[attr-defined]  # unsupported
+    assert factors.reason.startswith("how many steps a factorisation takes")  # type: ignore[attr-defined]  # likewise
+    assert tanh.operations == {"activation": 16}
+
+
 # ------------------------------------------------------------------ refusals
 
 
 REFUSED = {
-    "other dialects": (
-        ('func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> { %0 = "acme.op"(%x) : '
-        "(tensor<4xf32>) -> tensor<4xf32>\n return %0 : tensor<4xf32> }"),
-        "unregistered dialect.*must be lowered to StableHLO first",
+    "text of other dialects": (
+        ("func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> { %0 = acme.op %x : "
+        "tensor<4xf32>\n return %0 : tensor<4xf32> }"),
+        "not found for custom op.*must be lowered to StableHLO first",
     ),
     "not MLIR": ("func.func @f( \n", "not a StableHLO module that can be read"),
     "types that disagree": (

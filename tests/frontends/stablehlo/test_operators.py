@@ -404,6 +404,75 @@ def test_branches_may_give_what_stands_around_them() -> None:
     assert workload.operations["add"] == 12
 
 
+def test_a_loop_or_branch_that_cannot_be_read_is_named() -> None:
+    inside = """
+    %0 = stablehlo.custom_call @acme(%{held}) : (tensor<12xf32>) -> tensor<?xf32>
+    %1 = stablehlo.custom_call @acme(%0) : (tensor<?xf32>) -> tensor<12xf32>"""
+    loop = f"""
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %0:2 = stablehlo.while(%i = %zero, %h = %x) : tensor<i32>, tensor<12xf32>
+   cond {{
+    %five = stablehlo.constant dense<5> : tensor<i32>
+    %1 = stablehlo.compare LT, %i, %five : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  }} do {{{inside.format(held="h")}
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %j = stablehlo.add %i, %one : tensor<i32>
+    stablehlo.return %j, %1 : tensor<i32>, tensor<12xf32>
+  }}
+  %r = stablehlo.tanh %0#1 : tensor<12xf32>"""
+    branch = f"""
+  %i = stablehlo.constant dense<1> : tensor<i32>
+  %0 = "stablehlo.case"(%i) ({{
+    stablehlo.return %x : tensor<12xf32>
+  }}, {{{inside.format(held="x")}
+    stablehlo.return %1 : tensor<12xf32>
+  }}) : (tensor<i32>) -> tensor<12xf32>
+  %r = stablehlo.tanh %0 : tensor<12xf32>"""
+    for body in (loop, branch):
+        operator, tanh = lowered(body, "tensor<12xf32>", result="tensor<12xf32>").operators
+        assert isinstance(operator, Unsupported)
+        assert operator.reason.startswith("what it holds cannot be read: node 'custom_call' of ")
+        assert operator.reason.count("node") == 1
+        assert tanh.function == "tanh"  # type: ignore[attr-defined]  # it has one
+
+
+def test_tensors_without_elements_are_no_work() -> None:
+    body = """
+  %0 = stablehlo.slice %x [0:0, 0:4] : (tensor<2x4xf32>) -> tensor<0x4xf32>
+  %1 = stablehlo.tanh %0 : tensor<0x4xf32>
+  %2 = stablehlo.concatenate %1, %x, dim = 0 : (tensor<0x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %3 = stablehlo.reduce(%1 init: %zero) applies stablehlo.add across dimensions = [0, 1]
+    : (tensor<0x4xf32>, tensor<f32>) -> tensor<f32>
+  %4 = stablehlo.broadcast_in_dim %3, dims = [] : (tensor<f32>) -> tensor<2x4xf32>
+  %r = stablehlo.add %2, %4 : tensor<2x4xf32>"""
+    workload = lowered(body, "tensor<2x4xf32>", result="tensor<2x4xf32>")
+    reasons = [one.reason for one in workload.operators if isinstance(one, Unsupported)]
+    assert reasons == ["it reads a tensor without elements"]
+    assert workload.operations == {"add": 8}
+
+
+def test_what_is_wrong_within_calls_is_said_once() -> None:
+    text = """
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = call @outer(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @outer(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = call @inner(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    func.func private @inner(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.custom_call @acme(%x) : (tensor<4xf32>) -> tensor<?xf32>
+      %1 = stablehlo.custom_call @acme(%0) : (tensor<?xf32>) -> tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    """
+    with pytest.raises(ReadError, match=r"^module: node 'custom_call' of custom_call: "):
+        costmodel.read(text)
+
+
 def test_a_module_of_other_rules_is_read_by_a_plugin() -> None:
     with pytest.raises(ReadError):
         costmodel.read("func.func @f(%x: tensor<!acme.type>) -> () { return }\n")

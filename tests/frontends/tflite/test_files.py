@@ -17,7 +17,7 @@ from costmodel.errors import CostModelError, ReadError, ShapeError, UnknownNameE
 from costmodel.formats import format_name
 from costmodel.frontend.translation import Translation
 from costmodel.network.graph import Network
-from costmodel.workload.graph import Workload
+from costmodel.workload.graph import Loop, Workload
 from costmodel.workload.operators import Contraction
 
 tflite = pytest.importorskip("tflite")
@@ -280,3 +280,18 @@ def test_vela_multiplies_as_often_in_contractions(name: str) -> None:
 def test_a_board_prices_all_of_a_network(name: str) -> None:
     estimate = costmodel.estimate(MODELS / f"{name}.tflite", ["raspberry-pi-4"])
     assert not estimate.coverage("raspberry-pi-4").unpriced
+
+
+def test_an_integer_lstm_keeps_gates_and_cell_in_16_bits() -> None:
+    """As the kernels of TFLite Micro do, whose file this is: nothing is float32 within."""
+    network = costmodel.read(MODELS / "trained_lstm_int8.tflite")
+    (loop,) = [step for step in lowered(network).steps if isinstance(step, Loop)]
+    written = {
+        node.name: {format_name(one.format) for one in node.operator.outputs if one.format}
+        for node, _ in loop.body.nodes
+    }
+    (last,) = [name for name, kinds in written.items() if kinds == {"int8"}]
+    assert last.startswith("multiply")  # what the cell lets out
+    assert all(kinds == {"int16"} for name, kinds in written.items() if name != last)
+    estimate = costmodel.estimate(network, ["ethos-u55-128"], on_unpriced="bound")
+    assert not estimate.coverage("ethos-u55-128").unpriced

@@ -31,6 +31,7 @@ import costmodel_torch.hooks
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import SourceNode, Translation
 from costmodel.network.graph import Network
+from costmodel.workload.reasons import Unpriced
 
 PAIRS = json.loads((MODELS / "pairs" / "pairs.json").read_text())
 PARAMETERS = {
@@ -327,3 +328,98 @@ def test_what_depends_on_data_or_chance_has_no_price(target: str, tmp_path: Path
     )
     network = read(written(tmp_path, made))
     assert isinstance(costmodel.work_by_layer(network)[1].work, costmodel.Unpriced)
+
+
+def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has(tmp_path: Path) -> None:
+    """As `x[x > 0]`: its first cause is what every operator that reads it is unpriced for."""
+    nodes = [
+        node("aten.linear.default", "y", input="x", weight="w"),
+        node("aten.gt.Scalar", "mask", self="y", other=0),
+        node("aten.index.Tensor", "found", self="y", indices={"as_tensors": [{"name": "mask"}]}),
+        node("aten.tanh.default", "bent", self="found"),
+        node("aten.sum.default", "total", self="bent"),
+        node("aten.add.Tensor", "z", self="y", other="total"),
+    ]
+    declared = {
+        "x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4), "mask": tensor(1, 4, dtype=12),
+        "found": tensor("Symbol('u0', integer=True)"),
+        "bent": tensor("Symbol('u0', integer=True)"), "total": tensor(), "z": tensor(1, 4),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared, held=("w",))))
+    first = "how many elements it finds depends on the data"
+    reasons = {
+        layer.name: layer.operators().reason
+        for layer in network.layers
+        if isinstance(layer.operators(), Unpriced) and layer.name != "x"
+    }
+    after = f"the shape of what 'found' gives is not known: {first}"
+    assert reasons == {"found": first, "bent": after, "total": after}
+    counted = costmodel.lower(network).bind(batch=1)
+    assert counted.macs == 4 * 8
+    assert counted.operations["compare"] == counted.operations["add"] == 4
+
+
+def test_an_unknown_operator_that_gives_nothing_changes_what_it_takes(tmp_path: Path) -> None:
+    """As a custom kernel that writes into a tensor: what reads that tensor follows it."""
+    changes = node("acme.update.default", "none", "update", source="y", into="seen")
+    nodes = [
+        node("aten.linear.default", "y", input="x", weight="w"),
+        node("aten.view.default", "seen", self="y", size=[4, 1]),
+        {**changes, "outputs": []},
+        node("aten.tanh.default", "z", self="y"),
+    ]
+    declared = {
+        "x": tensor(1, 8), "w": tensor(4, 8), "y": tensor(1, 4), "seen": tensor(4, 1),
+        "z": tensor(1, 4),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared, held=("w",))))
+    (unpriced,) = [
+        work.layer for work in costmodel.work_by_layer(network)
+        if "no rule for the torch operator 'acme.update.default'" in str(work.work)
+    ]  # fmt: skip
+    assert unpriced.kind == "torch.acme.update.default"
+    assert network.layers[-1].kind == "torch.aten.tanh"
+    assert macs(network) == 4 * 8
+
+
+def test_a_tensor_without_elements_is_no_part_of_what_is_joined(tmp_path: Path) -> None:
+    """As the cache before the first token."""
+    nodes = [
+        node("aten.slice.Tensor", "none", self="x", dim=1, start=0, end=0),
+        node("aten.cat.default", "y", dim=1,
+             tensors={"as_tensors": [{"name": "none"}, {"name": "x"}]}),
+        node("aten.tanh.default", "z", self="y"),
+        node("aten.sum.default", "nothing", self="none"),
+        node("aten.add.Tensor", "end", self="z", other="nothing"),
+    ]  # fmt: skip
+    declared = {
+        "x": tensor(1, 8), "none": tensor(1, 0), "y": tensor(1, 8), "z": tensor(1, 8),
+        "nothing": tensor(), "end": tensor(1, 8),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared)))
+    reasons = [
+        layer.operators().reason
+        for layer in network.layers
+        if isinstance(layer.operators(), Unpriced) and layer.name != "x"
+    ]
+    assert reasons == ["it reads a tensor without elements"]
+    assert costmodel.lower(network).bind(batch=1).operations == {"activation": 8, "add": 8}
+
+
+def test_what_a_map_hides_has_no_price(tmp_path: Path) -> None:
+    nodes = [
+        node("torch._functorch.predispatch._add_batch_dim", "one", self="x"),
+        node("aten.linear.default", "y", input="one", weight="w"),
+        node("aten.tanh.default", "z", self="y"),
+        node("torch._functorch.predispatch._remove_batch_dim", "all", self="z"),
+        node("aten.relu.default", "end", self="all"),
+    ]
+    for one in (nodes[0], nodes[3]):
+        one["target"] = one["target"].removeprefix("torch.ops.")
+    declared = {
+        "x": tensor(1, 5, 8), "w": tensor(4, 8), "one": tensor(1, 8), "y": tensor(1, 4),
+        "z": tensor(1, 4), "all": tensor(1, 5, 4), "end": tensor(1, 5, 4),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared, held=("w",))))
+    priced = [layer.name for layer in network.layers if not isinstance(layer.operators(), Unpriced)]
+    assert priced == ["x", "end"]

@@ -8,6 +8,7 @@ import pytest
 from frontends.torch.programs import macs, read
 
 import costmodel
+from costmodel.workload.reasons import Unpriced
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -168,3 +169,82 @@ def test_what_cannot_be_exported_is_named() -> None:
 def test_examples_by_name_are_those_of_keywords() -> None:
     network = read(nn.Linear(8, 4).eval(), example_inputs={"input": torch.randn(1, 8)})
     assert macs(network) == 8 * 4
+
+
+class OfData(nn.Module):  # type: ignore[misc, name-defined]  # likewise
+    """A layer, and something that data decide."""
+
+    def __init__(self, chosen: Any) -> None:
+        super().__init__()
+        self.linear, self.chosen = nn.Linear(8, 8), chosen
+
+    def forward(self, x: Any) -> Any:
+        y = self.linear(x)
+        return y.relu(), self.chosen(y)
+
+
+def first_rows(y: Any) -> Any:
+    """As many rows as a sum says."""
+    count = y.sum().long().item()
+    torch._check(count >= 1)  # how export is told so
+    torch._check(count <= 4)  # likewise
+    return y[:count] * 2
+
+
+@pytest.mark.parametrize(
+    ("chosen", "unpriced"),
+    [
+        (lambda y: y[y > 0].sum() + 1, {"index", "sum_1"}),
+        (lambda y: torch.nonzero(y).float().mean(0), {"nonzero", "to", "mean"}),
+        (lambda y: torch.where(y > 0)[0].tanh(), {"where", "tanh"}),
+        (lambda y: y.masked_select(y > 0), {"masked_select"}),
+        (first_rows, {"slice_1", "mul"}),
+        (lambda y: y * y.sum().item(), set()),
+    ],
+)  # fmt: skip
+def test_what_data_decide_is_named_and_the_rest_is_counted(
+    chosen: Any, unpriced: set[str], tmp_path: Any
+) -> None:
+    given = torch.zeros(4, 8)
+    program = torch.export.export(OfData(chosen), (given,))
+    torch.export.save(program, tmp_path / "net.pt2")
+    for network in (read(OfData(chosen), example_inputs=given), read(tmp_path / "net.pt2")):
+        found = {
+            layer.name
+            for layer in network.layers
+            if isinstance(layer.operators(), Unpriced) and layer.kind != "input"
+        }
+        assert found == unpriced
+        assert macs(network) == 4 * 8 * 8
+
+
+def test_what_is_mapped_is_counted_for_each_slice(tmp_path: Any) -> None:
+    class Mapped(nn.Module):  # type: ignore[misc, name-defined]  # likewise
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(8, 4)
+
+        def forward(self, x: Any) -> Any:
+            return torch.vmap(self.linear, in_dims=1)(x)
+
+    given = torch.zeros(1, 5, 8)
+    assert macs(read(Mapped(), example_inputs=given)) == 5 * 8 * 4
+    torch.export.save(torch.export.export(Mapped(), (given,)), tmp_path / "net.pt2")
+    hidden = costmodel.work_by_layer(read(tmp_path / "net.pt2"))
+    assert "save program.run_decompositions({})" in str(hidden[-1].work)
+
+
+def test_a_custom_operator_that_only_writes_stays() -> None:
+    @torch.library.custom_op("costmodel_tests::accumulate", mutates_args=("target",))  # type: ignore[untyped-decorator]  # likewise
+    def accumulate(source: torch.Tensor, target: torch.Tensor) -> None:
+        target.add_(source)
+
+    class Custom(nn.Module):  # type: ignore[misc, name-defined]  # likewise
+        def forward(self, x: Any) -> Any:
+            y = x.tanh()
+            accumulate(x, y)
+            return y
+
+    network = read(Custom(), example_inputs=torch.zeros(1, 8))
+    kinds = [layer.kind for layer in network.layers]
+    assert "torch.costmodel_tests.accumulate.default" in kinds

@@ -15,13 +15,14 @@ from attrs import evolve, frozen
 
 from costmodel import CostModelError
 from costmodel.devices import Device, Evidence, FormatTable, Parameter, Residual
+from costmodel.devices.evaluation.memory import BYTE
 from costmodel.formats import NumericFormat, format_name
 from costmodel.workload.graph import Node
-from costmodel_hardware.processor.device import Processor, is_dense
+from costmodel_hardware.processor.device import Processor, is_dense, ways
 from costmodel_validation.measurements import Measurement, workload_of
 
 if TYPE_CHECKING:
-    from costmodel.devices import DeviceEstimate
+    from costmodel.devices import DeviceEstimate, GroupCost
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -44,7 +45,7 @@ FITTED: Final = {
 }
 """The parameters that are fitted for each format.
 
-No more than the peak rate; more than the bandwidth, where caches hold tensors.
+No more than the peak rate; more than the bandwidth, where caches hold what operators hand on.
 """
 _BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {},
@@ -81,12 +82,16 @@ class Terms:
     number: NumericFormat
     arithmetic: Vector
     traffic: Vector
-    """Of the dense contractions, beside their arithmetic."""
+    """Of the dense contractions, beside their arithmetic: of what operators hand on."""
     weights: Vector
+    """Of these, the traffic of their weights, at the bandwidth at most."""
+    times: Vector
     """How often each of these runs: the steps of the loop that it is in."""
     moved: Vector
     """Of every other group, its traffic."""
     moved_weights: Vector
+    """Of these, that of weights."""
+    moved_times: Vector
     """How often each of these runs."""
     asynchronous: bool
     """Whether the overhead of a group overlaps with its work."""
@@ -138,14 +143,14 @@ def terms_of(device: Processor, measured: Measurement) -> Terms:
         name, reason = next(one for one in estimate.unpriced.items() if one[0] != "static")
         message = f"{measured.network} on {device.name}: {name} has no price: {reason}"
         raise CostModelError(message)
-    dense: list[tuple[float, float, float]] = []
-    moved: list[tuple[float, float]] = []
+    dense: list[tuple[float, float, float, float]] = []
+    moved: list[tuple[float, float, float]] = []
     _collect(estimate, dense, moved, 1.0)
-    columns = np.array(dense, float).reshape(-1, 3)
-    others = np.array(moved, float).reshape(-1, 2)
+    columns = np.array(dense, float).reshape(-1, 4)
+    others = np.array(moved, float).reshape(-1, 3)
     return Terms(
-        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2],
-        others[:, 0], others[:, 1], device.asynchronous, device.overlap_traffic,
+        scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3],
+        others[:, 0], others[:, 1], others[:, 2], device.asynchronous, device.overlap_traffic,
     )  # fmt: skip
 
 
@@ -166,8 +171,8 @@ def all_terms(device: Processor, measured: Sequence[Measurement]) -> list[Terms]
 
 def _collect(
     estimate: DeviceEstimate,
-    dense: list[tuple[float, float, float]],
-    moved: list[tuple[float, float]],
+    dense: list[tuple[float, float, float, float]],
+    moved: list[tuple[float, float, float]],
     steps: float,
 ) -> None:
     """Put the seconds of each group and how often it runs into `dense` or `moved`."""
@@ -180,12 +185,24 @@ def _collect(
             continue
         arithmetic = busy.pop("arithmetic", 0.0)
         busy.pop("overhead", None)
-        traffic = max(busy.values(), default=0.0)
+        port = max(busy, key=lambda name: busy[name], default="")
+        weights = _seconds_of_weights(estimate, each).get(port, 0.0)
+        traffic = max(busy.get(port, 0.0) - weights, 0.0)
         anchor = each.group.anchor
         if isinstance(anchor, Node) and is_dense(anchor.operator):
-            dense.append((arithmetic, traffic, steps))
+            dense.append((arithmetic, traffic, weights, steps))
         else:
-            moved.append((traffic, steps))
+            moved.append((traffic, weights, steps))
+
+
+def _seconds_of_weights(estimate: DeviceEstimate, each: GroupCost) -> Mapping[str, float]:
+    """How long each port is busy with the weights of a group, at the bandwidth."""
+    found: dict[str, float] = {}
+    for one in each.traffic:
+        if one.role == "weight":
+            for port, bits, rate in ways(one, estimate.placement.memory(one.memory)):
+                found[port] = found.get(port, 0.0) + bits / BYTE / rate.value
+    return found
 
 
 class _Stacked:
@@ -196,10 +213,12 @@ class _Stacked:
         self.arithmetic = np.concatenate([one.arithmetic for one in terms])
         self.traffic = np.concatenate([one.traffic for one in terms])
         self.weights = np.concatenate([one.weights for one in terms])
-        self.network = _owners([one.weights for one in terms])
+        self.times = np.concatenate([one.times for one in terms])
+        self.network = _owners([one.times for one in terms])
         self.moved = np.concatenate([one.moved for one in terms])
         self.moved_weights = np.concatenate([one.moved_weights for one in terms])
-        self.moved_network = _owners([one.moved_weights for one in terms])
+        self.moved_times = np.concatenate([one.moved_times for one in terms])
+        self.moved_network = _owners([one.moved_times for one in terms])
         self.slower = np.array([one.slower for one in terms])
         self.asynchronous = terms[0].asynchronous
         self.overlap_traffic = terms[0].overlap_traffic
@@ -208,14 +227,17 @@ class _Stacked:
         """The time of each network: its groups one after the other, and the call."""
         efficiency, contraction_bandwidth, bandwidth, per_operator, per_call = figures
         at_work = np.maximum if self.overlap_traffic else np.add
-        of_dense = at_work(self.arithmetic / efficiency, self.traffic / contraction_bandwidth)
-        of_others = self.moved / bandwidth
+        of_dense = at_work(
+            self.arithmetic / efficiency,
+            self.traffic / contraction_bandwidth + self.weights / min(contraction_bandwidth, 1.0),
+        )
+        of_others = self.moved / bandwidth + self.moved_weights / min(bandwidth, 1.0)
         overhead = self.slower * per_operator
         together = np.maximum if self.asynchronous else np.add
         of_dense = together(of_dense, overhead[self.network])
         of_others = together(of_others, overhead[self.moved_network])
-        dense = np.bincount(self.network, of_dense * self.weights, len(overhead))
-        others = np.bincount(self.moved_network, of_others * self.moved_weights, len(overhead))
+        dense = np.bincount(self.network, of_dense * self.times, len(overhead))
+        others = np.bincount(self.moved_network, of_others * self.moved_times, len(overhead))
         return np.asarray(dense + others + per_call, float)
 
 

@@ -239,9 +239,10 @@ def _kernel(first: Vector, second: Vector, width: float, slope: float) -> Vector
 def _features(terms: Terms) -> Vector:
     """Logarithms: arithmetic, traffic of contractions, other traffic, and groups of both kinds."""
     sums = (
-        float(terms.arithmetic @ terms.weights), float(terms.traffic @ terms.weights),
-        float(terms.moved @ terms.moved_weights), float(terms.weights.sum()),
-        float(terms.moved_weights.sum()),
+        float(terms.arithmetic @ terms.times),
+        float((terms.traffic + terms.weights) @ terms.times),
+        float((terms.moved + terms.moved_weights) @ terms.moved_times), float(terms.times.sum()),
+        float(terms.moved_times.sum()),
     )  # fmt: skip
     return np.asarray(np.log(np.maximum(sums, 1e-9)), float)
 
