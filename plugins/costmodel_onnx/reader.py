@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from costmodel.network.layer import LayerRegistry
     from costmodel.tensor.shapes import Shape
 
-_PICKLES: Final = frozenset({".pt", ".pth", ".ckpt"})
-"""The endings of what `torch.save` writes."""
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -38,16 +36,6 @@ class OnnxReader(Reader):
     def accepts(self, source: object) -> bool:
         """A path that ends in .onnx."""
         return isinstance(source, str | Path) and safe_io.ending(source) == ".onnx"
-
-    def hint(self, source: object) -> str:
-        """That pickles of PyTorch are not opened, and what to export in their place."""
-        if not isinstance(source, str | Path) or safe_io.ending(source) not in _PICKLES:
-            return ""
-        return (
-            "it may hold a pickle, which can run code and is never opened; in PyTorch, "
-            "torch.export.save(torch.export.export(model, args), 'model.pt2') writes a file that "
-            "is read"
-        )
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a file."""

@@ -41,7 +41,7 @@ class StablehloReader(Reader):
             return source.startswith(_BYTECODE)
         if isinstance(source, str) and "\n" in source:
             return _TEXT.search(source) is not None
-        return isinstance(source, str | Path) and Path(source).suffix in SUFFIXES
+        return isinstance(source, str | Path) and safe_io.ending(source) in SUFFIXES
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a module."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve
 
+from costmodel import safe_io
 from costmodel.errors import ReadError, ShapeError
 from costmodel.frontend.layers import network_of
 from costmodel.network.reader import Reader
@@ -36,8 +37,18 @@ class TorchReader(Reader):
     def accepts(self, source: object) -> bool:
         """A path that ends in .pt2, or an object of PyTorch."""
         if isinstance(source, str | Path):
-            return Path(source).suffix == _SUFFIX
+            return safe_io.ending(source) == _SUFFIX
         return any(cls.__module__.partition(".")[0] == "torch" for cls in type(source).__mro__)
+
+    def hint(self, source: object) -> str:
+        """That pickles of PyTorch are not opened, and what to export in their place."""
+        if not isinstance(source, str | Path) or safe_io.ending(source) not in _PICKLES:
+            return ""
+        return (
+            "it may hold a pickle, which can run code and is never opened; in PyTorch, "
+            "torch.export.save(torch.export.export(model, args), 'model.pt2') writes a file that "
+            "is read"
+        )
 
     def read(self, source: object, rules: LayerRegistry) -> Network:
         """The network in a file or program."""

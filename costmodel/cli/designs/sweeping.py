@@ -108,8 +108,8 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     click.echo(
         f"{results.costed:,} costed in {results.seconds:.3g} s: {results.rate:,.0f} a second"
     )
-    for line in described(results.ways):
-        click.echo(f"  {line}")
+    for way in described(results.ways):
+        click.echo(f"  {way}")
 
 
 def _duration(seconds: float) -> str:

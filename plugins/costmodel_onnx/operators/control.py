@@ -94,7 +94,9 @@ def loop_(node: OnnxNode) -> list[Value]:
             for start, state, after in zip(starts, states, afters, strict=True)
         ]
         return _looped(node, body, steps, carried, collected, [number])
-    except (DataDependentError, ShapeError):
+    except ShapeError:
+        return _unrolled(node, proto, steps, starts)
+    except DataDependentError:
         if steps > MOST_UNROLLED:
             raise
         return _unrolled(node, proto, steps, starts)

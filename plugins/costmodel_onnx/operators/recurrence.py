@@ -45,6 +45,8 @@ def cells(  # noqa: PLR0913  # the operands of a cell
     direction = str(node.attribute("direction", "forward"))
     directions = 2 if direction == "bidirectional" else 1
     units = int(node.attribute("hidden_size", min(weighed.shape[-2:])))
+    _check_sizes(node, directions * GATES[cell] * units,
+                 (kernel, sequence.shape[-1]), (weighed, units), (bias, 2))  # fmt: skip
     is_batch_first = bool(node.attribute("layout", 0))
     functions = node.attribute("activations") or []
     found: list[tuple[Value, ...]] = []
@@ -70,6 +72,16 @@ def cells(  # noqa: PLR0913  # the operands of a cell
     axis = 1 if is_batch_first else 0
     last = [_stacked(node, states, axis) for states in list(zip(*found, strict=True))[1:]]
     return [*results, *last]
+
+
+def _check_sizes(node: OnnxNode, rows: int, *given: tuple[Value | None, int]) -> None:
+    """Refuse weights that have not so many elements for each gate of each unit."""
+    for place, (value, width) in enumerate(given, 1):
+        if value is not None and value.size != rows * width:
+            node.refuse(
+                f"input {place} has shape {value.shape!r:.80}; expected {rows} x {width} elements, "
+                "for each gate of each unit in each direction"
+            )
 
 
 def _functions(cell: str, given: Sequence[str]) -> dict[str, Any]:

@@ -158,6 +158,18 @@ def test_a_loop_whose_end_is_data_is_unpriced(tmp_path: Path) -> None:
     assert "the number of steps depends on data (input 0, 'n')" in reason
 
 
+def test_a_long_loop_whose_state_grows_is_unpriced(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("Concat", "h h", "new", axis=0), node("Identity", "c", "d")], "body",
+        [info("i", [], INT64), info("c", [], BOOL), info("h", None)],
+        [info("d", [], BOOL), info("new", None)],
+    )  # fmt: skip
+    proto = graph([node("Loop", "n _ x", "y", body=body)], {"x": [2, 4]}, ["y"],
+                  {"n": np.int64(100)})  # fmt: skip
+    (reason,) = reasons(read(model(proto), tmp_path))
+    assert reason == "a loop of 100 steps whose state changes its shape is not priced"
+
+
 def test_a_loop_whose_state_grows_is_written_out(tmp_path: Path) -> None:
     body = helper.make_graph(
         [node("Concat", "h row", "new", axis=0), node("Identity", "c", "d")], "body",

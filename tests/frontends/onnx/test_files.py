@@ -94,6 +94,9 @@ def damaged() -> list[tuple[str, Any, str]]:
         ("opset", model(whole.graph, 6), "opset 6; expected 7 or newer"),
         ("no kernel", model(graph([node("MaxPool", "x", "y")], {"x": [1, 1, 4, 4]}, ["y"])),
          "kernel_shape is missing"),
+        ("units", model(graph([node("LSTM", "x w r", "y", hidden_size=3)], {"x": [7, 1, 6]}, ["y"],
+                              {"w": array((1, 20, 6)), "r": array((1, 20, 5))})),
+         "input 1 has shape (1, 20, 6); expected 12 x 6 elements"),
         ("misfit", model(graph([node("MatMul", "x x", "y")], {"x": [1, 4]}, ["y"])),
          "cannot be summed together"),
     ]  # fmt: skip
