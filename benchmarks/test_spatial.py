@@ -46,8 +46,9 @@ def forget() -> None:
         remembered.cache_clear()
 
 
+@pytest.mark.parametrize("is_ragged", [False, True], ids=["divisors", "ragged"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_golden_layers_searched(benchmark: Any, objective: Any) -> None:
+def test_golden_layers_searched(benchmark: Any, objective: Any, is_ragged: Any) -> None:
     """A round is one layer, so that the median is that of the layers; nothing is remembered."""
     cases = iter(SEARCHED)
     gaps = []
@@ -58,8 +59,9 @@ def test_golden_layers_searched(benchmark: Any, objective: Any) -> None:
 
     def search(spatial: Spatial) -> None:
         found = best_mapping(
-            spatial.nest, spatial.architecture, [spatial.loops], Search(objective=objective)
-        )
+            spatial.nest, spatial.architecture, [spatial.loops],
+            Search(objective=objective, is_ragged=is_ragged),
+        )  # fmt: skip
         gaps.append(found.gap)
 
     benchmark.pedantic(search, setup=setup, rounds=len(SEARCHED))

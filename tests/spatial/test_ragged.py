@@ -12,8 +12,8 @@ from attrs import evolve
 from figures import near
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from spatial.drawn import contractions, level, mappings, nest, primes
-from spatial.enumerated import costs_of, every_ragged_mapping
+from spatial.drawn import contractions, level, mappings, nest
+from spatial.enumerated import costs_of, every_mapping, every_ragged_mapping
 from spatial.test_laws import costs_or_skip, found_or_skip, sized
 
 import costmodel
@@ -151,10 +151,12 @@ def test_the_least_of_all_tiles_that_grow_to_one(steps: Any, data: Any) -> None:
         assert least[number] == min(within)
 
 
-def test_primes_of_the_drawn_mappings_are_a_subset() -> None:
-    """What divides is among the ragged loops that the tests list."""
+def test_the_ragged_mappings_that_are_listed_hold_those_of_divisors() -> None:
     small = nest(costmodel.matmul((6, 1), (1, 1)))
     array = Architecture(name="one", axes={"unit": 1}, levels=[level("dram", SLOTS)])
-    every = {one.temporal for one in every_ragged_mapping(small, array, ())}
-    assert {(Loop("m", 2), Loop("m", 3)), (Loop("m", 4), Loop("m", 2))} <= every
-    assert primes(6) == [2, 3]
+    ragged, divisors = (
+        {one.temporal for one in several(small, array, ())}
+        for several in (every_ragged_mapping, every_mapping)
+    )
+    assert divisors < ragged
+    assert (Loop("m", 4), Loop("m", 2)) in ragged - divisors

@@ -91,10 +91,10 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     if dry_run or path is None:
         return
     rows = rows_of(found, sample=sample, seed=seed)
-    line = ProgressLine()
+    shown = ProgressLine()
 
     def progress(done: int, total: int, remaining: float) -> None:
-        line.show(f"{done:,} of {total:,} designs, {_duration(remaining)} remain")
+        shown.show(f"{done:,} of {total:,} designs, {_duration(remaining)} remain")
 
     options = running.Options(
         workers=workers, scheduler=scheduler, executor=executor, chunk=chunk, progress=progress,
@@ -102,7 +102,7 @@ def sweep(  # noqa: PLR0913  # click gives every option by keyword
     )  # fmt: skip
     with progress_to(None):  # designs are counted, not what each of them takes
         results = running.write(found, rows, path, options, resume=resume)
-    line.clear()
+    shown.clear()
     left_out = f", {results.designs - results.rows:,} left out" if asked.leaves_out else ""
     click.echo(f"{results.rows:,} designs in {results.path}{left_out}")
     click.echo(

@@ -45,6 +45,10 @@ def map_layers(
     With a layer: its nest of loops, what each memory keeps, the words over each link and what
     bounds it. Without: a line for each contraction. JSON holds the mappings, which --mapping takes.
 
+    Settings of the device change the search: --set my-npu.ragged=true tries tiles that do not
+    divide a dimension, my-npu.search_seconds=10 ends the search of a contraction with the best so
+    far and its gap. Standard error, if it is a terminal, shows how far a long search is.
+
     \b
     costmodel map model.keras -d my-npu.yaml --default-format int8
     costmodel map model.keras conv1 -d my-npu.yaml --default-format int8
