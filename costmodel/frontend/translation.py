@@ -194,7 +194,7 @@ class TranslationTable:
 
     def reason_unknown(self, operator: str) -> str:
         """Why a node of an operator without a rule stays unpriced."""
-        near = nearest(operator, self._rules)
+        near = nearest(operator.removesuffix(".default"), self._rules)  # PyTorch's usual overload
         hint = f"nearest known: {near!r}; " if near else ""
         return (
             f"no rule for the {self.frontend} operator {operator!r:.80} ({hint}a plugin can add "

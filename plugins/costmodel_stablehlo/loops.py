@@ -159,6 +159,7 @@ class _While:
         """The values after the last step."""
         node, graph = self.node, self.node.own_graph
         starts = node.present
+        self._check_known(starts)
         condition, region = node.regions
         fixed = self._fixed()
         scratch = graph.body(f"{node.name}.condition")
@@ -172,12 +173,25 @@ class _While:
             if held.scalar == 0:
                 return starts
             self.after = node.run(region, body, self.inside)
+        self._check_known(self.after)
         counter, steps, step = self._counted(held)
         if steps == 0:
             return starts
         first = int(starts[counter].scalar or 0)
         line = Line(step, first)
         return self._added(body, counter, steps, line, fixed)
+
+    def _check_known(self, values: Sequence[Value]) -> None:
+        """Refuse values whose shapes are not known.
+
+        Raises:
+            DataDependentError: there is one.
+
+        """
+        unknown = self.node.unknown
+        reason = next((unknown[id(one)] for one in values if id(one) in unknown), None)
+        if reason is not None:
+            raise DataDependentError(reason)
 
     def _fixed(self) -> set[int]:
         """The places of values that every step gives as it took them."""

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from costmodel.errors import ShapeError
 from costmodel.frontend.graph import Graph
-from costmodel.frontend.translation import SourceNode
+from costmodel.frontend.translation import DataDependentError, SourceNode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,8 @@ class ModuleNode(SourceNode):
     run: Callable[[Region, ModuleGraph, Sequence[Value]], list[Value]] = field(kw_only=True)
     """The values that a region returns for values of its arguments, added to a graph."""
     functions: Mapping[str, Function] = field(kw_only=True)
+    unknown: Mapping[int, str] = field(factory=dict, kw_only=True)
+    """Why the shape of a value is not known, by the `id` of the value."""
 
     @property
     def own_graph(self) -> ModuleGraph:
@@ -78,14 +80,14 @@ class ModuleNode(SourceNode):
         """The shape of a result.
 
         Raises:
-            ShapeError: an axis is open.
+            DataDependentError: an axis is open.
 
         """
         found = []
         for length in self.open_shape(place):
             if length is None:
-                message = f"the result has open axes: {self.open_shape(place)}"
-                raise ShapeError(message)
+                message = "the shape of the result depends on data"
+                raise DataDependentError(message)
             found.append(length)
         return tuple(found)
 

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from costmodel.errors import ReadError
 from costmodel.frontend.graph import NODE_LIMIT
+from costmodel.frontend.translation import UnknownShapeError
 from costmodel_stablehlo.nodes import ModuleGraph, ModuleNode
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _DEEPEST: Final = 100
 """Functions that call each other, and regions within regions."""
 _ENDS: Final = frozenset({"func.return", "stablehlo.return", "chlo.return"})
 _CALLS: Final = frozenset({"func.call", "composite"})
+_EMPTY: Final = "it reads a tensor without elements"
 _REGIONS: Final = frozenset({"while", "case", "if"})
 """Operations whose regions are run with what they read."""
 _OF_JAX: Final = re.compile(r"^(?:jit\([^()]*(?:\([^()]*\))?[^()]*\)(?:/|$))+")
@@ -40,8 +42,10 @@ class Translator:
     _count: int = 0
     _depth: int = 0
     _types: dict[int, ElementType] = field(factory=dict)
-    _empty: dict[int, Value] = field(factory=dict)
-    """What stands for tensors without elements, which nobody computes, by `id`."""
+    _unknown: dict[int, str] = field(factory=dict)
+    """Why the shape of a value is not known, or has no elements, by the `id` of the value."""
+    _kept: list[Value] = field(factory=list)
+    """The values of which that is so: an `id` is that of a living object."""
     _scopes: list[dict[int, Value]] = field(factory=lambda: [{}])
 
     def run(self, region: Region, graph: ModuleGraph, given: Sequence[Value]) -> list[Value]:
@@ -81,14 +85,14 @@ class Translator:
         types = [self._types[one] for one in operation.operands]
         self._types.update(zip(operation.results, operation.types, strict=True))
         if operation.types and all(0 in (one.shape or ()) for one in operation.types):
-            return [self._without_elements(graph) for _ in operation.types]
+            return [self._mark(graph.constant("empty", ()), _EMPTY) for _ in operation.types]
         node = self._node(operation, graph, reads, types)
         values, name = self._values(node), node.operator
         if len(values) != len(operation.results):
             message = f"{node.name!r:.80} of {name}: {len(values)} values for {node.results}"
             raise ReadError(message)
         for value, declared in zip(values, operation.types, strict=True):
-            if declared.shape is None or id(value) in self._empty:
+            if declared.shape is None or id(value) in self._unknown:
                 continue
             if not _fits(value.shape, declared.shape):
                 message = (
@@ -112,37 +116,50 @@ class Translator:
         name = operation.name.removeprefix("stablehlo.")
         if name == "concatenate":
             pairs = zip(reads, types, strict=True)
-            kept = [pair for pair in pairs if id(pair[0]) not in self._empty]
+            kept = [pair for pair in pairs if self._unknown.get(id(pair[0])) != _EMPTY]
             reads, types = [one for one, _ in kept], [one for _, one in kept]
         return ModuleNode(
             graph, name, self._named(operation, reads), reads, operation.attributes,
             len(operation.results),
             [_closed(one.shape) for one in operation.types],
             operation=operation, operand_types=types, run=self.run, functions=self.functions,
+            unknown=self._unknown,
         )  # fmt: skip
 
     def _values(self, node: ModuleNode) -> Sequence[Value]:
         """What an operation gives."""
-        shapes = [shape for shape in node.shapes if shape is not None]
-        if (
-            node.operator not in _CALLS | _REGIONS
-            and len(shapes) == node.results
-            and not self._empty.keys().isdisjoint(map(id, node.present))
-        ):
-            reason = "it reads a tensor without elements"
-            with node.graph.source(node.name, f"stablehlo.{node.operator}"):
-                return node.graph.all_of("unsupported", reason=reason, shapes=shapes)
+        cause = next(
+            (self._unknown[id(one)] for one in node.present if id(one) in self._unknown), ""
+        )
+        if cause and node.operator not in _CALLS | _REGIONS:
+            return self._unpriced(node, cause, cause)
         try:
             return self.table.translate(node)
+        except UnknownShapeError as error:
+            cause = f"the shape of what {node.name!r:.80} gives is not known: {error.reason}"
+            return self._unpriced(node, error.reason, cause)
         except ReadError as error:
             if node.operator in _CALLS and isinstance(error.__cause__, ReadError):
                 raise error.__cause__ from None  # who calls whom says little of what is wrong
             raise
 
-    def _without_elements(self, graph: ModuleGraph) -> Value:
-        made = graph.constant("empty", ())
-        self._empty[id(made)] = made
+    def _unpriced(self, node: ModuleNode, reason: str, cause: str) -> Sequence[Value]:
+        """An operation of which only the reason is known why it has no price.
+
+        What reads a result whose shape is not known either has no price, for the same `cause`.
+        """
+        with node.graph.source(node.name, f"stablehlo.{node.operator}"):
+            shapes = [shape or () for shape in node.shapes]
+            made = node.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
+        for value, shape in zip(made, node.shapes, strict=True):
+            if shape is None:
+                self._mark(value, cause)
         return made
+
+    def _mark(self, value: Value, cause: str) -> Value:
+        self._unknown[id(value)] = cause
+        self._kept.append(value)
+        return value
 
     def _named(self, operation: Operation, reads: Sequence[Value]) -> str:
         """A name of its own: that of the source, or else of the operation; constants share one."""

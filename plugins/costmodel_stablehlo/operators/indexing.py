@@ -66,7 +66,7 @@ def gather(node: ModuleNode) -> Value:
     sizes = (
         node.list_of("slice_sizes")
         if node.operator == "gather"
-        else node.numbers(2, "the sizes of the slices")
+        else node.numbers(2, "the size of the slices")
     )
     axis = _only_axis(value, form, sizes)
     if axis is not None:

@@ -144,7 +144,7 @@ def cut(node: ModuleNode) -> Value:
 @translates("real_dynamic_slice")
 def computed_cut(node: ModuleNode) -> Value:
     """The same with bounds that are computed."""
-    return _cut(node, *[node.numbers(place, "the bounds") for place in (1, 2, 3)])
+    return _cut(node, *[node.numbers(place, "the slice") for place in (1, 2, 3)])
 
 
 def _cut(

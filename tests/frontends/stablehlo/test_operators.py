@@ -406,8 +406,8 @@ def test_branches_may_give_what_stands_around_them() -> None:
 
 def test_a_loop_or_branch_that_cannot_be_read_is_named() -> None:
     inside = """
-    %0 = stablehlo.custom_call @acme(%{held}) : (tensor<12xf32>) -> tensor<?xf32>
-    %1 = stablehlo.custom_call @acme(%0) : (tensor<?xf32>) -> tensor<12xf32>"""
+    %0 = stablehlo.custom_call @Sharding(%{held}) : (tensor<12xf32>) -> tensor<4xf32>
+    %1 = stablehlo.custom_call @acme(%0) : (tensor<4xf32>) -> tensor<12xf32>"""
     loop = f"""
   %zero = stablehlo.constant dense<0> : tensor<i32>
   %0:2 = stablehlo.while(%i = %zero, %h = %x) : tensor<i32>, tensor<12xf32>
@@ -432,9 +432,40 @@ def test_a_loop_or_branch_that_cannot_be_read_is_named() -> None:
     for body in (loop, branch):
         operator, tanh = lowered(body, "tensor<12xf32>", result="tensor<12xf32>").operators
         assert isinstance(operator, Unsupported)
-        assert operator.reason.startswith("what it holds cannot be read: node 'custom_call' of ")
+        assert operator.reason.startswith("what it holds cannot be read: stablehlo node 'custom_")
         assert operator.reason.count("node") == 1
         assert tanh.function == "tanh"  # type: ignore[attr-defined]  # it has one
+
+
+def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has() -> None:
+    inside = """
+    %0 = stablehlo.custom_call @acme(%{held}) : (tensor<12xf32>) -> tensor<?xf32>
+    %1 = stablehlo.tanh %0 : tensor<?xf32>"""
+    body = f"""{inside.format(held="x")}
+  %2 = stablehlo.custom_call @acme(%1) : (tensor<?xf32>) -> tensor<12xf32>
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %start = stablehlo.dynamic_broadcast_in_dim %y, %z, dims = [] : (tensor<f32>, tensor<1xi32>) -> tensor<?xf32>
+  %3:2 = stablehlo.while(%i = %zero, %h = %start) : tensor<i32>, tensor<?xf32>
+   cond {{
+    %five = stablehlo.constant dense<5> : tensor<i32>
+    %4 = stablehlo.compare LT, %i, %five : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %4 : tensor<i1>
+  }} do {{
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %j = stablehlo.add %i, %one : tensor<i32>
+    %k = stablehlo.tanh %h : tensor<?xf32>
+    stablehlo.return %j, %k : tensor<i32>, tensor<?xf32>
+  }}
+  %5 = stablehlo.custom_call @acme(%3#1) : (tensor<?xf32>) -> tensor<12xf32>
+  %r = stablehlo.add %2, %5 : tensor<12xf32>"""  # noqa: E501  # MLIR
+    found = lowered(body, "tensor<12xf32>", "tensor<f32>", "tensor<1xi32>", result="tensor<12xf32>")
+    reasons = [one.reason for one in found.operators if isinstance(one, Unsupported)]
+    first = "nobody knows what the custom call 'acme' does"
+    assert reasons[:1] == [first]
+    assert set(reasons[1:3]) == {f"the shape of what 'custom_call' gives is not known: {first}"}
+    shape = [one for one in reasons if "the shape of what 'dynamic_broadcast_in_dim' gives" in one]
+    assert len(shape) == len(("the loop", "the call"))
+    assert found.operations == {"add": 12}
 
 
 def test_tensors_without_elements_are_no_work() -> None:
@@ -464,12 +495,12 @@ def test_what_is_wrong_within_calls_is_said_once() -> None:
       return %0 : tensor<4xf32>
     }
     func.func private @inner(%x: tensor<4xf32>) -> tensor<4xf32> {
-      %0 = stablehlo.custom_call @acme(%x) : (tensor<4xf32>) -> tensor<?xf32>
-      %1 = stablehlo.custom_call @acme(%0) : (tensor<?xf32>) -> tensor<4xf32>
+      %0 = stablehlo.custom_call @Sharding(%x) : (tensor<4xf32>) -> tensor<5xf32>
+      %1 = stablehlo.custom_call @acme(%0) : (tensor<5xf32>) -> tensor<4xf32>
       return %1 : tensor<4xf32>
     }
     """
-    with pytest.raises(ReadError, match=r"^module: node 'custom_call' of custom_call: "):
+    with pytest.raises(ReadError, match=r"^module: stablehlo node 'custom_call' of .* gives"):
         costmodel.read(text)
 
 
