@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel_validation.fits.conformal import promised_ends
+from costmodel.formats import FLOAT32
+from costmodel_validation.fits.conformal import promised_ends, promised_interval
+from costmodel_validation.fits.fitting import CrossValidation, Fit, RuntimeFit
 
 POSITIVE = st.floats(0.01, 100)
 
@@ -67,3 +69,26 @@ def test_a_further_group_is_inside_as_often_as_promised(groups: int) -> None:
     four_deviations = 4 * np.sqrt(0.1 * 0.9 / trials)
     assert above / trials <= 0.1 + four_deviations
     assert below / trials <= 0.1 + four_deviations
+
+
+def fit_of(networks: CrossValidation, families: CrossValidation | None) -> RuntimeFit:
+    """A fit with these ratios of what was left out."""
+    figures = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
+    count = len(set(networks.groups))
+    return RuntimeFit(figures, count, count, networks, families, (1, 1), (FLOAT32,))
+
+
+def test_an_interval_reaches_as_far_as_networks_and_families_promise() -> None:
+    networks = CrossValidation(np.linspace(0.9, 1.1, 19), tuple(map(str, range(19))))
+    families = CrossValidation(np.linspace(0.5, 1.4, 10), tuple(map(str, range(10))))
+    low, high = promised_interval(fit_of(networks, families))
+    assert (low, high) == pytest.approx((0.5, 1.4))
+    _, high = promised_interval(fit_of(networks, None))
+    assert high == pytest.approx(networks.ratios[17])
+
+
+def test_where_nothing_can_be_promised_the_interval_is_the_residual() -> None:
+    networks = CrossValidation(np.linspace(0.9, 1.1, 8), tuple(map(str, range(8))))
+    families = CrossValidation(np.linspace(0.5, 1.4, 30), ("a", "b", "c") * 10)
+    found = fit_of(networks, families)
+    assert promised_interval(found) == (found.residual.low, found.residual.high)
