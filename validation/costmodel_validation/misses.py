@@ -49,7 +49,7 @@ CLOCKS: Final = """
 ### Clocks that rise with the work
 
 Under Arm NN 22.05 the networks with most arithmetic run faster than the rest: on the RK3588S, MobileNet v1 of full width takes less time at 160 x 160
-than at 128 x 128 (float32, mean of the run). Governors raise clocks, and schedulers move threads to large cores, when the load is high. *Fixed* is the model. *Sublinear*: the time grows with a
+than at 128 x 128 (float32, mean of the run). Governors that raise clocks, and schedulers that move threads to large cores, when the load is high would do that; the logs have no clocks. *Fixed* is the model. *Sublinear*: the time grows with a
 power of the sum over groups, 0.7 to 1. *Two speeds*: networks with more arithmetic than a border take a multiple of the time. Power, border and multiple are
 fitted for each format, without what is left out. *Nested* is the error under that of the three that suits all other systems best.
 
@@ -59,8 +59,8 @@ fitted for each format, without what is left out. *Nested* is the error under th
 NOT_CLOCKED: Final = """
 This is the part of the miss of `rk3588s` and `a311d2` under Arm NN that a model could follow, and the devices leave it out. A time that is not a sum over groups has no
 share of each layer, and no change of one layer could be priced alone. With two speeds, a network with more work takes less time than one with less, which a search for
-designs would use. The border is that of a governor in one run: whoever fixes the clock of the same board has another, or none. Both were
-tried while looking at these errors; the nested choice is the one figure that was not.
+designs would use. And the border would be that of a governor in one run: whoever fixes the clock of the same board has another, or none. Both laws, and arithmetic as what
+the border is about, were tried while looking at these errors; only the choice among the three is nested.
 """
 FEW: Final = """
 ### Two families alone
@@ -116,11 +116,12 @@ In short:
 - `rk3399` and `rk3588s` under TFLite and `a311d2` under Arm NN miss 8 % because of the runs: on their shortest batches the same model misses by
   {tflite_rk3399:.0%}, {tflite_rk3588s:.0%} and {armnn_a311d2:.0%}, and the rank correlation of `rk3588s` is {rank:.2f}. A learner follows some of the disturbance from one
   network to its neighbours (*learner*, networks), not to another family.
-- `rk3588s` under Arm NN: no batch of these runs was undisturbed. {inverted:.1%} of the pairs of which one network has more of every sum are inverted even on the shortest batches ({next_inverted:.1%} on
-  the next system): whatever rises with the sums misses one of the two. Where the shortest batch is late, the mean is near to it (rank correlation {late:.2f}), so that even the shortest batches miss by
+- `rk3588s` under Arm NN: even the shortest batches of these runs were disturbed. {inverted:.1%} of the pairs of which one network has more of every sum are inverted there ({next_inverted:.1%} on
+  the next system): whatever rises with the sums misses one of the two. Where the shortest batch is late, the mean is near to it (rank correlation {late:.2f}), so that the shortest batches miss by
   {armnn_rk3588s:.0%}; {float32:.0%} in float32, {int8:.0%} in int8. What can be followed is that clocks rise with the work: {two_speeds:.0%} on networks and {two_speeds_families:.0%} on families with two speeds.
   A learner on the mean times reaches {learner:.0%} for networks like those that it saw, and {learner_families:.0%} on families.
-- `rk3399` under Arm NN misses families because two were measured: on the same rows, so does the `raspberry-pi-4`.
+- `rk3399` under Arm NN misses families because two were measured: on the same rows, so does the `raspberry-pi-4`. Of networks, it misses those in int8, of
+  which there are eight: {few_int8:.0%} on shortest batches, and {few_float32:.0%} in float32.
 - On families, the learner without the model is further off than the model in {worse} of {systems} systems.
 - Of devices predicted by another, {lenders} of {devices} miss 15 % even with the lender that turns out best: peak rates and bandwidths do not determine the shares that a
   runtime reaches.
@@ -160,6 +161,8 @@ def _summary(found: _Found) -> dict[str, float]:
         "late": runs[_ARMNN]["late_shortest"],
         "float32": runs[_ARMNN]["shortest_float32"],
         "int8": runs[_ARMNN]["shortest_int8"],
+        "few_float32": runs[_FEW]["shortest_float32"],
+        "few_int8": runs[_FEW]["shortest_int8"],
         "two_speeds": found["clocks"][_ARMNN]["two_speeds_networks"],
         "two_speeds_families": found["clocks"][_ARMNN]["two_speeds_families"],
         "worse": sum(one["families_learner"] > one["families"] for one in on_families),
@@ -176,7 +179,7 @@ def _few_said(found: _Found) -> dict[str, float]:
     others = [one for one in found["few"].values() if "families_all" in one]
     return {
         **{f"pi_{name}": value for name, value in of_pi.items()},
-        "rk3399": found["few"]["rk3399", "armnn"]["families_same"],
+        "rk3399": found["few"][_FEW]["families_same"],
         "alike": sum(one["families_same"] > 0.2 for one in others),  # noqa: PLR2004  # the aim
         "worse": sum(one["networks_same"] > one["networks_all"] for one in others),
         "others": len(others),
@@ -199,6 +202,7 @@ def _promised(found: _Found) -> dict[str, float]:
 
 
 _ARMNN: Final = ("rk3588s", "armnn")
+_FEW: Final = ("rk3399", "armnn")
 Figures = Mapping[str, float]
 _Found = Mapping[str, Mapping[tuple[str, str], Figures]]
 
