@@ -424,7 +424,7 @@ def _sped(border: float, multiples: tuple[float, float], terms: Terms, seconds: 
 
 
 def _work(terms: Terms) -> float:
-    return float(terms.arithmetic @ terms.weights)
+    return float(terms.arithmetic @ terms.times)
 
 
 _Candidate = tuple[Fit, Callable[[Terms, float], float]]
