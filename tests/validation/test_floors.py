@@ -92,7 +92,7 @@ def test_times_that_grow_with_a_power_of_the_sum_are_followed() -> None:
 
 def test_a_second_speed_of_networks_with_much_arithmetic_is_found() -> None:
     terms, seconds, names = made_up()
-    work = np.array([one.arithmetic @ one.weights for one in terms])
+    work = np.array([one.arithmetic @ one.times for one in terms])
     times = list(np.where(work > np.quantile(work, 0.7), 0.5, 1.0) * seconds)
     assert left_out(terms, times, names, fitted, FOLDS).median_error > 0.1
     assert left_out(terms, times, names, two_speeds, FOLDS).median_error < 0.05
