@@ -45,8 +45,8 @@ def test_ends_of_inverse_ratios_change_places(rows: list[tuple[str, float]]) -> 
     low, high = promised_ends(ratios, names)
     other_low, other_high = promised_ends([1 / one for one in ratios], names)
     with np.errstate(divide="ignore"):
-        assert other_high == pytest.approx(np.divide(1.0, low))
-        assert other_low == pytest.approx(np.divide(1.0, high))
+        assert other_high == pytest.approx(np.divide(1.0, low), rel=1e-12, abs=0)
+        assert other_low == pytest.approx(np.divide(1.0, high), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("groups", [9, 11, 30])
@@ -82,9 +82,9 @@ def test_an_interval_reaches_as_far_as_networks_and_families_promise() -> None:
     networks = CrossValidation(np.linspace(0.9, 1.1, 19), tuple(map(str, range(19))))
     families = CrossValidation(np.linspace(0.5, 1.4, 10), tuple(map(str, range(10))))
     low, high = promised_interval(fit_of(networks, families))
-    assert (low, high) == pytest.approx((0.5, 1.4))
+    assert (low, high) == pytest.approx((0.5, 1.4), rel=1e-12, abs=0)
     _, high = promised_interval(fit_of(networks, None))
-    assert high == pytest.approx(networks.ratios[17])
+    assert high == pytest.approx(networks.ratios[17], rel=1e-12, abs=0)
 
 
 def test_where_nothing_can_be_promised_the_interval_is_the_residual() -> None:
