@@ -257,10 +257,10 @@ class Processor(Device):
     def _runtimes_that_run(self, kind: str, number: NumericFormat) -> list[str]:
         """The other runtimes of its file that have operators of a kind in a format."""
         names = [name for name in self.runtimes if name != self.runtime]
-        others = [cast("Processor", self.with_runtime(name)) for name in names]
+        others = [(name, cast("Processor", self.with_runtime(name))) for name in names]
         return [
-            other.runtime
-            for other in others
+            name
+            for name, other in others
             if kind not in other.unsupported and other.computes_in(number) is not None
         ]
 
