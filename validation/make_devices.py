@@ -34,6 +34,7 @@ from costmodel_validation.fits.fitting import (
     fitted,
     full_speed,
     left_out,
+    shortest_times,
     terms_of,
 )
 from costmodel_validation.fits.known import KNOWN, OVERHEAD_PER_STEP
@@ -282,7 +283,8 @@ def _runtime_fit(
     formats = {one.scenario.default_format for one in rows}
     return RuntimeFit(
         fit, len(rows), len({one.network for one in rows}), ratios, None,
-        (min(batches), max(batches)), tuple(sorted(formats, key=format_name)), words,
+        (min(batches), max(batches)), tuple(sorted(formats, key=format_name)),
+        shortest_times(rows), words,
     )  # fmt: skip
 
 
@@ -378,6 +380,7 @@ def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
         f"not measured: efficiencies of {lender}, with peak rates and bandwidth of its own"
     )
     found["residual"].update(low=rounded(low), high=rounded(high), evidence="assumed")
+    del found["residual"]["shortest"]  # of the relative
     return found
 
 

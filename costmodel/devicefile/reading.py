@@ -36,7 +36,7 @@ _RUNTIME: Final = dict.fromkeys(("parameters", "settings", "memories", "residual
 MEMORIES: Final = "memories"
 """The key of the memories of a file, or of those that a runtime has in their place."""
 _RESIDUAL: Final = dict.fromkeys(
-    ("low", "high", "source", "evidence", "batch", "formats", "otherwise")
+    ("low", "high", "source", "evidence", "batch", "formats", "shortest", "otherwise")
 )
 
 
@@ -296,6 +296,7 @@ class _File:
         evidence = self.figures.defaults(path, known).get("evidence")
         formats = self._formats(f"{path}.formats", raw.get("formats"))
         batch = raw.get("batch")
+        shortest = self._shortest(f"{path}.shortest", raw.get("shortest", {}))
         otherwise = (
             self._residual(f"{path}.otherwise", raw["otherwise"]) if "otherwise" in raw else None
         )
@@ -306,11 +307,21 @@ class _File:
                 low, high, source=on_one_line(source),
                 evidence=Evidence(evidence) if evidence else None,
                 batches=tuple(batch) if isinstance(batch, list) else batch,
-                formats=formats, otherwise=otherwise,
+                formats=formats, shortest=shortest, otherwise=otherwise,
             )  # fmt: skip
         except ValueError as error:
             self.mistakes.append(f"{path}.{error}")
             return None
+
+    def _shortest(self, path: str, raw: Any) -> tuple[tuple[NumericFormat, float], ...]:
+        if not isinstance(raw, dict):
+            expected = "times by numeric format, such as {float32: 5 ms}"
+            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
+            return ()
+        formats = self._formats(path, [*raw]) if raw else ()
+        times = [self.figures.quantity(f"{path}.{name}", time, "s") for name, time in raw.items()]
+        pairs = zip(formats or (), times, strict=False)
+        return tuple([(number, time.value) for number, time in pairs if time is not None])
 
     def _formats(self, path: str, raw: Any) -> tuple[NumericFormat, ...] | None:
         if raw is None:

@@ -44,8 +44,9 @@ class Residual:
     """Measured over predicted time of a runtime: the 10th and 90th percentile over networks.
 
     It holds for the conditions that were measured: batches from the first to the second of
-    `batches`, and default formats among `formats`; None stands for any. `otherwise` holds for
-    all others.
+    `batches`, and default formats among `formats`; None stands for any. It does not hold for times
+    below the shortest that was measured in a format, in seconds, where `shortest` has one: they are
+    little but overheads, which long times say nothing about. `otherwise` holds for all others.
 
     Raises:
         TypeError: an end is not a number.
@@ -60,6 +61,7 @@ class Residual:
     evidence: Evidence | None = field(default=None, kw_only=True)
     batches: tuple[int, int] | None = field(default=None, validator=_batches, kw_only=True)
     formats: tuple[NumericFormat, ...] | None = field(default=None, kw_only=True)
+    shortest: tuple[tuple[NumericFormat, float], ...] = field(default=(), kw_only=True)
     otherwise: Residual | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -68,13 +70,20 @@ class Residual:
             message = f"expected low <= high, found {self.low}, {self.high}"
             raise ValueError(message)
 
-    def under(self, batch: int, number: NumericFormat) -> Residual | None:
-        """The residual for a batch, and the format that a network is called in, if there is one."""
+    def under(
+        self, batch: int, number: NumericFormat, seconds: float | None = None
+    ) -> Residual | None:
+        """The residual for a batch, the format that a network is called in, and predicted seconds.
+
+        None where nothing is known of these conditions.
+        """
         if self.batches is not None:
             least, most = self.batches
             if not least <= batch <= most:
                 return self.otherwise
         if self.formats is not None and number not in self.formats:
+            return self.otherwise
+        if seconds is not None and seconds < dict(self.shortest).get(number, 0.0):
             return self.otherwise
         return self
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from costmodel.devices import GIVEN, Evidence, Parameter
+from costmodel.devices.evaluation.computing import call_format
 from costmodel.formats import FLOAT32, format_name
 from costmodel.report import ignored
 from costmodel.report.columns import (
@@ -294,8 +295,19 @@ def _of_time(bill: Bill) -> Iterator[str]:
         elif here is residual and not device.known.startswith("not measured"):
             yield f"measured times of networks were {here} times the predicted (P10 to P90)"
         else:
-            unmeasured = "" if here is residual else "never measured at this batch and format; "
+            unmeasured = "" if here is residual else _unmeasured(bill)
             yield f"{unmeasured}the true time is assumed to be {here} times the predicted"
+
+
+def _unmeasured(bill: Bill) -> str:
+    """Which condition nobody measured."""
+    found = bill.evaluation
+    number = call_format(found.workload, found.scenario)
+    residual = bill.device.residual
+    is_short = residual is not None and residual.under(found.batch, number) is residual
+    if is_short:
+        return "no network as short was measured; "
+    return "never measured at this batch and format; "
 
 
 def _end_of_range(figure: Parameter) -> Iterator[str]:

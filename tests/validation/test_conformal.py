@@ -75,7 +75,7 @@ def fit_of(networks: CrossValidation, families: CrossValidation | None) -> Runti
     """A fit with these ratios of what was left out."""
     figures = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
     count = len(set(networks.groups))
-    return RuntimeFit(figures, count, count, networks, families, (1, 1), (FLOAT32,))
+    return RuntimeFit(figures, count, count, networks, families, (1, 1), (FLOAT32,), {})
 
 
 def test_an_interval_reaches_as_far_as_networks_and_families_promise() -> None:

@@ -154,12 +154,12 @@ def test_an_interval_holds_the_family_that_was_predicted_worst() -> None:
     fit = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
     networks = CrossValidation(np.ones(20), ("a",) * 20)
     families = CrossValidation(np.array([1.0] * 90 + [3.0] * 5), ("usual",) * 90 + ("odd",) * 5)
-    found = RuntimeFit(fit, 20, 20, networks, families, (1, 1), (one.scenario.default_format,))
+    conditions = (1, 1), (one.scenario.default_format,), shortest_times([one])
+    found = RuntimeFit(fit, 20, 20, networks, families, *conditions)
     assert (found.residual.low, found.residual.high) == (1.0, 3.0)
     names = tuple([f"family {place % 10}" for place in range(95)])
-    many = RuntimeFit(
-        fit, 20, 20, networks, CrossValidation(families.ratios, names), (1, 1), found.formats
-    )
+    apart = CrossValidation(families.ratios, names)
+    many = RuntimeFit(fit, 20, 20, networks, apart, *conditions)
     assert (many.residual.low, many.residual.high) == (1.0, 1.0)
 
 

@@ -118,6 +118,7 @@ def residual_of(found: RuntimeFit, key: str) -> dict[str, Any]:
         "evidence": "derived",
         "batch": [*found.batches],
         "formats": [format_name(one) for one in found.formats],
+        "shortest": {format_name(one): _text(time, "s") for one, time in found.shortest.items()},
         "otherwise": dict(UNMEASURED),
     }
 

@@ -208,7 +208,7 @@ class DeviceEstimate:
         """How measured times spread around predicted ones, in this format and at this batch."""
         known = self.device.residual
         number = call_format(self.workload, self.scenario)
-        return None if known is None else known.under(self.batch, number)
+        return None if known is None else known.under(self.batch, number, self.schedule.seconds)
 
     # -------------------------------------------------------------- energy
 
@@ -532,7 +532,7 @@ def _of_one_call(
     schedule = device.per_call(schedule, evolve(scenario, default_format=number))
     _check_answer(schedule, Schedule, device, "per_call")
     measured = device.residual
-    here = None if measured is None else measured.under(batch, number)
+    here = None if measured is None else measured.under(batch, number, schedule.seconds)
     return schedule if here is None else schedule.spread(here)
 
 

@@ -108,6 +108,11 @@ class Schedule:
         ]
         return Schedule(tuple(spans), _sum_of(self.makespan, by), _sum_of(self.overhead, by))
 
+    @property
+    def seconds(self) -> float | None:
+        """The makespan as it is predicted; None where it is not known."""
+        return None if self.makespan is None else self.makespan.value
+
     def spread(self, residual: Residual) -> Schedule:
         """The same with the range of the makespan as wide as measured times spread.
 

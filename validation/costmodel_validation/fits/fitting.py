@@ -7,6 +7,7 @@ full efficiency is worked out once, by the device itself; the fit changes the sh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -435,6 +436,8 @@ class RuntimeFit:
     by_family: CrossValidation | None
     batches: tuple[int, int]
     formats: tuple[NumericFormat, ...]
+    shortest: Mapping[NumericFormat, float]
+    """The shortest time that was measured in each format, in seconds."""
     left_out: str = "networks left out"
     """What `by_network` is about, in words."""
 
@@ -508,4 +511,14 @@ def fit_terms(
         unseen,
         (min(batches), max(batches)),
         tuple(sorted({one.scenario.default_format for one in measured}, key=format_name)),
+        shortest_times(measured),
     )
+
+
+def shortest_times(measured: Sequence[Measurement]) -> Mapping[NumericFormat, float]:
+    """The shortest measured time in each format, in seconds."""
+    times: dict[NumericFormat, float] = {}
+    for one in measured:
+        number = one.scenario.default_format
+        times[number] = min(times.get(number, math.inf), one.seconds)
+    return dict(sorted(times.items(), key=lambda pair: format_name(pair[0])))
