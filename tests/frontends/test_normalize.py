@@ -181,6 +181,16 @@ def test_a_normalization_by_the_mean_square_is_known_again() -> None:
     assert not operator.is_centred  # type: ignore[attr-defined]  # a normalization
 
 
+def test_a_scale_of_groups_within_statistics_of_rows_stays() -> None:
+    w = Writer((1, 14, 8))
+    groups = w.step("reshape", w.x, shape=(1, 14, 2, 4))
+    scaled = w("multiply", groups, w.graph.constant("gamma", (1, 1, 2, 4)))
+    rows = w.step("reshape", scaled, shape=(1, 14, 8))
+    total = w.step("reduce", w("square", rows), function="sum", axes=[-1], keep_axes=True)
+    found = w.found(w("multiply", rows, w("rsqrt", total)))
+    assert found == ["multiply", "square", "sum", "rsqrt", "multiply"]
+
+
 def test_a_softmax_in_steps_is_known_again() -> None:
     w = Writer()
     most = w.step("reduce", w.x, function="max", axes=[-1], keep_axes=True)
