@@ -60,7 +60,6 @@ class Translator:
         controls: the rules of operators that have graphs within.
         values: the tensors and numbers by the names of the program. In the place of a number that
             is data stands the tensor that it is, or follows from.
-        unknown: why the shape of a value is not known, by the `id` of the value.
 
     """
 
@@ -72,9 +71,6 @@ class Translator:
     modules: dict[str, str] = field(factory=dict)
     aliases: Aliases = field(factory=Aliases)
     computed: dict[object, tuple[Sequence[Any], Sequence[Any]]] = field(factory=dict)
-    unknown: dict[int, str] = field(factory=dict)
-    _kept: list[Value] = field(factory=list)
-    """The values of `unknown`: an `id` is that of a living object."""
 
     def translate(self, source: ProgramGraph) -> None:
         """Add all nodes."""
@@ -89,10 +85,7 @@ class Translator:
     def inner(self, graph: Graph, modules: dict[str, str] | None = None) -> Translator:
         """The translator of a graph within; one that is inlined has the same modules."""
         own = {} if modules is None else modules
-        return Translator(
-            graph, self.table, self.symbols, self.controls, modules=own, unknown=self.unknown,
-            kept=self._kept,
-        )  # fmt: skip
+        return Translator(graph, self.table, self.symbols, self.controls, modules=own)
 
     # ------------------------------------------------------------------ one node
 
@@ -122,7 +115,7 @@ class Translator:
         self._keep(node, source, made)
         if in_place_of(node.target):
             self._write(node)
-        if not any(id(self.values.get(name)) in self.unknown for name in node.results):
+        if not any(getattr(self.values.get(name), "unknown", "") for name in node.results):
             self.aliases.note(node, self.values)
 
     def _translated(self, node: SourceNode) -> Sequence[Any]:
@@ -157,7 +150,7 @@ class Translator:
         """The tensors of an argument that have elements."""
         if not isinstance(argument, tuple):
             return argument
-        return tuple([one for one in argument if self.unknown.get(id(one)) != _EMPTY])
+        return tuple([one for one in argument if getattr(one, "unknown", "") != _EMPTY])
 
     def rule_name(self, target: str) -> str:
         """The name of the rule: that of the overload, or the one that all overloads share."""
@@ -215,7 +208,7 @@ class Translator:
         target = node.arguments.get("self")
         if isinstance(target, Ref) and node.results:
             written = self.values.get(node.results[0])
-            if isinstance(written, Value) and id(written) in self.unknown:
+            if isinstance(written, Value) and written.unknown:
                 self.values[target.name] = written
             elif isinstance(written, Value):
                 with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
@@ -228,7 +221,7 @@ class Translator:
         given = [self.resolved(one) for one in node.arguments.values()]
         data = next((one for one in given if isinstance(one, Value)), None)
         found = None
-        if data is None or (id(data) not in self.unknown and node.target in _OF_TENSORS):
+        if data is None or (not data.unknown and node.target in _OF_TENSORS):
             try:
                 found = _SYMBOLIC[node.target](*given)
             except (ArithmeticError, DataDependentError, LookupError, TypeError, ValueError):
@@ -243,7 +236,7 @@ class Translator:
 
     def _number_of(self, node: ProgramNode, value: Value) -> Value:
         """What stands for a number that follows from a tensor."""
-        if id(value) in self.unknown or value.size != 1 or value.rank == 0:
+        if value.unknown or value.size != 1 or value.rank == 0:
             return value
         with self.graph.source(node.name, f"torch.{node.target}"):
             return self.graph.add("reshape", value, shape=())
@@ -262,7 +255,7 @@ class Translator:
 
     def _reason_unreadable(self, node: SourceNode) -> str:
         """Why a node reads what no rule can work with, if it does."""
-        return next((self.unknown[id(one)] for one in node.present if id(one) in self.unknown), "")
+        return next((one.unknown for one in node.present if one.unknown), "")
 
     def _unpriced(self, node: SourceNode, reason: str, cause: str = "") -> Sequence[Value]:
         """An operation of which only the reason is known why it has no price.
@@ -275,13 +268,8 @@ class Translator:
         cause = cause or f"the shape of what {node.name!r:.80} gives is not known: {reason}"
         for value, shape in zip(made, node.shapes, strict=True):
             if shape is None or (cause == _MAPPED and node.operator != _UNMAPS):
-                self._mark(value, cause)
+                value.unknown = cause
         return made
-
-    def _mark(self, value: Value, cause: str) -> Value:
-        self.unknown[id(value)] = cause
-        self._kept.append(value)
-        return value
 
     def _change(self, own: SourceNode, node: ProgramNode) -> None:
         """A node that gives nothing: it may write into each tensor that it takes."""
@@ -298,8 +286,9 @@ class Translator:
         with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
             for (name, value), written in zip(changed, made, strict=True):
                 written.format = value.format
-                if id(value) in self.unknown:
-                    self.values[name] = self._mark(written, self.unknown[id(value)])
+                if value.unknown:
+                    written.unknown = value.unknown
+                    self.values[name] = written
                 else:
                     self.aliases.write(name, written, self.values, self.graph)
 
@@ -312,7 +301,9 @@ class Translator:
 
     def _without_elements(self, name: str) -> Value:
         """What stands for a tensor without elements, which nobody computes."""
-        return self._mark(self.graph.constant(name, ()), _EMPTY)
+        value = self.graph.constant(name, ())
+        value.unknown = _EMPTY
+        return value
 
     # ------------------------------------------------------------------ names
 
