@@ -10,7 +10,7 @@ from attrs import define, field
 
 from costmodel.errors import ReadError
 from costmodel.frontend.graph import NODE_LIMIT
-from costmodel.frontend.translation import UnknownShapeError
+from costmodel.frontend.translation import COMPLEX, UnknownShapeError
 from costmodel_stablehlo.nodes import ModuleGraph, ModuleNode
 
 if TYPE_CHECKING:
@@ -126,8 +126,9 @@ class Translator:
         cause = next((one.unknown for one in node.present if one.unknown), "")
         if cause and node.operator not in _CALLS | _REGIONS:
             return self._unpriced(node, cause, cause)
+        before = len(node.graph.nodes)
         try:
-            return self.table.translate(node)
+            made = self.table.translate(node)
         except UnknownShapeError as error:
             cause = f"the shape of what {node.name!r:.80} gives is not known: {error.reason}"
             return self._unpriced(node, error.reason, cause)
@@ -135,6 +136,13 @@ class Translator:
             if node.operator in _CALLS and isinstance(error.__cause__, ReadError):
                 raise error.__cause__ from None  # who calls whom says little of what is wrong
             raise
+        is_complex = any(
+            one.element.startswith("complex") for one in (*node.operand_types, *node.types)
+        )
+        is_one = node.operator not in _CALLS | _REGIONS
+        if is_complex and is_one and node.graph.take_back_arithmetic(before):
+            return self._unpriced(node, COMPLEX, COMPLEX)
+        return made
 
     def _unpriced(self, node: ModuleNode, reason: str, cause: str) -> Sequence[Value]:
         """An operation of which only the reason is known why it has no price.

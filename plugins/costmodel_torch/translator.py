@@ -13,6 +13,7 @@ from costmodel.errors import CostModelError, ReadError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import (
+    COMPLEX,
     DataDependentError,
     SourceNode,
     TranslationTable,
@@ -111,15 +112,23 @@ class Translator:
         elif node.target in self.controls:
             made = self._controlled(node, own)
         else:
-            made = self._translated(own)
+            made = self._translated(own, is_complex=_is_complex(node, source))
         self._keep(node, source, made)
         if in_place_of(node.target):
             self._write(node)
         if not any(getattr(self.values.get(name), "unknown", "") for name in node.results):
             self.aliases.note(node, self.values)
 
-    def _translated(self, node: SourceNode) -> Sequence[Any]:
-        """What a node gives; the same constants are computed once."""
+    def _translated(self, node: SourceNode, *, is_complex: bool) -> Sequence[Any]:
+        """What a node gives; arithmetic of complex numbers has no price."""
+        before = len(self.graph.nodes)
+        made = self._by_rule(node)
+        if is_complex and self.graph.take_back_arithmetic(before):
+            return self._unpriced(node, COMPLEX)
+        return made
+
+    def _by_rule(self, node: SourceNode) -> Sequence[Any]:
+        """What a rule gives for a node; the same constants are computed once."""
         if not node.inputs or not all(one is not None and one.is_constant for one in node.inputs):
             try:
                 return self.table.translate(node)
@@ -340,6 +349,21 @@ def _tensors(arguments: Iterable[Any]) -> Iterable[Value]:
             yield one
         elif isinstance(one, tuple):
             yield from _tensors(one)
+
+
+def _is_complex(node: ProgramNode, source: ProgramGraph) -> bool:
+    """Whether an operator takes or gives complex numbers."""
+    names = [*node.results, *_names(node.arguments.values())]
+    declared = [source.tensors[name] for name in names if name in source.tensors]
+    return any(one.dtype.startswith("complex") for one in declared)
+
+
+def _names(arguments: Iterable[Any]) -> Iterable[str]:
+    for one in arguments:
+        if isinstance(one, Ref):
+            yield one.name
+        elif isinstance(one, tuple):
+            yield from _names(one)
 
 
 def is_number(target: str) -> bool:

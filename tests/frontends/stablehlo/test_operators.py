@@ -479,6 +479,25 @@ def test_a_shape_of_data_is_shown_as_unknown() -> None:
     assert [layer.shown_outputs for layer in layers] == [["?"], ["?"], ["12"]]
 
 
+COMPLEX = "tensor<4x4xcomplex<f32>>"
+PAIR = f"({COMPLEX}, {COMPLEX}) -> {COMPLEX}"
+
+
+@pytest.mark.parametrize(
+    ("text", "priced"),
+    [
+        (f"multiply %x, %x : {COMPLEX}", False),
+        (f"dot_general %x, %x, contracting_dims = [1] x [0] : {PAIR}", False),
+        (f"transpose %x, dims = [1, 0] : ({COMPLEX}) -> {COMPLEX}", True),
+    ],
+    ids=["product", "matrix product", "order of axes"],
+)
+def test_arithmetic_of_complex_numbers_has_no_price(text: str, priced: bool) -> None:  # noqa: FBT001  # a parameter
+    found = lowered(f"  %r = stablehlo.{text}", COMPLEX, result=COMPLEX)
+    unpriced = [one for one in found.operators if isinstance(one, Unsupported)]
+    assert (found.macs, found.operations, bool(unpriced)) == (0, {}, not priced)
+
+
 def test_tensors_without_elements_are_no_work() -> None:
     body = """
   %0 = stablehlo.slice %x [0:0, 0:4] : (tensor<2x4xf32>) -> tensor<0x4xf32>

@@ -30,7 +30,7 @@ import costmodel
 import costmodel_keras.hooks
 import costmodel_torch.hooks
 from costmodel.frontend.operations.work import Value
-from costmodel.frontend.translation import SourceNode, Translation
+from costmodel.frontend.translation import COMPLEX, SourceNode, Translation
 from costmodel.network.graph import Network
 from costmodel.workload.reasons import Unpriced
 
@@ -360,6 +360,23 @@ def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has(tmp_path: Pa
     counted = costmodel.lower(network).bind(batch=1)
     assert counted.macs == 4 * 8
     assert counted.operations["compare"] == counted.operations["add"] == 4
+
+
+def test_arithmetic_of_complex_numbers_has_no_price(tmp_path: Path) -> None:
+    nodes = [
+        node("aten.t.default", "turned", self="x"),
+        node("aten.mm.default", "y", self="x", mat2="turned"),
+        node("aten.abs.default", "z", self="y"),
+    ]
+    numbers = dict.fromkeys(("x", "turned", "y"), tensor(4, 4, dtype=10))
+    network = read(written(tmp_path, program(nodes, {**numbers, "z": tensor(4, 4)})))
+    reasons = {
+        layer.name: layer.operators().reason
+        for layer in network.layers[1:]
+        if isinstance(layer.operators(), Unpriced)
+    }
+    assert reasons == dict.fromkeys(("y", "z"), COMPLEX)
+    assert network.macs == 0
 
 
 @pytest.mark.parametrize(("mode", "neighbours"), [(0, 2), (1, 1), (2, 4)])
