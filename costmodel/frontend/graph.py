@@ -16,6 +16,8 @@ from costmodel.frontend.operations.work import Value, Work
 from costmodel.network.graph import LAYER_LIMIT
 from costmodel.safe_io import checked_name
 from costmodel.tensor.shapes import as_shape
+from costmodel.workload.graph import Workload
+from costmodel.workload.operators import Operator
 
 NODE_LIMIT: Final = 4 * LAYER_LIMIT
 """The most nodes of a graph."""
@@ -41,6 +43,16 @@ class GraphNode:
     def reads(self) -> tuple[Value, ...]:
         """The values that it reads, in the order of the operands."""
         return self.work.reads
+
+    @property
+    def is_arithmetic(self) -> bool:
+        """Whether it computes, and does not only show or move elements."""
+        does = self.work.does
+        if isinstance(does, tuple):
+            return False
+        if isinstance(does, Operator):
+            return bool(does.operations)
+        return not isinstance(does, Workload) or any(one.operations for one in does.operators)
 
     def read_in_place_of(self, others: Mapping[int, Value]) -> None:
         """Read other values in the place of some, by the `id` of these."""
@@ -204,6 +216,13 @@ class Graph:
         count = self._names.get(name, 0)
         self._names[name] = count + 1
         return Value(f"{name}:{count}" if count else name, as_shape(shape), number)
+
+    def take_back_arithmetic(self, count: int) -> bool:
+        """Remove the nodes after the first `count` if one of them computes; whether one does."""
+        computes = any(node.is_arithmetic for node in self.nodes[count:])
+        if computes:
+            del self.nodes[count:]
+        return computes
 
     def where(self) -> str:
         """The node of the source of which nodes are added, in words."""

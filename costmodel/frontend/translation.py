@@ -106,6 +106,10 @@ class DataDependentError(CostModelError):
     """What a node does follows from data, so that nobody can price it beforehand."""
 
 
+COMPLEX: Final = "arithmetic of complex numbers is not counted"
+"""Why arithmetic of complex numbers has no price."""
+
+
 class UnknownShapeError(ReadError):
     """A node stays unpriced, and nobody knows the shape of what it gives: see `reason`."""
 

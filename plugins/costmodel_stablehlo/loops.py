@@ -188,9 +188,8 @@ class _While:
             DataDependentError: there is one.
 
         """
-        unknown = self.node.unknown
-        reason = next((unknown[id(one)] for one in values if id(one) in unknown), None)
-        if reason is not None:
+        reason = next((one.unknown for one in values if one.unknown), "")
+        if reason:
             raise DataDependentError(reason)
 
     def _fixed(self) -> set[int]:

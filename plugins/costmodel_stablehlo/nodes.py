@@ -54,8 +54,6 @@ class ModuleNode(SourceNode):
     run: Callable[[Region, ModuleGraph, Sequence[Value]], list[Value]] = field(kw_only=True)
     """The values that a region returns for values of its arguments, added to a graph."""
     functions: Mapping[str, Function] = field(kw_only=True)
-    unknown: Mapping[int, str] = field(factory=dict, kw_only=True)
-    """Why the shape of a value is not known, by the `id` of the value."""
 
     @property
     def own_graph(self) -> ModuleGraph:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from costmodel.errors import ReadError
 from costmodel.frontend.graph import NODE_LIMIT
-from costmodel.frontend.translation import UnknownShapeError
+from costmodel.frontend.translation import COMPLEX, UnknownShapeError
 from costmodel_stablehlo.nodes import ModuleGraph, ModuleNode
 
 if TYPE_CHECKING:
@@ -42,10 +42,6 @@ class Translator:
     _count: int = 0
     _depth: int = 0
     _types: dict[int, ElementType] = field(factory=dict)
-    _unknown: dict[int, str] = field(factory=dict)
-    """Why the shape of a value is not known, or has no elements, by the `id` of the value."""
-    _kept: list[Value] = field(factory=list)
-    """The values of which that is so: an `id` is that of a living object."""
     _scopes: list[dict[int, Value]] = field(factory=lambda: [{}])
 
     def run(self, region: Region, graph: ModuleGraph, given: Sequence[Value]) -> list[Value]:
@@ -85,14 +81,14 @@ class Translator:
         types = [self._types[one] for one in operation.operands]
         self._types.update(zip(operation.results, operation.types, strict=True))
         if operation.types and all(0 in (one.shape or ()) for one in operation.types):
-            return [self._mark(graph.constant("empty", ()), _EMPTY) for _ in operation.types]
+            return [_without_elements(graph) for _ in operation.types]
         node = self._node(operation, graph, reads, types)
         values, name = self._values(node), node.operator
         if len(values) != len(operation.results):
             message = f"{node.name!r:.80} of {name}: {len(values)} values for {node.results}"
             raise ReadError(message)
         for value, declared in zip(values, operation.types, strict=True):
-            if declared.shape is None or id(value) in self._unknown:
+            if declared.shape is None or value.unknown:
                 continue
             if not _fits(value.shape, declared.shape):
                 message = (
@@ -116,25 +112,23 @@ class Translator:
         name = operation.name.removeprefix("stablehlo.")
         if name == "concatenate":
             pairs = zip(reads, types, strict=True)
-            kept = [pair for pair in pairs if self._unknown.get(id(pair[0])) != _EMPTY]
+            kept = [pair for pair in pairs if pair[0].unknown != _EMPTY]
             reads, types = [one for one, _ in kept], [one for _, one in kept]
         return ModuleNode(
             graph, name, self._named(operation, reads), reads, operation.attributes,
             len(operation.results),
             [_closed(one.shape) for one in operation.types],
             operation=operation, operand_types=types, run=self.run, functions=self.functions,
-            unknown=self._unknown,
         )  # fmt: skip
 
     def _values(self, node: ModuleNode) -> Sequence[Value]:
         """What an operation gives."""
-        cause = next(
-            (self._unknown[id(one)] for one in node.present if id(one) in self._unknown), ""
-        )
+        cause = next((one.unknown for one in node.present if one.unknown), "")
         if cause and node.operator not in _CALLS | _REGIONS:
             return self._unpriced(node, cause, cause)
+        before = len(node.graph.nodes)
         try:
-            return self.table.translate(node)
+            made = self.table.translate(node)
         except UnknownShapeError as error:
             cause = f"the shape of what {node.name!r:.80} gives is not known: {error.reason}"
             return self._unpriced(node, error.reason, cause)
@@ -142,6 +136,13 @@ class Translator:
             if node.operator in _CALLS and isinstance(error.__cause__, ReadError):
                 raise error.__cause__ from None  # who calls whom says little of what is wrong
             raise
+        is_complex = any(
+            one.element.startswith("complex") for one in (*node.operand_types, *node.types)
+        )
+        is_one = node.operator not in _CALLS | _REGIONS
+        if is_complex and is_one and node.graph.take_back_arithmetic(before):
+            return self._unpriced(node, COMPLEX, COMPLEX)
+        return made
 
     def _unpriced(self, node: ModuleNode, reason: str, cause: str) -> Sequence[Value]:
         """An operation of which only the reason is known why it has no price.
@@ -153,13 +154,8 @@ class Translator:
             made = node.graph.all_of("unsupported", *node.present, reason=reason, shapes=shapes)
         for value, shape in zip(made, node.shapes, strict=True):
             if shape is None:
-                self._mark(value, cause)
+                value.unknown = cause
         return made
-
-    def _mark(self, value: Value, cause: str) -> Value:
-        self._unknown[id(value)] = cause
-        self._kept.append(value)
-        return value
 
     def _named(self, operation: Operation, reads: Sequence[Value]) -> str:
         """A name of its own: that of the source, or else of the operation; constants share one."""
@@ -169,6 +165,13 @@ class Translator:
             return name
         count = self._names[name] = self._names.get(name, 0) + 1
         return name if count == 1 else f"{name}:{count}"
+
+
+def _without_elements(graph: ModuleGraph) -> Value:
+    """What stands for a tensor without elements, which nobody computes."""
+    value = graph.constant("empty", ())
+    value.unknown = _EMPTY
+    return value
 
 
 def _keep_name(value: Value, reads: Sequence[Value]) -> None:

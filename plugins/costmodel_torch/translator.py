@@ -13,6 +13,7 @@ from costmodel.errors import CostModelError, ReadError
 from costmodel.frontend.graph import Graph
 from costmodel.frontend.operations.work import Value
 from costmodel.frontend.translation import (
+    COMPLEX,
     DataDependentError,
     SourceNode,
     TranslationTable,
@@ -60,7 +61,6 @@ class Translator:
         controls: the rules of operators that have graphs within.
         values: the tensors and numbers by the names of the program. In the place of a number that
             is data stands the tensor that it is, or follows from.
-        unknown: why the shape of a value is not known, by the `id` of the value.
 
     """
 
@@ -72,9 +72,6 @@ class Translator:
     modules: dict[str, str] = field(factory=dict)
     aliases: Aliases = field(factory=Aliases)
     computed: dict[object, tuple[Sequence[Any], Sequence[Any]]] = field(factory=dict)
-    unknown: dict[int, str] = field(factory=dict)
-    _kept: list[Value] = field(factory=list)
-    """The values of `unknown`: an `id` is that of a living object."""
 
     def translate(self, source: ProgramGraph) -> None:
         """Add all nodes."""
@@ -89,10 +86,7 @@ class Translator:
     def inner(self, graph: Graph, modules: dict[str, str] | None = None) -> Translator:
         """The translator of a graph within; one that is inlined has the same modules."""
         own = {} if modules is None else modules
-        return Translator(
-            graph, self.table, self.symbols, self.controls, modules=own, unknown=self.unknown,
-            kept=self._kept,
-        )  # fmt: skip
+        return Translator(graph, self.table, self.symbols, self.controls, modules=own)
 
     # ------------------------------------------------------------------ one node
 
@@ -118,15 +112,23 @@ class Translator:
         elif node.target in self.controls:
             made = self._controlled(node, own)
         else:
-            made = self._translated(own)
+            made = self._translated(own, is_complex=_is_complex(node, source))
         self._keep(node, source, made)
         if in_place_of(node.target):
             self._write(node)
-        if not any(id(self.values.get(name)) in self.unknown for name in node.results):
+        if not any(getattr(self.values.get(name), "unknown", "") for name in node.results):
             self.aliases.note(node, self.values)
 
-    def _translated(self, node: SourceNode) -> Sequence[Any]:
-        """What a node gives; the same constants are computed once."""
+    def _translated(self, node: SourceNode, *, is_complex: bool) -> Sequence[Any]:
+        """What a node gives; arithmetic of complex numbers has no price."""
+        before = len(self.graph.nodes)
+        made = self._by_rule(node)
+        if is_complex and self.graph.take_back_arithmetic(before):
+            return self._unpriced(node, COMPLEX)
+        return made
+
+    def _by_rule(self, node: SourceNode) -> Sequence[Any]:
+        """What a rule gives for a node; the same constants are computed once."""
         if not node.inputs or not all(one is not None and one.is_constant for one in node.inputs):
             try:
                 return self.table.translate(node)
@@ -157,7 +159,7 @@ class Translator:
         """The tensors of an argument that have elements."""
         if not isinstance(argument, tuple):
             return argument
-        return tuple([one for one in argument if self.unknown.get(id(one)) != _EMPTY])
+        return tuple([one for one in argument if getattr(one, "unknown", "") != _EMPTY])
 
     def rule_name(self, target: str) -> str:
         """The name of the rule: that of the overload, or the one that all overloads share."""
@@ -215,7 +217,7 @@ class Translator:
         target = node.arguments.get("self")
         if isinstance(target, Ref) and node.results:
             written = self.values.get(node.results[0])
-            if isinstance(written, Value) and id(written) in self.unknown:
+            if isinstance(written, Value) and written.unknown:
                 self.values[target.name] = written
             elif isinstance(written, Value):
                 with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
@@ -228,7 +230,7 @@ class Translator:
         given = [self.resolved(one) for one in node.arguments.values()]
         data = next((one for one in given if isinstance(one, Value)), None)
         found = None
-        if data is None or (id(data) not in self.unknown and node.target in _OF_TENSORS):
+        if data is None or (not data.unknown and node.target in _OF_TENSORS):
             try:
                 found = _SYMBOLIC[node.target](*given)
             except (ArithmeticError, DataDependentError, LookupError, TypeError, ValueError):
@@ -243,7 +245,7 @@ class Translator:
 
     def _number_of(self, node: ProgramNode, value: Value) -> Value:
         """What stands for a number that follows from a tensor."""
-        if id(value) in self.unknown or value.size != 1 or value.rank == 0:
+        if value.unknown or value.size != 1 or value.rank == 0:
             return value
         with self.graph.source(node.name, f"torch.{node.target}"):
             return self.graph.add("reshape", value, shape=())
@@ -262,7 +264,7 @@ class Translator:
 
     def _reason_unreadable(self, node: SourceNode) -> str:
         """Why a node reads what no rule can work with, if it does."""
-        return next((self.unknown[id(one)] for one in node.present if id(one) in self.unknown), "")
+        return next((one.unknown for one in node.present if one.unknown), "")
 
     def _unpriced(self, node: SourceNode, reason: str, cause: str = "") -> Sequence[Value]:
         """An operation of which only the reason is known why it has no price.
@@ -275,13 +277,8 @@ class Translator:
         cause = cause or f"the shape of what {node.name!r:.80} gives is not known: {reason}"
         for value, shape in zip(made, node.shapes, strict=True):
             if shape is None or (cause == _MAPPED and node.operator != _UNMAPS):
-                self._mark(value, cause)
+                value.unknown = cause
         return made
-
-    def _mark(self, value: Value, cause: str) -> Value:
-        self.unknown[id(value)] = cause
-        self._kept.append(value)
-        return value
 
     def _change(self, own: SourceNode, node: ProgramNode) -> None:
         """A node that gives nothing: it may write into each tensor that it takes."""
@@ -298,8 +295,9 @@ class Translator:
         with self.graph.source(f"{node.name}.written", f"torch.{node.target}"):
             for (name, value), written in zip(changed, made, strict=True):
                 written.format = value.format
-                if id(value) in self.unknown:
-                    self.values[name] = self._mark(written, self.unknown[id(value)])
+                if value.unknown:
+                    written.unknown = value.unknown
+                    self.values[name] = written
                 else:
                     self.aliases.write(name, written, self.values, self.graph)
 
@@ -312,7 +310,9 @@ class Translator:
 
     def _without_elements(self, name: str) -> Value:
         """What stands for a tensor without elements, which nobody computes."""
-        return self._mark(self.graph.constant(name, ()), _EMPTY)
+        value = self.graph.constant(name, ())
+        value.unknown = _EMPTY
+        return value
 
     # ------------------------------------------------------------------ names
 
@@ -349,6 +349,21 @@ def _tensors(arguments: Iterable[Any]) -> Iterable[Value]:
             yield one
         elif isinstance(one, tuple):
             yield from _tensors(one)
+
+
+def _is_complex(node: ProgramNode, source: ProgramGraph) -> bool:
+    """Whether an operator takes or gives complex numbers."""
+    names = [*node.results, *_names(node.arguments.values())]
+    declared = [source.tensors[name] for name in names if name in source.tensors]
+    return any(one.dtype.startswith("complex") for one in declared)
+
+
+def _names(arguments: Iterable[Any]) -> Iterable[str]:
+    for one in arguments:
+        if isinstance(one, Ref):
+            yield one.name
+        elif isinstance(one, tuple):
+            yield from _names(one)
 
 
 def is_number(target: str) -> bool:

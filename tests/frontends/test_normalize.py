@@ -181,6 +181,16 @@ def test_a_normalization_by_the_mean_square_is_known_again() -> None:
     assert not operator.is_centred  # type: ignore[attr-defined]  # a normalization
 
 
+def test_a_scale_of_groups_within_statistics_of_rows_stays() -> None:
+    w = Writer((1, 14, 8))
+    groups = w.step("reshape", w.x, shape=(1, 14, 2, 4))
+    scaled = w("multiply", groups, w.graph.constant("gamma", (1, 1, 2, 4)))
+    rows = w.step("reshape", scaled, shape=(1, 14, 8))
+    total = w.step("reduce", w("square", rows), function="sum", axes=[-1], keep_axes=True)
+    found = w.found(w("multiply", rows, w("rsqrt", total)))
+    assert found == ["multiply", "square", "sum", "rsqrt", "multiply"]
+
+
 def test_a_softmax_in_steps_is_known_again() -> None:
     w = Writer()
     most = w.step("reduce", w.x, function="max", axes=[-1], keep_axes=True)
@@ -205,6 +215,39 @@ def test_attention_is_known_again(turned: bool, masked: bool) -> None:  # noqa: 
     made = w.step("matmul", w.step("softmax", scores, axes=[-1]), value)
     assert w.found(made) == ["attention"]
     assert lowered(w.graph)[1].macs == 4 * 6 * 9 * 8 * 2
+
+
+def scores_of_scaled_operands(w: Writer, function: str = "multiply") -> Value:
+    """As the exporter of PyTorch to ONNX writes them."""
+    key = w.graph.input("key", (1, 4, 9, 8))
+    batch = w.step("reshape", key, shape=(4, 9, 8))
+    turned = w.step("reshape", w.step("transpose", batch, order=(0, 2, 1)), shape=(1, 4, 8, 9))
+    query = w(function, *[w.x, 0.6] if function == "multiply" else [0.6, w.x])
+    return w.step("matmul", query, w("multiply", turned, 0.6))
+
+
+def test_attention_of_scaled_queries_and_keys_is_known_again() -> None:
+    w = Writer((1, 4, 6, 8))
+    scores = w.step("softmax", scores_of_scaled_operands(w), axes=[-1])
+    made = w.step("matmul", scores, w.graph.input("value", (1, 4, 9, 8)))
+    assert w.found(made) == ["attention"]
+    assert lowered(w.graph)[1].macs == 4 * 6 * 9 * 8 * 2
+
+
+def test_a_number_over_the_queries_is_no_scale() -> None:
+    w = Writer((1, 4, 6, 8))
+    scores = w.step("softmax", scores_of_scaled_operands(w, "divide"), axes=[-1])
+    found = w.found(w.step("matmul", scores, w.graph.input("value", (1, 4, 9, 8))))
+    assert found == ["divide", "attention"]
+
+
+def test_scaled_queries_that_others_read_stay() -> None:
+    w = Writer((1, 4, 6, 8))
+    scaled = w("multiply", w.x, 0.6)
+    product = w.step("matmul", scaled, w.graph.input("key", (1, 4, 9, 8)), transpose_right=True)
+    made = w.step("matmul", w.step("softmax", product, axes=[-1]),
+                  w.graph.input("value", (1, 4, 9, 8)))  # fmt: skip
+    assert w.found(w("add", made, scaled)) == ["multiply", "attention", "add"]
 
 
 HEADS_LAST = (0, 2, 1, 3)

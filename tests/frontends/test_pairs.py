@@ -85,8 +85,6 @@ DIFFERENT = {
     "transformer.qdq.onnx": "each step of the GELU is rounded, so that it is another function",
     "transformer.qdq4.onnx": "each step of the GELU is rounded, so that it is another function",
     "transformer.qoperator.onnx": "queries and keys are scaled, each by the root of the scale",
-    "transformer.torch.onnx": "queries and keys are scaled, each by the root of the scale",
-    "transformer.torchscript.onnx": "queries and keys are scaled, each by the root of the scale",
     "transformer.mlir": "the scores are scaled, not the queries",
     "transformer.int8.tflite": "the scores are scaled, not the queries",
     "lstm.tflite": "the loop counts its steps, and fetches each slice",

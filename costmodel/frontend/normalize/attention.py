@@ -73,11 +73,30 @@ def _scores(links: Links, softmax: GraphNode) -> _Scores | None:
         value, reader, node = scored, node, links.maker(scored)
     if node is None or axes != [value.rank - 1] or links.only_reader(value) is not reader:
         return None
-    query, key = node.reads
-    found = key if node.settings.get("transpose_right") else _turned_back(links, key)
+    nodes.append(node)
+    query, key = [_unscaled(links, one, node, nodes) for one in node.reads]
+    found = key if node.settings.get("transpose_right") else _turned_back(links, key, nodes)
     if found is None or node.settings.get("transpose_left"):
         return None
-    return _Scores(query, found, tuple(masks), (*nodes, node))
+    return _Scores(query, found, tuple(masks), tuple(nodes))
+
+
+def _unscaled(links: Links, value: Value, reader: GraphNode, nodes: list[GraphNode]) -> Value:
+    """Queries or keys before they are scaled by a number; what scales them joins the nodes."""
+    node = links.maker(value)
+    while node is not None and _is_scale(node) and links.only_reader(value) is reader:
+        nodes.append(node)
+        value, reader, node = node.reads[0], node, links.maker(node.reads[0])
+    return value
+
+
+def _is_scale(node: GraphNode) -> bool:
+    """Whether a node multiplies a value by a number, or divides it by one."""
+    if node.operation != "elementwise" or len(node.reads) != 1:
+        return False
+    function = node.settings.get("function")
+    is_quotient = function == "divide" and node.operands[0] is node.reads[0]
+    return function == "multiply" or is_quotient
 
 
 def _scaled_or_masked(links: Links, node: GraphNode) -> Value | None:
@@ -99,9 +118,11 @@ def _leads_to_product(links: Links, value: Value) -> bool:
     return node is not None and _is_product(node)
 
 
-def _turned_back(links: Links, key: Value) -> Value | None:
+def _turned_back(links: Links, key: Value, nodes: list[GraphNode]) -> Value | None:
     """The keys before their last two axes changed places, made so by their own transposition."""
     node = links.maker(key)
+    if node is not None and node.operation == "reshape":
+        return _turned_as_one_batch(links, key, nodes)
     if node is None or node.operation != "transpose" or links.only_reader(key) is None:
         return None
     order = [node.reads[0].axis(axis) for axis in node.settings["order"]]
@@ -113,6 +134,27 @@ def _turned_back(links: Links, key: Value) -> Value | None:
     graph = links.graph
     graph.nodes[graph.nodes.index(node)] = replacement
     return turned
+
+
+def _turned_as_one_batch(links: Links, key: Value, nodes: list[GraphNode]) -> Value | None:
+    """The keys before the same, where the axes before them are seen as one meanwhile.
+
+    So the exporter of PyTorch to ONNX writes it.
+    """
+    found, value = [], key
+    for operation in ("reshape", "transpose", "reshape"):
+        node = links.maker(value)
+        if node is None or node.operation != operation or links.only_reader(value) is None:
+            return None
+        found.append(node)
+        value = node.reads[0]
+    _, turned, _ = found
+    swapped = (*key.shape[:-2], key.shape[-1], key.shape[-2])
+    is_last = [turned.reads[0].axis(axis) for axis in turned.settings["order"]] == [0, 2, 1]
+    if not is_last or value.shape != swapped or turned.reads[0].shape[1:] != swapped[-2:]:
+        return None
+    nodes += found
+    return value
 
 
 def _attention(softmax: GraphNode, scores: _Scores, product: GraphNode) -> GraphNode | None:

@@ -200,6 +200,8 @@ def _curves(x: Any) -> Iterable[_Candidate]:
 
 def _statistics(x: Any, nodes: Sequence[GraphNode], held: Sequence[Any]) -> Iterable[_Candidate]:
     """Normalisations and softmax along the axes that the region reduces."""
+    if not all(_repeats_along(one.shape, x.shape) for one in held):  # such as those of groups
+        return
     found = {
         tuple(sorted(axis % x.ndim for axis in node.settings["axes"]))
         for node in nodes
@@ -216,6 +218,12 @@ def _statistics(x: Any, nodes: Sequence[GraphNode], held: Sequence[Any]) -> Iter
             yield from _scaled("normalize", {"axes": axes}, centred / scale, held)
             root = np.sqrt((x**2).mean(**kept) + small)
             yield from _scaled("normalize", {"axes": axes, "is_centred": False}, x / root, held)
+
+
+def _repeats_along(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether a constant of a shape repeats along the axes of the other, aligned at the last."""
+    pairs = zip(reversed(shape), reversed(other), strict=False)
+    return len(shape) <= len(other) and all(own in {1, length} for own, length in pairs)
 
 
 def _scaled(

@@ -196,15 +196,35 @@ def interpolate(value: Value, *, shape: Sequence[int], neighbours: int) -> Work:
     return Work(work, (value,))
 
 
+def sample(*values: Value, shape: Sequence[int], steps: int) -> Work:
+    """Each element of the result a weighted sum of others, at places that are data.
+
+    `steps` are the elements that each is the sum of: a multiplication and an addition for each.
+    How the places and the weights follow from the data is not counted.
+    """
+    carried, reads = _carried(values, "repetition", [shape])
+    work = Elementwise(
+        dims=carried.dims, operands=carried.operands, function="affine", steps=steps
+    )  # fmt: skip
+    return Work(work, reads)
+
+
 def rearrange(*values: Value, purpose: str, shapes: Sequence[Sequence[int]]) -> Work:
     """Elements carried to places that no affine map states, such as by a scatter."""
+    return Work(*_carried(values, purpose, shapes))
+
+
+def _carried(
+    values: Sequence[Value], purpose: str, shapes: Sequence[Sequence[int]]
+) -> tuple[Movement, Sequence[Value]]:
+    """The movement, and the values in the order of its operands: constants last."""
     inputs = [value for value in values if not value.is_constant]
     held = [value for value in values if value.is_constant]
-    work = builders.rearrange(
+    moved = builders.rearrange(
         purpose, [value.tensor for value in inputs], [tuple(shape) for shape in shapes],
         weights=[value.tensor for value in held],
     )  # fmt: skip
-    return Work(work, (*inputs, *held))
+    return moved, (*inputs, *held)
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -230,4 +250,5 @@ RULES: Final[Mapping[str, Rule]] = {
     "resize": resize,
     "interpolate": interpolate,
     "rearrange": rearrange,
+    "sample": sample,
 }

@@ -127,18 +127,7 @@ def roi_pool(node: OnnxNode) -> Value:
         height, width = node.attribute("output_height", 1), node.attribute("output_width", 1)
         ratio = int(node.attribute("sampling_ratio", 0)) or 2
         shape, points = (regions.shape[0], image.shape[1], height, width), ratio * ratio * 4
-    return sampled(node, (image, regions), shape, points)
-
-
-def sampled(
-    node: OnnxNode, reads: Sequence[Value], shape: Sequence[int], steps: int, **more: Any
-) -> Value:
-    """Elements weighed from others at places that are data: a multiplication and sum for each."""
-    work = builders.rearrange("repetition", [one.tensor for one in reads], [tuple(shape)])
-    weighing = Elementwise(
-        dims=work.dims, operands=work.operands, function="affine", steps=steps, **more
-    )
-    return node.append("sample", weighing, *reads)[0]
+    return node.add("sample", image, regions, shape=shape, steps=points)
 
 
 @translates("GridSample")
@@ -148,7 +137,7 @@ def grid_sample(node: OnnxNode) -> Value:
     mode = str(node.attribute("mode", "linear")).removeprefix("bi")
     neighbours = {"nearest": 1, "linear": 2, "cubic": 4}.get(mode, 2)
     shape = (*image.shape[:2], *grid.shape[1:-1])
-    return sampled(node, (image, grid), shape, neighbours ** (image.rank - 2))
+    return node.add("sample", image, grid, shape=shape, steps=neighbours ** (image.rank - 2))
 
 
 @translates("AffineGrid")
@@ -162,7 +151,7 @@ def affine_grid(node: OnnxNode) -> Value:
             f"a matrix of {matrix.shape!r:.80} for an image of {tuple(size)!r:.80}; expected "
             f"{(size[0], axes, axes + 1)}"
         )
-    return sampled(node, (matrix,), (size[0], *size[2:], axes), axes)
+    return node.add("sample", matrix, shape=(size[0], *size[2:], axes), steps=axes)
 
 
 # ------------------------------------------------------------------ reductions

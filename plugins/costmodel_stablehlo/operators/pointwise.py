@@ -183,7 +183,7 @@ _SERIES: Final = len(("logarithm", "product", "exponential"))
 @translates("complex", "chlo.broadcast_complex")
 def complex_number(node: ModuleNode) -> Value:
     """Two parts next to each other."""
-    return node.add("elementwise", *node.present, function="select")
+    return node.add("rearrange", *node.present, purpose="conversion", shapes=[node.shape()])
 
 
 @translates("real", "imag", "chlo.conj")

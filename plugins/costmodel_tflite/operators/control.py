@@ -113,8 +113,8 @@ def choose(node: TfliteNode) -> Sequence[Value]:
 
 @translates("VAR_HANDLE")
 def variable_handle(node: TfliteNode) -> Value:
-    """What other operators know a variable by."""
-    handle = node.graph.constant(node.name, (1,))
+    """What other operators know a variable by; files declare it with an axis of one, or without."""
+    handle = node.graph.constant(node.name, node.shapes[0] or ())
     node.subgraphs.handles[id(handle)] = variable_name(node.attributes)
     node.subgraphs.kept.append(handle)
     return handle

@@ -156,8 +156,12 @@ def quantize(node: TfliteNode) -> Value:
 
 @translates("DEQUANTIZE")
 def dequantize(node: TfliteNode) -> Value:
-    """The numbers that quantised ones stand for; of weights, their format as it is stored."""
-    return node.add("dequantize", node.input())
+    """The numbers that quantised ones stand for; of weights, their format as it is stored.
+
+    The data of a constant are these numbers already.
+    """
+    value = node.input()
+    return node.add("identity" if value.is_constant else "dequantize", value)
 
 
 @translates("DENSIFY")

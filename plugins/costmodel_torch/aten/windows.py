@@ -139,14 +139,26 @@ def upsample(node: SourceNode) -> Value:
     return node.add("interpolate", image, shape=shape, neighbours=neighbours)
 
 
-@ATEN.translates(
-    "aten.grid_sampler", "aten.grid_sampler_2d", "aten.grid_sampler_3d",
-    "aten.affine_grid_generator",
-)  # fmt: skip
-def grid_sampler(node: SourceNode) -> Sequence[Value]:
-    """An image sampled at places that are data."""
-    message = "it interpolates at places that it computes from data"
-    raise DataDependentError(message)
+_SAMPLED: Final = (2, 1, 4)
+"""The neighbours along an axis, by the number of the mode: linear, nearest, cubic."""
+
+
+@ATEN.translates("aten.grid_sampler", "aten.grid_sampler_2d", "aten.grid_sampler_3d")
+def grid_sampler(node: SourceNode) -> Value:
+    """An image read at places between its elements that a grid gives."""
+    image, grid = tensor(node, "input"), tensor(node, "grid")
+    neighbours = _SAMPLED[whole(node, "interpolation_mode")]
+    shape = (*image.shape[:2], *grid.shape[1:-1])
+    return node.add("sample", image, grid, shape=shape, steps=neighbours ** (image.rank - 2))
+
+
+@ATEN.translates("aten.affine_grid_generator")
+def affine_grid(node: SourceNode) -> Value:
+    """The places that a matrix gives the points of a regular grid: a multiply-add for each axis."""
+    matrix = tensor(node, "theta")
+    axes = matrix.shape[-1] - 1
+    examples, _, *lengths = wholes(node, "size")
+    return node.add("sample", matrix, shape=(examples, *lengths, axes), steps=axes)
 
 
 @ATEN.translates("aten.pixel_shuffle", "aten.pixel_unshuffle")

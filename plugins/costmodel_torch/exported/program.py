@@ -130,11 +130,15 @@ DTYPES: Final[Mapping[str, str | None]] = {
     "float8_e5m2": "float8_e5m2", "float8_e5m2fnuz": "float8_e5m2",
     "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64",
     "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64", "bool": "uint8",
+    "complex64": "fp64", "complex128": "float128",
 }  # fmt: skip
-"""The format of each type; None for float32, which is not declared. A bool takes a byte."""
+"""The format of each type; None for float32, which is not declared. A bool takes a byte.
+
+A complex number has the width of its two parts together.
+"""
 
 
 def format_of(dtype: str) -> NumericFormat | None:
-    """The format of a type, None for float32 and for types that are not known (complex ones)."""
+    """The format of a type, None for float32 and for types that are not known."""
     name = DTYPES.get(dtype)
     return None if name is None else parse_format(name)

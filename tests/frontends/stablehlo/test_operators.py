@@ -468,6 +468,36 @@ def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has() -> None:
     assert found.operations == {"add": 12}
 
 
+def test_a_shape_of_data_is_shown_as_unknown() -> None:
+    text = """func.func public @main(%x: tensor<12xf32>) -> tensor<12xf32> {
+    %0 = stablehlo.custom_call @acme(%x) : (tensor<12xf32>) -> tensor<?xf32>
+    %1 = stablehlo.tanh %0 : tensor<?xf32>
+    %2 = stablehlo.custom_call @acme(%1) : (tensor<?xf32>) -> tensor<12xf32>
+    return %2 : tensor<12xf32>
+    }"""
+    _, *layers = costmodel.read(text).layers
+    assert [layer.shown_outputs for layer in layers] == [["?"], ["?"], ["12"]]
+
+
+COMPLEX = "tensor<4x4xcomplex<f32>>"
+PAIR = f"({COMPLEX}, {COMPLEX}) -> {COMPLEX}"
+
+
+@pytest.mark.parametrize(
+    ("text", "priced"),
+    [
+        (f"multiply %x, %x : {COMPLEX}", False),
+        (f"dot_general %x, %x, contracting_dims = [1] x [0] : {PAIR}", False),
+        (f"transpose %x, dims = [1, 0] : ({COMPLEX}) -> {COMPLEX}", True),
+    ],
+    ids=["product", "matrix product", "order of axes"],
+)
+def test_arithmetic_of_complex_numbers_has_no_price(text: str, priced: bool) -> None:  # noqa: FBT001  # a parameter
+    found = lowered(f"  %r = stablehlo.{text}", COMPLEX, result=COMPLEX)
+    unpriced = [one for one in found.operators if isinstance(one, Unsupported)]
+    assert (found.macs, found.operations, bool(unpriced)) == (0, {}, not priced)
+
+
 def test_tensors_without_elements_are_no_work() -> None:
     body = """
   %0 = stablehlo.slice %x [0:0, 0:4] : (tensor<2x4xf32>) -> tensor<0x4xf32>

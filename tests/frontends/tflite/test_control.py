@@ -152,18 +152,18 @@ def test_a_branch_that_data_choose_has_both_sides(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ variables
 
 
-def handle(f: Function, name: str = "state") -> Made:
-    options = {"Container": "", "SharedName": name}
-    return f.add("VAR_HANDLE", [], [(1,)], options, "VarHandleOptions", "resource")[0]
+def handle(f: Function, shape: tuple[int, ...] = (1,)) -> Made:
+    options = {"Container": "", "SharedName": "state"}
+    return f.add("VAR_HANDLE", [], [shape], options, "VarHandleOptions", "resource")[0]
 
 
-def initialised(*, assigns: bool) -> tuple[Function, Function]:
+def initialised(*, assigns: bool, shape: tuple[int, ...] = (1,)) -> tuple[Function, Function]:
     """A variable that CALL_ONCE fills, as a matrix; an inference may assign another to it."""
     first = Function()
-    first.add("ASSIGN_VARIABLE", [handle(first), first.weights(6, 6)], [])
+    first.add("ASSIGN_VARIABLE", [handle(first, shape), first.weights(6, 6)], [])
     f = Function()
     f.add("CALL_ONCE", [], [], {"InitSubgraphIndex": 1}, "CallOnceOptions")
-    value, place = f.input((1, 6)), handle(f)
+    value, place = f.input((1, 6)), handle(f, shape)
     (matrix,) = f.add("READ_VARIABLE", [place], [(6, 6)])
     f.outputs = f.add("FULLY_CONNECTED", [value, matrix], [(1, 6)])
     if assigns:
@@ -176,8 +176,11 @@ def parameters(network: Network) -> list[costmodel.Shape]:
     return [one.shape for layer in network.layers for one in layer.parameters.values()]
 
 
-def test_a_variable_that_no_inference_assigns_is_a_weight(tmp_path: Path) -> None:
-    network = read(tmp_path, *initialised(assigns=False))
+@pytest.mark.parametrize("shape", [(1,), ()], ids=["an axis of one", "no axis"])
+def test_a_variable_that_no_inference_assigns_is_a_weight(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    network = read(tmp_path, *initialised(assigns=False, shape=shape))
     assert [layer.kind for layer in network.layers] == ["input", "tflite.FULLY_CONNECTED"]
     assert parameters(network) == [(6, 6)]
     assert lowered(network).macs == 36

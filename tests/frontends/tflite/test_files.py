@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from frontends.graphs import functions
 from frontends.tflite.files import Function, Made, written
 from frontends.tflite.operator_cases import CONV, dense
 
@@ -83,6 +84,18 @@ def test_weights_behind_dequantize_keep_their_format_and_take_no_work(tmp_path: 
     network = read(tmp_path, f)
     assert [layer.kind for layer in network.layers] == ["input", "tflite.FULLY_CONNECTED"]
     assert formats(lowered(network)) == ["float32", "float16", "float32"]
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+def test_functions_with_numbers_of_half_width_are_known_again(kind: str, tmp_path: Path) -> None:
+    f = Function()
+    x, held = f.input((1, 16)), f.numbers(1.702, kind)
+    if kind == "float16":
+        (held,) = f.add("DEQUANTIZE", [held], [()])
+    (scaled,) = f.add("MUL", [x, held], [(1, 16)])
+    (gate,) = f.add("LOGISTIC", [scaled], [(1, 16)])
+    f.outputs = f.add("MUL", [x, gate], [(1, 16)])
+    assert functions(lowered(read(tmp_path, f))) == ["quick_gelu"]
 
 
 def test_sparse_weights_count_as_dense_ones(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import subprocess
 import sys
@@ -29,7 +30,7 @@ import costmodel
 import costmodel_keras.hooks
 import costmodel_torch.hooks
 from costmodel.frontend.operations.work import Value
-from costmodel.frontend.translation import SourceNode, Translation
+from costmodel.frontend.translation import COMPLEX, SourceNode, Translation
 from costmodel.network.graph import Network
 from costmodel.workload.reasons import Unpriced
 
@@ -354,9 +355,50 @@ def test_what_follows_a_shape_of_data_has_no_price_and_the_rest_has(tmp_path: Pa
     }
     after = f"the shape of what 'found' gives is not known: {first}"
     assert reasons == {"found": first, "bent": after, "total": after}
+    shown = {layer.name: layer.shown_outputs for layer in network.layers}
+    assert shown["found"] == shown["bent"] == ["?"]
     counted = costmodel.lower(network).bind(batch=1)
     assert counted.macs == 4 * 8
     assert counted.operations["compare"] == counted.operations["add"] == 4
+
+
+def test_arithmetic_of_complex_numbers_has_no_price(tmp_path: Path) -> None:
+    nodes = [
+        node("aten.t.default", "turned", self="x"),
+        node("aten.mm.default", "y", self="x", mat2="turned"),
+        node("aten.abs.default", "z", self="y"),
+    ]
+    numbers = dict.fromkeys(("x", "turned", "y"), tensor(4, 4, dtype=10))
+    network = read(written(tmp_path, program(nodes, {**numbers, "z": tensor(4, 4)})))
+    reasons = {
+        layer.name: layer.operators().reason
+        for layer in network.layers[1:]
+        if isinstance(layer.operators(), Unpriced)
+    }
+    assert reasons == dict.fromkeys(("y", "z"), COMPLEX)
+    assert network.macs == 0
+
+
+@pytest.mark.parametrize(("mode", "neighbours"), [(0, 2), (1, 1), (2, 4)])
+@pytest.mark.parametrize("sides", [(5, 6), (4, 5, 6)])
+def test_an_image_at_the_places_of_a_grid_is_a_sum_of_neighbours(
+    sides: tuple[int, ...], mode: int, neighbours: int, tmp_path: Path
+) -> None:
+    axes = len(sides)
+    nodes = [
+        node("aten.affine_grid_generator.default", "g", theta="x_m", size=[1, 3, *sides],
+             align_corners=False),
+        node("aten.grid_sampler.default", "y", input="x", grid="g", interpolation_mode=mode,
+             padding_mode=0, align_corners=False),
+    ]  # fmt: skip
+    declared = {
+        "x": tensor(1, 3, *[9] * axes), "x_m": tensor(1, axes, axes + 1),
+        "g": tensor(1, *sides, axes), "y": tensor(1, 3, *sides),
+    }  # fmt: skip
+    network = read(written(tmp_path, program(nodes, declared)))
+    points = math.prod(sides)
+    counted = costmodel.lower(network).bind(batch=1).operations
+    assert counted == {"multiply-add": points * (axes * axes + 3 * neighbours**axes)}
 
 
 def test_an_unknown_operator_that_gives_nothing_changes_what_it_takes(tmp_path: Path) -> None:
