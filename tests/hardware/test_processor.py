@@ -389,9 +389,23 @@ def test_conditions_that_nobody_measured_have_a_wider_range(
     assert cost.latency_seconds_high == pytest.approx(cost.latency_seconds * high, rel=1e-12, abs=0)
 
 
+@pytest.mark.parametrize(("shortest", "low"), [("1 ms", 0.9), ("10 s", 0.2)])
+def test_a_time_below_all_measured_ones_has_a_wider_range(shortest: str, low: float) -> None:
+    measured = RUNTIMES["measured"]
+    residual = {**measured["residual"], "shortest": {"float32": shortest}}  # type: ignore[index]
+    runtimes = {**RUNTIMES, "measured": {**measured, "residual": residual}}  # type: ignore[dict-item]
+    found = processor(runtimes=runtimes).evaluate(classifier(), Scenario())
+    assert found.cost.latency_seconds_low == near(found.cost.latency_seconds * low)
+    assert found.residual is not None
+    assert found.residual.low == low
+
+
 @pytest.mark.parametrize(
     ("residual", "expected"),
     [
+        ({"shortest": 3}, "shortest: expected times by numeric format, such as {float32: 5 ms}"),
+        ({"shortest": {"float32": "3 J"}}, "shortest.float32"),
+        ({"shortest": {"flot32": "3 ms"}}, "'flot32' is not a numeric format"),
         ({"batch": [4, 1]}, "batch is [4, 1]; expected the least first"),
         ({"batch": 4}, "expected the least and the largest, such as [1, 64]"),
         ({"batch": [0, 4]}, "expected the least and the largest"),

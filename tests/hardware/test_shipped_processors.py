@@ -67,6 +67,19 @@ def test_a_large_layer_takes_as_long_as_its_weights_take_to_be_read(name: str) -
     assert found.latency_seconds >= 8192**2 * number.bits / 8 / fastest
 
 
+@pytest.mark.parametrize("number", ["float32", "int8"])
+def test_a_network_of_overheads_alone_has_the_range_of_no_measurement(number: str) -> None:
+    """The intercept of networks of milliseconds says little about one that takes microseconds."""
+    product = matmul((1, 64), (64, 64))
+    node = Node("layer", product, ("x", "w", "y"))
+    shapes = {"x": (1, 64), "w": (64, 64), "y": (1, 64)}
+    tiny = Workload("tiny", shapes, [node], ["x"], ["y"], ["w"])
+    found = REGISTRY.device("raspberry-pi-4").evaluate(tiny, Scenario(default_format=number))
+    known = found.device.residual
+    assert known is not None
+    assert found.residual is known.otherwise
+
+
 def test_a_batch_that_nobody_measured_has_the_range_of_no_measurement() -> None:
     residual = REGISTRY.device("rtx-3090").residual
     assert residual is not None

@@ -24,6 +24,7 @@ from costmodel_validation.fits.fitting import (
     fitted,
     full_speed,
     left_out,
+    shortest_times,
     terms_of,
 )
 from costmodel_validation.measurements import Measurement, by_system, shipped_measurements
