@@ -15,6 +15,7 @@ from costmodel.tensor.shapes import Tensor
 from costmodel.workload.assembly import Assembly, numbered
 from costmodel.workload.builders import fill
 from costmodel.workload.graph import Branch, Loop, Workload
+from costmodel.workload.operators import Activation, Contraction, Elementwise, Gather, Movement
 
 if TYPE_CHECKING:
     from costmodel.formats import NumericFormat
@@ -114,6 +115,7 @@ class _LoopWorkload:
         last, collected = step.outputs[: len(states)], step.outputs[len(states) :]
         work = Loop(
             name="loop", body=step, steps=self.steps, axis=self.axis, backwards=self.backwards,
+            fused=_is_gated_cell(step),
             fixed=[
                 *[(names[id(value)], inner[id(inside)]) for value, inside in self.fixed],
                 *[(names[id(one)], inner[id(one)]) for one in self.outer],
@@ -161,6 +163,25 @@ class _LoopWorkload:
     def _stacked(self, one: Tensor) -> Tensor:
         """All steps of a tensor."""
         return Tensor((*one.shape[: self.axis], self.steps, *one.shape[self.axis :]), one.format)
+
+
+def _is_gated_cell(step: Workload) -> bool:
+    """Whether a step is that of an LSTM or a GRU, written out: libraries have one operator for it.
+
+    It has weighed sums, sigmoids and hyperbolic tangents, and beside them only what adds,
+    multiplies and moves.
+    """
+    operators = [node.operator for node, _ in step.nodes]
+    products = [one for one in operators if isinstance(one, Contraction)]
+    others = [one for one in operators if not isinstance(one, Contraction)]
+    functions = {one.function for one in others if isinstance(one, Activation)}
+    return (
+        bool(products)
+        and all(one.weights for one in products)
+        and all(isinstance(one, Activation | Elementwise | Movement | Gather) for one in others)
+        and functions == {"sigmoid", "tanh"}
+        and not any(isinstance(one, Loop | Branch) for one in step.steps)
+    )
 
 
 def branch(

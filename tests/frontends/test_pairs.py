@@ -221,6 +221,15 @@ def test_each_form_takes_as_long_as_the_keras_form(form: str, device: str) -> No
     assert _latency(form, device) == pytest.approx(_latency(keras, device), rel=1e-3, abs=0)
 
 
+@pytest.mark.parametrize("device", ["rtx-4090", "raspberry-pi-4", "core-i9-10940x"])
+@pytest.mark.parametrize("form", [one for one in FORMS if one.startswith("lstm.")])
+def test_an_lstm_is_one_operator_also_where_a_loop_writes_out_its_cell(
+    form: str, device: str
+) -> None:
+    """Beside it there is at most the slice of the last step, which has an overhead of its own."""
+    assert _latency(form, device) == pytest.approx(_latency("lstm.keras", device), rel=0.13, abs=0)
+
+
 @pytest.mark.parametrize("device", ["raspberry-pi-4", "rtx-3090", "ethos-u55-128"])
 def test_an_int8_file_is_called_in_int8_whatever_the_default_format(device: str) -> None:
     given = _latency("cnn.int8.tflite", device, "int8")
