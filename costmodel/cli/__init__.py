@@ -1,6 +1,6 @@
 """The command line: it parses, calls the library and prints.
 
-Exit status: 0; 1 the answer is no; 2 wrong use, unreadable input or a fault of costmodel;
+Exit status: 0 success; 1 a check failed; 2 wrong use, unreadable input or a fault of costmodel;
 130 stopped by Ctrl-C; 141 the reader of a pipe went away.
 """
 
@@ -32,7 +32,7 @@ _COMMANDS = {
 
 _STATUS = """
 \b
-Exit status: 0, 1 (the answer is no), 2 (wrong use or unreadable input).
+Exit status: 0 success, 1 a check failed, 2 wrong use or unreadable input.
 """
 
 

@@ -1,4 +1,4 @@
-"""Counts: how much a network computes, holds and hands on, whatever the hardware."""
+"""Counts: the operations, parameters and activations of a network, whatever the hardware."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BYTE: Final = 8
 
 @frozen
 class LayerCount:
-    """What one layer computes for one example, holds, and hands on."""
+    """The operations, parameters and activations of one layer, for one example."""
 
     lowered: LayerWork
 
@@ -83,7 +83,7 @@ def _formats(names: Iterable[str]) -> Mapping[str, NumericFormat]:
 
 @frozen(slots=False)
 class Count:
-    """How much a network computes for one example, holds and hands on, by a convention."""
+    """The operations, parameters and activations of a network for one example, by a convention."""
 
     network: Network
     convention: Convention
@@ -253,7 +253,7 @@ def count(
     formats: Sequence[str] = WEIGHT_FORMATS,
     with_flops: bool = False,
 ) -> Count:
-    """Count what a network computes, holds and hands on.
+    """Count the operations, parameters and activations of a network, layer by layer.
 
     `formats` are those in which the memory of all weights is counted. Where layers declare
     formats, the memory as declared is counted too; other weights are in the default format.

@@ -53,7 +53,7 @@ def count(  # noqa: PLR0913  # click passes each option as an argument
     path: Path | None,
     flops: bool,
 ) -> None:
-    """Count what a network computes, holds and hands on, layer by layer.
+    """Count operations, parameters and activations, layer by layer.
 
     \b
     costmodel count model.keras
