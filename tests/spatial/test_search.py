@@ -15,6 +15,7 @@ from spatial.enumerated import costs_of, every_mapping
 
 import costmodel
 from costmodel.devices import Step, progress_to
+from costmodel.errors import UnknownNameError
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.nest import Loop, Nest
@@ -111,6 +112,18 @@ def test_a_function_that_falls_with_more_energy_or_cycles_is_refused(crowded: An
     search = Search(objective=lambda joules, cycles: 1 / (joules * cycles))
     with pytest.raises(ValueError, match="a function of joules and cycles that never falls"):
         best_mapping(*crowded, WAYS[:1], search)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"objective": "enrgy"}, "unknown objective of a search 'enrgy'"),
+        ({"stationary": "weights"}, "unknown stationary operand 'weights'"),
+    ],
+)
+def test_a_search_for_an_unknown_name_is_refused(wrong: Any, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        Search(**wrong)
 
 
 def test_a_search_reports_how_far_it_is(crowded: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from attrs import frozen
 
 from costmodel.devices.progress import report, step
+from costmodel.errors import UnknownNameError
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, energy, ports
@@ -20,7 +21,7 @@ from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.dataflow import SpatialLoops
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Loop, Nest
-from costmodel_hardware.spatial.plan import Objective
+from costmodel_hardware.spatial.plan import OBJECTIVES, Objective
 from costmodel_hardware.spatial.search.chains import Chain, ChainSearch, Cut, Space
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 
@@ -77,6 +78,18 @@ class Search:
     limit_seconds: float | None = None
     seconds_per_cycle: float = 0.0
     homes: tuple[tuple[Slot, int], ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Check the names.
+
+        Raises:
+            UnknownNameError: of an objective or of a stationary operand.
+
+        """
+        if isinstance(self.objective, str) and self.objective not in OBJECTIVES:
+            raise UnknownNameError(self.objective, OBJECTIVES, "objective of a search")
+        if self.stationary is not None and self.stationary not in SLOTS:
+            raise UnknownNameError(self.stationary, SLOTS, "stationary operand")
 
     @property
     def is_energy(self) -> bool:
