@@ -22,13 +22,12 @@ from attrs import frozen
 
 from costmodel.devices import Parameter
 from costmodel.devices.cost import Cost, Duration, Seconds
-from costmodel.devices.evaluation.schedule import Schedule
 from costmodel.errors import CostModelError
 from costmodel.optimize.robust import LinearCosts
 from costmodel.sweeps.designs import Designs
+from costmodel.sweeps.grouped import static_watts
 from costmodel.sweeps.rows import rows_of
 from costmodel.sweeps.table import COSTS
-from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
     from costmodel.devices import Device
@@ -346,7 +345,7 @@ def _with(device: Device, values: Values) -> Device:
 def _by_figure(device: Device, unit: str, total: Callable[[Device], float | None]) -> Expression:
     """A total of a device that is linear in its figures of a unit."""
     usual = total(device)
-    if usual is None:
+    if usual is None or math.isnan(usual):
         return {None: math.nan}
     found: Expression = {None: usual}
     for figure in _ranged(device, [unit]):
@@ -358,12 +357,6 @@ def _by_figure(device: Device, unit: str, total: Callable[[Device], float | None
             found[Figure.of(device, figure)] = share
             found[None] -= share * figure.value
     return found
-
-
-def _power(device: Device) -> float:
-    """The power over the makespan; none where it is not known."""
-    charges = device.static_charges(Schedule((), Seconds(1.0, 1.0, 1.0)))
-    return 0.0 if isinstance(charges, Unpriced) else Cost(charges).energy_joules
 
 
 # ------------------------------------------------------------------ designs
@@ -432,7 +425,7 @@ class _Block:
 
     def _watts(self) -> Expression:
         device = self.device
-        return _by_figure(device, _POWER, _power) if device.has_static_charges else {}
+        return _by_figure(device, _POWER, static_watts) if device.has_static_charges else {}
 
     def _energy(self, time: _Columns, watts: Expression) -> _Columns:
         """The charges of groups, and the power over the makespan, where that is known."""

@@ -26,6 +26,7 @@ from costmodel.sweeps.grouped import (
     has_bodies,
     member_energies,
     overhead,
+    static_watts,
     with_formats,
 )
 from costmodel.sweeps.space import FORMATS
@@ -48,6 +49,7 @@ ONE_BY_ONE: Final = "designs evaluated one by one"
 BY_POWER: Final = (
     "no energy by layer: the device has none, or it is a power over the time, which is by layer"
 )
+NO_POWER: Final = "no energy: the power of the device is not known"
 UNKNOWN_LIMIT: Final = (
     "left out: work without a price is missing from a cost that has a limit (on_unpriced: bound "
     "takes the rest alone)"
@@ -107,6 +109,7 @@ class Designs:
         """All designs from one place to another."""
         chosen = rows.choices(start, stop)
         costs = self.costs(chosen, stop - start)
+        self._count(NO_POWER, np.isnan(costs["energy"]))
         costs["design"] = np.arange(start, stop)
         choices: dict[str, Any] = {
             axis.name: ChoiceColumn(axis.labels, chosen[axis.name])
@@ -494,8 +497,9 @@ def costs_of(found: DeviceEstimate, layers: int) -> list[float]:
         if any(isinstance(one.outcome, Unpriced) for one in items)
     }
     latency, area = found.latency_seconds, found.area_square_metres
+    is_power_unknown = found.device.has_static_charges and math.isnan(static_watts(found.device))
     return [
-        found.energy_joules,
+        math.nan if is_power_unknown else found.energy_joules,
         math.nan if latency is None else latency,
         float(sum(peaks.values()) if peaks else found.weight_bytes),
         float(found.weight_bytes),

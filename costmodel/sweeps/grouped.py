@@ -645,9 +645,13 @@ class GroupedCosts:
 
     @cached_property
     def _watts(self) -> float:
-        """The power that the device draws over the makespan; none where it is not known."""
-        charges = self._block.device.static_charges(Schedule((), Seconds(1.0, 1.0, 1.0)))
-        return 0.0 if isinstance(charges, Unpriced) else Cost(charges).energy_joules
+        return static_watts(self._block.device)
+
+
+def static_watts(device: Device) -> float:
+    """The power that a device draws over the makespan; not a number where it is not known."""
+    charges = device.static_charges(Schedule((), Seconds(1.0, 1.0, 1.0)))
+    return math.nan if isinstance(charges, Unpriced) else Cost(charges).energy_joules
 
 
 def overhead(device: Device, scenario: Scenario, number: NumericFormat) -> Seconds:

@@ -202,6 +202,40 @@ def test_a_format_that_a_runtime_has_no_operators_for_has_no_price() -> None:
     assert isinstance(device.price(matmul((8, 8), (8, 8))), Cost)
 
 
+def test_a_format_without_operators_names_the_runtimes_that_have_them() -> None:
+    without = {"unsupported_formats": ["int8"]}
+    runtimes = {
+        "default": "eager",
+        "eager": {"settings": without},
+        "engine": {},
+        "other": {"settings": without},
+    }
+    answer = processor(runtimes=runtimes).price(
+        matmul((8, 8), (8, 8)), Scenario(default_format="int8")
+    )
+    assert isinstance(answer, Unpriced)
+    assert answer.reason.endswith("; --set round.runtime=NAME chooses one that does: engine")
+    moving = {"unsupported": ["contraction"]}
+    runtimes = {"default": "eager", "eager": {"settings": without}, "other": {"settings": moving}}
+    answer = processor(runtimes=runtimes).price(
+        matmul((8, 8), (8, 8)), Scenario(default_format="int8")
+    )
+    assert isinstance(answer, Unpriced)
+    assert "chooses" not in answer.reason
+
+
+def test_the_overhead_of_a_call_counts_among_what_limits() -> None:
+    call = {"overhead_per_call": by_format(float32="2 ms")}
+    device = processor(parameters=call)
+    work = time_of(device, VECTOR) - 2e-3
+    assert 0 < work < 2e-3
+    found = device.evaluate(VECTOR)
+    assert max(found.busy_seconds, key=lambda name: found.busy_seconds[name]) == "dram"
+    assert found.limiting_resource == "overhead"
+    call = {"overhead_per_call": by_format(float32="1 us")}
+    assert processor(parameters=call).evaluate(VECTOR).limiting_resource == "dram"
+
+
 def test_energy_is_the_power_over_the_time() -> None:
     found = processor().evaluate(SQUARE)
     assert math.isclose(found.energy_joules, 10 * found.latency_seconds, rel_tol=1e-12)  # type: ignore[operator]

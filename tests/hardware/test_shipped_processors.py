@@ -105,6 +105,8 @@ def test_eager_pytorch_has_no_int8_on_gpus(name: str) -> None:
     assert "under pytorch-eager cannot run" in reason
     assert "operators in int8" in reason
     assert "float16, float32 (" in reason
+    others = f"--set {name}.runtime=NAME chooses one that does: tensorrt"
+    assert (others in reason) == ("tensorrt" in device.runtimes)
 
 
 def test_the_median_interval_of_fitted_systems_is_no_wider_than_a_factor_of_two() -> None:

@@ -282,8 +282,15 @@ class DeviceEstimate:
 
     @property
     def limiting_resource(self) -> str | None:
-        """The resource that works longest; None where the device models no resources."""
-        return longest(self.busy_seconds)
+        """The resource that works longest, or `overhead`, with what a call takes before all work.
+
+        None where the device models no resources, and no such time.
+        """
+        times = dict(self.busy_seconds)
+        before = self.schedule.overhead.value
+        if before:
+            times[OVERHEAD] = times.get(OVERHEAD, 0.0) + before
+        return longest(times)
 
     @cached_property
     def macs(self) -> int:
@@ -529,6 +536,8 @@ def _of_one_call(
     return schedule if here is None else schedule.spread(here)
 
 
+OVERHEAD: Final = "overhead"
+"""The resource of the time that a call takes before all work."""
 _NO_MAKESPAN: Final = "static charges follow from the makespan, which is not known"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from attrs import evolve, frozen
 
@@ -232,9 +232,13 @@ class Processor(Device):
             what = f"{kind} operators in {format_name(number)}"
             known = ", ".join(map(format_name, self._rates))
             under = f" under {self.runtime}" if self.runtime else ""
+            able = ", ".join(self._runtimes_that_run(kind, number))
+            other = (
+                f"; --set {self.name}.runtime=NAME chooses one that does: {able}" if able else ""
+            )
             return Unpriced(
                 f"device {self.name!r}{under} cannot run {what}, and names no host that does; it "
-                f"runs {known} (--default-format, Scenario(default_format=...))"
+                f"runs {known} (--default-format, Scenario(default_format=...)){other}"
             )
         sent, returned = [
             sum(
@@ -249,6 +253,16 @@ class Processor(Device):
             Duration("host", count, self.host_rate),
             Duration("transfer", returned, self.transfer_bandwidth, phase="finish"),
         ])  # fmt: skip
+
+    def _runtimes_that_run(self, kind: str, number: NumericFormat) -> list[str]:
+        """The other runtimes of its file that have operators of a kind in a format."""
+        names = [name for name in self.runtimes if name != self.runtime]
+        others = [(name, cast("Processor", self.with_runtime(name))) for name in names]
+        return [
+            name
+            for name, other in others
+            if kind not in other.unsupported and other.computes_in(number) is not None
+        ]
 
     # -------------------------------------------------------------- formats
 

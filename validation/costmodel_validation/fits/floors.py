@@ -9,6 +9,7 @@ fit, these sums do not tell. And choices made with hindsight, which no predictio
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from attrs import evolve, frozen
 
-from costmodel.formats import NumericFormat
+from costmodel.formats import NumericFormat, format_name
 from costmodel_validation.checking import chosen_systems, rank_correlation
+from costmodel_validation.fits.conformal import promised_interval
 from costmodel_validation.fits.fitting import (
     FOLDS,
     CrossValidation,
+    Fit,
     Predictor,
     Terms,
     Vector,
@@ -40,6 +43,8 @@ from costmodel_validation.fits.leaving_out import (
     fits_of,
     is_microcontroller,
     is_of_many,
+    shipped_interval,
+    unseen,
     with_terms,
 )
 from costmodel_validation.fits.microcontrollers import BoardTerms, System, shared_shape
@@ -55,6 +60,14 @@ MANY_REPEATS: Final = 10
 """Rows of one network, batch and format from which a scatter is stated."""
 DISTURBED: Final = 1.5
 """P90 over the shortest time of a run, above which it is called disturbed."""
+FEW_ROWS: Final = 30
+"""Fewer of a system are compared with as few of other systems."""
+DRAWS: Final = 50
+"""How often as few rows as another system has are drawn at random."""
+POWERS: Final = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+"""With which power of the sum over groups the time of a network may grow."""
+BORDERS: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""The share of networks that a second speed may leave out: those with less arithmetic."""
 
 
 class Floor(NamedTuple):
@@ -86,18 +99,21 @@ def _subjects(
     for system, rows in systems.items():
         if is_of_many(rows) and all(one.shortest_seconds for one in rows):
             yield "runs", system, _of_runs(with_terms(system, rows, registry), system)
-    yield from _of_forms(
-        {
-            system: with_terms(system, rows, registry)
-            for system, rows in systems.items()
-            if is_of_many(rows)
-            and not is_microcontroller(system, registry)
-            and not full_speed(registry.device(system[0]).with_runtime(system[1])).overlap_traffic
-        }
-    )
+    in_order = {
+        system: with_terms(system, rows, registry)
+        for system, rows in systems.items()
+        if is_of_many(rows)
+        and not is_microcontroller(system, registry)
+        and not full_speed(registry.device(system[0]).with_runtime(system[1])).overlap_traffic
+    }
+    yield from _of_forms(in_order)
+    yield from _of_clocks(in_order)
     for rows_of in by_runtime(systems, registry).values():
+        for system, figures in _of_few(rows_of):
+            yield "few", system, figures
         for system, figures in _of_lenders(rows_of):
             yield "lenders", system, figures
+    yield from _of_intervals(systems, registry)
     if boards := board_rows(systems, registry):
         yield "boards", ("", ""), _of_boards(boards)
     for system, rows in systems.items():
@@ -117,6 +133,8 @@ def _of_runs(rows: Rows, system: System) -> dict[str, float]:
         "mean_over_shortest": float(np.median(longer)),
         "scatter": float(np.median(np.abs(longer / np.median(longer) - 1))),
         "disturbed": float(np.mean(late > DISTURBED)),
+        "inverted": inverted(terms, [one.seconds for one in measured]),
+        "inverted_shortest": inverted(terms, shortest),
     }
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
@@ -125,6 +143,8 @@ def _of_runs(rows: Rows, system: System) -> dict[str, float]:
     def corrected(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
         return learned(terms, seconds, fitted(terms, seconds, KNOWN.get(system[1])))
 
+    found["late_shortest"] = _late(model(terms, shortest), terms, shortest, longer)
+    found.update(_by_format(measured, terms, shortest, model))
     seconds = [one.seconds for one in measured]
     cases: Mapping[str, tuple[Sequence[float], Callable[..., Predictor]]] = {
         "": (seconds, model), "_shortest": (shortest, model), "_learner": (seconds, learned),
@@ -137,6 +157,48 @@ def _of_runs(rows: Rows, system: System) -> dict[str, float]:
             if part == "networks" and name in {"", "_shortest"}:
                 found[f"rank{name}"] = _rank(ratios, groups, times)
     return found
+
+
+def _late(
+    fit: Predictor, terms: Sequence[Terms], shortest: Sequence[float], longer: Vector
+) -> float:
+    """The rank correlation of shortest over fitted times with mean over shortest times.
+
+    Below 0 where the shortest batch of a run is itself late: then the mean is nearer to it.
+    """
+    ratios = [time / fit.seconds(one) for one, time in zip(terms, shortest, strict=True)]
+    found = rank_correlation(ratios, list(longer))
+    return float("nan") if found is None else found
+
+
+def _by_format(
+    measured: Sequence[Measurement],
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    fit: Callable[[Sequence[Terms], Sequence[float]], Predictor],
+) -> dict[str, float]:
+    """The error on networks left out of the measurements in each format by themselves."""
+    found = {}
+    for number in dict.fromkeys(one.format_name for one in measured):
+        inside = [one.format_name == number for one in measured]
+        names = [one.network for one in chosen(measured, inside)]
+        own = left_out(chosen(terms, inside), chosen(seconds, inside), names, fit, FOLDS)
+        found[f"shortest_{number}"] = own.median_error
+    return found
+
+
+def inverted(terms: Sequence[Terms], seconds: Sequence[float]) -> float:
+    """Of two networks of a format of which one has more of every sum: how often it takes less.
+
+    Whatever rises with the sums that the model adds up misses one of the two.
+    """
+    features = np.array([_features(one) for one in terms])
+    more = np.all(features[:, None] <= features[None], -1)
+    more &= np.any(features[:, None] < features[None], -1)
+    formats = np.array([format_name(one.number) for one in terms])
+    more &= formats[:, None] == formats[None]
+    times = np.array(seconds)
+    return float(np.mean((times[:, None] > times[None])[more])) if more.any() else 0.0
 
 
 def _parts(
@@ -264,11 +326,14 @@ def _of_forms(
     for system, forms in found.items():
         best = _best_of([one for name, one in found.items() if name != system])
         named = {**forms, "nested": forms[best]}
-        yield "forms", system, {
-            f"{form}_{part}": error
-            for form, errors in named.items()
-            for part, error in errors.items()
-        }  # fmt: skip
+        yield "forms", system, _flat(named)
+
+
+def _flat(named: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Errors by name and part, in one level."""
+    return {
+        f"{name}_{part}": error for name, errors in named.items() for part, error in errors.items()
+    }
 
 
 def _best_of(systems: Iterable[Mapping[str, Mapping[str, float]]]) -> str:
@@ -283,16 +348,194 @@ def _best_of(systems: Iterable[Mapping[str, Mapping[str, float]]]) -> str:
 def _errors_of(rows: Rows, runtime: str, form: str) -> dict[str, float]:
     """The median errors on networks and, where there are several, on families left out."""
     terms = [evolve(one, overlap_traffic=_FORMS[form]) for one in rows.terms]
-    seconds = [one.seconds for one in rows.measured]
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
         return fitted(terms, seconds, KNOWN.get(runtime))
 
+    return _left_out_errors(rows.measured, terms, model)
+
+
+def _left_out_errors(
+    measured: Sequence[Measurement],
+    terms: Sequence[Terms],
+    fit: Callable[[Sequence[Terms], Sequence[float]], Predictor],
+) -> dict[str, float]:
+    """The median errors on networks and, where there are several, on families left out."""
+    seconds = [one.seconds for one in measured]
     return {
-        part: left_out(terms, seconds, groups, model, folds).median_error
-        for part, (groups, folds) in _parts(rows.measured).items()
+        part: left_out(terms, seconds, groups, fit, folds).median_error
+        for part, (groups, folds) in _parts(measured).items()
         if len(set(groups)) >= FEWEST_DEVICES
     }
+
+
+# ------------------------------------------------------------------ clocks that rise with the work
+
+
+@frozen(eq=False)
+class Clocked:
+    """Figures of a fit, and by what each format's times change with the work of a network."""
+
+    figures: Mapping[NumericFormat, tuple[Fit, Callable[[Terms, float], float]]]
+
+    def seconds(self, terms: Terms) -> float:
+        """The predicted time."""
+        fit, changed = self.figures[terms.number]
+        return changed(terms, fit.seconds(terms))
+
+
+def sublinear(terms: Sequence[Terms], seconds: Sequence[float]) -> Clocked:
+    """Times that grow with a power of the sum over groups, one of `POWERS` for each format."""
+
+    def candidates(own: Sequence[Terms], times: Vector) -> Iterator[_Candidate]:
+        usual = float(np.exp(np.mean(np.log(times))))
+        for power in POWERS:
+            straight = usual * (times / usual) ** (1 / power)
+            yield fitted(own, list(straight)), functools.partial(_raised, usual, power)
+
+    return _best_clock(terms, seconds, candidates)
+
+
+def _raised(usual: float, power: float, _: Terms, seconds: float) -> float:
+    return float(usual * (seconds / usual) ** power)
+
+
+def two_speeds(terms: Sequence[Terms], seconds: Sequence[float]) -> Clocked:
+    """Networks with more arithmetic than a border take a multiple of the time of the figures."""
+
+    def candidates(own: Sequence[Terms], times: Vector) -> Iterator[_Candidate]:
+        work = np.array([_work(one) for one in own])
+        yield fitted(own, list(times)), functools.partial(_sped, np.inf, (1.0, 1.0))
+        for share in BORDERS:
+            border = float(np.quantile(work, share))
+            if border >= work.max():
+                continue
+            above = work > border
+            fit = fitted(own, list(times), scaled=list(above))
+            ratios = times / np.array([fit.seconds(one) for one in own])
+            multiples = float(np.median(ratios[~above])), float(np.median(ratios[above]))
+            yield fit, functools.partial(_sped, border, multiples)
+
+    return _best_clock(terms, seconds, candidates)
+
+
+def _sped(border: float, multiples: tuple[float, float], terms: Terms, seconds: float) -> float:
+    return multiples[_work(terms) > border] * seconds
+
+
+def _work(terms: Terms) -> float:
+    return float(terms.arithmetic @ terms.times)
+
+
+_Candidate = tuple[Fit, Callable[[Terms, float], float]]
+
+
+def _best_clock(
+    terms: Sequence[Terms],
+    seconds: Sequence[float],
+    candidates: Callable[[Sequence[Terms], Vector], Iterable[_Candidate]],
+) -> Clocked:
+    """Of each format, the candidate with the least mean logarithm of errors in the fit."""
+    found = {}
+    for number in dict.fromkeys(one.number for one in terms):
+        inside = [one.number == number for one in terms]
+        own, times = chosen(terms, inside), np.array(chosen(seconds, inside), float)
+
+        def error(one: _Candidate, own: Sequence[Terms] = own, times: Vector = times) -> float:
+            predicted = [one[1](each, one[0].seconds(each)) for each in own]
+            return float(np.mean(np.abs(np.log(predicted / times))))
+
+        found[number] = min(candidates(own, times), key=error)
+    return Clocked(found)
+
+
+CLOCKS: Final[Mapping[str, Callable[[Sequence[Terms], Sequence[float]], Predictor]]] = {
+    "fixed": fitted, "sublinear": sublinear, "two_speeds": two_speeds,
+}  # fmt: skip
+"""How the clock may depend on the work of a network."""
+
+
+def _of_clocks(
+    rows_of: Mapping[System, Rows],
+) -> Iterator[tuple[str, System, Mapping[str, float]]]:
+    """Errors under each law of the clock, and under the one that suits all other systems best."""
+    found = {
+        system: {
+            name: _left_out_errors(rows.measured, rows.terms, fit) for name, fit in CLOCKS.items()
+        }
+        for system, rows in rows_of.items()
+    }
+    for system, laws in found.items():
+        best = _best_of([one for name, one in found.items() if name != system])
+        named = {**laws, "nested": laws[best]}
+        yield "clocks", system, _flat(named)
+
+
+# ------------------------------------------------------------------ few networks
+
+
+def _of_few(rows_of: Mapping[System, Rows]) -> Iterator[tuple[System, dict[str, float]]]:
+    """Errors from as few rows as the system of the runtime with the fewest has.
+
+    From the very same networks and formats, and on families from as many drawn at random.
+    """
+    few = min(rows_of.values(), key=lambda one: len(one.measured))
+    if len(few.measured) >= FEW_ROWS:
+        return
+    wanted = {(one.network, one.format_name) for one in few.measured}
+    for system, rows in rows_of.items():
+        keys = [(one.network, one.format_name) for one in rows.measured]
+        same = [key in wanted for key in keys]
+        if sum(same) < len(wanted):
+            continue
+        found = {"rows": float(sum(same)), **_of_rows(rows, same, "same")}
+        if not all(same):
+            random = np.random.default_rng(0)
+            picks = [random.choice(len(keys), len(wanted), replace=False) for _ in range(DRAWS)]
+            drawn = [_of_families(rows, list(np.isin(np.arange(len(keys)), one))) for one in picks]
+            low, middle, high = np.quantile(drawn, [0.1, 0.5, 0.9])
+            found.update(
+                _of_rows(rows, [True] * len(keys), "all"), families_drawn=float(middle),
+                families_drawn_p10=float(low), families_drawn_p90=float(high),
+            )  # fmt: skip
+        yield system, found
+
+
+def _of_rows(rows: Rows, inside: Sequence[bool], name: str) -> dict[str, float]:
+    """The median errors on networks and on families left out, of some rows."""
+    measured, terms = chosen(rows.measured, inside), chosen(rows.terms, inside)
+    seconds = [one.seconds for one in measured]
+    return {
+        f"{part}_{name}": left_out(terms, seconds, groups, folds=folds).median_error
+        for part, (groups, folds) in _parts(measured).items()
+    }
+
+
+def _of_families(rows: Rows, inside: Sequence[bool]) -> float:
+    measured = chosen(rows.measured, inside)
+    seconds = [one.seconds for one in measured]
+    families = [one.family for one in measured]
+    return left_out(chosen(rows.terms, inside), seconds, families).median_error
+
+
+# ------------------------------------------------------------------ intervals
+
+
+def _of_intervals(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry
+) -> Iterator[tuple[str, System, Mapping[str, float]]]:
+    """How many rows that were left out intervals hold, and how wide these are, by each rule."""
+    for part in ("networks", "families"):
+        for system, rows in unseen(systems, registry, part):
+            if not rows:
+                continue
+            figures = {f"{part}_rows": float(len(rows))}
+            for name, rule in (("shipped", shipped_interval), ("promised", promised_interval)):
+                checked = [one.checked(rule(one.fit)) for one in rows]
+                widths = [one.seconds_high / one.seconds_low for one in checked]
+                figures[f"{part}_{name}"] = float(np.mean([one.is_inside for one in checked]))
+                figures[f"{part}_{name}_width"] = float(np.median(widths))
+            yield "intervals", system, figures
 
 
 # ------------------------------------------------------------------ hindsight

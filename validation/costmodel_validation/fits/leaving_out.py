@@ -7,7 +7,7 @@ is predicted. Nothing here looks at the figures that ship.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from attrs import frozen
@@ -19,6 +19,7 @@ from costmodel_validation.fits.fitting import (
     FOLDS,
     MANY_NETWORKS,
     Fit,
+    RuntimeFit,
     Terms,
     Vector,
     all_terms,
@@ -79,7 +80,9 @@ def left_out_summaries(
     """
     every = chosen_systems(measured)
     some = chosen_systems(measured, names)
-    found = _devices(every, registry) if part == "devices" else _networks(some, registry, part)
+    found = (
+        _devices(every, registry) if part == "devices" else _with_residuals(some, registry, part)
+    )
     for (name, runtime), checked in found:
         if checked and (name, runtime) in some:
             yield summary_of(name, runtime, checked, known=f"{part} left out")
@@ -105,9 +108,30 @@ def _checked(row: Measurement, seconds: float, interval: tuple[float, float]) ->
 # ------------------------------------------------------------------ networks and families
 
 
-def _networks(
+class Unseen(NamedTuple):
+    """A measurement, and what a fit says of it that never saw its network or its family."""
+
+    row: Measurement
+    seconds: float
+    fit: RuntimeFit
+    """With the cross-validation of what is left."""
+
+    def checked(self, ends: tuple[float, float]) -> Checked:
+        """The row beside its prediction, with the ends of measured over predicted times."""
+        return _checked(self.row, self.seconds, ends)
+
+
+def unseen(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry, part: str
-) -> Iterator[tuple[System, list[Checked]]]:
+) -> Iterator[tuple[System, list[Unseen]]]:
+    """The measurements of each system with enough of them, by fits without their `part`.
+
+    `part` is "networks" or "families".
+
+    Raises:
+        CostModelError: a network that cannot be read or priced.
+
+    """
     for system, measured in systems.items():
         if not is_of_many(measured):
             continue
@@ -124,11 +148,22 @@ def _networks(
                 )
             except CostModelError:  # what is left has one network, or tells nothing
                 continue
-            interval = known.residual.low, known.residual.high
             for row, one, is_inside in zip(measured, rows.terms, inside, strict=True):
                 if not is_inside and one.number in known.fit.figures:
-                    found.append(_checked(row, known.fit.seconds(one), interval))
+                    found.append(Unseen(row, known.fit.seconds(one), known))
         yield system, found
+
+
+def _with_residuals(
+    systems: Mapping[System, Sequence[Measurement]], registry: Registry, part: str
+) -> Iterator[tuple[System, list[Checked]]]:
+    for system, rows in unseen(systems, registry, part):
+        yield system, [one.checked(shipped_interval(one.fit)) for one in rows]
+
+
+def shipped_interval(fit: RuntimeFit) -> tuple[float, float]:
+    """The ends of measured over predicted times that device files have."""
+    return fit.residual.low, fit.residual.high
 
 
 # ------------------------------------------------------------------ devices
