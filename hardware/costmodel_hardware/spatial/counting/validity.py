@@ -15,6 +15,10 @@ class MappingError(CostModelError):
     """A mapping that an architecture cannot run; says where and why."""
 
 
+class OutOfTimeError(MappingError):
+    """A search that found no mapping within its time limit, which says not that none fits."""
+
+
 def check(spatial: Spatial, mapping: Mapping) -> None:
     """Check that a mapping is one of a nest on an architecture.
 
