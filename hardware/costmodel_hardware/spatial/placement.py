@@ -282,7 +282,8 @@ class _Mapper:
                 joules += answer.costs.energy
                 cycles += answer.costs.latency.total
             boundary = self.crossing[place]
-            for slot, names in (("input", boundary.reads), ("output", boundary.writes)):
+            ways: dict[Slot, tuple[str, ...]] = {"input": boundary.reads, "output": boundary.writes}
+            for slot, names in ways.items():
                 for name in names:
                     memory = residents.memory_of(name)
                     if name in tensors and name not in own and memory is not None:

@@ -62,13 +62,15 @@ class Plan:
 
     def crossing(self, memory: str, slot: Slot, bits: int) -> tuple[float, float]:
         """Joules and cycles in which a memory reads a whole input, or takes a whole output."""
-        from costmodel_hardware.spatial.counting.links import energy, ports  # noqa: PLC0415  # brings NumPy
+        import numpy as np  # noqa: PLC0415  # on demand
+
+        from costmodel_hardware.spatial.counting.links import energy, ports  # noqa: PLC0415  # the same
 
         level = self.architecture.level(memory)
         flow: Flow = "write_from_below" if slot == "output" else "read_to_below"
         rates = [rate for _, rate in ports(level, slot, flow)]
         cycles = max((bits / rate for rate in rates), default=0.0)
-        return float(energy(level, flow, bits)), cycles
+        return float(energy(level, flow, np.array(float(bits)))), cycles
 
     def unlimited(self, memories: Collection[str | None]) -> Plan:
         """The same with room for everything in some memories."""
