@@ -148,7 +148,10 @@ def best_mapping(
     if search.limit_seconds is not None:
         left = search.limit_seconds - (time.monotonic() - begin)
         search = evolve(search, limit_seconds=max(left, 0.0))
-    found = _best_mapping(nest, architecture, ways, search)
+    try:
+        found = _best_mapping(nest, architecture, ways, search)
+    except OutOfTimeError:
+        return evolve(plain, bound=-math.inf)
     best = min(plain, found, key=_key)
     bound, evaluated = min(found.bound, best.value), plain.evaluated + found.evaluated
     return Found(best.mapping, best.costs, best.value, bound, evaluated)
@@ -544,9 +547,7 @@ def _why_nothing_fits(several: Sequence[_On]) -> MappingError:
             f"{bits - size:,} too many: {shown}{homes}"
         )
     if several[0].is_late:
-        seconds = several[0].search.limit_seconds
-        message = f"no mapping that fits was found in {seconds:g} s; expected a longer time limit"
-        return OutOfTimeError(message)
+        return OutOfTimeError.after(several[0].search.limit_seconds or 0.0)
     return MappingError(
         "no chain of tiles fits: each memory has room for the smallest tiles, but not under the "
         "constraints of the dataflow"
