@@ -237,6 +237,9 @@ class _Mapper:
         if job.given is not None:
             return False
         memories = {residents.memory_of(tensor) for tensor in movable}
+        others = residents.others(job.place, set(job.tensors.values()))
+        if job.plan.beside(others).holds_all(job.nest, memories):
+            return True
         free = mapped(job.nest, job.plan.unlimited(memories), job.homes(residents))
         outermost, goal = residents.outermost(), job.plan.objective
         least = 0.0

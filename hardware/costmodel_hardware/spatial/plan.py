@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from collections.abc import Mapping as Map
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
@@ -71,6 +72,19 @@ class Plan:
         rates = [rate for _, rate in ports(level, slot, flow)]
         cycles = max((bits / rate for rate in rates), default=0.0)
         return float(energy(level, flow, np.array(float(bits)))), cycles
+
+    def holds_all(self, nest: Nest, memories: Collection[str | None]) -> bool:
+        """Whether some memories have room for whole operands, twice where they are double-buffered.
+
+        Results count as sums.
+        """
+        for level in self.architecture.levels:
+            tensors = [nest.tensor(slot) for slot in level.holds]
+            bits = sum(math.prod(one.shape) * max(one.bits, one.partial_bits) for one in tensors)
+            twice = 2 if level.double_buffered else 1
+            if level.name in memories and not level.has_room_for(bits * twice):
+                return False
+        return True
 
     def unlimited(self, memories: Collection[str | None]) -> Plan:
         """The same with room for everything in some memories."""
