@@ -57,6 +57,17 @@ def test_a_listener_gets_the_steps_under_way_and_none_at_the_end() -> None:
     assert str(Step("parts left: 3")) == "parts left: 3"
 
 
+def test_a_listener_within_a_step_gets_its_own_steps_and_none_at_the_end() -> None:
+    outer: list[tuple[Step, ...]] = []
+    inner: list[tuple[Step, ...]] = []
+    with progress_to(outer.append), step("outer"):
+        with progress_to(inner.append), step("inner"):
+            report("half")
+        report("rest")
+    assert inner == [(Step("inner"),), (Step("inner"), Step("half")), ()]
+    assert outer == [(Step("outer"),), (Step("outer"), Step("rest")), ()]
+
+
 def test_nobody_need_listen() -> None:
     found: list[tuple[Step, ...]] = []
     with progress_to(found.append), progress_to(None), step("inner"):

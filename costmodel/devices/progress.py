@@ -31,12 +31,13 @@ _UNDER_WAY: Final[ContextVar[tuple[Step, ...]]] = ContextVar("under way", defaul
 def progress_to(listener: Listener | None) -> Iterator[None]:
     """Report progress within the block to a listener of this thread, or to none.
 
-    An exception that the listener raises stops the work.
+    It hears of the steps that begin within the block. An exception that it raises stops the work.
     """
-    token = _LISTENER.set(listener)
+    token, outer = _LISTENER.set(listener), _UNDER_WAY.set(())
     try:
         yield
     finally:
+        _UNDER_WAY.reset(outer)
         _LISTENER.reset(token)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from figures import near
 from spatial.drawn import INT8, nest
 from spatial.test_device import NPU, device
@@ -19,14 +21,16 @@ from costmodel.workload.graph import Node, Workload
 from costmodel.workload.operators import Contraction
 from costmodel_hardware.spatial.accountings import mapped
 from costmodel_hardware.spatial.architecture import Architecture
-from costmodel_hardware.spatial.counting.validity import MappingError
+from costmodel_hardware.spatial.counting.validity import MappingError, OutOfTimeError
 from costmodel_hardware.spatial.dataflow import ways
 from costmodel_hardware.spatial.plan import Plan
 from costmodel_hardware.spatial.showing.mapped_layers import MappedNetwork
 from costmodel_hardware.spatial.zigzag.accounting import count
 from costmodel_hardware.spatial.zigzag.device_text import device_text
 from costmodel_hardware.spatial.zigzag.golden_cases import accelerator_of, nest_of_layer
+from costmodel_hardware.spatial.zigzag.searching import best
 from costmodel_hardware.spatial.zigzag.searching.best import best_mapping
+from costmodel_hardware.spatial.zigzag.searching.bounds import Best
 from costmodel_hardware.spatial.zigzag.searching.space import space_of
 from costmodel_hardware.spatial.zigzag.yaml_import import read_accelerator
 
@@ -151,3 +155,15 @@ def test_scale_sim_takes_no_mapping(tmp_path: Path) -> None:
     work = one_layer(costmodel.matmul((4, 4), (4, 4)))
     found = one.evaluate(work, Scenario(default_format="int8"))
     assert "scale-sim knows no mapping but its dataflow" in found.unpriced["layer"]
+
+
+def test_a_search_of_zigzag_that_ran_out_of_time_does_not_blame_a_memory(
+    npu: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its own allocation has no room, all others are tried."""
+    monkeypatch.setattr(best, "_best_of_greedy", lambda *_: Best(math.inf, 0, {}))
+    layer = nest(costmodel.matmul((24, 64), (64, 36)))
+    plan = Plan(npu, "search", "edp", 0.0, "zigzag")
+    assert mapped(layer, plan, ()).costs.energy > 0
+    with pytest.raises(OutOfTimeError, match="found in 1e-09 s; expected a longer time limit"):
+        mapped(layer, evolve(plan, limit_seconds=1e-9), ())

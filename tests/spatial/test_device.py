@@ -152,6 +152,13 @@ def test_a_mapping_can_be_given_back(tmp_path: Path, npu: Any, network: Any) -> 
         assert one | {"gap": None} == found["mappings"][name] | {"gap": None}
 
 
+def test_results_do_not_stay_inside_as_sums_at_any_price(tmp_path: Path, network: Any) -> None:
+    """With weights double-buffered, they would be read again and again: 2.8 mJ."""
+    twice = NPU.replace("size: 128 B", "size: 128 B\n    double_buffered: true")
+    found = device(tmp_path, twice).evaluate(costmodel.lower(network, INT8), INT8)
+    assert found.energy_joules < 1e-3
+
+
 def test_a_layer_is_named_for_all_its_operators(npu: Any, network: Any) -> None:
     workload = costmodel.lower(network, INT8)
     found = MappedNetwork.of(workload, npu, INT8)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
+from figures import near
 from spatial.test_device import INT8, NETWORK, NPU, device
 
 import costmodel
+from costmodel.devices.evaluation.memory import Placement, placed
 from costmodel.workload.builders import conv, matmul
 from costmodel.workload.graph import Loop, Node, Workload
+from costmodel_hardware.spatial import accountings, placement
+from costmodel_hardware.spatial.counting.validity import OutOfTimeError
 from costmodel_hardware.spatial.device import SpatialAccelerator
-from costmodel_hardware.spatial.placement import operands_of
+from costmodel_hardware.spatial.placement import _Mapper, operands_of
+from costmodel_hardware.spatial.showing.mapped_layers import MappedNetwork
 
 DOUBLED = NPU.replace("name: buffer\n", "name: buffer\n    double_buffered: true\n")
 
@@ -94,6 +101,64 @@ def test_a_tensor_that_moves_outwards_is_written_there_as_well(tmp_path: Path, s
             lies = mapped.memory_of(tensor)
             assert lies is not None
             assert npu.architecture.levels[home].name == lies.name
+
+
+def test_a_tensor_lies_where_its_users_together_cost_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the buffer or in DRAM: two convolutions have one tensor to choose for."""
+    work, better = chain(64, 128, 64), []
+    for kib in (129, 136, 192, 512):
+        npu = scarce(tmp_path, kib)
+        found = npu.evaluate(work, INT8)
+        with monkeypatch.context() as patched:
+            patched.setattr(_Mapper, "_better_outside", lambda *_: None)
+            inside = npu.evaluate(work, INT8)
+            patched.setattr(placement, "placed", all_in_dram)
+            outside = npu.evaluate(work, INT8)
+        energies = [one.energy_joules for one in (inside, outside)]
+        assert found.energy_joules == near(min(energies))
+        better.append(energies[0] < energies[1])
+    assert better == [False, False, True, True]
+
+
+def scarce(folder: Path, kib: int) -> SpatialAccelerator:
+    """With weights double-buffered as well, the units have room for half of them."""
+    text = DOUBLED.replace("size: 128 B", "size: 128 B\n    double_buffered: true")
+    return device(folder, text.replace("size: 512 KiB", f"size: {kib} KiB"))
+
+
+def all_in_dram(*given: Any) -> Placement:
+    found = placed(*given)
+    return evolve(found, residences=[evolve(one, memory="dram") for one in found.residences])
+
+
+@pytest.mark.parametrize("kib", [129, 136, 192])
+@pytest.mark.parametrize("objective", ["energy", "latency", "edp"])
+def test_mappings_given_back_cost_the_same_where_room_is_scarce(
+    tmp_path: Path, kib: int, objective: str
+) -> None:
+    work = chain(64, 128, 64)
+    npu = scarce(tmp_path, kib).with_parameters(objective=objective)
+    found = MappedNetwork.of(work, npu, INT8).to_dict()["mappings"]
+    given = json.dumps({name: one["mapping"] for name, one in found.items()})
+    again = MappedNetwork.of(work, npu.with_parameters(mapping=given), INT8)
+    for name, one in again.to_dict()["mappings"].items():
+        assert one | {"gap": None} == found[name] | {"gap": None}
+
+
+def test_a_search_without_an_answer_in_time_moves_no_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: Any) -> Any:
+        message = "no mapping that fits was found in 1 s; expected a longer time limit"
+        raise OutOfTimeError(message)
+
+    monkeypatch.setattr(accountings, "mapped", late)
+    found = sized(tmp_path, "512 KiB").evaluate(chain(4, 32, 32), INT8)
+    mapped: Any = found.placement
+    assert mapped.memory_of("y1").name == "buffer"
+    assert "expected a longer time limit" in str(found.unpriced)
 
 
 @pytest.mark.parametrize("kib", [9, 12, 14, 16, 24, 64])

@@ -160,3 +160,16 @@ def test_the_ragged_mappings_that_are_listed_hold_those_of_divisors() -> None:
     )
     assert divisors < ragged
     assert (Loop("m", 4), Loop("m", 2)) in ragged - divisors
+
+
+@pytest.mark.parametrize("objective", ["latency", "edp"])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_ragged_tiles_are_never_worse_than_those_that_divide(objective: Any, data: Any) -> None:
+    small, architecture = nest(data.draw(contractions())), data.draw(sized())
+    spatial = data.draw(mappings(small, architecture)).spatial
+    plain = found_or_skip(small, architecture, [spatial], Search(objective=objective))
+    ragged = Search(objective=objective, is_ragged=True)
+    found = best_mapping(small, architecture, [spatial], ragged)
+    assert found.value <= plain.value * (1 + 1e-12)
+    assert found.bound <= found.value

@@ -15,6 +15,7 @@ from spatial.enumerated import costs_of, every_mapping
 
 import costmodel
 from costmodel.devices import Step, progress_to
+from costmodel.errors import UnknownNameError
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture
 from costmodel_hardware.spatial.counting.validity import MappingError
 from costmodel_hardware.spatial.nest import Loop, Nest
@@ -27,12 +28,13 @@ def test_the_energy_found_is_the_least_of_all_mappings(data: Any) -> None:
     small = nest(data.draw(contractions()))
     architecture = data.draw(architectures())
     sizes = [data.draw(st.sampled_from([None, 64, 128, 256])) for _ in architecture.levels[:-1]]
+    sizes.append(data.draw(st.sampled_from([None, 256, 512, 1024])))
     twice = [data.draw(st.booleans()) for _ in sizes]
     levels = [
         evolve(level, size_bits=bits, double_buffered=both)
-        for level, bits, both in zip(architecture.levels, sizes, twice, strict=False)
+        for level, bits, both in zip(architecture.levels, sizes, twice, strict=True)
     ]
-    architecture = evolve(architecture, levels=(*levels, architecture.levels[-1]))
+    architecture = evolve(architecture, levels=levels)
     drawn = data.draw(mappings(small, architecture))
     chains = [len(architecture.chain(slot)) - 1 for slot in SLOTS]
     loops = len(drawn.temporal)
@@ -54,6 +56,29 @@ def test_the_energy_found_is_the_least_of_all_mappings(data: Any) -> None:
         assert other.value >= least * (1 - 1e-12)
         assert other.bound <= least * (1 + 1e-12)
         assert other.value == near(value(other.costs.energy, other.costs.latency.total))
+
+
+@pytest.mark.parametrize("buffer_bits", [150, 200, 320])
+@pytest.mark.parametrize("sums_bits", [None, 32, 128])
+def test_results_take_the_room_of_sums_where_they_lie_incomplete(
+    buffer_bits: int, sums_bits: int | None
+) -> None:
+    """The buffer keeps all 8 results: 64 bits, or 256 as sums, beside tiles of the 16 inputs."""
+    product = nest(costmodel.matmul((4, 4), (4, 2)))
+    levels = [
+        level("buffer", ("input", "output"), size_bits=buffer_bits, read_energy=4.0, rate=8.0),
+        level("dram", ("input", "weight"), read_energy=50.0, rate=16.0),
+    ]
+    if sums_bits is not None:
+        levels.insert(0, level("sums", ("output",), size_bits=sums_bits, rate=8.0))
+    array = Architecture(name="one", axes={"X": 1}, levels=levels)
+    units: tuple[Any, ...] = (("X", ()),)
+    every = list(costs_of(product, array, every_mapping(product, array, units)))
+    if not every:
+        with pytest.raises(MappingError, match=r"memory 'buffer' has .* the smallest tiles take"):
+            best_mapping(product, array, [units])
+        return
+    assert best_mapping(product, array, [units]).value == near(min(one.energy for one in every))
 
 
 def slack(joules: float, cycles: float) -> float:
@@ -111,6 +136,18 @@ def test_a_function_that_falls_with_more_energy_or_cycles_is_refused(crowded: An
     search = Search(objective=lambda joules, cycles: 1 / (joules * cycles))
     with pytest.raises(ValueError, match="a function of joules and cycles that never falls"):
         best_mapping(*crowded, WAYS[:1], search)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"objective": "enrgy"}, "unknown objective of a search 'enrgy'"),
+        ({"stationary": "weights"}, "unknown stationary operand 'weights'"),
+    ],
+)
+def test_a_search_for_an_unknown_name_is_refused(wrong: Any, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        Search(**wrong)
 
 
 def test_a_search_reports_how_far_it_is(crowded: Any) -> None:

@@ -16,7 +16,7 @@ from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Flow, S
 from costmodel_hardware.spatial.counting.accounting import Costs, Latency, Transfer, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, accesses, energy
 from costmodel_hardware.spatial.counting.scale_sim import Product, SystolicArray
-from costmodel_hardware.spatial.counting.validity import MappingError
+from costmodel_hardware.spatial.counting.validity import MappingError, OutOfTimeError
 from costmodel_hardware.spatial.dataflow import STATIONARY, dimensions
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest
@@ -38,6 +38,7 @@ def mapped(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
 
     Raises:
         MappingError: nothing fits, or the accounting does not know such an array.
+        OutOfTimeError: none was found within the time limit.
         ValueError: the dataflow does not fit the array.
 
     """
@@ -170,13 +171,16 @@ def _by_zigzag(nest: Nest, plan: Plan, homes: Homes) -> Mapped:
     del homes
     seconds = SECONDS if plan.limit_seconds is None else plan.limit_seconds
     deadline = time.monotonic() + seconds
-    found, reasons = [], []
+    found, reasons, is_late = [], [], False
     for loops in plan.ways(nest):
         space, left = space_of(nest, plan.architecture, loops), deadline - time.monotonic()
         try:
             found.append(zigzag_mapping(space, plan.objective, seconds=max(left, 0.0)))
         except CostModelError as error:  # another way may have smaller tiles
             reasons.append(str(error))
+            is_late = is_late or isinstance(error, OutOfTimeError)
+    if is_late and not found:
+        raise OutOfTimeError.after(seconds)
     if not found:
         raise MappingError(reasons[0])
     best, bound = min(found, key=lambda one: one.value), min(one.bound for one in found)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
-from costmodel.devices.evaluation.fusion import Group, boundaries, storages
+from costmodel.devices.evaluation.fusion import Boundary, Group, boundaries, storages
 from costmodel.devices.evaluation.memory import Placement, Residence, Surroundings, placed
 from costmodel.devices.progress import step
 from costmodel.errors import CostModelError
 from costmodel.workload.graph import Node
 from costmodel.workload.operators import Contraction
-from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
+from costmodel_hardware.spatial.architecture import SLOTS, Slot
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Nest, Tensor, nest_of
-from costmodel_hardware.spatial.plan import Mapped, Plan
+from costmodel_hardware.spatial.plan import COSTMODEL, Homes, Mapped, Plan, value_of
 
 if TYPE_CHECKING:
     from costmodel.devices import Memory
@@ -50,8 +52,10 @@ class Placer:
     """What places the tensors of a workload on an accelerator, and maps its contractions.
 
     Tensors lie in the memories that all units share, with room for tiles beside them. What is made
-    for others lies as far in as there is room. Where no mapping of a contraction finds room for
-    its tiles, its tensors go to the outermost memory, the largest of them first.
+    for others lies as far in as there is room. A contraction that would cost less with more room
+    for its tiles is counted with each of its tensors in the outermost memory as well, together
+    with all that uses them; the best counts. Where it has no mapping either way, its tensors go
+    there, the largest of them first.
     """
 
     memories: tuple[Memory, ...]
@@ -75,14 +79,16 @@ class Placer:
         residents = _Residents(before, self._outside(workload, around))
         if self.is_resident and around is None:
             residents.keep({storages(workload)[name] for name in workload.weights})
-        jobs, refused = self._jobs(plans, workload, groups)
+        crossing = boundaries(workload, groups)
+        jobs, refused = self._jobs(plans, workload, groups, crossing)
+        mapper = _Mapper({job.place: job for job in jobs.values()}, crossing)
         answers: dict[str, Mapped | str] = {}
         homes: dict[str, Mapping[Slot, str]] = {}
         waiting = list(jobs)
         while waiting:
             for number, name in enumerate(waiting, start=1):
                 with step(f"mapping {name}", number, len(waiting)):
-                    answers[name] = self._with_room(jobs[name], residents)
+                    answers[name] = mapper.with_room(jobs[name], residents)
                 homes[name] = residents.homes(jobs[name])
             # What a later contraction moves outwards is written there by the one that makes it.
             waiting = [name for name in jobs if residents.homes(jobs[name]) != homes[name]]
@@ -98,15 +104,17 @@ class Placer:
         )  # fmt: skip
 
     def _jobs(
-        self, plans: Mapping[str, Plan], workload: Workload, groups: tuple[Group, ...]
+        self,
+        plans: Mapping[str, Plan],
+        workload: Workload,
+        groups: tuple[Group, ...],
+        crossing: tuple[Boundary, ...],
     ) -> tuple[dict[str, _Job], dict[str, str]]:
         """The contractions to map, by the names of their groups; and why others have no nest."""
         default = self.scenario.default_format
         jobs: dict[str, _Job] = {}
         refused: dict[str, str] = {}
-        for place, (group, boundary) in enumerate(
-            zip(groups, boundaries(workload, groups), strict=True)
-        ):
+        for place, (group, boundary) in enumerate(zip(groups, crossing, strict=True)):
             plan, anchor = plans.get(group.name), group.anchor
             if plan is None or not isinstance(anchor, Node):
                 continue
@@ -161,43 +169,163 @@ class Placer:
                 taken[memory][job.place] += max(bits - lying, 0)
         return {memory: tuple(bits) for memory, bits in taken.items() if any(bits)}
 
-    def _move_where_held(
-        self, architecture: Architecture, tensors: Mapping[Slot, str], residents: _Residents
-    ) -> None:
-        """Move an operand out of a memory that does not hold its slot.
 
-        The second factor of a product of two activations is where others keep weights.
-        """
-        for slot, tensor in tensors.items():
-            memory = residents.memory_of(tensor)
-            holding = [architecture.levels[place].name for place in architecture.chain(slot)]
-            if memory is not None and memory not in holding:
-                residents.put_out(tensor)
+class _Mapper:
+    """What finds the mappings of contractions, and moves tensors outwards where that is better."""
 
-    def _with_room(self, job: _Job, residents: _Residents) -> Mapped | str:
-        """The mapping of a group, whose tensors move outwards until its tiles have room."""
-        plan, tensors = job.plan, job.tensors
-        levels = {level.name: at for at, level in enumerate(plan.architecture.levels)}
-        from costmodel_hardware.spatial.accountings import given, mapped  # noqa: PLC0415  # brings NumPy
+    def __init__(self, jobs: Mapping[int, _Job], crossing: tuple[Boundary, ...]) -> None:
+        self.jobs, self.crossing = jobs, crossing
+        self.answers: dict[tuple[int, Homes, Plan], Mapped | CostModelError] = {}
 
-        self._move_where_held(plan.architecture, tensors, residents)
+    def with_room(self, job: _Job, residents: _Residents) -> Mapped | str:
+        """The mapping of a group, whose tensors move outwards where that is better."""
+        from costmodel_hardware.spatial.counting.validity import (  # noqa: PLC0415  # brings NumPy
+            OutOfTimeError,
+        )
+
+        _move_where_held(job, residents)
         first_reason = ""
         while True:
-            places = {slot: levels[memory] for slot, memory in residents.homes(job).items()}
-            homes = tuple((slot, places[slot]) for slot in SLOTS if slot in places)
-            own = plan.beside(residents.others(job.place, set(tensors.values())))
             try:
-                if job.given is not None:
-                    return given(job.nest, own, job.given, homes)
-                return mapped(job.nest, own, homes)
-            except CostModelError as error:
-                first_reason = first_reason or str(error)
-                inner = residents.innermost(set(tensors.values()))
-                if inner is None:
-                    return first_reason
-                residents.put_out(inner)
+                answer = self._answer(job, residents)
+                if isinstance(answer, Mapped) and self._has_room(job, answer, residents):
+                    return answer
+                better = self._better_outside(job, residents)
             except ValueError as error:
                 return str(error)
+            if isinstance(answer, Mapped):
+                if better is None:
+                    return answer
+            elif isinstance(answer, OutOfTimeError):
+                return str(answer)
+            else:
+                first_reason = first_reason or str(answer)
+                better = better or next(iter(residents.movable(job)), None)
+                if better is None:
+                    return first_reason
+            residents.put_out(better)
+
+    def _answer(self, job: _Job, residents: _Residents) -> Mapped | CostModelError:
+        """The mapping of a group where its tensors lie, or why there is none."""
+        from costmodel_hardware.spatial.accountings import given, mapped  # noqa: PLC0415  # brings NumPy
+
+        homes = job.homes(residents)
+        own = job.plan.beside(residents.others(job.place, set(job.tensors.values())))
+        key = job.place, homes, own
+        if key not in self.answers:
+            try:
+                self.answers[key] = (
+                    mapped(job.nest, own, homes)
+                    if job.given is None
+                    else given(job.nest, own, job.given, homes)
+                )
+            except CostModelError as error:
+                self.answers[key] = error
+        return self.answers[key]
+
+    def _has_room(self, job: _Job, answer: Mapped, residents: _Residents) -> bool:
+        """Whether a group would not cost so much less with more room that a tensor had to move.
+
+        With a tensor outside it costs at least what it costs where the inner memories have room
+        for everything, and the write.
+        """
+        from costmodel_hardware.spatial.accountings import mapped  # noqa: PLC0415  # brings NumPy
+
+        movable = residents.movable(job)
+        if job.plan.accounting != COSTMODEL or not movable:
+            return True
+        if job.given is not None:
+            return False
+        memories = {residents.memory_of(tensor) for tensor in movable}
+        others = residents.others(job.place, set(job.tensors.values()))
+        if job.plan.beside(others).holds_all(job.nest, memories):
+            return True
+        free = mapped(job.nest, job.plan.unlimited(memories), job.homes(residents))
+        outermost, goal = residents.outermost(), job.plan.objective
+        least = 0.0
+        if goal == "energy":
+            costs = [job.plan.crossing(outermost, "output", bits) for bits in movable.values()]
+            least = min(joules for joules, _ in costs)
+        own, other = (
+            value_of(goal, one.costs.energy, one.costs.latency.total) for one in (answer, free)
+        )
+        return own * (1 - _SAME) <= other + least
+
+    def _better_outside(self, job: _Job, residents: _Residents) -> str | None:
+        """The tensor of a group that is better put into the outermost memory, if any is."""
+        movable = residents.movable(job)
+        if job.plan.accounting != COSTMODEL or not movable:
+            return None
+        users = [
+            place
+            for place, boundary in enumerate(self.crossing)
+            if place == job.place or movable.keys() & {*boundary.reads, *boundary.writes}
+        ]
+        best, least = None, self._worth(job, users, movable, residents)
+        for tensor in movable:
+            moved = residents.copy()
+            moved.put_out(tensor)
+            worth = self._worth(job, users, movable, moved)
+            if worth < least and not math.isclose(worth, least, rel_tol=_SAME):
+                best, least = tensor, worth
+        return best
+
+    def _worth(
+        self, job: _Job, users: Collection[int], tensors: Collection[str], residents: _Residents
+    ) -> float:
+        """The objective over all groups that use some tensors of a contraction."""
+        joules = cycles = 0.0
+        for place in users:
+            other, own = self.jobs.get(place), frozenset[str]()
+            if other is not None:
+                own = frozenset(other.tensors.values())
+                answer = self._answer_of_user(job, other, residents)
+                if not isinstance(answer, Mapped):
+                    return math.inf
+                joules += answer.costs.energy
+                cycles += answer.costs.latency.total
+            boundary = self.crossing[place]
+            ways: dict[Slot, tuple[str, ...]] = {"input": boundary.reads, "output": boundary.writes}
+            for slot, names in ways.items():
+                for name in names:
+                    memory = residents.memory_of(name)
+                    if name in tensors and name not in own and memory is not None:
+                        bits = residents.bits_of(name)
+                        more = job.plan.crossing(memory, slot, bits)
+                        joules, cycles = joules + more[0], cycles + more[1]
+        return value_of(job.plan.objective, joules, cycles)
+
+    def _answer_of_user(
+        self, job: _Job, user: _Job, residents: _Residents
+    ) -> Mapped | CostModelError:
+        """The answer of a group; if it is another, it may still move its other tensors outwards."""
+        if user is job:
+            return self._answer(job, residents)
+        there = residents.copy()
+        _move_where_held(user, there)
+        answer = self._answer(user, there)
+        if not isinstance(answer, Mapped):
+            for tensor in there.movable(user).keys() - set(job.tensors.values()):
+                there.put_out(tensor)
+            answer = self._answer(user, there)
+        return answer
+
+
+_SAME: Final = 1e-9
+"""Values whose ratio differs from 1 by no more are one value."""
+
+
+def _move_where_held(job: _Job, residents: _Residents) -> None:
+    """Move an operand out of a memory that does not hold its slot.
+
+    The second factor of a product of two activations is where others keep weights.
+    """
+    architecture = job.plan.architecture
+    for slot, tensor in job.tensors.items():
+        memory = residents.memory_of(tensor)
+        holding = [architecture.levels[place].name for place in architecture.chain(slot)]
+        if memory is not None and memory not in holding:
+            residents.put_out(tensor)
 
 
 @frozen
@@ -209,6 +337,12 @@ class _Job:
     plan: Plan
     given: Nesting | None
     tensors: Mapping[Slot, str]
+
+    def homes(self, residents: _Residents) -> Homes:
+        """The places of the memories that its operands lie in."""
+        levels = {level.name: at for at, level in enumerate(self.plan.architecture.levels)}
+        memories = residents.homes(self)
+        return tuple((slot, levels[memories[slot]]) for slot in SLOTS if slot in memories)
 
 
 @frozen
@@ -284,20 +418,31 @@ class _Residents:
         found = {slot: self.memory_of(tensor) for slot, tensor in job.tensors.items()}
         return {slot: memory for slot, memory in found.items() if memory is not None}
 
-    def _outermost(self) -> str:
+    def bits_of(self, tensor: str) -> int:
+        return next((one.bits for one in self.residences if one.tensor == tensor), 0)
+
+    def copy(self) -> _Residents:
+        """The same, to be changed on its own."""
+        found = copy(self)
+        found.residences = list(self.residences)
+        return found
+
+    def outermost(self) -> str:
+        """The memory that tensors are moved to."""
         both = {"input", "output"}
         return next(one.name for one in reversed(self.memories) if both <= set(one.holds))
 
-    def innermost(self, tensors: Collection[str]) -> str | None:
-        """The largest of some tensors that could lie further out."""
+    def movable(self, job: _Job) -> Mapping[str, int]:
+        """The tensors of a group that could lie further out, and their bits, the most first."""
         able = {one.name for one in self.memories if {"input", "output"} <= set(one.holds)}
-        able.discard(self._outermost())
+        able.discard(self.outermost())
+        tensors = set(job.tensors.values())
         inner = [one for one in self.residences if one.tensor in tensors and one.memory in able]
-        return max(inner, key=lambda one: one.bits).tensor if inner else None
+        return {one.tensor: one.bits for one in sorted(inner, key=lambda one: -one.bits)}
 
     def put_out(self, tensor: str) -> None:
         """Move a tensor to the outermost memory."""
-        self._move({tensor}, self._outermost())
+        self._move({tensor}, self.outermost())
 
     def keep(self, weights: Collection[str]) -> None:
         """Move all weights to the innermost memory that has room for them, if any has."""

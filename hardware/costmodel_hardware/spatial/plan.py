@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from collections.abc import Mapping as Map
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from attrs import evolve, frozen
 
-from costmodel_hardware.spatial.architecture import Architecture, Slot
+from costmodel_hardware.spatial.architecture import Architecture, Flow, Slot
 from costmodel_hardware.spatial.dataflow import Dataflow, SpatialLoops, ways
 from costmodel_hardware.spatial.mapping import Mapping
 from costmodel_hardware.spatial.nest import Nest
@@ -25,6 +27,11 @@ ACCOUNTING_NAMES: Final = (COSTMODEL, SCALE_SIM, ZIGZAG)
 """Who counts words, energy and cycles: see `accountings`."""
 Homes: TypeAlias = tuple[tuple[Slot, int], ...]
 """The place of the outermost memory that each operand lies in."""
+
+
+def value_of(objective: Objective, joules: float, cycles: float) -> float:
+    """What an objective makes of energy and latency."""
+    return {"energy": joules, "latency": cycles, "edp": joules * cycles}[objective]
 
 
 @frozen
@@ -50,6 +57,39 @@ class Plan:
             level
             if level.size_bits is None or not taken.get(level.name)
             else evolve(level, size_bits=max(level.size_bits - taken[level.name], 0))
+            for level in self.architecture.levels
+        )
+        return evolve(self, architecture=evolve(self.architecture, levels=levels))
+
+    def crossing(self, memory: str, slot: Slot, bits: int) -> tuple[float, float]:
+        """Joules and cycles in which a memory reads a whole input, or takes a whole output."""
+        import numpy as np  # noqa: PLC0415  # on demand
+
+        from costmodel_hardware.spatial.counting.links import energy, ports  # noqa: PLC0415  # the same
+
+        level = self.architecture.level(memory)
+        flow: Flow = "write_from_below" if slot == "output" else "read_to_below"
+        rates = [rate for _, rate in ports(level, slot, flow)]
+        cycles = max((bits / rate for rate in rates), default=0.0)
+        return float(energy(level, flow, np.array(float(bits)))), cycles
+
+    def holds_all(self, nest: Nest, memories: Collection[str | None]) -> bool:
+        """Whether some memories have room for whole operands, twice where they are double-buffered.
+
+        Results count as sums.
+        """
+        for level in self.architecture.levels:
+            tensors = [nest.tensor(slot) for slot in level.holds]
+            bits = sum(math.prod(one.shape) * max(one.bits, one.partial_bits) for one in tensors)
+            twice = 2 if level.double_buffered else 1
+            if level.name in memories and not level.has_room_for(bits * twice):
+                return False
+        return True
+
+    def unlimited(self, memories: Collection[str | None]) -> Plan:
+        """The same with room for everything in some memories."""
+        levels = tuple(
+            evolve(level, size_bits=None) if level.name in memories else level
             for level in self.architecture.levels
         )
         return evolve(self, architecture=evolve(self.architecture, levels=levels))

@@ -15,6 +15,15 @@ class MappingError(CostModelError):
     """A mapping that an architecture cannot run; says where and why."""
 
 
+class OutOfTimeError(MappingError):
+    """A search that found no mapping within its time limit, which says not that none fits."""
+
+    @classmethod
+    def after(cls, seconds: float) -> OutOfTimeError:
+        """The error of a search that had so many seconds."""
+        return cls(f"no mapping that fits was found in {seconds:g} s; expected a longer time limit")
+
+
 def check(spatial: Spatial, mapping: Mapping) -> None:
     """Check that a mapping is one of a nest on an architecture.
 

@@ -106,6 +106,8 @@ class Space:
     """Of each cut whose memory retains the halo, along what its tiles may be swept."""
     fixed_bits: Mapping[int, int]
     """Bits of operands that lie in a memory as a whole, by its place."""
+    home: Cut | None = None
+    """The last of the cuts, where the bits of results depend on whether they arrive complete."""
 
     @cached_property
     def moves(self) -> Mapping[_State, tuple[_Move, ...]]:
@@ -171,17 +173,30 @@ class Space:
                 both = spatial.tile_bits(cut.operand, cut.place, tiles)
                 sizes[cut] = _Sizes(*[_flat(bits, lattice) for bits in both])
             allowed[cut] = _allowed(spatial, lattice, cut, stationary)
-        fixed: dict[int, int] = {}
-        for slot in SLOTS:
-            home = spatial.chains[slot][-1]
-            fixed[home] = fixed.get(home, 0) + _whole_bits(spatial, slot, home)
         reduced = _flat(spatial.is_reduced(tiles), lattice).astype(bool)
+        fixed: dict[int, int] = {}
+        home = None
+        for slot in SLOTS:
+            place = spatial.chains[slot][-1]
+            whole = _whole_bits(spatial, slot, place)
+            bits = whole.complete[0]
+            if slot == "output" and not reduced[0]:
+                # Sums that come step by step from the array lie there in the width of a sum.
+                bits = whole.partial[0]
+                is_limited = spatial.architecture.levels[place].size_bits is not None
+                if is_limited and len(spatial.chains[slot]) > 1 and bits > whole.complete[0]:
+                    home = Cut(slot, place)
+                    sizes[home] = _Sizes(*[np.full(lattice.size, one[0]) for one in whole])
+                    allowed[home] = np.arange(lattice.size) == lattice.size - 1
+                    cuts = (*cuts, home)
+                    continue
+            fixed[place] = fixed.get(place, 0) + int(bits)
         sweeps = {
             Cut(link.operand, link.child): _sweeps(spatial, lattice, link.operand)
             for link in spatial.links
             if spatial.retains(link)
         }
-        return cls(spatial, lattice, cuts, sizes, reduced, allowed, sweeps, fixed)
+        return cls(spatial, lattice, cuts, sizes, reduced, allowed, sweeps, fixed, home)
 
     def choices(self, cut: Cut) -> Iterator[Cut]:
         """A cut as it is, and with each sweep that its tiles may take."""
@@ -212,9 +227,10 @@ def _flat(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], lattice: La
     return np.broadcast_to(values, lattice.shape).reshape(-1).astype(np.float64)
 
 
-def _whole_bits(spatial: Spatial, slot: Slot, home: int) -> int:
+def _whole_bits(spatial: Spatial, slot: Slot, home: int) -> _Sizes:
+    """Bits of an operand in the memory that it lies in."""
     whole = {dim: [steps] for dim, steps in spatial.steps.items()}
-    return int(spatial.tile_bits(slot, home, whole).complete.item())
+    return _Sizes(*[one.reshape(1).astype(float) for one in spatial.tile_bits(slot, home, whole)])
 
 
 def _allowed(
@@ -284,7 +300,13 @@ class ChainSearch:
         most = {cut: self.space.room(cut.place) for cut in self.space.cuts if cut.place != ARRAY}
         if any(room < 0 for room in most.values()):
             return None
-        return self._node(dict.fromkeys(most, 0.0), most)
+        least = dict.fromkeys(most, 0.0)
+        home = self.space.home
+        if home is not None:
+            least[home] = float(self.space.sizes[home].complete[0])
+            for cut in self.shared[home.place]:
+                most[cut] -= least[home] if cut != home else 0.0
+        return self._node(least, most)
 
     @property
     def least(self) -> float:
@@ -370,18 +392,24 @@ class ChainSearch:
         return None
 
     def _parts(self, node: _Node, place: int) -> Iterator[_Node]:
-        """The parts of a node: the operand with most bits has at most half of them, or more."""
+        """The parts of a node: the operand with most bits has at most half of them, or more.
+
+        Results in their home arrive complete, or do not.
+        """
         cuts = self.shared[place]
         bits = {cut: self._bits(node, cut) for cut in cuts}
         largest = max(cuts, key=lambda cut: bits[cut] - node.least[cut])
         middle = math.floor((node.least[largest] + bits[largest]) / 2)
+        over = middle + 1.0
+        if largest == self.space.home:  # it takes the one or the other, and nothing between
+            middle, over = math.floor(node.least[largest]), bits[largest]
         room = self.space.room(place)
         others = sum(node.least[cut] for cut in cuts if cut != largest)
         fewer = {**node.most, largest: min(middle, room - others)}
         part = self._node(node.least, fewer)
         if part is not None:
             yield part
-        least = {**node.least, largest: middle + 1.0}
+        least = {**node.least, largest: over}
         total = sum(least[cut] for cut in cuts)
         more = dict(node.most)
         for cut in cuts:

@@ -10,17 +10,19 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from costmodel.devices.progress import report, step
+from costmodel.errors import UnknownNameError
 from costmodel_hardware.spatial.architecture import SLOTS, Architecture, Slot
 from costmodel_hardware.spatial.counting.accounting import Costs, costs
 from costmodel_hardware.spatial.counting.links import ARRAY, Link, Spatial, energy, ports
-from costmodel_hardware.spatial.counting.validity import MappingError
+from costmodel_hardware.spatial.counting.validity import MappingError, OutOfTimeError
 from costmodel_hardware.spatial.dataflow import SpatialLoops
 from costmodel_hardware.spatial.mapping import Mapping as Nesting
 from costmodel_hardware.spatial.nest import Loop, Nest
-from costmodel_hardware.spatial.plan import Objective
+from costmodel_hardware.spatial.plan import OBJECTIVES, Objective
+from costmodel_hardware.spatial.plan import value_of as objective_value
 from costmodel_hardware.spatial.search.chains import Chain, ChainSearch, Cut, Space
 from costmodel_hardware.spatial.search.lattice import Lattice, Values
 
@@ -78,6 +80,18 @@ class Search:
     seconds_per_cycle: float = 0.0
     homes: tuple[tuple[Slot, int], ...] = ()
 
+    def __attrs_post_init__(self) -> None:
+        """Check the names.
+
+        Raises:
+            UnknownNameError: of an objective or of a stationary operand.
+
+        """
+        if isinstance(self.objective, str) and self.objective not in OBJECTIVES:
+            raise UnknownNameError(self.objective, OBJECTIVES, "objective of a search")
+        if self.stationary is not None and self.stationary not in SLOTS:
+            raise UnknownNameError(self.stationary, SLOTS, "stationary operand")
+
     @property
     def is_energy(self) -> bool:
         """Whether the least energy is searched for, which is exact but for leakage."""
@@ -87,7 +101,7 @@ class Search:
         """The objective for some energy and latency."""
         if not isinstance(self.objective, str):
             return float(self.objective(joules, cycles))
-        return {"energy": joules, "latency": cycles, "edp": joules * cycles}[self.objective]
+        return objective_value(self.objective, joules, cycles)
 
     def bound(self, joules: float, cycles: float) -> float:
         """What no mapping is below that takes at least so many joules and cycles."""
@@ -111,15 +125,42 @@ def best_mapping(
 ) -> Found:
     """The best mapping among several ways to spread a nest over the array.
 
+    Ragged tiles include those that divide; but for energy, the best of more tiles may not be found,
+    and the best of the divisors is counted as well.
+
     Ties go to fewer cycles, then to less energy, and then to the way with the lower bound, or the
     first. Ways whose bound lies above what another one has are not searched further.
 
     Raises:
         MappingError: nothing fits; names the memory, the smallest tile and the missing bits.
+        OutOfTimeError: none was found within the time limit.
         ValueError: a function falls when energy or latency rises.
 
     """
-    search = Search() if search is None else search
+    search, ways = Search() if search is None else search, list(spatial_loops)
+    if not search.is_ragged or search.is_energy:
+        return _best_mapping(nest, architecture, ways, search)
+    begin = time.monotonic()
+    try:
+        plain = _best_mapping(nest, architecture, ways, evolve(search, is_ragged=False))
+    except MappingError:
+        return _best_mapping(nest, architecture, ways, search)
+    if search.limit_seconds is not None:
+        left = search.limit_seconds - (time.monotonic() - begin)
+        search = evolve(search, limit_seconds=max(left, 0.0))
+    try:
+        found = _best_mapping(nest, architecture, ways, search)
+    except OutOfTimeError:
+        return evolve(plain, bound=-math.inf)
+    best = min(plain, found, key=_key)
+    bound, evaluated = min(found.bound, best.value), plain.evaluated + found.evaluated
+    return Found(best.mapping, best.costs, best.value, bound, evaluated)
+
+
+def _best_mapping(
+    nest: Nest, architecture: Architecture, spatial_loops: Iterable[SpatialLoops], search: Search
+) -> Found:
+    """The best mapping with the tiles that a search asks for."""
     deadline = None if search.limit_seconds is None else time.monotonic() + search.limit_seconds
     several = [
         _On(Spatial(nest, architecture, loops, search.homes), search, deadline)
@@ -143,7 +184,7 @@ def best_mapping(
         if best is None or _key(found) < _key(best):
             best = found
     if best is None:
-        raise MappingError(_why_nothing_fits(several))
+        raise _why_nothing_fits(several)
     return Found(best.mapping, best.costs, best.value, min(bounds), evaluated)
 
 
@@ -411,6 +452,8 @@ def _additive(spatial: Spatial, lattice: Lattice, space: Space) -> _Additive:
     constant = _compute_energy(spatial)
     fixed: dict[str, float] = {}
     stays = _stays(spatial, lattice)
+    if space.home is not None:
+        joules[space.home] = np.zeros(lattice.size)
     for link in spatial.links:
         cut = Cut(link.operand, link.child)
         is_cut = cut in space.cuts
@@ -485,10 +528,10 @@ def _smallest(space: Space, cut: Cut) -> float:
     return float((sizes.partial if is_partial else sizes.complete)[0])
 
 
-def _why_nothing_fits(several: Sequence[_On]) -> str:
+def _why_nothing_fits(several: Sequence[_On]) -> MappingError:
     """The memory whose smallest tiles do not fit, with the missing bits."""
     if not several:
-        return "there is no way to spread it over the array"
+        return MappingError("there is no way to spread it over the array")
     space, spatial = several[0].space, several[0].spatial
     for place, level in enumerate(spatial.architecture.levels):
         own = {cut.operand: _smallest(space, cut) for cut in space.cuts if cut.place == place}
@@ -499,14 +542,13 @@ def _why_nothing_fits(several: Sequence[_On]) -> str:
         whole = space.fixed_bits.get(place, 0)
         homes = f"; {whole:,} of operands that lie there as a whole" if whole else ""
         size = level.size_bits or 0
-        return (
+        return MappingError(
             f"memory {level.name!r} has {size:,} bits; the smallest tiles take {bits:,}, "
             f"{bits - size:,} too many: {shown}{homes}"
         )
     if several[0].is_late:
-        seconds = several[0].search.limit_seconds
-        return f"no mapping that fits was found in {seconds:g} s; expected a longer time limit"
-    return (
+        return OutOfTimeError.after(several[0].search.limit_seconds or 0.0)
+    return MappingError(
         "no chain of tiles fits: each memory has room for the smallest tiles, but not under the "
         "constraints of the dataflow"
     )

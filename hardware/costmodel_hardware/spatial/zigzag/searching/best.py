@@ -11,6 +11,7 @@ from attrs import frozen
 
 from costmodel.errors import CostModelError, UnknownNameError
 from costmodel_hardware.spatial.architecture import SLOTS, Slot
+from costmodel_hardware.spatial.counting.validity import OutOfTimeError
 from costmodel_hardware.spatial.mapping import Mapping as LoopMapping
 from costmodel_hardware.spatial.zigzag.accounting import ZigZagCount, count
 from costmodel_hardware.spatial.zigzag.searching.batch import Cuts, Orders, counts_of
@@ -79,6 +80,7 @@ def best_mapping(
 
     Raises:
         CostModelError: no mapping fits into the memories, or there are too many orders.
+        OutOfTimeError: none was found within the time.
 
     """
     objective = _objective(goal)
@@ -98,6 +100,8 @@ def best_mapping(
         raise CostModelError(message)
     orders = _orders(space)
     outcome = search(orders, objective, _best_of_greedy(orders, objective), seconds)
+    if math.isfinite(outcome.bound) and not math.isfinite(outcome.best.value):
+        raise OutOfTimeError.after(seconds)
     return _found(orders, objective, outcome)
 
 
