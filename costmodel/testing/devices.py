@@ -534,6 +534,10 @@ class _Written:
             found["batch"] = [*residual.batches]
         if residual.formats is not None:
             found["formats"] = [format_name(one) for one in residual.formats]
+        if residual.shortest:
+            found["shortest"] = {
+                format_name(number): f"{seconds!r} s" for number, seconds in residual.shortest
+            }
         if residual.otherwise is not None:
             found["otherwise"] = self._residual(residual.otherwise)
         return found

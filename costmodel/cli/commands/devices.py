@@ -244,6 +244,10 @@ def _residual(device: Device) -> str:
     conditions = [
         "" if batches is None else "batch " + " to ".join(map(str, dict.fromkeys(batches))),
         "" if formats is None else ", ".join(map(format_name, formats)),
+        *[
+            f"from {format_quantity(seconds, 's')} in {format_name(number)}"
+            for number, seconds in residual.shortest
+        ],
     ]
     under = ", ".join(filter(None, conditions))
     held = f"measured times are {residual} of these" + (f" for {under}" if under else "")
