@@ -102,7 +102,11 @@ LIMITS: Final = """
 - The form of the model was chosen while looking at these tables, but where a nested choice is shown above. That an interval has to hold the worst
   family, and that nine families or more count together, was decided after widths and coverage on families had been seen. The
   three rows of devices that were never fitted are the one check on measurements that nobody had looked at.
-- A GPU that was measured at batches of 192 and more is not known at batch 1, where overheads decide.
+- A GPU that was measured at batches of 192 and more is not known at batch 1, where overheads decide. Times below the shortest that
+  was measured in a format have the interval of unmeasured conditions.
+- No recurrent network was measured on a device that ships. The overhead of a step is one measurement of cuDNN, and two on one core of a CPU.
+- No language model is among the measurements. Software for them that launches a whole step at once is several times as fast, on fast GPUs and at batch 1, as
+  PyTorch that launches each operator, which is what devices have.
 - The power of a device is its mean power while networks run. It hardly depends on the network, so the error of the energy is that of
   the time, and that of the power where it is assumed.
 - Cooling, clocks that change, and other programs on the machine are in no prediction.
