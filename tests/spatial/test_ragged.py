@@ -77,6 +77,7 @@ def test_ragged_tiles_are_never_worse_than_divisors(most: int, sizes: Any, data:
     assert quick.bound <= other.value * (1 + 1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data())
 def test_no_ragged_mapping_of_a_user_is_better(data: Any) -> None:

@@ -22,6 +22,7 @@ from costmodel_hardware.spatial.nest import Loop, Nest
 from costmodel_hardware.spatial.search.mapper import Function, Search, best_mapping
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.data())
 def test_the_energy_found_is_the_least_of_all_mappings(data: Any) -> None:
