@@ -201,7 +201,9 @@ class Walker:
         before = len(scope.graph.nodes)
         made = self.table.translate(node)
         last = scope.graph.nodes[-1] if len(scope.graph.nodes) > before else None
-        if last is None or last.operation != "unsupported" or made != last.writes:
+        if last is None or last.operation != "unsupported" or last.writes[0] not in made:
+            return made, ""
+        if [*last.settings["shapes"]] != [*node.shapes]:  # its rule knows them
             return made, ""
         return made, _cause(node, str(last.settings["reason"]))
 

@@ -11,7 +11,6 @@ import numpy as np
 from costmodel.formats import FixedPoint
 from costmodel.frontend.evaluation import LARGEST
 from costmodel.workload import builders
-from costmodel.workload.operators import Elementwise
 from costmodel_onnx.operators.table import translates
 from costmodel_onnx.tensors import constant_of, number_of, sparse_constant_of
 
@@ -603,17 +602,13 @@ def fourier(node: OnnxNode) -> Value:
     if node.attribute("onesided", 0):
         lengths[place] = length if is_back else length // 2 + 1
         lengths[-1] = 1 if is_back else 2
-    return transformed(node, value, lengths, length)
+    return transformed(node, value, lengths)
 
 
-def transformed(node: OnnxNode, value: Value, lengths: Sequence[int], length: int) -> Value:
-    """A fast Fourier transform: for each result, a multiplication and sum for each doubling."""
-    steps = max(math.ceil(math.log2(length)), 1)
-    work = builders.rearrange("repetition", [value.tensor], [tuple(lengths)])
-    weighing = Elementwise(
-        dims=work.dims, operands=work.operands, function="affine", steps=2 * steps
-    )
-    return node.append("fourier", weighing, value)[0]
+def transformed(node: OnnxNode, value: Value, lengths: Sequence[int]) -> Value:
+    """A fast Fourier transform, unpriced as in every other frontend."""
+    reason = "how many operations a Fourier transform takes is the plan of the library"
+    return node.add("unsupported", value, reason=reason, shapes=[tuple(lengths)])
 
 
 @translates("STFT")
@@ -636,4 +631,4 @@ def short_fourier(node: OnnxNode) -> Value:
     if shape_of_window is not None:
         shape_of_window.is_parameter = True
         frames = node.add("elementwise", frames, shape_of_window, function="multiply")
-    return transformed(node, frames, (signal.shape[0], count, bins, 2), length)
+    return transformed(node, frames, (signal.shape[0], count, bins, 2))

@@ -233,5 +233,5 @@ def _windows(node: SourceNode, lengths: Sequence[int]) -> int:
 )  # fmt: skip
 def fourier(node: SourceNode) -> Sequence[Value]:
     """A Fourier transform."""
-    message = "how many operations a Fourier transform takes depends on the library"
+    message = "how many operations a Fourier transform takes is the plan of the library"
     raise DataDependentError(message)

@@ -41,6 +41,7 @@ REFUSED: Final = {
 }
 """What the message of a refused model says, and why it is refused."""
 UNPRICED: Final = (
+    "how many operations a Fourier transform takes is the plan of the library",
     r"^(the|how|which|where|along) [^:]* depends on data \(",
     r"^the shape of .* is not known: (node .*: .*depends on data|input .* and no tensor)",
     r"^the shape of .* is not known: node .*: it (works on texts|holds no value)",

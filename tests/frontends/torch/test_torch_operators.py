@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from costmodel.errors import ReadError
 from costmodel.frontend.graph import Graph
+from costmodel.frontend.translation import DataDependentError
 from costmodel_torch.aten import ATEN
 from costmodel_torch.translator import Translator, is_number
 
@@ -20,6 +22,19 @@ def test_each_core_operator_has_a_rule_or_a_reason(operator: str) -> None:
     rule = Translator(Graph("core", "torch"), ATEN, {}).rule_name(operator)
     has_rule = rule in ATEN or is_number(operator)
     assert has_rule != (operator in CORE["left_out"])
+
+
+@pytest.mark.parametrize("operator", CORE["operators"])
+def test_a_rule_that_only_gives_a_reason_is_listed_with_it(operator: str) -> None:
+    rule = ATEN.find(Translator(Graph("core", "torch"), ATEN, {}).rule_name(operator))
+    reason = None
+    try:
+        _ = rule and rule(None)  # only such a rule does not look at its node
+    except DataDependentError as error:
+        reason = str(error)
+    except (AttributeError, ReadError):
+        pass
+    assert reason == CORE["unpriced"].get(operator)
 
 
 def test_the_list_of_core_operators_says_where_it_comes_from() -> None:
