@@ -221,13 +221,19 @@ def test_each_form_takes_as_long_as_the_keras_form(form: str, device: str) -> No
     assert _latency(form, device) == pytest.approx(_latency(keras, device), rel=1e-3, abs=0)
 
 
-@pytest.mark.parametrize("device", ["rtx-4090", "raspberry-pi-4", "core-i9-10940x"])
+@pytest.mark.parametrize("device", ["rtx-4090", "core-i9-10940x"])
 @pytest.mark.parametrize("form", [one for one in FORMS if one.startswith("lstm.")])
 def test_an_lstm_is_one_operator_also_where_a_loop_writes_out_its_cell(
     form: str, device: str
 ) -> None:
-    """Beside it there is at most the slice of the last step, which has an overhead of its own."""
-    assert _latency(form, device) == pytest.approx(_latency("lstm.keras", device), rel=0.13, abs=0)
+    """In all forms but Keras's the slice of the last step is an operator: one overhead more."""
+    (overhead,) = [
+        figure.value
+        for _, figure in costmodel.device(device).overhead_per_operator.entries  # type: ignore[attr-defined]
+    ]
+    more = _latency(form, device) - _latency("lstm.keras", device)
+    expected = 0.0 if form == "lstm.keras" else overhead
+    assert more == pytest.approx(expected, rel=0.02, abs=1e-9)
 
 
 @pytest.mark.parametrize("device", ["raspberry-pi-4", "rtx-3090", "ethos-u55-128"])

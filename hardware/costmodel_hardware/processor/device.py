@@ -101,7 +101,7 @@ class Processor(Device):
     and write at `contraction_bandwidth_efficiency` of a memory's bandwidth. All other work takes
     the time of its bytes, at `bandwidth_efficiency` of the bandwidth: depthwise convolutions,
     elementwise functions, pooling, normalization, movements. These shares may be above 1 where
-    caches hold what operators hand on; weights are read at the bandwidth at most. Each group adds
+    caches hold activations; weights are read at the bandwidth at most. Each group adds
     `overhead_per_operator`, each call `overhead_per_call`; a recurrent layer for which the runtime
     has one operator adds one of these, and `overhead_per_step` for each step. Where the runtime
     is `asynchronous`, operators are launched while others run: a group takes its overhead or its

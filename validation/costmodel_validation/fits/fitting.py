@@ -46,7 +46,7 @@ FITTED: Final = {
 }
 """The parameters that are fitted for each format.
 
-No more than the peak rate; more than the bandwidth, where caches hold what operators hand on.
+No more than the peak rate; more than the bandwidth, where caches hold activations.
 """
 _BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {},
@@ -83,7 +83,7 @@ class Terms:
     number: NumericFormat
     arithmetic: Vector
     traffic: Vector
-    """Of the dense contractions, beside their arithmetic: of what operators hand on."""
+    """Of the activations of dense contractions, beside their arithmetic."""
     weights: Vector
     """Of these, the traffic of their weights, at the bandwidth at most."""
     times: Vector
