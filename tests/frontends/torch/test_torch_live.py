@@ -186,8 +186,8 @@ class OfData(nn.Module):  # type: ignore[misc, name-defined]  # likewise
 def first_rows(y: Any) -> Any:
     """As many rows as a sum says."""
     count = y.sum().long().item()
-    torch._check(count >= 1)  # how export is told so
-    torch._check(count <= 4)  # likewise
+    torch._check(count >= 1)  # export needs the bounds
+    torch._check(count <= 4)
     return y[:count] * 2
 
 

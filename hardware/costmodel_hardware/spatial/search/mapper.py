@@ -190,14 +190,13 @@ def _best_mapping(
 
 def _ranked(several: Iterable[_On]) -> list[_On]:
     """The ways to spread a nest by their bounds, as far as there is time to find these."""
-    found: list[_On] = []
+    bounds: list[tuple[float, _On]] = []
     for one in several:
-        if found and one.is_late:
+        if bounds and one.is_late:
             break
-        report(f"bounds of ways to spread it ({len(found) + 1} so far)")
-        found.append(one)
-        one.least  # noqa: B018  # kept, and known when they are sorted
-    return sorted(found, key=lambda one: one.least)
+        report(f"bounds of ways to spread it ({len(bounds) + 1} so far)")
+        bounds.append((one.least, one))
+    return [one for _, one in sorted(bounds, key=lambda pair: pair[0])]
 
 
 def _distinct(
