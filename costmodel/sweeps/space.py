@@ -372,7 +372,7 @@ def _check_on_unpriced(_: Any, attribute: Item, value: object) -> None:
 
 def _check_function(_: Any, attribute: Item, value: object) -> None:
     """Check that it can be called, if there is one."""
-    if value is not None and not isinstance(value, Callable):  # type: ignore[arg-type]  # as of collections
+    if value is not None and not callable(value):
         message = f"{attribute.name} is {value!r:.80}; expected a function"
         raise ChoiceError(message)
 

@@ -149,7 +149,8 @@ def _unrolled(node: OnnxNode, proto: Any, steps: int, starts: Sequence[Value]) -
     """The steps one after the other."""
     if steps > MOST_UNROLLED:
         node.give_up(f"a loop of {steps:,} steps whose state changes its shape is not priced")
-    states, stacks = list(starts), [[] for _ in range(len(proto.output) - 1 - len(starts))]  # type: ignore[var-annotated]
+    states = list(starts)
+    stacks: list[list[Value]] = [[] for _ in range(len(proto.output) - 1 - len(starts))]
     going = node.graph.constant("going", data=_TRUE)
     for step in range(steps):
         number = node.graph.constant("iteration", data=np.array(step, np.int64))
@@ -318,7 +319,8 @@ def _scanned_in_turn(
     """The steps one after the other: each has its own slice of constants."""
     if steps > MOST_UNROLLED:
         node.give_up(f"a scan over {steps:,} slices of constants is not priced")
-    states, stacks = list(starts), [[] for _ in range(len(proto.output) - len(starts))]  # type: ignore[var-annotated]
+    states = list(starts)
+    stacks: list[list[Value]] = [[] for _ in range(len(proto.output) - len(starts))]
     for step in range(steps):
         slices = [node.add("select", value, key=[step]) for value in scanned]
         results = node.body(proto, node.graph, [*states, *slices])
