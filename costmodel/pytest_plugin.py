@@ -61,9 +61,9 @@ def assert_costs(
 
     Raises:
         AssertionError: a limit is broken or unknown; the message names the layers.
-        CostModelError: the model, the budget, a device or the baseline is not usable.
+        CostModelError: the model, the budget, a device or the baseline is not usable, or a device
+            is given twice.
         TypeError: both a budget and limits are given, or neither, or `set` is.
-        ValueError: two devices have one name.
 
     """
     __tracebackhide__ = True
@@ -90,12 +90,9 @@ def assert_costs(
 
 def _chosen(devices: Devices | None) -> dict[str, Device]:
     """The devices by their names."""
+    from costmodel.estimates.estimate import named_apart  # noqa: PLC0415  # brings NumPy
     from costmodel.registry import installed  # noqa: PLC0415  # brings NumPy
 
     several = devices if isinstance(devices, list | tuple) else [devices] if devices else []
-    found = [installed().device(one) for one in several]
-    names = [device.name for device in found]
-    if len(set(names)) < len(names):
-        message = f"device {max(names, key=names.count)!r} is given more than once"
-        raise ValueError(message)
-    return dict(zip(names, found, strict=True))
+    found = named_apart([installed().device(one) for one in several])
+    return {device.name: device for device in found}

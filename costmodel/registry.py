@@ -13,7 +13,7 @@ import attrs
 from attrs import define, field, frozen
 
 from costmodel.conventions.convention import Convention
-from costmodel.devices import Device
+from costmodel.devices import RUNTIME_MARK, Device
 from costmodel.errors import (
     CostModelError,
     DeviceFileError,
@@ -186,7 +186,8 @@ class Registry:
     def device(self, name: str | Path | Device, **parameters: str | float) -> Device:
         """A device by its name or by the path of its YAML file, some parameters replaced.
 
-        A text is a path if it ends in `.yaml` or `.yml`, or has a slash in it.
+        A text is a path if it ends in `.yaml` or `.yml`, or has a slash in it. `NAME:RUNTIME` is
+        the device under another runtime of its file, and the name of what it returns.
 
         Raises:
             UnknownNameError: no such device, or the device has no such parameter.
@@ -279,6 +280,9 @@ class Registry:
     def _named(self, name: str) -> Device:
         if name.endswith(_FILE_SUFFIXES):
             return self.load_device(Path(name))
+        plain, mark, runtime = name.rpartition(RUNTIME_MARK)
+        if mark and plain and not is_path(runtime):
+            return self._named(plain).with_runtime(runtime).named_by_runtime()
         if is_path(name):
             return self._of_another_suffix(name)
         known = self._devices.get(name)
@@ -483,12 +487,18 @@ def _joined(*hints: str) -> str:
 
 def is_path(name: str) -> bool:
     """Whether it is the path of a device file; the name of a device is a single word."""
-    return name.endswith(_FILE_SUFFIXES) or os.sep in name or "/" in name
+    return file_of(name).endswith(_FILE_SUFFIXES) or os.sep in name or "/" in name
 
 
 def is_file_here(name: str) -> bool:
     """Whether it is the path of a device file that is there."""
-    return is_path(name) and _is_there(name)
+    return is_path(name) and _is_there(file_of(name))
+
+
+def file_of(path: str) -> str:
+    """The path of a device file without the runtime that may stand behind it."""
+    file, _, _ = path.rpartition(RUNTIME_MARK)
+    return file if file.endswith(_FILE_SUFFIXES) else path
 
 
 def _is_there(file: str) -> bool:

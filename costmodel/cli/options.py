@@ -144,8 +144,8 @@ input_shapes = click.option(
 _OPTIONS: Final = (
     click.option(
         "-d", "--device", "devices", multiple=True, metavar="DEVICE", shell_complete=device_names,
-        help="A name (see: costmodel devices) or the path of a YAML file. Repeat it, or "
-        "separate names by commas.",
+        help="A name (see: costmodel devices) or the path of a YAML file; NAME:RUNTIME for "
+        "another of its runtimes. Repeat it, or separate names by commas.",
     ),
     click.option(
         "--rate", "rates", multiple=True, metavar="[LAYER=]HZ",
@@ -312,7 +312,7 @@ class Conditions:
             owners = [name for name in changes if path.startswith(f"{name}.")]
             device = max(owners, key=len, default=path.partition(".")[0])
             if device not in changes:
-                hint = "--set changes devices that are given with -d"
+                hint = "--set changes devices that are given with -d, by the names given there"
                 raise UnknownNameError(device, changes, "device in --set", hint)
             changes[device][path.removeprefix(f"{device}.")] = _text(value)
         return changes

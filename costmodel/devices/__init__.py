@@ -31,7 +31,7 @@ from costmodel.devices.parameters import (
     yes_or_no,
 )
 from costmodel.devices.progress import Step, progress_to
-from costmodel.devices.runtimes import Residual, Runtime
+from costmodel.devices.runtimes import RUNTIME_MARK, Residual, Runtime
 
 __all__ = [
     "ABOVE_ZERO",
@@ -39,6 +39,7 @@ __all__ = [
     "FUSIBLE",
     "GIVEN",
     "PHASES",
+    "RUNTIME_MARK",
     "UNNAMED",
     "USUAL",
     "Access",

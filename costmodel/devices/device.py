@@ -47,7 +47,7 @@ from costmodel.devices.parameters import (
     Parameter,
     figures_of,
 )
-from costmodel.devices.runtimes import Residual, Runtime, as_runtimes
+from costmodel.devices.runtimes import RUNTIME_MARK, Residual, Runtime, as_runtimes
 from costmodel.errors import (
     CostModelError,
     FormatError,
@@ -496,6 +496,20 @@ class Device:
         return tuple([one.name for one in self._runtimes])
 
     @property
+    def plain_name(self) -> str:
+        """Its name without the runtime that `named_by_runtime` writes behind it."""
+        return self.name.removesuffix(self._runtime_suffix)
+
+    @property
+    def _runtime_suffix(self) -> str:
+        return "" if self.runtime is None else f"{RUNTIME_MARK}{self.runtime}"
+
+    def named_by_runtime(self) -> Device:
+        """The same device called `NAME:RUNTIME`, as beside itself under another runtime."""
+        name = f"{self.plain_name}{self._runtime_suffix}"
+        return self if name == self.name else evolve(self, name=name)
+
+    @property
     def residual(self) -> Residual | None:
         """By how much measured times of its runtime differ from predicted ones, if known.
 
@@ -535,16 +549,18 @@ class Device:
         """The same device with the values that its file has for a runtime.
 
         Every parameter and setting that some runtime of the file replaces gets its value of this
-        one, and the memories too; all others stay.
+        one, and the memories too; all others stay. A name that carries the runtime follows.
 
         Raises:
             UnknownNameError: the device has no such runtime.
 
         """
+        plain = self.plain_name
         for runtime in self._runtimes:
             if runtime.name == name:
-                return evolve(self, runtime=name, **dict(runtime.values))
-        hint = f"these are all of device {self.name!r}"
+                own = self.name if self.name == plain else f"{plain}{RUNTIME_MARK}{name}"
+                return evolve(self, name=own, runtime=name, **dict(runtime.values))
+        hint = f"these are all of device {plain!r}"
         raise UnknownNameError(name, self.runtimes, "runtime", hint)
 
     def diagram(self) -> str:

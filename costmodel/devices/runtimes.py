@@ -35,6 +35,8 @@ def _batches(_: Any, attribute: Any, value: Any) -> None:
         raise ValueError(message)
 
 
+RUNTIME_MARK: Final = ":"
+"""Between a device and its runtime in `rtx-3090:tensorrt`; neither name has one."""
 CHANGED: Final = (0.5, 2.0)
 """Measured over predicted time, at the least, where a figure is not the one that was fitted."""
 

@@ -400,7 +400,8 @@ def collect(
     if isinstance(scenario.input_shapes, tuple):
         scenario = evolve(scenario, input_shapes=network.shapes_by_name(scenario.input_shapes))
     plugins = registry.plugins if registry else None
-    bills = [Bill(one.device.unadapted, one, lowered) for one in found]
+    devices = named_apart([one.device.unadapted for one in found])
+    bills = [Bill(device, one, lowered) for device, one in zip(devices, found, strict=True)]
     return Estimate(
         network, rules, scenario, lowered,
         {bill.device.name: bill for bill in bills}, on_unpriced,
@@ -429,8 +430,25 @@ def _devices(
     if not chosen:
         message = f"no device is given; known: {listed(registry.device_names)}"
         raise CostModelError(message)
-    check_devices_once(chosen)
-    return chosen
+    return named_apart(chosen)
+
+
+def named_apart(devices: Sequence[Device]) -> list[Device]:
+    """The devices by names of their own: one under several runtimes is called `NAME:RUNTIME`.
+
+    Raises:
+        CostModelError: two are still of one name, by which results tell them apart.
+
+    """
+    under: dict[tuple[str, str | None], set[str | None]] = {}
+    for device in devices:
+        under.setdefault((device.name, device.file), set()).add(device.runtime)
+    named = [
+        device.named_by_runtime() if len(under[device.name, device.file]) > 1 else device
+        for device in devices
+    ]
+    check_devices_once(named)
+    return named
 
 
 def check_devices_once(devices: Sequence[Device]) -> None:
@@ -441,11 +459,17 @@ def check_devices_once(devices: Sequence[Device]) -> None:
 
     """
     for first in devices:
-        same = [device for device in devices if device.name == first.name]
+        same = [
+            device
+            for device in devices
+            if device.name == first.name or _is_same_under_one_runtime(device, first)
+        ]
         if len(same) > 1:
             message = f"device {first.name!r} is given more than once"
             files = list(dict.fromkeys(device.file for device in same if device.file))
-            are_alike = all(evolve(device, file=first.file) == first for device in same)
+            are_alike = all(
+                evolve(device, name=first.name, file=first.file) == first for device in same
+            )
             if len(files) > 1 and are_alike:
                 message += f": {' and '.join(files)} hold the same device; give one of them"
             elif not are_alike:
@@ -455,6 +479,14 @@ def check_devices_once(devices: Sequence[Device]) -> None:
                     "one another `name` (`costmodel compare MODEL -d A -d B` takes two of one name)"
                 )
             raise CostModelError(message)
+
+
+def _is_same_under_one_runtime(device: Device, other: Device) -> bool:
+    """Whether both are one device, of which one is called after the runtime of both as well."""
+    return (
+        device.plain_name == other.plain_name
+        and device.named_by_runtime() == other.named_by_runtime()
+    )
 
 
 def _answer_unpriced(estimate: Estimate) -> None:

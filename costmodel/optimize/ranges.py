@@ -85,7 +85,8 @@ class Figure(Term):
         declared = "memories" if is_memory else parameter.name.partition(".")[0]
         is_own = parameter.name in device.parameters and declared not in device.runtime_values
         is_common = is_own or device.runtime is None
-        return cls(device.name if is_common else f"{device.name}:{device.runtime}", parameter)
+        owner = device.plain_name if is_common else device.named_by_runtime().name
+        return cls(owner, parameter)
 
     @property
     def names(self) -> frozenset[str]:
@@ -463,7 +464,7 @@ class _Block:
         """What a call adds to the time of all groups."""
         if seconds.low == seconds.high:
             return {None: seconds.value}
-        owner = f"{self.device.name}:{self.device.runtime}"
+        owner = self.device.named_by_runtime().name
         return {Overhead(owner, repr(self.part.costing.conditions), seconds): 1.0}
 
     # -------------------------------------------------------------- checks

@@ -14,7 +14,7 @@ from costmodel import registry as registrys
 from costmodel.conventions.convention import Convention
 from costmodel.devices import Device
 from costmodel.errors import CostModelError, UnitError, UnknownNameError, listed
-from costmodel.estimates.estimate import bound_network, estimate
+from costmodel.estimates.estimate import bound_network, estimate, named_apart
 from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.network import layer_formats
 from costmodel.network.blocks import meant, path_of
@@ -272,7 +272,7 @@ def grid_of(source: object | None, space: DesignSpace, registry: Registry) -> Gr
     network = None
     if source is not None:
         network = source if isinstance(source, Network) else registry.read(source, {})
-    devices = tuple([registry.device(one) for one in space.device])
+    devices = tuple(named_apart([registry.device(one) for one in space.device]))
     if not devices:
         message = "the space names no device; give device='horowitz-45nm', or several"
         raise CostModelError(message)
@@ -395,9 +395,6 @@ def _parameters(
 ) -> tuple[tuple[Device, ...], list[Axis]]:
     """The devices with the values that hold for all designs, and the axes of the others."""
     made = {device.name: device for device in devices}
-    if len(made) < len(devices):
-        message = "a device is given twice; results tell devices apart by name"
-        raise CostModelError(message)
     axes: list[Axis] = []
     for path, values in space.parameters.items():
         owner, name = _owner(path, made)

@@ -22,7 +22,7 @@ from costmodel.errors import (
 )
 from costmodel.formats import NumericFormat, parse_format
 from costmodel.frozen_dict import FrozenDict
-from costmodel.registry import is_path
+from costmodel.registry import file_of, is_path
 from costmodel.safe_io import content_of, json_values
 from costmodel.scenario import ALL_OTHERS, Scenario
 from costmodel.sweeps.table import SweepTable
@@ -568,7 +568,7 @@ class DesignSpace:
     @property
     def files(self) -> tuple[str, ...]:
         """The paths of device files that it names."""
-        return tuple([str(one) for one in self.device if isinstance(one, Path) or (
+        return tuple([file_of(str(one)) for one in self.device if isinstance(one, Path) or (
             isinstance(one, str) and is_path(one)
         )])  # fmt: skip
 

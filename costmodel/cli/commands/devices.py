@@ -218,7 +218,7 @@ def _error(device: Device) -> str:
 
 def _heading(device: Device) -> str:
     process = f", {device.process}" if device.process else ""
-    choice = f"choose with --set {device.name}.runtime=NAME"
+    choice = f"choose with -d {device.plain_name}:NAME, or several side by side"
     facts = {
         "class": device.family,
         "not modelled": device.all_not_modelled,
