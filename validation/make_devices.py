@@ -4,9 +4,10 @@
     python validation/make_devices.py            # every file; six minutes
     python validation/make_devices.py rtx-3090   # some
 
-`parts.csv` holds what data sheets state, `costmodel_validation/measured` what was measured. A
-device with measurements gets a fit of its own; one without borrows that of a relative, with its
-own peaks; where no relative was measured, the shares are assumed, with a wide range.
+`parts.csv` holds what data sheets state, `peaks.csv` peak rates that have a source of their own,
+`costmodel_validation/measured` what was measured. A device with measurements gets a fit of its own;
+one without borrows that of a relative, with its own peaks; where no relative was measured, the
+shares are assumed, with a wide range.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from attrs import evolve
 
-from costmodel.formats import format_name
+from costmodel.formats import format_name, parse_format
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.fits.fitting import (
     FEW_NETWORKS,
@@ -64,11 +65,11 @@ HEAD: Final = "# Written by validation/make_devices.py: change its tables, not t
 FORMATS: Final = ("float32", "float16", "bfloat16", "int8")
 EAGER: Final = {
     "fuses": ["bias", "padding"], "folds_normalization": False, "activations_apart": True,
-    "asynchronous": True, "unsupported_formats": ["int8"],
+    "asynchronous": True, "unsupported_formats": ["float8_e4m3", "float8_e5m2", "int8"],
 }  # fmt: skip
 """PyTorch in eager mode runs every activation and normalization as a kernel of its own.
 
-It queues kernels while others run. It has no convolutions in int8 on GPUs.
+It queues kernels while others run. It has no convolutions in int8 or float8 on GPUs.
 """
 IN_ORDER: Final = {"overlap_traffic": False}
 """Cortex-M cores issue loads, stores and multiplications in one pipeline, in order.
@@ -77,6 +78,33 @@ Cortex-A cores of boards and phones behave so, too: errors on what was left out 
 (`costmodel_validation.fits.floors`, forms).
 """
 SETTINGS: Final = {"pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER}
+ROUNDED: Final = {
+    "pytorch-eager": "convolutions", "pytorch-eager-nchw": "convolutions",
+    "tensorrt": "all", "tensorrt-maxq": "all",
+}  # fmt: skip
+"""Which products of float32 a runtime rounds to TF32 unless it is told otherwise.
+
+PyTorch, CUDA semantics: `torch.backends.cudnn.allow_tf32` is True, and since 1.12
+`torch.backends.cuda.matmul.allow_tf32` is False. TensorRT, developer guide: the builder flag TF32
+is set unless it is cleared.
+"""
+TF32: Final = (
+    "PyTorch rounds float32 factors of convolutions to TF32, TensorRT those of all products"
+)
+NO_HALF: Final[Mapping[str, Sequence[str]]] = {
+    "core-i9-10940x": ["float16"], "epyc-9654": ["float16"],
+    "core-i9-13900k": ["bfloat16", "float16"], "core-i7-12700h": ["bfloat16", "float16"],
+    "xeon-e5-2630": ["bfloat16", "float16"], "xeon-e5-2699-v3": ["bfloat16", "float16"],
+}  # fmt: skip
+"""CPUs without instructions for a format, in which frameworks take many times as long.
+
+Measured for this project on one core of an EPYC (family 25, model 17), PyTorch 2.13.0: float16
+takes 8.5 times as long as float32 on a convolutional network, 22 times compiled, and 15 on a
+product of 512 x 512 x 512. github.com/pytorch/pytorch/issues/146508: 40 to 137 times with AVX-512,
+and with AVX2 alone 65 to 515 times, bfloat16 44 to 500 times. tensorflow/tensorflow/issues/24738
+says so of TensorFlow. TensorFlow Lite converts float16 to float32 as it loads a file, and takes as
+long as in float32 (1.70 and 1.77 ms on that core).
+"""
 
 # ------------------------------------------------------------------ who borrows from whom
 
@@ -111,6 +139,12 @@ ASSUMED: Final = {
     "max78000": "ai8x", "ncs2": "openvino",
 }  # fmt: skip
 """Runtimes of which nothing that fits was measured, by the beginning of the names of parts."""
+HOSTED: Final = ("pytorch-eager", "pytorch-eager-nchw")
+"""Runtimes whose operators the host launches one by one."""
+HOST: Final = (
+    "measured beside the host of an A100; the Arm cores of a Jetson are slower: at most as much "
+    "as fitted overheads of TensorRT differ between an AGX Xavier and an A100"
+)
 DEFAULTS: Final = (
     "tensorflow", "pytorch-eager", "pytorch-compiled", "tflite", "x-cube-ai-9.0", "armnn",
     "plumerai", "hale", "microtvm-cmsis-nn", "onnc", "tflite-micro", "nntool", "syntiant",
@@ -146,6 +180,31 @@ def parts() -> Mapping[str, Part]:
     """Every part of the table, by name."""
     with (HERE / "parts.csv").open(encoding="utf-8", newline="") as file:
         return {row["name"]: Part(_raw(row), row) for row in csv.DictReader(file)}
+
+
+@functools.cache
+def further() -> Mapping[str, tuple[Mapping[str, str], ...]]:
+    """The peak rates of each part that have a source of their own."""
+    found: dict[str, list[Mapping[str, str]]] = {}
+    with (HERE / "peaks.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["name"], []).append(row)
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def _add_further(name: str, parameters: dict[str, Any], sources: dict[str, str]) -> None:
+    """Add these rates to the parameters of a file, and to its sources."""
+    for row in further().get(name, ()):
+        key = next((key for key, text in sources.items() if text == row["source"]), None)
+        if key is None:
+            key = row["format"] or row["figure"]
+            sources[key] = row["source"]
+        figure = {"value": row["value"], "source": key, "evidence": row["evidence"]}
+        noted = {**figure, "note": row["note"]} if row["note"] else figure
+        if row["format"]:
+            parameters[row["figure"]][row["format"]] = noted
+        else:
+            parameters[row["figure"]] = noted
 
 
 @functools.cache
@@ -187,11 +246,15 @@ def _raw(row: Mapping[str, str]) -> dict[str, Any]:
         "schema": "costmodel/device/2", "name": row["name"], "class": "processor",
         "title": row["title"],
     }  # fmt: skip
-    if row["power"]:
-        raw["assumes"] = f"the power is that {row['power_of']}"
+    sources = {"part": f"{row['source']}; {_found_again(row['name'])}"}
+    _add_further(row["name"], parameters, sources)
+    assumed = [f"the power is that {row['power_of']}"] if row["power"] else []
+    assumed += [TF32] if "tf32_rate" in parameters else []
+    if assumed:
+        raw["assumes"] = "; ".join(assumed)
     return {
         **raw,
-        "sources": {"part": f"{row['source']}; {_found_again(row['name'])}"},
+        "sources": sources,
         "parameters": parameters,
         "memories": _memories(row),
     }
@@ -212,8 +275,13 @@ def _memories(row: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def settings_of(name: str, runtime: str) -> Mapping[str, Any]:
     """The settings of a part under a runtime."""
-    of_core = IN_ORDER if parts()[name].row["kind"] in {"mcu", "sbc"} else {}
-    return {**of_core, **SETTINGS.get(runtime, {})}
+    part = parts()[name]
+    of_core = IN_ORDER if part.row["kind"] in {"mcu", "sbc"} else {}
+    rounds = "tf32_rate" in part.raw["parameters"] and runtime in ROUNDED
+    of_float32 = {"tf32": ROUNDED[runtime]} if rounds else {}
+    lacks = NO_HALF.get(name)
+    of_half = {"unsupported_formats": list(lacks)} if lacks else {}
+    return {**of_core, **of_float32, **of_half, **SETTINGS.get(runtime, {})}
 
 
 @functools.cache
@@ -422,11 +490,32 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
         wanted["tensorrt"] = TENSORRT[name]
     for runtime, lender in wanted.items():
         if runtime not in own and (set(FORMATS) & {one for one in FORMATS if part.row[one]}):
-            yield runtime, _with_known_marked(runtime, borrowed(name, runtime, lender))
+            values = _with_known_marked(runtime, borrowed(name, runtime, lender))
+            if name.startswith("jetson-") and runtime in HOSTED:
+                _widen_launches(values)
+            yield runtime, values
     if not own and not wanted:
         runtime = next((one for start, one in ASSUMED.items() if name.startswith(start)), None)
         if runtime is not None:
             yield runtime, assumed(part.row)
+
+
+def _widen_launches(values: dict[str, Any]) -> None:
+    """Let the overhead of an operator be as much longer as slower hosts were seen to take."""
+    for figure in values["parameters"]["overhead_per_operator"].values():
+        value = float(figure["value"].removesuffix(" us"))
+        figure.update(low=figure["value"], high=f"{rounded(value * slower_host())} us", note=HOST)
+
+
+@functools.cache
+def slower_host() -> float:
+    """The overhead of an operator under TensorRT on a Jetson over that beside a server's host."""
+    fits = [own_fit(name, "tensorrt") for name in ("jetson-agx-xavier", "a100-pcie-40gb")]
+    place = list(FITTED).index("overhead_per_operator")
+    jetson, server = [
+        one.fit.figures[parse_format("int8")][place] for one in fits if one is not None
+    ]
+    return jetson / server
 
 
 def _with_known_marked(runtime: str, values: dict[str, Any]) -> dict[str, Any]:

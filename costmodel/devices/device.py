@@ -258,8 +258,8 @@ class Device:
         """What a whole workload costs: groups, their places in memory and in time.
 
         Rates by layer are taken along the edges of the workload. The steps are methods of their
-        own, which a class may replace: `fuse`, `place`, `move`, `price_group`, `price_traffic`,
-        `repeat`, `schedule` and `static_charges`.
+        own, which a class may replace: `fuse`, `place`, `move`, `stored_as`, `price_group`,
+        `price_traffic`, `repeat`, `schedule` and `static_charges`.
 
         Raises:
             NetworkError: another symbol is not bound.
@@ -410,7 +410,15 @@ class Device:
         what passes through a buffer on the way, or is read again. What is reported, and what
         `price_traffic` is asked for, follow from it.
         """
-        return traffic(workload, groups, placement, scenario.default_format)
+        stored = [self.stored_as(group, scenario) for group in groups]
+        return traffic(workload, groups, placement, scenario.default_format, stored)
+
+    def stored_as(self, group: Group, scenario: Scenario) -> Mapping[NumericFormat, NumericFormat]:
+        """The formats that a group finds and leaves tensors in, by the format that they declare.
+
+        By default each is stored as it is declared, and needs no entry.
+        """
+        return {}
 
     def depends_on(self, group: Group) -> frozenset[str]:
         """The tensors on whose formats the cost of a group depends, where it is `separable`.

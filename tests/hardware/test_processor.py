@@ -18,6 +18,8 @@ from costmodel import Scenario
 from costmodel.devicefile import load_device
 from costmodel.devices import Cost, DeviceEstimate
 from costmodel.errors import CostModelError, DeviceFileError
+from costmodel.formats import parse_format
+from costmodel.tensor.shapes import Tensor
 from costmodel.workload.builders import activation, conv, elementwise, matmul
 from costmodel.workload.graph import Node, Workload
 from costmodel.workload.reasons import Unpriced
@@ -214,7 +216,7 @@ def test_a_format_without_operators_names_the_runtimes_that_have_them() -> None:
         matmul((8, 8), (8, 8)), Scenario(default_format="int8")
     )
     assert isinstance(answer, Unpriced)
-    assert answer.reason.endswith("; --set round.runtime=NAME chooses one that does: engine")
+    assert answer.reason.endswith("; -d round:NAME chooses a runtime that does: engine")
     moving = {"unsupported": ["contraction"]}
     runtimes = {"default": "eager", "eager": {"settings": without}, "other": {"settings": moving}}
     answer = processor(runtimes=runtimes).price(
@@ -274,6 +276,72 @@ def test_a_format_without_a_rate_runs_at_the_next_wider_one_of_its_kind(
     assert isinstance(work, Cost)
     (arithmetic,) = [one for one in work.durations if one.resource == "arithmetic"]
     assert math.isclose(arithmetic.seconds, 2 * 512**3 / rate, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [("float16", "float32"), ("int4", "int8")])
+@pytest.mark.parametrize("workload", [SQUARE, VECTOR, DEPTHWISE], ids=["dense", "vector", "moved"])
+def test_a_format_without_arithmetic_is_stored_in_the_one_that_it_runs_in(
+    narrow: str, wide: str, workload: Workload
+) -> None:
+    found, plain = (
+        processor().evaluate(workload, Scenario(default_format=one)) for one in (narrow, wide)
+    )
+    assert found.latency_seconds == plain.latency_seconds
+    assert found.traffic_bytes == plain.traffic_bytes
+    assert found.weight_bytes < plain.weight_bytes
+
+
+def test_a_runtime_that_keeps_tensors_narrow_saves_their_traffic() -> None:
+    device = processor(settings={"keeps_narrow": True})
+    half, whole = (time_of(device, VECTOR, default_format=one) for one in ("float16", "float32"))
+    assert math.isclose(half - 1.01e-3, (whole - 1.01e-3) / 2, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("activations", "moved_bits"), [("int8", 8), ("float32", 32), ("float16", 32)]
+)
+def test_weights_that_alone_are_narrow_stay_narrow(activations: str, moved_bits: int) -> None:
+    """The saving of weight-only formats is real: it does not need arithmetic in their format."""
+    device = processor(
+        parameters={"contraction_bandwidth_efficiency": by_format(float32=1.0, int8=1.0)}
+    )
+    read, weights = (parse_format(one) for one in (activations, "int4"))
+    product = matmul(Tensor((1, 4096), read), Tensor((4096, 4096), weights), output=(1, 4096))
+    tensors = dict(zip("xwy", [one.tensor for one in product.operands], strict=True))
+    workload = Workload("it", tensors, [Node("it", product, ("x", "w", "y"))], ["x"], ["y"], ["w"])
+    bits = 4096**2 * 4 + 2 * 4096 * moved_bits
+    found = time_of(device, workload, default_format=activations)
+    assert math.isclose(found, 1.01e-3 + bits / 8 / 100e9, rel_tol=1e-12)
+
+
+def test_a_format_that_nobody_would_use_is_not_run_in_a_wider_one() -> None:
+    device = processor(settings={"unsupported_formats": ["float16"]})
+    assert device.computes_in(parse_format("float16")) is None
+    answer = device.price(matmul((8, 8), (8, 8)), Scenario(default_format="float16"))
+    assert isinstance(answer, Unpriced)
+    assert "cannot run contraction operators in float16" in answer.reason
+
+
+TF32 = {"tf32_rate": {"value": "8 TFLOP/s", **GIVEN}}
+CONVOLUTION = alone(conv((1, 64, 56, 56), (64, 64, 1, 1)), "x", "w", "y")
+
+
+@pytest.mark.parametrize("number", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("rounds", "of_convolutions", "of_products"),
+    [("none", 1, 1), ("convolutions", 8, 1), ("all", 8, 8)],
+)
+def test_products_of_float32_run_at_the_rate_of_tf32_where_the_runtime_rounds_them(
+    rounds: str, of_convolutions: int, of_products: int, number: str
+) -> None:
+    device = processor(parameters=TF32, settings={"tf32": rounds})
+    plain = processor(settings={"tf32": rounds})
+    for workload, faster in ((CONVOLUTION, of_convolutions), (SQUARE, of_products)):
+        scenario = Scenario(default_format=number)
+        busy, before = (one.evaluate(workload, scenario) for one in (device, plain))
+        ratio = before.busy_seconds["arithmetic"] / busy.busy_seconds["arithmetic"]
+        assert math.isclose(ratio, faster if number == "float32" else 1, rel_tol=1e-12)
+        assert busy.traffic_bytes == before.traffic_bytes
 
 
 def test_a_format_that_is_too_wide_has_no_price() -> None:

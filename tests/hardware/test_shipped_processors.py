@@ -6,19 +6,30 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from console import good
+from console import VISION, good
+from workloads import classifier, recurrent
 from worlds import ALL, REGISTRY
 
+import costmodel
 from costmodel import Scenario
+from costmodel.devices import Cost
+from costmodel.formats import format_name, parse_format
 from costmodel.tensor.shapes import Tensor
-from costmodel.workload.builders import matmul
+from costmodel.workload.builders import conv, matmul
 from costmodel.workload.graph import Node, Workload
-from costmodel_hardware.processor.device import Processor
+from costmodel_hardware.processor.device import Processor, figure_of
 from costmodel_validation.checking import checked
 from costmodel_validation.measurements import by_system, shipped_measurements, workload_of
 
 PROCESSORS = [name for name in ALL if REGISTRY.device(name).family == "processor"]
 SYSTEMS = by_system(shipped_measurements())
+NARROW = (
+    "float16", "bfloat16", "float8_e4m3", "int4", "fixed<6,3>", "ternary", "mxfp8_e4m3",
+    "mixed<int3,2.5>",
+)  # fmt: skip
+NARROW_NETWORKS = (
+    costmodel.lower(costmodel.read(VISION)), classifier(), recurrent(3),
+)  # fmt: skip
 NAMED = (
     "rtx-3090", "rtx-4090", "rtx-5090", "a100-sxm-80gb", "h100-sxm", "jetson-agx-xavier", "m2-pro",
     "raspberry-pi-4", "raspberry-pi-5", "rk3399", "stm32l4r5", "stm32h743", "gap9", "edge-tpu",
@@ -118,8 +129,138 @@ def test_eager_pytorch_has_no_int8_on_gpus(name: str) -> None:
     assert "under pytorch-eager cannot run" in reason
     assert "operators in int8" in reason
     assert "float16, float32 (" in reason
-    others = f"--set {name}.runtime=NAME chooses one that does: tensorrt"
+    others = f"-d {name}:NAME chooses a runtime that does: tensorrt"
     assert (others in reason) == ("tensorrt" in device.runtimes)
+
+
+def test_shipped_networks_of_the_law_reach_every_kind_of_traffic() -> None:
+    kinds = {type(node.operator).__name__ for one in NARROW_NETWORKS for node, _ in one.nodes}
+    assert {"Contraction", "Activation", "Reduction", "Elementwise"} <= kinds
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_a_format_without_arithmetic_is_never_faster_than_the_one_it_is_computed_in(
+    name: str,
+) -> None:
+    """float16 on a CPU that has none: emulated, at the least at the time of float32."""
+    plain = REGISTRY.device(name)
+    tried = 0
+    for runtime in plain.runtimes:
+        device = plain.with_runtime(runtime)
+        assert isinstance(device, Processor)
+        if device.keeps_narrow:
+            continue
+        for text in NARROW:
+            number = parse_format(text)
+            found = device.computes_in(number)
+            if found is None or found == number:
+                continue
+            for network in NARROW_NETWORKS:
+                narrow, wide = (
+                    device.evaluate(network, Scenario(default_format=one)).latency_seconds
+                    for one in (number, found)
+                )
+                assert narrow is not None
+                assert wide is not None
+                assert narrow >= wide, (runtime, text, format_name(found), network.name)
+                tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("name", ["core-i9-10940x", "epyc-9654", "xeon-e5-2630"])
+def test_frameworks_run_no_float16_on_cpus_without_it(name: str) -> None:
+    """Measured 8 to 500 times as long as float32: nobody runs it."""
+    found = REGISTRY.device(name).evaluate(classifier(), Scenario(default_format="float16"))
+    assert not found.is_priced
+    assert "cannot run contraction operators in float16" in found.unpriced["conv"]
+
+
+def test_float16_on_a_raspberry_pi_takes_the_time_of_float32() -> None:
+    """TensorFlow Lite converts a float16 file to float32 as it loads it."""
+    device = REGISTRY.device("raspberry-pi-4").with_runtime("tflite")
+    half, whole = (
+        device.evaluate(classifier(), Scenario(default_format=one)).latency_seconds
+        for one in ("float16", "float32")
+    )
+    assert half == whole
+
+
+@pytest.mark.parametrize(
+    ("runtime", "convolutions", "products"),
+    [("pytorch-eager", 155.9, 19.49), ("tensorrt", 155.9, 155.9)],
+)
+def test_float32_on_an_a100_is_rounded_to_tf32_as_the_runtime_does_by_default(
+    runtime: str, convolutions: float, products: float
+) -> None:
+    device = REGISTRY.device("a100-sxm-80gb").with_runtime(runtime)
+    assert isinstance(device, Processor)
+    number = parse_format("float32")
+    for operator, rate in (
+        (conv((8, 64, 56, 56), (64, 64, 3, 3)), convolutions),
+        (matmul((512, 512), (512, 512)), products),
+    ):
+        work = device.price(operator, Scenario(default_format=number))
+        assert isinstance(work, Cost)
+        (seconds,) = [one.seconds for one in work.durations if one.resource == "arithmetic"]
+        share = figure_of(device.efficiency, number).value
+        assert seconds == pytest.approx(2 * operator.macs / (rate * 1e12 * share), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "rate"),
+    [
+        ("jetson-agx-orin", "bfloat16", 42.5e12),
+        ("epyc-9654", "int8", 29.491e12),
+        ("xeon-platinum-8480plus", "bfloat16", 114.688e12),
+        ("v100-sxm2", "int8", 62.68e12),
+        ("h100-sxm", "float8_e4m3", 1978.9e12),
+    ],
+)
+def test_peak_rates_that_have_a_source_of_their_own_ship(
+    name: str, number: str, rate: float
+) -> None:
+    found = REGISTRY.device(name).parameters[f"peak_rate.{number}"]
+    assert found.value == pytest.approx(rate, rel=1e-12)
+    assert found.source
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PROCESSORS if REGISTRY.device(name).title.startswith("NVIDIA")]
+)
+def test_rates_of_tensor_cores_are_dense(name: str) -> None:
+    """With structured sparsity they are twice as high: int8 above twice float16 would be so.
+
+    On GeForce cards float16 with sums in float32 has half the rate, and int8 four times that.
+    """
+    device = REGISTRY.device(name)
+    assert isinstance(device, Processor)
+    rates = {format_name(one): device.peak_rate[one].value for one in device.peak_rate}
+    if not {"float16", "int8"} <= rates.keys():
+        pytest.skip("no tensor cores for both")
+    fast = device.fast_accumulation_rate
+    half = rates["float16"] if fast is None else fast[parse_format("float16")].value
+    is_geforce = "GeForce" in device.title
+    assert is_geforce == (fast is not None)
+    assert half == pytest.approx(rates["float16"] * (2 if is_geforce else 1), rel=2e-3)
+    assert rates["int8"] <= 2.01 * half
+    assert rates.get("bfloat16", rates["float16"]) == rates["float16"]
+    if device.tf32_rate is not None:
+        assert device.tf32_rate.value == pytest.approx(rates["float16"] / 2, rel=3e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in PROCESSORS if name.startswith("jetson-")])
+def test_the_launch_of_a_slower_host_is_not_taken_for_that_of_a_server(name: str) -> None:
+    device = REGISTRY.device(name)
+    if "pytorch-eager" not in device.runtimes:
+        pytest.skip("a CPU")
+    (figure,) = (
+        one
+        for path, one in device.with_runtime("pytorch-eager").parameters.items()
+        if path.startswith("overhead_per_operator.")
+    )
+    assert figure.low == figure.value
+    assert figure.high > 2 * figure.value
+    assert "slower" in figure.note
 
 
 def test_the_median_interval_of_fitted_systems_is_no_wider_than_a_factor_of_two() -> None:

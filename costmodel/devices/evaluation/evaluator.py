@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from costmodel.devices.device import Device
     from costmodel.devices.evaluation.fusion import Group
     from costmodel.devices.runtimes import Residual
+    from costmodel.formats import NumericFormat
     from costmodel.workload.graph import Workload
     from costmodel.workload.operators import Operator
 
@@ -688,7 +689,7 @@ class _Evaluation:
             return GroupCost(group, (items,), steps.cost, steps.is_complete, body=steps)
         around = self._around_a_step(loop, place)
         body = evaluated(device.within(loop), loop.body, within, around, is_body=True)
-        once = self._loaded(loop, around)
+        once = self._loaded(group, loop, around)
         with _named(device, _where(group)):
             moved = device.price_traffic(group, once, self.placement, self.scenario)
             _check_answer(moved, Cost, device, "price_traffic")
@@ -722,7 +723,7 @@ class _Evaluation:
         kept = set()
         for outside, inside in loop.fixed:
             homes[inside] = home = self._home(outside)
-            bits = self._bits(outside)
+            bits = self._bits(outside, {})
             for memory in self.placement.memories:
                 if home is None or memory.name == home:
                     break
@@ -734,29 +735,31 @@ class _Evaluation:
                     break
         return Surroundings(homes, used, frozenset(kept))
 
-    def _loaded(self, loop: Loop, around: Surroundings) -> tuple[Traffic, ...]:
+    def _loaded(self, group: Group, loop: Loop, around: Surroundings) -> tuple[Traffic, ...]:
         """What a loop moves once: what it keeps nearer, the first state, and the last."""
+        stored = self.device.stored_as(group, self.scenario)
         found = []
         for outside, inside in loop.fixed:
             home, nearer = self._home(outside), around.homes[inside]
             if inside in around.kept and home is not None and nearer is not None:
-                role, bits = self._role(outside), self._bits(outside)
+                role, bits = self._role(outside), self._bits(outside, stored)
                 found += [Traffic(home, role, bits, 0), Traffic(nearer, role, 0, bits)]
         for outside in dict.fromkeys([outside for outside, _ in loop.carried]):
             if (home := self._home(outside)) is not None:
-                found.append(Traffic(home, self._role(outside), self._bits(outside), 0))
+                found.append(Traffic(home, self._role(outside), self._bits(outside, stored), 0))
         for outside in dict.fromkeys([outside for _, outside in loop.last]):
             if (home := self._home(outside)) is not None:
-                found.append(Traffic(home, "output", 0, self._bits(outside)))
+                found.append(Traffic(home, "output", 0, self._bits(outside, stored)))
         return repeated(added(found), passes(self.device, self.scenario))
 
     def _role(self, name: str) -> str:
         """The role of a tensor of the workload that something reads."""
         return "weight" if name in self.workload.weights else "input"
 
-    def _bits(self, name: str) -> int:
+    def _bits(self, name: str, stored: Mapping[NumericFormat, NumericFormat]) -> int:
         tensor = self.workload.tensors[name]
-        return (tensor.format or self.scenario.default_format).stored_bits(tensor.size)
+        number = tensor.format or self.scenario.default_format
+        return stored.get(number, number).stored_bits(tensor.size)
 
     def _branched(self, place: int, group: Group, branch: Branch) -> GroupCost:
         """A branch: the alternative with the most energy, or else the longest, counts."""

@@ -454,11 +454,13 @@ def traffic(
     groups: Sequence[Group],
     placement: Placement,
     default: NumericFormat,
+    stored: Sequence[Mapping[NumericFormat, NumericFormat]] = (),
 ) -> tuple[tuple[Traffic, ...], ...]:
     """What each group reads and writes at its boundary, by memory and role.
 
     A tensor is read once for a group: of it, and of each view of it, the most that an operator
-    accesses. A tensor that is written moves as a whole.
+    accesses. A tensor that is written moves as a whole. `stored` has for each group the formats
+    that tensors of some format are stored in instead.
     """
     if not placement.residences:
         return ((),) * len(groups)
@@ -466,23 +468,25 @@ def traffic(
     weights = {storage[name] for name in workload.weights}
     homes = {one.tensor: one.memory for one in placement.residences}
 
-    def bits_of(name: str, elements: int) -> int:
-        return (workload.tensors[name].format or default).stored_bits(elements)
+    def bits_of(name: str, elements: int, others: Mapping[NumericFormat, NumericFormat]) -> int:
+        number = workload.tensors[name].format or default
+        return others.get(number, number).stored_bits(elements)
 
     found = []
-    for group, boundary in zip(groups, boundaries(workload, groups), strict=True):
+    rows = zip(groups, boundaries(workload, groups), stored or [{}] * len(groups), strict=True)
+    for group, boundary, others in rows:
         accessed = _accessed(group, workload, storage)
         read: dict[tuple[str, str], int] = {}
         written: dict[tuple[str, str], int] = {}
         for name in boundary.reads:
             if name in homes:
                 key = homes[name], "weight" if name in weights else "input"
-                read[key] = read.get(key, 0) + bits_of(name, accessed[name])
+                read[key] = read.get(key, 0) + bits_of(name, accessed[name], others)
         for name in boundary.writes:
             if name in homes:
                 key = homes[name], "output"
                 size = workload.tensors[name].size
-                written[key] = written.get(key, 0) + bits_of(name, size)
+                written[key] = written.get(key, 0) + bits_of(name, size, others)
         keys = dict.fromkeys([*read, *written])
         found.append(tuple([Traffic(*key, read.get(key, 0), written.get(key, 0)) for key in keys]))
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import Any, ClassVar, Final, cast
 
 from attrs import evolve, frozen
@@ -19,6 +20,7 @@ from costmodel.devices import (
     Outcome,
     Parameter,
     handles,
+    one_of,
     parameter,
     setting,
     yes_or_no,
@@ -64,6 +66,8 @@ USUAL_FORMATS: Final = (
     "float32",
     "float16",
     "bfloat16",
+    "float8_e4m3",
+    "float8_e5m2",
     "int32",
     "int16",
     "int8",
@@ -108,11 +112,17 @@ class Processor(Device):
     work, whichever is longer. A core that does not `overlap_traffic` takes arithmetic and traffic
     one after the other. Energy is `busy_power` over the makespan.
 
-    A runtime computes in no format among its `unsupported_formats`, whatever the peak rates.
+    A runtime runs nothing in a format among its `unsupported_formats`, whatever the peak rates.
 
-    A format without a peak rate runs at the rate of the next wider format of its kind. A share or
-    an overhead that the file does not give for a format is that of the next wider one of its
-    kind, or else of the widest that it gives.
+    A format without a peak rate runs at the rate of the next wider format of its kind, and an
+    operator that computes so finds and leaves its tensors of that format in the wider one: narrow
+    activations save no time without arithmetic for them, unless the runtime `keeps_narrow`. Weights
+    of another format than the activations stay as they are, and so do the sizes of all tensors. A
+    share or an overhead that the file does not give for a format is that of the next wider one of
+    its kind, or else of the widest that it gives.
+
+    `tf32` says which products of float32 a runtime rounds to TF32, the format of 19 bits of tensor
+    cores, in which it runs at `tf32_rate`; tensors stay float32.
 
     Raises:
         ValueError: no memory has a bandwidth, or the idle power is above the busy power.
@@ -131,6 +141,8 @@ class Processor(Device):
         "OP/s", by_format=True, positive=True, optional=True
     )
     """With sums no wider than the operands, where that is faster."""
+    tf32_rate: Parameter | None = parameter("OP/s", optional=True, positive=True)
+    """Of products whose float32 factors are rounded to TF32, with sums in float32; dense."""
     efficiency: FormatTable = parameter("", by_format=True, positive=True)
     contraction_bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
     bandwidth_efficiency: FormatTable = parameter("", by_format=True, positive=True)
@@ -163,7 +175,11 @@ class Processor(Device):
     unsupported: tuple[str, ...] = setting(names_among(_KINDS), default=())
     """Kinds of operators that it cannot run."""
     unsupported_formats: tuple[str, ...] = setting(names_among(USUAL_FORMATS), default=())
-    """Formats that the processor computes in, and the runtime has no operators for."""
+    """Formats that the runtime has no operators for, or none that anybody would use."""
+    keeps_narrow: bool = setting(yes_or_no, default=False)
+    """Whether tensors of a format without arithmetic stay narrow, converted as they are read."""
+    tf32: str = setting(one_of("none", "convolutions", "all"), default="none")
+    """Which products of float32 are rounded to TF32, where there is a `tf32_rate`."""
 
     def __attrs_post_init__(self) -> None:
         """Check what the figures must have in common."""
@@ -190,7 +206,7 @@ class Processor(Device):
             return self._on_the_host(operator, scenario)
         if not is_dense(operator):
             return self._overhead(operator, number, scenario)
-        rate = self._rates[number]
+        rate = self._rate_of(operator, number)
         share = figure_of(self.efficiency, number)
         count = operator.macs * OPERATIONS_PER_MAC * scenario.batch
         work = Duration("arithmetic", count, product(rate, share))
@@ -234,7 +250,7 @@ class Processor(Device):
             under = f" under {self.runtime}" if self.runtime else ""
             able = ", ".join(self._runtimes_that_run(kind, number))
             other = (
-                f"; --set {self.name}.runtime=NAME chooses one that does: {able}" if able else ""
+                f"; -d {self.plain_name}:NAME chooses a runtime that does: {able}" if able else ""
             )
             return Unpriced(
                 f"device {self.name!r}{under} cannot run {what}, and names no host that does; it "
@@ -266,17 +282,25 @@ class Processor(Device):
 
     # -------------------------------------------------------------- formats
 
-    @property
+    @cached_property
     def _rates(self) -> Mapping[NumericFormat, Parameter]:
         known = {number: self.peak_rate[number] for number in self.peak_rate}
         if self.fast_accumulation and self.fast_accumulation_rate is not None:
             faster = self.fast_accumulation_rate
             known.update({number: faster[number] for number in faster})
-        without = {parse_format(name) for name in self.unsupported_formats}
-        return {number: rate for number, rate in known.items() if number not in without}
+        return {number: rate for number, rate in known.items() if number not in self._refused}
+
+    @cached_property
+    def _refused(self) -> frozenset[NumericFormat]:
+        return frozenset(map(parse_format, self.unsupported_formats))
 
     def computes_in(self, number: NumericFormat) -> NumericFormat | None:
-        """The format itself, or the next wider one of its kind that the device has a rate for."""
+        """The format itself, or the next wider one of its kind that the device has a rate for.
+
+        None also where the runtime does not run the format at all.
+        """
+        if number in self._refused:
+            return None
         return wide_enough(number, self._rates)
 
     def _format_of(self, operator: Operator, scenario: Scenario) -> NumericFormat | None:
@@ -290,7 +314,29 @@ class Processor(Device):
             return self.computes_in(_LANES) if number.bits <= _LONGEST_WORD else None
         return found
 
+    def _rate_of(self, operator: Contraction, number: NumericFormat) -> Parameter:
+        """The peak rate of a product in a format that the device computes in."""
+        rounds = self.tf32 == "all" or (self.tf32 == "convolutions" and is_convolution(operator))
+        if number == _LANES and rounds and self.tf32_rate is not None:
+            return self.tf32_rate
+        return self._rates[number]
+
     # -------------------------------------------------------------- a group
+
+    def stored_as(self, group: Group, scenario: Scenario) -> Mapping[NumericFormat, NumericFormat]:
+        """A format that operators compute in without arithmetic for it, and the wider one."""
+        if self.keeps_narrow:
+            return {}
+        anchor = group.anchor
+        nodes = [node for node, _ in anchor.body.nodes] if isinstance(anchor, Loop) else []
+        nodes += [anchor] if isinstance(anchor, Node) else []
+        numbers = {compute_format(node.operator, scenario) for node in nodes}
+        wider = {number: self.computes_in(number) for number in numbers}
+        return {
+            number: found
+            for number, found in wider.items()
+            if found is not None and found.bits > number.bits
+        }
 
     def price_member(
         self, node: Node, group: Group, scenario: Scenario
@@ -417,6 +463,12 @@ def wide_enough(
     else:  # a circuit for powers of two or for two or three values multiplies nothing else
         wider = [one for one in known if isinstance(one, FixedPoint) and one.bits >= number.bits]
     return min(wider, key=lambda one: one.bits, default=None)
+
+
+def is_convolution(operator: Contraction) -> bool:
+    """Whether a window slides over an operand: an index adds a place and a step of the window."""
+    indices = [one for operand in operator.operands for one in operand.index]
+    return any(one is not None and len(one.terms) > 1 for one in indices)
 
 
 def is_dense(operator: Operator) -> bool:
