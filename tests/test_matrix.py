@@ -76,7 +76,7 @@ def test_the_range_of_a_ratio_is_that_of_the_corners() -> None:
 
 def test_spreads_of_measured_times_add_as_independent_errors() -> None:
     one, other = (estimate(model, "raspberry-pi-4").bill("raspberry-pi-4") for model in MODELS[:2])
-    residual = one.device.residual
+    residual = one.evaluation.residual
     assert residual is not None
     found = latency_ratio(other, one)
     assert found is not None

@@ -160,21 +160,25 @@ def test_what_a_class_needs_is_missing_where_a_runtime_lacks_it(
         ("value: 80 %", "value: 0 %", "runtimes.tflite.parameters.efficiency.value: .* above 0"),
         (EFFICIENCY, EFFICIENCY.replace("efficiency", "efficency"),
          "runtimes.tflite.parameters: 'efficency' is not known; nearest 'efficiency'"),
-        ("residual: {low: 0.8, high: 150 %", "residual: {low: 0.8, hihg: 150 %",
-         "runtimes.tflite.residual: 'hihg' is not known; nearest 'high'"),
-        ("residual: {low: 0.8, high: 150 %", "residual: {high: 150 %",
-         "runtimes.tflite.residual.low: missing"),
-        ("low: 0.8", "low: 0", "runtimes.tflite.residual.low: expected a number above 0, found 0"),
-        ("low: 0.8", "low: -1", "runtimes.tflite.residual.low: expected a value that is not neg"),
-        ("low: 0.8", "low: 2", "runtimes.tflite.residual.high: expected at least low, 2, found"),
-        ("low: 0.8", "low: 1 s", "runtimes.tflite.residual.low: expected a number without a unit"),
-        ("low: 0.8", "low: [1]", "runtimes.tflite.residual.low: .* is not a quantity"),
+        ("residuals: [{low: 0.8, high: 150 %", "residuals: [{low: 0.8, hihg: 150 %",
+         "tflite.residuals.0.: 'hihg' is not known; nearest 'high'"),
+        ("residuals: [{low: 0.8, high: 150 %", "residuals: [{high: 150 %",
+         "tflite.residuals.0..low: missing"),
+        ("low: 0.8", "low: 0", "tflite.residuals.0..low: expected a number above 0, found 0"),
+        ("low: 0.8", "low: -1", "tflite.residuals.0..low: expected a value that is not neg"),
+        ("low: 0.8", "low: 2", "tflite.residuals.0..high: expected at least low, 2, found"),
+        ("low: 0.8", "low: 1 s", "tflite.residuals.0..low: expected a number without a unit"),
+        ("low: 0.8", "low: [1]", "tflite.residuals.0..low: .* is not a quantity"),
         ("high: 150 %, source: bench", "high: 2, source: bnch",
-         "runtimes.tflite.residual.source: 'bnch' is not known; nearest 'bench'"),
-        ("source: bench, evidence: measured}\n  onnx", "source: bench, evidence: seen}\n  onnx",
-         "runtimes.tflite.residual.evidence: expected one of measured, .*found 'seen'"),
-        ("    residual: {low: 0.8, high: 150 %, source: bench, evidence: measured}\n",
-         "    residual: 0.8\n", "runtimes.tflite.residual: expected measured over predicted"),
+         "tflite.residuals.0..source: 'bnch' is not known; nearest 'bench'"),
+        ("source: bench, evidence: measured}]\n  onnx", "source: bench, evidence: seen}]\n  onnx",
+         "tflite.residuals.0..evidence: expected one of measured, .*found 'seen'"),
+        ("    residuals: [{low: 0.8, high: 150 %, source: bench, evidence: measured}]\n",
+         "    residuals: 0.8\n", "runtimes.tflite.residuals: expected a list of measured over"),
+        ("residuals: [{low: 0.8", "residuals: [3, {low: 0.8",
+         "tflite.residuals.0.: expected measured over predicted times, .* found 3"),
+        ("residuals: [{", "residuals: [{low: 1, high: 2, source: bench, evidence: measured}, {",
+         "tflite.residuals.0.: expected batch, formats or shortest, as others follow it"),
     ],
 )  # fmt: skip
 def test_one_change_of_a_runtime_makes_a_clear_mistake(old: str, new: str, message: str) -> None:
@@ -190,7 +194,7 @@ def test_all_mistakes_of_the_runtimes_are_reported_at_once() -> None:
     said = "\n".join(caught.value.mistakes)
     for place in (
         "parameters.energy.value", "runtimes.tflite.parameters.efficiency.value",
-        "runtimes.tflite.residual.low", "runtimes.default: 'none' is not known",
+        "runtimes.tflite.residuals[0].low", "runtimes.default: 'none' is not known",
     ):  # fmt: skip
         assert place in said
     assert len(caught.value.mistakes) == 4
