@@ -407,7 +407,7 @@ def test_a_time_below_all_measured_ones_has_a_wider_range(shortest: str, low: fl
     ("residual", "expected"),
     [
         ({"shortest": {"float32": "3 ms"}}, "residuals[0].shortest: "),
-        ({"shortest": "3 J"}, "residuals[0].shortest: expected a value in s"),
+        ({"shortest": "3 J"}, "residuals[0].shortest: expected a quantity in s"),
         ({"shortest": "0 s"}, "residuals[0].shortest is 0.0; expected a finite number above 0"),
         ({"batch": [4, 1]}, "batch is [4, 1]; expected the least first"),
         ({"batch": 4}, "expected the least and the largest, such as [1, 64]"),

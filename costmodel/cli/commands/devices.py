@@ -227,7 +227,7 @@ def _heading(device: Device) -> str:
         "runtime": device.runtime or "",
         "runtimes": f"{', '.join(device.runtimes)}; {choice}" if device.runtimes else "",
         "times": device.known,
-        "residual": _residual(device),
+        "residuals": _residuals(device),
         "area": _area(device),
         "file": device.file or "",
         "change": f"--set {device.name}.NAME=VALUE, for each name below",
@@ -235,7 +235,7 @@ def _heading(device: Device) -> str:
     return _facts(f"{device.name}: {device.title}{process}", facts)
 
 
-def _residual(device: Device) -> str:
+def _residuals(device: Device) -> str:
     """What measured times are of predicted ones, and under which conditions."""
     found = []
     for place, one in enumerate(device.residuals):
