@@ -144,7 +144,7 @@ def test_what_a_class_needs_is_missing_where_a_runtime_lacks_it(
         (RUNTIMES, "runtimes: tflite\n", "runtimes: expected a mapping, found 'tflite'"),
         (RUNTIMES, "runtimes: {default: tflite}\n", "runtimes: expected a runtime, such as"),
         (RUNTIMES, "runtimes: {tflite: fast}\n",
-         "runtimes.tflite: expected a mapping with parameters, settings or residuals, found 'fast'"),
+         "tflite: expected a mapping with parameters, settings or residuals, found 'fast'"),
         (RUNTIMES, "runtimes: {two words: {}}\n", "runtimes: expected a word .*'two words'"),
         (RUNTIMES, "runtimes: {7: {}}\n", "runtimes: expected a word such as tflite .*found 7"),
         ("default: tflite", "default: tflit",
