@@ -41,7 +41,7 @@ runtimes:
   tflite:
     parameters: {{{EFFICIENCY}}}
     settings: {{layout: nhwc}}
-    residual: {{low: 0.8, high: 150 %, source: bench, evidence: measured}}
+    residuals: [{{low: 0.8, high: 150 %, source: bench, evidence: measured}}]
   onnx:
     parameters: {{efficiency: {{value: 0.5, source: bench, evidence: measured}}}}
 """

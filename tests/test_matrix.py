@@ -22,6 +22,7 @@ from costmodel.errors import CostModelError
 from costmodel.estimates.comparison import are_related, compare
 from costmodel.estimates.matrix import matrix
 from costmodel.estimates.ratios import Ratio, energy_ratio, latency_ratio
+from costmodel.formats import FLOAT32
 
 MODELS = (DENSE, VISION, TWO_INPUTS)
 
@@ -76,8 +77,8 @@ def test_the_range_of_a_ratio_is_that_of_the_corners() -> None:
 
 def test_spreads_of_measured_times_add_as_independent_errors() -> None:
     one, other = (estimate(model, "raspberry-pi-4").bill("raspberry-pi-4") for model in MODELS[:2])
-    residual = one.device.residual
-    assert residual is not None
+    residual = one.device.residuals[0]
+    assert residual.formats == (FLOAT32,)
     found = latency_ratio(other, one)
     assert found is not None
     wide = residual.high / residual.low

@@ -38,16 +38,15 @@ def test_a_device_has_the_values_of_the_default_runtime() -> None:
     assert values(device) == ("tflite", 0.8, "nhwc", 1e-12)
     assert device.runtimes == ("tflite", "onnx")
     assert device.efficiency.source == "A benchmark"
-    assert device.residual == Residual(
-        0.8, 1.5, source="A benchmark", evidence=Evidence.MEASURED
-    )  # fmt: skip
+    residual = Residual(0.8, 1.5, source="A benchmark", evidence=Evidence.MEASURED)
+    assert device.residuals == (residual,)
 
 
 def test_another_runtime_replaces_what_the_first_replaced() -> None:
     device = load(WITH_RUNTIMES)
     other = device.with_runtime("onnx")
     assert values(other) == ("onnx", 0.5, "nchw", 1e-12)
-    assert other.residual is None
+    assert other.residuals == ()
     assert other.with_runtime("tflite") == device
     assert device.with_runtime("tflite") == device
     assert hash(other) != hash(device)
@@ -57,14 +56,14 @@ def test_another_runtime_replaces_what_the_first_replaced() -> None:
 def test_without_a_default_the_values_of_the_file_hold() -> None:
     device = load(WITH_RUNTIMES.replace("  default: tflite\n", ""))
     assert values(device) == (None, None, "nchw", 1e-12)
-    assert device.residual is None
+    assert device.residuals == ()
     assert values(device.with_runtime("tflite")) == ("tflite", 0.8, "nhwc", 1e-12)
     assert device.with_runtime("tflite").with_runtime("onnx").layout == "nchw"
 
 
 def test_a_device_without_runtimes_has_none() -> None:
     device = load()
-    assert (device.runtime, device.runtimes, device.residual) == (None, (), None)
+    assert (device.runtime, device.runtimes, device.residuals) == (None, (), ())
     with pytest.raises(UnknownNameError, match="unknown runtime 'tflite'"):
         device.with_runtime("tflite")
 
@@ -145,7 +144,7 @@ def test_what_a_class_needs_is_missing_where_a_runtime_lacks_it(
         (RUNTIMES, "runtimes: tflite\n", "runtimes: expected a mapping, found 'tflite'"),
         (RUNTIMES, "runtimes: {default: tflite}\n", "runtimes: expected a runtime, such as"),
         (RUNTIMES, "runtimes: {tflite: fast}\n",
-         "runtimes.tflite: expected a mapping with parameters, settings or residual, found 'fast'"),
+         "tflite: expected a mapping with parameters, settings or residuals, found 'fast'"),
         (RUNTIMES, "runtimes: {two words: {}}\n", "runtimes: expected a word .*'two words'"),
         (RUNTIMES, "runtimes: {7: {}}\n", "runtimes: expected a word such as tflite .*found 7"),
         ("default: tflite", "default: tflit",
@@ -160,21 +159,25 @@ def test_what_a_class_needs_is_missing_where_a_runtime_lacks_it(
         ("value: 80 %", "value: 0 %", "runtimes.tflite.parameters.efficiency.value: .* above 0"),
         (EFFICIENCY, EFFICIENCY.replace("efficiency", "efficency"),
          "runtimes.tflite.parameters: 'efficency' is not known; nearest 'efficiency'"),
-        ("residual: {low: 0.8, high: 150 %", "residual: {low: 0.8, hihg: 150 %",
-         "runtimes.tflite.residual: 'hihg' is not known; nearest 'high'"),
-        ("residual: {low: 0.8, high: 150 %", "residual: {high: 150 %",
-         "runtimes.tflite.residual.low: missing"),
-        ("low: 0.8", "low: 0", "runtimes.tflite.residual.low: expected a number above 0, found 0"),
-        ("low: 0.8", "low: -1", "runtimes.tflite.residual.low: expected a value that is not neg"),
-        ("low: 0.8", "low: 2", "runtimes.tflite.residual.high: expected at least low, 2, found"),
-        ("low: 0.8", "low: 1 s", "runtimes.tflite.residual.low: expected a number without a unit"),
-        ("low: 0.8", "low: [1]", "runtimes.tflite.residual.low: .* is not a quantity"),
+        ("residuals: [{low: 0.8, high: 150 %", "residuals: [{low: 0.8, hihg: 150 %",
+         "tflite.residuals.0.: 'hihg' is not known; nearest 'high'"),
+        ("residuals: [{low: 0.8, high: 150 %", "residuals: [{high: 150 %",
+         "tflite.residuals.0..low: missing"),
+        ("low: 0.8", "low: 0", "tflite.residuals.0..low: expected a number above 0, found 0"),
+        ("low: 0.8", "low: -1", "tflite.residuals.0..low: expected a value that is not neg"),
+        ("low: 0.8", "low: 2", "tflite.residuals.0..high: expected at least low, 2, found"),
+        ("low: 0.8", "low: 1 s", "tflite.residuals.0..low: expected a number without a unit"),
+        ("low: 0.8", "low: [1]", "tflite.residuals.0..low: .* is not a quantity"),
         ("high: 150 %, source: bench", "high: 2, source: bnch",
-         "runtimes.tflite.residual.source: 'bnch' is not known; nearest 'bench'"),
-        ("source: bench, evidence: measured}\n  onnx", "source: bench, evidence: seen}\n  onnx",
-         "runtimes.tflite.residual.evidence: expected one of measured, .*found 'seen'"),
-        ("    residual: {low: 0.8, high: 150 %, source: bench, evidence: measured}\n",
-         "    residual: 0.8\n", "runtimes.tflite.residual: expected measured over predicted"),
+         "tflite.residuals.0..source: 'bnch' is not known; nearest 'bench'"),
+        ("source: bench, evidence: measured}]\n  onnx", "source: bench, evidence: seen}]\n  onnx",
+         "tflite.residuals.0..evidence: expected one of measured, .*found 'seen'"),
+        ("    residuals: [{low: 0.8, high: 150 %, source: bench, evidence: measured}]\n",
+         "    residuals: 0.8\n", "runtimes.tflite.residuals: expected a list of measured over"),
+        ("residuals: [{low: 0.8", "residuals: [3, {low: 0.8",
+         "tflite.residuals.0.: expected measured over predicted times, .* found 3"),
+        ("residuals: [{", "residuals: [{low: 1, high: 2, source: bench, evidence: measured}, {",
+         "tflite.residuals.0.: expected batch, formats or shortest, as others follow it"),
     ],
 )  # fmt: skip
 def test_one_change_of_a_runtime_makes_a_clear_mistake(old: str, new: str, message: str) -> None:
@@ -190,7 +193,7 @@ def test_all_mistakes_of_the_runtimes_are_reported_at_once() -> None:
     said = "\n".join(caught.value.mistakes)
     for place in (
         "parameters.energy.value", "runtimes.tflite.parameters.efficiency.value",
-        "runtimes.tflite.residual.low", "runtimes.default: 'none' is not known",
+        "runtimes.tflite.residuals[0].low", "runtimes.default: 'none' is not known",
     ):  # fmt: skip
         assert place in said
     assert len(caught.value.mistakes) == 4
@@ -282,14 +285,14 @@ def test_a_device_is_shown_with_its_runtimes() -> None:
     shown = " ".join(console.good("devices", "show", "npu").split())
     assert "runtime tflite" in shown
     assert "runtimes tflite, onnx; choose with --set npu.runtime=NAME" in shown
-    assert "residual measured times are 0.8 to 1.5 of these" in shown
+    assert "residuals measured times are of these 0.8 to 1.5" in shown
 
 
 # ------------------------------------------------------------------ time
 
 
 def with_residual(low: float, high: float, **changes: Any) -> Any:
-    runtime = Runtime("only", residual=Residual(low, high))
+    runtime = Runtime("only", residuals=(Residual(low, high),))
     return evolve(sheet(), runtimes=[runtime], runtime="only", **changes)
 
 
@@ -333,7 +336,7 @@ def test_a_device_with_runtimes_is_the_same_after_it_is_written(default: str) ->
         one, other = (each if name is None else each.with_runtime(name) for each in (device, again))
         assert values(one) == values(other)
         assert one.parameters == other.parameters
-        assert one.residual == other.residual
+        assert one.residuals == other.residuals
 
 
 def test_what_a_caller_changed_of_a_runtime_is_written() -> None:
@@ -364,12 +367,12 @@ def test_a_changed_figure_widens_the_range_of_measured_times(
 ) -> None:
     given: Any = changes
     plain = REGISTRY.device("raspberry-pi-4")
-    residual, before = plain.with_parameters(**given).residual, plain.residual
-    assert residual is not None
-    assert before is not None
-    assert (residual.low <= 0.5 and residual.high >= 2.0) is is_wide
-    assert residual.low <= before.low
-    assert residual.high >= before.high
+    pairs = zip(plain.with_parameters(**given).residuals, plain.residuals, strict=True)
+    for residual, before in pairs:
+        assert (residual.low <= 0.5 and residual.high >= 2.0) is (is_wide or before.is_for_all)
+        assert residual.low <= before.low
+        assert residual.high >= before.high
+        assert residual.is_for_all is before.is_for_all
 
 
 @pytest.mark.parametrize("name", ["raspberry-pi-4", "stm32l4r5", "rtx-3090"])

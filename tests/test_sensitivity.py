@@ -20,6 +20,7 @@ from costmodel import Scenario
 from costmodel.errors import CostModelError, ScenarioError, UnknownNameError
 from costmodel.estimates.by_format import by_format
 from costmodel.estimates.sensitivity import sensitivity
+from costmodel.formats import FLOAT32
 from costmodel.network.blocks import meant
 
 NETWORK = REGISTRY.read(DENSE)
@@ -54,7 +55,7 @@ def test_the_largest_change_comes_first() -> None:
 def test_the_spread_of_measured_times_is_one_of_the_figures() -> None:
     found = sensitivity(LARGE, BOARD, measure="time")
     (model,) = [one for one in found.swings if one.name == "measured over predicted time"]
-    residual = BOARD.residual
+    residual = BOARD.residual(1, FLOAT32)
     assert residual is not None
     assert model.at_high == near(found.total * residual.high)
     assert "peak_rate.float32" in found.without_range

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from attrs import evolve
 
-from costmodel.formats import format_name, parse_format
+from costmodel.formats import NumericFormat, parse_format
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.fits.fitting import (
     FEW_NETWORKS,
@@ -31,11 +31,11 @@ from costmodel_validation.fits.fitting import (
     Fit,
     RuntimeFit,
     Terms,
+    conditions_of,
     fit_runtime,
     fitted,
     full_speed,
     left_out,
-    shortest_times,
     terms_of,
 )
 from costmodel_validation.fits.known import KNOWN, OVERHEAD_PER_STEP
@@ -339,7 +339,7 @@ def _of_few(name: str, runtime: str, rows: Sequence[Measurement]) -> RuntimeFit:
         words = "networks left out" if several else "batches left out"
     else:
         found = [time / whole.seconds(one) for one, time in zip(terms, seconds, strict=True)]
-        ratios = CrossValidation(np.array(found), tuple(groups))
+        ratios = CrossValidation(np.array(found), tuple(groups), _formats(rows))
         words = "the conditions that were fitted"
     return _runtime_fit(whole, rows, ratios, words)
 
@@ -347,13 +347,11 @@ def _of_few(name: str, runtime: str, rows: Sequence[Measurement]) -> RuntimeFit:
 def _runtime_fit(
     fit: Fit, rows: Sequence[Measurement], ratios: CrossValidation, words: str
 ) -> RuntimeFit:
-    batches = [one.scenario.batch for one in rows]
-    formats = {one.scenario.default_format for one in rows}
-    return RuntimeFit(
-        fit, len(rows), len({one.network for one in rows}), ratios, None,
-        (min(batches), max(batches)), tuple(sorted(formats, key=format_name)),
-        shortest_times(rows), words,
-    )  # fmt: skip
+    return RuntimeFit(fit, len(rows), ratios, None, conditions_of(rows), words)
+
+
+def _formats(rows: Sequence[Measurement]) -> tuple[NumericFormat, ...]:
+    return tuple([one.scenario.default_format for one in rows])
 
 
 @functools.cache
@@ -395,7 +393,8 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
     rows = [one.measurement for one in own]
     groups = tuple(one.network for one in rows)
     whole = Fit({number: (*shares, *times)})
-    return _runtime_fit(whole, rows, CrossValidation(np.array(ratios), groups), "networks left out")
+    left = CrossValidation(np.array(ratios), groups, _formats(rows))
+    return _runtime_fit(whole, rows, left, "networks left out")
 
 
 # ------------------------------------------------------------------ figures of a relative
@@ -447,8 +446,10 @@ def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
     found["known"] = (
         f"not measured: efficiencies of {lender}, with peak rates and bandwidth of its own"
     )
-    found["residual"].update(low=rounded(low), high=rounded(high), evidence="assumed")
-    del found["residual"]["shortest"]  # of the relative
+    for residual in found["residuals"]:
+        if "shortest" in residual:  # of the relative
+            del residual["shortest"]
+            residual.update(low=rounded(low), high=rounded(high), evidence="assumed")
     return found
 
 
@@ -567,6 +568,9 @@ def _figures(values: Any) -> Iterable[Mapping[str, Any]]:
         if "source" in values:
             yield values
         for one in values.values():
+            yield from _figures(one)
+    elif isinstance(values, list):
+        for one in values:
             yield from _figures(one)
 
 

@@ -32,11 +32,11 @@ DEFAULT: Final = "default"
 _OTHER_CLASSES: Final = (
     "`costmodel devices classes` lists the others; a formula of your own: docs/extending/device.md"
 )
-_RUNTIME: Final = dict.fromkeys(("parameters", "settings", "memories", "residual", "known"))
+_RUNTIME: Final = dict.fromkeys(("parameters", "settings", "memories", "residuals", "known"))
 MEMORIES: Final = "memories"
 """The key of the memories of a file, or of those that a runtime has in their place."""
 _RESIDUAL: Final = dict.fromkeys(
-    ("low", "high", "source", "evidence", "batch", "formats", "shortest", "otherwise")
+    ("low", "high", "source", "evidence", "batch", "formats", "shortest")
 )
 
 
@@ -68,7 +68,7 @@ class _Given:
     keys: frozenset[str]
     """The names of all parameters that are there, of those with a mistake too."""
     values: Mapping[str, Any]
-    residual: Residual | None = None
+    residuals: tuple[Residual, ...] = ()
     known: str = ""
 
 
@@ -255,7 +255,7 @@ class _File:
                 expected = "a word such as tflite as the name of a runtime"
                 self.mistakes.append(f"runtimes: expected {expected}, found {name!r:.80}")
             elif not isinstance(raw, dict):
-                expected = "a mapping with parameters, settings or residual"
+                expected = "a mapping with parameters, settings or residuals"
                 self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
             else:
                 found[name] = self._runtime(path, raw, family)
@@ -269,14 +269,28 @@ class _File:
         if MEMORIES in raw:
             memories = tuple(self._memories(family, raw, f"{path}."))
             given = evolve(given, values={**given.values, MEMORIES: memories})
-        residual = (
-            self._residual(f"{path}.residual", raw["residual"]) if "residual" in raw else None
-        )
+        residuals = self._residuals(f"{path}.residuals", raw.get("residuals", []))
         known = raw.get("known", "")
         if not isinstance(known, str):
             self.mistakes.append(f"{path}.known: expected text, found {known!r:.80}")
             known = ""
-        return _Given(given.path, given.keys, given.values, residual, on_one_line(known))
+        return _Given(given.path, given.keys, given.values, residuals, on_one_line(known))
+
+    def _residuals(self, path: str, raw: Any) -> tuple[Residual, ...]:
+        if not isinstance(raw, list):
+            expected = "a list of measured over predicted times, such as [{low: 0.8, high: 1.3}]"
+            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
+            return ()
+        found = []
+        for place, one in enumerate(raw):
+            residual = self._residual(f"{path}[{place}]", one)
+            if residual is None:
+                continue
+            if residual.is_for_all and place < len(raw) - 1:
+                expected = "batch, formats or shortest, as others follow it"
+                self.mistakes.append(f"{path}[{place}]: expected {expected}, found none")
+            found.append(residual)
+        return tuple(found)
 
     def _residual(self, path: str, raw: Any) -> Residual | None:
         if not isinstance(raw, dict):
@@ -296,10 +310,9 @@ class _File:
         evidence = self.figures.defaults(path, known).get("evidence")
         formats = self._formats(f"{path}.formats", raw.get("formats"))
         batch = raw.get("batch")
-        shortest = self._shortest(f"{path}.shortest", raw.get("shortest", {}))
-        otherwise = (
-            self._residual(f"{path}.otherwise", raw["otherwise"]) if "otherwise" in raw else None
-        )
+        shortest = None
+        if "shortest" in raw:
+            shortest = self.figures.quantity(f"{path}.shortest", raw["shortest"], "s")
         if len(self.mistakes) > before or low is None or high is None:
             return None
         try:
@@ -307,21 +320,11 @@ class _File:
                 low, high, source=on_one_line(source),
                 evidence=Evidence(evidence) if evidence else None,
                 batches=tuple(batch) if isinstance(batch, list) else batch,
-                formats=formats, shortest=shortest, otherwise=otherwise,
+                formats=formats, shortest=None if shortest is None else shortest.value,
             )  # fmt: skip
         except ValueError as error:
             self.mistakes.append(f"{path}.{error}")
             return None
-
-    def _shortest(self, path: str, raw: Any) -> tuple[tuple[NumericFormat, float], ...]:
-        if not isinstance(raw, dict):
-            expected = "times by numeric format, such as {float32: 5 ms}"
-            self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
-            return ()
-        formats = self._formats(path, [*raw]) if raw else ()
-        times = [self.figures.quantity(f"{path}.{name}", time, "s") for name, time in raw.items()]
-        pairs = zip(formats or (), times, strict=False)
-        return tuple([(number, time.value) for number, time in pairs if time is not None])
 
     def _formats(self, path: str, raw: Any) -> tuple[NumericFormat, ...] | None:
         if raw is None:
@@ -391,6 +394,6 @@ def _whole(
     settings = {name: choice.default for name, choice in family.setting_choices().items()}
     plain = {key: own.values.get(key, settings.get(key)) for key in replaced}
     return tuple(
-        Runtime(name, tuple({**plain, **one.values}.items()), one.residual, known=one.known)
+        Runtime(name, tuple({**plain, **one.values}.items()), one.residuals, known=one.known)
         for name, one in runtimes.items()
     )

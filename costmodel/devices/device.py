@@ -518,15 +518,24 @@ class Device:
         return self if name == self.name else evolve(self, name=name)
 
     @property
-    def residual(self) -> Residual | None:
-        """By how much measured times of its runtime differ from predicted ones, if known.
+    def residuals(self) -> tuple[Residual, ...]:
+        """By how much measured times of its runtime differ from predicted ones.
 
-        At least 0.5 to 2 times where a figure that times depend on is given by the caller.
+        Each for some conditions; the first that holds counts. At least 0.5 to 2 times where a
+        figure that times depend on is given by the caller.
         """
-        found = next((one.residual for one in self._runtimes if one.name == self.runtime), None)
-        if found is None or not self.is_changed:
-            return found
-        return found.of_changed_figures()
+        found = next((one.residuals for one in self._runtimes if one.name == self.runtime), ())
+        return tuple([one.of_changed_figures() for one in found]) if self.is_changed else found
+
+    def residual(
+        self, batch: int, number: NumericFormat, seconds: float | None = None
+    ) -> Residual | None:
+        """The residual for a batch, the format that a network is called in, and predicted seconds.
+
+        None where nothing is known of these conditions.
+        """
+        held = (one for one in self.residuals if one.holds(batch, number, seconds))
+        return next(held, None)
 
     @property
     def is_changed(self) -> bool:

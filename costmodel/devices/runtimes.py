@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
-from attrs.validators import and_, instance_of, min_len, optional
+from attrs.validators import and_, deep_iterable, instance_of, min_len, optional
 
 from costmodel.devices.parameters import Evidence
 from costmodel.formats import NumericFormat
@@ -46,14 +46,14 @@ class Residual:
     """Measured over predicted time of a runtime: the 10th and 90th percentile over networks.
 
     It holds for the conditions that were measured: batches from the first to the second of
-    `batches`, and default formats among `formats`; None stands for any. It does not hold for times
-    below the shortest that was measured in a format, in seconds, where `shortest` has one: they are
-    little but overheads, which long times say nothing about. `otherwise` holds for all others.
+    `batches`, default formats among `formats`, and predicted times of at least `shortest`, in
+    seconds: shorter ones are little but overheads, which long times say nothing about. None stands
+    for any.
 
     Raises:
-        TypeError: an end is not a number.
-        ValueError: an end is not above 0, `low` is above `high`, or the batches are not two whole
-            numbers in order.
+        TypeError: an end or a time is not a number.
+        ValueError: an end or a time is not above 0, `low` is above `high`, or the batches are not
+            two whole numbers in order.
 
     """
 
@@ -63,8 +63,7 @@ class Residual:
     evidence: Evidence | None = field(default=None, kw_only=True)
     batches: tuple[int, int] | None = field(default=None, validator=_batches, kw_only=True)
     formats: tuple[NumericFormat, ...] | None = field(default=None, kw_only=True)
-    shortest: tuple[tuple[NumericFormat, float], ...] = field(default=(), kw_only=True)
-    otherwise: Residual | None = field(default=None, kw_only=True)
+    shortest: float | None = field(default=None, validator=optional(_ratio), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         """Check the order of the ends."""
@@ -72,29 +71,26 @@ class Residual:
             message = f"expected low <= high, found {self.low}, {self.high}"
             raise ValueError(message)
 
-    def under(
-        self, batch: int, number: NumericFormat, seconds: float | None = None
-    ) -> Residual | None:
-        """The residual for a batch, the format that a network is called in, and predicted seconds.
-
-        None where nothing is known of these conditions.
-        """
+    def holds(self, batch: int, number: NumericFormat, seconds: float | None = None) -> bool:
+        """Whether it is about a batch, the format that a network is called in, and a time."""
         if self.batches is not None:
             least, most = self.batches
             if not least <= batch <= most:
-                return self.otherwise
+                return False
         if self.formats is not None and number not in self.formats:
-            return self.otherwise
-        if seconds is not None and seconds < dict(self.shortest).get(number, 0.0):
-            return self.otherwise
-        return self
+            return False
+        return self.shortest is None or seconds is None or seconds >= self.shortest
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it holds under all conditions."""
+        return self.batches is None and self.formats is None and self.shortest is None
 
     def of_changed_figures(self) -> Residual:
         """The residual where a caller gave another figure than measured times were fitted with."""
         low, high = CHANGED
-        otherwise = None if self.otherwise is None else self.otherwise.of_changed_figures()
         return evolve(
-            self, low=min(self.low, low), high=max(self.high, high), otherwise=otherwise,
+            self, low=min(self.low, low), high=max(self.high, high),
             source="a figure was changed: assumed", evidence=Evidence.ASSUMED,
         )  # fmt: skip
 
@@ -109,7 +105,10 @@ class Runtime:
 
     name: str = field(validator=and_(instance_of(str), min_len(1)))
     values: tuple[tuple[str, Any], ...] = ()
-    residual: Residual | None = field(default=None, validator=optional(instance_of(Residual)))
+    residuals: tuple[Residual, ...] = field(
+        default=(), validator=deep_iterable(instance_of(Residual), instance_of(tuple))
+    )
+    """Of several, the first that holds: each for its conditions, and one for all others last."""
     known: str = field(default="", validator=instance_of(str), kw_only=True)
     """In one line, how well the times of the runtime are known."""
 

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from attrs import frozen
 
+from costmodel.devices.evaluation.computing import call_format
+
 if TYPE_CHECKING:
+    from costmodel.devices import Residual
     from costmodel.report.bills import Bill
 
 _ROUNDS: Final = 60
@@ -112,11 +115,20 @@ def _spreads(bill: Bill, base: Bill) -> list[tuple[float, float]]:
     On one device, under the same conditions, what nobody measured about these conditions belongs to
     both networks; each differs from the other as networks did that were measured.
     """
-    residual = bill.device.residual
     same = bill.device == base.device and bill.evaluation.scenario == base.evaluation.scenario
+    residual = _measured(bill)
     if same and residual is not None:
         return [(min(residual.low, 1.0), max(residual.high, 1.0))] * 2
     return [_spread(bill), _spread(base)]
+
+
+def _measured(bill: Bill) -> Residual | None:
+    """The residual of networks that were measured in the format of a bill, or else in any."""
+    residuals = bill.device.residuals
+    number = call_format(bill.evaluation.workload, bill.evaluation.scenario)
+    own = (one for one in residuals if one.formats is None or number in one.formats)
+    first = next(iter(residuals), None)
+    return next((one for one in own if not one.is_for_all), first)
 
 
 def _independent(spreads: Sequence[tuple[float, float]]) -> tuple[float, float]:

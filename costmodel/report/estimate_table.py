@@ -288,24 +288,24 @@ def _of_time(bill: Bill) -> Iterator[str]:
         return
     if device.known:
         yield device.known
-    residual, here = device.residual, bill.evaluation.residual
+    here = bill.evaluation.residual
     if here is not None:
-        if here.evidence is Evidence.ASSUMED and here is residual and device.is_changed:
+        unmeasured = _unmeasured(bill)
+        if here.evidence is Evidence.ASSUMED and not unmeasured and device.is_changed:
             yield f"a figure was changed; the true time is assumed to be {here} times the predicted"
-        elif here is residual and not device.known.startswith("not measured"):
+        elif not unmeasured and not device.known.startswith("not measured"):
             yield f"measured times of networks were {here} times the predicted (P10 to P90)"
         else:
-            unmeasured = "" if here is residual else _unmeasured(bill)
             yield f"{unmeasured}the true time is assumed to be {here} times the predicted"
 
 
 def _unmeasured(bill: Bill) -> str:
-    """Which condition nobody measured."""
-    found = bill.evaluation
-    number = call_format(found.workload, found.scenario)
-    residual = bill.device.residual
-    is_short = residual is not None and residual.under(found.batch, number) is residual
-    if is_short:
+    """Which condition nobody measured, if some are and this one is not."""
+    found, device = bill.evaluation, bill.device
+    here = found.residual
+    if here is None or not here.is_for_all or here == device.residuals[0]:
+        return ""
+    if device.residual(found.batch, call_format(found.workload, found.scenario)) != here:
         return "no network as short was measured; "
     return "never measured at this batch and format; "
 

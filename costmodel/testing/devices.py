@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -406,7 +406,7 @@ class DeviceContract(EvaluationLaws):
             loaded = load_device(written, f"{device.name}.yaml", {family.family: family})
             expect(type(loaded) is family, "its class, read back", family, type(loaded))
             own = ("name", "title", "process", "also_not_modelled", "assumes", "memories")
-            chosen = ("parameters", "settings", "runtime", "runtimes", "residual", "known")
+            chosen = ("parameters", "settings", "runtime", "runtimes", "residuals", "known")
             for part in (*own, *chosen):
                 written_one, read_one = getattr(device, part), getattr(loaded, part)
                 expect(read_one == written_one, f"its {part}, read back", written_one, read_one)
@@ -462,13 +462,6 @@ def as_file(device: Device) -> dict[str, Any]:
     return _Written(device).file()
 
 
-def _chain(residual: Residual | None) -> Iterator[Residual]:
-    """A residual, and those that hold where it does not."""
-    while residual is not None:
-        yield residual
-        residual = residual.otherwise
-
-
 class _Written:
     """A device on its way to a file, which names each source by a key."""
 
@@ -478,8 +471,7 @@ class _Written:
         if device.runtime is not None:
             self._states[device.runtime] = device  # numbers may have changed since it was chosen
         texts = [figure.source for figure in self.figures]
-        residuals = [one.residual for one in self._states.values()]
-        texts += [one.source for first in residuals for one in _chain(first)]
+        texts += [one.source for state in self._states.values() for one in state.residuals]
         self._keys = {text: f"source_{place}" for place, text in enumerate(dict.fromkeys(texts))}
 
     @property
@@ -520,9 +512,7 @@ class _Written:
         written = {**self._values(device), "known": device.known}
         if device.memories:
             written["memories"] = [self._memory(memory) for memory in device.memories]
-        if device.residual is None:
-            return written
-        return {**written, "residual": self._residual(device.residual)}
+        return {**written, "residuals": [self._residual(one) for one in device.residuals]}
 
     def _residual(self, residual: Residual) -> Mapping[str, Any]:
         found: dict[str, Any] = {"low": residual.low, "high": residual.high}
@@ -534,12 +524,8 @@ class _Written:
             found["batch"] = [*residual.batches]
         if residual.formats is not None:
             found["formats"] = [format_name(one) for one in residual.formats]
-        if residual.shortest:
-            found["shortest"] = {
-                format_name(number): f"{seconds!r} s" for number, seconds in residual.shortest
-            }
-        if residual.otherwise is not None:
-            found["otherwise"] = self._residual(residual.otherwise)
+        if residual.shortest is not None:
+            found["shortest"] = f"{residual.shortest!r} s"
         return found
 
     def _value(self, given: Parameter | FormatTable) -> dict[str, Any]:

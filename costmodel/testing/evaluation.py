@@ -206,7 +206,7 @@ class EvaluationLaws(Contract):
                 _at_least(span.value, busy, f"the makespan, with {resource!r} busy", "s")
             ends = zip(_TIMES, span, strict=True)
             overhead = dict(zip(_TIMES, estimate.schedule.overhead, strict=True))
-            for name, found in [*ends] if device.residual is None else [*ends][:1]:
+            for name, found in [*ends][:1] if device.residuals else [*ends]:
                 each = [overhead[name], *[getattr(cost, name) or 0.0 for cost in costs]]
                 _at_least(math.fsum(each), found, f"the sum of {name} of the groups", "s")
                 _at_least(found, max(each, default=0.0), f"the makespan, by {name},", "s")

@@ -430,10 +430,11 @@ RUNTIMES = {
     "measured": {
         "known": "5% median error",
         "parameters": {"overhead_per_call": by_format(float32="2 ms")},
-        "residual": {
-            "low": 0.9, "high": 1.2, "batch": [1, 4], "formats": ["float32"], **GIVEN,
-            "otherwise": {"low": 0.2, "high": 5, **GIVEN},
-        },
+        "residuals": [
+            {"low": 0.9, "high": 1.2, "batch": [1, 4], "formats": ["float32"], **GIVEN},
+            {"low": 0.8, "high": 1.5, "formats": ["float16"], **GIVEN},
+            {"low": 0.2, "high": 5, **GIVEN},
+        ],
     },
 }  # fmt: skip
 
@@ -443,9 +444,10 @@ RUNTIMES = {
     [
         (Scenario(batch=4), 0.9, 1.2),
         (Scenario(batch=5), 0.2, 5.0),
+        (Scenario(default_format="float16", batch=5), 0.8, 1.5),
         (Scenario(default_format="int8"), 0.2, 5.0),
     ],
-    ids=["measured", "another batch", "another format"],
+    ids=["measured", "another batch", "of its own format", "another format"],
 )
 def test_conditions_that_nobody_measured_have_a_wider_range(
     scenario: Scenario, low: float, high: float
@@ -460,8 +462,9 @@ def test_conditions_that_nobody_measured_have_a_wider_range(
 @pytest.mark.parametrize(("shortest", "low"), [("1 ms", 0.9), ("10 s", 0.2)])
 def test_a_time_below_all_measured_ones_has_a_wider_range(shortest: str, low: float) -> None:
     measured = RUNTIMES["measured"]
-    residual = {**measured["residual"], "shortest": {"float32": shortest}}  # type: ignore[index]
-    runtimes = {**RUNTIMES, "measured": {**measured, "residual": residual}}  # type: ignore[dict-item]
+    first, *others = measured["residuals"]  # type: ignore[index]
+    residuals = [{**first, "shortest": shortest}, *others]
+    runtimes = {**RUNTIMES, "measured": {**measured, "residuals": residuals}}  # type: ignore[dict-item]
     found = processor(runtimes=runtimes).evaluate(classifier(), Scenario())
     assert found.cost.latency_seconds_low == near(found.cost.latency_seconds * low)
     assert found.residual is not None
@@ -471,22 +474,22 @@ def test_a_time_below_all_measured_ones_has_a_wider_range(shortest: str, low: fl
 @pytest.mark.parametrize(
     ("residual", "expected"),
     [
-        ({"shortest": 3}, "shortest: expected times by numeric format, such as {float32: 5 ms}"),
-        ({"shortest": {"float32": "3 J"}}, "shortest.float32"),
-        ({"shortest": {"flot32": "3 ms"}}, "'flot32' is not a numeric format"),
+        ({"shortest": {"float32": "3 ms"}}, "residuals[0].shortest: "),
+        ({"shortest": "3 J"}, "residuals[0].shortest: expected a quantity in s"),
+        ({"shortest": "0 s"}, "residuals[0].shortest is 0.0; expected a finite number above 0"),
         ({"batch": [4, 1]}, "batch is [4, 1]; expected the least first"),
         ({"batch": 4}, "expected the least and the largest, such as [1, 64]"),
         ({"batch": [0, 4]}, "expected the least and the largest"),
         ({"formats": "int8"}, "formats: expected numeric formats, such as [float16, int8]"),
         ({"formats": ["intt8"]}, "'intt8' is not a numeric format"),
-        ({"otherwise": {"low": 1}}, "residual.otherwise.high: missing"),
+        ({"otherwise": {"low": 1}}, "residuals[0]: 'otherwise' is not known"),
     ],
     ids=lambda one: str(one)[:30],
 )
 def test_a_wrong_condition_of_a_residual_is_reported(
     residual: dict[str, Any], expected: str
 ) -> None:
-    runtime = {"parameters": {}, "residual": {"low": 0.9, "high": 1.1, **GIVEN, **residual}}
+    runtime = {"parameters": {}, "residuals": [{"low": 0.9, "high": 1.1, **GIVEN, **residual}]}
     with pytest.raises(DeviceFileError) as described:
         processor(runtimes={"mine": runtime})
     assert expected in str(described.value)

@@ -11,6 +11,7 @@ import yaml
 from console import good, run
 from worlds import REGISTRY
 
+from costmodel.formats import parse_format
 from costmodel_validation.measurements import by_system, shipped_measurements
 
 CHIP = """\
@@ -58,7 +59,8 @@ def test_a_fitted_board_is_a_device_with_a_stated_error(
     assert "median error on networks left out" in result.stderr
     device = REGISTRY.load_device(new)
     assert device.runtime == "tflite"
-    assert device.residual is not None
+    formats = [(parse_format("float32"),), (parse_format("int8"),), None]
+    assert [one.formats for one in device.residuals] == formats
     assert device.parameters["busy_power"].evidence == "measured"
     assert good("devices", "validate", new).startswith(str(new))
     shown = good("estimate", Path("examples/vgg9.json").resolve(), "-d", new)

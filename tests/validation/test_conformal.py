@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from costmodel.formats import FLOAT32
 from costmodel_validation.fits.conformal import promised_ends, promised_interval
-from costmodel_validation.fits.fitting import CrossValidation, Fit, RuntimeFit
+from costmodel_validation.fits.fitting import Conditions, CrossValidation, Fit, RuntimeFit, Vector
 
 POSITIVE = st.floats(0.01, 100)
 
@@ -75,20 +77,28 @@ def fit_of(networks: CrossValidation, families: CrossValidation | None) -> Runti
     """A fit with these ratios of what was left out."""
     figures = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
     count = len(set(networks.groups))
-    return RuntimeFit(figures, count, count, networks, families, (1, 1), (FLOAT32,), {})
+    return RuntimeFit(
+        figures, count, networks, families, {FLOAT32: Conditions(count, (1, 1), 1e-3)}
+    )
+
+
+def left(ratios: Vector, groups: Sequence[str]) -> CrossValidation:
+    """Ratios of what was left out, all in float32."""
+    return CrossValidation(ratios, tuple(groups), (FLOAT32,) * len(ratios))
 
 
 def test_an_interval_reaches_as_far_as_networks_and_families_promise() -> None:
-    networks = CrossValidation(np.linspace(0.9, 1.1, 19), tuple(map(str, range(19))))
-    families = CrossValidation(np.linspace(0.5, 1.4, 10), tuple(map(str, range(10))))
-    low, high = promised_interval(fit_of(networks, families))
+    networks = left(np.linspace(0.9, 1.1, 19), tuple(map(str, range(19))))
+    families = left(np.linspace(0.5, 1.4, 10), tuple(map(str, range(10))))
+    low, high = promised_interval(fit_of(networks, families), FLOAT32)
     assert (low, high) == pytest.approx((0.5, 1.4), rel=1e-12, abs=0)
-    _, high = promised_interval(fit_of(networks, None))
+    _, high = promised_interval(fit_of(networks, None), FLOAT32)
     assert high == pytest.approx(networks.ratios[17], rel=1e-12, abs=0)
 
 
 def test_where_nothing_can_be_promised_the_interval_is_the_residual() -> None:
-    networks = CrossValidation(np.linspace(0.9, 1.1, 8), tuple(map(str, range(8))))
-    families = CrossValidation(np.linspace(0.5, 1.4, 30), ("a", "b", "c") * 10)
+    networks = left(np.linspace(0.9, 1.1, 8), tuple(map(str, range(8))))
+    families = left(np.linspace(0.5, 1.4, 30), ("a", "b", "c") * 10)
     found = fit_of(networks, families)
-    assert promised_interval(found) == (found.residual.low, found.residual.high)
+    ends = found.residual(FLOAT32)
+    assert promised_interval(found, FLOAT32) == (ends.low, ends.high)

@@ -17,6 +17,7 @@ from costmodel_hardware.processor.device import Processor
 from costmodel_validation.checking import checked, rank_correlation
 from costmodel_validation.fits.fitting import (
     FITTED,
+    Conditions,
     CrossValidation,
     Fit,
     RuntimeFit,
@@ -24,10 +25,11 @@ from costmodel_validation.fits.fitting import (
     fitted,
     full_speed,
     left_out,
-    shortest_times,
     terms_of,
 )
 from costmodel_validation.measurements import Measurement, by_system, shipped_measurements
+
+INT8 = parse_format("int8")
 
 SYSTEMS = by_system(shipped_measurements())
 
@@ -153,15 +155,30 @@ def test_each_system_may_take_a_multiple_of_the_times_of_one_shape() -> None:
 def test_an_interval_holds_the_family_that_was_predicted_worst() -> None:
     (one,) = [x for x in SYSTEMS["pixel-4", "tflite"] if x.format_name == "float32"][:1]
     fit = Fit({FLOAT32: (0.4, 0.3, 0.1, 1e-5, 1e-3)})
-    networks = CrossValidation(np.ones(20), ("a",) * 20)
-    families = CrossValidation(np.array([1.0] * 90 + [3.0] * 5), ("usual",) * 90 + ("odd",) * 5)
-    conditions = (1, 1), (one.scenario.default_format,), shortest_times([one])
-    found = RuntimeFit(fit, 20, 20, networks, families, *conditions)
-    assert (found.residual.low, found.residual.high) == (1.0, 3.0)
+    networks = CrossValidation(np.ones(20), ("a",) * 20, (FLOAT32,) * 20)
+    ratios, names = np.array([1.0] * 90 + [3.0] * 5), ("usual",) * 90 + ("odd",) * 5
+    families = CrossValidation(ratios, names, (FLOAT32,) * 95)
+    conditions = {FLOAT32: Conditions(20, (1, 1), one.seconds)}
+    found = RuntimeFit(fit, 20, networks, families, conditions).residual(FLOAT32)
+    assert (found.low, found.high) == (1.0, 3.0)
+    assert (found.batches, found.formats, found.shortest) == ((1, 1), (FLOAT32,), one.seconds)
     names = tuple([f"family {place % 10}" for place in range(95)])
-    apart = CrossValidation(families.ratios, names)
-    many = RuntimeFit(fit, 20, 20, networks, apart, *conditions)
-    assert (many.residual.low, many.residual.high) == (1.0, 1.0)
+    apart = evolve(families, groups=names)
+    many = RuntimeFit(fit, 20, networks, apart, conditions).residual(FLOAT32)
+    assert (many.low, many.high) == (1.0, 1.0)
+
+
+def test_the_interval_of_a_format_is_that_of_its_own_rows() -> None:
+    """Each format has figures of its own, so that the error of one says nothing of another."""
+    fit = Fit(dict.fromkeys((FLOAT32, INT8), (0.4, 0.3, 0.1, 1e-5, 1e-3)))
+    formats = (FLOAT32,) * 20 + (INT8,) * 20
+    ratios = np.concatenate([np.linspace(0.9, 1.1, 20), np.linspace(0.5, 3, 20)])
+    networks = CrossValidation(ratios, tuple(map(str, range(20))) * 2, formats)
+    conditions = dict.fromkeys((FLOAT32, INT8), Conditions(20, (1, 1), 1e-3))
+    found = RuntimeFit(fit, 40, networks, None, conditions)
+    for number, rows in ((FLOAT32, ratios[:20]), (INT8, ratios[20:])):
+        ends = found.residual(number).low, found.residual(number).high
+        assert ends == pytest.approx(tuple(np.quantile(rows, [0.1, 0.9])), rel=1e-12, abs=0)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import yaml
 from costmodel import CostModelError
 from costmodel.devicefile import load_device
 from costmodel.devicefile.yaml_text import parsed
+from costmodel.devices import Residual
 from costmodel.formats import format_name
 from costmodel.registry import device_text
 from costmodel_hardware.processor.device import Processor
@@ -92,7 +93,7 @@ def runtime_of(found: RuntimeFit, key: str) -> dict[str, Any]:
     return {
         "known": known_of(found),
         "parameters": tables,
-        "residual": residual_of(found, key),
+        "residuals": residuals_of(found, key),
     }
 
 
@@ -108,19 +109,24 @@ def known_of(found: RuntimeFit) -> str:
     return f"{error}{more}; {found.rows} measurements"
 
 
-def residual_of(found: RuntimeFit, key: str) -> dict[str, Any]:
-    """The residual of a fit, for the conditions that were measured."""
-    residual = found.residual
-    return {
-        "low": rounded(residual.low),
-        "high": rounded(residual.high),
-        "source": key,
-        "evidence": "derived",
-        "batch": [*found.batches],
-        "formats": [format_name(one) for one in found.formats],
-        "shortest": {format_name(one): _text(time, "s") for one, time in found.shortest.items()},
-        "otherwise": dict(UNMEASURED),
-    }
+def residuals_of(found: RuntimeFit, key: str) -> list[dict[str, Any]]:
+    """The residuals of a fit: for each format as it was measured, and for all other conditions."""
+    known = [
+        {
+            "formats": [format_name(number)],
+            "batch": [*conditions.batches],
+            "shortest": _text(conditions.shortest, "s"),
+            **_ends(found.residual(number)),
+            "source": key,
+            "evidence": "derived",
+        }
+        for number, conditions in found.conditions.items()
+    ]
+    return [*known, dict(UNMEASURED)]
+
+
+def _ends(residual: Residual) -> dict[str, float]:
+    return {"low": rounded(residual.low), "high": rounded(residual.high)}
 
 
 def power_of(measured: Iterable[Measurement], key: str = "fit") -> dict[str, Any]:

@@ -227,7 +227,7 @@ def _heading(device: Device) -> str:
         "runtime": device.runtime or "",
         "runtimes": f"{', '.join(device.runtimes)}; {choice}" if device.runtimes else "",
         "times": device.known,
-        "residual": _residual(device),
+        "residuals": _residuals(device),
         "area": _area(device),
         "file": device.file or "",
         "change": f"--set {device.name}.NAME=VALUE, for each name below",
@@ -235,23 +235,24 @@ def _heading(device: Device) -> str:
     return _facts(f"{device.name}: {device.title}{process}", facts)
 
 
-def _residual(device: Device) -> str:
+def _residuals(device: Device) -> str:
     """What measured times are of predicted ones, and under which conditions."""
-    residual = device.residual
-    if residual is None:
-        return ""
-    batches, formats = residual.batches, residual.formats
-    conditions = [
-        "" if batches is None else "batch " + " to ".join(map(str, dict.fromkeys(batches))),
-        "" if formats is None else ", ".join(map(format_name, formats)),
-        *[
-            f"from {format_quantity(seconds, 's')} in {format_name(number)}"
-            for number, seconds in residual.shortest
-        ],
-    ]
-    under = ", ".join(filter(None, conditions))
-    held = f"measured times are {residual} of these" + (f" for {under}" if under else "")
-    return held if residual.otherwise is None else f"{held}; otherwise {residual.otherwise}"
+    found = []
+    for place, one in enumerate(device.residuals):
+        if one.is_for_all:
+            found.append(f"{'otherwise ' if place else ''}{one}")
+            continue
+        conditions = [
+            "" if one.formats is None else ", ".join(map(format_name, one.formats)),
+            "" if one.batches is None else _range_of_batches(one.batches),
+            "" if one.shortest is None else f"from {format_quantity(one.shortest, 's')} on",
+        ]
+        found.append(f"{one} ({', '.join(filter(None, conditions))})")
+    return f"measured times are of these {'; '.join(found)}" if found else ""
+
+
+def _range_of_batches(batches: tuple[int, int]) -> str:
+    return "batch " + " to ".join(map(str, dict.fromkeys(batches)))
 
 
 def _area(device: Device) -> str:

@@ -207,9 +207,8 @@ class DeviceEstimate:
     @property
     def residual(self) -> Residual | None:
         """How measured times spread around predicted ones, in this format and at this batch."""
-        known = self.device.residual
         number = call_format(self.workload, self.scenario)
-        return None if known is None else known.under(self.batch, number, self.schedule.seconds)
+        return self.device.residual(self.batch, number, self.schedule.seconds)
 
     # -------------------------------------------------------------- energy
 
@@ -532,8 +531,7 @@ def _of_one_call(
     number = call_format(workload, scenario)
     schedule = device.per_call(schedule, evolve(scenario, default_format=number))
     _check_answer(schedule, Schedule, device, "per_call")
-    measured = device.residual
-    here = None if measured is None else measured.under(batch, number, schedule.seconds)
+    here = device.residual(batch, number, schedule.seconds)
     return schedule if here is None else schedule.spread(here)
 
 

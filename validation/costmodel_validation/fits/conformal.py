@@ -35,6 +35,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from costmodel.formats import NumericFormat
 from costmodel_validation.fits.fitting import MANY_FAMILIES, RuntimeFit, Vector
 
 
@@ -57,18 +58,20 @@ def promised_ends(
     return 1 / _upper(1 / found, groups, beyond), _upper(found, groups, beyond)
 
 
-def promised_interval(fit: RuntimeFit) -> tuple[float, float]:
-    """The ends of measured over predicted times of a fit by the rule above, around 1.
+def promised_interval(fit: RuntimeFit, number: NumericFormat) -> tuple[float, float]:
+    """The ends of measured over predicted times in a format by the rule above, around 1.
 
     Where nothing can be promised, those of the residual as it ships.
     """
-    parts = [one for one in (fit.by_network, fit.by_family) if one is not None]
+    parts = [None if one is None else one.of(number) for one in (fit.by_network, fit.by_family)]
     ends = [(1.0, 1.0)]
-    for part in parts:
+    for part, of_families in zip(parts, (False, True), strict=True):
+        if part is None or not len(part.ratios):
+            continue
         if len(set(part.groups)) >= MANY_FAMILIES:
             ends.append(promised_ends(part.ratios, part.groups))
         else:
-            unpromised = [part] if part is fit.by_network else part.apart()
+            unpromised = part.apart() if of_families else [part]
             ends += [(one.percentile(0.1), one.percentile(0.9)) for one in unpromised]
     return min(low for low, _ in ends), max(high for _, high in ends)
 

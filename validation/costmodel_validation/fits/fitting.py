@@ -7,7 +7,6 @@ full efficiency is worked out once, by the device itself; the fit changes the sh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -353,6 +352,8 @@ class CrossValidation:
     ratios: Vector
     groups: tuple[str, ...]
     """What was left out together with each row."""
+    formats: tuple[NumericFormat, ...]
+    """The format of each row."""
 
     @property
     def median_error(self) -> float:
@@ -365,11 +366,16 @@ class CrossValidation:
 
     def apart(self) -> list[CrossValidation]:
         """The rows of each group by themselves."""
-        names = np.array(self.groups)
-        return [
-            CrossValidation(self.ratios[names == name], (name,) * int(np.sum(names == name)))
-            for name in dict.fromkeys(self.groups)
-        ]
+        names = dict.fromkeys(self.groups)
+        return [self._chosen([one == name for one in self.groups]) for name in names]
+
+    def of(self, number: NumericFormat) -> CrossValidation:
+        """The rows in a format."""
+        return self._chosen([one == number for one in self.formats])
+
+    def _chosen(self, inside: Sequence[bool]) -> CrossValidation:
+        groups, formats = (tuple(chosen(one, inside)) for one in (self.groups, self.formats))
+        return CrossValidation(self.ratios[np.array(inside, bool)], groups, formats)
 
 
 def left_out(
@@ -387,14 +393,15 @@ def left_out(
         CostModelError: there is one group alone.
 
     """
-    ratios, kept = [], []
+    ratios, kept, formats = [], [], []
     for inside in splits(groups, folds):
         known = fit(chosen(terms, inside), chosen(seconds, inside))
         for one, time, name, is_inside in zip(terms, seconds, groups, inside, strict=True):
             if not is_inside and one.number in known.figures:
                 ratios.append(time / known.seconds(one))
                 kept.append(name)
-    return CrossValidation(np.array(ratios, float), tuple(kept))
+                formats.append(one.number)
+    return CrossValidation(np.array(ratios, float), tuple(kept), tuple(formats))
 
 
 def splits(groups: Sequence[str], folds: int | None = None) -> Iterator[list[bool]]:
@@ -425,38 +432,45 @@ def chosen(rows: Sequence[Any], inside: Sequence[bool]) -> list[Any]:
     return [row for row, is_inside in zip(rows, inside, strict=True) if is_inside]
 
 
+class Conditions(NamedTuple):
+    """What was measured in one format."""
+
+    networks: int
+    batches: tuple[int, int]
+    """The least and the largest."""
+    shortest: float
+    """The shortest time, in seconds."""
+
+
 @frozen(eq=False)
 class RuntimeFit:
     """A fit of one runtime of one device, and how well it predicts what it has not seen."""
 
     fit: Fit
     rows: int
-    networks: int
     by_network: CrossValidation
     by_family: CrossValidation | None
-    batches: tuple[int, int]
-    formats: tuple[NumericFormat, ...]
-    shortest: Mapping[NumericFormat, float]
-    """The shortest time that was measured in each format, in seconds."""
+    conditions: Mapping[NumericFormat, Conditions]
     left_out: str = "networks left out"
     """What `by_network` is about, in words."""
 
-    @property
-    def residual(self) -> Residual:
-        """P10 to P90 of measured over predicted: of networks left out, and of families left out.
+    def residual(self, number: NumericFormat) -> Residual:
+        """P10 to P90 of measured over predicted times in a format, which has figures of its own.
 
-        The lowest of all low ends, and the highest of all high ends. Fewer than `MANY_FAMILIES`
-        count each by itself: the next family is as likely the worst as any of them, and a
-        percentile of their rows together holds too little of it.
+        Of networks left out, and of families left out: the lowest of all low ends, and the highest
+        of all high ends. Fewer than `MANY_FAMILIES` count each by itself: the next family is as
+        likely the worst as any of them, and a percentile of their rows together holds too little
+        of it.
         """
-        families = [] if self.by_family is None else [self.by_family]
-        if self.by_family is not None and len(set(self.by_family.groups)) < MANY_FAMILIES:
-            families = self.by_family.apart()
-        parts = [self.by_network, *families]
-        least, most = FEW_NETWORKS if self.networks < MANY_NETWORKS else (1.0, 1.0)
+        families = [] if self.by_family is None else [self.by_family.of(number)]
+        if families and len(set(families[0].groups)) < MANY_FAMILIES:
+            families = families[0].apart()
+        parts = [one for one in (self.by_network.of(number), *families) if len(one.ratios)]
+        networks, batches, shortest = self.conditions[number]
+        least, most = FEW_NETWORKS if networks < MANY_NETWORKS else (1.0, 1.0)
         low = min([least, *(one.percentile(0.1) for one in parts)])
         high = max([most, *(one.percentile(0.9) for one in parts)])
-        return Residual(low, high)
+        return Residual(low, high, batches=batches, formats=(number,), shortest=shortest)
 
 
 def fit_runtime(
@@ -491,7 +505,6 @@ def fit_terms(
 
     seconds = [one.seconds for one in measured]
     families = [one.family for one in measured]
-    batches = [one.scenario.batch for one in measured]
     unseen = None
     if len(set(families)) > 1:
         by_family = left_out(terms, seconds, families, fit)
@@ -506,19 +519,21 @@ def fit_terms(
     return RuntimeFit(
         fit(terms, seconds),
         len(measured),
-        len({one.network for one in measured}),
         by_network,
         unseen,
-        (min(batches), max(batches)),
-        tuple(sorted({one.scenario.default_format for one in measured}, key=format_name)),
-        shortest_times(measured),
+        conditions_of(measured),
     )
 
 
-def shortest_times(measured: Sequence[Measurement]) -> Mapping[NumericFormat, float]:
-    """The shortest measured time in each format, in seconds."""
-    times: dict[NumericFormat, float] = {}
-    for one in measured:
-        number = one.scenario.default_format
-        times[number] = min(times.get(number, math.inf), one.seconds)
-    return dict(sorted(times.items(), key=lambda pair: format_name(pair[0])))
+def conditions_of(measured: Sequence[Measurement]) -> Mapping[NumericFormat, Conditions]:
+    """What was measured in each format."""
+    by_format: dict[NumericFormat, list[Measurement]] = {}
+    for one in sorted(measured, key=lambda one: format_name(one.scenario.default_format)):
+        by_format.setdefault(one.scenario.default_format, []).append(one)
+    return {number: _conditions(rows) for number, rows in by_format.items()}
+
+
+def _conditions(rows: Sequence[Measurement]) -> Conditions:
+    batches = [one.scenario.batch for one in rows]
+    networks = len({one.network for one in rows})
+    return Conditions(networks, (min(batches), max(batches)), min(one.seconds for one in rows))

@@ -531,7 +531,7 @@ def _of_intervals(
                 continue
             figures = {f"{part}_rows": float(len(rows))}
             for name, rule in (("shipped", shipped_interval), ("promised", promised_interval)):
-                checked = [one.checked(rule(one.fit)) for one in rows]
+                checked = [one.checked(rule(one.fit, one.number)) for one in rows]
                 widths = [one.seconds_high / one.seconds_low for one in checked]
                 figures[f"{part}_{name}"] = float(np.mean([one.is_inside for one in checked]))
                 figures[f"{part}_{name}_width"] = float(np.median(widths))

@@ -40,6 +40,7 @@ from costmodel_validation.fits.microcontrollers import (
 from costmodel_validation.measurements import Measurement
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.registry import Registry
 
 PARTS: Final = ("networks", "families", "devices")
@@ -116,6 +117,11 @@ class Unseen(NamedTuple):
     fit: RuntimeFit
     """With the cross-validation of what is left."""
 
+    @property
+    def number(self) -> NumericFormat:
+        """The format that the network was called in."""
+        return self.row.scenario.default_format
+
     def checked(self, ends: tuple[float, float]) -> Checked:
         """The row beside its prediction, with the ends of measured over predicted times."""
         return _checked(self.row, self.seconds, ends)
@@ -158,12 +164,13 @@ def _with_residuals(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry, part: str
 ) -> Iterator[tuple[System, list[Checked]]]:
     for system, rows in unseen(systems, registry, part):
-        yield system, [one.checked(shipped_interval(one.fit)) for one in rows]
+        yield system, [one.checked(shipped_interval(one.fit, one.number)) for one in rows]
 
 
-def shipped_interval(fit: RuntimeFit) -> tuple[float, float]:
-    """The ends of measured over predicted times that device files have."""
-    return fit.residual.low, fit.residual.high
+def shipped_interval(fit: RuntimeFit, number: NumericFormat) -> tuple[float, float]:
+    """The ends of measured over predicted times in a format that device files have."""
+    found = fit.residual(number)
+    return found.low, found.high
 
 
 # ------------------------------------------------------------------ devices
