@@ -284,7 +284,7 @@ def test_a_runtime_that_is_not_there_is_reported_with_those_that_are() -> None:
 def test_a_device_is_shown_with_its_runtimes() -> None:
     shown = " ".join(console.good("devices", "show", "npu").split())
     assert "runtime tflite" in shown
-    assert "runtimes tflite, onnx; choose with --set npu.runtime=NAME" in shown
+    assert "runtimes tflite, onnx; choose with -d npu:NAME, or several side by side" in shown
     assert "residuals measured times are of these 0.8 to 1.5" in shown
 
 
