@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from costmodel import Workload
+    from costmodel.tensor.shapes import Shape
 
 _T = TypeVar("_T")
 
@@ -299,7 +300,7 @@ def _by_name(column: str, text: str, read: Callable[[str], _T]) -> dict[str, _T]
         raise CostModelError(message) from None
 
 
-def _shape(text: str) -> tuple[int, ...]:
+def _shape(text: str) -> Shape:
     return as_shape(int(length) for length in text.split("x"))
 
 
