@@ -132,7 +132,7 @@ LLAMA_CPP_LENDERS: Final = {
 }  # fmt: skip
 """From which device GPUs borrow llama.cpp: of the same maker and kind, and the nearest generation.
 
-Stated before any error was seen.
+Not chosen by errors.
 """
 ASSUMED: Final = {
     "tpu-": "xla", "ethos-": "vela", "edge-tpu": "edgetpu-compiler", "hailo": "hailort",

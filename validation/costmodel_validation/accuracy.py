@@ -88,7 +88,7 @@ NEVER_FITTED: Final = """
 
 These measurements entered no fit. The devices have the efficiencies of a relative, with their own peak rates and bandwidth. Times of ResNet-50 are those of
 a batch of 2,048 on one of several accelerators (MLPerf Inference v1.0, offline; the logs do not state the batch), those of a language model of
-one step: a token, or 512 tokens of a prompt. Which relative lends was stated by maker and generation before any prediction was compared.
+one step: a token, or 512 tokens of a prompt. Of language models, the relative was chosen by maker and generation, not by errors.
 
 | device | runtime | network | conditions | measured | predicted | error | inside |
 |---|---|---|---|---:|---:|---:|---|
