@@ -25,6 +25,10 @@ class FrozenDict(dict[_Key, _Value]):
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
+    def __hash__(self) -> int:  # type: ignore[override]  # a dictionary that may change has none
+        """Of its items, whatever their order; equal ones have equal hashes."""
+        return hash(frozenset(self.items()))
+
     def __reduce__(self) -> tuple[type[FrozenDict[_Key, _Value]], tuple[dict[_Key, _Value]]]:
         """Made of a plain dictionary again: items cannot be added one by one."""
         return type(self), (dict(self),)

@@ -29,7 +29,7 @@ RatesOf: TypeAlias = Literal["outputs", "inputs"]
 RATES_OF: Final = ("outputs", "inputs")
 
 ALL_OTHERS: Final = "*"
-"""The name under which a mapping of rates gives one to all layers that it does not name."""
+"""The name under which a mapping by layer gives something to all that it does not name."""
 
 _MOST = 2**53
 """The largest whole number up to which floating point counts exactly."""
@@ -40,7 +40,7 @@ CONDITIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "timesteps": ("timesteps",),
         "dt": ("dt",),
         "rates": ("rates", "input_rates"),
-        "formats": ("default_format", "source_format", "formats"),
+        "formats": ("default_format", "source_format", "formats", "weights"),
     }
 )
 """What a price may depend on beside its operator, each with the settings of a scenario for it.
@@ -138,6 +138,10 @@ def _formats(given: Any) -> Mapping[str, NumericFormat]:
     return FrozenDict({str(name): _format(one) for name, one in given.items()})
 
 
+def _weights(given: Any) -> Mapping[str, NumericFormat]:
+    return _formats(given if isinstance(given, Mapping) else {ALL_OTHERS: given})
+
+
 def _optional_format(given: NumericFormat | str | None) -> NumericFormat | None:
     return None if given is None else _format(given)
 
@@ -162,6 +166,10 @@ class Scenario:
     another format than the network declares, by the name of the layer or of a block around it
     (`block_1` of `block_1_add`).
 
+    `weights` gives the parameters of all layers that multiply one format, or those of layers and
+    blocks by name, with `*` for all others. What such a layer gives stays in the format that the
+    network declares, or in the default one.
+
     Raises:
         ScenarioError: a value that no experiment can have.
 
@@ -176,6 +184,7 @@ class Scenario:
     default_format: NumericFormat = field(default=FLOAT32, converter=_format)
     source_format: NumericFormat | None = field(default=None, converter=_optional_format)
     formats: Mapping[str, NumericFormat] = field(factory=dict, converter=_formats)
+    weights: Mapping[str, NumericFormat] = field(factory=dict, converter=_weights)
     input_shapes: InputShapes = field(factory=dict, converter=_shapes)
 
     def __attrs_post_init__(self) -> None:

@@ -45,6 +45,17 @@ def test_it_can_be_copied_and_sent_elsewhere(again: Callable[[Any], Any]) -> Non
     assert type(held) is FrozenDict
 
 
+def test_equal_ones_have_equal_hashes_whatever_their_order() -> None:
+    other_way = FrozenDict(dict(reversed(GIVEN.items())))
+    assert hash(FrozenDict(GIVEN)) == hash(other_way)
+    assert {FrozenDict(GIVEN), other_way} == {FrozenDict(GIVEN)}
+
+
+def test_what_it_holds_has_to_be_hashable() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(FrozenDict({"a": [1]}))
+
+
 def test_what_is_made_of_it_can_be_changed() -> None:
     more = FrozenDict(GIVEN) | {"c": 3}
     more["d"] = 4

@@ -31,12 +31,12 @@ from costmodel_validation.fits.fitting import (
     Fit,
     RuntimeFit,
     Terms,
+    all_terms,
     conditions_of,
-    fit_runtime,
+    fit_terms,
     fitted,
     full_speed,
     left_out,
-    terms_of,
 )
 from costmodel_validation.fits.known import KNOWN, OVERHEAD_PER_STEP
 from costmodel_validation.fits.leaving_out import borrowed_interval
@@ -77,7 +77,16 @@ IN_ORDER: Final = {"overlap_traffic": False}
 Cortex-A cores of boards and phones behave so, too: errors on what was left out are lower
 (`costmodel_validation.fits.floors`, forms).
 """
-SETTINGS: Final = {"pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER}
+LLAMA_CPP: Final = {
+    "fuses": [], "folds_normalization": False, "activations_apart": True, "fast_accumulation": True,
+}  # fmt: skip
+"""llama.cpp runs each operator of its own graph as a kernel; products in float16 add in float16
+(ggml-cuda.cu: CUBLAS_COMPUTE_16F). It queues whole graphs, so that a gap between kernels is left.
+"""
+SETTINGS: Final = {
+    "pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER, "llama.cpp-cuda": LLAMA_CPP,
+    "llama.cpp-metal": LLAMA_CPP, "llama.cpp-vulkan": LLAMA_CPP,
+}  # fmt: skip
 ROUNDED: Final = {
     "pytorch-eager": "convolutions", "pytorch-eager-nchw": "convolutions",
     "tensorrt": "all", "tensorrt-maxq": "all",
@@ -134,6 +143,25 @@ TENSORRT: Final = {
     "rtx-a6000": "a100-pcie-40gb", "rtx-6000-ada": "a100-pcie-40gb",
 }  # fmt: skip
 """For GPUs of NVIDIA: from which device they borrow TensorRT."""
+LLAMA_CPP_LENDERS: Final = {
+    "rtx-4090": "rtx-4080", "rtx-4060": "rtx-4080", "rtx-5090": "rtx-4080", "rtx-5080": "rtx-4080",
+    "rtx-3080-ti": "rtx-3090", "rtx-3060": "rtx-3090", "rtx-2080-ti": "rtx-3090",
+    "rtx-5000-ada": "rtx-6000-ada", "rtx-pro-6000-max-q": "rtx-6000-ada", "l4": "l40s",
+    "a10": "rtx-a6000", "a40": "rtx-a6000", "a2": "rtx-a6000", "t4": "rtx-a6000",
+    "quadro-rtx-8000": "rtx-a6000", "v100-sxm2": "a100-pcie-80gb", "a30": "a100-pcie-80gb",
+    "a100-pcie-40gb": "a100-pcie-80gb", "a100-sxm-40gb": "a100-sxm-80gb",
+    "h100-pcie": "a100-pcie-80gb", "h100-sxm": "a100-sxm-80gb", "h200-sxm": "a100-sxm-80gb",
+    "b200": "a100-sxm-80gb", "jetson-agx-orin": "gb10", "jetson-orin-nano": "gb10",
+    "jetson-orin-nano-super": "gb10",
+    "m2-pro": "m2-max", "m3-pro": "m3-max", "m3-ultra": "m2-ultra", "m4": "m3", "m4-pro": "m3-max",
+    "m4-max": "m3-max",
+    "radeon-rx-9070-xt": "radeon-ai-pro-r9700", "radeon-8060s": "radeon-rx-7900-xtx",
+    "arc-b580": "arc-a770",
+}  # fmt: skip
+"""From which device GPUs borrow llama.cpp: of the same maker and kind, and the nearest generation.
+
+Not chosen by errors.
+"""
 ASSUMED: Final = {
     "tpu-": "xla", "ethos-": "vela", "edge-tpu": "edgetpu-compiler", "hailo": "hailort",
     "max78000": "ai8x", "ncs2": "openvino",
@@ -316,14 +344,13 @@ def own_fit(name: str, runtime: str) -> RuntimeFit | None:
     if parts()[name].row["kind"] == "mcu":
         return _on_microcontrollers(name, runtime)
     if len(rows) >= FEW and len({one.network for one in rows}) > 1:
-        return fit_runtime(device(name, runtime), rows, KNOWN.get(runtime))
+        return fit_terms(terms_on(name, runtime), rows, KNOWN.get(runtime))
     return _of_few(name, runtime, rows)
 
 
 def _of_few(name: str, runtime: str, rows: Sequence[Measurement]) -> RuntimeFit:
     """A fit of some figures; rows of one network and batch are left out together."""
-    at_full_speed = device(name, runtime)
-    terms = [terms_of(at_full_speed, one) for one in rows]
+    terms = terms_on(name, runtime)
     seconds = [one.seconds for one in rows]
     known = KNOWN.get(runtime, {})
 
@@ -403,8 +430,7 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
 @functools.cache
 def terms_on(name: str, runtime: str) -> tuple[Terms, ...]:
     """The terms of all that was measured on a device under a runtime."""
-    at_full_speed = device(name, runtime)
-    return tuple(terms_of(at_full_speed, one) for one in measured()[name, runtime])
+    return tuple(all_terms(device(name, runtime), measured()[name, runtime]))
 
 
 @functools.cache
@@ -486,9 +512,7 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
             if power:
                 values["parameters"]["busy_power"] = power
             yield runtime, _with_known_marked(runtime, values)
-    wanted = {**RELATIVES.get(part.row["kind"], {}), **NEAREST.get(name, {})}
-    if name in TENSORRT:
-        wanted["tensorrt"] = TENSORRT[name]
+    wanted = _lenders(name, part)
     for runtime, lender in wanted.items():
         if runtime not in own and (set(FORMATS) & {one for one in FORMATS if part.row[one]}):
             values = _with_known_marked(runtime, borrowed(name, runtime, lender))
@@ -499,6 +523,17 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
         runtime = next((one for start, one in ASSUMED.items() if name.startswith(start)), None)
         if runtime is not None:
             yield runtime, assumed(part.row)
+
+
+def _lenders(name: str, part: Part) -> dict[str, str]:
+    """Of which device a part borrows each runtime that was not measured on it."""
+    found = {**RELATIVES.get(part.row["kind"], {}), **NEAREST.get(name, {})}
+    if name in TENSORRT:
+        found["tensorrt"] = TENSORRT[name]
+    if lender := LLAMA_CPP_LENDERS.get(name):
+        runtime = next(one for known, one in measured() if known == lender and _is_llama_cpp(one))
+        found[runtime] = lender
+    return found
 
 
 def _widen_launches(values: dict[str, Any]) -> None:
@@ -517,6 +552,10 @@ def slower_host() -> float:
         one.fit.figures[parse_format("int8")][place] for one in fits if one is not None
     ]
     return jetson / server
+
+
+def _is_llama_cpp(runtime: str) -> bool:
+    return runtime.startswith("llama.cpp")
 
 
 def _with_known_marked(runtime: str, values: dict[str, Any]) -> dict[str, Any]:

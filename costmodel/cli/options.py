@@ -116,6 +116,15 @@ def layer_format(text: str) -> tuple[str, str]:
     return name, number
 
 
+def weight_format(text: str) -> tuple[str, str]:
+    """`[LAYER=]FORMAT` as a pair; the layer is `*` where the format is for all others."""
+    name, number = _named(text)
+    if name == "" or not number:
+        message = f"{_shown(text)}: expected a format such as int4, or LAYER=FORMAT"
+        raise click.BadParameter(message)
+    return name or ALL_OTHERS, number
+
+
 def _named(text: str) -> tuple[str | None, str]:
     name, is_named, value = text.rpartition("=")
     return (name if is_named else None), value
@@ -188,6 +197,11 @@ _OPTIONS: Final = (
         "layers: dense=int4, block_1=int4. Repeatable.",
     ),
     click.option(
+        "--weights", multiple=True, metavar="[LAYER=]FORMAT", type=weight_format,
+        help="Another format for the parameters of all layers that multiply, or of one, or of a "
+        "block; what they give stays as it is: int4, block<int4,32,16>, dense=int8. Repeatable.",
+    ),
+    click.option(
         "--source-format", metavar="FORMAT",
         help="Numbers that enter the network. By default as --default-format.",
     ),
@@ -258,6 +272,7 @@ class Conditions:
     input_shapes: tuple[tuple[str | None, Shape], ...]
     default_format: str
     formats: tuple[tuple[str, str], ...]
+    weights: tuple[tuple[str, str], ...]
     source_format: str | None
     settings: tuple[tuple[str, str], ...]
 
@@ -291,6 +306,7 @@ class Conditions:
 
         """
         check_once([name for name, _ in self.formats], "--format-of")
+        check_once([name for name, _ in self.weights], "--weights")
         return Scenario(
             batch=self.batch,
             timesteps=self.timesteps,
@@ -300,6 +316,7 @@ class Conditions:
             input_rates=_rates(self.input_rates, "--input-rate"),
             default_format=self.default_format,
             formats=dict(self.formats),
+            weights=dict(self.weights),
             source_format=self.source_format,
             input_shapes=named_shapes(network, self.input_shapes),
         )

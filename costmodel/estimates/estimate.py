@@ -308,6 +308,7 @@ def bound_network(network: Network, scenario: Scenario, rules: Convention) -> Ne
         bound = network.bind(scenario.input_shapes) if scenario.input_shapes else network
         timing.check(bound, scenario, rules)
         made = layer_formats.with_formats(bound, scenario.formats)
+        made = layer_formats.with_weights(made, scenario.weights, scenario.default_format)
         return None if made is network else made
 
     return network.derived((scenario, rules), "bound", another) or network

@@ -14,6 +14,7 @@ from attrs import evolve, field, fields, frozen
 from costmodel.errors import NetworkError, ReadError, ShapeError, UnknownNameError
 from costmodel.frozen_dict import FrozenDict
 from costmodel.network import serialization
+from costmodel.network.blocks import meant
 from costmodel.network.layer import Input, Layer, work_of
 from costmodel.safe_io import checked_mapping
 from costmodel.tensor.shapes import InputShapes, Shape, as_shape, show_shape
@@ -179,13 +180,18 @@ class Network:
     def shapes_by_name(self, input_shapes: InputShapes) -> Mapping[str, Shape]:
         """The shapes by the names of inputs; a single one is that of the only input.
 
+        A name that no input has may be that of a block around inputs: `cache` of `cache_keys_0`.
+
         Raises:
             ShapeError: a single shape, and not one input.
 
         """
-        if not isinstance(input_shapes, tuple):
-            return input_shapes
         names = [layer.name for layer in self.inputs]
+        if not isinstance(input_shapes, tuple):
+            found: dict[str, Shape] = {}
+            for name in sorted(input_shapes, key=len):  # the innermost block is the longest name
+                found |= dict.fromkeys(meant(name, names) or (name,), input_shapes[name])
+            return found
         if len(names) != 1:
             message = (
                 f"input_shapes is {show_shape(input_shapes)}, one shape for the {len(names)} "
@@ -200,7 +206,8 @@ class Network:
 
         Where the graph itself depends on them, its source is read again.
 
-        `input_shapes` are by the names of inputs; for one input a single shape is enough.
+        `input_shapes` are by the names of inputs, or of blocks around them; for one input a single
+        shape is enough.
 
         Raises:
             UnknownNameError: a name that is not an input of this network.

@@ -11,6 +11,7 @@ from costmodel.errors import ScenarioError, nearest
 from costmodel.formats import NumericFormat
 from costmodel.network.blocks import meant, path_of
 from costmodel.network.layer import Layer, Source, work_of
+from costmodel.scenario import ALL_OTHERS
 from costmodel.tensor.shapes import Tensor
 from costmodel.workload.format_inference import result_of
 from costmodel.workload.reasons import Reason, Unpriced
@@ -121,6 +122,52 @@ def _in_format(layer: Layer, number: NumericFormat, *, is_named: bool) -> Layer:
         )
         raise ScenarioError(message)
     return made
+
+
+def with_weights(
+    network: Network, weights: Mapping[str, NumericFormat], default: NumericFormat
+) -> Network:
+    """The same network with other formats of the parameters of layers that multiply.
+
+    `weights` are by the names of layers and of blocks around them, of which the innermost counts,
+    and `*` is all others. Such a layer gives what it declares, or else the default format.
+
+    Raises:
+        ScenarioError: a name of no layer with parameters, or a layer whose operators have formats
+            of their own.
+
+    """
+    if not weights:
+        return network
+    held = [one.name for one in network.layers if one.parameters and one.shares is None]
+    chosen: dict[str, NumericFormat] = {}
+    for name in sorted(weights, key=lambda one: (one != ALL_OTHERS, len(one))):
+        inside = multiplying(network) if name == ALL_OTHERS else meant(name, held)
+        if not inside and name != ALL_OTHERS:
+            near = nearest(name, dict.fromkeys(one for layer in held for one in path_of(layer)))
+            message = (
+                f"a format of weights is given for {name!r:.80}, which is not a layer with "
+                "parameters or a block of such"
+            )
+            raise ScenarioError(message + (f"; nearest known: {near!r}" if near else ""))
+        chosen.update(dict.fromkeys(inside, weights[name]))
+    results = {
+        layer.name: layer.declared_result() or default
+        for layer in network.layers
+        if (layer.shares or layer.name) in chosen
+    }
+    return declaring(network, chosen, results)
+
+
+def multiplying(network: Network) -> tuple[str, ...]:
+    """The layers with multiply-accumulates and parameters of their own."""
+    found = []
+    for layer in network.layers:
+        if layer.parameters and layer.shares is None:
+            work = work_of(layer)
+            if not isinstance(work, Reason) and any(one.macs for one in work):
+                found.append(layer.name)
+    return tuple(found)
 
 
 def declaring(

@@ -102,6 +102,7 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
         "default_format": str(scenario.default_format),
         "source_format": None if scenario.source_format is None else str(scenario.source_format),
         "formats": {name: str(number) for name, number in scenario.formats.items()},
+        "weights": {name: str(number) for name, number in scenario.weights.items()},
         "input_shapes": {name: list(shape) for name, shape in shapes.items()},
     }
 

@@ -18,12 +18,14 @@ from costmodel.report.columns import (
     totals,
 )
 from costmodel.report.table import Column, Table
+from costmodel.scenario import ALL_OTHERS
 from costmodel.units import format_quantity
 from costmodel.workload.reasons import Unpriced
 
 if TYPE_CHECKING:
     from costmodel.conventions.convention import Convention, LayerWork
     from costmodel.devices import Device
+    from costmodel.formats import NumericFormat
     from costmodel.network.graph import Network
     from costmodel.network.layer import Layer
     from costmodel.plugins.discovery import Plugin
@@ -161,9 +163,16 @@ def conditions(scenario: Scenario) -> str:
     if scenario.formats:
         numbers = [f"{name} in {format_name(one)}" for name, one in scenario.formats.items()]
         given.append(some(numbers))
+    if scenario.weights:
+        given.append(some([_of_weights(*pair) for pair in scenario.weights.items()]))
     if scenario.source_format is not None:
         given.append(f"source format {format_name(scenario.source_format)}")
     return ", ".join(given)
+
+
+def _of_weights(name: str, number: NumericFormat) -> str:
+    whose = "weights" if name == ALL_OTHERS else f"weights of {name}"
+    return f"{whose} in {format_name(number)}"
 
 
 def _footer(estimate: Reported, widths: Sequence[int]) -> Iterator[tuple[str, ...]]:

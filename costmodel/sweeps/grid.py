@@ -19,12 +19,11 @@ from costmodel.formats import NumericFormat, format_name, parse_format
 from costmodel.network import layer_formats
 from costmodel.network.blocks import meant, path_of
 from costmodel.network.graph import Network
-from costmodel.network.layer import Source, work_of
+from costmodel.network.layer import Source
 from costmodel.scenario import Scenario
 from costmodel.sweeps.space import CONDITIONS, FORMATS, RATES, DesignSpace, Range
 from costmodel.sweeps.table import COSTS
 from costmodel.units import format_quantity
-from costmodel.workload.reasons import Reason
 
 if TYPE_CHECKING:
     from costmodel.estimates.estimate import Estimate
@@ -154,7 +153,7 @@ class Grid:
             {axis.name: chosen[axis.name] for axis in self.axes if axis.family in FORMATS},
         )  # fmt: skip
         made = layer_formats.declaring(network, *formats)
-        return Design(made, device, evolve(scenario, formats={}, input_shapes={}))
+        return Design(made, device, evolve(scenario, formats={}, weights={}, input_shapes={}))
 
     @staticmethod
     def _chosen(axis: Axis, choices: Mapping[str, Any]) -> Any:
@@ -486,9 +485,7 @@ class _Layers:
                 names[layer.name] = None
                 if layer.parameters and layer.shares is None:
                     hold.add(layer.name)
-                    work = work_of(layer)
-                    if not isinstance(work, Reason) and any(one.macs for one in work):
-                        multiply[layer.name] = None
+            multiply |= dict.fromkeys(layer_formats.multiplying(network))
         return cls(tuple(names), tuple(multiply), frozenset(hold))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from costmodel import CostModelError
+from costmodel.formats import parse_format
 from costmodel_validation.measurements import (
     COLUMNS,
     by_system,
@@ -42,7 +43,9 @@ def test_every_measurement_that_ships_names_a_network_and_a_source() -> None:
 
 def test_every_network_that_ships_is_read() -> None:
     for name in shipped_networks():
-        assert network(name).macs > 0, name
+        found = network(name)
+        assert found.layers, name
+        assert found.macs > 0 if found.is_bound else name in STATED, name
 
 
 def test_measured_systems_are_told_apart() -> None:
@@ -58,6 +61,7 @@ def test_measured_systems_are_told_apart() -> None:
         ("keras_efficientnetv2b0_224", "efficientnetv2"),
         ("keras_efficientnetb0_224", "efficientnet"),
         ("keras_inceptionresnetv2_299", "inception"),
+        ("llama_3_8b", "llama"),
         ("mine", "mine"),
     ],
 )
@@ -74,6 +78,85 @@ def test_a_row_has_the_conditions_of_its_columns(tmp_path: Path) -> None:
     assert second.power_watts is None
     assert second.energy_joules is None
     assert first.read_network().macs == COUNTS["kws"]
+
+
+STATED = {
+    "llama_2_7b": (32, 6_738_415_616, 6_607_077_376),
+    "llama_3_8b": (8, 8_030_261_248, 7_504_924_672),
+    "llama_3_70b": (8, 70_553_706_496, 69_502_304_256),
+    "qwen_2_5_coder_7b": (4, 7_615_616_512, 7_070_619_136),
+}
+"""Heads of keys and values; parameters and multiply-accumulates of a token as the source of the
+measurements states them: all but the last digits, since it counts some normalizations too."""
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_language_model_has_the_stated_parameters_and_products(name: str) -> None:
+    heads, parameters, macs = STATED[name]
+    step = {"tokens": (1,), "angles": (1, 1, 128), "cache": (100, heads, 128)}
+    bound = network(name).bind(step)
+    assert bound.parameter_count == parameters
+    query = bound.layer("block_0_query").outputs[0].shape[-1]
+    blocks = sum(layer.name.endswith("_gate") for layer in bound.layers)
+    attention = 2 * 100 * query * blocks
+    assert bound.macs - attention == pytest.approx(macs, rel=1e-4, abs=0)
+    multiplied = [
+        tensor.size
+        for layer in bound.layers
+        for tensor in layer.parameters.values()
+        if len(tensor.shape) > 1 and layer.name != "embedding"
+    ]
+    assert bound.macs - attention == sum(multiplied)
+
+
+def test_a_prompt_has_the_logits_of_its_last_token_alone() -> None:
+    bound = network("llama_3_8b").bind(
+        {"tokens": (512,), "angles": (512, 1, 128), "cache": (512, 8, 128)}
+    )
+    assert bound.layer("logits").outputs[0].shape == (1, 128_256)
+
+
+def test_a_row_states_the_shapes_of_a_step_and_the_format_of_weights() -> None:
+    head = f"{HEAD},weights,input_shapes"
+    rows = [
+        "llama_3_8b,1,float16,9,,int4,tokens=1;cache=8x8x128",
+        "kws,1,int8,2.5,,logits=int8;int4,",
+    ]
+    first, second = measurements_in([head, *rows], "mine.csv")
+    assert first.scenario.weights == {"*": parse_format("int4")}
+    assert first.scenario.input_shapes == {"tokens": (1,), "cache": (8, 8, 128)}
+    assert second.scenario.weights == {"logits": parse_format("int8"), "*": parse_format("int4")}
+    assert second.scenario.input_shapes == {}
+    with pytest.raises(CostModelError, match="weights: expected NAME=VALUE"):
+        measurements_in([head, "kws,1,int8,2.5,,int4x,"], "mine.csv")
+    with pytest.raises(CostModelError, match="input_shapes: expected NAME=VALUE"):
+        measurements_in([head, "kws,1,int8,2.5,,,tokens=one"], "mine.csv")
+
+
+def test_weights_of_language_models_are_as_large_as_their_files() -> None:
+    """Sizes of files as the source states them; those of Q4_K_M are the mean that rows state."""
+    files = {
+        ("llama_2_7b", "block<int4,32,16>"): 3_822_520_893,
+        ("llama_2_7b", "block<int8,32,16>"): 7_161_857_966,
+        ("llama_3_8b", "mixed<int6,4.93>"): 4_917_737_553,
+        ("llama_3_70b", "mixed<int6,4.82>"): 42_509_438_812,
+        ("qwen_2_5_coder_7b", "block<int8,32,16>"): 8_096_013_352,
+    }
+    measured = {
+        (one.network, str(number)): one.scenario.weights
+        for one in shipped_measurements()
+        for number in one.scenario.weights.values()
+    }
+    for (name, text), size in files.items():
+        number = parse_format(text)
+        assert (name, str(number)) in measured
+        looked_up = number if "block" in text else parse_format("block<int4,32,16>")
+        bits = 0
+        for layer in network(name).layers:
+            for tensor in layer.parameters.values():
+                held = number if layer.name != "embedding" else looked_up
+                bits += held.stored_bits(tensor.size) if len(tensor.shape) > 1 else 32 * tensor.size
+        assert bits / 8 == pytest.approx(size, rel=0.01, abs=0), name
 
 
 def test_a_network_may_be_a_file_beside_the_table(tmp_path: Path) -> None:
@@ -137,8 +220,10 @@ def test_tables_that_ship_have_the_columns_that_are_written() -> None:
     folder = Path(__file__).parents[2] / "validation/costmodel_validation/measured"
     place = COLUMNS.index("latency_ms") + 1
     with_runs = [*COLUMNS[:place], "latency_ms_min", "latency_ms_p90", *COLUMNS[place:]]
+    of_steps = [*COLUMNS[: place - 1], "weights", "input_shapes", *COLUMNS[place - 1 :]]
+    others = {"mlperf_edge.csv": with_runs, "llm.csv": of_steps}
     for file in folder.glob("*.csv"):
-        expected = with_runs if file.name == "mlperf_edge.csv" else [*COLUMNS]
+        expected = others.get(file.name, [*COLUMNS])
         assert file.read_text().splitlines()[0].split(",") == expected, file.name
 
 

@@ -14,6 +14,7 @@ from costmodel.errors import UnknownNameError
 from costmodel_validation.measurements import Measurement, by_system, workload_of
 
 if TYPE_CHECKING:
+    from costmodel import Scenario
     from costmodel.registry import Registry
 
 CLOSE: Final = 0.1
@@ -128,10 +129,10 @@ def checked(device: Device, measured: Measurement) -> Checked:
 
 def _all_checked(device: Device, rows: Sequence[Measurement]) -> tuple[Checked, ...]:
     """Rows beside their predictions; a network under one scenario is predicted once."""
-    known: dict[tuple[str, int, str], Checked] = {}
+    known: dict[tuple[str, Scenario], Checked] = {}
     found = []
     for one in rows:
-        key = one.network, one.scenario.batch, one.format_name
+        key = one.network, one.scenario
         if key not in known:
             known[key] = checked(device, one)
         found.append(evolve(known[key], measurement=one))

@@ -7,28 +7,33 @@ import functools
 import gzip
 import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 import costmodel
 from costmodel import CostModelError, Network, Scenario
 from costmodel.errors import FormatError, nearest
-from costmodel.formats import NumericFormat, format_name, parse_format
+from costmodel.formats import format_name, parse_format
+from costmodel.scenario import ALL_OTHERS
+from costmodel.tensor.shapes import as_shape
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from costmodel import Workload
+    from costmodel.tensor.shapes import Shape
+
+_T = TypeVar("_T")
 
 NEEDED: Final = ("network", "batch", "format", "latency_ms")
 """The columns that a table must have."""
 OPTIONAL: Final = (
-    "device", "runtime", "latency_ms_min", "latency_ms_p90", "power_w", "power_boundary",
-    "conditions", "source",
+    "device", "runtime", "weights", "input_shapes", "latency_ms_min", "latency_ms_p90", "power_w",
+    "power_boundary", "conditions", "source",
 )  # fmt: skip
 """Further columns that are read; all others are kept out of the way."""
 COLUMNS: Final = ("device", "runtime", *NEEDED, "power_w", "power_boundary", "conditions", "source")
@@ -96,7 +101,7 @@ class Measurement:
 _FAMILIES: Final = (
     "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "efficientnet_lite", "efficientnetv2",
     "efficientnet", "mobilenetv3", "mobilenetv2", "mobilenet", "convnext", "densenet", "inception",
-    "nasnet", "resnet", "vgg", "xception", "blouw",
+    "nasnet", "resnet", "vgg", "xception", "blouw", "llama", "qwen",
 )  # fmt: skip
 
 
@@ -164,13 +169,12 @@ def workload_of(measured: Measurement) -> Workload:
         CostModelError: there is no such network, or it cannot be read.
 
     """
-    one = measured.scenario.default_format
-    return _lowered(measured.network, measured.folder, one)
+    scenario = evolve(measured.scenario, batch=1)
+    return _lowered(measured.network, measured.folder, scenario)
 
 
 @functools.lru_cache(maxsize=256)
-def _lowered(name: str, folder: Path | None, number: NumericFormat) -> Workload:
-    scenario = Scenario(default_format=number)
+def _lowered(name: str, folder: Path | None, scenario: Scenario) -> Workload:
     return costmodel.lower(Measurement(name, scenario, 1.0, folder=folder).read_network(), scenario)
 
 
@@ -267,7 +271,12 @@ def _measurement(row: Mapping[str, Any], folder: Path | None) -> Measurement:
     power = texts["power_w"]
     return Measurement(
         texts["network"],
-        Scenario(batch=int(batch), default_format=number),
+        Scenario(
+            batch=int(batch),
+            default_format=number,
+            weights=_by_name("weights", texts["weights"], parse_format),
+            input_shapes=_by_name("input_shapes", texts["input_shapes"], _shape),
+        ),
         _positive("latency_ms", texts["latency_ms"]) / 1e3,
         texts["device"],
         texts["runtime"],
@@ -279,6 +288,20 @@ def _measurement(row: Mapping[str, Any], folder: Path | None) -> Measurement:
         shortest_seconds=_seconds(texts, "latency_ms_min"),
         p90_seconds=_seconds(texts, "latency_ms_p90"),
     )
+
+
+def _by_name(column: str, text: str, read: Callable[[str], _T]) -> dict[str, _T]:
+    """What is stated by name as `name=value`, apart by semicolons; `*` without a name."""
+    try:
+        pairs = [part.rpartition("=") for part in text.split(";") if part.strip()]
+        return {name.strip() or ALL_OTHERS: read(value.strip()) for name, _, value in pairs}
+    except (CostModelError, ValueError) as error:
+        message = f"{column}: expected NAME=VALUE, apart by semicolons; found {text!r:.80}: {error}"
+        raise CostModelError(message) from None
+
+
+def _shape(text: str) -> Shape:
+    return as_shape(int(length) for length in text.split("x"))
 
 
 def _seconds(texts: Mapping[str, str], name: str) -> float | None:

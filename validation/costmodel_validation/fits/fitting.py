@@ -22,6 +22,7 @@ from costmodel_hardware.processor.device import Processor, is_dense, ways
 from costmodel_validation.measurements import Measurement, workload_of
 
 if TYPE_CHECKING:
+    from costmodel import Scenario
     from costmodel.devices import DeviceEstimate, GroupCost
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
@@ -146,12 +147,18 @@ def terms_of(device: Processor, measured: Measurement) -> Terms:
     dense: list[tuple[float, float, float, float]] = []
     moved: list[tuple[float, float, float]] = []
     _collect(estimate, dense, moved, 1.0)
-    columns = np.array(dense, float).reshape(-1, 4)
-    others = np.array(moved, float).reshape(-1, 3)
+    columns = _merged(np.array(dense, float).reshape(-1, 4))
+    others = _merged(np.array(moved, float).reshape(-1, 3))
     return Terms(
         scenario.default_format, columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3],
         others[:, 0], others[:, 1], others[:, 2], device.asynchronous, device.overlap_traffic,
     )  # fmt: skip
+
+
+def _merged(groups: Vector) -> Vector:
+    """Equal groups as one that runs as often as all of them; the last column says how often."""
+    alike, which = np.unique(groups[:, :-1], axis=0, return_inverse=True)
+    return np.column_stack([alike, np.bincount(which.ravel(), groups[:, -1], len(alike))])
 
 
 def all_terms(device: Processor, measured: Sequence[Measurement]) -> list[Terms]:
@@ -161,12 +168,11 @@ def all_terms(device: Processor, measured: Sequence[Measurement]) -> list[Terms]
         CostModelError: a network that cannot be read or priced.
 
     """
-    known: dict[tuple[str, int, str], Terms] = {}
+    known: dict[tuple[str, Scenario], Terms] = {}
     for one in measured:
-        key = one.network, one.scenario.batch, one.format_name
-        if key not in known:
-            known[key] = terms_of(device, one)
-    return [known[one.network, one.scenario.batch, one.format_name] for one in measured]
+        if (one.network, one.scenario) not in known:
+            known[one.network, one.scenario] = terms_of(device, one)
+    return [known[one.network, one.scenario] for one in measured]
 
 
 def _collect(

@@ -627,7 +627,7 @@ def _of_repeats(rows: Iterable[Measurement]) -> dict[str, float]:
     """How times of one network under the same stated conditions differ."""
     same: dict[tuple[Any, ...], list[float]] = {}
     for one in rows:
-        key = one.network, one.scenario.batch, one.format_name
+        key = one.network, one.scenario
         same.setdefault(key, []).append(one.seconds)
     times = max((np.array(found) for found in same.values()), key=len)
     if len(times) < MANY_REPEATS:

@@ -101,6 +101,12 @@ def is_of_many(rows: Sequence[Measurement]) -> bool:
     return len({one.network for one in rows}) >= MANY_NETWORKS
 
 
+def has_many_workloads(rows: Sequence[Measurement]) -> bool:
+    """Whether as much was measured, steps of one language model in several forms included."""
+    kinds = {(one.network, one.scenario.weights, one.scenario.input_shapes) for one in rows}
+    return len(kinds) >= MANY_NETWORKS
+
+
 def _checked(row: Measurement, seconds: float, interval: tuple[float, float]) -> Checked:
     low, high = interval
     return Checked(row, seconds, seconds * low, seconds * high, None)
@@ -139,7 +145,7 @@ def unseen(
 
     """
     for system, measured in systems.items():
-        if not is_of_many(measured):
+        if not has_many_workloads(measured):
             continue
         rows = with_terms(system, measured, registry)
         of_families = part == "families"
@@ -192,7 +198,7 @@ def by_runtime(
     """Of each runtime, the devices on which many networks were measured; of several devices."""
     many: dict[str, list[System]] = {}
     for system, measured in systems.items():
-        if is_of_many(measured) and not is_microcontroller(system, registry):
+        if has_many_workloads(measured) and not is_microcontroller(system, registry):
             many.setdefault(system[1], []).append(system)
     return {
         runtime: {system: with_terms(system, systems[system], registry) for system in found}
