@@ -24,6 +24,15 @@ from attrs import evolve
 
 from costmodel.formats import NumericFormat, parse_format
 from costmodel_hardware.processor.device import Processor
+from costmodel_validation.fits.engines import (
+    RUNTIME as ENGINES,
+)
+from costmodel_validation.fits.engines import (
+    Medians,
+    engine_fit,
+    medians_of,
+    shared_figures,
+)
 from costmodel_validation.fits.fitting import (
     FEW_NETWORKS,
     FITTED,
@@ -83,9 +92,15 @@ LLAMA_CPP: Final = {
 """llama.cpp runs each operator of its own graph as a kernel; products in float16 add in float16
 (ggml-cuda.cu: CUBLAS_COMPUTE_16F). It queues whole graphs, so that a gap between kernels is left.
 """
+ENGINE: Final = {"fuses": ["activation", "addition", "bias", "padding"]}
+"""TensorRT's engines add a shortcut where the convolution or the product before it ends.
+
+docs.nvidia.com/deeplearning/tensorrt, Types of Fusions: Convolution and ElementWise Operation.
+"""
 SETTINGS: Final = {
     "pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER, "llama.cpp-cuda": LLAMA_CPP,
     "llama.cpp-metal": LLAMA_CPP, "llama.cpp-vulkan": LLAMA_CPP,
+    **dict.fromkeys(("tensorrt", "tensorrt-maxq", "tensorrt-dla", "tensorrt-dla-maxq"), ENGINE),
 }  # fmt: skip
 ROUNDED: Final = {
     "pytorch-eager": "convolutions", "pytorch-eager-nchw": "convolutions",
@@ -114,6 +129,15 @@ and with AVX2 alone 65 to 515 times, bfloat16 44 to 500 times. tensorflow/tensor
 says so of TensorFlow. TensorFlow Lite converts float16 to float32 as it loads a file, and takes as
 long as in float32 (1.70 and 1.77 ms on that core).
 """
+WITH_ACCELERATORS: Final = {
+    "value": "32 TOP/s", "source": "part", "evidence": "vendor",
+    "note": "22 of the GPU and 10 of two deep learning accelerators: NVIDIA, Jetson AGX Xavier",
+}  # fmt: skip
+PEAKS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
+    ("jetson-agx-xavier", runtime): {"peak_rate": {"int8": WITH_ACCELERATORS}}
+    for runtime in ("tensorrt-dla", "tensorrt-dla-maxq")
+}
+"""Parameters of a device that are others under a runtime."""
 
 # ------------------------------------------------------------------ who borrows from whom
 
@@ -134,15 +158,20 @@ NEAREST: Final[Mapping[str, Mapping[str, str]]] = {
 }
 TENSORRT: Final = {
     "jetson-orin-nano": "jetson-agx-xavier", "jetson-orin-nano-super": "jetson-agx-xavier",
-    "jetson-agx-orin": "jetson-agx-xavier", "rtx-2080-ti": "t4", "l4": "t4", "a2": "t4",
-    "quadro-rtx-8000": "t4", "a10": "a100-pcie-40gb", "a30": "a100-pcie-40gb",
-    "a40": "a100-pcie-40gb", "l40s": "a100-pcie-40gb", "a100-pcie-80gb": "a100-pcie-40gb",
-    "h100-sxm": "a100-sxm-80gb", "h100-pcie": "a100-pcie-40gb", "h200-sxm": "a100-sxm-80gb",
-    "b200": "a100-sxm-80gb", "rtx-3090": "a100-pcie-40gb", "rtx-4090": "a100-pcie-40gb",
-    "rtx-5090": "a100-pcie-40gb", "rtx-3080": "a100-pcie-40gb", "rtx-4080": "a100-pcie-40gb",
-    "rtx-a6000": "a100-pcie-40gb", "rtx-6000-ada": "a100-pcie-40gb",
+    "jetson-agx-orin": "jetson-agx-xavier",
+    "rtx-2080-ti": "t4", "quadro-rtx-8000": "t4", "l4": "t4", "a2": "t4",
+    "a10": "a100-pcie-40gb", "a30": "a100-pcie-40gb",
+    **dict.fromkeys((
+        "a40", "l40s", "h100-pcie", "rtx-3080", "rtx-3090", "rtx-4080", "rtx-4090", "rtx-5090",
+        "rtx-a6000", "rtx-6000-ada",
+    ), "a100-pcie-80gb"),
+    "h100-sxm": "a100-sxm-80gb", "h200-sxm": "a100-sxm-80gb", "b200": "a100-sxm-80gb",
 }  # fmt: skip
-"""For GPUs of NVIDIA: from which device they borrow TensorRT."""
+"""For GPUs of NVIDIA: from which device they borrow TensorRT.
+
+Boards from boards, modules from modules; Turing from Turing. Of several the one with the nearest
+rated power, which limits their clocks: of the PCIe boards of 70, 250 and 300 W that were measured.
+"""
 LLAMA_CPP_LENDERS: Final = {
     "rtx-4090": "rtx-4080", "rtx-4060": "rtx-4080", "rtx-5090": "rtx-4080", "rtx-5080": "rtx-4080",
     "rtx-3080-ti": "rtx-3090", "rtx-3060": "rtx-3090", "rtx-2080-ti": "rtx-3090",
@@ -315,7 +344,9 @@ def settings_of(name: str, runtime: str) -> Mapping[str, Any]:
 @functools.cache
 def device(name: str, runtime: str) -> Processor:
     """A part under a runtime, with what is not measured left at full speed."""
-    found = full_speed(loaded(parts()[name].raw, name))
+    raw = parts()[name].raw
+    parameters = {**raw["parameters"], **PEAKS.get((name, runtime), {})}
+    found = full_speed(loaded({**raw, "parameters": parameters}, name))
     settings = settings_of(name, runtime)
     chosen: Any = {key: found.setting_names()[key](value) for key, value in settings.items()}
     return evolve(found, **chosen)
@@ -343,6 +374,8 @@ def own_fit(name: str, runtime: str) -> RuntimeFit | None:
         return None
     if parts()[name].row["kind"] == "mcu":
         return _on_microcontrollers(name, runtime)
+    if runtime.startswith(ENGINES):
+        return _of_engines(name, runtime)
     if len(rows) >= FEW and len({one.network for one in rows}) > 1:
         return fit_terms(terms_on(name, runtime), rows, KNOWN.get(runtime))
     return _of_few(name, runtime, rows)
@@ -422,6 +455,28 @@ def _on_microcontrollers(name: str, runtime: str) -> RuntimeFit:
     whole = Fit({number: (*shares, *times)})
     left = CrossValidation(np.array(ratios), groups, _formats(rows))
     return _runtime_fit(whole, rows, left, "networks left out")
+
+
+@functools.cache
+def engines(name: str, runtime: str) -> Medians:
+    """What was measured on a GPU under TensorRT, each condition once."""
+    return medians_of(measured()[name, runtime], terms_on(name, runtime))
+
+
+@functools.cache
+def shares_without(network: str) -> Mapping[str, float]:
+    """What all GPUs have in common under TensorRT without one network; of all if it is empty."""
+    systems = [key for key in measured() if key[1] == ENGINES]
+    return shared_figures([engines(*key).without(network) for key in systems])
+
+
+def _of_engines(name: str, runtime: str) -> RuntimeFit:
+    """A GPU under TensorRT, with what it has in common with others; networks are left out."""
+    own = engines(name, runtime)
+    fit, ratios = engine_fit(own, shares_without)
+    several = len(set(own.networks)) > 1
+    words = "networks left out" if several else "the conditions that were fitted"
+    return _runtime_fit(fit, measured()[name, runtime], ratios, words)
 
 
 # ------------------------------------------------------------------ figures of a relative
@@ -508,6 +563,7 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
         fit = own_fit(name, runtime)
         if fit is not None:
             values = runtime_of(fit, "fit")
+            values["parameters"].update(PEAKS.get((name, runtime), {}))
             power = power_of(measured()[name, runtime])
             if power:
                 values["parameters"]["busy_power"] = power

@@ -84,6 +84,39 @@ def test_a_device_fuses_what_it_names(fuses: tuple[str, ...], expected: list[str
     assert [str(group) for group in fused(chain(), fuses)] == expected
 
 
+def shortcut(*, is_read_twice: bool = False, is_wider: bool = False) -> Workload:
+    """Two convolutions of one image, the sum of their results, and an activation."""
+    image, sums = (1, 2, 4, 4), (1, 3, 4, 4)
+    other = (1, 3, 1, 1) if is_wider else sums
+    kernel = (3, 2, 4, 4) if is_wider else (3, 2, 1, 1)
+    steps = [
+        Node("first", conv(image, kernel), ("image", "kernel", "left")),
+        Node("second", conv(image, (3, 2, 1, 1)), ("image", "point", "right")),
+        Node("add", elementwise("add", other, sums), ("left", "right", "both")),
+        Node("relu", activation("relu", sums), ("both", "features")),
+    ]
+    tensors = {"image": image, "kernel": kernel, "point": (3, 2, 1, 1), "left": other,
+               "right": sums, "both": sums, "features": sums}  # fmt: skip
+    outputs = ["features", "right"] if is_read_twice else ["features"]
+    return Workload("shortcut", tensors, steps, ["image"], outputs, ["kernel", "point"])
+
+
+def test_a_shortcut_is_added_where_the_later_of_both_results_is_made() -> None:
+    groups = fused(shortcut(), ["addition", "activation"])
+    assert [str(group) for group in groups] == ["first", "second + add + relu"]
+    boundary = boundaries(shortcut(), groups)[1]
+    assert boundary.reads == ("image", "point", "left")
+    assert boundary.writes == ("features",)
+
+
+def test_a_shortcut_is_added_apart_where_others_read_the_later_result_or_a_side_is_repeated() -> (
+    None
+):
+    for workload in (shortcut(is_read_twice=True), shortcut(is_wider=True)):
+        groups = fused(workload, ["addition"])
+        assert [str(group) for group in groups] == ["first", "second", "add", "relu"]
+
+
 def test_padding_that_mirrors_is_no_part_of_the_operator_that_reads_it() -> None:
     steps = {step.name: step for step in chain().steps}
     mirrored = rearrange("padding", [(1, 2, 4, 4)], [(1, 2, 6, 6)])

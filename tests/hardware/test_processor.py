@@ -498,8 +498,8 @@ def test_a_wrong_condition_of_a_residual_is_reported(
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"fuses": ["activations"]}, "expected names among activation, bias, padding"),
-        ({"fuses": 3}, "expected names among activation, bias, padding, found 3"),
+        ({"fuses": ["activations"]}, "expected names among activation, addition, bias"),
+        ({"fuses": 3}, "expected names among activation, addition, bias, padding, found 3"),
         ({"folds_normalization": "maybe"}, "expected true or false, found 'maybe'"),
         ({"unsupported": ["conv"]}, "expected names among contraction, activation"),
     ],

@@ -28,6 +28,37 @@ COUNTS = {
 """Multiply-accumulates as the sources of the measurements state them."""
 
 
+TOKENS, WIDTH, INNER = 177, 1024, 4096
+PUBLISHED = {
+    # MLPerf Inference Benchmark, arXiv 1911.02549, table 1: 2.47 operations, two for each.
+    "ssd_mobilenet_v1_300": (2.47e9 / 2, 0.005),
+    # openvinotoolkit/open_model_zoo, ssd-resnet34-1200-onnx: 433.411 GFLOPs.
+    "ssd_resnet34_1200": (433.411e9 / 2, 0.005),
+    # By the definition, arXiv 1810.04805: products, scores and sums of 24 layers, two answers.
+    "bert_large_squad": (
+        24 * (TOKENS * (4 * WIDTH**2 + 2 * WIDTH * INNER) + 2 * TOKENS**2 * WIDTH)
+        + TOKENS * WIDTH * 2,
+        0,
+    ),
+    # torchvision, resnext50_32x4d: 4.23e9 at 224 x 224 with a layer of 2048 x 1000; and the
+    # pyramid and heads of arXiv 1708.02002 by their shapes.
+    "retinanet_resnext50_800": (
+        (4.23e9 - 2048 * 1000) * (800 / 224) ** 2
+        + 256 * (512 * 100**2 + 1024 * 50**2 + 2048 * 25**2)
+        + 9 * 256**2 * (100**2 + 50**2 + 25**2 + 13**2 + 7**2)
+        + 9 * 256 * (8 * 256 + 9 * 268) * (100**2 + 50**2 + 25**2 + 13**2 + 7**2),
+        0.005,
+    ),
+}
+"""Multiply-accumulates, and how far a count may be from them."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_network_of_mlperf_has_the_published_count(name: str) -> None:
+    count, share = PUBLISHED[name]
+    assert network(name).macs == pytest.approx(count, rel=share, abs=0)
+
+
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_network_that_ships_has_the_published_count(name: str) -> None:
     assert network(name).macs == COUNTS[name]

@@ -13,6 +13,7 @@ from costmodel.workload.operators import Activation, Elementwise, Movement, Oper
 
 FUSIBLE: Final = {
     "activation": "an activation joins the operator that makes its input",
+    "addition": "an addition of two results of one shape joins what makes the later of them",
     "bias": "an addition of weights joins the operator that makes its input",
     "padding": "padding joins the operator that reads it",
 }
@@ -106,8 +107,8 @@ class _Flow:
     storage: Mapping[str, str]
     views: Mapping[str, list[str]]
     """The tensors that are views of another, by what holds them."""
-    makers: Mapping[str, Sequence[Step]]
-    """For each step that may join another those that wrote last what it reads."""
+    makers: Mapping[str, Mapping[str, Step]]
+    """For each step that may join another, by the storage that it reads, who wrote that last."""
     readers: Mapping[str, list[Step]]
     outside: frozenset[str]
     """The storage of what leaves the workload."""
@@ -224,16 +225,20 @@ class _Fusion:
 
     def _joined(self, step: Node, kind: str, anchors: Mapping[str, Step]) -> Step | None:
         """The operator before it that an operator joins."""
-        makers = [_last(maker, anchors) for maker in self._flow.makers[step.name]]
+        written = self._flow.makers[step.name]
+        makers = {name: _last(maker, anchors) for name, maker in written.items()}
         if not makers:
             return None
-        (target, *others) = makers
+        (target, *others) = makers.values()
         if others:
-            target = max(makers, key=lambda maker: self._rank[maker.name])
+            target = max(makers.values(), key=lambda maker: self._rank[maker.name])
         if not isinstance(target, Node) or target.operator.unpriced is not None:
             return None
         if self._is_in_place(step) or self._folds_into(step, target, anchors):
             return target
+        if kind == "addition":
+            taken = [name for name, maker in makers.items() if maker is target]
+            return target if self._are_read_by(step, taken) else None
         is_done_with_it = kind in {"activation", "bias"}
         return target if is_done_with_it and self._is_sole_reader(step) else None
 
@@ -252,9 +257,11 @@ class _Fusion:
 
     def _is_sole_reader(self, node: Node) -> bool:
         between = {self._storage[name] for name in node.reads} - self._flow.weights
-        return bool(between) and all(
-            self._reads_alone(node, name) and name not in self._outside for name in between
-        )
+        return bool(between) and self._are_read_by(node, between)
+
+    def _are_read_by(self, node: Node, names: Iterable[str]) -> bool:
+        """Whether a node alone reads these, and none of them leaves the workload."""
+        return all(self._reads_alone(node, name) and name not in self._outside for name in names)
 
     def _reads_alone(self, node: Node, name: str) -> bool:
         readers = self._readers[name]
@@ -263,14 +270,14 @@ class _Fusion:
 
 def _makers(
     steps: Iterable[Step], storage: Mapping[str, str], wanted: Container[str]
-) -> Mapping[str, Sequence[Step]]:
-    """For the steps of these names those that wrote last what they read."""
+) -> Mapping[str, Mapping[str, Step]]:
+    """For the steps of these names, by the storage that they read, who wrote that last."""
     current: dict[str, Step] = {}
-    found: dict[str, Sequence[Step]] = {}
+    found: dict[str, Mapping[str, Step]] = {}
     for step in steps:
         if step.name in wanted:
             names = dict.fromkeys([storage[name] for name in step.reads])
-            found[step.name] = [current[name] for name in names if name in current]
+            found[step.name] = {name: current[name] for name in names if name in current}
         for name in step.writes:
             current[storage[name]] = step
     return found
@@ -292,7 +299,14 @@ def _fusible(node: Node) -> str:
             return "padding"
         case Elementwise(function="add", inputs=[_], weights=[_]):
             return "bias"
+        case Elementwise(function="add", inputs=[_, _], weights=[]) if _is_of_one_shape(node):
+            return "addition"
     return ""
+
+
+def _is_of_one_shape(node: Node) -> bool:
+    """Whether an operator reads nothing that it repeats."""
+    return len({one.tensor.shape for one in node.operator.operands}) == 1
 
 
 def _adds_zeros(operator: Operator) -> bool:

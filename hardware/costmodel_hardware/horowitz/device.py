@@ -13,7 +13,6 @@ from attrs import evolve, frozen
 
 from costmodel import formats as arithmetic
 from costmodel.devices import (
-    FUSIBLE,
     USUAL,
     Charge,
     Cost,
@@ -131,7 +130,7 @@ class Horowitz(Device):
     @property
     def fuses(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on a setting
         """What joins the operator before or after it."""
-        return tuple(FUSIBLE) if self.fusion else ()
+        return ("activation", "bias", "padding") if self.fusion else ()
 
     def price_member(
         self, node: Node, group: Group, scenario: Scenario

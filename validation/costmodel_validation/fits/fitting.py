@@ -48,7 +48,7 @@ FITTED: Final = {
 
 No more than the peak rate; more than the bandwidth, where caches hold activations.
 """
-_BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
+BEGINNINGS: Final[tuple[Mapping[str, float], ...]] = (
     {},
     {"overhead_per_operator": 0.05},
     {"overhead_per_operator": 10.0},
@@ -66,7 +66,7 @@ WRONG: Final = 5.0
 """Median error above which a fit has failed: a unit or a peak is wrong."""
 FOLDS: Final = 5
 """Into how many parts networks are divided to leave each out once."""
-_SCALE: Final = 0.05
+SCALE: Final = 0.05
 """Relative errors beyond this count less than their square: some measurements are disturbed."""
 PULL: Final = 0.01
 """How strongly parameters that the data do not determine are drawn to where they start.
@@ -103,7 +103,7 @@ class Terms:
 
     def seconds(self, figures: Sequence[float] | Vector) -> float:
         """The time with these figures, in the order of `FITTED`."""
-        return float(_Stacked([self]).seconds(np.asarray(figures, float))[0])
+        return float(Stacked([self]).seconds(np.asarray(figures, float))[0])
 
 
 def full_speed(device: Device) -> Processor:
@@ -211,7 +211,7 @@ def _seconds_of_weights(estimate: DeviceEstimate, each: GroupCost) -> Mapping[st
     return found
 
 
-class _Stacked:
+class Stacked:
     """The terms of several networks in one array, for the many predictions of a fit."""
 
     def __init__(self, terms: Sequence[Terms]) -> None:
@@ -328,7 +328,7 @@ def _fitted_alone(
     start = np.log(figures[free])
     low, high = np.log([(one.least, one.most) for one in FITTED.values()])[free].T
     wanted = np.log(np.array(seconds, float))
-    stacked = _Stacked(terms)
+    stacked = Stacked(terms)
     names, system = np.unique([str(one) for one in scaled], return_inverse=True)
 
     def errors(point: Vector) -> Vector:
@@ -340,10 +340,10 @@ def _fitted_alone(
 
     beginnings = [
         start + np.log([beginning.get(name, 1.0) for name in FITTED])[free]
-        for beginning in _BEGINNINGS
+        for beginning in BEGINNINGS
     ]
     answers = [
-        least_squares(errors, begin, bounds=(low, high), loss="soft_l1", f_scale=_SCALE)
+        least_squares(errors, begin, bounds=(low, high), loss="soft_l1", f_scale=SCALE)
         for begin in beginnings
     ]
     best = min(answers, key=lambda one: float(one.cost))

@@ -14,11 +14,7 @@ about it: work hides launches.
 """
 BANDWIDTHS: Final = {"contraction_bandwidth_efficiency": 0.8, "bandwidth_efficiency": 0.7}
 """Assumed where one network alone was measured: what streaming kernels usually reach."""
-CACHED: Final = {"contraction_bandwidth_efficiency": 1.5, "bandwidth_efficiency": 1.5}
-"""Assumed of TensorRT, which fuses more than this model and keeps tensors in the last cache."""
 KNOWN: Final[Mapping[str, Mapping[str, float]]] = {
-    "tensorrt": {**CACHED, "overhead_per_call": 2e-5},
-    "tensorrt-maxq": {**CACHED, "overhead_per_call": 2e-5},
     "pytorch-eager": LAUNCH,
     "pytorch-eager-nchw": LAUNCH,
     "tensorflow": BANDWIDTHS,
@@ -50,6 +46,8 @@ OVERHEAD_PER_STEP: Final[Mapping[str, Mapping[str, str]]] = {
     "pytorch-eager-nchw": _GPU_STEP,
     "tensorrt": _GPU_STEP,
     "tensorrt-maxq": _GPU_STEP,
+    "tensorrt-dla": _GPU_STEP,
+    "tensorrt-dla-maxq": _GPU_STEP,
     "pytorch-compiled": _CPU_STEP,
     "tflite": _CPU_STEP,
 }
