@@ -78,9 +78,11 @@ Cortex-A cores of boards and phones behave so, too: errors on what was left out 
 """
 LLAMA_CPP: Final = {
     "fuses": [], "folds_normalization": False, "activations_apart": True, "fast_accumulation": True,
+    "unsupported_formats": ["int8"],
 }  # fmt: skip
 """llama.cpp runs each operator of its own graph as a kernel; products in float16 add in float16
 (ggml-cuda.cu: CUBLAS_COMPUTE_16F). It queues whole graphs, so that a gap between kernels is left.
+Weights may be in int8, what they multiply is not.
 """
 SETTINGS: Final = {
     "pytorch-eager": EAGER, "pytorch-eager-nchw": EAGER, "llama.cpp-cuda": LLAMA_CPP,
