@@ -66,7 +66,7 @@ def test_a_step_that_weights_bound_takes_time_in_proportion_to_their_bits() -> N
         for one in ("float16", "int8", "int4")
     ]
     assert eight - four == near((sixteen - eight) / 2)
-    # The rest is the cache, and what products hand on.
+    # The rest is the cache, and the activations between products.
     assert sixteen / four == pytest.approx(4, rel=0.05, abs=0)
 
 
