@@ -1,7 +1,7 @@
 """Write the device files of class `processor`: figures of data sheets, and fitted runtimes.
 
     pip install -e '.[fit]'
-    python validation/make_devices.py            # every file; six minutes
+    python validation/make_devices.py            # every file; twelve minutes
     python validation/make_devices.py rtx-3090   # some
 
 `parts.csv` holds what data sheets state, `peaks.csv` peak rates that have a source of their own,

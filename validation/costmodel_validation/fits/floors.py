@@ -108,12 +108,13 @@ def _subjects(
     }
     yield from _of_forms(in_order)
     yield from _of_clocks(in_order)
-    for rows_of in by_runtime(systems, registry).values():
+    of_many = {system: rows for system, rows in systems.items() if is_of_many(rows)}
+    for rows_of in by_runtime(of_many, registry).values():
         for system, figures in _of_few(rows_of):
             yield "few", system, figures
         for system, figures in _of_lenders(rows_of):
             yield "lenders", system, figures
-    yield from _of_intervals(systems, registry)
+    yield from _of_intervals(of_many, registry)
     if boards := board_rows(systems, registry):
         yield "boards", ("", ""), _of_boards(boards)
     for system, rows in systems.items():
