@@ -303,7 +303,7 @@ def _of_time(bill: Bill) -> Iterator[str]:
         if here.evidence is Evidence.ASSUMED and not unmeasured and device.is_changed:
             yield f"a figure was changed; the true time is assumed to be {here} times the predicted"
         elif not unmeasured and not device.known.startswith("not measured"):
-            yield f"measured times of networks were {here} times the predicted (P10 to P90)"
+            yield f"measured times of networks were {here} times the predicted (8 of 10)"
         else:
             yield f"{unmeasured}the true time is assumed to be {here} times the predicted"
 
