@@ -217,7 +217,7 @@ def test_float32_on_an_a100_is_rounded_to_tf32_as_the_runtime_does_by_default(
         assert isinstance(work, Cost)
         (seconds,) = [one.seconds for one in work.durations if one.resource == "arithmetic"]
         share = figure_of(device.efficiency, number).value
-        assert seconds == pytest.approx(2 * operator.macs / (rate * 1e12 * share), rel=1e-12)
+        assert seconds == pytest.approx(2 * operator.macs / (rate * 1e12 * share), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_peak_rates_that_have_a_source_of_their_own_ship(
     name: str, number: str, rate: float
 ) -> None:
     found = REGISTRY.device(name).parameters[f"peak_rate.{number}"]
-    assert found.value == pytest.approx(rate, rel=1e-12)
+    assert found.value == pytest.approx(rate, rel=1e-12, abs=0)
     assert found.source
 
 
@@ -255,11 +255,11 @@ def test_rates_of_tensor_cores_are_dense(name: str) -> None:
     half = rates["float16"] if fast is None else fast[parse_format("float16")].value
     is_geforce = "GeForce" in device.title
     assert is_geforce == (fast is not None)
-    assert half == pytest.approx(rates["float16"] * (2 if is_geforce else 1), rel=2e-3)
+    assert half == pytest.approx(rates["float16"] * (2 if is_geforce else 1), rel=2e-3, abs=0)
     assert rates["int8"] <= 2.01 * half
     assert rates.get("bfloat16", rates["float16"]) == rates["float16"]
     if device.tf32_rate is not None:
-        assert device.tf32_rate.value == pytest.approx(rates["float16"] / 2, rel=3e-3)
+        assert device.tf32_rate.value == pytest.approx(rates["float16"] / 2, rel=3e-3, abs=0)
 
 
 @pytest.mark.parametrize("name", [name for name in PROCESSORS if name.startswith("jetson-")])
