@@ -36,7 +36,7 @@ Every device of class `processor` says how well its times are known. There are t
   factor of 4 from end to end.
 - **Assumed.** Nobody measured a relative either. The shares are usual ones, with a range.
 
-The interval of an estimate is about 8 of 10 measured times in its format: of networks that were left out, and of families of networks
+The interval of an estimate holds about 8 of 10 measured times in its format: of networks that were left out, and of families of networks
 that were left out, whichever is wider at each end. Of nine networks or families or more, one in ten further ones is expected beyond each end at most, for any distribution
 (hierarchical conformal prediction: `costmodel_validation.fits.conformal`). With fewer nothing can be promised: the ends are P10 and P90 of measured over predicted times
 of networks, and of that family that was predicted worst. A batch or a format that nobody measured has an interval from 0.2 to 5 times the prediction. Where fewer than
