@@ -25,9 +25,7 @@ from attrs import evolve
 from costmodel.formats import NumericFormat, parse_format
 from costmodel_hardware.processor.device import Processor
 from costmodel_validation.fits.engines import (
-    RUNTIME as ENGINES,
-)
-from costmodel_validation.fits.engines import (
+    ENGINES,
     Medians,
     engine_fit,
     medians_of,
@@ -46,6 +44,7 @@ from costmodel_validation.fits.fitting import (
     fitted,
     full_speed,
     left_out,
+    terms_of,
 )
 from costmodel_validation.fits.known import KNOWN, OVERHEAD_PER_STEP
 from costmodel_validation.fits.leaving_out import borrowed_interval
@@ -59,6 +58,7 @@ from costmodel_validation.fits.microcontrollers import (
 )
 from costmodel_validation.measurements import Measurement, by_system, shipped_measurements
 from costmodel_validation.writing import (
+    DIGITS,
     UNMEASURED,
     UNMEASURED_SOURCE,
     loaded,
@@ -108,14 +108,15 @@ ROUNDED: Final = {
     "pytorch-eager": "convolutions", "pytorch-eager-nchw": "convolutions",
     "tensorrt": "all", "tensorrt-maxq": "all",
 }  # fmt: skip
-"""Which products of float32 a runtime rounds to TF32 unless it is told otherwise.
+"""Which products of float32 a runtime rounds to TF32 by default.
 
 PyTorch, CUDA semantics: `torch.backends.cudnn.allow_tf32` is True, and since 1.12
 `torch.backends.cuda.matmul.allow_tf32` is False. TensorRT, developer guide: the builder flag TF32
 is set unless it is cleared.
 """
 TF32: Final = (
-    "PyTorch rounds float32 factors of convolutions to TF32, TensorRT those of all products"
+    "by default, PyTorch rounds float32 factors of convolutions to TF32, TensorRT those of all "
+    "products (setting tf32)"
 )
 NO_HALF: Final[Mapping[str, Sequence[str]]] = {
     "core-i9-10940x": ["float16"], "epyc-9654": ["float16"],
@@ -514,7 +515,10 @@ def transfer(runtime: str) -> tuple[float, float]:
 
 
 def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
-    """The runtime of a relative, in a file of a device without measurements of it."""
+    """The runtime of a relative, in a file of a device without measurements of it.
+
+    Its intervals are at least as wide as those of the relative, and hold for no shorter networks.
+    """
     fit = own_fit(lender, runtime)
     if fit is None:
         message = f"{name}: {lender} has no measurements under {runtime}"
@@ -524,16 +528,31 @@ def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
         ((number, figures),) = fit.fit.figures.items()
         scaled = (*figures[:3], figures[3] * slower, *figures[4:])
         fit = evolve(fit, fit=Fit({number: scaled}))
+    conditions = {
+        number: one._replace(shortest=_shortest(name, runtime, lender, number, fit.fit))
+        for number, one in fit.conditions.items()
+    }
+    fit = evolve(fit, conditions=conditions)
     found = runtime_of(fit, "relative")
     low, high = transfer(runtime)
     found["known"] = (
         f"not measured: efficiencies of {lender}, with peak rates and bandwidth of its own"
     )
-    for residual in found["residuals"]:
-        if "shortest" in residual:  # of the relative
-            del residual["shortest"]
-            residual.update(low=rounded(low), high=rounded(high), evidence="assumed")
+    for residual in found["residuals"][:-1]:  # the last is that of unmeasured conditions
+        ends = {"low": min(low, residual["low"]), "high": max(high, residual["high"])}
+        residual.update({end: rounded(value) for end, value in ends.items()}, evidence="assumed")
     return found
+
+
+def _shortest(name: str, runtime: str, lender: str, number: NumericFormat, fit: Fit) -> float:
+    """The time of the network that took the shortest on the lender, as predicted for a part."""
+    rows = [one for one in measured()[lender, runtime] if one.scenario.default_format == number]
+    row = min(rows, key=lambda one: one.seconds)
+    return _ROUNDED * fit.seconds(terms_of(device(name, runtime), row))
+
+
+_ROUNDED: Final = 1 - 10 ** (1 - DIGITS)
+"""Rounded figures of a file predict this much less at most."""
 
 
 def assumed(row: Mapping[str, str]) -> dict[str, Any]:
@@ -621,6 +640,8 @@ def _with_known_marked(runtime: str, values: dict[str, Any]) -> dict[str, Any]:
     for name in KNOWN.get(runtime, {}):
         for figure in values["parameters"].get(name, {}).values():
             figure.update(source="known", evidence="assumed")
+    if _is_llama_cpp(runtime):
+        values["known"] += "; llama.cpp runs language models alone"
     return values
 
 
