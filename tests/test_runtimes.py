@@ -178,6 +178,11 @@ def test_what_a_class_needs_is_missing_where_a_runtime_lacks_it(
          "tflite.residuals.0.: expected measured over predicted times, .* found 3"),
         ("residuals: [{", "residuals: [{low: 1, high: 2, source: bench, evidence: measured}, {",
          "tflite.residuals.0.: expected batch, formats or shortest, as others follow it"),
+        ("residuals: [{low", "residuals: [{formats: [int8], low",
+         "tflite.residuals: expected one without batch, formats and shortest at the end"),
+        ("residuals: [{low: 0.8, high: 150 %, source: bench, evidence: measured}]", "residuals: []",
+         "tflite.residuals: expected a list of measured over predicted times, .* found \\[\\]"),
+        ("high: 150 %, source: bench", "high: 2", "tflite.residuals.0..source: missing"),
     ],
 )  # fmt: skip
 def test_one_change_of_a_runtime_makes_a_clear_mistake(old: str, new: str, message: str) -> None:

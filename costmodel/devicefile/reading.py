@@ -269,7 +269,9 @@ class _File:
         if MEMORIES in raw:
             memories = tuple(self._memories(family, raw, f"{path}."))
             given = evolve(given, values={**given.values, MEMORIES: memories})
-        residuals = self._residuals(f"{path}.residuals", raw.get("residuals", []))
+        residuals = (
+            self._residuals(f"{path}.residuals", raw["residuals"]) if "residuals" in raw else ()
+        )
         known = raw.get("known", "")
         if not isinstance(known, str):
             self.mistakes.append(f"{path}.known: expected text, found {known!r:.80}")
@@ -277,7 +279,7 @@ class _File:
         return _Given(given.path, given.keys, given.values, residuals, on_one_line(known))
 
     def _residuals(self, path: str, raw: Any) -> tuple[Residual, ...]:
-        if not isinstance(raw, list):
+        if not isinstance(raw, list) or not raw:
             expected = "a list of measured over predicted times, such as [{low: 0.8, high: 1.3}]"
             self.mistakes.append(f"{path}: expected {expected}, found {raw!r:.80}")
             return ()
@@ -286,9 +288,13 @@ class _File:
             residual = self._residual(f"{path}[{place}]", one)
             if residual is None:
                 continue
-            if residual.is_for_all and place < len(raw) - 1:
+            is_last = place == len(raw) - 1
+            if residual.is_for_all and not is_last:
                 expected = "batch, formats or shortest, as others follow it"
                 self.mistakes.append(f"{path}[{place}]: expected {expected}, found none")
+            if is_last and not residual.is_for_all:
+                expected = "one without batch, formats and shortest at the end, for all other times"
+                self.mistakes.append(f"{path}: expected {expected}, such as {{low: 0.2, high: 5}}")
             found.append(residual)
         return tuple(found)
 
@@ -306,6 +312,8 @@ class _File:
             expected = f"expected at least low, {raw['low']!r}"
             self.mistakes.append(f"{path}.high: {expected}, found {raw['high']!r}")
         source = self.figures.source(path, raw)
+        if "source" not in raw:
+            self.mistakes.append(f"{path}.source: missing")
         known = {"evidence": raw["evidence"]} if "evidence" in raw else {}
         evidence = self.figures.defaults(path, known).get("evidence")
         formats = self._formats(f"{path}.formats", raw.get("formats"))

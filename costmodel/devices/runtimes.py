@@ -28,7 +28,9 @@ def _batches(_: Any, attribute: Any, value: Any) -> None:
         return
     is_pair = isinstance(value, tuple) and len(value) == len(("least", "most"))
     if not is_pair or any(one.__class__ is not int or one < 1 for one in value):
-        message = f"batch is {value!r:.80}; expected the least and the largest, such as [1, 64]"
+        shown = list(value) if isinstance(value, tuple) else value
+        expected = "the least and the largest, whole numbers from 1, such as [1, 64]"
+        message = f"batch is {shown!r:.80}; expected {expected}"
         raise ValueError(message)
     if value[0] > value[1]:
         message = f"batch is {list(value)}; expected the least first"

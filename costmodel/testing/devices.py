@@ -512,6 +512,8 @@ class _Written:
         written = {**self._values(device), "known": device.known}
         if device.memories:
             written["memories"] = [self._memory(memory) for memory in device.memories]
+        if not device.residuals:
+            return written
         return {**written, "residuals": [self._residual(one) for one in device.residuals]}
 
     def _residual(self, residual: Residual) -> Mapping[str, Any]:
