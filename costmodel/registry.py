@@ -282,7 +282,7 @@ class Registry:
             return self.load_device(Path(name))
         plain, mark, runtime = name.rpartition(RUNTIME_MARK)
         if mark and plain and not is_path(runtime):
-            return self._named(plain).with_runtime(runtime).named_by_runtime()
+            return _under(self._named(plain), name, runtime)
         if is_path(name):
             return self._of_another_suffix(name)
         known = self._devices.get(name)
@@ -488,6 +488,17 @@ def _joined(*hints: str) -> str:
 def is_path(name: str) -> bool:
     """Whether it is the path of a device file; the name of a device is a single word."""
     return file_of(name).endswith(_FILE_SUFFIXES) or os.sep in name or "/" in name
+
+
+def _under(device: Device, name: str, runtime: str) -> Device:
+    """The device under the runtime that its name carries, and called so."""
+    if device.name != device.plain_name:
+        message = f"device {name!r}: expected NAME:RUNTIME, found two runtimes"
+        raise CostModelError(message)
+    if not device.runtimes:
+        message = f"device {name!r}: expected no runtime, as {device.name!r} has none in its file"
+        raise CostModelError(message)
+    return device.with_runtime(runtime).named_by_runtime()
 
 
 def is_file_here(name: str) -> bool:

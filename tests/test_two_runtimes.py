@@ -91,13 +91,32 @@ def test_devices_of_one_name_from_different_files_are_refused() -> None:
         (f"{BOARD}:plumeria", f"nearest known: '{SECOND}'"),
         (f"{BOARD}:", f"unknown runtime ''.*{FIRST}.*these are all of device '{BOARD}'"),
         ("stm32l4r:plumerai", f"unknown device 'stm32l4r'\n  nearest known: '{BOARD}'"),
-        ("cpu:tflite", "unknown runtime 'tflite'.*these are all of device 'cpu'"),
     ],
 )
 def test_an_unknown_part_of_the_name_is_explained(name: str, message: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
         costmodel.device(name)
     assert re.search(message, str(caught.value), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cpu:tflite", "'cpu:tflite': expected no runtime, as 'cpu' has none in its file"),
+        (f"{BOTH[0]}:{SECOND}", "expected NAME:RUNTIME, found two runtimes"),
+    ],
+)
+def test_a_name_with_a_runtime_too_many_is_refused(name: str, message: str) -> None:
+    with pytest.raises(CostModelError, match=message):
+        costmodel.device(name)
+
+
+def test_a_runtime_that_contradicts_the_name_is_refused() -> None:
+    change = f"{BOTH[0]}.runtime={SECOND}"
+    result = run("estimate", VISION, "-d", BOTH[0], "--set", change)
+    assert result.exit_code != 0
+    assert f"expected {FIRST}, which its name says" in result.stderr
+    assert f"write {BOTH[1]} in its place" in result.stderr
 
 
 def test_a_name_that_carries_its_runtime_follows_it() -> None:

@@ -610,7 +610,14 @@ class Device:
 
         """
         if "runtime" in values:
-            return self.with_runtime(values.pop("runtime")).with_parameters(**values)
+            runtime = values.pop("runtime")
+            if self.name != self.plain_name and runtime != self.runtime:
+                message = (
+                    f"{self.name}.runtime: expected {self.runtime}, which its name says; found "
+                    f"{runtime}; write {self.plain_name}{RUNTIME_MARK}{runtime} in its place"
+                )
+                raise CostModelError(message)
+            return self.with_runtime(runtime).with_parameters(**values)
         options = self.setting_names()
         changed: dict[str, Any] = {}
         for name, value in values.items():
