@@ -335,13 +335,18 @@ def test_products_of_float32_run_at_the_rate_of_tf32_where_the_runtime_rounds_th
     rounds: str, of_convolutions: int, of_products: int, number: str
 ) -> None:
     device = processor(parameters=TF32, settings={"tf32": rounds})
-    plain = processor(settings={"tf32": rounds})
+    plain = processor()
     for workload, faster in ((CONVOLUTION, of_convolutions), (SQUARE, of_products)):
         scenario = Scenario(default_format=number)
         busy, before = (one.evaluate(workload, scenario) for one in (device, plain))
         ratio = before.busy_seconds["arithmetic"] / busy.busy_seconds["arithmetic"]
         assert math.isclose(ratio, faster if number == "float32" else 1, rel_tol=1e-12)
         assert busy.traffic_bytes == before.traffic_bytes
+
+
+def test_products_are_not_rounded_to_a_format_without_a_rate() -> None:
+    with pytest.raises(DeviceFileError, match="expected none, as there is no tf32_rate; found all"):
+        processor(settings={"tf32": "all"})
 
 
 def test_a_format_that_is_too_wide_has_no_price() -> None:
@@ -478,8 +483,8 @@ def test_a_time_below_all_measured_ones_has_a_wider_range(shortest: str, low: fl
         ({"shortest": "3 J"}, "residuals[0].shortest: expected a quantity in s"),
         ({"shortest": "0 s"}, "residuals[0].shortest is 0.0; expected a finite number above 0"),
         ({"batch": [4, 1]}, "batch is [4, 1]; expected the least first"),
-        ({"batch": 4}, "expected the least and the largest, such as [1, 64]"),
-        ({"batch": [0, 4]}, "expected the least and the largest"),
+        ({"batch": 4}, "the least and the largest, whole numbers from 1, such as [1, 64]"),
+        ({"batch": [0, 4]}, "batch is [0, 4]; expected the least and the largest"),
         ({"formats": "int8"}, "formats: expected numeric formats, such as [float16, int8]"),
         ({"formats": ["intt8"]}, "'intt8' is not a numeric format"),
         ({"otherwise": {"low": 1}}, "residuals[0]: 'otherwise' is not known"),
@@ -489,7 +494,9 @@ def test_a_time_below_all_measured_ones_has_a_wider_range(shortest: str, low: fl
 def test_a_wrong_condition_of_a_residual_is_reported(
     residual: dict[str, Any], expected: str
 ) -> None:
-    runtime = {"parameters": {}, "residuals": [{"low": 0.9, "high": 1.1, **GIVEN, **residual}]}
+    last = {"low": 0.2, "high": 5, **GIVEN}
+    first = {"low": 0.9, "high": 1.1, **GIVEN, **residual}
+    runtime = {"parameters": {}, "residuals": [first, last]}
     with pytest.raises(DeviceFileError) as described:
         processor(runtimes={"mine": runtime})
     assert expected in str(described.value)

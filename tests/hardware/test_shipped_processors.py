@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from typing import Any
 
@@ -61,6 +62,24 @@ def test_a_runtime_without_measurements_has_a_wide_range(name: str) -> None:
         chosen = device.with_runtime(runtime)
         if (name, runtime) not in SYSTEMS:
             assert all(one.high / one.low >= 4 for one in chosen.residuals), runtime
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_a_borrowed_runtime_has_no_narrower_range_than_the_lender(name: str) -> None:
+    """Nor one for times that are shorter than all that were measured on the lender."""
+    device = REGISTRY.device(name)
+    for runtime in device.runtimes:
+        borrower = device.with_runtime(runtime)
+        found = re.match(r"not measured: efficiencies of ([^,]+),", borrower.known)
+        if found is None:
+            continue
+        lender = REGISTRY.device(found[1]).with_runtime(runtime)
+        pairs = zip(borrower.residuals, lender.residuals, strict=True)
+        for own, lent in pairs:
+            assert (own.formats, own.batches) == (lent.formats, lent.batches)
+            assert own.low <= lent.low, runtime
+            assert own.high >= lent.high, runtime
+            assert (own.shortest is None) is own.is_for_all, runtime
 
 
 @pytest.mark.parametrize("name", PROCESSORS)
@@ -238,9 +257,20 @@ def test_peak_rates_that_have_a_source_of_their_own_ship(
     assert found.source
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in PROCESSORS if REGISTRY.device(name).title.startswith("NVIDIA")]
-)
+def rates_of(device: Any) -> dict[str, float]:
+    """The peak rates of a processor, by the names of formats."""
+    return {format_name(one): device.peak_rate[one].value for one in device.peak_rate}
+
+
+TENSOR_CORES = [
+    name
+    for name in PROCESSORS
+    if REGISTRY.device(name).title.startswith("NVIDIA")
+    and {"float16", "int8"} <= rates_of(REGISTRY.device(name)).keys()
+]
+
+
+@pytest.mark.parametrize("name", TENSOR_CORES)
 def test_rates_of_tensor_cores_are_dense(name: str) -> None:
     """With structured sparsity they are twice as high: int8 above twice float16 would be so.
 
@@ -248,9 +278,7 @@ def test_rates_of_tensor_cores_are_dense(name: str) -> None:
     """
     device = REGISTRY.device(name)
     assert isinstance(device, Processor)
-    rates = {format_name(one): device.peak_rate[one].value for one in device.peak_rate}
-    if not {"float16", "int8"} <= rates.keys():
-        pytest.skip("no tensor cores for both")
+    rates = rates_of(device)
     fast = device.fast_accumulation_rate
     half = rates["float16"] if fast is None else fast[parse_format("float16")].value
     is_geforce = "GeForce" in device.title
@@ -262,11 +290,16 @@ def test_rates_of_tensor_cores_are_dense(name: str) -> None:
         assert device.tf32_rate.value == pytest.approx(rates["float16"] / 2, rel=3e-3, abs=0)
 
 
-@pytest.mark.parametrize("name", [name for name in PROCESSORS if name.startswith("jetson-")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in PROCESSORS
+        if name.startswith("jetson-") and "pytorch-eager" in REGISTRY.device(name).runtimes
+    ],
+)
 def test_the_launch_of_a_slower_host_is_not_taken_for_that_of_a_server(name: str) -> None:
     device = REGISTRY.device(name)
-    if "pytorch-eager" not in device.runtimes:
-        pytest.skip("a CPU")
     (figure,) = (
         one
         for path, one in device.with_runtime("pytorch-eager").parameters.items()

@@ -17,6 +17,7 @@ from costmodel_validation.measurements import (
     read_measurements,
     shipped_measurements,
     shipped_networks,
+    workload_of,
 )
 
 HEAD = "network,batch,format,latency_ms,power_w"
@@ -158,10 +159,16 @@ def test_a_row_states_the_shapes_of_a_step_and_the_format_of_weights() -> None:
     assert first.scenario.input_shapes == {"tokens": (1,), "cache": (8, 8, 128)}
     assert second.scenario.weights == {"logits": parse_format("int8"), "*": parse_format("int4")}
     assert second.scenario.input_shapes == {}
-    with pytest.raises(CostModelError, match="weights: expected NAME=VALUE"):
+    with pytest.raises(CostModelError, match="weights: expected a format such as int4"):
         measurements_in([head, "kws,1,int8,2.5,,int4x,"], "mine.csv")
-    with pytest.raises(CostModelError, match="input_shapes: expected NAME=VALUE"):
+    with pytest.raises(CostModelError, match="input_shapes: expected INPUT=SHAPE such as"):
         measurements_in([head, "kws,1,int8,2.5,,,tokens=one"], "mine.csv")
+
+
+def test_weights_of_a_layer_that_the_network_lacks_are_named_with_the_network() -> None:
+    (row,) = measurements_in([f"{HEAD},weights", "kws,1,float32,1,,zz=int4"], "mine.csv")
+    with pytest.raises(CostModelError, match="kws: a format of weights is given for 'zz'"):
+        workload_of(row)
 
 
 def test_weights_of_language_models_are_as_large_as_their_files() -> None:

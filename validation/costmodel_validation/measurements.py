@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 import costmodel
 from costmodel import CostModelError, Network, Scenario
-from costmodel.errors import FormatError, nearest
+from costmodel.errors import FormatError, ScenarioError, nearest
 from costmodel.formats import format_name, parse_format
 from costmodel.scenario import ALL_OTHERS
 from costmodel.tensor.shapes import as_shape
@@ -170,7 +170,11 @@ def workload_of(measured: Measurement) -> Workload:
 
     """
     scenario = evolve(measured.scenario, batch=1)
-    return _lowered(measured.network, measured.folder, scenario)
+    try:
+        return _lowered(measured.network, measured.folder, scenario)
+    except ScenarioError as error:
+        message = f"{measured.network}: {error}"
+        raise CostModelError(message) from None
 
 
 @functools.lru_cache(maxsize=256)
@@ -296,12 +300,23 @@ def _by_name(column: str, text: str, read: Callable[[str], _T]) -> dict[str, _T]
         pairs = [part.rpartition("=") for part in text.split(";") if part.strip()]
         return {name.strip() or ALL_OTHERS: read(value.strip()) for name, _, value in pairs}
     except (CostModelError, ValueError) as error:
-        message = f"{column}: expected NAME=VALUE, apart by semicolons; found {text!r:.80}: {error}"
+        example = _EXAMPLES[column]
+        message = f"{column}: expected {example}, apart by semicolons; found {text!r:.80}: {error}"
         raise CostModelError(message) from None
 
 
+_EXAMPLES: Final = {
+    "weights": "a format such as int4, or LAYER=FORMAT",
+    "input_shapes": "INPUT=SHAPE such as tokens=1x128",
+}
+
+
 def _shape(text: str) -> Shape:
-    return as_shape(int(length) for length in text.split("x"))
+    lengths = text.split("x")
+    if not all(one.strip().isdecimal() for one in lengths):
+        message = f"a shape is lengths with x between; {text!r:.40} is none"
+        raise CostModelError(message)
+    return as_shape(map(int, lengths))
 
 
 def _seconds(texts: Mapping[str, str], name: str) -> float | None:

@@ -125,7 +125,8 @@ class Processor(Device):
     cores, in which it runs at `tf32_rate`; tensors stay float32.
 
     Raises:
-        ValueError: no memory has a bandwidth, or the idle power is above the busy power.
+        ValueError: no memory has a bandwidth, the idle power is above the busy power, or products
+            are rounded to TF32 without a rate for it.
 
     """
 
@@ -185,6 +186,9 @@ class Processor(Device):
         """Check what the figures must have in common."""
         if not any(memory.bandwidth is not None for memory in self.memories):
             message = "memories: expected one with a bandwidth, which the time of traffic needs"
+            raise ValueError(message)
+        if self.tf32 != "none" and self.tf32_rate is None:
+            message = f"tf32: expected none, as there is no tf32_rate; found {self.tf32}"
             raise ValueError(message)
         idle, busy = self.idle_power, self.busy_power
         if idle is not None and busy is not None and idle.value > busy.value:

@@ -31,7 +31,7 @@ from costmodel_validation.fits.fitting import (
 from costmodel_validation.fits.microcontrollers import PULL
 from costmodel_validation.measurements import Measurement
 
-RUNTIME: Final = "tensorrt"
+ENGINES: Final = "tensorrt"
 """The runtime whose shares are fitted on all GPUs; others of its name take them."""
 SHARED: Final = (
     "contraction_bandwidth_efficiency",
