@@ -107,7 +107,8 @@ In short:
 - On families, the learner without the model is further off than the model in {worse} of {systems} systems.
 - Of devices predicted by another, {lenders} of {devices} miss 15 % even with the lender that turns out best: peak rates and bandwidths do not determine the shares that a
   runtime reaches.
-- The A40 and the Quadro RTX 8000 are eight rows, of two submitters, and no GPU of Turing but the T4 of 70 W was measured; submissions for one and the same accelerator differ by {repeats:.0%} (median) and up to a factor of {ratio:.2f}.
+- The A40 and the Quadro RTX 8000 are eight rows, of two submitters, and no GPU of Turing but the T4 of 70 W was
+  measured. Submissions for one and the same accelerator differ by {repeats:.0%} in the median, and by a factor of {ratio:.2f} at most: their scatter does not explain this miss.
 """
 
 
