@@ -56,6 +56,7 @@ def test_one_network_that_differs_is_missed_where_it_is_left_out() -> None:
     assert summary.median_error < 0.1
 
 
+@pytest.mark.slow
 def test_a_device_that_is_left_out_has_its_own_peaks_and_the_shares_of_another() -> None:
     names = ("raspberry-pi-4", "a311d2", "jetson-agx-xavier-cpu")
     rows = [row for name in names for row in made_up(name, "tflite")]
@@ -64,6 +65,7 @@ def test_a_device_that_is_left_out_has_its_own_peaks_and_the_shares_of_another()
     assert all(one.median_error < 0.05 for one in summaries.values())
 
 
+@pytest.mark.slow
 def test_the_lender_is_the_device_that_predicts_the_others_best() -> None:
     rows = [
         *made_up("raspberry-pi-4", "tflite"), *made_up("a311d2", "tflite"),
