@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
-PARSERS = {"onnx": "onnx"}
+PARSERS = {"onnx": "onnx", "tflite": "tflite"}
 LAYERS = 30
 CHANNELS = 166
 """30 layers of 3 x 3 x 166 x 166 weights in float32 are 30 MB."""
+DENSE_LAYERS = 8
+WIDTH = 968
+"""8 layers of 968 x 968 weights in float32 are 30 MB."""
 
 
 def onnx_file(folder: Path) -> Path:
@@ -45,7 +48,23 @@ def onnx_file(folder: Path) -> Path:
     return path
 
 
-FILES = {"onnx": onnx_file}
+def tflite_file(folder: Path) -> Path:
+    """A chain of dense layers whose weights are 30 MB in float32."""
+    from frontends.tflite.files import Function, written  # noqa: PLC0415
+
+    function = Function()
+    value = function.input((1, WIDTH))
+    for _ in range(DENSE_LAYERS):
+        weights = function.weights(WIDTH, WIDTH)
+        (value,) = function.add("FULLY_CONNECTED", [value, weights], [(1, WIDTH)])
+    function.outputs = [value]
+    path = folder / "chain.tflite"
+    path.write_bytes(written(function))
+    assert path.stat().st_size == pytest.approx(30e6, rel=0.05, abs=0)
+    return path
+
+
+FILES = {"onnx": onnx_file, "tflite": tflite_file}
 READ = (
     "import {parser}, costmodel, sys, time; a = time.perf_counter(); costmodel.read(sys.argv[1]); "
 )

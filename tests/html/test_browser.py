@@ -13,6 +13,7 @@ from reports import CHROMIUM, HOSTILE, chain, of, page
 from costmodel.html.page import report
 
 MANY = 2000
+EXPLAINED = ".explain pre:not(:empty)"
 
 pytestmark = [
     pytest.mark.slow,
@@ -65,13 +66,13 @@ class Opened:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("dialog", lambda dialog: self.said.append(dialog.message) or dialog.dismiss())
         self.page.goto(file.as_uri())
-        self.page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+        self.page.wait_for_selector("html[data-ready=true]")
 
     def scrolled(self) -> Any:
         """The page once every figure came into view."""
         for plot in self.page.query_selector_all(".plot"):
             plot.scroll_into_view_if_needed()
-            self.page.wait_for_function("(plot) => plot.querySelector('svg')", arg=plot)
+            plot.wait_for_selector("svg")
         return self.page
 
     def column(self, place: int) -> list[str]:
@@ -137,13 +138,11 @@ def test_a_layer_shows_its_explanation_by_click_and_by_key(browser: Any, file: P
     row.click()
     text = opened.page.locator(".explain pre")
     text.wait_for()
-    opened.page.wait_for_function("document.querySelector('.explain pre').textContent")
+    opened.page.wait_for_selector(EXPLAINED)
     assert "on raspberry-pi-4" in text.text_content()
     assert "peak_rate.float32" in text.text_content()
     opened.page.click(".explain [role=tab]:has-text('horowitz-45nm')")
-    opened.page.wait_for_function(
-        "document.querySelector('.explain pre').textContent.includes('on horowitz-45nm')"
-    )
+    opened.page.wait_for_selector(f"{EXPLAINED}:has-text('on horowitz-45nm')")
     button = row.locator("button")
     assert button.get_attribute("aria-expanded") == "true"
     button.focus()
@@ -163,13 +162,13 @@ def test_a_word_filters_the_layers(browser: Any, file: Path) -> None:
 def test_the_icicle_follows_device_and_measure(browser: Any, file: Path) -> None:
     opened = Opened(browser, file)
     opened.scrolled()
-    shown = "document.querySelector('[data-icicle] svg').getAttribute('aria-label')"
-    assert opened.page.evaluate(shown) == "Time on raspberry-pi-4"
+    icicle = opened.page.locator("[data-icicle] svg")
+    assert icicle.get_attribute("aria-label") == "Time on raspberry-pi-4"
     opened.page.select_option("#m0-device", label="horowitz-45nm")
-    opened.page.wait_for_function(f"{shown} === 'Energy on horowitz-45nm'")
+    opened.page.wait_for_selector("[data-icicle] svg[aria-label='Energy on horowitz-45nm']")
     assert opened.page.query_selector("#m0-measure option[value=time]").is_disabled()
     opened.page.select_option("#m0-measure", label="MACs")
-    opened.page.wait_for_function(f"{shown} === 'MACs on horowitz-45nm'")
+    opened.page.wait_for_selector("[data-icicle] svg[aria-label='MACs on horowitz-45nm']")
     opened.check_silent()
 
 
@@ -252,25 +251,6 @@ def test_a_figure_is_saved_as_a_file_of_its_own(browser: Any, file: Path, tmp_pa
     opened.check_silent()
 
 
-def test_a_report_shows_charts_within_a_second(browser: Any, file: Path, large: Path) -> None:
-    for one in (file, large):
-        times = []
-        for _ in range(3):
-            context = browser.new_context(viewport={"width": 1280, "height": 1400})
-            page = context.new_page()
-            page.add_init_script(
-                "const look = () => document.querySelector('[data-icicle] svg')"
-                " ? window.seen = performance.now() : requestAnimationFrame(look);"
-                "requestAnimationFrame(look);"
-            )
-            page.goto(one.as_uri())
-            page.wait_for_selector("[data-icicle] svg")
-            page.wait_for_timeout(100)
-            times.append(page.evaluate("window.seen"))
-            context.close()
-        assert min(times) < 1000, times  # a busy machine takes longer, now and then
-
-
 def test_2000_layers_are_sorted_filtered_and_shown(browser: Any, large: Path) -> None:
     assert large.stat().st_size < 6_000_000
     opened = Opened(browser, large)
@@ -283,7 +263,7 @@ def test_2000_layers_are_sorted_filtered_and_shown(browser: Any, large: Path) ->
     opened.page.fill("#m0-filter", "script")
     assert opened.column(1) == [HOSTILE]
     opened.page.click("#m0-layers tr.row")
-    opened.page.wait_for_function("document.querySelector('.explain pre')?.textContent")
+    opened.page.wait_for_selector(EXPLAINED)
     opened.check_silent()
 
 
