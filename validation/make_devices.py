@@ -1,7 +1,7 @@
 """Write the device files of class `processor`: figures of data sheets, and fitted runtimes.
 
     pip install -e '.[fit]'
-    python validation/make_devices.py            # every file; twelve minutes
+    python validation/make_devices.py            # every file; ten minutes
     python validation/make_devices.py rtx-3090   # some
 
 `parts.csv` holds what data sheets state, `peaks.csv` peak rates that have a source of their own,
@@ -46,7 +46,7 @@ from costmodel_validation.fits.fitting import (
     left_out,
     terms_of,
 )
-from costmodel_validation.fits.known import KNOWN, OVERHEAD_PER_STEP
+from costmodel_validation.fits.known import OVERHEAD_PER_STEP, STEP_ON_GPUS, known_figures
 from costmodel_validation.fits.leaving_out import borrowed_interval
 from costmodel_validation.fits.microcontrollers import (
     RATE,
@@ -80,6 +80,11 @@ EAGER: Final = {
 
 It queues kernels while others run. It has no convolutions in int8 or float8 on GPUs.
 """
+COMPILED: Final = {**EAGER, "fuses": ["activation", "addition", "bias", "padding"]}
+"""On GPUs, torch.compile makes one kernel of a normalization and of what follows by elements.
+
+Convolutions and products stay those of libraries (TorchInductor in its default mode).
+"""
 IN_ORDER: Final = {"overlap_traffic": False}
 """Cortex-M cores issue loads, stores and multiplications in one pipeline, in order.
 
@@ -106,7 +111,7 @@ SETTINGS: Final = {
 }  # fmt: skip
 ROUNDED: Final = {
     "pytorch-eager": "convolutions", "pytorch-eager-nchw": "convolutions",
-    "tensorrt": "all", "tensorrt-maxq": "all",
+    "pytorch-compiled": "convolutions", "tensorrt": "all", "tensorrt-maxq": "all",
 }  # fmt: skip
 """Which products of float32 a runtime rounds to TF32 by default.
 
@@ -149,6 +154,34 @@ RELATIVES: Final[Mapping[str, Mapping[str, str]]] = {
     "cpu": {"pytorch-compiled": "core-i9-10940x"},
 }
 """By the kind of a part: the runtimes that it borrows, and from which device."""
+_LENDERS_BY_GENERATION: Final = (
+    (
+        ("rtx-5090", "rtx-5080", "rtx-5070-ti", "rtx-pro-6000", "rtx-pro-6000-max-q", "b200",
+         "gb10"),
+        {"pytorch-eager": "rtx-4090", "pytorch-eager-nchw": "rtx-5090",
+         "pytorch-compiled": "rtx-5090"},
+    ),
+    (
+        ("rtx-4090", "rtx-4080", "rtx-4070-ti", "rtx-4060", "rtx-6000-ada", "rtx-5000-ada",
+         "rtx-4000-ada", "l4", "l40s"),
+        {"pytorch-eager": "rtx-4090", "pytorch-eager-nchw": "rtx-4090",
+         "pytorch-compiled": "rtx-4090"},
+    ),
+    (
+        ("rtx-3090", "rtx-3080-ti", "rtx-3080", "rtx-3070", "rtx-3060", "rtx-2080-ti", "rtx-a6000",
+         "quadro-rtx-8000", "t4", "v100-sxm2", "a2", "a10", "a30", "a40", "a100-pcie-40gb",
+         "a100-pcie-80gb", "a100-sxm-40gb", "a100-sxm-80gb", "h100-pcie", "h100-sxm", "h200-sxm"),
+        {"pytorch-eager-nchw": "rtx-3090", "pytorch-compiled": "rtx-4090"},
+    ),
+)  # fmt: skip
+PYTORCH: Final[Mapping[str, Mapping[str, str]]] = {
+    name: lenders for names, lenders in _LENDERS_BY_GENERATION for name in names
+}
+"""For GPUs of NVIDIA with tensor cores: from which device they borrow PyTorch.
+
+Blackwell, Ada, and older; of the same generation, or the nearest one that was measured. Not chosen
+by errors.
+"""
 NEAREST: Final[Mapping[str, Mapping[str, str]]] = {
     "raspberry-pi-5": {"tflite": "raspberry-pi-4", "armnn": "raspberry-pi-4"},
     "s922x": {"tflite": "a311d2", "armnn": "a311d2"},
@@ -199,8 +232,8 @@ ASSUMED: Final = {
     "max78000": "ai8x", "ncs2": "openvino",
 }  # fmt: skip
 """Runtimes of which nothing that fits was measured, by the beginning of the names of parts."""
-HOSTED: Final = ("pytorch-eager", "pytorch-eager-nchw")
-"""Runtimes whose operators the host launches one by one."""
+EAGER_LAYOUTS: Final = ("pytorch-eager", "pytorch-eager-nchw")
+"""PyTorch in eager mode, with channels last and with channels first: hosts launch operators."""
 HOST: Final = (
     "measured beside the host of an A100; the Arm cores of a Jetson are slower: at most as much "
     "as fitted overheads of TensorRT differ between an AGX Xavier and an A100"
@@ -341,7 +374,12 @@ def settings_of(name: str, runtime: str) -> Mapping[str, Any]:
     of_float32 = {"tf32": ROUNDED[runtime]} if rounds else {}
     lacks = NO_HALF.get(name)
     of_half = {"unsupported_formats": list(lacks)} if lacks else {}
-    return {**of_core, **of_float32, **of_half, **SETTINGS.get(runtime, {})}
+    of_runtime = COMPILED if _is_compiled_on_gpu(name, runtime) else SETTINGS.get(runtime, {})
+    return {**of_core, **of_float32, **of_half, **of_runtime}
+
+
+def _is_compiled_on_gpu(name: str, runtime: str) -> bool:
+    return runtime == "pytorch-compiled" and parts()[name].row["kind"] == "gpu"
 
 
 @functools.cache
@@ -380,7 +418,7 @@ def own_fit(name: str, runtime: str) -> RuntimeFit | None:
     if runtime.startswith(ENGINES):
         return _of_engines(name, runtime)
     if len(rows) >= FEW and len({one.network for one in rows}) > 1:
-        return fit_terms(terms_on(name, runtime), rows, KNOWN.get(runtime))
+        return fit_terms(terms_on(name, runtime), rows, known_figures(name, runtime))
     return _of_few(name, runtime, rows)
 
 
@@ -388,7 +426,7 @@ def _of_few(name: str, runtime: str, rows: Sequence[Measurement]) -> RuntimeFit:
     """A fit of some figures; rows of one network and batch are left out together."""
     terms = terms_on(name, runtime)
     seconds = [one.seconds for one in rows]
-    known = KNOWN.get(runtime, {})
+    known = known_figures(name, runtime)
 
     def fit(terms: Sequence[Terms], seconds: Sequence[float]) -> Fit:
         return fitted(terms, seconds, known)
@@ -403,7 +441,7 @@ def _of_few(name: str, runtime: str, rows: Sequence[Measurement]) -> RuntimeFit:
     else:
         found = [time / whole.seconds(one) for one, time in zip(terms, seconds, strict=True)]
         ratios = CrossValidation(np.array(found), tuple(groups), _formats(rows))
-        words = "the conditions that were fitted"
+        words = ""
     return _runtime_fit(whole, rows, ratios, words)
 
 
@@ -478,7 +516,7 @@ def _of_engines(name: str, runtime: str) -> RuntimeFit:
     own = engines(name, runtime)
     fit, ratios = engine_fit(own, shares_without)
     several = len(set(own.networks)) > 1
-    words = "networks left out" if several else "the conditions that were fitted"
+    words = "networks left out" if several else ""
     return _runtime_fit(fit, measured()[name, runtime], ratios, words)
 
 
@@ -492,12 +530,18 @@ def terms_on(name: str, runtime: str) -> tuple[Terms, ...]:
 
 
 @functools.cache
-def transfer(runtime: str) -> tuple[float, float]:
-    """P10 to P90 of measured times over those predicted with the figures of another device."""
+def transfer(runtime: str, kind: str) -> tuple[float, float]:
+    """P10 to P90 of measured times over those predicted with the figures of another device.
+
+    Devices are of one kind of part.
+    """
     names = [
         name
         for (name, one), rows in measured().items()
-        if one == runtime and name in parts() and len(rows) >= FEW
+        if one == runtime
+        and name in parts()
+        and parts()[name].row["kind"] == kind
+        and len(rows) >= FEW
     ]
     ratios = []
     for lender in names:
@@ -534,7 +578,7 @@ def borrowed(name: str, runtime: str, lender: str) -> dict[str, Any]:
     }
     fit = evolve(fit, conditions=conditions)
     found = runtime_of(fit, "relative")
-    low, high = transfer(runtime)
+    low, high = transfer(runtime, parts()[name].row["kind"])
     found["known"] = (
         f"not measured: efficiencies of {lender}, with peak rates and bandwidth of its own"
     )
@@ -588,12 +632,12 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
             power = power_of(measured()[name, runtime])
             if power:
                 values["parameters"]["busy_power"] = power
-            yield runtime, _with_known_marked(runtime, values)
+            yield runtime, _with_known_marked(name, runtime, values)
     wanted = _lenders(name, part)
     for runtime, lender in wanted.items():
         if runtime not in own and (set(FORMATS) & {one for one in FORMATS if part.row[one]}):
-            values = _with_known_marked(runtime, borrowed(name, runtime, lender))
-            if name.startswith("jetson-") and runtime in HOSTED:
+            values = _with_known_marked(lender, runtime, borrowed(name, runtime, lender))
+            if name.startswith("jetson-") and runtime in EAGER_LAYOUTS:
                 _widen_launches(values)
             yield runtime, values
     if not own and not wanted:
@@ -604,7 +648,9 @@ def runtimes(name: str, part: Part) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _lenders(name: str, part: Part) -> dict[str, str]:
     """Of which device a part borrows each runtime that was not measured on it."""
-    found = {**RELATIVES.get(part.row["kind"], {}), **NEAREST.get(name, {})}
+    found = {
+        **RELATIVES.get(part.row["kind"], {}), **PYTORCH.get(name, {}), **NEAREST.get(name, {}),
+    }  # fmt: skip
     if name in TENSORRT:
         found["tensorrt"] = TENSORRT[name]
     if lender := LLAMA_CPP_LENDERS.get(name):
@@ -635,10 +681,13 @@ def _is_llama_cpp(runtime: str) -> bool:
     return runtime.startswith("llama.cpp")
 
 
-def _with_known_marked(runtime: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The runtime, which says of figures that are not fitted where they come from."""
-    for name in KNOWN.get(runtime, {}):
-        for figure in values["parameters"].get(name, {}).values():
+def _with_known_marked(measured: str, runtime: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The runtime, which says of figures that are not fitted where they come from.
+
+    They are those of the device that was `measured`, the lender where they are borrowed.
+    """
+    for figures in known_figures(measured, runtime):
+        for figure in values["parameters"].get(figures, {}).values():
             figure.update(source="known", evidence="assumed")
     if _is_llama_cpp(runtime):
         values["known"] += "; llama.cpp runs language models alone"
@@ -654,7 +703,9 @@ def file_of(name: str, part: Part) -> str:
         raise ValueError(message)
     for runtime, values in found.items():
         if runtime in OVERHEAD_PER_STEP:
-            figure = {**OVERHEAD_PER_STEP[runtime], "source": "known", "evidence": "assumed"}
+            is_compiled = _is_compiled_on_gpu(name, runtime)
+            step = STEP_ON_GPUS if is_compiled else OVERHEAD_PER_STEP[runtime]
+            figure = {**step, "source": "known", "evidence": "assumed"}
             values["parameters"]["overhead_per_step"] = figure
         if settings := settings_of(name, runtime):
             values["settings"] = settings
@@ -674,7 +725,8 @@ def file_of(name: str, part: Part) -> str:
     if "unmeasured" in uses:
         sources["unmeasured"] = UNMEASURED_SOURCE
     raw["sources"] = sources
-    default = next((one for one in DEFAULTS if one in found), next(iter(found)))
+    of_eager = [one for one in EAGER_LAYOUTS if (name, one) in measured()]
+    default = next((one for one in (*of_eager, *DEFAULTS) if one in found), next(iter(found)))
     raw["runtimes"] = {"default": default, **found}
     text = written(raw, HEAD)
     loaded(raw, name)

@@ -60,5 +60,6 @@ def test_intervals_hold_what_was_left_out_and_are_no_wider_than_a_factor_of_two(
 @pytest.mark.parametrize("runtime", ["pytorch-eager", "pytorch-eager-nchw", "pytorch-compiled"])
 def test_where_many_families_were_measured_a_further_one_is_inside(runtime: str) -> None:
     rows = [one for one in left_out_rows() if one[0] == "families" and one[2] == runtime]
-    assert len(rows) == 1
-    assert float(rows[0][7].rstrip("%")) >= 80
+    assert rows
+    for row in rows:
+        assert float(row[7].rstrip("%")) >= 80, row

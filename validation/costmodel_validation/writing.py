@@ -103,6 +103,8 @@ def _text(value: float, unit: str) -> float | str:
 
 def known_of(found: RuntimeFit) -> str:
     """In one line, how well a fit predicts what it has not seen."""
+    if not found.left_out:
+        return f"fitted to {found.rows} measurements, none left out: no error can be stated"
     error = f"{found.by_network.median_error:.0%} median error on {found.left_out}"
     families = found.by_family
     more = "" if families is None else f", {families.median_error:.0%} on families"

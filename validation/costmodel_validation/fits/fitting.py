@@ -461,7 +461,7 @@ class RuntimeFit:
     by_family: CrossValidation | None
     conditions: Mapping[NumericFormat, Conditions]
     left_out: str = "networks left out"
-    """What `by_network` is about, in words."""
+    """What `by_network` is about, in words; empty where it is the error of the fit itself."""
 
     def residual(self, number: NumericFormat) -> Residual:
         """Measured over predicted times in a format, which has figures of its own: 8 of 10.

@@ -33,7 +33,7 @@ from costmodel_validation.fits.fitting import (
     full_speed,
     left_out,
 )
-from costmodel_validation.fits.known import KNOWN
+from costmodel_validation.fits.known import known_figures
 from costmodel_validation.fits.leaving_out import (
     FEWEST_DEVICES,
     Rows,
@@ -106,7 +106,7 @@ def _subjects(
     yield from _of_forms(in_order)
     yield from _of_clocks(in_order)
     of_many = {system: rows for system, rows in systems.items() if is_of_many(rows)}
-    for rows_of in by_runtime(of_many, registry).values():
+    for rows_of in by_runtime(of_many, registry):
         for system, figures in _of_few(rows_of):
             yield "few", system, figures
         for system, figures in _of_lenders(rows_of):
@@ -135,10 +135,10 @@ def _of_runs(rows: Rows, system: System) -> dict[str, float]:
     }
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return fitted(terms, seconds, KNOWN.get(system[1]))
+        return fitted(terms, seconds, known_figures(*system))
 
     def corrected(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return learned(terms, seconds, fitted(terms, seconds, KNOWN.get(system[1])))
+        return learned(terms, seconds, fitted(terms, seconds, known_figures(*system)))
 
     found["late_shortest"] = _late(model(terms, shortest), terms, shortest, longer)
     found.update(_by_format(measured, terms, shortest, model))
@@ -317,7 +317,7 @@ def _of_forms(
 ) -> Iterator[tuple[str, System, Mapping[str, float]]]:
     """Errors under each form of the model, and under the one that suits all other systems best."""
     found = {
-        system: {name: _errors_of(rows, system[1], name) for name in _FORMS}
+        system: {name: _errors_of(rows, system, name) for name in _FORMS}
         for system, rows in rows_of.items()
     }
     for system, forms in found.items():
@@ -342,12 +342,12 @@ def _best_of(systems: Iterable[Mapping[str, Mapping[str, float]]]) -> str:
     return min(errors, key=lambda name: float(np.log(errors[name]).mean()))
 
 
-def _errors_of(rows: Rows, runtime: str, form: str) -> dict[str, float]:
+def _errors_of(rows: Rows, system: System, form: str) -> dict[str, float]:
     """The median errors on networks and, where there are several, on families left out."""
     terms = [evolve(one, overlap_traffic=_FORMS[form]) for one in rows.terms]
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return fitted(terms, seconds, KNOWN.get(runtime))
+        return fitted(terms, seconds, known_figures(*system))
 
     return _left_out_errors(rows.measured, terms, model)
 

@@ -29,7 +29,7 @@ from costmodel_validation.fits.fitting import (
     full_speed,
     splits,
 )
-from costmodel_validation.fits.known import KNOWN
+from costmodel_validation.fits.known import known_figures
 from costmodel_validation.fits.microcontrollers import (
     BoardTerms,
     System,
@@ -40,6 +40,7 @@ from costmodel_validation.fits.microcontrollers import (
 from costmodel_validation.measurements import Measurement
 
 if TYPE_CHECKING:
+    from costmodel.formats import NumericFormat
     from costmodel.registry import Registry
 
 PARTS: Final = ("networks", "families", "devices")
@@ -151,7 +152,7 @@ def unseen(
         for inside in splits(groups, None if of_families else FOLDS):
             try:
                 known = fit_terms(
-                    chosen(rows.terms, inside), chosen(measured, inside), KNOWN.get(system[1])
+                    chosen(rows.terms, inside), chosen(measured, inside), known_figures(*system)
                 )
             except CostModelError:  # what is left has one network, or tells nothing
                 continue
@@ -174,7 +175,7 @@ def _with_residuals(
 def _devices(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry
 ) -> Iterator[tuple[System, list[Checked]]]:
-    for rows_of in by_runtime(systems, registry).values():
+    for rows_of in by_runtime(systems, registry):
         yield from _borrowed(rows_of)
     yield from _boards(
         {one: rows for one, rows in systems.items() if is_microcontroller(one, registry)}, registry
@@ -183,17 +184,33 @@ def _devices(
 
 def by_runtime(
     systems: Mapping[System, Sequence[Measurement]], registry: Registry
-) -> Mapping[str, Mapping[System, Rows]]:
-    """Of each runtime, the devices on which many networks were measured; of several devices."""
+) -> Iterator[Mapping[System, Rows]]:
+    """Of each runtime, the devices on which many networks were measured; of several devices.
+
+    Devices that share no format, such as GPUs and CPUs under compiled PyTorch, are kept apart.
+    """
     many: dict[str, list[System]] = {}
     for system, measured in systems.items():
         if has_many_workloads(measured) and not is_microcontroller(system, registry):
             many.setdefault(system[1], []).append(system)
-    return {
-        runtime: {system: with_terms(system, systems[system], registry) for system in found}
-        for runtime, found in many.items()
-        if len(found) >= FEWEST_DEVICES
-    }
+    for of_runtime in many.values():
+        for found in _sharing_formats({one: systems[one] for one in of_runtime}):
+            if len(found) >= FEWEST_DEVICES:
+                yield {system: with_terms(system, systems[system], registry) for system in found}
+
+
+def _sharing_formats(systems: Mapping[System, Sequence[Measurement]]) -> list[list[System]]:
+    """The systems in groups, so that one has no format in common with those of another group."""
+    groups: list[tuple[set[NumericFormat], list[System]]] = []
+    for system, rows in systems.items():
+        formats = {one.scenario.default_format for one in rows}
+        together = [system]
+        for group in [one for one in groups if one[0] & formats]:
+            groups.remove(group)
+            formats |= group[0]
+            together = [*group[1], *together]
+        groups.append((formats, together))
+    return [together for _, together in groups]
 
 
 def is_microcontroller(system: System, registry: Registry) -> bool:
@@ -204,7 +221,7 @@ def is_microcontroller(system: System, registry: Registry) -> bool:
 def fits_of(rows_of: Mapping[System, Rows]) -> dict[System, Fit]:
     """The figures of each device by itself."""
     return {
-        system: fitted(rows.terms, [one.seconds for one in rows.measured], KNOWN.get(system[1]))
+        system: fitted(rows.terms, [one.seconds for one in rows.measured], known_figures(*system))
         for system, rows in rows_of.items()
     }
 
