@@ -337,6 +337,34 @@ def test_another_runtime_changes_the_time_as_it_does_on_the_bench() -> None:
     assert 1.5 < ratio < 4
 
 
+@pytest.mark.parametrize("name", ["rtx-4090", "rtx-5090", "rtx-pro-6000-max-q"])
+def test_compiled_pytorch_is_faster_where_it_was_measured_to_be(name: str) -> None:
+    eager, compiled = (
+        {(one.network, one.scenario.batch): one for one in SYSTEMS[name, runtime]}
+        for runtime in ("pytorch-eager-nchw", "pytorch-compiled")
+    )
+    pairs = [(eager[key], compiled[key]) for key in eager.keys() & compiled.keys()]
+    small = sorted(pairs, key=lambda pair: pair[0].seconds)[:6]
+    assert len(small) == 6
+    for pair in small:
+        measured = pair[1].seconds / pair[0].seconds
+        predicted = [
+            checked(REGISTRY.device(name).with_runtime(one.runtime), one).seconds for one in pair
+        ]
+        assert measured < 1, pair
+        assert predicted[1] / predicted[0] < 1, pair
+
+
+def test_the_layout_that_was_measured_is_the_one_at_first() -> None:
+    assert REGISTRY.device("rtx-5090").runtime == "pytorch-eager-nchw"
+    assert REGISTRY.device("rtx-4090").runtime == "pytorch-eager"
+
+
+def test_a_fit_of_all_rows_states_no_error() -> None:
+    known = REGISTRY.device("m3").with_runtime("llama.cpp-metal").known
+    assert known.startswith("fitted to 4 measurements, none left out: no error can be stated")
+
+
 def test_three_processors_fit_into_100_columns() -> None:
     shown = good("estimate", "examples/vgg9.json", "-d", "rtx-4090,raspberry-pi-4,stm32h743")
     table = shown.split("\n\n")[1]

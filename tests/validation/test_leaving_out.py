@@ -12,10 +12,15 @@ from worlds import REGISTRY
 from costmodel.errors import UnknownNameError
 from costmodel_validation.checking import Summary
 from costmodel_validation.fits.fitting import FITTED, all_terms, full_speed
-from costmodel_validation.fits.leaving_out import borrowed_interval, left_out_summaries
+from costmodel_validation.fits.leaving_out import (
+    borrowed_interval,
+    by_runtime,
+    left_out_summaries,
+)
 from costmodel_validation.measurements import Measurement, by_system, shipped_measurements
 
 SYSTEMS = by_system(shipped_measurements())
+COMPILED = "pytorch-compiled"
 TRUE = (0.4, 0.3, 0.1, 1e-5, 1e-3)
 """Figures of `FITTED` that made-up times follow."""
 
@@ -54,6 +59,13 @@ def test_one_network_that_differs_is_missed_where_it_is_left_out() -> None:
     assert summary.inside < 1
     assert summary.p90 < 2
     assert summary.median_error < 0.1
+
+
+def test_devices_without_a_common_format_are_not_compared() -> None:
+    compiled = {system: rows[:10] for system, rows in SYSTEMS.items() if system[1] == COMPILED}
+    assert {name for name, _ in compiled} > {"core-i7-12700h", "core-i9-10940x"}
+    (together,) = by_runtime(compiled, REGISTRY)
+    assert {name for name, _ in together} == {"rtx-4090", "rtx-5090", "rtx-pro-6000-max-q"}
 
 
 @pytest.mark.slow
