@@ -37,9 +37,12 @@ WRITING = {
 
 
 def redirected(arguments: list[str], to: str) -> subprocess.CompletedProcess[str]:
-    """What a shell runs with standard output sent elsewhere."""
+    """What a shell runs with standard output sent elsewhere, and buffered as it usually is."""
     words = ["sh", "-c", f'"$@" {to}', "sh", str(COMMAND), *arguments]
-    return subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        words, env=environment, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+    )
 
 
 @pytest.mark.parametrize("what", WRITING)

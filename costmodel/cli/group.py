@@ -15,6 +15,7 @@ import click
 from costmodel import registry
 from costmodel.cli.output import (
     ClosedOutput,
+    forget_standard_output,
     unwritable_output,
     writing_standard_output,
 )
@@ -121,7 +122,7 @@ def _described() -> Iterator[None]:
         click.echo("stopped", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        _forget_standard_output()
+        forget_standard_output()
         raise click.exceptions.Exit(PIPE_CLOSED) from None
     except UnpricedError as error:
         raise AnswerIsNo(str(error)) from None
@@ -130,7 +131,7 @@ def _described() -> Iterator[None]:
     except OSError as error:
         if not _is_of_echo(error):
             raise Failure(_unexpected(error)) from None
-        _forget_standard_output()
+        forget_standard_output()
         raise Failure(unwritable_output(error)) from None
     except Exception as error:  # noqa: BLE001  # no traceback may reach a user
         raise Failure(_unexpected(error)) from None
@@ -150,11 +151,3 @@ def _unexpected(error: Exception) -> str:
         f"unexpected {what:.300}; this is a fault of costmodel or of a plugin, please report it "
         f"with the command that you gave ({TRACEBACK}=1 shows where it happened)"
     )
-
-
-def _forget_standard_output() -> None:
-    """Send what is still buffered nowhere, so that Python's exit does not complain about it."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # no real file, as in a test
-        return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import shutil
 import sys
 import textwrap
@@ -214,7 +215,16 @@ def writing_standard_output() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        forget_standard_output()
         raise CostModelError(unwritable_output(error)) from None
+
+
+def forget_standard_output() -> None:
+    """Send what is still buffered nowhere, so that Python's exit does not complain about it."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no real file, as in a test
+        return
 
 
 def unwritable_output(error: OSError) -> str:
