@@ -35,6 +35,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 collect_ignore = ["example_plugin"]
 """It is a distribution of its own, and tested where it is installed (.ci/plugins)."""
 
+LONGEST = "test_the_page_about_accuracy_is_up_to_date"
+
 HOUSE = tuple(
     f"costmodel_{name}.hooks"
     for name in (
@@ -52,6 +54,11 @@ HOUSE = tuple(
     )
 )
 """The plugins of this repository, by the module that their entry points name."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest test first, so that no worker waits for it at the end."""
+    items.sort(key=lambda item: item.name != LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
