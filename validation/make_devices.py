@@ -1,7 +1,7 @@
 """Write the device files of class `processor`: figures of data sheets, and fitted runtimes.
 
     pip install -e '.[fit]'
-    python validation/make_devices.py            # every file; ten minutes
+    python validation/make_devices.py            # every file; twenty minutes
     python validation/make_devices.py rtx-3090   # some
 
 `parts.csv` holds what data sheets state, `peaks.csv` peak rates that have a source of their own,
@@ -81,9 +81,8 @@ EAGER: Final = {
 It queues kernels while others run. It has no convolutions in int8 or float8 on GPUs.
 """
 COMPILED: Final = {**EAGER, "fuses": ["activation", "addition", "bias", "padding"]}
-"""On GPUs, torch.compile makes one kernel of a normalization and of what follows by elements.
-
-Convolutions and products stay those of libraries (TorchInductor in its default mode).
+"""What is assumed of torch.compile on GPUs: one kernel for a normalization and what follows it
+element by element, and convolutions and products of libraries, as in its default mode.
 """
 IN_ORDER: Final = {"overlap_traffic": False}
 """Cortex-M cores issue loads, stores and multiplications in one pipeline, in order.
@@ -179,8 +178,8 @@ PYTORCH: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """For GPUs of NVIDIA with tensor cores: from which device they borrow PyTorch.
 
-Blackwell, Ada, and older; of the same generation, or the nearest one that was measured. Not chosen
-by errors.
+Blackwell, Ada, and older; of the same generation, or the nearest one that was measured. Errors
+between some of them had been seen when this was written.
 """
 NEAREST: Final[Mapping[str, Mapping[str, str]]] = {
     "raspberry-pi-5": {"tflite": "raspberry-pi-4", "armnn": "raspberry-pi-4"},

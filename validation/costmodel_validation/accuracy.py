@@ -100,8 +100,8 @@ Of language models the time is that of one step: a token, or 512 tokens of a pro
 
 Five further sets of 78 rows each were predicted before they entered a fit, with the figures of the one device that was measured under the runtime, and with their own
 peaks: PyTorch in eager mode, from the RTX 3090, on the RTX 4090 (8 % median error with channels last, 19 % with channels first), on the RTX 5090 (5 %) and on the
-RTX PRO 6000 Max-Q (8 %), both with channels first; and compiled PyTorch, from the Core i9-10940X, on the Core i7-12700H (31 %: a laptop's processor of 45 W takes longer than the
-clock says that its peak rate is stated at). They are fitted now; *devices* in the table of what was left out repeats the comparison without them.
+RTX PRO 6000 Max-Q (8 %), both with channels first; and compiled PyTorch, from the Core i9-10940X, on the Core i7-12700H (31 %, probably because a
+laptop's processor of 45 W does not hold the clock that its peak rate is stated at). They are fitted now; *devices* in the table of what was left out repeats the comparison without them.
 
 | device | runtime | network | conditions | measured | predicted | error | inside |
 |---|---|---|---|---:|---:|---:|---|
@@ -127,8 +127,10 @@ LIMITS: Final = """
 - A GPU that was measured at batches of 96 and more is not known at batch 1, where overheads decide. Times below the shortest that
   was measured in a format have the interval of unmeasured conditions.
 - Under PyTorch, GPUs were measured in float16 alone (automatic mixed precision). Runtimes have the layout that was measured: `pytorch-eager` with channels last,
-  `pytorch-eager-nchw` and `pytorch-compiled` with channels first. Versions are 2.4 to 2.9, which differ by 1 % (RTX 4090, channels first, median of 78 networks).
-- What `torch.compile` makes one kernel of was taken from how TorchInductor works (`COMPILED` in `validation/make_devices.py`) before its errors were seen.
+  `pytorch-eager-nchw` and `pytorch-compiled` with channels first. Versions are 2.4 to 2.9. On the RTX 4090
+  with channels first they differ by 1 % in the median; compiled by 2 %, and by a factor of 1.5 at most.
+- What `torch.compile` makes one kernel of (`COMPILED` in `validation/make_devices.py`) is an assumption without a source, written down before its errors were seen.
+  Lenders of PyTorch follow the generation of a GPU; errors between some of these devices had been seen by then.
 - No recurrent network was measured on a device that ships. The overhead of a step is one measurement of cuDNN, and two on one core of a CPU.
 - Language models were measured under llama.cpp alone: one to three models of one architecture on a device, so that a model left out is like the
   others, and intervals are at least 0.5 to 2. Where one model was measured, the error above is that of the fit. Many steps of a text are one
