@@ -392,6 +392,11 @@ def device(name: str, runtime: str) -> Processor:
     return evolve(found, **chosen)
 
 
+def known_of(name: str, runtime: str) -> Mapping[str, float]:
+    """What is not fitted of a part under a runtime."""
+    return known_figures(runtime, is_asynchronous=device(name, runtime).asynchronous)
+
+
 @functools.cache
 def measured() -> Mapping[tuple[str, str], tuple[Measurement, ...]]:
     """What was measured, by device and runtime."""
@@ -417,7 +422,7 @@ def own_fit(name: str, runtime: str) -> RuntimeFit | None:
     if runtime.startswith(ENGINES):
         return _of_engines(name, runtime)
     if len(rows) >= FEW and len({one.network for one in rows}) > 1:
-        return fit_terms(terms_on(name, runtime), rows, known_figures(name, runtime))
+        return fit_terms(terms_on(name, runtime), rows, known_of(name, runtime))
     return _of_few(name, runtime, rows)
 
 
@@ -425,7 +430,7 @@ def _of_few(name: str, runtime: str, rows: Sequence[Measurement]) -> RuntimeFit:
     """A fit of some figures; rows of one network and batch are left out together."""
     terms = terms_on(name, runtime)
     seconds = [one.seconds for one in rows]
-    known = known_figures(name, runtime)
+    known = known_of(name, runtime)
 
     def fit(terms: Sequence[Terms], seconds: Sequence[float]) -> Fit:
         return fitted(terms, seconds, known)
@@ -685,7 +690,7 @@ def _with_known_marked(measured: str, runtime: str, values: dict[str, Any]) -> d
 
     They are those of the device that was `measured`, the lender where they are borrowed.
     """
-    for figures in known_figures(measured, runtime):
+    for figures in known_of(measured, runtime):
         for figure in values["parameters"].get(figures, {}).values():
             figure.update(source="known", evidence="assumed")
     if _is_llama_cpp(runtime):

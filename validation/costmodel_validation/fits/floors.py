@@ -33,7 +33,6 @@ from costmodel_validation.fits.fitting import (
     full_speed,
     left_out,
 )
-from costmodel_validation.fits.known import known_figures
 from costmodel_validation.fits.leaving_out import (
     FEWEST_DEVICES,
     Rows,
@@ -135,10 +134,10 @@ def _of_runs(rows: Rows, system: System) -> dict[str, float]:
     }
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return fitted(terms, seconds, known_figures(*system))
+        return fitted(terms, seconds, rows.known(system[1]))
 
     def corrected(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return learned(terms, seconds, fitted(terms, seconds, known_figures(*system)))
+        return learned(terms, seconds, fitted(terms, seconds, rows.known(system[1])))
 
     found["late_shortest"] = _late(model(terms, shortest), terms, shortest, longer)
     found.update(_by_format(measured, terms, shortest, model))
@@ -347,7 +346,7 @@ def _errors_of(rows: Rows, system: System, form: str) -> dict[str, float]:
     terms = [evolve(one, overlap_traffic=_FORMS[form]) for one in rows.terms]
 
     def model(terms: Sequence[Terms], seconds: Sequence[float]) -> Predictor:
-        return fitted(terms, seconds, known_figures(*system))
+        return fitted(terms, seconds, rows.known(system[1]))
 
     return _left_out_errors(rows.measured, terms, model)
 

@@ -34,12 +34,11 @@ _KNOWN: Final[Mapping[str, Mapping[str, float]]] = {
         "overhead_per_call": 1e-5,
     },
 }  # fmt: skip
-_COMPILED_ON_GPUS: Final = ("rtx-4090", "rtx-5090", "rtx-pro-6000-max-q")
 
 
-def known_figures(device: str, runtime: str) -> Mapping[str, float]:
-    """What is not fitted of a device that was measured under a runtime."""
-    if runtime == "pytorch-compiled" and device in _COMPILED_ON_GPUS:
+def known_figures(runtime: str, *, is_asynchronous: bool) -> Mapping[str, float]:
+    """What is not fitted of a runtime, which launches operators while others run or does not."""
+    if runtime == "pytorch-compiled" and is_asynchronous:
         return KERNELS
     return _KNOWN.get(runtime, {})
 

@@ -56,6 +56,10 @@ class Rows:
     measured: tuple[Measurement, ...]
     terms: tuple[Terms, ...]
 
+    def known(self, runtime: str) -> Mapping[str, float]:
+        """What is not fitted of this runtime."""
+        return known_figures(runtime, is_asynchronous=self.terms[0].asynchronous)
+
     def ratios(self, fit: Fit) -> Vector:
         """Measured over predicted times, of the formats that the fit knows."""
         pairs = zip(self.measured, self.terms, strict=True)
@@ -152,7 +156,7 @@ def unseen(
         for inside in splits(groups, None if of_families else FOLDS):
             try:
                 known = fit_terms(
-                    chosen(rows.terms, inside), chosen(measured, inside), known_figures(*system)
+                    chosen(rows.terms, inside), chosen(measured, inside), rows.known(system[1])
                 )
             except CostModelError:  # what is left has one network, or tells nothing
                 continue
@@ -221,7 +225,7 @@ def is_microcontroller(system: System, registry: Registry) -> bool:
 def fits_of(rows_of: Mapping[System, Rows]) -> dict[System, Fit]:
     """The figures of each device by itself."""
     return {
-        system: fitted(rows.terms, [one.seconds for one in rows.measured], known_figures(*system))
+        system: fitted(rows.terms, [one.seconds for one in rows.measured], rows.known(system[1]))
         for system, rows in rows_of.items()
     }
 
