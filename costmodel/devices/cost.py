@@ -325,9 +325,10 @@ def busy(durations: Iterable[Duration]) -> Mapping[str, Mapping[str, Seconds]]:
     found: dict[str, dict[str, Seconds]] = {}
     for one in durations:
         of_phase = found.setdefault(one.phase, {})
-        before = of_phase.get(one.resource, Seconds(0.0, 0.0, 0.0))
-        times = (one.seconds, one.seconds_low, one.seconds_high)
-        of_phase[one.resource] = Seconds(*map(sum, zip(before, times, strict=True)))
+        value, low, high = of_phase.get(one.resource, (0.0, 0.0, 0.0))
+        of_phase[one.resource] = Seconds(
+            value + one.seconds, low + one.seconds_low, high + one.seconds_high
+        )
     return found
 
 

@@ -509,11 +509,18 @@ class Workload:
                 message = f"workload {self.name!r} has no symbol {name!r:.40}; known: {found}"
                 raise NetworkError(message)
         numbers = {name: as_size(size) for name, size in sizes.items()}
-        return self._changed(lambda size: size.bound(numbers))
+        before, bound = self._derived.get("bound", (None, self))
+        if numbers != before:  # several devices, one after the other, ask for the same
+            bound = self._changed(lambda size: size.bound(numbers))
+            self._derived["bound"] = numbers, bound
+        return bound
 
     @property
     def symbols(self) -> frozenset[str]:
         """The names of the symbols in it."""
+        return self.derived("symbols", self._symbols)
+
+    def _symbols(self) -> frozenset[str]:
         sizes: list[Any] = [one for tensor in self.tensors.values() for one in tensor.shape]
         parts: list[Operator | Workload] = []
         for step in self.steps:

@@ -127,18 +127,6 @@ def checked(device: Device, measured: Measurement) -> Checked:
     return Checked(measured, value, low, high, energy)
 
 
-def _all_checked(device: Device, rows: Sequence[Measurement]) -> tuple[Checked, ...]:
-    """Rows beside their predictions; a network under one scenario is predicted once."""
-    known: dict[tuple[str, Scenario], Checked] = {}
-    found = []
-    for one in rows:
-        key = one.network, one.scenario
-        if key not in known:
-            known[key] = checked(device, one)
-        found.append(evolve(known[key], measurement=one))
-    return tuple(found)
-
-
 def summary_of(device: str, runtime: str, rows: Sequence[Checked], known: str) -> Summary:
     """What the rows of one device and runtime come to."""
     errors = np.array([one.error for one in rows])
@@ -213,10 +201,39 @@ def systems(
             not installed.
 
     """
+    chosen = chosen_systems(measured, names)
+    devices = {
+        (name, runtime): registry.device(name).with_runtime(runtime) for name, runtime in chosen
+    }
+    predicted = _predicted(chosen, devices)
     made = []
-    for (name, runtime), rows in chosen_systems(measured, names).items():
-        device = registry.device(name).with_runtime(runtime)
-        beside = _all_checked(device, rows)
-        found_summary = summary_of(device.name, device.runtime or "", beside, device.known)
-        made.append(System(found_summary, beside))
+    for key, rows in chosen.items():
+        device = devices[key]
+        beside = tuple([evolve(predicted[*key, *_conditions(one)], measurement=one) for one in rows])
+        found = summary_of(device.name, device.runtime or "", beside, device.known)
+        made.append(System(found, beside))
     return tuple(made)
+
+
+def _predicted(
+    chosen: Mapping[tuple[str, str], Sequence[Measurement]],
+    devices: Mapping[tuple[str, str], Device],
+) -> Mapping[tuple[str, str, str, Scenario], Checked]:
+    """One prediction for each system, network and scenario.
+
+    A network under one scenario meets all systems in a row: what follows from it alone is worked
+    out once.
+    """
+    asked: dict[tuple[str, Scenario], dict[tuple[str, str], Measurement]] = {}
+    for key, rows in chosen.items():
+        for one in rows:
+            asked.setdefault(_conditions(one), {}).setdefault(key, one)
+    return {
+        (*key, *conditions): checked(devices[key], one)
+        for conditions, of_system in asked.items()
+        for key, one in of_system.items()
+    }
+
+
+def _conditions(measured: Measurement) -> tuple[str, Scenario]:
+    return measured.network, measured.scenario

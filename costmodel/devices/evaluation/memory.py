@@ -12,7 +12,7 @@ from costmodel.devices.evaluation.fusion import Group, boundaries, storages
 from costmodel.devices.parameters import Parameter
 from costmodel.errors import UnknownNameError, nearest
 from costmodel.formats import NumericFormat
-from costmodel.workload.graph import Node, Workload
+from costmodel.workload.graph import Node, View, Workload
 from costmodel.workload.operators import ROLES
 
 BYTE: Final = 8
@@ -497,8 +497,25 @@ def _accessed(group: Group, workload: Workload, storage: Mapping[str, str]) -> M
 
     Of what a loop or a branch reads nothing is known: all of it.
     """
+    accessed = workload.derived("accessed", lambda: _accessed_by_step(workload))
     most: dict[str, int] = {}
     for step in group.members:
+        for name, elements in accessed[step.name].items():
+            most[name] = max(most.get(name, 0), elements)
+    found: dict[str, int] = {}
+    for name, elements in most.items():
+        held = storage[name]
+        found[held] = min(found.get(held, 0) + elements, workload.tensors[held].size)
+    return found
+
+
+def _accessed_by_step(workload: Workload) -> Mapping[str, Mapping[str, int]]:
+    """The elements that each step accesses of what it reads: `{step: {tensor: elements}}`."""
+    found: dict[str, dict[str, int]] = {}
+    for step in workload:
+        if isinstance(step, View):
+            continue
+        most = found[step.name] = {}
         if not isinstance(step, Node):
             most.update({name: workload.tensors[name].size for name in step.reads})
             continue
@@ -506,8 +523,4 @@ def _accessed(group: Group, workload: Workload, storage: Mapping[str, str]) -> M
             if operand.role != "output":
                 elements = step.operator.accesses(operand).elements
                 most[name] = max(most.get(name, 0), elements)
-    found: dict[str, int] = {}
-    for name, elements in most.items():
-        held = storage[name]
-        found[held] = min(found.get(held, 0) + elements, workload.tensors[held].size)
     return found
