@@ -177,23 +177,24 @@ def nearest(asked: str, known: Iterable[str]) -> str | None:
     """The known name closest to `asked`, letter case aside, or None where none is close.
 
     The part behind the last dot or slash must be alike: that names begin alike says nothing. Of
-    names that are equally close the first in the alphabet is chosen, whatever their order.
+    names that are equally close one of the same letters is chosen, then the first in the alphabet.
     """
     folded = str(asked).casefold()
     if len(folded) > _LONGEST:
         return None
     scored = [(_alikeness(folded, str(name).casefold()), name) for name in sorted(known, key=str)]
-    best = max(scored, key=lambda pair: pair[0], default=((0.0, 0.0), ""))
+    best = max(scored, key=lambda pair: pair[0], default=((0.0, 0.0, 0.0), ""))
     return best[1] if best[0][0] >= _ALIKE else None
 
 
-def _alikeness(asked: str, name: str) -> tuple[float, float]:
-    """How alike the last parts of two names are and, where they are, the names as a whole."""
+def _alikeness(asked: str, name: str) -> tuple[float, float, float]:
+    """How alike the last parts are and, where they are, the whole names and their letters."""
     first, second = (_JOINT.split(text)[-1] for text in (asked, name))
-    if _undoubled(first) == _undoubled(second):
-        return 1.0, _ratio(asked, name)
-    end = _ratio(first, second)
-    return end, _ratio(asked, name) if end >= _ALIKE else 0.0
+    end = 1.0 if _undoubled(first) == _undoubled(second) else _ratio(first, second)
+    if end < _ALIKE:
+        return end, 0.0, 0.0
+    letters = difflib.SequenceMatcher(None, name, asked).quick_ratio()
+    return end, _ratio(asked, name), letters
 
 
 def _ratio(first: str, second: str) -> float:

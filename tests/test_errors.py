@@ -38,6 +38,10 @@ def test_of_names_that_end_alike_the_one_alike_as_a_whole_is_nearest() -> None:
     assert nearest("blok2/conv", known) == "block2/conv"
 
 
+def test_of_names_that_are_equally_near_the_one_of_the_same_letters_is_nearest() -> None:
+    assert nearest("rtx-4900", ["rtx-4060", "rtx-4080", "rtx-4090"]) == "rtx-4090"
+
+
 @pytest.mark.parametrize("known", [("cpu1", "cpu2"), ("cpu2", "cpu1")])
 def test_of_names_that_are_equally_near_the_first_in_the_alphabet_is_nearest(
     known: tuple[str, ...],
