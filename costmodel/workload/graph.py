@@ -509,11 +509,11 @@ class Workload:
                 message = f"workload {self.name!r} has no symbol {name!r:.40}; known: {found}"
                 raise NetworkError(message)
         numbers = {name: as_size(size) for name, size in sizes.items()}
-        before, bound = self._derived.get("bound", (None, self))
-        if numbers != before:  # several devices, one after the other, ask for the same
-            bound = self._changed(lambda size: size.bound(numbers))
-            self._derived["bound"] = numbers, bound
-        return bound
+        latest: tuple[Mapping[str, int], Workload] | None = self._derived.get("bound")
+        if latest is None or latest[0] != numbers:  # several devices ask for the same in a row
+            latest = numbers, self._changed(lambda size: size.bound(numbers))
+            self._derived["bound"] = latest
+        return latest[1]
 
     @property
     def symbols(self) -> frozenset[str]:
