@@ -4,21 +4,68 @@ from __future__ import annotations
 
 import operator
 import statistics
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from worlds import REGISTRY
 
-from costmodel_validation.accuracy import devices_page, left_out_rows, page, unfitted_measurements
-from costmodel_validation.checking import systems
-from costmodel_validation.measurements import shipped_measurements
+from costmodel import CostModelError
+from costmodel_validation import accuracy
+from costmodel_validation.accuracy import (
+    PREDICTED_TABLE,
+    devices_page,
+    left_out_rows,
+    page,
+    predicted_table,
+    read_predictions,
+    unfitted_measurements,
+)
+from costmodel_validation.checking import (
+    Checked,
+    conditions_of,
+    one_of_each,
+    predictions,
+    systems,
+)
+from costmodel_validation.measurements import by_system, shipped_measurements
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 
 
-@pytest.mark.slow
+STALE = "run python validation/write_accuracy.py"
+
+
+@pytest.mark.slow  # what entered no fit, and the silicon, are predicted for it
 def test_the_page_about_accuracy_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(REGISTRY), "python validation/write_accuracy.py"
+    assert PAGE.read_text(encoding="utf-8") == page(REGISTRY), STALE
+
+
+@pytest.mark.slow
+def test_the_predictions_of_the_page_are_those_of_the_devices() -> None:
+    """Every seventh of each device and runtime, from the first on; all take many minutes."""
+    written, sample = read_predictions(), {}
+    for of_system in by_system(one_of_each(shipped_measurements()).values()).values():
+        sample.update({conditions_of(one): one for one in of_system[::7]})
+    assert len(sample) > len(written) / 7
+    for conditions, found in predictions(sample, REGISTRY).items():
+        expected = written[conditions]
+        assert (found.seconds, found.seconds_low, found.seconds_high) == pytest.approx(
+            (expected.seconds, expected.seconds_low, expected.seconds_high), rel=1e-5, abs=0
+        ), (conditions, STALE)
+        assert found.energy_joules == pytest.approx(expected.energy_joules, rel=1e-5, abs=0), STALE
+
+
+def test_a_table_of_predictions_is_read_as_it_was_written() -> None:
+    written = (files("costmodel_validation") / PREDICTED_TABLE).read_text(encoding="utf-8")
+    assert predicted_table(read_predictions()) == written
+
+
+def test_predictions_of_other_measurements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = shipped_measurements()[1:]
+    monkeypatch.setattr(accuracy, "shipped_measurements", lambda: fewer)
+    with pytest.raises(CostModelError, match=r"predicted\.csv: expected a row for each system"):
+        read_predictions()
 
 
 def test_the_page_about_devices_is_up_to_date() -> None:
@@ -26,10 +73,22 @@ def test_the_page_about_devices_is_up_to_date() -> None:
     assert file.read_text(encoding="utf-8") == devices_page(REGISTRY), "write_accuracy.py"
 
 
-def test_devices_that_were_never_fitted_are_predicted_within_their_interval() -> None:
-    measured = {(one.device, one.runtime) for one in shipped_measurements()}
-    never = [one for one in unfitted_measurements() if (one.device, one.runtime) not in measured]
-    rows = [row for system in systems(never, REGISTRY) for row in system.rows]
+@pytest.fixture(scope="module")
+def unfitted() -> tuple[Checked, ...]:
+    """What entered no fit, beside its prediction."""
+    return tuple(
+        [row for system in systems(unfitted_measurements(), REGISTRY) for row in system.rows]
+    )
+
+
+def test_devices_that_were_never_fitted_are_predicted_within_their_interval(
+    unfitted: tuple[Checked, ...],
+) -> None:
+    fitted = {(one.device, one.runtime) for one in shipped_measurements()}
+    rows = [
+        row for row in unfitted
+        if (row.measurement.device, row.measurement.runtime) not in fitted
+    ]  # fmt: skip
     assert {row.measurement.device for row in rows} == {
         "a40", "quadro-rtx-8000", "rtx-3080-ti", "rtx-4090",
     }  # fmt: skip
@@ -38,9 +97,10 @@ def test_devices_that_were_never_fitted_are_predicted_within_their_interval() ->
     assert missed == {("quadro-rtx-8000", "ssd_resnet34_1200")}
 
 
-def test_what_no_fit_took_is_outside_its_interval_where_the_page_says_why() -> None:
-    rows = [row for system in systems(unfitted_measurements(), REGISTRY) for row in system.rows]
-    outside = [row.measurement for row in rows if not row.is_inside]
+def test_what_no_fit_took_is_outside_its_interval_where_the_page_says_why(
+    unfitted: tuple[Checked, ...],
+) -> None:
+    outside = [row.measurement for row in unfitted if not row.is_inside]
     assert {(one.network, one.scenario.batch) for one in outside} == {
         ("bert_large_squad", 256),  # 195 samples a second on a T4, where 430 were expected
         ("retinanet_resnext50_800", 1),  # with the suppression of boxes

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from costmodel import CostModelError
+from costmodel.formats import format_name
 from costmodel.units import format_quantity
-from costmodel_validation.checking import Summary, System, systems
+from costmodel_validation.checking import (
+    Checked,
+    Conditions,
+    Summary,
+    System,
+    one_of_each,
+    systems,
+)
 from costmodel_validation.measurements import (
     Measurement,
     measurements_in,
@@ -43,7 +52,7 @@ of networks, and of that family that was predicted worst. A batch or a format th
 six networks were measured in a format, the interval is at least 0.5 to 2 times the prediction.
 
 `costmodel validate` computes the tables of this page, `costmodel validate NAME --rows` every row. The
-measurements and their sources are in `validation/costmodel_validation/measured`.
+measurements and their sources are in `validation/costmodel_validation/measured`, all predictions in `predicted.csv` beside it.
 """
 DEVICES: Final = """\
 # All devices
@@ -73,6 +82,11 @@ LEFT_OUT_TABLE: Final = "left_out.csv"
 LEFT_OUT_COLUMNS: Final = (
     "left_out", "device", "runtime", "rows", "median_error", "within_30_percent",
     "rank_correlation", "inside", "interval",
+)  # fmt: skip
+PREDICTED_TABLE: Final = "predicted.csv"
+PREDICTED_COLUMNS: Final = (
+    "device", "runtime", "network", "batch", "format", "seconds", "seconds_low", "seconds_high",
+    "energy_joules",
 )  # fmt: skip
 FITTED: Final = """
 ## Predicted against measured
@@ -145,8 +159,8 @@ LIMITS: Final = """
 
 
 def page(registry: Registry) -> str:
-    """The page, in Markdown."""
-    found = systems(shipped_measurements(), registry)
+    """The page, in Markdown, from the predictions that `write_accuracy.py` wrote down."""
+    found = systems(shipped_measurements(), registry, predicted=read_predictions())
     unseen = [f"| {' | '.join(row)} |\n" for row in left_out_rows()]
     return "".join([
         INTRODUCTION, LEFT_OUT, *_left_out(found), UNSEEN, *unseen, FITTED, *map(_row, found),
@@ -180,6 +194,49 @@ def _device_row(device: Device) -> str:
         times = device.runtime
     cells = [f"`{device.name}`", device.title, times, "; ".join(sources)]
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
+
+
+def predicted_table(predicted: Mapping[Conditions, Checked]) -> str:
+    """One prediction in each row, in the order of the measurements that ship, to six digits."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(PREDICTED_COLUMNS)
+    for conditions in one_of_each(shipped_measurements()):
+        one = predicted[conditions]
+        energy = one.energy_joules
+        writer.writerow([
+            *_named(conditions), f"{one.seconds:.6g}", f"{one.seconds_low:.6g}",
+            f"{one.seconds_high:.6g}", "" if energy is None else f"{energy:.6g}",
+        ])  # fmt: skip
+    return lines.getvalue()
+
+
+def read_predictions() -> Mapping[Conditions, Checked]:
+    """The table that `predicted_table` gives, beside the first measurement of each row.
+
+    Raises:
+        CostModelError: its rows are not those of the measurements that ship.
+
+    """
+    text = (files("costmodel_validation") / PREDICTED_TABLE).read_text(encoding="utf-8")
+    rows = list(csv.reader(text.splitlines()))[1:]
+    asked = one_of_each(shipped_measurements())
+    if [row[:5] for row in rows] != [_named(conditions) for conditions in asked]:
+        message = (
+            f"{PREDICTED_TABLE}: expected a row for each system, network and scenario of the "
+            "measurements; write it again: python validation/write_accuracy.py"
+        )
+        raise CostModelError(message)
+    found = {}
+    for row, (conditions, one) in zip(rows, asked.items(), strict=True):
+        usual, low, high = map(float, row[5:8])
+        found[conditions] = Checked(one, usual, low, high, float(row[8]) if row[8] else None)
+    return found
+
+
+def _named(conditions: Conditions) -> list[str]:
+    device, runtime, network, scenario = conditions
+    return [device, runtime, network, str(scenario.batch), format_name(scenario.default_format)]
 
 
 def left_out_rows() -> list[list[str]]:

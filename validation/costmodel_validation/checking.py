@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from attrs import asdict, evolve, frozen
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CLOSE: Final = 0.1
 NEAR: Final = 0.3
 """Relative errors of which the share of rows is reported."""
+Conditions: TypeAlias = "tuple[str, str, str, Scenario]"
+"""A device, a runtime, a network and a scenario."""
 
 
 @frozen
@@ -190,10 +192,46 @@ def chosen_systems(
     return {key: rows for key, rows in found.items() if not names or key[0] in names}
 
 
+def one_of_each(measured: Iterable[Measurement]) -> Mapping[Conditions, Measurement]:
+    """The first measurement under each conditions, by device and runtime."""
+    found: dict[Conditions, Measurement] = {}
+    for rows in by_system(measured).values():
+        for one in rows:
+            found.setdefault(conditions_of(one), one)
+    return found
+
+
+def predictions(
+    asked: Mapping[Conditions, Measurement], registry: Registry
+) -> Mapping[Conditions, Checked]:
+    """What the devices predict. A network meets all systems in a row, and is prepared once.
+
+    Raises:
+        CostModelError: a network that cannot be priced.
+        UnknownNameError: a measured device or runtime that is not installed.
+
+    """
+    devices = {
+        (name, runtime): registry.device(name).with_runtime(runtime)
+        for name, runtime, _, _ in asked
+    }
+    together: dict[tuple[str, Scenario], list[Conditions]] = {}
+    for key in asked:
+        together.setdefault(key[2:], []).append(key)
+    return {
+        key: checked(devices[key[:2]], asked[key]) for keys in together.values() for key in keys
+    }
+
+
 def systems(
-    measured: Iterable[Measurement], registry: Registry, names: Sequence[str] = ()
+    measured: Iterable[Measurement],
+    registry: Registry,
+    names: Sequence[str] = (),
+    predicted: Mapping[Conditions, Checked] | None = None,
 ) -> tuple[System, ...]:
     """Every device and runtime that was measured, or those of the devices called `names`.
+
+    `predicted` is what `predictions` gives, where it is known already.
 
     Raises:
         CostModelError: a network that cannot be priced.
@@ -202,38 +240,18 @@ def systems(
 
     """
     chosen = chosen_systems(measured, names)
-    devices = {
-        (name, runtime): registry.device(name).with_runtime(runtime) for name, runtime in chosen
-    }
-    predicted = _predicted(chosen, devices)
+    if predicted is None:
+        every = [one for rows in chosen.values() for one in rows]
+        predicted = predictions(one_of_each(every), registry)
     made = []
-    for key, rows in chosen.items():
-        device = devices[key]
-        beside = tuple([evolve(predicted[*key, *_conditions(one)], measurement=one) for one in rows])
+    for (name, runtime), rows in chosen.items():
+        device = registry.device(name).with_runtime(runtime)
+        beside = tuple([evolve(predicted[conditions_of(one)], measurement=one) for one in rows])
         found = summary_of(device.name, device.runtime or "", beside, device.known)
         made.append(System(found, beside))
     return tuple(made)
 
 
-def _predicted(
-    chosen: Mapping[tuple[str, str], Sequence[Measurement]],
-    devices: Mapping[tuple[str, str], Device],
-) -> Mapping[tuple[str, str, str, Scenario], Checked]:
-    """One prediction for each system, network and scenario.
-
-    A network under one scenario meets all systems in a row: what follows from it alone is worked
-    out once.
-    """
-    asked: dict[tuple[str, Scenario], dict[tuple[str, str], Measurement]] = {}
-    for key, rows in chosen.items():
-        for one in rows:
-            asked.setdefault(_conditions(one), {}).setdefault(key, one)
-    return {
-        (*key, *conditions): checked(devices[key], one)
-        for conditions, of_system in asked.items()
-        for key, one in of_system.items()
-    }
-
-
-def _conditions(measured: Measurement) -> tuple[str, Scenario]:
-    return measured.network, measured.scenario
+def conditions_of(measured: Measurement) -> Conditions:
+    """What a prediction depends on."""
+    return measured.device, measured.runtime, measured.network, measured.scenario
