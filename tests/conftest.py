@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 # Keep TensorFlow's start-up notes out of the tests' output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Frameworks and thousands of tests fill the memory with what is never thrown away.
+gc.set_threshold(50_000, 20, 100)
+
 settings.register_profile(
     "house",
     deadline=None,  # two cores that other jobs share keep no time
-    max_examples=30,
+    max_examples=20,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
@@ -35,7 +39,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 collect_ignore = ["example_plugin"]
 """It is a distribution of its own, and tested where it is installed (.ci/plugins)."""
 
-LONGEST = "test_the_page_about_accuracy_is_up_to_date"
+LONGEST = "test_the_predictions_of_the_page_are_those_of_the_devices"
 
 HOUSE = tuple(
     f"costmodel_{name}.hooks"
@@ -54,6 +58,12 @@ HOUSE = tuple(
     )
 )
 """The plugins of this repository, by the module that their entry points name."""
+
+
+def pytest_collection_finish() -> None:
+    """Look through what is there by now no more."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -168,6 +168,7 @@ def test_a_network_that_no_file_can_hold_is_estimated_and_saved_without_it() -> 
 # ------------------------------------------------------------------ size
 
 
+@pytest.mark.slow
 def test_an_estimate_of_2000_layers_on_six_devices_can_be_read() -> None:
     network = costmodel.read(chain([f"block_{place // 10}_dense_{place}" for place in range(1998)]))
     devices = ["raspberry-pi-4", "horowitz-45nm", "rtx-4090", "stm32h743", "cpu", "gpu"]

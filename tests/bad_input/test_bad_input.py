@@ -379,7 +379,9 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from _paths(inner, (*path, key))
 
 
-@pytest.mark.parametrize("name", ["dense", "two_inputs", "open_axes"])
+@pytest.mark.parametrize(
+    "name", ["dense", "open_axes", pytest.param("two_inputs", marks=pytest.mark.slow)]
+)
 def test_whatever_stands_in_place_of_any_value_is_answered_in_words(name: str) -> None:
     for path in _paths(_good(name)):
         for junk in JUNK:

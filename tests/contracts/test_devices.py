@@ -38,14 +38,19 @@ NUMBERS = ("low", "value", "high")
 DRAWN = {name: any_device(family) for name, family in EVERYTHING.device_families.items()}
 DRAWN["horowitz"] = DRAWN["horowitz"].map(in_order)
 DEVICES = {
-    **{name: EVERYTHING.device(name) for name in TRIED},
     **{f"any {name}": drawn for name, drawn in DRAWN.items()},
+    **{name: EVERYTHING.device(name) for name in TRIED},
 }
 
 
 class TestEveryDevice(DeviceContract):
-    """What ships, by its figures and by any others."""
+    """What ships: each class with any figures, and devices with their own (slow)."""
 
-    @pytest.fixture(params=DEVICES)
+    @pytest.fixture(
+        params=[
+            name if name.startswith("any ") else pytest.param(name, marks=pytest.mark.slow)
+            for name in DEVICES
+        ]
+    )
     def device(self, request: pytest.FixtureRequest) -> Any:
         return DEVICES[request.param]

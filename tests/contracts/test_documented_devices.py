@@ -108,7 +108,10 @@ def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 class TestDocumentedDevice(DeviceContract):
     """A class with any figures that it declares, a file with its own."""
 
-    @pytest.fixture(params=EXAMPLES, ids=str)
+    @pytest.fixture(
+        params=[one if one.name else pytest.param(one, marks=pytest.mark.slow) for one in EXAMPLES],
+        ids=str,
+    )
     def device(self, request: pytest.FixtureRequest, imported: Path) -> Any:
         example: Example = request.param
         _written(example.page, imported)

@@ -68,6 +68,7 @@ def test_a_fitted_board_is_a_device_with_a_stated_error(
     assert board.read_text() == CHIP
 
 
+@pytest.mark.slow
 def test_a_fit_of_another_runtime_keeps_the_first(board: Path, table: Path, tmp_path: Path) -> None:
     once, twice = tmp_path / "once.yaml", tmp_path / "twice.yaml"
     good("fit", board, table, "-o", once)

@@ -81,6 +81,7 @@ def made_up() -> tuple[list[Terms], np.ndarray, list[str]]:
     return terms, seconds, [one.network for one in rows]
 
 
+@pytest.mark.slow
 def test_times_that_grow_with_a_power_of_the_sum_are_followed() -> None:
     terms, seconds, names = made_up()
     times = list(0.01 * (seconds / 0.01) ** 0.75)
@@ -90,6 +91,7 @@ def test_times_that_grow_with_a_power_of_the_sum_are_followed() -> None:
     assert found.median_error < fixed.median_error / 2
 
 
+@pytest.mark.slow
 def test_a_second_speed_of_networks_with_much_arithmetic_is_found() -> None:
     terms, seconds, names = made_up()
     work = np.array([one.arithmetic @ one.times for one in terms])
@@ -98,6 +100,7 @@ def test_a_second_speed_of_networks_with_much_arithmetic_is_found() -> None:
     assert left_out(terms, times, names, two_speeds, FOLDS).median_error < 0.05
 
 
+@pytest.mark.slow
 def test_one_speed_is_kept_where_there_is_one() -> None:
     terms, seconds, names = made_up()
     assert left_out(terms, list(seconds), names, two_speeds, FOLDS).median_error < 0.02

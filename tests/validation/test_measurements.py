@@ -73,6 +73,7 @@ def test_every_measurement_that_ships_names_a_network_and_a_source() -> None:
     assert all(one.power_boundary for one in found if one.power_watts is not None)
 
 
+@pytest.mark.slow
 def test_every_network_that_ships_is_read() -> None:
     for name in shipped_networks():
         found = network(name)

@@ -143,6 +143,7 @@ def test_a_function_is_inlined(tmp_path: Path) -> None:
     assert network.macs == 64
 
 
+@pytest.mark.slow
 def test_functions_that_do_not_end_or_grow_too_far_are_refused(tmp_path: Path) -> None:
     def function(name: str, calls: list[str]) -> Any:
         nodes = [helper.make_node(call, ["a"], [f"b{place}"], domain="own")

@@ -403,6 +403,7 @@ def test_functions_that_call_themselves_are_refused() -> None:
         costmodel.read(text)
 
 
+@pytest.mark.slow
 def test_functions_that_unfold_without_end_are_refused() -> None:
     calls = "\n".join(
         f"func.func private @f{n}(%x: tensor<4xf32>) -> tensor<4xf32> {{\n"
