@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import costmodel
 
@@ -82,3 +83,23 @@ def test_chain_of_dense_layers(benchmark: Any, length: int) -> None:
 
     assert benchmark.pedantic(total, rounds=5, warmup_rounds=1)
     benchmark.extra_info["microseconds_per_layer"] = benchmark.stats["median"] * 1e6 / length
+
+
+@pytest.mark.parametrize("asked", ["alone", "after another"])
+def test_a_processor(benchmark: Any, resnet50_file: Path, asked: str) -> None:
+    """A device has less to do where another was asked for the same batch before it."""
+    scenario = costmodel.Scenario(batch=8)
+    lowered = costmodel.lower(costmodel.read(resnet50_file), scenario)
+    others = {"alone": (), "after another": ("raspberry-pi-4",)}
+
+    def prepared() -> tuple[tuple[Any], dict[str, Any]]:
+        workload = evolve(lowered)  # one that nobody has asked about
+        for name in others[asked]:
+            costmodel.device(name).evaluate(workload, scenario)
+        return (workload,), {}
+
+    device = costmodel.device("rtx-4090")
+    assert benchmark.pedantic(
+        lambda workload: device.evaluate(workload, scenario).latency_seconds,
+        setup=prepared, rounds=20, warmup_rounds=2,
+    )  # fmt: skip
