@@ -26,7 +26,7 @@ gc.set_threshold(50_000, 20, 100)
 settings.register_profile(
     "house",
     deadline=None,  # two cores that other jobs share keep no time
-    max_examples=20,
+    max_examples=12,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )

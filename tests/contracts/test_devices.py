@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from any_device import any_device
 from attrs import evolve
+from hypothesis import settings
 from worlds import EVERYTHING, TRIED
 
 from costmodel import Device
 from costmodel.testing import DeviceContract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HOROWITZ_SERIES = (
     ("energy_per_8_bit_add", "energy_per_16_bit_add", "energy_per_32_bit_add"),
@@ -52,5 +56,9 @@ class TestEveryDevice(DeviceContract):
             for name in DEVICES
         ]
     )
-    def device(self, request: pytest.FixtureRequest) -> Any:
-        return DEVICES[request.param]
+    def device(self, request: pytest.FixtureRequest) -> Iterator[Any]:
+        before = settings.get_current_profile_name()
+        if request.param in TRIED:  # what is drawn of its class is searched more thoroughly
+            settings.load_profile("quick")
+        yield DEVICES[request.param]
+        settings.load_profile(before)

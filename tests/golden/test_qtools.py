@@ -33,7 +33,14 @@ def check(source: Any, case: specs.Case) -> None:
     assert total == case["expected"]["sum"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        case if place % 4 == 0 else pytest.param(case, marks=pytest.mark.slow)
+        for place, case in enumerate(CASES)
+    ],
+    ids=lambda case: case["name"],
+)
 def test_a_live_model_and_its_file_have_the_numbers_of_qtools(
     case: specs.Case, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import subprocess
@@ -46,7 +47,6 @@ from costmodel_validation.ethos_u import parts, tables, text_of
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "vela.json.gz"
 DATA = read_file(GOLDEN)
-FOUND = parts(GOLDEN.parent)
 NAMES = tuple(name for name in REGISTRY.device_names if name.startswith("ethos-u"))
 INT8 = Scenario(default_format=parse_format("int8"))
 BITS = (8, 8)
@@ -59,8 +59,19 @@ def device(name: str = "ethos-u55-128", runtime: str = "") -> EthosU:
     return chosen
 
 
-def rows() -> Iterator[tuple[EthosU, dict[str, Any], dict[str, Any]]]:
+@functools.cache
+def compared() -> Any:
+    """Every case of the compiler, by the part of the table."""
+    return parts(GOLDEN.parent)
+
+
+@functools.cache
+def rows() -> tuple[tuple[EthosU, dict[str, Any], dict[str, Any]], ...]:
     """The rows of the NPU, each with its device and the assumptions of its configuration."""
+    return tuple(_rows())
+
+
+def _rows() -> Iterator[tuple[EthosU, dict[str, Any], dict[str, Any]]]:
     columns = DATA["op_columns"]["regor"]
     for case in DATA["cases"]:
         key = "|".join([case["accelerator"], case["system_config"], case["memory_mode"]])
@@ -69,9 +80,6 @@ def rows() -> Iterator[tuple[EthosU, dict[str, Any], dict[str, Any]]]:
             row = dict(zip(columns, values, strict=True))
             if row["op"] not in {"Passthrough", "MatMul"}:
                 yield npu, DATA["configurations"][key], row
-
-
-ROWS = list(rows())
 
 
 # ------------------------------------------------------------------ against the compiler
@@ -87,7 +95,7 @@ def test_the_array_takes_the_cycles_of_every_row_in_the_block_of_the_row() -> No
     """Convolution, depthwise, fully connected, pooling and sums over channels."""
     kinds = {"Conv2D", "DepthwiseConv2D", "FullyConnected", "MaxPool", "AvgPool", "ReduceSum"}
     checked = 0
-    for npu, assumed, row in ROWS:
+    for npu, assumed, row in rows():
         if row["op"] not in kinds:
             continue
         operation = operation_of(row)
@@ -103,7 +111,7 @@ def test_the_array_takes_the_cycles_of_every_row_in_the_block_of_the_row() -> No
 
 
 def test_the_block_of_the_input_and_the_walk_follow_from_the_block_of_the_output() -> None:
-    for npu, _, row in ROWS:
+    for npu, _, row in rows():
         operation = operation_of(row)
         block = block_for(operation, npu.accelerator, Area(*row["ofm_block"][1:]))
         assert list(block.input) == row["ifm_block"][1:], row
@@ -113,7 +121,7 @@ def test_the_block_of_the_input_and_the_walk_follow_from_the_block_of_the_output
 def test_the_block_is_that_of_the_compiler_but_for_few() -> None:
     """Where it differs, two blocks fetch equally much, or the compiler worked in slices."""
     same: dict[str, list[bool]] = {}
-    for npu, _, row in ROWS:
+    for npu, _, row in rows():
         operation = operation_of(row)
         if operation.kind in OF_ARRAY:
             block = block_of(operation, npu.accelerator)
@@ -129,7 +137,7 @@ def test_the_block_is_that_of_the_compiler_but_for_few() -> None:
 def test_the_npu_takes_the_estimated_cycles_where_memory_is_sram_alone() -> None:
     """With the layout that the compiler chose: within 4 % everywhere, equal in most rows."""
     errors = []
-    for npu, assumed, row in ROWS:
+    for npu, assumed, row in rows():
         if assumed["const_mem"] != "OnChipFlash" or row["op"] in {"MemoryCopy", "CLZ", "Asr"}:
             continue
         operation = operation_of(row)
@@ -146,10 +154,10 @@ def test_the_npu_takes_the_estimated_cycles_where_memory_is_sram_alone() -> None
 
 def test_every_network_of_the_compiler_is_predicted_within_a_quarter_in_the_median() -> None:
     """Per network through the Keras form of the same network, over 38 configurations each."""
-    found = {name: median for name, _, median, *_ in summary(FOUND["network"])}
+    found = {name: median for name, _, median, *_ in summary(compared()["network"])}
     assert len(found) == 7
     assert max(found.values()) < 0.12
-    errors = [one.error for one in FOUND["network"]]
+    errors = [one.error for one in compared()["network"]]
     assert len(errors) == 266
     assert statistics.median(errors) < 0.03
     assert max(errors) < 0.33
@@ -157,32 +165,32 @@ def test_every_network_of_the_compiler_is_predicted_within_a_quarter_in_the_medi
 
 def test_networks_that_were_made_after_the_formulas_are_predicted_as_well() -> None:
     """Nine networks; five rules of the lowering were mended after seeing four of them."""
-    found = {name: median for name, _, median, *_ in summary(FOUND["more"])}
+    found = {name: median for name, _, median, *_ in summary(compared()["more"])}
     assert len(found) == 9
     assert max(found.values()) < 0.19
-    assert statistics.median([one.error for one in FOUND["more"]]) < 0.025
+    assert statistics.median([one.error for one in compared()["more"]]) < 0.025
 
 
 def test_every_kind_of_operation_is_predicted_from_its_shapes() -> None:
-    found = {name: median for name, _, median, *_ in summary(FOUND["operation"])}
+    found = {name: median for name, _, median, *_ in summary(compared()["operation"])}
     assert len(found) == 17
     assert max(found.values()) < 0.14
-    assert statistics.median([one.error for one in FOUND["operation"]]) < 0.005
+    assert statistics.median([one.error for one in compared()["operation"]]) < 0.005
 
 
 def test_the_older_core_of_the_compiler_is_farther_off() -> None:
     """The two cores of the compiler differ by more among themselves."""
-    errors = [one.error for one in FOUND["legacy"]]
+    errors = [one.error for one in compared()["legacy"]]
     assert len(errors) == 140
     assert statistics.median(errors) < 0.11
 
 
 def test_the_tables_are_those_of_this_code() -> None:
-    assert (ROOT / "validation" / "ethos_u.csv").read_text() == text_of(FOUND), (
+    assert (ROOT / "validation" / "ethos_u.csv").read_text() == text_of(compared()), (
         "run python validation/write_ethos_u.py"
     )
     page = (ROOT / "docs" / "hardware.md").read_text()
-    for line in tables(FOUND).splitlines():
+    for line in tables(compared()).splitlines():
         assert line in page, "copy what python validation/write_ethos_u.py prints"
 
 

@@ -81,6 +81,7 @@ def unfitted() -> tuple[Checked, ...]:
     )
 
 
+@pytest.mark.slow
 def test_devices_that_were_never_fitted_are_predicted_within_their_interval(
     unfitted: tuple[Checked, ...],
 ) -> None:
@@ -97,6 +98,7 @@ def test_devices_that_were_never_fitted_are_predicted_within_their_interval(
     assert missed == {("quadro-rtx-8000", "ssd_resnet34_1200")}
 
 
+@pytest.mark.slow
 def test_what_no_fit_took_is_outside_its_interval_where_the_page_says_why(
     unfitted: tuple[Checked, ...],
 ) -> None:

@@ -62,6 +62,7 @@ def synthetic(figures: tuple[float, ...]) -> tuple[list[Any], list[float]]:
     return terms, [one.seconds(figures) for one in terms]
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @given(
     st.tuples(
@@ -86,6 +87,7 @@ def test_one_wrong_measurement_hardly_changes_a_fit() -> None:
     assert np.median(errors) < 0.02
 
 
+@pytest.mark.slow
 def test_figures_that_are_known_are_not_fitted() -> None:
     terms, seconds = synthetic((0.4, 0.3, 0.1, 1e-5, 1e-3))
     fit = fitted(terms, seconds, {"overhead_per_call": 1e-3, "efficiency": 0.4})

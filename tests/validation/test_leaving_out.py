@@ -46,6 +46,7 @@ def found(
 @pytest.mark.parametrize(
     ("part", "device", "count"), [("networks", "pixel-3", 17), ("families", "raspberry-pi-4", 49)]
 )
+@pytest.mark.slow
 def test_times_that_follow_the_law_are_predicted_unseen(part: str, device: str, count: int) -> None:
     (summary,) = found(made_up(device, "tflite"), part).values()
     assert summary.rows == count
