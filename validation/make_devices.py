@@ -95,7 +95,8 @@ LLAMA_CPP: Final = {
     "unsupported_formats": ["int8"],
 }  # fmt: skip
 """llama.cpp runs each operator of its own graph as a kernel; products in float16 add in float16
-(ggml-cuda.cu: CUBLAS_COMPUTE_16F). It queues whole graphs, so that a gap between kernels is left.
+(ggml/src/ggml-cuda/ggml-cuda.cu, `batched_mul_mat_traits<GGML_TYPE_F16>`; not on Volta). It queues
+whole graphs, so that a gap between kernels is left.
 Weights may be in int8, what they multiply is not.
 """
 ENGINE: Final = {"fuses": ["activation", "addition", "bias", "padding"]}
