@@ -32,8 +32,6 @@ from costmodel_validation.checking import (
 from costmodel_validation.measurements import by_system, shipped_measurements
 
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
-
-
 STALE = "run python validation/write_accuracy.py"
 
 

@@ -222,7 +222,7 @@ def test_long_axes_are_counted_without_a_walk_over_them(
 ) -> None:
     started = time.process_time()
     assert accesses(_of(*index), shape, dims) == expected
-    assert time.process_time() - started < 10  # a walk over 2^31 points takes minutes
+    assert time.process_time() - started < 1  # a walk over 2^31 points takes minutes
 
 
 @given(maps(), st.sampled_from([2**31, 2**53, 2**59]))

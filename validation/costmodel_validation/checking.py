@@ -193,7 +193,7 @@ def chosen_systems(
 
 
 def one_of_each(measured: Iterable[Measurement]) -> Mapping[Conditions, Measurement]:
-    """The first measurement under each conditions, by device and runtime."""
+    """Of all measurements under the same conditions the first, by device and runtime."""
     found: dict[Conditions, Measurement] = {}
     for rows in by_system(measured).values():
         for one in rows:
