@@ -85,8 +85,8 @@ LEFT_OUT_COLUMNS: Final = (
 )  # fmt: skip
 PREDICTED_TABLE: Final = "predicted.csv"
 PREDICTED_COLUMNS: Final = (
-    "device", "runtime", "network", "batch", "format", "seconds", "seconds_low", "seconds_high",
-    "energy_joules",
+    "device", "runtime", "network", "batch", "format", "weights", "input_shapes", "seconds",
+    "seconds_low", "seconds_high", "energy_joules",
 )  # fmt: skip
 FITTED: Final = """
 ## Predicted against measured
@@ -221,7 +221,7 @@ def read_predictions() -> Mapping[Conditions, Checked]:
     text = (files("costmodel_validation") / PREDICTED_TABLE).read_text(encoding="utf-8")
     rows = list(csv.reader(text.splitlines()))[1:]
     asked = one_of_each(shipped_measurements())
-    if [row[:5] for row in rows] != [_named(conditions) for conditions in asked]:
+    if [row[:-4] for row in rows] != [_named(conditions) for conditions in asked]:
         message = (
             f"{PREDICTED_TABLE}: expected a row for each system, network and scenario of the "
             "measurements; write it again: python validation/write_accuracy.py"
@@ -229,14 +229,26 @@ def read_predictions() -> Mapping[Conditions, Checked]:
         raise CostModelError(message)
     found = {}
     for row, (conditions, one) in zip(rows, asked.items(), strict=True):
-        usual, low, high = map(float, row[5:8])
-        found[conditions] = Checked(one, usual, low, high, float(row[8]) if row[8] else None)
+        usual, low, high = map(float, row[-4:-1])
+        found[conditions] = Checked(one, usual, low, high, float(row[-1]) if row[-1] else None)
     return found
 
 
 def _named(conditions: Conditions) -> list[str]:
     device, runtime, network, scenario = conditions
-    return [device, runtime, network, str(scenario.batch), format_name(scenario.default_format)]
+    weights = {name: format_name(number) for name, number in scenario.weights.items()}
+    given = scenario.input_shapes
+    by_input = given if isinstance(given, Mapping) else {"*": given}
+    shapes = {name: "x".join(map(str, shape)) for name, shape in by_input.items()}
+    return [
+        device, runtime, network, str(scenario.batch), format_name(scenario.default_format),
+        _by_name(weights), _by_name(shapes),
+    ]  # fmt: skip
+
+
+def _by_name(values: Mapping[str, str]) -> str:
+    """Values as the tables of measurements write them: one for all, or each with its name."""
+    return ";".join([text if name == "*" else f"{name}={text}" for name, text in values.items()])
 
 
 def left_out_rows() -> list[list[str]]:
